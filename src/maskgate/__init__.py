@@ -1,0 +1,21 @@
+"""maskgate turns labelled photos of people into a mask check for the door."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maskgate.predict import Predictor
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(model: "str | Path") -> "Predictor":
+    """The trained model of a run folder, ready to `predict(paths)`.
+
+    >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
+    """
+    from maskgate.predict import load as load_predictor
+
+    return load_predictor(model)

@@ -1,0 +1,138 @@
+"""Splits people, never photos: stratified by gender × age band, near-duplicates together.
+
+Clusters of people are dealt like cards, sorted by stratum and size, so every fold gets its
+share of each stratum to within one cluster, in time linear in the number of people.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskgate.data import near_duplicates
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError, listed
+from maskgate.pixels import Pixels
+
+NEVER: Final = -1  # the fold of people who are trained on and never validated on
+
+
+@dataclass(frozen=True)
+class Twins:
+    """People who share a photo: `cluster` (N,) of each row's person, the pairs of photos that
+    show it, and how many people the largest cluster holds."""
+
+    cluster: npt.NDArray[np.int64]
+    pairs: list[tuple[str, str]]
+    largest: int
+
+
+def find_twins(photos: Photos, thumbnails: Pixels, remembered: Path | None = None) -> Twins:
+    """Near-duplicates across people, from the rows' thumbnails (N, 64, 48).
+
+    The search is a function of the table and the thumbnails; `remembered` is a file that
+    keeps its result between runs of the same data.
+    """
+    person, _ = pd.factorize(photos.table["person"])
+    if remembered is not None and remembered.exists():
+        pairs = np.array(json.loads(remembered.read_text()), dtype=np.int64).reshape(-1, 2)
+    else:
+        hashes = near_duplicates.perceptual_hash(thumbnails)
+        pairs = near_duplicates.candidates(hashes, person, photos.table["mask"].to_numpy())
+        pairs = pairs[near_duplicates.confirmed(pairs, thumbnails)]
+        if remembered is not None:
+            remembered.parent.mkdir(parents=True, exist_ok=True)
+            remembered.write_text(json.dumps(pairs.tolist()))
+    of_person = near_duplicates.clusters(person, pairs)
+    names = photos.table["photo"].to_numpy()
+    largest = int(np.bincount(of_person).max()) if len(of_person) else 0
+    shown = [(names[a], names[b]) for a, b in pairs]
+    return Twins(of_person[person], shown, largest)
+
+
+def split(
+    photos: Photos,
+    cluster: npt.NDArray[np.int64],
+    kind: Literal["holdout", "kfold", "all"],
+    count: int,
+    fraction: float,
+    seed: int,
+) -> npt.NDArray[np.int64]:
+    """Fold (N,) of each photo: 0…count-1, or NEVER for those never validated on.
+
+    `kfold` validates everybody once, `holdout` a `fraction` of the people in fold 0, `all`
+    nobody. Raises MaskgateError where there are fewer clusters of people than folds.
+    """
+    clusters = pd.DataFrame({"cluster": cluster, "stratum": _strata(photos)})
+    clusters = clusters.groupby("cluster")["stratum"].agg(["first", "size"])
+    if kind == "all":
+        return np.full(len(cluster), NEVER)
+    if len(clusters) < max(2, count if kind == "kfold" else 2):
+        raise MaskgateError(
+            f"{photos.root}: {len(clusters)} people cannot be split in {count} folds; lower"
+            " folds.count or add photos"
+        )
+    shuffled = clusters.sample(frac=1, random_state=seed)
+    dealt = shuffled.sort_values(["first", "size"], kind="stable")
+    turn = np.arange(len(dealt))
+    if kind == "kfold":
+        fold = turn % count
+    else:
+        start = np.random.default_rng(seed).random()
+        fold = np.floor((turn + 1) * fraction + start) - np.floor(turn * fraction + start) - 1
+    of_cluster = pd.Series(fold.astype(np.int64), index=dealt.index)
+    return of_cluster.loc[cluster].to_numpy()
+
+
+def _strata(photos: Photos) -> npt.NDArray[np.int64]:
+    """Gender × age band, and the mask where all photos of the person show the same one."""
+    table = photos.table
+    by_person = table.groupby("person")["mask"]
+    low, high = by_person.transform("min"), by_person.transform("max")
+    mask = np.where(low == high, low, len(table))
+    codes, _ = pd.factorize(
+        pd.MultiIndex.from_arrays([table["gender"], table["age_band"], mask]), sort=True
+    )
+    return codes
+
+
+def write(path: Path, photos: Photos, cluster: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> None:
+    """The fold file: `person,fold,cluster`, one row a person."""
+    table = pd.DataFrame({"person": photos.table["person"], "fold": fold, "cluster": cluster})
+    table.drop_duplicates("person").to_csv(path, index=False)
+
+
+def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Folds (N,) of a fold file given back.
+
+    Raises MaskgateError where the file lacks people of the table, or leaks: a person or a
+    near-duplicate on both sides of a split.
+    """
+    try:
+        rows = pd.read_csv(path, dtype={"person": "str", "fold": "int64"})
+        rows = rows[["person", "fold"]].drop_duplicates()
+    except (OSError, ValueError, KeyError) as error:
+        raise MaskgateError(f"{path}: not a fold file with columns person,fold ({error})") from error
+    twice = rows.loc[rows["person"].duplicated(), "person"].tolist()
+    if twice:
+        raise MaskgateError(f"{path}: leaks, these people are in two folds: {listed(twice)}")
+    fold = photos.table["person"].map(rows.set_index("person")["fold"])
+    absent = photos.table.loc[fold.isna(), "person"].unique().tolist()
+    if absent:
+        raise MaskgateError(
+            f"{path}: gives no fold for {len(absent)} people ({listed(absent)}); it belongs to"
+            " other data, or add them"
+        )
+    spread = pd.DataFrame({"cluster": cluster, "fold": fold, "person": photos.table["person"]})
+    leaking = spread.groupby("cluster")["fold"].transform("nunique") > 1
+    if leaking.any():
+        people = spread.loc[leaking, "person"].unique().tolist()
+        raise MaskgateError(
+            f"{path}: leaks, photos of one shot are in two folds: {listed(people)}; give those"
+            " people one fold"
+        )
+    return fold.to_numpy(dtype=np.int64)

@@ -1,0 +1,64 @@
+"""The photo table: one row a photo, whatever layout it was read from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from maskgate import labels
+from maskgate.data.checks import Problem
+
+COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_band", "label")
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A data set as read: the folder, the photo table and what was found wrong.
+
+    `table` has the columns of COLUMNS: `photo` (path relative to `root`), `person`, the
+    codes `mask`, `gender`, `age_band` and `label` (int8, -1 where unknown) and `age` in
+    years (float32, NaN where unknown).
+    """
+
+    root: Path
+    table: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+
+    def without(self, problems: Iterable[Problem]) -> "Photos":
+        """The data set less the photos that `problems` name, which join those known."""
+        problems = list(problems)
+        bad = {problem.where for problem in problems}
+        table = self.table[~self.table["photo"].isin(bad)].reset_index(drop=True)
+        return Photos(self.root, table, [*self.problems, *problems])
+
+    def take(self, rows: "np.ndarray") -> "Photos":  # type: ignore[type-arg]
+        """The data set with only the rows whose positions are given."""
+        return Photos(self.root, self.table.iloc[rows].reset_index(drop=True), self.problems)
+
+
+def build(
+    photo: Iterable[str],
+    person: Iterable[str],
+    mask: Iterable[int],
+    gender: Iterable[int],
+    age: Iterable[float],
+    age_band: Iterable[int] | None = None,
+) -> pd.DataFrame:
+    """A photo table from its columns, each (N,); bands come from the ages unless given."""
+    years = np.asarray(age, dtype=np.float32)
+    band = labels.age_band(years) if age_band is None else np.asarray(age_band, dtype=np.int8)
+    codes = [np.asarray(column, dtype=np.int8) for column in (mask, gender)]
+    return pd.DataFrame(
+        {
+            "photo": pd.Series(photo, dtype="str"),
+            "person": pd.Series(person, dtype="str"),
+            "mask": codes[0],
+            "gender": codes[1],
+            "age": years,
+            "age_band": band,
+            "label": labels.encode(*codes, band),
+        }
+    )

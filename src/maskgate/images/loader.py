@@ -1,0 +1,88 @@
+"""Batches for the model: photos (N, height, width, 3) uint8 and targets (N, 18) bool."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from maskgate import labels
+from maskgate.images.cache import PhotoStore
+from maskgate.images.transforms import Augment
+from maskgate.pixels import Geometry, centre
+from maskgate.randomness import derive
+
+Batch = tuple[Tensor, Tensor]
+_Draw = tuple[int, int]  # row of the table, seed of the augmentation
+
+
+class _Photos(Dataset[Batch]):
+    def __init__(
+        self, store: PhotoStore, table: pd.DataFrame, geometry: Geometry, augment: Augment | None
+    ) -> None:
+        codes = (table[name].to_numpy() for name in labels.ATTRIBUTES)
+        self.targets = torch.from_numpy(labels.agrees(*codes))
+        self.store, self.geometry, self.augment = store, geometry, augment
+
+    def __getitem__(self, draw: _Draw) -> Batch:
+        row, seed = draw
+        # A copy: the cache is mapped read-only, and torch wants memory it may write to.
+        stored = np.array(self.store[row])
+        if self.augment is None:
+            return torch.from_numpy(centre(stored, self.geometry)), self.targets[row]
+        return self.augment(stored, seed), self.targets[row]
+
+
+class Loader:
+    """Serves the photos of one table from its store, to training and validation."""
+
+    def __init__(
+        self,
+        store: PhotoStore,
+        table: pd.DataFrame,
+        geometry: Geometry,
+        augment: Augment,
+        workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        self._trained = _Photos(store, table, geometry, augment)
+        self._validated = _Photos(store, table, geometry, None)
+        self._workers, self._pin_memory = workers, pin_memory
+
+    def training(
+        self, batches: list[npt.NDArray[np.int64]], start: int, rank: int, ranks: int, *place: int
+    ) -> "DataLoader[Batch]":
+        """This process's share of the global `batches` from number `start` on.
+
+        The augmentation's seed is a function of `place` (seed, fold, epoch) and of the draw's
+        number in the epoch, whatever the number of processes and workers.
+        """
+        size = len(batches[0])
+        shares = [
+            [
+                (int(batch[draw]), derive(*place, number * size + draw))
+                for draw in range(rank, len(batch), ranks)
+            ]
+            for number, batch in enumerate(batches[start:], start)
+        ]
+        return self._load(self._trained, shares)
+
+    def validation(
+        self, rows: npt.NDArray[np.int64], size: int, rank: int, ranks: int
+    ) -> "DataLoader[Batch]":
+        """This process's share (every `ranks`-th) of `rows`, in order, without augmentation."""
+        draws = [(int(row), 0) for row in rows[rank::ranks]]
+        share = max(1, size // ranks)
+        return self._load(
+            self._validated, [draws[at : at + share] for at in range(0, len(draws), share)]
+        )
+
+    def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
+        return DataLoader(
+            photos,
+            batch_sampler=batches,  # type: ignore[arg-type]
+            num_workers=self._workers,
+            pin_memory=self._pin_memory,
+            generator=torch.Generator(),  # else every loader draws from the global stream
+        )

@@ -1,0 +1,63 @@
+"""What happens to training photos only: a recipe's `augment` list, by name.
+
+Random numbers come from a seed given with each photo, so a photo drawn twice in an epoch
+differs and a resumed run sees the same pixels.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode, v2
+
+from maskgate.errors import MaskgateError
+from maskgate.pixels import Geometry, Pixels, centre
+from maskgate.recipe import Named, lookup
+
+
+def random_crop(geometry: Geometry) -> nn.Module:
+    """A window of the input's size anywhere in the stored photo: shifts within the margin."""
+    return v2.RandomCrop((geometry.height, geometry.width))
+
+
+def _plain(transform: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    return lambda geometry, **arguments: transform(**arguments)
+
+
+def affine(geometry: Geometry, **arguments: Any) -> nn.Module:
+    """torchvision's RandomAffine, bilinear: `degrees`, `translate`, `scale`, `shear`."""
+    return v2.RandomAffine(interpolation=InterpolationMode.BILINEAR, **arguments)
+
+
+TRANSFORMS: Final[dict[str, Callable[..., nn.Module]]] = {
+    "random_crop": random_crop,
+    "horizontal_flip": _plain(v2.RandomHorizontalFlip),
+    "affine": affine,
+    "color_jitter": _plain(v2.ColorJitter),
+    "random_erasing": _plain(v2.RandomErasing),
+}
+
+
+class Augment:
+    """Stored pixels (H, W, 3) and a seed to the model's input (height, width, 3), uint8.
+
+    Raises MaskgateError for an unknown transform or arguments it does not take.
+    """
+
+    def __init__(self, transforms: Sequence[Named], geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.transforms: list[nn.Module] = []
+        for named in transforms:
+            make = lookup("transform", named.name, TRANSFORMS)
+            try:
+                self.transforms.append(make(geometry, **named.arguments))
+            except (TypeError, ValueError) as error:
+                raise MaskgateError(f"augment {named.name}: {error}") from error
+
+    def __call__(self, stored: Pixels, seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        photo = torch.from_numpy(stored).permute(2, 0, 1)
+        for transform in self.transforms:
+            photo = transform(photo)
+        return centre(photo.permute(1, 2, 0), self.geometry)  # type: ignore[arg-type,return-value]

@@ -1,0 +1,85 @@
+"""The 18 classes: the only place that knows them.
+
+``label = mask * 6 + gender * 3 + age_band``. Everywhere else an attribute is its code
+(0, 1, 2 …) and an unknown attribute is ``UNKNOWN`` (-1).
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Codes = npt.NDArray[np.int8]
+
+UNKNOWN: Final = -1
+MASKS: Final = ("wear", "incorrect", "not_wear")
+GENDERS: Final = ("male", "female")
+AGE_BANDS: Final = ("<30", "30-59", ">=60")
+AGE_BOUNDARIES: Final = (30, 60)
+
+ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
+    "mask": MASKS,
+    "gender": GENDERS,
+    "age_band": AGE_BANDS,
+}
+SIZES: Final = tuple(len(values) for values in ATTRIBUTES.values())
+CLASSES: Final = tuple(
+    f"{mask} {gender} {band}" for mask in MASKS for gender in GENDERS for band in AGE_BANDS
+)
+COUNT: Final = len(CLASSES)
+
+
+def encode(mask: npt.ArrayLike, gender: npt.ArrayLike, age_band: npt.ArrayLike) -> Codes:
+    """Labels 0–17 from three arrays of codes (N,); UNKNOWN where any attribute is unknown."""
+    codes = [np.asarray(code, dtype=np.int8) for code in (mask, gender, age_band)]
+    for name, code in zip(ATTRIBUTES, codes, strict=True):
+        if ((code < UNKNOWN) | (code >= len(ATTRIBUTES[name]))).any():
+            raise ValueError(f"{name} codes lie outside -1…{len(ATTRIBUTES[name]) - 1}")
+    known = np.logical_and.reduce([code != UNKNOWN for code in codes])
+    label = codes[0] * 6 + codes[1] * 3 + codes[2]
+    return np.where(known, label, UNKNOWN).astype(np.int8)
+
+
+def decode(label: npt.ArrayLike) -> tuple[Codes, Codes, Codes]:
+    """Mask, gender and age-band codes (N,) of labels (N,); UNKNOWN stays UNKNOWN."""
+    label = np.asarray(label, dtype=np.int8)
+    if ((label < UNKNOWN) | (label >= COUNT)).any():
+        raise ValueError(f"labels lie outside -1…{COUNT - 1}")
+    known = label != UNKNOWN
+    parts = (label // 6 % 3, label // 3 % 2, label % 3)
+    mask, gender, band = (np.where(known, part, UNKNOWN).astype(np.int8) for part in parts)
+    return mask, gender, band
+
+
+def age_band(age: npt.ArrayLike) -> Codes:
+    """Band codes (N,) of ages in years (N,); a negative or missing age is UNKNOWN."""
+    age = np.asarray(age, dtype=np.float64)
+    band = np.digitize(age, AGE_BOUNDARIES)
+    return np.where(age >= 0, band, UNKNOWN).astype(np.int8)
+
+
+# MEMBERS[name][k, c] is 1 where class c has value k of the attribute.
+MEMBERS: Final[dict[str, npt.NDArray[np.bool_]]] = {
+    name: np.equal.outer(np.arange(len(values)), codes)
+    for (name, values), codes in zip(
+        ATTRIBUTES.items(), decode(np.arange(COUNT, dtype=np.int8)), strict=True
+    )
+}
+
+
+def marginals(
+    probabilities: npt.NDArray[np.floating],
+) -> dict[str, npt.NDArray[np.floating]]:
+    """Per attribute its probabilities, (N, 3), (N, 2), (N, 3), from those of the classes (N, 18)."""
+    return {name: probabilities @ members.T for name, members in MEMBERS.items()}
+
+
+def agrees(mask: Codes, gender: Codes, age_band: Codes) -> npt.NDArray[np.bool_]:
+    """(N, 18), true for every class that agrees with what is known of each photo.
+
+    A fully labelled photo has one such class, one of which nothing is known has 18.
+    """
+    allowed = np.ones((len(mask), COUNT), dtype=np.bool_)
+    for members, codes in zip(MEMBERS.values(), (mask, gender, age_band), strict=True):
+        allowed &= members[codes] | (codes == UNKNOWN)[:, None]
+    return allowed

@@ -1,0 +1,199 @@
+"""Scores with intervals, from probabilities (N, 18) and a photo table.
+
+Macro F1 is the plain mean of the F1 of every class, absent ones counting 0, as the
+competition scored it. Intervals are 95% percentile bootstraps that draw people, stratified
+by gender × age band: photos of one person are no independent evidence.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import csr_array
+
+from maskgate import labels
+
+Floats = npt.NDArray[np.float64]
+
+RESAMPLES: Final = 1000
+LEVEL: Final = 0.95
+_CELLS_AT_ONCE: Final = 20_000_000  # resample weights held in memory
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value with the ends of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def confusion(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Floats:
+    """Counts (classes, classes), true class down, predicted class across; unknown truth dropped."""
+    truth, predicted = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    known = truth != labels.UNKNOWN
+    cells = truth[known] * classes + predicted[known]
+    counts = np.bincount(cells, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.float64)
+
+
+def f1(confusion: Floats) -> Floats:
+    """F1 of every class (…, C) from confusions (…, C, C); a class never true nor predicted has 0."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(-1) + confusion.sum(-2)
+    return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
+
+
+def macro_f1(confusion: Floats) -> Floats:
+    """Mean F1 (…) over all classes of confusions (…, C, C)."""
+    return f1(confusion).mean(-1)
+
+
+def accuracy(confusion: Floats) -> Floats:
+    """Share of photos on the diagonal, (…), of confusions (…, C, C); 0 of no photos."""
+    total = confusion.sum((-2, -1))
+    hits = np.trace(confusion, axis1=-2, axis2=-1)
+    return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+
+
+def recall(confusion: Floats) -> Floats:
+    """Share of each true class found, (…, C)."""
+    return _share(confusion, confusion.sum(-1))
+
+
+def precision(confusion: Floats) -> Floats:
+    """Share of each predicted class that is right, (…, C)."""
+    return _share(confusion, confusion.sum(-2))
+
+
+def _share(confusion: Floats, total: Floats) -> Floats:
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+
+
+def score(probabilities: npt.NDArray[np.floating], table: pd.DataFrame) -> Floats:
+    """Macro F1 over the 18 classes, as a 0-d array: what an epoch is judged by."""
+    return macro_f1(confusion(table["label"], probabilities.argmax(1), labels.COUNT))
+
+
+def evaluate(
+    probabilities: npt.NDArray[np.floating],
+    table: pd.DataFrame,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """All scores of probabilities (N, 18) against the table's labels, ready for JSON.
+
+    A photo counts in the attributes it knows; only fully labelled ones count in the 18
+    classes. Every figure is `{"value", "low", "high"}`, a confusion three matrices.
+    """
+    person, people = pd.factorize(table["person"])
+    weights = _Resamples(person, len(people), table, resamples, seed)
+    report: dict[str, Any] = {
+        "photos": len(table),
+        "people": len(people),
+        "fully_labelled": int((table["label"] != labels.UNKNOWN).sum()),
+        "interval": f"{LEVEL:.0%} bootstrap over people, {resamples} resamples, stratified by"
+        " gender × age band",
+    }
+    truth, predicted = table["label"].to_numpy(), probabilities.argmax(1)
+    report |= _scores(weights, truth, predicted, labels.CLASSES)
+    parts = labels.marginals(probabilities)
+    report["attributes"] = {
+        name: _scores(weights, table[name].to_numpy(), parts[name].argmax(1), values)
+        for name, values in labels.ATTRIBUTES.items()
+    }
+    return report
+
+
+class _Resamples:
+    """Draws of people with replacement, each stratum its own size; the same for all scores."""
+
+    def __init__(
+        self,
+        person: npt.NDArray[np.int64],
+        people: int,
+        table: pd.DataFrame,
+        count: int,
+        seed: int,
+    ) -> None:
+        self.person, self.people, self.count, self.seed = person, people, count, seed
+        first = pd.Series(np.arange(len(person))).groupby(person).first().to_numpy()
+        groups = table.iloc[first].groupby(["gender", "age_band"]).indices
+        self.strata = [np.asarray(rows) for rows in groups.values()]
+
+    def confusions(
+        self, truth: npt.NDArray[np.int8], predicted: npt.NDArray[np.int64], classes: int
+    ) -> Floats:
+        """Confusions (count, C, C) of the resampled people."""
+        known = truth != labels.UNKNOWN
+        cells = truth[known].astype(np.int64) * classes + predicted[known]
+        ones = np.ones(len(cells))
+        shape = (self.people, classes * classes)
+        a_person = csr_array((ones, (self.person[known], cells)), shape=shape)
+        random = np.random.default_rng(self.seed)
+        at_once = max(1, _CELLS_AT_ONCE // max(1, self.people))
+        parts = []
+        for start in range(0, self.count, at_once):
+            draws = self._draw(random, min(at_once, self.count - start))
+            parts.append((a_person.T @ draws.T).T)
+        return np.concatenate(parts).reshape(self.count, classes, classes)
+
+    def _draw(self, random: np.random.Generator, count: int) -> Floats:
+        """How often each person was drawn, (count, people)."""
+        drawn = np.zeros((count, self.people))
+        for rows in self.strata:
+            even = np.full(len(rows), 1 / len(rows))
+            drawn[:, rows] = random.multinomial(len(rows), even, size=count)
+        return drawn
+
+
+def _scores(
+    weights: _Resamples,
+    truth: npt.NDArray[np.int8],
+    predicted: npt.NDArray[np.int64],
+    names: tuple[str, ...],
+) -> dict[str, Any]:
+    here = confusion(truth, predicted, len(names))
+    drawn = weights.confusions(truth, predicted, len(names))
+    found: dict[str, Any] = {
+        name: _interval(measure(here), measure(drawn))
+        for name, measure in (("macro_f1", macro_f1), ("accuracy", accuracy))
+    }
+    per_class = {
+        name: _intervals(measure(here), measure(drawn))
+        for name, measure in (("f1", f1), ("precision", precision), ("recall", recall))
+    }
+    support = here.sum(1).astype(int)
+    found["classes"] = [
+        {"name": name, "photos": int(support[c])} | {key: per_class[key][c] for key in per_class}
+        for c, name in enumerate(names)
+    ]
+    low, high = _ends(drawn)
+    found["confusion"] = {"value": here.tolist(), "low": low.tolist(), "high": high.tolist()}
+    return found
+
+
+def _ends(drawn: Floats) -> Floats:
+    tail = (1 - LEVEL) / 2
+    return np.quantile(drawn, [tail, 1 - tail], axis=0)
+
+
+def _interval(value: Floats, drawn: Floats) -> dict[str, float]:
+    low, high = _ends(drawn)
+    return {"value": float(value), "low": float(low), "high": float(high)}
+
+
+def _intervals(value: Floats, drawn: Floats) -> list[dict[str, float]]:
+    return [_interval(value[c], drawn[:, c]) for c in range(len(value))]
+
+
+def read_score(told: dict[str, float]) -> Score:
+    """The Score in a `{"value", "low", "high"}` of metrics.json."""
+    return Score(told["value"], told["low"], told["high"])

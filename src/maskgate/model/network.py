@@ -1,0 +1,63 @@
+"""The whole model: uint8 photos in, log-probabilities of the 18 classes out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from maskgate.model import backbone as backbones
+from maskgate.model.heads import HEADS
+from maskgate.recipe import Recipe, lookup
+
+
+class Normalise(nn.Module):
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float with the mean and std per channel taken out.
+
+    Part of the model, so that no caller can forget it.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+
+    def forward(self, photos: Tensor) -> Tensor:
+        # The permuted view is channels-last already, which convolutions like best.
+        floats = photos.permute(0, 3, 1, 2).float()
+        return (floats - self.get_buffer("mean")) / self.get_buffer("std")
+
+
+class Network(nn.Module):
+    """normalise → backbone → dropout → head; (N, height, width, 3) uint8 → (N, 18)."""
+
+    def __init__(
+        self, normalise: Normalise, backbone: nn.Module, dropout: float, head: nn.Module
+    ) -> None:
+        super().__init__()
+        self.normalise = normalise
+        self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
+        self.head = head
+
+    def forward(self, photos: Tensor) -> Tensor:
+        log_probabilities: Tensor = self.head(self.dropout(self.backbone(self.normalise(photos))))
+        return log_probabilities
+
+
+def create(
+    recipe: Recipe,
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    start: bool = True,
+) -> Network:
+    """The network a recipe asks for, weights as torch's global seed draws them.
+
+    `statistics` are the mean and std (values 0–1) of `normalise: data`. `start` false skips
+    pretrained and local weights, for a caller who fills in all weights.
+    """
+    geometry = recipe.photo.geometry
+    head = lookup("head", recipe.model.head, HEADS)
+    backbone = backbones.create(recipe.model, geometry, start)
+    normalise = Normalise(*(statistics or backbones.statistics(backbone)))
+    features = backbones.feature_count(backbone, geometry)
+    network = Network(normalise, backbone, recipe.model.dropout, head(features))
+    return network.to(memory_format=torch.channels_last)

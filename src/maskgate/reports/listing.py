@@ -1,0 +1,57 @@
+"""The list of runs: what differs between runs of one recipe, and how they score."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from maskgate import metrics
+from maskgate.errors import MaskgateError
+from maskgate.runs import Run
+
+
+def show(folder: Path) -> None:
+    """Print a table of the runs in `folder`, oldest first. Raises MaskgateError for none."""
+    found = [Run(path.parent) for path in folder.glob("*/run.json")]
+    if not found:
+        raise MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
+    found.sort(key=lambda run: run.status().get("started", ""))
+    table = Table("run", "recipe", "differs", "macro F1", "people", "time", box=None, pad_edge=False)
+    first: dict[str, dict[str, Any]] = {}
+    for run in found:
+        status = run.status()
+        resolved = run.recipe().model_dump(mode="json")
+        base = first.setdefault(status["recipe"], resolved)
+        changes = ", ".join(differences(base, resolved)) or "–"
+        seconds = status.get("seconds")
+        table.add_row(
+            run.path.name,
+            status["recipe"],
+            changes,
+            _score(run),
+            str(status["people"]),
+            "–" if seconds is None else f"{seconds / 60:.1f} min",
+        )
+    Console(width=None if Console().is_terminal else 200).print(table)
+
+
+def _score(run: Run) -> str:
+    if not run.status().get("finished"):
+        return "unfinished"
+    results = run.metrics()
+    if not results["validated"]:
+        return "not validated"
+    return str(metrics.read_score(results["macro_f1"]))
+
+
+def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """What `other` has and `base` has not, as `key.sub=value`."""
+    found: list[str] = []
+    for key in base.keys() | other.keys():
+        before, after = base.get(key), other.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key}={after}")
+    return sorted(found)

@@ -1,0 +1,129 @@
+"""A run: the folder one training leaves, and what the others read from it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from safetensors.torch import load_file
+
+from maskgate import files, labels, recipe
+from maskgate.errors import MaskgateError
+from maskgate.recipe import Recipe
+
+PROBABILITIES = [f"p{c:02d}" for c in range(labels.COUNT)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run folder by what they hold; reading one that is missing says so."""
+
+    path: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def folds_file(self) -> Path:
+        return self.path / "folds.csv"
+
+    @property
+    def photos_file(self) -> Path:
+        return self.path / "photos.parquet"
+
+    @property
+    def history_file(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def oof_file(self) -> Path:
+        return self.path / "oof.parquet"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def status_file(self) -> Path:
+        return self.path / "run.json"
+
+    def fold(self, fold: int) -> Path:
+        """The folder of one fold's checkpoint and results."""
+        return self.path / f"fold-{fold}"
+
+    def weights_file(self, fold: int) -> Path:
+        return self.fold(fold) / "model.safetensors"
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds whose weights are there."""
+        found = self.path.glob("fold-*/model.safetensors")
+        return sorted(int(path.parent.name.removeprefix("fold-")) for path in found)
+
+    def recipe(self) -> Recipe:
+        return recipe.load(self.recipe_file)
+
+    def status(self) -> dict[str, Any]:
+        """What run.json tells: recipe's name, digest, data, command, warnings, seconds, finished."""
+        return self._json(self.status_file)
+
+    def metrics(self) -> dict[str, Any]:
+        return self._json(self.metrics_file)
+
+    def photos(self) -> pd.DataFrame:
+        """The photo table the run was trained on, with `cluster`, `fold` and `digest`."""
+        return pd.read_parquet(self.photos_file)
+
+    def history(self) -> pd.DataFrame:
+        return pd.read_csv(self.history_file)
+
+    def weights(self, fold: int) -> dict[str, Any]:
+        return load_file(self.weights_file(fold))
+
+    def tell(self, **news: Any) -> None:
+        """Add to run.json."""
+        told = self.status() if self.status_file.exists() else {}
+        files.replace_text(self.status_file, json.dumps(told | news, indent=2) + "\n")
+
+    def _json(self, path: Path) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MaskgateError(f"{path}: missing or damaged; train the run again") from error
+        return content
+
+
+def open_run(path: str | Path, finished: bool = True) -> Run:
+    """The run in a folder. Raises MaskgateError where there is none, or it is unfinished."""
+    run = Run(Path(path))
+    if not run.status_file.is_file():
+        raise MaskgateError(f"{path}: no run; give a folder that `maskgate train` has left")
+    if finished and not run.status().get("finished"):
+        raise MaskgateError(f"{path}: the run is unfinished; the command that began it goes on with it")
+    return run
+
+
+def write_probabilities(
+    path: Path, table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
+) -> None:
+    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows."""
+    columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
+    whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
+    files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
+
+
+def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+    """The other columns and the probabilities (N, 18) of such a file. Raises MaskgateError."""
+    try:
+        whole = pd.read_parquet(path)
+        return whole.drop(columns=PROBABILITIES), whole[PROBABILITIES].to_numpy(np.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise MaskgateError(f"{path}: missing or damaged; train the run again") from error

@@ -1,0 +1,341 @@
+"""From a recipe and a folder of people to a run: table → folds → fits → scores → report."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from filelock import FileLock, Timeout
+from safetensors.torch import save_file
+
+import maskgate
+from maskgate import files, metrics, runs
+from maskgate.data import checks, folds, layouts
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError
+from maskgate.images import cache
+from maskgate.images.loader import Loader
+from maskgate.images.transforms import Augment
+from maskgate.model import network
+from maskgate.progress import say
+from maskgate.randomness import derive
+from maskgate.recipe import Recipe
+from maskgate.reports import run as run_report
+from maskgate.runs import Run
+from maskgate.training import processes, start
+from maskgate.training.fit import Fitted, Task, fit
+
+SMOKE_PHOTOS = 64
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for, beside the recipe; none of it changes the numbers."""
+
+    name: str  # of the recipe
+    data: Path
+    out: Path | None = None
+    cache: Path | None = None
+    smoke: bool = False
+    skip_faulty: bool = False
+    workers: int = 0
+    checkpoint_seconds: float = 60.0
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The photos ready to train on: their store, clusters and folds, each (N,)."""
+
+    photos: Photos
+    store: cache.PhotoStore
+    twins: folds.Twins
+    fold: npt.NDArray[np.int64]
+
+    @property
+    def digest(self) -> str:
+        """Of the table, the photos' contents and the folds."""
+        told = self.photos.table.to_csv(index=False) + json.dumps(self.store.digests)
+        return hashlib.sha256(told.encode() + self.fold.tobytes()).hexdigest()
+
+
+    def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
+        """Contents of all photos of the clusters of people that `rows` belong to."""
+        theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
+        return {self.store.digests[row] for row in np.flatnonzero(theirs)}
+
+
+def train(recipe: Recipe, order: Order) -> Run:
+    """Train every fold of a recipe on a data set; returns the finished run.
+
+    An unfinished folder is resumed, a finished one left as it is. Raises MaskgateError.
+    """
+    if order.smoke:
+        recipe = smoked(recipe)
+    accelerator = processes.start(recipe.training.precision)
+    try:
+        prepared = prepare(recipe, order)
+        digest = recipe.digest(prepared.digest)
+        run = Run(processes.on_main(accelerator, lambda: _folder(order, digest)))
+        if processes.on_main(accelerator, lambda: _is_finished(run)):
+            if accelerator.is_main_process:
+                say(f"{run.path}: this run is finished; to train it anew, remove the folder")
+            return run
+        lock = FileLock(run.path / ".lock", timeout=0)
+        processes.on_main(accelerator, lambda: _take(lock, run))
+        try:
+            if accelerator.is_main_process:
+                _describe(run, recipe, order, prepared, digest)
+            accelerator.wait_for_everyone()
+            for number in sorted(set(prepared.fold) - {folds.NEVER}) or [0]:
+                _fold(int(number), recipe, order, prepared, run, accelerator)
+            if accelerator.is_main_process:
+                _conclude(run, recipe, prepared)
+            accelerator.wait_for_everyone()
+        finally:
+            lock.release()
+        return run
+    finally:
+        accelerator.end_training()  # closes the process group: else an exit may abort
+
+
+def smoked(recipe: Recipe) -> Recipe:
+    """The recipe with every step it has, once: two folds, one epoch, small batches."""
+    changed = recipe.model_dump()
+    changed["folds"] |= {"count": 2, "file": None}
+    changed["training"] |= {"epochs": 1, "batch_size": min(16, recipe.training.batch_size)}
+    changed["schedule"]["warmup_epochs"] = 0.0
+    return Recipe.model_validate(changed)
+
+
+# ---------------------------------------------------------------------------- preparation
+
+
+def prepare(recipe: Recipe, order: Order) -> Prepared:
+    """Read, check, decode and split the data. Raises MaskgateError that tells all faults."""
+    photos = layouts.read(order.data)
+    checks.refuse(photos.problems, order.data, order.skip_faulty)
+    if not len(photos.table):
+        raise MaskgateError(f"{order.data}: holds no labelled photo")
+    if order.smoke:
+        photos = photos.take(_few(photos.table))
+    folder = order.cache or cache.default_folder()
+    store, broken = cache.build(photos, recipe.photo.geometry, folder)
+    checks.refuse(broken, order.data, order.skip_faulty)
+    photos = photos.without(broken)
+    twins = _twins(photos, store, folder)
+    wanted = recipe.folds
+    if wanted.file is not None:
+        fold = folds.read(Path(wanted.file), photos, twins.cluster)
+    else:
+        fold = folds.split(
+            photos, twins.cluster, wanted.kind, wanted.count, wanted.fraction, wanted.seed
+        )
+    return Prepared(photos, store, twins, fold)
+
+
+def _few(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Rows of at most SMOKE_PHOTOS photos, of people from every gender × age band in turn."""
+    people = table.drop_duplicates("person")
+    turn = people.groupby(["gender", "age_band"]).cumcount()
+    chosen: list[int] = []
+    by_person = table.groupby("person").indices
+    for person in people.assign(turn=turn).sort_values("turn", kind="stable")["person"]:
+        if len(chosen) + len(by_person[person]) > SMOKE_PHOTOS:
+            break
+        chosen += list(by_person[person])
+    return np.sort(np.array(chosen or range(min(SMOKE_PHOTOS, len(table))), dtype=np.int64))
+
+
+def _twins(photos: Photos, store: cache.PhotoStore, folder: Path) -> folds.Twins:
+    told = photos.table[["photo", "person", "mask"]].to_csv(index=False) + json.dumps(store.digests)
+    name = f"near-duplicates-{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
+    return folds.find_twins(photos, store.thumbnails[store.slots], folder / name)
+
+
+# ------------------------------------------------------------------------- the run folder
+
+
+def _folder(order: Order, digest: str) -> Path:
+    """The folder to train into, made where it is new. Raises MaskgateError for another run's."""
+    smoke = "-smoke" if order.smoke else ""
+    path = order.out or Path("runs") / f"{order.name}{smoke}-{digest}"
+    run = Run(path)
+    if run.status_file.exists():
+        status = run.status()
+        if order.smoke and status.get("smoke"):
+            shutil.rmtree(path)
+        elif status["digest"] != digest:
+            raise MaskgateError(
+                f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
+                " give another --out, or remove the folder"
+            )
+    elif path.is_dir() and any(path.iterdir()):
+        raise MaskgateError(f"{path}: not empty and no run; give another --out")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _is_finished(run: Run) -> bool:
+    return run.status_file.exists() and bool(run.status().get("finished"))
+
+
+def _take(lock: FileLock, run: Run) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise MaskgateError(f"{run.path}: another process is training this run; let it end") from error
+
+
+def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest: str) -> None:
+    recipe.write(run.recipe_file)
+    table = prepared.photos.table.assign(
+        cluster=prepared.twins.cluster, fold=prepared.fold, digest=prepared.store.digests
+    )
+    folds.write(run.folds_file, prepared.photos, prepared.twins.cluster, prepared.fold)
+    files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
+    warnings = checks.summary(prepared.photos.problems)
+    if run.status_file.exists():
+        return
+    run.tell(
+        recipe=order.name,
+        digest=digest,
+        data=str(order.data),
+        smoke=order.smoke,
+        command=order.command,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
+        truth="bands 30/60, labels as read",
+        photos=len(table),
+        people=int(table["person"].nunique()),
+        largest_cluster=prepared.twins.largest,
+        twins=sorted({tuple(sorted(map(_person_of(table), pair))) for pair in prepared.twins.pairs}),
+        warnings=warnings,
+    )
+    say(
+        f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
+        f" join people in clusters of at most {prepared.twins.largest}"
+    )
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+def _person_of(table: pd.DataFrame) -> Any:
+    return dict(zip(table["photo"], table["person"], strict=True)).__getitem__
+
+
+# -------------------------------------------------------------------------------- a fold
+
+
+def _fold(
+    number: int,
+    recipe: Recipe,
+    order: Order,
+    prepared: Prepared,
+    run: Run,
+    accelerator: Accelerator,
+) -> None:
+    if processes.on_main(accelerator, lambda: (run.fold(number) / "fold.json").exists()):
+        return
+    training = np.flatnonzero(prepared.fold != number)
+    validation = np.flatnonzero(prepared.fold == number)
+    table, geometry = prepared.photos.table, recipe.photo.geometry
+    loader = Loader(
+        prepared.store,
+        table,
+        geometry,
+        Augment(recipe.augment, geometry),
+        order.workers,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    torch.manual_seed(derive(recipe.seed, number, "weights"))
+    statistics = None
+    if recipe.model.normalise == "data":
+        statistics = cache.statistics(prepared.store, training)
+    model = network.create(recipe, statistics)
+    if recipe.model.init is not None:
+        start.from_run(model, Path(recipe.model.init), prepared.digests_of_people(validation), number)
+    run.fold(number).mkdir(exist_ok=True)
+    task = Task(number, table, loader, training, validation)
+    checkpoint = run.fold(number) / "checkpoint.pt"
+    fitted = fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds)
+    if accelerator.is_main_process:
+        _keep(run, number, recipe, fitted, table.iloc[validation], len(training))
+        checkpoint.unlink()
+    accelerator.wait_for_everyone()
+
+
+def _keep(
+    run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame, trained_on: int
+) -> None:
+    folder, weights = run.fold(number), run.weights_file(number)
+    files.replace(weights, lambda beside: save_file(fitted.weights, beside))
+    told = table[["photo", "person", "label"]].assign(fold=number)
+    runs.write_probabilities(folder / "oof.parquet", told, fitted.probabilities)
+    if recipe.training.select == "best":
+        runs.write_probabilities(folder / "oof-last.parquet", told, fitted.last_probabilities)
+    history = pd.DataFrame(fitted.history)
+    files.replace(folder / "history.csv", lambda beside: history.to_csv(beside, index=False))
+    photos = len(fitted.history) * trained_on
+    files.replace_text(
+        folder / "fold.json", json.dumps({"seconds": fitted.seconds, "photos": photos}) + "\n"
+    )
+
+
+# --------------------------------------------------------------------------- the results
+
+
+def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
+    told = [json.loads((run.fold(k) / "fold.json").read_text()) for k in run.folds]
+    history = pd.concat([pd.read_csv(run.fold(k) / "history.csv") for k in run.folds])
+    files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
+    results: dict[str, Any] = {"validated": recipe.folds.kind != "all"}
+    if results["validated"]:
+        table, probabilities = _pooled(run, "oof.parquet")
+        runs.write_probabilities(run.oof_file, table, probabilities)
+        truth = prepared.photos.table.set_index("photo").loc[table["photo"]].reset_index()
+        results |= metrics.evaluate(probabilities, truth)
+        results["selection"] = recipe.training.select
+        if recipe.training.select == "best":
+            _, last = _pooled(run, "oof-last.parquet")
+            last_epoch = metrics.evaluate(last, truth)
+            results["last_epoch"] = {k: last_epoch[k] for k in ("macro_f1", "accuracy")}
+    files.replace_text(run.metrics_file, json.dumps(results, indent=2) + "\n")
+    seconds = sum(part["seconds"] for part in told)
+    reduced = sorted(set(history["accumulate"]) - {recipe.training.accumulate})
+    warnings = run.status()["warnings"] + [
+        f"out of memory: batches ran in {parts} parts instead of {recipe.training.accumulate}"
+        for parts in reduced
+    ]
+    run.tell(
+        seconds=round(seconds, 1),
+        photos_per_second=round(sum(part["photos"] for part in told) / max(seconds, 1e-9), 1),
+        warnings=warnings,
+    )
+    run_report.write(run)
+    run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+    parts = [runs.read_probabilities(run.fold(fold) / name) for fold in run.folds]
+    return pd.concat([table for table, _ in parts], ignore_index=True), np.concatenate(
+        [probabilities for _, probabilities in parts]
+    )
+
+
+def told(run: Run) -> str:
+    """A finished run in two lines: where it is, and its score."""
+    status, results = run.status(), run.metrics()
+    where = f"{run.path}: {status['seconds'] / 60:.1f} minutes, report in {run.report_file}"
+    if not results["validated"]:
+        return f"{where}\ntrained on all photos: there is no validation"
+    score = metrics.read_score(results["macro_f1"])
+    return f"{where}\nout-of-fold macro F1 {score} on {results['people']} people"
