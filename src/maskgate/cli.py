@@ -48,7 +48,8 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")],
     data: Annotated[Path, typer.Argument(help="Folder of people, or a CSV of photos.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe.")
+        list[str] | None,
+        typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder. [default: runs/<recipe>-<hash>]")

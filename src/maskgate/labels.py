@@ -70,7 +70,7 @@ MEMBERS: Final[dict[str, npt.NDArray[np.bool_]]] = {
 def marginals(
     probabilities: npt.NDArray[np.floating],
 ) -> dict[str, npt.NDArray[np.floating]]:
-    """Per attribute its probabilities, (N, 3), (N, 2), (N, 3), from those of the classes (N, 18)."""
+    """Per attribute (N, 3), (N, 2), (N, 3) its probabilities from those of the classes (N, 18)."""
     return {name: probabilities @ members.T for name, members in MEMBERS.items()}
 
 

@@ -44,7 +44,7 @@ def confusion(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> F
 
 
 def f1(confusion: Floats) -> Floats:
-    """F1 of every class (…, C) from confusions (…, C, C); a class never true nor predicted has 0."""
+    """F1 of every class (…, C) of confusions (…, C, C); 0 for one never true nor predicted."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     total = confusion.sum(-1) + confusion.sum(-2)
     return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
@@ -75,11 +75,6 @@ def precision(confusion: Floats) -> Floats:
 def _share(confusion: Floats, total: Floats) -> Floats:
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
-
-
-def score(probabilities: npt.NDArray[np.floating], table: pd.DataFrame) -> Floats:
-    """Macro F1 over the 18 classes, as a 0-d array: what an epoch is judged by."""
-    return macro_f1(confusion(table["label"], probabilities.argmax(1), labels.COUNT))
 
 
 def evaluate(

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -60,7 +60,7 @@ def decode(source: Path | bytes) -> Image.Image:
         raise
     except FileNotFoundError as error:
         raise PhotoError("no such file") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PhotoError("not an image, or a format we do not read") from error
     except Exception as error:  # Pillow's decoders raise nearly everything on damaged bytes
         raise PhotoError(f"damaged: {error}") from error

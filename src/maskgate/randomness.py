@@ -1,4 +1,4 @@
-"""Random numbers that are a function of where they are used, so that a resumed run draws the same."""
+"""Random numbers as a function of where they are used: a resumed run draws the same."""
 
 import hashlib
 

@@ -129,15 +129,15 @@ class Recipe(_Section):
     """One model, fully determined."""
 
     seed: int = Field(7, description="of weights, order and augmentation")
-    photo: Photo = Field(default_factory=Photo)
-    folds: Folds = Field(default_factory=Folds)
+    photo: Photo = Photo()
+    folds: Folds = Folds()
     augment: tuple[Named, ...] = Field((), description="transforms of training photos, in order")
     sampling: Named = Field(Named(name="shuffle"), description="which photos an epoch draws")
-    model: Model = Field(default_factory=Model)
+    model: Model = Model()
     loss: Named = Field(Named(name="cross_entropy"), description="what is minimised")
-    optimizer: Optimizer = Field(default_factory=Optimizer)
-    schedule: Schedule = Field(default_factory=Schedule)
-    training: Training = Field(default_factory=Training)
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    training: Training = Training()
 
     @model_validator(mode="after")
     def _validation_exists(self) -> "Recipe":
@@ -215,10 +215,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     place: Any = content
     try:
         for parent in parents:
-            if isinstance(place, list):
-                place = place[int(parent)]
-            else:
-                place = place.setdefault(parent, {})
+            in_list = isinstance(place, list)
+            place = place[int(parent)] if in_list else place.setdefault(parent, {})
         if isinstance(place, list):
             place[int(last)] = value
         else:
@@ -260,5 +258,3 @@ def lookup(kind: str, name: str, known: "dict[str, Any]") -> Any:
     near = difflib.get_close_matches(name, list(known), 1)
     hint = f"did you mean {near[0]}?" if near else f"known are {listed(sorted(known), 20)}"
     raise MaskgateError(f"unknown {kind} {name}; {hint}")
-
-

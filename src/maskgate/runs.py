@@ -72,7 +72,7 @@ class Run:
         return recipe.load(self.recipe_file)
 
     def status(self) -> dict[str, Any]:
-        """What run.json tells: recipe's name, digest, data, command, warnings, seconds, finished."""
+        """What run.json tells: recipe, digest, data, command, warnings, seconds, finished."""
         return self._json(self.status_file)
 
     def metrics(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def open_run(path: str | Path, finished: bool = True) -> Run:
     if not run.status_file.is_file():
         raise MaskgateError(f"{path}: no run; give a folder that `maskgate train` has left")
     if finished and not run.status().get("finished"):
-        raise MaskgateError(f"{path}: the run is unfinished; the command that began it goes on with it")
+        raise MaskgateError(f"{path}: the run is unfinished; repeat the command that began it")
     return run
 
 

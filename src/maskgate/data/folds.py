@@ -84,8 +84,9 @@ def split(
     else:
         start = np.random.default_rng(seed).random()
         fold = np.floor((turn + 1) * fraction + start) - np.floor(turn * fraction + start) - 1
-    of_cluster = pd.Series(fold.astype(np.int64), index=dealt.index)
-    return of_cluster.loc[cluster].to_numpy()
+    of_cluster = np.empty(len(dealt), dtype=np.int64)
+    of_cluster[dealt.index.to_numpy()] = fold
+    return of_cluster[cluster]
 
 
 def _strata(photos: Photos) -> npt.NDArray[np.int64]:
@@ -100,7 +101,9 @@ def _strata(photos: Photos) -> npt.NDArray[np.int64]:
     return codes
 
 
-def write(path: Path, photos: Photos, cluster: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> None:
+def write(
+    path: Path, photos: Photos, cluster: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]
+) -> None:
     """The fold file: `person,fold,cluster`, one row a person."""
     table = pd.DataFrame({"person": photos.table["person"], "fold": fold, "cluster": cluster})
     table.drop_duplicates("person").to_csv(path, index=False)
@@ -116,7 +119,9 @@ def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDAr
         rows = pd.read_csv(path, dtype={"person": "str", "fold": "int64"})
         rows = rows[["person", "fold"]].drop_duplicates()
     except (OSError, ValueError, KeyError) as error:
-        raise MaskgateError(f"{path}: not a fold file with columns person,fold ({error})") from error
+        raise MaskgateError(
+            f"{path}: not a fold file with columns person,fold ({error})"
+        ) from error
     twice = rows.loc[rows["person"].duplicated(), "person"].tolist()
     if twice:
         raise MaskgateError(f"{path}: leaks, these people are in two folds: {listed(twice)}")

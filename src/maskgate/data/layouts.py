@@ -116,11 +116,13 @@ def _people_of_table(
             f"{csv}: lacks the columns {listed(sorted(missing))}; it needs id,gender,race,age,path,"
             " or remove the file and the folder names are read instead"
         )
-    people = {}
+    people: dict[str, tuple[str, str]] = {}
     for row in rows.fillna("").itertuples(index=False):
         name, told = str(row.path), (str(row.gender), str(row.age))
         if name not in folders:
-            problems.append(Problem("row without folder", name, f"no such folder, row in {csv.name}"))
+            problems.append(
+                Problem("row without folder", name, f"no such folder, row in {csv.name}")
+            )
         elif people.get(name, told) != told:
             detail = f"{csv.name} gives {people[name]} and {told}"
             problems.append(Problem("contradictory rows", name, detail, fatal=True))
@@ -194,7 +196,12 @@ def _read_csv(path: Path) -> Photos:
     band = np.where(band == labels.UNKNOWN, group, band)
     person = rows["person"] if "person" in rows.columns else pd.Series(pd.NA, index=rows.index)
     table = photo_table.build(
-        rows["photo"], person.fillna(rows["photo"]), mask, gender, np.where(age >= 0, age, np.nan), band
+        rows["photo"],
+        person.fillna(rows["photo"]),
+        mask,
+        gender,
+        np.where(age >= 0, age, np.nan),
+        band,
     )
     bad = {problem.where for problem in problems if problem.fatal}
     keep = ~(table["photo"].isin(bad) | repeated | (rows["photo"] == ""))
@@ -204,7 +211,7 @@ def _read_csv(path: Path) -> Photos:
 def _report(
     problems: list[Problem],
     rows: pd.DataFrame,
-    at: "pd.Series | np.ndarray",  # type: ignore[type-arg]
+    at: "pd.Series | np.ndarray",
     kind: str,
     column: str,
     detail: str,
@@ -217,7 +224,7 @@ def _report(
 
 def _column(
     rows: pd.DataFrame, name: str, parse: Callable[[str], float], problems: list[Problem]
-) -> "np.ndarray":  # type: ignore[type-arg]
+) -> "np.ndarray":
     """Codes (N,) of a column, -1 where the column or the value is missing."""
     if name not in rows.columns:
         return np.full(len(rows), labels.UNKNOWN)

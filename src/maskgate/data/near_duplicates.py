@@ -113,8 +113,10 @@ def similarity(first: Pixels, second: Pixels) -> npt.NDArray[np.float32]:
     A picture without contrast correlates with nothing.
     """
     coarsest = _LEVELS[0][0]
-    a, b = (_centred(_shrink(side, coarsest).reshape(len(side), -1)) for side in (first, second))
-    best = (a[0] * b[0]).sum(1) / (a[1] * b[1])[:, 0]
+    (a, a_norm), (b, b_norm) = (
+        _centred(_shrink(side, coarsest).reshape(len(side), -1)) for side in (first, second)
+    )
+    best = (a * b).sum(1) / (a_norm * b_norm)[:, 0]
     rows = np.flatnonzero(best > _UNALIGNED)
     moved = np.zeros((len(rows), 4), dtype=np.float32)
     for factor, iterations, threshold in _LEVELS:

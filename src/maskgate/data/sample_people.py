@@ -22,16 +22,13 @@ import numpy as np
 from PIL import Image
 
 from maskgate import labels
-from maskgate.data.drawing import Person, Rng, hsv, mix, photo
+from maskgate.data.brush import Rng, hsv, mix
+from maskgate.data.drawing import Person, photo
+from maskgate.data.layouts import STEMS
 from maskgate.errors import MaskgateError
 
 Cell = tuple[int, int]  # gender and age band
 
-STEMS: Final[dict[str, str]] = {
-    **{f"mask{number}": "wear" for number in range(1, 6)},
-    "incorrect_mask": "incorrect",
-    "normal": "not_wear",
-}
 ERRORS: Final = ("wrong gender", "photos swapped", "wrong age")
 AGES: Final = ((18, 29), (30, 59), (60, 80))  # first and last year of each band
 
@@ -141,7 +138,7 @@ def make(
         tell()
     _write_train_tables(root, folders, planted)
     answers = _write_eval(root / "eval", eval_people, size, seed, tell)
-    _write_csv(root / "truth" / "eval.csv", ("ImageID", "ans"), answers)
+    _write_csv(root / "truth" / "eval.csv", ("ImageID", "ans", "person"), answers)
     return SamplePeople(root, tuple(f.name for f in folders), len(answers), tuple(planted))
 
 
@@ -320,8 +317,8 @@ def _write_train_tables(root: Path, folders: list[_Folder], planted: list[Plante
 
 def _write_eval(
     place: Path, people: int, size: tuple[int, int], seed: int, tell: Callable[[], None]
-) -> list[tuple[str, int]]:
-    """Name and true class of each eval photo, in the order of `info.csv`."""
+) -> list[tuple[str, int, int]]:
+    """Name, true class and person of each eval photo, in the order of `info.csv`."""
     answers = []
     for index, (gender, age) in enumerate(_cast(people, seed, _EVAL)):
         face = person(_rng(seed, _EVAL, index), gender, age)
@@ -329,10 +326,10 @@ def _write_eval(
             name = hashlib.sha1(f"{seed} {index} {number}".encode()).hexdigest() + ".jpg"
             image = photo(face, mask, size, _rng(seed, _EVAL, index, number + 1))
             image.save(place / "images" / name, quality=92)
-            answers.append((name, _label(mask, gender, age)))
+            answers.append((name, _label(mask, gender, age), index))
         tell()
     answers = [answers[i] for i in _rng(seed, _ORDER).permutation(len(answers))]
-    _write_csv(place / "info.csv", ("ImageID", "ans"), [(name, 0) for name, _ in answers])
+    _write_csv(place / "info.csv", ("ImageID", "ans"), [(name, 0) for name, *_ in answers])
     return answers
 
 

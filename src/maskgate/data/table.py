@@ -34,7 +34,7 @@ class Photos:
         table = self.table[~self.table["photo"].isin(bad)].reset_index(drop=True)
         return Photos(self.root, table, [*self.problems, *problems])
 
-    def take(self, rows: "np.ndarray") -> "Photos":  # type: ignore[type-arg]
+    def take(self, rows: "np.ndarray") -> "Photos":
         """The data set with only the rows whose positions are given."""
         return Photos(self.root, self.table.iloc[rows].reset_index(drop=True), self.problems)
 
@@ -50,15 +50,15 @@ def build(
     """A photo table from its columns, each (N,); bands come from the ages unless given."""
     years = np.asarray(age, dtype=np.float32)
     band = labels.age_band(years) if age_band is None else np.asarray(age_band, dtype=np.int8)
-    codes = [np.asarray(column, dtype=np.int8) for column in (mask, gender)]
+    masks, genders = (np.asarray(column, dtype=np.int8) for column in (mask, gender))
     return pd.DataFrame(
         {
             "photo": pd.Series(photo, dtype="str"),
             "person": pd.Series(person, dtype="str"),
-            "mask": codes[0],
-            "gender": codes[1],
+            "mask": masks,
+            "gender": genders,
             "age": years,
             "age_band": band,
-            "label": labels.encode(*codes, band),
+            "label": labels.encode(masks, genders, band),
         }
     )

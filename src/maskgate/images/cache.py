@@ -63,9 +63,7 @@ class PhotoStore:
         return self.pixels[self.slots[row]]
 
 
-def statistics(
-    store: PhotoStore, rows: npt.NDArray[np.int64]
-) -> tuple[list[float], list[float]]:
+def statistics(store: PhotoStore, rows: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel, of values 0–1, over all pixels of the rows."""
     count, total, squares = 0, np.zeros(3), np.zeros(3)
     for row in rows:
@@ -114,7 +112,7 @@ def _map(path: Path, shape: tuple[int, ...], mode: str = "r") -> Pixels:
     if not path.exists() or not path.stat().st_size:
         return np.empty((0, *shape), dtype=np.uint8)
     count = path.stat().st_size // int(np.prod(shape))
-    return np.memmap(path, dtype=np.uint8, mode=mode, shape=(count, *shape))  # type: ignore[call-overload,no-any-return]
+    return np.memmap(path, dtype=np.uint8, mode=mode, shape=(count, *shape))  # type: ignore[call-overload]
 
 
 def _fill(
@@ -154,7 +152,12 @@ def _fill(
             index.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
                 [
-                    (files["path"][row], int(files["size"][row]), int(files["changed"][row]), digest[row])
+                    (
+                        files["path"][row],
+                        int(files["size"][row]),
+                        int(files["changed"][row]),
+                        digest[row],
+                    )
                     for row in rows
                     if digest[row] is not None
                 ],

@@ -51,7 +51,12 @@ class Loader:
         self._workers, self._pin_memory = workers, pin_memory
 
     def training(
-        self, batches: list[npt.NDArray[np.int64]], start: int, rank: int, ranks: int, *place: int
+        self,
+        batches: list[npt.NDArray[np.int64]],
+        start: int,
+        rank: int,
+        ranks: int,
+        *place: int | str,
     ) -> "DataLoader[Batch]":
         """This process's share of the global `batches` from number `start` on.
 
@@ -81,7 +86,7 @@ class Loader:
     def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
         return DataLoader(
             photos,
-            batch_sampler=batches,  # type: ignore[arg-type]
+            batch_sampler=batches,
             num_workers=self._workers,
             pin_memory=self._pin_memory,
             generator=torch.Generator(),  # else every loader draws from the global stream

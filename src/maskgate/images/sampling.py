@@ -27,7 +27,7 @@ def epoch_order(named: Named, rows: Rows, table: pd.DataFrame, *place: int) -> R
     random = np.random.default_rng(derive(*place, "order"))
     arguments: dict[str, Any] = named.arguments
     try:
-        return lookup("sampling", named.name, SAMPLERS)(rows, table, random, **arguments)  # type: ignore[no-any-return]
+        return lookup("sampling", named.name, SAMPLERS)(rows, table, random, **arguments)
     except TypeError as error:
         raise MaskgateError(f"sampling {named.name}: {error}") from error
 

@@ -91,8 +91,11 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     classifier = config.get("classifier") or "classifier"
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     unknown = [key for key in state.keys() - wanted.keys() if not key.startswith(heads)]
-    faults = [f"{len(m)} {what} (first {min(m)})" for what, m in
-              (("missing", missing), ("of another shape", shaped), ("unknown", unknown)) if m]
+    faults = [
+        f"{len(m)} {what} (first {min(m)})"
+        for what, m in (("missing", missing), ("of another shape", shaped), ("unknown", unknown))
+        if m
+    ]
     if faults:
         raise MaskgateError(f"{path}: does not fit the backbone, tensors {', '.join(faults)}")
     backbone.load_state_dict({key: state[key] for key in wanted})
@@ -105,7 +108,7 @@ def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...
 
 
 def feature_count(backbone: nn.Module, geometry: Geometry) -> int:
-    """Length of the feature vector, by trying. Raises MaskgateError where the input does not fit."""
+    """Length of the feature vector, by trying. Raises MaskgateError where no input fits."""
     training = backbone.training
     try:
         with torch.no_grad():

@@ -22,7 +22,6 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
     def forward(self, photos: Tensor) -> Tensor:
-        # The permuted view is channels-last already, which convolutions like best.
         floats = photos.permute(0, 3, 1, 2).float()
         return (floats - self.get_buffer("mean")) / self.get_buffer("std")
 
@@ -60,4 +59,16 @@ def create(
     normalise = Normalise(*(statistics or backbones.statistics(backbone)))
     features = backbones.feature_count(backbone, geometry)
     network = Network(normalise, backbone, recipe.model.dropout, head(features))
+    if any(map(_crashes_channels_last, network.modules())):
+        return network
     return network.to(memory_format=torch.channels_last)
+
+
+def _crashes_channels_last(module: nn.Module) -> bool:
+    """torch 2.15 dies on the CPU in the backward pass of a strided 1×1 convolution of a photo."""
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.in_channels == 3
+        and module.kernel_size == (1, 1)
+        and module.stride != (1, 1)
+    )

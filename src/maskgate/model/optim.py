@@ -36,8 +36,8 @@ def create_schedule(
     schedule, _ = create_scheduler_v2(
         optimizer,
         sched=recipe.name,
-        num_epochs=epochs - recipe.warmup_epochs,  # type: ignore[arg-type]
-        warmup_epochs=recipe.warmup_epochs,  # type: ignore[arg-type]
+        num_epochs=epochs - recipe.warmup_epochs,
+        warmup_epochs=recipe.warmup_epochs,
         min_lr=recipe.min_lr,
         warmup_prefix=True,
         step_on_epochs=False,

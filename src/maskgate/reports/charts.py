@@ -1,14 +1,15 @@
 """Small charts as inline SVG: no script, no fonts, sharp at any size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 
 COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f")
 _WIDTH, _HEIGHT = 460, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 30
 
 
-def lines(series: dict[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
     """A line chart; `series` maps a name to its (x, y) points."""
     points = [point for line in series.values() for point in line]
     if not points:
@@ -26,13 +27,15 @@ def lines(series: dict[str, Sequence[tuple[float, float]]], x_label: str, y_labe
     for step in range(5):
         y = low + (high - low) * step / 4
         _, up = at(left, y)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up:.1f}" y2="{up:.1f}"/>')
+        parts.append(f'<path class="grid" d="M{_LEFT} {up:.1f}H{_WIDTH - _RIGHT}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{y:.2g}</text>')
     for x in sorted({left, right}):
         across, _ = at(x, low)
         parts.append(f'<text x="{across:.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{x:g}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 2}" text-anchor="middle">{escape(x_label)}</text>')
+    parts.append(
+        f'<text x="{middle}" y="{_HEIGHT - 2}" text-anchor="middle">{escape(x_label)}</text>'
+    )
     for number, (name, line) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join("{:.1f},{:.1f}".format(*at(x, y)) for x, y in line)
@@ -44,8 +47,8 @@ def lines(series: dict[str, Sequence[tuple[float, float]]], x_label: str, y_labe
             f"<title>{escape(name)}</title></polyline>"
         )
     legend = " ".join(
-        f'<span class="key"><i style="background:{COLOURS[number % len(COLOURS)]}"></i>{escape(name)}</span>'
-        for number, name in enumerate(series)
+        f'<span class="key"><i style="background:{colour}"></i>{escape(name)}</span>'
+        for name, colour in zip(series, cycle(COLOURS), strict=False)
     )
     return (
         f'<figure><figcaption>{escape(y_label)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}"'

@@ -17,7 +17,9 @@ def show(folder: Path) -> None:
     if not found:
         raise MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
     found.sort(key=lambda run: run.status().get("started", ""))
-    table = Table("run", "recipe", "differs", "macro F1", "people", "time", box=None, pad_edge=False)
+    table = Table(
+        "run", "recipe", "differs", "macro F1", "people", "time", box=None, pad_edge=False
+    )
     first: dict[str, dict[str, Any]] = {}
     for run in found:
         status = run.status()

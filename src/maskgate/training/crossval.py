@@ -66,7 +66,6 @@ class Prepared:
         told = self.photos.table.to_csv(index=False) + json.dumps(self.store.digests)
         return hashlib.sha256(told.encode() + self.fold.tobytes()).hexdigest()
 
-
     def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
         """Contents of all photos of the clusters of people that `rows` belong to."""
         theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
@@ -192,7 +191,9 @@ def _take(lock: FileLock, run: Run) -> None:
     try:
         lock.acquire()
     except Timeout as error:
-        raise MaskgateError(f"{run.path}: another process is training this run; let it end") from error
+        raise MaskgateError(
+            f"{run.path}: another process is training this run; let it end"
+        ) from error
 
 
 def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest: str) -> None:
@@ -217,7 +218,9 @@ def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest
         photos=len(table),
         people=int(table["person"].nunique()),
         largest_cluster=prepared.twins.largest,
-        twins=sorted({tuple(sorted(map(_person_of(table), pair))) for pair in prepared.twins.pairs}),
+        twins=sorted(
+            {tuple(sorted(map(_person_of(table), pair))) for pair in prepared.twins.pairs}
+        ),
         warnings=warnings,
     )
     say(
@@ -262,7 +265,9 @@ def _fold(
         statistics = cache.statistics(prepared.store, training)
     model = network.create(recipe, statistics)
     if recipe.model.init is not None:
-        start.from_run(model, Path(recipe.model.init), prepared.digests_of_people(validation), number)
+        start.from_run(
+            model, Path(recipe.model.init), prepared.digests_of_people(validation), number
+        )
     run.fold(number).mkdir(exist_ok=True)
     task = Task(number, table, loader, training, validation)
     checkpoint = run.fold(number) / "checkpoint.pt"

@@ -16,7 +16,7 @@ from accelerate.utils import broadcast, gather_object
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
-from maskgate import labels, metrics
+from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
@@ -24,11 +24,11 @@ from maskgate.model import losses, optim
 from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.training import checkpoint
+from maskgate.training import checkpoint, validation
 from maskgate.training.processes import on_main
+from maskgate.training.validation import Probabilities
 
 Rows = npt.NDArray[np.int64]
-Probabilities = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Task:
 
 @dataclass
 class State:
-    """Where a fold's training is; with the weights and the optimiser, all that a checkpoint holds."""
+    """Where a fold's training is: all of a checkpoint but the weights and the optimiser."""
 
     epoch: int = 0
     update: int = 0  # of this epoch: the sampler's position
@@ -95,7 +95,9 @@ class _Fit:
         self.loss = losses.create(recipe.loss)
         self.size = min(recipe.training.batch_size, len(task.training))
         if len(task.training) < 2 * accelerator.num_processes:
-            raise MaskgateError(f"fold {task.fold} has {len(task.training)} training photos: too few")
+            raise MaskgateError(
+                f"fold {task.fold} has {len(task.training)} training photos: too few"
+            )
         self.updates = len(self._batches(epoch=0))
         optimizer = optim.create_optimizer(recipe.optimizer, network)
         self.schedule = optim.create_schedule(
@@ -221,7 +223,8 @@ class _Fit:
             "train_loss": losses_of_all / (self.size * self.updates),
         }
         if len(self.task.validation):
-            row |= self._validation_scores(probabilities)
+            rows = self.task.table.iloc[self.task.validation]
+            row |= validation.scores(probabilities, rows)
             self._note_best(row)
         state.history.append(row)
         state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
@@ -229,24 +232,8 @@ class _Fit:
         state.seconds += time.monotonic() - since
         self._save()
         if self.accelerator.is_main_process:
-            say(self._told(row))
+            say(validation.told(row))
         return probabilities
-
-    def _validation_scores(self, probabilities: Probabilities) -> dict[str, float]:
-        rows = self.task.table.iloc[self.task.validation]
-        targets = labels.agrees(*(rows[name].to_numpy() for name in labels.ATTRIBUTES))
-        agreeing = (probabilities.astype(np.float64) * targets).sum(1).clip(1e-12)
-        whole = metrics.confusion(rows["label"], probabilities.argmax(1), labels.COUNT)
-        scores = {
-            "valid_loss": float(-np.log(agreeing).mean()),
-            "valid_macro_f1": float(metrics.macro_f1(whole)),
-            "valid_accuracy": float(metrics.accuracy(whole)),
-        }
-        for name, part in labels.marginals(probabilities).items():
-            counts = metrics.confusion(rows[name], part.argmax(1), part.shape[1])
-            scores[f"valid_{name}_accuracy"] = float(metrics.accuracy(counts))
-            scores[f"valid_{name}_macro_f1"] = float(metrics.macro_f1(counts))
-        return scores
 
     def _note_best(self, row: dict[str, Any]) -> None:
         if self.recipe.training.select != "best" and self.recipe.training.patience is None:
@@ -259,13 +246,11 @@ class _Fit:
 
     def _no_longer_better(self) -> bool:
         patience, best = self.recipe.training.patience, self.state.best
-        return patience is not None and best is not None and self.state.epoch - best["epoch"] >= patience
-
-    def _told(self, row: dict[str, Any]) -> str:
-        told = f"fold {row['fold']}, epoch {row['epoch']}: training loss {row['train_loss']:.3f}"
-        if "valid_macro_f1" in row:
-            told += f", validation loss {row['valid_loss']:.3f}, macro F1 {row['valid_macro_f1']:.3f}"
-        return told
+        return (
+            patience is not None
+            and best is not None
+            and self.state.epoch - best["epoch"] >= patience
+        )
 
     # ------------------------------------------------------------------------ validation
 
@@ -284,7 +269,7 @@ class _Fit:
         while True:
             try:
                 loader = self.task.loader.validation(rows, size, rank, ranks)
-                mine = predict(network, loader, accelerator.device)
+                mine = validation.predict(network, loader, accelerator.device)
                 break
             except Exception as error:
                 fits_less = isinstance(error, MemoryError) or should_reduce_batch_size(error)
@@ -329,7 +314,10 @@ class _Fit:
 
     def _weights(self) -> dict[str, Tensor]:
         model = self.accelerator.unwrap_model(self.network)
-        return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in model.state_dict().items()}
+        return {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in model.state_dict().items()
+        }
 
     def _save(self) -> None:
         state = self.state
@@ -361,12 +349,7 @@ class _Fit:
         if found["scaler"] is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found["scaler"])
         if self.accelerator.is_main_process:
-            say(f"fold {self.task.fold}: going on at epoch {self.state.epoch + 1}, update {self.state.update}")
-
-
-@torch.inference_mode()
-def predict(network: nn.Module, loader: Any, device: torch.device) -> Probabilities:
-    """Probabilities (N, 18) of the photos a loader gives, in its order."""
-    network.eval()
-    parts = [network(photos.to(device)).exp().float().cpu().numpy() for photos, *_ in loader]
-    return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)
+            say(
+                f"fold {self.task.fold}: going on at epoch {self.state.epoch + 1},"
+                f" update {self.state.update}"
+            )

@@ -34,12 +34,14 @@ def _fill(network: Network, run: runs.Run, fold: int) -> None:
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
-    odd = [name for name in wanted.keys() | found.keys()
-           if name not in found or name not in wanted or found[name].shape != wanted[name].shape]
+    odd = [
+        name
+        for name in wanted.keys() | found.keys()
+        if name not in found or name not in wanted or found[name].shape != wanted[name].shape
+    ]
     if odd:
         raise MaskgateError(
             f"model.init={run.path}: its backbone {run.recipe().model.backbone} does not fit"
             f" ({len(odd)} tensors differ, first {min(odd)}); use the same backbone"
         )
     network.backbone.load_state_dict(found)
-
