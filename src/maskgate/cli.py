@@ -1,7 +1,9 @@
 """The command line. Nothing heavy is imported until a command needs it."""
 
 import errno
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -83,7 +85,8 @@ def train(
         command=shlex.join(["maskgate", *sys.argv[1:]]),
     )
     run = crossval.train(recipes.load(path, overrides), order)
-    typer.echo(crossval.told(run))
+    if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
+        typer.echo(crossval.told(run))
 
 
 @app.command()
@@ -154,13 +157,22 @@ def demo(
     whole.run(out, people)
 
 
+class _Interrupted(BaseException):
+    """Ctrl-C; not the KeyboardInterrupt that Typer would answer in words of its own."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupted
+
+
 def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except MaskgateError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
+    except _Interrupted:
         _fail("interrupted; the same command goes on where it stopped")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):

@@ -53,8 +53,8 @@ def build(
     masks, genders = (np.asarray(column, dtype=np.int8) for column in (mask, gender))
     return pd.DataFrame(
         {
-            "photo": pd.Series(photo, dtype="str"),
-            "person": pd.Series(person, dtype="str"),
+            "photo": pd.Series(list(photo), dtype="str"),
+            "person": pd.Series(list(person), dtype="str"),
             "mask": masks,
             "gender": genders,
             "age": years,

@@ -16,13 +16,19 @@ class Normalise(nn.Module):
     Part of the model, so that no caller can forget it.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        memory_format: torch.memory_format = torch.channels_last,
+    ) -> None:
         super().__init__()
+        self.memory_format = memory_format
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
     def forward(self, photos: Tensor) -> Tensor:
-        floats = photos.permute(0, 3, 1, 2).float()
+        floats = photos.permute(0, 3, 1, 2).float().contiguous(memory_format=self.memory_format)
         return (floats - self.get_buffer("mean")) / self.get_buffer("std")
 
 
@@ -56,12 +62,12 @@ def create(
     geometry = recipe.photo.geometry
     head = lookup("head", recipe.model.head, HEADS)
     backbone = backbones.create(recipe.model, geometry, start)
-    normalise = Normalise(*(statistics or backbones.statistics(backbone)))
     features = backbones.feature_count(backbone, geometry)
+    crashes = any(map(_crashes_channels_last, backbone.modules()))
+    layout = torch.contiguous_format if crashes else torch.channels_last
+    normalise = Normalise(*(statistics or backbones.statistics(backbone)), layout)
     network = Network(normalise, backbone, recipe.model.dropout, head(features))
-    if any(map(_crashes_channels_last, network.modules())):
-        return network
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=layout)
 
 
 def _crashes_channels_last(module: nn.Module) -> bool:

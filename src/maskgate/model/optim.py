@@ -33,16 +33,17 @@ def create_schedule(
     recipe: Schedule, optimizer: Optimizer, epochs: int, updates_per_epoch: int
 ) -> Scheduler:
     """The schedule, stepped by `step_update(updates)`. Raises MaskgateError for an unknown name."""
-    schedule, _ = create_scheduler_v2(
-        optimizer,
-        sched=recipe.name,
-        num_epochs=epochs - recipe.warmup_epochs,
-        warmup_epochs=recipe.warmup_epochs,
-        min_lr=recipe.min_lr,
-        warmup_prefix=True,
-        step_on_epochs=False,
-        updates_per_epoch=updates_per_epoch,
-    )
-    if schedule is None:
-        raise MaskgateError(f"unknown schedule {recipe.name}; cosine is the one to start with")
+    try:
+        schedule, _ = create_scheduler_v2(
+            optimizer,
+            sched="constant" if recipe.name == "none" else recipe.name,
+            num_epochs=epochs - recipe.warmup_epochs,
+            warmup_epochs=recipe.warmup_epochs,
+            min_lr=recipe.min_lr,
+            warmup_prefix=True,
+            step_on_epochs=False,
+            updates_per_epoch=updates_per_epoch,
+        )
+    except ValueError as error:
+        raise MaskgateError(f"schedule {recipe.name}: {error}") from error
     return schedule

@@ -21,10 +21,11 @@ from maskgate import files, metrics, runs
 from maskgate.data import checks, folds, layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.images import cache
+from maskgate.images import cache, sampling
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
-from maskgate.model import network
+from maskgate.model import losses, network, optim
+from maskgate.model.network import Network
 from maskgate.progress import say
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
@@ -66,6 +67,15 @@ class Prepared:
         told = self.photos.table.to_csv(index=False) + json.dumps(self.store.digests)
         return hashlib.sha256(told.encode() + self.fold.tobytes()).hexdigest()
 
+    @property
+    def folds(self) -> list[int]:
+        """The folds to train: those validated on, or a single one without validation."""
+        return sorted({int(fold) for fold in self.fold} - {folds.NEVER}) or [0]
+
+    def split(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rows to train a fold on, and rows to validate it on."""
+        return np.flatnonzero(self.fold != number), np.flatnonzero(self.fold == number)
+
     def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
         """Contents of all photos of the clusters of people that `rows` belong to."""
         theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
@@ -82,6 +92,7 @@ def train(recipe: Recipe, order: Order) -> Run:
     accelerator = processes.start(recipe.training.precision)
     try:
         prepared = prepare(recipe, order)
+        _check(recipe, prepared)
         digest = recipe.digest(prepared.digest)
         run = Run(processes.on_main(accelerator, lambda: _folder(order, digest)))
         if processes.on_main(accelerator, lambda: _is_finished(run)):
@@ -94,8 +105,8 @@ def train(recipe: Recipe, order: Order) -> Run:
             if accelerator.is_main_process:
                 _describe(run, recipe, order, prepared, digest)
             accelerator.wait_for_everyone()
-            for number in sorted(set(prepared.fold) - {folds.NEVER}) or [0]:
-                _fold(int(number), recipe, order, prepared, run, accelerator)
+            for number in prepared.folds:
+                _fold(number, recipe, order, prepared, run, accelerator)
             if accelerator.is_main_process:
                 _conclude(run, recipe, prepared)
             accelerator.wait_for_everyone()
@@ -158,6 +169,30 @@ def _twins(photos: Photos, store: cache.PhotoStore, folder: Path) -> folds.Twins
     told = photos.table[["photo", "person", "mask"]].to_csv(index=False) + json.dumps(store.digests)
     name = f"near-duplicates-{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
     return folds.find_twins(photos, store.thumbnails[store.slots], folder / name)
+
+
+def _check(recipe: Recipe, prepared: Prepared) -> None:
+    """Make all that a recipe names once, so that a fault is told before a folder is made."""
+    losses.create(recipe.loss)
+    Augment(recipe.augment, recipe.photo.geometry)
+    rows, _ = prepared.split(prepared.folds[0])
+    sampling.epoch_order(recipe.sampling, rows, prepared.photos.table, recipe.seed)
+    for number in prepared.folds if recipe.model.init is not None else prepared.folds[:1]:
+        model = _network(number, recipe, prepared)
+    optimizer = optim.create_optimizer(recipe.optimizer, model)
+    optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
+
+
+def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
+    """A fold's network before its first update."""
+    training, validation = prepared.split(number)
+    torch.manual_seed(derive(recipe.seed, number, "weights"))
+    by_data = recipe.model.normalise == "data"
+    model = network.create(recipe, cache.statistics(prepared.store, training) if by_data else None)
+    if recipe.model.init is not None:
+        seen = prepared.digests_of_people(validation)
+        start.from_run(model, Path(recipe.model.init), seen, number)
+    return model
 
 
 # ------------------------------------------------------------------------- the run folder
@@ -248,8 +283,7 @@ def _fold(
 ) -> None:
     if processes.on_main(accelerator, lambda: (run.fold(number) / "fold.json").exists()):
         return
-    training = np.flatnonzero(prepared.fold != number)
-    validation = np.flatnonzero(prepared.fold == number)
+    training, validation = prepared.split(number)
     table, geometry = prepared.photos.table, recipe.photo.geometry
     loader = Loader(
         prepared.store,
@@ -259,15 +293,7 @@ def _fold(
         order.workers,
         pin_memory=accelerator.device.type == "cuda",
     )
-    torch.manual_seed(derive(recipe.seed, number, "weights"))
-    statistics = None
-    if recipe.model.normalise == "data":
-        statistics = cache.statistics(prepared.store, training)
-    model = network.create(recipe, statistics)
-    if recipe.model.init is not None:
-        start.from_run(
-            model, Path(recipe.model.init), prepared.digests_of_people(validation), number
-        )
+    model = _network(number, recipe, prepared)
     run.fold(number).mkdir(exist_ok=True)
     task = Task(number, table, loader, training, validation)
     checkpoint = run.fold(number) / "checkpoint.pt"

@@ -191,7 +191,7 @@ class _Fit:
     def _use_less_memory(self, error: Exception) -> None:
         """Halve the part of a batch that is run at once, after the device ran out of memory."""
         state, accelerator = self.state, self.accelerator
-        if not (isinstance(error, MemoryError) or should_reduce_batch_size(error)):
+        if not _is_out_of_memory(error):
             raise error
         share = self.size // accelerator.num_processes
         if accelerator.num_processes > 1 or state.accumulate * 2 > share:
@@ -272,8 +272,7 @@ class _Fit:
                 mine = validation.predict(network, loader, accelerator.device)
                 break
             except Exception as error:
-                fits_less = isinstance(error, MemoryError) or should_reduce_batch_size(error)
-                if not fits_less or size == 1 or ranks > 1:
+                if not _is_out_of_memory(error) or size == 1 or ranks > 1:
                     raise
                 size //= 2
                 say(f"warning: out of memory in validation; {size} photos at once from here on")
@@ -353,3 +352,8 @@ class _Fit:
                 f"fold {self.task.fold}: going on at epoch {self.state.epoch + 1},"
                 f" update {self.state.update}"
             )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or bool(should_reduce_batch_size(error))

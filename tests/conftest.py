@@ -1,0 +1,64 @@
+"""Generated people for all tests; no real photo is needed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported: the tests run side by side, one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MASKGATE_CACHE", "/nonexistent/no-test-may-use-the-user's-cache")
+
+TINY = """
+photo: {height: 32, width: 24, margin: 0.25}
+folds: {kind: kfold, count: 2}
+augment: [{name: random_crop}, {name: horizontal_flip}]
+model: {backbone: test_resnet}
+optimizer: {lr: 3.0e-3}
+training: {epochs: 2, batch_size: 32}
+"""
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sample people: 30 and two twins to train on, 6 to be judged on, 64×48 pixels."""
+    from maskgate.data import sample_people
+
+    root = tmp_path_factory.mktemp("people")
+    sample_people.make(root, people=30, eval_people=6, size=(64, 48), twins=2, label_errors=3)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that the tests share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe file that trains in seconds."""
+    path = tmp_path_factory.mktemp("recipes") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def train(tiny: Path, people: Path, cache: Path) -> "Callable[..., Path]":
+    """`train(out, *overrides)` trains the tiny recipe on the sample people; the run's folder."""
+    from maskgate import recipe
+    from maskgate.training import crossval
+
+    def run(out: Path, *overrides: str, data: Path = people, **order: object) -> Path:
+        resolved = recipe.load(tiny, list(overrides))
+        place = crossval.Order("tiny", data, out, cache, **order)  # type: ignore[arg-type]
+        return crossval.train(resolved, place).path
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(train: "Callable[..., Path]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny recipe with two folds."""
+    return train(tmp_path_factory.mktemp("runs") / "tiny")

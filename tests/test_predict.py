@@ -1,0 +1,148 @@
+"""One path from photo to pixels: training, validation, predict and submit see the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import maskgate
+from maskgate import pixels, predict, submission
+from maskgate.data import layouts
+from maskgate.errors import MaskgateError
+from maskgate.images import cache
+from maskgate.images.loader import Loader
+from maskgate.images.transforms import Augment
+from maskgate.model.network import Network
+
+
+def drawn(size: tuple[int, int] = (61, 45)) -> np.ndarray:
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 255, (6, 5, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+def odd_photos(folder: Path) -> list[str]:
+    """One picture as JPEG in all eight EXIF orientations, in grey and with alpha."""
+    folder.mkdir(parents=True)
+    image = Image.fromarray(drawn())
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image.save(folder / f"exif{orientation}.jpg", exif=exif, quality=95)
+    image.convert("L").save(folder / "grey.jpg")
+    with_alpha = image.convert("RGBA")
+    with_alpha.putalpha(Image.linear_gradient("L").resize(image.size))
+    with_alpha.save(folder / "alpha.png")
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The photos that reach the network, in order."""
+    batches: list[np.ndarray] = []
+    forward = Network.forward
+
+    def spy(self: Network, photos: torch.Tensor) -> torch.Tensor:
+        batches.append(photos.cpu().numpy().copy())
+        return forward(self, photos)
+
+    monkeypatch.setattr(Network, "forward", spy)
+    return batches
+
+
+def test_equal_pixels_through_train_predict_and_submit(
+    trained: Path, tmp_path: Path, seen: list[np.ndarray]
+) -> None:
+    names = odd_photos(tmp_path / "eval" / "images")
+    data = tmp_path / "eval"
+    pd.DataFrame({"ImageID": names, "ans": 0}).to_csv(data / "info.csv", index=False)
+    labelled = pd.DataFrame({"photo": [f"images/{name}" for name in names], "mask": "wear"})
+    labelled.to_csv(data / "photos.csv", index=False)
+
+    predictor = maskgate.load(trained)
+    geometry = predictor.geometry
+    predictor.predict([data / "images" / name for name in names])
+    predicted = seen.pop()
+    seen.clear()
+    submission.submit(trained, data, tmp_path / "submission.csv")
+    submitted = seen.pop()
+
+    photos = layouts.read(data / "photos.csv")
+    store, _ = cache.build(photos, geometry, tmp_path / "cache")
+    loader = Loader(store, photos.table, geometry, Augment((), geometry))
+    rows = np.arange(len(names))
+    (trained_on, _), *_ = loader.training([rows], 0, 0, 1, 7)
+    (validated_on, _), *_ = loader.validation(rows, 99, 0, 1)
+
+    for other in (submitted, trained_on.numpy(), validated_on.numpy()):
+        np.testing.assert_array_equal(predicted, other)
+    door = np.stack([pixels.read((data / "images" / n).read_bytes(), geometry) for n in names])
+    np.testing.assert_array_equal(predicted, door)
+    assert predicted.shape == (len(names), geometry.height, geometry.width, 3)
+
+
+def test_predictions_are_the_mean_of_the_folds(trained: Path, people: Path) -> None:
+    paths = sorted((people / "eval" / "images").iterdir())[:70]  # more than a batch, if there were
+    found = maskgate.load(trained).predict(paths)
+    run = maskgate.predict.runs.open_run(trained)
+    batch = np.stack([pixels.read(path, run.recipe().photo.geometry) for path in paths])
+    with torch.inference_mode():
+        folds = [predict.restore(run, k).eval()(torch.from_numpy(batch)).exp() for k in (0, 1)]
+    mean = (folds[0] + folds[1]).numpy() / 2
+    columns = [f"p{c:02d}" for c in range(18)]
+    np.testing.assert_allclose(found[columns].to_numpy(), mean, atol=1e-5)
+    assert found["photo"].tolist() == [str(path) for path in paths]
+    assert found["label"].tolist() == mean.argmax(1).tolist()
+    worn = mean[:, :6].sum(1)
+    right = found["mask"] == "wear"
+    np.testing.assert_allclose(found["mask_probability"][right], worn[right], atol=1e-5)
+
+
+def test_unreadable_photos_are_told_together(trained: Path, people: Path, tmp_path: Path) -> None:
+    good = sorted((people / "eval" / "images").iterdir())[0]
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    model = maskgate.load(trained)
+    with pytest.raises(MaskgateError) as error:
+        model.predict([good, bad, empty])
+    assert str(bad) in str(error.value)
+    assert str(empty) in str(error.value)
+    left = model.predict([good, bad, empty], skip_faulty=True)
+    assert left["photo"].tolist() == [str(good)]
+
+
+def test_submission_keeps_the_order_of_info_csv(
+    trained: Path, people: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "submission.csv"
+    assert submission.submit(trained, people, out) == 42
+    info, answers = pd.read_csv(people / "eval" / "info.csv"), pd.read_csv(out)
+    assert list(answers.columns) == ["ImageID", "ans"]
+    assert answers["ImageID"].tolist() == info["ImageID"].tolist()
+    found = maskgate.load(trained).predict(people / "eval" / "images" / n for n in info["ImageID"])
+    assert answers["ans"].tolist() == found["label"].tolist()
+
+
+def test_a_submission_with_missing_photos_is_refused(
+    trained: Path, people: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "info.csv").write_text("ImageID,ans\ngone.jpg,0\nlost.jpg,0\n")
+    with pytest.raises(MaskgateError, match=r"gone\.jpg \(no such file\), lost\.jpg"):
+        submission.submit(trained, tmp_path, tmp_path / "submission.csv")
+    assert not (tmp_path / "submission.csv").exists()
+
+
+def test_what_is_no_run_is_told(tmp_path: Path, train: Callable[..., Path]) -> None:
+    with pytest.raises(MaskgateError, match="no run"):
+        maskgate.load(tmp_path)
+    with pytest.raises(MaskgateError, match="no such photo"):
+        predict.photos_in([tmp_path / "none.jpg"])
+    with pytest.raises(MaskgateError, match="holds no photo"):
+        predict.photos_in([tmp_path])

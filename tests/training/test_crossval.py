@@ -1,0 +1,218 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from maskgate import metrics, pixels, predict, runs
+from maskgate.data import layouts
+from maskgate.errors import MaskgateError
+from maskgate.images import cache as caches
+from maskgate.runs import Run
+
+Train = Callable[..., Path]
+
+
+def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
+    run = runs.open_run(trained)
+    assert {path.name for path in trained.iterdir() if path.name[0] != "."} == {
+        "recipe.yaml", "run.json", "folds.csv", "photos.parquet", "history.csv", "oof.parquet",
+        "metrics.json", "report.html", "fold-0", "fold-1",
+    }  # fmt: skip
+    history = run.history()
+    assert history[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
+    table = layouts.read(people).table
+    out_of_fold, probabilities = runs.read_probabilities(run.oof_file)
+    assert sorted(out_of_fold["photo"]) == sorted(table["photo"])
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+
+
+def test_metrics_are_those_of_the_out_of_fold_file(trained: Path, people: Path) -> None:
+    run = runs.open_run(trained)
+    told, probabilities = runs.read_probabilities(run.oof_file)
+    table = layouts.read(people).table.set_index("photo").loc[told["photo"]].reset_index()
+    again = json.loads(json.dumps(metrics.evaluate(probabilities, table)))
+    results = run.metrics()
+    assert {key: results[key] for key in again} == again
+
+
+def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
+    trained: Path, people: Path
+) -> None:
+    run = runs.open_run(trained)
+    told, probabilities = runs.read_probabilities(run.oof_file)
+    photos = run.photos()
+    geometry = run.recipe().photo.geometry
+    for fold in run.folds:
+        rows = np.flatnonzero(told["fold"] == fold)
+        seen = photos[photos["fold"] != fold]
+        tested = photos.set_index("photo").loc[told["photo"].iloc[rows]]
+        for key in ("person", "cluster", "digest"):
+            assert not set(seen[key]) & set(tested[key]), key
+        images = people / "train" / "images"
+        batch = np.stack([pixels.read(images / told["photo"][row], geometry) for row in rows])
+        with torch.inference_mode():
+            again = predict.restore(run, fold).eval()(torch.from_numpy(batch)).exp().numpy()
+        np.testing.assert_allclose(again, probabilities[rows], atol=1e-5)
+        other = predict.restore(run, 1 - fold).eval()(torch.from_numpy(batch)).exp()
+        assert np.abs(other.detach().numpy() - probabilities[rows]).max() > 1e-3
+
+
+def test_the_same_command_on_a_finished_run_says_so(
+    train: Train, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
+    assert train(trained) == trained
+    assert "this run is finished" in capsys.readouterr().err
+    after = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
+    assert {k: v for k, v in after.items() if k.name != ".lock"} == {
+        k: v for k, v in before.items() if k.name != ".lock"
+    }
+
+
+def test_another_recipe_or_a_used_folder_is_refused(
+    train: Train, trained: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(MaskgateError, match="holds a run of tiny with another recipe"):
+        train(trained, "optimizer.lr=0.1")
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(MaskgateError, match="not empty and no run"):
+        train(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_the_fold_file_can_be_given_back(train: Train, trained: Path, tmp_path: Path) -> None:
+    folds = trained / "folds.csv"
+    again = train(tmp_path / "again", f"folds.file={folds}", "folds.seed=99", "training.epochs=1")
+    assert (again / "folds.csv").read_bytes() == folds.read_bytes()
+
+
+def test_one_hold_out(train: Train, tmp_path: Path) -> None:
+    run = Run(
+        train(tmp_path / "run", "folds.kind=holdout", "folds.fraction=0.25", "training.epochs=1")
+    )
+    assert run.folds == [0]
+    told, _ = runs.read_probabilities(run.oof_file)
+    folds = pd.read_csv(run.folds_file)
+    assert set(told["person"]) == set(folds.loc[folds["fold"] == 0, "person"])
+    assert abs(told["person"].nunique() - 8) <= 1
+
+
+def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> None:
+    run = Run(train(tmp_path / "run", "folds.kind=all"))
+    assert run.metrics() == {"validated": False}
+    assert not run.oof_file.exists()
+    assert len(run.history()) == 2
+    assert "no score can be given" in run.report_file.read_text()
+    assert predict.load(run.path).predict([]).empty
+
+
+def test_best_epoch_selection_reports_the_last_beside_it(train: Train, tmp_path: Path) -> None:
+    run = Run(train(tmp_path / "run", "folds.kind=holdout", "training.select=best"))
+    results = run.metrics()
+    assert results["last_epoch"]["macro_f1"]["low"] <= results["last_epoch"]["macro_f1"]["high"]
+    assert "The last epoch scores macro F1" in run.report_file.read_text()
+
+
+def test_smoke_takes_at_most_64_photos_and_reads_no_others(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, people: Path
+) -> None:
+    read: list[int] = []
+    decode = pixels.decode
+    monkeypatch.setattr(pixels, "decode", lambda source: (read.append(1), decode(source))[1])
+    from maskgate import recipe
+    from maskgate.training import crossval
+
+    order = crossval.Order("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
+    made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
+    run = crossval.train(made, order)
+    assert 32 < len(read) <= 64
+    assert run.metrics()["photos"] == len(read)
+    told = run.status()["started"]
+    crossval.train(made, order)  # anew, in the same folder
+    assert run.status()["started"] >= told
+
+
+def copy_people(people: Path, to: Path, count: int) -> Path:
+    import shutil
+
+    folders = sorted((people / "train" / "images").iterdir())
+    for folder in [path for path in folders if path.is_dir()][:count]:
+        shutil.copytree(folder, to / folder.name)
+    return to
+
+
+def test_broken_photos_are_told_together_or_left_out(
+    train: Train, people: Path, tmp_path: Path
+) -> None:
+    data = copy_people(people, tmp_path / "data", 12)
+    broken = sorted(data.rglob("mask[12].jpg"))[:2]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(MaskgateError) as error:
+        train(tmp_path / "run", data=data)
+    for path in broken:
+        assert str(path.relative_to(data)) in str(error.value)
+    assert not (tmp_path / "run").exists()
+    run = Run(train(tmp_path / "run", "training.epochs=1", data=data, skip_faulty=True))
+    assert run.metrics()["photos"] == 12 * 7 - 2
+    assert "2 × unreadable photo" in " ".join(run.status()["warnings"])
+
+
+def test_init_starts_from_the_backbone_of_another_run(
+    train: Train, trained: Path, tmp_path: Path
+) -> None:
+    frozen = "optimizer.lr=1e-12"
+    shared = ("model.head=joint", frozen, "training.epochs=1", "optimizer.weight_decay=0")
+    run = Run(train(tmp_path / "run", f"model.init={trained}", *shared))
+    for fold in (0, 1):  # the folds are the same, so each starts from its own
+        source, weights = Run(trained).weights(fold), run.weights(fold)
+        name = "backbone.conv1.0.weight" if "backbone.conv1.0.weight" in weights else None
+        names = [name] if name else [k for k in weights if k.endswith("conv1.weight")]
+        for key in names:
+            torch.testing.assert_close(weights[key], source[key], atol=1e-6, rtol=0)
+
+
+def test_init_refuses_to_leak(train: Train, trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=r"folds\.file="):
+        train(tmp_path / "run", f"model.init={trained}", "folds.seed=3", "folds.kind=holdout")
+    with pytest.raises(MaskgateError, match="use the same backbone"):
+        train(tmp_path / "other", f"model.init={trained}", "model.backbone=test_vit",
+              "photo.height=64", "photo.width=48")  # fmt: skip
+
+
+def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(24):
+        picture = random.integers(0, 255, (40, 30, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        rows.append({"photo": f"{number}.png", "mask": ["wear", "not_wear", ""][number % 3],
+                     "gender": ["male", "female"][number % 2]})  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "photos.csv", index=False)
+    run = Run(train(tmp_path / "run", "training.epochs=1", data=tmp_path / "photos.csv"))
+    results = run.metrics()
+    assert results["fully_labelled"] == 0
+    assert sum(c["photos"] for c in results["attributes"]["mask"]["classes"]) == 16
+    assert sum(c["photos"] for c in results["attributes"]["age_band"]["classes"]) == 0
+
+
+def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    out = tmp_path / "run"
+    out.mkdir()
+    with FileLock(out / ".lock"), pytest.raises(MaskgateError, match="no run"):
+        train(out)
+
+
+def test_the_cache_is_not_needed_to_resume(people: Path, tmp_path: Path) -> None:
+    photos = layouts.read(people)
+    store, problems = caches.build(photos, pixels.Geometry(16, 12), tmp_path)
+    assert len(store) == len(photos.table)
+    assert not problems

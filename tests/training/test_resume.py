@@ -1,0 +1,108 @@
+"""Killed with SIGKILL at a random moment and resumed: the same bytes as undisturbed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maskgate.errors import MaskgateError
+from maskgate.training import checkpoint
+
+# 2 folds of about 112 training photos: 3 updates an epoch, 2 epochs.
+DRIVER = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from maskgate import pixels, recipe
+from maskgate.training import crossval, fit, validation
+
+point, at, file, data, out, cache = sys.argv[1:]
+calls = 0
+
+def killed(function):
+    def wrapper(*args, **kwargs):
+        global calls
+        calls += 1
+        if calls == int(at):
+            if point == "checkpoint":  # half of the file is written
+                function(*args, **kwargs)
+                os.truncate(args[1], os.path.getsize(args[1]) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return wrapper
+
+place, name = {
+    "cache": (pixels, "decode"),
+    "update": (fit._Fit, "_update"),
+    "last epoch": (fit._Fit, "_update"),
+    "validation": (validation, "predict"),
+    "checkpoint": (torch, "save"),
+}[point]
+setattr(place, name, killed(getattr(place, name)))
+order = crossval.Order("tiny", Path(data), Path(out), Path(cache), checkpoint_seconds=0)
+crossval.train(recipe.load(Path(file)), order)
+"""
+
+POINTS = {
+    "cache": (2, 220),
+    "update": (1, 12),
+    "validation": (1, 4),
+    "checkpoint": (1, 12),
+    "last epoch": (10, 12),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_and_resumed_to_the_same_bytes(
+    point: str,
+    tiny: Path,
+    people: Path,
+    trained: Path,
+    train: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    at = random.Random(os.urandom(8)).randint(*POINTS[point])
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    place = [str(path) for path in (tiny, people, out, cache)]
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, point, str(at), *place], capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, f"{point} {at}: {done.stderr}"
+    assert not (out / "metrics.json").exists()
+
+    from maskgate import recipe
+    from maskgate.training import crossval
+
+    order = crossval.Order("tiny", people, out, cache, checkpoint_seconds=0)
+    crossval.train(recipe.load(tiny), order)
+    names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
+    names += [f"fold-{fold}/model.safetensors" for fold in (0, 1)]
+    for name in names:
+        assert (out / name).read_bytes() == (trained / name).read_bytes(), (
+            f"{name}, killed at {point} {at}"
+        )
+    left = [path.name for path in out.rglob("*") if path.suffix in {".part", ".pt"}]
+    assert not [name for name in left if name.endswith(".pt")]
+
+
+def test_a_checkpoint_holds_tensors_and_primitives_only(tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, {"weights": {"a": torch.ones(2)}, "position": {"epoch": 3}})
+    loaded = torch.load(path, weights_only=True)
+    assert loaded["position"] == {"epoch": 3}
+    assert checkpoint.load(path)["weights"]["a"].tolist() == [1, 1]
+    assert checkpoint.load(tmp_path / "none.pt") is None
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(MaskgateError, match="remove it to start the fold anew"):
+        checkpoint.load(path)
