@@ -83,9 +83,7 @@ def test_killed_and_resumed_to_the_same_bytes(
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
     names += [f"fold-{fold}/model.safetensors" for fold in (0, 1)]
     for name in names:
-        assert (out / name).read_bytes() == (trained / name).read_bytes(), (
-            f"{name}, killed at {point} {at}"
-        )
+        assert (out / name).read_bytes() == (trained / name).read_bytes(), f"{name}, {point} {at}"
     left = [path.name for path in out.rglob("*") if path.suffix in {".part", ".pt"}]
     assert not [name for name in left if name.endswith(".pt")]
 

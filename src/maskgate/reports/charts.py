@@ -1,12 +1,13 @@
 """Small charts as inline SVG: no script, no fonts, sharp at any size."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
 
 COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f")
 _WIDTH, _HEIGHT = 460, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
@@ -16,7 +17,8 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
         return ""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     left, right = min(xs), max(max(xs), min(xs) + 1e-9)
-    low, high = min(0.0, min(ys)), max(max(ys), 1e-9) * 1.05
+    ticks = _ticks(min(0.0, *ys), max(1e-9, *ys))
+    low, high = ticks[0], ticks[-1]
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = _LEFT + (x - left) / (right - left) * (_WIDTH - _LEFT - _RIGHT)
@@ -24,11 +26,10 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
         return across, up
 
     parts = []
-    for step in range(5):
-        y = low + (high - low) * step / 4
+    for y in ticks:
         _, up = at(left, y)
         parts.append(f'<path class="grid" d="M{_LEFT} {up:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{y:.2g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{y:.3g}</text>')
     for x in sorted({left, right}):
         across, _ = at(x, low)
         parts.append(f'<text x="{across:.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{x:g}</text>')
@@ -55,6 +56,15 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
         f' role="img" aria-label="{escape(y_label)}">{"".join(parts)}</svg>'
         f'<div class="legend">{legend}</div></figure>'
     )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to eight round values that span low…high."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough * 0.999)
+    first, last = math.floor(low / step), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, last + 1)]
 
 
 def interval_bar(value: float, low: float, high: float) -> str:

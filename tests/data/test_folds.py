@@ -1,0 +1,280 @@
+"""Splits: people stay whole, strata are even, sizes are exact, fold files are checked."""
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from maskgate.data import folds, layouts
+from maskgate.data import table as photo_table
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError
+
+Kind = Literal["holdout", "kfold", "all"]
+Ints = npt.NDArray[np.int64]
+SEEDS = range(20)
+
+
+def made(people: int, photos: int = 7, seed: int = 0) -> Photos:
+    """`people` of uneven gender and age, with `photos` each that show all masks."""
+    random = np.random.default_rng(seed)
+    gender = random.choice(2, people, p=[0.4, 0.6])
+    age = random.choice([20, 40, 65], people, p=[0.5, 0.4, 0.1])
+    person = np.repeat(np.arange(people), photos)
+    names = [f"{number:03}" for number in person]
+    files = [f"{name}/{row % photos}.jpg" for row, name in enumerate(names)]
+    mask = np.arange(len(person)) % photos % 3
+    return Photos(
+        Path("data"),
+        photo_table.build(files, names, mask, gender[person], age[person].astype(float)),
+    )
+
+
+def alone(photos: Photos) -> Ints:
+    """Clusters in which everybody is by himself."""
+    return pd.factorize(photos.table["person"])[0].astype(np.int64)
+
+
+def by_person(photos: Photos, fold: Ints) -> pd.DataFrame:
+    return photos.table.assign(fold=fold).drop_duplicates("person")
+
+
+def split(
+    photos: Photos,
+    cluster: Ints | None = None,
+    kind: Kind = "kfold",
+    count: int = 5,
+    fraction: float = 0.2,
+    seed: int = 7,
+) -> Ints:
+    cluster = alone(photos) if cluster is None else cluster
+    return folds.split(photos, cluster, kind, count, fraction, seed)
+
+
+@pytest.mark.parametrize("kind", ["kfold", "holdout"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_is_in_two_folds(seed: int, kind: Kind) -> None:
+    photos = made(53, seed=seed)
+    fold = split(photos, kind=kind, seed=seed)
+    assert (photos.table.assign(fold=fold).groupby("person")["fold"].nunique() == 1).all()
+    assert set(fold) == (set(range(5)) if kind == "kfold" else {0, folds.NEVER})
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_folds_have_equal_shares_of_every_stratum_and_of_all(seed: int, count: int) -> None:
+    photos = made(47, seed=seed)
+    people = by_person(photos, split(photos, count=count, seed=seed))
+    sizes = people["fold"].value_counts().reindex(range(count), fill_value=0)
+    assert sizes.max() - sizes.min() <= 1
+    cells = people.groupby(["gender", "age_band", "fold"]).size().unstack("fold", fill_value=0)
+    cells = cells.reindex(columns=range(count), fill_value=0)
+    assert len(cells) > 3
+    assert ((cells.max(axis=1) - cells.min(axis=1)) <= 1).all()
+
+
+def test_clusters_of_equal_size_are_dealt_evenly_too() -> None:
+    photos = made(40)
+    table = photos.table.sort_values(["gender", "age_band", "person"], kind="stable")
+    photos = Photos(photos.root, table.reset_index(drop=True))
+    cluster = alone(photos) // 2  # neighbours in a stratum are twins
+    fold = split(photos, cluster)
+    assert (pd.Series(fold).groupby(cluster).nunique() == 1).all()
+    first = photos.table.assign(fold=fold).groupby(cluster).first()
+    cells = first.groupby(["gender", "age_band", "fold"]).size().unstack(fill_value=0)
+    assert ((cells.max(axis=1) - cells.min(axis=1)) <= 1).all()
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.4])
+@pytest.mark.parametrize("people", [10, 30, 101, 200])
+def test_a_holdout_is_as_large_as_asked_for(people: int, fraction: float) -> None:
+    photos = made(people)
+    for seed in SEEDS:
+        held = by_person(photos, split(photos, kind="holdout", fraction=fraction, seed=seed))
+        assert abs((held["fold"] == 0).sum() - fraction * people) <= 1
+        share = held.assign(held=held["fold"] == 0).groupby(["gender", "age_band"])["held"]
+        assert ((share.sum() - fraction * share.size()).abs() <= 1).all()
+
+
+# FAILS: with few people a seed may hold out nobody, or leave nobody to train on.
+@pytest.mark.parametrize(("people", "fraction"), [(2, 0.2), (3, 0.1), (4, 0.2), (3, 0.9)])
+def test_a_holdout_leaves_somebody_on_both_sides(people: int, fraction: float) -> None:
+    photos = made(people)
+    for seed in SEEDS:
+        fold = split(photos, kind="holdout", fraction=fraction, seed=seed)
+        assert set(fold) == {0, folds.NEVER}, f"seed {seed}"
+
+
+@pytest.mark.parametrize("kind", ["kfold", "holdout"])
+def test_a_split_is_a_function_of_its_seed(kind: Kind) -> None:
+    photos = made(40)
+    splits = [split(photos, kind=kind, seed=seed).tolist() for seed in SEEDS]
+    assert splits == [split(photos, kind=kind, seed=seed).tolist() for seed in SEEDS]
+    assert len({tuple(each) for each in splits}) == len(SEEDS)
+
+
+def test_everybody_has_a_turn_in_the_holdouts_of_many_seeds() -> None:
+    photos = made(40)
+    held = sum(split(photos, kind="holdout", seed=seed) == 0 for seed in range(200))
+    assert held.min() >= 15  # 40 expected
+    assert held.max() <= 70
+
+
+def test_all_means_nobody_is_validated_on() -> None:
+    assert split(made(3), kind="all").tolist() == [folds.NEVER] * 21
+
+
+def test_too_few_people_are_told() -> None:
+    four, one = made(4), made(1)
+    with pytest.raises(MaskgateError, match="4 people cannot be split in 5 folds"):
+        split(four)
+    assert set(split(four, count=4)) == {0, 1, 2, 3}
+    with pytest.raises(MaskgateError, match="1 people"):
+        split(one, kind="holdout")
+    with pytest.raises(MaskgateError):  # ten people, but of four shots
+        split(made(10), alone(made(10)) % 4)
+
+
+def test_a_table_without_people_is_stratified_by_mask_too(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("photo", "mask", "gender", "age"))
+        for row in range(120):
+            mask = random.choice(["wear", "incorrect", "not_wear"], p=[0.6, 0.2, 0.2])
+            writer.writerow((f"{row}.jpg", mask, random.choice(["male", "female"]), 20 + row % 50))
+    photos = layouts.read(tmp_path)
+    assert photos.table["person"].nunique() == 120
+    for seed in SEEDS:
+        people = photos.table.assign(fold=split(photos, seed=seed))
+        cells = people.groupby(["gender", "age_band", "mask", "fold"]).size().unstack(fill_value=0)
+        assert len(cells) >= 12
+        assert ((cells.max(axis=1) - cells.min(axis=1)) <= 1).all()
+
+
+def test_partial_labels_can_be_split() -> None:
+    photos = made(20)
+    table = photos.table.assign(gender=np.int8(-1), age_band=np.int8(-1), label=np.int8(-1))
+    sizes = by_person(photos, split(Photos(photos.root, table)))["fold"].value_counts()
+    assert sizes.tolist() == [4] * 5
+
+
+# ---------------------------------------------------------------------------- fold files
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> tuple[Path, Photos, Ints, Ints]:
+    """A fold file of twelve people, the first two of them twins."""
+    photos = made(12)
+    cluster = np.maximum(alone(photos) - 1, 0)
+    fold = split(photos, cluster, count=3)
+    path = tmp_path / "folds.csv"
+    folds.write(path, photos, cluster, fold)
+    return path, photos, cluster, fold
+
+
+Written = tuple[Path, Photos, Ints, Ints]
+
+
+def edited(path: Path, person: str, fold: int) -> None:
+    rows = pd.read_csv(path, dtype={"person": "str"})
+    rows.loc[rows["person"] == person, "fold"] = fold
+    rows.to_csv(path, index=False)
+
+
+def test_a_fold_file_given_back_is_the_same_split(written: Written) -> None:
+    path, photos, cluster, fold = written
+    assert path.read_text().splitlines()[0] == "person,fold,cluster"
+    assert len(path.read_text().splitlines()) == 13
+    np.testing.assert_array_equal(folds.read(path, photos, cluster), fold)
+    shuffled = photos.take(np.random.default_rng(0).permutation(len(photos.table)))
+    again = folds.read(path, shuffled, alone(shuffled))
+    wanted = dict(zip(photos.table["person"], fold, strict=True))
+    assert again.tolist() == [wanted[name] for name in shuffled.table["person"]]
+
+
+@pytest.mark.parametrize("kind", ["holdout", "all"])
+def test_people_never_validated_on_are_written_and_read(kind: Kind, tmp_path: Path) -> None:
+    photos = made(10)
+    fold = split(photos, kind=kind)
+    folds.write(tmp_path / "folds.csv", photos, alone(photos), fold)
+    found = folds.read(tmp_path / "folds.csv", photos, alone(photos))
+    np.testing.assert_array_equal(found, fold)
+
+
+def test_odd_names_survive_the_file(tmp_path: Path) -> None:
+    names = ["a,b", 'c"d', "007", "7", "é n", " x"]
+    photos = Photos(
+        tmp_path, photo_table.build([f"{n}.jpg" for n in names], names, [0] * 6, [0] * 6, [20] * 6)
+    )
+    fold = split(photos, count=2)
+    folds.write(tmp_path / "folds.csv", photos, alone(photos), fold)
+    found = folds.read(tmp_path / "folds.csv", photos, alone(photos))
+    np.testing.assert_array_equal(found, fold)
+
+
+def test_more_people_than_needed_are_no_fault(written: Written) -> None:
+    path, photos, cluster, fold = written
+    few = np.flatnonzero(alone(photos) < 5)
+    found = folds.read(path, photos.take(few), cluster[few])
+    np.testing.assert_array_equal(found, fold[few])
+
+
+def test_a_person_in_two_folds_is_a_leak(written: Written) -> None:
+    path, photos, cluster, fold = written
+    with path.open("a") as file:
+        file.write(f"005,{(fold[5 * 7] + 1) % 3},5\n")
+    with pytest.raises(MaskgateError, match="two folds: 005"):
+        folds.read(path, photos, cluster)
+
+
+def test_twins_in_two_folds_are_a_leak(written: Written) -> None:
+    path, photos, cluster, fold = written
+    edited(path, "001", (int(fold[0]) + 1) % 3)
+    with pytest.raises(MaskgateError, match=r"leaks.*000, 001"):
+        folds.read(path, photos, cluster)
+    edited(path, "001", folds.NEVER)  # trained on in every fold: as much of a leak
+    with pytest.raises(MaskgateError, match=r"leaks.*000, 001"):
+        folds.read(path, photos, cluster)
+
+
+def test_missing_people_are_told(written: Written) -> None:
+    path, photos, cluster, _ = written
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(("003", "004"))]
+    path.write_text("\n".join(lines))
+    with pytest.raises(MaskgateError, match=r"2 people \(003, 004\)"):
+        folds.read(path, photos, cluster)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello\nworld\n",
+        b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)),
+        b"person,cluster\n000,1\n",
+        b"person,fold\n000,first\n",
+        b"person,fold\n000,\n",
+        b"person,fold\n000,0.5\n",
+    ],
+    ids=["empty", "text", "binary", "no fold", "word", "missing", "fraction"],
+)
+def test_what_is_no_fold_file_is_refused(content: bytes, written: Written) -> None:
+    path, photos, cluster, _ = written
+    path.write_bytes(content)
+    with pytest.raises(MaskgateError, match=r"folds\.csv: not a fold file"):
+        folds.read(path, photos, cluster)
+    with pytest.raises(MaskgateError, match="not a fold file"):
+        folds.read(path.parent / "none.csv", photos, cluster)
+
+
+# FAILS: any whole number is taken for a fold, and -2 is trained and validated like one.
+def test_fold_numbers_below_never_are_refused(written: Written) -> None:
+    path, photos, cluster, _ = written
+    edited(path, "005", -2)
+    with pytest.raises(MaskgateError, match="folds"):
+        folds.read(path, photos, cluster)

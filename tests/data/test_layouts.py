@@ -1,0 +1,484 @@
+"""Reading folders and CSVs: whatever the layout, one table, and all faults told together.
+
+Reading looks at names and tables only, so that most photos here are empty files.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskgate import labels
+from maskgate.data import checks, layouts
+from maskgate.data.table import COLUMNS, Photos
+from maskgate.errors import MaskgateError
+
+STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
+HEADER = ("id", "gender", "race", "age", "path")
+PEOPLE = ("000001_male_Asian_29", "000002_female_Asian_30", "000003_female_Asian_60")
+
+
+def person(images: Path, name: str, suffix: str = ".jpg", stems: Iterable[str] = STEMS) -> Path:
+    """A folder of empty files."""
+    folder = images / name
+    folder.mkdir(parents=True)
+    for stem in stems:
+        (folder / f"{stem}{suffix}").touch()
+    return folder
+
+
+def write(path: Path, rows: Iterable[Iterable[Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def row_of(name: str) -> tuple[str, ...]:
+    number, gender, race, age = name.split("_")
+    return number, gender, race, age, name
+
+
+def listing(images: Path, names: Iterable[str]) -> Path:
+    return write(images.parent / "train.csv", [HEADER, *map(row_of, names)])
+
+
+def told(photos: Photos) -> set[tuple[str, str]]:
+    return {(problem.kind, problem.where) for problem in photos.problems}
+
+
+def table(folder: Path, *rows: Iterable[Any]) -> Photos:
+    return layouts.read(write(folder / "labels.csv", rows))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """The `images` folder of three people without a fault, listed in a `train.csv`."""
+    folder = tmp_path / "people" / "train" / "images"
+    for name in PEOPLE:
+        person(folder, name)
+    listing(folder, PEOPLE)
+    return folder
+
+
+# ---------------------------------------------------------------- the seven-photo layout
+
+
+def test_a_person_gives_seven_labelled_photos(images: Path) -> None:
+    photos = layouts.read(images)
+    assert photos.problems == []
+    assert photos.root == images
+    assert tuple(photos.table.columns) == COLUMNS
+    assert len(photos.table) == 3 * 7
+    for row in photos.table.itertuples():
+        folder, _, name = row.photo.partition("/")
+        stem = name.removesuffix(".jpg")
+        mask = 1 if stem == "incorrect_mask" else 2 if stem == "normal" else 0
+        gender, age = int("female" in folder), int(folder[-2:])
+        band = 0 if age < 30 else 1 if age < 60 else 2
+        assert (row.person, row.mask, row.gender, row.age) == (folder, mask, gender, age)
+        assert (row.age_band, row.label) == (band, mask * 6 + gender * 3 + band)
+    types = photos.table.dtypes.astype(str).to_dict()
+    assert {types[name] for name in ("mask", "gender", "age_band", "label")} == {"int8"}
+    assert types["age"] == "float32"
+
+
+@pytest.mark.parametrize("part", ["", "train", "train/images"])
+@pytest.mark.parametrize("with_csv", [True, False])
+def test_any_folder_of_the_layout_may_be_given(part: str, with_csv: bool, images: Path) -> None:
+    if not with_csv:
+        (images.parent / "train.csv").unlink()
+    photos = layouts.read(images.parents[1] / part)
+    assert photos.root == images
+    assert len(photos.table) == 21
+
+
+def test_people_may_lie_where_the_table_lies(images: Path, tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    images.rename(flat)
+    (tmp_path / "people" / "train" / "train.csv").rename(flat / "train.csv")
+    assert len(layouts.read(flat).table) == 21
+
+
+def test_the_table_and_the_folder_names_alone_give_the_same(people: Path) -> None:
+    with_table = layouts.read(people)
+    names_alone = layouts._read_people(people / "train" / "images", None)
+    assert len(with_table.table) == 7 * 32
+    pd.testing.assert_frame_equal(
+        *(p.table.sort_values("photo", ignore_index=True) for p in (with_table, names_alone))
+    )
+    assert with_table.problems == names_alone.problems == []
+
+
+def test_the_sample_peoples_photos_exist_and_carry_the_labels_of_the_folders(people: Path) -> None:
+    photos = layouts.read(people)
+    assert all((photos.root / name).is_file() for name in photos.table["photo"])
+    assert not photos.table["photo"].str.contains(r"/\.", regex=True).any()
+    assert {Path(name).suffix for name in photos.table["photo"]} == {".jpg", ".jpeg", ".png"}
+
+
+def test_mixed_extensions_and_dot_files(images: Path) -> None:
+    odd = person(images, "000004_male_Asian_20", stems=())
+    for number, stem in enumerate(STEMS):
+        (odd / f"{stem}{('.jpg', '.jpeg', '.png', '.PNG', '.JPG', '.webp')[number % 6]}").touch()
+    for name in ("._mask1.jpg", "._normal.jpg", ".DS_Store", ".mask1.jpg"):
+        (odd / name).touch()
+    (images / ".ipynb_checkpoints").mkdir()
+    (images / "._000004_male_Asian_20").touch()
+    listing(images, [*PEOPLE, odd.name])
+    photos = layouts.read(images)
+    assert photos.problems == []
+    assert (photos.table["person"] == odd.name).sum() == 7
+
+
+def test_ids_that_repeat_or_end_in_minus_one_are_people_of_their_own(images: Path) -> None:
+    more = ["000001_male_Asian_45", "000001-1_male_Asian_29", "000005-1_female_Asian_7"]
+    for name in more:
+        person(images, name)
+    listing(images, [*PEOPLE, *more])
+    for photos in (layouts.read(images), layouts._read_people(images, None)):
+        assert photos.problems == []
+        ages = photos.table.groupby("person")["age"].agg(["min", "max"])
+        assert set(ages.index) == {*PEOPLE, *more}
+        assert ages.loc["000001_male_Asian_29", "max"] == 29
+        assert ages.loc["000001_male_Asian_45", "min"] == 45
+        assert ages.loc["000005-1_female_Asian_7", "min"] == 7
+
+
+def test_every_kind_of_fault_is_told_in_one_reading(images: Path) -> None:
+    names = {
+        "gender": "000010_diverse_Asian_40",
+        "old": "000011_male_Asian_121",
+        "young": "000012_male_Asian_-3",
+        "both": "000013_robot_Asian_999",
+        "unlisted": "000014_male_Asian_33",
+        "short": "000015_male_Asian_50",
+        "more": "000016_male_Asian_51",
+        "empty": "000017_male_Asian_52",
+    }
+    for key, name in names.items():
+        stems = {"short": STEMS[:5], "empty": ()}.get(key, STEMS)
+        person(images, name, stems=stems)
+    for extra in ("mask6.jpg", "mask1.png", "notes.txt", "mask2.heic"):
+        (images / names["more"] / extra).touch()
+    listing(images, [*PEOPLE, *(n for n in names.values() if "33" not in n), "000099_male_Asian_9"])
+    photos = layouts.read(images)
+    more = names["more"]
+    assert told(photos) == {
+        ("unknown gender", names["gender"]),
+        ("age out of range", names["old"]),
+        ("age out of range", names["young"]),
+        ("unknown gender", names["both"]),
+        ("age out of range", names["both"]),
+        ("folder without labels", names["unlisted"]),
+        ("row without folder", "000099_male_Asian_9"),
+        ("missing photo", f"{names['short']}/incorrect_mask"),
+        ("missing photo", f"{names['short']}/normal"),
+        *(("missing photo", f"{names['empty']}/{stem}") for stem in STEMS),
+        *(("extra file", f"{more}/{name}") for name in ("mask6.jpg", "notes.txt", "mask2.heic")),
+        ("extra file", f"{more}/mask1.png"),
+    }
+    fatal = {problem.where for problem in photos.problems if problem.fatal}
+    assert fatal == {names[key] for key in ("gender", "old", "young", "both")}
+    counts = Counter(photos.table["person"])
+    assert counts == {**dict.fromkeys(PEOPLE, 7), names["short"]: 5, more: 7}
+    with pytest.raises(MaskgateError) as caught:
+        checks.refuse(photos.problems, images, skip=False)
+    for name in fatal:
+        assert name in str(caught.value)
+    checks.refuse(photos.problems, images, skip=True)
+    assert "3 × age out of range" in " ".join(checks.summary(photos.problems))
+
+
+def test_folders_that_are_nobodys_are_told_without_a_table(images: Path) -> None:
+    (images.parent / "train.csv").unlink()
+    (images / "thumbnails").mkdir()
+    person(images, "000020_male_Asian_old")
+    photos = layouts.read(images)
+    assert told(photos) == {
+        ("folder without labels", "thumbnails"),
+        ("folder without labels", "000020_male_Asian_old"),
+    }
+    assert len(photos.table) == 21
+
+
+def test_the_table_is_believed_where_the_folder_name_differs(images: Path) -> None:
+    rows = [row_of(name) for name in PEOPLE]
+    rows[0] = ("000001", "female", "Asian", "61", PEOPLE[0])
+    write(images.parent / "train.csv", [HEADER, *rows])
+    photos = layouts.read(images)
+    assert told(photos) == {("folder name contradicts table", PEOPLE[0])}
+    (first,) = photos.table[photos.table["photo"] == f"{PEOPLE[0]}/normal.jpg"].itertuples()
+    assert (first.gender, first.age, first.label) == (1, 61, 17)
+
+
+def test_rows_that_repeat_are_harmless_and_those_that_contradict_are_fatal(images: Path) -> None:
+    rows = [row_of(name) for name in PEOPLE]
+    write(images.parent / "train.csv", [HEADER, *rows, rows[0]])
+    assert layouts.read(images).problems == []
+    write(images.parent / "train.csv", [HEADER, *rows, ("1", "male", "Asian", "70", PEOPLE[0])])
+    photos = layouts.read(images)
+    assert told(photos) == {("contradictory rows", PEOPLE[0])}
+    assert [problem.fatal for problem in photos.problems] == [True]
+
+
+# FAILS: _read_people keeps the first row's label, so --skip-faulty trains on the person.
+def test_people_with_contradictory_rows_are_left_out(images: Path) -> None:
+    rows = [row_of(name) for name in PEOPLE]
+    write(images.parent / "train.csv", [HEADER, *rows, ("1", "male", "Asian", "70", PEOPLE[0])])
+    assert set(layouts.read(images).table["person"]) == set(PEOPLE[1:])
+
+
+def test_a_people_table_that_lacks_columns_is_told(images: Path) -> None:
+    write(images.parent / "train.csv", [("id", "age"), ("000001", "29")])
+    with pytest.raises(MaskgateError, match=r"train\.csv.*gender, path"):
+        layouts.read(images)
+
+
+def test_a_table_saved_by_a_spreadsheet_is_read(images: Path) -> None:
+    path = images.parent / "train.csv"
+    path.write_text("\ufeff" + path.read_text(), encoding="utf-8")
+    assert len(layouts.read(images).table) == 21
+
+
+# ---------------------------------------------------------------------------- plain CSV
+
+
+def test_a_full_csv(tmp_path: Path) -> None:
+    photos = table(
+        tmp_path,
+        ("photo", "person", "mask", "gender", "age"),
+        ("a/1.jpg", "007", "wear", "male", "29"),
+        ("a/2.jpg", "007", "incorrect", "male", "30"),
+        ("b/1.png", "8", "not_wear", "female", "59.5"),
+        ("b/2.png", "8", "Not Wear", " F ", "60"),
+        ("b/3.png", "8", "normal", "M", "0"),
+    )
+    assert photos.problems == []
+    assert photos.root == tmp_path
+    assert tuple(photos.table.columns) == COLUMNS
+    assert photos.table["person"].tolist() == ["007", "007", "8", "8", "8"]
+    assert photos.table["mask"].tolist() == [0, 1, 2, 2, 2]
+    assert photos.table["gender"].tolist() == [0, 0, 1, 1, 0]
+    assert photos.table["age_band"].tolist() == [0, 1, 1, 2, 0]
+    assert photos.table["label"].tolist() == [0, 7, 16, 17, 12]
+    assert photos.table["age"].tolist() == [29, 30, 59.5, 60, 0]
+
+
+def test_any_attribute_may_be_missing_in_a_row(tmp_path: Path) -> None:
+    photos = table(
+        tmp_path,
+        ("photo", "person", "mask", "gender", "age"),
+        ("1.jpg", "a", "", "male", "20"),
+        ("2.jpg", "a", "wear", "", "20"),
+        ("3.jpg", "a", "wear", "male", ""),
+        ("4.jpg", "", "wear", "male", "20"),
+        ("5.jpg", "", "", "", ""),
+    )
+    assert photos.problems == []
+    assert photos.table["label"].tolist() == [-1, -1, -1, 0, -1]
+    assert photos.table["mask"].tolist() == [-1, 0, 0, 0, -1]
+    assert photos.table["gender"].tolist() == [0, -1, 0, 0, -1]
+    assert photos.table["age_band"].tolist() == [0, 0, -1, 0, -1]
+    assert np.isnan(photos.table["age"]).tolist() == [False, False, True, False, True]
+    assert photos.table["person"].tolist() == ["a", "a", "a", "4.jpg", "5.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code"),
+    [("mask", "wear", 0), ("gender", "female", 1), ("age", "61", 2), ("age_group", "60-69", 2)],
+)
+def test_any_attribute_may_be_missing_as_a_column(
+    column: str, value: str, code: int, tmp_path: Path
+) -> None:
+    photos = table(tmp_path, ("photo", column), ("1.jpg", value), ("2.jpg", ""))
+    assert photos.problems == []
+    name = column if column in labels.ATTRIBUTES else "age_band"
+    for attribute in labels.ATTRIBUTES:
+        wanted = [code, -1] if attribute == name else [-1, -1]
+        assert photos.table[attribute].tolist() == wanted
+    assert photos.table["label"].tolist() == [-1, -1]
+    assert photos.table["person"].tolist() == ["1.jpg", "2.jpg"]  # one photo is one person
+
+
+@pytest.mark.parametrize(
+    ("group", "band"),
+    [
+        ("20-29", 0),
+        ("0-2", 0),
+        ("<30", 0),
+        ("< 30", 0),
+        ("under 30", 0),
+        ("<=29", 0),
+        ("30-39", 1),
+        ("30-59", 1),
+        ("50 - 59", 1),
+        ("60-69", 2),
+        (">=60", 2),
+        ("60+", 2),
+        ("70+", 2),
+        ("more than 70", 2),
+        ("More than 70", 2),
+    ],
+)
+def test_age_groups_within_a_band(group: str, band: int, tmp_path: Path) -> None:
+    photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", group))
+    assert photos.problems == []
+    assert photos.table["age_band"].tolist() == [band]
+    assert np.isnan(photos.table["age"]).all()
+
+
+@pytest.mark.parametrize(
+    "group", ["25-34", "55-64", "<=30", "<60", "30+", "59+", "29-20", "old", "100-130", "1-2-3"]
+)
+def test_age_groups_across_bands_are_faults(group: str, tmp_path: Path) -> None:
+    photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", group), ("2.jpg", "20-29"))
+    assert told(photos) == {("unknown age_group", "1.jpg")}
+    assert group in photos.problems[0].detail
+    assert photos.table["photo"].tolist() == ["2.jpg"]
+
+
+# FAILS: a lone number in words or signs not known is taken for that very age.
+@pytest.mark.parametrize("group", ["30 or older", "≤59", "up to 59", "from 30"])
+def test_open_age_groups_in_other_words_are_never_guessed(group: str, tmp_path: Path) -> None:
+    photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", group))
+    assert told(photos) == {("unknown age_group", "1.jpg")}
+
+
+# FAILS: `>59` is read as `59+`.
+@pytest.mark.parametrize("group", [">59", "over 59", "more than 59"])
+def test_more_than_59_is_60_and_over(group: str, tmp_path: Path) -> None:
+    photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", group))
+    assert photos.problems == []
+    assert photos.table["age_band"].tolist() == [2]
+
+
+def test_an_age_and_a_group_complete_each_other_or_clash(tmp_path: Path) -> None:
+    photos = table(
+        tmp_path,
+        ("photo", "age", "age_group"),
+        ("1.jpg", "25", "20-29"),
+        ("2.jpg", "", "60+"),
+        ("3.jpg", "35", ""),
+        ("4.jpg", "25", "60+"),
+    )
+    assert told(photos) == {("contradictory labels", "4.jpg")}
+    assert photos.table["photo"].tolist() == ["1.jpg", "2.jpg", "3.jpg"]
+    assert photos.table["age_band"].tolist() == [0, 2, 1]
+
+
+def test_every_fault_of_a_csv_is_told_in_one_reading(tmp_path: Path) -> None:
+    photos = table(
+        tmp_path,
+        ("photo", "person", "mask", "gender", "age"),
+        ("1.jpg", "a", "wear", "male", "20"),
+        ("2.jpg", "a", "sometimes", "male", "20"),
+        ("3.jpg", "a", "wear", "{value}", "20"),
+        ("4.jpg", "a", "wear", "male", "121"),
+        ("5.jpg", "a", "wear", "male", "-1"),
+        ("6.jpg", "a", "wear", "male", "young"),
+        ("7.jpg", "a", "never", "x", "nine"),
+        ("", "a", "wear", "male", "20"),
+        ("8.jpg", "a", "wear", "male", "20"),
+        ("8.jpg", "b", "not_wear", "male", "20"),
+    )
+    assert told(photos) == {
+        ("unknown mask", "2.jpg"),
+        ("unknown gender", "3.jpg"),
+        ("unknown age", "4.jpg"),
+        ("unknown age", "5.jpg"),
+        ("unknown age", "6.jpg"),
+        ("unknown mask", "7.jpg"),
+        ("unknown gender", "7.jpg"),
+        ("unknown age", "7.jpg"),
+        ("row without photo", "row 9"),
+        ("photo listed twice", "8.jpg"),
+    }
+    assert all(problem.fatal for problem in photos.problems)
+    assert photos.table["photo"].tolist() == ["1.jpg"]
+    assert photos.table.index.tolist() == [0]
+
+
+def test_a_folder_with_one_table_of_photos(tmp_path: Path) -> None:
+    write(tmp_path / "notes.csv", [("remark",), ("hello",)])
+    write(tmp_path / "labels.csv", [("photo", "mask"), ("1.jpg", "wear")])
+    (tmp_path / "empty.csv").touch()
+    photos = layouts.read(tmp_path)
+    assert photos.root == tmp_path
+    assert photos.table["photo"].tolist() == ["1.jpg"]
+
+
+def test_of_several_tables_one_must_be_named(tmp_path: Path) -> None:
+    for name in ("one.csv", "two.csv"):
+        write(tmp_path / name, [("photo", "mask"), (f"{name}.jpg", "wear")])
+    with pytest.raises(MaskgateError, match=r"one\.csv, two\.csv"):
+        layouts.read(tmp_path)
+    assert layouts.read(tmp_path / "two.csv").table["photo"].tolist() == ["two.csv.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (("person", "mask"), "lacks the column 'photo'"),
+        (("photo", "person"), "no label"),
+        (("photo",), "no label"),
+    ],
+)
+def test_missing_columns_are_told(header: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=message):
+        table(tmp_path, header, ("x",) * len(header))
+
+
+def test_files_that_are_no_csv_are_told(tmp_path: Path) -> None:
+    for name, content in (
+        ("photo.csv", b"\xff\xd8\xff\xe0" + bytes(range(256))),
+        ("empty.csv", b""),
+        ("ragged.csv", b'photo,mask\n"1.jpg,wear\n2.jpg,wear,3\n'),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(MaskgateError, match=name):
+            layouts.read(tmp_path / name)
+
+
+def test_nothing_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match="no such file or folder"):
+        layouts.read(tmp_path / "nowhere")
+    with pytest.raises(MaskgateError, match="neither folders named"):
+        layouts.read(tmp_path)
+    (tmp_path / "train" / "images").mkdir(parents=True)
+    with pytest.raises(MaskgateError, match="neither folders named"):
+        layouts.read(tmp_path)
+
+
+# ------------------------------------------------------------------------ the test photos
+
+
+def test_the_order_of_the_test_photos_is_kept(people: Path) -> None:
+    for given in (people, people / "eval"):
+        folder, rows = layouts.read_eval(given)
+        assert folder == people / "eval" / "images"
+        with (people / "eval" / "info.csv").open(newline="") as file:
+            wanted = [row["ImageID"] for row in csv.DictReader(file)]
+        assert rows["ImageID"].tolist() == wanted
+        assert wanted != sorted(wanted)
+        assert len(wanted) == 6 * 7
+
+
+def test_test_photos_may_lie_beside_their_table(tmp_path: Path) -> None:
+    write(tmp_path / "info.csv", [("ImageID", "ans"), ("b.jpg", "0"), ("a.jpg", "0")])
+    folder, rows = layouts.read_eval(tmp_path)
+    assert folder == tmp_path
+    assert rows["ImageID"].tolist() == ["b.jpg", "a.jpg"]
+
+
+def test_missing_test_photos_are_told(tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=r"no info\.csv"):
+        layouts.read_eval(tmp_path)
+    write(tmp_path / "info.csv", [("image", "ans"), ("a.jpg", "0")])
+    with pytest.raises(MaskgateError, match="ImageID"):
+        layouts.read_eval(tmp_path)

@@ -1,0 +1,303 @@
+"""Twins are found whatever was done to them, strangers are not, and in little time."""
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from PIL import Image, ImageEnhance
+
+from maskgate import pixels
+from maskgate.data import folds, layouts, near_duplicates
+from maskgate.data.table import Photos
+from maskgate.pixels import Pixels
+
+Change = Callable[[Image.Image], Image.Image]
+CUBIC = Image.Resampling.BICUBIC
+
+
+def jpeg(image: Image.Image, quality: int = 60) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
+def window(image: Image.Image, left: float, top: float, keep: float) -> Image.Image:
+    """A part of the photo, in shares of it, at the size of the whole."""
+    width, height = image.size
+    box = (left * width, top * height, (left + keep) * width, (top + keep) * height)
+    return image.resize(image.size, CUBIC, box=box)
+
+
+CHANGES: dict[str, Change] = {
+    "copied": lambda image: image,
+    "coded again": jpeg,
+    "shifted": lambda image: window(image, 0.04, 0.0, 0.96),
+    "zoomed": lambda image: window(image, 0.02, 0.03, 0.95),
+    "turned": lambda image: image.rotate(3, CUBIC),
+    "turned back": lambda image: window(image.rotate(-3, CUBIC), 0.03, 0.03, 0.94),
+    "brightened": lambda image: ImageEnhance.Brightness(image).enhance(1.25),
+    "darkened": lambda image: ImageEnhance.Brightness(image).enhance(0.6),
+    "all": lambda image: jpeg(
+        window(ImageEnhance.Brightness(image).enhance(1.1).rotate(1.5, CUBIC), 0.02, 0.02, 0.95)
+    ),
+}
+
+
+class Case:
+    """Sample people, each of them a second time under another id, changed in one way."""
+
+    def __init__(self, root: Path) -> None:
+        self.photos = layouts.read(root)
+        table = self.photos.table
+        images = [pixels.decode(self.photos.root / name) for name in table["photo"]]
+        self.thumbnails = np.stack([near_duplicates.thumbnail(image) for image in images])
+        names = sorted(table["person"].unique())
+        self.change = {name: list(CHANGES)[i % len(CHANGES)] for i, name in enumerate(names)}
+        changed = [
+            near_duplicates.thumbnail(CHANGES[self.change[name]](image))
+            for name, image in zip(table["person"], images, strict=True)
+        ]
+        again = table.assign(photo="twin/" + table["photo"], person="twin of " + table["person"])
+        both = pd.concat([table, again], ignore_index=True)
+        self.doubled = Photos(self.photos.root, both)
+        self.doubled_thumbnails = np.concatenate([self.thumbnails, np.stack(changed)])
+        self.twins = folds.find_twins(self.doubled, self.doubled_thumbnails)
+        planted = pd.read_csv(root / "truth" / "planted.csv")
+        planted = planted[planted["kind"] == "twin"]
+        self.planted = {row.person: row.detail.rsplit(" ", 1)[1] for row in planted.itertuples()}
+
+
+@pytest.fixture(scope="module")
+def case(people: Path) -> Case:
+    return Case(people)
+
+
+def groups(photos: Photos, cluster: npt.NDArray[np.int64]) -> set[frozenset[str]]:
+    """The people of every cluster."""
+    by_cluster = photos.table["person"].groupby(cluster)
+    return {frozenset(each) for _, each in by_cluster}
+
+
+def test_of_the_sample_people_just_the_planted_twins_are_joined(case: Case) -> None:
+    twins = folds.find_twins(case.photos, case.thumbnails)
+    joined = {group for group in groups(case.photos, twins.cluster) if len(group) > 1}
+    assert joined == {frozenset(pair) for pair in case.planted.items()}
+    assert len(joined) == 2
+    assert twins.largest == 2
+    for one, other in twins.pairs:
+        assert frozenset((one.split("/")[0], other.split("/")[0])) in joined
+
+
+def test_every_twin_is_joined_to_its_source_and_to_nobody_else(case: Case) -> None:
+    wanted = set()
+    for name in case.change:
+        source = case.planted.get(name, name)
+        family = {source, *(twin for twin, of in case.planted.items() if of == source)}
+        wanted.add(frozenset(family | {f"twin of {each}" for each in family}))
+    assert groups(case.doubled, case.twins.cluster) == wanted
+    assert case.twins.largest == 4
+
+
+@pytest.mark.parametrize("split", range(20))
+@pytest.mark.parametrize("kind", ["kfold", "holdout"])
+def test_twins_always_share_a_fold(kind: str, split: int, case: Case) -> None:
+    fold = folds.split(case.doubled, case.twins.cluster, kind, 5, 0.2, split)  # type: ignore[arg-type]
+    fold_of = dict(zip(case.doubled.table["person"], fold, strict=True))
+    assert len(set(fold_of.values())) == (5 if kind == "kfold" else 2)
+    for name, change in case.change.items():
+        assert fold_of[name] == fold_of[f"twin of {name}"], change
+    for twin, source in case.planted.items():
+        assert fold_of[twin] == fold_of[source]
+
+
+def test_each_change_alone_is_confirmed_on_most_photos(case: Case) -> None:
+    count = len(case.thumbnails)
+    pairs = np.stack([np.arange(count), np.arange(count) + count], axis=1)
+    same = near_duplicates.confirmed(pairs, case.doubled_thumbnails, chunk=50)
+    change = case.photos.table["person"].map(case.change)
+    for name, share in pd.Series(same).groupby(change.to_numpy()).mean().items():
+        assert share >= (1 if name == "copied" else 0.5), name
+
+
+def test_similarity_does_not_depend_on_brightness_or_contrast(case: Case) -> None:
+    first = case.thumbnails[::9]
+    second = case.thumbnails[1::9][: len(first)]
+    dim = (first // 4 + 100).astype(np.uint8)
+    assert (near_duplicates.similarity(first, dim) > 0.995).all()
+    assert (near_duplicates.similarity(first, first) > 0.99999).all()
+    scaled = (second // 2 + 60).astype(np.uint8)
+    np.testing.assert_allclose(
+        near_duplicates.similarity(first, second),
+        near_duplicates.similarity(first, scaled),
+        atol=0.03,
+    )
+
+
+def test_similarity_of_unmoved_pictures_is_their_correlation() -> None:
+    random = np.random.default_rng(0)
+    first = random.integers(0, 256, (1, 64, 48), dtype=np.uint8)
+    inverse = 255 - first
+    found = near_duplicates.similarity(first, inverse)
+    assert found[0] < 0
+    assert near_duplicates.similarity(first, first)[0] == pytest.approx(1, abs=1e-4)
+
+
+def test_blank_pictures_join_nobody() -> None:
+    random = np.random.default_rng(0)
+    levels = [0, 0, 17, 128, 128, 254, 255, 255]
+    blank = np.stack([np.full((64, 48), level, dtype=np.uint8) for level in levels])
+    noisy = (128 + random.integers(-1, 2, (6, 64, 48))).astype(np.uint8)
+    pictures = np.concatenate([blank, noisy])
+    every = np.array([(i, j) for i in range(14) for j in range(14) if i != j])
+    assert not near_duplicates.confirmed(every, pictures).any()
+    count = len(pictures)
+    table = pd.DataFrame(
+        {
+            "photo": [f"{n}.jpg" for n in range(count)],
+            "person": [f"p{n}" for n in range(count)],
+            "mask": np.zeros(count, dtype=np.int8),
+        }
+    )
+    twins = folds.find_twins(Photos(Path(), table), pictures)
+    assert twins.pairs == []
+    assert twins.largest == 1
+
+
+def test_a_hash_depends_on_content_and_hardly_on_light(case: Case) -> None:
+    hashes = near_duplicates.perceptual_hash(case.thumbnails)
+    assert hashes.dtype == np.uint64
+    dim = near_duplicates.perceptual_hash((case.thumbnails // 2 + 40).astype(np.uint8))
+    assert np.bitwise_count(hashes ^ dim).max() <= 6
+    others = np.bitwise_count(hashes[:, None] ^ hashes[None])
+    assert np.median(others) > near_duplicates.FAR
+
+
+def brute_force(
+    hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
+) -> dict[tuple[int, int], int]:
+    """Distance of every pair of rows that is to be found."""
+    found = {}
+    for row in range(len(hashes)):
+        rest = np.arange(row + 1, len(hashes))
+        far = np.bitwise_count(hashes[row] ^ hashes[rest])
+        keep = (far <= near_duplicates.FAR) & (person[rest] != person[row])
+        keep &= mask[rest] == mask[row]
+        found |= {(row, int(r)): int(d) for r, d in zip(rest[keep], far[keep], strict=True)}
+    return found
+
+
+@pytest.mark.parametrize("count", [50, 3000])
+def test_candidates_are_those_of_brute_force(count: int) -> None:
+    random = np.random.default_rng(count)
+    hashes = random.integers(0, 2**64, count, dtype=np.uint64, endpoint=False)
+    for row in range(count // 3):  # the last third: the first, with up to six bits flipped
+        flips = random.choice(64, row % 7, replace=False)
+        flipped = hashes[row]
+        for bit in flips:
+            flipped ^= np.uint64(1) << np.uint64(bit)
+        hashes[count - 1 - row] = flipped
+    person, mask = random.integers(0, count // 2, count), random.integers(0, 2, count)
+    wanted = brute_force(hashes, person, mask)
+    found = near_duplicates.candidates(hashes, person, mask)
+    assert found.shape == (len(found), 2)
+    assert (found[:, 0] < found[:, 1]).all()
+    told = [tuple(pair) for pair in found.tolist()]
+    assert len(set(told)) == len(told)
+    assert set(told) <= set(wanted)
+    close = {pair for pair, distance in wanted.items() if distance <= 6}
+    assert len(close) >= count // 8
+    assert len(close & set(told)) >= 0.99 * len(close)
+    assert len(told) >= 0.95 * len(wanted)
+    again = near_duplicates.candidates(hashes, person, mask)
+    np.testing.assert_array_equal(found, again)
+
+
+def test_candidates_of_none_or_one() -> None:
+    for count in (0, 1):
+        rows = np.arange(count)
+        assert near_duplicates.candidates(rows.astype(np.uint64), rows).shape == (0, 2)
+
+
+def test_many_equal_hashes_take_little_time_and_still_form_one_cluster() -> None:
+    count = 5000
+    hashes, person = np.full(count, 12345, dtype=np.uint64), np.arange(count)
+    start = time.monotonic()
+    pairs = near_duplicates.candidates(hashes, person)
+    assert time.monotonic() - start < 30
+    assert len(pairs) <= count * near_duplicates.WINDOW
+    assert len(np.unique(near_duplicates.clusters(person, pairs))) == 1
+
+
+def test_a_twin_is_found_beside_a_hundred_equal_photos_of_one_person() -> None:
+    hashes = np.full(101, 9, dtype=np.uint64)
+    for place in (0, 50, 100):
+        person = np.zeros(101, dtype=np.int64)
+        person[place] = 1
+        pairs = near_duplicates.candidates(hashes, person)
+        assert len(pairs) > 0
+        assert (pairs == place).any(axis=1).all()
+
+
+def test_the_number_of_candidates_grows_with_the_photos_and_not_their_square() -> None:
+    random = np.random.default_rng(0)
+    hashes = random.integers(0, 2**64, 20_000, dtype=np.uint64, endpoint=False)
+    start = time.monotonic()
+    pairs = near_duplicates.candidates(hashes, np.arange(20_000))
+    assert time.monotonic() - start < 30
+    assert len(pairs) < 20_000
+
+
+def test_clusters_equal_a_naive_union() -> None:
+    random = np.random.default_rng(0)
+    person = random.permutation(np.repeat(np.arange(40), 3))
+    pairs = random.integers(0, len(person), (25, 2))
+    naive = list(range(40))
+    for a, b in pairs:
+        old, new = naive[person[a]], naive[person[b]]
+        naive = [new if each == old else each for each in naive]
+    found = near_duplicates.clusters(person, pairs)
+    for one in range(40):
+        for other in range(40):
+            assert (found[one] == found[other]) == (naive[one] == naive[other])
+
+
+def test_the_pairs_are_remembered(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "new" / "twins.json"
+    first = folds.find_twins(case.photos, case.thumbnails, file)
+    monkeypatch.setattr(near_duplicates, "perceptual_hash", lambda t: pytest.fail("searched anew"))
+    again = folds.find_twins(case.photos, case.thumbnails, file)
+    np.testing.assert_array_equal(again.cluster, first.cluster)
+    assert (again.pairs, again.largest) == (first.pairs, first.largest)
+
+
+# FAILS: find_twins writes the file in place, and a run killed then leaves half of it.
+def test_a_memory_cut_short_does_no_harm(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path, text: str, *more: object, **options: object) -> int:
+        with path.open("w") as file:
+            file.write(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    file = tmp_path / "twins.json"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "write_text", killed)
+        folds.find_twins(case.photos, case.thumbnails, file)
+    for _ in range(2):
+        assert folds.find_twins(case.photos, case.thumbnails, file).largest == 2
+
+
+def test_a_thumbnail_is_the_whole_photo_in_grey() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (128, 96, 3), dtype=np.uint8)
+    found: Pixels = near_duplicates.thumbnail(Image.fromarray(picture))
+    assert found.shape == near_duplicates.THUMBNAIL
+    luma = picture @ np.array([0.299, 0.587, 0.114])
+    naive = luma.reshape(64, 2, 48, 2).mean(axis=(1, 3))
+    assert np.abs(found - naive).max() <= 1.5
