@@ -49,10 +49,11 @@ def train(tiny: Path, people: Path, cache: Path) -> "Callable[..., Path]":
     """`train(out, *overrides)` trains the tiny recipe on the sample people; the run's folder."""
     from maskgate import recipe
     from maskgate.training import crossval
+    from maskgate.training.prepare import Order
 
     def run(out: Path, *overrides: str, data: Path = people, **order: object) -> Path:
         resolved = recipe.load(tiny, list(overrides))
-        place = crossval.Order("tiny", data, out, cache, **order)  # type: ignore[arg-type]
+        place = Order("tiny", data, out, cache, **order)  # type: ignore[arg-type]
         return crossval.train(resolved, place).path
 
     return run

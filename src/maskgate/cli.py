@@ -71,9 +71,10 @@ def train(
     """Train a recipe; the same command on an unfinished run goes on with it."""
     from maskgate import recipe as recipes
     from maskgate.training import crossval
+    from maskgate.training.prepare import Order
 
     path = recipes.find(recipe)
-    order = crossval.Order(
+    order = Order(
         name=path.stem,
         data=data,
         out=out,

@@ -12,6 +12,7 @@ from maskgate.data import sample_people, table
 from maskgate.errors import MaskgateError
 from maskgate.progress import say, track
 from maskgate.training import crossval
+from maskgate.training.prepare import Order
 
 EVAL_PEOPLE = 60
 SIZE = (96, 72)
@@ -27,7 +28,7 @@ def run(out: Path, people: int) -> None:
         _draw(data, people)
     say("2/4 training recipes/demo.yaml on them")
     path = recipe.find("demo")
-    order = crossval.Order("demo", data, out / "run", out / "cache", command="maskgate demo")
+    order = Order("demo", data, out / "run", out / "cache", command="maskgate demo")
     trained = crossval.train(recipe.load(path), order)
     say("3/4 answering the test photos")
     answers = out / "submission.csv"

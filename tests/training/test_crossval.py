@@ -127,8 +127,9 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     monkeypatch.setattr(pixels, "decode", lambda source: (read.append(1), decode(source))[1])
     from maskgate import recipe
     from maskgate.training import crossval
+    from maskgate.training.prepare import Order
 
-    order = crossval.Order("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
+    order = Order("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
     made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
     run = crossval.train(made, order)
     assert 32 < len(read) <= 64

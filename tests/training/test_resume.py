@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from maskgate import pixels, recipe
 from maskgate.training import crossval, fit, validation
+from maskgate.training.prepare import Order
 
 point, at, file, data, out, cache = sys.argv[1:]
 calls = 0
@@ -44,7 +45,7 @@ place, name = {
     "checkpoint": (torch, "save"),
 }[point]
 setattr(place, name, killed(getattr(place, name)))
-order = crossval.Order("tiny", Path(data), Path(out), Path(cache), checkpoint_seconds=0)
+order = Order("tiny", Path(data), Path(out), Path(cache), checkpoint_seconds=0)
 crossval.train(recipe.load(Path(file)), order)
 """
 
@@ -77,8 +78,9 @@ def test_killed_and_resumed_to_the_same_bytes(
 
     from maskgate import recipe
     from maskgate.training import crossval
+    from maskgate.training.prepare import Order
 
-    order = crossval.Order("tiny", people, out, cache, checkpoint_seconds=0)
+    order = Order("tiny", people, out, cache, checkpoint_seconds=0)
     crossval.train(recipe.load(tiny), order)
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
     names += [f"fold-{fold}/model.safetensors" for fold in (0, 1)]
