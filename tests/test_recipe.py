@@ -181,7 +181,6 @@ def test_a_number_in_powers_of_ten_is_a_number(text: str, tmp_path: Path) -> Non
     assert load(f"optimizer: {{lr: {text}}}", folder=tmp_path).optimizer.lr == 0.0005
 
 
-# FAILS: YAML reads 1e-8 as text, and where the schema has no type it stays text.
 @pytest.mark.parametrize("text", ["1e-8", "1E-8", "-2e-3", "1e3"])
 def test_a_number_in_powers_of_ten_is_a_number_among_free_arguments(
     text: str, tmp_path: Path

@@ -31,7 +31,7 @@ COUNT: Final = len(CLASSES)
 
 def encode(mask: npt.ArrayLike, gender: npt.ArrayLike, age_band: npt.ArrayLike) -> Codes:
     """Labels 0–17 from three arrays of codes (N,); UNKNOWN where any attribute is unknown."""
-    codes = [np.asarray(code, dtype=np.int8) for code in (mask, gender, age_band)]
+    codes = [np.asarray(code) for code in (mask, gender, age_band)]
     for name, code in zip(ATTRIBUTES, codes, strict=True):
         if ((code < UNKNOWN) | (code >= len(ATTRIBUTES[name]))).any():
             raise ValueError(f"{name} codes lie outside -1…{len(ATTRIBUTES[name]) - 1}")
@@ -42,7 +42,7 @@ def encode(mask: npt.ArrayLike, gender: npt.ArrayLike, age_band: npt.ArrayLike) 
 
 def decode(label: npt.ArrayLike) -> tuple[Codes, Codes, Codes]:
     """Mask, gender and age-band codes (N,) of labels (N,); UNKNOWN stays UNKNOWN."""
-    label = np.asarray(label, dtype=np.int8)
+    label = np.asarray(label)
     if ((label < UNKNOWN) | (label >= COUNT)).any():
         raise ValueError(f"labels lie outside -1…{COUNT - 1}")
     known = label != UNKNOWN

@@ -7,6 +7,7 @@ are looked up in a dict beside their implementations when the run starts.
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,19 @@ from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import Geometry
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads `5e-4` as text; here it is a number, as everybody means it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
 
 
 class _Section(BaseModel):
@@ -188,7 +202,7 @@ def find(name: str) -> Path:
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
     """The recipe in `path` with `key.sub=value` overrides. Raises MaskgateError."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise MaskgateError(f"{path}: not a recipe in YAML ({error})") from error
     if content is None:
@@ -208,7 +222,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise MaskgateError(f"{override}: an override is written key.sub=value")
     try:
-        value = yaml.safe_load(text) if text else None
+        value = _parse(text) if text else None
     except yaml.YAMLError as error:
         raise MaskgateError(f"{override}: the value is not YAML ({error})") from error
     *parents, last = key.split(".")

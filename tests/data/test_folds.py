@@ -100,7 +100,6 @@ def test_a_holdout_is_as_large_as_asked_for(people: int, fraction: float) -> Non
         assert ((share.sum() - fraction * share.size()).abs() <= 1).all()
 
 
-# FAILS: with few people a seed may hold out nobody, or leave nobody to train on.
 @pytest.mark.parametrize(("people", "fraction"), [(2, 0.2), (3, 0.1), (4, 0.2), (3, 0.9)])
 def test_a_holdout_leaves_somebody_on_both_sides(people: int, fraction: float) -> None:
     photos = made(people)
@@ -272,7 +271,6 @@ def test_what_is_no_fold_file_is_refused(content: bytes, written: Written) -> No
         folds.read(path.parent / "none.csv", photos, cluster)
 
 
-# FAILS: any whole number is taken for a fold, and -2 is trained and validated like one.
 def test_fold_numbers_below_never_are_refused(written: Written) -> None:
     path, photos, cluster, _ = written
     edited(path, "005", -2)

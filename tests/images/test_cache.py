@@ -281,8 +281,6 @@ def test_a_cache_that_cannot_be_written_is_told(photos: Photos, place: Path) -> 
         cache.build(photos, GEOMETRY, place)
 
 
-# FAILS: sqlite's own errors (a damaged index, a disk that is full when it commits) are no
-# OSError and reach the user as a traceback.
 def test_an_index_that_is_none_is_told(photos: Photos, place: Path) -> None:
     cache.build(photos, GEOMETRY, place)
     (index,) = place.glob("*/index.sqlite")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskgate import files
 from maskgate.data import near_duplicates
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -46,7 +47,7 @@ def find_twins(photos: Photos, thumbnails: Pixels, remembered: Path | None = Non
         pairs = pairs[near_duplicates.confirmed(pairs, thumbnails)]
         if remembered is not None:
             remembered.parent.mkdir(parents=True, exist_ok=True)
-            remembered.write_text(json.dumps(pairs.tolist()))
+            files.replace_text(remembered, json.dumps(pairs.tolist()))
     of_person = near_duplicates.clusters(person, pairs)
     names = photos.table["photo"].to_numpy()
     largest = int(np.bincount(of_person).max()) if len(of_person) else 0
@@ -83,7 +84,10 @@ def split(
         fold = turn % count
     else:
         start = np.random.default_rng(seed).random()
-        fold = np.floor((turn + 1) * fraction + start) - np.floor(turn * fraction + start) - 1
+        held = np.floor((turn + 1) * fraction + start) > np.floor(turn * fraction + start)
+        if held.all() or not held.any():  # too few people for the fraction: one, or all but one
+            held = turn == int(start * len(turn)) if not held.any() else turn > 0
+        fold = np.where(held, 0, NEVER)
     of_cluster = np.empty(len(dealt), dtype=np.int64)
     of_cluster[dealt.index.to_numpy()] = fold
     return of_cluster[cluster]
@@ -125,6 +129,9 @@ def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDAr
     twice = rows.loc[rows["person"].duplicated(), "person"].tolist()
     if twice:
         raise MaskgateError(f"{path}: leaks, these people are in two folds: {listed(twice)}")
+    odd = rows.loc[rows["fold"] < NEVER, "person"].tolist()
+    if odd:
+        raise MaskgateError(f"{path}: folds are 0, 1, … or {NEVER}; odd for {listed(odd)}")
     fold = photos.table["person"].map(rows.set_index("person")["fold"])
     absent = photos.table.loc[fold.isna(), "person"].unique().tolist()
     if absent:

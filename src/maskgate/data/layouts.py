@@ -88,7 +88,10 @@ def _read_people(images: Path, csv: Path | None) -> Photos:
         listed_in = "no row in train.csv" if csv is not None else "no such name is read"
         problems.append(Problem("folder without labels", name, listed_in))
     photo, person, mask, gender, age = [], [], [], [], []
+    contradictory = {problem.where for problem in problems if problem.fatal}
     for name, (gender_word, age_text) in people.items():
+        if name in contradictory:
+            continue
         gender_code, years = _person_codes(name, gender_word, age_text, problems)
         if gender_code is None or years is None:
             continue
@@ -249,17 +252,28 @@ def _years(text: str) -> float:
 
 def _band_of_group(text: str) -> float:
     """The band that holds a whole age group: `20-29`, `<30`, `70+`, `more than 70`, `>=60`."""
-    numbers = [int(number) for number in re.findall(r"\d+", text)]
-    if len(numbers) == 2:
-        low, high = numbers
-    elif len(numbers) == 1 and re.search(r"<|under|below", text):
-        low, high = 0, numbers[0] - ("=" not in text)
-    elif len(numbers) == 1 and re.search(r">|\+|more|over|≥", text):
-        low, high = numbers[0], OLDEST
-    elif len(numbers) == 1:
-        low = high = numbers[0]
-    else:
+    match = re.fullmatch(r"(\D*)(\d+)(\D*)(\d+)?(\D*)", text)
+    if match is None:
         return np.nan
+    before, number, between, second, after = match.groups()
+    low = high = int(number)
+    if second is not None:
+        high = int(second)
+    else:
+        words = f"{before} {between} {after}".split()
+        match words:
+            case []:
+                pass
+            case ["<"] | ["under"] | ["below"] | ["younger", "than"] | ["less", "than"]:
+                low, high = 0, low - 1
+            case ["<="] | ["≤"] | ["up", "to"] | ["or", "younger"] | ["and", "under"]:
+                low = 0
+            case [">"] | ["over"] | ["above"] | ["older", "than"] | ["more", "than"]:
+                low, high = low + 1, OLDEST
+            case [">="] | ["≥"] | ["+"] | ["from"] | ["or", "older"] | ["and", "over"]:
+                high = OLDEST
+            case _:
+                return np.nan
     first, last = labels.age_band([low, high])
     return float(first) if first == last and low <= high <= OLDEST else np.nan
 

@@ -95,6 +95,11 @@ def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore,
                 f"{place}: the disk is full; free some space or name another folder with --cache"
             ) from error
         raise MaskgateError(f"{place}: the cache cannot be written ({error.strerror})") from error
+    except sqlite3.Error as error:
+        raise MaskgateError(
+            f"{place}: the cache's index fails ({error}); free some space, or remove the folder:"
+            " it is built anew"
+        ) from error
     finally:
         if "index" in locals():
             index.close()
