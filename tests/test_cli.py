@@ -102,6 +102,12 @@ def test_faults_are_one_line_and_exit_code_2(
     assert "holds no runs" in refused(call, "runs", empty)
     assert "no run" in refused(call, "submit", empty, people)
     assert "info.csv" in refused(call, "submit", trained, empty)
+    nowhere = tmp_path / "nodir" / "answers.csv"
+    for target, fault in ((nowhere, "does not exist"), (empty, "is a folder")):
+        assert fault in refused(call, "submit", trained, people, "-o", target)
+        assert fault in refused(call, "predict", trained, people / "eval", "-o", target)
+    assert "is a file" in refused(call, "train", tiny, people, "--out", wrong)
+    assert "plateau" in refused(call, "train", tiny, people, "schedule.name=plateau", *out)
     assert not (tmp_path / "run").exists()
 
 

@@ -103,6 +103,8 @@ def predict(
     from maskgate import files
     from maskgate import predict as prediction
 
+    if out is not None:
+        files.check_target(out)
     predictor = prediction.load(model)
     found = predictor.predict(prediction.photos_in(photos), skip_faulty)
     text = found.to_csv(index=False, float_format="%.6f")
@@ -169,18 +171,18 @@ def _interrupt(*_: object) -> None:
 def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
     signal.signal(signal.SIGINT, _interrupt)
+    sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
         app()
     except MaskgateError as error:
         _fail(str(error))
     except _Interrupted:
-        _fail("interrupted; the same command goes on where it stopped")
+        _fail("interrupted; to go on with a training, repeat the command")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "free some space" if full else "give a folder you may write to"
-        _fail(f"{error.filename or 'output'}: {error.strerror}; {remedy} and repeat the command")
+        remedy = "free some space" if full else "see that it can be read and written"
+        what = error.filename or "a file"
+        _fail(f"{what}: {error.strerror or error}; {remedy} and repeat the command")
 
 
 def _fail(message: str) -> None:

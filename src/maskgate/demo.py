@@ -1,5 +1,6 @@
 """The whole product on generated people: train → submit → report, scored against the truth."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from maskgate.training.prepare import Order
 
 EVAL_PEOPLE = 60
 SIZE = (96, 72)
+TWINS = 1
 
 
 def run(out: Path, people: int) -> None:
@@ -23,9 +25,11 @@ def run(out: Path, people: int) -> None:
     since = time.monotonic()
     data = out / "people"
     if not (data / "truth" / "eval.csv").exists():
-        if data.exists():
-            raise MaskgateError(f"{data}: half-made; remove it and repeat the command")
+        shutil.rmtree(data, ignore_errors=True)  # half-made
         _draw(data, people)
+    there = len(pd.read_csv(data / "train" / "train.csv")) - TWINS
+    if there != people:
+        raise MaskgateError(f"{data}: holds {there} people; give another --out to draw {people}")
     say("2/4 training recipes/demo.yaml on them")
     path = recipe.find("demo")
     order = Order("demo", data, out / "run", out / "cache", command="maskgate demo")
@@ -40,14 +44,14 @@ def run(out: Path, people: int) -> None:
 
 
 def _draw(data: Path, people: int) -> None:
-    total = people + 1 + EVAL_PEOPLE
+    total = people + TWINS + EVAL_PEOPLE
     say(f"1/4 drawing {people + EVAL_PEOPLE} people into {data}")
     shown = track(range(total), "drawing people", total)
 
     def drawn() -> None:
         next(shown, None)
 
-    sample_people.make(data, people, EVAL_PEOPLE, SIZE, twins=1, on_person=drawn)
+    sample_people.make(data, people, EVAL_PEOPLE, SIZE, twins=TWINS, on_person=drawn)
 
 
 def _score(answers: Path, data: Path) -> metrics.Score:

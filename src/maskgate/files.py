@@ -4,6 +4,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from maskgate.errors import MaskgateError
+
+
+def check_target(path: Path) -> None:
+    """Raise MaskgateError where no file can be written to `path`: before the work, not after."""
+    if path.is_dir():
+        raise MaskgateError(f"{path}: is a folder; name a file to write")
+    if not path.parent.is_dir():
+        raise MaskgateError(f"{path}: the folder {path.parent} does not exist; make it first")
+
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, then rename it; nothing is left when it fails."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from maskgate import files
 from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import Geometry
 
@@ -176,7 +177,7 @@ class Recipe(_Section):
     def write(self, path: Path) -> None:
         """The recipe as resolved, every default spelled out."""
         dumped = self.model_dump(mode="json")
-        path.write_text(yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True))
+        files.replace_text(path, yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True))
 
 
 def shipped() -> Path:

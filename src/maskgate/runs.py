@@ -1,6 +1,7 @@
 """A run: the folder one training leaves, and what the others read from it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from maskgate import files, labels, recipe
@@ -62,6 +64,16 @@ class Run:
     def weights_file(self, fold: int) -> Path:
         return self.fold(fold) / "model.safetensors"
 
+    def inherited_file(self, fold: int) -> Path:
+        """Contents of the photos that the run it was initialised from had seen, a line each."""
+        return self.fold(fold) / "inherited.txt"
+
+    def seen(self, fold: int) -> set[str]:
+        """Contents of all photos the fold's weights were ever trained on, by way of others too."""
+        photos, inherited = self.photos(), self.inherited_file(fold)
+        own = set(photos.loc[photos["fold"] != fold, "digest"])
+        return own | set(inherited.read_text().split() if inherited.exists() else [])
+
     @property
     def folds(self) -> list[int]:
         """The folds whose weights are there."""
@@ -80,13 +92,16 @@ class Run:
 
     def photos(self) -> pd.DataFrame:
         """The photo table the run was trained on, with `cluster`, `fold` and `digest`."""
-        return pd.read_parquet(self.photos_file)
+        return self._table(pd.read_parquet, self.photos_file)
 
     def history(self) -> pd.DataFrame:
-        return pd.read_csv(self.history_file)
+        return self._table(pd.read_csv, self.history_file)
 
     def weights(self, fold: int) -> dict[str, Any]:
-        return load_file(self.weights_file(fold))
+        try:
+            return load_file(self.weights_file(fold))
+        except (OSError, SafetensorError) as error:
+            raise _damaged(self.weights_file(fold)) from error
 
     def tell(self, **news: Any) -> None:
         """Add to run.json."""
@@ -97,8 +112,18 @@ class Run:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise MaskgateError(f"{path}: missing or damaged; train the run again") from error
+            raise _damaged(path) from error
         return content
+
+    def _table(self, read: Callable[[Path], pd.DataFrame], path: Path) -> pd.DataFrame:
+        try:
+            return read(path)
+        except (OSError, ValueError) as error:
+            raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> MaskgateError:
+    return MaskgateError(f"{path}: missing or damaged; train the run again")
 
 
 def open_run(path: str | Path, finished: bool = True) -> Run:
@@ -126,4 +151,4 @@ def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32
         whole = pd.read_parquet(path)
         return whole.drop(columns=PROBABILITIES), whole[PROBABILITIES].to_numpy(np.float32)
     except (OSError, ValueError, KeyError) as error:
-        raise MaskgateError(f"{path}: missing or damaged; train the run again") from error
+        raise _damaged(path) from error

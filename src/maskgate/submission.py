@@ -13,6 +13,7 @@ def submit(model: Path, data: Path, out: Path) -> int:
     Each photo is predicted by itself. Raises MaskgateError that names all unreadable photos;
     then nothing is written.
     """
+    files.check_target(out)
     images, rows = layouts.read_eval(data)
     predictor = predict.load(model)
     probabilities, faults = predictor.probabilities([images / name for name in rows["ImageID"]])

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from maskgate import labels
-from maskgate.data import checks, layouts
+from maskgate.data import checks, layouts, seven_photos
 from maskgate.data.table import COLUMNS, Photos
 from maskgate.errors import MaskgateError
 
@@ -107,7 +107,7 @@ def test_people_may_lie_where_the_table_lies(images: Path, tmp_path: Path) -> No
 
 def test_the_table_and_the_folder_names_alone_give_the_same(people: Path) -> None:
     with_table = layouts.read(people)
-    names_alone = layouts._read_people(people / "train" / "images", None)
+    names_alone = seven_photos.read(people / "train" / "images", None)
     assert len(with_table.table) == 7 * 32
     pd.testing.assert_frame_equal(
         *(p.table.sort_values("photo", ignore_index=True) for p in (with_table, names_alone))
@@ -141,7 +141,7 @@ def test_ids_that_repeat_or_end_in_minus_one_are_people_of_their_own(images: Pat
     for name in more:
         person(images, name)
     listing(images, [*PEOPLE, *more])
-    for photos in (layouts.read(images), layouts._read_people(images, None)):
+    for photos in (layouts.read(images), seven_photos.read(images, None)):
         assert photos.problems == []
         ages = photos.table.groupby("person")["age"].agg(["min", "max"])
         assert set(ages.index) == {*PEOPLE, *more}
@@ -478,4 +478,30 @@ def test_missing_test_photos_are_told(tmp_path: Path) -> None:
         layouts.read_eval(tmp_path)
     write(tmp_path / "info.csv", [("image", "ans"), ("a.jpg", "0")])
     with pytest.raises(MaskgateError, match="ImageID"):
+        layouts.read_eval(tmp_path)
+
+
+def test_csv_headers_and_people_are_read_as_meant(tmp_path: Path) -> None:
+    table = tmp_path / "photos.csv"
+    table.write_text(
+        "photo, person ,mask,Gender,\n"
+        "a.jpg,None,wear,male,\nb.jpg, p1,wear,male,\nc.jpg,p1 ,wear,male,\nd.jpg,,wear,male,\n"
+    )
+    photos = layouts.read(table)
+    assert photos.table["person"].tolist() == ["None", "p1", "p1", "d.jpg"]
+    assert photos.table["mask"].tolist() == [0, 0, 0, 0]
+    told = {(p.kind, p.where, p.detail) for p in photos.problems if p.where == "Gender"}
+    assert told == {("unknown column", "Gender", "did you mean gender?")}
+    assert not any(problem.fatal for problem in photos.problems)
+
+
+def test_a_csv_called_train_beside_images_is_a_csv(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "train.csv").write_text("photo,mask\nimages/a.jpg,wear\n")
+    assert layouts.read(tmp_path).table["photo"].tolist() == ["images/a.jpg"]
+
+
+def test_blank_and_repeated_test_photos_are_told(tmp_path: Path) -> None:
+    (tmp_path / "info.csv").write_text("ImageID,ans\na.jpg,0\n,0\na.jpg,0\n")
+    with pytest.raises(MaskgateError, match=r"row 3 without ImageID, a\.jpg listed twice"):
         layouts.read_eval(tmp_path)

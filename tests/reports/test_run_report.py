@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def test_runs_are_listed(trained: Path, capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     score = Run(trained).metrics()["macro_f1"]
     assert f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]" in out
+
+
+def test_a_damaged_run_is_told_among_the_others(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, tmp_path / "good")
+    shutil.copytree(trained, tmp_path / "bad")
+    (tmp_path / "bad" / "metrics.json").write_text("{")
+    listing.show(tmp_path)
+    out = capsys.readouterr().out
+    assert "damaged" in out
+    assert "good" in out
 
 
 def test_names_cannot_break_out_of_a_chart() -> None:

@@ -141,7 +141,7 @@ def falling(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
     given = iter(scores)
 
     def scored(*args: Any) -> dict[str, float]:
-        return SCORES(*args) | {"valid_macro_f1": next(given)}
+        return SCORES(*args) | {"valid_score": next(given)}
 
     monkeypatch.setattr(validation, "scores", scored)
 

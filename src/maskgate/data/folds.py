@@ -43,7 +43,7 @@ def find_twins(photos: Photos, thumbnails: Pixels, remembered: Path | None = Non
         pairs = np.array(json.loads(remembered.read_text()), dtype=np.int64).reshape(-1, 2)
     else:
         hashes = near_duplicates.perceptual_hash(thumbnails)
-        pairs = near_duplicates.candidates(hashes, person, photos.table["mask"].to_numpy())
+        pairs = near_duplicates.candidates(hashes, person)
         pairs = pairs[near_duplicates.confirmed(pairs, thumbnails)]
         if remembered is not None:
             remembered.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,8 @@ def write(
 ) -> None:
     """The fold file: `person,fold,cluster`, one row a person."""
     table = pd.DataFrame({"person": photos.table["person"], "fold": fold, "cluster": cluster})
-    table.drop_duplicates("person").to_csv(path, index=False)
+    people = table.drop_duplicates("person")
+    files.replace(path, lambda beside: people.to_csv(beside, index=False))
 
 
 def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -17,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from maskgate.pixels import Pixels
+from maskgate.progress import track
 
 Hashes = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
@@ -46,16 +47,11 @@ def perceptual_hash(thumbnails: Pixels) -> Hashes:
     return np.packbits(above, axis=1).view(np.uint64)[:, 0]
 
 
-def candidates(
-    hashes: Hashes,
-    person: npt.NDArray[np.integer],
-    mask: npt.NDArray[np.integer] | None = None,
-    seed: int = 0,
-) -> Pairs:
+def candidates(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
     """Pairs (P, 2) of rows of two people whose hashes differ in at most FAR bits.
 
-    `person` and `mask` are codes (N,); rows with two different masks are not paired, for a
-    twin's pixels could not be confirmed then.
+    `person` are codes (N,). Near pairs are found nearly always, far ones often: at 12 bits
+    998 of 1,000 among 20,000 photos, 790 among a million; twins have several photos.
     """
     count = len(hashes)
     if count < 2:
@@ -63,21 +59,16 @@ def candidates(
     width = int(np.clip(np.log2(count) - 2, 6, 20))
     random = np.random.default_rng(seed)
     found: list[Pairs] = []
-    for _ in range(TABLES):
+    for _ in track(range(TABLES), "looking for near-duplicates", TABLES):
         sample = np.uint64(0)
         for bit in random.choice(64, width, replace=False):
             sample |= np.uint64(1) << np.uint64(bit)
-        found.append(_bucket_pairs(hashes, hashes & sample, person, mask))
+        found.append(_bucket_pairs(hashes, hashes & sample, person))
     flat = np.unique(np.concatenate([pairs[:, 0] * count + pairs[:, 1] for pairs in found]))
     return np.stack([flat // count, flat % count], axis=1)
 
 
-def _bucket_pairs(
-    hashes: Hashes,
-    bucket: Hashes,
-    person: npt.NDArray[np.integer],
-    mask: npt.NDArray[np.integer] | None,
-) -> Pairs:
+def _bucket_pairs(hashes: Hashes, bucket: Hashes, person: npt.NDArray[np.integer]) -> Pairs:
     order = np.lexsort((hashes, bucket))
     sorted_bucket = bucket[order]
     pairs = []
@@ -88,8 +79,6 @@ def _bucket_pairs(
         left, right = order[at], order[at + step]
         near = np.bitwise_count(hashes[left] ^ hashes[right]) <= FAR
         near &= person[left] != person[right]
-        if mask is not None:
-            near &= mask[left] == mask[right]
         left, right = left[near], right[near]
         pairs.append(np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1))
     return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
@@ -98,7 +87,8 @@ def _bucket_pairs(
 def confirmed(pairs: Pairs, thumbnails: Pixels, chunk: int = 2048) -> npt.NDArray[np.bool_]:
     """Which pairs (P, 2) of rows of `thumbnails` (N, 64, 48) show one shot, (P,)."""
     same = np.zeros(len(pairs), dtype=np.bool_)
-    for start in range(0, len(pairs), chunk):
+    starts = range(0, len(pairs), chunk)
+    for start in track(starts, "comparing pairs of photos (× 2048)", len(starts)):
         part = pairs[start : start + chunk]
         same[start : start + chunk] = (
             similarity(thumbnails[part[:, 0]], thumbnails[part[:, 1]]) > CONFIRMED

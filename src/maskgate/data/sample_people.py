@@ -24,7 +24,7 @@ from PIL import Image
 from maskgate import labels
 from maskgate.data.brush import Rng, hsv, mix
 from maskgate.data.drawing import Person, photo
-from maskgate.data.layouts import STEMS
+from maskgate.data.seven_photos import STEMS
 from maskgate.errors import MaskgateError
 
 Cell = tuple[int, int]  # gender and age band

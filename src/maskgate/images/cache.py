@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore,
     place = folder / f"{height}x{width}-v{pixels.VERSION}"
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / "lock"), sqlite3.connect(place / "index.sqlite") as index:
+        with FileLock(place / "lock"), closing(sqlite3.connect(place / "index.sqlite")) as index:
             index.executescript(_SCHEMA)
             digests, problems = _fill(place, index, photos, (height, width))
             slot_of = dict(index.execute("SELECT digest, slot FROM photos"))
@@ -100,9 +101,6 @@ def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore,
             f"{place}: the cache's index fails ({error}); free some space, or remove the folder:"
             " it is built anew"
         ) from error
-    finally:
-        if "index" in locals():
-            index.close()
     slots = np.array([slot_of[digest] for digest in digests], dtype=np.int64)
     store = PhotoStore(
         _map(place / "pixels.u8", (height, width, 3)),
@@ -189,8 +187,9 @@ def _stat(photos: Photos) -> pd.DataFrame:
 
 def _reserve(path: Path, size: int) -> None:
     """Take the space now, so that a full disk is told before hours of work are written."""
-    with open(path, "ab") as file:
-        if size > file.tell():
+    path.touch()
+    with open(path, "rb+") as file:
+        if size > os.fstat(file.fileno()).st_size:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
             else:  # macOS: the file grows, but a full disk is told only later

@@ -1,5 +1,7 @@
 """Batches for the model: photos (N, height, width, 3) uint8 and targets (N, 18) bool."""
 
+import signal
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -89,5 +91,10 @@ class Loader:
             batch_sampler=batches,
             num_workers=self._workers,
             pin_memory=self._pin_memory,
+            worker_init_fn=_leave_interrupts_to_the_parent,
             generator=torch.Generator(),  # else every loader draws from the global stream
         )
+
+
+def _leave_interrupts_to_the_parent(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

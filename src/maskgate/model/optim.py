@@ -39,11 +39,12 @@ def create_schedule(
             sched="constant" if recipe.name == "none" else recipe.name,
             num_epochs=epochs - recipe.warmup_epochs,
             warmup_epochs=recipe.warmup_epochs,
+            warmup_lr=0.0,
             min_lr=recipe.min_lr,
             warmup_prefix=True,
             step_on_epochs=False,
             updates_per_epoch=updates_per_epoch,
         )
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:
         raise MaskgateError(f"schedule {recipe.name}: {error}") from error
     return schedule

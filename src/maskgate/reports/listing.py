@@ -16,14 +16,16 @@ def show(folder: Path) -> None:
     found = [Run(path.parent) for path in folder.glob("*/run.json")]
     if not found:
         raise MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
-    found.sort(key=lambda run: run.status().get("started", ""))
-    table = Table(
-        "run", "recipe", "differs", "macro F1", "people", "time", box=None, pad_edge=False
-    )
+    found.sort(key=_started)
+    table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
     first: dict[str, dict[str, Any]] = {}
     for run in found:
-        status = run.status()
-        resolved = run.recipe().model_dump(mode="json")
+        try:
+            status, resolved = run.status(), run.recipe().model_dump(mode="json")
+            score = _score(run)
+        except MaskgateError as error:
+            table.add_row(run.path.name, "damaged", str(error))
+            continue
         base = first.setdefault(status["recipe"], resolved)
         changes = ", ".join(differences(base, resolved)) or "–"
         seconds = status.get("seconds")
@@ -31,11 +33,18 @@ def show(folder: Path) -> None:
             run.path.name,
             status["recipe"],
             changes,
-            _score(run),
+            score,
             str(status["people"]),
             "–" if seconds is None else f"{seconds / 60:.1f} min",
         )
     Console(width=None if Console().is_terminal else 200).print(table)
+
+
+def _started(run: Run) -> str:
+    try:
+        return str(run.status().get("started", ""))
+    except MaskgateError:
+        return ""
 
 
 def _score(run: Run) -> str:
@@ -44,7 +53,8 @@ def _score(run: Run) -> str:
     results = run.metrics()
     if not results["validated"]:
         return "not validated"
-    return str(metrics.read_score(results["macro_f1"]))
+    score = str(metrics.read_score(results["score"]))
+    return score if results["score_of"] == metrics.ALL_CLASSES else f"{score} {results['score_of']}"
 
 
 def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

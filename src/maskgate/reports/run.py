@@ -41,7 +41,7 @@ def _curves(history: pd.DataFrame) -> list[str]:
     wanted = {
         "Training loss": "train_loss",
         "Validation loss": "valid_loss",
-        "Validation macro F1": "valid_macro_f1",
+        "Validation macro F1": "valid_score",
         "Learning rate": "lr",
     }
     drawn = []
@@ -57,7 +57,7 @@ def _curves(history: pd.DataFrame) -> list[str]:
 
 def _confusions(results: dict[str, Any]) -> list[dict[str, Any]]:
     """Per table its title, class names and rows of (count, low, high, share of the true class)."""
-    tables = [("All 18 classes", results)]
+    tables = [("All 18 classes", results)] if results["fully_labelled"] else []
     tables += [(name.replace("_", " "), part) for name, part in results["attributes"].items()]
     return [
         {

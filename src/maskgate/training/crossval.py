@@ -43,8 +43,8 @@ def train(recipe: Recipe, order: Order) -> Run:
     accelerator = processes.start(recipe.training.precision)
     try:
         prepared = prepare(recipe, order)
-        _check(recipe, prepared)
-        digest = recipe.digest(prepared.digest)
+        _check(recipe, prepared, accelerator.num_processes)
+        digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
         run = Run(processes.on_main(accelerator, lambda: _folder(order, digest)))
         if processes.on_main(accelerator, lambda: _is_finished(run)):
             if accelerator.is_main_process:
@@ -65,20 +65,27 @@ def train(recipe: Recipe, order: Order) -> Run:
             lock.release()
         return run
     finally:
-        accelerator.end_training()  # closes the process group: else an exit may abort
+        processes.stop(accelerator)
 
 
 def smoked(recipe: Recipe) -> Recipe:
     """The recipe with every step it has, once: two folds, one epoch, small batches."""
     changed = recipe.model_dump()
-    changed["folds"] |= {"count": 2, "file": None}
+    changed["folds"] |= {"count": 2}
     changed["training"] |= {"epochs": 1, "batch_size": min(16, recipe.training.batch_size)}
     changed["schedule"]["warmup_epochs"] = 0.0
     return Recipe.model_validate(changed)
 
 
-def _check(recipe: Recipe, prepared: Prepared) -> None:
+def _check(recipe: Recipe, prepared: Prepared, processes: int) -> None:
     """Make all that a recipe names once, so that a fault is told before a folder is made."""
+    for number in prepared.folds:
+        count = len(prepared.split(number)[0])
+        if count < 2 * processes:
+            raise MaskgateError(
+                f"fold {number} leaves {count} photos to train on; add photos, or lower folds.count"
+                " or folds.fraction"
+            )
     losses.create(recipe.loss)
     Augment(recipe.augment, recipe.photo.geometry)
     rows, _ = prepared.split(prepared.folds[0])
@@ -118,8 +125,10 @@ def _folder(order: Order, digest: str) -> Path:
                 f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
                 " give another --out, or remove the folder"
             )
-    elif path.is_dir() and any(path.iterdir()):
+    elif path.is_dir() and any(file.name != ".lock" for file in path.iterdir()):
         raise MaskgateError(f"{path}: not empty and no run; give another --out")
+    elif path.is_file():
+        raise MaskgateError(f"{path}: is a file; give another --out")
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -138,32 +147,32 @@ def _take(lock: FileLock, run: Run) -> None:
 
 
 def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest: str) -> None:
-    recipe.write(run.recipe_file)
+    for left in run.path.rglob(".*.part"):  # of a run that was killed while writing
+        left.unlink()
     table = prepared.photos.table.assign(
         cluster=prepared.twins.cluster, fold=prepared.fold, digest=prepared.store.digests
     )
+    warnings = checks.summary(prepared.photos.problems)
+    if not run.status_file.exists():  # first of all: by it the folder is known as a run's
+        pairs = {tuple(sorted(map(_person_of(table), pair))) for pair in prepared.twins.pairs}
+        run.tell(
+            recipe=order.name,
+            digest=digest,
+            data=str(order.data),
+            smoke=order.smoke,
+            command=order.command,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
+            truth="bands 30/60, labels as read",
+            photos=len(table),
+            people=int(table["person"].nunique()),
+            largest_cluster=prepared.twins.largest,
+            twins=sorted(pairs),
+            warnings=warnings,
+        )
+    recipe.write(run.recipe_file)
     folds.write(run.folds_file, prepared.photos, prepared.twins.cluster, prepared.fold)
     files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
-    warnings = checks.summary(prepared.photos.problems)
-    if run.status_file.exists():
-        return
-    run.tell(
-        recipe=order.name,
-        digest=digest,
-        data=str(order.data),
-        smoke=order.smoke,
-        command=order.command,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
-        truth="bands 30/60, labels as read",
-        photos=len(table),
-        people=int(table["person"].nunique()),
-        largest_cluster=prepared.twins.largest,
-        twins=sorted(
-            {tuple(sorted(map(_person_of(table), pair))) for pair in prepared.twins.pairs}
-        ),
-        warnings=warnings,
-    )
     say(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
         f" join people in clusters of at most {prepared.twins.largest}"
@@ -187,7 +196,10 @@ def _fold(
     run: Run,
     accelerator: Accelerator,
 ) -> None:
+    checkpoint = run.fold(number) / "checkpoint.pt"
     if processes.on_main(accelerator, lambda: (run.fold(number) / "fold.json").exists()):
+        if accelerator.is_main_process:
+            checkpoint.unlink(missing_ok=True)
         return
     training, validation = prepared.split(number)
     table, geometry = prepared.photos.table, recipe.photo.geometry
@@ -202,9 +214,13 @@ def _fold(
     model = _network(number, recipe, prepared)
     run.fold(number).mkdir(exist_ok=True)
     task = Task(number, table, loader, training, validation)
-    checkpoint = run.fold(number) / "checkpoint.pt"
     fitted = fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds)
     if accelerator.is_main_process:
+        if recipe.model.init is not None:
+            seen = start.seen(
+                Path(recipe.model.init), prepared.digests_of_people(validation), number
+            )
+            files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
         _keep(run, number, recipe, fitted, table.iloc[validation], len(training))
         checkpoint.unlink()
     accelerator.wait_for_everyone()
@@ -234,7 +250,7 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
     told = [json.loads((run.fold(k) / "fold.json").read_text()) for k in run.folds]
     history = pd.concat([pd.read_csv(run.fold(k) / "history.csv") for k in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
-    results: dict[str, Any] = {"validated": recipe.folds.kind != "all"}
+    results: dict[str, Any] = {"validated": bool((prepared.fold != folds.NEVER).any())}
     if results["validated"]:
         table, probabilities = _pooled(run, "oof.parquet")
         runs.write_probabilities(run.oof_file, table, probabilities)
@@ -244,7 +260,7 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")
             last_epoch = metrics.evaluate(last, truth)
-            results["last_epoch"] = {k: last_epoch[k] for k in ("macro_f1", "accuracy")}
+            results["last_epoch"] = last_epoch["score"]
     files.replace_text(run.metrics_file, json.dumps(results, indent=2) + "\n")
     seconds = sum(part["seconds"] for part in told)
     reduced = sorted(set(history["accumulate"]) - {recipe.training.accumulate})
@@ -274,5 +290,5 @@ def told(run: Run) -> str:
     where = f"{run.path}: {status['seconds'] / 60:.1f} minutes, report in {run.report_file}"
     if not results["validated"]:
         return f"{where}\ntrained on all photos: there is no validation"
-    score = metrics.read_score(results["macro_f1"])
-    return f"{where}\nout-of-fold macro F1 {score} on {results['people']} people"
+    score = metrics.read_score(results["score"])
+    return f"{where}\nout-of-fold {results['score_of']} {score} on {results['people']} people"

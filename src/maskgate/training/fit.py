@@ -94,10 +94,7 @@ class _Fit:
         self.checkpoint_seconds = checkpoint_seconds
         self.loss = losses.create(recipe.loss)
         self.size = min(recipe.training.batch_size, len(task.training))
-        if len(task.training) < 2 * accelerator.num_processes:
-            raise MaskgateError(
-                f"fold {task.fold} has {len(task.training)} training photos: too few"
-            )
+        self.at_once = recipe.training.validation_batch_size
         self.updates = len(self._batches(epoch=0))
         optimizer = optim.create_optimizer(recipe.optimizer, network)
         self.schedule = optim.create_schedule(
@@ -168,7 +165,8 @@ class _Fit:
 
     def _backward(self, photos: Tensor, targets: Tensor) -> float:
         """Gradients of the batch's mean loss, in `accumulate` parts; the sum of photo losses."""
-        accelerator, parts = self.accelerator, min(self.state.accumulate, len(photos))
+        # At least two photos a part: batch normalisation cannot do with one.
+        accelerator, parts = self.accelerator, min(self.state.accumulate, max(1, len(photos) // 2))
         total = 0.0
         pairs = list(zip(photos.tensor_split(parts), targets.tensor_split(parts), strict=True))
         for number, (part, target) in enumerate(pairs, 1):
@@ -194,7 +192,7 @@ class _Fit:
         if not _is_out_of_memory(error):
             raise error
         share = self.size // accelerator.num_processes
-        if accelerator.num_processes > 1 or state.accumulate * 2 > share:
+        if accelerator.num_processes > 1 or state.accumulate * 4 > share:
             raise MaskgateError(
                 f"out of memory with {share // state.accumulate} photos at once; lower"
                 " training.batch_size, photo.height and photo.width, or raise training.accumulate"
@@ -239,9 +237,9 @@ class _Fit:
         if self.recipe.training.select != "best" and self.recipe.training.patience is None:
             return
         best = self.state.best
-        if best is None or row["valid_macro_f1"] > best["score"]:
+        if best is None or row["valid_score"] > best["score"]:
             kept = self._weights() if self.recipe.training.select == "best" else None
-            score = row["valid_macro_f1"]
+            score = row["valid_score"]
             self.state.best = {"epoch": row["epoch"], "score": score, "weights": kept}
 
     def _no_longer_better(self) -> bool:
@@ -259,7 +257,6 @@ class _Fit:
         rows, accelerator = self.task.validation, self.accelerator
         if not len(rows):
             return np.empty((0, labels.COUNT), dtype=np.float32)
-        size = self.recipe.training.validation_batch_size
         rank, ranks = accelerator.process_index, accelerator.num_processes
         # Not the wrapped model: it would exchange buffers at every batch, and shares may differ.
         network = accelerator.unwrap_model(self.network)
@@ -268,14 +265,14 @@ class _Fit:
                 broadcast(buffer)
         while True:
             try:
-                loader = self.task.loader.validation(rows, size, rank, ranks)
+                loader = self.task.loader.validation(rows, self.at_once, rank, ranks)
                 mine = validation.predict(network, loader, accelerator.device)
                 break
             except Exception as error:
-                if not _is_out_of_memory(error) or size == 1 or ranks > 1:
+                if not _is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
                     raise
-                size //= 2
-                say(f"warning: out of memory in validation; {size} photos at once from here on")
+                self.at_once //= 2
+                say(f"warning: out of memory in validation; now {self.at_once} photos at once")
         if ranks == 1:
             return mine
         shares = gather_object([mine])
@@ -302,8 +299,7 @@ class _Fit:
     def _sum(self, value: float) -> float:
         if self.accelerator.num_processes == 1:
             return value
-        tensor = torch.tensor(value, dtype=torch.float32, device=self.accelerator.device)
-        return float(self.accelerator.reduce(tensor, reduction="sum"))
+        return float(sum(gather_object([value])))
 
     def _shown(self, loader: Any) -> Iterator[tuple[Tensor, Tensor]]:
         if not self.accelerator.is_main_process:
@@ -320,14 +316,14 @@ class _Fit:
 
     def _save(self) -> None:
         state = self.state
-        together = self._sum(state.loss_sum)
-        state.loss_sum = together if self.accelerator.is_main_process else 0.0
+        sums = gather_object([state.loss_sum])
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             checkpoint.save(
                 self.path,
                 {
                     "position": vars(state),
+                    "loss_sums": sums,  # of the processes
                     "weights": self._weights(),
                     "optimizer": self.optimizer.state_dict(),
                     "schedule": self.schedule.state_dict(),
@@ -340,8 +336,11 @@ class _Fit:
         if found is None:
             return
         self.state = State(**found["position"])
-        if not self.accelerator.is_main_process:
-            self.state.loss_sum = 0.0
+        sums = found["loss_sums"]
+        if len(sums) == self.accelerator.num_processes:
+            self.state.loss_sum = sums[self.accelerator.process_index]
+        else:
+            self.state.loss_sum = sum(sums) if self.accelerator.is_main_process else 0.0
         self.accelerator.unwrap_model(self.network).load_state_dict(found["weights"])
         self.optimizer.load_state_dict(found["optimizer"])
         self.schedule.load_state_dict(found["schedule"])

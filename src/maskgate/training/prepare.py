@@ -16,6 +16,7 @@ from maskgate.images import cache
 from maskgate.recipe import Recipe
 
 SMOKE_PHOTOS = 64
+_SMOKE_PHOTOS_A_PERSON = 7
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,12 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     wanted = recipe.folds
     if wanted.file is not None:
         fold = folds.read(Path(wanted.file), photos, twins.cluster)
+        validates = bool((fold != folds.NEVER).any())
+        if validates != (wanted.kind != "all") and not order.smoke:
+            does = "validates people" if validates else "validates nobody"
+            raise MaskgateError(
+                f"{wanted.file}: {does}, which contradicts folds.kind={wanted.kind}; change one"
+            )
     else:
         fold = folds.split(
             photos, twins.cluster, wanted.kind, wanted.count, wanted.fraction, wanted.seed
@@ -93,10 +100,8 @@ def _few(table: pd.DataFrame) -> npt.NDArray[np.int64]:
     chosen: list[int] = []
     by_person = table.groupby("person").indices
     for person in people.assign(turn=turn).sort_values("turn", kind="stable")["person"]:
-        if len(chosen) + len(by_person[person]) > SMOKE_PHOTOS:
-            break
-        chosen += list(by_person[person])
-    return np.sort(np.array(chosen or range(min(SMOKE_PHOTOS, len(table))), dtype=np.int64))
+        chosen += list(by_person[person])[:_SMOKE_PHOTOS_A_PERSON]
+    return np.sort(np.array(chosen[:SMOKE_PHOTOS], dtype=np.int64))
 
 
 def _twins(photos: Photos, store: cache.PhotoStore, folder: Path) -> folds.Twins:

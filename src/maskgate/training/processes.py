@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 
 from maskgate.errors import MaskgateError
@@ -25,6 +26,12 @@ def start(precision: str) -> Accelerator:
         return Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
     except ValueError as error:
         raise MaskgateError(f"training.precision={precision}: {error}") from error
+
+
+def stop(accelerator: Accelerator) -> None:
+    """Close the process group, else an exit may abort, and let another run start anew."""
+    accelerator.end_training()
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def on_main(accelerator: Accelerator, work: Callable[[], T]) -> T:

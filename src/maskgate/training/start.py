@@ -1,47 +1,64 @@
 """Starts a network from another run's backbone, without letting validation people leak in."""
 
+import hashlib
 from pathlib import Path
 
 from maskgate import runs
 from maskgate.errors import MaskgateError
 from maskgate.model.network import Network
+from maskgate.recipe import Model
+from maskgate.runs import Run
 
 
-def from_run(network: Network, path: Path, validation_digests: set[str], fold: int) -> None:
+def contents(model: Model) -> list[str]:
+    """Hashes of the weights a recipe's model starts from: their paths alone would not do."""
+    paths = [Path(model.weights)] if model.weights is not None else []
+    if model.init is not None:
+        run = runs.open_run(model.init)
+        paths += [run.weights_file(fold) for fold in run.folds]
+    found = []
+    for path in paths:
+        with path.open("rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return found
+
+
+def seen(path: Path, validated: set[str], fold: int) -> set[str]:
+    """Contents of the photos that the weights of `from_run` were trained on."""
+    run = runs.open_run(path)
+    return run.seen(_source(run, validated, fold))
+
+
+def from_run(network: Network, path: Path, validated: set[str], fold: int) -> None:
     """Fill the network's backbone from the run at `path`.
 
-    Of the run's folds the one with this number is taken first. One that was trained on any
-    photo of the people now validated on is not taken; where none is left, MaskgateError.
+    Of that run's folds the one with this number is taken first. One whose weights were ever
+    trained on a photo of the people now validated on (`validated`: hashes of their photos'
+    contents) is not taken; where none is left, MaskgateError.
     """
     run = runs.open_run(path)
-    photos = run.photos()
-    for other in sorted(run.folds, key=lambda other: (other != fold, other)):
-        trained = photos.loc[photos["fold"] != other, "digest"]
-        if not validation_digests.intersection(trained):
-            _fill(network, run, other)
-            return
-    raise MaskgateError(
-        f"model.init={path}: every model of that run was trained on people of fold {fold}, on"
-        f" which this one is to be validated; set folds.file={run.folds_file} to share its folds"
-    )
-
-
-def _fill(network: Network, run: runs.Run, fold: int) -> None:
     prefix = "backbone."
     found = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(fold).items()
+        for name, tensor in run.weights(_source(run, validated, fold)).items()
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
-    odd = [
-        name
-        for name in wanted.keys() | found.keys()
-        if name not in found or name not in wanted or found[name].shape != wanted[name].shape
-    ]
+    odd = list(wanted.keys() ^ found.keys())
+    odd += [n for n in wanted.keys() & found.keys() if found[n].shape != wanted[n].shape]
     if odd:
         raise MaskgateError(
             f"model.init={run.path}: its backbone {run.recipe().model.backbone} does not fit"
             f" ({len(odd)} tensors differ, first {min(odd)}); use the same backbone"
         )
     network.backbone.load_state_dict(found)
+
+
+def _source(run: Run, validated: set[str], fold: int) -> int:
+    for other in sorted(run.folds, key=lambda other: (other != fold, other)):
+        if not validated & run.seen(other):
+            return other
+    raise MaskgateError(
+        f"model.init={run.path}: every model of that run was trained on people of fold {fold}, on"
+        f" which this one is to be validated; set folds.file={run.folds_file} to share its folds"
+    )
