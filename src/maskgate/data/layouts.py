@@ -25,8 +25,8 @@ def read(data: Path) -> Photos:
         for images in (folder, folder / "images"):
             beside = [images / "train.csv", images.parent / "train.csv"]
             csv = next((path for path in beside if path.is_file()), None)
-            told_by_table = csv is not None and "path" in _header(csv) and images.is_dir()
-            if seven_photos.holds_people(images) or told_by_table:
+            tabled = images.name == "images" and csv is not None and "path" in _header(csv)
+            if seven_photos.holds_people(images) or (images.is_dir() and tabled):
                 return seven_photos.read(images, csv)
     tables = [path for path in sorted(data.glob("*.csv")) if "photo" in _header(path)]
     if len(tables) == 1:
