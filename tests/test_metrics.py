@@ -224,9 +224,14 @@ def test_partial_labels_count_only_in_the_attributes_known() -> None:
         assert np.sum(found["confusion"]["value"]) == 72
 
 
-def test_an_attribute_nobody_knows_scores_zero_and_does_not_fail() -> None:
+def test_of_an_attribute_nobody_knows_nothing_is_said() -> None:
     table = people_table(6, 3).assign(gender=np.int8(-1), label=np.int8(-1))
     report = metrics.evaluate(np.full((18, 18), 1 / 18), table, resamples=5)
     assert report["fully_labelled"] == 0
-    assert report["accuracy"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert "accuracy" not in report
+    assert set(report["attributes"]) == {"mask", "age_band"}
     assert report["attributes"]["mask"]["accuracy"]["value"] == pytest.approx(1 / 3)
+    assert report["score_of"] == "macro F1, mean of mask, age band"
+    parts = [part["macro_f1"]["value"] for part in report["attributes"].values()]
+    assert report["score"]["value"] == pytest.approx(np.mean(parts))
+    assert report["score"]["low"] <= report["score"]["value"] <= report["score"]["high"]

@@ -294,7 +294,7 @@ def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> Non
 
     out = tmp_path / "run"
     out.mkdir()
-    with FileLock(out / ".lock"), pytest.raises(MaskgateError, match="no run"):
+    with FileLock(out / ".lock"), pytest.raises(MaskgateError, match="another process"):
         train(out)
 
 

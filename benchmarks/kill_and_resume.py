@@ -1,0 +1,64 @@
+"""Kills a training at random moments, resumes it, and compares the bytes it ends with.
+
+    python benchmarks/kill_and_resume.py RECIPE DATA [key.sub=value …] [--kills 5] [--cache DIR]
+
+Trains once undisturbed; then again, killed with SIGKILL after random parts of that time and
+resumed by the same command. Prints each moment, the time both took, and whether the weights,
+`oof.parquet` and `history.csv` are equal to the last byte.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe")
+    parser.add_argument("data")
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--cache", help="folder of decoded photos")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    asked = parser.parse_args()
+    random.seed(asked.seed)
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole, killed = Path(folder, "whole"), Path(folder, "killed")
+        command = [sys.executable, "-m", "maskgate", "train", asked.recipe, asked.data]
+        command += [*asked.overrides, "--checkpoint-seconds", "5"]
+        command += ["--cache", asked.cache] if asked.cache else []
+
+        since = time.monotonic()
+        subprocess.run([*command, "--out", str(whole)], check=True, stderr=subprocess.DEVNULL)
+        seconds = time.monotonic() - since
+        print(f"undisturbed: {seconds:.0f} s")
+
+        since, kills = time.monotonic(), 0
+        while kills < asked.kills:
+            wait = random.uniform(0.5, 1.5) * seconds / (asked.kills + 1)
+            process = subprocess.Popen([*command, "--out", str(killed)], stderr=subprocess.DEVNULL)
+            try:
+                process.wait(timeout=wait)
+                break  # it was done before
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+                print(f"killed after {wait:.0f} s")
+        subprocess.run([*command, "--out", str(killed)], check=True, stderr=subprocess.DEVNULL)
+        print(f"killed {kills} times: {time.monotonic() - since:.0f} s")
+
+        names = ["oof.parquet", "history.csv"]
+        names += [str(p.relative_to(whole)) for p in sorted(whole.rglob("*.safetensors"))]
+        for name in names:
+            equal = (whole / name).read_bytes() == (killed / name).read_bytes()
+            print(f"{name}: {'equal' if equal else 'DIFFERENT'}")
+
+
+if __name__ == "__main__":
+    main()
