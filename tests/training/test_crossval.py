@@ -289,6 +289,21 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     assert "mean of mask" in crossval.told(run)
 
 
+def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
+    tiny: Path, people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskgate import recipe
+    from maskgate.data import near_duplicates
+    from maskgate.training.prepare import Order, prepare
+
+    order = Order("tiny", people, tmp_path / "run", tmp_path / "cache")
+    assert prepare(recipe.load(tiny), order).twins.largest == 2
+    monkeypatch.setattr(near_duplicates, "confirmed", lambda pairs, _: np.zeros(len(pairs), bool))
+    assert prepare(recipe.load(tiny), order).twins.largest == 2  # remembered
+    monkeypatch.setattr(near_duplicates, "VERSION", near_duplicates.VERSION + 1)
+    assert prepare(recipe.load(tiny), order).twins.largest == 1
+
+
 def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> None:
     from filelock import FileLock
 

@@ -22,6 +22,7 @@ from maskgate.progress import track
 Hashes = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 
+VERSION: Final = 1  # raised by whatever changes the pairs found: results are remembered by it
 THUMBNAIL: Final = (64, 48)  # height, width
 FAR: Final = 16  # bits: pairs further apart are not looked at
 TABLES: Final = 96

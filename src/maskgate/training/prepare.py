@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate.data import checks, folds, layouts
+from maskgate.data import checks, folds, layouts, near_duplicates
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.images import cache
@@ -105,6 +105,7 @@ def _few(table: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def _twins(photos: Photos, store: cache.PhotoStore, folder: Path) -> folds.Twins:
-    told = photos.table[["photo", "person", "mask"]].to_csv(index=False) + json.dumps(store.digests)
-    name = f"near-duplicates-{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
+    told = photos.table[["photo", "person"]].to_csv(index=False) + json.dumps(store.digests)
+    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    name = f"near-duplicates-v{near_duplicates.VERSION}-{digest}.json"
     return folds.find_twins(photos, store.thumbnails[store.slots], folder / name)
