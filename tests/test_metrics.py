@@ -114,8 +114,32 @@ def test_the_report_equals_scikit_learns(seed: int) -> None:
     for number, found in enumerate(report["classes"]):
         assert found["name"] == labels.CLASSES[number]
         assert found["photos"] == (table["label"] == number).sum()
+        people = table.loc[table["label"] == number, "person"].nunique()
+        assert found["people"] == people
     assert np.sum(report["confusion"]["value"]) == len(table)
     json.dumps(report)
+
+
+def test_shares_of_a_confusion_are_those_of_the_true_class_in_every_draw() -> None:
+    table = people_table(40, 7)
+    table = table.drop(index=range(0, 40, 3))  # people differ in how many photos they have
+    random = np.random.default_rng(2)
+    truth = table["label"].to_numpy()
+    predicted = np.where(random.random(len(truth)) < 0.6, truth, random.integers(0, 18, len(truth)))
+    report = metrics.evaluate(one_hot(predicted), table, resamples=50, seed=4)
+    person, _ = pd.factorize(table["person"])
+    resamples = metrics._Resamples(person, 40, table, 50, seed=4)
+    drawn = resamples.confusions(table["mask"].to_numpy(), predicted // 6, 3)
+    found = report["attributes"]["mask"]["confusion"]["share"]
+    wanted = confusion_matrix(table["mask"], predicted // 6, normalize="true")
+    np.testing.assert_allclose(found["value"], wanted)
+    shares = np.stack([each / each.sum(1)[:, None] for each in drawn])
+    for end, tail in (("low", 0.025), ("high", 0.975)):
+        np.testing.assert_allclose(found[end], np.quantile(shares, tail, axis=0))
+    for c, entry in enumerate(report["attributes"]["mask"]["classes"]):  # the diagonal is recall
+        assert [found[end][c][c] for end in ("low", "high")] == pytest.approx(
+            [entry["recall"]["low"], entry["recall"]["high"]]
+        )
 
 
 def test_draws_keep_the_size_of_every_stratum() -> None:

@@ -87,10 +87,11 @@ def evaluate(
     """All scores of probabilities (N, 18) against the table's labels, ready for JSON.
 
     A photo counts in the attributes it knows; only fully labelled ones count in the 18
-    classes. Every figure is `{"value", "low", "high"}`, a confusion three matrices. What no
-    photo knows is left out: `attributes` holds only those known, and without a fully labelled
-    photo there is no `macro_f1`. `score` is what the run is judged by, named in `score_of`:
-    macro F1 over the 18 classes, else the mean macro F1 of the attributes known.
+    classes. Every figure is `{"value", "low", "high"}`; a confusion is three matrices of counts
+    and, as its `share`, three of shares of the true class. What no photo knows is left out:
+    `attributes` holds only those known, and without a fully labelled photo there is no
+    `macro_f1`. `score` is what the run is judged by, named in `score_of`: macro F1 over the 18
+    classes, else the mean macro F1 of the attributes known.
     """
     person, people = pd.factorize(table["person"])
     weights = _Resamples(person, len(people), table, resamples, seed)
@@ -181,13 +182,25 @@ def _scores(
         for name, measure in (("f1", f1), ("precision", precision), ("recall", recall))
     }
     support = here.sum(1).astype(int)
+    people = [len(np.unique(weights.person[truth == c])) for c in range(len(names))]
     found["classes"] = [
-        {"name": name, "photos": int(support[c])} | {key: per_class[key][c] for key in per_class}
+        {"name": name, "photos": int(support[c]), "people": people[c]}
+        | {key: per_class[key][c] for key in per_class}
         for c, name in enumerate(names)
     ]
-    low, high = _ends(drawn)
-    found["confusion"] = {"value": here.tolist(), "low": low.tolist(), "high": high.tolist()}
+    share = _matrices(_row_shares(here), _row_shares(drawn))
+    found["confusion"] = _matrices(here, drawn) | {"share": share}
     return found
+
+
+def _row_shares(confusion: Floats) -> Floats:
+    total = confusion.sum(-1, keepdims=True)
+    return np.divide(confusion, total, out=np.zeros_like(confusion), where=total > 0)
+
+
+def _matrices(value: Floats, drawn: Floats) -> dict[str, Any]:
+    low, high = _ends(drawn)
+    return {"value": value.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
 def _ends(drawn: Floats) -> Floats:
