@@ -5,6 +5,8 @@ only, so that the door needs no torch. Whatever changes the pixels raises ``VERS
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,12 +52,25 @@ def decode(source: Path | bytes) -> Image.Image:
 
     Raises PhotoError where the bytes are no photo, are cut short or hold over MAX_PIXELS.
     """
+    with _opened(source) as image:
+        image.load()
+        return _rgb(ImageOps.exif_transpose(image))
+
+
+def header(source: Path | bytes) -> tuple[str, int, int]:
+    """Format, width and height of the photo as stored, without decoding it. Raises PhotoError."""
+    with _opened(source) as image:
+        return str(image.format), image.width, image.height
+
+
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[Image.Image]:
+    """The image before its pixels are decoded; what goes wrong with it is a PhotoError."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError(f"{image.width}×{image.height} pixels are over {MAX_PIXELS:,}")
-            image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            yield image
     except PhotoError:
         raise
     except FileNotFoundError as error:

@@ -2,15 +2,50 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
+import pandas as pd
+
+from maskgate import files
 from maskgate.errors import MaskgateError, listed
+
+# Every kind of problem, and what it means or what to do about it.
+KINDS: Final = {
+    "unreadable photo": "No pixels can be had: fetch the file anew, or leave it out.",
+    "unreadable test photo": "It cannot be answered, and a submission needs every answer.",
+    "unreadable test table": "Without it no submission can be written.",
+    "age out of range": "Correct the age in the table or in the folder's name.",
+    "unknown mask": "Correct the word: wear, incorrect or not_wear.",
+    "unknown gender": "Correct the word: male or female.",
+    "unknown age": "Correct the age: years, 0 to 120.",
+    "unknown age_group": "Correct the group: it must lie within one of <30, 30–59, ≥60.",
+    "contradictory labels": "One row says two things: correct one of them.",
+    "contradictory rows": "Two rows of one folder differ: remove the wrong one.",
+    "row without photo": "Name the photo, or remove the row.",
+    "photo listed twice": "Remove one of the two rows.",
+    "labels of one shot differ": "One shot under two labels: at least one of them is wrong.",
+    "near-duplicate people": "One shot under two names: they share a fold, or scores would flatter.",
+    "identical photos": "The same bytes twice: a copy may stand for a photo that is lost.",
+    "blank photo": "Hardly any contrast: a lens cap, or a file that was damaged and saved again.",
+    "missing photo": "The person has fewer than seven photos; the others are used.",
+    "extra file": "Not one of the seven photos of a person; it is not used.",
+    "hidden file": "Named like a photo but hidden, as macOS leaves them; it is not used.",
+    "row without folder": "The table names a person whose photos are not there.",
+    "folder without labels": "Photos of which the table says nothing; they are not used.",
+    "folder name contradicts table": "The table is believed.",
+    "photo without row": "It lies beside photos of the table, but has no row; it is not used.",
+    "id of several people": "The folder tells people apart, not the id; look whether it is one.",
+    "unknown column": "It is not read; look whether its name is mistyped.",
+    "missing test photo": "The test table names it; a submission needs an answer to it.",
+    "extra test photo": "The test table does not name it; it gets no answer.",
+}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: its kind in a few words, the photo or person it concerns, and the detail.
+    """One fault: its kind (of KINDS), the photo or person it concerns, and the detail.
 
     A `fatal` problem leaves a photo without a trustworthy label or without pixels; the
     others are worth knowing, and reading goes on.
@@ -20,6 +55,10 @@ class Problem:
     where: str
     detail: str
     fatal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind of problem: {self.kind}")
 
 
 def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
@@ -39,3 +78,11 @@ def summary(problems: Iterable[Problem]) -> list[str]:
     first = {problem.kind: problem.where for problem in reversed(problems)}
     counts = Counter(problem.kind for problem in problems)
     return [f"{count} × {kind} (first: {first[kind]})" for kind, count in counts.items()]
+
+
+def write(path: Path, problems: Iterable[Problem]) -> None:
+    """A CSV of the problems: `kind,where,detail,fatal`."""
+    table = pd.DataFrame(
+        [asdict(problem) for problem in problems], columns=["kind", "where", "detail", "fatal"]
+    )
+    files.replace(path, lambda beside: table.to_csv(beside, index=False))

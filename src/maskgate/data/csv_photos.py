@@ -80,7 +80,8 @@ def read(path: Path) -> Photos:
     )
     bad = {problem.where for problem in problems if problem.fatal}
     keep = ~(table["photo"].isin(bad) | repeated | (rows["photo"] == ""))
-    return Photos(path.parent, table[keep].reset_index(drop=True), problems)
+    unlabelled = table.loc[table["photo"].isin(bad), "photo"].unique().tolist()
+    return Photos(path.parent, table[keep].reset_index(drop=True), problems, unlabelled)
 
 
 def _report(

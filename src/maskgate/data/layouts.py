@@ -49,17 +49,23 @@ def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
 
     `data` is the folder with `info.csv` or the one above `eval`. Raises MaskgateError.
     """
-    for folder in (data, data / "eval"):
-        csv = folder / "info.csv"
-        if csv.is_file():
-            rows = load_csv(csv)
-            if "ImageID" not in rows.columns:
-                raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
-            blank = np.flatnonzero(rows["ImageID"].isna()) + 2
-            twice = rows.loc[rows["ImageID"].duplicated(), "ImageID"].dropna().tolist()
-            if len(blank) or twice:
-                faults = [f"row {row} without ImageID" for row in blank]
-                faults += [f"{name} listed twice" for name in twice]
-                raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")
-            return (folder / "images" if (folder / "images").is_dir() else folder), rows
-    raise MaskgateError(f"{data}: holds no info.csv; give the folder with info.csv and images/")
+    csv = test_table(data)
+    if csv is None:
+        raise MaskgateError(f"{data}: holds no info.csv; give the folder with info.csv and images/")
+    rows = load_csv(csv)
+    if "ImageID" not in rows.columns:
+        raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
+    blank = np.flatnonzero(rows["ImageID"].isna()) + 2
+    twice = rows.loc[rows["ImageID"].duplicated(), "ImageID"].dropna().tolist()
+    if len(blank) or twice:
+        faults = [f"row {row} without ImageID" for row in blank]
+        faults += [f"{name} listed twice" for name in twice]
+        raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")
+    images = csv.parent / "images"
+    return (images if images.is_dir() else csv.parent), rows
+
+
+def test_table(data: Path) -> Path | None:
+    """The `info.csv` that lists the test photos in `data` or `data/eval`, where there is one."""
+    beside = [folder / "info.csv" for folder in (data, data / "eval")]
+    return next((path for path in beside if path.is_file()), None)

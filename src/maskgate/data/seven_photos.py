@@ -1,7 +1,7 @@
 """Reads the competition's layout: a folder a person, seven photos in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -32,24 +32,39 @@ def read(images: Path, csv: Path | None) -> Photos:
     problems: list[Problem] = []
     folders = {path.name: path for path in sorted(_subfolders(images))}
     people = _people_of_names(folders) if csv is None else _people_of_table(csv, folders, problems)
-    for name in sorted(set(folders) - set(people)):
+    nobodys = sorted(set(folders) - set(people))
+    for name in nobodys:
         listed_in = "no row in train.csv" if csv is not None else "no such name is read"
         problems.append(Problem("folder without labels", name, listed_in))
-    photo, person, mask, gender, age = [], [], [], [], []
+    photo, person, mask, gender, age, unlabelled = [], [], [], [], [], []
     contradictory = {problem.where for problem in problems if problem.fatal}
-    for name, (gender_word, age_text) in people.items():
-        if name in contradictory:
-            continue
-        gender_code, years = _person_codes(name, gender_word, age_text, problems)
-        if gender_code is None or years is None:
-            continue
-        for path, code in _photos_of(folders[name], problems):
-            photo.append(f"{name}/{path}")
+    for name in people:
+        found = _photos_of(folders[name], problems)
+        codes = None
+        if name not in contradictory:
+            codes = _person_codes(name, *people[name], problems)
+        for file, code in found:
+            if codes is None:
+                unlabelled.append(f"{name}/{file}")
+                continue
+            photo.append(f"{name}/{file}")
             person.append(name)
             mask.append(code)
-            gender.append(gender_code)
-            age.append(years)
-    return Photos(images, photo_table.build(photo, person, mask, gender, age), problems)
+            gender.append(codes[0])
+            age.append(codes[1])
+    for name in nobodys:
+        unlabelled += [f"{name}/{file}" for file, _ in _photos_of(folders[name], [])]
+    table = photo_table.build(photo, person, mask, gender, age)
+    return Photos(images, table, problems, unlabelled)
+
+
+def shared_ids(people: Iterable[str]) -> dict[str, list[str]]:
+    """The folders of each id that several of the folders `people` carry."""
+    by_id: dict[str, list[str]] = {}
+    for name in people:
+        if match := _FOLDER.fullmatch(name):
+            by_id.setdefault(match["id"], []).append(name)
+    return {number: names for number, names in by_id.items() if len(names) > 1}
 
 
 def _people_of_names(folders: dict[str, Path]) -> dict[str, tuple[str, str]]:
@@ -88,17 +103,16 @@ def _people_of_table(
 
 def _person_codes(
     name: str, gender: str, age: str, problems: list[Problem]
-) -> tuple[int | None, int | None]:
+) -> tuple[int, int] | None:
+    """Gender code and years of a person, None where either makes no sense."""
     code = GENDER_WORDS.get(gender.strip().lower())
     if code is None:
         problems.append(Problem("unknown gender", name, f"gender {gender!r}", fatal=True))
     years = int(age) if re.fullmatch(r"-?\d+", age.strip()) else -1
     if not 0 <= years <= OLDEST:
-        problems.append(
-            Problem("age out of range", name, f"age {age!r} is not 0–{OLDEST}", fatal=True)
-        )
-        return code, None
-    return code, years
+        detail = f"age {age!r} is not 0–{OLDEST}"
+        problems.append(Problem("age out of range", name, detail, fatal=True))
+    return None if code is None or not 0 <= years <= OLDEST else (code, years)
 
 
 def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:

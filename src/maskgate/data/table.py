@@ -1,7 +1,7 @@
 """The photo table: one row a photo, whatever layout it was read from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,23 +20,25 @@ class Photos:
 
     `table` has the columns of COLUMNS: `photo` (path relative to `root`), `person`, the
     codes `mask`, `gender`, `age_band` and `label` (int8, -1 where unknown) and `age` in
-    years (float32, NaN where unknown).
+    years (float32, NaN where unknown). `unlabelled` are photos left out of it because no
+    trustworthy label was found for them.
     """
 
     root: Path
     table: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
 
     def without(self, problems: Iterable[Problem]) -> "Photos":
         """The data set less the photos that `problems` name, which join those known."""
         problems = list(problems)
         bad = {problem.where for problem in problems}
         table = self.table[~self.table["photo"].isin(bad)].reset_index(drop=True)
-        return Photos(self.root, table, [*self.problems, *problems])
+        return replace(self, table=table, problems=[*self.problems, *problems])
 
     def take(self, rows: "np.ndarray") -> "Photos":
         """The data set with only the rows whose positions are given."""
-        return Photos(self.root, self.table.iloc[rows].reset_index(drop=True), self.problems)
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
 
 def build(
