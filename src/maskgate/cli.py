@@ -2,11 +2,12 @@
 
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,14 +17,19 @@ from maskgate.errors import MaskgateError
 app = typer.Typer(
     name="maskgate",
     help="Turns labelled photos of people into a mask check for the door.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
+# The SM_ variables are those of the competition's own code; whoever has them set may leave out
+# the folders they name.
+_DATA = "Folder of people, or a CSV of photos."
+Data = Annotated[Path, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)]
 Cache = Annotated[
     Path | None,
-    typer.Option(help="Folder of decoded photos. [default: $MASKGATE_CACHE or ~/.cache/maskgate]"),
+    typer.Option(
+        help="Folder of decoded photos.", show_default="$MASKGATE_CACHE or ~/.cache/maskgate"
+    ),
 ]
 SkipFaulty = Annotated[
     bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")
@@ -46,16 +52,48 @@ def _options(
 
 
 @app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one.")],
+def inspect(
     data: Annotated[Path, typer.Argument(help="Folder of people, or a CSV of photos.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("inspect"),
+    cache: Cache = None,
+    photos: Annotated[
+        bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
+    ] = True,
+) -> None:
+    """What is in a data set and everything wrong with it: a page, and a table of problems."""
+    from maskgate import files, inspection
+    from maskgate.data import checks
+    from maskgate.images.cache import default_folder
+    from maskgate.reports import inspect as inspect_page
+
+    files.check_folder(out)
+    found = inspection.inspect(data, cache or default_folder())
+    page, problems = inspect_page.write(found, out, photos)
+    for line in checks.summary(found.problems):
+        typer.echo(line)
+    fatal = sum(problem.fatal for problem in found.problems)
+    typer.echo(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
+    typer.echo(page)
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    ],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder. [default: runs/<recipe>-<hash>]")
+        Path | None, typer.Option(help="Run folder.", show_default="<runs>/<recipe>-<hash>")
     ] = None,
+    runs: Annotated[
+        Path, typer.Option(envvar="SM_MODEL_DIR", help="Folder of run folders.")
+    ] = Path("runs"),
     cache: Cache = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Every step on at most 64 photos, in seconds.")
@@ -73,11 +111,13 @@ def train(
     from maskgate.training import crossval
     from maskgate.training.prepare import Order
 
+    folder, changes = _data_and_overrides(data, overrides or [])
     path = recipes.find(recipe)
     order = Order(
         name=path.stem,
-        data=data,
+        data=folder,
         out=out,
+        runs=runs,
         cache=cache,
         smoke=smoke,
         skip_faulty=skip_faulty,
@@ -85,17 +125,32 @@ def train(
         checkpoint_seconds=checkpoint_seconds,
         command=shlex.join(["maskgate", *sys.argv[1:]]),
     )
-    run = crossval.train(recipes.load(path, overrides), order)
+    run = crossval.train(recipes.load(path, changes), order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         typer.echo(crossval.told(run))
 
 
+def _data_and_overrides(data: str | None, overrides: list[str]) -> tuple[Path, list[str]]:
+    """Where DATA is left to its variable, the first override stands in its place."""
+    if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
+        data, overrides = os.environ.get("SM_CHANNEL_TRAIN"), [data, *overrides]
+    if not data:
+        raise MaskgateError(
+            "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
+            " recipe, or set SM_CHANNEL_TRAIN to it"
+        )
+    return Path(data), overrides
+
+
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A run folder.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder.")],
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTOS...", help="Photos, or folders of photos.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="CSV to write. [default: standard output]")
+        Path | None,
+        typer.Option("--out", "-o", help="CSV to write.", show_default="standard output"),
     ] = None,
     skip_faulty: SkipFaulty = False,
 ) -> None:
@@ -117,22 +172,45 @@ def predict(
 
 @app.command()
 def submit(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    data: Annotated[Path, typer.Argument(metavar="EVAL", help="Folder with info.csv and images/.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path(
-        "submission.csv"
-    ),
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            envvar="SM_CHANNEL_MODEL",
+            help="A run folder, or a folder that holds one run.",
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EVAL", envvar="SM_CHANNEL_EVAL", help="Folder with info.csv and images/."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write.",
+            show_default="$SM_OUTPUT_DATA_DIR/output.csv or submission.csv",
+        ),
+    ] = None,
 ) -> None:
     """Answer every photo of EVAL's info.csv, in its order."""
     from maskgate import submission
 
-    rows = submission.submit(run, data, out)
-    typer.echo(f"{out}: {rows} rows")
+    folder = os.environ.get("SM_OUTPUT_DATA_DIR")
+    answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
+    rows = submission.submit(run, data, answers)
+    typer.echo(f"{answers}: {rows} rows")
 
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Folder of run folders.")] = Path("runs"),
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", envvar="SM_MODEL_DIR", help="Folder of run folders."),
+    ] = Path("runs"),
 ) -> None:
     """List runs: recipe, what differs, score with its interval, time."""
     from maskgate.reports import listing
@@ -141,7 +219,9 @@ def runs(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+) -> None:
     """Write a run's report.html anew."""
     from maskgate import runs as run_folders
     from maskgate.reports import run as run_report
@@ -164,18 +244,22 @@ class _Interrupted(BaseException):
     """Ctrl-C; not the KeyboardInterrupt that Typer would answer in words of its own."""
 
 
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
-
-
 def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
-    signal.signal(signal.SIGINT, _interrupt)
+    process = os.getpid()
+
+    def interrupt(*_: object) -> None:
+        if os.getpid() == process:  # a loader's worker leaves it to us
+            raise _Interrupted
+
+    signal.signal(signal.SIGINT, interrupt)
     sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="maskgate", standalone_mode=False)
     except MaskgateError as error:
         _fail(str(error))
+    except typer.TyperException as error:
+        _fail(_misused(error))
     except _Interrupted:
         _fail("interrupted; to go on with a training, repeat the command")
     except OSError as error:
@@ -183,8 +267,20 @@ def main() -> None:
         remedy = "free some space" if full else "see that it can be read and written"
         what = error.filename or "a file"
         _fail(f"{what}: {error.strerror or error}; {remedy} and repeat the command")
+    raise SystemExit(code)
 
 
-def _fail(message: str) -> None:
+def _misused(error: typer.TyperException) -> str:
+    """What is wrong with the words of the command line, and where the right ones are told."""
+    told = error.format_message().rstrip(".")
+    variable = getattr(getattr(error, "param", None), "envvar", None)
+    if variable and told.startswith("Missing"):
+        told += f", which {variable} could give"
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "maskgate"
+    return f"{told[0].lower()}{told[1:]} (see {command} --help)"
+
+
+def _fail(message: str) -> NoReturn:
     print(f"maskgate: {message}", file=sys.stderr)
     raise SystemExit(2)

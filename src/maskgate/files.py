@@ -15,6 +15,12 @@ def check_target(path: Path) -> None:
         raise MaskgateError(f"{path}: the folder {path.parent} does not exist; make it first")
 
 
+def check_folder(path: Path) -> None:
+    """Raise MaskgateError where `path` cannot become a folder, before the work."""
+    if path.exists() and not path.is_dir():
+        raise MaskgateError(f"{path}: is a file; name a folder")
+
+
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, then rename it; nothing is left when it fails."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
