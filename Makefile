@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint format clean
+.PHONY: demo test test-all lint format reference clean
 
 demo: $(READY)  ## generated people → train → submit → report, in minutes
 	$(BIN)/maskgate demo
@@ -22,6 +22,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
+
+reference: $(READY)  ## docs/recipe.md, from the code that reads recipes
+	$(BIN)/python -m maskgate.reports.reference docs/recipe.md
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

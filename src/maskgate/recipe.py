@@ -58,14 +58,16 @@ class Folds(_Section):
     """How people are split."""
 
     kind: Literal["holdout", "kfold", "all"] = Field(
-        "kfold", description="one hold-out, k folds, or all photos and no validation"
+        "kfold",
+        description="`holdout` validates some people once, `kfold` everybody in turn, `all` nobody:"
+        " it trains on all photos",
     )
-    count: Annotated[int, Field(ge=2)] = Field(5, description="folds of `kfold`")
+    count: Annotated[int, Field(ge=2)] = Field(5, description="number of folds of `kfold`")
     fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.2, description="share of the people held out by `holdout`"
     )
-    seed: int = Field(7, description="of the split alone, so that seeds can be compared")
-    file: str | None = Field(None, description="a fold file of an earlier run, used as it is")
+    seed: int = Field(7, description="seed of the split alone, so that seeds can be compared")
+    file: str | None = Field(None, description="the `folds.csv` of a run, to split as it did")
 
 
 class Model(_Section):
@@ -73,15 +75,23 @@ class Model(_Section):
 
     backbone: str = Field("resnet18", description="a timm name, or `package.module:factory`")
     pretrained: bool = Field(False, description="download timm's weights for the backbone")
-    weights: str | None = Field(None, description="a local file with the backbone's weights")
-    init: str | None = Field(None, description="a run whose backbone to start from")
-    arguments: dict[str, Any] = Field(
-        default_factory=dict, description="passed on to the backbone, e.g. `drop_path_rate`"
+    weights: str | None = Field(
+        None, description="a local file (.safetensors, .pth) with the backbone's weights"
     )
-    dropout: Share = Field(0.0, description="before the classifier")
+    init: str | None = Field(
+        None,
+        description="a run folder whose backbone to start from; refused where it was trained on"
+        " people to be validated",
+    )
+    arguments: dict[str, Any] = Field(
+        {}, description="passed on to the backbone, e.g. `drop_path_rate`"
+    )
+    dropout: Share = Field(0.0, description="share of the features dropped before the head")
     head: str = Field("factored", description="`factored` (three attributes added up) or `joint`")
     normalise: Literal["backbone", "data"] = Field(
-        "backbone", description="mean and std of the backbone's pretraining, or of the photos"
+        "backbone",
+        description="whose mean and standard deviation: of the backbone's pretraining, or of the"
+        " training photos",
     )
 
     @model_validator(mode="after")
@@ -103,19 +113,23 @@ class Named(_Section):
 
 
 class Optimizer(_Section):
-    """Made by timm's `create_optimizer_v2`."""
+    """The optimiser, made by timm's `create_optimizer_v2`."""
 
-    name: str = Field("adamw", description="a timm optimiser")
+    name: str = Field("adamw", description="a timm optimiser, e.g. `sgd`, `lamb`")
     lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="peak learning rate")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.05, description="not on biases and norms")
-    arguments: dict[str, Any] = Field(default_factory=dict, description="passed on, e.g. `betas`")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="weight decay; biases and norms are left out"
+    )
+    arguments: dict[str, Any] = Field({}, description="passed on to the optimiser, e.g. `betas`")
 
 
 class Schedule(_Section):
-    """Made by timm's `create_scheduler_v2`, stepped every update."""
+    """The learning rate over time, made by timm's `create_scheduler_v2`, stepped every update."""
 
-    name: str = Field("cosine", description="a timm schedule")
-    warmup_epochs: Annotated[float, Field(ge=0)] = Field(0.0, description="linear from zero")
+    name: str = Field("cosine", description="a timm schedule, e.g. `poly`, or `none`")
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="epochs in which the learning rate rises from zero in a line"
+    )
     min_lr: Annotated[float, Field(ge=0)] = Field(0.0, description="learning rate at the end")
 
 
@@ -126,14 +140,20 @@ class Training(_Section):
     batch_size: Annotated[int, Field(ge=2)] = Field(
         64, description="photos an update, over all processes and accumulation steps"
     )
-    accumulate: Annotated[int, Field(ge=1)] = Field(1, description="parts a batch is run in")
-    validation_batch_size: Annotated[int, Field(ge=1)] = Field(256, description="of all processes")
-    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="largest norm of the gradients"
+    accumulate: Annotated[int, Field(ge=1)] = Field(
+        1, description="parts a batch is run in, where memory is short"
     )
-    precision: Literal["no", "fp16", "bf16"] = Field("no", description="mixed precision")
+    validation_batch_size: Annotated[int, Field(ge=1)] = Field(
+        256, description="photos validated at once, over all processes"
+    )
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="norm that the gradients are scaled down to where it is larger"
+    )
+    precision: Literal["no", "fp16", "bf16"] = Field(
+        "no", description="mixed precision; in YAML `no` wants its quotes"
+    )
     select: Literal["last", "best"] = Field(
-        "last", description="epoch whose weights are kept; `best` by validation macro F1"
+        "last", description="which epoch's weights are kept; `best` by validation macro F1"
     )
     patience: Annotated[int, Field(ge=1)] | None = Field(
         None, description="stop after so many epochs without a better validation macro F1"
@@ -143,7 +163,7 @@ class Training(_Section):
 class Recipe(_Section):
     """One model, fully determined."""
 
-    seed: int = Field(7, description="of weights, order and augmentation")
+    seed: int = Field(7, description="seed of weights, order and augmentation")
     photo: Photo = Photo()
     folds: Folds = Folds()
     augment: tuple[Named, ...] = Field((), description="transforms of training photos, in order")

@@ -5,11 +5,12 @@ differs and a resumed run sees the same pixels.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial, update_wrapper
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import v2
 
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry, Pixels, centre
@@ -21,19 +22,20 @@ def random_crop(geometry: Geometry) -> nn.Module:
     return v2.RandomCrop((geometry.height, geometry.width))
 
 
-def _plain(transform: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    return lambda geometry, **arguments: transform(**arguments)
+def _plain(transform: Callable[..., nn.Module], **defaults: Any) -> Callable[..., nn.Module]:
+    """torchvision's own, whatever the geometry, with other `defaults` where those are better."""
+    own = partial(transform, **defaults)
 
+    def make(geometry: Geometry, **arguments: Any) -> nn.Module:
+        return own(**arguments)
 
-def affine(geometry: Geometry, **arguments: Any) -> nn.Module:
-    """torchvision's RandomAffine, bilinear: `degrees`, `translate`, `scale`, `shear`."""
-    return v2.RandomAffine(interpolation=InterpolationMode.BILINEAR, **arguments)
+    return update_wrapper(make, own, (), ())  # its signature is the arguments a recipe can give
 
 
 TRANSFORMS: Final[dict[str, Callable[..., nn.Module]]] = {
     "random_crop": random_crop,
     "horizontal_flip": _plain(v2.RandomHorizontalFlip),
-    "affine": affine,
+    "affine": _plain(v2.RandomAffine, interpolation="bilinear"),
     "color_jitter": _plain(v2.ColorJitter),
     "random_erasing": _plain(v2.RandomErasing),
 }

@@ -1,0 +1,256 @@
+"""docs/recipe.md: every key of a recipe and every name it can look up, told by the code itself.
+
+python -m maskgate.reports.reference docs/recipe.md
+"""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel
+
+from maskgate import files
+from maskgate.images.sampling import SAMPLERS
+from maskgate.images.transforms import TRANSFORMS
+from maskgate.model.heads import HEADS
+from maskgate.model.losses import LOSSES
+from maskgate.recipe import Recipe, shipped
+
+
+@dataclass(frozen=True)
+class Names:
+    """A table that a recipe's `key` looks names up in; arguments in `given` are the program's."""
+
+    key: str
+    table: Mapping[str, Callable[..., object]]
+    given: tuple[str, ...] = ()
+
+
+TABLES: Final = (
+    Names("augment", TRANSFORMS, ("geometry",)),
+    Names("sampling", SAMPLERS, ("rows", "table", "random")),
+    Names("loss", LOSSES),
+    Names("model.head", HEADS, ("features",)),
+)
+
+_INTRODUCTION = """\
+# Recipe reference
+
+Written by `make reference` from the code that reads recipes, and tested to be current: change
+the descriptions there, not here.
+
+A recipe is a YAML file that fully determines one model. Every key has a default, so a recipe holds
+only what it wants otherwise; the `recipe.yaml` of a run spells out all of them. A key that is not
+listed here is refused, and the nearest one that is listed is named.
+
+`maskgate train` takes a recipe's file, or the name of a shipped one, and after the data any number
+of changes. Keys are joined by dots, the entries of a list are counted from 0, values are YAML, and
+nothing after the `=` means `null`:
+
+    maskgate train baseline PEOPLE training.epochs=20 augment.0.degrees=5 training.clip_norm=
+
+Where the value is a name with its arguments, the arguments stand beside the name:
+`{name: affine, degrees: 10}`. Names and arguments are listed at the end; unknown ones are refused
+before anything is trained."""
+
+
+# ---------------------------------------------------------------------------- the schema
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: its path from the top, what it holds in words, its default in YAML, its purpose."""
+
+    path: str
+    holds: str
+    default: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """Keys that stand together under `path` (empty at the top)."""
+
+    path: str
+    purpose: str
+    keys: list[Key]
+
+
+def sections(model: type[BaseModel] = Recipe) -> list[Section]:
+    """The sections of a schema, outer before inner, in the order of their fields."""
+    schema = model.model_json_schema()
+    return _sections("", schema, schema.get("$defs", {}))
+
+
+def _sections(path: str, part: dict[str, Any], known: dict[str, Any]) -> list[Section]:
+    keys, inner = [], []
+    for name, field in part["properties"].items():
+        place = f"{path}.{name}".lstrip(".")
+        below = _section_in(field, known)
+        default = "" if below else _default(field)
+        purpose = field.get("description") or (below or {}).get("description", "")
+        keys.append(Key(place, _holds(field, known), default, purpose))
+        if below:
+            inner += _sections(f"{place}.0" if "items" in field else place, below, known)
+    return [Section(path, part.get("description", ""), keys), *inner]
+
+
+def _default(field: dict[str, Any]) -> str:
+    return _code(field["default"]) if "default" in field else "must be given"
+
+
+def _section_in(field: dict[str, Any], known: dict[str, Any]) -> dict[str, Any] | None:
+    """The section that a field holds: as it is, as one of several choices, or in a list."""
+    parts = [field, *field.get("anyOf", []), field.get("items", {})]
+    referred = [_definition(part, known) for part in parts if "$ref" in part]
+    return next((part for part in referred if not _takes_arguments(part)), None)
+
+
+def _definition(field: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    definition: dict[str, Any] = known[field["$ref"].rpartition("/")[2]]
+    return definition
+
+
+def _takes_arguments(definition: dict[str, Any]) -> bool:
+    """Whether it is a name with arguments rather than a section, whose keys are all known."""
+    return bool(definition.get("additionalProperties"))
+
+
+_TYPES: Final = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "null": "`null`",
+    "object": "mapping",
+    "array": "list",
+}
+_BOUNDS: Final = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
+    "minItems": "of at least {}",
+    "maxItems": "of at most {}",
+    "pattern": "like `{}`",
+}
+
+
+def _holds(field: dict[str, Any], known: dict[str, Any]) -> str:
+    """What a field of a JSON schema may hold, in words."""
+    if "$ref" in field:
+        named = _takes_arguments(_definition(field, known))
+        return "a name with its arguments" if named else "a section"
+    if "anyOf" in field:
+        return " or ".join(_holds(choice, known) for choice in field["anyOf"])
+    if "enum" in field or "const" in field:
+        return " or ".join(map(_code, field.get("enum") or [field["const"]]))
+    if "prefixItems" in field:
+        return "list: " + ", ".join(_holds(part, known) for part in field["prefixItems"])
+    told = _TYPES.get(field.get("type", ""), "anything")
+    bounds = [words.format(field[bound]) for bound, words in _BOUNDS.items() if bound in field]
+    told = " ".join([told, " and ".join(bounds)]).strip()
+    return f"{told}, each {_holds(field['items'], known)}" if field.get("items") else told
+
+
+# ------------------------------------------------------------------------ names and recipes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of a table, the arguments a recipe can give it, and what it does."""
+
+    name: str
+    arguments: list[str]
+    purpose: str
+
+
+def entries(names: Names) -> list[Entry]:
+    """The names of a table in its order, described by their signatures and docstrings."""
+    found = []
+    for name, make in names.table.items():
+        parameters = inspect.signature(make).parameters.values()
+        own = [each for each in parameters if each.name not in names.given]
+        found.append(
+            Entry(name, [_argument(each) for each in own if _is_named(each)], _purpose(make))
+        )
+    return found
+
+
+def _is_named(parameter: inspect.Parameter) -> bool:
+    """Not `*args` and `**kwargs`: a module without a constructor of its own takes none of them."""
+    return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
+def _argument(parameter: inspect.Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return f"`{parameter.name}`"
+    return f"`{parameter.name}: {_yaml(parameter.default)}`"
+
+
+def _purpose(make: Callable[..., object]) -> str:
+    """The first line of the docstring; of torchvision's own, with a link to the rest."""
+    source: Any = inspect.unwrap(make)
+    source = source.func if isinstance(source, partial) else source
+    line = inspect.cleandoc(source.__doc__ or "").partition("\n")[0]
+    if source.__module__.startswith("torchvision."):
+        page = f"torchvision.transforms.v2.{source.__name__}.html"
+        url = f"https://docs.pytorch.org/vision/stable/generated/{page}"
+        return f"torchvision's [{source.__name__}]({url}): {line}"
+    return line
+
+
+def recipes() -> dict[str, str]:
+    """The shipped recipes by file name, each with its first line, a comment."""
+    paths = sorted(shipped().glob("*.yaml"))
+    return {path.name: path.read_text("utf-8").partition("\n")[0].lstrip("# ") for path in paths}
+
+
+# ------------------------------------------------------------------------------- the page
+
+
+def page() -> str:
+    """The whole of docs/recipe.md."""
+    parts = [_INTRODUCTION, "## Shipped recipes"]
+    shown = [(f"[{Path(name).stem}](../recipes/{name})", told) for name, told in recipes().items()]
+    parts.append(_table(("recipe", "what it is"), shown))
+    for section in sections():
+        parts.append(f"## {section.path or 'At the top'}\n\n{section.purpose}")
+        rows = [(f"`{key.path}`", key.holds, key.default, key.purpose) for key in section.keys]
+        parts.append(_table(("key", "value", "default", "what it is"), rows))
+    for names in TABLES:
+        parts.append(f"## Names for `{names.key}`")
+        told = [(f"`{e.name}`", ", ".join(e.arguments), e.purpose) for e in entries(names)]
+        parts.append(_table(("name", "arguments: defaults", "what it does"), told))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    titles = tuple(titles)
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _yaml(value: object) -> str:
+    """A value in one line of YAML, as a recipe would have it."""
+    plain = json.loads(json.dumps(value, default=str))
+    told = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
+    return told.removesuffix("...\n").strip()
+
+
+def _code(value: object) -> str:
+    return f"`{_yaml(value)}`"
+
+
+if __name__ == "__main__":
+    files.replace_text(Path(sys.argv[1]), page())

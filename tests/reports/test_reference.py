@@ -1,0 +1,172 @@
+"""docs/recipe.md is what the code says today, all of it, and every description exists."""
+
+import ast
+import importlib
+import inspect
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import pytest
+import yaml
+from pydantic import BaseModel, Field, TypeAdapter
+
+import maskgate
+from maskgate import recipe
+from maskgate.recipe import Named, Recipe
+from maskgate.reports import reference
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(maskgate.__file__).parent
+
+
+def test_the_page_is_current() -> None:
+    stored = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+    assert stored == reference.page(), "docs/recipe.md is out of date; run `make reference`"
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Path, field and docstring of everything in a schema, read from the classes themselves."""
+    for name, field in model.model_fields.items():
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind]
+        inner = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        below = [k for k in inner if not issubclass(k, Named)]
+        entry = ".0." if get_origin(field.annotation) in (list, tuple) else "."
+        yield prefix + name, field, "".join(str(k.__doc__) for k in below)
+        for section in below:
+            yield from fields(section, f"{prefix}{name}{entry}")
+
+
+def test_every_key_is_there_with_a_description_and_a_default() -> None:
+    told = {key.path: key for section in reference.sections() for key in section.keys}
+    page = reference.page()
+    wanted = list(fields(Recipe))
+    assert sorted(told) == sorted(path for path, *_ in wanted)
+    assert len(wanted) > 30
+    for path, field, docstring in wanted:
+        purpose = field.description or docstring
+        assert purpose, f"{path} has no description"
+        assert told[path].purpose == purpose
+        assert f"| `{path}` |" in page
+        assert (told[path].default == "must be given") == field.is_required(), path
+        if not docstring and not field.is_required():
+            default = TypeAdapter(Any).dump_python(field.get_default(), mode="json")
+            assert yaml.safe_load(told[path].default.strip("`")) == default, path
+
+
+@pytest.mark.parametrize("names", reference.TABLES, ids=lambda names: names.key)
+def test_every_name_is_there_with_its_arguments(names: reference.Names) -> None:
+    page = reference.page()
+    section = page.partition(f"## Names for `{names.key}`")[2].partition("\n## ")[0]
+    assert names.table
+    for entry in reference.entries(names):
+        assert f"| `{entry.name}` |" in section
+        assert entry.purpose.rstrip().endswith("."), f"{entry.name} has no docstring"
+        assert not any(
+            f"`{given}" in argument for given in names.given for argument in entry.arguments
+        )
+    assert [entry.name for entry in reference.entries(names)] == list(names.table)
+
+
+@pytest.mark.parametrize("names", reference.TABLES, ids=lambda names: names.key)
+def test_arguments_are_spelled_out(names: reference.Names) -> None:
+    """A `**kwargs` would hide from the reader what a recipe may hold."""
+    for name, make in names.table.items():
+        plain = not inspect.isclass(inspect.unwrap(make)) or "__init__" in vars(make)
+        kinds = {each.kind for each in inspect.signature(make).parameters.values()}
+        assert not plain or inspect.Parameter.VAR_KEYWORD not in kinds, f"{names.key}: {name}"
+
+
+def test_every_table_that_names_are_looked_up_in_is_there() -> None:
+    known = {id(names.table) for names in reference.TABLES}
+    found = 0
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = node.func if isinstance(node, ast.Call) else None
+            if getattr(called, "id", getattr(called, "attr", "")) == "lookup":
+                place = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+                table = getattr(importlib.import_module(place), ast.unparse(node.args[2]))
+                assert id(table) in known, f"{place}: add {ast.unparse(node.args[2])} to TABLES"
+                found += 1
+    assert found >= len(known)
+
+
+def test_shipped_recipes_are_there_with_their_first_line() -> None:
+    page = reference.page()
+    for path in recipe.shipped().glob("*.yaml"):
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert first.startswith("# "), f"{path.name} begins with no comment"
+        assert f"| [{path.stem}](../recipes/{path.name}) | {first[2:]} |" in page
+
+
+def test_the_overrides_on_the_page_work() -> None:
+    (line,) = [line for line in reference.page().splitlines() if line.startswith("    maskgate")]
+    _, _, name, _, *overrides = shlex.split(line)
+    changed = recipe.load(recipe.find(name), overrides)
+    assert changed.training.epochs == 20
+    assert changed.augment[0].arguments["degrees"] == 5
+    assert changed.training.clip_norm is None
+
+
+class Inner(recipe._Section):
+    """What is inside."""
+
+    share: recipe.Share = Field(0.5, description="a share")
+
+
+class Everything(recipe._Section):
+    """Every kind of field."""
+
+    choice: Literal["a", "no", 3] = Field("a", description="choice | of some")
+    one: Literal["x"] = Field("x", description="the only one")
+    pair: tuple[int, Annotated[float, Field(lt=2)]] = Field((1, 0.5), description="pair")
+    several: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1, max_length=3)] = (
+        Field([1], description="numbers")
+    )
+    perhaps: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="perhaps")
+    word: Annotated[str, Field(pattern="^[a-z]+$")] = Field(description="a word")
+    either: int | bool | str = Field(1, description="either")
+    anything: Any = Field(None, description="anything")
+    mapping: dict[str, int] = Field({}, description="mapping")
+    named: Named | None = Field(None, description="perhaps named")
+    chain: list[Named] = Field([Named(name="a")], description="chain")
+    inner: Inner = Inner()
+    maybe: Inner | None = Field(None, description="perhaps inner")
+    many: tuple[Inner, ...] = Field((), description="many inner")
+
+
+HOLDS = {
+    "choice": ("`a` or `'no'` or `3`", "`a`"),
+    "one": ("`x`", "`x`"),
+    "pair": ("list: whole number, number < 2", "`[1, 0.5]`"),
+    "several": ("list of at least 1 and of at most 3, each whole number > 0", "`[1]`"),
+    "perhaps": ("number ≥ 0 and < 1 or `null`", "`null`"),
+    "word": ("text like `^[a-z]+$`", "must be given"),
+    "either": ("whole number or `true` or `false` or text", "`1`"),
+    "anything": ("anything", "`null`"),
+    "mapping": ("mapping", "`{}`"),
+    "named": ("a name with its arguments or `null`", "`null`"),
+    "chain": ("list, each a name with its arguments", "`[{name: a}]`"),
+    "inner": ("a section", ""),
+    "maybe": ("a section or `null`", ""),
+    "many": ("list, each a section", ""),
+    "inner.share": ("number ≥ 0 and ≤ 1", "`0.5`"),
+    "maybe.share": ("number ≥ 0 and ≤ 1", "`0.5`"),
+    "many.0.share": ("number ≥ 0 and ≤ 1", "`0.5`"),
+}
+
+
+def test_every_kind_of_field_is_put_into_words() -> None:
+    sections = reference.sections(Everything)
+    told = {key.path: (key.holds, key.default) for section in sections for key in section.keys}
+    assert told == HOLDS
+    assert [section.path for section in sections] == ["", "inner", "maybe", "many.0"]
+    assert [section.purpose for section in sections] == ["Every kind of field."] + [
+        "What is inside."
+    ] * 3
+
+
+def test_a_cell_cannot_break_its_table() -> None:
+    told = reference._table(("a", "b"), [("x | y", "two\nlines")])
+    assert told.splitlines() == ["| a | b |", "| --- | --- |", "| x \\| y | two lines |"]
