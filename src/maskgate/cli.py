@@ -53,7 +53,7 @@ def _options(
 
 @app.command()
 def inspect(
-    data: Annotated[Path, typer.Argument(help="Folder of people, or a CSV of photos.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("inspect"),
     cache: Cache = None,
     photos: Annotated[
@@ -133,7 +133,8 @@ def train(
 def _data_and_overrides(data: str | None, overrides: list[str]) -> tuple[Path, list[str]]:
     """Where DATA is left to its variable, the first override stands in its place."""
     if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
-        data, overrides = os.environ.get("SM_CHANNEL_TRAIN"), [data, *overrides]
+        overrides = [data, *overrides]
+        data = os.environ.get("SM_CHANNEL_TRAIN")
     if not data:
         raise MaskgateError(
             "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
@@ -146,7 +147,7 @@ def _data_and_overrides(data: str | None, overrides: list[str]) -> tuple[Path, l
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder.")],
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTOS...", help="Photos, or folders of photos.")
+        list[Path], typer.Argument(metavar="PHOTOS", help="Photos, or folders of photos.")
     ],
     out: Annotated[
         Path | None,

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from maskgate import files, labels, recipe
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Recipe
 
 PROBABILITIES = [f"p{c:02d}" for c in range(labels.COUNT)]
@@ -127,12 +127,15 @@ def _damaged(path: Path) -> MaskgateError:
 
 
 def open_run(path: str | Path, finished: bool = True) -> Run:
-    """The run in a folder. Raises MaskgateError where there is none, or it is unfinished."""
+    """The run in a folder, or the only (finished) one among the folders in it.
+
+    Raises MaskgateError where there is none, several, or it is unfinished.
+    """
     run = Run(Path(path))
     if not run.status_file.is_file():
-        raise MaskgateError(f"{path}: no run; give a folder that `maskgate train` has left")
+        run = _only_run(run.path)
     if finished and not run.status().get("finished"):
-        raise MaskgateError(f"{path}: the run is unfinished; repeat the command that began it")
+        raise MaskgateError(f"{run.path}: the run is unfinished; repeat the command that began it")
     return run
 
 
@@ -143,6 +146,17 @@ def write_probabilities(
     columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
     whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
     files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
+
+
+def _only_run(folder: Path) -> Run:
+    found = [Run(file.parent) for file in sorted(folder.glob("*/run.json"))]
+    found = [run for run in found if run.status().get("finished")] or found
+    if not found:
+        raise MaskgateError(f"{folder}: no run; give a folder that `maskgate train` has left")
+    if len(found) > 1:
+        names = listed([run.path.name for run in found])
+        raise MaskgateError(f"{folder}: holds {len(found)} runs ({names}); give one of them")
+    return found[0]
 
 
 def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:

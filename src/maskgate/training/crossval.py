@@ -114,7 +114,7 @@ def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
 def _folder(order: Order, digest: str) -> Path:
     """The folder to train into, made where it is new. Raises MaskgateError for another run's."""
     smoke = "-smoke" if order.smoke else ""
-    path = order.out or Path("runs") / f"{order.name}{smoke}-{digest}"
+    path = order.out or order.runs / f"{order.name}{smoke}-{digest}"
     run = Run(path)
     if run.status_file.exists():
         status = run.status()

@@ -27,6 +27,7 @@ class Order:
     data: Path
     out: Path | None = None
     cache: Path | None = None
+    runs: Path = Path("runs")  # where a run gets its folder without `out`
     smoke: bool = False
     skip_faulty: bool = False
     workers: int = 0
