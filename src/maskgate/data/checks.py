@@ -26,7 +26,7 @@ KINDS: Final = {
     "row without photo": "Name the photo, or remove the row.",
     "photo listed twice": "Remove one of the two rows.",
     "labels of one shot differ": "One shot under two labels: at least one of them is wrong.",
-    "near-duplicate people": "One shot under two names: they share a fold, or scores would flatter.",
+    "near-duplicate people": "One shot under two names: they share a fold, else scores flatter.",
     "identical photos": "The same bytes twice: a copy may stand for a photo that is lost.",
     "blank photo": "Hardly any contrast: a lens cap, or a file that was damaged and saved again.",
     "missing photo": "The person has fewer than seven photos; the others are used.",

@@ -66,14 +66,14 @@ class PhotoStore:
 
 def statistics(store: PhotoStore, rows: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel, of values 0–1, over all pixels of the rows."""
-    count, total, squares = 0, np.zeros(3), np.zeros(3)
-    for row in rows:
-        picture = store[row].reshape(-1, 3).astype(np.float64) / 255
-        count += len(picture)
-        total += picture.sum(0)
-        squares += (picture**2).sum(0)
-    mean = total / count
-    return mean.tolist(), np.sqrt(squares / count - mean**2).tolist()
+    counts = np.zeros((3, 256), dtype=np.int64)  # of each value, per channel
+    for row in track(rows, "measuring colours", len(rows)):
+        for channel, values in zip(counts, np.moveaxis(store[row], -1, 0), strict=True):
+            channel += np.bincount(values.ravel(), minlength=256)
+    share = counts / counts.sum(1, keepdims=True)
+    levels = np.arange(256) / 255
+    mean = share @ levels
+    return mean.tolist(), np.sqrt(share @ levels**2 - mean**2).tolist()
 
 
 def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore, list[Problem]]:

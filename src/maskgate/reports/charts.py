@@ -10,8 +10,13 @@ _WIDTH, _HEIGHT = 460, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
 
 
-def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
-    """A line chart; `series` maps a name to its (x, y) points."""
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    x_label: str,
+    y_label: str,
+    rings: Mapping[str, float] | None = None,
+) -> str:
+    """A line chart; `series` maps a name to its (x, y) points, `rings` to an x to be ringed."""
     points = [point for line in series.values() for point in line]
     if not points:
         return ""
@@ -30,13 +35,9 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
         _, up = at(left, y)
         parts.append(f'<path class="grid" d="M{_LEFT} {up:.1f}H{_WIDTH - _RIGHT}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{y:.3g}</text>')
-    for x in sorted({left, right}):
+    for x in _round_between(left, max(xs)):
         across, _ = at(x, low)
-        parts.append(f'<text x="{across:.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{x:g}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(
-        f'<text x="{middle}" y="{_HEIGHT - 2}" text-anchor="middle">{escape(x_label)}</text>'
-    )
+        parts.append(f'<text x="{across:.1f}" y="{_HEIGHT - 16}" text-anchor="middle">{x:g}</text>')
     for number, (name, line) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join("{:.1f},{:.1f}".format(*at(x, y)) for x, y in line)
@@ -47,24 +48,33 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2">'
             f"<title>{escape(name)}</title></polyline>"
         )
-    legend = " ".join(
-        f'<span class="key"><i style="background:{colour}"></i>{escape(name)}</span>'
-        for name, colour in zip(series, cycle(COLOURS), strict=False)
-    )
-    return (
-        f'<figure><figcaption>{escape(y_label)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}"'
-        f' role="img" aria-label="{escape(y_label)}">{"".join(parts)}</svg>'
-        f'<div class="legend">{legend}</div></figure>'
-    )
+        for x, y in line:
+            if rings and rings.get(name) == x:
+                across, up = at(x, y)
+                ring = f'cx="{across:.1f}" cy="{up:.1f}" r="5" stroke="{colour}"'
+                parts.append(f'<circle class="ring" {ring}/>')
+    return _figure(parts, list(series), x_label, y_label)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Four to eight round values that span low…high."""
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough * 0.999)
+def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """About so many round values that span low…high."""
+    step = _step((high - low) / about)
     first, last = math.floor(low / step), math.ceil(high / step - 1e-9)
     return [number * step for number in range(first, last + 1)]
+
+
+def _step(rough: float) -> float:
+    """The round value at or above `rough`."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough * 0.999)
+
+
+def _round_between(low: float, high: float) -> list[float]:
+    """Both ends, and the round whole values between that leave them room."""
+    step = max(1.0, _step((high - low) / 6 or 1.0))
+    between = [number * step for number in range(math.ceil(low / step), int(high / step) + 1)]
+    room = 0.4 * step
+    return sorted({low, high, *(x for x in between if low + room <= x <= high - room)})
 
 
 def interval_bar(value: float, low: float, high: float) -> str:
@@ -74,4 +84,77 @@ def interval_bar(value: float, low: float, high: float) -> str:
         '<rect class="track" width="100" height="12"/>'
         f'<rect class="value" width="{100 * value:.1f}" height="12"/>'
         f'<line class="whisker" x1="{100 * low:.1f}" x2="{100 * high:.1f}" y1="6" y2="6"/></svg>'
+    )
+
+
+def share_bar(share: float) -> str:
+    """A bar of a share (0–1) of something counted, which needs no interval."""
+    return (
+        '<svg class="bar" viewBox="0 0 100 12" preserveAspectRatio="none">'
+        '<rect class="track" width="100" height="12"/>'
+        f'<rect class="value" width="{100 * share:.1f}" height="12"/></svg>'
+    )
+
+
+def columns(
+    series: Mapping[str, Sequence[int]],
+    edges: Sequence[float],
+    x_label: str,
+    y_label: str,
+    marks: Sequence[float] = (),
+) -> str:
+    """A histogram: counts (B,) between `edges` (B+1,), the first series up, a second one down.
+
+    `marks` are dashed lines at places of the x axis.
+    """
+    names = list(series)
+    up, down = series[names[0]], series[names[1]] if len(names) > 1 else []
+    ticks = _ticks(-float(max(down, default=0)), float(max(1, *up)), about=7)
+    low, high = ticks[0], ticks[-1]
+    left, right = edges[0], edges[-1]
+
+    def across(x: float) -> float:
+        return _LEFT + (x - left) / (right - left) * (_WIDTH - _LEFT - _RIGHT)
+
+    def height(y: float) -> float:
+        return _TOP + (high - y) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    parts = []
+    for y in ticks:
+        at = height(y)
+        parts.append(f'<path class="grid" d="M{_LEFT} {at:.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{abs(y):g}</text>')
+    for sign, name, counts, colour in zip((1, -1), names, (up, down), COLOURS, strict=False):
+        for first, last, count in zip(edges, edges[1:], counts, strict=False):
+            if count:
+                top, foot = sorted((height(sign * count), height(0)))
+                wide = max(0.5, across(last) - across(first) - 0.5)
+                parts.append(
+                    f'<rect x="{across(first):.1f}" y="{top:.1f}" width="{wide:.1f}"'
+                    f' height="{foot - top:.1f}" fill="{colour}">'
+                    f"<title>{escape(name)}, {x_label} {first:g}: {count}</title></rect>"
+                )
+    for mark in (mark for mark in marks if left < mark < right):
+        x = across(mark)
+        parts.append(f'<path class="mark" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
+    for x in (left, *marks, right):
+        if left <= x <= right:
+            parts.append(
+                f'<text x="{across(x):.1f}" y="{_HEIGHT - 16}" text-anchor="middle">{x:g}</text>'
+            )
+    return _figure(parts, names, x_label, y_label)
+
+
+def _figure(parts: Sequence[str], names: Sequence[str], x_label: str, title: str) -> str:
+    """The chart's drawing in its frame, with its title, axis label and legend."""
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    label = f'<text x="{middle}" y="{_HEIGHT - 2}" text-anchor="middle">{escape(x_label)}</text>'
+    legend = " ".join(
+        f'<span class="key"><i style="background:{colour}"></i>{escape(name)}</span>'
+        for name, colour in zip(names, cycle(COLOURS), strict=False)
+    )
+    return (
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        f' role="img" aria-label="{escape(title)}">{"".join(parts)}{label}</svg>'
+        f'<div class="legend">{legend}</div></figure>'
     )

@@ -1,0 +1,204 @@
+"""Looks a data set over: everything wrong with it in one pass, and what its page shows."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from maskgate import labels, pixels
+from maskgate.data import layouts, seven_photos
+from maskgate.data.checks import Problem
+from maskgate.data.folds import Twins
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError, listed
+from maskgate.images import cache
+from maskgate.images.cache import PhotoStore
+from maskgate.progress import track
+from maskgate.recipe import Photo
+from maskgate.training.prepare import _twins as find_twins
+
+BLANK: Final = 6.0  # standard deviation of the grey values (0–255) of a photo that shows nothing
+_APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # what macOS puts beside a file on foreign disks
+_LABELS: Final = ("mask", "gender", "age_band")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A data set looked over.
+
+    `photos` are those that can be read and trusted, `store` their pictures, `files` (format,
+    width, height; a row each) how they are stored, `grey` (N, 2) mean and standard deviation
+    of each one's brightness (0–255). `problems` hold all faults, the fatal ones first.
+    `tests` is the number of test photos, None where the data has none.
+    """
+
+    data: Path
+    photos: Photos
+    store: PhotoStore
+    files: pd.DataFrame
+    grey: "np.ndarray"
+    twins: Twins
+    problems: list[Problem]
+    tests: int | None
+
+
+def inspect(data: Path, folder: Path) -> Inspection:
+    """Read and check everything in `data`; decoded photos are kept in the cache `folder`.
+
+    Raises MaskgateError only where `data` is no data set.
+    """
+    photos = layouts.read(data)
+    store, broken = cache.build(photos, Photo().geometry, folder)
+    photos = photos.without(broken)
+    twins = find_twins(photos, store, folder)
+    thumbnails = (store.thumbnails[slot] for slot in store.slots)
+    grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
+    tests, test_problems = _tests(data)
+    problems = [
+        *photos.problems,
+        *_unlabelled(photos),
+        *_unlisted(photos),
+        *_shared_ids(photos.table),
+        *_blank(photos.table, grey),
+        *_identical(photos.table, store.digests),
+        *_alike(photos.table, twins),
+        *test_problems,
+    ]
+    problems.sort(key=lambda problem: not problem.fatal)
+    return Inspection(data, photos, store, _headers(photos), grey, twins, problems, tests)
+
+
+def _headers(photos: Photos) -> pd.DataFrame:
+    paths = [photos.root / name for name in photos.table["photo"]]
+    shown = track(map(pixels.header, paths), "measuring photos", len(paths))
+    return pd.DataFrame(shown, columns=["format", "width", "height"])
+
+
+def _unlabelled(photos: Photos) -> Iterator[Problem]:
+    """Photos without a trustworthy label are in no table, but may be damaged as well."""
+    for name, why in _unreadable(photos.root, photos.unlabelled, "checking unlabelled photos"):
+        yield Problem("unreadable photo", name, why, fatal=True)
+
+
+def _unreadable(root: Path, names: list[str], what: str) -> Iterator[tuple[str, str]]:
+    """The photos below `root` that cannot be decoded, and why."""
+
+    def fault(name: str) -> str | None:
+        try:
+            pixels.decode(root / name)
+        except pixels.PhotoError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor() as pool:
+        for name, why in zip(names, track(pool.map(fault, names), what, len(names)), strict=True):
+            if why is not None:
+                yield name, why
+
+
+def _unlisted(photos: Photos) -> Iterator[Problem]:
+    """Files that look like photos, in the folders of photos of the table, but are not in it."""
+    root = photos.root.resolve()
+    told = (problem.where for problem in photos.problems)
+    known = {root / name for name in (*photos.table["photo"], *photos.unlabelled, *told)}
+    for folder in sorted({path.parent for path in known}):
+        if not folder.is_dir():  # told of already, by its row or its photos
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in pixels.SUFFIXES or path in known:
+                continue
+            where = os.path.relpath(path, root)
+            if path.name.startswith("."):
+                yield Problem("hidden file", where, _kind_of_hidden(path))
+            else:
+                yield Problem("photo without row", where, "in no row of the table")
+
+
+def _kind_of_hidden(path: Path) -> str:
+    with path.open("rb") as file:
+        double = file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
+    return "no picture but an AppleDouble file of macOS" if double else "its name begins with a dot"
+
+
+def _shared_ids(table: pd.DataFrame) -> Iterator[Problem]:
+    for number, names in seven_photos.shared_ids(table["person"].unique()).items():
+        yield Problem("id of several people", number, f"folders {listed(names)}")
+
+
+def _blank(table: pd.DataFrame, grey: "np.ndarray") -> Iterator[Problem]:
+    for row in np.flatnonzero(grey[:, 1] < BLANK):
+        brightness, contrast = grey[row]
+        detail = f"mean brightness {brightness:.0f} of 255, standard deviation {contrast:.1f}"
+        yield Problem("blank photo", table["photo"].iloc[row], detail)
+
+
+def _identical(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
+    for rows in _groups(pd.Series(digests)):
+        first, *others = table["photo"].iloc[rows]
+        yield Problem("identical photos", first, f"the same bytes as {listed(others)}")
+        yield from _clashes(table, rows, first)
+
+
+def _alike(table: pd.DataFrame, twins: Twins) -> Iterator[Problem]:
+    """People who share a shot, one problem a pair of people."""
+    row_of = pd.Series(np.arange(len(table)), index=table["photo"])
+    pairs = pd.DataFrame(twins.pairs, columns=["a", "b"])
+    people = [pairs[side].map(table.set_index("photo")["person"]) for side in ("a", "b")]
+    for (a, b), shared in pairs.groupby(people):
+        first = shared.iloc[0]
+        detail = f"{len(shared)} photos also at {b}, such as {first['a']} = {first['b']}"
+        yield Problem("near-duplicate people", str(a), detail)
+        yield from _clashes(table, row_of[[first["a"], first["b"]]].to_numpy(), f"{a} = {b}")
+
+
+def _clashes(table: pd.DataFrame, rows: "np.ndarray", where: str) -> Iterator[Problem]:
+    """A problem where known labels of photos of one shot differ."""
+    for name in _LABELS:
+        codes = table[name].iloc[rows]
+        known = codes[codes != labels.UNKNOWN]
+        if known.nunique() > 1:
+            words = [labels.ATTRIBUTES[name][code] for code in known.unique()]
+            told = f"{name.replace('_', ' ')} is {' and '.join(words)}"
+            yield Problem("labels of one shot differ", where, told)
+
+
+def _groups(keys: pd.Series) -> Iterator["np.ndarray"]:
+    """Positions of each key that occurs more than once."""
+    again = keys[keys.duplicated(keep=False)]
+    yield from (group.to_numpy() for group in again.groupby(again, sort=False).groups.values())
+
+
+def _tests(data: Path) -> tuple[int | None, list[Problem]]:
+    """How many test photos there are, and what is wrong with them, each looked at by itself."""
+    csv = layouts.test_table(data)
+    if csv is None:
+        return None, []
+    try:
+        images, rows = layouts.read_eval(data)
+    except MaskgateError as error:
+        return None, [Problem("unreadable test table", csv.name, str(error))]
+    named = rows["ImageID"].tolist()
+    there = {path.name for path in images.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
+    problems = [
+        Problem("missing test photo", name, f"no such file in {images.name}")
+        for name in named
+        if name not in there
+    ]
+    hidden = {name for name in there if name.startswith(".")}
+    problems += [
+        Problem("hidden file", name, f"in {images.name} of the test photos")
+        for name in sorted(hidden)
+    ]
+    problems += [
+        Problem("extra test photo", name, f"not in {csv.name}")
+        for name in sorted(there - hidden - set(named))
+    ]
+    found = [name for name in named if name in there]
+    for name, why in _unreadable(images, found, "checking test photos"):
+        problems.append(Problem("unreadable test photo", name, why))
+    return len(named), problems

@@ -1,0 +1,98 @@
+import html
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from maskgate import inspection, labels
+from maskgate.data import checks, sample_people
+from maskgate.inspection import Inspection
+from maskgate.reports import inspect
+
+
+@pytest.fixture(scope="module")
+def inspected(people: Path, cache: Path) -> Inspection:
+    return inspection.inspect(people, cache)
+
+
+def numbers(page: str) -> str:
+    """The page's text without tags, blanks run together."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page)))
+
+
+def test_the_page_counts_what_is_there(inspected: Inspection, tmp_path: Path) -> None:
+    page, _ = inspect.write(inspected, tmp_path, pictures=True)
+    told = numbers(page.read_text())
+    table = inspected.photos.table
+    for label, name in enumerate(labels.CLASSES):
+        rows = table[table["label"] == label]
+        people = len({*rows["person"]})
+        assert f" {label} {name.replace('_', ' ')} {len(rows)} {people} " in told
+    for gender, name in enumerate(labels.GENDERS):
+        of_gender = table[table["gender"] == gender].drop_duplicates("person")
+        counts = [(of_gender["age_band"] == band).sum() for band in range(3)]
+        assert f" {name} {' '.join(map(str, counts))} {sum(counts)} " in told
+    assert f" 48 × 64 {len(table)} 100.0%" in told
+
+
+def test_the_page_shows_every_problem_and_pair(inspected: Inspection, tmp_path: Path) -> None:
+    page, listing = inspect.write(inspected, tmp_path, pictures=True)
+    told = numbers(page.read_text())
+    assert inspected.problems, "the sample people have twins and hidden files"
+    for problem in inspected.problems:
+        assert problem.where in told
+        assert checks.KINDS[problem.kind] in told
+    written = pd.read_csv(listing)
+    assert written["where"].tolist() == [problem.where for problem in inspected.problems]
+    assert written["kind"].tolist() == [problem.kind for problem in inspected.problems]
+    pairs = {frozenset(name.split("/")[0] for name in pair) for pair in inspected.twins.pairs}
+    assert len(pairs) == 2
+    shown = {frozenset(pair) for pair in re.findall(r"(\S+_\d+) = (\S+_\d+)", told)}
+    assert pairs <= shown
+
+
+def test_the_page_is_whole_in_itself(inspected: Inspection, tmp_path: Path) -> None:
+    page = inspect.write(inspected, tmp_path, pictures=True)[0].read_text()
+    assert not re.search(r'(src|href)="?(http|//|file)', page)
+    assert re.findall(r'href="([^"]*)"', page) == ["problems.csv"]
+    assert page.count("<img") > 50
+    assert 'name="viewport"' in page
+
+
+def test_without_photos_the_page_shows_none(inspected: Inspection, tmp_path: Path) -> None:
+    page = inspect.write(inspected, tmp_path, pictures=False)[0].read_text()
+    assert "<img" not in page
+    assert "data:image" not in page
+
+
+def test_the_same_data_gives_the_same_page(inspected: Inspection, tmp_path: Path) -> None:
+    first, second = (
+        inspect.write(inspected, tmp_path / name, pictures=True)[0].read_bytes() for name in "ab"
+    )
+    assert first == second
+
+
+def test_partial_labels_have_sheets_of_what_is_known(
+    people: Path, cache: Path, tmp_path: Path
+) -> None:
+    photos = sorted((people / "train" / "images").rglob("mask1.jpg"))[:6]
+    csv = tmp_path / "photos.csv"
+    rows = [f"{path},{word}" for path, word in zip(photos, ["male", "female", ""] * 2, strict=True)]
+    csv.write_text("\n".join(["photo,gender", *rows, ""]))
+    inspected = inspection.inspect(csv, cache)
+    page = numbers(inspect.write(inspected, tmp_path / "out", pictures=True)[0].read_text())
+    assert "The 18 classes" not in page
+    assert "male 2 photos" in page
+    assert "nothing known 2 photos" in page
+    assert " unknown 2 2 33.3%" in page
+
+
+def test_data_without_a_readable_photo_has_a_page(cache: Path, tmp_path: Path) -> None:
+    sample_people.make(tmp_path / "p", 12, 1, (64, 48), oddities=False, label_errors=0, twins=0)
+    for path in (tmp_path / "p" / "train" / "images").rglob("*.jpg"):
+        path.write_bytes(b"")
+    inspected = inspection.inspect(tmp_path / "p", cache)
+    page = numbers(inspect.write(inspected, tmp_path / "out", pictures=True)[0].read_text())
+    assert "84 unreadable photo" in page
+    assert "The first 50 of 84" in page

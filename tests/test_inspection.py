@@ -1,0 +1,174 @@
+"""Every kind of problem, planted among generated people, is found in one pass."""
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from maskgate import inspection
+from maskgate.data import checks, sample_people
+from maskgate.inspection import Inspection
+
+Planted = dict[str, set[str]]
+
+
+def found(inspected: Inspection) -> Planted:
+    """Places by kind of problem."""
+    places: Planted = defaultdict(set)
+    for problem in inspected.problems:
+        places[problem.kind].add(problem.where)
+    return dict(places)
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    """People with nothing wrong, not even the oddities of the original."""
+    root = tmp_path / "clean"
+    sample_people.make(root, 14, 2, (64, 48), oddities=False, label_errors=0, twins=0)
+    return root
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def rename_row(csv: Path, person: str, **changes: str) -> None:
+    rows = pd.read_csv(csv, dtype="str")
+    for column, value in changes.items():
+        rows.loc[rows["path"] == person, column] = value
+    rows.to_csv(csv, index=False)
+
+
+def test_clean_people_have_no_problem(clean: Path, cache: Path) -> None:
+    inspected = inspection.inspect(clean, cache)
+    assert inspected.problems == []
+    assert len(inspected.photos.table) == len(inspected.files) == len(inspected.grey) == 14 * 7
+    assert set(inspected.files["format"]) == {"JPEG"}
+    assert {*zip(inspected.files["width"], inspected.files["height"], strict=True)} == {(48, 64)}
+    assert inspected.tests == 14
+
+
+def test_everything_planted_is_found_in_one_pass(clean: Path, cache: Path) -> None:
+    images, csv = clean / "train" / "images", clean / "train" / "train.csv"
+    names = sorted(path.name for path in images.iterdir())
+    broken, lost, more, copy, blank, old, rowless, hidden, other, both, clash = names[:11]
+    first = names[11]
+
+    cut_short(images / broken / "mask2.jpg")
+    (images / broken / "normal.jpg").write_bytes(b"")
+    (images / lost / "mask3.jpg").unlink()
+    shutil.copy(images / more / "mask1.jpg", images / more / "mask6.jpg")
+    shutil.copy(images / copy / "mask1.jpg", images / copy / "mask2.jpg")
+    Image.new("RGB", (48, 64), (90, 90, 90)).save(images / blank / "mask4.jpg")
+    rename_row(csv, old, age="150")
+    cut_short(images / old / "mask5.jpg")  # damaged as well, though its label is not known
+    rows = pd.read_csv(csv, dtype="str")
+    rows = rows[rows["path"] != rowless]
+    rows.loc[len(rows) + 99] = ["000999", "male", "Asian", "33", "000999_male_Asian_33"]
+    contradiction = rows[rows["path"] == both].assign(age="99")
+    pd.concat([rows, contradiction]).to_csv(csv, index=False)
+    (images / hidden / "._mask1.jpg").write_bytes(bytes.fromhex("00051607") + bytes(70))
+    rename_row(csv, other, gender="robot")
+    shutil.copytree(images / first, images / f"{first.split('_')[0]}_male_Asian_77")
+    rows = pd.read_csv(csv, dtype="str")
+    twin = rows[rows["path"] == first].assign(
+        gender="male", age="77", path=f"{first.split('_')[0]}_male_Asian_77"
+    )
+    pd.concat([rows, twin]).to_csv(csv, index=False)
+    rename_row(csv, clash, age="29" if "_29" not in clash else "28")
+    tests = sorted((clean / "eval" / "images").iterdir())
+    tests[0].unlink()
+    cut_short(tests[1])
+    shutil.copy(tests[2], clean / "eval" / "images" / "extra.jpg")
+    (clean / "eval" / "images" / "._x.jpg").write_bytes(b"")
+
+    inspected = inspection.inspect(clean, cache)
+    places = found(inspected)
+    twin_name = f"{first.split('_')[0]}_male_Asian_77"
+    expected: Planted = {
+        "unreadable photo": {f"{broken}/mask2.jpg", f"{broken}/normal.jpg", f"{old}/mask5.jpg"},
+        "missing photo": {f"{lost}/mask3"},
+        "extra file": {f"{more}/mask6.jpg"},
+        "blank photo": {f"{blank}/mask4.jpg"},
+        "age out of range": {old},
+        "unknown gender": {other},
+        "contradictory rows": {both},
+        "row without folder": {"000999_male_Asian_33"},
+        "folder without labels": {rowless},
+        "folder name contradicts table": {old, other, clash},
+        "hidden file": {f"{hidden}/._mask1.jpg", "._x.jpg"},
+        "id of several people": {first.split("_")[0]},
+        "missing test photo": {tests[0].name},
+        "unreadable test photo": {tests[1].name},
+        "extra test photo": {"extra.jpg"},
+        "near-duplicate people": {min(first, twin_name)},
+    }
+    for kind, where in expected.items():
+        assert places.pop(kind) == where, kind
+    identical = places.pop("identical photos")
+    assert f"{copy}/mask1.jpg" in identical
+    assert len(identical) == 1 + 7  # and the seven photos of the person copied whole
+    assert any("=" in where for where in places.pop("labels of one shot differ"))
+    assert places == {}, "nothing is told that was not planted"
+    fatal = [problem.fatal for problem in inspected.problems]
+    assert fatal == sorted(fatal, reverse=True), "what stops a training comes first"
+
+
+def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None:
+    random = np.random.default_rng(5)
+    for number in range(6):
+        pixels = random.integers(0, 255, (8, 6, 3), dtype=np.uint8)
+        picture = Image.fromarray(pixels).resize((48, 64), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / f"{number}.png")
+    csv = tmp_path / "photos.csv"
+    csv.write_text(
+        "photo,mask,gender,age,age_group,mood\n0.png,wear,,,,good\n1.png,perhaps,,,,\n"
+        "2.png,wear,male,25,>=60,\n3.png,,female,200,,\n3.png,,female,20,,\ngone.png,wear,,,,\n"
+        "4.png,,,,over 20,\n"
+    )
+    inspected = inspection.inspect(csv, cache)
+    assert found(inspected) == {
+        "unknown column": {"mood"},
+        "unknown mask": {"1.png"},
+        "contradictory labels": {"2.png"},
+        "unknown age": {"3.png"},
+        "unknown age_group": {"4.png"},
+        "photo listed twice": {"3.png"},
+        "unreadable photo": {"gone.png"},
+        "photo without row": {"5.png"},
+    }
+    assert inspected.photos.table["photo"].tolist() == ["0.png"]
+    assert inspected.tests is None
+
+
+def test_data_of_which_nothing_can_be_used_is_inspected(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no photo")
+    csv = tmp_path / "photos.csv"
+    csv.write_text("photo,mask\na.jpg,wear\n")
+    inspected = inspection.inspect(csv, cache)
+    assert found(inspected) == {"unreadable photo": {"a.jpg"}}
+    assert len(inspected.photos.table) == 0
+
+
+def test_a_broken_test_table_is_a_problem_and_no_crash(clean: Path, cache: Path) -> None:
+    (clean / "eval" / "info.csv").write_text("name,ans\na.jpg,0\n")
+    inspected = inspection.inspect(clean, cache)
+    assert found(inspected) == {"unreadable test table": {"info.csv"}}
+
+
+def test_every_kind_in_the_code_has_a_meaning() -> None:
+    with pytest.raises(ValueError, match="unknown kind"):
+        checks.Problem("something new", "here", "what")
+
+
+def test_the_source_is_left_as_it_was(clean: Path, cache: Path) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in clean.rglob("*") if path.is_file()}
+
+    before = content()
+    inspection.inspect(clean, cache)
+    assert content() == before
