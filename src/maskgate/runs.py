@@ -50,6 +50,10 @@ class Run:
         return self.path / "metrics.json"
 
     @property
+    def mistakes_file(self) -> Path:
+        return self.path / "mistakes.csv"
+
+    @property
     def report_file(self) -> Path:
         return self.path / "report.html"
 
@@ -84,7 +88,7 @@ class Run:
         return recipe.load(self.recipe_file)
 
     def status(self) -> dict[str, Any]:
-        """What run.json tells: recipe, digest, data, command, warnings, seconds, finished."""
+        """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished."""
         return self._json(self.status_file)
 
     def metrics(self) -> dict[str, Any]:
@@ -93,6 +97,11 @@ class Run:
     def photos(self) -> pd.DataFrame:
         """The photo table the run was trained on, with `cluster`, `fold` and `digest`."""
         return self._table(pd.read_parquet, self.photos_file)
+
+    def oof(self) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+        """The photo table of the validated photos and their probabilities (N, 18)."""
+        told, probabilities = read_probabilities(self.oof_file)
+        return self.photos().set_index("photo").loc[told["photo"]].reset_index(), probabilities
 
     def history(self) -> pd.DataFrame:
         return self._table(pd.read_csv, self.history_file)

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from filelock import FileLock, Timeout
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 
 import maskgate
 from maskgate import files, metrics, runs
@@ -25,7 +25,7 @@ from maskgate.model import losses, network, optim
 from maskgate.model.network import Network
 from maskgate.progress import say
 from maskgate.randomness import derive
-from maskgate.recipe import Recipe
+from maskgate.recipe import Recipe, lookup
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
 from maskgate.training import processes, start
@@ -42,6 +42,7 @@ def train(recipe: Recipe, order: Order) -> Run:
         recipe = smoked(recipe)
     accelerator = processes.start(recipe.training.precision)
     try:
+        _try(recipe, order.name)
         prepared = prepare(recipe, order)
         _check(recipe, prepared, accelerator.num_processes)
         digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
@@ -77,8 +78,20 @@ def smoked(recipe: Recipe) -> Recipe:
     return Recipe.model_validate(changed)
 
 
+def _try(recipe: Recipe, name: str) -> None:
+    """Make all that a recipe names once, so that a fault is told before a photo is read."""
+    try:
+        losses.create(recipe.loss)
+        Augment(recipe.augment, recipe.photo.geometry)
+        lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
+        optimizer = optim.create_optimizer(recipe.optimizer, network.create(recipe))
+        optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
+    except MaskgateError as error:
+        raise MaskgateError(f"recipe {name}: {error}") from error
+
+
 def _check(recipe: Recipe, prepared: Prepared, processes: int) -> None:
-    """Make all that a recipe names once, so that a fault is told before a folder is made."""
+    """Try what the data has a say in, before a folder is made."""
     for number in prepared.folds:
         count = len(prepared.split(number)[0])
         if count < 2 * processes:
@@ -86,14 +99,10 @@ def _check(recipe: Recipe, prepared: Prepared, processes: int) -> None:
                 f"fold {number} leaves {count} photos to train on; add photos, or lower folds.count"
                 " or folds.fraction"
             )
-    losses.create(recipe.loss)
-    Augment(recipe.augment, recipe.photo.geometry)
     rows, _ = prepared.split(prepared.folds[0])
     sampling.epoch_order(recipe.sampling, rows, prepared.photos.table, recipe.seed)
-    for number in prepared.folds if recipe.model.init is not None else prepared.folds[:1]:
-        model = _network(number, recipe, prepared)
-    optimizer = optim.create_optimizer(recipe.optimizer, model)
-    optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
+    for number in prepared.folds if recipe.model.init is not None else []:
+        _network(number, recipe, prepared)
 
 
 def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
@@ -159,6 +168,7 @@ def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest
             recipe=order.name,
             digest=digest,
             data=str(order.data),
+            root=str(prepared.photos.root.resolve()),
             smoke=order.smoke,
             command=order.command,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -230,7 +240,8 @@ def _keep(
     run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame, trained_on: int
 ) -> None:
     folder, weights = run.fold(number), run.weights_file(number)
-    files.replace(weights, lambda beside: save_file(fitted.weights, beside))
+    # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
+    files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
     told = table[["photo", "person", "label"]].assign(fold=number)
     runs.write_probabilities(folder / "oof.parquet", told, fitted.probabilities)
     if recipe.training.select == "best":
