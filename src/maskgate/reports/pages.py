@@ -27,6 +27,7 @@ def write(path: Path, template: str, **shown: Any) -> None:
 def picture(image: Image.Image, longest: int) -> str:
     """The image, its longest side at most that many pixels, as a `data:` address (JPEG)."""
     small = image.copy()
+    small.info = {}  # a comment would be saved along, and may tell who is shown
     small.thumbnail((longest, longest))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
