@@ -1,0 +1,145 @@
+"""The ranking against a loop over photos, and what a card shows of one."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from maskgate import labels
+from maskgate.data import table as photo_table
+from maskgate.reports import mistakes
+
+
+def photos_of(count: int, people: int, unknown: float = 0.0) -> pd.DataFrame:
+    """A photo table of random people, a share of whose attributes is unknown."""
+    random = np.random.default_rng(0)
+    codes = [
+        np.where(random.random(count) < unknown, labels.UNKNOWN, random.integers(0, size, count))
+        for size in labels.SIZES
+    ]
+    person = [str(number) for number in random.integers(0, people, count)]
+    photo = [f"{name}/{row}.jpg" for row, name in enumerate(person)]
+    table = photo_table.build(photo, person, codes[0], codes[1], np.full(count, np.nan), codes[2])
+    return table.assign(fold=random.integers(0, 3, count))
+
+
+def naive(table: pd.DataFrame, probabilities: np.ndarray) -> list[dict[str, object]]:
+    """Per mistake what the CSV should hold, by loops over photos, classes and attributes."""
+    found = []
+    for number, row in enumerate(table.to_dict("records")):
+        told = {"photo": row["photo"], "person": row["person"], "fold": row["fold"]}
+        taken, wrong = {}, False
+        for at, (name, values) in enumerate(labels.ATTRIBUTES.items()):
+            of_value = [0.0] * len(values)
+            for c in range(18):
+                of_value[[c // 6, c // 3 % 2, c % 3][at]] += float(probabilities[number, c])
+            taken[name] = of_value.index(max(of_value))
+            known = row[name] != -1
+            wrong |= known and taken[name] != row[name]
+            told |= {f"true_{name}": values[row[name]] if known else ""}
+            told |= {name: values[taken[name]]}
+        told |= {"probability": 0.0, "true_probability": 0.0}
+        for c in range(18):
+            of_class = dict(zip(labels.ATTRIBUTES, (c // 6, c // 3 % 2, c % 3), strict=True))
+            known_ones = [name for name in labels.ATTRIBUTES if row[name] != -1]
+            if all(of_class[name] == taken[name] for name in known_ones):
+                told["probability"] += float(probabilities[number, c])
+            if all(of_class[name] == row[name] for name in known_ones):
+                told["true_probability"] += float(probabilities[number, c])
+        if wrong:
+            found.append(told)
+    return sorted(found, key=lambda told: told["true_probability"])
+
+
+@pytest.mark.parametrize("unknown", [0.0, 0.4, 1.0])
+def test_mistakes_equal_a_loop_with_the_least_probable_truth_first(unknown: float) -> None:
+    table = photos_of(80, 20, unknown)
+    probabilities = np.random.default_rng(1).dirichlet(np.full(18, 0.3), len(table))
+    found, wanted = mistakes.find(table, probabilities), naive(table, probabilities)
+    assert len(found) == len(wanted) < 80
+    assert (len(found) == 0) == (unknown == 1.0)
+    for ours, theirs in zip(found.to_dict("records"), wanted, strict=True):
+        for name, value in theirs.items():
+            if isinstance(value, float):
+                assert ours[name] == pytest.approx(value)
+            else:
+                assert ours[name] == value, name
+
+
+def test_of_equal_truths_the_surer_prediction_comes_first() -> None:
+    mask = np.zeros(3, dtype=int)
+    table = photo_table.build("abc", "abc", mask, mask, [20, 20, 20]).assign(fold=0)
+    probabilities = np.zeros((3, 18))
+    for row, sure in enumerate((0.5, 0.9, 0.7)):
+        probabilities[row, [6, 17]] = sure, 1 - sure
+    found = mistakes.find(table, probabilities)
+    assert found["photo"].tolist() == ["b", "c", "a"]
+    assert found["probability"].tolist() == pytest.approx([0.9, 0.7, 0.5])
+    assert (found["true_probability"] == 0).all()
+
+
+def test_no_person_fills_the_page() -> None:
+    person = ["a"] * 9 + [str(number) for number in range(30)] + ["0"] * 3
+    found = pd.DataFrame({"person": person, "rank": range(len(person))})
+    shown = mistakes.worst(found)
+    assert shown["rank"].tolist() == [0, 1, *range(9, 31)]
+    assert len(shown) == mistakes.SHOWN == 24
+    assert mistakes.worst(found[::-1])["rank"].tolist()[:4] == [41, 40, 38, 37]
+
+
+def test_the_csv_leaves_unknown_truths_empty(tmp_path: Path) -> None:
+    table = photos_of(60, 20, 0.4)
+    found = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 60))
+    mistakes.write(tmp_path / "mistakes.csv", found)
+    read = pd.read_csv(tmp_path / "mistakes.csv")
+    assert ",".join(read.columns) == (
+        "photo,person,fold,true_mask,mask,true_gender,gender,true_age_band,age_band,"
+        "probability,true_probability"
+    )
+    assert read["true_gender"].isna().tolist() == (found["true_gender"] == "").tolist()
+    assert read["true_gender"].isna().any()
+    assert read["true_probability"].is_monotonic_increasing
+
+
+def card_of(photo: Path) -> tuple[dict[str, object], list[str]]:
+    (card,), faults = mistakes.cards(pd.DataFrame({"photo": [photo.name]}), photo.parent)
+    return card, faults
+
+
+def test_a_card_shows_the_photo_small_upright_and_without_its_secrets(tmp_path: Path) -> None:
+    image = Image.new("RGB", (900, 600), "red")
+    image.paste("blue", (450, 0, 900, 600))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned a quarter clockwise: blue, stored right, is below
+    exif[0x010E] = "taken at home"
+    image.save(tmp_path / "a.jpg", exif=exif, comment=b"of a customer")
+    card, faults = card_of(tmp_path / "a.jpg")
+    assert faults == []
+    head, _, content = str(card["picture"]).partition(",")
+    assert head == "data:image/jpeg;base64"
+    told = base64.b64decode(content)
+    assert b"home" not in told
+    assert b"customer" not in told
+    shown = Image.open(io.BytesIO(told))
+    assert max(shown.size) == shown.height <= 240
+    assert shown.width / shown.height == pytest.approx(600 / 900, abs=0.01)
+    red, blue = (shown.getpixel((shown.width // 2, shown.height * at // 4)) for at in (1, 3))
+    assert red[0] > 200 > 50 > red[2]
+    assert blue[2] > 200 > 50 > blue[0]
+
+
+def test_photos_that_are_gone_or_damaged_leave_cards_without_pictures(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"no photo")
+    for name, why in (("a.jpg", "no such file"), ("b.jpg", "not an image")):
+        card, faults = card_of(tmp_path / name)
+        assert card["picture"] == ""
+        assert card["file"] == name
+        (told,) = faults
+        assert str(tmp_path / name) in told
+        assert why in told
+    (card,), faults = mistakes.cards(pd.DataFrame({"photo": ["a.jpg"]}), None)
+    assert (card["picture"], faults) == ("", [])
