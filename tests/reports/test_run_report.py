@@ -1,28 +1,159 @@
+import html
+import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from maskgate import runs
-from maskgate.reports import charts, listing
+from maskgate import labels, metrics, runs
+from maskgate.reports import charts, listing, mistakes
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
+
+ENDS = ("value", "low", "high")
+
+
+def copied(trained: Path, folder: Path, **results: Any) -> Run:
+    """A copy of the trained run whose metrics.json says something else."""
+    run = Run(Path(shutil.copytree(trained, folder / "run")))
+    run.metrics_file.write_text(json.dumps(run.metrics() | results))
+    return run
+
+
+def told(page: str) -> str:
+    """What a reader reads: the page's text without tags."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(body).split())
 
 
 def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
     run = runs.open_run(trained)
     page = run_report.write(run).read_text()
-    results = run.metrics()
-    for told in (results["macro_f1"], results["accuracy"]):
-        assert f"{told['value']:.3f}" in page
-        assert f"{told['low']:.3f} – {told['high']:.3f}" in page
-    for entry in results["classes"]:
-        name = entry["name"].replace("<", "&lt;").replace(">", "&gt;")
-        assert name in page
+    results, text = run.metrics(), told(page)
+    for score in (results["macro_f1"], results["accuracy"]):
+        assert f"{score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}" in text
+    for part in (results, *results["attributes"].values()):
+        for entry in part["classes"]:
+            row = f"{entry['name'].replace('_', ' ')} {entry['photos']} {entry['people']}"
+            for name in ("f1", "precision", "recall"):
+                score = entry[name]
+                row += f" {score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}"
+            assert row in text
+    for part in results["attributes"].values():
+        share = {end: 100 * np.array(part["confusion"]["share"][end]) for end in ENDS}
+        for at, count in np.ndenumerate(part["confusion"]["value"]):
+            value, low, high = (share[end][at] for end in ENDS)
+            assert f"{value:.1f}% {low:.1f} – {high:.1f} {count:.0f}" in text
     for pair in run.status()["twins"]:
         assert " = ".join(pair) in page
     assert not re.search(r'(src|href)="?http', page), "one file that holds all it shows"
+
+
+def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: Path) -> None:
+    run = runs.open_run(trained)
+    page = run_report.write(run).read_text()
+    listed = pd.read_csv(run.mistakes_file)
+    found = mistakes.find(*run.oof())
+    assert listed["photo"].tolist() == found["photo"].tolist()
+    assert f"All {len(found)} are in mistakes.csv" in told(page)
+    cards = re.findall(r"<article.*?</article>", page, flags=re.DOTALL)
+    shown = mistakes.worst(found)
+    for card, (_, row) in zip(cards, shown.iterrows(), strict=True):
+        assert 'src="data:image/jpeg;base64,' in card
+        wrong = [told(line) for line in re.findall(r'<li class="wrong">(.*?)</li>', card)]
+        known = [(row[f"true_{name}"], row[name]) for name in labels.ATTRIBUTES]
+        pairs = [f"{truth} → {given}" for truth, given in known if truth != given]
+        assert wrong == [pair.replace("_", " ") for pair in pairs]
+        assert f"prediction {100 * row['probability']:.1f}%" in told(card)
+        assert f"truth {100 * row['true_probability']:.1f}%" in told(card)
+        assert row["photo"].split("/")[1] in told(card).replace("_ ", "_")
+        assert row["person"] in told(card).replace("_ ", "_")
+    assert "share it as you would share the photos" in page
+    assert Path(run.status()["root"]) == people.resolve() / "train" / "images"
+
+
+def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
+    run = copied(trained, tmp_path)
+    assert "<img" in run_report.write(run).read_text()
+    without = run_report.write(run, photos=False).read_text()
+    run.tell(root=str(tmp_path / "moved"))
+    gone = run_report.write(run).read_text()
+    count = without.count("<article")
+    for page in (without, gone):
+        assert "<img" not in page
+        assert "data:image" not in page
+        assert "share it as you would" not in page
+        assert page.count("<article") == count > 0
+    assert "left out on request" in without
+    assert f"{count} of these {count} photos cannot be shown" in gone
+    assert f"{tmp_path / 'moved'}/" in gone
+    assert "no such file" in gone
+    assert "cannot be shown" not in without
+
+
+def test_the_report_of_a_run_without_shares_in_its_metrics_is_the_same(
+    trained: Path, tmp_path: Path
+) -> None:
+    run = copied(trained, tmp_path)
+    page = run_report.write(run).read_text()
+    results = run.metrics()
+    for part in (results, *results["attributes"].values()):
+        del part["confusion"]["share"]
+        for entry in part["classes"]:
+            del entry["people"]
+    run.metrics_file.write_text(json.dumps(results))
+    assert run_report.write(run).read_text() == page
+
+
+def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) -> None:
+    assert 'class="ring"' not in run_report.write(runs.open_run(trained)).read_text()
+    score = runs.open_run(trained).metrics()["score"]
+    run = copied(trained, tmp_path, selection="best", last_epoch=score)
+    history = run.history()
+    history.loc[history["fold"] == 0, "valid_score"] = [0.5, 0.5]  # the first of equals is kept
+    history.loc[history["fold"] == 1, "valid_score"] = [0.1, 0.2]
+    history.to_csv(run.history_file, index=False)
+    page = run_report.write(run).read_text()
+    assert "weights were kept: 1 in fold 0, 2 in fold 1." in told(page)
+    drawn = re.findall(r"<figure>.*?</figure>", page)
+    assert len(drawn) == 4
+    for chart in drawn:
+        lines = re.findall(r'<polyline points="(\S+) (\S+)"', chart)
+        rings = re.findall(r'class="ring" cx="(\S+)" cy="(\S+)"', chart)
+        assert [",".join(ring) for ring in rings] == [lines[0][0], lines[1][1]]
+
+
+def test_nothing_is_said_of_an_attribute_nobody_knows(trained: Path, tmp_path: Path) -> None:
+    run = copied(trained, tmp_path)
+    table = run.photos().assign(gender=np.int8(-1), label=np.int8(-1))
+    table.to_parquet(run.photos_file)
+    truth, probabilities = run.oof()
+    results = metrics.evaluate(probabilities, truth, resamples=10)
+    run.metrics_file.write_text(json.dumps(results | {"validated": True, "selection": "last"}))
+    page = run_report.write(run).read_text()
+    assert "<h3>gender</h3>" not in page
+    assert "18 classes" not in page
+    listed = pd.read_csv(run.mistakes_file)
+    assert listed["true_gender"].isna().all()
+    wrong = listed["mask"].ne(listed["true_mask"]) | listed["age_band"].ne(listed["true_age_band"])
+    assert wrong.all()
+    assert page.count("<li") >= 2 * page.count("<article") > 0
+    assert not re.search(r"(fe)?male</li>", page)
+
+
+def test_a_run_without_validation_has_no_mistakes(trained: Path, tmp_path: Path) -> None:
+    run = copied(trained, tmp_path)
+    run.metrics_file.write_text(json.dumps({"validated": False}))
+    run.oof_file.unlink()
+    run.mistakes_file.unlink(missing_ok=True)
+    text = told(run_report.write(run).read_text())
+    assert "no score can be given" in text
+    assert "mistakes" not in text
+    assert not run.mistakes_file.exists()
 
 
 def test_what_differs_between_recipes() -> None:

@@ -3,41 +3,81 @@
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import numpy as np
 import pandas as pd
 
-from maskgate import files, labels, metrics
-from maskgate.reports import charts
+from maskgate import metrics
+from maskgate.reports import charts, mistakes, pages
 from maskgate.runs import Run
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("maskgate.reports"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
+def write(run: Run, photos: bool = True) -> Path:
+    """Write the report, and `mistakes.csv`, from the run's files; the report's path.
 
-def write(run: Run) -> Path:
-    """Write the report from the run's files; its path."""
-    results = run.metrics()
-    page = _TEMPLATES.get_template("run.html").render(
-        status=run.status(),
+    Without `photos` the page shows no photo of anyone.
+    """
+    status, results, history = run.status(), _results(run), run.history()
+    validated = results["validated"]
+    parts = _parts(results) if validated else []
+    kept = _kept(history) if results.get("selection") == "best" else {}
+    root = Path(status.get("root", status["data"])) if photos else None
+    pages.write(
+        run.report_file,
+        "run.html",
+        status=status,
         results=results,
-        attributes=labels.ATTRIBUTES,
-        confusions=_confusions(results) if results["validated"] else [],
-        curves=_curves(run.history()),
+        photos=photos,
+        parts=parts,
+        confusions=[_cells(part["confusion"]) for _, part in parts],
+        mistakes=_mistakes(run, root) if validated else None,
+        curves=_curves(history, kept),
+        kept=kept,
         recipe=run.recipe_file.read_text(encoding="utf-8"),
         bar=charts.interval_bar,
         score=lambda told: str(metrics.read_score(told)),
     )
-    files.replace_text(run.report_file, page)
     return run.report_file
 
 
-def _curves(history: pd.DataFrame) -> list[str]:
+def _results(run: Run) -> dict[str, Any]:
+    """The run's metrics; those of an older maskgate, which told less, are taken anew."""
+    results = run.metrics()
+    if results["validated"] and any(
+        "share" not in part["confusion"] for part in results["attributes"].values()
+    ):
+        table, probabilities = run.oof()
+        results |= metrics.evaluate(probabilities, table)
+    return results
+
+
+def _parts(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Title and scores of each attribute known, and of the 18 classes where photos know all."""
+    parts = [(name.replace("_", " "), part) for name, part in results["attributes"].items()]
+    return parts + ([("18 classes", results)] if results["fully_labelled"] else [])
+
+
+def _cells(confusion: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Rows of cells: count and share of the true class, each `{"value", "low", "high"}`."""
+    ends = ("value", "low", "high")
+    size = range(len(confusion["value"]))
+    return [
+        [
+            {
+                "count": {end: confusion[end][true][taken] for end in ends},
+                "share": {end: confusion["share"][end][true][taken] for end in ends},
+            }
+            for taken in size
+        ]
+        for true in size
+    ]
+
+
+def _kept(history: pd.DataFrame) -> dict[str, float]:
+    """By fold the epoch whose weights were kept: the first of the best score."""
+    best = history.loc[history.groupby("fold")["valid_score"].idxmax()]
+    return {f"fold {fold}": epoch for fold, epoch in zip(best["fold"], best["epoch"], strict=True)}
+
+
+def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
     wanted = {
         "Training loss": "train_loss",
         "Validation loss": "valid_loss",
@@ -51,31 +91,13 @@ def _curves(history: pd.DataFrame) -> list[str]:
                 f"fold {fold}": list(zip(rows["epoch"], rows[column], strict=True))
                 for fold, rows in history.groupby("fold")
             }
-            drawn.append(charts.lines(series, "epoch", title))
+            drawn.append(charts.lines(series, "epoch", title, kept))
     return drawn
 
 
-def _confusions(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Per table its title, class names and rows of (count, low, high, share of the true class)."""
-    tables = [("All 18 classes", results)] if results["fully_labelled"] else []
-    tables += [(name.replace("_", " "), part) for name, part in results["attributes"].items()]
-    return [
-        {
-            "title": title,
-            "names": [entry["name"] for entry in part["classes"]],
-            "rows": _cells(part["confusion"]),
-        }
-        for title, part in reversed(tables)
-    ]
-
-
-def _cells(confusion: dict[str, Any]) -> list[list[dict[str, float]]]:
-    value, low, high = (np.array(confusion[key]) for key in ("value", "low", "high"))
-    share = value / np.maximum(value.sum(1, keepdims=True), 1)
-    return [
-        [
-            {"count": value[i, j], "low": low[i, j], "high": high[i, j], "share": share[i, j]}
-            for j in range(value.shape[1])
-        ]
-        for i in range(value.shape[0])
-    ]
+def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
+    """How many there are, cards of the worst, and what kept photos from being shown."""
+    found = mistakes.find(*run.oof())
+    mistakes.write(run.mistakes_file, found)
+    cards, faults = mistakes.cards(mistakes.worst(found), root)
+    return {"count": len(found), "cards": cards, "faults": faults, "file": run.mistakes_file.name}
