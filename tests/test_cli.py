@@ -71,6 +71,9 @@ def test_from_people_to_submission(
     (run / "report.html").unlink()
     code, out, _ = call("report", run)
     assert (run / "report.html").stat().st_size > 10_000
+    assert "<img" in (run / "report.html").read_text()
+    assert call("report", run, "--no-photos")[0] == 0
+    assert "<img" not in (run / "report.html").read_text()
 
 
 def refused(call: Call, *arguments: object) -> str:

@@ -222,12 +222,15 @@ def runs(
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    photos: Annotated[
+        bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
+    ] = True,
 ) -> None:
     """Write a run's report.html anew."""
     from maskgate import runs as run_folders
     from maskgate.reports import run as run_report
 
-    typer.echo(run_report.write(run_folders.open_run(run)))
+    typer.echo(run_report.write(run_folders.open_run(run), photos))
 
 
 @app.command()
