@@ -1,5 +1,6 @@
 """The whole product on generated people: train → submit → report, scored against the truth."""
 
+import io
 import shutil
 import time
 from pathlib import Path
@@ -8,16 +9,20 @@ import numpy as np
 import pandas as pd
 import typer
 
-from maskgate import labels, metrics, recipe, submission
-from maskgate.data import sample_people, table
+from maskgate import files, labels, metrics, predict, recipe, submission
+from maskgate.data import drawing, sample_people, table
 from maskgate.errors import MaskgateError
 from maskgate.progress import say, track
+from maskgate.reports import verdicts
 from maskgate.training import crossval
 from maskgate.training.prepare import Order
 
 EVAL_PEOPLE = 60
 SIZE = (96, 72)
 TWINS = 1
+SEED = 1  # of the people on the picture
+# Gender, age and mask of the people on the picture.
+PORTRAITS = ((1, 23, 0), (0, 41, 1), (1, 70, 2), (0, 27, 0), (1, 45, 0), (0, 68, 1))
 
 
 def run(out: Path, people: int) -> None:
@@ -40,7 +45,11 @@ def run(out: Path, people: int) -> None:
     say("4/4 scoring the answers against the generator's truth")
     typer.echo(crossval.told(trained))
     typer.echo(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
-    typer.echo(f"{time.monotonic() - since:.0f} seconds; look at {trained.report_file}")
+    picture = out / "verdicts.png"
+    _draw_verdicts(trained.path, picture)
+    typer.echo(
+        f"{time.monotonic() - since:.0f} seconds; look at {picture} and {trained.report_file}"
+    )
 
 
 def _draw(data: Path, people: int) -> None:
@@ -63,3 +72,20 @@ def _score(answers: Path, data: Path) -> metrics.Score:
     people = table.build(truth.index, truth["person"].astype("str"), mask, gender, nothing, band)
     certain = np.eye(labels.COUNT)[given]
     return metrics.read_score(metrics.evaluate(certain, people)["macro_f1"])
+
+
+def _draw_verdicts(model: Path, picture: Path) -> None:
+    """A few more new people, drawn larger, with what the model says of them."""
+    photos, truth = [], []
+    for number, (gender, age, mask) in enumerate(PORTRAITS):
+        random = np.random.default_rng([SEED, number])
+        face = sample_people.person(random, gender, age)
+        photos.append(drawing.photo(face, labels.MASKS[mask], (534, 400), random))
+        truth.append(int(labels.encode(mask, gender, labels.age_band(age))))
+    buffers = [io.BytesIO() for _ in photos]
+    for photo, buffer in zip(photos, buffers, strict=True):
+        photo.save(buffer, "PNG")
+    probabilities, _ = predict.load(model).probabilities([b.getvalue() for b in buffers])
+    said = predict.described([""] * len(photos), probabilities)
+    whole = verdicts.sheet(photos, said, truth, columns=len(photos))
+    files.replace(picture, lambda beside: whole.save(beside, "PNG"))

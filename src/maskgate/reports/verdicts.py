@@ -1,0 +1,60 @@
+"""A picture of photos with what a model says of them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from maskgate import labels
+
+_PHOTO: Final = (200, 267)  # width, height in pixels
+_GAP: Final = 12
+_LINE: Final = 24
+_COLOURS: Final = dict(zip(labels.MASKS, ("#059669", "#d97706", "#dc2626"), strict=True))
+_INK, _SOFT, _WRONG = "#1f2937", "#6b7280", "#dc2626"
+
+
+def sheet(
+    photos: Sequence[Image.Image], verdicts: pd.DataFrame, truth: Sequence[int], columns: int
+) -> Image.Image:
+    """The photos in rows of `columns`, under each the attributes its verdict (a row of
+    `Predictor.predict`) gives with their probabilities; those that differ from its true label
+    are struck out in red.
+    """
+    width, height = _PHOTO
+    tall = height + (len(labels.ATTRIBUTES) + 1) * _LINE
+    rows = -(-len(photos) // columns)
+    size = (columns * (width + _GAP) + _GAP, rows * (tall + _GAP) + _GAP)
+    whole = Image.new("RGB", size, "white")
+    true = labels.decode(list(truth))
+    for number, photo in enumerate(photos):
+        row, column = divmod(number, columns)
+        left, top = _GAP + column * (width + _GAP), _GAP + row * (tall + _GAP)
+        whole.paste(photo.resize(_PHOTO, Image.Resampling.LANCZOS), (left, top))
+        words = {
+            name: labels.ATTRIBUTES[name][codes[number]]
+            for name, codes in zip(labels.ATTRIBUTES, true, strict=True)
+        }
+        _caption(ImageDraw.Draw(whole), (left, top + height), verdicts.iloc[number], words)
+    return whole
+
+
+def _caption(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], verdict: "pd.Series", true: dict[str, str]
+) -> None:
+    left, top = at
+    width = _PHOTO[0]
+    draw.rectangle((left, top, left + width - 1, top + 7), fill=_COLOURS[verdict["mask"]])
+    font = ImageFont.load_default(17)
+    for line, name in enumerate(labels.ATTRIBUTES):
+        y = top + 14 + line * _LINE
+        said, wrong = str(verdict[name]), verdict[name] != true[name]
+        shown = {"mask": f"mask: {said.replace('_', ' ')}", "age_band": f"{said} years"}
+        words = shown.get(name, said)
+        draw.text((left, y), words, fill=_WRONG if wrong else _INK, font=font)
+        if wrong:
+            end = left + draw.textlength(words, font=font)
+            draw.line((left, y + 11, end, y + 11), fill=_WRONG, width=2)
+        probability = f"{verdict[f'{name}_probability']:.0%}"
+        draw.text((left + width, y), probability, fill=_SOFT, font=font, anchor="ra")

@@ -1,0 +1,33 @@
+import numpy as np
+from PIL import Image
+
+from maskgate import labels, predict
+from maskgate.reports import verdicts
+
+
+def red(sheet: Image.Image) -> int:
+    """How many pixels of the captions are as red as what is struck out."""
+    pixels = np.asarray(sheet).astype(int)
+    return int(((abs(pixels - (0xDC, 0x26, 0x26))).sum(2) < 30).sum())
+
+
+def test_only_what_is_wrong_is_struck_out() -> None:
+    photos = [Image.new("RGB", (60, 80), "grey")] * 3
+    given = [0, 4, 9]  # masks worn or worn incorrectly: no red bar
+    probabilities = np.full((3, labels.COUNT), 0.001)
+    probabilities[range(3), given] = 1 - 0.017
+    said = predict.described(["a", "b", "c"], probabilities)
+    right = verdicts.sheet(photos, said, given, columns=2)
+    wrong = verdicts.sheet(photos, said, [0, 4, 10], columns=2)
+    assert red(right) == 0
+    assert red(wrong) > 100
+    assert right.size == wrong.size
+
+
+def test_photos_stand_in_rows() -> None:
+    one = Image.new("RGB", (60, 80), "blue")
+    said = predict.described(["a"] * 4, np.full((4, labels.COUNT), 1 / labels.COUNT))
+    wide = verdicts.sheet([one] * 4, said, [0] * 4, columns=4)
+    tall = verdicts.sheet([one] * 4, said, [0] * 4, columns=1)
+    assert wide.width > 3 * tall.width
+    assert tall.height > 3 * wide.height
