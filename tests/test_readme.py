@@ -1,0 +1,255 @@
+"""Every command in README.md works: they are run on generated people, in README's order.
+
+A command is a line of a code block that is indented, or fenced as `sh` or as nothing; a block
+fenced as `python`; and a code span of several words that begins with one of RUNNERS. Blocks
+fenced as anything else (`text`, `yaml`) only show something.
+"""
+
+import ast
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from maskgate import cli, recipe
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+# What README calls the reader's own, as globs within the generated people. They are laid into
+# the working folder under README's names, so that its commands work as they stand.
+PLACEHOLDERS = {
+    "PEOPLE": "",
+    "photo.jpg": "eval/images/*",
+    "more-photos": "eval/images",
+}
+# Where README abbreviates, what is meant; a run's three dots are those of the newest.
+ABBREVIATED = {
+    "-m maskgate train …": "-m maskgate train baseline PEOPLE",
+    " RUN": " runs/baseline-…",
+}
+
+QUICK = ["training.epochs=1", "schedule.warmup_epochs=0", "photo.height=32", "photo.width=24",
+         "model.backbone=test_resnet", "model.arguments={}"]  # fmt: skip
+
+
+@dataclass(frozen=True, order=True)
+class Command:
+    """One command: which runner it needs, its text, and variables `NAME=value` set for it."""
+
+    runner: str
+    text: str
+    variables: tuple[str, ...] = ()
+
+
+def commands(text: str) -> list[Command]:
+    """All commands of a page, in its order."""
+    return list(_commands(text))
+
+
+def _commands(text: str) -> Iterator[Command]:
+    for token in MarkdownIt("commonmark").parse(text):
+        if token.type == "fence" and token.info == "python":
+            without_comments = ast.unparse(ast.parse(token.content))
+            yield Command("python code", without_comments)
+        elif token.type == "code_block" or (token.type == "fence" and token.info in ("", "sh")):
+            lines = token.content.replace("\\\n", " ").splitlines()
+            told = [line.removeprefix("$ ").partition("# ")[0].strip() for line in lines]
+            yield from (_command(line) for line in told if line)
+        spans = [span.content for span in token.children or [] if span.type == "code_inline"]
+        yield from (found for found in map(_command, spans) if _is_run(found))
+
+
+def _command(line: str) -> Command:
+    variables = tuple(takewhile(re.compile("[A-Z_]+=").match, line.split()))
+    (text,) = line.split(None, len(variables))[len(variables) :] or [""]
+    return Command(text.partition(" ")[0], text, variables)
+
+
+def _is_run(found: Command) -> bool:
+    """Of code in a line of text: a command with what it works on, and not a mere word."""
+    return found.runner in RUNNERS and found.runner != found.text
+
+
+def _spelled_out(text: str) -> str:
+    """`text` without what is abbreviated. Fails for dots that it does not know."""
+    for short, long in ABBREVIATED.items():
+        text = text.replace(short, long)
+    for name in re.findall(r"runs/([\w-]+)-…", text):
+        (*_, newest) = sorted(Path("runs").glob(f"{name}-" + "?" * 8), key=os.path.getmtime)
+        text = text.replace(f"runs/{name}-…", str(newest))
+    assert "…" not in text, f"tests/test_readme.py does not know what … is in `{text}`"
+    return text
+
+
+def _maskgate(text: str) -> None:
+    smaller = ["--people", "24"] if text.split()[1] == "demo" else []
+    sys.argv = [*shlex.split(text), *smaller]
+    try:
+        cli.main()
+    except SystemExit as error:
+        assert not error.code, f"`{text}` ends with exit code {error.code}"
+    for option, value in zip(sys.argv, sys.argv[1:], strict=False):
+        assert option not in ("-o", "--out") or Path(value).exists()
+
+
+def _torchrun(text: str) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "PET_MASTER_PORT": str(port)}
+    words = [*shlex.split(text), *(QUICK if " train " in text else [])]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+
+
+def _make(text: str) -> None:
+    """The target is there; what it does is tested by itself."""
+    words = [*shlex.split(text), "--dry-run", "--directory", str(ROOT)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def _source(text: str) -> None:
+    """`. .venv/bin/activate` of an environment where the Makefile makes it."""
+    folder = text.split()[1].split("/")[0]
+    assert f"-m venv {folder}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    venv.create(folder)
+    shell = ["sh", "-euc", f'{text} && test "$VIRTUAL_ENV" = "$PWD/{folder}"']
+    done = subprocess.run(shell, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def _python_code(text: str) -> None:
+    exec(compile(text, "README.md", "exec"), {})
+
+
+RUNNERS: dict[str, Callable[[str], None]] = {
+    "maskgate": _maskgate,
+    "torchrun": _torchrun,
+    "make": _make,
+    ".": _source,
+    "python code": _python_code,
+}
+SLOW = {"torchrun"}
+
+
+@pytest.fixture
+def run(
+    people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Command], None]:
+    """`run(command)` in a new working folder, where recipes train for seconds."""
+    for name, pattern in PLACEHOLDERS.items():
+        (tmp_path / name).symlink_to(min(people.parent.glob(f"{people.name}/{pattern}")))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MASKGATE_CACHE", str(cache))
+    monkeypatch.setattr("sys.argv", sys.argv)
+    monkeypatch.setattr("maskgate.demo.EVAL_PEOPLE", 6)
+    load = recipe.load
+    monkeypatch.setattr(
+        recipe, "load", lambda path, overrides=None: load(path, [*(overrides or []), *QUICK])
+    )
+
+    def run(command: Command) -> None:
+        assert command.runner in RUNNERS, f"tests/test_readme.py cannot run `{command.text}`"
+        with monkeypatch.context() as only_here:
+            for variable in command.variables:
+                only_here.setenv(*_spelled_out(variable).split("=", 1))
+            RUNNERS[command.runner](_spelled_out(command.text))
+
+    return run
+
+
+def test_every_command_works(run: Callable[[Command], None]) -> None:
+    found = commands(README.read_text("utf-8"))
+    assert len(found) > 5
+    for command in found:
+        if command.runner not in SLOW:
+            run(command)
+
+
+@pytest.mark.slow
+def test_every_command_of_several_processes_works(run: Callable[[Command], None]) -> None:
+    for command in commands(README.read_text("utf-8")):
+        if command.runner in SLOW:
+            run(command)
+
+
+def test_other_languages_have_the_same_commands() -> None:
+    wanted = sorted(commands(README.read_text("utf-8")))
+    for path in ROOT.glob("README.*.md"):
+        assert sorted(commands(path.read_text("utf-8"))) == wanted, path.name
+
+
+def test_an_unknown_command_is_no_silence(run: Callable[[Command], None]) -> None:
+    with pytest.raises(AssertionError, match="cannot run `frobnicate now`"):
+        run(Command("frobnicate", "frobnicate now"))
+    with pytest.raises(AssertionError, match="what … is"):
+        run(Command("maskgate", "maskgate train baseline …"))
+    with pytest.raises(AssertionError, match="exit code 2"):
+        run(Command("maskgate", "maskgate runs nowhere"))
+
+
+PAGE = """
+Text with `make it` and `maskgate` and `folds.file=…`, and [`maskgate
+runs`](x.md).
+
+    make demo       # draws people
+    maskgate predict \\
+        a.jpg
+
+```sh
+$ unknown thing
+# a comment
+A=1 B_C=x/y maskgate submit RUN
+```
+```text
+maskgate is only shown here
+```
+- `torchrun x` in a list
+
+```python
+import maskgate  # 설명
+```
+"""
+
+
+def test_commands_are_found_wherever_they_stand() -> None:
+    found = commands(PAGE)
+    assert [(command.runner, " ".join(command.text.split())) for command in found] == [
+        ("make", "make it"),
+        ("maskgate", "maskgate runs"),
+        ("make", "make demo"),
+        ("maskgate", "maskgate predict a.jpg"),
+        ("unknown", "unknown thing"),
+        ("maskgate", "maskgate submit RUN"),
+        ("torchrun", "torchrun x"),
+        ("python code", "import maskgate"),
+    ]
+    assert [command.variables for command in found if command.variables] == [("A=1", "B_C=x/y")]
+
+
+def test_links_lead_somewhere_and_every_page_is_linked() -> None:
+    """README is the index of docs/, by itself or by a page it links."""
+    waiting, seen = [README], set[Path]()
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        for target in re.findall(r"\]\((?!\w+:)([^)#]+)[^)]*\)", page.read_text("utf-8")):
+            linked = (page.parent / target).resolve()
+            assert linked.exists(), f"{page.name} links {target}, which is not there"
+            if linked.suffix == ".md" and linked not in {*seen, *waiting}:
+                waiting.append(linked)
+    pages = {*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")}
+    assert not pages - seen, "README does not lead to these pages"
