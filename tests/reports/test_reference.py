@@ -88,8 +88,9 @@ def test_every_table_that_names_are_looked_up_in_is_there() -> None:
                 place = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
                 name = ast.unparse(node.args[2])
                 table = eval(name, vars(importlib.import_module(place)))
-                assert id(table) in known, f"{place}: add {name} to TABLES"
-                found += 1
+                if any(map(callable, table.values())):  # not the names alone, of timm's
+                    assert id(table) in known, f"{place}: add {name} to TABLES"
+                    found += 1
     assert found >= len(known)
 
 
