@@ -22,7 +22,7 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
     assert {path.name for path in trained.iterdir() if path.name[0] != "."} == {
         "recipe.yaml", "run.json", "folds.csv", "photos.parquet", "history.csv", "oof.parquet",
-        "metrics.json", "report.html", "fold-0", "fold-1",
+        "metrics.json", "mistakes.csv", "report.html", "fold-0", "fold-1",
     }  # fmt: skip
     history = run.history()
     assert history[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
