@@ -95,20 +95,6 @@ def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
     assert "cannot be shown" not in without
 
 
-def test_the_report_of_a_run_without_shares_in_its_metrics_is_the_same(
-    trained: Path, tmp_path: Path
-) -> None:
-    run = copied(trained, tmp_path)
-    page = run_report.write(run).read_text()
-    results = run.metrics()
-    for part in (results, *results["attributes"].values()):
-        del part["confusion"]["share"]
-        for entry in part["classes"]:
-            del entry["people"]
-    run.metrics_file.write_text(json.dumps(results))
-    assert run_report.write(run).read_text() == page
-
-
 def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) -> None:
     assert 'class="ring"' not in run_report.write(runs.open_run(trained)).read_text()
     score = runs.open_run(trained).metrics()["score"]

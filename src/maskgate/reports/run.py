@@ -15,11 +15,11 @@ def write(run: Run, photos: bool = True) -> Path:
 
     Without `photos` the page shows no photo of anyone.
     """
-    status, results, history = run.status(), _results(run), run.history()
+    status, results, history = run.status(), run.metrics(), run.history()
     validated = results["validated"]
     parts = _parts(results) if validated else []
     kept = _kept(history) if results.get("selection") == "best" else {}
-    root = Path(status.get("root", status["data"])) if photos else None
+    root = Path(status["root"]) if photos else None
     pages.write(
         run.report_file,
         "run.html",
@@ -36,17 +36,6 @@ def write(run: Run, photos: bool = True) -> Path:
         score=lambda told: str(metrics.read_score(told)),
     )
     return run.report_file
-
-
-def _results(run: Run) -> dict[str, Any]:
-    """The run's metrics; those of an older maskgate, which told less, are taken anew."""
-    results = run.metrics()
-    if results["validated"] and any(
-        "share" not in part["confusion"] for part in results["attributes"].values()
-    ):
-        table, probabilities = run.oof()
-        results |= metrics.evaluate(probabilities, table)
-    return results
 
 
 def _parts(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
