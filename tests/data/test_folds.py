@@ -276,3 +276,24 @@ def test_fold_numbers_below_never_are_refused(written: Written) -> None:
     edited(path, "005", -2)
     with pytest.raises(MaskgateError, match="folds"):
         folds.read(path, photos, cluster)
+
+
+# ---------------------------------------------------------------------------- twins
+
+
+def test_pairs_of_photos_join_their_people() -> None:
+    photos = made(6, photos=2)
+    pairs = np.array([[1, 2], [3, 9], [0, 3]])  # people 0 and 1, 1 and 4, 0 and 1 again
+    twins = folds.joined(photos, pairs)
+    people = pd.Series(photos.table["person"]).groupby(twins.cluster).unique()
+    assert sorted(map(list, people)) == [["000", "001", "004"], ["002"], ["003"], ["005"]]
+    assert twins.largest == 3
+    assert twins.pairs[0] == ("000/1.jpg", "001/0.jpg")
+    assert len(twins.pairs) == 3
+
+
+@pytest.mark.parametrize("pairs", [np.empty((0, 2), dtype=np.int64), np.array([], dtype=np.int64)])
+def test_without_pairs_everybody_is_alone(pairs: Ints) -> None:
+    twins = folds.joined(made(4), pairs)
+    assert len(np.unique(twins.cluster)) == 4
+    assert (twins.pairs, twins.largest) == ([], 1)

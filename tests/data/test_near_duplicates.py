@@ -1,6 +1,7 @@
 """Twins are found whatever was done to them, strangers are not, and few pairs are looked at."""
 
 import io
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 from maskgate import pixels
 from maskgate.data import folds, layouts, near_duplicates
+from maskgate.data.near_duplicates import Thumbnails
 from maskgate.data.table import Photos
 from maskgate.pixels import Pixels
 
@@ -41,10 +43,17 @@ CHANGES: dict[str, Change] = {
     "turned back": lambda image: window(image.rotate(-3, CUBIC), 0.03, 0.03, 0.94),
     "brightened": lambda image: ImageEnhance.Brightness(image).enhance(1.25),
     "darkened": lambda image: ImageEnhance.Brightness(image).enhance(0.6),
+    "mirrored": ImageOps.mirror,
     "all": lambda image: jpeg(
         window(ImageEnhance.Brightness(image).enhance(1.1).rotate(1.5, CUBIC), 0.02, 0.02, 0.95)
     ),
+    "all, mirrored": lambda image: CHANGES["all"](ImageOps.mirror(image)),
 }
+
+
+def rows_of(thumbnails: Pixels) -> Thumbnails:
+    """What gives the pictures of rows when all are in memory."""
+    return lambda rows: thumbnails[rows]
 
 
 class Case:
@@ -65,7 +74,7 @@ class Case:
         both = pd.concat([table, again], ignore_index=True)
         self.doubled = Photos(self.photos.root, both)
         self.doubled_thumbnails = np.concatenate([self.thumbnails, np.stack(changed)])
-        self.twins = folds.find_twins(self.doubled, self.doubled_thumbnails)
+        self.twins = folds.find_twins(self.doubled, rows_of(self.doubled_thumbnails))
         planted = pd.read_csv(root / "truth" / "planted.csv")
         planted = planted[planted["kind"] == "twin"]
         self.planted = {row.person: row.detail.rsplit(" ", 1)[1] for row in planted.itertuples()}
@@ -83,7 +92,7 @@ def groups(photos: Photos, cluster: npt.NDArray[np.int64]) -> set[frozenset[str]
 
 
 def test_of_the_sample_people_just_the_planted_twins_are_joined(case: Case) -> None:
-    twins = folds.find_twins(case.photos, case.thumbnails)
+    twins = folds.find_twins(case.photos, rows_of(case.thumbnails))
     joined = {group for group in groups(case.photos, twins.cluster) if len(group) > 1}
     assert joined == {frozenset(pair) for pair in case.planted.items()}
     assert len(joined) == 2
@@ -117,34 +126,11 @@ def test_twins_always_share_a_fold(kind: str, split: int, case: Case) -> None:
 def test_each_change_alone_is_confirmed_on_most_photos(case: Case) -> None:
     count = len(case.thumbnails)
     rows = np.arange(0, count, 2)
-    pairs = np.stack([rows, rows + count], axis=1)
-    same = near_duplicates.confirmed(pairs, case.doubled_thumbnails, chunk=50)
     change = case.photos.table["person"].map(case.change).iloc[rows]
+    pairs = np.stack([rows, rows + count, change.str.endswith("mirrored")], axis=1)
+    same = near_duplicates.confirmed(pairs, rows_of(case.doubled_thumbnails))
     for name, share in pd.Series(same).groupby(change.to_numpy()).mean().items():
         assert share >= (1 if name == "copied" else 0.5), name
-
-
-def test_similarity_does_not_depend_on_brightness_or_contrast(case: Case) -> None:
-    first = case.thumbnails[::9]
-    second = case.thumbnails[1::9][: len(first)]
-    dim = (first // 4 + 100).astype(np.uint8)
-    assert (near_duplicates.similarity(first, dim) > 0.995).all()
-    assert (near_duplicates.similarity(first, first) > 0.99999).all()
-    scaled = (second // 2 + 60).astype(np.uint8)
-    np.testing.assert_allclose(
-        near_duplicates.similarity(first, second),
-        near_duplicates.similarity(first, scaled),
-        atol=0.03,
-    )
-
-
-def test_similarity_of_unmoved_pictures_is_their_correlation() -> None:
-    random = np.random.default_rng(0)
-    first = random.integers(0, 256, (1, 64, 48), dtype=np.uint8)
-    inverse = 255 - first
-    found = near_duplicates.similarity(first, inverse)
-    assert found[0] < 0
-    assert near_duplicates.similarity(first, first)[0] == pytest.approx(1, abs=1e-4)
 
 
 def test_blank_pictures_join_nobody() -> None:
@@ -153,8 +139,8 @@ def test_blank_pictures_join_nobody() -> None:
     blank = np.stack([np.full((64, 48), level, dtype=np.uint8) for level in levels])
     noisy = (128 + random.integers(-1, 2, (6, 64, 48))).astype(np.uint8)
     pictures = np.concatenate([blank, noisy])
-    every = np.array([(i, j) for i in range(14) for j in range(14) if i != j])
-    assert not near_duplicates.confirmed(every, pictures).any()
+    every = np.array([(i, j, i & 1) for i in range(14) for j in range(14) if i != j])
+    assert not near_duplicates.confirmed(every, rows_of(pictures)).any()
     count = len(pictures)
     table = pd.DataFrame(
         {
@@ -163,7 +149,7 @@ def test_blank_pictures_join_nobody() -> None:
             "mask": np.zeros(count, dtype=np.int8),
         }
     )
-    twins = folds.find_twins(Photos(Path(), table), pictures)
+    twins = folds.find_twins(Photos(Path(), table), rows_of(pictures))
     assert twins.pairs == []
     assert twins.largest == 1
 
@@ -177,57 +163,154 @@ def test_a_hash_depends_on_content_and_hardly_on_light(case: Case) -> None:
     assert np.median(others) > near_duplicates.FAR
 
 
-def brute_force(
-    hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64]
-) -> dict[tuple[int, int], int]:
-    """Distance of every pair of rows that is to be found."""
-    found = {}
+def test_the_hash_of_a_mirrored_photo_is_known_without_it(case: Case) -> None:
+    hashes = near_duplicates.perceptual_hash(case.thumbnails)
+    mirrored = near_duplicates.perceptual_hash(case.thumbnails[:, :, ::-1])
+    assert np.bitwise_count(hashes ^ mirrored).max() > near_duplicates.FAR
+    np.testing.assert_array_equal(mirrored, hashes ^ near_duplicates.MIRROR)
+
+
+class Recorder:
+    """Gives thumbnails, and keeps how many were asked for at once."""
+
+    def __init__(self, thumbnails: Pixels) -> None:
+        self.thumbnails, self.asked = thumbnails, [0]
+
+    def __call__(self, rows: npt.NDArray[np.int64]) -> Pixels:
+        self.asked.append(len(rows))
+        return self.thumbnails[rows]
+
+
+def test_hashes_are_those_of_all_photos_at_once_but_only_a_chunk_is_in_memory(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = near_duplicates.perceptual_hash(case.thumbnails)
+    for chunk in (1, 50, len(whole), len(whole) + 1):
+        monkeypatch.setattr(near_duplicates, "_CHUNK", chunk)
+        recorder = Recorder(case.thumbnails)
+        found = near_duplicates.hashes(recorder, len(whole))
+        np.testing.assert_array_equal(found, whole)
+        assert max(recorder.asked) == min(chunk, len(whole))
+    assert near_duplicates.hashes(recorder, 0).shape == (0,)
+
+
+def test_the_search_never_asks_for_all_thumbnails(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_duplicates, "_CHUNK", 20)
+    recorder = Recorder(case.doubled_thumbnails)
+    twins = folds.find_twins(case.doubled, recorder)
+    assert max(recorder.asked) == 20
+    assert sum(recorder.asked) > len(case.doubled_thumbnails)
+    assert twins.pairs == case.twins.pairs
+
+
+Found = dict[tuple[int, int, int], int]
+
+
+def brute_force(hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64]) -> Found:
+    """Distance of every pair of rows that is to be found, mirrored (1) or not (0)."""
+    found: Found = {}
     for row in range(len(hashes)):
         rest = np.arange(row + 1, len(hashes))
-        far = np.bitwise_count(hashes[row] ^ hashes[rest])
-        keep = (far <= near_duplicates.FAR) & (person[rest] != person[row])
-        found |= {(row, int(r)): int(d) for r, d in zip(rest[keep], far[keep], strict=True)}
+        for mirrored, mirror in enumerate((np.uint64(0), near_duplicates.MIRROR)):
+            far = np.bitwise_count(hashes[row] ^ hashes[rest] ^ mirror)
+            keep = (far <= near_duplicates.FAR) & (person[rest] != person[row])
+            near = zip(rest[keep], far[keep], strict=True)
+            found |= {(row, int(other), mirrored): int(distance) for other, distance in near}
     return found
 
 
-@pytest.mark.parametrize("count", [50, 3000])
+def flipped(hashes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.uint64]:
+    """The hashes (N,) with as many of their bits turned over, in each one others."""
+    random = np.random.default_rng(bits)
+    turned = np.zeros((len(hashes), 64), dtype=np.uint8)
+    turned[:, :bits] = 1
+    return hashes ^ np.packbits(random.permuted(turned, axis=1), axis=1).view(np.uint64)[:, 0]
+
+
+@pytest.mark.parametrize("count", [20, 50, 3000])
 def test_candidates_are_those_of_brute_force(count: int) -> None:
     random = np.random.default_rng(count)
     hashes = random.integers(0, 2**64, count, dtype=np.uint64, endpoint=False)
-    for row in range(count // 3):  # the last third: the first, with up to six bits flipped
-        flips = random.choice(64, row % 7, replace=False)
-        flipped = hashes[row]
-        for bit in flips:
-            flipped ^= np.uint64(1) << np.uint64(bit)
-        hashes[count - 1 - row] = flipped
+    third = count // 3  # the last third: the first again, changed a little, each other one mirrored
+    for bits in range(7):
+        at = np.arange(bits, third, 7)
+        mirror = np.where(at % 2, near_duplicates.MIRROR, np.uint64(0))
+        hashes[count - 1 - at] = flipped(hashes[at], bits) ^ mirror
     person = random.integers(0, count // 2, count)
     wanted = brute_force(hashes, person)
     found = near_duplicates.candidates(hashes, person)
-    assert found.shape == (len(found), 2)
+    assert found.shape == (len(found), 3)
     assert (found[:, 0] < found[:, 1]).all()
-    told = [tuple(pair) for pair in found.tolist()]
+    told: list[tuple[int, int, int]] = [tuple(pair) for pair in found.tolist()]
     assert len(set(told)) == len(told)
     assert set(told) <= set(wanted)
     close = {pair for pair, distance in wanted.items() if distance <= 6}
-    assert len(close) >= count // 8
+    assert {mirrored for *_, mirrored in close} == {0, 1}
+    assert len(close) >= count // 5
     assert len(close & set(told)) >= 0.99 * len(close)
     assert len(told) >= 0.95 * len(wanted)
     again = near_duplicates.candidates(hashes, person)
     np.testing.assert_array_equal(found, again)
 
 
+@pytest.mark.parametrize(("room", "most"), [(10**9, 5), (4 * 200, 4), (0, 3)])
+def test_of_many_alike_the_nearest_are_proposed(
+    room: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_duplicates, "NEAREST", (3, 5))
+    monkeypatch.setattr(near_duplicates, "PROPOSED", room)
+    monkeypatch.setattr(near_duplicates, "WINDOW", 200)  # all pairs are seen
+    centre = np.full(50, 123456789, dtype=np.uint64)
+    hashes = np.concatenate([flipped(centre, bits) for bits in (4, 5, 6, 7)])
+    person = np.arange(200) // 2
+    every = brute_force(hashes, person)
+    assert len(every) > 12_000
+    distances: list[list[int]] = [[] for _ in range(200)]
+    for (a, b, _), far in every.items():
+        distances[a].append(far)
+        distances[b].append(far)
+    last = [sorted(theirs)[most - 1] for theirs in distances]  # of the nearest of each row
+    found = near_duplicates.candidates(hashes, person)
+    told: set[tuple[int, int, int]] = {tuple(pair) for pair in found.tolist()}
+    assert told >= {(a, b, m) for (a, b, m), far in every.items() if far < max(last[a], last[b])}
+    assert all(every[a, b, m] <= max(last[a], last[b]) for a, b, m in told)
+    assert 200 * most / 2 <= len(told) <= 200 * most
+
+
+def test_more_photos_than_a_pair_has_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "_ROW_BITS", 4)
+    hashes = np.zeros(16, dtype=np.uint64)
+    assert near_duplicates.candidates(hashes[:15], np.arange(15))[:, :2].max() == 14
+    with pytest.raises(ValueError, match="16 photos"):
+        near_duplicates.candidates(hashes, np.arange(16))
+
+
 def test_candidates_of_none_or_one() -> None:
     for count in (0, 1):
         rows = np.arange(count)
-        assert near_duplicates.candidates(rows.astype(np.uint64), rows).shape == (0, 2)
+        assert near_duplicates.candidates(rows.astype(np.uint64), rows).shape == (0, 3)
 
 
 def test_many_equal_hashes_give_few_pairs_and_still_form_one_cluster() -> None:
     count = 5000
     hashes, person = np.full(count, 12345, dtype=np.uint64), np.arange(count)
     pairs = near_duplicates.candidates(hashes, person)
-    assert len(pairs) <= count * near_duplicates.WINDOW
+    assert len(pairs) <= count * near_duplicates.NEAREST[1]
     assert len(np.unique(near_duplicates.clusters(person, pairs))) == 1
+
+
+def test_memory_is_bounded_where_all_hashes_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 20_000
+    monkeypatch.setattr(near_duplicates, "PROPOSED", 0)
+    monkeypatch.setattr(near_duplicates, "ORDERS", 2)
+    tracemalloc.start()
+    pairs = near_duplicates.candidates(np.zeros(count, dtype=np.uint64), np.arange(count))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(pairs) >= near_duplicates.NEAREST[0] * count / 2
+    assert peak < 150 * near_duplicates.NEAREST[0] * count  # all at once: 500
 
 
 def test_a_twin_is_found_beside_a_hundred_equal_photos_of_one_person() -> None:
@@ -237,7 +320,7 @@ def test_a_twin_is_found_beside_a_hundred_equal_photos_of_one_person() -> None:
         person[place] = 1
         pairs = near_duplicates.candidates(hashes, person)
         assert len(pairs) > 0
-        assert (pairs == place).any(axis=1).all()
+        assert (pairs[:, :2] == place).any(axis=1).all()
 
 
 def test_the_number_of_candidates_grows_with_the_photos_and_not_their_square() -> None:
@@ -265,9 +348,9 @@ def test_the_pairs_are_remembered(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "new" / "twins.json"
-    first = folds.find_twins(case.photos, case.thumbnails, file)
+    first = folds.find_twins(case.photos, rows_of(case.thumbnails), file)
     monkeypatch.setattr(near_duplicates, "perceptual_hash", lambda t: pytest.fail("searched anew"))
-    again = folds.find_twins(case.photos, case.thumbnails, file)
+    again = folds.find_twins(case.photos, rows_of(case.thumbnails), file)
     np.testing.assert_array_equal(again.cluster, first.cluster)
     assert (again.pairs, again.largest) == (first.pairs, first.largest)
 
@@ -283,9 +366,9 @@ def test_a_memory_cut_short_does_no_harm(
     file = tmp_path / "twins.json"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "write_text", killed)
-        folds.find_twins(case.photos, case.thumbnails, file)
+        folds.find_twins(case.photos, rows_of(case.thumbnails), file)
     for _ in range(2):
-        assert folds.find_twins(case.photos, case.thumbnails, file).largest == 2
+        assert folds.find_twins(case.photos, rows_of(case.thumbnails), file).largest == 2
 
 
 def test_a_thumbnail_is_the_whole_photo_in_grey() -> None:

@@ -15,9 +15,9 @@ import pandas as pd
 
 from maskgate import files
 from maskgate.data import near_duplicates
+from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.pixels import Pixels
 
 NEVER: Final = -1  # the fold of people who are trained on and never validated on
 
@@ -32,27 +32,30 @@ class Twins:
     largest: int
 
 
-def find_twins(photos: Photos, thumbnails: Pixels, remembered: Path | None = None) -> Twins:
-    """Near-duplicates across people, from the rows' thumbnails (N, 64, 48).
+def find_twins(photos: Photos, thumbnails: Thumbnails, remembered: Path | None = None) -> Twins:
+    """Near-duplicates across people; `thumbnails` gives the pictures (n, 64, 48) of n rows.
 
     The search is a function of the table and the thumbnails; `remembered` is a file that
     keeps its result between runs of the same data.
     """
-    person, _ = pd.factorize(photos.table["person"])
     if remembered is not None and remembered.exists():
-        pairs = np.array(json.loads(remembered.read_text()), dtype=np.int64).reshape(-1, 2)
-    else:
-        hashes = near_duplicates.perceptual_hash(thumbnails)
-        pairs = near_duplicates.candidates(hashes, person)
-        pairs = pairs[near_duplicates.confirmed(pairs, thumbnails)]
-        if remembered is not None:
-            remembered.parent.mkdir(parents=True, exist_ok=True)
-            files.replace_text(remembered, json.dumps(pairs.tolist()))
+        return joined(photos, np.array(json.loads(remembered.read_text()), dtype=np.int64))
+    person, _ = pd.factorize(photos.table["person"])
+    pairs = near_duplicates.find(thumbnails, person)
+    if remembered is not None:
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        files.replace_text(remembered, json.dumps(pairs.tolist()))
+    return joined(photos, pairs)
+
+
+def joined(photos: Photos, pairs: Pairs) -> Twins:
+    """The people whom `pairs` (P, 2) of rows that show one shot join."""
+    pairs = pairs.reshape(-1, 2)
+    person, _ = pd.factorize(photos.table["person"])
     of_person = near_duplicates.clusters(person, pairs)
     names = photos.table["photo"].to_numpy()
     largest = int(np.bincount(of_person).max()) if len(of_person) else 0
-    shown = [(names[a], names[b]) for a, b in pairs]
-    return Twins(of_person[person], shown, largest)
+    return Twins(of_person[person], [(names[a], names[b]) for a, b in pairs], largest)
 
 
 def split(
@@ -74,8 +77,8 @@ def split(
         return np.full(len(cluster), NEVER)
     if len(clusters) < max(2, count if kind == "kfold" else 2):
         raise MaskgateError(
-            f"{photos.root}: {len(clusters)} people cannot be split in {count} folds; lower"
-            " folds.count or add photos"
+            f"{photos.root.resolve()}: {len(clusters)} people cannot be split in {count} folds;"
+            " lower folds.count or add photos"
         )
     shuffled = clusters.sample(frac=1, random_state=seed)
     dealt = shuffled.sort_values(["first", "size"], kind="stable")
@@ -125,11 +128,13 @@ def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDAr
         rows = rows[["person", "fold"]].drop_duplicates()
     except (OSError, ValueError, KeyError) as error:
         raise MaskgateError(
-            f"{path}: not a fold file with columns person,fold ({error})"
+            f"{path}: not a fold file with columns person,fold ({error}); give a run's folds.csv"
         ) from error
     twice = rows.loc[rows["person"].duplicated(), "person"].tolist()
     if twice:
-        raise MaskgateError(f"{path}: leaks, these people are in two folds: {listed(twice)}")
+        raise MaskgateError(
+            f"{path}: leaks, these people are in two folds: {listed(twice)}; give each one fold"
+        )
     odd = rows.loc[rows["fold"] < NEVER, "person"].tolist()
     if odd:
         raise MaskgateError(f"{path}: folds are 0, 1, … or {NEVER}; odd for {listed(odd)}")

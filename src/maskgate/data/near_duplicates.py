@@ -1,12 +1,13 @@
 """Photos of one shot under two names: perceptual hashes propose pairs, pixels confirm them.
 
-Twins are re-encoded, brightened, shifted, zoomed or turned by a few percent, so their
-64-bit hashes differ in up to a quarter of the bits. Locality-sensitive hashing (random
-samples of bits, Indyk & Motwani 1998) proposes pairs in time linear in the number of
-photos; a pair counts only if one picture, registered onto the other (Lucas–Kanade with a
-similarity transform), correlates with it above CONFIRMED.
+Twins are re-encoded, brightened, shifted, zoomed, turned by a few percent or mirrored, so
+their 64-bit hashes differ in up to a quarter of the bits. Sorted by their bits in a random
+order, near hashes come to lie side by side (Charikar 2002); many such orders propose pairs
+in time linear in the number of photos. A pair counts only if one picture, registered onto
+the other, correlates with it above CONFIRMED.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -16,22 +17,30 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from maskgate.data.registration import shrink, similarity
 from maskgate.pixels import Pixels
 from maskgate.progress import track
 
 Hashes = npt.NDArray[np.uint64]
+Packed = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
+Thumbnails = Callable[[npt.NDArray[np.int64]], Pixels]  # rows (n,) → their pictures (n, 64, 48)
 
-VERSION: Final = 1  # raised by whatever changes the pairs found: results are remembered by it
+VERSION: Final = 2  # raised by whatever changes the pairs found: results are remembered by it
 THUMBNAIL: Final = (64, 48)  # height, width
 FAR: Final = 16  # bits: pairs further apart are not looked at
-TABLES: Final = 96
-WINDOW: Final = 48  # neighbours looked at in a bucket: bounds the work where many hashes are equal
-# Of 918,000 pairs of people the six true twins correlate above .992, the next pair at .951.
+ORDERS: Final = 96
+WINDOW: Final = 48  # neighbours looked at on each side in an order
+# Where many people look alike, a photo proposes only its nearest pairs: at most 64, and fewer,
+# down to 8, where all photos together would propose more than 16 million.
+NEAREST: Final = (8, 64)
+PROPOSED: Final = 16_000_000
+MIRROR: Final = np.uint64(0x5555_5555_5555_5555)  # bits that turn over when a photo is mirrored
+# Of 90,000 pairs of people the six true twins correlate above .987, the next pair at .960, be
+# it mirrored or not.
 CONFIRMED: Final = 0.975
-# Registration from coarse to fine: shrink by, iterations, correlation needed to go on.
-_LEVELS: Final = ((4, 5, 0.94), (2, 6, 0.96), (1, 20, 1.0))
-_UNALIGNED: Final = 0.6  # correlation at the coarsest level before any registration
+_CHUNK: Final = 2048  # pictures or pairs in memory at a time
+_ROW_BITS: Final = 28  # of a row's number where a pair is packed into 64 bits
 
 
 def thumbnail(image: Image.Image) -> Pixels:
@@ -40,158 +49,142 @@ def thumbnail(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX))
 
 
-def perceptual_hash(thumbnails: Pixels) -> Hashes:
-    """64-bit DCT hashes (N,) of thumbnails (N, 64, 48): which low frequencies exceed the median."""
-    small = thumbnails.reshape(-1, 32, 2, 24, 2).mean(axis=(2, 4), dtype=np.float32)
-    frequencies = dctn(small, axes=(1, 2), norm="ortho")[:, :8, :8].reshape(-1, 64)
-    above = frequencies > np.median(frequencies[:, 1:], axis=1, keepdims=True)
-    return np.packbits(above, axis=1).view(np.uint64)[:, 0]
+def find(thumbnails: Thumbnails, person: npt.NDArray[np.integer]) -> Pairs:
+    """Pairs (P, 2) of rows that show one shot of two people; `person` are codes (N,)."""
+    pairs = candidates(hashes(thumbnails, len(person)), person)
+    return np.unique(pairs[confirmed(pairs, thumbnails), :2], axis=0)
+
+
+def hashes(thumbnails: Thumbnails, count: int) -> Hashes:
+    """Perceptual hashes (N,) of rows 0…count-1, a chunk of pictures in memory at a time."""
+    starts = range(0, count, _CHUNK)
+    found = [np.empty(0, dtype=np.uint64)]
+    for start in track(starts, f"hashing photos (× {_CHUNK})", len(starts)):
+        found.append(perceptual_hash(thumbnails(np.arange(start, min(start + _CHUNK, count)))))
+    return np.concatenate(found)
+
+
+def perceptual_hash(pictures: Pixels) -> Hashes:
+    """64-bit hashes (N,) of thumbnails (N, 64, 48): the signs of the lowest DCT frequencies.
+
+    Mirrored left to right, a picture's odd horizontal frequencies change their sign: its
+    hash is that of the picture ^ MIRROR.
+    """
+    frequencies = dctn(shrink(pictures, 2), axes=(1, 2))[:, :8, :8].reshape(-1, 64)
+    return np.packbits(frequencies > 0, axis=1).view(np.uint64)[:, 0]
 
 
 def candidates(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
-    """Pairs (P, 2) of rows of two people whose hashes differ in at most FAR bits.
+    """Pairs (P, 3) of rows of two people: row, row, and 1 where the second is to be mirrored.
 
-    `person` are codes (N,). Near pairs are found nearly always, far ones often: at 12 bits
-    998 of 1,000 among 20,000 photos, 790 among a million; twins have several photos.
+    `person` are codes (N,). The hashes of a pair differ in at most FAR bits, and one photo is
+    among the nearest found for the other. Near pairs are found nearly always, far ones often:
+    of 12 bits, 95 of 100 among a million random hashes; twins have several photos.
     """
     count = len(hashes)
-    if count < 2:
-        return np.empty((0, 2), dtype=np.int64)
-    width = int(np.clip(np.log2(count) - 2, 6, 20))
+    if count >> _ROW_BITS:
+        raise ValueError(f"{count} photos are more than a pair has room for")
     random = np.random.default_rng(seed)
-    found: list[Pairs] = []
-    for _ in track(range(TABLES), "looking for near-duplicates", TABLES):
-        sample = np.uint64(0)
-        for bit in random.choice(64, width, replace=False):
-            sample |= np.uint64(1) << np.uint64(bit)
-        found.append(_bucket_pairs(hashes, hashes & sample, person))
-    flat = np.unique(np.concatenate([pairs[:, 0] * count + pairs[:, 1] for pairs in found]))
-    return np.stack([flat // count, flat % count], axis=1)
+    most = int(np.clip(PROPOSED // max(count, 1), *NEAREST))
+    limit = np.full(count, FAR + 1, dtype=np.uint8)  # a photo's pairs this far are not wanted
+    kept, fresh, waiting = np.empty(0, dtype=np.uint64), [], 0
+    for _ in track(range(ORDERS), "looking for near-duplicates", ORDERS):
+        for found in _neighbours(hashes, person, limit, random.permutation(64)):
+            fresh.append(found)
+            waiting += len(found)
+            if waiting > most * count:
+                kept = _nearest(np.concatenate([kept, *fresh]), most, limit)
+                fresh, waiting = [], 0
+    a, _, b, mirrored = _unpacked(_nearest(np.concatenate([kept, *fresh]), most, limit))
+    both = _packed(np.minimum(a, b), np.uint64(0), np.maximum(a, b), mirrored)
+    a, _, b, mirrored = _unpacked(_distinct(both))
+    return np.stack([a, b, mirrored], axis=1).astype(np.int64)
 
 
-def _bucket_pairs(hashes: Hashes, bucket: Hashes, person: npt.NDArray[np.integer]) -> Pairs:
-    order = np.lexsort((hashes, bucket))
-    sorted_bucket = bucket[order]
-    pairs = []
-    for step in range(1, min(WINDOW, len(order) - 1) + 1):
-        at = np.flatnonzero(sorted_bucket[step:] == sorted_bucket[:-step])
-        if not len(at):
-            break
-        left, right = order[at], order[at + step]
-        near = np.bitwise_count(hashes[left] ^ hashes[right]) <= FAR
-        near &= person[left] != person[right]
-        left, right = left[near], right[near]
-        pairs.append(np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1))
-    return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
+def _neighbours(
+    hashes: Hashes,
+    person: npt.NDArray[np.integer],
+    limit: npt.NDArray[np.uint8],
+    bits: npt.NDArray[np.integer],
+) -> Iterator[Packed]:
+    """Pairs that lie within WINDOW of each other when sorted by `bits`, packed both ways round.
+
+    Of a photo and its mirror picture the one that sorts first stands for both, so that mirrored
+    twins meet as well.
+    """
+    key = _shuffled(hashes, bits)
+    mirror = key ^ _shuffled(np.array([MIRROR]), bits)
+    order = np.argsort(np.minimum(key, mirror), kind="stable")
+    turned = (mirror < key)[order]
+    key, person, limit = np.minimum(key, mirror)[order], person[order], limit[order]
+    row = order.astype(np.uint64)
+    for step in range(1, min(WINDOW, len(key) - 1) + 1):
+        distance = np.bitwise_count(key[step:] ^ key[:-step])
+        left = np.flatnonzero(distance < np.maximum(limit[step:], limit[:-step]))
+        left = left[person[left] != person[left + step]]
+        right, far = left + step, distance[left].astype(np.uint64)
+        mirrored = turned[left] ^ turned[right]
+        yield _packed(row[left], far, row[right], mirrored)
+        yield _packed(row[right], far, row[left], mirrored)
 
 
-def confirmed(pairs: Pairs, thumbnails: Pixels, chunk: int = 2048) -> npt.NDArray[np.bool_]:
-    """Which pairs (P, 2) of rows of `thumbnails` (N, 64, 48) show one shot, (P,)."""
+def _shuffled(hashes: Hashes, bits: npt.NDArray[np.integer]) -> Hashes:
+    """The hashes (N,) with bit k moved to place bits[k]: eight look-ups, one a byte."""
+    values = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    places = np.uint64(1) << bits.astype(np.uint64).reshape(8, 8)
+    moved = np.zeros(len(hashes), dtype=np.uint64)
+    for byte, place in enumerate(places):
+        at = (hashes >> np.uint64(8 * byte)).astype(np.uint8)
+        moved |= (values * place).sum(axis=1, dtype=np.uint64)[at]
+    return moved
+
+
+def _nearest(packed: Packed, most: int, limit: npt.NDArray[np.uint8]) -> Packed:
+    """At most `most` pairs of every first row; lowers its `limit` where it has that many."""
+    packed = _distinct(packed)
+    row = (packed >> np.uint64(_ROW_BITS + 7)).astype(np.int64)
+    kept = np.ones(len(row), dtype=np.bool_)
+    kept[most:] = row[most:] != row[:-most]
+    packed = packed[kept]
+    counts = np.bincount(row[kept], minlength=len(limit))
+    full = counts == most
+    limit[full] = _unpacked(packed[np.cumsum(counts)[full] - 1])[1]
+    return packed
+
+
+def _distinct(packed: Packed) -> Packed:
+    """Sorted, each once. Sorts `packed` itself, in a fifth of the time of np.unique."""
+    packed.sort()
+    first = np.ones(len(packed), dtype=np.bool_)
+    first[1:] = packed[1:] != packed[:-1]
+    return packed[first]
+
+
+def _packed(
+    first: Packed, distance: Packed | np.uint64, second: Packed, mirrored: npt.NDArray[np.generic]
+) -> Packed:
+    """Pairs as one number each, that sort by their first row, then by distance."""
+    near = (first << np.uint64(6) | distance) << np.uint64(_ROW_BITS) | second
+    return near << np.uint64(1) | mirrored.astype(np.uint64)
+
+
+def _unpacked(packed: Packed) -> tuple[Packed, Packed, Packed, Packed]:
+    """First row, distance, second row, and whether the second is to be mirrored."""
+    near, row = packed >> np.uint64(1), np.uint64((1 << _ROW_BITS) - 1)
+    first = near >> np.uint64(_ROW_BITS + 6)
+    return first, near >> np.uint64(_ROW_BITS) & np.uint64(63), near & row, packed & np.uint64(1)
+
+
+def confirmed(pairs: Pairs, thumbnails: Thumbnails) -> npt.NDArray[np.bool_]:
+    """Which pairs (P, 3) of rows and whether the second is mirrored show one shot, (P,)."""
     same = np.zeros(len(pairs), dtype=np.bool_)
-    starts = range(0, len(pairs), chunk)
-    for start in track(starts, "comparing pairs of photos (× 2048)", len(starts)):
-        part = pairs[start : start + chunk]
-        same[start : start + chunk] = (
-            similarity(thumbnails[part[:, 0]], thumbnails[part[:, 1]]) > CONFIRMED
-        )
+    starts = range(0, len(pairs), _CHUNK)
+    for start in track(starts, f"comparing pairs of photos (× {_CHUNK})", len(starts)):
+        first, second, mirrored = pairs[start : start + _CHUNK].T
+        other = thumbnails(second)
+        other = np.where(mirrored[:, None, None] == 1, other[:, :, ::-1], other)
+        same[start : start + _CHUNK] = similarity(thumbnails(first), other) > CONFIRMED
     return same
-
-
-def similarity(first: Pixels, second: Pixels) -> npt.NDArray[np.float32]:
-    """Correlation (N,) of `first` (N, 64, 48) with `second` shifted, turned and zoomed onto it.
-
-    From coarse to fine; a pair below a level's threshold keeps that level's correlation.
-    A picture without contrast correlates with nothing.
-    """
-    coarsest = _LEVELS[0][0]
-    (a, a_norm), (b, b_norm) = (
-        _centred(_shrink(side, coarsest).reshape(len(side), -1)) for side in (first, second)
-    )
-    best = (a * b).sum(1) / (a_norm * b_norm)[:, 0]
-    rows = np.flatnonzero(best > _UNALIGNED)
-    moved = np.zeros((len(rows), 4), dtype=np.float32)
-    for factor, iterations, threshold in _LEVELS:
-        a, b = _shrink(first[rows], factor), _shrink(second[rows], factor)
-        best[rows], moved = _register(a, b, moved * (1, 1, 1 / factor, 1 / factor), iterations)
-        keep = best[rows] > threshold
-        rows, moved = rows[keep], moved[keep] * (1, 1, factor, factor)
-    return best
-
-
-def _shrink(pictures: Pixels, factor: int) -> npt.NDArray[np.float32]:
-    count, height, width = pictures.shape
-    blocks = pictures.reshape(count, height // factor, factor, width // factor, factor)
-    return blocks.mean(axis=(2, 4), dtype=np.float32)
-
-
-def _register(
-    first: npt.NDArray[np.float32],
-    second: npt.NDArray[np.float32],
-    moved: npt.NDArray[np.float32],
-    iterations: int,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Best correlation (N,) and where it lies (N, 4): zoom, turn, shift down, shift right.
-
-    Gauss–Newton over the inner four fifths of pictures (N, H, W); gain and offset of the
-    brightness drop out.
-    """
-    count, height, width = first.shape
-    inner = [slice(length // 10, length - length // 10) for length in (height, width)]
-    middle = ((height - 1) / 2, (width - 1) / 2)
-    rows, columns = (grid.ravel() for grid in np.mgrid[inner])
-    y, x = (rows - middle[0]).astype(np.float32), (columns - middle[1]).astype(np.float32)
-    target, contrast = _centred(first[:, rows, columns])
-    target /= contrast
-    slopes = np.gradient(second, axis=(1, 2))
-    pictures = np.stack([second, *slopes], axis=-1).reshape(count, height * width, 3)
-    limit = np.array([0.2, 0.2, height / 8, width / 8], dtype=np.float32)
-    moved, best_moved = moved.astype(np.float32), moved.astype(np.float32)
-    best = np.full(count, -1, dtype=np.float32)
-    for _ in range(iterations):
-        zoom, turn, down, right = (moved[:, [i]] for i in range(4))
-        at_y = (1 + zoom) * y + turn * x + down + middle[0]
-        at_x = (1 + zoom) * x - turn * y + right + middle[1]
-        value, slope_y, slope_x = _bilinear(pictures, at_y, at_x, height, width)
-        value, norm = _centred(value)
-        correlation = (value * target).sum(1) / norm[:, 0]
-        better = correlation > best
-        best[better], best_moved[better] = correlation[better], moved[better]
-        jacobian = np.stack(
-            [slope_y * y + slope_x * x, slope_y * x - slope_x * y, slope_y, slope_x], axis=2
-        )
-        jacobian -= jacobian.mean(axis=1, keepdims=True)
-        gain = (target * value).sum(1, keepdims=True)
-        transposed = jacobian.transpose(0, 2, 1)
-        normal = transposed @ jacobian + 1e-3 * np.eye(4, dtype=np.float32)
-        step = np.linalg.solve(normal, transposed @ (gain * target - value)[:, :, None])[:, :, 0]
-        moved = np.clip(moved + step, -limit, limit)
-    return np.where(contrast[:, 0] > 1, best, -1), best_moved
-
-
-def _centred(
-    values: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    values = values - values.mean(axis=1, keepdims=True)
-    return values, np.linalg.norm(values, axis=1, keepdims=True) + np.float32(1e-6)
-
-
-def _bilinear(
-    pictures: npt.NDArray[np.float32],
-    y: npt.NDArray[np.float32],
-    x: npt.NDArray[np.float32],
-    height: int,
-    width: int,
-) -> tuple[npt.NDArray[np.float32], ...]:
-    """Values of (N, H*W, C) pictures at the places (N, P), one array (N, P) a channel."""
-    y, x = np.clip(y, 0, height - 1.001), np.clip(x, 0, width - 1.001)
-    top, left = y.astype(np.int64), x.astype(np.int64)
-    below, beside = (y - top)[:, :, None], (x - left)[:, :, None]
-    base = np.arange(len(pictures))[:, None] * (height * width) + top * width + left
-    flat = pictures.reshape(-1, pictures.shape[-1])
-    upper = flat[base] * (1 - beside) + flat[base + 1] * beside
-    lower = flat[base + width] * (1 - beside) + flat[base + width + 1] * beside
-    mixed = upper * (1 - below) + lower * below
-    return tuple(np.moveaxis(mixed, -1, 0))
 
 
 def clusters(person: npt.NDArray[np.integer], pairs: Pairs) -> npt.NDArray[np.int64]:
