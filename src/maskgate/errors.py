@@ -1,11 +1,22 @@
 """What the user did, or has, that we cannot go on with: one sentence, exit code 2."""
 
+import errno
+import os
+
 
 class MaskgateError(Exception):
     """A fault the user can mend. The message is one line: what, where and the remedy."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+def of_disk(error: OSError, where: object) -> MaskgateError:
+    """The fault of a file or folder that cannot be read or written."""
+    why = os.strerror(error.errno) if error.errno else str(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space" if full else "see that it can be read and written"
+    return MaskgateError(f"{where}: {why}; {remedy} and repeat the command")
 
 
 def listed(items: list[str], limit: int = 5) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, of_disk
 
 
 def check_target(path: Path) -> None:
@@ -22,13 +22,18 @@ def check_folder(path: Path) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it; nothing is left when it fails."""
+    """Let `write` fill a file beside `path`, then rename it; nothing is left when it fails.
+
+    Raises MaskgateError where the disk is full or the folder cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write(beside)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:
+        raise of_disk(error, path) from error
     finally:
         beside.unlink(missing_ok=True)
 

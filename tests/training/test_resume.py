@@ -17,7 +17,6 @@ from maskgate.training import checkpoint
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
-import torch
 from maskgate import pixels, recipe
 from maskgate.training import crossval, fit, validation
 from maskgate.training.prepare import Order
@@ -31,8 +30,7 @@ def killed(function):
         calls += 1
         if calls == int(at):
             if point == "checkpoint":  # half of the file is written
-                function(*args, **kwargs)
-                os.truncate(args[1], os.path.getsize(args[1]) // 2)
+                function(args[0], args[1][: len(args[1]) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*args, **kwargs)
     return wrapper
@@ -42,7 +40,7 @@ place, name = {
     "update": (fit._Fit, "_update"),
     "last epoch": (fit._Fit, "_update"),
     "validation": (validation, "predict"),
-    "checkpoint": (torch, "save"),
+    "checkpoint": (Path, "write_bytes"),
 }[point]
 setattr(place, name, killed(getattr(place, name)))
 order = Order("tiny", Path(data), Path(out), Path(cache), checkpoint_seconds=0)

@@ -5,6 +5,7 @@ state here: every one derives from the recipe's seed and its place (fold, epoch,
 draw), so the position stands for the generators.
 """
 
+import io
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,11 @@ FORMAT: Final = 1
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint; a kill at any moment leaves the old one or the new one."""
-    files.replace(path, lambda beside: torch.save({"format": FORMAT, **state}, beside))
+    # By way of the memory: writing to a file itself, torch does not tell of a full disk, and aborts
+    # the process when it is interrupted.
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    files.replace(path, lambda beside: beside.write_bytes(buffer.getbuffer()))
 
 
 def load(path: Path) -> dict[str, Any] | None:
