@@ -115,7 +115,8 @@ def restore(run: runs.Run, fold: int) -> Network:
         model.load_state_dict(run.weights(fold))
     except (RuntimeError, OSError) as error:
         raise MaskgateError(
-            f"{run.weights_file(fold)}: does not hold the weights of {run.recipe_file}"
+            f"{run.weights_file(fold)}: does not hold the weights of {run.recipe_file};"
+            " remove the run and train it again"
         ) from error
     return model
 
@@ -133,7 +134,10 @@ def photos_in(paths: Iterable[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise MaskgateError(f"{path}: no such photo or folder")
+            raise MaskgateError(f"{path}: no such photo or folder; mend the path")
     if not found:
-        raise MaskgateError(f"{listed([str(path) for path in paths])}: holds no photo")
+        known = ", ".join(sorted(pixels.SUFFIXES))
+        raise MaskgateError(
+            f"{listed([str(path) for path in paths])}: holds no photo; photos end in {known}"
+        )
     return found

@@ -215,7 +215,9 @@ def find(name: str) -> Path:
         return path
     if name in known:
         return shipped() / f"{name}.yaml"
+    beside = [str(file) for file in sorted(path.parent.glob("*.y*ml"))]
     near = difflib.get_close_matches(path.stem, known, 1)
+    near += difflib.get_close_matches(name, beside, 1)
     hint = f"did you mean {near[0]}?" if near else f"shipped are {listed(known, 20)}"
     raise MaskgateError(f"{name}: no such recipe; {hint}")
 
@@ -225,7 +227,9 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
     try:
         content = _parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise MaskgateError(f"{path}: not a recipe in YAML ({error})") from error
+        raise MaskgateError(
+            f"{path}: not a recipe in YAML ({_cause(error)}); mend it, or copy a shipped one"
+        ) from error
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -238,6 +242,11 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
         raise MaskgateError(f"{path}: {_told(error)}") from error
 
 
+def _cause(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error)
+
+
 def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
@@ -245,7 +254,9 @@ def _override(content: dict[str, Any], override: str) -> None:
     try:
         value = _parse(text) if text else None
     except yaml.YAMLError as error:
-        raise MaskgateError(f"{override}: the value is not YAML ({error})") from error
+        raise MaskgateError(
+            f"{override}: the value is not YAML ({_cause(error)}); mend it"
+        ) from error
     *parents, last = key.split(".")
     place: Any = content
     try:
@@ -257,7 +268,9 @@ def _override(content: dict[str, Any], override: str) -> None:
         else:
             place[last] = value
     except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise MaskgateError(f"{override}: the recipe has no place {key}") from error
+        raise MaskgateError(
+            f"{override}: the recipe has no place {key}; see docs/recipe.md"
+        ) from error
 
 
 def _told(error: ValidationError) -> str:

@@ -132,7 +132,7 @@ class Run:
 
 
 def _damaged(path: Path) -> MaskgateError:
-    return MaskgateError(f"{path}: missing or damaged; train the run again")
+    return MaskgateError(f"{path}: missing or damaged; remove the run and train it again")
 
 
 def open_run(path: str | Path, finished: bool = True) -> Run:

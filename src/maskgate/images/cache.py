@@ -95,7 +95,10 @@ def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore,
             raise MaskgateError(
                 f"{place}: the disk is full; free some space or name another folder with --cache"
             ) from error
-        raise MaskgateError(f"{place}: the cache cannot be written ({error.strerror})") from error
+        raise MaskgateError(
+            f"{place}: the cache cannot be written ({error.strerror}); name another folder with"
+            " --cache"
+        ) from error
     except sqlite3.Error as error:
         raise MaskgateError(
             f"{place}: the cache's index fails ({error}); free some space, or remove the folder:"

@@ -29,7 +29,7 @@ def epoch_order(named: Named, rows: Rows, table: pd.DataFrame, *place: int) -> R
     try:
         return lookup("sampling", named.name, SAMPLERS)(rows, table, random, **arguments)
     except TypeError as error:
-        raise MaskgateError(f"sampling {named.name}: {error}") from error
+        raise MaskgateError(f"sampling {named.name}: {error}; see docs/recipe.md") from error
 
 
 def batches(order: Rows, size: int) -> list[Rows]:

@@ -55,7 +55,8 @@ class Augment:
             try:
                 self.transforms.append(make(geometry, **named.arguments))
             except (TypeError, ValueError) as error:
-                raise MaskgateError(f"augment {named.name}: {error}") from error
+                told = str(error).rstrip(".")
+                raise MaskgateError(f"augment {named.name}: {told}; see docs/recipe.md") from error
 
     def __call__(self, stored: Pixels, seed: int) -> Tensor:
         torch.manual_seed(seed)

@@ -83,7 +83,9 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     try:
         state = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:
-        raise MaskgateError(f"{path}: not a file of weights ({type(error).__name__})") from error
+        raise MaskgateError(
+            f"{path}: not a file of weights ({type(error).__name__}); give a .safetensors or .pth"
+        ) from error
     wanted = backbone.state_dict()
     missing = sorted(wanted.keys() - state.keys())
     shaped = [key for key in wanted if key in state and wanted[key].shape != state[key].shape]
@@ -97,7 +99,10 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
         if m
     ]
     if faults:
-        raise MaskgateError(f"{path}: does not fit the backbone, tensors {', '.join(faults)}")
+        raise MaskgateError(
+            f"{path}: does not fit the backbone, tensors {', '.join(faults)}; use the backbone they"
+            " come from, or model.init=RUN for those of a run"
+        )
     backbone.load_state_dict({key: state[key] for key in wanted})
 
 

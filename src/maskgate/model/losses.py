@@ -34,5 +34,5 @@ def create(named: Named) -> nn.Module:
     try:
         loss: nn.Module = make(**named.arguments)
     except TypeError as error:
-        raise MaskgateError(f"loss {named.name}: {error}") from error
+        raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
     return loss

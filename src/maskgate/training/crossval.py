@@ -96,8 +96,8 @@ def _check(recipe: Recipe, prepared: Prepared, processes: int) -> None:
         count = len(prepared.split(number)[0])
         if count < 2 * processes:
             raise MaskgateError(
-                f"fold {number} leaves {count} photos to train on; add photos, or lower folds.count"
-                " or folds.fraction"
+                f"{prepared.photos.root.resolve()}: fold {number} leaves {count} photos to train"
+                " on; add photos, or lower folds.count or folds.fraction"
             )
     rows, _ = prepared.split(prepared.folds[0])
     sampling.epoch_order(recipe.sampling, rows, prepared.photos.table, recipe.seed)

@@ -69,14 +69,16 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     """Read, check, decode and split the data. Raises MaskgateError that tells all faults."""
     photos = layouts.read(order.data)
     checks.refuse(photos.problems, order.data, order.skip_faulty)
-    if not len(photos.table):
-        raise MaskgateError(f"{order.data}: holds no labelled photo")
     if order.smoke:
         photos = photos.take(_few(photos.table))
     folder = order.cache or cache.default_folder()
     store, broken = cache.build(photos, recipe.photo.geometry, folder)
     checks.refuse(broken, order.data, order.skip_faulty)
     photos = photos.without(broken)
+    if not len(photos.table):
+        raise MaskgateError(
+            f"{order.data}: holds no labelled photo that can be used; add some, or give other data"
+        )
     twins = _twins(photos, store, folder)
     wanted = recipe.folds
     if wanted.file is not None:
