@@ -18,9 +18,9 @@ from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.images import cache
 from maskgate.images.cache import PhotoStore
+from maskgate.images.twins import twins_of
 from maskgate.progress import track
 from maskgate.recipe import Photo
-from maskgate.training.prepare import _twins as find_twins
 
 BLANK: Final = 6.0  # standard deviation of the grey values (0–255) of a photo that shows nothing
 _APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # what macOS puts beside a file on foreign disks
@@ -55,7 +55,7 @@ def inspect(data: Path, folder: Path) -> Inspection:
     photos = layouts.read(data)
     store, broken = cache.build(photos, Photo().geometry, folder)
     photos = photos.without(broken)
-    twins = find_twins(photos, store, folder)
+    twins = twins_of(photos, store, folder)
     thumbnails = (store.thumbnails[slot] for slot in store.slots)
     grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
     tests, test_problems = _tests(data)

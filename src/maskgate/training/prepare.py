@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate.data import checks, folds, layouts, near_duplicates
+from maskgate.data import checks, folds, layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.images import cache
+from maskgate.images.twins import twins_of
 from maskgate.recipe import Recipe
 
 SMOKE_PHOTOS = 64
@@ -79,7 +80,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         raise MaskgateError(
             f"{order.data}: holds no labelled photo that can be used; add some, or give other data"
         )
-    twins = _twins(photos, store, folder)
+    twins = twins_of(photos, store, folder)
     wanted = recipe.folds
     if wanted.file is not None:
         fold = folds.read(Path(wanted.file), photos, twins.cluster)
@@ -105,10 +106,3 @@ def _few(table: pd.DataFrame) -> npt.NDArray[np.int64]:
     for person in people.assign(turn=turn).sort_values("turn", kind="stable")["person"]:
         chosen += list(by_person[person])[:_SMOKE_PHOTOS_A_PERSON]
     return np.sort(np.array(chosen[:SMOKE_PHOTOS], dtype=np.int64))
-
-
-def _twins(photos: Photos, store: cache.PhotoStore, folder: Path) -> folds.Twins:
-    told = photos.table[["photo", "person"]].to_csv(index=False) + json.dumps(store.digests)
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    name = f"near-duplicates-v{near_duplicates.VERSION}-{digest}.json"
-    return folds.find_twins(photos, store.thumbnails[store.slots], folder / name)
