@@ -67,7 +67,7 @@ def read(path: Path) -> Photos:
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
     group = _column(rows, "age_group", _band_of_group, problems).astype(np.int8)
     clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
-    _report(problems, rows, clash, "contradictory labels", "age_group", "its age says otherwise")
+    _report(problems, rows, clash, "contradictory labels", "photo", "its age says otherwise")
     band = np.where(band == labels.UNKNOWN, group, band)
     person = rows["person"] if "person" in rows.columns else pd.Series(pd.NA, index=rows.index)
     table = photo_table.build(
@@ -92,10 +92,11 @@ def _report(
     column: str,
     detail: str,
 ) -> None:
-    for row in np.flatnonzero(np.asarray(at)):
-        where = str(rows["photo"].iloc[row]) or f"row {row + 2}"
-        told = detail.format(row=row + 2, value=rows[column].iloc[row])
-        problems.append(Problem(kind, where, told, fatal=True))
+    faulty = np.flatnonzero(np.asarray(at))
+    photos, values = (rows[name].iloc[faulty].tolist() for name in ("photo", column))
+    for row, photo, value in zip(faulty + 2, photos, values, strict=True):
+        told = detail.format(row=row, value=value)
+        problems.append(Problem(kind, str(photo) or f"row {row}", told, fatal=True))
 
 
 def _column(
