@@ -148,15 +148,6 @@ def open_run(path: str | Path, finished: bool = True) -> Run:
     return run
 
 
-def write_probabilities(
-    path: Path, table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
-) -> None:
-    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows."""
-    columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
-    whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
-    files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
-
-
 def _only_run(folder: Path) -> Run:
     found = [Run(file.parent) for file in sorted(folder.glob("*/run.json"))]
     found = [run for run in found if run.status().get("finished")] or found
@@ -166,6 +157,15 @@ def _only_run(folder: Path) -> Run:
         names = listed([run.path.name for run in found])
         raise MaskgateError(f"{folder}: holds {len(found)} runs ({names}); give one of them")
     return found[0]
+
+
+def write_probabilities(
+    path: Path, table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
+) -> None:
+    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows."""
+    columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
+    whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
+    files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
 
 
 def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
