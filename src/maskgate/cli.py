@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from maskgate import __version__, interruption
+from maskgate import __version__, interruption, threads
 from maskgate.errors import MaskgateError, of_disk
 
 app = typer.Typer(
@@ -245,6 +245,7 @@ def demo(
 def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
     interruption.watch()
+    threads.wait_politely()
     sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="maskgate", standalone_mode=False)

@@ -59,7 +59,8 @@ class Augment:
                 raise MaskgateError(f"augment {named.name}: {told}; see docs/recipe.md") from error
 
     def __call__(self, stored: Pixels, seed: int) -> Tensor:
-        torch.manual_seed(seed)
+        # What torch.manual_seed does, less the accelerators: those take longer than the photo.
+        torch.default_generator.manual_seed(seed)
         photo = torch.from_numpy(stored).permute(2, 0, 1)
         for transform in self.transforms:
             photo = transform(photo)

@@ -1,8 +1,9 @@
 """What several processes of one run need of each other, on top of Accelerate."""
 
+import ctypes
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -13,12 +14,16 @@ from maskgate.errors import MaskgateError
 
 T = TypeVar("T")
 
+_TRIM_THRESHOLD: Final = -1  # of glibc's <malloc.h>
+_MMAP_MAX: Final = -4
+
 
 def start(precision: str) -> Accelerator:
     """The accelerator of this process; `torchrun` tells of the others.
 
     Raises MaskgateError where the device lacks the precision.
     """
+    _keep_memory()
     # Same recipe, same seed, same machine: same numbers.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -26,6 +31,17 @@ def start(precision: str) -> Accelerator:
         return Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
     except ValueError as error:
         raise MaskgateError(f"training.precision={precision}: {error}") from error
+
+
+def _keep_memory() -> None:
+    """Let memory that one step frees stay for the next.
+
+    glibc would give large blocks back to the kernel, which clears every page of them anew.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # glibc's
+        for parameter, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1)):
+            libc.mallopt(parameter, value)
 
 
 def stop(accelerator: Accelerator) -> None:

@@ -1,0 +1,283 @@
+"""How much of the model's own speed real training keeps: photos a second, and their ratio.
+
+    python benchmarks/training.py [DATA] [--models NAME …] [--photos 1024] [--rounds 5]
+
+The floor is the model step alone (forward, loss, backward, optimiser) on a batch that lies in
+memory. Beside it, in every round and in turn, so that a busy machine slows all alike: the step as
+torch comes (contiguous tensors, an optimiser that is not fused, glibc's way with memory, threads
+that wait busily; a process of its own), real training (`maskgate.training.fit`, flip and crop,
+its checkpoint included) from a warm cache, the same from an empty cache, the way of the
+competition's starting code (one worker decodes each photo in each epoch), and real training with
+heavy augmentation.
+The photos of DATA, or drawn people, are stored at 192×256 and at 384×512 first. Prints the
+median over the rounds of each rate and of its ratio to the same round's floor, with the extremes.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from maskgate import labels, pixels, threads
+from maskgate.data import layouts, sample_people
+from maskgate.data.table import Photos
+from maskgate.images import cache
+from maskgate.images.loader import Loader
+from maskgate.images.transforms import Augment
+from maskgate.model import losses, network, optim
+from maskgate.progress import say, track
+from maskgate.recipe import Recipe
+from maskgate.training import processes
+from maskgate.training.fit import Task, fit
+
+SIZES = ((192, 256), (384, 512))  # width, height of the photos as stored
+BATCH = 64
+LIGHT = [{"name": "random_crop"}, {"name": "horizontal_flip"}]
+HEAVY = [
+    {"name": "affine", "degrees": 15, "scale": [0.85, 1.15], "shear": 5},
+    *LIGHT,
+    {"name": "color_jitter", "brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.05},
+    {"name": "random_erasing", "p": 0.5},
+]
+
+Rates = dict[str, list[float]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", type=Path, help="photos; without it people are drawn")
+    parser.add_argument("--models", nargs="+", default=["mobilenetv4_conv_small", "resnet18"])
+    parser.add_argument("--photos", type=int, default=1024, help="photos a measurement trains on")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--plain-step", metavar="NAME", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.plain_step:
+        print(_plain_step(asked.plain_step, asked.photos))
+        return
+    if "GOMP_SPINCOUNT" not in os.environ:  # torch has read it: start anew
+        threads.wait_politely()
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    accelerator = processes.start("no")
+    print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    with tempfile.TemporaryDirectory() as name:
+        sets = _stored(asked.data, asked.photos, Path(name))
+        for model in asked.models:
+            bench = Bench(model, sets, Path(name), accelerator)
+            rates: Rates = {}
+            for number in range(asked.rounds):
+                for way, measure in bench.ways().items():
+                    say(f"{model}, round {number + 1} of {asked.rounds}: {way}")
+                    rates.setdefault(way, []).append(measure())
+            _tell(model, rates)
+
+
+def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
+    """The first `count` photos of the data, re-encoded at both sizes, by size."""
+    if data is None:
+        data = folder / "people"
+        people = -(-count // 7)
+        shown = track(range(people), "drawing people", people)
+        sample_people.make(
+            data, people, 0, (512, 384), twins=0, on_person=lambda: next(shown, None)
+        )
+    photos = layouts.read(data).take(np.arange(count))
+    sets = {}
+    for width, height in SIZES:
+        root = folder / f"{width}x{height}"
+        for name in track(photos.table["photo"], f"storing at {width}×{height}", count):
+            path = (root / name).with_suffix(".jpg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image = pixels.decode(photos.root / name)
+            image.resize((width, height), Image.Resampling.LANCZOS).save(path, quality=92)
+        table = photos.table.assign(
+            photo=[str(Path(name).with_suffix(".jpg")) for name in photos.table["photo"]]
+        )
+        sets[f"{width}×{height}"] = Photos(root, table)
+    return sets
+
+
+class Bench:
+    """One model's ways to be trained; each measurement gives photos a second."""
+
+    def __init__(
+        self, model: str, sets: dict[str, Photos], folder: Path, accelerator: Accelerator
+    ) -> None:
+        self.recipe = _recipe(model)
+        self.sets, self.folder, self.accelerator = sets, folder, accelerator
+        self.stores = {size: self._store(size, folder / "cache") for size in sets}
+
+    def ways(self) -> dict[str, Callable[[], float]]:
+        small, large = self.sets
+        return {
+            "floor": self.floor,
+            "the step as torch comes": self.plain_step,
+            f"training, warm cache, {small}": lambda: self.training(small),
+            f"training, warm cache, {large}": lambda: self.training(large),
+            f"first epoch, cold cache, {small}": lambda: self.cold(small),
+            f"first epoch, cold cache, {large}": lambda: self.cold(large),
+            f"starting code's way, {small}": lambda: self.starting_code(small),
+            f"starting code's way, {large}": lambda: self.starting_code(large),
+            f"heavy augmentation, {small}": lambda: self.training(small, HEAVY),
+            f"heavy augmentation, 2 workers, {small}": lambda: self.training(small, HEAVY, 2),
+        }
+
+    def floor(self) -> float:
+        """The step alone, as maskgate has it."""
+        step = _step(self._network(), self.recipe)
+        photos, targets = (tensor.to(self.accelerator.device) for tensor in _batch(self.recipe))
+        step(photos, targets)
+        updates = self._count() // BATCH
+        return self._rate(lambda: [step(photos, targets) for _ in range(updates)])
+
+    def plain_step(self) -> float:
+        """The step alone, as torch comes, in a process of its own."""
+        model, photos = self.recipe.model.backbone, str(self._count())
+        command = [sys.executable, __file__, "--plain-step", model, "--photos", photos]
+        environment = {name: os.environ[name] for name in os.environ if name != "GOMP_SPINCOUNT"}
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        return float(done.stdout)
+
+    def training(
+        self, size: str, augment: list[dict[str, object]] = LIGHT, workers: int = 0
+    ) -> float:
+        """An epoch as `maskgate train` runs it, without validation, from a warm cache."""
+        return self._rate(lambda: self._epoch(self.stores[size], size, augment, workers))
+
+    def cold(self, size: str) -> float:
+        """The photos are decoded into an empty cache, then trained on for an epoch."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as empty:
+            return self._rate(lambda: self._epoch(self._store(size, Path(empty)), size, LIGHT, 0))
+
+    def starting_code(self, size: str) -> float:
+        """One worker decodes, resizes and flips every photo anew; the step is the floor's."""
+        photos = self.sets[size]
+        decoded = _DecodedEachTime(photos, self.recipe.photo.height, self.recipe.photo.width)
+        step = _step(self._network(), self.recipe)
+
+        def epoch() -> None:
+            for batch, targets in DataLoader(decoded, BATCH, shuffle=True, num_workers=1):
+                step(batch.to(self.accelerator.device), targets.to(self.accelerator.device))
+
+        return self._rate(epoch)
+
+    def _epoch(
+        self, store: cache.PhotoStore, size: str, augment: list[dict[str, object]], workers: int
+    ) -> None:
+        recipe = Recipe.model_validate(self.recipe.model_dump() | {"augment": augment})
+        table, geometry = self.sets[size].table, recipe.photo.geometry
+        loader = Loader(store, table, geometry, Augment(recipe.augment, geometry), workers)
+        rows = np.arange(len(table))
+        task = Task(0, table, loader, rows, rows[:0])
+        with tempfile.TemporaryDirectory(dir=self.folder) as run:
+            fit(recipe, self._network(), task, Path(run, "checkpoint.pt"), self.accelerator, 60)
+
+    def _store(self, size: str, folder: Path) -> cache.PhotoStore:
+        store, problems = cache.build(self.sets[size], self.recipe.photo.geometry, folder)
+        assert not problems
+        return store
+
+    def _network(self) -> network.Network:
+        torch.manual_seed(7)
+        return network.create(self.recipe).to(self.accelerator.device).train()
+
+    def _count(self) -> int:
+        return len(next(iter(self.sets.values())).table)
+
+    def _rate(self, work: Callable[[], object]) -> float:
+        since = time.perf_counter()
+        work()
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+        return self._count() / (time.perf_counter() - since)
+
+
+def _recipe(model: str, **optimizer: object) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "model": {"backbone": model},
+            "augment": LIGHT,
+            "folds": {"kind": "all"},
+            "optimizer": optimizer,
+            "training": {"epochs": 1, "batch_size": BATCH},
+        }
+    )
+
+
+def _batch(recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Random photos of random classes."""
+    random = torch.Generator().manual_seed(7)
+    size = (BATCH, recipe.photo.height, recipe.photo.width, 3)
+    photos = torch.randint(0, 256, size, dtype=torch.uint8, generator=random)
+    classes = torch.randint(0, labels.COUNT, (BATCH,), generator=random)
+    return photos, torch.nn.functional.one_hot(classes, labels.COUNT).bool()
+
+
+def _step(model: nn.Module, recipe: Recipe) -> Callable[[Tensor, Tensor], None]:
+    loss_of = losses.create(recipe.loss)
+    updater = optim.create_optimizer(recipe.optimizer, model)
+
+    def step(photos: Tensor, targets: Tensor) -> None:
+        loss_of(model(photos), targets).backward()
+        updater.step()
+        updater.zero_grad()
+
+    return step
+
+
+def _plain_step(name: str, photos: int) -> float:
+    """Photos a second of the step with nothing of what maskgate does for its speed."""
+    recipe = _recipe(name, arguments={"fused": False})
+    model = network.create(recipe).to(memory_format=torch.contiguous_format).train()
+    model.normalise.memory_format = torch.contiguous_format
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    step = _step(model.to(device), recipe)
+    batch = [tensor.to(device) for tensor in _batch(recipe)]
+    step(*batch)
+    since = time.perf_counter()
+    for _ in range(photos // BATCH):
+        step(*batch)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return photos / (time.perf_counter() - since)
+
+
+class _DecodedEachTime(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, photos: Photos, height: int, width: int) -> None:
+        self.paths = [photos.root / name for name in photos.table["photo"]]
+        codes = (photos.table[name].to_numpy() for name in labels.ATTRIBUTES)
+        self.targets = torch.from_numpy(labels.agrees(*codes))
+        self.size = (width, height)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        with Image.open(self.paths[row]) as image:
+            small = image.convert("RGB").resize(self.size, Image.Resampling.BILINEAR)
+        if torch.rand(()) < 0.5:
+            small = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return torch.from_numpy(np.array(small)), self.targets[row]
+
+
+def _tell(model: str, rates: Rates) -> None:
+    print(f"\n| {model} | photos/s | of the floor |\n|---|---|---|")
+    for way, found in rates.items():
+        ratios = [rate / floor for rate, floor in zip(found, rates["floor"], strict=True)]
+        middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+        print(f"| {way} | {statistics.median(found):.0f} | {middle:.2f} [{low:.2f}, {high:.2f}] |")
+
+
+if __name__ == "__main__":
+    main()
