@@ -110,7 +110,7 @@ def _torchrun(text: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": path, "PET_MASTER_PORT": str(port)}
     words = [*shlex.split(text), *(QUICK if " train " in text else [])]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
 
