@@ -11,6 +11,7 @@ from maskgate.data.csv_photos import GENDER_WORDS, MASK_WORDS, OLDEST, load_csv
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import SUFFIXES
+from maskgate.progress import track
 
 STEMS: Final = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "incorrect"} | {
     "normal": "not_wear"
@@ -38,7 +39,7 @@ def read(images: Path, csv: Path | None) -> Photos:
         problems.append(Problem("folder without labels", name, listed_in))
     photo, person, mask, gender, age, unlabelled = [], [], [], [], [], []
     contradictory = {problem.where for problem in problems if problem.fatal}
-    for name in people:
+    for name in track(people, "reading folders", len(people)):
         found = _photos_of(folders[name], problems)
         codes = None
         if name not in contradictory:
