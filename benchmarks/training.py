@@ -69,7 +69,7 @@ def main() -> None:
     if "GOMP_SPINCOUNT" not in os.environ:  # torch has read it: start anew
         threads.wait_politely()
         os.execv(sys.executable, [sys.executable, *sys.argv])
-    accelerator = processes.start("no")
+    accelerator = processes.start("fp32")
     print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name:
         sets = _stored(asked.data, asked.photos, Path(name))

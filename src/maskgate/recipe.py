@@ -149,8 +149,8 @@ class Training(_Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         None, description="norm that the gradients are scaled down to where it is larger"
     )
-    precision: Literal["no", "fp16", "bf16"] = Field(
-        "no", description="mixed precision; in YAML `no` wants its quotes"
+    precision: Literal["fp32", "fp16", "bf16"] = Field(
+        "fp32", description="of the model's step; the last two are mixed precision"
     )
     select: Literal["last", "best"] = Field(
         "last", description="which epoch's weights are kept; `best` by validation macro F1"

@@ -28,7 +28,8 @@ def start(precision: str) -> Accelerator:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        return Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+        mixed = "no" if precision == "fp32" else precision
+        return Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
     except ValueError as error:
         raise MaskgateError(f"training.precision={precision}: {error}") from error
 
