@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any, Final
 
 _LATER: Final = 0.01  # seconds
+_PATIENCE: Final = 20  # times
 _PYTHON: Final = str(Path(os.__file__).parent)
 
 
@@ -18,21 +19,21 @@ class Interrupted(BaseException):
 def watch() -> None:
     """From now on Ctrl-C raises Interrupted in this process, and nothing in its workers.
 
-    Python's own modules are let finish what they do, unless they wait: broken off, they leave
-    locks shut that others then wait for.
+    Python's own modules are let finish what they do, unless it takes long, as waiting does:
+    broken off, they leave locks shut that others then wait for.
     """
     process, unraisable = os.getpid(), sys.unraisablehook
-    before: tuple[int, int] | None = None
+    put_off = 0
 
     def interrupt(_: int, frame: FrameType | None) -> None:
-        nonlocal before
-        if os.getpid() != process or frame is None:
+        nonlocal put_off
+        if os.getpid() != process:
             return
-        at = (id(frame), frame.f_lasti)
-        if _is_pythons_own(frame) and at != before:
-            before = at
+        if put_off < _PATIENCE and frame is not None and _is_pythons_own(frame):
+            put_off += 1
             signal.setitimer(signal.ITIMER_REAL, _LATER)
         else:
+            put_off = 0
             raise Interrupted
 
     def swallowed(told: Any) -> None:
