@@ -1,5 +1,3 @@
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,27 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from maskgate import cli
+from maskgate.recipe import Recipe
+from maskgate.training import crossval
+from maskgate.training.prepare import Order
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cache: Path) -> Call:
-    """`call("train", …)` runs the command line; exit code, stdout, stderr."""
-    monkeypatch.setenv("MASKGATE_CACHE", str(cache))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["maskgate", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as error:
-            code = int(error.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -76,62 +58,95 @@ def test_from_people_to_submission(
     assert "<img" not in (run / "report.html").read_text()
 
 
-def refused(call: Call, *arguments: object) -> str:
-    code, out, err = call(*arguments)
-    assert code == 2
-    assert out == ""
-    lines = err.strip().splitlines()
-    assert len(lines) == 1, err
-    assert lines[0].startswith("maskgate: ")
-    return lines[0]
+# Words of the command line, the variable, what is trained on, and in how many epochs.
+DATA = (
+    ("training.epochs=5", "{people}/train/images", "{people}/train/images", 5),
+    ("", "{people}/train/images", "{people}/train/images", 2),
+    ("{people} training.epochs=5", "none", "{people}", 5),
+    ("{people}", "", "{people}", 2),
+    ("seed=3 training.epochs=5", "none", "seed=3", 5),  # a folder of that name is there
+)
 
 
-def test_faults_are_one_line_and_exit_code_2(
-    call: Call, tiny: Path, people: Path, trained: Path, tmp_path: Path
+@pytest.mark.parametrize(("words", "variable", "data", "epochs"), DATA)
+def test_data_is_given_or_left_to_its_variable(
+    call: Call,
+    tiny: Path,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    variable: str,
+    data: str,
+    epochs: int,
 ) -> None:
-    out = ("--out", tmp_path / "run")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    assert "no such file or folder" in refused(call, "train", tiny, tmp_path / "none", *out)
-    assert "holds neither" in refused(call, "train", tiny, empty, *out)
-    assert "did you mean epochs" in refused(call, "train", tiny, people, "training.epoch=2", *out)
-    assert "did you mean baseline" in refused(call, "train", "basline", people, *out)
-    assert "did you mean" in refused(call, "train", tiny, people, "model.backbone=resnt18", *out)
-    assert "lack" in refused(call, "train", tiny, _csv(tmp_path, "name\na.jpg\n"), *out)
-    wrong = _csv(tmp_path, "photo,mask\na.jpg,perhaps\nb.jpg,maybe\n")
-    told = refused(call, "train", tiny, wrong, *out)
-    assert "a.jpg" in told
-    assert "b.jpg" in told
-    assert "holds no runs" in refused(call, "runs", empty)
-    assert "no run" in refused(call, "submit", empty, people)
-    assert "info.csv" in refused(call, "submit", trained, empty)
-    nowhere = tmp_path / "nodir" / "answers.csv"
-    for target, fault in ((nowhere, "does not exist"), (empty, "is a folder")):
-        assert fault in refused(call, "submit", trained, people, "-o", target)
-        assert fault in refused(call, "predict", trained, people / "eval", "-o", target)
-    assert "is a file" in refused(call, "train", tiny, people, "--out", wrong)
-    assert "plateau" in refused(call, "train", tiny, people, "schedule.name=plateau", *out)
-    assert not (tmp_path / "run").exists()
+    trained: list[tuple[Recipe, Order]] = []
+    monkeypatch.setattr(crossval, "train", lambda *given: trained.append(given))
+    monkeypatch.setattr(crossval, "told", lambda run: "")
+    monkeypatch.setenv("SM_CHANNEL_TRAIN", variable.format(people=people))
+    monkeypatch.chdir(tmp_path)
+    Path("seed=3").mkdir()
+    assert call("train", tiny, *words.format(people=people).split())[0] == 0
+    ((recipe, order),) = trained
+    assert order.data == Path(data.format(people=people))
+    assert recipe.training.epochs == epochs
+    assert recipe.seed == 7
 
 
-def _csv(folder: Path, text: str) -> Path:
-    path = folder / "photos.csv"
-    path.write_text(text)
-    return path
-
-
-@pytest.mark.parametrize("name", ["Ctrl-C", "disk"])
-def test_interrupts_and_full_disks_are_told(
-    call: Call, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+def test_the_competitions_variables_stand_in_for_all_folders(
+    call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        if name == "disk":
-            raise OSError(28, os.strerror(28), "report.html")
-        os.kill(os.getpid(), signal.SIGINT)
+    monkeypatch.chdir(tmp_path)
+    model, output = tmp_path / "model", tmp_path / "output"
+    output.mkdir()
+    for name, folder in {
+        "SM_CHANNEL_TRAIN": people / "train" / "images",
+        "SM_CHANNEL_EVAL": people / "eval",
+        "SM_CHANNEL_MODEL": model,
+        "SM_MODEL_DIR": model,
+        "SM_OUTPUT_DATA_DIR": output,
+    }.items():
+        monkeypatch.setenv(name, str(folder))
+    assert call("train", tiny, "training.epochs=1", "folds.kind=holdout")[0] == 0
+    (run,) = model.iterdir()
+    assert run.name in call("runs")[1]
+    assert call("submit") == (0, f"{output}/output.csv: 42 rows\n", "")
+    answers = (output / "output.csv").read_bytes()
+    # What is given wins.
+    for name in ("CHANNEL_MODEL", "CHANNEL_EVAL", "OUTPUT_DATA_DIR", "MODEL_DIR"):
+        monkeypatch.setenv(f"SM_{name}", "none")
+    assert call("submit", run, people, "-o", "mine.csv")[0] == 0
+    assert Path("mine.csv").read_bytes() == answers
+    assert run.name in call("runs", model)[1]
+    again = call("train", tiny, "training.epochs=1", "folds.kind=holdout", "--runs", model)
+    assert "this run is finished" in again[2]
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "output", "mine.csv"}
 
-    monkeypatch.setattr("maskgate.reports.run.write", fail)
-    told = refused(call, "report", trained)
-    assert ("free some space" if name == "disk" else "interrupted") in told
+
+def test_without_the_variables_answers_go_to_the_working_folder(
+    call: Call, trained: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SM_OUTPUT_DATA_DIR", "")
+    assert call("submit", trained, people)[1] == "submission.csv: 42 rows\n"
+
+
+def test_help_names_the_variables(call: Call) -> None:
+    for command, names in {
+        "train": ("SM_CHANNEL_TRAIN", "SM_MODEL_DIR", "MASKGATE_CACHE"),
+        "inspect": ("SM_CHANNEL_TRAIN",),
+        "submit": ("SM_CHANNEL_MODEL", "SM_CHANNEL_EVAL", "SM_OUTPUT_DATA_DIR"),
+        "runs": ("SM_MODEL_DIR",),
+    }.items():
+        code, out, _ = call(command, "--help")
+        assert code == 0
+        assert all(name in out for name in names)
+
+
+def test_called_without_anything_it_helps(call: Call) -> None:
+    code, out, err = call()
+    assert (code, err) == (0, "")
+    assert "train" in out
 
 
 def test_version(call: Call) -> None:

@@ -1,0 +1,593 @@
+"""What users get wrong and what fails around them: one line that names the file, the fault and
+the remedy, exit code 2, no traceback, and every file as it was."""
+
+import errno
+import io
+import itertools
+import json
+import os
+import pkgutil
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+Call = Callable[..., tuple[int, str, str]]
+
+# Besides the fault, stderr may hold what tells how far the work is; nothing else.
+PROGRESS = re.compile(
+    r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: going on at epoch |warning: \d+ × "
+    r"|.*: \d+ photos of \d+ people; "
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder a case is staged and run in; what lies elsewhere is shared and only read."""
+
+    here: Path
+    people: Path
+    trained: Path
+    patch: pytest.MonkeyPatch
+
+    def write(self, name: str, content: str | bytes) -> None:
+        path = self.here / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def photos(self, *names: str) -> None:
+        """A photo under each name; no two are alike."""
+        for number, name in enumerate(names):
+            picture = Image.effect_noise((40, 48), 60 + 5 * number).convert("RGB")
+            (self.here / name).parent.mkdir(parents=True, exist_ok=True)
+            picture.save(self.here / name)
+
+    def empty(self) -> None:
+        (self.here / "empty").mkdir()
+
+    def persons(self, count: int) -> list[Path]:
+        """`data/`: the first few sample people; their folders."""
+        images = self.people / "train" / "images"
+        chosen = sorted(path for path in images.iterdir() if path.is_dir())[:count]
+        return [shutil.copytree(path, self.here / "data" / path.name) for path in chosen]
+
+    def run(self) -> Path:
+        """`run/`: a finished run of two folds."""
+        return shutil.copytree(self.trained, self.here / "run")
+
+    def unfinished_run(self) -> Path:
+        """`run/`, killed in its second fold."""
+        run = self.run()
+        told = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps({k: told[k] for k in told if k != "finished"}))
+        (run / "fold-1" / "fold.json").unlink()
+        return run
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, people: Path, trained: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tiny, tmp_path / "tiny.yaml")
+    return Place(tmp_path, people, trained, monkeypatch)
+
+
+def everything(place: Place) -> dict[Path, object]:
+    """Every file of the case by its content, every shared one by its size and time."""
+    found: dict[Path, object] = {}
+    for path in place.here.rglob("*"):
+        found[path] = path.read_bytes() if path.is_file() else None
+    for path in [*place.people.rglob("*"), *place.trained.rglob("*")]:
+        found[path] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return found
+
+
+def the_line(told: tuple[int, str, str]) -> str:
+    """The one line a failed command tells its fault in."""
+    code, out, err = told
+    assert code == 2, (code, out, err)
+    assert out == ""
+    *before, last = err.splitlines()
+    assert last.startswith("maskgate: "), err
+    assert all(map(PROGRESS.match, before)), err
+    return last
+
+
+# ------------------------------------------------------------------------- the cases
+
+
+Stage = Callable[[Place], object]
+
+
+def nothing(place: Place) -> None:
+    """The stage is set."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A command line that must fail, what its line must name, and how the stage is set."""
+
+    command: str
+    names: tuple[str, ...]
+    stage: Stage = nothing
+
+
+def csv(text: str) -> Stage:
+    """`photos.csv` beside the photos a.png, b.png and c.png."""
+
+    def stage(place: Place) -> None:
+        place.photos("a.png", "b.png", "c.png")
+        place.write("photos.csv", text)
+
+    return stage
+
+
+def train(change: str, *names: str, stage: Stage = nothing) -> Fault:
+    return Fault(f"train tiny.yaml {{people}} --out run {change}", names, stage)
+
+
+def train_on(data: str, *names: str, stage: Stage) -> Fault:
+    return Fault(f"train tiny.yaml {data} --out run", names, stage)
+
+
+def damaged(name: str, stage: Callable[[Place], Path] = Place.run) -> Stage:
+    """A run with a file cut to half its length."""
+
+    def cut(place: Place) -> None:
+        path = stage(place) / name
+        os.truncate(path, path.stat().st_size // 2)
+
+    return cut
+
+
+def folds(place: Place) -> pd.DataFrame:
+    return pd.read_csv(place.trained / "folds.csv")
+
+
+def split_cluster(table: pd.DataFrame) -> pd.DataFrame:
+    """The fold file with one near-duplicate of two put into the other fold."""
+    twin = table["cluster"].duplicated()
+    return table.assign(fold=table["fold"].where(~twin, 1 - table["fold"]))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def offline(place: Place) -> None:
+    place.patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    place.patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(place.here / "hub"))
+
+
+def fresh_cache(place: Place) -> None:
+    place.patch.setenv("MASKGATE_CACHE", f"{place.here}-cache")
+
+
+def no_space_to_reserve(place: Place) -> None:
+    def reserve(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place.patch.setattr(os, "posix_fallocate", reserve)
+
+
+class _Full(io.FileIO):
+    """A file on a full disk."""
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def disk_full(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Files whose path holds `name` can be made, but nothing can be written to them."""
+    real, to_parquet = io.open, pd.DataFrame.to_parquet
+
+    def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> IO[Any]:
+        if "w" not in mode or name not in str(file):
+            return real(file, mode, *args, **kwargs)
+        raw = io.BufferedWriter(_Full(file, "w"))
+        return raw if "b" in mode else io.TextIOWrapper(raw, encoding="utf-8")
+
+    def parquet(table: pd.DataFrame, path: Path, **kwargs: Any) -> None:
+        if name in str(path):  # written by Arrow, which words it so
+            path.touch()
+            told = "Error writing bytes to file. Detail: [errno 28] No space left on device"
+            raise OSError(errno.ENOSPC, told)
+        to_parquet(table, path, **kwargs)
+
+    patch.setattr("builtins.open", opened)
+    patch.setattr("io.open", opened)
+    patch.setattr(pd.DataFrame, "to_parquet", parquet)
+
+
+def locked(place: Place, name: str) -> None:
+    make = os.mkdir
+
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> None:
+        if Path(path).name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        make(path, *args, **kwargs)
+
+    place.patch.setattr(os, "mkdir", refuse)
+
+
+DATA = {
+    "no such folder": train_on("none", "none: no such file or folder", "give the folder",
+        stage=nothing),
+    "empty folder": train_on("empty", "empty: holds neither", "see docs/data.md",
+        stage=Place.empty),
+    "no column photo": train_on("photos.csv", "photos.csv: lacks the column 'photo'",
+        "it has name", "the columns are photo,person", stage=csv("name\na.png\n")),
+    "no label": train_on("photos.csv", "photos.csv: has no label", "it needs mask",
+        stage=csv("photo,person\na.png,a\n")),
+    "no CSV": train_on("a.png", "a.png: not a CSV", "save it as one", stage=csv("")),
+    "several CSVs": train_on(".", "holds several tables (more.csv, photos.csv)", "name the one",
+        stage=lambda place: [place.write(f"{n}.csv", "photo,mask\n") for n in ("photos", "more")]),
+    "no rows": train_on("photos.csv", "photos.csv: holds no labelled photo", "add some",
+        stage=csv("photo,mask\n")),
+    "train.csv lacks columns": train_on("data", "train.csv: lacks the columns gender, path",
+        "remove the file",
+        stage=lambda place: [place.persons(2), place.write("data/train.csv", "id,age\n1,20\n")]),
+    "labels unknown": train_on("photos.csv", "photos.csv: 2 of its entries",
+        "a.png (mask 'perhaps')", "b.png (gender 'x')", "--skip-faulty",
+        stage=csv("photo,mask,gender\na.png,perhaps,male\nb.png,wear,x\nc.png,wear,male\n")),
+    "label out of range": train_on("photos.csv", "photos.csv: 1 of", "a.png (age '300')",
+        "mend them", "--skip-faulty", stage=csv("photo,age\na.png,300\nb.png,20\n")),
+    "age of a folder out of range": train_on("data", "data: 1 of", "age '300' is not 0–120",
+        "--skip-faulty",
+        stage=lambda place: (p := place.persons(2)[0]).rename(p.with_name("1_male_Asian_300"))),
+    "labels contradict": train_on("photos.csv", "a.png (its age says otherwise)", "mend them",
+        stage=csv("photo,age,age_group\na.png,20,60+\nb.png,20,20-29\n")),
+    "photo listed twice": train_on("photos.csv", "a.png (listed before)", "mend them",
+        stage=csv("photo,mask\na.png,wear\na.png,wear\nb.png,wear\n")),
+    "photo not there": train_on("photos.csv", "gone.png (no such file", "lost.png", "--skip-faulty",
+        stage=csv("photo,mask\na.png,wear\ngone.png,wear\nb.png,wear\nlost.png,wear\n")),
+    "broken photos among good": train_on("photos.csv", "2 of its entries", "x.jpg", "y.jpg",
+        "--skip-faulty", stage=lambda place: [
+            csv("photo,mask\na.png,wear\nx.jpg,wear\nb.png,wear\ny.jpg,wear\n")(place),
+            place.write("x.jpg", b"no photo"), place.photos("y.jpg"),
+            os.truncate(place.here / "y.jpg", 300)]),
+    "all broken and skipped": train_on("photos.csv --skip-faulty",
+        "photos.csv: holds no labelled photo", "add some",
+        stage=csv("photo,mask\nx.png,wear\ny.png,wear\n")),
+    "too few people": train_on("photos.csv folds.count=5", "{here}: 3 people cannot be split in 5",
+        "lower folds.count", stage=csv("photo,mask\na.png,wear\nb.png,wear\nc.png,wear\n")),
+    "too few photos": train_on("photos.csv", "{here}: fold 0 leaves 1 photos", "add photos",
+        stage=csv("photo,mask\na.png,wear\nb.png,wear\n")),
+    "nothing given": Fault("train tiny.yaml training.epochs=2", ("give DATA", "SM_CHANNEL_TRAIN")),
+    "inspect no such folder": Fault("inspect none --out page", ("none: no such file", "give the")),
+    "inspect into a file": Fault("inspect {people} --out tiny.yaml",
+        ("tiny.yaml: is a file", "name a folder")),
+}  # fmt: skip
+
+RECIPES = {
+    "unknown key": train("training.epoch=2", "tiny.yaml: unknown key training.epoch",
+        "did you mean epochs?"),
+    "unknown section": train("trainin.epochs=2", "tiny.yaml: unknown key trainin",
+        "did you mean training?"),
+    "unknown backbone": train("model.backbone=test_resnt",
+        "recipe tiny: unknown backbone test_resnt", "did you mean test_resnet?"),
+    "unknown sampler": train("sampling.name=shufle",
+        "recipe tiny: unknown sampling shufle", "did you mean shuffle?"),
+    "unknown transform": train("augment.0.name=random_crp",
+        "recipe tiny: unknown transform random_crp", "did you mean random_crop?"),
+    "unknown loss": train("loss.name=cross_entrpy",
+        "recipe tiny: unknown loss cross_entrpy", "did you mean cross_entropy?"),
+    "unknown head": train("model.head=factord",
+        "recipe tiny: unknown head factord", "did you mean factored?"),
+    "unknown optimiser": train("optimizer.name=adamv",
+        "recipe tiny: unknown optimizer adamv", "did you mean adam"),
+    "unknown schedule": train("schedule.name=cosin",
+        "recipe tiny: unknown schedule cosin", "did you mean cosine?"),
+    "a schedule by epochs": train("schedule.name=plateau", "unknown schedule plateau",
+        "known are"),
+    "argument of a loss": train("loss.name=cross_entropy loss.gamma=2",
+        "recipe tiny: loss cross_entropy", "'gamma'", "see docs/recipe.md"),
+    "argument of a sampler": train("sampling.name=shuffle sampling.power=2", "sampling shuffle",
+        "'power'", "see docs/recipe.md"),
+    "argument of an optimiser": train("optimizer.arguments.momentun=2", "optimizer adamw",
+        "'momentun'", "see optimizer.arguments"),
+    "argument of a backbone": train("model.arguments.drop_pth_rate=2", "backbone test_resnet",
+        "drop_pth_rate", "see model.arguments"),
+    "probability over 1": train("augment.1.p=1.4", "recipe tiny: augment horizontal_flip",
+        "[0.0, 1.0]; see docs/recipe.md"),
+    "value out of range": train("photo.height=4", "tiny.yaml: photo.height",
+        "greater than or equal to 8"),
+    "value not known": train("training.precision=fp8", "training.precision: ", "'fp16' or 'bf16'"),
+    "several values": train("optimizer.lr=-1 training.epochs=many", "optimizer.lr: ",
+        "greater than 0", "training.epochs: ", "valid integer"),
+    "keys that exclude": train("model.pretrained=true model.weights=w.pth",
+        "exclude each other", "keep one"),
+    "no override": Fault("train tiny.yaml {people} --out run epochs",
+        ("epochs: an override is written key.sub=value",)),
+    "no place": train("augment.9.name=affine", "augment.9.name=affine: the recipe has no place",
+        "see docs/recipe.md"),
+    "override not YAML": train("optimizer.lr=[1", "optimizer.lr=[1: the value is not YAML",
+        "mend it"),
+    "no such recipe": Fault("train tyny.yaml {people} --out run",
+        ("tyny.yaml: no such recipe", "did you mean tiny.yaml?")),
+    "no such shipped recipe": Fault("train basline {people} --out run",
+        ("basline: no such recipe", "did you mean baseline?")),
+    "no recipe at all": Fault("train qqq {people} --out run",
+        ("qqq: no such recipe", "shipped are baseline, demo")),
+    "not YAML": Fault("train odd.yaml {people} --out run",
+        ("odd.yaml: not a recipe in YAML (line 3: ", "mend it, or copy a shipped one"),
+        lambda place: place.write("odd.yaml", "training:\n  epochs: [1\nmodel: x\n")),
+    "not text": Fault("train odd.yaml {people} --out run",
+        ("odd.yaml: not a recipe in YAML ('utf-8'", "mend it, or copy a shipped one"),
+        lambda place: place.write("odd.yaml", b"\xff\xfe\x00\x01")),
+    "no mapping": Fault("train odd.yaml {people} --out run",
+        ("odd.yaml: a recipe is a mapping of keys",),
+        lambda place: place.write("odd.yaml", "- epochs\n")),
+    "weights not to be had": train("model.pretrained=true", "pretrained weights of test_resnet",
+        "model.pretrained=false", "model.weights=FILE", "connect this machine",
+        stage=offline),
+    "weights missing": train("model.weights=gone.pth", "gone.pth: no such file",
+        "see model.weights"),
+    "weights are none": train("model.weights=tiny.yaml", "tiny.yaml: not a file of weights",
+        "give a .safetensors or .pth"),
+    "weights do not fit": train("model.weights={trained}/fold-0/model.safetensors",
+        "model.safetensors: does not fit the backbone", "missing", "model.init=RUN"),
+    "init is no run": train("model.init=empty", "empty: no run", "give a folder",
+        stage=Place.empty),
+    "init is unfinished": train("model.init=run --out other", "run: the run is unfinished",
+        "repeat the command", stage=Place.unfinished_run),
+    "init does not fit": train(
+        "model.init={trained} model.backbone=test_vit photo.height=64 photo.width=48",
+        "its backbone test_resnet does not fit", "use the same backbone"),
+    "init leaks": train("model.init={trained} folds.seed=3 folds.kind=holdout",
+        "was trained on people of fold", "set folds.file="),
+    "folds missing": train("folds.file=gone.csv", "gone.csv: not a fold file",
+        "give a run's folds.csv"),
+    "folds leak": train("folds.file=folds.csv", "folds.csv: leaks", "are in two folds",
+        "give each one fold",
+        stage=lambda place: folds(place).pipe(
+            lambda t: pd.concat([t, t.iloc[:1].assign(fold=1 - t["fold"])])
+        ).to_csv("folds.csv", index=False)),
+    "folds split a near-duplicate": train("folds.file=folds.csv", "folds.csv: leaks",
+        "photos of one shot", "give those people one fold",
+        stage=lambda place: split_cluster(folds(place)).to_csv("folds.csv", index=False)),
+    "folds of other data": train("folds.file=folds.csv", "folds.csv: gives no fold for",
+        "belongs to other data",
+        stage=lambda place: folds(place).iloc[4:].to_csv("folds.csv", index=False)),
+    "folds contradict": train("folds.kind=all folds.file={trained}/folds.csv",
+        "folds.csv: validates people", "change one"),
+}  # fmt: skip
+
+RUNS = {
+    "another recipe's run": train("seed=8", "run: holds a run of tiny with another recipe",
+        "give another --out", stage=Place.run),
+    "not a run": train("", "run: not empty and no run", "give another --out",
+        stage=lambda place: place.write("run/letter.txt", "dear")),
+    "a file": Fault("train tiny.yaml {people} --out tiny.yaml",
+        ("tiny.yaml: is a file", "give another --out")),
+    "run.json cut": train("", "run/run.json: missing or damaged", "remove the run",
+        stage=damaged("run.json")),
+    "checkpoint damaged": train("", "fold-1/checkpoint.pt: the checkpoint cannot be read",
+        "remove it to start the fold anew",
+        stage=lambda place: (Place.unfinished_run(place) / "fold-1/checkpoint.pt").write_text("x")),
+    "submit what is no run": Fault("submit {people} {people} -o answers.csv",
+        ("{people}: no run", "give a folder that `maskgate train` has left")),
+    "submit without info.csv": Fault("submit {trained} empty -o answers.csv",
+        ("empty: holds no info.csv", "give the folder"),
+        Place.empty),
+    "submit without ImageID": Fault("submit {trained} eval -o answers.csv",
+        ("eval/info.csv: lacks the column 'ImageID'", "it needs ImageID,ans"),
+        lambda place: place.write("eval/info.csv", "image,ans\na.png,0\n")),
+    "submit a photo that is not there": Fault("submit {trained} eval -o answers.csv",
+        ("eval/images: 1 of 2 photos", "gone.png (no such file)", "mend them"),
+        lambda place: [place.photos("eval/images/a.png"), place.write("answers.csv", "old"),
+            place.write("eval/info.csv", "ImageID,ans\na.png,0\ngone.png,0\n")]),
+    "submit into a folder": Fault("submit {trained} {people} -o empty",
+        ("empty: is a folder", "name a file"), Place.empty),
+    "submit into no folder": Fault("submit {trained} {people} -o none/answers.csv",
+        ("none/answers.csv: the folder none does not exist", "make it first")),
+    "submit an unfinished run": Fault("submit run {people} -o answers.csv",
+        ("run: the run is unfinished", "repeat the command"), Place.unfinished_run),
+    "submit one of several runs": Fault("submit . {people} -o answers.csv",
+        ("holds 2 runs (other, run)", "give one of them"),
+        lambda place: shutil.copytree(place.run(), "other")),
+    "predict into a folder": Fault("predict {trained} {people}/eval -o empty",
+        ("empty: is a folder", "name a file"), Place.empty),
+    "predict no photo": Fault("predict {trained} tiny.yaml -o found.csv",
+        ("1 of 1 photos", "tiny.yaml (not an image", "--skip-faulty"),
+        lambda place: place.write("found.csv", "old")),
+    "predict half a photo": Fault("predict {trained} a.jpg b.jpg -o found.csv",
+        ("1 of 2 photos", "b.jpg (damaged", "--skip-faulty"),
+        lambda place: [place.photos("a.jpg", "b.jpg"), os.truncate("b.jpg", 400)]),
+    "predict an empty folder": Fault("predict {trained} empty",
+        ("empty: holds no photo", "photos end in .bmp, .jpeg, .jpg"), Place.empty),
+    "predict what is not there": Fault("predict {trained} gone.jpg",
+        ("gone.jpg: no such photo or folder", "mend the path")),
+    "predict with weights cut": Fault("predict run {people}/eval",
+        ("run/fold-1/model.safetensors: missing or damaged", "remove the run and train it again"),
+        damaged("fold-1/model.safetensors")),
+    "predict with another recipe": Fault("predict run {people}/eval",
+        ("run/fold-0/model.safetensors: does not hold the weights of run/recipe.yaml",
+            "remove the run"),
+        lambda place: edit(place.run() / "recipe.yaml", "test_resnet", "test_efficientnet")),
+    "report with metrics cut": Fault("report run",
+        ("run/metrics.json: missing or damaged", "remove the run"), damaged("metrics.json")),
+    "report with history gone": Fault("report run",
+        ("run/history.csv: missing or damaged", "remove the run"),
+        lambda place: (place.run() / "history.csv").unlink()),
+    "no runs": Fault("runs empty", ("empty: holds no runs", "`maskgate train` makes them"),
+        Place.empty),
+}  # fmt: skip
+
+USAGE = {
+    "no such command": Fault("trian x", ("'trian'", "'train'", "see maskgate --help")),
+    "no such option": Fault("train tiny.yaml {people} --smok", ("--smok", "--smoke",
+        "see maskgate train --help")),
+    "missing argument": Fault("train", ("'RECIPE'", "see maskgate train --help")),
+    "missing data": Fault("inspect", ("'DATA'", "SM_CHANNEL_TRAIN", "see maskgate inspect --help")),
+    "missing value": Fault("train tiny.yaml {people} --out", ("'--out'", "see maskgate")),
+    "no number": Fault("train tiny.yaml {people} --workers few", ("'--workers'", "integer",
+        "see maskgate train --help")),
+    "too much": Fault("report {trained} more", ("(more)", "see maskgate report --help")),
+}  # fmt: skip
+
+# A full disk and folders that may not be written.
+DISK = {
+    "no room for the cache": train("", "-cache/", "the disk is full", "free some space",
+        "--cache", stage=lambda place: [fresh_cache(place), no_space_to_reserve(place)]),
+    "no right to the cache": train("--cache tiny.yaml", "tiny.yaml/", "cannot be written",
+        "--cache"),
+    "no right to the run": train("", "run: Permission denied", "can be read and written",
+        stage=lambda place: locked(place, "run")),
+    "no room for the report": Fault("report run",
+        ("run/report.html: No space left", "free some space"),
+        lambda place: [place.run(), disk_full(place.patch, "report.html")]),
+    "no room for the answers": Fault("submit {trained} {people} -o answers.csv",
+        ("answers.csv: No space left", "free some space"),
+        lambda place: [place.write("answers.csv", "old"), disk_full(place.patch, "answers.csv")]),
+    "no room for the predictions": Fault("predict {trained} {people}/eval -o found.csv",
+        ("found.csv: No space left", "free some space"),
+        lambda place: [place.write("found.csv", "old"), disk_full(place.patch, "found.csv")]),
+}  # fmt: skip
+
+FAULTS = DATA | RECIPES | RUNS | USAGE | DISK
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_one_line_and_changes_no_file(call: Call, place: Place, name: str) -> None:
+    fault, known = FAULTS[name], vars(place)
+    fault.stage(place)
+    before = everything(place)
+    line = the_line(call(*(word.format(**known) for word in shlex.split(fault.command))))
+    place.patch.undo()
+    for part in fault.names:
+        assert part.format(**known) in line
+    assert everything(place) == before
+
+
+def test_photos_that_cannot_be_used_are_left_out_on_demand(call: Call, place: Place) -> None:
+    broken = [folder / "mask1.jpg" for folder in place.persons(12)[:2]]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:300])
+    command = ("train", "tiny.yaml", "data", "--out", "run", "training.epochs=1")
+    line = the_line(call(*command))
+    assert all(str(path.relative_to(place.here / "data")) in line for path in broken)
+    assert call(*command, "--skip-faulty")[0] == 0
+    assert json.loads(Path("run", "run.json").read_text())["photos"] == 12 * 7 - 2
+
+
+# ------------------------------------------------------------------------- in the middle
+
+TRAIN = ("train", "tiny.yaml", "--out", "run", "--checkpoint-seconds", "0")
+WRITTEN = (
+    "run.json", "photos.parquet", "checkpoint.pt", "fold-0/.model.safetensors",
+    "fold-1/.oof.parquet", "fold-1/.fold.json", "metrics.json", "report.html",
+)  # fmt: skip
+
+
+def finished_as_if_undisturbed(call: Call, place: Place) -> None:
+    code, out, _ = call(*TRAIN, place.people)
+    assert code == 0
+    assert "out-of-fold macro F1" in out
+    for name in ("oof.parquet", "history.csv", "metrics.json", "fold-1/model.safetensors"):
+        assert Path("run", name).read_bytes() == (place.trained / name).read_bytes()
+
+
+def test_a_disk_that_fills_up_costs_no_work(call: Call, place: Place) -> None:
+    for name in WRITTEN:
+        with pytest.MonkeyPatch.context() as patch:
+            disk_full(patch, name)
+            line = the_line(call(*TRAIN, place.people))
+        assert f"{name.replace('/.', '/')}: No space left on device; free some space" in line
+        assert not list(Path("run").rglob("*.part"))
+    finished_as_if_undisturbed(call, place)
+
+
+# Function, and the call of it in which the user presses Ctrl-C.
+INTERRUPTED = (
+    ("maskgate.pixels.decode", 100),
+    ("maskgate.data.folds.split", 1),
+    ("maskgate.training.crossval._describe", 1),
+    ("maskgate.training.fit._Fit._update", 2),
+    ("torch.save", 3),
+    ("maskgate.training.validation.predict", 1),
+    ("maskgate.training.crossval._keep", 1),
+    ("maskgate.reports.run.write", 1),
+)
+
+
+def test_interrupted_at_any_point_it_goes_on(call: Call, place: Place) -> None:
+    fresh_cache(place)
+    for function, number in INTERRUPTED:
+        with pytest.MonkeyPatch.context() as patch:
+            press_ctrl_c(patch, function, number)
+            assert "interrupted" in the_line(call(*TRAIN, place.people))
+        assert not list(Path("run").rglob("*.part"))
+    finished_as_if_undisturbed(call, place)
+
+
+def press_ctrl_c(patch: pytest.MonkeyPatch, function: str, number: int) -> None:
+    owner, _, name = function.rpartition(".")
+    real = pkgutil.resolve_name(function)
+    calls = itertools.count(1)
+
+    def pressed(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args, **kwargs)
+
+    patch.setattr(pkgutil.resolve_name(owner), name, pressed)
+
+
+@contextmanager
+def started(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """`python … -m maskgate train` in a process group of its own, as a terminal starts it."""
+    command = [sys.executable, *options, "-m", "maskgate", *TRAIN, str(place.people)]
+    command += ["training.epochs=500", "--workers", "1"]
+    with subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_ctrl_c_while_modules_are_imported(place: Place) -> None:
+    with started(place, "-X", "importtime") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.endswith(" torch._C\n"):
+                break
+        code, out, err = ctrl_c(process)
+    told = [line for line in err.splitlines() if not line.startswith("import time:")]
+    assert "interrupted" in the_line((code, out, "\n".join(told)))
+
+
+def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
+    place.patch.setenv("MASKGATE_CACHE", str(cache))
+    checkpoint = place.here / "run" / "fold-0" / "checkpoint.pt"
+    with started(place) as process:
+        while process.poll() is None and not checkpoint.exists():
+            time.sleep(0.01)
+        assert "interrupted" in the_line(ctrl_c(process))
+    press_ctrl_c(place.patch, "maskgate.training.fit._Fit._update", 2)
+    again = call(*TRAIN, place.people, "training.epochs=500")
+    assert "interrupted" in the_line(again)
+    assert "fold 0: going on at epoch" in again[2]
