@@ -3,14 +3,17 @@
     python benchmarks/training.py [DATA] [--models NAME …] [--photos 1024] [--rounds 5]
 
 The floor is the model step alone (forward, loss, backward, optimiser) on a batch that lies in
-memory. Beside it, in every round and in turn, so that a busy machine slows all alike: the step as
-torch comes (contiguous tensors, an optimiser that is not fused, glibc's way with memory, threads
-that wait busily; a process of its own), real training (`maskgate.training.fit`, flip and crop,
-its checkpoint included) from a warm cache, the same from an empty cache, the way of the
-competition's starting code (one worker decodes each photo in each epoch), and real training with
-heavy augmentation.
-The photos of DATA, or drawn people, are stored at 192×256 and at 384×512 first. Prints the
-median over the rounds of each rate and of its ratio to the same round's floor, with the extremes.
+memory. Beside it, in every round and in turn: the step as torch comes (contiguous tensors, an
+optimiser that is not fused, glibc's way with memory, threads that wait busily; a process of its
+own), real training (`maskgate.training.fit`, flip and crop, its checkpoint included) from a warm
+cache, the same from an empty cache, the way of the competition's starting code (one worker decodes
+each photo in each epoch), and real training with heavy augmentation.
+
+A machine's speed drifts within seconds, so training is stopped after every few batches for as many
+steps of the floor, and its ratio is to those; ways with workers, that would go on meanwhile, and
+the step as torch comes have their ratio to the floor of their round. The photos of DATA, or drawn
+people, are stored at 192×256 and at 384×512 first. Prints the median over the rounds of each rate
+and ratio, with the ratio's extremes.
 """
 
 import argparse
@@ -21,7 +24,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,15 +49,27 @@ from maskgate.training.fit import Task, fit
 
 SIZES = ((192, 256), (384, 512))  # width, height of the photos as stored
 BATCH = 64
-LIGHT = [{"name": "random_crop"}, {"name": "horizontal_flip"}]
-HEAVY = [
+Augments = list[dict[str, object]]
+LIGHT: Augments = [{"name": "random_crop"}, {"name": "horizontal_flip"}]
+HEAVY: Augments = [
     {"name": "affine", "degrees": 15, "scale": [0.85, 1.15], "shear": 5},
     *LIGHT,
     {"name": "color_jitter", "brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.05},
     {"name": "random_erasing", "p": 0.5},
 ]
 
-Rates = dict[str, list[float]]
+PACE = 4  # updates of training, then as many of the floor
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Photos a second, and their ratio to the floor where that was measured alongside."""
+
+    rate: float
+    ratio: float | None = None
+
+
+Results = dict[str, list[Measured]]
 
 
 def main() -> None:
@@ -75,12 +92,12 @@ def main() -> None:
         sets = _stored(asked.data, asked.photos, Path(name))
         for model in asked.models:
             bench = Bench(model, sets, Path(name), accelerator)
-            rates: Rates = {}
+            results: Results = {}
             for number in range(asked.rounds):
                 for way, measure in bench.ways().items():
                     say(f"{model}, round {number + 1} of {asked.rounds}: {way}")
-                    rates.setdefault(way, []).append(measure())
-            _tell(model, rates)
+                    results.setdefault(way, []).append(measure())
+            _tell(model, results)
 
 
 def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
@@ -117,8 +134,13 @@ class Bench:
         self.recipe = _recipe(model)
         self.sets, self.folder, self.accelerator = sets, folder, accelerator
         self.stores = {size: self._store(size, folder / "cache") for size in sets}
+        self.count = len(next(iter(sets.values())).table)
+        step = _step(self._network(), self.recipe)
+        batch = [tensor.to(accelerator.device) for tensor in _batch(self.recipe)]
+        self.floor_step = lambda: step(*batch)
+        self.floor_step()
 
-    def ways(self) -> dict[str, Callable[[], float]]:
+    def ways(self) -> dict[str, Callable[[], Measured]]:
         small, large = self.sets
         return {
             "floor": self.floor,
@@ -133,34 +155,33 @@ class Bench:
             f"heavy augmentation, 2 workers, {small}": lambda: self.training(small, HEAVY, 2),
         }
 
-    def floor(self) -> float:
+    def floor(self) -> Measured:
         """The step alone, as maskgate has it."""
-        step = _step(self._network(), self.recipe)
-        photos, targets = (tensor.to(self.accelerator.device) for tensor in _batch(self.recipe))
-        step(photos, targets)
-        updates = self._count() // BATCH
-        return self._rate(lambda: [step(photos, targets) for _ in range(updates)])
+        return self._measured(lambda: [self.floor_step() for _ in range(self.count // BATCH)])
 
-    def plain_step(self) -> float:
+    def plain_step(self) -> Measured:
         """The step alone, as torch comes, in a process of its own."""
-        model, photos = self.recipe.model.backbone, str(self._count())
+        model, photos = self.recipe.model.backbone, str(self.count)
         command = [sys.executable, __file__, "--plain-step", model, "--photos", photos]
         environment = {name: os.environ[name] for name in os.environ if name != "GOMP_SPINCOUNT"}
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-        return float(done.stdout)
+        return Measured(float(done.stdout))
 
-    def training(
-        self, size: str, augment: list[dict[str, object]] = LIGHT, workers: int = 0
-    ) -> float:
+    def training(self, size: str, augment: Augments = LIGHT, workers: int = 0) -> Measured:
         """An epoch as `maskgate train` runs it, without validation, from a warm cache."""
-        return self._rate(lambda: self._epoch(self.stores[size], size, augment, workers))
+        model = self._network()
+        store = self.stores[size]
+        return self._measured(lambda: self._epoch(model, store, size, augment, workers))
 
-    def cold(self, size: str) -> float:
+    def cold(self, size: str) -> Measured:
         """The photos are decoded into an empty cache, then trained on for an epoch."""
         with tempfile.TemporaryDirectory(dir=self.folder) as empty:
-            return self._rate(lambda: self._epoch(self._store(size, Path(empty)), size, LIGHT, 0))
+            model, place = self._network(), Path(empty)
+            return self._measured(
+                lambda: self._epoch(model, self._store(size, place), size, LIGHT, 0)
+            )
 
-    def starting_code(self, size: str) -> float:
+    def starting_code(self, size: str) -> Measured:
         """One worker decodes, resizes and flips every photo anew; the step is the floor's."""
         photos = self.sets[size]
         decoded = _DecodedEachTime(photos, self.recipe.photo.height, self.recipe.photo.width)
@@ -170,18 +191,37 @@ class Bench:
             for batch, targets in DataLoader(decoded, BATCH, shuffle=True, num_workers=1):
                 step(batch.to(self.accelerator.device), targets.to(self.accelerator.device))
 
-        return self._rate(epoch)
+        return self._measured(epoch)
 
     def _epoch(
-        self, store: cache.PhotoStore, size: str, augment: list[dict[str, object]], workers: int
-    ) -> None:
+        self,
+        model: network.Network,
+        store: cache.PhotoStore,
+        size: str,
+        augment: Augments,
+        workers: int,
+    ) -> float | None:
+        """Train; seconds that the floor took of it, None where workers forbid to stop for it."""
         recipe = Recipe.model_validate(self.recipe.model_dump() | {"augment": augment})
         table, geometry = self.sets[size].table, recipe.photo.geometry
-        loader = Loader(store, table, geometry, Augment(recipe.augment, geometry), workers)
+        arguments = (store, table, geometry, Augment(recipe.augment, geometry), workers)
+        paced = _Paced(self.floor_step, *arguments)
         rows = np.arange(len(table))
-        task = Task(0, table, loader, rows, rows[:0])
+        task = Task(0, table, Loader(*arguments) if workers else paced, rows, rows[:0])
         with tempfile.TemporaryDirectory(dir=self.folder) as run:
-            fit(recipe, self._network(), task, Path(run, "checkpoint.pt"), self.accelerator, 60)
+            fit(recipe, model, task, Path(run, "checkpoint.pt"), self.accelerator, 60)
+        return None if workers else paced.seconds
+
+    def _measured(self, work: Callable[[], object]) -> Measured:
+        """Times the work; what it returns, if a number, are seconds of the floor among it."""
+        since = time.perf_counter()
+        floor = work()
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - since
+        if not isinstance(floor, float):
+            return Measured(self.count / seconds)
+        return Measured(self.count / (seconds - floor), floor / (seconds - floor))
 
     def _store(self, size: str, folder: Path) -> cache.PhotoStore:
         store, problems = cache.build(self.sets[size], self.recipe.photo.geometry, folder)
@@ -192,15 +232,23 @@ class Bench:
         torch.manual_seed(7)
         return network.create(self.recipe).to(self.accelerator.device).train()
 
-    def _count(self) -> int:
-        return len(next(iter(self.sets.values())).table)
 
-    def _rate(self, work: Callable[[], object]) -> float:
-        since = time.perf_counter()
-        work()
-        if self.accelerator.device.type == "cuda":
-            torch.cuda.synchronize()
-        return self._count() / (time.perf_counter() - since)
+class _Paced(Loader):
+    """Training stops after every PACE batches for as many steps of the floor."""
+
+    def __init__(self, floor_step: Callable[[], None], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.floor_step, self.seconds = floor_step, 0.0
+
+    def training(self, *arguments: Any) -> Any:
+        batches = super().training(*arguments)
+        for number, batch in enumerate(batches, 1):
+            yield batch
+            if number % PACE == 0:
+                since = time.perf_counter()
+                for _ in range(PACE):
+                    self.floor_step()
+                self.seconds += time.perf_counter() - since
 
 
 def _recipe(model: str, **optimizer: object) -> Recipe:
@@ -271,12 +319,17 @@ class _DecodedEachTime(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(np.array(small)), self.targets[row]
 
 
-def _tell(model: str, rates: Rates) -> None:
+def _tell(model: str, results: Results) -> None:
+    floors = [measured.rate for measured in results["floor"]]
     print(f"\n| {model} | photos/s | of the floor |\n|---|---|---|")
-    for way, found in rates.items():
-        ratios = [rate / floor for rate, floor in zip(found, rates["floor"], strict=True)]
+    for way, found in results.items():
+        rates = [measured.rate for measured in found]
+        ratios = [
+            measured.ratio or measured.rate / floor
+            for measured, floor in zip(found, floors, strict=True)
+        ]
         middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
-        print(f"| {way} | {statistics.median(found):.0f} | {middle:.2f} [{low:.2f}, {high:.2f}] |")
+        print(f"| {way} | {statistics.median(rates):.0f} | {middle:.2f} [{low:.2f}, {high:.2f}] |")
 
 
 if __name__ == "__main__":
