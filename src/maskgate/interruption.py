@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any, Final
 
 _LATER: Final = 0.01  # seconds
-_PATIENCE: Final = 20  # times
+_PATIENCE: Final = 20 if hasattr(signal, "SIGALRM") else 0  # times; Windows has no alarm
 _PYTHON: Final = str(Path(os.__file__).parent)
 
 
@@ -38,13 +38,14 @@ def watch() -> None:
 
     def swallowed(told: Any) -> None:
         """What is raised in a destructor is dropped: once more, later."""
-        if told.exc_type is Interrupted:
+        if told.exc_type is Interrupted and _PATIENCE:
             signal.setitimer(signal.ITIMER_REAL, _LATER)
         else:
             unraisable(told)
 
     signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGALRM, interrupt)
+    if _PATIENCE:
+        signal.signal(signal.SIGALRM, interrupt)
     sys.unraisablehook = swallowed
 
 
@@ -56,5 +57,6 @@ def _is_pythons_own(frame: FrameType) -> bool:
 def end() -> None:
     """All is told: another Ctrl-C kills, and what the first left half-made is no news."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    if _PATIENCE:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
     sys.unraisablehook = lambda _: None
