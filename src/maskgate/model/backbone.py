@@ -3,11 +3,11 @@
 import difflib
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry
@@ -16,34 +16,65 @@ from maskgate.recipe import Model
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
+SIZES: Final = (32, 64, 96, 128, 160, 192, 224, 256, 384)
+"""Sides in pixels of square photos that a smallest one is looked for among."""
+
+
+class Beside(nn.Module):
+    """Backbones side by side: the features of all of them, (N, 3, H, W) → (N, F₁ + F₂ + …).
+
+    Photos are normalised as the first one's pretraining was (S0: resnet18 ⊕ efficientnet_b0).
+    """
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.pretrained_cfg = getattr(parts[0], "pretrained_cfg", None)
+
+    def forward(self, photos: Tensor) -> Tensor:
+        return torch.cat([part(photos) for part in self.parts], dim=1)
+
+
 def create(model: Model, geometry: Geometry, start: bool = True) -> nn.Module:
-    """The backbone of a recipe, (N, 3, H, W) → (N, features).
+    """The backbone of a recipe, (N, 3, H, W) → (N, features); two of them as a `Beside`.
 
     With `start` false neither pretrained nor local weights are loaded: the caller has better.
     Raises MaskgateError for an unknown name, weights that cannot be had or do not fit.
     """
-    if ":" in model.backbone:
-        backbone = _from_factory(model)
-    else:
-        backbone = _from_timm(model, geometry, pretrained=start and model.pretrained)
+    pretrained = start and model.pretrained
+    backbone = _make(model.backbone, model.arguments, "model.arguments", geometry, pretrained)
+    if model.beside is not None:
+        second = _make(
+            model.beside, model.beside_arguments, "model.beside_arguments", geometry, pretrained
+        )
+        backbone = Beside(backbone, second)
     if start and model.weights is not None:
         load_weights(backbone, Path(model.weights))
     return backbone
 
 
-def _from_timm(model: Model, geometry: Geometry, pretrained: bool) -> nn.Module:
-    name = model.backbone
+def _make(
+    name: str, arguments: dict[str, Any], key: str, geometry: Geometry, pretrained: bool
+) -> nn.Module:
+    """One backbone; `key` is where the recipe holds its arguments."""
+    if ":" in name:
+        return _from_factory(name, arguments)
+    return _from_timm(name, dict(arguments), key, geometry, pretrained)
+
+
+def _from_timm(
+    name: str, arguments: dict[str, Any], key: str, geometry: Geometry, pretrained: bool
+) -> nn.Module:
     if not timm.is_model(name):
         near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 1)
         hint = f"did you mean {near[0]}?" if near else "timm.list_models() has them all"
         raise MaskgateError(f"unknown backbone {name}; {hint}")
-    arguments: dict[str, Any] = dict(model.arguments)
     if _wants_size(name):
         arguments.setdefault("img_size", (geometry.height, geometry.width))
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, **arguments)
     except TypeError as error:
-        raise MaskgateError(f"backbone {name}: {error}; see model.arguments") from error
+        raise MaskgateError(f"backbone {name}: {error}; see {key}") from error
     except Exception as error:
         if not pretrained:
             raise MaskgateError(f"backbone {name} cannot be built: {error}") from error
@@ -59,17 +90,17 @@ def _wants_size(name: str) -> bool:
     return config is not None and bool(config.fixed_input_size)
 
 
-def _from_factory(model: Model) -> nn.Module:
-    module, _, factory = model.backbone.partition(":")
+def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
+    module, _, factory = name.partition(":")
     try:
-        made = getattr(importlib.import_module(module), factory)(**model.arguments)
+        made = getattr(importlib.import_module(module), factory)(**arguments)
     except (ImportError, AttributeError, TypeError) as error:
         raise MaskgateError(
-            f"backbone {model.backbone}: {error}; it names a function of an importable module"
+            f"backbone {name}: {error}; it names a function of an importable module"
             " that returns a torch module"
         ) from error
     if not isinstance(made, nn.Module):
-        raise MaskgateError(f"backbone {model.backbone} returned no torch module")
+        raise MaskgateError(f"backbone {name} returned no torch module")
     return made
 
 
@@ -89,10 +120,8 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     wanted = backbone.state_dict()
     missing = sorted(wanted.keys() - state.keys())
     shaped = [key for key in wanted if key in state and wanted[key].shape != state[key].shape]
-    config = getattr(backbone, "pretrained_cfg", None) or {}
-    classifier = config.get("classifier") or "classifier"
-    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    unknown = [key for key in state.keys() - wanted.keys() if not key.startswith(heads)]
+    heads = _heads(backbone)
+    unknown = [k for k in state.keys() - wanted.keys() if not _is_of(k, heads)]
     faults = [
         f"{len(m)} {what} (first {min(m)})"
         for what, m in (("missing", missing), ("of another shape", shaped), ("unknown", unknown))
@@ -106,6 +135,22 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     backbone.load_state_dict({key: state[key] for key in wanted})
 
 
+def _heads(backbone: nn.Module) -> tuple[str, ...]:
+    """The modules that a file of weights may hold beside the backbone: its classifiers."""
+    config = getattr(backbone, "pretrained_cfg", None) or {}
+    named = config.get("classifier") or "classifier"
+    empty = [name for name, module in backbone.named_modules() if isinstance(module, nn.Identity)]
+    heads = []
+    for head in (named,) if isinstance(named, str) else named:
+        # Of a head of several layers all are gone, not only the last, which is the one named.
+        heads += [name for name in empty if head.startswith(f"{name}.")] or [head]
+    return tuple(heads)
+
+
+def _is_of(key: str, modules: tuple[str, ...]) -> bool:
+    return any(key.startswith(f"{module}.") for module in modules)
+
+
 def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and std per channel (of values 0–1) the backbone was pretrained with, or ImageNet's."""
     config = getattr(backbone, "pretrained_cfg", None) or {}
@@ -113,11 +158,16 @@ def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...
 
 
 def feature_count(backbone: nn.Module, geometry: Geometry) -> int:
-    """Length of the feature vector, by trying. Raises MaskgateError where no input fits."""
+    """Length of the feature vector, by trying. Raises MaskgateError where no input fits.
+
+    Costs no arithmetic where the backbone is on torch's `meta` device.
+    """
     training = backbone.training
+    device = next((each.device for each in backbone.parameters()), torch.device("cpu"))
+    photo = torch.zeros(1, 3, geometry.height, geometry.width, device=device)
     try:
         with torch.no_grad():
-            features = backbone.eval()(torch.zeros(1, 3, geometry.height, geometry.width))
+            features = backbone.eval()(photo)
     except Exception as error:
         raise MaskgateError(
             f"the backbone takes no photos of {geometry.height}×{geometry.width} ({error}); see"
@@ -130,3 +180,21 @@ def feature_count(backbone: nn.Module, geometry: Geometry) -> int:
             f"the backbone gives {tuple(features.shape)} instead of one vector a photo"
         )
     return int(features.shape[1])
+
+
+def smallest_size(model: Model) -> tuple[int, int]:
+    """Height and width of the smallest square photo in SIZES that the backbone takes.
+
+    Tried on torch's `meta` device, which knows shapes alone; for real where a backbone cannot be
+    built there. Raises MaskgateError where it takes none of them.
+    """
+    for device in ("meta", "cpu"):
+        for size in SIZES:
+            try:
+                with torch.random.fork_rng(devices=[]), torch.device(device):
+                    geometry = Geometry(size, size)
+                    feature_count(create(model, geometry, start=False), geometry)
+                return size, size
+            except MaskgateError as error:
+                fault = error
+    raise fault

@@ -20,6 +20,7 @@ from maskgate.images.sampling import SAMPLERS
 from maskgate.images.transforms import TRANSFORMS
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
+from maskgate.model.optim import SCHEDULES
 from maskgate.recipe import Recipe, shipped
 
 
@@ -37,6 +38,7 @@ TABLES: Final = (
     Names("sampling", SAMPLERS, ("rows", "table", "random")),
     Names("loss", LOSSES),
     Names("model.head", HEADS, ("features",)),
+    Names("schedule", SCHEDULES, ("course",)),
 )
 
 _INTRODUCTION = """\
