@@ -220,6 +220,22 @@ def test_resize_keeps_the_middle_and_the_aspect() -> None:
     np.testing.assert_array_equal(turned, found.transpose(1, 0, 2))
 
 
+@pytest.mark.parametrize("crop", [1.0, 0.75, 0.5, 0.25])
+@pytest.mark.parametrize("size", [(40, 32), (40, 16), (10, 32)])
+def test_a_crop_is_the_centre_cut_out_before_all_else(crop: float, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (80, 64, 3), dtype=np.uint8)
+    height, width = round(80 * crop), round(64 * crop)
+    top, left = (80 - height) // 2, (64 - width) // 2
+    cut = noise[top : top + height, left : left + width]
+    found = pixels.resize(Image.fromarray(noise), *size, crop)
+    expected = pixels.resize(Image.fromarray(cut), *size)
+    # The rim of the one sees a little of what lies beside; the other has nothing there.
+    apart = np.abs(found.astype(int) - expected)[2:-2, 2:-2]
+    assert apart.max() <= 1
+    if crop == 1:
+        np.testing.assert_array_equal(found, pixels.resize(Image.fromarray(noise), *size))
+
+
 def test_resize_of_the_same_size_changes_nothing(upright: Pixels) -> None:
     found = pixels.resize(Image.fromarray(upright), HEIGHT, WIDTH)
     assert found.dtype == np.uint8
@@ -253,17 +269,18 @@ def test_centre_leaves_equal_margins_and_an_odd_pixel_below_and_right(
     assert np.shares_memory(found, pictures)
 
 
+@pytest.mark.parametrize("crop", [1.0, 0.7])
 @pytest.mark.parametrize("margin", [0.0, 0.125, 0.3, 1.0])
 @pytest.mark.parametrize("size", [(16, 12), (17, 11), (32, 32)])
 def test_read_is_decode_resize_centre(
-    size: tuple[int, int], margin: float, upright: Pixels
+    size: tuple[int, int], margin: float, crop: float, upright: Pixels
 ) -> None:
-    geometry = Geometry(*size, margin)
+    geometry = Geometry(*size, margin, crop)
     assert geometry.stored == tuple(round(length * (1 + margin)) for length in size)
     content = saved(Image.fromarray(upright))
     found = pixels.read(content, geometry)
     assert found.shape == (*size, 3)
-    stored = pixels.resize(pixels.decode(content), *geometry.stored)
+    stored = pixels.resize(pixels.decode(content), *geometry.stored, crop)
     np.testing.assert_array_equal(found, pixels.centre(stored, geometry))
 
 

@@ -1,6 +1,6 @@
 """From the bytes of a photo to uint8 pixels: the one path for training, validation, test and door.
 
-decode → EXIF orientation → centre crop to the wanted aspect → resize. Pillow and NumPy
+decode → EXIF orientation → centre crop to the wanted share and aspect → resize. Pillow and NumPy
 only, so that the door needs no torch. Whatever changes the pixels raises ``VERSION``.
 """
 
@@ -34,12 +34,14 @@ class Geometry:
     """The pixels a model sees, and the larger picture they are a window of.
 
     `margin` is the share by which the stored picture is larger than the model's input, so
-    that random shifts and crops have room; validation, test and door take the centre.
+    that random shifts and crops have room; validation, test and door take the centre. `crop` is
+    the share of a photo's height and width that is kept around its centre, before all else.
     """
 
     height: int
     width: int
     margin: float = 0.0
+    crop: float = 1.0
 
     @property
     def stored(self) -> tuple[int, int]:
@@ -91,9 +93,12 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize(image: Image.Image, height: int, width: int) -> Pixels:
-    """The largest centred part of `image` with the aspect asked for, as (height, width, 3)."""
-    scale = min(image.width / width, image.height / height)
+def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pixels:
+    """The largest centred part of `image` with the aspect asked for, as (height, width, 3).
+
+    Of a `crop` below 1 only that share of the image's height and width is taken, at its centre.
+    """
+    scale = min(image.width / width, image.height / height) * crop
     left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
     box = (left, top, left + width * scale, top + height * scale)
     small = image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
@@ -109,4 +114,4 @@ def centre(stored: Pixels, geometry: Geometry) -> Pixels:
 
 def read(source: Path | bytes, geometry: Geometry) -> Pixels:
     """What validation, test and door see of one photo, (height, width, 3). Raises PhotoError."""
-    return centre(resize(decode(source), *geometry.stored), geometry)
+    return centre(resize(decode(source), *geometry.stored, geometry.crop), geometry)

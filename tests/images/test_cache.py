@@ -227,6 +227,26 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
     assert store.pixels.shape[1:] == (16, 12, 3)
 
 
+def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
+    photos: Photos, place: Path, decoded: list[object]
+) -> None:
+    cache.build(photos, GEOMETRY, place)
+    assert [path.name for path in place.iterdir()] == [f"20x15-v{pixels.VERSION}"]
+    for crop in (0.5, 0.75):
+        geometry = Geometry(16, 12, 0.25, crop)
+        store, _ = cache.build(photos, geometry, place)
+        for row, name in enumerate(photos.table["photo"]):
+            seen = pixels.centre(store[row], geometry)
+            np.testing.assert_array_equal(seen, pixels.read(photos.root / name, geometry))
+        assert (place / f"20x15-crop{crop}-v{pixels.VERSION}").is_dir()
+        thumbnail = store.thumbnails[store.slots[0]]  # near-duplicates are sought in whole photos
+        whole = pixels.decode(photos.root / photos.table["photo"][0])
+        np.testing.assert_array_equal(thumbnail, near_duplicates.thumbnail(whole))
+    before = len(decoded)
+    check(cache.build(photos, GEOMETRY, place)[0], photos)
+    assert len(decoded) == before + COUNT  # by the check itself
+
+
 def test_broken_photos_are_told_together(photos: Photos, place: Path, folder: Path) -> None:
     (folder / "1.jpg").write_text("no photo")
     content = (folder / "7.jpg").read_bytes()

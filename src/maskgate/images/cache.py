@@ -1,6 +1,6 @@
 """Decoded photos on disk, read through a memory map by workers, folds and runs alike.
 
-One folder per stored size holds `pixels.u8`, `thumbnails.u8` and `index.sqlite`. A photo
+One folder per stored size and crop holds `pixels.u8`, `thumbnails.u8` and `index.sqlite`. A photo
 is found by its path, size and time of change; else by its content, so that a moved copy
 is not decoded again. Pixels are written before the index names them: a build killed at
 any moment leaves a cache that is whole and merely shorter.
@@ -83,12 +83,12 @@ def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore,
     take turns. Raises MaskgateError where the disk is full or cannot be written.
     """
     height, width = geometry.stored
-    place = folder / f"{height}x{width}-v{pixels.VERSION}"
+    place = folder / _name(geometry)
     try:
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / "lock"), closing(sqlite3.connect(place / "index.sqlite")) as index:
             index.executescript(_SCHEMA)
-            digests, problems = _fill(place, index, photos, (height, width))
+            digests, problems = _fill(place, index, photos, geometry)
             slot_of = dict(index.execute("SELECT digest, slot FROM photos"))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -114,6 +114,13 @@ def build(photos: Photos, geometry: Geometry, folder: Path) -> tuple[PhotoStore,
     return store, problems
 
 
+def _name(geometry: Geometry) -> str:
+    """Of the folder for all photos that are stored alike."""
+    height, width = geometry.stored
+    crop = f"-crop{geometry.crop}" if geometry.crop != 1 else ""
+    return f"{height}x{width}{crop}-v{pixels.VERSION}"
+
+
 def _map(path: Path, shape: tuple[int, ...], mode: str = "r") -> Pixels:
     if not path.exists() or not path.stat().st_size:
         return np.empty((0, *shape), dtype=np.uint8)
@@ -122,7 +129,7 @@ def _map(path: Path, shape: tuple[int, ...], mode: str = "r") -> Pixels:
 
 
 def _fill(
-    place: Path, index: sqlite3.Connection, photos: Photos, size: tuple[int, int]
+    place: Path, index: sqlite3.Connection, photos: Photos, geometry: Geometry
 ) -> tuple[list[bytes], list[Problem]]:
     """Digests of the readable photos in the table's order, and the unreadable ones."""
     files = _stat(photos)
@@ -134,12 +141,12 @@ def _fill(
     reasons: dict[int, str] = {}
     if missing:
         free = index.execute("SELECT COALESCE(MAX(slot) + 1, 0) FROM photos").fetchone()[0]
-        shapes = {"pixels.u8": (*size, 3), "thumbnails.u8": near_duplicates.THUMBNAIL}
+        shapes = {"pixels.u8": (*geometry.stored, 3), "thumbnails.u8": near_duplicates.THUMBNAIL}
         for name, shape in shapes.items():
             _reserve(place / name, (free + len(missing)) * int(np.prod(shape)))
         maps = [_map(place / name, shape, "r+") for name, shape in shapes.items()]
         say(f"reading {len(missing)} photos into {place}")
-        for rows, results in _decoded(files["path"], missing, have, size):
+        for rows, results in _decoded(files["path"], missing, have, geometry):
             new = []
             for row, (content, pictures) in zip(rows, results, strict=True):
                 if isinstance(content, str):
@@ -203,7 +210,7 @@ _Result = tuple[bytes | str, tuple[Pixels, Pixels] | None]
 
 
 def _decoded(
-    paths: "pd.Series[str]", rows: list[int], have: set[bytes], size: tuple[int, int]
+    paths: "pd.Series[str]", rows: list[int], have: set[bytes], geometry: Geometry
 ) -> Iterator[tuple[list[int], list[_Result]]]:
     def read(row: int) -> _Result:
         try:
@@ -218,7 +225,8 @@ def _decoded(
             image = pixels.decode(content)
         except pixels.PhotoError as error:
             return str(error), None
-        return digest, (pixels.resize(image, *size), near_duplicates.thumbnail(image))
+        stored = pixels.resize(image, *geometry.stored, geometry.crop)
+        return digest, (stored, near_duplicates.thumbnail(image))
 
     chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
