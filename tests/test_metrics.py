@@ -128,7 +128,7 @@ def test_shares_of_a_confusion_are_those_of_the_true_class_in_every_draw() -> No
     predicted = np.where(random.random(len(truth)) < 0.6, truth, random.integers(0, 18, len(truth)))
     report = metrics.evaluate(one_hot(predicted), table, resamples=50, seed=4)
     person, _ = pd.factorize(table["person"])
-    resamples = metrics._Resamples(person, 40, table, 50, seed=4)
+    resamples = metrics.Resamples(person, 40, table, 50, seed=4)
     drawn = resamples.confusions(table["mask"].to_numpy(), predicted // 6, 3)
     found = report["attributes"]["mask"]["confusion"]["share"]
     wanted = confusion_matrix(table["mask"], predicted // 6, normalize="true")
@@ -145,7 +145,7 @@ def test_shares_of_a_confusion_are_those_of_the_true_class_in_every_draw() -> No
 def test_draws_keep_the_size_of_every_stratum() -> None:
     table = people_table(40, 3)
     person, _ = pd.factorize(table["person"])
-    resamples = metrics._Resamples(person, 40, table, 200, seed=0)
+    resamples = metrics.Resamples(person, 40, table, 200, seed=0)
     drawn = resamples._draw(np.random.default_rng(0), 200)
     assert drawn.shape == (200, 40)
     first = table.drop_duplicates("person")
@@ -161,7 +161,7 @@ def test_resampled_confusions_equal_photos_drawn_person_by_person() -> None:
     person, _ = pd.factorize(table["person"])
     truth = table["label"].to_numpy()
     predicted = np.random.default_rng(1).integers(0, 18, len(truth))
-    resamples = metrics._Resamples(person, 12, table, 9, seed=5)
+    resamples = metrics.Resamples(person, 12, table, 9, seed=5)
     drawn = resamples._draw(np.random.default_rng(5), 9).astype(int)
     found = resamples.confusions(truth, predicted, 18)
     for draw, counts in zip(drawn, found, strict=True):
@@ -177,7 +177,7 @@ def test_resamples_that_do_not_fit_in_memory_at_once_come_in_parts(
     person, _ = pd.factorize(table["person"])
     truth = table["label"].to_numpy()
     monkeypatch.setattr(metrics, "_CELLS_AT_ONCE", 160)  # four resamples of forty people
-    resamples = metrics._Resamples(person, 40, table, 30, seed=5)
+    resamples = metrics.Resamples(person, 40, table, 30, seed=5)
     predicted = np.random.default_rng(0).integers(0, 18, len(truth))
     found = resamples.confusions(truth, predicted, 18)
     assert found.shape == (30, 18, 18)

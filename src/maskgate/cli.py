@@ -218,6 +218,29 @@ def runs(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUNS", help="Run folders, or folders of them; the first leads."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Page to write (.html), or a folder for it."),
+    ] = None,
+) -> None:
+    """What changes of a recipe change: paired differences of out-of-fold scores."""
+    from maskgate.experiments import compare as comparison
+    from maskgate.reports import compare as compare_page
+
+    targets = None if out is None else compare_page.targets(out)
+    found = comparison.compare(runs)
+    compare_page.show(found)
+    if targets is not None:
+        compare_page.write(found, *targets)
+        typer.echo(targets[0])
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     photos: Annotated[

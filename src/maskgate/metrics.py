@@ -5,6 +5,7 @@ competition scored it. Intervals are 95% percentile bootstraps that draw people,
 by gender × age band: photos of one person are no independent evidence.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,7 +95,7 @@ def evaluate(
     classes, else the mean macro F1 of the attributes known.
     """
     person, people = pd.factorize(table["person"])
-    weights = _Resamples(person, len(people), table, resamples, seed)
+    weights = Resamples(person, len(people), table, resamples, seed)
     report: dict[str, Any] = {
         "photos": len(table),
         "people": len(people),
@@ -123,7 +124,7 @@ def evaluate(
     return report | {"score": score, "score_of": f"macro F1, mean of {names}"}
 
 
-class _Resamples:
+class Resamples:
     """Draws of people with replacement, each stratum its own size; the same for all scores."""
 
     def __init__(
@@ -138,6 +139,7 @@ class _Resamples:
         first = pd.Series(np.arange(len(person))).groupby(person).first().to_numpy()
         groups = table.iloc[first].groupby(["gender", "age_band"]).indices
         self.strata = [np.asarray(rows) for rows in groups.values()]
+        self.kept: Floats | None = None
 
     def confusions(
         self, truth: npt.NDArray[np.int8], predicted: npt.NDArray[np.int64], classes: int
@@ -148,13 +150,21 @@ class _Resamples:
         ones = np.ones(len(cells))
         shape = (self.people, classes * classes)
         a_person = csr_array((ones, (self.person[known], cells)), shape=shape)
+        parts = [(a_person.T @ draws.T).T for draws in self._draws()]
+        return np.concatenate(parts).reshape(self.count, classes, classes)
+
+    def _draws(self) -> Iterator[Floats]:
+        """The draws of all resamples, in parts that fit in memory; a single part is kept."""
+        if self.kept is not None:
+            yield self.kept
+            return
         random = np.random.default_rng(self.seed)
         at_once = max(1, _CELLS_AT_ONCE // max(1, self.people))
-        parts = []
         for start in range(0, self.count, at_once):
             draws = self._draw(random, min(at_once, self.count - start))
-            parts.append((a_person.T @ draws.T).T)
-        return np.concatenate(parts).reshape(self.count, classes, classes)
+            if len(draws) == self.count:
+                self.kept = draws
+            yield draws
 
     def _draw(self, random: np.random.Generator, count: int) -> Floats:
         """How often each person was drawn, (count, people)."""
@@ -166,7 +176,7 @@ class _Resamples:
 
 
 def _scores(
-    weights: _Resamples,
+    weights: Resamples,
     truth: npt.NDArray[np.int8],
     predicted: npt.NDArray[np.int64],
     names: tuple[str, ...],

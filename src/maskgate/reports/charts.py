@@ -8,6 +8,7 @@ from itertools import cycle
 COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f")
 _WIDTH, _HEIGHT = 460, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
+_ROW, _LONGEST = 44, 48  # of a forest: height of a row, characters of its name
 
 
 def lines(
@@ -145,16 +146,57 @@ def columns(
     return _figure(parts, names, x_label, y_label)
 
 
-def _figure(parts: Sequence[str], names: Sequence[str], x_label: str, title: str) -> str:
+def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title: str) -> str:
+    """Differences around zero: of each (name, value, low, high) a point on its interval.
+
+    Green lies above zero with its whole interval, red below it, grey holds zero.
+    """
+    ends = [end for _, _, low, high in rows for end in (low, high)]
+    ticks = _ticks(min(-1e-4, *ends), max(1e-4, *ends), about=4)
+    foot = _TOP + _ROW * len(rows)
+    left, right = _RIGHT, _WIDTH - _RIGHT
+
+    def across(x: float) -> float:
+        return left + (x - ticks[0]) / (ticks[-1] - ticks[0]) * (right - left)
+
+    parts = []
+    for x in ticks:
+        anchor = "start" if x == ticks[0] else "end" if x == ticks[-1] else "middle"
+        told = "0" if abs(x) < 1e-9 else f"{x:+.2g}"
+        parts.append(f'<path class="grid" d="M{across(x):.1f} {_TOP}V{foot}"/>')
+        parts.append(
+            f'<text x="{across(x):.1f}" y="{foot + 14}" text-anchor="{anchor}">{told}</text>'
+        )
+    parts.append(f'<path class="mark" d="M{across(0):.1f} {_TOP}V{foot}"/>')
+    for number, (name, value, low, high) in enumerate(rows):
+        colour = COLOURS[2] if low > 0 else COLOURS[3] if high < 0 else "#6b7280"
+        y = _TOP + _ROW * number + 30
+        shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        parts.append(f'<text class="name" x="{left}" y="{y - 11}">{escape(shown)}</text>')
+        parts.append(
+            f'<path d="M{across(low):.1f} {y}H{across(high):.1f}" stroke="{colour}"'
+            f' stroke-width="3"><title>{escape(name)}: {value:+.4f} [{low:+.4f}, {high:+.4f}]'
+            f'</title></path><circle cx="{across(value):.1f}" cy="{y}" r="5" fill="{colour}"/>'
+        )
+    return _figure(parts, (), x_label, title, foot + _BOTTOM)
+
+
+def _figure(
+    parts: Sequence[str],
+    names: Sequence[str],
+    x_label: str,
+    title: str,
+    height: int = _HEIGHT,
+) -> str:
     """The chart's drawing in its frame, with its title, axis label and legend."""
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    label = f'<text x="{middle}" y="{_HEIGHT - 2}" text-anchor="middle">{escape(x_label)}</text>'
+    label = f'<text x="{middle}" y="{height - 2}" text-anchor="middle">{escape(x_label)}</text>'
     legend = " ".join(
         f'<span class="key"><i style="background:{colour}"></i>{escape(name)}</span>'
         for name, colour in zip(names, cycle(COLOURS), strict=False)
     )
     return (
-        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {height}"'
         f' role="img" aria-label="{escape(title)}">{"".join(parts)}{label}</svg>'
         f'<div class="legend">{legend}</div></figure>'
     )

@@ -1,0 +1,192 @@
+"""Runs to compare: found, refused where they cannot be compared, and grouped by recipe."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskgate import labels
+from maskgate.errors import MaskgateError, listed
+from maskgate.runs import Run, open_run
+
+_WHO: Final = ["photo", "person", "digest"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished, validated run as a comparison needs it; its rows in the order of `photo`."""
+
+    run: Run
+    recipe: dict[str, Any]  # without its seed
+    seed: int
+    truth: str
+    results: dict[str, Any]
+    fold: "pd.Series[int]"  # of each person
+    table: pd.DataFrame
+    probabilities: npt.NDArray[np.float32]  # (N, 18)
+
+    @property
+    def selected(self) -> bool:
+        """Whether its epoch was selected on the photos it is scored on."""
+        return bool(self.results.get("selection") == "best")
+
+
+@dataclass(frozen=True)
+class Side:
+    """The runs of one recipe, which differ by their seed only."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return self.entries[0].recipe
+
+    @property
+    def seeds(self) -> list[int]:
+        return [entry.seed for entry in self.entries]
+
+
+def gather(paths: Sequence[Path]) -> list[Side]:
+    """The sides among the runs at `paths`, each a run folder or a folder of them, in their order.
+
+    Raises MaskgateError where fewer than two sides are there, or where the runs cannot be
+    compared: unfinished, smoke or unvalidated ones, other photos, folds or labels.
+    """
+    entries = [_read(run) for run in _found(paths)]
+    for entry in entries[1:]:
+        _check(entries[0], entry)
+    groups: list[list[Entry]] = []
+    for entry in entries:
+        own = next((group for group in groups if group[0].recipe == entry.recipe), None)
+        if own is None:
+            groups.append([entry])
+            continue
+        twin = next((other for other in own if other.seed == entry.seed), None)
+        if twin is not None:
+            raise MaskgateError(
+                f"{entry.run.path}: has the recipe and the seed of {twin.run.path}, and tells"
+                " nothing new; give one of them"
+            )
+        own.append(entry)
+    if len(groups) < 2:
+        raise MaskgateError(_too_few(entries))
+    names = [_name(group) for group in groups]
+    alike = Counter(names)
+    return [
+        Side(name if alike[name] == 1 else str(group[0].run.path), tuple(group))
+        for name, group in zip(names, groups, strict=True)
+    ]
+
+
+def _too_few(entries: list[Entry]) -> str:
+    if len(entries) == 1:
+        return f"{entries[0].run.path}: one run alone; give a run of another recipe as well"
+    names = listed([str(entry.run.path) for entry in entries])
+    return (
+        f"{names}: the same recipe, with other seeds only; they tell how far chance moves a score,"
+        " and there is nothing to compare them with: give a run of another recipe as well"
+    )
+
+
+def _name(group: list[Entry]) -> str:
+    """The run's folder; for several seeds what their folders share, or else the first one's."""
+    folders = [entry.run.path.resolve().name for entry in group]
+    if len(group) == 1:
+        return folders[0]
+    bare = {
+        folder.removesuffix(str(entry.seed)).rstrip("-_. ")
+        for folder, entry in zip(folders, group, strict=True)
+    }
+    return bare.pop() or folders[0] if len(bare) == 1 else folders[0]
+
+
+# --------------------------------------------------------------------------------- runs
+
+
+def _found(paths: Sequence[Path]) -> list[Run]:
+    """The runs at `paths`; one named before is not repeated where its folder is given, too."""
+    found: dict[Path, Run] = {}
+    given: set[Path] = set()
+    for path in paths:
+        place = path.resolve()
+        single = (path / "run.json").is_file()
+        if place in given or (single and place in found):
+            raise MaskgateError(f"{path}: is given twice; give every run once")
+        given.add(place)
+        inside = [path] if single else [file.parent for file in sorted(path.glob("*/run.json"))]
+        for folder in inside or [open_run(path).path]:  # which tells that there is none
+            found.setdefault(folder.resolve(), Run(folder))
+    return list(found.values())
+
+
+def _read(run: Run) -> Entry:
+    status = run.status()
+    if not status.get("finished"):
+        raise MaskgateError(
+            f"{run.path}: the run is unfinished; repeat the command that began it, or name the"
+            " others alone"
+        )
+    if status.get("smoke"):
+        raise MaskgateError(
+            f"{run.path}: a smoke run, whose scores mean nothing; train it without --smoke"
+        )
+    results = run.metrics()
+    if not results["validated"]:
+        raise MaskgateError(
+            f"{run.path}: trained on all photos, so that there is no validation to compare; give"
+            " a run of the recipe with folds.kind: kfold or holdout"
+        )
+    recipe = run.recipe().model_dump(mode="json")
+    seed = int(recipe.pop("seed"))
+    photos = run.photos()
+    table, probabilities = run.oof()
+    order = np.argsort(table["photo"].to_numpy(str), kind="stable")
+    return Entry(
+        run=run,
+        recipe=recipe,
+        seed=seed,
+        truth=str(status.get("truth", "")),
+        results=results,
+        fold=photos.drop_duplicates("person").set_index("person")["fold"].sort_index(),
+        table=table.iloc[order].reset_index(drop=True),
+        probabilities=probabilities[order],
+    )
+
+
+# ------------------------------------------------------------------- what must be alike
+
+
+def _check(first: Entry, other: Entry) -> None:
+    """Raise MaskgateError where the two were not validated alike."""
+    both = f"{other.run.path} and {first.run.path}"
+    if other.truth != first.truth:
+        raise MaskgateError(
+            f"{both}: scored against different truths ({other.truth}; {first.truth}); give runs"
+            " of one truth"
+        )
+    if not other.fold.equals(first.fold):
+        raise MaskgateError(
+            f"{both}: people are in different folds; train one with folds.file set to the"
+            " folds.csv of the other"
+        )
+    if not first.table[_WHO].equals(other.table[_WHO]):
+        raise MaskgateError(f"{both}: validated on different photos; train both on the same data")
+    names = list(labels.ATTRIBUTES)
+    odd = (first.table[names] != other.table[names]).any(axis=1)
+    if odd.any():
+        photos = listed(first.table.loc[odd, "photo"].tolist(), 2)
+        raise MaskgateError(
+            f"{both}: scored against different truths, {photos} being labelled differently; train"
+            " both on the same labels"
+        )
+    if other.results["score_of"] != first.results["score_of"]:
+        raise MaskgateError(
+            f"{both}: judged by different scores ({other.results['score_of']};"
+            f" {first.results['score_of']}); give runs judged by one"
+        )

@@ -1,0 +1,147 @@
+"""Runs compared, for people: a table on the terminal, a page, and a CSV of the same numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from maskgate import files
+from maskgate.experiments.compare import SCORE, Comparison, Comparisons
+from maskgate.experiments.sides import Side
+from maskgate.metrics import Score
+from maskgate.reports import charts, pages
+from maskgate.reports.listing import differences
+
+
+def targets(out: Path) -> tuple[Path, Path]:
+    """Page and CSV that `out` names: a `.html` file, or the folder of `compare.html`.
+
+    Raises MaskgateError where they cannot be written.
+    """
+    if out.suffix != ".html":
+        files.check_folder(out)
+        return out / "compare.html", out / "compare.csv"
+    for path in (out, out.with_suffix(".csv")):
+        files.check_target(path)
+    return out, out.with_suffix(".csv")
+
+
+def show(found: Comparisons) -> None:
+    """Print scores and differences as a table, then every verdict as a sentence."""
+    table = Table("side", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
+    against = {each.side.name: each for each in found.comparisons}
+    for side, scores in zip(found.sides, found.scores, strict=True):
+        comparison = against.get(side.name)
+        for name, title in _titles(found).items():
+            first = name == SCORE
+            table.add_row(
+                Text(side.name if first else ""),
+                title,
+                f"{scores[name].mean:.4f}",
+                signed(comparison.differences[name]) if comparison else "",
+                comparison.verdict if comparison and first else "",
+            )
+    # Into a pipe or a file every line is written whole, however long.
+    console = Console(width=None if Console().is_terminal else 10_000, highlight=False)
+    console.print(table)
+    console.print()
+    for side in found.sides:
+        console.print(Text(f"{side.name}, {_seeds(side)}: {differs(found, side)}"), soft_wrap=True)
+    for each in found.comparisons:
+        console.print(Text(sentence(each)), soft_wrap=True)
+    for note in found.notes:
+        console.print(Text(note), soft_wrap=True)
+
+
+def write(found: Comparisons, page: Path, listing: Path) -> None:
+    """Write the page, and the CSV of one row for each side and measure beside it."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    table = as_table(found)
+    files.replace(listing, lambda beside: table.to_csv(beside, index=False))
+    titles = _titles(found)
+    pages.write(
+        page,
+        "compare.html",
+        found=found,
+        titles=titles,
+        verdicts=[(each.verdict, sentence(each)) for each in found.comparisons],
+        charts=[_chart(found, name, title) for name, title in titles.items()],
+        sides=[
+            {"side": side, "seeds": _seeds(side), "differs": differs(found, side)}
+            for side in found.sides
+        ],
+        listing=listing.name,
+        signed=signed,
+    )
+
+
+def as_table(found: Comparisons) -> pd.DataFrame:
+    """A row for each side but the reference and each measure."""
+    rows: list[dict[str, Any]] = []
+    for each, scores in zip(found.comparisons, found.scores[1:], strict=True):
+        for name, score in each.differences.items():
+            rows.append(
+                {
+                    "reference": each.reference.name,
+                    "side": each.side.name,
+                    "reference_seeds": " ".join(map(str, each.reference.seeds)),
+                    "side_seeds": " ".join(map(str, each.side.seeds)),
+                    "measure": name,
+                    "reference_score": found.scores[0][name].mean,
+                    "side_score": scores[name].mean,
+                    "difference": score.value,
+                    "low": score.low,
+                    "high": score.high,
+                    "verdict": each.verdict if name == SCORE else "",
+                    "speaks_of": each.speaks_of,
+                    "differs": differs(found, each.side),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def sentence(comparison: Comparison) -> str:
+    """The verdict, whether it is one on models or on recipes, and the difference behind it."""
+    side, reference = comparison.side.name, comparison.reference.name
+    than = f"is {comparison.verdict} than {reference}"
+    if comparison.verdict == "undecided":
+        than = f"against {reference} is undecided"
+    return f"Of {comparison.speaks_of}, {side} {than}: {signed(comparison.differences[SCORE])}."
+
+
+def differs(found: Comparisons, side: Side) -> str:
+    """What a side's recipe has and the reference's has not, as `key.sub=value, …`."""
+    if side is found.sides[0]:
+        return "the reference"
+    return ", ".join(differences(found.sides[0].recipe, side.recipe))
+
+
+def signed(score: Score) -> str:
+    """`+0.0123 [+0.0010, +0.0236]`."""
+    value, low, high = (
+        f"{round(end, 4) + 0.0:+.4f}" for end in (score.value, score.low, score.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _titles(found: Comparisons) -> dict[str, str]:
+    """What each measure is the macro F1 of."""
+    told = found.score_of.removeprefix("macro F1").removeprefix(", ") or "18 classes"
+    return {name: told if name == SCORE else name.replace("_", " ") for name in found.scores[0]}
+
+
+def _seeds(side: Side) -> str:
+    told = ", ".join(map(str, side.seeds))
+    return f"seeds {told}" if len(side.seeds) > 1 else f"seed {told}"
+
+
+def _chart(found: Comparisons, name: str, title: str) -> str:
+    rows = []
+    for each in found.comparisons:
+        score = each.differences[name]
+        rows.append((each.side.name, score.value, score.low, score.high))
+    axis = f"less {found.sides[0].name}" if len(found.sides[0].name) < 60 else "less the reference"
+    return charts.forest(rows, axis, f"Macro F1, {title}")

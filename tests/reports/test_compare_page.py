@@ -1,0 +1,145 @@
+"""The table, the page and the CSV of a comparison say the same."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskgate.errors import MaskgateError
+from maskgate.experiments.compare import SCORE, Comparison, Comparisons, Scored
+from maskgate.experiments.sides import Entry, Side
+from maskgate.metrics import Score
+from maskgate.reports import charts, compare
+from maskgate.runs import Run
+
+LONG = "a" * 150
+HOSTILE = "<script>x</script>[red]"
+
+
+def side(name: str, seeds: tuple[int, ...], **recipe: Any) -> Side:
+    table, none = pd.DataFrame(), np.zeros((0, 18), np.float32)
+    fold = pd.Series(dtype="int64")
+    return Side(
+        name,
+        tuple(
+            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", {}, fold, table, none)
+            for seed in seeds
+        ),
+    )
+
+
+def scored(*values: float) -> Scored:
+    return Scored(np.array(values), np.tile(np.array(values)[:, None], 3))
+
+
+@pytest.fixture
+def found() -> Comparisons:
+    """A reference of two seeds, a better side of two and a worse one of one."""
+    reference = side("reference", (7, 8), model={"head": "factored", "dropout": 0.2})
+    better = side(HOSTILE, (7, 8), model={"head": "joint", "dropout": 0.2})
+    worse = side("worse", (7,), model={"head": "factored", "dropout": 0.9}, note=LONG)
+    gains = {SCORE: Score(0.02, 0.01, 0.03), "mask": Score(-0.00001, -0.004, 0.005)}
+    losses = {SCORE: Score(-0.1, -0.15, -0.05), "mask": Score(-0.2, -0.3, -0.1)}
+    return Comparisons(
+        sides=[reference, better, worse],
+        scores=[
+            {SCORE: scored(0.4, 0.5), "mask": scored(0.9, 0.9)},
+            {SCORE: scored(0.45, 0.49), "mask": scored(0.9, 0.9)},
+            {SCORE: scored(0.35), "mask": scored(0.7)},
+        ],
+        comparisons=[
+            Comparison(reference, better, gains),
+            Comparison(reference, worse, losses),
+        ],
+        score_of="macro F1",
+        photos=1400,
+        people=200,
+        truth="as read",
+        resamples=2000,
+    )
+
+
+def told(page: str) -> str:
+    """What a reader reads: the page's text without tags."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(body).split())
+
+
+def test_into_a_pipe_every_line_is_whole(
+    found: Comparisons, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    compare.show(found)
+    out = capsys.readouterr().out
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[1] == f"reference{' ' * (len(HOSTILE) - 9)}  18 classes   0.4500"
+    assert lines[3] == f"{HOSTILE}  18 classes   0.4700  +0.0200 [+0.0100, +0.0300]  better"
+    assert lines[4].split("  ")[-1] == "+0.0000 [-0.0040, +0.0050]"
+    assert f"worse, seed 7: model.dropout=0.9, note={LONG}" in lines
+    assert f"{HOSTILE}, seeds 7, 8: model.head=joint" in lines
+    assert (
+        "Of these three models, worse is worse than reference: -0.1000 [-0.1500, -0.0500]." in lines
+    )
+    assert all(note in lines for note in found.notes)
+    assert "…" not in out
+    assert "\x1b" not in out
+
+
+def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) -> None:
+    page, listing = compare.targets(tmp_path / "new" / "folder")
+    compare.write(found, page, listing)
+    source = page.read_text()
+    text = told(source)
+    table = pd.read_csv(listing)
+    assert len(table) == 4
+    for row in table.to_dict("records"):
+        score = Score(row["difference"], row["low"], row["high"])
+        assert compare.signed(score) in text
+        assert row["side_score"] - row["reference_score"] == pytest.approx(
+            row["difference"], abs=1e-4
+        )
+    assert table["verdict"].fillna("").tolist() == ["better", "", "worse", ""]
+    assert table["speaks_of"].tolist() == ["these recipes"] * 2 + ["these three models"] * 2
+    for words in (
+        f"better Of these recipes, {HOSTILE} is better than reference: +0.0200",
+        "worse Of these three models, worse is worse than reference",
+        f"model.dropout=0.9, note={LONG}",
+        "runs/reference-7: 0.4000 runs/reference-8: 0.5000",
+        "1,400 photos of 200 people",
+        *found.notes,
+    ):
+        assert words in text
+    assert "<script>" not in source
+    assert not re.search(r'(src|href)="?http', source), "one file that holds all it shows"
+
+
+def test_out_is_a_page_or_a_folder(tmp_path: Path) -> None:
+    assert compare.targets(tmp_path / "a.html") == (tmp_path / "a.html", tmp_path / "a.csv")
+    folder = tmp_path / "folder"
+    assert compare.targets(folder) == (folder / "compare.html", folder / "compare.csv")
+    (tmp_path / "file").touch()
+    (tmp_path / "b.csv").mkdir()
+    for out, fault in (
+        ("file", "is a file"),
+        ("none/a.html", "does not exist"),
+        ("b.html", "is a folder"),
+    ):
+        with pytest.raises(MaskgateError, match=fault):
+            compare.targets(tmp_path / out)
+
+
+def test_a_forest_tells_by_colour_which_side_of_zero_an_interval_lies_on() -> None:
+    rows = [("up", 0.02, 0.01, 0.03), ("down", -0.02, -0.03, -0.01), ("both", 0.0, -0.01, 0.01)]
+    drawn = charts.forest(rows, "less A", "Macro F1 <b>")
+    assert "<b>" not in drawn
+    found = re.findall(r'd="M(\S+) \d+H(\S+)" stroke="(\S+)".*?<circle cx="(\S+)"', drawn)
+    assert [colour for *_, colour, _ in found] == [charts.COLOURS[2], charts.COLOURS[3], "#6b7280"]
+    zero = float(re.findall(r'class="mark" d="M(\S+) ', drawn)[0])
+    for (_, value, low, high), (left, right, _, at) in zip(rows, found, strict=True):
+        for x, end in ((left, low), (right, high), (at, value)):
+            assert np.sign(round(float(x) - zero, 1)) == np.sign(end)
+    assert charts.forest([("same", 0.0, 0.0, 0.0)], "less A", "Macro F1").count("<circle") == 1
