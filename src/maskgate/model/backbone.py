@@ -188,13 +188,23 @@ def smallest_size(model: Model) -> tuple[int, int]:
     Tried on torch's `meta` device, which knows shapes alone; for real where a backbone cannot be
     built there. Raises MaskgateError where it takes none of them.
     """
-    for device in ("meta", "cpu"):
+    with torch.random.fork_rng(devices=[]):
         for size in SIZES:
             try:
-                with torch.random.fork_rng(devices=[]), torch.device(device):
-                    geometry = Geometry(size, size)
-                    feature_count(create(model, geometry, start=False), geometry)
+                with torch.device("meta"):
+                    _try(model, size)
+                return size, size
+            except Exception:
+                continue
+        for size in SIZES:
+            try:
+                _try(model, size)
                 return size, size
             except MaskgateError as error:
                 fault = error
     raise fault
+
+
+def _try(model: Model, size: int) -> None:
+    geometry = Geometry(size, size)
+    feature_count(create(model, geometry, start=False), geometry)
