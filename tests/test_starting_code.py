@@ -19,7 +19,8 @@ from maskgate.images.transforms import Augment
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
 from maskgate.pixels import Geometry
-from maskgate.recipe import Named, Recipe, load
+from maskgate.config import Named
+from maskgate.recipe import Recipe, load
 
 GEOMETRY = Geometry(32, 24, 0.25)
 AUGMENT = (Named(name="random_crop"), Named(name="color_jitter", brightness=0.5))

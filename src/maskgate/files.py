@@ -41,3 +41,10 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Replace the file by UTF-8 `text`."""
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def shipped(kind: str) -> Path:
+    """The folder of the `kind` (recipes, systems, corrections) that come with maskgate."""
+    package = Path(__file__).parent
+    installed, checkout = package / kind, package.parents[1] / kind
+    return installed if installed.is_dir() else checkout

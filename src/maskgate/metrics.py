@@ -5,7 +5,7 @@ competition scored it. Intervals are 95% percentile bootstraps that draw people,
 by gender × age band: photos of one person are no independent evidence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,18 +84,21 @@ def evaluate(
     table: pd.DataFrame,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    knows: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
     """All scores of probabilities (N, 18) against the table's labels, ready for JSON.
 
-    A photo counts in the attributes it knows; only fully labelled ones count in the 18
-    classes. Every figure is `{"value", "low", "high"}`; a confusion is three matrices of counts
-    and, as its `share`, three of shares of the true class. What no photo knows is left out:
+    A photo counts in the attributes that both it and the model (`knows`) know; only fully
+    labelled ones count in the 18 classes. Every figure is `{"value", "low", "high"}`; a
+    confusion is three matrices of counts and, as its `share`, three of shares of the true
+    class. What is not known is left out:
     `attributes` holds only those known, and without a fully labelled photo there is no
     `macro_f1`. `score` is what the run is judged by, named in `score_of`: macro F1 over the 18
     classes, else the mean macro F1 of the attributes known.
     """
     person, people = pd.factorize(table["person"])
     weights = Resamples(person, len(people), table, resamples, seed)
+    table = narrowed(table, knows)
     report: dict[str, Any] = {
         "photos": len(table),
         "people": len(people),
@@ -122,6 +125,12 @@ def evaluate(
     names = ", ".join(report["attributes"]).replace("_", " ")
     score = _interval(np.mean(here, axis=0), np.mean(drawn, axis=0))
     return report | {"score": score, "score_of": f"macro F1, mean of {names}"}
+
+
+def narrowed(table: pd.DataFrame, knows: Collection[str]) -> pd.DataFrame:
+    """The table as one sees it who knows only these attributes: all other labels are unknown."""
+    hidden = {name: np.int8(labels.UNKNOWN) for name in labels.ATTRIBUTES if name not in knows}
+    return table.assign(**hidden, label=np.int8(labels.UNKNOWN)) if hidden else table
 
 
 class Resamples:

@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from maskgate import labels, pixels, runs
+from maskgate import ensemble, labels, pixels, runs
+from maskgate.config import Named
+from maskgate.ensemble import Voice
 from maskgate.errors import MaskgateError, listed
 from maskgate.model import network
 from maskgate.model.network import Network
@@ -86,7 +88,9 @@ class Predictor:
     @torch.inference_mode()
     def _forward(self, pictures: Pixels) -> npt.NDArray[np.float32]:
         batch = torch.from_numpy(pictures).to(self.device)
-        mean = torch.stack([model(batch).exp() for model in self.networks]).mean(0)
+        mean = torch.stack([model(batch).log_probabilities.exp() for model in self.networks]).mean(
+            0
+        )
         return mean.float().cpu().numpy()
 
 
@@ -101,9 +105,37 @@ def described(photos: Sequence[str], probabilities: npt.NDArray[np.float32]) -> 
     return pd.concat([pd.DataFrame(columns), whole], axis=1)
 
 
+class Ensemble(Predictor):
+    """The members of a system, whose answers to each photo are combined."""
+
+    def __init__(self, members: Sequence[tuple[Predictor, float]], combination: Named) -> None:
+        self.members, self.combination = members, combination
+
+    def probabilities(
+        self, photos: Sequence[Path | bytes]
+    ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+        """As a Predictor's; a photo that one member cannot read, none is asked about."""
+        voices: list[Voice] = []
+        faults: dict[int, str] = {}
+        for member, weight in self.members:
+            probabilities, unread = member.probabilities(photos)
+            voices.append(Voice(probabilities, member.networks[0].head.knows, weight))
+            faults |= unread
+        combined = ensemble.combine(self.combination, voices).astype(np.float32)
+        combined[list(faults)] = np.nan
+        return combined, faults
+
+
 def load(model: str | Path) -> Predictor:
-    """The predictor of a run folder: the average of its folds. Raises MaskgateError."""
+    """The predictor of a run folder: the average of its folds, or a system's members combined.
+
+    Raises MaskgateError.
+    """
     run = runs.open_run(model)
+    if run.is_system:
+        weights = [member.weight for member in run.system().members]
+        members = [load(member.path) for member in run.members()]
+        return Ensemble(list(zip(members, weights, strict=True)), run.system().combine)
     recipe = run.recipe()
     return Predictor([restore(run, fold) for fold in run.folds], recipe.photo.geometry)
 

@@ -1,44 +1,26 @@
 """The recipe: one YAML file that fully determines one model.
 
-Unknown keys are refused with the nearest known one. Techniques that are named in a recipe
-are looked up in a dict beside their implementations when the run starts.
+Techniques that are named in a recipe are looked up in a dict beside their implementations when
+the run starts.
 """
 
-import difflib
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from maskgate import files
-from maskgate.errors import MaskgateError, listed
+from maskgate import config, files
+from maskgate.config import Named, Section
 from maskgate.pixels import Geometry
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Tier = Literal["sure", "likely", "doubtful"]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `5e-4` as text; here it is a number, as everybody means it."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def _parse(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Photo(_Section):
+class Photo(Section):
     """What the model sees of a photo."""
 
     height: Annotated[int, Field(ge=8, le=2048)] = Field(128, description="input height, pixels")
@@ -48,13 +30,52 @@ class Photo(_Section):
         description="share by which the stored photo is larger than the input: room for"
         " `random_crop`; validation and test take the centre",
     )
+    crop: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="share of a photo's height and width that is kept around its centre: alike in"
+        " training, validation, test and prediction",
+    )
 
     @property
     def geometry(self) -> Geometry:
-        return Geometry(self.height, self.width, self.margin)
+        return Geometry(self.height, self.width, self.margin, self.crop)
 
 
-class Folds(_Section):
+class DataSet(Section):
+    """Photos to train on beside those of the command line; nobody is validated on them."""
+
+    path: str = Field(description="a folder of people or a CSV, as for `maskgate train`")
+    weight: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="how often a photo is drawn, compared with one of the command line's"
+    )
+
+
+class Labels(Section):
+    """What training is told of its photos. Scores are taken against the labels as read, or
+    corrected up to the tier `truth`, with bands that begin at 30 and 60, whatever stands here."""
+
+    corrections: str | None = Field(
+        None, description="a CSV `person,field,value,tier,reason`, or the name of a shipped one"
+    )
+    tier: Tier = Field("likely", description="the least sure corrections that training folds get")
+    truth: Tier | None = Field(
+        None, description="the least sure corrections that scores are taken against; none: as read"
+    )
+    old_from: Annotated[int, Field(ge=31, le=100)] = Field(
+        60, description="age from which training calls people ≥60"
+    )
+    leave_out_ages: tuple[Annotated[int, Field(ge=0, le=120)], ...] = Field(
+        (), description="ages in years that training folds leave out"
+    )
+
+    @model_validator(mode="after")
+    def _corrected_by_a_file(self) -> "Labels":
+        if self.truth is not None and self.corrections is None:
+            raise ValueError("truth names a tier of corrections, but there are none; name the file")
+        return self
+
+
+class Folds(Section):
     """How people are split."""
 
     kind: Literal["holdout", "kfold", "all"] = Field(
@@ -70,10 +91,37 @@ class Folds(_Section):
     file: str | None = Field(None, description="the `folds.csv` of a run, to split as it did")
 
 
-class Model(_Section):
+class Sampling(Named):
+    """Which photos an epoch draws."""
+
+    name: str = "shuffle"
+    worn_per_person: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="photos with the mask worn that an epoch takes of a person, at random"
+    )
+
+
+class Mix(Named):
+    """A way to mix the photos of a batch."""
+
+    probability: Share = Field(1.0, description="share of the batches that are mixed this way")
+
+
+def name_alone(value: Any) -> Any:
+    """A name without arguments may be written as plain text."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Model(Section):
     """The network."""
 
     backbone: str = Field("resnet18", description="a timm name, or `package.module:factory`")
+    arguments: dict[str, Any] = Field(
+        {}, description="passed on to the backbone, e.g. `drop_path_rate`"
+    )
+    beside: str | None = Field(
+        None, description="a second backbone, whose features are put beside the first one's"
+    )
+    beside_arguments: dict[str, Any] = Field({}, description="passed on to the second backbone")
     pretrained: bool = Field(False, description="download timm's weights for the backbone")
     weights: str | None = Field(
         None, description="a local file (.safetensors, .pth) with the backbone's weights"
@@ -83,11 +131,13 @@ class Model(_Section):
         description="a run folder whose backbone to start from; refused where it was trained on"
         " people to be validated",
     )
-    arguments: dict[str, Any] = Field(
-        {}, description="passed on to the backbone, e.g. `drop_path_rate`"
+    hidden: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="width of an extra fully connected layer before the head"
     )
     dropout: Share = Field(0.0, description="share of the features dropped before the head")
-    head: str = Field("factored", description="`factored` (three attributes added up) or `joint`")
+    head: Annotated[Named, BeforeValidator(name_alone)] = Field(
+        Named(name="factored"), description="from features to the 18 classes"
+    )
     normalise: Literal["backbone", "data"] = Field(
         "backbone",
         description="whose mean and standard deviation: of the backbone's pretraining, or of the"
@@ -98,45 +148,49 @@ class Model(_Section):
     def _one_start(self) -> "Model":
         if sum([self.pretrained, self.weights is not None, self.init is not None]) > 1:
             raise ValueError("pretrained, weights and init exclude each other; keep one")
+        if self.weights is not None and self.beside is not None:
+            raise ValueError("weights hold one backbone, and there is a second one beside it")
         return self
 
 
-class Named(_Section):
-    """Something looked up by name, with its arguments beside the name."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-class Optimizer(_Section):
+class Optimizer(Section):
     """The optimiser, made by timm's `create_optimizer_v2`."""
 
-    name: str = Field("adamw", description="a timm optimiser, e.g. `sgd`, `lamb`")
+    name: str = Field("adamw", description="a timm optimiser, e.g. `sgd`, `adamax`, `lamb`")
     lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="peak learning rate")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.05, description="weight decay; biases and norms are left out"
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="factor by which the learning rate falls from each layer of the backbone to"
+        " the one before it",
+    )
     arguments: dict[str, Any] = Field({}, description="passed on to the optimiser, e.g. `betas`")
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """The learning rate over time, made by timm's `create_scheduler_v2`, stepped every update."""
 
-    name: str = Field("cosine", description="a timm schedule, e.g. `poly`, or `none`")
+    name: str = Field("cosine", description="by name, see the table at the end")
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(
         0.0, description="epochs in which the learning rate rises from zero in a line"
     )
     min_lr: Annotated[float, Field(ge=0)] = Field(0.0, description="learning rate at the end")
+    arguments: dict[str, Any] = Field(
+        {}, description="passed on to the schedule, e.g. `decay_epochs`"
+    )
 
 
-class Training(_Section):
+class Training(Section):
     """The loop."""
 
     epochs: Annotated[int, Field(ge=1)] = Field(10, description="passes over the training photos")
+    epochs_from: str | None = Field(
+        None,
+        description="a run whose folds tell the epochs: the mean of their best ones; for"
+        " `folds.kind: all`",
+    )
     batch_size: Annotated[int, Field(ge=2)] = Field(
         64, description="photos an update, over all processes and accumulation steps"
     )
@@ -152,41 +206,70 @@ class Training(_Section):
     precision: Literal["fp32", "fp16", "bf16"] = Field(
         "fp32", description="of the model's step; the last two are mixed precision"
     )
+    freeze_epochs: Annotated[int, Field(ge=0)] = Field(
+        0, description="first epochs, in which the backbone stays as it is"
+    )
+    average: Annotated[Named, BeforeValidator(name_alone)] | None = Field(
+        None, description="averages of the weights that are validated and kept: `ema` or `swa`"
+    )
     select: Literal["last", "best"] = Field(
         "last", description="which epoch's weights are kept; `best` by validation macro F1"
     )
     patience: Annotated[int, Field(ge=1)] | None = Field(
         None, description="stop after so many epochs without a better validation macro F1"
     )
+    validation_epochs: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="epochs on the validation photos after all others; what they change is"
+        " unvalidated: scores are of the weights before",
+    )
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """One model, fully determined."""
 
     seed: int = Field(7, description="seed of weights, order and augmentation")
+    data: tuple[DataSet, ...] = Field((), description="further photos to train on")
+    labels: Labels = Labels()
     photo: Photo = Photo()
     folds: Folds = Folds()
+    sampling: Annotated[Sampling, BeforeValidator(name_alone)] = Field(
+        Sampling(), description="which photos an epoch draws"
+    )
     augment: tuple[Named, ...] = Field((), description="transforms of training photos, in order")
-    sampling: Named = Field(Named(name="shuffle"), description="which photos an epoch draws")
+    mixing: tuple[Mix, ...] = Field(
+        (), description="ways to mix a batch; what their probabilities leave over stays plain"
+    )
     model: Model = Model()
-    loss: Named = Field(Named(name="cross_entropy"), description="what is minimised")
+    loss: Annotated[Named, BeforeValidator(name_alone)] = Field(
+        Named(name="cross_entropy"), description="what is minimised"
+    )
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     training: Training = Training()
 
     @model_validator(mode="after")
     def _validation_exists(self) -> "Recipe":
-        if self.folds.kind == "all" and (self.training.select == "best" or self.training.patience):
+        wants = self.training
+        if self.folds.kind != "all":
+            if wants.epochs_from is not None:
+                raise ValueError("training.epochs_from is for folds.kind 'all'; remove one of them")
+            return self
+        if wants.select == "best" or wants.patience or self.schedule.name == "plateau":
             raise ValueError(
                 "folds.kind 'all' has no validation to select or stop by; set training.select:"
-                " last and no patience"
+                " last, no patience and no plateau"
             )
+        if wants.validation_epochs:
+            raise ValueError("folds.kind 'all' trains on all photos; leave out validation_epochs")
         return self
 
     @model_validator(mode="after")
-    def _warmup_ends(self) -> "Recipe":
+    def _shares_fit(self) -> "Recipe":
         if self.schedule.warmup_epochs >= self.training.epochs:
             raise ValueError("schedule.warmup_epochs must be fewer than training.epochs")
+        if sum(mix.probability for mix in self.mixing) > 1 + 1e-9:
+            raise ValueError("the probabilities in mixing add up to more than 1; lower them")
         return self
 
     def digest(self, *more: str) -> str:
@@ -202,107 +285,14 @@ class Recipe(_Section):
 
 def shipped() -> Path:
     """The folder of the recipes that come with maskgate."""
-    package = Path(__file__).parent
-    installed, checkout = package / "recipes", package.parents[1] / "recipes"
-    return installed if installed.is_dir() else checkout
+    return files.shipped("recipes")
 
 
 def find(name: str) -> Path:
     """The file of a recipe given as a path or as the name of a shipped one."""
-    path = Path(name)
-    known = sorted(file.stem for file in shipped().glob("*.yaml"))
-    if path.is_file():
-        return path
-    if name in known:
-        return shipped() / f"{name}.yaml"
-    beside = [str(file) for file in sorted(path.parent.glob("*.y*ml"))]
-    near = difflib.get_close_matches(path.stem, known, 1)
-    near += difflib.get_close_matches(name, beside, 1)
-    hint = f"did you mean {near[0]}?" if near else f"shipped are {listed(known, 20)}"
-    raise MaskgateError(f"{name}: no such recipe; {hint}")
+    return config.find(name, "recipe", shipped())
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
     """The recipe in `path` with `key.sub=value` overrides. Raises MaskgateError."""
-    try:
-        content = _parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise MaskgateError(
-            f"{path}: not a recipe in YAML ({_cause(error)}); mend it, or copy a shipped one"
-        ) from error
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise MaskgateError(f"{path}: a recipe is a mapping of keys such as 'model:'")
-    for override in overrides or []:
-        _override(content, override)
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        raise MaskgateError(f"{path}: {_told(error)}") from error
-
-
-def _cause(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error)
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise MaskgateError(f"{override}: an override is written key.sub=value")
-    try:
-        value = _parse(text) if text else None
-    except yaml.YAMLError as error:
-        raise MaskgateError(
-            f"{override}: the value is not YAML ({_cause(error)}); mend it"
-        ) from error
-    *parents, last = key.split(".")
-    place: Any = content
-    try:
-        for parent in parents:
-            in_list = isinstance(place, list)
-            place = place[int(parent)] if in_list else place.setdefault(parent, {})
-        if isinstance(place, list):
-            place[int(last)] = value
-        else:
-            place[last] = value
-    except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise MaskgateError(
-            f"{override}: the recipe has no place {key}; see docs/recipe.md"
-        ) from error
-
-
-def _told(error: ValidationError) -> str:
-    """All faults of a recipe in one sentence, with the nearest known key for unknown ones."""
-    faults = []
-    for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"]) or "recipe"
-        if fault["type"] == "extra_forbidden":
-            known = _keys_beside(fault["loc"])
-            near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 20)}"
-            faults.append(f"unknown key {key}, {hint}")
-        else:
-            faults.append(f"{key}: {fault['msg'].removeprefix('Value error, ')}")
-    return "; ".join(faults)
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Recipe
-    for part in location[:-1]:
-        field = section.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type):
-            break
-        if issubclass(field.annotation, BaseModel):
-            section = field.annotation
-    return list(section.model_fields)
-
-
-def lookup(kind: str, name: str, known: "dict[str, Any]") -> Any:
-    """`known[name]`, or a MaskgateError that names the nearest."""
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, list(known), 1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {listed(sorted(known), 20)}"
-    raise MaskgateError(f"unknown {kind} {name}; {hint}")
+    return config.load(Recipe, path, "recipe", overrides or [])

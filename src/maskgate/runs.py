@@ -12,9 +12,10 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from maskgate import files, labels, recipe
+from maskgate import files, labels, recipe, system
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Recipe
+from maskgate.system import System
 
 PROBABILITIES = [f"p{c:02d}" for c in range(labels.COUNT)]
 
@@ -30,12 +31,31 @@ class Run:
         return self.path / "recipe.yaml"
 
     @property
+    def system_file(self) -> Path:
+        return self.path / "system.yaml"
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is the run of a system, whose members are runs in it."""
+        return self.system_file.exists()
+
+    @property
+    def settings_file(self) -> Path:
+        """The recipe, or the system, as resolved."""
+        return self.system_file if self.is_system else self.recipe_file
+
+    @property
     def folds_file(self) -> Path:
         return self.path / "folds.csv"
 
     @property
     def photos_file(self) -> Path:
         return self.path / "photos.parquet"
+
+    @property
+    def more_file(self) -> Path:
+        """There where the recipe's `data` names further data sets."""
+        return self.path / "more.parquet"
 
     @property
     def history_file(self) -> Path:
@@ -76,6 +96,9 @@ class Run:
         """Contents of all photos the fold's weights were ever trained on, by way of others too."""
         photos, inherited = self.photos(), self.inherited_file(fold)
         own = set(photos.loc[photos["fold"] != fold, "digest"])
+        if self.more_file.exists():
+            more = self.more()
+            own |= set(more.loc[[fold not in kept_out for kept_out in more["not_in"]], "digest"])
         return own | set(inherited.read_text().split() if inherited.exists() else [])
 
     @property
@@ -87,6 +110,18 @@ class Run:
     def recipe(self) -> Recipe:
         return recipe.load(self.recipe_file)
 
+    def system(self) -> System:
+        return system.load(self.system_file, [])
+
+    def members(self) -> "list[Run]":
+        """The runs of a system's members, in its order."""
+        return [Run(self.path / "members" / member.name) for member in self.system().members]
+
+    def settings(self) -> dict[str, Any]:
+        """All keys of the recipe, or of the system, with their values."""
+        settings = self.system() if self.is_system else self.recipe()
+        return settings.model_dump(mode="json")
+
     def status(self) -> dict[str, Any]:
         """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished."""
         return self._json(self.status_file)
@@ -95,8 +130,14 @@ class Run:
         return self._json(self.metrics_file)
 
     def photos(self) -> pd.DataFrame:
-        """The photo table the run was trained on, with `cluster`, `fold` and `digest`."""
+        """The photo table of the data validated on, labelled with the truth that the scores are
+        taken against, with `cluster`, `fold` and `digest`."""
         return self._table(pd.read_parquet, self.photos_file)
+
+    def more(self) -> pd.DataFrame:
+        """The photos of further data sets as they were trained on, with `data`, `weight`,
+        `digest`, `cluster`, and `not_in`: the folds whose training they were kept out of."""
+        return self._table(pd.read_parquet, self.more_file)
 
     def oof(self) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
         """The photo table of the validated photos and their probabilities (N, 18)."""

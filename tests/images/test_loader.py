@@ -17,7 +17,7 @@ from maskgate.images.cache import PhotoStore
 from maskgate.images.loader import Batch, Loader
 from maskgate.images.transforms import Augment
 from maskgate.pixels import Geometry
-from maskgate.recipe import Named
+from maskgate.config import Named
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23

@@ -8,7 +8,7 @@ import torch
 from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.model import heads, losses
-from maskgate.recipe import Named
+from maskgate.config import Named
 
 UNKNOWN = labels.UNKNOWN
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 import maskgate
 from maskgate import recipe
-from maskgate.recipe import Named, Recipe
+from maskgate.config import Named
+from maskgate.recipe import Recipe
 from maskgate.reports import reference
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Batches for the model: photos (N, height, width, 3) uint8 and targets (N, 18) bool."""
+"""Batches for the model: photos (N, height, width, 3) uint8 and what is known of them."""
 
 import signal
 import sys
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from maskgate import labels
+from maskgate.images import target
 from maskgate.images.cache import PhotoStore
+from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
 from maskgate.pixels import Geometry, centre
 from maskgate.randomness import derive
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Target]
 _Draw = tuple[int, int]  # row of the table, seed of the augmentation
 
 
@@ -24,8 +25,7 @@ class _Photos(Dataset[Batch]):
     def __init__(
         self, store: PhotoStore, table: pd.DataFrame, geometry: Geometry, augment: Augment | None
     ) -> None:
-        codes = (table[name].to_numpy() for name in labels.ATTRIBUTES)
-        self.targets = torch.from_numpy(labels.agrees(*codes))
+        self.target = target.of_table(table)
         self.store, self.geometry, self.augment = store, geometry, augment
 
     def __getitem__(self, draw: _Draw) -> Batch:
@@ -33,8 +33,8 @@ class _Photos(Dataset[Batch]):
         # A copy: the cache is mapped read-only, and torch wants memory it may write to.
         stored = np.array(self.store[row])
         if self.augment is None:
-            return torch.from_numpy(centre(stored, self.geometry)), self.targets[row]
-        return self.augment(stored, seed), self.targets[row]
+            return torch.from_numpy(centre(stored, self.geometry)), self.target.take(row)
+        return self.augment(stored, seed), self.target.take(row)
 
 
 class Loader:

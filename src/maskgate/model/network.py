@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from maskgate.model import backbone as backbones
-from maskgate.model.heads import HEADS
-from maskgate.recipe import Recipe, lookup
+from maskgate.model import heads
+from maskgate.model.heads import Head, Output
+from maskgate.recipe import Recipe
 
 
 class Normalise(nn.Module):
@@ -33,20 +34,29 @@ class Normalise(nn.Module):
 
 
 class Network(nn.Module):
-    """normalise → backbone → dropout → head; (N, height, width, 3) uint8 → (N, 18)."""
+    """normalise → backbone → neck → head; (N, height, width, 3) uint8 or float (of values 0–255)
+    to an Output with log-probabilities (N, 18)."""
 
     def __init__(
-        self, normalise: Normalise, backbone: nn.Module, dropout: float, head: nn.Module
+        self, normalise: Normalise, backbone: nn.Module, neck: nn.Module, head: Head
     ) -> None:
         super().__init__()
         self.normalise = normalise
         self.backbone = backbone
-        self.dropout = nn.Dropout(dropout)
+        self.neck = neck
         self.head = head
 
-    def forward(self, photos: Tensor) -> Tensor:
-        log_probabilities: Tensor = self.head(self.dropout(self.backbone(self.normalise(photos))))
-        return log_probabilities
+    def forward(self, photos: Tensor) -> Output:
+        output: Output = self.head(self.neck(self.backbone(self.normalise(photos))))
+        return output
+
+
+def _neck(features: int, hidden: int | None, dropout: float) -> tuple[nn.Module, int]:
+    """What lies between backbone and head, and the length of the features it gives (S2)."""
+    if hidden is None:
+        return nn.Dropout(dropout), features
+    layers = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout))
+    return layers, hidden
 
 
 def create(
@@ -60,13 +70,13 @@ def create(
     pretrained and local weights, for a caller who fills in all weights.
     """
     geometry = recipe.photo.geometry
-    head = lookup("head", recipe.model.head, HEADS)
     backbone = backbones.create(recipe.model, geometry, start)
     features = backbones.feature_count(backbone, geometry)
     crashes = any(map(_crashes_channels_last, backbone.modules()))
     layout = torch.contiguous_format if crashes else torch.channels_last
     normalise = Normalise(*(statistics or backbones.statistics(backbone)), layout)
-    network = Network(normalise, backbone, recipe.model.dropout, head(features))
+    neck, width = _neck(features, recipe.model.hidden, recipe.model.dropout)
+    network = Network(normalise, backbone, neck, heads.create(recipe.model.head, width))
     return network.to(memory_format=layout)
 
 

@@ -21,7 +21,7 @@ def show(folder: Path) -> None:
     first: dict[str, dict[str, Any]] = {}
     for run in found:
         try:
-            status, resolved = run.status(), run.recipe().model_dump(mode="json")
+            status, resolved = run.status(), run.settings()
             score = _score(run)
         except MaskgateError as error:
             table.add_row(run.path.name, "damaged", str(error))

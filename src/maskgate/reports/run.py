@@ -15,10 +15,13 @@ def write(run: Run, photos: bool = True) -> Path:
 
     Without `photos` the page shows no photo of anyone.
     """
-    status, results, history = run.status(), run.metrics(), run.history()
+    status, results = run.status(), run.metrics()
+    history = None if run.is_system else run.history()
     validated = results["validated"]
     parts = _parts(results) if validated else []
-    kept = _kept(history) if results.get("selection") == "best" else {}
+    kept: dict[str, float] = {}
+    if history is not None and results.get("selection") == "best":
+        kept = _kept(history)
     root = Path(status["root"]) if photos else None
     pages.write(
         run.report_file,
@@ -29,9 +32,9 @@ def write(run: Run, photos: bool = True) -> Path:
         parts=parts,
         confusions=[_cells(part["confusion"]) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
-        curves=_curves(history, kept),
+        curves=_curves(history, kept) if history is not None else [],
         kept=kept,
-        recipe=run.recipe_file.read_text(encoding="utf-8"),
+        recipe=run.settings_file.read_text(encoding="utf-8"),
         bar=charts.interval_bar,
         score=lambda told: str(metrics.read_score(told)),
     )

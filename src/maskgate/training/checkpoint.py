@@ -14,7 +14,7 @@ import torch
 from maskgate import files
 from maskgate.errors import MaskgateError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -15,21 +15,23 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save as serialised
 
 import maskgate
-from maskgate import files, metrics, runs
-from maskgate.data import checks, folds
+from maskgate import files, labels, metrics, runs
+from maskgate.config import lookup
+from maskgate.data import folds
 from maskgate.errors import MaskgateError
 from maskgate.images import cache, sampling
 from maskgate.images.loader import Loader
+from maskgate.images.mixing import Mixing
 from maskgate.images.transforms import Augment
-from maskgate.model import losses, network, optim
+from maskgate.model import backbone, heads, losses, network, optim
 from maskgate.model.network import Network
 from maskgate.progress import say
 from maskgate.randomness import derive
-from maskgate.recipe import Recipe, lookup
+from maskgate.recipe import Recipe
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
-from maskgate.training import processes, start
-from maskgate.training.fit import Fitted, Task, fit
+from maskgate.training import averages, processes, start
+from maskgate.training.fit import Fit, Fitted, Task
 from maskgate.training.prepare import Order, Prepared, prepare
 
 
@@ -38,8 +40,7 @@ def train(recipe: Recipe, order: Order) -> Run:
 
     An unfinished folder is resumed, a finished one left as it is. Raises MaskgateError.
     """
-    if order.smoke:
-        recipe = smoked(recipe)
+    recipe = smoked(recipe) if order.smoke else start.epochs(recipe)
     accelerator = processes.start(recipe.training.precision)
     try:
         _try(recipe, order.name)
@@ -70,10 +71,23 @@ def train(recipe: Recipe, order: Order) -> Run:
 
 
 def smoked(recipe: Recipe) -> Recipe:
-    """The recipe with every step it has, once: two folds, one epoch, small batches."""
+    """The recipe with every step it has, once: two folds, one update, the smallest photos.
+
+    Nothing is downloaded.
+    """
     changed = recipe.model_dump()
+    changed["model"]["pretrained"] = False
+    height, width = backbone.smallest_size(Recipe.model_validate(changed).model)
+    if height * width < recipe.photo.height * recipe.photo.width:
+        changed["photo"] |= {"height": height, "width": width}
     changed["folds"] |= {"count": 2}
-    changed["training"] |= {"epochs": 1, "batch_size": min(16, recipe.training.batch_size)}
+    changed["training"] |= {
+        "epochs": 1,
+        "epochs_from": None,
+        "batch_size": min(16, recipe.training.batch_size),
+        "validation_epochs": min(1, recipe.training.validation_epochs),
+        "precision": "fp32",
+    }
     changed["schedule"]["warmup_epochs"] = 0.0
     return Recipe.model_validate(changed)
 
@@ -81,10 +95,16 @@ def smoked(recipe: Recipe) -> Recipe:
 def _try(recipe: Recipe, name: str) -> None:
     """Make all that a recipe names once, so that a fault is told before a photo is read."""
     try:
-        losses.create(recipe.loss)
         Augment(recipe.augment, recipe.photo.geometry)
+        Mixing(recipe.mixing)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
-        optimizer = optim.create_optimizer(recipe.optimizer, network.create(recipe))
+        model = network.create(recipe)
+        ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
+        counts = ones | {losses.CLASSES: np.ones(labels.COUNT, dtype=np.int64)}
+        losses.check_use(losses.create(recipe.loss, counts, model.head), model.head)
+        if recipe.training.average is not None:
+            averages.create(recipe.training.average, model)
+        optimizer = optim.create_optimizer(recipe.optimizer, model)
         optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
@@ -95,12 +115,13 @@ def _check(recipe: Recipe, prepared: Prepared, processes: int) -> None:
     for number in prepared.folds:
         count = len(prepared.split(number)[0])
         if count < 2 * processes:
+            ages = ", or shorten labels.leave_out_ages" if prepared.left_out.any() else ""
             raise MaskgateError(
                 f"{prepared.photos.root.resolve()}: fold {number} leaves {count} photos to train"
-                " on; add photos, or lower folds.count or folds.fraction"
+                f" on; add photos, or lower folds.count or folds.fraction{ages}"
             )
     rows, _ = prepared.split(prepared.folds[0])
-    sampling.epoch_order(recipe.sampling, rows, prepared.photos.table, recipe.seed)
+    sampling.epoch_order(recipe.sampling, rows, prepared.taught, recipe.seed)
     for number in prepared.folds if recipe.model.init is not None else []:
         _network(number, recipe, prepared)
 
@@ -159,11 +180,15 @@ def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest
     for left in run.path.rglob(".*.part"):  # of a run that was killed while writing
         left.unlink()
     table = prepared.photos.table.assign(
-        cluster=prepared.twins.cluster, fold=prepared.fold, digest=prepared.store.digests
+        cluster=prepared.cluster,
+        fold=prepared.fold,
+        digest=prepared.store.digests[: len(prepared.fold)],
     )
-    warnings = checks.summary(prepared.photos.problems)
+    more = prepared.more()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's
-        pairs = {tuple(sorted(map(_person_of(table), pair))) for pair in prepared.twins.pairs}
+        pairs = {
+            tuple(sorted(map(_person_of(prepared.taught), pair))) for pair in prepared.twins.pairs
+        }
         run.tell(
             recipe=order.name,
             digest=digest,
@@ -173,22 +198,39 @@ def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest
             command=order.command,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
-            truth="bands 30/60, labels as read",
+            truth=prepared.labels.truth,
             photos=len(table),
             people=int(table["person"].nunique()),
+            more=len(more),
+            corrected=prepared.labels.changed,
+            left_out=int(prepared.left_out.sum()),
             largest_cluster=prepared.twins.largest,
             twins=sorted(pairs),
-            warnings=warnings,
+            warnings=prepared.warnings,
         )
     recipe.write(run.recipe_file)
-    folds.write(run.folds_file, prepared.photos, prepared.twins.cluster, prepared.fold)
+    folds.write(run.folds_file, prepared.photos, prepared.cluster, prepared.fold)
     files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
+    if len(more):
+        files.replace(run.more_file, lambda beside: more.to_parquet(beside, index=False))
     say(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
         f" join people in clusters of at most {prepared.twins.largest}"
+        + _changes(prepared, len(more))
     )
-    for warning in warnings:
+    for warning in prepared.warnings:
         say(f"warning: {warning}")
+
+
+def _changes(prepared: Prepared, more: int) -> str:
+    """How training differs from the photos as read, where it does."""
+    counts = {
+        "photos of further data": more,
+        "photos with corrected labels": prepared.labels.changed,
+        "photos left out for their age": int(prepared.left_out.sum()),
+    }
+    told = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"; in training {', '.join(told)}" if told else ""
 
 
 def _person_of(table: pd.DataFrame) -> Any:
@@ -215,7 +257,7 @@ def _fold(
     table, geometry = prepared.photos.table, recipe.photo.geometry
     loader = Loader(
         prepared.store,
-        table,
+        prepared.taught,
         geometry,
         Augment(recipe.augment, geometry),
         order.workers,
@@ -223,8 +265,9 @@ def _fold(
     )
     model = _network(number, recipe, prepared)
     run.fold(number).mkdir(exist_ok=True)
-    task = Task(number, table, loader, training, validation)
-    fitted = fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds)
+    most = 1 if order.smoke else None
+    task = Task(number, table, prepared.taught, loader, training, validation, most)
+    fitted = Fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds).run()
     if accelerator.is_main_process:
         if recipe.model.init is not None:
             seen = start.seen(
@@ -262,20 +305,23 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
     history = pd.concat([pd.read_csv(run.fold(k) / "history.csv") for k in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
     results: dict[str, Any] = {"validated": bool((prepared.fold != folds.NEVER).any())}
+    if recipe.training.validation_epochs:
+        results["unvalidated_epochs"] = recipe.training.validation_epochs
     if results["validated"]:
         table, probabilities = _pooled(run, "oof.parquet")
         runs.write_probabilities(run.oof_file, table, probabilities)
         truth = prepared.photos.table.set_index("photo").loc[table["photo"]].reset_index()
-        results |= metrics.evaluate(probabilities, truth)
+        knows = heads.knows(recipe.model.head)
+        results |= metrics.evaluate(probabilities, truth, knows=knows) | {"knows": knows}
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")
-            last_epoch = metrics.evaluate(last, truth)
+            last_epoch = metrics.evaluate(last, truth, knows=knows)
             results["last_epoch"] = last_epoch["score"]
     files.replace_text(run.metrics_file, json.dumps(results, indent=2) + "\n")
     seconds = sum(part["seconds"] for part in told)
     reduced = sorted(set(history["accumulate"]) - {recipe.training.accumulate})
-    warnings = checks.summary(prepared.photos.problems) + [
+    warnings = prepared.warnings + [
         f"out of memory: batches ran in {parts} parts instead of {recipe.training.accumulate}"
         for parts in reduced
     ]

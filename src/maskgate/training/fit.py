@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,21 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
+from maskgate.images.target import counts
 from maskgate.model import losses, optim
+from maskgate.model.network import Network
 from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.training import checkpoint, validation
+from maskgate.training import averages, checkpoint, validation
 from maskgate.training.processes import on_main
+from maskgate.training.update import Updater, is_out_of_memory
 from maskgate.training.validation import Probabilities
 
 Rows = npt.NDArray[np.int64]
@@ -33,13 +34,19 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Task:
-    """What one fold trains on and validates on: rows of `table`, served by `loader`."""
+    """What one fold trains on and validates on.
+
+    Its rows are those of `taught`, the table that training is told and `loader` serves. The rows
+    validated on are scored against the same rows of `truth`.
+    """
 
     fold: int
-    table: pd.DataFrame
+    truth: pd.DataFrame
+    taught: pd.DataFrame
     loader: Loader
     training: Rows
     validation: Rows
+    updates: int | None = None  # the most of an epoch
 
 
 @dataclass
@@ -48,18 +55,26 @@ class State:
 
     epoch: int = 0
     update: int = 0  # of this epoch: the sampler's position
+    updates: int = 0  # of all epochs
     accumulate: int = 1
     loss_sum: float = 0.0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None  # epoch, score and weights
     stopped: bool = False
+    # Once the validation photos are trained on: for how many epochs, and the probabilities from
+    # before, of the epoch selected and of the last.
+    unvalidated: int = 0
+    validated: list[Tensor] | None = None
 
 
 @dataclass(frozen=True)
 class Fitted:
     """A fold at its end: weights, validation probabilities (V, 18) of the epoch selected and
-    of the last, a history row an epoch, and the seconds all of it took."""
+    of the last, a history row an epoch, and the seconds all of it took.
+
+    The probabilities are those from before any training on the validation photos.
+    """
 
     weights: dict[str, Tensor]
     probabilities: Probabilities
@@ -68,23 +83,13 @@ class Fitted:
     seconds: float
 
 
-def fit(
-    recipe: Recipe,
-    network: nn.Module,
-    task: Task,
-    path: Path,
-    accelerator: Accelerator,
-    checkpoint_seconds: float,
-) -> Fitted:
-    """Train the `network` on the task, from the checkpoint at `path` where there is one."""
-    return _Fit(recipe, network, task, path, accelerator, checkpoint_seconds).run()
+class Fit:
+    """A `network` in training on a task, from the checkpoint at `path` where there is one."""
 
-
-class _Fit:
     def __init__(
         self,
         recipe: Recipe,
-        network: nn.Module,
+        network: Network,
         task: Task,
         path: Path,
         accelerator: Accelerator,
@@ -92,52 +97,63 @@ class _Fit:
     ) -> None:
         self.recipe, self.task, self.path, self.accelerator = recipe, task, path, accelerator
         self.checkpoint_seconds = checkpoint_seconds
-        self.loss = losses.create(recipe.loss)
-        self.size = min(recipe.training.batch_size, len(task.training))
+        self.knows = network.head.knows
         self.at_once = recipe.training.validation_batch_size
-        self.updates = len(self._batches(epoch=0))
+        self.size = min(recipe.training.batch_size, len(task.training))
+        loss = losses.create(recipe.loss, counts(task.taught.iloc[task.training]), network.head)
         optimizer = optim.create_optimizer(recipe.optimizer, network)
         self.schedule = optim.create_schedule(
-            recipe.schedule, optimizer, recipe.training.epochs, self.updates
+            recipe.schedule,
+            optimizer,
+            recipe.training.epochs + recipe.training.validation_epochs,
+            len(self._batches(task.training, epoch=0)),
         )
         self.network, self.optimizer = accelerator.prepare(network, optimizer)
+        self.updater = Updater(recipe, self.network, self.optimizer, loss, accelerator, self.size)
+        named = recipe.training.average
+        self.average = averages.create(named, self._bare()) if named is not None else None
         self.state = State(accumulate=recipe.training.accumulate)
         self._load()
 
     # ------------------------------------------------------------------------- the loop
 
     def run(self) -> Fitted:
-        state = self.state
+        """Train to the end. Raises MaskgateError where the loss explodes or memory is short."""
+        state, wanted = self.state, self.recipe.training
         last: Probabilities | None = None
-        while state.epoch < self.recipe.training.epochs and not state.stopped:
-            self._train_epoch()
+        while state.epoch < wanted.epochs and not state.stopped and state.validated is None:
+            self._train_epoch(self.task.training)
             last = self._end_epoch()
+        if state.validated is None:
+            state.validated = [torch.from_numpy(each) for each in self._select(last)]
+        while state.unvalidated < wanted.validation_epochs:
+            self._train_epoch(self.task.validation)
+            self._end_unvalidated_epoch()
+        chosen, final = (each.numpy() for each in state.validated)
+        return Fitted(_weights(self._kept()), chosen, final, state.history, state.seconds)
+
+    def batches(self) -> Iterator[tuple[Tensor, Any]]:
+        """This process's shares of the batches that are left of an epoch's training photos."""
+        return iter(self._loader(self.task.training))
+
+    def _select(self, last: Probabilities | None) -> tuple[Probabilities, Probabilities]:
+        """Go back to the epoch selected; probabilities of that one and of the last."""
         if last is None:  # killed after the last checkpoint: only the probabilities are missing
             last = self._validate()
-        weights = self._weights()
-        chosen = last
-        best = state.best if self.recipe.training.select == "best" else None
-        if best is not None and best["epoch"] < state.epoch:
-            weights = best["weights"]
-            self.accelerator.unwrap_model(self.network).load_state_dict(weights)
-            chosen = self._validate()
-        return Fitted(weights, chosen, last, state.history, state.seconds)
+        best = self.state.best if self.recipe.training.select == "best" else None
+        if best is None or best["epoch"] == self.state.epoch:
+            return last, last
+        self._bare().load_state_dict(best["weights"])
+        self.average = None  # those weights are an average already
+        return self._validate(), last
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, rows: Rows) -> None:
         state, accelerator = self.state, self.accelerator
-        batches = self._batches(state.epoch)
-        loader = self.task.loader.training(
-            batches,
-            state.update,
-            accelerator.process_index,
-            accelerator.num_processes,
-            *self._place("augment"),
-        )
-        self.network.train()
+        losses.tell_progress(self.updater.loss, state.epoch / self.recipe.training.epochs)
+        self.updater.begin(frozen=state.epoch < self.recipe.training.freeze_epochs)
         since = saved = time.monotonic()
-        for photos, targets in self._shown(loader):
-            state.loss_sum += self._update(photos, targets)
-            state.update += 1
+        for photos, target in self._shown(self._loader(rows)):
+            self._update(photos, target)
             now = time.monotonic()
             if on_main(accelerator, lambda: now - saved > self.checkpoint_seconds):  # noqa: B023
                 state.seconds += now - since
@@ -145,100 +161,74 @@ class _Fit:
                 since = saved = time.monotonic()
         state.seconds += time.monotonic() - since
 
-    def _update(self, photos: Tensor, targets: Tensor) -> float:
-        """One step of the optimiser on this process's share of a batch; its part of the loss."""
-        state, accelerator = self.state, self.accelerator
-        done = state.epoch * self.updates + state.update
-        self.schedule.step_update(done)
-        while True:
-            torch.manual_seed(self._seed("update", state.update, accelerator.process_index))
-            try:
-                loss = self._backward(photos, targets)
-                break
-            except Exception as error:
-                self._use_less_memory(error)
-        if self.recipe.training.clip_norm is not None:
-            accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.training.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss
-
-    def _backward(self, photos: Tensor, targets: Tensor) -> float:
-        """Gradients of the batch's mean loss, in `accumulate` parts; the sum of photo losses."""
-        # At least two photos a part: batch normalisation cannot do with one.
-        accelerator, parts = self.accelerator, min(self.state.accumulate, max(1, len(photos) // 2))
-        total = 0.0
-        pairs = list(zip(photos.tensor_split(parts), targets.tensor_split(parts), strict=True))
-        for number, (part, target) in enumerate(pairs, 1):
-            last = number == len(pairs)
-            with nullcontext() if last else accelerator.no_sync(self.network):
-                part = part.to(accelerator.device, non_blocking=True)
-                target = target.to(accelerator.device, non_blocking=True)
-                loss = self.loss(self.network(part), target)
-                # The processes' gradients are averaged; shares and parts may differ in size.
-                share = len(part) * accelerator.num_processes / self.size
-                accelerator.backward(loss * share)
-            total += loss.item() * len(part)
-        if not np.isfinite(total):
+    def _update(self, photos: Tensor, target: Any) -> None:
+        state = self.state
+        self.schedule.step_update(state.updates)
+        seed = derive(*self._place("update", state.update, self.accelerator.process_index))
+        loss = self.updater.update(photos, target, seed)
+        if not np.isfinite(loss):
             raise MaskgateError(
-                f"fold {self.task.fold}, epoch {self.state.epoch + 1}: the loss is {total}; lower"
+                f"fold {self.task.fold}, epoch {state.epoch + 1}: the loss is {loss}; lower"
                 " optimizer.lr, or set training.clip_norm"
             )
-        return total
-
-    def _use_less_memory(self, error: Exception) -> None:
-        """Halve the part of a batch that is run at once, after the device ran out of memory."""
-        state, accelerator = self.state, self.accelerator
-        if not _is_out_of_memory(error):
-            raise error
-        share = self.size // accelerator.num_processes
-        if accelerator.num_processes > 1 or state.accumulate * 4 > share:
-            raise MaskgateError(
-                f"out of memory with {share // state.accumulate} photos at once; lower"
-                " training.batch_size, photo.height and photo.width, or raise training.accumulate"
-            ) from error
-        state.accumulate *= 2
-        self.optimizer.zero_grad()
-        if accelerator.device.type == "cuda":
-            torch.cuda.empty_cache()
-        say(
-            f"warning: out of memory; each batch of {self.size} now runs in {state.accumulate}"
-            " parts (batch normalisation sees the smaller parts)"
-        )
+        state.loss_sum += loss
+        state.update += 1
+        state.updates += 1
+        state.accumulate = self.updater.accumulate
+        if self.average is not None:
+            self.average.after_update()
 
     # --------------------------------------------------------------- the end of an epoch
 
     def _end_epoch(self) -> Probabilities:
         state, since = self.state, time.monotonic()
+        if self.average is not None:
+            self.average.after_epoch((state.epoch + 1) / self.recipe.training.epochs)
         probabilities = self._validate()
-        losses_of_all = self._sum(state.loss_sum)
-        row: dict[str, Any] = {
-            "fold": self.task.fold,
-            "epoch": state.epoch + 1,
-            "updates": (state.epoch + 1) * self.updates,
-            "lr": max(group["lr"] for group in self.optimizer.param_groups),
-            "accumulate": state.accumulate,
-            "train_loss": losses_of_all / (self.size * self.updates),
-        }
+        row = self._row()
         if len(self.task.validation):
-            rows = self.task.table.iloc[self.task.validation]
-            row |= validation.scores(probabilities, rows)
+            rows = self.task.truth.iloc[self.task.validation]
+            row |= validation.scores(probabilities, rows, self.knows)
             self._note_best(row)
-        state.history.append(row)
-        state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
+        self._close_epoch(row)
+        self.schedule.end_epoch(state.epoch, row.get("valid_score"))
         state.stopped = self._no_longer_better()
         state.seconds += time.monotonic() - since
         self._save()
+        return probabilities
+
+    def _end_unvalidated_epoch(self) -> None:
+        self.state.unvalidated += 1
+        if self.average is not None:
+            self.average.after_epoch(share_done=1.0)
+        self._close_epoch(self._row())
+        self._save()
+
+    def _row(self) -> dict[str, Any]:
+        """What the history tells of an epoch, less its validation."""
+        state = self.state
+        return {
+            "fold": self.task.fold,
+            "epoch": state.epoch + 1,
+            "updates": state.updates,
+            "lr": max(group["lr"] for group in self.optimizer.param_groups),
+            "accumulate": state.accumulate,
+            "train_loss": self._sum(state.loss_sum) / (self.size * state.update),
+        }
+
+    def _close_epoch(self, row: dict[str, Any]) -> None:
+        state = self.state
+        state.history.append(row)
+        state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
         if self.accelerator.is_main_process:
             say(validation.told(row))
-        return probabilities
 
     def _note_best(self, row: dict[str, Any]) -> None:
         if self.recipe.training.select != "best" and self.recipe.training.patience is None:
             return
         best = self.state.best
         if best is None or row["valid_score"] > best["score"]:
-            kept = self._weights() if self.recipe.training.select == "best" else None
+            kept = _weights(self._kept()) if self.recipe.training.select == "best" else None
             score = row["valid_score"]
             self.state.best = {"epoch": row["epoch"], "score": score, "weights": kept}
 
@@ -252,6 +242,16 @@ class _Fit:
 
     # ------------------------------------------------------------------------ validation
 
+    def _bare(self) -> Network:
+        """The network in training, out of what Accelerate wraps it in."""
+        network: Network = self.accelerator.unwrap_model(self.network)
+        return network
+
+    def _kept(self) -> nn.Module:
+        """The network that is validated and kept: the average, where there is one."""
+        averaged = self.average.averaged if self.average is not None else None
+        return self._bare() if averaged is None else averaged
+
     def _validate(self) -> Probabilities:
         """Probabilities (V, 18) of every validation photo exactly once, in every process."""
         rows, accelerator = self.task.validation, self.accelerator
@@ -259,7 +259,7 @@ class _Fit:
             return np.empty((0, labels.COUNT), dtype=np.float32)
         rank, ranks = accelerator.process_index, accelerator.num_processes
         # Not the wrapped model: it would exchange buffers at every batch, and shares may differ.
-        network = accelerator.unwrap_model(self.network)
+        network = self._kept()
         if ranks > 1:
             for buffer in network.buffers():
                 broadcast(buffer)
@@ -269,7 +269,7 @@ class _Fit:
                 mine = validation.predict(network, loader, accelerator.device)
                 break
             except Exception as error:
-                if not _is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
+                if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
                     raise
                 self.at_once //= 2
                 say(f"warning: out of memory in validation; now {self.at_once} photos at once")
@@ -283,36 +283,36 @@ class _Fit:
 
     # ---------------------------------------------------------------- position and state
 
-    def _batches(self, epoch: int) -> list[Rows]:
+    def _batches(self, rows: Rows, epoch: int) -> list[Rows]:
         place = (self.recipe.seed, self.task.fold, epoch)
-        order = sampling.epoch_order(
-            self.recipe.sampling, self.task.training, self.task.table, *place
+        order = sampling.epoch_order(self.recipe.sampling, rows, self.task.taught, *place)
+        return sampling.batches(order, self.size)[: self.task.updates]
+
+    def _loader(self, rows: Rows) -> Any:
+        return self.task.loader.training(
+            self._batches(rows, self.state.epoch),
+            self.state.update,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+            *self._place("augment"),
         )
-        return sampling.batches(order, self.size)
 
     def _place(self, *more: int | str) -> tuple[int | str, ...]:
         return (self.recipe.seed, self.task.fold, self.state.epoch, *more)
-
-    def _seed(self, *more: int | str) -> int:
-        return derive(*self._place(*more))
 
     def _sum(self, value: float) -> float:
         if self.accelerator.num_processes == 1:
             return value
         return float(sum(gather_object([value])))
 
-    def _shown(self, loader: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    def _shown(self, loader: Any) -> Iterator[tuple[Tensor, Any]]:
         if not self.accelerator.is_main_process:
             return iter(loader)
-        what = f"fold {self.task.fold}, epoch {self.state.epoch + 1}/{self.recipe.training.epochs}"
-        return track(loader, what, self.updates, self.state.update)
-
-    def _weights(self) -> dict[str, Tensor]:
-        model = self.accelerator.unwrap_model(self.network)
-        return {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in model.state_dict().items()
-        }
+        wanted, state = self.recipe.training, self.state
+        what = f"fold {self.task.fold}, epoch {state.epoch + 1}/{wanted.epochs}"
+        if state.validated is not None:
+            what = f"fold {self.task.fold}, validation photos, {state.unvalidated + 1}"
+        return track(loader, what, state.update + len(loader), state.update)
 
     def _save(self) -> None:
         state = self.state
@@ -324,7 +324,8 @@ class _Fit:
                 {
                     "position": vars(state),
                     "loss_sums": sums,  # of the processes
-                    "weights": self._weights(),
+                    "weights": _weights(self._bare()),
+                    "average": self.average.state_dict() if self.average is not None else None,
                     "optimizer": self.optimizer.state_dict(),
                     "schedule": self.schedule.state_dict(),
                     "scaler": scaler.state_dict() if scaler is not None else None,
@@ -336,12 +337,17 @@ class _Fit:
         if found is None:
             return
         self.state = State(**found["position"])
+        self.updater.accumulate = self.state.accumulate
         sums = found["loss_sums"]
         if len(sums) == self.accelerator.num_processes:
             self.state.loss_sum = sums[self.accelerator.process_index]
         else:
             self.state.loss_sum = sum(sums) if self.accelerator.is_main_process else 0.0
-        self.accelerator.unwrap_model(self.network).load_state_dict(found["weights"])
+        self._bare().load_state_dict(found["weights"])
+        if found["average"] is None:
+            self.average = None
+        elif self.average is not None:
+            self.average.load_state_dict(found["average"])
         self.optimizer.load_state_dict(found["optimizer"])
         self.schedule.load_state_dict(found["schedule"])
         if found["scaler"] is not None and self.accelerator.scaler is not None:
@@ -353,6 +359,8 @@ class _Fit:
             )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or bool(should_reduce_batch_size(error))
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }

@@ -6,8 +6,26 @@ from pathlib import Path
 from maskgate import runs
 from maskgate.errors import MaskgateError
 from maskgate.model.network import Network
-from maskgate.recipe import Model
+from maskgate.recipe import Model, Recipe
 from maskgate.runs import Run
+
+
+def epochs(recipe: Recipe) -> Recipe:
+    """The recipe with the epochs that the run in `training.epochs_from` found to be best (S2).
+
+    The mean of its folds' best epochs, rounded. Raises MaskgateError where it has none.
+    """
+    if recipe.training.epochs_from is None:
+        return recipe
+    run = runs.open_run(recipe.training.epochs_from)
+    history = run.history()
+    if "valid_score" not in history or history["valid_score"].isna().all():
+        raise MaskgateError(
+            f"training.epochs_from={run.path}: that run validated nobody; give one with folds"
+        )
+    best = history.loc[history.groupby("fold")["valid_score"].idxmax(), "epoch"]
+    training = recipe.training.model_copy(update={"epochs": max(1, round(best.mean()))})
+    return recipe.model_copy(update={"training": training})
 
 
 def contents(model: Model) -> list[str]:

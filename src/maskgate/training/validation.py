@@ -1,5 +1,6 @@
 """Predicts and scores the validation photos of a fold."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,23 @@ Probabilities = npt.NDArray[np.float32]
 def predict(network: nn.Module, loader: Any, device: torch.device) -> Probabilities:
     """Probabilities (N, 18) of the photos a loader gives, in its order."""
     network.eval()
-    parts = [network(photos.to(device)).exp().float().cpu().numpy() for photos, _ in loader]
+    parts = [
+        network(photos.to(device)).log_probabilities.exp().float().cpu().numpy()
+        for photos, _ in loader
+    ]
     return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)
 
 
-def scores(probabilities: Probabilities, rows: pd.DataFrame) -> dict[str, float]:
+def scores(
+    probabilities: Probabilities, rows: pd.DataFrame, knows: Collection[str]
+) -> dict[str, float]:
     """An epoch's scores of probabilities (V, 18) against the table's rows (V), for the history.
 
     `valid_score` is what epochs are selected by: macro F1 over the 18 classes, or where no
-    photo knows all three attributes the mean macro F1 of those known. Others are NaN.
+    photo knows all three attributes, or the model only those it `knows`, the mean macro F1 of
+    the attributes known. Others are NaN.
     """
+    rows = metrics.narrowed(rows, knows)
     targets = labels.agrees(*(rows[name].to_numpy() for name in labels.ATTRIBUTES))
     agreeing = (probabilities.astype(np.float64) * targets).sum(1).clip(1e-12)
     found = {"valid_loss": float(-np.log(agreeing).mean())}

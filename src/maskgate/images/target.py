@@ -1,0 +1,45 @@
+"""What is known of a batch's photos."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from maskgate import labels
+
+
+class Target(NamedTuple):
+    """What is known of N photos.
+
+    `classes` (N, 18) is true for every class that agrees with what is known (one for a fully
+    labelled photo, all for one of which nothing is known), or holds probabilities, as float.
+    `age` (N,) are years, NaN where unknown.
+    """
+
+    classes: Tensor
+    age: Tensor
+
+    def take(self, rows: Tensor | slice | int) -> "Target":
+        """The target of the photos that `rows` index."""
+        return Target(self.classes[rows], self.age[rows])
+
+
+def of_table(table: pd.DataFrame) -> Target:
+    """The target of every row of a photo table."""
+    codes = (table[name].to_numpy() for name in labels.ATTRIBUTES)
+    age = table["age"].to_numpy(dtype=np.float32, copy=True)
+    return Target(torch.from_numpy(labels.agrees(*codes)), torch.from_numpy(age))
+
+
+def counts(table: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
+    """Photos of each class whose label is known, `classes` (18,), and per attribute (K,)."""
+    sizes = dict(zip(labels.ATTRIBUTES, labels.SIZES, strict=True))
+    columns = {"classes": ("label", labels.COUNT)} | {n: (n, size) for n, size in sizes.items()}
+    found = {}
+    for name, (column, size) in columns.items():
+        codes = table[column].to_numpy()
+        found[name] = np.bincount(codes[codes != labels.UNKNOWN], minlength=size)
+    return found

@@ -1,0 +1,103 @@
+"""Averages of a network's weights over the training, by the name in `training.average`."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from maskgate.config import Named, lookup
+from maskgate.errors import MaskgateError
+
+
+class Average:
+    """Weights averaged beside a network in training, the statistics of its norms among them.
+
+    `averaged` is the network to validate and keep, None before the first weights are in it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.model = AveragedModel(network, avg_fn=self.mean, use_buffers=True)
+
+    @property
+    def averaged(self) -> nn.Module | None:
+        return self.model.module if int(self.model.n_averaged) else None
+
+    def mean(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        """The average of `count` weights `before` and those of `now`."""
+        raise NotImplementedError
+
+    def after_update(self) -> None:
+        """The network has been updated."""
+
+    def after_epoch(self, share_done: float) -> None:
+        """An epoch has ended, after which this share of the training is done."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors for a checkpoint."""
+        return self.model.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state)
+
+
+class EMA(Average):
+    """Exponential moving average of the weights, moved by 1 − `decay` after every update.
+
+    The first updates move it further, by 9 / (10 + updates), so that it soon forgets where the
+    network began.
+    """
+
+    def __init__(self, network: nn.Module, decay: float = 0.998) -> None:
+        if not 0 <= decay < 1:
+            raise MaskgateError(f"training.average ema: decay lies from 0 to under 1, not {decay}")
+        self.decay = decay
+        super().__init__(network)
+
+    def mean(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        if not now.is_floating_point():
+            return now
+        done = int(count)
+        return before.lerp(now, 1 - min(self.decay, (1 + done) / (10 + done)))
+
+    def after_update(self) -> None:
+        self.model.update_parameters(self.network)
+
+
+class SWA(Average):
+    """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
+
+    Izmailov et al. 2018. Epochs count from where a share `start` of the training is done.
+    """
+
+    def __init__(self, network: nn.Module, start: float = 0.75) -> None:
+        if not 0 <= start < 1:
+            raise MaskgateError(f"training.average swa: start lies from 0 to under 1, not {start}")
+        self.start = start
+        super().__init__(network)
+
+    def mean(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        if not now.is_floating_point():
+            return now
+        return before + (now - before) / (int(count) + 1)
+
+    def after_epoch(self, share_done: float) -> None:
+        if share_done > self.start:
+            self.model.update_parameters(self.network)
+
+
+AVERAGES: Final[dict[str, Callable[..., Average]]] = {"ema": EMA, "swa": SWA}
+
+
+def create(named: Named, network: nn.Module) -> Average:
+    """The average of a recipe. Raises MaskgateError for an unknown name or argument."""
+    make = lookup("average", named.name, AVERAGES)
+    try:
+        with torch.no_grad():
+            return make(network, **named.arguments)
+    except (TypeError, ValueError) as error:
+        raise MaskgateError(
+            f"training.average {named.name}: {error}; see docs/recipe.md"
+        ) from error
