@@ -135,6 +135,13 @@ def csv(text: str) -> Stage:
     return stage
 
 
+def fixes(*rows: str) -> Stage:
+    """`fixes.csv`, a file of corrections."""
+    return lambda place: place.write(
+        "fixes.csv", "\n".join(["person,field,value,tier,reason", *rows]) + "\n"
+    )
+
+
 def train(change: str, *names: str, stage: Stage = nothing) -> Fault:
     return Fault(f"train tiny.yaml {{people}} --out run {change}", names, stage)
 
@@ -366,6 +373,36 @@ RECIPES = {
         stage=lambda place: folds(place).iloc[4:].to_csv("folds.csv", index=False)),
     "folds contradict": train("folds.kind=all folds.file={trained}/folds.csv",
         "folds.csv: validates people", "change one"),
+    "further data missing": train("'data=[{{path: none}}]'",
+        "none: no such file or folder, but the recipe's data names it", "mend the path"),
+    "further data are DATA": train("'data=[{{path: {people}}}]'", "{people}: the recipe's data",
+        "is trained on already", "remove one"),
+    "further data broken": train("'data=[{{path: photos.csv}}]'", "photos.csv: 2 of its entries",
+        "x.jpg (not an image", "gone.jpg (no such file", "--skip-faulty", stage=lambda place: [
+            csv("photo,mask\na.png,wear\nx.jpg,wear\ngone.jpg,wear\n")(place),
+            place.write("x.jpg", b"no photo")]),
+    "corrections missing": train("labels.corrections=gone.csv",
+        "gone.csv: no such file of corrections", "shipped are competition"),
+    "corrections mistyped": train("labels.corrections=competitoin",
+        "competitoin: no such file of corrections", "did you mean competition?"),
+    "corrections without a column": train("labels.corrections=fixes.csv",
+        "fixes.csv: lacks the columns value", "person,field,value,tier,reason",
+        stage=lambda place: place.write("fixes.csv", "person,field,tier\n1,age,sure\n")),
+    "corrections make no sense": train("labels.corrections=fixes.csv", "fixes.csv: row 2 (unknown",
+        "did you mean gender?", "row 3 (age '200' is not 0–120)", "mend the file",
+        stage=fixes("1,gendre,male,sure,", "1,age,200,sure,")),
+    "corrections contradict": train("labels.corrections=fixes.csv",
+        "fixes.csv: rows 2 and 3 contradict each other about 1", "mend the file",
+        stage=fixes("1,age,20,sure,", "1,age,30,doubtful,")),
+    "corrections of an id of two": Fault(
+        "train tiny.yaml data --out run labels.corrections=fixes.csv",
+        ("fixes.csv: row 2: 2 people carry the id 7 (7_male_Asian_20, 7_male_Asian_30)",
+            "name the folder instead"),
+        lambda place: [fixes("7,gender,female,sure,")(place),
+            *(path.rename(path.with_name(f"7_male_Asian_{age}"))
+                for path, age in zip(place.persons(2), (20, 30), strict=True))]),
+    "truth of no corrections": train("labels.truth=sure", "tiny.yaml: labels: truth names a tier",
+        "name the file"),
 }  # fmt: skip
 
 RUNS = {

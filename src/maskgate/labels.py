@@ -51,10 +51,13 @@ def decode(label: npt.ArrayLike) -> tuple[Codes, Codes, Codes]:
     return mask, gender, band
 
 
-def age_band(age: npt.ArrayLike) -> Codes:
-    """Band codes (N,) of ages in years (N,); a negative or missing age is UNKNOWN."""
+def age_band(age: npt.ArrayLike, boundaries: tuple[int, int] = AGE_BOUNDARIES) -> Codes:
+    """Band codes (N,) of ages in years (N,); a negative or missing age is UNKNOWN.
+
+    `boundaries` are the ages at which the second and the third band begin.
+    """
     age = np.asarray(age, dtype=np.float64)
-    band = np.digitize(age, AGE_BOUNDARIES)
+    band = np.digitize(age, boundaries)
     return np.where(age >= 0, band, UNKNOWN).astype(np.int8)
 
 

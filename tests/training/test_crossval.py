@@ -219,6 +219,72 @@ def test_init_does_not_leak_by_way_of_a_third_run(
         train(tmp_path / "third", "training.epochs=1", f"model.init={second}")
 
 
+def copies_of_people(people: Path, to: Path) -> str:
+    """The recipe's change that trains on a copy of one photo of each of the sample people too."""
+    images = people / "train" / "images"
+    photos = [
+        next(folder.glob("mask1.*")) for folder in sorted(images.iterdir()) if folder.is_dir()
+    ]
+    rows = [{"photo": str(path), "person": number} for number, path in enumerate(photos)]
+    pd.DataFrame(rows).assign(mask="wear").to_csv(to / "more.csv", index=False)
+    return f"data=[{{path: {to / 'more.csv'}, weight: 2}}]"
+
+
+def test_what_training_is_told_changes_no_truth(
+    train: Train, trained: Path, people: Path, tmp_path: Path
+) -> None:
+    plain, named = Run(trained), layouts.read(people).table["person"].unique()
+    lines = [f"{person},gender,male,sure," for person in named] + ["nobody,age,30,sure,"]
+    fixes = tmp_path / "fixes.csv"
+    fixes.write_text("\n".join(["person,field,value,tier,reason", *lines]) + "\n")
+    short, wrong = ("training.epochs=1", "optimizer.lr=1e-3"), f"labels.corrections={fixes}"
+    more = copies_of_people(people, tmp_path)
+    changes = (wrong, more, "labels.old_from=58", "labels.leave_out_ages=[27, 28, 29, 57, 58, 59]")
+    run = Run(train(tmp_path / "run", *short, *changes))
+    assert run.status()["truth"] == plain.status()["truth"] == "bands 30/60, labels as read"
+    pd.testing.assert_frame_equal(run.photos(), plain.photos())
+    assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
+    told, probabilities = run.oof()
+    again = json.loads(json.dumps(metrics.evaluate(probabilities, told)))
+    assert {key: run.metrics()[key] for key in again} == again
+    assert set(told["gender"]) == {0, 1}
+    status = run.status()
+    females = (plain.photos()["gender"] == 1).sum()
+    assert (status["corrected"], status["more"]) == (females, len(named))
+    assert "1 × correction of nobody here (first: nobody)" in status["warnings"]
+    # What training was told shows in the weights; scored against it, the run would look better.
+    corrected = Run(train(tmp_path / "truth", *short, wrong, "labels.truth=sure"))
+    assert corrected.status()["truth"].startswith("bands 30/60, labels corrected by fixes.csv up")
+    assert corrected.folds_file.read_bytes() == plain.folds_file.read_bytes()
+    assert set(corrected.photos()["gender"]) == {0}
+    classes = corrected.metrics()["attributes"]["gender"]["classes"]
+    assert [each["photos"] for each in classes] == [len(told), 0]
+
+
+def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
+    short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
+    first = Run(train(tmp_path / "first", *short, more))
+    further = first.more()
+    assert further["weight"].eq(2).all()
+    assert set(further["cluster"]) <= set(first.photos()["cluster"])
+    for fold in (0, 1):
+        photos = first.photos()
+        assert not first.seen(fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+        kept_out = further["not_in"].map(lambda folds, fold=fold: fold in folds)
+        assert set(further.loc[~kept_out, "digest"]) <= first.seen(fold)
+    # Each fold may go on from its own: no copy of the people it is validated on was trained on.
+    train(tmp_path / "second", *short, f"model.init={first.path}")
+    random = np.random.default_rng(0)
+    for number in range(8):
+        picture = random.integers(0, 255, (40, 30, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    noise = tmp_path / "noise.csv"
+    noise.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
+    third = train(tmp_path / "third", *short, more, data=noise)
+    with pytest.raises(MaskgateError, match="was trained on people of fold"):
+        train(tmp_path / "fourth", *short, f"model.init={third}")
+
+
 def test_weights_that_change_make_another_run(train: Train, tmp_path: Path) -> None:
     short = ("training.epochs=1", "folds.kind=all")
     first = train(tmp_path / "first", *short)

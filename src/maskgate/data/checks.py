@@ -39,6 +39,7 @@ KINDS: Final = {
     "id of several people": "The folder tells people apart, not the id; look whether it is one.",
     "unknown column": "It is not read; look whether its name is mistyped.",
     "missing test photo": "The test table names it; a submission needs an answer to it.",
+    "correction of nobody here": "Look whether the person's id or folder is mistyped.",
     "extra test photo": "The test table does not name it; it gets no answer.",
 }
 

@@ -25,11 +25,12 @@ NEVER: Final = -1  # the fold of people who are trained on and never validated o
 @dataclass(frozen=True)
 class Twins:
     """People who share a photo: `cluster` (N,) of each row's person, the pairs of photos that
-    show it, and how many people the largest cluster holds."""
+    show it (`rows` (P, 2) of the table), and how many people the largest cluster holds."""
 
     cluster: npt.NDArray[np.int64]
     pairs: list[tuple[str, str]]
     largest: int
+    rows: Pairs
 
 
 def find_twins(photos: Photos, thumbnails: Thumbnails, remembered: Path | None = None) -> Twins:
@@ -55,7 +56,7 @@ def joined(photos: Photos, pairs: Pairs) -> Twins:
     of_person = near_duplicates.clusters(person, pairs)
     names = photos.table["photo"].to_numpy()
     largest = int(np.bincount(of_person).max()) if len(of_person) else 0
-    return Twins(of_person[person], [(names[a], names[b]) for a, b in pairs], largest)
+    return Twins(of_person[person], [(names[a], names[b]) for a, b in pairs], largest, pairs)
 
 
 def split(

@@ -59,12 +59,18 @@ def read(images: Path, csv: Path | None) -> Photos:
     return Photos(images, table, problems, unlabelled)
 
 
+def id_of(person: str) -> str | None:
+    """The id in the name of a person's folder, in full (`001498-1`); None in another name."""
+    match = _FOLDER.fullmatch(person)
+    return match["id"] if match else None
+
+
 def shared_ids(people: Iterable[str]) -> dict[str, list[str]]:
     """The folders of each id that several of the folders `people` carry."""
     by_id: dict[str, list[str]] = {}
     for name in people:
-        if match := _FOLDER.fullmatch(name):
-            by_id.setdefault(match["id"], []).append(name)
+        if number := id_of(name):
+            by_id.setdefault(number, []).append(name)
     return {number: names for number, names in by_id.items() if len(names) > 1}
 
 

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -62,6 +62,18 @@ class PhotoStore:
     def __getitem__(self, row: int) -> Pixels:
         """The stored picture (H, W, 3) of one row of the table."""
         return self.pixels[self.slots[row]]
+
+
+def joined(stores: Sequence[PhotoStore]) -> PhotoStore:
+    """One store of the rows of several, in order, that were built in one folder."""
+    # Each build may have made the files longer: the longest map holds every slot.
+    longest = max(stores, key=lambda store: len(store.pixels))
+    return PhotoStore(
+        longest.pixels,
+        longest.thumbnails,
+        np.concatenate([store.slots for store in stores]),
+        [digest for store in stores for digest in store.digests],
+    )
 
 
 def statistics(store: PhotoStore, rows: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:

@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate.data import checks, folds, layouts
+from maskgate.data import checks, corrections, folds, layouts, training_table
 from maskgate.data.table import Photos
+from maskgate.data.training_table import Told
 from maskgate.errors import MaskgateError
 from maskgate.images import cache
-from maskgate.images.twins import twins_of
-from maskgate.recipe import Recipe
+from maskgate.images.twins import twins_of, with_more
+from maskgate.recipe import DataSet, Recipe
 
 SMOKE_PHOTOS = 64
 _SMOKE_PHOTOS_A_PERSON = 7
@@ -38,18 +39,31 @@ class Order:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The photos ready to train on: their store, clusters and folds, each (N,)."""
+    """The photos ready to train on.
+
+    `photos` are those of the command line (P rows), labelled with the truth that scores are taken
+    against; `cluster` and `fold` (P,) are of their people. `taught` is the table that training is
+    told (N rows): the same photos first, in the same order, then those of further data sets.
+    `store`, `twins` and `left_out` (N,) go by its rows.
+    """
 
     photos: Photos
+    taught: pd.DataFrame
     store: cache.PhotoStore
     twins: folds.Twins
+    cluster: npt.NDArray[np.int64]
     fold: npt.NDArray[np.int64]
+    left_out: npt.NDArray[np.bool_]  # of training, for their age
+    labels: Told
+    warnings: list[str]
 
     @property
     def digest(self) -> str:
-        """Of the table, the photos' contents and the folds."""
-        told = self.photos.table.to_csv(index=False) + json.dumps(self.store.digests)
-        return hashlib.sha256(told.encode() + self.fold.tobytes()).hexdigest()
+        """Of truth and training table, the photos' contents, the folds and the corrections."""
+        tables = [table.to_csv(index=False) for table in (self.photos.table, self.taught)]
+        told = json.dumps([*tables, self.store.digests, self.labels.truth, self.labels.sha256])
+        arrays = self.fold.tobytes() + self.left_out.tobytes()
+        return hashlib.sha256(told.encode() + arrays).hexdigest()
 
     @property
     def folds(self) -> list[int]:
@@ -57,44 +71,130 @@ class Prepared:
         return sorted({int(fold) for fold in self.fold} - {folds.NEVER}) or [0]
 
     def split(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Rows to train a fold on, and rows to validate it on."""
-        return np.flatnonzero(self.fold != number), np.flatnonzero(self.fold == number)
+        """Rows of `taught` to train a fold on, and rows of `photos` to validate it on.
+
+        Further photos of whoever shares a photo with somebody validated are not trained on.
+        """
+        count = len(self.fold)
+        validated = self.fold == number
+        others = self.twins.cluster[count:]
+        leaks = np.isin(others, self.twins.cluster[:count][validated])
+        barred = np.concatenate([validated, leaks]) | self.left_out
+        return np.flatnonzero(~barred), np.flatnonzero(validated)
 
     def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
         """Contents of all photos of the clusters of people that `rows` belong to."""
         theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
         return {self.store.digests[row] for row in np.flatnonzero(theirs)}
 
+    def more(self) -> pd.DataFrame:
+        """The rows of further data sets, with `digest`, `cluster`, and `not_in`: the folds whose
+        training they are kept out of."""
+        rows = np.arange(len(self.fold), len(self.taught))
+        trained = {number: set(self.split(number)[0].tolist()) for number in self.folds}
+        kept_out = [[n for n in self.folds if row not in trained[n]] for row in rows.tolist()]
+        return self.taught.iloc[rows].assign(
+            digest=[self.store.digests[row] for row in rows],
+            cluster=self.twins.cluster[rows],
+            not_in=pd.Series(kept_out, index=rows, dtype=object),
+        )
+
 
 def prepare(recipe: Recipe, order: Order) -> Prepared:
     """Read, check, decode and split the data. Raises MaskgateError that tells all faults."""
-    photos = layouts.read(order.data)
-    checks.refuse(photos.problems, order.data, order.skip_faulty)
+    wanted = recipe.labels
+    fixes = None
+    if wanted.corrections is not None:
+        fixes = corrections.read(corrections.find(wanted.corrections))
+    # All tables are read before any photo is: what is missing is told at once.
+    read = _read(order.data, order)
+    further = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
+    photos, store = _decoded(read, order.data, recipe, order)
+    told = training_table.told(read, photos, fixes, wanted)
+    ready = [(data, *_decoded(more, Path(data.path), recipe, order)) for data, more in further]
+
+    folder = order.cache or cache.default_folder()
+    own = twins_of(photos, store, folder)
+    # By the labels as read: neither corrections nor further photos change who is validated when.
+    fold = _folds(recipe, order, photos, own)
+    more = [(data, each.table) for data, each, _ in ready]
+    training = training_table.build(told.training, more, wanted)
+    store = cache.joined([store, *(each for _, _, each in ready)])
+    twins = with_more(own, Photos(photos.root, training.table), store, folder)
+    warnings = checks.summary([*photos.problems, *told.problems])
+    for data, each, _ in ready:
+        warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
+    return Prepared(
+        replace(photos, table=told.true),
+        training.table,
+        store,
+        twins,
+        own.cluster,
+        fold,
+        training.left_out,
+        told,
+        warnings,
+    )
+
+
+def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]]:
+    """The recipe's further data sets and where they lie, each once and all there."""
+    known = {order.data.resolve()}
+    for data in sets:
+        path = Path(data.path)
+        if not path.exists():
+            raise MaskgateError(
+                f"{path}: no such file or folder, but the recipe's data names it; mend the path,"
+                f" which is relative to the working folder {Path.cwd()}"
+            )
+        if path.resolve() in known:
+            raise MaskgateError(
+                f"{path}: the recipe's data names it, and it is trained on already; remove one of"
+                " the two, or raise its weight"
+            )
+        known.add(path.resolve())
+    return [(data, Path(data.path)) for data in sets]
+
+
+def _read(data: Path, order: Order) -> Photos:
+    photos = layouts.read(data)
+    checks.refuse(photos.problems, data, order.skip_faulty)
+    return photos
+
+
+def _decoded(
+    photos: Photos, data: Path, recipe: Recipe, order: Order
+) -> tuple[Photos, cache.PhotoStore]:
+    """The photos that can be used, a few of them for a smoke test, and their store."""
     if order.smoke:
         photos = photos.take(_few(photos.table))
     folder = order.cache or cache.default_folder()
     store, broken = cache.build(photos, recipe.photo.geometry, folder)
-    checks.refuse(broken, order.data, order.skip_faulty)
+    checks.refuse(broken, data, order.skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
         raise MaskgateError(
-            f"{order.data}: holds no labelled photo that can be used; add some, or give other data"
+            f"{data}: holds no labelled photo that can be used; add some, or give other data"
         )
-    twins = twins_of(photos, store, folder)
+    return photos, store
+
+
+def _folds(
+    recipe: Recipe, order: Order, photos: Photos, twins: folds.Twins
+) -> npt.NDArray[np.int64]:
     wanted = recipe.folds
-    if wanted.file is not None:
-        fold = folds.read(Path(wanted.file), photos, twins.cluster)
-        validates = bool((fold != folds.NEVER).any())
-        if validates != (wanted.kind != "all") and not order.smoke:
-            does = "validates people" if validates else "validates nobody"
-            raise MaskgateError(
-                f"{wanted.file}: {does}, which contradicts folds.kind={wanted.kind}; change one"
-            )
-    else:
-        fold = folds.split(
+    if wanted.file is None:
+        return folds.split(
             photos, twins.cluster, wanted.kind, wanted.count, wanted.fraction, wanted.seed
         )
-    return Prepared(photos, store, twins, fold)
+    fold = folds.read(Path(wanted.file), photos, twins.cluster)
+    validates = bool((fold != folds.NEVER).any())
+    if validates != (wanted.kind != "all") and not order.smoke:
+        does = "validates people" if validates else "validates nobody"
+        raise MaskgateError(
+            f"{wanted.file}: {does}, which contradicts folds.kind={wanted.kind}; change one"
+        )
+    return fold
 
 
 def _few(table: pd.DataFrame) -> npt.NDArray[np.int64]:

@@ -1,0 +1,102 @@
+"""What training is told of the photos, beside the truth that scores are taken against.
+
+Corrections up to `labels.tier`, another age at which people count as old, ages left out and
+further data sets change what training is told; only `labels.truth` changes the truth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskgate import labels
+from maskgate.data import corrections
+from maskgate.data.checks import Problem
+from maskgate.data.corrections import Corrections
+from maskgate.data.table import Photos
+from maskgate.recipe import DataSet, Labels
+
+PRIMARY = ""  # what the column `data` says of the photos of the command line
+
+
+@dataclass(frozen=True)
+class Told:
+    """The labels of the primary photos (P rows each): `training`'s, and the `true` ones that
+    scores are taken against, which `truth` names.
+
+    `sha256` is of the file of corrections, or empty; `changed` counts the photos whose labels it
+    changes for training; `problems` are the corrections that concern nobody.
+    """
+
+    training: pd.DataFrame
+    true: pd.DataFrame
+    truth: str = "bands 30/60, labels as read"
+    sha256: str = ""
+    changed: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+def told(read: Photos, photos: Photos, fixes: Corrections | None, wanted: Labels) -> Told:
+    """The labels of `photos`, which are among those `read`: to correct others is no fault."""
+    if fixes is None:
+        return Told(photos.table, photos.table)
+    rows = pd.Index(read.table["photo"]).get_indexer(pd.Index(photos.table["photo"]))
+    found = corrections.apply(read.table, fixes, wanted.tier)
+    training = found.table.iloc[rows].reset_index(drop=True)
+    true, truth = photos.table, Told.truth
+    if wanted.truth is not None:
+        corrected = corrections.apply(read.table, fixes, wanted.truth).table
+        true = corrected.iloc[rows].reset_index(drop=True)
+        truth = (
+            f"bands 30/60, labels corrected by {fixes.path.name} up to {wanted.truth} (sha256"
+            f" {fixes.sha256[:8]})"
+        )
+    changed, problems = int(found.changed[rows].sum()), tuple(found.problems(fixes.path))
+    return Told(training, true, truth, fixes.sha256, changed, problems)
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """The photos to train on: the primary rows first, in their order, then the further ones.
+
+    `table` (N rows) has the photo table's columns, and `data` (the path of the data set as the
+    recipe gives it, PRIMARY for the first) and `weight` (how often a photo is drawn). Names of
+    further photos and people begin with their data set's path. `left_out` (N,) are rows that no
+    fold trains on, for their age.
+    """
+
+    table: pd.DataFrame
+    left_out: npt.NDArray[np.bool_]
+
+
+def build(
+    primary: pd.DataFrame, more: Sequence[tuple[DataSet, pd.DataFrame]], wanted: Labels
+) -> TrainingTable:
+    """The training table of the `primary` photo table, corrected already, and `more` of them."""
+    tables = [primary.assign(data=PRIMARY, weight=1.0)]
+    tables += [_named_after(data, table) for data, table in more]
+    table = pd.concat(tables, ignore_index=True)
+    age = table["age"].to_numpy(dtype=np.float64)
+    left_out = np.isin(np.floor(age), wanted.leave_out_ages)  # NaN is no age
+    return TrainingTable(_aged(table, wanted.old_from), left_out)
+
+
+def _named_after(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(
+        photo=f"{data.path}:" + table["photo"],
+        person=f"{data.path}:" + table["person"],
+        data=data.path,
+        weight=data.weight,
+    )
+
+
+def _aged(table: pd.DataFrame, old_from: int) -> pd.DataFrame:
+    """The table with the third age band from `old_from` on, where the age is known in years."""
+    age = table["age"].to_numpy()
+    young, _ = labels.AGE_BOUNDARIES
+    moved = labels.age_band(age, (young, old_from))
+    band = np.where(moved == labels.UNKNOWN, table["age_band"].to_numpy(), moved)
+    codes = labels.encode(table["mask"], table["gender"], band)
+    return table.assign(age_band=band, label=codes)

@@ -1,0 +1,136 @@
+"""What training is told, beside a truth that stays as it was."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskgate.data import corrections, training_table
+from maskgate.data import table as photo_table
+from maskgate.data.corrections import Corrections
+from maskgate.data.table import Photos
+from maskgate.recipe import DataSet, Labels
+
+AGES = (18.0, 27.0, 29.5, 30.0, 56.9, 57.0, 58.0, 59.0, 60.0, 71.0)
+
+
+def aged(*ages: float) -> pd.DataFrame:
+    """A photo of a man a row."""
+    count = len(ages)
+    names = [f"{row}.png" for row in range(count)]
+    return photo_table.build(names, [f"p{row}" for row in range(count)], [2] * count, [0] * count,
+        ages)  # fmt: skip
+
+
+def labels_of(**told: object) -> Labels:
+    return Labels.model_validate(told)
+
+
+def test_without_a_wish_training_is_told_what_was_read() -> None:
+    read = aged(*AGES)
+    found = training_table.build(read, [], Labels())
+    pd.testing.assert_frame_equal(found.table[list(photo_table.COLUMNS)], read)
+    assert found.table["weight"].eq(1).all()
+    assert found.table["data"].eq("").all()
+    assert not found.left_out.any()
+
+
+@pytest.mark.parametrize("old_from", [57, 58, 59, 60, 65])
+def test_the_old_begin_where_the_recipe_says(old_from: int) -> None:
+    read = aged(*AGES, np.nan)
+    read.loc[10, "age_band"] = 2  # a band, but no years
+    before = read.copy()
+    told = training_table.build(read, [], labels_of(old_from=old_from)).table
+    band = [0 if age < 30 else 2 if age >= old_from else 1 for age in AGES] + [2]
+    assert told["age_band"].tolist() == band
+    assert told["label"].tolist() == [12 + each for each in band]
+    assert told["age"].tolist()[:-1] == read["age"].tolist()[:-1]
+    assert (told.dtypes[list(read)] == read.dtypes).all()
+    pd.testing.assert_frame_equal(read, before)
+
+
+def test_ages_are_left_out_by_the_year() -> None:
+    ages = (*range(27, 30), *range(57, 60))
+    found = training_table.build(aged(*AGES, np.nan), [], labels_of(leave_out_ages=ages))
+    out = [27 <= age < 30 or 57 <= age < 60 for age in AGES]
+    assert found.left_out.tolist() == [*out, False]
+    assert len(found.table) == len(AGES) + 1
+
+
+def test_further_data_lie_below_and_keep_their_weight() -> None:
+    more = [
+        (DataSet(path="b", weight=2.5), aged(58, 20)),
+        (DataSet(path="c/d.csv"), aged(29)),
+    ]
+    wanted = labels_of(old_from=58, leave_out_ages=[29])
+    found = training_table.build(aged(58, 40), more, wanted)
+    told = found.table
+    assert told["photo"].tolist() == [
+        "0.png", "1.png", "b:0.png", "b:1.png", "c/d.csv:0.png",
+    ]  # fmt: skip
+    assert told["person"].is_unique
+    assert told["data"].tolist() == ["", "", "b", "b", "c/d.csv"]
+    assert told["weight"].tolist() == [1, 1, 2.5, 2.5, 1]
+    assert told["age_band"].tolist() == [2, 1, 2, 0, 0]  # the boundary is moved in all of them
+    assert found.left_out.tolist() == [False] * 4 + [True]
+    assert told["label"].dtype == np.int8
+
+
+# ------------------------------------------------------------------------ truth and told
+
+
+@pytest.fixture
+def fixes(tmp_path: Path) -> Corrections:
+    path = tmp_path / "fixes.csv"
+    path.write_text(
+        "person,field,value,tier,reason\np0,gender,female,sure,\np1,gender,female,likely,\n"
+        "p2,gender,female,doubtful,\nnobody,gender,male,sure,\n"
+    )
+    return corrections.read(path)
+
+
+def test_labels_as_read_are_the_truth() -> None:
+    photos = Photos(Path(), aged(20, 30))
+    told = training_table.told(photos, photos, None, Labels())
+    assert told.truth == "bands 30/60, labels as read"
+    assert told.training is told.true is photos.table
+    assert (told.sha256, told.changed, told.problems) == ("", 0, ())
+
+
+def test_corrections_change_what_training_is_told_alone(fixes: Corrections) -> None:
+    photos = Photos(Path(), aged(20, 30, 40, 50))
+    before = photos.table.copy()
+    told = training_table.told(photos, photos, fixes, labels_of(corrections="fixes.csv"))
+    assert told.training["gender"].tolist() == [1, 1, 0, 0]  # up to likely
+    assert told.truth == "bands 30/60, labels as read"
+    pd.testing.assert_frame_equal(told.true, before)
+    assert told.changed == 2
+    assert [problem.where for problem in told.problems] == ["nobody"]
+
+
+@pytest.mark.parametrize(("truth", "gender"), [("sure", [1, 0, 0]), ("doubtful", [1, 1, 1])])
+def test_a_truth_that_is_corrected_is_named(
+    truth: str, gender: list[int], fixes: Corrections
+) -> None:
+    photos = Photos(Path(), aged(20, 30, 40))
+    wanted = labels_of(corrections="fixes.csv", tier="likely", truth=truth)
+    told = training_table.told(photos, photos, fixes, wanted)
+    assert told.true["gender"].tolist() == gender
+    assert told.training["gender"].tolist() == [1, 1, 0]
+    assert re.fullmatch(
+        rf"bands 30/60, labels corrected by fixes\.csv up to {truth} \(sha256 [0-9a-f]{{8}}\)",
+        told.truth,
+    )
+
+
+def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections) -> None:
+    read = Photos(Path(), aged(20, 30, 40))
+    photos = read.take(np.array([2, 1]))
+    told = training_table.told(read, photos, fixes, labels_of(corrections="x", truth="sure"))
+    assert told.training["photo"].tolist() == ["2.png", "1.png"]
+    assert told.training["gender"].tolist() == [0, 1]
+    assert told.true["gender"].tolist() == [0, 0]
+    assert told.training.index.tolist() == told.true.index.tolist() == [0, 1]
+    assert (told.changed, len(told.problems)) == (1, 1)

@@ -1,0 +1,356 @@
+"""What training folds get of corrections, ages left out and further data, and never get."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from maskgate import pixels, recipe
+from maskgate.data import folds, layouts, sample_people
+from maskgate.errors import MaskgateError
+from maskgate.training import prepare as preparing
+from maskgate.training.prepare import Order, Prepared
+
+Prepare = Callable[..., Prepared]
+
+
+@pytest.fixture
+def prepare(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Prepare:
+    """`prepare(*overrides)` gets the sample people ready, or other `data`."""
+
+    def run(*overrides: str, data: Path = people, cache: Path = cache, **order: object) -> Prepared:
+        place = Order("tiny", data, tmp_path / "run", cache, **order)  # type: ignore[arg-type]
+        return preparing.prepare(recipe.load(tiny, list(overrides)), place)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight people more, in the seven-photo layout."""
+    root = tmp_path_factory.mktemp("strangers")
+    sample_people.make(root, people=8, eval_people=0, size=(64, 48), seed=99, twins=0)
+    return root
+
+
+def folders(people: Path) -> list[Path]:
+    images = people / "train" / "images"
+    return sorted(path for path in images.iterdir() if path.is_dir())
+
+
+def photo_of(folder: Path) -> Path:
+    return next(folder.glob("mask1.*"))
+
+
+def re_encoded(source: Path, target: Path) -> None:
+    """The photo again: a little smaller cut, brighter, as a coarser JPEG."""
+    with Image.open(source) as opened:
+        image = opened.convert("RGB")
+    width, height = image.size
+    image = image.resize(image.size, Image.Resampling.BICUBIC, (1, 1, width - 1, height - 1))
+    image.point([min(255, round(level * 1.05)) for level in range(256)] * 3).save(
+        target, quality=80
+    )
+
+
+def noise(target: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    Image.fromarray(random.integers(0, 255, (64, 48, 3), dtype=np.uint8)).save(target)
+
+
+def copies(people: Path, to: Path) -> Path:
+    """A CSV with a person for each of the sample people: a photo of theirs, and one of noise.
+
+    Every other photo is re-encoded, the rest have the same bytes.
+    """
+    rows = []
+    to.mkdir()
+    for number, folder in enumerate(folders(people)):
+        if number % 2:
+            re_encoded(photo_of(folder), to / f"{number}.jpg")
+        else:
+            shutil.copy(photo_of(folder), to / f"{number}.jpg")
+        noise(to / f"{number}-more.png", number)
+        rows += [(f"{number}.jpg", folder.name, "wear"), (f"{number}-more.png", folder.name, "")]
+    table = pd.DataFrame(rows, columns=["photo", "person", "mask"])
+    table.to_csv(to / "photos.csv", index=False)
+    return to
+
+
+def fix(path: Path, *rows: str) -> str:
+    path.write_text("\n".join(["person,field,value,tier,reason", *rows]) + "\n")
+    return f"labels.corrections={path}"
+
+
+# ------------------------------------------------------------------------ further data
+
+
+def test_whoever_is_validated_never_trains_by_way_of_further_data(
+    prepare: Prepare, people: Path, tmp_path: Path
+) -> None:
+    more = copies(people, tmp_path / "more")
+    ready = prepare("folds.count=3", f"data=[{{path: {more}}}]")
+    count, taught = len(ready.fold), ready.taught
+    assert ready.folds == [0, 1, 2]
+    of_person = dict(zip(ready.photos.table["person"], ready.fold, strict=True))
+    source = taught["person"].str.removeprefix(f"{more}:").map(of_person)
+    np.testing.assert_array_equal(source[:count], ready.fold)
+    for number in ready.folds:
+        training, validation = ready.split(number)
+        np.testing.assert_array_equal(validation, np.flatnonzero(ready.fold == number))
+        # Of the further people all are kept out whose twin is validated, noise too, and no other.
+        np.testing.assert_array_equal(training, np.flatnonzero(source != number))
+        contents = {ready.store.digests[row] for row in training}
+        assert not contents & ready.digests_of_people(validation)
+    told = ready.more()
+    assert [list(each) for each in told["not_in"]] == [[fold] for fold in source[count:]]
+    assert told["digest"].tolist() == ready.store.digests[count:]
+
+
+def test_folds_are_the_same_whatever_is_trained_on_beside(
+    prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
+) -> None:
+    alone = prepare()
+    # One further person with a photo of everybody: it must not join all people in one cluster.
+    more = copies(people, tmp_path / "more")
+    table = pd.read_csv(more / "photos.csv").assign(person="everybody")
+    table.to_csv(more / "photos.csv", index=False)
+    male = fix(tmp_path / "fixes.csv", *(f"{f.name},gender,male,sure," for f in folders(people)))
+    for changes in (
+        [f"data=[{{path: {more}}}, {{path: {strangers}, weight: 2}}]"],
+        [male, "labels.truth=sure"],
+        ["labels.leave_out_ages=[30, 31, 32, 33]", "labels.old_from=45"],
+    ):
+        ready = prepare(*changes)
+        np.testing.assert_array_equal(ready.fold, alone.fold)
+        np.testing.assert_array_equal(ready.cluster, alone.cluster)
+        assert ready.photos.table["photo"].tolist() == alone.photos.table["photo"].tolist()
+        assert ready.store.digests[: len(alone.fold)] == alone.store.digests
+
+
+def test_without_further_data_the_clusters_are_those_of_the_people(prepare: Prepare) -> None:
+    ready = prepare()
+    np.testing.assert_array_equal(ready.twins.cluster, ready.cluster)
+    assert len(ready.more()) == 0
+    assert len(ready.taught) == len(ready.photos.table)
+
+
+def test_clusters_that_no_further_photo_joins_keep_their_number(
+    prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
+) -> None:
+    ready = prepare(f"data=[{{path: {strangers}}}]")
+    count = len(ready.fold)
+    np.testing.assert_array_equal(ready.twins.cluster[:count], ready.cluster)
+    assert ready.twins.cluster[count:].min() > ready.cluster.max()
+    for number in ready.folds:  # strangers always train
+        assert set(range(count, len(ready.taught))) <= set(ready.split(number)[0])
+    ready = prepare(f"data=[{{path: {copies(people, tmp_path / 'more')}}}]")
+    np.testing.assert_array_equal(ready.twins.cluster[:count], ready.cluster)
+    assert set(ready.twins.cluster[count:]) == set(ready.cluster)
+
+
+def test_the_same_file_counts_as_one_shot_even_without_contrast(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    for name, seed in (("a", 1), ("b", 2), ("c", 3)):
+        (tmp_path / name).mkdir()
+        noise(tmp_path / name / "n.png", seed)
+        Image.new("RGB", (48, 64)).save(tmp_path / name / "black.png")
+    rows = [("a/n.png", "a"), ("a/black.png", "a"), ("b/n.png", "b")]
+    table = pd.DataFrame(rows, columns=["photo", "person"]).assign(mask="wear")
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    more = [("n.png", "c"), ("black.png", "c")]
+    table = pd.DataFrame(more, columns=["photo", "person"]).assign(mask="wear")
+    table.to_csv(tmp_path / "c" / "more.csv", index=False)
+    ready = prepare(f"data=[{{path: {tmp_path / 'c'}}}]", data=tmp_path / "photos.csv")
+    fold = int(ready.fold[0])
+    assert ready.split(fold)[0].tolist() == [2]
+    assert ready.split(1 - fold)[0].tolist() == [0, 1, 3, 4]
+
+
+def test_the_store_holds_every_row_of_the_training_table(
+    prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
+) -> None:
+    ready = prepare(f"data=[{{path: {strangers}, weight: 3}}]", cache=tmp_path / "fresh")
+    assert len(ready.store) == len(ready.taught) == len(ready.left_out)
+    roots = {"": people, str(strangers): strangers}
+    geometry = recipe.Photo(height=32, width=24, margin=0.25).geometry
+    for row in (0, len(ready.fold) - 1, len(ready.fold), len(ready.taught) - 1):
+        told = ready.taught.iloc[row]
+        path = roots[told["data"]] / "train" / "images" / told["photo"].split(":")[-1]
+        with Image.open(path) as opened:
+            wanted = pixels.resize(opened.convert("RGB"), *geometry.stored)
+        np.testing.assert_array_equal(ready.store[row], wanted)
+    np.testing.assert_array_equal(
+        ready.taught["weight"], np.where(ready.taught["data"] == "", 1.0, 3.0)
+    )
+
+
+def test_all_further_data_train_where_nobody_is_validated(
+    prepare: Prepare, people: Path, tmp_path: Path
+) -> None:
+    more = copies(people, tmp_path / "more")
+    ready = prepare(f"data=[{{path: {more}}}]", "folds.kind=all")
+    assert len(ready.split(0)[0]) == len(ready.taught)
+
+
+def test_people_who_are_only_trained_on_do_not_keep_their_twins_out(
+    prepare: Prepare, people: Path, tmp_path: Path
+) -> None:
+    more = copies(people, tmp_path / "more")
+    ready = prepare(f"data=[{{path: {more}}}]", "folds.kind=holdout")
+    assert ready.folds == [0]
+    never = set(ready.cluster[ready.fold == folds.NEVER])
+    rows = [r for r in range(len(ready.fold), len(ready.taught)) if ready.twins.cluster[r] in never]
+    assert rows
+    assert set(rows) <= set(ready.split(0)[0])
+
+
+def test_smoke_takes_a_few_photos_of_each_data_set(
+    prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
+) -> None:
+    more = copies(people, tmp_path / "more")
+    wanted = f"data=[{{path: {more}}}, {{path: {strangers}}}]"
+    fixes = fix(tmp_path / "fixes.csv", *(f"{f.name},age,40,sure," for f in folders(people)))
+    ready = prepare(wanted, fixes, smoke=True)
+    counts = ready.taught["data"].value_counts()
+    assert set(counts.index) == {"", str(more), str(strangers)}
+    assert counts.max() <= preparing.SMOKE_PHOTOS
+    # Whom a smoke test leaves aside is not called unknown.
+    assert not [line for line in ready.warnings if "correction" in line]
+
+
+# -------------------------------------------------------------------- labels and ages
+
+
+def test_ages_left_out_are_validated_but_not_trained_on(prepare: Prepare, people: Path) -> None:
+    years = [int(age) for age in sorted(set(layouts.read(people).table["age"]))[:3]]
+    ready = prepare(f"labels.leave_out_ages={years}")
+    out = ready.photos.table["age"].isin(years).to_numpy()
+    assert out.any()
+    validated: set[int] = set()
+    for number in ready.folds:
+        training, validation = ready.split(number)
+        np.testing.assert_array_equal(training, np.flatnonzero((ready.fold != number) & ~out))
+        validated |= set(validation.tolist())
+    assert validated == set(range(len(out)))
+
+
+def test_ages_left_out_of_further_data_do_not_train_either(
+    prepare: Prepare, strangers: Path
+) -> None:
+    ages = sorted(set(layouts.read(strangers).table["age"]))[:2]
+    ready = prepare(
+        f"data=[{{path: {strangers}}}]", f"labels.leave_out_ages={[int(a) for a in ages]}"
+    )
+    out = ready.taught["age"].isin(ages).to_numpy()
+    assert out[len(ready.fold) :].any()
+    for number in ready.folds:
+        assert not out[ready.split(number)[0]].any()
+    kept_out = ready.more()["not_in"].map(len) == len(ready.folds)
+    np.testing.assert_array_equal(kept_out, out[len(ready.fold) :])
+
+
+def test_the_truth_is_fixed(
+    prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
+) -> None:
+    alone = prepare()
+    first = folders(people)[0].name
+    ready = prepare(
+        "labels.old_from=40",
+        "labels.leave_out_ages=[30]",
+        f"data=[{{path: {strangers}}}]",
+        fix(tmp_path / "fixes.csv", f"{first},age,77,likely,", f"{first},mask1,incorrect,sure,"),
+    )
+    pd.testing.assert_frame_equal(ready.photos.table, alone.photos.table)
+    assert ready.labels.truth == alone.labels.truth == "bands 30/60, labels as read"
+    told = ready.taught[ready.taught["person"] == first]
+    assert told["age"].eq(77).all()
+    assert told["age_band"].eq(2).all()
+    worn = told["photo"].map(lambda photo: Path(photo).stem)
+    assert told["mask"][worn == "mask1"].tolist() == [1]
+    assert told["mask"][worn == "mask2"].tolist() == [0]
+    count = len(ready.fold)
+    old = ready.photos.table["age"].ge(40).to_numpy() | (ready.photos.table["person"] == first)
+    np.testing.assert_array_equal(ready.taught["age_band"][:count] == 2, old)
+    assert ready.labels.changed == 7
+
+
+def test_a_corrected_truth_is_that_of_its_tier(
+    prepare: Prepare, people: Path, tmp_path: Path
+) -> None:
+    first, second = (folder.name for folder in folders(people)[:2])
+    rows = (f"{first},age,77,sure,", f"{second},age,77,likely,", "nobody,age,7,sure,")
+    ready = prepare(fix(tmp_path / "fixes.csv", *rows), "labels.truth=sure")
+    age = ready.photos.table.groupby("person")["age"].first()
+    assert (age[first], age[second] == 77) == (77, False)
+    assert ready.taught.groupby("person")["age"].first()[[first, second]].tolist() == [77, 77]
+    assert ready.labels.truth.startswith("bands 30/60, labels corrected by fixes.csv up to sure (")
+    assert "1 × correction of nobody here (first: nobody)" in ready.warnings
+
+
+def test_what_is_trained_on_makes_another_run(
+    prepare: Prepare, people: Path, tmp_path: Path
+) -> None:
+    more, path = copies(people, tmp_path / "more"), tmp_path / "fixes.csv"
+    first, wanted = folders(people)[0].name, f"data=[{{path: {more}}}]"
+
+    digests = [prepare().digest]
+    for rows in ([], [f"{first},age,77,sure,"], [f"{first},age,77,sure,a reason"]):
+        digests.append(prepare(fix(path, *rows)).digest)
+    digests.append(prepare("labels.leave_out_ages=[60,61,62,63,64,65,66]").digest)
+    digests.append(prepare("labels.old_from=40").digest)
+    digests.append(prepare(wanted).digest)
+    noise(more / "0-more.png", 1234)
+    digests.append(prepare(wanted).digest)
+    table = pd.read_csv(more / "photos.csv").assign(mask="not_wear")
+    table.to_csv(more / "photos.csv", index=False)
+    digests.append(prepare(wanted).digest)
+    assert len(set(digests)) == len(digests)
+    assert prepare(wanted).digest == digests[-1]
+
+
+# ------------------------------------------------------------------------------- faults
+
+
+def test_faults_of_further_data_name_it(prepare: Prepare, people: Path, tmp_path: Path) -> None:
+    more = copies(people, tmp_path / "more")
+    (more / "0.jpg").write_bytes(b"no photo")
+    wanted = f"data=[{{path: {more}}}]"
+    with pytest.raises(MaskgateError, match=rf"^{more}: 1 of its entries .*0\.jpg"):
+        prepare(wanted)
+    ready = prepare(wanted, skip_faulty=True)
+    assert f"1 × unreadable photo (first: 0.jpg) in {more}" in ready.warnings
+    assert len(ready.store) == len(ready.taught)
+    (more / "photos.csv").write_text("photo,mask\n1.jpg,perhaps\n")
+    with pytest.raises(MaskgateError, match=rf"^{more}: 1 of its entries .*'perhaps'"):
+        prepare(wanted)
+    with pytest.raises(MaskgateError, match=rf"^{more}: holds no labelled photo"):
+        prepare(wanted, skip_faulty=True)
+
+
+def test_data_that_are_missing_or_named_twice_are_refused(
+    prepare: Prepare, people: Path, strangers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MaskgateError, match="none: no such file or folder, but the recipe's data"):
+        prepare("data=[{path: none}]")
+    with pytest.raises(MaskgateError, match="is trained on already"):
+        prepare(f"data=[{{path: {people}}}]")
+    monkeypatch.chdir(strangers.parent)
+    with pytest.raises(MaskgateError, match="is trained on already"):
+        prepare(f"data=[{{path: {strangers}}}, {{path: {strangers.name}}}]")
+    assert prepare(f"data=[{{path: {strangers.name}}}]").taught["data"].iloc[-1] == strangers.name
+
+
+def test_faulty_corrections_are_told_before_a_photo_is_read(
+    prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layouts, "read", lambda _: pytest.fail("photos are read"))
+    with pytest.raises(MaskgateError, match="unknown field"):
+        prepare(fix(tmp_path / "fixes.csv", "a,colour,red,sure,"))
+    with pytest.raises(MaskgateError, match="no such file of corrections"):
+        prepare("labels.corrections=gone.csv")
