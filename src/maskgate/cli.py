@@ -57,16 +57,24 @@ def inspect(
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="RECIPE", help="Show what a recipe's transforms do to the photos."),
+    ] = None,
 ) -> None:
     """What is in a data set and everything wrong with it: a page, and a table of problems."""
     from maskgate import files, inspection
+    from maskgate import recipe as recipes
     from maskgate.data import checks
     from maskgate.images.cache import default_folder
     from maskgate.reports import inspect as inspect_page
+    from maskgate.reports.recipe_picture import Effects
 
     files.check_folder(out)
+    path = None if recipe is None else recipes.find(recipe)
+    effects = None if path is None else Effects(path.stem, recipes.load(path))
     found = inspection.inspect(data, cache or default_folder())
-    page, problems = inspect_page.write(found, out, photos)
+    page, problems = inspect_page.write(found, out, photos, effects)
     for line in checks.summary(found.problems):
         typer.echo(line)
     fatal = sum(problem.fatal for problem in found.problems)

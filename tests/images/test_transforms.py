@@ -141,6 +141,7 @@ def test_a_probability_outside_0_to_1_is_refused(name: str, p: float) -> None:
         ("blur", {"kernel_size": 4}, ""),
         ("blur", {"kernel_size": 13}, "kernel_size is 13, too large for the photo"),
         ("rand_augment", {"num_opps": 3}, "num_opps"),
+        ("rand_augment", {"magnitude": 31}, "magnitude 31"),
     ],
 )
 def test_bad_arguments_are_told(name: str, arguments: dict[str, Any], told: str) -> None:

@@ -80,6 +80,24 @@ def blur(
     return _perhaps(v2.GaussianBlur(kernel_size, _low_and_high("sigma", sigma, 1e-3)), p)
 
 
+def solarize(geometry: Geometry, threshold: float = 128, p: float = 0.5) -> nn.Module:
+    """torchvision's RandomSolarize: inverts every value from `threshold` on (S0's AUG_0)."""
+    return v2.RandomSolarize(threshold, p)
+
+
+def rand_augment(geometry: Geometry, num_ops: int = 2, magnitude: int = 9) -> nn.Module:
+    """torchvision's RandAugment: `num_ops` random transforms of strength `magnitude`, 0 to 30.
+
+    Cubuk et al., RandAugment: Practical automated data augmentation with a reduced search space,
+    NeurIPS 2020; S0's AUG_1.
+    """
+    if not 0 <= magnitude <= 30 or num_ops < 0:
+        raise ValueError(
+            f"num_ops is {num_ops} and magnitude {magnitude}; they lie from 0, 0 to 30"
+        )
+    return v2.RandAugment(num_ops, magnitude)
+
+
 def _plain(transform: Callable[..., nn.Module], **defaults: Any) -> Callable[..., nn.Module]:
     """torchvision's own, whatever the geometry, with other `defaults` where those are better."""
     own = partial(transform, **defaults)
@@ -98,9 +116,9 @@ TRANSFORMS: Final[dict[str, Callable[..., nn.Module]]] = {
     "color_jitter": color_jitter,
     "brightness_contrast": brightness_contrast,
     "gauss_noise": gauss_noise,
-    "solarize": _plain(v2.RandomSolarize, threshold=128),
+    "solarize": solarize,
     "blur": blur,
-    "rand_augment": _plain(v2.RandAugment),
+    "rand_augment": rand_augment,
     "random_erasing": _plain(v2.RandomErasing),
 }
 

@@ -1,4 +1,7 @@
-"""The page of a data set: what is in it, what it looks like, and what is wrong with it."""
+"""The page of a data set: what is in it, what it looks like, and what is wrong with it.
+
+With a recipe also what that does to its photos.
+"""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -9,12 +12,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from maskgate import labels
+from maskgate import files, labels
 from maskgate.data import checks
 from maskgate.data.checks import Problem
 from maskgate.images import cache
 from maskgate.inspection import Inspection
 from maskgate.reports import charts, pages
+from maskgate.reports.recipe_picture import Effects
 
 ON_A_SHEET: Final = 12
 PAIRS_SHOWN: Final = 24
@@ -23,10 +27,13 @@ _SIDE: Final = 120  # pixels of a picture on the page
 _NAMES: Final = {"mask": "Mask", "gender": "Gender", "age_band": "Age band"}
 
 
-def write(inspection: Inspection, folder: Path, pictures: bool) -> tuple[Path, Path]:
+def write(
+    inspection: Inspection, folder: Path, pictures: bool, effects: Effects | None = None
+) -> tuple[Path, Path]:
     """Write `inspect.html` and `problems.csv` into `folder`; their paths.
 
-    Without `pictures` the page shows no photo.
+    With the `effects` of a recipe the page tells what it does to photos, and shows the picture
+    that is written as `recipe.png` beside it. Without `pictures` no photo is shown or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     page, listing = folder / "inspect.html", folder / "problems.csv"
@@ -51,6 +58,8 @@ def write(inspection: Inspection, folder: Path, pictures: bool) -> tuple[Path, P
         stored=_stored(inspection),
         colours=_colours(inspection) if len(table) else None,
         sheets=list(_sheets(inspection)) if pictures else [],
+        effects=effects,
+        drawn=_drawn(inspection, effects, folder) if effects and pictures else None,
         pictures=pictures,
         on_a_sheet=ON_A_SHEET,
         bands=labels.AGE_BANDS,
@@ -58,6 +67,16 @@ def write(inspection: Inspection, folder: Path, pictures: bool) -> tuple[Path, P
         bar=charts.share_bar,
     )
     return page, listing
+
+
+def _drawn(inspection: Inspection, effects: Effects, folder: Path) -> dict[str, str] | None:
+    """Write the picture of a recipe's effects; its file and address, None without a photo."""
+    if not len(inspection.photos.table):
+        return None
+    picture = effects.picture(inspection.photos)
+    path = folder / "recipe.png"
+    files.replace(path, lambda beside: picture.save(beside, "PNG"))
+    return {"file": path.name, "uri": pages.picture(picture, max(picture.size))}
 
 
 def _known(table: pd.DataFrame, name: str) -> bool:

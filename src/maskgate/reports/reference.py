@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from maskgate import files
+from maskgate.images.mixing import MIXES
 from maskgate.images.sampling import SAMPLERS
 from maskgate.images.transforms import TRANSFORMS
 from maskgate.model.heads import HEADS
@@ -36,6 +37,7 @@ class Names:
 TABLES: Final = (
     Names("augment", TRANSFORMS, ("geometry",)),
     Names("sampling", SAMPLERS, ("rows", "table", "random")),
+    Names("mixing", MIXES),
     Names("loss", LOSSES),
     Names("model.head", HEADS, ("features",)),
     Names("schedule", SCHEDULES, ("course",)),
@@ -180,7 +182,7 @@ def entries(names: Names) -> list[Entry]:
         parameters = inspect.signature(make).parameters.values()
         own = [each for each in parameters if each.name not in names.given]
         found.append(
-            Entry(name, [_argument(each) for each in own if _is_named(each)], _purpose(make))
+            Entry(name, [_argument(each) for each in own if _is_named(each)], purpose(make))
         )
     return found
 
@@ -196,7 +198,7 @@ def _argument(parameter: inspect.Parameter) -> str:
     return f"`{parameter.name}: {_yaml(parameter.default)}`"
 
 
-def _purpose(make: Callable[..., object]) -> str:
+def purpose(make: Callable[..., object]) -> str:
     """The first line of the docstring; of torchvision's own, with a link to the rest."""
     source: Any = inspect.unwrap(make)
     source = source.func if isinstance(source, partial) else source
