@@ -150,6 +150,43 @@ def _data_and_overrides(data: str | None, overrides: list[str]) -> tuple[Path, l
 
 
 @app.command()
+def lr(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    ],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),
+    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 10.0,
+    updates: Annotated[int, typer.Option(min=10, help="Learning rates to try.")] = 100,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
+    ] = 0,
+) -> None:
+    """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
+    from maskgate import files
+    from maskgate import recipe as recipes
+    from maskgate.training import lr_finder
+    from maskgate.training.prepare import Order
+
+    files.check_folder(out)
+    folder, changes = _data_and_overrides(data, overrides or [])
+    path = recipes.find(recipe)
+    order = Order(path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers)
+    found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)
+    page = lr_finder.write(found, out, path.stem, changes)
+    typer.echo(f"{lr_finder.sentence(found)}\n{page}")
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder.")],
     photos: Annotated[

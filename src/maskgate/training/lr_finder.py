@@ -1,0 +1,192 @@
+"""Tries learning rates from far too low to far too high on one network, and suggests one.
+
+After Smith 2017 (Cyclical Learning Rates for Training Neural Networks) and fastai's `lr_find`.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from torch import Tensor
+
+from maskgate import files
+from maskgate.errors import MaskgateError
+from maskgate.images.loader import Loader
+from maskgate.images.transforms import Augment
+from maskgate.progress import track
+from maskgate.randomness import derive
+from maskgate.recipe import Recipe
+from maskgate.reports import charts, pages
+from maskgate.training import crossval, processes
+from maskgate.training.fit import Fit, Task
+from maskgate.training.prepare import Order, prepare
+
+_DIVERGED: Final = 4.0  # times the smallest smoothed loss
+# fastai's 0.98 lags behind by fifty updates, half of those there are.
+_SMOOTHING: Final = 0.9
+_LEFT_OUT: Final = 10  # one in so many of the first rates, whose smoothed losses are still rough
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Learning rates in the order tried, the loss of a batch at each, and that smoothed; all (U,).
+
+    `diverged` tells whether it was stopped by that. `suggestion` is the rate at which the smoothed
+    loss falls fastest, None where it never falls.
+    """
+
+    rates: Floats
+    losses: Floats
+    smoothed: Floats
+    diverged: bool
+
+    @property
+    def suggestion(self) -> float | None:
+        first = len(self.rates) // _LEFT_OUT
+        last = first + int(self.smoothed[first:].argmin()) + 1
+        if last - first < 2:
+            return None
+        slope = np.gradient(self.smoothed[first:last], np.log(self.rates[first:last]))
+        steepest = int(slope.argmin())
+        return float(self.rates[first + steepest]) if slope[steepest] < 0 else None
+
+
+def sweep(low: float, high: float, updates: int, update: Callable[[int, float], float]) -> Sweep:
+    """Call `update(number, rate)`, which gives a loss, at rates that rise by a factor each time.
+
+    Ends early where the loss is no number, or smoothed is over 4 times its smallest so far.
+    Raises MaskgateError where not even the first rates give a loss.
+    """
+    tried: list[tuple[float, float, float]] = []
+    mean, smallest, diverged = 0.0, math.inf, False
+    rates = np.geomspace(low, high, updates).tolist()
+    for number, rate in enumerate(track(rates, "learning rates", updates)):
+        loss = update(number, rate)
+        if not math.isfinite(loss):
+            diverged = True
+            break
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
+        smoothed = mean / (1 - _SMOOTHING ** (number + 1))
+        tried.append((rate, loss, smoothed))
+        smallest = min(smallest, smoothed)
+        if smoothed > _DIVERGED * smallest > 0:
+            diverged = True
+            break
+    if len(tried) < 2:
+        raise MaskgateError(
+            f"the loss is no number from a learning rate of {low:g} on; lower --low"
+        )
+    columns = np.array(tried).T
+    return Sweep(columns[0], columns[1], columns[2], diverged)
+
+
+def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) -> Sweep:
+    """Sweep the learning rate over the training batches of the recipe's first fold.
+
+    Batches, mixing, loss and optimiser are the recipe's; nothing is frozen, and neither schedule
+    nor validation is run. `layer_decay` scales the rates as in training. Raises MaskgateError.
+    """
+    if not 0 < low < high:
+        raise MaskgateError(f"learning rates from {low:g} to {high:g}: give 0 < --low < --high")
+    recipe = recipe.model_copy(
+        update={"training": recipe.training.model_copy(update={"average": None})}
+    )
+    accelerator = processes.start(recipe.training.precision)
+    try:
+        if accelerator.num_processes > 1:
+            raise MaskgateError("learning rates are tried in one process; leave out torchrun")
+        fit = _fit(recipe, order, accelerator)
+        batches = _endless(fit)
+
+        def update(number: int, rate: float) -> float:
+            for group in fit.optimizer.param_groups:
+                group["lr"] = rate * group.get("lr_scale", 1.0)
+            photos, target = next(batches)
+            seed = derive(recipe.seed, fit.task.fold, "lr", number)
+            return fit.updater.update(photos, target, seed) / len(photos)
+
+        return sweep(low, high, updates, update)
+    finally:
+        processes.stop(accelerator)
+
+
+def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
+    """The first fold as training begins it."""
+    crossval._try(recipe, order.name)
+    prepared = prepare(recipe, order)
+    crossval._check(recipe, prepared, accelerator.num_processes)
+    number = prepared.folds[0]
+    geometry = recipe.photo.geometry
+    augment = Augment(recipe.augment, geometry)
+    cuda = accelerator.device.type == "cuda"
+    loader = Loader(prepared.store, prepared.taught, geometry, augment, order.workers, cuda)
+    network = crossval._network(number, recipe, prepared)
+    task = Task(number, prepared.photos.table, prepared.taught, loader, *prepared.split(number))
+    nowhere = Path(f".{order.name}.no-checkpoint")
+    return Fit(recipe, network, task, nowhere, accelerator, math.inf)
+
+
+def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:
+    """The batches of one epoch after another."""
+    fit.updater.begin(frozen=False)
+    while True:
+        yield from fit.batches()
+        fit.state.epoch += 1
+
+
+# ------------------------------------------------------------------------------- the page
+
+
+def write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
+    """Write `lr.html` and `lr.csv` into the folder; the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame({"lr": found.rates, "loss": found.losses, "smoothed": found.smoothed})
+    table.insert(0, "update", np.arange(1, len(table) + 1))
+    files.replace(out / "lr.csv", lambda beside: table.to_csv(beside, index=False))
+    powers = np.log10(found.rates)
+    # What explodes at last would flatten all that comes before.
+    seen = found.losses.clip(max=float(found.smoothed.max()))
+    curves = {
+        "smoothed": list(zip(powers.tolist(), found.smoothed.tolist(), strict=True)),
+        "of each batch": list(zip(powers.tolist(), seen.tolist(), strict=True)),
+    }
+    # The very point of the curve: a logarithm taken anew might differ in its last digit.
+    at = [
+        p for p, rate in zip(powers.tolist(), found.rates, strict=True) if rate == found.suggestion
+    ]
+    pages.write(
+        out / "lr.html",
+        "lr.html",
+        recipe=recipe,
+        changes=changes,
+        found=found,
+        told=sentence(found),
+        chart=charts.lines(
+            curves,
+            "learning rate, as a power of ten",
+            "Training loss",
+            {"smoothed": at[0]} if at else None,
+        ),
+    )
+    return out / "lr.html"
+
+
+def sentence(found: Sweep) -> str:
+    """What the sweep suggests, in one sentence."""
+    low, high = found.rates[0], found.rates[-1]
+    if found.suggestion is None:
+        return (
+            f"no suggestion: the loss never falls between learning rates of {low:.3g} and"
+            f" {high:.3g}; give more --updates, or other --low and --high"
+        )
+    end = "diverges" if found.diverged else "is still low"
+    return (
+        f"optimizer.lr={found.suggestion:.2g}: there the loss falls fastest; at {high:.2g} it {end}"
+    )
