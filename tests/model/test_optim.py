@@ -236,7 +236,7 @@ def test_unknown_arguments_are_told_with_the_known_ones() -> None:
     for name, arguments, told in (
         ("step", {"decay_epoch": 3}, "step: no argument decay_epoch; it takes decay_epochs, decay"),
         ("none", {"decay_epochs": 3}, "none: no argument decay_epochs; it takes none"),
-        ("step", {}, "step: it is missing 1 required positional argument: 'decay_epochs'"),
+        ("step", {}, "step: decay_epochs must be given; write schedule.arguments.decay_epochs"),
         ("step", {"decay_epochs": 0}, "decay_epochs must be more than 0"),
         ("cosine", {"cycle_limit": 0}, "cycle_limit must be at least 1"),
         ("wsd", {"decay_fn": "cos"}, "Invalid decay_fn"),

@@ -377,11 +377,16 @@ def create_schedule(
 ) -> Schedule:
     """The schedule of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("schedule", recipe.name, SCHEDULES)
-    known = list(inspect.signature(make).parameters)[1:]
+    known = dict(list(inspect.signature(make).parameters.items())[1:])
     unknown = [name for name in recipe.arguments if name not in known]
     if unknown:
-        takes = f"it takes {listed(known)}" if known else "it takes none"
+        takes = f"it takes {listed(list(known))}" if known else "it takes none"
         raise MaskgateError(f"schedule {recipe.name}: no argument {listed(unknown)}; {takes}")
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in recipe.arguments:
+            raise MaskgateError(
+                f"schedule {recipe.name}: {name} must be given; write schedule.arguments.{name}=…"
+            )
     course = Course(
         optimizer,
         epochs - recipe.warmup_epochs,
@@ -392,5 +397,5 @@ def create_schedule(
     try:
         return make(course, **recipe.arguments)
     except (TypeError, ValueError, AssertionError, ZeroDivisionError) as error:
-        told = str(error).replace(f"{make.__name__}()", "it is") or "a value out of range"
+        told = str(error) or "an argument is out of range"
         raise MaskgateError(f"schedule {recipe.name}: {told}; see docs/recipe.md") from error
