@@ -95,7 +95,10 @@ class Run:
     def seen(self, fold: int) -> set[str]:
         """Contents of all photos the fold's weights were ever trained on, by way of others too."""
         photos, inherited = self.photos(), self.inherited_file(fold)
-        own = set(photos.loc[photos["fold"] != fold, "digest"])
+        trained = photos["fold"] != fold
+        if self.recipe().training.validation_epochs:
+            trained[:] = True
+        own = set(photos.loc[trained, "digest"])
         if self.more_file.exists():
             more = self.more()
             own |= set(more.loc[[fold not in kept_out for kept_out in more["not_in"]], "digest"])

@@ -21,12 +21,14 @@ class Mixed(NamedTuple):
     """A batch after mixing.
 
     `photos` (N, H, W, 3), uint8 or float of 0–255; `partner` (N,), the row of the batch that each
-    was mixed with, None where the batch is plain; `share`, the part of each photo that is its own.
+    was mixed with, None where the batch is plain; `share`, the part of each photo that is its own;
+    `name`, the way it was mixed.
     """
 
     photos: Tensor
     partner: Tensor | None
     share: float
+    name: str = "plain"
 
 
 class MixUp:
@@ -116,13 +118,13 @@ class Mixing:
     """
 
     def __init__(self, mixes: Sequence[Mix]) -> None:
-        self.ways = [(mix.probability, create(mix)) for mix in mixes]
+        self.ways = [(mix.probability, create(mix), mix.name) for mix in mixes]
 
     def __call__(self, photos: Tensor, target: Target) -> Mixed:
         drawn = torch.rand(()).item() if self.ways else 1.0
-        for probability, mixer in self.ways:
+        for probability, mixer, name in self.ways:
             if drawn < probability:
-                return mixer(photos, target)
+                return mixer(photos, target)._replace(name=name)
             drawn -= probability
         return Mixed(photos, None, 1.0)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from maskgate import metrics
-from maskgate.reports import charts, mistakes, pages
+from maskgate.reports import charts, did, mistakes, pages
 from maskgate.runs import Run
 
 
@@ -32,6 +32,7 @@ def write(run: Run, photos: bool = True) -> Path:
         parts=parts,
         confusions=[_cells(part["confusion"]) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
+        did=None if run.is_system else did.told(run.recipe(), status),
         curves=_curves(history, kept) if history is not None else [],
         kept=kept,
         recipe=run.settings_file.read_text(encoding="utf-8"),

@@ -1,7 +1,7 @@
 """From a recipe and a folder of people to a run: table → folds → fits → scores → report."""
 
 import json
-import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from safetensors.torch import save as serialised
 
-import maskgate
 from maskgate import files, labels, metrics, runs
 from maskgate.config import lookup
 from maskgate.data import folds
@@ -22,6 +21,7 @@ from maskgate.errors import MaskgateError
 from maskgate.images import cache, sampling
 from maskgate.images.loader import Loader
 from maskgate.images.mixing import Mixing
+from maskgate.images.target import counts
 from maskgate.images.transforms import Augment
 from maskgate.model import backbone, heads, losses, network, optim
 from maskgate.model.network import Network
@@ -30,7 +30,7 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
-from maskgate.training import averages, processes, start
+from maskgate.training import averages, folder, processes, start
 from maskgate.training.fit import Fit, Fitted, Task
 from maskgate.training.prepare import Order, Prepared, prepare
 
@@ -47,16 +47,16 @@ def train(recipe: Recipe, order: Order) -> Run:
         prepared = prepare(recipe, order)
         _check(recipe, prepared, accelerator.num_processes)
         digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
-        run = Run(processes.on_main(accelerator, lambda: _folder(order, digest)))
-        if processes.on_main(accelerator, lambda: _is_finished(run)):
+        run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
+        if processes.on_main(accelerator, lambda: folder.is_finished(run)):
             if accelerator.is_main_process:
                 say(f"{run.path}: this run is finished; to train it anew, remove the folder")
             return run
         lock = FileLock(run.path / ".lock", timeout=0)
-        processes.on_main(accelerator, lambda: _take(lock, run))
+        processes.on_main(accelerator, lambda: folder.take(lock, run))
         try:
             if accelerator.is_main_process:
-                _describe(run, recipe, order, prepared, digest)
+                folder.describe(run, recipe, order, prepared, digest)
             accelerator.wait_for_everyone()
             for number in prepared.folds:
                 _fold(number, recipe, order, prepared, run, accelerator)
@@ -100,8 +100,8 @@ def _try(recipe: Recipe, name: str) -> None:
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
-        counts = ones | {losses.CLASSES: np.ones(labels.COUNT, dtype=np.int64)}
-        losses.check_use(losses.create(recipe.loss, counts, model.head), model.head)
+        ones[losses.CLASSES] = np.ones(labels.COUNT, dtype=np.int64)
+        losses.check_use(losses.create(recipe.loss, ones, model.head), model.head)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
         optimizer = optim.create_optimizer(recipe.optimizer, model)
@@ -136,105 +136,6 @@ def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
         seen = prepared.digests_of_people(validation)
         start.from_run(model, Path(recipe.model.init), seen, number)
     return model
-
-
-# ------------------------------------------------------------------------- the run folder
-
-
-def _folder(order: Order, digest: str) -> Path:
-    """The folder to train into, made where it is new. Raises MaskgateError for another run's."""
-    smoke = "-smoke" if order.smoke else ""
-    path = order.out or order.runs / f"{order.name}{smoke}-{digest}"
-    run = Run(path)
-    if run.status_file.exists():
-        status = run.status()
-        if order.smoke and status.get("smoke"):
-            shutil.rmtree(path)
-        elif status["digest"] != digest:
-            raise MaskgateError(
-                f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
-                " give another --out, or remove the folder"
-            )
-    elif path.is_dir() and any(file.name != ".lock" for file in path.iterdir()):
-        raise MaskgateError(f"{path}: not empty and no run; give another --out")
-    elif path.is_file():
-        raise MaskgateError(f"{path}: is a file; give another --out")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _is_finished(run: Run) -> bool:
-    return run.status_file.exists() and bool(run.status().get("finished"))
-
-
-def _take(lock: FileLock, run: Run) -> None:
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise MaskgateError(
-            f"{run.path}: another process is training this run; let it end"
-        ) from error
-
-
-def _describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest: str) -> None:
-    for left in run.path.rglob(".*.part"):  # of a run that was killed while writing
-        left.unlink()
-    table = prepared.photos.table.assign(
-        cluster=prepared.cluster,
-        fold=prepared.fold,
-        digest=prepared.store.digests[: len(prepared.fold)],
-    )
-    more = prepared.more()
-    if not run.status_file.exists():  # first of all: by it the folder is known as a run's
-        pairs = {
-            tuple(sorted(map(_person_of(prepared.taught), pair))) for pair in prepared.twins.pairs
-        }
-        run.tell(
-            recipe=order.name,
-            digest=digest,
-            data=str(order.data),
-            root=str(prepared.photos.root.resolve()),
-            smoke=order.smoke,
-            command=order.command,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
-            truth=prepared.labels.truth,
-            photos=len(table),
-            people=int(table["person"].nunique()),
-            more=len(more),
-            corrected=prepared.labels.changed,
-            left_out=int(prepared.left_out.sum()),
-            largest_cluster=prepared.twins.largest,
-            twins=sorted(pairs),
-            warnings=prepared.warnings,
-        )
-    recipe.write(run.recipe_file)
-    folds.write(run.folds_file, prepared.photos, prepared.cluster, prepared.fold)
-    files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
-    if len(more):
-        files.replace(run.more_file, lambda beside: more.to_parquet(beside, index=False))
-    say(
-        f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
-        f" join people in clusters of at most {prepared.twins.largest}"
-        + _changes(prepared, len(more))
-    )
-    for warning in prepared.warnings:
-        say(f"warning: {warning}")
-
-
-def _changes(prepared: Prepared, more: int) -> str:
-    """How training differs from the photos as read, where it does."""
-    counts = {
-        "photos of further data": more,
-        "photos with corrected labels": prepared.labels.changed,
-        "photos left out for their age": int(prepared.left_out.sum()),
-    }
-    told = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"; in training {', '.join(told)}" if told else ""
-
-
-def _person_of(table: pd.DataFrame) -> Any:
-    return dict(zip(table["photo"], table["person"], strict=True)).__getitem__
 
 
 # -------------------------------------------------------------------------------- a fold
@@ -282,19 +183,24 @@ def _fold(
 def _keep(
     run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame, trained_on: int
 ) -> None:
-    folder, weights = run.fold(number), run.weights_file(number)
+    place, weights = run.fold(number), run.weights_file(number)
     # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
     files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
-    told = table[["photo", "person", "label"]].assign(fold=number)
-    runs.write_probabilities(folder / "oof.parquet", told, fitted.probabilities)
+    rows = table[["photo", "person", "label"]].assign(fold=number)
+    runs.write_probabilities(place / "oof.parquet", rows, fitted.probabilities)
     if recipe.training.select == "best":
-        runs.write_probabilities(folder / "oof-last.parquet", told, fitted.last_probabilities)
+        runs.write_probabilities(place / "oof-last.parquet", rows, fitted.last_probabilities)
     history = pd.DataFrame(fitted.history)
-    files.replace(folder / "history.csv", lambda beside: history.to_csv(beside, index=False))
-    photos = len(fitted.history) * trained_on
-    files.replace_text(
-        folder / "fold.json", json.dumps({"seconds": fitted.seconds, "photos": photos}) + "\n"
-    )
+    files.replace(place / "history.csv", lambda beside: history.to_csv(beside, index=False))
+    told = {
+        "seconds": fitted.seconds,
+        "photos": len(fitted.history) * trained_on,
+        "trained_on": trained_on,
+        "epochs": len(fitted.history),
+        "mixed": fitted.mixed,
+        "drawn": fitted.drawn,
+    }
+    files.replace_text(place / "fold.json", json.dumps(told) + "\n")
 
 
 # --------------------------------------------------------------------------- the results
@@ -329,9 +235,30 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
         seconds=round(seconds, 1),
         photos_per_second=round(sum(part["photos"] for part in told) / max(seconds, 1e-9), 1),
         warnings=warnings,
+        did=_did(told, recipe, prepared),
     )
     run_report.write(run)
     run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _did(told: list[dict[str, Any]], recipe: Recipe, prepared: Prepared) -> dict[str, Any]:
+    """What the training did of what the recipe asks for: see the report's section of that name.
+
+    Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
+    """
+    there = [
+        counts(prepared.taught.iloc[prepared.split(number)[0]])[losses.CLASSES]
+        for number in prepared.folds
+    ]
+    drawn = [np.array(part["drawn"]) / part["epochs"] for part in told]
+    mixed = [part["mixed"] for part in told]
+    model = network.create(recipe, start=False)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "there": np.mean(there, axis=0).tolist(),
+        "drawn": np.mean(drawn, axis=0).tolist(),
+        "mixed": dict(sum(map(Counter, mixed), Counter())),
+    }
 
 
 def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:

@@ -62,6 +62,8 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None  # epoch, score and weights
     stopped: bool = False
+    mixed: dict[str, int] = field(default_factory=dict)  # batches by the way they were mixed
+    drawn: list[int] = field(default_factory=lambda: [0] * labels.COUNT)  # photos of each class
     # Once the validation photos are trained on: for how many epochs, and the probabilities from
     # before, of the epoch selected and of the last.
     unvalidated: int = 0
@@ -73,7 +75,8 @@ class Fitted:
     """A fold at its end: weights, validation probabilities (V, 18) of the epoch selected and
     of the last, a history row an epoch, and the seconds all of it took.
 
-    The probabilities are those from before any training on the validation photos.
+    The probabilities are those from before any training on the validation photos. `mixed` counts
+    the batches by the way they were mixed, `drawn` (18,) the photos of each class in all epochs.
     """
 
     weights: dict[str, Tensor]
@@ -81,6 +84,8 @@ class Fitted:
     last_probabilities: Probabilities
     history: list[dict[str, Any]]
     seconds: float
+    mixed: dict[str, int]
+    drawn: list[int]
 
 
 class Fit:
@@ -114,6 +119,7 @@ class Fit:
         self.average = averages.create(named, self._bare()) if named is not None else None
         self.state = State(accumulate=recipe.training.accumulate)
         self._load()
+        self.updater.mixed = self.state.mixed
 
     # ------------------------------------------------------------------------- the loop
 
@@ -130,7 +136,15 @@ class Fit:
             self._train_epoch(self.task.validation)
             self._end_unvalidated_epoch()
         chosen, final = (each.numpy() for each in state.validated)
-        return Fitted(_weights(self._kept()), chosen, final, state.history, state.seconds)
+        return Fitted(
+            _weights(self._kept()),
+            chosen,
+            final,
+            state.history,
+            state.seconds,
+            state.mixed,
+            state.drawn,
+        )
 
     def batches(self) -> Iterator[tuple[Tensor, Any]]:
         """This process's shares of the batches that are left of an epoch's training photos."""
@@ -190,7 +204,7 @@ class Fit:
             rows = self.task.truth.iloc[self.task.validation]
             row |= validation.scores(probabilities, rows, self.knows)
             self._note_best(row)
-        self._close_epoch(row)
+        self._close_epoch(row, self._batches(self.task.training, state.epoch))
         self.schedule.end_epoch(state.epoch, row.get("valid_score"))
         state.stopped = self._no_longer_better()
         state.seconds += time.monotonic() - since
@@ -201,7 +215,7 @@ class Fit:
         self.state.unvalidated += 1
         if self.average is not None:
             self.average.after_epoch(share_done=1.0)
-        self._close_epoch(self._row())
+        self._close_epoch(self._row(), self._batches(self.task.validation, self.state.epoch))
         self._save()
 
     def _row(self) -> dict[str, Any]:
@@ -216,9 +230,12 @@ class Fit:
             "train_loss": self._sum(state.loss_sum) / (self.size * state.update),
         }
 
-    def _close_epoch(self, row: dict[str, Any]) -> None:
+    def _close_epoch(self, row: dict[str, Any], batches: list[Rows]) -> None:
         state = self.state
         state.history.append(row)
+        labels_drawn = self.task.taught["label"].to_numpy()[np.concatenate(batches)]
+        counted = np.bincount(labels_drawn[labels_drawn >= 0], minlength=labels.COUNT)
+        state.drawn = [a + int(b) for a, b in zip(state.drawn, counted, strict=True)]
         state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
         if self.accelerator.is_main_process:
             say(validation.told(row))

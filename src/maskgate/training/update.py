@@ -39,6 +39,7 @@ class Updater:
         self.size = size
         self.accumulate = recipe.training.accumulate
         self.frozen = False
+        self.mixed: dict[str, int] = {}  # batches by the way they were mixed
 
     def begin(self, frozen: bool) -> None:
         """Get the network ready to train; a `frozen` backbone keeps its statistics too."""
@@ -55,10 +56,11 @@ class Updater:
         while True:
             torch.manual_seed(seed)
             try:
-                loss = self._backward(photos, target)
+                loss, name = self._backward(photos, target)
                 break
             except Exception as error:
                 self._use_less_memory(error)
+        self.mixed[name] = self.mixed.get(name, 0) + 1
         if self.frozen:  # dropped rather than not computed: several processes exchange all of them
             for parameter in self._backbone().parameters():
                 parameter.grad = None
@@ -72,8 +74,11 @@ class Updater:
         backbone: nn.Module = self.accelerator.unwrap_model(self.network).backbone
         return backbone
 
-    def _backward(self, photos: Tensor, target: Target) -> float:
-        """Gradients of the batch's mean loss, in `accumulate` parts; the sum of photo losses."""
+    def _backward(self, photos: Tensor, target: Target) -> tuple[float, str]:
+        """Gradients of the batch's mean loss, in `accumulate` parts.
+
+        The sum of the photos' losses, and how the batch was mixed.
+        """
         mixed = self.mixing(photos, target)
         told = [*target] if mixed.partner is None else [*target, *target.take(mixed.partner)]
         # At least two photos a part: batch normalisation cannot do with one.
@@ -93,7 +98,7 @@ class Updater:
                 share = len(part) * accelerator.num_processes / self.size
                 accelerator.backward(loss * share)
             total += loss.item() * len(part)
-        return total
+        return total, mixed.name
 
     def _use_less_memory(self, error: Exception) -> None:
         """Halve the part of a batch that is run at once, after the device ran out of memory."""
