@@ -119,6 +119,11 @@ FORMULAS: dict[str, tuple[str, dict[str, object], Callable[[float], float]]] = {
         {"cycle_limit": 2, "cycle_mul": 2.0},
         lambda e: restarts(e, [LENGTH / 3, 2 * LENGTH / 3], [1, 1]),
     ),
+    "cosine, shorter restarts": (
+        "cosine",
+        {"cycle_limit": 3, "cycle_mul": 0.5},
+        lambda e: restarts(e, [LENGTH * part / 7 for part in (4, 2, 1)], [1, 1, 1]),
+    ),
     "tanh": (
         "tanh",
         {},
@@ -220,6 +225,17 @@ def test_every_schedule_warms_up_and_fits_one_epoch(name: str) -> None:
     assert found[:20] == pytest.approx([update / 20 for update in range(20)])
     assert found[20] == pytest.approx(1)
     assert len(rates(name, epochs=1, arguments=needs.get(name, {}))) == UPDATES
+
+
+@pytest.mark.parametrize("name", ["cosine", "tanh", "poly", "wsd", "rsqrt"])
+def test_past_the_end_the_lowest_rate_stays(name: str) -> None:
+    cycles = {} if name in ("wsd", "rsqrt") else {"cycle_limit": 3, "cycle_mul": 0.5}
+    optimizer = made()
+    recipe = Schedule(name=name, min_lr=LOWEST, arguments=cycles)
+    schedule = optim.create_schedule(recipe, optimizer, EPOCHS, UPDATES)
+    for update in (EPOCHS * UPDATES, 10 * EPOCHS * UPDATES):
+        schedule.step_update(update)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(LOWEST)
 
 
 def test_the_lowest_rate_holds_for_all() -> None:

@@ -134,7 +134,8 @@ class ByUpdates:
         self.course, self.schedule = course, schedule
 
     def step_update(self, updates: int) -> None:
-        self.schedule.step_update(updates)
+        # Past the end nothing changes any more; timm's cycles would have no number there.
+        self.schedule.step_update(min(updates, self.course.warmup + self.course.updates))
         if updates >= self.course.warmup:  # not all of timm's know a lowest rate
             for group in self.course.optimizer.param_groups:
                 lowest = self.course.min_lr * group.get("lr_scale", 1.0)
