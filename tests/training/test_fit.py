@@ -17,14 +17,14 @@ from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
 from maskgate.model import network
 from maskgate.training import validation
-from maskgate.training.fit import Fitted, Task, fit
+from maskgate.training.fit import Fit, Fitted, Task
 
-Fit = Callable[..., Fitted]
+Train = Callable[..., Fitted]
 SCORES = validation.scores
 
 
 @pytest.fixture
-def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Fit:
+def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
     """`fitted(*overrides, training=rows, validation=rows, change=table → table)`."""
 
     def run(
@@ -44,14 +44,15 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Fit:
         )
         rows = np.arange(len(table)) if training is None else np.asarray(training)
         torch.manual_seed(seed)
-        task = Task(0, table, loader, rows, np.asarray(validation, dtype=np.int64))
+        held = np.asarray(validation, dtype=np.int64)
+        task = Task(0, table, table, loader, rows, held, afterwards=held)
         model = network.create(made)
-        return fit(made, model, task, tmp_path / checkpoint, Accelerator(cpu=True), 60)
+        return Fit(made, model, task, tmp_path / checkpoint, Accelerator(cpu=True), 60).run()
 
     return run
 
 
-def test_two_batches_can_be_overfitted(fitted: Fit) -> None:
+def test_two_batches_can_be_overfitted(fitted: Train) -> None:
     rows = np.arange(32)
     done = fitted(
         "training.epochs=60",
@@ -65,7 +66,7 @@ def test_two_batches_can_be_overfitted(fitted: Fit) -> None:
     assert done.history[-1]["train_loss"] < 0.1
 
 
-def test_shuffled_labels_give_chance(fitted: Fit) -> None:
+def test_shuffled_labels_give_chance(fitted: Train) -> None:
     """Only what is in the photos can be learnt: no path from label to input."""
 
     def shuffle(table: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def test_shuffled_labels_give_chance(fitted: Fit) -> None:
     assert done.history[-1]["valid_accuracy"] * 112 <= 15
 
 
-def test_accumulation_gives_the_gradient_of_the_whole_batch(fitted: Fit) -> None:
+def test_accumulation_gives_the_gradient_of_the_whole_batch(fitted: Train) -> None:
     # No batch normalisation here: it would see the parts.
     shared = ("model.backbone=test_vit", "photo.height=64", "photo.width=48", "training.epochs=1",
               "training.clip_norm=1.0", "optimizer.lr=1e-3")  # fmt: skip
@@ -91,7 +92,7 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(fitted: Fit) -> None
 
 
 def test_out_of_memory_halves_what_runs_at_once(
-    fitted: Fit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fitted: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forward = network.Network.forward
 
@@ -107,7 +108,7 @@ def test_out_of_memory_halves_what_runs_at_once(
 
 
 def test_out_of_memory_for_good_is_one_sentence(
-    fitted: Fit, monkeypatch: pytest.MonkeyPatch
+    fitted: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -118,19 +119,20 @@ def test_out_of_memory_for_good_is_one_sentence(
 
 
 def test_another_error_is_not_taken_for_want_of_memory(
-    fitted: Fit, monkeypatch: pytest.MonkeyPatch
+    fitted: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr("maskgate.model.losses.CrossEntropy.forward", broken)
+    monkeypatch.setattr("maskgate.model.class_losses.CrossEntropy.forward", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         fitted("training.epochs=1")
 
 
-def test_a_loss_that_explodes_is_told(fitted: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_explodes_is_told(fitted: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "maskgate.model.losses.CrossEntropy.forward", lambda self, out, _: out.sum() * torch.nan
+        "maskgate.model.class_losses.CrossEntropy.forward",
+        lambda self, out, _: out.sum() * torch.nan,
     )
     with pytest.raises(MaskgateError, match=r"lower optimizer\.lr"):
         fitted("training.epochs=1")
@@ -147,7 +149,7 @@ def falling(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
 
 
 def test_best_epoch_is_kept_and_the_last_beside_it(
-    fitted: Fit, monkeypatch: pytest.MonkeyPatch
+    fitted: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling(monkeypatch, [0.1, 0.5, 0.2, 0.3])
     rows = {"training": np.arange(112), "validation": np.arange(112, 160)}
@@ -170,13 +172,13 @@ def test_best_epoch_is_kept_and_the_last_beside_it(
     np.testing.assert_array_equal(both.last_probabilities, stopped.probabilities)
 
 
-def test_last_epoch_is_the_default(fitted: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_epoch_is_the_default(fitted: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     falling(monkeypatch, [0.9, 0.1])
     done = fitted(training=np.arange(64), validation=np.arange(64, 96))
     np.testing.assert_array_equal(done.probabilities, done.last_probabilities)
 
 
-def test_validation_divides_by_all_its_photos(fitted: Fit) -> None:
+def test_validation_divides_by_all_its_photos(fitted: Train) -> None:
     """The starting code dropped the last partial batch and divided by the full length."""
     validation = np.arange(100, 137)  # 37 photos in batches of 16
     done = fitted(
@@ -190,7 +192,7 @@ def test_validation_divides_by_all_its_photos(fitted: Fit) -> None:
     np.testing.assert_allclose(done.probabilities.sum(1), 1, rtol=1e-5)
 
 
-def test_history_scores_are_the_metrics(fitted: Fit, people: Path) -> None:
+def test_history_scores_are_the_metrics(fitted: Train, people: Path) -> None:
     rows = np.arange(100, 180)
     done = fitted("training.epochs=1", training=np.arange(100), validation=rows)
     report = metrics.evaluate(
@@ -203,7 +205,7 @@ def test_history_scores_are_the_metrics(fitted: Fit, people: Path) -> None:
         assert last[f"valid_{name}_accuracy"] == pytest.approx(part["accuracy"]["value"])
 
 
-def test_partly_labelled_photos_train(fitted: Fit) -> None:
+def test_partly_labelled_photos_train(fitted: Train) -> None:
     def forget(table: pd.DataFrame) -> pd.DataFrame:
         mask = table["mask"].where(np.arange(len(table)) % 2 == 0, labels.UNKNOWN)
         code = mask.to_numpy(dtype=np.int8)

@@ -111,11 +111,15 @@ def _optimizer(recipe: Recipe) -> str:
 def _weights(recipe: Recipe) -> str:
     training, parts = recipe.training, []
     if training.freeze_epochs:
-        parts.append(f"backbone frozen for {training.freeze_epochs} epochs")
+        parts.append(f"backbone frozen for {_epochs(training.freeze_epochs)}")
     if training.average is not None:
         parts.append(f"averaged: {_named(training.average)}")
     if training.epochs_from is not None:
-        parts.append(f"{training.epochs} epochs, as {training.epochs_from} found")
+        parts.append(f"{_epochs(training.epochs)}, as {training.epochs_from} found")
     if training.validation_epochs:
-        parts.append(f"then {training.validation_epochs} epochs on the validation photos")
+        parts.append(f"then {_epochs(training.validation_epochs)} on the validation photos")
     return "; ".join(parts)
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"

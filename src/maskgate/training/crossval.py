@@ -9,29 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from accelerate import Accelerator
 from filelock import FileLock
 from safetensors.torch import save as serialised
 
-from maskgate import files, labels, metrics, runs
-from maskgate.config import lookup
+from maskgate import files, metrics, runs
 from maskgate.data import folds
-from maskgate.errors import MaskgateError
-from maskgate.images import cache, sampling
-from maskgate.images.loader import Loader
-from maskgate.images.mixing import Mixing
 from maskgate.images.target import counts
-from maskgate.images.transforms import Augment
-from maskgate.model import backbone, heads, losses, network, optim
-from maskgate.model.network import Network
+from maskgate.model import backbone, heads, losses, network
 from maskgate.progress import say
-from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
-from maskgate.training import averages, folder, processes, start
-from maskgate.training.fit import Fit, Fitted, Task
+from maskgate.training import beginning, folder, processes, start
+from maskgate.training.fit import Fitted
 from maskgate.training.prepare import Order, Prepared, prepare
 
 
@@ -43,9 +34,9 @@ def train(recipe: Recipe, order: Order) -> Run:
     recipe = smoked(recipe) if order.smoke else start.epochs(recipe)
     accelerator = processes.start(recipe.training.precision)
     try:
-        _try(recipe, order.name)
+        beginning.check_recipe(recipe, order.name)
         prepared = prepare(recipe, order)
-        _check(recipe, prepared, accelerator.num_processes)
+        beginning.check_data(recipe, prepared, accelerator.num_processes)
         digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
         run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
         if processes.on_main(accelerator, lambda: folder.is_finished(run)):
@@ -92,52 +83,6 @@ def smoked(recipe: Recipe) -> Recipe:
     return Recipe.model_validate(changed)
 
 
-def _try(recipe: Recipe, name: str) -> None:
-    """Make all that a recipe names once, so that a fault is told before a photo is read."""
-    try:
-        Augment(recipe.augment, recipe.photo.geometry)
-        Mixing(recipe.mixing)
-        lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
-        model = network.create(recipe)
-        ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
-        ones[losses.CLASSES] = np.ones(labels.COUNT, dtype=np.int64)
-        losses.check_use(losses.create(recipe.loss, ones, model.head), model.head)
-        if recipe.training.average is not None:
-            averages.create(recipe.training.average, model)
-        optimizer = optim.create_optimizer(recipe.optimizer, model)
-        optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
-    except MaskgateError as error:
-        raise MaskgateError(f"recipe {name}: {error}") from error
-
-
-def _check(recipe: Recipe, prepared: Prepared, processes: int) -> None:
-    """Try what the data has a say in, before a folder is made."""
-    for number in prepared.folds:
-        count = len(prepared.split(number)[0])
-        if count < 2 * processes:
-            ages = ", or shorten labels.leave_out_ages" if prepared.left_out.any() else ""
-            raise MaskgateError(
-                f"{prepared.photos.root.resolve()}: fold {number} leaves {count} photos to train"
-                f" on; add photos, or lower folds.count or folds.fraction{ages}"
-            )
-    rows, _ = prepared.split(prepared.folds[0])
-    sampling.epoch_order(recipe.sampling, rows, prepared.taught, recipe.seed)
-    for number in prepared.folds if recipe.model.init is not None else []:
-        _network(number, recipe, prepared)
-
-
-def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
-    """A fold's network before its first update."""
-    training, validation = prepared.split(number)
-    torch.manual_seed(derive(recipe.seed, number, "weights"))
-    by_data = recipe.model.normalise == "data"
-    model = network.create(recipe, cache.statistics(prepared.store, training) if by_data else None)
-    if recipe.model.init is not None:
-        seen = prepared.digests_of_people(validation)
-        start.from_run(model, Path(recipe.model.init), seen, number)
-    return model
-
-
 # -------------------------------------------------------------------------------- a fold
 
 
@@ -154,28 +99,17 @@ def _fold(
         if accelerator.is_main_process:
             checkpoint.unlink(missing_ok=True)
         return
-    training, validation = prepared.split(number)
-    table, geometry = prepared.photos.table, recipe.photo.geometry
-    loader = Loader(
-        prepared.store,
-        prepared.taught,
-        geometry,
-        Augment(recipe.augment, geometry),
-        order.workers,
-        pin_memory=accelerator.device.type == "cuda",
-    )
-    model = _network(number, recipe, prepared)
     run.fold(number).mkdir(exist_ok=True)
-    most = 1 if order.smoke else None
-    task = Task(number, table, prepared.taught, loader, training, validation, most)
-    fitted = Fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds).run()
+    fitted = beginning.fit(number, recipe, prepared, order, checkpoint, accelerator).run()
+    training, validation = prepared.split(number)
     if accelerator.is_main_process:
         if recipe.model.init is not None:
             seen = start.seen(
                 Path(recipe.model.init), prepared.digests_of_people(validation), number
             )
             files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
-        _keep(run, number, recipe, fitted, table.iloc[validation], len(training))
+        rows = prepared.photos.table.iloc[validation]
+        _keep(run, number, recipe, fitted, rows, len(training))
         checkpoint.unlink()
     accelerator.wait_for_everyone()
 

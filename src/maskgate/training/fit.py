@@ -37,7 +37,8 @@ class Task:
     """What one fold trains on and validates on.
 
     Its rows are those of `taught`, the table that training is told and `loader` serves. The rows
-    validated on are scored against the same rows of `truth`.
+    validated on are scored against the same rows of `truth`; those among them that may be trained
+    on after all scores are taken are `afterwards`.
     """
 
     fold: int
@@ -46,6 +47,7 @@ class Task:
     loader: Loader
     training: Rows
     validation: Rows
+    afterwards: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     updates: int | None = None  # the most of an epoch
 
 
@@ -133,7 +135,7 @@ class Fit:
         if state.validated is None:
             state.validated = [torch.from_numpy(each) for each in self._select(last)]
         while state.unvalidated < wanted.validation_epochs:
-            self._train_epoch(self.task.validation)
+            self._train_epoch(self.task.afterwards)
             self._end_unvalidated_epoch()
         chosen, final = (each.numpy() for each in state.validated)
         return Fitted(
@@ -215,7 +217,7 @@ class Fit:
         self.state.unvalidated += 1
         if self.average is not None:
             self.average.after_epoch(share_done=1.0)
-        self._close_epoch(self._row(), self._batches(self.task.validation, self.state.epoch))
+        self._close_epoch(self._row(), self._batches(self.task.afterwards, self.state.epoch))
         self._save()
 
     def _row(self) -> dict[str, Any]:

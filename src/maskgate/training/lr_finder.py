@@ -16,14 +16,12 @@ from torch import Tensor
 
 from maskgate import files
 from maskgate.errors import MaskgateError
-from maskgate.images.loader import Loader
-from maskgate.images.transforms import Augment
 from maskgate.progress import track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.reports import charts, pages
-from maskgate.training import crossval, processes
-from maskgate.training.fit import Fit, Task
+from maskgate.training import beginning, processes
+from maskgate.training.fit import Fit
 from maskgate.training.prepare import Order, prepare
 
 _DIVERGED: Final = 4.0  # times the smallest smoothed loss
@@ -119,18 +117,11 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
 
 def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
     """The first fold as training begins it."""
-    crossval._try(recipe, order.name)
+    beginning.check_recipe(recipe, order.name)
     prepared = prepare(recipe, order)
-    crossval._check(recipe, prepared, accelerator.num_processes)
-    number = prepared.folds[0]
-    geometry = recipe.photo.geometry
-    augment = Augment(recipe.augment, geometry)
-    cuda = accelerator.device.type == "cuda"
-    loader = Loader(prepared.store, prepared.taught, geometry, augment, order.workers, cuda)
-    network = crossval._network(number, recipe, prepared)
-    task = Task(number, prepared.photos.table, prepared.taught, loader, *prepared.split(number))
+    beginning.check_data(recipe, prepared, accelerator.num_processes)
     nowhere = Path(f".{order.name}.no-checkpoint")
-    return Fit(recipe, network, task, nowhere, accelerator, math.inf)
+    return beginning.fit(prepared.folds[0], recipe, prepared, order, nowhere, accelerator)
 
 
 def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:

@@ -1,0 +1,101 @@
+"""A fold's training as it begins: what it needs is made, and its faults are told, before that."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from maskgate import labels
+from maskgate.config import lookup
+from maskgate.errors import MaskgateError
+from maskgate.images import cache, sampling
+from maskgate.images.loader import Loader
+from maskgate.images.mixing import Mixing
+from maskgate.images.transforms import Augment
+from maskgate.model import losses, network, optim
+from maskgate.model.network import Network
+from maskgate.randomness import derive
+from maskgate.recipe import Recipe
+from maskgate.training import averages, start
+from maskgate.training.fit import Fit, Task
+from maskgate.training.prepare import Order, Prepared
+
+
+def check_recipe(recipe: Recipe, name: str) -> None:
+    """Make all that a recipe names once, so that a fault is told before a photo is read."""
+    try:
+        Augment(recipe.augment, recipe.photo.geometry)
+        Mixing(recipe.mixing)
+        lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
+        model = network.create(recipe)
+        ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
+        ones[losses.CLASSES] = np.ones(labels.COUNT, dtype=np.int64)
+        losses.check_use(losses.create(recipe.loss, ones, model.head), model.head)
+        if recipe.training.average is not None:
+            averages.create(recipe.training.average, model)
+        optimizer = optim.create_optimizer(recipe.optimizer, model)
+        optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
+    except MaskgateError as error:
+        raise MaskgateError(f"recipe {name}: {error}") from error
+
+
+def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
+    """Try what the data has a say in, before a folder is made."""
+    for number in prepared.folds:
+        count = len(prepared.split(number)[0])
+        if count < 2 * processes:
+            ages = ", or shorten labels.leave_out_ages" if prepared.left_out.any() else ""
+            raise MaskgateError(
+                f"{prepared.photos.root.resolve()}: fold {number} leaves {count} photos to train"
+                f" on; add photos, or lower folds.count or folds.fraction{ages}"
+            )
+    rows, _ = prepared.split(prepared.folds[0])
+    sampling.epoch_order(recipe.sampling, rows, prepared.taught, recipe.seed)
+    for number in prepared.folds if recipe.model.init is not None else []:
+        _network(number, recipe, prepared)
+
+
+def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
+    """A fold's network before its first update."""
+    training, validation = prepared.split(number)
+    torch.manual_seed(derive(recipe.seed, number, "weights"))
+    by_data = recipe.model.normalise == "data"
+    model = network.create(recipe, cache.statistics(prepared.store, training) if by_data else None)
+    if recipe.model.init is not None:
+        seen = prepared.digests_of_people(validation)
+        start.from_run(model, Path(recipe.model.init), seen, number)
+    return model
+
+
+def fit(
+    number: int,
+    recipe: Recipe,
+    prepared: Prepared,
+    order: Order,
+    checkpoint: Path,
+    accelerator: Accelerator,
+) -> Fit:
+    """The training of one fold, at its checkpoint where there is one. Raises MaskgateError."""
+    training, validation = prepared.split(number)
+    geometry = recipe.photo.geometry
+    loader = Loader(
+        prepared.store,
+        prepared.taught,
+        geometry,
+        Augment(recipe.augment, geometry),
+        order.workers,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    task = Task(
+        number,
+        prepared.photos.table,
+        prepared.taught,
+        loader,
+        training,
+        validation,
+        afterwards=validation[~prepared.left_out[validation]],
+        updates=1 if order.smoke else None,
+    )
+    model = _network(number, recipe, prepared)
+    return Fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds)
