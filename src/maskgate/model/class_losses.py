@@ -25,7 +25,9 @@ def agreeing(log_p: Tensor, target: Tensor) -> Tensor:
     """
     if target.is_floating_point():
         return (target * log_p).sum(1)
-    return log_p.masked_fill(~target, float("-inf")).logsumexp(1)
+    found = log_p.masked_fill(~target, float("-inf")).logsumexp(1)
+    # All classes add up to 1 but for rounding, of which no gradient may be made.
+    return found.masked_fill(target.all(1), 0.0)
 
 
 def expected(log_p: Tensor, target: Tensor) -> Tensor:
@@ -58,6 +60,7 @@ class Weights(nn.Module):
 
     `inverse` is 1/n of the n photos of a class, `effective` (1−β)/(1−βⁿ) (Cui et al. 2019), None
     the same for all. Where several classes agree, the mean of theirs over the training photos.
+    All are the same where no training photo has its class known.
     """
 
     def __init__(self, counts: Counts, how: str | None, beta: float = 0.999) -> None:
@@ -74,7 +77,8 @@ class Weights(nn.Module):
         else:
             raise MaskgateError(f"class weights are inverse or effective, not {how}")
         self.plain = how is None
-        weights *= n.sum() / max((weights * n).sum(), 1e-12)
+        if n.any():
+            weights *= n.sum() / (weights * n).sum()
         # Classes without a photo count as one, so that a photo of several has a mean.
         self.register_buffer("counts", torch.tensor(n.clip(min=1e-6), dtype=torch.float32))
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32))
@@ -87,6 +91,18 @@ class Weights(nn.Module):
             return target @ weights
         theirs = target * counts
         return (theirs @ weights) / theirs.sum(1)
+
+    def mean(
+        self, log_p: Tensor, target: Tensor, term: Callable[[Tensor], Tensor] = lambda p: p
+    ) -> Tensor:
+        """Weighted mean over photos of a `term` of `agreeing`'s log-probability.
+
+        Of a target of probabilities: the sum of what each class gives, by them, so that it is
+        the same as mixing the losses of the classes.
+        """
+        if target.is_floating_point():
+            return (target * self.get_buffer("weights") * term(log_p)).sum(1).mean()
+        return (self(target) * term(agreeing(log_p, target))).mean()
 
 
 class CrossEntropy(nn.Module):
@@ -101,7 +117,7 @@ class CrossEntropy(nn.Module):
         self.weights = Weights(counts, weights, beta)
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        return -(self.weights(target) * agreeing(log_p, target)).mean()
+        return -self.weights.mean(log_p, target)
 
 
 class LabelSmoothing(nn.Module):
@@ -126,9 +142,9 @@ class LabelSmoothing(nn.Module):
         self.weights = Weights(counts, weights, beta)
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        spread = log_p.mean(1) * informed(target)
-        mixed = (1 - self.smoothing) * agreeing(log_p, target) + self.smoothing * spread
-        return -(self.weights(target) * mixed).mean()
+        spread = (self.weights(target) * informed(target) * log_p.mean(1)).mean()
+        mean = self.weights.mean(log_p, target)
+        return -((1 - self.smoothing) * mean + self.smoothing * spread)
 
 
 class Focal(nn.Module):
@@ -145,27 +161,24 @@ class Focal(nn.Module):
         beta: float = 0.999,
     ) -> None:
         super().__init__()
-        if gamma < 0:
+        if not 0 <= gamma < float("inf"):
             raise MaskgateError(f"loss focal: gamma is 0 or more, not {gamma}")
         self.gamma = gamma
         self.weights = Weights(counts, weights, beta)
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        if target.is_floating_point():
-            terms = (target * self._focal(log_p)).sum(1)
-        else:
-            terms = self._focal(agreeing(log_p, target))
-        return (self.weights(target) * terms).mean()
+        return self.weights.mean(log_p, target, self._focal)
 
     def _focal(self, log_p: Tensor) -> Tensor:
         # The power has no slope at 0 where gamma is under 1.
-        return -(1 - log_p.exp()).clamp(min=1e-6).pow(self.gamma) * log_p
+        return -(-log_p.expm1()).clamp(min=1e-6).pow(self.gamma) * log_p
 
 
 class F1(nn.Module):
     """1 − macro F1 of the batch, with probabilities in the place of counts (S2, S3).
 
-    The mean over the classes that occur in the batch.
+    The mean over the classes that occur in the batch. Over all classes, those that do not occur
+    would count 0 whatever the network says: the same gradient, made smaller by their share.
     """
 
     def __init__(self, counts: Counts) -> None:
@@ -198,7 +211,8 @@ class LDAM(nn.Module):
         beta: float = 0.9999,
     ) -> None:
         super().__init__()
-        if max_margin < 0 or scale <= 0 or not 0 <= defer <= 1:
+        infinite = float("inf")
+        if not (0 <= max_margin < infinite and 0 < scale < infinite and 0 <= defer <= 1):
             raise MaskgateError(
                 "loss ldam: max_margin is 0 or more, scale over 0, defer from 0 to 1"
             )
@@ -211,10 +225,9 @@ class LDAM(nn.Module):
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
         margins = self.get_buffer("margins") * expected(log_p, target)
         scaled = (self.scale * (log_p - margins)).log_softmax(1)
-        terms = agreeing(scaled, target)
         if self.share_done >= self.defer:
-            terms = terms * self.weights(target)
-        return -terms.mean()
+            return -self.weights.mean(scaled, target)
+        return -agreeing(scaled, target).mean()
 
 
 class LogitAdjusted(nn.Module):
@@ -225,6 +238,8 @@ class LogitAdjusted(nn.Module):
 
     def __init__(self, counts: Counts, tau: float = 1.0) -> None:
         super().__init__()
+        if not 0 <= tau < float("inf"):
+            raise MaskgateError(f"loss logit_adjusted: tau is 0 or more, not {tau}")
         share = counts.clip(min=1) / counts.clip(min=1).sum()
         self.register_buffer("offset", tau * torch.tensor(np.log(share), dtype=torch.float32))
 
