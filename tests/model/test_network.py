@@ -10,7 +10,6 @@ from torch import nn
 from maskgate.errors import MaskgateError
 from maskgate.images import cache
 from maskgate.model import backbone, network
-from maskgate.model.heads import Factored, Joint
 from maskgate.model.network import Normalise
 from maskgate.pixels import Geometry
 from maskgate.recipe import Model, Recipe
@@ -28,25 +27,6 @@ def photos(count: int = 4) -> torch.Tensor:
     return torch.randint(0, 256, (count, 32, 24, 3), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("head", [Factored, Joint])
-def test_heads_give_normalised_log_probabilities(head) -> None:
-    out = head(5)(torch.randn(7, 5) * 3)
-    assert out.shape == (7, 18)
-    torch.testing.assert_close(out.exp().sum(1), torch.ones(7))
-
-
-def test_factored_adds_up_the_three_attributes() -> None:
-    head, features = Factored(5), torch.randn(3, 5)
-    logits = head.linear(features)
-    parts = [logits[:, :3].softmax(1), logits[:, 3:5].softmax(1), logits[:, 5:].softmax(1)]
-    for mask in range(3):
-        for gender in range(2):
-            for band in range(3):
-                naive = parts[0][:, mask] * parts[1][:, gender] * parts[2][:, band]
-                label = mask * 6 + gender * 3 + band
-                torch.testing.assert_close(head(features)[:, label].exp(), naive)
-
-
 def test_normalise_is_the_first_layer_and_takes_raw_photos() -> None:
     model = network.create(recipe())
     assert isinstance(next(model.children()), Normalise)
@@ -57,7 +37,7 @@ def test_normalise_is_the_first_layer_and_takes_raw_photos() -> None:
     torch.testing.assert_close(
         model.normalise(batch), torch.from_numpy(naive).permute(0, 3, 1, 2).float()
     )
-    assert model(batch).shape == (4, 18)
+    assert model(batch).log_probabilities.shape == (4, 18)
 
 
 def test_normalising_by_the_data_gives_unit_variance(people: Path, tmp_path: Path) -> None:
@@ -91,7 +71,7 @@ def test_a_factory_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     made = recipe(backbone="own_nets:tiny", arguments={"features": 9})
-    assert network.create(made)(photos()).shape == (4, 18)
+    assert network.create(made)(photos()).log_probabilities.shape == (4, 18)
     for name, fault in (("maps", "one vector a photo"), ("number", "no torch module"), ("x", "x")):
         with pytest.raises(MaskgateError, match=fault):
             network.create(recipe(backbone=f"own_nets:{name}"))
@@ -107,7 +87,7 @@ def test_vision_transformers_take_the_size_of_the_recipe() -> None:
         {"photo": {"height": 64, "width": 48}, "model": {"backbone": "test_vit"}}
     )
     batch = torch.randint(0, 256, (2, 64, 48, 3), dtype=torch.uint8)
-    assert network.create(sized)(batch).shape == (2, 18)
+    assert network.create(sized)(batch).log_probabilities.shape == (2, 18)
 
 
 def test_weights_of_a_local_file_are_loaded_in_full(tmp_path: Path) -> None:
@@ -163,7 +143,9 @@ def test_backbones_that_crash_channels_last_are_left_alone() -> None:
     first = convolution[0] if isinstance(convolution, nn.Sequential) else convolution
     assert first.weight.is_contiguous(memory_format=torch.channels_last)
     model = network.create(recipe(backbone="repvgg_a0"))
-    model(photos()).sum().backward()  # died with a segmentation fault in channels-last
+    model(
+        photos()
+    ).log_probabilities.sum().backward()  # died with a segmentation fault in channels-last
 
 
 def test_features_that_cannot_be_had_are_told() -> None:
@@ -172,4 +154,4 @@ def test_features_that_cannot_be_had_are_told() -> None:
 
 
 def test_model_section_keeps_its_words() -> None:
-    assert Model().head == "factored"
+    assert Model().head.name == "factored"

@@ -90,11 +90,12 @@ class Factored(Head):
             raise MaskgateError(f"head: one of {self.knows[0]} alone has no ages to tell")
         self.age = age
         starts = np.array([0.0, *fine_ages])
-        if age == "fine" and (
-            (np.diff(starts) <= 0).any() or not set(labels.AGE_BOUNDARIES) <= set(fine_ages)
-        ):
+        rise = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
+        if age == "fine" and not (rise and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
             raise MaskgateError("head: fine_ages must rise, and hold the boundaries 30 and 60")
-        self.register_buffer("starts", torch.tensor(starts[1:]), persistent=False)
+        # Not float64, which Apple's devices lack.
+        ages = torch.tensor(starts[1:], dtype=torch.float32)
+        self.register_buffer("starts", ages, persistent=False)
         bands = torch.from_numpy(labels.age_band(starts)).long()
         self.register_buffer("band_of_fine", bands, persistent=False)
         sizes = {name: len(labels.ATTRIBUTES[name]) for name in self.knows}
@@ -182,13 +183,17 @@ class Cosine(Head):
 
     def __init__(self, features: int, scale: float = 16.0) -> None:
         super().__init__()
+        if not 0 < scale < math.inf:
+            raise MaskgateError(f"head cosine: scale is over 0, not {scale}")
         self.directions = nn.Parameter(torch.empty(sum(labels.SIZES), features))
         nn.init.xavier_uniform_(self.directions)
         self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
 
     def forward(self, features: Tensor) -> Output:
-        directions = functional.normalize(self.directions.float())
-        cosines = functional.normalize(features.float()) @ directions.T
+        # In 16 bits, `scale` would make logits of the cosines' rounding.
+        with torch.autocast(features.device.type, enabled=False):
+            directions = functional.normalize(self.directions.float())
+            cosines = functional.normalize(features.float()) @ directions.T
         scale = self.get_buffer("scale")
         parts = {
             name: (scale * part).log_softmax(1)
