@@ -27,9 +27,13 @@ CLASSES: Final = "classes"
 
 
 class Loss(nn.Module):
-    """(Output of N photos, Target) to a scalar; it asks heads for what `needs` names."""
+    """(Output of N photos, Target) to a scalar; it asks heads for what `needs` names.
+
+    `teaches` is false where the head's classes learn nothing by it.
+    """
 
     needs: frozenset[str] = frozenset()
+    teaches: bool = True
 
 
 class OfClasses(Loss):
@@ -107,6 +111,9 @@ class Sum(Loss):
             made.append(create(Named(name=named.name, **arguments), counts, head))
         self.parts = nn.ModuleList(made)
         self.needs = frozenset().union(*(part.needs for part in made))
+        self.teaches = any(
+            part.teaches and weight > 0 for part, weight in zip(made, self.weights, strict=True)
+        )
 
     def forward(self, output: Output, target: Target) -> Tensor:
         terms = zip(self.weights, self.parts, strict=True)
@@ -142,13 +149,16 @@ class BinaryCrossEntropy(Loss):
 class ArcFace(Loss):
     """Softmax over angles, the true one made `margin` radians wider (Deng et al. 2019; S3).
 
-    For the head `cosine`; the cross-entropies of the attributes in `of` are added up.
+    For the head `cosine`; the cross-entropies of the attributes in `of` are added up. An angle
+    that would be wider than π falls by its cosine as without a margin, so that it still learns.
     """
 
     needs = frozenset({"cosines"})
 
     def __init__(self, margin: float = 0.3, of: Sequence[str] = tuple(labels.ATTRIBUTES)) -> None:
         super().__init__()
+        if isinstance(of, str) or not of:
+            raise MaskgateError(f"loss arcface: of is a list of attributes, not {of!r}")
         for name in of:
             lookup("attribute", name, labels.ATTRIBUTES)
         if not 0 <= margin < np.pi / 2:
@@ -157,7 +167,7 @@ class ArcFace(Loss):
 
     def forward(self, output: Output, target: Target) -> Tensor:
         cosines = torch.split(output.more["cosines"], list(labels.SIZES), dim=1)
-        total = output.log_probabilities.new_zeros(())
+        terms = []
         for name, part in zip(labels.ATTRIBUTES, cosines, strict=True):
             if name not in self.of:
                 continue
@@ -165,11 +175,17 @@ class ArcFace(Loss):
             single = wanted.float()
             if not wanted.is_floating_point():
                 single = single * (single.sum(1, keepdim=True) == 1)
-            # At ±1 the angle has no slope.
-            angle = part.clamp(-1 + 1e-6, 1 - 1e-6).acos() + self.margin * single
-            logits = output.more["scale"] * angle.clamp(max=np.pi).cos()
-            total = total - agreeing(logits.log_softmax(1), wanted).mean()
-        return total
+            logits = output.more["scale"] * _wider(part, self.margin * single)
+            terms.append(agreeing(logits.log_softmax(1), wanted).mean())
+        return -torch.stack(terms).sum()
+
+
+def _wider(cosines: Tensor, margin: Tensor) -> Tensor:
+    """Cosines of angles that are `margin` radians wider; falling with the angle up to π."""
+    # At ±1 the sine has no slope.
+    sines = (1 - cosines.square()).clamp(min=1e-6).sqrt()
+    wider = cosines * margin.cos() - sines * margin.sin()
+    return torch.where(cosines > -margin.cos(), wider, cosines - 1 + margin.cos())
 
 
 class AgeRegression(Loss):
@@ -179,6 +195,7 @@ class AgeRegression(Loss):
     """
 
     needs = frozenset({"age"})
+    teaches = False
 
     def forward(self, output: Output, target: Target) -> Tensor:
         age, known = output.more["age"], target.age.isfinite()
@@ -209,10 +226,12 @@ class SupervisedContrastive(Loss):
     its class in the batch adds nothing.
     """
 
+    teaches = False
+
     def __init__(self, of: str = CLASSES, temperature: float = 0.1) -> None:
         super().__init__()
         _check_of("supervised_contrastive", of)
-        if temperature <= 0:
+        if not temperature > 0:
             raise MaskgateError("loss supervised_contrastive: temperature is over 0")
         self.of, self.temperature = of, temperature
 
@@ -235,10 +254,12 @@ class Triplet(Loss):
     class is known; `of` is `classes` or an attribute.
     """
 
+    teaches = False
+
     def __init__(self, of: str = CLASSES, margin: float = 0.2) -> None:
         super().__init__()
         _check_of("triplet", of)
-        if margin < 0:
+        if not 0 <= margin < float("inf"):
             raise MaskgateError("loss triplet: margin is 0 or more")
         self.of, self.margin = of, margin
 
@@ -313,7 +334,11 @@ def create(named: Named, counts: Counts, head: Head) -> Loss:
 
 
 def check_use(loss: Loss, head: Head) -> None:
-    """Raise MaskgateError where the head regresses an age that no loss looks at."""
+    """Raise MaskgateError where no loss looks at an age the head regresses, or at its classes."""
+    if not loss.teaches:
+        raise MaskgateError(
+            "the loss teaches no classes; make it a sum, with cross_entropy or the like beside it"
+        )
     if "age" in head.gives - loss.needs:
         raise MaskgateError(
             "model.head regresses the age, but no loss looks at it; add age_regression to the loss"
