@@ -117,16 +117,21 @@ def _cause(error: Exception) -> str:
     return f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error)
 
 
-def _override(content: dict[str, Any], override: str) -> None:
+def split(override: str) -> tuple[str, Any]:
+    """Key and value of `key.sub=value`. Raises MaskgateError where it is written otherwise."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise MaskgateError(f"{override}: an override is written key.sub=value")
     try:
-        value = _parse(text) if text else None
+        return key, _parse(text) if text else None
     except yaml.YAMLError as error:
         raise MaskgateError(
             f"{override}: the value is not YAML ({_cause(error)}); mend it"
         ) from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, value = split(override)
     *parents, last = key.split(".")
     place: Any = content
     try:
@@ -147,7 +152,7 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
     """All faults of settings in one sentence, with the nearest known key for unknown ones."""
     faults = []
     for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"]) or "recipe"
+        key = ".".join(str(part) for part in fault["loc"]) or model.__name__.lower()
         if fault["type"] == "extra_forbidden":
             known = _keys_beside(fault["loc"], model)
             near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
@@ -162,17 +167,17 @@ def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> lis
     section = model
     for part in location[:-1]:
         field = section.model_fields.get(str(part))
-        inner = _section_of(field.annotation) if field is not None else None
+        inner = section_of(field.annotation) if field is not None else None
         section = inner or section
     return list(section.model_fields)
 
 
-def _section_of(annotation: Any) -> type[BaseModel] | None:
+def section_of(annotation: Any) -> type[BaseModel] | None:
     """The section in an annotation such as `Model`, `Model | None` or `tuple[Model, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (tuple, list, Union, UnionType):
-        found = (_section_of(part) for part in get_args(annotation))
+        found = (section_of(part) for part in get_args(annotation))
         return next((section for section in found if section is not None), None)
     return None
 
