@@ -32,20 +32,21 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from maskgate import labels, pixels, threads
 from maskgate.data import layouts, sample_people
 from maskgate.data.table import Photos
-from maskgate.images import cache
+from maskgate.images import cache, target
 from maskgate.images.loader import Loader
+from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
 from maskgate.model import losses, network, optim
 from maskgate.progress import say, track
 from maskgate.recipe import Recipe
 from maskgate.training import processes
-from maskgate.training.fit import Task, fit
+from maskgate.training.fit import Fit, Task
 
 SIZES = ((192, 256), (384, 512))  # width, height of the photos as stored
 BATCH = 64
@@ -136,7 +137,7 @@ class Bench:
         self.stores = {size: self._store(size, folder / "cache") for size in sets}
         self.count = len(next(iter(sets.values())).table)
         step = _step(self._network(), self.recipe)
-        batch = [tensor.to(accelerator.device) for tensor in _batch(self.recipe)]
+        batch = _batch(self.recipe, accelerator.device)
         self.floor_step = lambda: step(*batch)
         self.floor_step()
 
@@ -189,7 +190,8 @@ class Bench:
 
         def epoch() -> None:
             for batch, targets in DataLoader(decoded, BATCH, shuffle=True, num_workers=1):
-                step(batch.to(self.accelerator.device), targets.to(self.accelerator.device))
+                device = self.accelerator.device
+                step(batch.to(device), Target(*(part.to(device) for part in targets)))
 
         return self._measured(epoch)
 
@@ -207,9 +209,9 @@ class Bench:
         arguments = (store, table, geometry, Augment(recipe.augment, geometry), workers)
         paced = _Paced(self.floor_step, *arguments)
         rows = np.arange(len(table))
-        task = Task(0, table, Loader(*arguments) if workers else paced, rows, rows[:0])
+        task = Task(0, table, table, Loader(*arguments) if workers else paced, rows, rows[:0])
         with tempfile.TemporaryDirectory(dir=self.folder) as run:
-            fit(recipe, model, task, Path(run, "checkpoint.pt"), self.accelerator, 60)
+            Fit(recipe, model, task, Path(run, "checkpoint.pt"), self.accelerator, 60).run()
         return None if workers else paced.seconds
 
     def _measured(self, work: Callable[[], object]) -> Measured:
@@ -263,20 +265,24 @@ def _recipe(model: str, **optimizer: object) -> Recipe:
     )
 
 
-def _batch(recipe: Recipe) -> tuple[Tensor, Tensor]:
+def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
     """Random photos of random classes."""
     random = torch.Generator().manual_seed(7)
     size = (BATCH, recipe.photo.height, recipe.photo.width, 3)
     photos = torch.randint(0, 256, size, dtype=torch.uint8, generator=random)
     classes = torch.randint(0, labels.COUNT, (BATCH,), generator=random)
-    return photos, torch.nn.functional.one_hot(classes, labels.COUNT).bool()
+    told = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
+    ages = torch.full((BATCH,), float("nan"))
+    return photos.to(device), Target(told.to(device), ages.to(device))
 
 
-def _step(model: nn.Module, recipe: Recipe) -> Callable[[Tensor, Tensor], None]:
-    loss_of = losses.create(recipe.loss)
-    updater = optim.create_optimizer(recipe.optimizer, model)
+def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], None]:
+    ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
+    counts = ones | {losses.CLASSES: np.ones(labels.COUNT, dtype=np.int64)}
+    loss_of = losses.create(recipe.loss, counts, model.head).to(next(model.parameters()).device)
+    updater = optim.create(recipe.optimizer, model)
 
-    def step(photos: Tensor, targets: Tensor) -> None:
+    def step(photos: Tensor, targets: Target) -> None:
         loss_of(model(photos), targets).backward()
         updater.step()
         updater.zero_grad()
@@ -291,7 +297,7 @@ def _plain_step(name: str, photos: int) -> float:
     model.normalise.memory_format = torch.contiguous_format
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     step = _step(model.to(device), recipe)
-    batch = [tensor.to(device) for tensor in _batch(recipe)]
+    batch = _batch(recipe, device)
     step(*batch)
     since = time.perf_counter()
     for _ in range(photos // BATCH):
@@ -301,22 +307,21 @@ def _plain_step(name: str, photos: int) -> float:
     return photos / (time.perf_counter() - since)
 
 
-class _DecodedEachTime(Dataset[tuple[Tensor, Tensor]]):
+class _DecodedEachTime(Dataset[tuple[Tensor, Target]]):
     def __init__(self, photos: Photos, height: int, width: int) -> None:
         self.paths = [photos.root / name for name in photos.table["photo"]]
-        codes = (photos.table[name].to_numpy() for name in labels.ATTRIBUTES)
-        self.targets = torch.from_numpy(labels.agrees(*codes))
+        self.target = target.of_table(photos.table)
         self.size = (width, height)
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, row: int) -> tuple[Tensor, Target]:
         with Image.open(self.paths[row]) as image:
             small = image.convert("RGB").resize(self.size, Image.Resampling.BILINEAR)
         if torch.rand(()) < 0.5:
             small = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return torch.from_numpy(np.array(small)), self.targets[row]
+        return torch.from_numpy(np.array(small)), self.target.take(row)
 
 
 def _tell(model: str, results: Results) -> None:

@@ -1,13 +1,11 @@
 import copy
-import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from torch import nn
 
 from maskgate.errors import MaskgateError
-from maskgate.model import network, optim
+from maskgate.model import network, optim, schedules
 from maskgate.recipe import Optimizer, Recipe, Schedule
 
 EPOCHS, UPDATES, WARMUP, LOWEST = 7, 10, 1.5, 0.02
@@ -18,7 +16,7 @@ def net() -> nn.Module:
 
 
 def made(**recipe: object) -> torch.optim.Optimizer:
-    return optim.create_optimizer(Optimizer(**{"lr": 1.0, **recipe}), net())
+    return optim.create(Optimizer(**{"lr": 1.0, **recipe}), net())
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "adamax"])
@@ -48,7 +46,7 @@ def test_optimisers_step_and_go_on_from_their_state(name: str) -> None:
     recipe = Optimizer(name=name, lr=0.01)
     first, second = net(), net()
     start = first[0].weight.detach().clone()
-    optimizer, resumed = (optim.create_optimizer(recipe, each) for each in (first, second))
+    optimizer, resumed = (optim.create(recipe, each) for each in (first, second))
     for number in range(3):
         step(first, optimizer, number)
     assert not torch.equal(start, first[0].weight)
@@ -72,250 +70,6 @@ def test_unknown_names_are_told() -> None:
         made(name="adamq")
     with pytest.raises(MaskgateError, match="second derivatives"):
         made(name="adahessian")
-    with pytest.raises(MaskgateError, match="cosinus"):
-        optim.create_schedule(Schedule(name="cosinus"), made(), 3, 10)
-
-
-# -------------------------------------------------------------------------- the schedules
-
-
-def rates(name: str, epochs: int = EPOCHS, **keys: object) -> list[float]:
-    """The learning rate of every update, the peak being 1."""
-    optimizer = made()
-    schedule = optim.create_schedule(Schedule(name=name, **keys), optimizer, epochs, UPDATES)
-    found = []
-    for update in range(epochs * UPDATES):
-        schedule.step_update(update)
-        found.append(optimizer.param_groups[0]["lr"])
-        if (update + 1) % UPDATES == 0:
-            schedule.end_epoch((update + 1) // UPDATES, 0.5)
-    return found
-
-
-def cosine(share: float, top: float = 1.0) -> float:
-    return LOWEST + (top - LOWEST) * (1 + math.cos(math.pi * share)) / 2
-
-
-def restarts(passed: float, lengths: list[float], tops: list[float]) -> float:
-    for length, top in zip(lengths, tops, strict=True):
-        if passed < length - 1e-9:
-            return cosine(passed / length, top)
-        passed -= length
-    raise AssertionError
-
-
-LENGTH = EPOCHS - WARMUP
-# The rate after so many epochs since the end of the warm-up, without the lowest one as a bound.
-FORMULAS: dict[str, tuple[str, dict[str, object], Callable[[float], float]]] = {
-    "cosine": ("cosine", {}, lambda e: cosine(e / LENGTH)),
-    "cosine, k": ("cosine", {"k_decay": 2.0}, lambda e: cosine((e / LENGTH) ** 2)),
-    "cosine, restarts": (
-        "cosine",
-        {"cycle_limit": 2, "cycle_decay": 0.5},
-        lambda e: restarts(e, [LENGTH / 2] * 2, [1, 0.5]),
-    ),
-    "cosine, longer restarts": (
-        "cosine",
-        {"cycle_limit": 2, "cycle_mul": 2.0},
-        lambda e: restarts(e, [LENGTH / 3, 2 * LENGTH / 3], [1, 1]),
-    ),
-    "cosine, shorter restarts": (
-        "cosine",
-        {"cycle_limit": 3, "cycle_mul": 0.5},
-        lambda e: restarts(e, [LENGTH * part / 7 for part in (4, 2, 1)], [1, 1, 1]),
-    ),
-    "tanh": (
-        "tanh",
-        {},
-        lambda e: LOWEST + (1 - LOWEST) * (1 - math.tanh(-7 + 10 * e / LENGTH)) / 2,
-    ),
-    "tanh, bounds": (
-        "tanh",
-        {"lb": -3.0, "ub": 2.0},
-        lambda e: LOWEST + (1 - LOWEST) * (1 - math.tanh(-3 + 5 * e / LENGTH)) / 2,
-    ),
-    "poly": ("poly", {}, lambda e: LOWEST + (1 - LOWEST) * math.sqrt(1 - e / LENGTH)),
-    "line": ("poly", {"power": 1.0}, lambda e: LOWEST + (1 - LOWEST) * (1 - e / LENGTH)),
-    "poly, k": (
-        "poly",
-        {"power": 1.0, "k_decay": 2.0},
-        lambda e: LOWEST + (1 - LOWEST) * (1 - (e / LENGTH) ** 2),
-    ),
-    "step": ("step", {"decay_epochs": 2}, lambda e: 0.1 ** (e // 2)),
-    "step, rate": (
-        "step",
-        {"decay_epochs": 1, "decay_rate": 0.5},
-        lambda e: 0.5 ** math.floor(e),
-    ),
-    "multistep": (
-        "multistep",
-        {"decay_milestones": [4, 2], "decay_rate": 0.3},
-        lambda e: 0.3 ** ((e >= 2) + (e >= 4)),
-    ),
-    "exponential": ("exponential", {"decay_rate": 0.6}, lambda e: 0.6**e),
-    "exponential, default": ("exponential", {}, lambda e: 0.9**e),
-    "constant": ("constant", {}, lambda _: 1.0),
-    "none": ("none", {}, lambda _: 1.0),
-    "wsd": (
-        "wsd",
-        {},
-        lambda e: (
-            LOWEST + (1 - LOWEST) * (1 - math.sqrt(max(0, (e - 0.8 * LENGTH) / (0.2 * LENGTH))))
-        ),
-    ),
-    "wsd, linear": (
-        "wsd",
-        {"decay_epochs": 2, "decay_fn": "linear"},
-        lambda e: LOWEST + (1 - LOWEST) * (1 - max(0, (e - LENGTH + 2) / 2)),
-    ),
-    "rsqrt": (
-        "rsqrt",
-        {"stable_timescale": 2, "decay_epochs": 1},
-        lambda e: LOWEST + ((1 + e / 2) ** -0.5 - LOWEST) * (1 - max(0, e - LENGTH + 1)),
-    ),
-    "rsqrt, default": (
-        "rsqrt",
-        {},
-        lambda e: (
-            LOWEST
-            + ((1 + e / WARMUP) ** -0.5 - LOWEST)
-            * (1 - max(0, (e - 0.8 * LENGTH) / (0.2 * LENGTH)))
-        ),
-    ),
-}
-
-
-@pytest.mark.parametrize("which", FORMULAS)
-def test_learning_rates_are_the_formula(which: str) -> None:
-    name, arguments, formula = FORMULAS[which]
-    found = rates(name, warmup_epochs=WARMUP, min_lr=LOWEST, arguments=arguments)
-    for update, rate in enumerate(found):
-        passed = update / UPDATES - WARMUP
-        wanted = update / UPDATES / WARMUP if passed < 0 else max(LOWEST, formula(passed))
-        assert rate == pytest.approx(wanted), update
-
-
-def test_every_schedule_has_a_formula_and_every_argument_a_use() -> None:
-    assert {name for name, *_ in FORMULAS.values()} | {"plateau"} == set(optim.SCHEDULES)
-    whole = {"step": {"decay_epochs": 3}, "multistep": {"decay_milestones": [3]}}
-    cycles = {"cycle_limit": 3}
-    other = {
-        "cosine": {"k_decay": 2, "cycle_limit": 2} | {"cycle_mul": 2, "cycle_decay": 0.5},
-        "tanh": {"lb": -3, "ub": 1, "cycle_limit": 2, "cycle_mul": 2, "cycle_decay": 0.5},
-        "poly": {"power": 2, "k_decay": 2, "cycle_limit": 2, "cycle_mul": 2, "cycle_decay": 0.5},
-        "step": {"decay_epochs": 2, "decay_rate": 0.5},
-        "multistep": {"decay_milestones": [2], "decay_rate": 0.5},
-        "exponential": {"decay_rate": 0.5},
-        "plateau": {"patience_epochs": 1, "decay_rate": 0.5, "cooldown_epochs": 2},
-        "wsd": {"decay_epochs": 3, "decay_fn": "linear"},
-        "rsqrt": {"decay_epochs": 3, "decay_fn": "cosine", "stable_timescale": 3},
-    }
-    for name, changes in other.items():
-        for key, value in changes.items():
-            base = whole.get(name, {}) | (cycles if key.startswith("cycle_") else {})
-            base |= {"patience_epochs": 0} if name == "plateau" and key != "patience_epochs" else {}
-            before = rates(name, arguments=base)
-            assert before != rates(name, arguments=base | {key: value}), (name, key)
-
-
-@pytest.mark.parametrize("name", optim.SCHEDULES)
-def test_every_schedule_warms_up_and_fits_one_epoch(name: str) -> None:
-    needs = {"step": {"decay_epochs": 5}, "multistep": {"decay_milestones": [5]}}
-    found = rates(name, warmup_epochs=2, arguments=needs.get(name, {}))
-    assert found[:20] == pytest.approx([update / 20 for update in range(20)])
-    assert found[20] == pytest.approx(1)
-    assert len(rates(name, epochs=1, arguments=needs.get(name, {}))) == UPDATES
-
-
-@pytest.mark.parametrize("name", ["cosine", "tanh", "poly", "wsd", "rsqrt"])
-def test_past_the_end_the_lowest_rate_stays(name: str) -> None:
-    cycles = {} if name in ("wsd", "rsqrt") else {"cycle_limit": 3, "cycle_mul": 0.5}
-    optimizer = made()
-    recipe = Schedule(name=name, min_lr=LOWEST, arguments=cycles)
-    schedule = optim.create_schedule(recipe, optimizer, EPOCHS, UPDATES)
-    for update in (EPOCHS * UPDATES, 10 * EPOCHS * UPDATES):
-        schedule.step_update(update)
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(LOWEST)
-
-
-def test_the_lowest_rate_holds_for_all() -> None:
-    for name, arguments in {
-        "step": {"decay_epochs": 1},
-        "multistep": {"decay_milestones": [1, 2]},
-        "exponential": {"decay_rate": 0.1},
-        "plateau": {"patience_epochs": 0},
-    }.items():
-        assert min(rates(name, min_lr=0.3, arguments=arguments)) == pytest.approx(0.3), name
-
-
-def test_unknown_arguments_are_told_with_the_known_ones() -> None:
-    for name, arguments, told in (
-        ("step", {"decay_epoch": 3}, "step: no argument decay_epoch; it takes decay_epochs, decay"),
-        ("none", {"decay_epochs": 3}, "none: no argument decay_epochs; it takes none"),
-        ("step", {}, "step: decay_epochs must be given; write schedule.arguments.decay_epochs"),
-        ("step", {"decay_epochs": 0}, "decay_epochs must be more than 0"),
-        ("cosine", {"cycle_limit": 0}, "cycle_limit must be at least 1"),
-        ("wsd", {"decay_fn": "cos"}, "Invalid decay_fn"),
-    ):
-        with pytest.raises(MaskgateError, match=told):
-            optim.create_schedule(Schedule(name=name, arguments=arguments), made(), 3, 10)
-
-
-SCORES = [0.1, 0.3, 0.3, 0.2, 0.25, 0.3, 0.31, 0.2, 0.1, 0.1, 0.1, 0.1, 0.4, 0.3, 0.3, 0.3]
-
-
-@pytest.mark.parametrize("cooldown", [0, 2])
-def test_plateau_is_torchs(cooldown: int) -> None:
-    told = {"patience_epochs": 1, "decay_rate": 0.5, "cooldown_epochs": cooldown}
-    ours, theirs = made(), made()
-    schedule = optim.create_schedule(
-        Schedule(name="plateau", arguments=told, min_lr=0.1), ours, len(SCORES), 10
-    )
-    naive = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        theirs, "max", factor=0.5, patience=1, cooldown=cooldown, min_lr=0.1
-    )
-    seen = set()
-    for epoch, score in enumerate(SCORES, 1):
-        schedule.end_epoch(epoch, score)
-        naive.step(score)
-        schedule.step_update(epoch * 10)
-        assert ours.param_groups[0]["lr"] == theirs.param_groups[0]["lr"], epoch
-        seen.add(ours.param_groups[0]["lr"])
-    assert len(seen) > 2
-
-
-@pytest.mark.parametrize("killed", range(1, len(SCORES)))
-def test_plateau_goes_on_where_it_was(killed: int) -> None:
-    recipe = Schedule(
-        name="plateau", arguments={"patience_epochs": 2, "cooldown_epochs": 1}, warmup_epochs=1
-    )
-
-    def run(schedule: optim.Schedule, first: int, last: int) -> list[float]:
-        found = []
-        for epoch in range(first, last):
-            schedule.step_update(epoch * 10)
-            found.append(schedule.course.optimizer.param_groups[0]["lr"])
-            schedule.end_epoch(epoch + 1, SCORES[epoch])
-        return found
-
-    def create() -> optim.Schedule:
-        return optim.create_schedule(recipe, made(), len(SCORES), 10)
-
-    whole, first, second = create(), create(), create()
-    found = run(first, 0, killed)
-    second.course.optimizer.load_state_dict(first.course.optimizer.state_dict())
-    second.load_state_dict(first.state_dict())
-    assert run(whole, 0, len(SCORES)) == found + run(second, killed, len(SCORES))
-    assert len(set(run(create(), 0, len(SCORES)))) > 2
-
-
-@pytest.mark.parametrize("name", sorted({*optim.SCHEDULES} - {"plateau"}))
-def test_other_schedules_keep_nothing(name: str) -> None:
-    needs = {"step": {"decay_epochs": 5}, "multistep": {"decay_milestones": [5]}}
-    recipe = Schedule(name=name, arguments=needs.get(name, {}))
-    schedule = optim.create_schedule(recipe, made(), EPOCHS, UPDATES)
-    schedule.step_update(30)
-    assert schedule.state_dict() == {}
 
 
 # ----------------------------------------------------------------- a rate for each layer
@@ -342,8 +96,8 @@ def by_parameter(
 
 def test_layers_nearer_the_photo_learn_slower() -> None:
     model = create(backbone="resnet18", hidden=8)
-    optimizer = optim.create_optimizer(Optimizer(lr=1.0, layer_decay=0.5), model)
-    schedule = optim.create_schedule(Schedule(name="constant"), optimizer, 2, 5)
+    optimizer = optim.create(Optimizer(lr=1.0, layer_decay=0.5), model)
+    schedule = schedules.create(Schedule(name="constant"), optimizer, 2, 5)
     schedule.step_update(5)
     found = by_parameter(model, optimizer)
     blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)]
@@ -357,8 +111,8 @@ def test_layers_nearer_the_photo_learn_slower() -> None:
 
 def test_both_backbones_have_their_layers() -> None:
     model = create(backbone="test_resnet", beside="test_vit")
-    optimizer = optim.create_optimizer(Optimizer(lr=1.0, layer_decay=0.5), model)
-    schedule = optim.create_schedule(Schedule(name="plateau", min_lr=0.6), optimizer, 2, 5)
+    optimizer = optim.create(Optimizer(lr=1.0, layer_decay=0.5), model)
+    schedule = schedules.create(Schedule(name="plateau", min_lr=0.6), optimizer, 2, 5)
     schedule.step_update(0)
     found = by_parameter(model, optimizer)
     for number in (0, 1):
@@ -370,8 +124,8 @@ def test_both_backbones_have_their_layers() -> None:
 
 def test_without_layer_decay_all_learn_alike_and_the_same_is_decayed() -> None:
     model = create(backbone="test_vit")
-    plain = by_parameter(model, optim.create_optimizer(Optimizer(lr=1.0), model))
-    scaled = by_parameter(model, optim.create_optimizer(Optimizer(lr=1.0, layer_decay=0.9), model))
+    plain = by_parameter(model, optim.create(Optimizer(lr=1.0), model))
+    scaled = by_parameter(model, optim.create(Optimizer(lr=1.0, layer_decay=0.9), model))
     assert {lr for lr, _ in plain.values()} == {1.0}
     assert {name: decay for name, (_, decay) in plain.items()} == {
         name: decay for name, (_, decay) in scaled.items()
@@ -381,14 +135,14 @@ def test_without_layer_decay_all_learn_alike_and_the_same_is_decayed() -> None:
 def test_a_backbone_that_does_not_tell_its_layers_is_refused() -> None:
     model = nn.ModuleDict({"backbone": net()})
     with pytest.raises(MaskgateError, match="Sequential does not tell its layers"):
-        optim.create_optimizer(Optimizer(layer_decay=0.9), model)
+        optim.create(Optimizer(layer_decay=0.9), model)
 
 
 def test_the_lowest_rate_is_scaled_by_layer() -> None:
     model = create(backbone="test_resnet")
-    optimizer = optim.create_optimizer(Optimizer(lr=1.0, layer_decay=0.5), model)
+    optimizer = optim.create(Optimizer(lr=1.0, layer_decay=0.5), model)
     recipe = Schedule(name="step", min_lr=0.1, arguments={"decay_epochs": 1, "decay_rate": 0.01})
-    schedule = optim.create_schedule(recipe, optimizer, 3, 5)
+    schedule = schedules.create(recipe, optimizer, 3, 5)
     schedule.step_update(10)
     for group in optimizer.param_groups:
         assert group["lr"] == pytest.approx(0.1 * group.get("lr_scale", 1.0))

@@ -15,14 +15,17 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 
-from maskgate import files
+from maskgate import files, recipe, system
+from maskgate.ensemble import COMBINATIONS
 from maskgate.images.mixing import MIXES
 from maskgate.images.sampling import SAMPLERS
 from maskgate.images.transforms import TRANSFORMS
+from maskgate.model.averages import AVERAGES
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
-from maskgate.model.optim import SCHEDULES
-from maskgate.recipe import Recipe, shipped
+from maskgate.model.schedules import SCHEDULES
+from maskgate.recipe import Recipe
+from maskgate.system import System
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ TABLES: Final = (
     Names("augment", TRANSFORMS, ("geometry",)),
     Names("sampling", SAMPLERS, ("rows", "table", "random")),
     Names("mixing", MIXES),
-    Names("loss", LOSSES),
+    Names("loss", LOSSES, ("counts", "head")),
     Names("model.head", HEADS, ("features",)),
     Names("schedule", SCHEDULES, ("course",)),
+    Names("training.average", AVERAGES, ("network",)),
+    Names("combine", COMBINATIONS, ("voices",)),
 )
 
 _INTRODUCTION = """\
@@ -62,6 +67,20 @@ nothing after the `=` means `null`:
 Where the value is a name with its arguments, the arguments stand beside the name:
 `{name: affine, degrees: 10}`. Names and arguments are listed at the end; unknown ones are refused
 before anything is trained."""
+
+_SYSTEMS = """\
+## Systems
+
+A system is a YAML file that lists several models, its members, and how their answers become one.
+`maskgate train` takes it as it takes a recipe: every member is trained as a run of its own in
+`members` of the system's run folder, on the same folds, and what they say of the validated photos
+is combined and scored. Changes on the command line go to every member, except those of `folds`,
+`members` and `combine`, which are the system's own. Where a recipe and a system ship under one
+name, as `s1`, the name alone is the recipe and `systems/s1` the system:
+
+    maskgate train systems/s1-small PEOPLE training.epochs=3 members.0.weight=2
+
+All else may be run on a system as on a recipe: `report`, `runs`, `compare`, `predict`, `submit`."""
 
 
 # ---------------------------------------------------------------------------- the schema
@@ -210,9 +229,9 @@ def purpose(make: Callable[..., object]) -> str:
     return line
 
 
-def recipes() -> dict[str, str]:
-    """The shipped recipes by file name, each with its first line, a comment."""
-    paths = sorted(shipped().glob("*.yaml"))
+def first_lines(folder: Path) -> dict[str, str]:
+    """The YAML files of a folder by name, each with its first line, a comment."""
+    paths = sorted(folder.glob("*.yaml"))
     return {path.name: path.read_text("utf-8").partition("\n")[0].lstrip("# ") for path in paths}
 
 
@@ -221,18 +240,30 @@ def recipes() -> dict[str, str]:
 
 def page() -> str:
     """The whole of docs/recipe.md."""
-    parts = [_INTRODUCTION, "## Shipped recipes"]
-    shown = [(f"[{Path(name).stem}](../recipes/{name})", told) for name, told in recipes().items()]
-    parts.append(_table(("recipe", "what it is"), shown))
+    parts = [_INTRODUCTION, "## Shipped recipes", _shipped("recipe", recipe.shipped())]
     for section in sections():
-        parts.append(f"## {section.path or 'At the top'}\n\n{section.purpose}")
-        rows = [(f"`{key.path}`", key.holds, key.default, key.purpose) for key in section.keys]
-        parts.append(_table(("key", "value", "default", "what it is"), rows))
+        parts += [f"## {section.path or 'At the top'}\n\n{section.purpose}", _keys(section)]
+    parts += [_SYSTEMS, "### Shipped systems", _shipped("system", system.shipped())]
+    for section in sections(System):
+        if section.path != "folds":  # a recipe's own
+            parts += [f"### {section.path or 'Keys of a system'}\n\n{section.purpose}"]
+            parts += [_keys(section)]
     for names in TABLES:
         parts.append(f"## Names for `{names.key}`")
         told = [(f"`{e.name}`", ", ".join(e.arguments), e.purpose) for e in entries(names)]
         parts.append(_table(("name", "arguments: defaults", "what it does"), told))
     return "\n\n".join(parts) + "\n"
+
+
+def _shipped(kind: str, folder: Path) -> str:
+    files = first_lines(folder).items()
+    rows = [(f"[{Path(name).stem}](../{kind}s/{name})", told) for name, told in files]
+    return _table((kind, "what it is"), rows)
+
+
+def _keys(section: Section) -> str:
+    rows = [(f"`{key.path}`", key.holds, key.default, key.purpose) for key in section.keys]
+    return _table(("key", "value", "default", "what it is"), rows)
 
 
 def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -13,11 +13,11 @@ from maskgate.images import cache, sampling
 from maskgate.images.loader import Loader
 from maskgate.images.mixing import Mixing
 from maskgate.images.transforms import Augment
-from maskgate.model import losses, network, optim
+from maskgate.model import averages, losses, network, optim, schedules
 from maskgate.model.network import Network
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.training import averages, start
+from maskgate.training import start
 from maskgate.training.fit import Fit, Task
 from maskgate.training.prepare import Order, Prepared
 
@@ -34,8 +34,8 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         losses.check_use(losses.create(recipe.loss, ones, model.head), model.head)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
-        optimizer = optim.create_optimizer(recipe.optimizer, model)
-        optim.create_schedule(recipe.schedule, optimizer, recipe.training.epochs, 1)
+        optimizer = optim.create(recipe.optimizer, model)
+        schedules.create(recipe.schedule, optimizer, recipe.training.epochs, 1)
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
 

@@ -19,12 +19,12 @@ from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
 from maskgate.images.target import counts
-from maskgate.model import losses, optim
+from maskgate.model import averages, losses, optim, schedules
 from maskgate.model.network import Network
 from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.training import averages, checkpoint, validation
+from maskgate.training import checkpoint, validation
 from maskgate.training.processes import on_main
 from maskgate.training.update import Updater, is_out_of_memory
 from maskgate.training.validation import Probabilities
@@ -108,8 +108,8 @@ class Fit:
         self.at_once = recipe.training.validation_batch_size
         self.size = min(recipe.training.batch_size, len(task.training))
         loss = losses.create(recipe.loss, counts(task.taught.iloc[task.training]), network.head)
-        optimizer = optim.create_optimizer(recipe.optimizer, network)
-        self.schedule = optim.create_schedule(
+        optimizer = optim.create(recipe.optimizer, network)
+        self.schedule = schedules.create(
             recipe.schedule,
             optimizer,
             recipe.training.epochs + recipe.training.validation_epochs,
@@ -150,7 +150,7 @@ class Fit:
 
     def batches(self) -> Iterator[tuple[Tensor, Any]]:
         """This process's shares of the batches that are left of an epoch's training photos."""
-        return iter(self._loader(self.task.training))
+        return iter(self._loader(self._batches(self.task.training, self.state.epoch)))
 
     def _select(self, last: Probabilities | None) -> tuple[Probabilities, Probabilities]:
         """Go back to the epoch selected; probabilities of that one and of the last."""
@@ -168,7 +168,8 @@ class Fit:
         losses.tell_progress(self.updater.loss, state.epoch / self.recipe.training.epochs)
         self.updater.begin(frozen=state.epoch < self.recipe.training.freeze_epochs)
         since = saved = time.monotonic()
-        for photos, target in self._shown(self._loader(rows)):
+        batches = self._batches(rows, state.epoch)
+        for photos, target in self._shown(self._loader(batches), len(batches)):
             self._update(photos, target)
             now = time.monotonic()
             if on_main(accelerator, lambda: now - saved > self.checkpoint_seconds):  # noqa: B023
@@ -307,9 +308,9 @@ class Fit:
         order = sampling.epoch_order(self.recipe.sampling, rows, self.task.taught, *place)
         return sampling.batches(order, self.size)[: self.task.updates]
 
-    def _loader(self, rows: Rows) -> Any:
+    def _loader(self, batches: list[Rows]) -> Any:
         return self.task.loader.training(
-            self._batches(rows, self.state.epoch),
+            batches,
             self.state.update,
             self.accelerator.process_index,
             self.accelerator.num_processes,
@@ -324,14 +325,14 @@ class Fit:
             return value
         return float(sum(gather_object([value])))
 
-    def _shown(self, loader: Any) -> Iterator[tuple[Tensor, Any]]:
+    def _shown(self, loader: Any, updates: int) -> Iterator[tuple[Tensor, Any]]:
         if not self.accelerator.is_main_process:
             return iter(loader)
         wanted, state = self.recipe.training, self.state
         what = f"fold {self.task.fold}, epoch {state.epoch + 1}/{wanted.epochs}"
         if state.validated is not None:
             what = f"fold {self.task.fold}, validation photos, {state.unvalidated + 1}"
-        return track(loader, what, state.update + len(loader), state.update)
+        return track(loader, what, updates, state.update)
 
     def _save(self) -> None:
         state = self.state

@@ -1,0 +1,333 @@
+"""The learning rate over time, by the name in a recipe's `schedule`: timm's."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from timm import scheduler as timm_schedules
+from timm.scheduler.scheduler import Scheduler
+from timm.scheduler.wsd_lr import WSDLRScheduler
+from torch.optim import Optimizer
+
+from maskgate.config import lookup
+from maskgate.errors import MaskgateError, listed
+from maskgate.recipe import Schedule as ScheduleRecipe
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a schedule goes over: an optimiser, and updates after those of the warm-up.
+
+    Epochs in a schedule's arguments are counted from the end of the warm-up.
+    """
+
+    optimizer: Optimizer
+    epochs: float  # without the warm-up
+    warmup_epochs: float
+    updates_per_epoch: int
+    min_lr: float
+
+    @property
+    def updates(self) -> float:
+        return self.epochs * self.updates_per_epoch
+
+    @property
+    def warmup(self) -> float:
+        return self.warmup_epochs * self.updates_per_epoch
+
+    @property
+    def timm(self) -> dict[str, Any]:
+        """What all of timm's schedules are told."""
+        return {"warmup_t": self.warmup, "warmup_lr_init": 0.0, "t_in_epochs": False}
+
+
+class Schedule(Protocol):
+    """Sets the learning rates of an optimiser; each group's is scaled by its `lr_scale`."""
+
+    def step_update(self, updates: int) -> None:
+        """Before an update, after so many of them since training began."""
+
+    def end_epoch(self, epochs: int, score: float | None) -> None:
+        """After so many epochs since training began, the last of them with this macro F1."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is not a function of the number of updates: numbers, for a checkpoint."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on as the schedule whose state it is."""
+
+
+class ByUpdates:
+    """One of timm's schedules: the learning rate is a function of the number of updates."""
+
+    def __init__(self, course: Course, schedule: Scheduler) -> None:
+        self.course, self.schedule = course, schedule
+
+    def step_update(self, updates: int) -> None:
+        # Past the end nothing changes any more; timm's cycles would have no number there.
+        self.schedule.step_update(min(updates, self.course.warmup + self.course.updates))
+        if updates >= self.course.warmup:  # not all of timm's know a lowest rate
+            for group in self.course.optimizer.param_groups:
+                lowest = self.course.min_lr * group.get("lr_scale", 1.0)
+                group["lr"] = max(group["lr"], lowest)
+
+    def end_epoch(self, epochs: int, score: float | None) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+class Plateau:
+    """torch's ReduceLROnPlateau on the validation macro F1, with all its state in a checkpoint.
+
+    timm's keeps the best score alone, and forgets what it has waited for so far.
+    """
+
+    def __init__(
+        self, course: Course, patience: int, rate: float, threshold: float, cooldown: int
+    ) -> None:
+        self.course, self.patience, self.rate = course, patience, rate
+        self.threshold, self.cooldown = threshold, cooldown
+        self.base = [group["lr"] for group in course.optimizer.param_groups]
+        self.best: float | None = None
+        self.worse = self.resting = self.falls = 0
+        self.step_update(0)
+
+    def step_update(self, updates: int) -> None:
+        course = self.course
+        rising = updates < course.warmup
+        for group, base in zip(course.optimizer.param_groups, self.base, strict=True):
+            fallen = max(base * self.rate**self.falls, course.min_lr)
+            rate = base * updates / course.warmup if rising else fallen
+            group["lr"] = rate * group.get("lr_scale", 1.0)
+
+    def end_epoch(self, epochs: int, score: float | None) -> None:
+        if score is None or epochs <= self.course.warmup_epochs:
+            return
+        if self.best is None or score > self.best * (1 + self.threshold):
+            self.best, self.worse = score, 0
+        else:
+            self.worse += 1
+        if self.resting:
+            self.resting, self.worse = self.resting - 1, 0
+        if self.worse > self.patience:
+            self.falls, self.worse, self.resting = self.falls + 1, 0, self.cooldown
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("best", "worse", "resting", "falls")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def _cycles(course: Course, limit: int, mul: float, decay: float) -> dict[str, Any]:
+    """What timm's schedules with restarts are told: the cycles fill the course together."""
+    if limit < 1 or mul <= 0:
+        raise ValueError("cycle_limit must be at least 1 and cycle_mul more than 0")
+    share = sum(mul**number for number in range(limit))
+    return course.timm | {
+        "t_initial": course.updates / share,
+        "lr_min": course.min_lr,
+        "cycle_mul": mul,
+        "cycle_decay": decay,
+        "cycle_limit": limit,
+        "warmup_prefix": True,
+    }
+
+
+def _cosine(
+    course: Course,
+    cycle_limit: int = 1,
+    cycle_mul: float = 1.0,
+    cycle_decay: float = 1.0,
+    k_decay: float = 1.0,
+) -> Schedule:
+    """Half a cosine down to `min_lr`; `cycle_limit` of them with restarts fill the epochs.
+
+    Each is `cycle_mul` times as long and `cycle_decay` times as high as the one before (Loshchilov
+    and Hutter 2017); `k_decay` above 1 keeps the rate high for longer (Zhang and Li 2020).
+    """
+    told = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    made = timm_schedules.CosineLRScheduler(course.optimizer, k_decay=k_decay, **told)
+    return ByUpdates(course, made)
+
+
+def _tanh(
+    course: Course,
+    lb: float = -7.0,
+    ub: float = 3.0,
+    cycle_limit: int = 1,
+    cycle_mul: float = 1.0,
+    cycle_decay: float = 1.0,
+) -> Schedule:
+    """A hyperbolic tangent from `lb` to `ub`, down to `min_lr`; cycles as those of `cosine`.
+
+    Hsueh et al. 2019.
+    """
+    told = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    return ByUpdates(course, timm_schedules.TanhLRScheduler(course.optimizer, lb=lb, ub=ub, **told))
+
+
+def _poly(
+    course: Course,
+    power: float = 0.5,
+    cycle_limit: int = 1,
+    cycle_mul: float = 1.0,
+    cycle_decay: float = 1.0,
+    k_decay: float = 1.0,
+) -> Schedule:
+    """What is left of the epochs to the `power` (1: a line), down to `min_lr`; else as `cosine`."""
+    told = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    made = timm_schedules.PolyLRScheduler(course.optimizer, power=power, k_decay=k_decay, **told)
+    return ByUpdates(course, made)
+
+
+def _steps(course: Course, updates: float, rate: float) -> Schedule:
+    made = timm_schedules.StepLRScheduler(
+        course.optimizer, decay_t=updates, decay_rate=rate, warmup_prefix=True, **course.timm
+    )
+    return ByUpdates(course, made)
+
+
+def _step(course: Course, decay_epochs: float, decay_rate: float = 0.1) -> Schedule:
+    """Times `decay_rate` after every `decay_epochs` that follow the warm-up (torch's StepLR)."""
+    if decay_epochs <= 0:
+        raise ValueError("decay_epochs must be more than 0")
+    return _steps(course, decay_epochs * course.updates_per_epoch, decay_rate)
+
+
+def _multistep(
+    course: Course, decay_milestones: Sequence[float], decay_rate: float = 0.1
+) -> Schedule:
+    """Times `decay_rate` after each number of epochs in `decay_milestones` (torch's MultiStepLR).
+
+    They are counted from the end of the warm-up.
+    """
+    # timm's milestones come one update early.
+    milestones = sorted(each * course.updates_per_epoch + 1 for each in decay_milestones)
+    made = timm_schedules.MultiStepLRScheduler(
+        course.optimizer,
+        decay_t=milestones,
+        decay_rate=decay_rate,
+        warmup_prefix=True,
+        **course.timm,
+    )
+    return ByUpdates(course, made)
+
+
+def _exponential(course: Course, decay_rate: float = 0.9) -> Schedule:
+    """Times `decay_rate` an epoch, a little of it at every update (torch's ExponentialLR)."""
+    if decay_rate <= 0:
+        raise ValueError("decay_rate must be more than 0")
+    return _steps(course, 1, decay_rate ** (1 / course.updates_per_epoch))
+
+
+def _plateau(
+    course: Course,
+    patience_epochs: int = 3,
+    decay_rate: float = 0.1,
+    threshold: float = 1e-4,
+    cooldown_epochs: int = 0,
+) -> Schedule:
+    """Times `decay_rate` after more than `patience_epochs` without a better validation macro F1.
+
+    Better is by the share `threshold`; after a fall `cooldown_epochs` are not counted. All is as
+    of torch's ReduceLROnPlateau.
+    """
+    return Plateau(course, patience_epochs, decay_rate, threshold, cooldown_epochs)
+
+
+def _decays_last(course: Course, decay_epochs: float, decay_fn: str, **told: Any) -> Schedule:
+    """timm's warm-up, long stretch and decay at the end; all of it decays where it is shorter."""
+    if decay_epochs <= 0:
+        raise ValueError("decay_epochs must be more than 0")
+    share = decay_epochs / course.epochs if decay_epochs >= 1 else decay_epochs
+    made = WSDLRScheduler(
+        course.optimizer,
+        t_initial=course.updates,
+        decay_t=min(1.0, share) * course.updates,
+        lr_min=course.min_lr,
+        decay_fn=decay_fn,
+        **told,
+        **course.timm,
+    )
+    return ByUpdates(course, made)
+
+
+def _wsd(course: Course, decay_epochs: float = 0.2, decay_fn: str = "1-sqrt") -> Schedule:
+    """The full rate, then down to `min_lr` in the last `decay_epochs`, below 1 a share of them all.
+
+    `decay_fn` is `1-sqrt`, `linear`, `cosine` or `exp` (Hägele et al. 2024).
+    """
+    return _decays_last(course, decay_epochs, decay_fn)
+
+
+def _rsqrt(
+    course: Course,
+    decay_epochs: float = 0.2,
+    decay_fn: str = "linear",
+    stable_timescale: float | None = None,
+) -> Schedule:
+    """Falls as 1/√(1 + epochs/`stable_timescale`), then to `min_lr` as `wsd` does.
+
+    The time is that of the warm-up where it is not given, or an epoch (Zhai et al. 2022).
+    """
+    epochs = stable_timescale or course.warmup_epochs or 1.0
+    timescale = epochs * course.updates_per_epoch
+    return _decays_last(
+        course, decay_epochs, decay_fn, stable_fn="rsqrt", stable_timescale=timescale
+    )
+
+
+def _constant(course: Course) -> Schedule:
+    """The same learning rate after the warm-up."""
+    return _steps(course, 1, 1.0)
+
+
+SCHEDULES: Final[dict[str, Callable[..., Schedule]]] = {
+    "cosine": _cosine,
+    "step": _step,
+    "multistep": _multistep,
+    "exponential": _exponential,
+    "plateau": _plateau,
+    "poly": _poly,
+    "tanh": _tanh,
+    "wsd": _wsd,
+    "rsqrt": _rsqrt,
+    "constant": _constant,
+    "none": _constant,
+}
+
+
+def create(
+    recipe: ScheduleRecipe, optimizer: Optimizer, epochs: int, updates_per_epoch: int
+) -> Schedule:
+    """The schedule of a recipe. Raises MaskgateError for an unknown name or argument."""
+    make = lookup("schedule", recipe.name, SCHEDULES)
+    known = dict(list(inspect.signature(make).parameters.items())[1:])
+    unknown = [name for name in recipe.arguments if name not in known]
+    if unknown:
+        takes = f"it takes {listed(list(known))}" if known else "it takes none"
+        raise MaskgateError(f"schedule {recipe.name}: no argument {listed(unknown)}; {takes}")
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in recipe.arguments:
+            raise MaskgateError(
+                f"schedule {recipe.name}: {name} must be given; write schedule.arguments.{name}=…"
+            )
+    course = Course(
+        optimizer,
+        epochs - recipe.warmup_epochs,
+        recipe.warmup_epochs,
+        updates_per_epoch,
+        recipe.min_lr,
+    )
+    try:
+        return make(course, **recipe.arguments)
+    except (TypeError, ValueError, AssertionError, ZeroDivisionError) as error:
+        told = str(error) or "an argument is out of range"
+        raise MaskgateError(f"schedule {recipe.name}: {told}; see docs/recipe.md") from error
