@@ -12,6 +12,7 @@ from maskgate.config import Named, lookup
 from maskgate.errors import MaskgateError
 
 Floats = npt.NDArray[np.floating]
+_TIE: Final = 1e-6  # shares of the votes that differ by less are even
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,19 @@ def soft_vote(voices: Sequence[Voice]) -> Floats:
 def hard_vote(voices: Sequence[Voice]) -> Floats:
     """Each member votes for its likeliest class, with its weight (S0, S3, S4).
 
-    The probabilities are shares of the votes; a hundredth of them is the members' mean, which
-    breaks ties.
+    The probabilities are shares of the votes; at most a hundredth of them is the members' mean,
+    which breaks ties and nothing but ties.
     """
-    votes = [
-        Voice(np.eye(labels.COUNT)[voice.probabilities.argmax(1)], voice.knows, voice.weight)
-        for voice in voices
-    ]
-    return 0.99 * soft_vote(votes) + 0.01 * soft_vote(voices)
+    votes = soft_vote(
+        [
+            Voice(np.eye(labels.COUNT)[voice.probabilities.argmax(1)], voice.knows, voice.weight)
+            for voice in voices
+        ]
+    )
+    leads = np.diff(np.sort(votes, axis=1), axis=1)
+    least = np.where(leads > _TIE, leads, 1.0).min(axis=1, keepdims=True)
+    share = np.minimum(0.01, least / 4)
+    return (1 - share) * votes + share * soft_vote(voices)
 
 
 def attributes(voices: Sequence[Voice]) -> Floats:

@@ -1,6 +1,6 @@
 """Probabilities and attributes of photos, from a trained run."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,11 +29,17 @@ class Predictor:
         self.networks = [model.to(self.device).eval() for model in networks]
         self.geometry = geometry
 
+    @property
+    def knows(self) -> tuple[str, ...]:
+        """The attributes that the model tells; the others are all as likely."""
+        return self.networks[0].head.knows
+
     def predict(self, paths: Iterable[str | Path], skip_faulty: bool = False) -> pd.DataFrame:
         """One row a photo: `photo`, its `mask`, `gender`, `age_band` in words, each with its
         probability, `label` 0–17 and the probabilities p00…p17.
 
-        Raises MaskgateError that names all unreadable photos, unless they are to be skipped.
+        What the model does not know is left empty. Raises MaskgateError that names all unreadable
+        photos, unless they are to be skipped.
         """
         photos = [Path(path) for path in paths]
         probabilities, faults = self.probabilities(photos)
@@ -44,7 +50,7 @@ class Predictor:
                 " leave them out with --skip-faulty"
             )
         kept = [row for row in range(len(photos)) if row not in faults]
-        return described([str(photos[row]) for row in kept], probabilities[kept])
+        return described([str(photos[row]) for row in kept], probabilities[kept], self.knows)
 
     def probabilities(
         self, photos: Sequence[Path | bytes]
@@ -94,13 +100,18 @@ class Predictor:
         return mean.float().cpu().numpy()
 
 
-def described(photos: Sequence[str], probabilities: npt.NDArray[np.float32]) -> pd.DataFrame:
-    """The rows of `Predictor.predict` from probabilities (N, 18)."""
+def described(
+    photos: Sequence[str],
+    probabilities: npt.NDArray[np.float32],
+    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+) -> pd.DataFrame:
+    """The rows of `Predictor.predict` from probabilities (N, 18) of a model that knows these."""
     columns: dict[str, object] = {"photo": list(photos)}
     for name, part in labels.marginals(probabilities).items():
-        columns[name] = np.array(labels.ATTRIBUTES[name])[part.argmax(1)]
-        columns[f"{name}_probability"] = part.max(1).clip(max=1)
-    columns["label"] = probabilities.argmax(1)
+        told = np.array(labels.ATTRIBUTES[name])[part.argmax(1)]
+        columns[name] = told if name in knows else ""
+        columns[f"{name}_probability"] = part.max(1).clip(max=1) if name in knows else np.nan
+    columns["label"] = probabilities.argmax(1) if set(labels.ATTRIBUTES) <= set(knows) else pd.NA
     whole = pd.DataFrame(probabilities, columns=runs.PROBABILITIES)
     return pd.concat([pd.DataFrame(columns), whole], axis=1)
 
@@ -111,15 +122,19 @@ class Ensemble(Predictor):
     def __init__(self, members: Sequence[tuple[Predictor, float]], combination: Named) -> None:
         self.members, self.combination = members, combination
 
+    @property
+    def knows(self) -> tuple[str, ...]:
+        return tuple(n for n in labels.ATTRIBUTES if any(n in m.knows for m, _ in self.members))
+
     def probabilities(
         self, photos: Sequence[Path | bytes]
     ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-        """As a Predictor's; a photo that one member cannot read, none is asked about."""
+        """As a Predictor's; the row of a photo that one member cannot read is NaN."""
         voices: list[Voice] = []
         faults: dict[int, str] = {}
         for member, weight in self.members:
             probabilities, unread = member.probabilities(photos)
-            voices.append(Voice(probabilities, member.networks[0].head.knows, weight))
+            voices.append(Voice(probabilities, member.knows, weight))
             faults |= unread
         combined = ensemble.combine(self.combination, voices).astype(np.float32)
         combined[list(faults)] = np.nan

@@ -121,9 +121,10 @@ class Run:
         return [Run(self.path / "members" / member.name) for member in self.system().members]
 
     def settings(self) -> dict[str, Any]:
-        """All keys of the recipe, or of the system, with their values."""
-        settings = self.system() if self.is_system else self.recipe()
-        return settings.model_dump(mode="json")
+        """All keys of the recipe, or of the system and its members, with their values."""
+        if self.is_system:
+            return self.system().settings()
+        return self.recipe().model_dump(mode="json")
 
     def status(self) -> dict[str, Any]:
         """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished."""
@@ -189,6 +190,17 @@ def open_run(path: str | Path, finished: bool = True) -> Run:
         run = _only_run(run.path)
     if finished and not run.status().get("finished"):
         raise MaskgateError(f"{run.path}: the run is unfinished; repeat the command that began it")
+    return run
+
+
+def open_model(path: str | Path) -> Run:
+    """As `open_run`, of a single model; raises MaskgateError for a system's run as well."""
+    run = open_run(path)
+    if run.is_system:
+        raise MaskgateError(
+            f"{run.path}: the run of a system, which is no single model; give the run of one of"
+            f" its members, such as {run.members()[0].path}"
+        )
     return run
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from maskgate import files, predict
+from maskgate import files, labels, predict
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError, listed
 
@@ -16,6 +16,11 @@ def submit(model: Path, data: Path, out: Path) -> int:
     files.check_target(out)
     images, rows = layouts.read_eval(data)
     predictor = predict.load(model)
+    if missing := [name for name in labels.ATTRIBUTES if name not in predictor.knows]:
+        told = listed(missing).replace("_", " ")
+        raise MaskgateError(
+            f"{model}: knows nothing of {told}; give a run that knows all, or a system's"
+        )
     probabilities, faults = predictor.probabilities([images / name for name in rows["ImageID"]])
     if faults:
         told = listed([f"{rows['ImageID'].iloc[row]} ({why})" for row, why in faults.items()])

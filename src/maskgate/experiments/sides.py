@@ -22,8 +22,8 @@ class Entry:
     """A finished, validated run as a comparison needs it; its rows in the order of `photo`."""
 
     run: Run
-    recipe: dict[str, Any]  # without its seed
-    seed: int
+    recipe: dict[str, Any]  # or system, without its seed
+    seed: int  # of a system, that of its first member
     truth: str
     results: dict[str, Any]
     fold: "pd.Series[int]"  # of each person
@@ -142,8 +142,7 @@ def _read(run: Run) -> Entry:
             f"{run.path}: trained on all photos, so that there is no validation to compare; give"
             " a run of the recipe with folds.kind: kfold or holdout"
         )
-    recipe = run.recipe().model_dump(mode="json")
-    seed = int(recipe.pop("seed"))
+    recipe, seed = _without_seed(run.settings())
     photos = run.photos()
     table, probabilities = run.oof()
     order = np.argsort(table["photo"].to_numpy(str), kind="stable")
@@ -157,6 +156,20 @@ def _read(run: Run) -> Entry:
         table=table.iloc[order].reset_index(drop=True),
         probabilities=probabilities[order],
     )
+
+
+def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """The settings of a recipe or a system without their seed, and that seed.
+
+    The members of a system keep how far their seeds lie from the first one's: whether they are
+    the same belongs to the system.
+    """
+    members = settings.get("members")
+    if members is None:
+        return {key: value for key, value in settings.items() if key != "seed"}, settings["seed"]
+    seed: int = next(iter(members.values()))["seed"]
+    apart = {name: keys | {"seed": keys["seed"] - seed} for name, keys in members.items()}
+    return settings | {"members": apart}, seed
 
 
 # ------------------------------------------------------------------- what must be alike

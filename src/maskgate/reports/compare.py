@@ -116,6 +116,9 @@ def differs(found: Comparisons, side: Side) -> str:
     """What a side's recipe has and the reference's has not, as `key.sub=value, …`."""
     if side is found.sides[0]:
         return "the reference"
+    kinds = ["members" in each.recipe for each in (found.sides[0], side)]
+    if kinds[0] != kinds[1]:
+        return "a system" if kinds[1] else "a single recipe"
     return ", ".join(differences(found.sides[0].recipe, side.recipe))
 
 

@@ -18,7 +18,7 @@ def show(folder: Path) -> None:
         raise MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
     found.sort(key=_started)
     table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
-    first: dict[str, dict[str, Any]] = {}
+    first: dict[tuple[str, bool], dict[str, Any]] = {}
     for run in found:
         try:
             status, resolved = run.status(), run.settings()
@@ -26,12 +26,12 @@ def show(folder: Path) -> None:
         except MaskgateError as error:
             table.add_row(run.path.name, "damaged", str(error))
             continue
-        base = first.setdefault(status["recipe"], resolved)
+        base = first.setdefault((status["recipe"], run.is_system), resolved)
         changes = ", ".join(differences(base, resolved)) or "–"
         seconds = status.get("seconds")
         table.add_row(
             run.path.name,
-            status["recipe"],
+            f"{status['recipe']} (system)" if run.is_system else status["recipe"],
             changes,
             score,
             str(status["people"]),
@@ -54,7 +54,11 @@ def _score(run: Run) -> str:
     if not results["validated"]:
         return "not validated"
     score = str(metrics.read_score(results["score"]))
-    return score if results["score_of"] == metrics.ALL_CLASSES else f"{score} {results['score_of']}"
+    if results["score_of"] != metrics.ALL_CLASSES:
+        score += f" {results['score_of']}"
+    if epochs := results.get("unvalidated_epochs"):
+        score += f", before {epochs} epoch{'' if epochs == 1 else 's'} unvalidated"
+    return score
 
 
 def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

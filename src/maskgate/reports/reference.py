@@ -116,7 +116,7 @@ def _sections(path: str, part: dict[str, Any], known: dict[str, Any]) -> list[Se
     for name, field in part["properties"].items():
         place = f"{path}.{name}".lstrip(".")
         below = _section_in(field, known)
-        default = "" if below else _default(field)
+        default = "" if below and "default" in field else _default(field)
         purpose = field.get("description") or (below or {}).get("description", "")
         keys.append(Key(place, _holds(field, known), default, purpose))
         if below:

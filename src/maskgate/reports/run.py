@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from maskgate import metrics
+from maskgate import labels, metrics
+from maskgate.errors import listed
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.runs import Run
 
@@ -30,6 +31,8 @@ def write(run: Run, photos: bool = True) -> Path:
         results=results,
         photos=photos,
         parts=parts,
+        only=_only(results),
+        members=_members(run, results) if run.is_system else [],
         confusions=[_cells(part["confusion"]) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
         did=None if run.is_system else did.told(run.recipe(), status),
@@ -46,6 +49,32 @@ def _parts(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Title and scores of each attribute known, and of the 18 classes where photos know all."""
     parts = [(name.replace("_", " "), part) for name, part in results["attributes"].items()]
     return parts + ([("18 classes", results)] if results["fully_labelled"] else [])
+
+
+def _only(results: dict[str, Any]) -> str:
+    """The attributes that a model knows, which does not know all; else empty."""
+    knows = results.get("knows", labels.ATTRIBUTES)
+    return "" if set(knows) == set(labels.ATTRIBUTES) else listed(list(knows)).replace("_", " ")
+
+
+def _members(run: Run, results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of each member its name, its network and what it knows in words, its weight and `results`."""
+    rows = []
+    for wanted, member in zip(run.system().members, run.members(), strict=True):
+        recipe, own = member.recipe(), results["members"][wanted.name]
+        model = recipe.model
+        rows.append(
+            {
+                "name": wanted.name,
+                "network": model.backbone + (f" beside {model.beside}" if model.beside else ""),
+                "size": f"{recipe.photo.height}×{recipe.photo.width}",
+                "knows": _only(own) or "all attributes",
+                "weight": f"{wanted.weight:g}",
+                "results": own,
+                "page": member.report_file.relative_to(run.path).as_posix(),
+            }
+        )
+    return rows
 
 
 def _cells(confusion: dict[str, Any]) -> list[list[dict[str, Any]]]:
@@ -90,7 +119,9 @@ def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
 
 def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     """How many there are, cards of the worst, and what kept photos from being shown."""
-    found = mistakes.find(*run.oof())
+    table, probabilities = run.oof()
+    knows = run.metrics().get("knows", labels.ATTRIBUTES)
+    found = mistakes.find(metrics.narrowed(table, knows), probabilities)
     mistakes.write(run.mistakes_file, found)
     cards, faults = mistakes.cards(mistakes.worst(found), root)
     return {"count": len(found), "cards": cards, "faults": faults, "file": run.mistakes_file.name}

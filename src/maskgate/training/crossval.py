@@ -31,9 +31,8 @@ def train(recipe: Recipe, order: Order) -> Run:
 
     An unfinished folder is resumed, a finished one left as it is. Raises MaskgateError.
     """
-    recipe = smoked(recipe) if order.smoke else start.epochs(recipe)
-    accelerator = processes.start(recipe.training.precision)
-    try:
+    recipe = resolved(recipe, order)
+    with processes.started(recipe.training.precision) as accelerator:
         beginning.check_recipe(recipe, order.name)
         prepared = prepare(recipe, order)
         beginning.check_data(recipe, prepared, accelerator.num_processes)
@@ -47,7 +46,8 @@ def train(recipe: Recipe, order: Order) -> Run:
         processes.on_main(accelerator, lambda: folder.take(lock, run))
         try:
             if accelerator.is_main_process:
-                folder.describe(run, recipe, order, prepared, digest)
+                folder.describe(run, order, prepared, digest)
+                recipe.write(run.recipe_file)
             accelerator.wait_for_everyone()
             for number in prepared.folds:
                 _fold(number, recipe, order, prepared, run, accelerator)
@@ -57,8 +57,11 @@ def train(recipe: Recipe, order: Order) -> Run:
         finally:
             lock.release()
         return run
-    finally:
-        processes.stop(accelerator)
+
+
+def resolved(recipe: Recipe, order: Order) -> Recipe:
+    """The recipe as it is trained: smoked, or with the epochs that another run found."""
+    return smoked(recipe) if order.smoke else start.epochs(recipe)
 
 
 def smoked(recipe: Recipe) -> Recipe:

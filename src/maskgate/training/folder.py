@@ -14,7 +14,6 @@ from maskgate import files
 from maskgate.data import folds
 from maskgate.errors import MaskgateError
 from maskgate.progress import say
-from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training.prepare import Order, Prepared
 
@@ -56,7 +55,7 @@ def take(lock: FileLock, run: Run) -> None:
         ) from error
 
 
-def describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest: str) -> None:
+def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
     """Write what is known of the run before its first fold."""
     for left in run.path.rglob(".*.part"):  # of a run that was killed while writing
         left.unlink()
@@ -89,7 +88,6 @@ def describe(run: Run, recipe: Recipe, order: Order, prepared: Prepared, digest:
             twins=sorted(pairs),
             warnings=prepared.warnings,
         )
-    recipe.write(run.recipe_file)
     folds.write(run.folds_file, prepared.photos, prepared.cluster, prepared.fold)
     files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
     if len(more):

@@ -2,11 +2,12 @@
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 
@@ -51,7 +52,35 @@ def stop(accelerator: Accelerator) -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def on_main(accelerator: Accelerator, work: Callable[[], T]) -> T:
+@contextmanager
+def group() -> Iterator[PartialState]:
+    """The processes that `torchrun` started, in one process group for several trainings.
+
+    A group that is closed and opened anew may find the addresses of the one before.
+    """
+    state = PartialState(cpu=not torch.cuda.is_available())
+    try:
+        yield state
+    finally:
+        state.destroy_process_group()
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@contextmanager
+def started(precision: str) -> Iterator[Accelerator]:
+    """The accelerator of this process for one training; a `group` it is part of stays open."""
+    joined = bool(PartialState._shared_state)
+    accelerator = start(precision)
+    try:
+        yield accelerator
+    finally:
+        if joined:
+            AcceleratorState._reset_state()
+        else:
+            stop(accelerator)
+
+
+def on_main(accelerator: Accelerator | PartialState, work: Callable[[], T]) -> T:
     """What `work` returns in the main process, in every process; so too its MaskgateError."""
     if accelerator.num_processes == 1:
         return work()

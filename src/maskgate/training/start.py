@@ -17,7 +17,7 @@ def epochs(recipe: Recipe) -> Recipe:
     """
     if recipe.training.epochs_from is None:
         return recipe
-    run = runs.open_run(recipe.training.epochs_from)
+    run = runs.open_model(recipe.training.epochs_from)
     history = run.history()
     if "valid_score" not in history or history["valid_score"].isna().all():
         raise MaskgateError(
@@ -32,7 +32,7 @@ def contents(model: Model) -> list[str]:
     """Hashes of the weights a recipe's model starts from: their paths alone would not do."""
     paths = [Path(model.weights)] if model.weights is not None else []
     if model.init is not None:
-        run = runs.open_run(model.init)
+        run = runs.open_model(model.init)
         paths += [run.weights_file(fold) for fold in run.folds]
     found = []
     for path in paths:
@@ -43,7 +43,7 @@ def contents(model: Model) -> list[str]:
 
 def seen(path: Path, validated: set[str], fold: int) -> set[str]:
     """Contents of the photos that the weights of `from_run` were trained on."""
-    run = runs.open_run(path)
+    run = runs.open_model(path)
     return run.seen(_source(run, validated, fold))
 
 
@@ -54,7 +54,7 @@ def from_run(network: Network, path: Path, validated: set[str], fold: int) -> No
     trained on a photo of the people now validated on (`validated`: hashes of their photos'
     contents) is not taken; where none is left, MaskgateError.
     """
-    run = runs.open_run(path)
+    run = runs.open_model(path)
     prefix = "backbone."
     found = {
         name.removeprefix(prefix): tensor

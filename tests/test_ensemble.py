@@ -1,0 +1,139 @@
+"""Combinations, each a second, naive way."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from maskgate import ensemble, labels
+from maskgate.config import Named
+from maskgate.ensemble import Voice
+from maskgate.errors import MaskgateError
+
+ALL = tuple(labels.ATTRIBUTES)
+CODES = list(zip(*(part.tolist() for part in labels.decode(np.arange(labels.COUNT))), strict=True))
+
+
+def said(seed: int, rows: int = 40) -> np.ndarray:
+    return np.random.default_rng(seed).dirichlet(np.full(labels.COUNT, 0.3), rows)
+
+
+def combine(name: str, *voices: Voice) -> np.ndarray:
+    found = ensemble.combine(Named(name=name), voices)
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert (found >= 0).all()
+    return found
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (1, 2, 5), (0.1, 0.3, 0.7)])
+def test_a_soft_vote_is_the_weighted_mean(weights: tuple[float, ...]) -> None:
+    voices = [Voice(said(seed), ALL, weight) for seed, weight in enumerate(weights)]
+    found = combine("soft_vote", *voices)
+    for row, c in itertools.product(range(40), range(labels.COUNT)):
+        total = sum(v.weight * v.probabilities[row, c] for v in voices)
+        assert found[row, c] == pytest.approx(total / sum(weights))
+
+
+@pytest.mark.parametrize(
+    "weights", [(1, 1, 1), (1, 1), (1, 2, 5), (3, 1, 1, 1), (1, 1, 1.004), (0.1, 0.2, 0.3)]
+)
+def test_a_hard_vote_counts_votes_and_breaks_ties_by_the_mean(weights: tuple[float, ...]) -> None:
+    voices = [Voice(said(seed, 200), ALL, weight) for seed, weight in enumerate(weights)]
+    found = combine("hard_vote", *voices)
+    mean = combine("soft_vote", *voices)
+    ties = 0
+    for row in range(200):
+        votes: Counter[int] = Counter()
+        for voice in voices:
+            votes[int(voice.probabilities[row].argmax())] += voice.weight  # type: ignore[assignment]
+        most = max(votes.values())
+        leading = [c for c, count in votes.items() if most - count < 1e-9]
+        ties += len(leading) > 1
+        assert found[row].argmax() == max(leading, key=lambda c: mean[row, c])
+        for c in range(labels.COUNT):
+            assert found[row, c] == pytest.approx(votes[c] / sum(weights), abs=0.01)
+    assert ties or weights not in [(1, 1, 1), (1, 1), (3, 1, 1, 1)]
+
+
+def test_the_likeliest_on_average_does_not_outvote_a_majority() -> None:
+    sure, unsure = np.full((1, 18), 0.001), np.full((1, 18), 0.001)
+    sure[0, 5], unsure[0, 2], unsure[0, 5] = 1 - 0.017, 0.5, 1 - 0.5 - 0.016
+    voices = [Voice(sure, ALL), Voice(unsure, ALL), Voice(unsure, ALL)]
+    assert combine("soft_vote", *voices).argmax() == 5
+    assert combine("hard_vote", *voices).argmax() == 2
+
+
+def alone(name: str, seed: int, weight: float = 1.0) -> Voice:
+    """A voice that knows one attribute: the others are all as likely."""
+    own = np.random.default_rng(seed).dirichlet(np.ones(len(labels.ATTRIBUTES[name])), 40)
+    at = ALL.index(name)
+    others = labels.COUNT / len(labels.ATTRIBUTES[name])
+    return Voice(np.array([[row[c[at]] / others for c in CODES] for row in own]), (name,), weight)
+
+
+def test_attributes_are_multiplied() -> None:
+    voices = [alone(name, seed) for seed, name in enumerate(ALL)]
+    found = combine("attributes", *voices)
+    for row, (c, codes) in itertools.product(range(40), enumerate(CODES)):
+        product = 1.0
+        for name, code, voice in zip(ALL, codes, voices, strict=True):
+            at = ALL.index(name)
+            agreeing = [k for k, other in enumerate(CODES) if other[at] == code]
+            product *= sum(voice.probabilities[row, k] for k in agreeing)
+        assert found[row, c] == pytest.approx(product)
+
+
+def test_several_who_know_an_attribute_are_averaged_by_weight() -> None:
+    whole, mask, age = Voice(said(5), ALL, 3.0), alone("mask", 6, 2.0), alone("age_band", 7, 0.5)
+    found = combine("attributes", mask, whole, age)
+    parts = {id(v): labels.marginals(v.probabilities) for v in (whole, mask, age)}
+    wanted = {
+        "mask": (3 * parts[id(whole)]["mask"] + 2 * parts[id(mask)]["mask"]) / 5,
+        "gender": parts[id(whole)]["gender"],
+        "age_band": (3 * parts[id(whole)]["age_band"] + 0.5 * parts[id(age)]["age_band"]) / 3.5,
+    }
+    for name, part in labels.marginals(found).items():
+        np.testing.assert_allclose(part, wanted[name])
+    for c, (m, g, a) in enumerate(CODES):
+        product = wanted["mask"][:, m] * wanted["gender"][:, g] * wanted["age_band"][:, a]
+        np.testing.assert_allclose(found[:, c], product)
+
+
+@pytest.mark.parametrize("name", ensemble.COMBINATIONS)
+def test_one_member_alone_decides(name: str) -> None:
+    voice = Voice(said(3), ALL, 0.2)
+    if name != "attributes":
+        assert (combine(name, voice).argmax(1) == voice.probabilities.argmax(1)).all()
+    else:
+        told, own = labels.marginals(combine(name, voice)), labels.marginals(voice.probabilities)
+        for each in ALL:
+            np.testing.assert_allclose(told[each], own[each])
+
+
+@pytest.mark.parametrize("name", ensemble.COMBINATIONS)
+def test_the_order_of_photos_does_not_matter(name: str) -> None:
+    voices = [Voice(said(seed), ALL, 1 + seed) for seed in range(3)]
+    turned = [Voice(v.probabilities[::-1], v.knows, v.weight) for v in voices]
+    np.testing.assert_allclose(combine(name, *turned)[::-1], combine(name, *voices))
+
+
+@pytest.mark.parametrize(
+    ("named", "knows", "told"),
+    [
+        (Named(name="soft_vot"), [ALL], r"unknown combination soft_vot; did you mean soft_vote\?"),
+        (Named(name="zzz"), [ALL], "known are attributes, hard_vote, soft_vote"),
+        (Named(name="soft_vote", power=2), [ALL], "soft_vote takes no arguments; remove power"),
+        (Named(name="attributes"), [("mask",), ("gender",)], "no member knows age_band"),
+        (Named(name="attributes"), [("mask",)], "no member knows age_band, gender"),
+        (Named(name="soft_vote"), [ALL, ("mask",)], "use attributes"),
+        (Named(name="hard_vote"), [("mask",), ("gender",), ("age_band",)], "use attributes"),
+    ],
+)
+def test_what_cannot_be_combined_is_refused(
+    named: Named, knows: list[tuple[str, ...]], told: str
+) -> None:
+    with pytest.raises(MaskgateError, match=told):
+        ensemble.check(named, knows)
+    with pytest.raises(MaskgateError, match=told):
+        ensemble.combine(named, [Voice(said(seed), each) for seed, each in enumerate(knows)])

@@ -1,0 +1,370 @@
+"""Systems through the command line: trained, resumed, refused, reported, predicted, compared."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+from maskgate import labels, predict, runs, system
+from maskgate.errors import MaskgateError
+from maskgate.runs import Run
+from maskgate.training import crossval, ensembles
+from maskgate.training.prepare import Order
+
+Call = Callable[..., tuple[int, str, str]]
+
+VOTE = """
+# A vote of two.
+folds: {kind: kfold, count: 2}
+members:
+  - {name: plain, recipe: tiny.yaml}
+  - {name: joint, recipe: tiny.yaml, changes: {model.head: joint, seed: 8}, weight: 2}
+combine: soft_vote
+"""
+PARTS = """
+folds: {kind: kfold, count: 2}
+members:
+  - {name: mask, recipe: tiny.yaml, changes: {model.head: {name: one_attribute, of: mask}}}
+  - {name: gender, recipe: tiny.yaml, changes: {model.head: {name: one_attribute, of: gender}}}
+  - {name: age, recipe: tiny.yaml, changes: {model.head: {name: one_attribute, of: age_band}}}
+combine: attributes
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    """A folder of systems with the tiny recipe beside them."""
+    folder = tmp_path_factory.mktemp("systems")
+    shutil.copy(tiny, folder / "tiny.yaml")
+    (folder / "vote.yaml").write_text(VOTE)
+    (folder / "parts.yaml").write_text(PARTS)
+    return folder
+
+
+def made(file: Path, out: Path, people: Path, cache: Path, *overrides: str) -> Run:
+    loaded = system.load(file, ["training.epochs=1", *overrides])
+    return ensembles.train(loaded, Order(file.stem, people, out, cache))
+
+
+@pytest.fixture(scope="module")
+def vote(place: Path, people: Path, cache: Path) -> Run:
+    return made(place / "vote.yaml", place / "runs" / "vote", people, cache)
+
+
+@pytest.fixture(scope="module")
+def parts(place: Path, people: Path, cache: Path) -> Run:
+    return made(place / "parts.yaml", place / "runs" / "parts", people, cache)
+
+
+def bare(page: Path) -> str:
+    """The text of a page."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
+    return " ".join(body.split())
+
+
+def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
+    told, combined = runs.read_probabilities(vote.oof_file)
+    assert told["photo"].is_unique
+    answers = []
+    for member in vote.members():
+        rows, probabilities = runs.read_probabilities(member.oof_file)
+        answers.append(dict(zip(rows["photo"], probabilities.astype(float), strict=True)))
+    for row, photo in enumerate(told["photo"]):
+        np.testing.assert_allclose(
+            combined[row], (answers[0][photo] + 2 * answers[1][photo]) / 3, atol=1e-6
+        )
+    results = vote.metrics()
+    right = (combined.argmax(1) == told["label"])[told["label"] != labels.UNKNOWN].mean()
+    assert results["accuracy"]["value"] == pytest.approx(right)
+    assert list(results["members"]) == ["plain", "joint"]
+    for member in vote.members():
+        assert results["members"][member.path.name]["score"] == member.metrics()["score"]
+        assert Run(vote.path).photos()["fold"].equals(member.photos()["fold"])
+
+
+def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts: Run) -> None:
+    table, combined = parts.oof()
+    naive = np.ones_like(combined, dtype=float)
+    for member, name in zip(parts.members(), labels.ATTRIBUTES, strict=True):
+        rows, probabilities = member.oof()
+        assert rows["photo"].tolist() == table["photo"].tolist()
+        naive *= labels.marginals(probabilities)[name][:, labels.decode(np.arange(18))[
+            list(labels.ATTRIBUTES).index(name)]]  # fmt: skip
+        assert member.metrics()["knows"] == [name]
+        text = bare(member.report_file)
+        word = name.replace("_", " ")
+        assert f"This model knows {word} alone" in text
+        assert f"Accuracy, {word}" in text
+        assert "18 classes" not in text.replace("the 18 classes are not told", "")
+        wrong = pd.read_csv(member.mistakes_file)
+        others = [n for n in labels.ATTRIBUTES if n != name]
+        assert wrong[[f"true_{other}" for other in others]].isna().all(axis=None)
+    np.testing.assert_allclose(combined, naive, atol=1e-6)
+    assert parts.metrics()["score_of"] == "macro F1"
+
+
+def test_the_report_lists_the_members_beside_the_whole(vote: Run, parts: Run) -> None:
+    for run in (vote, parts):
+        page, text = run.report_file.read_text(), bare(run.report_file)
+        results = run.metrics()
+        for name, each in (*results["members"].items(), ("together", results)):
+            score = each["score"]
+            told = f"{score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}"
+            assert re.search(rf"{name} .*{re.escape(told)}", text)
+            if name != "together":
+                assert f'href="members/{name}/report.html"' in page
+                assert (run.path / "members" / name / "report.html").is_file()
+        assert "validation photos; the scores" not in text
+    assert "combined by soft vote" in bare(vote.report_file)
+
+
+def test_through_the_command_line(
+    place: Path, vote: Run, people: Path, call: Call, tmp_path: Path
+) -> None:
+    command = ("train", place / "vote.yaml", people, "training.epochs=1", "--out", vote.path)
+    code, out, err = call(*command)
+    assert code == 0, err
+    assert "this run is finished" in err
+    assert "out-of-fold macro F1" in out
+    code, out, _ = call("runs", vote.path.parent)
+    assert code == 0
+    assert "vote (system)" in out
+    assert f"{vote.metrics()['score']['value']:.4f}" in out
+    before = vote.report_file.read_text()
+    assert call("report", vote.path)[0] == 0
+    assert vote.report_file.read_text() == before
+    code, _, err = call("submit", vote.path, people / "eval", "-o", tmp_path / "answers.csv")
+    assert code == 0, err
+    photos = people / "eval" / "images"
+    code, out, err = call("predict", vote.path, photos, "-o", tmp_path / "said.csv")
+    assert code == 0, err
+    said = pd.read_csv(tmp_path / "said.csv")
+    parts = [
+        predict.load(member.path).predict(sorted(photos.iterdir())) for member in vote.members()
+    ]
+    columns = runs.PROBABILITIES
+    wanted = (parts[0][columns] + 2 * parts[1][columns]) / 3
+    order = said["photo"].map({photo: row for row, photo in enumerate(parts[0]["photo"])})
+    np.testing.assert_allclose(said[columns], wanted.to_numpy()[order], atol=2e-6)
+    answers = pd.read_csv(tmp_path / "answers.csv").set_index("ImageID")["ans"]
+    for photo, label in zip(said["photo"], said["label"], strict=True):
+        assert answers[Path(photo).name] == label
+
+
+def test_a_photo_that_cannot_be_read_is_left_out(vote: Run, people: Path, tmp_path: Path) -> None:
+    good = sorted((people / "eval" / "images").iterdir())[0]
+    (tmp_path / "bad.jpg").write_bytes(b"no photo")
+    predictor = predict.load(vote.path)
+    found, faults = predictor.probabilities([tmp_path / "bad.jpg", good])
+    assert list(faults) == [0]
+    assert np.isnan(found[0]).all()
+    assert found[1].sum() == pytest.approx(1, abs=1e-5)
+    with pytest.raises(MaskgateError, match=r"bad\.jpg"):
+        predictor.predict([tmp_path / "bad.jpg", good])
+    assert len(predictor.predict([tmp_path / "bad.jpg", good], skip_faulty=True)) == 1
+
+
+def test_what_a_member_does_not_know_is_not_told(
+    parts: Run, people: Path, call: Call, tmp_path: Path
+) -> None:
+    mask = parts.members()[0]
+    photo = sorted((people / "eval" / "images").iterdir())[0]
+    (said,) = predict.load(mask.path).predict([photo]).to_dict("records")
+    assert said["mask"] in labels.MASKS
+    assert said["mask_probability"] > 1 / 3
+    assert (said["gender"], said["age_band"]) == ("", "")
+    assert pd.isna(said["label"])
+    assert pd.isna(said["gender_probability"])
+    code, _, err = call("submit", mask.path, people / "eval", "-o", tmp_path / "a.csv")
+    assert code == 2
+    assert "knows nothing of gender, age band" in err
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_system_is_resumed_after_a_member(
+    place: Path, vote: Run, people: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, train, begun = place / "resumed", crossval.train, []
+
+    def killed(recipe: object, order: Order) -> Run:
+        begun.append(order.name)
+        if order.name == "joint" and begun.count("joint") == 1:
+            raise KeyboardInterrupt
+        return train(recipe, order)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(crossval, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        made(place / "vote.yaml", out, people, cache)
+    assert not Run(out).status().get("finished")
+    with pytest.raises(MaskgateError, match="unfinished"):
+        runs.open_run(out)
+    weights = Run(out / "members" / "plain").weights_file(0)
+    before = weights.stat().st_mtime_ns
+    again = made(place / "vote.yaml", out, people, cache)
+    assert weights.stat().st_mtime_ns == before
+    assert again.oof_file.read_bytes() == vote.oof_file.read_bytes()
+    assert again.metrics() == vote.metrics()
+
+
+def test_a_locked_system_is_refused(place: Path, vote: Run, people: Path, cache: Path) -> None:
+    status = vote.status()
+    vote.tell(finished=None)
+    try:
+        with FileLock(vote.path / ".lock"), pytest.raises(MaskgateError, match="another process"):
+            made(place / "vote.yaml", vote.path, people, cache)
+    finally:
+        vote.tell(**status)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["members.1.weight=3"], "holds a run of vote with another recipe or other data"),
+        (["training.batch_size=16"], "holds a run of vote with another recipe or other data"),
+        (["members.0.recipe=baselin"], "member plain: baselin: no such recipe; did you mean"),
+        (["combine=sofd_vote"], "unknown combination sofd_vote; did you mean soft_vote"),
+        (["combine=attributes", "members.1.weight=-1"], "members.1.weight: "),
+        (["mixing=[{name: mixup, probability: 1.4}]"], "member plain: .*mixing.0.probability"),
+        (["members.1.changes.loss={name: focl}"], "member joint: unknown loss focl; did you mean"),
+        (["members.1.changes.data=[{path: nowhere}]"], "member joint: nowhere: no such file"),
+    ],
+)
+def test_another_system_and_faults_of_members_are_refused_at_the_start(
+    changes: list[str], told: str, place: Path, vote: Run, people: Path, call: Call, tmp_path: Path
+) -> None:
+    before = sorted(path for path in vote.path.rglob("*"))
+    for out in (vote.path, tmp_path / "new"):
+        command = ("train", place / "vote.yaml", people, "training.epochs=1", *changes)
+        if "holds a run" in told and out != vote.path:
+            continue
+        code, _, err = call(*command, "--out", out)
+        assert code == 2
+        assert re.search(f"^maskgate: .*{told}", err, re.MULTILINE), err
+        assert "member 1 of" not in err
+    assert sorted(path for path in vote.path.rglob("*")) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_other_data_and_a_recipes_run_are_refused(
+    place: Path, vote: Run, people: Path, trained: Path, call: Call, tmp_path: Path
+) -> None:
+    fewer = tmp_path / "fewer"
+    shutil.copytree(people, fewer)
+    shutil.rmtree(sorted((fewer / "train" / "images").iterdir())[0])
+    command = ("train", place / "vote.yaml", fewer, "training.epochs=1", "--skip-faulty")
+    code, _, err = call(*command, "--out", vote.path)
+    assert (code, "other data; give another --out" in err) == (2, True), err
+    code, _, err = call("train", place / "vote.yaml", people, "--out", trained)
+    assert (code, "holds a run of tiny" in err) == (2, True), err
+    code, _, err = call("train", place / "tiny.yaml", people, "--out", vote.path)
+    assert (code, "holds a run of vote" in err) == (2, True), err
+    code, _, err = call(
+        "train", place / "tiny.yaml", people, f"model.init={vote.path}", "--out", tmp_path / "a"
+    )
+    assert code == 2
+    assert "the run of a system" in err
+    assert "members/plain" in err
+
+
+def test_members_validated_on_other_folds_are_not_combined(
+    place: Path, vote: Run, people: Path, cache: Path, tmp_path: Path
+) -> None:
+    run = Run(Path(shutil.copytree(vote.path, tmp_path / "run")))
+    member = run.members()[1]
+    photos = member.photos()
+    photos["fold"] = 1 - photos["fold"]
+    photos.to_parquet(member.photos_file, index=False)
+    run.tell(finished=None)
+    with pytest.raises(MaskgateError, match="joint: validated on other photos or folds"):
+        made(place / "vote.yaml", run.path, people, cache)
+
+
+def test_members_scored_against_other_truths_are_refused(
+    place: Path, people: Path, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "fix.csv").write_text("person,field,value,tier,reason\n")
+    change = f"members.1.changes.labels={{corrections: {tmp_path / 'fix.csv'}, truth: sure}}"
+    with pytest.raises(MaskgateError, match="member joint: scored against another truth"):
+        made(place / "vote.yaml", tmp_path / "run", people, cache, change)
+    assert not (tmp_path / "run").exists()
+
+
+def test_compared_with_a_recipe_and_with_another_system(
+    vote: Run, parts: Run, train: Callable[..., Path], call: Call, tmp_path: Path
+) -> None:
+    single = train(tmp_path / "single", "training.epochs=1")
+    code, out, err = call("compare", single, vote.path, parts.path, "-o", tmp_path / "page.html")
+    assert code == 0, err
+    assert "vote, seed 7: a system" in out
+    code, out, err = call("compare", vote.path, parts.path)
+    assert code == 0, err
+    assert "combine.name=attributes" in out
+    code, _, err = call("compare", vote.path, shutil.copytree(vote.path, tmp_path / "twin"))
+    assert code == 2
+    assert "has the recipe and the seed of" in err
+
+
+def test_epochs_that_nothing_validates_are_told(
+    place: Path, people: Path, cache: Path, call: Call, tmp_path: Path
+) -> None:
+    file = place / "half.yaml"
+    text = VOTE.replace("kind: kfold, count: 2", "kind: holdout")
+    file.write_text(text.replace("seed: 8", "training.validation_epochs: 1"))
+    run = made(file, tmp_path / "runs" / "half", people, cache)
+    warning = (
+        "were trained 1 more epoch on the validation photos; the scores are of the weights before"
+        " that: nothing here validates the weights that predict."
+    )
+    plain, joint = run.members()
+    assert f"The weights kept of joint {warning}" in bare(run.report_file)
+    assert f"The weights kept {warning}" in bare(joint.report_file)
+    assert "nothing here validates" not in bare(plain.report_file)
+    for folder, count in ((run.path.parent, 1), (run.path / "members", 1)):
+        assert call("runs", folder)[1].count("before 1 epoch unvalidated") == count
+
+
+def test_without_validation_there_is_no_score(
+    place: Path, people: Path, cache: Path, tmp_path: Path
+) -> None:
+    run = made(place / "vote.yaml", tmp_path / "all", people, cache, "folds.kind=all")
+    assert run.metrics()["validated"] is False
+    assert not run.oof_file.exists()
+    assert "no score can be given" in bare(run.report_file)
+    assert len(predict.load(run.path).predict(sorted((people / "eval/images").iterdir())[:2])) == 2
+
+
+def test_a_smoke_run_of_a_system(place: Path, people: Path, cache: Path, tmp_path: Path) -> None:
+    loaded = system.load(place / "parts.yaml", [])
+    order = Order("parts", people, None, cache, runs=tmp_path, smoke=True)
+    first = ensembles.train(loaded, order)
+    assert first.path.name.startswith("parts-smoke-")
+    assert json.loads(first.status_file.read_text())["smoke"]
+    assert ensembles.train(loaded, order).path == first.path
+
+
+def test_two_processes_train_a_system(
+    place: Path, people: Path, cache: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+        "--master_port", str(20000 + os.getpid() % 20000), "-m", "maskgate", "train",
+        str(place / "vote.yaml"), str(people), "training.epochs=1", "folds.kind=holdout",
+        "members.1.changes.training.precision=bf16",
+        "--out", str(tmp_path / "run"), "--cache", str(cache),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    run = runs.open_run(tmp_path / "run")
+    assert done.stdout.count("out-of-fold macro F1") == 1
+    assert done.stderr.count("member 1 of 2: plain") == 1
+    assert len(run.metrics()["members"]) == 2
+    assert run.oof()[0]["photo"].is_unique
