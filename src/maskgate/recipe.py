@@ -170,7 +170,7 @@ class Optimizer(Section):
 
 
 class Schedule(Section):
-    """The learning rate over time, made by timm's `create_scheduler_v2`, stepped every update."""
+    """The learning rate over time, by the update."""
 
     name: str = Field("cosine", description="by name, see the table at the end")
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(
@@ -244,8 +244,8 @@ class Recipe(Section):
     loss: Annotated[Named, BeforeValidator(name_alone)] = Field(
         Named(name="cross_entropy"), description="what is minimised"
     )
-    optimizer: Optimizer = Optimizer()
-    schedule: Schedule = Schedule()
+    optimizer: Annotated[Optimizer, BeforeValidator(name_alone)] = Optimizer()
+    schedule: Annotated[Schedule, BeforeValidator(name_alone)] = Schedule()
     training: Training = Training()
 
     @model_validator(mode="after")

@@ -14,10 +14,13 @@ from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
+from maskgate.images.mixing import Mixing
+from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
 from maskgate.model import network
 from maskgate.training import validation
 from maskgate.training.fit import Fit, Fitted, Task
+from maskgate.training.update import Updater
 
 Train = Callable[..., Fitted]
 SCORES = validation.scores
@@ -216,3 +219,130 @@ def test_partly_labelled_photos_train(fitted: Train) -> None:
         "training.epochs=1", change=forget, training=np.arange(64), validation=np.arange(64, 128)
     )
     assert np.isfinite(done.history[-1]["train_loss"])
+
+
+def begun(tiny: Path) -> dict[str, torch.Tensor]:
+    """The weights that `fitted` begins with."""
+    torch.manual_seed(0)
+    return network.create(recipe.load(tiny, [])).state_dict()
+
+
+def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(fitted: Train, tiny: Path) -> None:
+    done = fitted("training.epochs=1", "training.freeze_epochs=1", "optimizer.weight_decay=0.5")
+    first = begun(tiny)
+    changed = {name for name in first if not torch.equal(first[name], done.weights[name])}
+    assert changed == {"head.linear.weight", "head.linear.bias"}
+    later = fitted("training.epochs=2", "training.freeze_epochs=1", checkpoint="later.pt")
+    stem = next(name for name in first if name.startswith("backbone."))
+    assert not torch.equal(first[stem], later.weights[stem])
+
+
+def test_ema_is_the_naive_average_of_the_weights(
+    fitted: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    name = "head.linear.weight"
+    update = Updater.update
+
+    def watched(self: Updater, *arguments: Any) -> float:
+        loss = update(self, *arguments)
+        seen.append(self.network.state_dict()[name].clone())
+        return loss
+
+    monkeypatch.setattr(Updater, "update", watched)
+    done = fitted("training.epochs=2", "training.average={name: ema, decay: 0.6}")
+    naive = seen[0]
+    for number, now in enumerate(seen[1:], 1):
+        decay = min(0.6, (1 + number) / (10 + number))
+        naive = decay * naive + (1 - decay) * now
+    torch.testing.assert_close(done.weights[name], naive)
+    assert not torch.equal(done.weights[name], seen[-1])
+
+
+def test_swa_is_the_mean_of_the_last_epochs(fitted: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[dict[str, torch.Tensor]] = []
+    end = Fit._end_epoch
+
+    def watched(self: Fit) -> Any:
+        ends.append({n: t.clone() for n, t in self._bare().state_dict().items()})
+        return end(self)
+
+    monkeypatch.setattr(Fit, "_end_epoch", watched)
+    rows = {"training": np.arange(64), "validation": np.arange(64, 96)}
+    done = fitted("training.epochs=4", "training.average={name: swa, start: 0.5}", **rows)
+    for name, tensor in done.weights.items():
+        if tensor.is_floating_point():  # statistics of the norms, too
+            naive = (ends[2][name] + ends[3][name]) / 2
+            torch.testing.assert_close(tensor, naive, msg=name)
+    monkeypatch.undo()
+    plain = fitted("training.epochs=4", checkpoint="plain.pt", **rows)
+    before = [row["valid_loss"] for row in done.history]
+    assert before[:2] == [row["valid_loss"] for row in plain.history][:2]
+    assert before[3] != plain.history[3]["valid_loss"]
+
+
+def test_last_epochs_on_the_validation_photos_are_scored_by_none(fitted: Train) -> None:
+    rows = {"training": np.arange(64), "validation": np.arange(64, 128)}
+    plain = fitted("training.epochs=2", "schedule=none", **rows)
+    done = fitted(
+        "training.epochs=2",
+        "schedule=none",
+        "training.validation_epochs=2",
+        checkpoint="more.pt",
+        **rows,
+    )
+    np.testing.assert_array_equal(done.probabilities, plain.probabilities)
+    assert [row["epoch"] for row in done.history] == [1, 2, 3, 4]
+    assert ["valid_score" in row for row in done.history] == [True, True, False, False]
+    name = "head.linear.weight"
+    assert not torch.equal(done.weights[name], plain.weights[name])
+    assert sum(done.drawn) == sum(plain.drawn) + 2 * 64
+
+
+def test_mixed_batches_are_learnt_with_the_labels_of_both(
+    fitted: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """share · L(own) + (1 − share) · L(partner's), whatever the loss, in whatever parts."""
+    told: list[float] = []
+    mix = Mixing.__call__
+
+    def watched(self: Mixing, photos: torch.Tensor, target: Target) -> Any:
+        mixed = mix(self, photos, target)
+        with torch.no_grad():
+            output = updater.network(mixed.photos)
+            own = updater.loss(output, target)
+            other = updater.loss(output, target.take(mixed.partner))
+        told.append(float(mixed.share * own + (1 - mixed.share) * other) * len(photos))
+        return mixed
+
+    update = Updater.update
+
+    def first(self: Updater, *arguments: Any) -> float:
+        nonlocal updater
+        updater = self
+        loss = update(self, *arguments)
+        assert loss == pytest.approx(told[-1], rel=1e-4)
+        return loss
+
+    updater: Any = None
+    monkeypatch.setattr(Mixing, "__call__", watched)
+    monkeypatch.setattr(Updater, "update", first)
+    # Without norms: two passes over a batch give the same.
+    quiet = ("model={backbone: test_vit}", "photo={height: 64, width: 48}", "training.epochs=1")
+    for number, loss in enumerate(("cross_entropy", "focal", "label_smoothing")):
+        fitted(
+            *quiet,
+            f"loss={loss}",
+            "mixing=[{name: mixup}]",
+            f"training.accumulate={number + 1}",
+            training=np.arange(48),
+            checkpoint=f"{loss}.pt",
+        )
+    assert len(told) >= 3
+
+
+def test_what_was_drawn_and_mixed_is_counted(fitted: Train) -> None:
+    changes = ("training.epochs=2", "mixing=[{name: cutmix, probability: 1}]")
+    done = fitted(*changes, training=np.arange(64))
+    assert done.mixed == {"cutmix": 4}
+    assert sum(done.drawn) == 128

@@ -21,7 +21,7 @@ from maskgate import pixels, recipe
 from maskgate.training import crossval, fit, validation
 from maskgate.training.prepare import Order
 
-point, at, file, data, out, cache = sys.argv[1:]
+point, at, file, data, out, cache, *changes = sys.argv[1:]
 calls = 0
 
 def killed(function):
@@ -37,14 +37,14 @@ def killed(function):
 
 place, name = {
     "cache": (pixels, "decode"),
-    "update": (fit._Fit, "_update"),
-    "last epoch": (fit._Fit, "_update"),
+    "update": (fit.Fit, "_update"),
+    "last epoch": (fit.Fit, "_update"),
     "validation": (validation, "predict"),
     "checkpoint": (Path, "write_bytes"),
 }[point]
 setattr(place, name, killed(getattr(place, name)))
 order = Order("tiny", Path(data), Path(out), Path(cache), checkpoint_seconds=0)
-crossval.train(recipe.load(Path(file)), order)
+crossval.train(recipe.load(Path(file), changes), order)
 """
 
 POINTS = {
@@ -56,20 +56,37 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_killed_and_resumed_to_the_same_bytes(
+# All that a checkpoint must hold beside weights and optimiser.
+EVERYTHING = (
+    "training.average=ema",
+    "training.select=best",
+    "training.epochs=3",
+    "training.freeze_epochs=1",
+    "training.validation_epochs=2",
+    "schedule={name: plateau, arguments: {patience_epochs: 0}}",
+    "sampling={name: weighted, by: class}",
+    "mixing=[{name: mixup, probability: 0.4}, {name: half_cutmix, probability: 0.4}]",
+    "loss={name: ldam, defer: 0.5}",
+)
+
+
+def compare(
+    undisturbed: Path,
     point: str,
+    moments: tuple[int, int],
     tiny: Path,
     people: Path,
-    trained: Path,
-    train: Callable[..., Path],
-    tmp_path: Path,
+    folder: Path,
+    *changes: str,
 ) -> None:
-    at = random.Random(os.urandom(8)).randint(*POINTS[point])
-    out, cache = tmp_path / "run", tmp_path / "cache"
+    """Train with the changes, killed at a random moment; resume, and compare all files."""
+    at = random.Random(os.urandom(8)).randint(*moments)
+    out, cache = folder / "run", folder / "cache"
     place = [str(path) for path in (tiny, people, out, cache)]
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, point, str(at), *place], capture_output=True, text=True
+        [sys.executable, "-c", DRIVER, point, str(at), *place, *changes],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == -signal.SIGKILL, f"{point} {at}: {done.stderr}"
     assert not (out / "metrics.json").exists()
@@ -79,13 +96,31 @@ def test_killed_and_resumed_to_the_same_bytes(
     from maskgate.training.prepare import Order
 
     order = Order("tiny", people, out, cache, checkpoint_seconds=0)
-    crossval.train(recipe.load(tiny), order)
+    crossval.train(recipe.load(tiny, list(changes)), order)
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
     names += [f"fold-{fold}/model.safetensors" for fold in (0, 1)]
     for name in names:
-        assert (out / name).read_bytes() == (trained / name).read_bytes(), f"{name}, {point} {at}"
-    left = [path.name for path in out.rglob("*") if path.suffix in {".part", ".pt"}]
-    assert not [name for name in left if name.endswith(".pt")]
+        same = (out / name).read_bytes() == (undisturbed / name).read_bytes()
+        assert same, f"{name}, {point} {at}"
+    assert not list(out.rglob("*.pt"))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_and_resumed_to_the_same_bytes(
+    point: str, tiny: Path, people: Path, trained: Path, tmp_path: Path
+) -> None:
+    compare(trained, point, POINTS[point], tiny, people, tmp_path)
+
+
+def test_so_with_averages_plateau_mixing_and_validation_photos(
+    tiny: Path, people: Path, train: Callable[..., Path], tmp_path: Path
+) -> None:
+    undisturbed = train(tmp_path / "undisturbed", *EVERYTHING)
+    # 3 epochs of 3 updates, then 2 of the validation photos', in each of the 2 folds.
+    for point, moments in {"update": (2, 24), "checkpoint": (1, 30)}.items():
+        folder = tmp_path / point
+        folder.mkdir()
+        compare(undisturbed, point, moments, tiny, people, folder, *EVERYTHING)
 
 
 def test_a_checkpoint_holds_tensors_and_primitives_only(tmp_path: Path) -> None:
