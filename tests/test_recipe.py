@@ -8,18 +8,23 @@ from typing import Any
 import pytest
 import yaml
 
-from maskgate import recipe
+from maskgate import config, recipe
 from maskgate.errors import MaskgateError
 from maskgate.recipe import Recipe
 
 SHIPPED = sorted(recipe.shipped().glob("*.yaml"))
 FULL: dict[str, Any] = {
     "augment": [{"name": "random_crop"}, {"name": "horizontal_flip", "p": 0.5}],
-    "model": {"arguments": {"drop_path_rate": 0.1}},
-    "optimizer": {"arguments": {"betas": [0.9, 0.99]}},
+    "model": {"arguments": {"drop_path_rate": 0.1}, "hidden": 8},
+    "optimizer": {"arguments": {"betas": [0.9, 0.99]}, "layer_decay": 0.5},
     "schedule": {"warmup_epochs": 1.0},
-    "training": {"clip_norm": 1.0, "patience": 2},
     "loss": {"name": "cross_entropy", "weight": 2},
+    "data": [{"path": "faces", "weight": 0.5}],
+    "labels": {"corrections": "mine.csv", "truth": "sure", "leave_out_ages": [57]},
+    "photo": {"crop": 0.5},
+    "sampling": {"name": "shuffle", "worn_per_person": 2},
+    "mixing": [{"name": "mixup", "probability": 0.25}],
+    "training": {"clip_norm": 1.0, "patience": 2, "average": {"name": "ema"}},
 }
 
 
@@ -42,6 +47,7 @@ def leaves(node: Any, *place: str | int) -> Iterator[tuple[tuple[str | int, ...]
 def other(key: str | int, value: Any) -> Any:
     """Another value that is allowed where `value` stands."""
     words = {"kind": "holdout", "select": "best", "precision": "bf16", "normalise": "data"}
+    words |= {"tier": "doubtful", "truth": "likely"}
     if key in words:
         return words[str(key)]
     if isinstance(value, bool):
@@ -57,7 +63,11 @@ def other(key: str | int, value: Any) -> Any:
     return "x"  # None: all such fields of FULL are texts
 
 
-FIELDS = list(leaves(Recipe.model_validate(FULL).model_dump(mode="json")))
+FIELDS = [
+    (place, value)
+    for place, value in leaves(Recipe.model_validate(FULL).model_dump(mode="json"))
+    if place != ("training", "epochs_from")  # only where nobody is validated
+]
 
 
 def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
@@ -90,6 +100,26 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "override",
     [
+        "photo.crop=0",
+        "photo.crop=1.1",
+        "data=[{weight: 1}]",
+        "data=[{path: a, weight: 0}]",
+        "data=[{path: a, weight: -1}]",
+        "labels.tier=certain",
+        "labels.truth=sure",
+        "labels.old_from=20",
+        "labels.leave_out_ages=[-1]",
+        "sampling.worn_per_person=0",
+        "mixing=[{name: mixup, probability: 1.4}]",
+        "mixing=[{name: mixup, probability: -0.1}]",
+        "mixing=[{name: mixup, probability: 0.6}, {name: cutmix, probability: 0.6}]",
+        "model={weights: a.pt, beside: resnet18}",
+        "model.hidden=0",
+        "optimizer.layer_decay=0",
+        "optimizer.layer_decay=1.5",
+        "training.freeze_epochs=-1",
+        "training.validation_epochs=-1",
+        "training.epochs_from=runs/a",
         "photo.height=7",
         "photo.width=9999",
         "photo.margin=-0.1",
@@ -127,10 +157,72 @@ def test_bad_values_are_refused_and_the_key_is_named(override: str, tmp_path: Pa
         load("", override, folder=tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["training.select=best", "training.patience=2"])
+@pytest.mark.parametrize(
+    "kind", ["training.select=best", "training.patience=2", "schedule=plateau"]
+)
 def test_all_photos_leave_no_validation_to_select_by(kind: str, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match="no validation"):
         load("", "folds.kind=all", kind, folder=tmp_path)
+
+
+def test_all_photos_leave_none_to_train_on_at_last(tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match="validation_epochs"):
+        load("", "folds.kind=all", "training.validation_epochs=1", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("loss", "loss"), ("sampling", "sampling"), ("head", "model.head"), ("sgd", "optimizer"),
+     ("none", "schedule"), ("ema", "training.average")],
+)  # fmt: skip
+def test_a_name_without_arguments_may_stand_alone(name: str, place: str, tmp_path: Path) -> None:
+    alone = load("", f"{place}={name}", folder=tmp_path)
+    assert alone == load("", f"{place}={{name: {name}}}", folder=tmp_path)
+
+
+# ------------------------------------------------------------------------------- a base
+
+
+def based(folder: Path, **files: str) -> Recipe:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return recipe.load(folder / f"{next(iter(files))}.yaml")
+
+
+def test_a_recipe_may_change_a_base(tmp_path: Path) -> None:
+    made = based(
+        tmp_path,
+        small="base: middle\nphoto: {height: 32}\ntraining: {epochs: 2}",
+        middle="base: large\nphoto: {width: 24}\naugment: [{name: blur}]\nseed: 3",
+        large="photo: {height: 512, width: 384, margin: 0}\naugment: [{name: random_crop}]",
+    )
+    assert (made.photo.height, made.photo.width, made.photo.margin) == (32, 24, 0)
+    assert [named.name for named in made.augment] == ["blur"]
+    assert (made.seed, made.training.epochs) == (3, 2)
+
+
+def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
+    base = "loss: {name: focal, gamma: 3}\nsampling: {name: weighted, by: class}"
+    made = based(tmp_path, mine="base: b\nloss: {name: f1}\nsampling: {power: 0.5}", b=base)
+    assert made.loss.arguments == {}
+    assert (made.sampling.name, made.sampling.arguments) == (
+        "weighted",
+        {"by": "class", "power": 0.5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"a": "base: b"}, "is not there"),
+        ({"a": "base: b", "b": "base: a"}, "circle"),
+        ({"a": "base: b", "b": "[1]"}, "mapping"),
+        ({"a": "base: b", "b": "photo: {heigth: 3}"}, "did you mean height"),
+    ],
+)
+def test_a_base_that_cannot_be_is_told(files: dict[str, str], told: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=told):
+        based(tmp_path, **files)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +256,7 @@ def test_overrides_reach_nested_keys_lists_and_what_the_file_lacks(tmp_path: Pat
     assert made.augment[1].arguments == {"p": 0.25}
     assert made.augment[0].name == "color_jitter"
     assert made.augment[0].arguments == {"brightness": 0.2}
-    assert (made.model.head, made.model.backbone) == ("joint", "resnet34")
+    assert (made.model.head.name, made.model.backbone) == ("joint", "resnet34")
     assert made.model.arguments == {"drop_path_rate": 0.1}
     assert made.training.epochs == 3
     assert made.model.weights == "a=b.pt"
@@ -268,11 +360,29 @@ def test_a_written_recipe_is_the_same_recipe(tmp_path: Path) -> None:
         assert again == made
         assert again.digest() == made.digest()
         written = yaml.safe_load(path.read_text())
-        assert written["training"]["accumulate"] == 1  # defaults are spelled out
+        assert written["training"]["freeze_epochs"] == made.training.freeze_epochs  # a default
+
+
+WRITE_UPS = {
+    "s0-resnet18-focal", "s0-efficientnet-b3", "s0-concatenated", "s0-resnet34", "s0-resnet152",
+    "s0-per-attribute", "s1", "s2", "s3", "s3-intra-class", "s4-vit", "s4-efficientnetv2",
+    "s4-resnet34",
+}  # fmt: skip
 
 
 def test_recipes_ship() -> None:
-    assert {"baseline", "demo"} <= {path.stem for path in SHIPPED}
+    known = {path.stem for path in SHIPPED}
+    assert {"baseline", "demo", "default"} <= known
+    assert WRITE_UPS | {f"{name}-small" for name in WRITE_UPS} <= known
+
+
+@pytest.mark.parametrize("name", sorted(WRITE_UPS))
+def test_every_value_of_a_write_up_is_stated_or_assumed(name: str) -> None:
+    lines = (recipe.shipped() / f"{name}.yaml").read_text("utf-8").splitlines()
+    for line in lines:
+        value = line.split("#")[0].rstrip()
+        if value and not value.endswith(":") and not value.startswith("base:"):
+            assert re.search(r"# (stated|assumed)", line), f"{name}: {line}"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -288,7 +398,7 @@ def test_a_shipped_recipe_loads_and_tells_its_launch_command(path: Path) -> None
     else:
         commands = [line for line in header if line.startswith("maskgate train ")]
         assert commands, f"{path.name} lacks its launch command"
-        assert commands[0].startswith(f"maskgate train recipes/{path.name} DATA")
+        assert f"maskgate train {path.stem} PEOPLE" in commands[0]
 
 
 def test_a_recipe_is_found_by_path_or_by_name(tmp_path: Path) -> None:
@@ -304,8 +414,8 @@ def test_a_recipe_is_found_by_path_or_by_name(tmp_path: Path) -> None:
 
 def test_lookup_names_the_nearest() -> None:
     known = {"shuffle": 1, "weighted": 2}
-    assert recipe.lookup("sampling", "weighted", known) == 2
+    assert config.lookup("sampling", "weighted", known) == 2
     with pytest.raises(MaskgateError, match=r"unknown sampling shufle; did you mean shuffle\?"):
-        recipe.lookup("sampling", "shufle", known)
+        config.lookup("sampling", "shufle", known)
     with pytest.raises(MaskgateError, match="known are shuffle, weighted"):
-        recipe.lookup("sampling", "zzz", known)
+        config.lookup("sampling", "zzz", known)

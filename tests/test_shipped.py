@@ -1,0 +1,55 @@
+"""Every shipped recipe and system runs: all its steps, on a handful of generated people."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from maskgate import recipe, runs, system
+
+RECIPES = sorted(path.stem for path in recipe.shipped().glob("*.yaml"))
+SYSTEMS = sorted(path.stem for path in system.shipped().glob("*.yaml"))
+# What needs more than the people: data beside them.
+MORE = {"more-data": ["data.0.path=more/train"]}
+
+
+def smoke(name: str, people: Path, cache: Path, folder: Path, changes: list[str]) -> runs.Run:
+    """Run `maskgate train NAME PEOPLE --smoke` as a user would; the run it leaves."""
+    command = [sys.executable, "-m", "maskgate", "train", name, str(people), *changes]
+    options = ["--smoke", "--cache", str(cache), "--out", str(folder / "run")]
+    done = subprocess.run(
+        [*command, *options],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return runs.open_run(folder / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> None:
+    if name in MORE:
+        from maskgate.data import sample_people
+
+        sample_people.make(tmp_path / "more", people=4, eval_people=0, size=(64, 48), seed=9)
+    run = smoke(name, people, cache, tmp_path, MORE.get(name, []))
+    assert run.metrics()["validated"]
+    assert "What the training did" in run.report_file.read_text("utf-8")
+    history = run.history()
+    assert history["train_loss"].notna().all()
+    asked = recipe.load(recipe.find(name), MORE.get(name))
+    assert len(history[history["fold"] == 0]) == 1 + min(1, asked.training.validation_epochs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> None:
+    run = smoke(f"systems/{name}", people, cache, tmp_path, [])
+    assert run.is_system
+    wanted = system.load(system.find(f"systems/{name}"), [])
+    assert len(run.metrics()["members"]) == len(wanted.members)
