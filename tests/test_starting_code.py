@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from maskgate import labels, pixels, predict
+from maskgate.config import Named
 from maskgate.data import folds, layouts
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
@@ -19,7 +20,6 @@ from maskgate.images.transforms import Augment
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
 from maskgate.pixels import Geometry
-from maskgate.config import Named
 from maskgate.recipe import Recipe, load
 
 GEOMETRY = Geometry(32, 24, 0.25)

@@ -85,7 +85,10 @@ def inspect(
 @app.command()
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe or system: its file, or the name of a shipped one."
+        ),
     ],
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
@@ -112,13 +115,15 @@ def train(
         float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
     ] = 60.0,
 ) -> None:
-    """Train a recipe; the same command on an unfinished run goes on with it."""
+    """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
     from maskgate import recipe as recipes
-    from maskgate.training import crossval
+    from maskgate import system as systems
+    from maskgate.training import crossval, ensembles
     from maskgate.training.prepare import Order
 
     folder, changes = _data_and_overrides(data, overrides or [])
-    path = recipes.find(recipe)
+    several = systems.is_system(recipe)
+    path = systems.find(recipe) if several else recipes.find(recipe)
     order = Order(
         name=path.stem,
         data=folder,
@@ -131,7 +136,10 @@ def train(
         checkpoint_seconds=checkpoint_seconds,
         command=shlex.join(["maskgate", *sys.argv[1:]]),
     )
-    run = crossval.train(recipes.load(path, changes), order)
+    if several:
+        run = ensembles.train(systems.load(path, changes), order)
+    else:
+        run = crossval.train(recipes.load(path, changes), order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         typer.echo(crossval.told(run))
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from maskgate import labels, pixels
+from maskgate.config import Named
 from maskgate.data import layouts
 from maskgate.data import table as photo_table
 from maskgate.images import cache as caches
@@ -17,7 +18,6 @@ from maskgate.images.cache import PhotoStore
 from maskgate.images.loader import Batch, Loader
 from maskgate.images.transforms import Augment
 from maskgate.pixels import Geometry
-from maskgate.config import Named
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23
