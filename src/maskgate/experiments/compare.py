@@ -53,6 +53,12 @@ class Scored:
     def mean(self) -> float:
         return float(self.value.mean())
 
+    @property
+    def score(self) -> Score:
+        """The mean over the seeds, with its interval over people and seeds."""
+        nothing = Scored(np.zeros(1), np.zeros((1, self.drawn.shape[1])))
+        return difference(nothing, self, derive("score"))
+
 
 @dataclass(frozen=True)
 class Comparison:

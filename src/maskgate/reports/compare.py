@@ -40,7 +40,7 @@ def show(found: Comparisons) -> None:
             table.add_row(
                 Text(side.name if first else ""),
                 title,
-                f"{scores[name].mean:.4f}",
+                str(scores[name].score),
                 signed(comparison.differences[name]) if comparison else "",
                 comparison.verdict if comparison and first else "",
             )
@@ -90,8 +90,8 @@ def as_table(found: Comparisons) -> pd.DataFrame:
                     "reference_seeds": " ".join(map(str, each.reference.seeds)),
                     "side_seeds": " ".join(map(str, each.side.seeds)),
                     "measure": name,
-                    "reference_score": found.scores[0][name].mean,
-                    "side_score": scores[name].mean,
+                    **_columns("reference", found.scores[0][name].score),
+                    **_columns("side", scores[name].score),
                     "difference": score.value,
                     "low": score.low,
                     "high": score.high,
@@ -101,6 +101,10 @@ def as_table(found: Comparisons) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _columns(of: str, score: Score) -> dict[str, float]:
+    return {f"{of}_score": score.value, f"{of}_low": score.low, f"{of}_high": score.high}
 
 
 def sentence(comparison: Comparison) -> str:
