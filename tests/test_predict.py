@@ -91,7 +91,10 @@ def test_predictions_are_the_mean_of_the_folds(trained: Path, people: Path) -> N
     run = maskgate.predict.runs.open_run(trained)
     batch = np.stack([pixels.read(path, run.recipe().photo.geometry) for path in paths])
     with torch.inference_mode():
-        folds = [predict.restore(run, k).eval()(torch.from_numpy(batch)).exp() for k in (0, 1)]
+        folds = [
+            predict.restore(run, k).eval()(torch.from_numpy(batch)).log_probabilities.exp()
+            for k in (0, 1)
+        ]
     mean = (folds[0] + folds[1]).numpy() / 2
     columns = [f"p{c:02d}" for c in range(18)]
     np.testing.assert_allclose(found[columns].to_numpy(), mean, atol=1e-5)

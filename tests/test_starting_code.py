@@ -17,8 +17,9 @@ from maskgate.data import folds, layouts
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
-from maskgate.model.heads import HEADS
-from maskgate.model.losses import LOSSES
+from maskgate.model import heads
+from maskgate.model.class_losses import CLASS_LOSSES
+from maskgate.model.heads import HEADS, Output
 from maskgate.pixels import Geometry
 from maskgate.recipe import Recipe, load
 
@@ -82,9 +83,11 @@ def test_5_test_photos_are_cropped_as_training_photos_are(people: Path, cache: P
     seen: list[torch.Tensor] = []
 
     class Spy(torch.nn.Module):
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        head = HEADS["joint"](4)
+
+        def forward(self, batch: torch.Tensor) -> Output:
             seen.append(batch)
-            return torch.zeros(len(batch), labels.COUNT).log_softmax(1)
+            return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     paths = [photos.root / photos.table["photo"][row] for row in range(4)]
     predict.Predictor([Spy()], GEOMETRY).predict(paths)  # type: ignore[list-item]
@@ -109,10 +112,12 @@ def test_8_everything_counts_18_classes() -> None:
     """Focal, F1 and label-smoothing losses defaulted to 3."""
     assert labels.COUNT == len(labels.CLASSES) == 18
     every = torch.eye(18, dtype=torch.bool)
-    for head in HEADS.values():
-        out = head(4)(torch.randn(18, 4))
-        assert out.shape == (18, 18)
-        for make in LOSSES.values():
-            per_class = [make()(out[[c]], every[[c]]).item() for c in range(18)]
-            assert make()(out, every).item() == pytest.approx(np.mean(per_class), rel=1e-5)
-    assert Recipe().loss.name in LOSSES
+    for name in HEADS:
+        of = {"of": "mask"} if name == "one_attribute" else {}
+        head = heads.create(Named(name=name, **of), 4)
+        assert head(torch.randn(18, 4)).log_probabilities.shape == (18, 18)
+    log_p = torch.randn(18, 18).log_softmax(1)
+    for name, make in CLASS_LOSSES.items():
+        loss = make(np.ones(18, dtype=np.int64))
+        assert loss(every.float().clamp(min=1e-6).log(), every) < loss(log_p, every), name
+    assert Recipe().loss.name in CLASS_LOSSES

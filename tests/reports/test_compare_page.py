@@ -76,8 +76,12 @@ def test_into_a_pipe_every_line_is_whole(
     compare.show(found)
     out = capsys.readouterr().out
     lines = [line.rstrip() for line in out.splitlines()]
-    assert lines[1] == f"reference{' ' * (len(HOSTILE) - 9)}  18 classes   0.4500"
-    assert lines[3] == f"{HOSTILE}  18 classes   0.4700  +0.0200 [+0.0100, +0.0300]  better"
+    score = r"0\.{} \[-?0\.\d{{4}}, 0\.\d{{4}}\]"
+    start = f"reference{' ' * (len(HOSTILE) - 9)}  18 classes   "
+    assert re.fullmatch(re.escape(start) + score.format("4500"), lines[1])
+    end = r" +\+0\.0200 \[\+0\.0100, \+0\.0300\]  better"
+    start = f"{HOSTILE}  18 classes   "
+    assert re.fullmatch(re.escape(start) + score.format("4700") + end, lines[3])
     assert lines[4].split("  ")[-1] == "+0.0000 [-0.0040, +0.0050]"
     assert f"worse, seed 7: model.dropout=0.9, note={LONG}" in lines
     assert f"{HOSTILE}, seeds 7, 8: model.head=joint" in lines

@@ -58,9 +58,16 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
         images = people / "train" / "images"
         batch = np.stack([pixels.read(images / told["photo"][row], geometry) for row in rows])
         with torch.inference_mode():
-            again = predict.restore(run, fold).eval()(torch.from_numpy(batch)).exp().numpy()
+            again = (
+                predict.restore(run, fold)
+                .eval()(torch.from_numpy(batch))
+                .log_probabilities.exp()
+                .numpy()
+            )
         np.testing.assert_allclose(again, probabilities[rows], atol=1e-5)
-        other = predict.restore(run, 1 - fold).eval()(torch.from_numpy(batch)).exp()
+        other = (
+            predict.restore(run, 1 - fold).eval()(torch.from_numpy(batch)).log_probabilities.exp()
+        )
         assert np.abs(other.detach().numpy() - probabilities[rows]).max() > 1e-3
 
 
