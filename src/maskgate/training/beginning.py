@@ -15,6 +15,7 @@ from maskgate.images.mixing import Mixing
 from maskgate.images.transforms import Augment
 from maskgate.model import averages, losses, network, optim, schedules
 from maskgate.model.network import Network
+from maskgate.model.output_losses import CLASSES
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import start
@@ -30,7 +31,7 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
-        ones[losses.CLASSES] = np.ones(labels.COUNT, dtype=np.int64)
+        ones[CLASSES] = np.ones(labels.COUNT, dtype=np.int64)
         losses.check_use(losses.create(recipe.loss, ones, model.head), model.head)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)

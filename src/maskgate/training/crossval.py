@@ -16,7 +16,8 @@ from safetensors.torch import save as serialised
 from maskgate import files, metrics, runs
 from maskgate.data import folds
 from maskgate.images.target import counts
-from maskgate.model import backbone, heads, losses, network
+from maskgate.model import backbone, heads, network
+from maskgate.model.output_losses import CLASSES
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.reports import run as run_report
@@ -184,7 +185,7 @@ def _did(told: list[dict[str, Any]], recipe: Recipe, prepared: Prepared) -> dict
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
     """
     there = [
-        counts(prepared.taught.iloc[prepared.split(number)[0]])[losses.CLASSES]
+        counts(prepared.taught.iloc[prepared.split(number)[0]])[CLASSES]
         for number in prepared.folds
     ]
     drawn = [np.array(part["drawn"]) / part["epochs"] for part in told]

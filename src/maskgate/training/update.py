@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from maskgate.errors import MaskgateError
 from maskgate.images.mixing import Mixing
 from maskgate.images.target import Target
-from maskgate.model.losses import Loss
+from maskgate.model.output_losses import Loss
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 
