@@ -158,7 +158,7 @@ def test_bad_values_are_refused_and_the_key_is_named(override: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "kind", ["training.select=best", "training.patience=2", "schedule=plateau"]
+    "kind", ["training.select=best", "training.patience=2", "schedule.name=plateau"]
 )
 def test_all_photos_leave_no_validation_to_select_by(kind: str, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match="no validation"):
@@ -172,8 +172,8 @@ def test_all_photos_leave_none_to_train_on_at_last(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("loss", "loss"), ("sampling", "sampling"), ("head", "model.head"), ("sgd", "optimizer"),
-     ("none", "schedule"), ("ema", "training.average")],
+    [("loss", "loss"), ("sampling", "sampling"), ("head", "model.head"),
+     ("ema", "training.average")],
 )  # fmt: skip
 def test_a_name_without_arguments_may_stand_alone(name: str, place: str, tmp_path: Path) -> None:
     alone = load("", f"{place}={name}", folder=tmp_path)
@@ -223,6 +223,31 @@ def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
 def test_a_base_that_cannot_be_is_told(files: dict[str, str], told: str, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match=told):
         based(tmp_path, **files)
+
+
+def test_another_optimiser_keeps_its_rate_but_not_its_arguments(tmp_path: Path) -> None:
+    base = "optimizer: {name: adamw, lr: 0.5, arguments: {betas: [0.5, 0.9]}}"
+    made = based(tmp_path, mine="base: b\noptimizer: {name: sgd}", b=base)
+    assert (made.optimizer.name, made.optimizer.lr, made.optimizer.arguments) == ("sgd", 0.5, {})
+
+
+def test_an_override_reaches_into_a_name_that_stands_alone(tmp_path: Path) -> None:
+    made = load("loss: focal", "loss.gamma=3", folder=tmp_path)
+    assert (made.loss.name, made.loss.arguments) == ("focal", {"gamma": 3})
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("augment=blur", "augment: is a list"),
+        ("optimizer=sgd", "optimizer: holds several keys"),
+        ("data=[{path: a, weight: .inf}]", "data.0.weight"),
+        ("optimizer.lr=.inf", "optimizer.lr"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_told(override: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(told)):
+        load("", override, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +435,11 @@ def test_a_recipe_is_found_by_path_or_by_name(tmp_path: Path) -> None:
         recipe.find("recipes/baselin.yaml")
     with pytest.raises(MaskgateError, match="shipped are baseline"):
         recipe.find("qqqqqq")
+
+
+def test_a_system_is_no_recipe() -> None:
+    with pytest.raises(MaskgateError, match="several models"):
+        recipe.find("s4")
 
 
 def test_lookup_names_the_nearest() -> None:

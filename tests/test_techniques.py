@@ -49,7 +49,7 @@ def test_a_recipe_has_the_technique(row: list[str]) -> None:
         default: Any = recipe.Recipe().model_dump()
         for part in keys:
             settings, default = settings[part], default[part]
-        assert settings != default
+        assert settings != default or key in (recipe.shipped() / f"{row[3]}.yaml").read_text()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

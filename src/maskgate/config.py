@@ -19,7 +19,9 @@ BASE: Final = "base"
 class Section(BaseModel):
     """Settings that stand together; a key it does not know is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class Named(Section):
@@ -71,7 +73,7 @@ def load(model: type[Model], path: Path, kind: str, overrides: Iterable[str] = (
 
     Its key `base` names a file beside it that it changes: mappings are merged, all else replaced.
     """
-    content = _content(path, kind)
+    content = _content(path, kind, model)
     for override in overrides:
         _override(content, override)
     try:
@@ -80,7 +82,9 @@ def load(model: type[Model], path: Path, kind: str, overrides: Iterable[str] = (
         raise MaskgateError(f"{path}: {told(error, model)}") from error
 
 
-def _content(path: Path, kind: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _content(
+    path: Path, kind: str, model: type[BaseModel], above: tuple[Path, ...] = ()
+) -> dict[str, Any]:
     """What the file holds, merged into its base, and that into its own."""
     try:
         content = _parse(path.read_text(encoding="utf-8"))
@@ -98,17 +102,25 @@ def _content(path: Path, kind: str, above: tuple[Path, ...] = ()) -> dict[str, A
     if not base.is_file() or base in above:
         why = "is not there" if base not in above else "goes round in a circle"
         raise MaskgateError(f"{path}: its base {base} {why}; mend the key 'base'")
-    return _merged(_content(base, kind, (*above, path, base)), content)
+    return _merged(_content(base, kind, model, (*above, path, base)), content, model)
 
 
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _merged(
+    below: dict[str, Any], above: dict[str, Any], model: type[BaseModel] | None
+) -> dict[str, Any]:
+    """`above` over `below`: mappings are merged; arguments go with the name they belong to."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        # Arguments belong to their name: another name begins with none.
-        renamed = both and "name" in value and value["name"] != old.get("name")  # type: ignore[union-attr]
-        merged[key] = _merged(old, value) if both and not renamed else value  # type: ignore[arg-type]
+        if not (isinstance(old, dict) and isinstance(value, dict)):
+            merged[key] = value
+            continue
+        field = model.model_fields.get(key) if model is not None else None
+        section = section_of(field.annotation) if field is not None else None
+        if "name" in value and value["name"] != old.get("name"):
+            named = section is None or issubclass(section, Named)
+            old = {} if named else {k: v for k, v in old.items() if k != "arguments"}
+        merged[key] = _merged(old, value, section)
     return merged
 
 
@@ -136,8 +148,12 @@ def _override(content: dict[str, Any], override: str) -> None:
     place: Any = content
     try:
         for parent in parents:
-            in_list = isinstance(place, list)
-            place = place[int(parent)] if in_list else place.setdefault(parent, {})
+            if isinstance(place, list):
+                place = place[int(parent)]
+                continue
+            if isinstance(place.get(parent), str):  # a name that stands alone
+                place[parent] = {"name": place[parent]}
+            place = place.setdefault(parent, {})
         if isinstance(place, list):
             place[int(last)] = value
         else:
@@ -146,6 +162,12 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise MaskgateError(
             f"{override}: the recipe has no place {key}; see docs/recipe.md"
         ) from error
+
+
+_WRONG_KIND: Final = {
+    "tuple_type": "is a list; write [first, second] or [{name: …}]",
+    "model_type": "holds several keys; write {key: value} or change one as key.sub=value",
+}
 
 
 def told(error: ValidationError, model: type[BaseModel]) -> str:
@@ -159,7 +181,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
             hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 20)}"
             faults.append(f"unknown key {key}, {hint}")
         else:
-            faults.append(f"{key}: {fault['msg'].removeprefix('Value error, ')}")
+            said = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+            faults.append(f"{key}: {said}".removeprefix(": "))
     return "; ".join(faults)
 
 

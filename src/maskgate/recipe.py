@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from maskgate import config, files
 from maskgate.config import Named, Section
+from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -244,8 +245,8 @@ class Recipe(Section):
     loss: Annotated[Named, BeforeValidator(name_alone)] = Field(
         Named(name="cross_entropy"), description="what is minimised"
     )
-    optimizer: Annotated[Optimizer, BeforeValidator(name_alone)] = Optimizer()
-    schedule: Annotated[Schedule, BeforeValidator(name_alone)] = Schedule()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
     training: Training = Training()
 
     @model_validator(mode="after")
@@ -289,7 +290,13 @@ def shipped() -> Path:
 
 
 def find(name: str) -> Path:
-    """The file of a recipe given as a path or as the name of a shipped one."""
+    """The file of a recipe, by its path or as a shipped one by name. Raises MaskgateError."""
+    system = files.shipped("systems") / f"{Path(name).stem}.yaml"
+    known = Path(name).is_file() or (shipped() / f"{name}.yaml").exists()
+    if system.exists() and not known:
+        raise MaskgateError(
+            f"{name}: is a system of several models; give the recipe of one of them"
+        )
     return config.find(name, "recipe", shipped())
 
 

@@ -283,10 +283,10 @@ def test_swa_is_the_mean_of_the_last_epochs(fitted: Train, monkeypatch: pytest.M
 
 def test_last_epochs_on_the_validation_photos_are_scored_by_none(fitted: Train) -> None:
     rows = {"training": np.arange(64), "validation": np.arange(64, 128)}
-    plain = fitted("training.epochs=2", "schedule=none", **rows)
+    plain = fitted("training.epochs=2", "schedule.name=none", **rows)
     done = fitted(
         "training.epochs=2",
-        "schedule=none",
+        "schedule.name=none",
         "training.validation_epochs=2",
         checkpoint="more.pt",
         **rows,

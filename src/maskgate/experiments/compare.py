@@ -57,7 +57,8 @@ class Scored:
     def score(self) -> Score:
         """The mean over the seeds, with its interval over people and seeds."""
         nothing = Scored(np.zeros(1), np.zeros((1, self.drawn.shape[1])))
-        return difference(nothing, self, derive("score"))
+        found = difference(nothing, self, derive("score"))
+        return Score(found.value, max(0.0, found.low), min(1.0, found.high))
 
 
 @dataclass(frozen=True)

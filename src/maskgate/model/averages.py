@@ -69,7 +69,8 @@ class EMA(Average):
 class SWA(Average):
     """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
 
-    Izmailov et al. 2018. Epochs count from where a share `start` of the training is done.
+    Izmailov et al. 2018. Epochs count from where a share `start` of the training is done. The
+    paper measures the statistics of the norms anew; here they are averaged as the weights are.
     """
 
     def __init__(self, network: nn.Module, start: float = 0.75) -> None:

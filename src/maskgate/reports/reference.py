@@ -68,8 +68,8 @@ A recipe that changes another one names it as its `base`, a file of that name be
 only the changes: mappings are merged, all else is replaced; the arguments of a name go with it.
 
 Where the value is a name with its arguments, the arguments stand beside the name:
-`{name: affine, degrees: 10}`; a name without any may stand alone, `loss: focal`. Names and arguments are listed at the end; unknown ones are refused
-before anything is trained."""
+`{name: affine, degrees: 10}`; a name without any may stand alone, `loss: focal`. Names and
+arguments are listed at the end; unknown ones are refused before anything is trained."""
 
 _SYSTEMS = """\
 ## Systems

@@ -28,6 +28,7 @@ def check_recipe(recipe: Recipe, name: str) -> None:
     try:
         Augment(recipe.augment, recipe.photo.geometry)
         Mixing(recipe.mixing)
+        _check_ages(recipe)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
@@ -39,6 +40,16 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         schedules.create(recipe.schedule, optimizer, recipe.training.epochs, 1)
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
+
+
+def _check_ages(recipe: Recipe) -> None:
+    """Raise MaskgateError where finer ages and bands would be told different boundaries."""
+    fine = recipe.model.head.arguments.get("age") == "fine"
+    if fine and recipe.labels.old_from != labels.AGE_BOUNDARIES[1]:
+        raise MaskgateError(
+            "labels.old_from moves the bands, but the finer ages of model.head stay where they"
+            " are; use one of the two"
+        )
 
 
 def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:

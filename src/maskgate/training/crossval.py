@@ -105,7 +105,7 @@ def _fold(
         return
     run.fold(number).mkdir(exist_ok=True)
     fitted = beginning.fit(number, recipe, prepared, order, checkpoint, accelerator).run()
-    training, validation = prepared.split(number)
+    _, validation = prepared.split(number)
     if accelerator.is_main_process:
         if recipe.model.init is not None:
             seen = start.seen(
@@ -113,14 +113,12 @@ def _fold(
             )
             files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
         rows = prepared.photos.table.iloc[validation]
-        _keep(run, number, recipe, fitted, rows, len(training))
+        _keep(run, number, recipe, fitted, rows)
         checkpoint.unlink()
     accelerator.wait_for_everyone()
 
 
-def _keep(
-    run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame, trained_on: int
-) -> None:
+def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame) -> None:
     place, weights = run.fold(number), run.weights_file(number)
     # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
     files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
@@ -132,9 +130,8 @@ def _keep(
     files.replace(place / "history.csv", lambda beside: history.to_csv(beside, index=False))
     told = {
         "seconds": fitted.seconds,
-        "photos": len(fitted.history) * trained_on,
-        "trained_on": trained_on,
-        "epochs": len(fitted.history),
+        "photos": fitted.photos,
+        "epochs": fitted.epochs,
         "mixed": fitted.mixed,
         "drawn": fitted.drawn,
     }

@@ -38,7 +38,8 @@ def train(system: System, order: Order) -> Run:
         def on_main(work: Callable[[], Any]) -> Any:
             return processes.on_main(group, work)
 
-        run: Run = on_main(lambda: _begin(system, recipes, order, group.num_processes))
+        describe: list[Callable[[], None]] = []  # of the main process
+        run: Run = on_main(lambda: _begin(system, recipes, order, group.num_processes, describe))
         if on_main(lambda: folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it anew, remove the folder")
@@ -46,6 +47,7 @@ def train(system: System, order: Order) -> Run:
         lock = FileLock(run.path / ".lock", timeout=0)
         on_main(lambda: folder.take(lock, run))
         try:
+            on_main(lambda: describe[0]())
             for number, (name, recipe) in enumerate(recipes.items(), 1):
                 if group.is_main_process:
                     say(f"member {number} of {len(recipes)}: {name}")
@@ -59,8 +61,17 @@ def train(system: System, order: Order) -> Run:
 # ------------------------------------------------------------------------ before training
 
 
-def _begin(system: System, recipes: Mapping[str, Recipe], order: Order, processes: int) -> Run:
-    """The folder of the system, described, after every member has been tried."""
+def _begin(
+    system: System,
+    recipes: Mapping[str, Recipe],
+    order: Order,
+    processes: int,
+    describe: list[Callable[[], None]],
+) -> Run:
+    """The folder of the system, after every member has been tried.
+
+    What describes it, once it is locked, is put into `describe`.
+    """
     for name, recipe in recipes.items():
         beginning.check_recipe(recipe, f"{order.name}, member {name}")
     ensemble.check(system.combine, [heads.knows(r.model.head) for r in recipes.values()])
@@ -80,10 +91,13 @@ def _begin(system: System, recipes: Mapping[str, Recipe], order: Order, processe
     assert first is not None
     digest = system.digest(digests)
     run = Run(folder.place(order, digest))
-    if not folder.is_finished(run):
+
+    def written(first: Prepared = first) -> None:
         folder.describe(run, order, first, digest)
         system.write(run.system_file, recipes)
         (run.path / "members").mkdir(exist_ok=True)
+
+    describe.append(written)
     return run
 
 

@@ -21,6 +21,7 @@ from maskgate.images.loader import Loader
 from maskgate.images.target import counts
 from maskgate.model import averages, losses, optim, schedules
 from maskgate.model.network import Network
+from maskgate.model.output_losses import CLASSES
 from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
@@ -66,6 +67,7 @@ class State:
     stopped: bool = False
     mixed: dict[str, int] = field(default_factory=dict)  # batches by the way they were mixed
     drawn: list[int] = field(default_factory=lambda: [0] * labels.COUNT)  # photos of each class
+    photos: int = 0  # drawn in all, those with unknown labels too
     # Once the validation photos are trained on: for how many epochs, and the probabilities from
     # before, of the epoch selected and of the last.
     unvalidated: int = 0
@@ -78,7 +80,9 @@ class Fitted:
     of the last, a history row an epoch, and the seconds all of it took.
 
     The probabilities are those from before any training on the validation photos. `mixed` counts
-    the batches by the way they were mixed, `drawn` (18,) the photos of each class in all epochs.
+    the batches by the way they were mixed, `drawn` (18,) the photos of each class in all epochs
+    (`epochs`) but those on the validation photos, `photos` those of all epochs, whatever their
+    label.
     """
 
     weights: dict[str, Tensor]
@@ -88,6 +92,8 @@ class Fitted:
     seconds: float
     mixed: dict[str, int]
     drawn: list[int]
+    photos: int
+    epochs: int
 
 
 class Fit:
@@ -134,7 +140,7 @@ class Fit:
             last = self._end_epoch()
         if state.validated is None:
             state.validated = [torch.from_numpy(each) for each in self._select(last)]
-        while state.unvalidated < wanted.validation_epochs:
+        while state.unvalidated < wanted.validation_epochs and len(self.task.afterwards) > 1:
             self._train_epoch(self.task.afterwards)
             self._end_unvalidated_epoch()
         chosen, final = (each.numpy() for each in state.validated)
@@ -146,6 +152,8 @@ class Fit:
             state.seconds,
             state.mixed,
             state.drawn,
+            state.photos,
+            state.epoch - state.unvalidated,
         )
 
     def batches(self) -> Iterator[tuple[Tensor, Any]]:
@@ -169,6 +177,7 @@ class Fit:
         self.updater.begin(frozen=state.epoch < self.recipe.training.freeze_epochs)
         since = saved = time.monotonic()
         batches = self._batches(rows, state.epoch)
+        self.updater.size = len(batches[0])
         for photos, target in self._shown(self._loader(batches), len(batches)):
             self._update(photos, target)
             now = time.monotonic()
@@ -230,15 +239,17 @@ class Fit:
             "updates": state.updates,
             "lr": max(group["lr"] for group in self.optimizer.param_groups),
             "accumulate": state.accumulate,
-            "train_loss": self._sum(state.loss_sum) / (self.size * state.update),
+            "train_loss": self._sum(state.loss_sum) / (self.updater.size * state.update),
         }
 
     def _close_epoch(self, row: dict[str, Any], batches: list[Rows]) -> None:
         state = self.state
         state.history.append(row)
-        labels_drawn = self.task.taught["label"].to_numpy()[np.concatenate(batches)]
-        counted = np.bincount(labels_drawn[labels_drawn >= 0], minlength=labels.COUNT)
-        state.drawn = [a + int(b) for a, b in zip(state.drawn, counted, strict=True)]
+        rows = np.concatenate(batches)
+        state.photos += len(rows)
+        if state.validated is None:
+            drawn = counts(self.task.taught.iloc[rows])[CLASSES].tolist()
+            state.drawn = [before + now for before, now in zip(state.drawn, drawn, strict=True)]
         state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
         if self.accelerator.is_main_process:
             say(validation.told(row))

@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from maskgate import runs
+from pydantic import ValidationError
+
+from maskgate import config, runs
 from maskgate.errors import MaskgateError
 from maskgate.model.network import Network
 from maskgate.recipe import Model, Recipe
@@ -24,8 +26,15 @@ def epochs(recipe: Recipe) -> Recipe:
             f"training.epochs_from={run.path}: that run validated nobody; give one with folds"
         )
     best = history.loc[history.groupby("fold")["valid_score"].idxmax(), "epoch"]
-    training = recipe.training.model_copy(update={"epochs": max(1, round(best.mean()))})
-    return recipe.model_copy(update={"training": training})
+    changed = recipe.model_dump()
+    changed["training"]["epochs"] = max(1, round(best.mean()))
+    try:
+        return Recipe.model_validate(changed)
+    except ValidationError as error:
+        raise MaskgateError(
+            f"training.epochs_from={run.path}: {changed['training']['epochs']} epochs were best"
+            f" there, but {config.told(error, Recipe)}"
+        ) from error
 
 
 def contents(model: Model) -> list[str]:
