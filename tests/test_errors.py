@@ -385,7 +385,7 @@ RECIPES = {
     "no such shipped recipe": Fault("train basline {people} --out run",
         ("basline: no such recipe", "did you mean baseline?")),
     "no recipe at all": Fault("train qqq {people} --out run",
-        ("qqq: no such recipe", "shipped are baseline, demo")),
+        ("qqq: no such recipe", "shipped are baseline, corrected")),
     "not YAML": Fault("train odd.yaml {people} --out run",
         ("odd.yaml: not a recipe in YAML (line 3: ", "mend it, or copy a shipped one"),
         lambda place: place.write("odd.yaml", "training:\n  epochs: [1\nmodel: x\n")),
@@ -609,8 +609,8 @@ def test_a_disk_that_fills_up_costs_no_work(call: Call, place: Place) -> None:
 INTERRUPTED = (
     ("maskgate.pixels.decode", 100),
     ("maskgate.data.folds.split", 1),
-    ("maskgate.training.crossval._describe", 1),
-    ("maskgate.training.fit._Fit._update", 2),
+    ("maskgate.training.folder.describe", 1),
+    ("maskgate.training.fit.Fit._update", 2),
     ("torch.save", 3),
     ("maskgate.training.validation.predict", 1),
     ("maskgate.training.crossval._keep", 1),
@@ -679,7 +679,7 @@ def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.01)
         assert "interrupted" in the_line(ctrl_c(process))
-    press_ctrl_c(place.patch, "maskgate.training.fit._Fit._update", 2)
+    press_ctrl_c(place.patch, "maskgate.training.fit.Fit._update", 2)
     again = call(*TRAIN, place.people, "training.epochs=500")
     assert "interrupted" in the_line(again)
     assert "fold 0: going on at epoch" in again[2]

@@ -43,7 +43,7 @@ def loader(count: int = COUNT, first: int = 0, workers: int = 0) -> Loader:
 def whole(loaded: "DataLoader[Batch]") -> tuple[Tensor, Tensor]:
     """All batches as one."""
     photos, targets = zip(*loaded, strict=True)
-    return torch.cat(photos), torch.cat(targets)
+    return torch.cat(photos), torch.cat([target.classes for target in targets])
 
 
 def numbers(photos: Tensor) -> list[int]:
@@ -57,7 +57,7 @@ def test_a_training_batch_holds_the_photos_drawn_and_their_targets() -> None:
         assert photos.shape == (5, 16, 12, 3)
         assert photos.dtype == torch.uint8
         assert numbers(photos) == rows.tolist()
-        for row, target in zip(rows.tolist(), targets, strict=True):
+        for row, target in zip(rows.tolist(), targets.classes, strict=True):
             label = row % 3 * 6 + row % 2 * 3 + row % 3
             assert target.nonzero().flatten().tolist() == [label]
 
@@ -117,7 +117,7 @@ def test_the_shares_of_several_processes_are_the_batch_of_one(ranks: int) -> Non
         for rank in range(ranks):
             share_photos, share_targets = shares[rank][number]
             assert torch.equal(share_photos, photos[rank::ranks])
-            assert torch.equal(share_targets, targets[rank::ranks])
+            assert torch.equal(share_targets.classes, targets.classes[rank::ranks])
 
 
 def test_workers_give_the_same_pixels() -> None:
@@ -142,7 +142,7 @@ def test_an_epoch_taken_up_is_the_rest_of_it(ranks: int, start: int) -> None:
         assert len(rest) == len(every) - start
         for (photos, targets), (wanted, wanted_targets) in zip(rest, every[start:], strict=True):
             assert torch.equal(photos, wanted)
-            assert torch.equal(targets, wanted_targets)
+            assert torch.equal(targets.classes, wanted_targets.classes)
 
 
 def test_an_epoch_at_its_end_has_no_batches_left() -> None:

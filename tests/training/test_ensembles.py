@@ -351,6 +351,7 @@ def test_a_smoke_run_of_a_system(place: Path, people: Path, cache: Path, tmp_pat
     assert ensembles.train(loaded, order).path == first.path
 
 
+@pytest.mark.slow
 def test_two_processes_train_a_system(
     place: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:

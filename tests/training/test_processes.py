@@ -35,6 +35,7 @@ def torchrun(tiny: Path, people: Path, cache: Path) -> Callable[..., str]:
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_and_validate_each_photo_once(
     train: Callable[..., Path], torchrun: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -52,6 +53,7 @@ def test_two_processes_train_as_one_and_validate_each_photo_once(
     )
 
 
+@pytest.mark.slow
 def test_both_processes_validate_with_the_buffers_that_are_kept(
     torchrun: Callable[..., str], people: Path, tmp_path: Path
 ) -> None:
