@@ -143,9 +143,10 @@ def write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     files.replace(out / "lr.csv", lambda beside: table.to_csv(beside, index=False))
     powers = np.log10(found.rates)
     # What explodes at last would flatten all that comes before.
-    seen = found.losses.clip(max=float(found.smoothed.max()))
+    ceiling = 2 * float(found.smoothed[0])
+    seen, smoothed = (each.clip(max=ceiling) for each in (found.losses, found.smoothed))
     curves = {
-        "smoothed": list(zip(powers.tolist(), found.smoothed.tolist(), strict=True)),
+        "smoothed": list(zip(powers.tolist(), smoothed.tolist(), strict=True)),
         "of each batch": list(zip(powers.tolist(), seen.tolist(), strict=True)),
     }
     # The very point of the curve: a logarithm taken anew might differ in its last digit.
