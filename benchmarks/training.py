@@ -43,7 +43,6 @@ from maskgate.images.loader import Loader
 from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
 from maskgate.model import losses, network, optim
-from maskgate.model.output_losses import CLASSES
 from maskgate.progress import say, track
 from maskgate.recipe import Recipe
 from maskgate.training import processes
@@ -278,9 +277,8 @@ def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
 
 
 def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], None]:
-    ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
-    counts = ones | {CLASSES: np.ones(labels.COUNT, dtype=np.int64)}
-    loss_of = losses.create(recipe.loss, counts, model.head).to(next(model.parameters()).device)
+    loss_of = losses.create(recipe.loss, target.one_of_each(), model.head)
+    loss_of.to(next(model.parameters()).device)
     updater = optim.create(recipe.optimizer, model)
 
     def step(photos: Tensor, targets: Target) -> None:

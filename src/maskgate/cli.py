@@ -23,6 +23,17 @@ app = typer.Typer(
 # the folders they name.
 _DATA = "Folder of people, or a CSV of photos."
 Data = Annotated[Path, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)]
+# One after the other: what stands where DATA is left out may be the first change.
+DataOrChange = Annotated[
+    str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
+]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -90,13 +101,8 @@ def train(
             metavar="RECIPE", help="A recipe or system: its file, or the name of a shipped one."
         ),
     ],
-    data: Annotated[
-        str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
-    ] = None,
+    data: DataOrChange = None,
+    overrides: Changes = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="<runs>/<recipe>-<hash>")
     ] = None,
@@ -108,9 +114,7 @@ def train(
         bool, typer.Option("--smoke", help="Every step on at most 64 photos, in seconds.")
     ] = False,
     skip_faulty: SkipFaulty = False,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
-    ] = 0,
+    workers: Workers = 0,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
     ] = 60.0,
@@ -162,22 +166,15 @@ def lr(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
     ],
-    data: Annotated[
-        str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
-    ] = None,
+    data: DataOrChange = None,
+    overrides: Changes = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),
     low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
     high: Annotated[float, typer.Option(help="Highest learning rate.")] = 10.0,
     updates: Annotated[int, typer.Option(min=10, help="Learning rates to try.")] = 100,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
     from maskgate import files

@@ -30,9 +30,7 @@ class Member(Section):
     changes: dict[str, Any] = Field(
         {}, description="changes to the recipe, `key.sub: value`, as on the command line"
     )
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1.0, description="how much its vote counts"
-    )
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="how much its vote counts")
 
 
 class System(Section):

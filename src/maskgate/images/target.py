@@ -34,6 +34,12 @@ def of_table(table: pd.DataFrame) -> Target:
     return Target(torch.from_numpy(labels.agrees(*codes)), torch.from_numpy(age))
 
 
+def one_of_each() -> dict[str, npt.NDArray[np.int64]]:
+    """As `counts`, of a single photo of every class and value: for what is tried without data."""
+    sizes = dict(zip(labels.ATTRIBUTES, labels.SIZES, strict=True)) | {"classes": labels.COUNT}
+    return {name: np.ones(size, dtype=np.int64) for name, size in sizes.items()}
+
+
 def counts(table: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
     """Photos of each class whose label is known, `classes` (18,), and per attribute (K,)."""
     sizes = dict(zip(labels.ATTRIBUTES, labels.SIZES, strict=True))

@@ -19,15 +19,19 @@ class Average:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.model = AveragedModel(network, avg_fn=self.mean, use_buffers=True)
+        self.model = AveragedModel(network, avg_fn=self._moved, use_buffers=True)
 
     @property
     def averaged(self) -> nn.Module | None:
         return self.model.module if int(self.model.n_averaged) else None
 
-    def mean(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+    def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
         """The average of `count` weights `before` and those of `now`."""
         raise NotImplementedError
+
+    def _moved(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        # The norms count their batches: there is no mean of that.
+        return self.mean(before, now, int(count)) if now.is_floating_point() else now
 
     def after_update(self) -> None:
         """The network has been updated."""
@@ -56,11 +60,8 @@ class EMA(Average):
         self.decay = decay
         super().__init__(network)
 
-    def mean(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        if not now.is_floating_point():
-            return now
-        done = int(count)
-        return before.lerp(now, 1 - min(self.decay, (1 + done) / (10 + done)))
+    def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
+        return before.lerp(now, 1 - min(self.decay, (1 + count) / (10 + count)))
 
     def after_update(self) -> None:
         self.model.update_parameters(self.network)
@@ -79,10 +80,8 @@ class SWA(Average):
         self.start = start
         super().__init__(network)
 
-    def mean(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        if not now.is_floating_point():
-            return now
-        return before + (now - before) / (int(count) + 1)
+    def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
+        return before + (now - before) / (count + 1)
 
     def after_epoch(self, share_done: float) -> None:
         if share_done > self.start:

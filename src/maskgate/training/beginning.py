@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 
@@ -12,10 +11,10 @@ from maskgate.errors import MaskgateError
 from maskgate.images import cache, sampling
 from maskgate.images.loader import Loader
 from maskgate.images.mixing import Mixing
+from maskgate.images.target import one_of_each
 from maskgate.images.transforms import Augment
 from maskgate.model import averages, losses, network, optim, schedules
 from maskgate.model.network import Network
-from maskgate.model.output_losses import CLASSES
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import start
@@ -31,9 +30,7 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         _check_ages(recipe)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
-        ones = {name: np.ones(len(v), dtype=np.int64) for name, v in labels.ATTRIBUTES.items()}
-        ones[CLASSES] = np.ones(labels.COUNT, dtype=np.int64)
-        losses.check_use(losses.create(recipe.loss, ones, model.head), model.head)
+        losses.check_use(losses.create(recipe.loss, one_of_each(), model.head), model.head)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
         optimizer = optim.create(recipe.optimizer, model)

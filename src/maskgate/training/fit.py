@@ -185,7 +185,16 @@ class Fit:
                 state.seconds += now - since
                 self._save()
                 since = saved = time.monotonic()
+        self._count(batches)
         state.seconds += time.monotonic() - since
+
+    def _count(self, batches: list[Rows]) -> None:
+        """Note what an epoch has drawn."""
+        rows, state = np.concatenate(batches), self.state
+        state.photos += len(rows)
+        if state.validated is None:
+            drawn = counts(self.task.taught.iloc[rows])[CLASSES].tolist()
+            state.drawn = [before + now for before, now in zip(state.drawn, drawn, strict=True)]
 
     def _update(self, photos: Tensor, target: Any) -> None:
         state = self.state
@@ -216,7 +225,7 @@ class Fit:
             rows = self.task.truth.iloc[self.task.validation]
             row |= validation.scores(probabilities, rows, self.knows)
             self._note_best(row)
-        self._close_epoch(row, self._batches(self.task.training, state.epoch))
+        self._close_epoch(row)
         self.schedule.end_epoch(state.epoch, row.get("valid_score"))
         state.stopped = self._no_longer_better()
         state.seconds += time.monotonic() - since
@@ -227,7 +236,7 @@ class Fit:
         self.state.unvalidated += 1
         if self.average is not None:
             self.average.after_epoch(share_done=1.0)
-        self._close_epoch(self._row(), self._batches(self.task.afterwards, self.state.epoch))
+        self._close_epoch(self._row())
         self._save()
 
     def _row(self) -> dict[str, Any]:
@@ -242,14 +251,9 @@ class Fit:
             "train_loss": self._sum(state.loss_sum) / (self.updater.size * state.update),
         }
 
-    def _close_epoch(self, row: dict[str, Any], batches: list[Rows]) -> None:
+    def _close_epoch(self, row: dict[str, Any]) -> None:
         state = self.state
         state.history.append(row)
-        rows = np.concatenate(batches)
-        state.photos += len(rows)
-        if state.validated is None:
-            drawn = counts(self.task.taught.iloc[rows])[CLASSES].tolist()
-            state.drawn = [before + now for before, now in zip(state.drawn, drawn, strict=True)]
         state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
         if self.accelerator.is_main_process:
             say(validation.told(row))

@@ -96,8 +96,7 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
     recipe = recipe.model_copy(
         update={"training": recipe.training.model_copy(update={"average": None})}
     )
-    accelerator = processes.start(recipe.training.precision)
-    try:
+    with processes.started(recipe.training.precision) as accelerator:
         if accelerator.num_processes > 1:
             raise MaskgateError("learning rates are tried in one process; leave out torchrun")
         fit = _fit(recipe, order, accelerator)
@@ -111,8 +110,6 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
             return fit.updater.update(photos, target, seed) / len(photos)
 
         return sweep(low, high, updates, update)
-    finally:
-        processes.stop(accelerator)
 
 
 def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
