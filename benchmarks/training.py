@@ -38,6 +38,7 @@ from torch.utils.data import DataLoader, Dataset
 from maskgate import labels, pixels, threads
 from maskgate.data import layouts, sample_people
 from maskgate.data.table import Photos
+from maskgate.faces.view import View
 from maskgate.images import cache, target
 from maskgate.images.loader import Loader
 from maskgate.images.target import Target
@@ -226,7 +227,7 @@ class Bench:
         return Measured(self.count / (seconds - floor), floor / (seconds - floor))
 
     def _store(self, size: str, folder: Path) -> cache.PhotoStore:
-        store, problems = cache.build(self.sets[size], self.recipe.photo.geometry, folder)
+        store, problems = cache.build(self.sets[size], View(self.recipe.photo.geometry), folder)
         assert not problems
         return store
 

@@ -11,11 +11,15 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from maskgate import config, recipe
 from maskgate.data import sample_people
+from maskgate.faces.detectors import DETECTORS
+from maskgate.faces.protocol import Faces
+from maskgate.pixels import Pixels
 from maskgate.recipe import Recipe
 from maskgate.reports.reference import TABLES
 from maskgate.training import beginning, processes
@@ -55,6 +59,10 @@ KEYS = {
     "photo.width": "photo.width=14",
     "photo.margin": "photo.margin=0.5",
     "photo.crop": "photo.crop=0.7",
+    "photo.face.detector": "photo.face={detector: middle}",
+    "photo.face.margin": "photo.face.margin=0.6",
+    "photo.face.align": "photo.face.align=true",
+    "photo.face.background": "photo.face.background=remove",
     "folds.kind": "folds.kind=holdout",
     "folds.count": "folds.count=2",
     "folds.fraction": "folds.fraction=0.6",
@@ -104,6 +112,9 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "labels.tier": ("labels.corrections=FIXES",),
     "labels.truth": ("labels.corrections=FIXES",),
     "photo.margin": ("augment=[{name: random_crop}]",),
+    "photo.face.margin": ("photo.face={detector: middle}",),
+    "photo.face.align": ("photo.face={detector: middle}",),
+    "photo.face.background": ("photo.face={detector: middle, margin: 0.5}",),
     "folds.fraction": ("folds.kind=holdout",),
     "mixing.probability": ("mixing=[{name: mixup}]",),
     "model.beside_arguments": ("model.beside=test_resnet",),
@@ -114,11 +125,27 @@ GIVEN: dict[str, tuple[str, ...]] = {
 }
 # Keys that need another run or a file of weights.
 TESTED_ELSEWHERE = {
+    "photo.face.sha256": "faces/test_view.py",
     "model.pretrained": "model/test_network.py",
     "model.weights": "model/test_network.py",
     "model.init": "training/test_crossval.py",
     "training.epochs_from": "training/test_start.py",
 }
+
+
+class Middle:
+    """A detector: there is a face in the middle of every photo, its eyes aslant."""
+
+    name, sha256 = "middle", "0" * 64
+
+    def __init__(self, folder: Path) -> None:
+        self.arguments: dict[str, object] = {}
+
+    def __call__(self, photo: Pixels) -> Faces:
+        height, width = photo.shape[:2]
+        box = np.array([[0.3 * width, 0.2 * height, 0.7 * width, 0.6 * height]], dtype=np.float32)
+        points = np.array([[[3, 3], [6, 5], [5, 6], [4, 8], [6, 8]]], dtype=np.float32)
+        return Faces(box, points, np.ones(1, dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +156,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         sample_people.make(root / name, people=12, eval_people=0, size=(24, 18), seed=seed, twins=0)
     (root / "tiny_net.py").write_text(NET)
     sys.path.insert(0, str(root))
+    DETECTORS["middle"] = Middle
     table = prepare(load(root), Order("keys", root / "people", cache=root / "cache")).photos.table
     people = table.drop_duplicates("person")
     tiers = itertools.cycle(["sure", "likely", "doubtful"])
@@ -142,6 +170,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "folds.csv").write_text("\n".join(["person,fold", *folds]))
     yield root
     sys.path.remove(str(root))
+    del DETECTORS["middle"]
 
 
 def load(place: Path, *overrides: str) -> Recipe:
@@ -251,6 +280,10 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "loss age_regression": ("model.head={name: factored, regress_age: true}",),
     "schedule plateau": WILD,
 }
+ELSEWHERE = {
+    "combine": "of systems; see test_ensemble.py",
+    "photo.face.detector": "finds faces, which drawn people hardly have; see faces/",
+}
 # Losses beside a classifier's.
 NOT_ALONE = {"loss age_regression", "loss supervised_contrastive", "loss triplet"}
 TABLE_OF = {f"{table.key} {name}": table for table in TABLES for name in table.table}
@@ -259,8 +292,8 @@ TABLE_OF = {f"{table.key} {name}": table for table in TABLES for name in table.t
 @pytest.mark.parametrize("which", [which for which in TABLE_OF if which not in SAME])
 def test_a_name_changes_the_training(which: str, once: Callable[..., str]) -> None:
     key, name = which.split()
-    if key == "combine":
-        pytest.skip("of systems; see test_ensemble.py")
+    if key in ELSEWHERE:
+        pytest.skip(ELSEWHERE[key])
     entry = f"{{name: {name}, {WITH.get(which, '')}}}"
     beside = reference = BESIDE.get(which, ())
     change = f"{key}=[{entry}]" if key in ("augment", "mixing") else f"{key}={entry}"

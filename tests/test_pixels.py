@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from maskgate import pixels
+from maskgate.faces.view import View
 from maskgate.pixels import Geometry, PhotoError, Pixels
 
 HEIGHT, WIDTH = 20, 12
@@ -278,7 +279,7 @@ def test_read_is_decode_resize_centre(
     geometry = Geometry(*size, margin, crop)
     assert geometry.stored == tuple(round(length * (1 + margin)) for length in size)
     content = saved(Image.fromarray(upright))
-    found = pixels.read(content, geometry)
+    found = View(geometry).read(content)
     assert found.shape == (*size, 3)
     stored = pixels.resize(pixels.decode(content), *geometry.stored, crop)
     np.testing.assert_array_equal(found, pixels.centre(stored, geometry))

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 import maskgate
-from maskgate import pixels, predict, submission
+from maskgate import predict, submission
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
+from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
@@ -64,7 +65,8 @@ def test_equal_pixels_through_train_predict_and_submit(
     labelled.to_csv(data / "photos.csv", index=False)
 
     predictor = maskgate.load(trained)
-    geometry = predictor.geometry
+    (view,) = predictor.views
+    geometry = view.geometry
     predictor.predict([data / "images" / name for name in names])
     predicted = seen.pop()
     seen.clear()
@@ -72,7 +74,7 @@ def test_equal_pixels_through_train_predict_and_submit(
     submitted = seen.pop()
 
     photos = layouts.read(data / "photos.csv")
-    store, _ = cache.build(photos, geometry, tmp_path / "cache")
+    store, _ = cache.build(photos, view, tmp_path / "cache")
     loader = Loader(store, photos.table, geometry, Augment((), geometry))
     rows = np.arange(len(names))
     (trained_on, _), *_ = loader.training([rows], 0, 0, 1, 7)
@@ -80,7 +82,7 @@ def test_equal_pixels_through_train_predict_and_submit(
 
     for other in (submitted, trained_on.numpy(), validated_on.numpy()):
         np.testing.assert_array_equal(predicted, other)
-    door = np.stack([pixels.read((data / "images" / n).read_bytes(), geometry) for n in names])
+    door = np.stack([view.read((data / "images" / n).read_bytes()) for n in names])
     np.testing.assert_array_equal(predicted, door)
     assert predicted.shape == (len(names), geometry.height, geometry.width, 3)
 
@@ -89,7 +91,7 @@ def test_predictions_are_the_mean_of_the_folds(trained: Path, people: Path) -> N
     paths = sorted((people / "eval" / "images").iterdir())[:70]  # more than a batch, if there were
     found = maskgate.load(trained).predict(paths)
     run = maskgate.predict.runs.open_run(trained)
-    batch = np.stack([pixels.read(path, run.recipe().photo.geometry) for path in paths])
+    batch = np.stack([View(run.recipe().photo.geometry).read(path) for path in paths])
     with torch.inference_mode():
         folds = [
             predict.restore(run, k).eval()(torch.from_numpy(batch)).log_probabilities.exp()

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import labels, pixels, predict
+from maskgate import labels, predict
 from maskgate.config import Named
 from maskgate.data import folds, layouts
+from maskgate.faces.view import View
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
@@ -30,7 +31,7 @@ AUGMENT = (Named(name="random_crop"), Named(name="color_jitter", brightness=0.5)
 @pytest.fixture(scope="module")
 def loader(people: Path, cache: Path) -> Loader:
     photos = layouts.read(people)
-    store, _ = caches.build(photos, GEOMETRY, cache)
+    store, _ = caches.build(photos, View(GEOMETRY), cache)
     return Loader(store, photos.table, GEOMETRY, Augment(AUGMENT, GEOMETRY))
 
 
@@ -46,7 +47,7 @@ def test_1_the_hold_out_is_as_large_as_asked_for(people: Path) -> None:
 def test_2_two_data_sets_share_nothing(people: Path, cache: Path) -> None:
     """Lists kept on the class doubled with the second object."""
     photos = layouts.read(people)
-    store, _ = caches.build(photos, GEOMETRY, cache)
+    store, _ = caches.build(photos, View(GEOMETRY), cache)
     sizes = []
     for _ in range(2):
         loader = Loader(store, photos.table, GEOMETRY, Augment((), GEOMETRY))
@@ -56,7 +57,7 @@ def test_2_two_data_sets_share_nothing(people: Path, cache: Path) -> None:
 
 def test_3_the_standard_deviation_is_that_of_the_pixels(people: Path, cache: Path) -> None:
     """It was computed wrongly (about 0.61), published and used."""
-    store, _ = caches.build(layouts.read(people), GEOMETRY, cache)
+    store, _ = caches.build(layouts.read(people), View(GEOMETRY), cache)
     mean, std = caches.statistics(store, np.arange(len(store)))
     everything = np.stack([store[row] for row in range(len(store))]) / 255
     np.testing.assert_allclose(mean, everything.mean((0, 1, 2)), atol=1e-9)
@@ -69,7 +70,7 @@ def test_4_validation_photos_are_not_augmented(loader: Loader, people: Path) -> 
     images = people / "train" / "images"
     (photos, _), *_ = loader.validation(rows, 10, 0, 1)
     names = layouts.read(people).table["photo"]
-    expected = np.stack([pixels.read(images / names[row], GEOMETRY) for row in rows])
+    expected = np.stack([View(GEOMETRY).read(images / names[row]) for row in rows])
     np.testing.assert_array_equal(photos.numpy(), expected)
     (augmented, _), *_ = loader.training([rows], 0, 0, 1, 7)
     assert (augmented.numpy() != expected).any()
@@ -77,7 +78,7 @@ def test_4_validation_photos_are_not_augmented(loader: Loader, people: Path) -> 
 
 def test_5_test_photos_are_cropped_as_training_photos_are(people: Path, cache: Path) -> None:
     photos = layouts.read(people)
-    store, _ = caches.build(photos, GEOMETRY, cache)
+    store, _ = caches.build(photos, View(GEOMETRY), cache)
     loader = Loader(store, photos.table, GEOMETRY, Augment((), GEOMETRY))
     (trained_on, _), *_ = loader.training([np.arange(4)], 0, 0, 1, 7)
     seen: list[torch.Tensor] = []
@@ -90,7 +91,7 @@ def test_5_test_photos_are_cropped_as_training_photos_are(people: Path, cache: P
             return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     paths = [photos.root / photos.table["photo"][row] for row in range(4)]
-    predict.Predictor([Spy()], GEOMETRY).predict(paths)  # type: ignore[list-item]
+    predict.Predictor([Spy()], View(GEOMETRY)).predict(paths)  # type: ignore[list-item]
     np.testing.assert_array_equal(seen[0].cpu().numpy(), trained_on.numpy())
 
 
@@ -105,7 +106,7 @@ def test_7_sizes_are_numbers(tiny: Path, train: Callable[..., Path], tmp_path: P
     assert recipe.photo.geometry == Geometry(48, 40, 0.25)
     run = train(tmp_path / "run", "photo.height=48", "photo.width=40", "training.epochs=1",
                 "folds.kind=all")  # fmt: skip
-    assert predict.load(run).geometry == Geometry(48, 40, 0.25)
+    assert predict.load(run).views == [View(Geometry(48, 40, 0.25))]
 
 
 def test_8_everything_counts_18_classes() -> None:

@@ -77,20 +77,105 @@ def inspect(
     from maskgate import files, inspection
     from maskgate import recipe as recipes
     from maskgate.data import checks
-    from maskgate.images.cache import default_folder
     from maskgate.reports import inspect as inspect_page
     from maskgate.reports.recipe_picture import Effects
 
     files.check_folder(out)
     path = None if recipe is None else recipes.find(recipe)
-    effects = None if path is None else Effects(path.stem, recipes.load(path))
-    found = inspection.inspect(data, cache or default_folder())
+    effects = None if path is None else Effects(path.stem, recipes.load(path), cache)
+    found = inspection.inspect(data, cache or files.cache_folder())
     page, problems = inspect_page.write(found, out, photos, effects)
     for line in checks.summary(found.problems):
         typer.echo(line)
     fatal = sum(problem.fatal for problem in found.problems)
     typer.echo(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
     typer.echo(page)
+
+
+@app.command()
+def faces(
+    data: Data,
+    detector: Annotated[
+        str | None, typer.Option(help="auto, yunet, mtcnn or retinaface.", show_default="auto")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="RECIPE", help="Take the detector of a recipe, with its arguments."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Table to write, parquet.")] = Path(
+        "boxes.parquet"
+    ),
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+) -> None:
+    """Find the face in every photo, once: a table of boxes, and how many have one.
+
+    Trainings with the same detector find their faces in the cache then.
+    """
+    from maskgate import files
+    from maskgate import recipe as recipes
+    from maskgate.config import Named
+    from maskgate.faces import boxes, detectors, survey
+
+    files.check_target(out)
+    wanted = Named(name=detector or "auto")
+    if recipe is not None:
+        path = recipes.find(recipe)
+        face = recipes.load(path).photo.face
+        if face is None or detector is not None:
+            why = "tells of no face" if face is None else "and --detector are two answers"
+            raise MaskgateError(f"{path}: {why}; give one detector, by a recipe or its name")
+        wanted = face.detector
+    folder = cache or files.cache_folder()
+    found = survey.find(data, detectors.create(wanted, folder), folder, skip_faulty)
+    boxes.write(out, found.faces)
+    for line in found.sentences():
+        typer.echo(line)
+    typer.echo(f"{out}: {len(found.faces)} rows")
+
+
+@app.command()
+def wear(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FACES", help="Bare faces: a CSV, a folder of people, or UTKFace-style names."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 7,
+    detector: Annotated[
+        str, typer.Option(help="auto, yunet, mtcnn or retinaface: what finds the landmarks.")
+    ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
+    ] = None,
+    skip_faulty: SkipFaulty = False,
+) -> None:
+    """Draw masks on bare faces: seven photos a person, and a table of the truth.
+
+    Repeat the command to go on where it was cut off.
+    """
+    from maskgate import files
+    from maskgate.config import Named
+    from maskgate.data import checks, layouts
+    from maskgate.faces import detectors
+    from maskgate.wear import people
+
+    files.check_folder(out)
+    photos = layouts.read(source)
+    checks.refuse(photos.problems, source, skip_faulty)
+    found = detectors.create(Named(name=detector), files.cache_folder())
+    dressed = people.dress(photos, found, out, seed, workers)
+    left_out = {
+        "whose photo shows no face or cannot be read (no_face.csv)": len(dressed.no_face),
+        "photos that show a mask already": dressed.masked,
+        "further photos of a person": dressed.further,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    typer.echo(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
+    if told:
+        typer.echo(f"left out: {told}")
 
 
 @app.command()
@@ -202,6 +287,12 @@ def predict(
         typer.Option("--out", "-o", help="CSV to write.", show_default="standard output"),
     ] = None,
     skip_faulty: SkipFaulty = False,
+    all_faces: Annotated[
+        bool,
+        typer.Option(
+            "--all-faces", help="A row for each face, not for the largest and most central."
+        ),
+    ] = False,
 ) -> None:
     """Mask, gender and age band of photos, with the 18 probabilities, as CSV."""
     from maskgate import files
@@ -210,13 +301,13 @@ def predict(
     if out is not None:
         files.check_target(out)
     predictor = prediction.load(model)
-    found = predictor.predict(prediction.photos_in(photos), skip_faulty)
+    found = predictor.predict(prediction.photos_in(photos), skip_faulty, all_faces)
     text = found.to_csv(index=False, float_format="%.6f")
     if out is None:
         typer.echo(text, nl=False)
     else:
         files.replace_text(out, text)
-        typer.echo(f"{out}: {len(found)} photos", err=True)
+        typer.echo(f"{out}: {len(found)} rows", err=True)
 
 
 @app.command()

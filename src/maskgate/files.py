@@ -43,6 +43,12 @@ def replace_text(path: Path, text: str) -> None:
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
+def cache_folder() -> Path:
+    """`$MASKGATE_CACHE`, else `maskgate` in the user's cache folder."""
+    own = os.environ.get("MASKGATE_CACHE")
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "maskgate")
+
+
 def shipped(kind: str) -> Path:
     """The folder of the `kind` (recipes, systems, corrections) that come with maskgate."""
     package = Path(__file__).parent

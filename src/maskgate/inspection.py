@@ -16,6 +16,7 @@ from maskgate.data.checks import Problem
 from maskgate.data.folds import Twins
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
+from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.cache import PhotoStore
 from maskgate.images.twins import twins_of
@@ -53,7 +54,7 @@ def inspect(data: Path, folder: Path) -> Inspection:
     Raises MaskgateError only where `data` is no data set.
     """
     photos = layouts.read(data)
-    store, broken = cache.build(photos, Photo().geometry, folder)
+    store, broken = cache.build(photos, View(Photo().geometry), folder)
     photos = photos.without(broken)
     twins = twins_of(photos, store, folder)
     thumbnails = (store.thumbnails[slot] for slot in store.slots)

@@ -1,10 +1,11 @@
 """From the bytes of a photo to uint8 pixels: the one path for training, validation, test and door.
 
-decode → EXIF orientation → centre crop to the wanted share and aspect → resize. Pillow and NumPy
-only, so that the door needs no torch. Whatever changes the pixels raises ``VERSION``.
+decode → EXIF orientation → a window of the photo (around a face, or its centre) → resize. Pillow
+and NumPy only, so that the door needs no torch. Whatever changes the pixels raises ``VERSION``.
 """
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ Pixels = npt.NDArray[np.uint8]
 
 VERSION: Final = 1
 MAX_PIXELS: Final = 100_000_000
+GREY: Final = 128  # where there is nothing to show
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 # The limit of our own is checked on the header, before anything is decoded.
@@ -47,6 +49,20 @@ class Geometry:
     def stored(self) -> tuple[int, int]:
         """Height and width in pixels of the picture the window is cut from."""
         return round(self.height * (1 + self.margin)), round(self.width * (1 + self.margin))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a photo, in its pixels; it may reach beyond the photo.
+
+    `x` and `y` are its centre; it is turned clockwise around it by `turn` degrees.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    turn: float = 0.0
 
 
 def decode(source: Path | bytes) -> Image.Image:
@@ -105,13 +121,48 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
     return np.asarray(small)
 
 
+def cut(image: Image.Image, window: Window, height: int, width: int) -> Pixels:
+    """What `window` shows of `image`, turned back upright, as (height, width, 3).
+
+    Beyond the photo it is grey.
+    """
+    # Much more detail than is asked for would only cost time and memory.
+    factor = max(1, int(min(window.width / width, window.height / height) / 2))
+    if factor > 1:
+        image = image.reduce(factor)
+    x, y = window.x / factor, window.y / factor
+    half_width, half_height = window.width / factor / 2, window.height / factor / 2
+    reach_x, reach_y = half_width, half_height
+    if window.turn:
+        reach_x = reach_y = math.hypot(half_width, half_height)
+    left, top = math.floor(x - reach_x), math.floor(y - reach_y)
+    part = _part(image, left, top, math.ceil(x + reach_x), math.ceil(y + reach_y))
+    x, y = x - left, y - top
+    if window.turn:
+        part = part.rotate(
+            window.turn, Image.Resampling.BICUBIC, center=(x, y), fillcolor=(GREY, GREY, GREY)
+        )
+    box = (
+        max(0.0, x - half_width),
+        max(0.0, y - half_height),
+        min(float(part.width), x + half_width),
+        min(float(part.height), y + half_height),
+    )
+    small = part.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    return np.asarray(small)
+
+
+def _part(image: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:
+    """That part of the image, in grey where it reaches beyond."""
+    whole = Image.new("RGB", (max(1, right - left), max(1, bottom - top)), (GREY, GREY, GREY))
+    box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
+    if box[0] < box[2] and box[1] < box[3]:
+        whole.paste(image.crop(box), (box[0] - left, box[1] - top))
+    return whole
+
+
 def centre(stored: Pixels, geometry: Geometry) -> Pixels:
     """The (…, height, width, 3) window in the middle of stored pictures (…, H, W, 3); a view."""
     top = (stored.shape[-3] - geometry.height) // 2
     left = (stored.shape[-2] - geometry.width) // 2
     return stored[..., top : top + geometry.height, left : left + geometry.width, :]
-
-
-def read(source: Path | bytes, geometry: Geometry) -> Pixels:
-    """What validation, test and door see of one photo, (height, width, 3). Raises PhotoError."""
-    return centre(resize(decode(source), *geometry.stored, geometry.crop), geometry)

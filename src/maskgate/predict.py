@@ -1,56 +1,78 @@
 """Probabilities and attributes of photos, from a trained run."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
 
-from maskgate import ensemble, labels, pixels, runs
+from maskgate import ensemble, files, labels, pixels, runs
 from maskgate.config import Named
 from maskgate.ensemble import Voice
 from maskgate.errors import MaskgateError, listed
+from maskgate.faces import showing, view
+from maskgate.faces.protocol import key
+from maskgate.faces.showing import BATCH, FACE
+from maskgate.faces.view import View
 from maskgate.model import network
 from maskgate.model.network import Network
-from maskgate.pixels import Geometry, Pixels
+from maskgate.pixels import Pixels
 from maskgate.progress import track
-
-_BATCH = 64
 
 
 class Predictor:
     """One or more networks of one recipe, whose probabilities are averaged."""
 
-    def __init__(self, networks: Sequence[Network], geometry: Geometry) -> None:
+    def __init__(self, networks: Sequence[Network], view: View) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.networks = [model.to(self.device).eval() for model in networks]
-        self.geometry = geometry
+        self.views = [view]
 
     @property
     def knows(self) -> tuple[str, ...]:
         """The attributes that the model tells; the others are all as likely."""
         return self.networks[0].head.knows
 
-    def predict(self, paths: Iterable[str | Path], skip_faulty: bool = False) -> pd.DataFrame:
+    def predict(
+        self, paths: Iterable[str | Path], skip_faulty: bool = False, all_faces: bool = False
+    ) -> pd.DataFrame:
         """One row a photo: `photo`, its `mask`, `gender`, `age_band` in words, each with its
         probability, `label` 0–17 and the probabilities p00…p17.
 
-        What the model does not know is left empty. Raises MaskgateError that names all unreadable
-        photos, unless they are to be skipped.
+        What the model does not know is left empty. A model of faces tells the box of the one it
+        was shown as well (BOX and `face_score`, empty where none was found and it saw the photo's
+        centre); with `all_faces` there is a row for each. Raises MaskgateError that names all
+        unreadable photos, unless they are to be skipped, and where `all_faces` cannot be.
         """
+        if all_faces:
+            self._check_all_faces()
         photos = [Path(path) for path in paths]
-        probabilities, faults = self.probabilities(photos)
+        rows, boxes, answers = [], [], []
+        faults: dict[int, str] = {}
+        for row, told in enumerate(self._answers(photos, all_faces)):
+            if isinstance(told, str):
+                faults[row] = told
+                continue
+            rows += [row] * len(told.probabilities)
+            boxes.append(told.boxes)
+            answers.append(told.probabilities)
         if faults and not skip_faulty:
             told = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
             raise MaskgateError(
                 f"{len(faults)} of {len(photos)} photos cannot be read: {told}; mend them, or"
                 " leave them out with --skip-faulty"
             )
-        kept = [row for row in range(len(photos)) if row not in faults]
-        return described([str(photos[row]) for row in kept], probabilities[kept], self.knows)
+        probabilities = np.concatenate([np.empty((0, labels.COUNT), np.float32), *answers])
+        found = described([str(photos[row]) for row in rows], probabilities, self.knows)
+        if any(view.detector is not None for view in self.views):
+            whole = np.concatenate([np.empty((0, len(FACE)), np.float32), *boxes])
+            for place, (name, values) in enumerate(zip(FACE, whole.T, strict=True), 1):
+                found.insert(place, name, values)
+        return found
 
     def probabilities(
         self, photos: Sequence[Path | bytes]
@@ -58,46 +80,59 @@ class Predictor:
         """(N, 18) probabilities, and per unreadable photo (whose row is NaN) the reason."""
         found = np.full((len(photos), labels.COUNT), np.nan, dtype=np.float32)
         faults: dict[int, str] = {}
-        with ThreadPoolExecutor() as pool:
-            reading = self._read(photos, pool)
-            for start, batch in track(reading, "predicting (× 64)", -(-len(photos) // _BATCH)):
-                good = []
-                for row, pixels_or_reason in enumerate(batch, start):
-                    if isinstance(pixels_or_reason, str):
-                        faults[row] = pixels_or_reason
-                    else:
-                        good.append((row, pixels_or_reason))
-                if good:
-                    rows, pictures = zip(*good, strict=True)
-                    found[list(rows)] = self._forward(np.stack(pictures))
+        for row, told in enumerate(self._answers(photos, all_faces=False)):
+            if isinstance(told, str):
+                faults[row] = told
+            else:
+                found[row] = told.probabilities[0]
         return found, faults
 
-    def _read(
-        self, photos: Sequence[Path | bytes], pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[int, list[Pixels | str]]]:
-        """Batches of pixels or reasons; the next one is decoded while this one is predicted."""
-
-        def read(photo: Path | bytes) -> Pixels | str:
-            try:
-                return pixels.read(photo, self.geometry)
-            except pixels.PhotoError as error:
-                return str(error)
-
-        starts = range(0, len(photos), _BATCH)
-        waiting = [pool.submit(read, photo) for photo in photos[:_BATCH]]
-        for start in starts:
-            following = photos[start + _BATCH : start + 2 * _BATCH]
-            ahead = [pool.submit(read, photo) for photo in following]
-            yield start, [future.result() for future in waiting]
-            waiting = ahead
+    def _answers(
+        self, photos: Sequence[Path | bytes], all_faces: bool
+    ) -> "Iterator[_Answer | str]":
+        """What is said of each photo, or why it cannot be read."""
+        batches = showing.in_batches(photos, self.views, all_faces)
+        for batch in track(batches, f"predicting (× {BATCH})", -(-len(photos) // BATCH)):
+            readable = [each for each in batch if not isinstance(each, str)]
+            answers: Iterator[npt.NDArray[np.float32]] = iter(())
+            if readable:
+                per_view = zip(*(shown.pictures for shown in readable), strict=True)
+                said = self._said([np.concatenate(pictures) for pictures in per_view])
+                ends = np.cumsum([len(shown.boxes) for shown in readable])[:-1]
+                answers = iter(np.split(said, ends))
+            for each in batch:
+                yield each if isinstance(each, str) else _Answer(each.boxes, next(answers))
 
     @torch.inference_mode()
-    def _forward(self, pictures: Pixels) -> npt.NDArray[np.float32]:
-        batch = torch.from_numpy(pictures).to(self.device)
-        mean = torch.stack([model(batch).log_probabilities.exp() for model in self.networks]).mean(
-            0
-        )
-        return mean.float().cpu().numpy()
+    def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
+        """Probabilities (P, 18) of P pictures (P, height, width, 3), as each view shows them."""
+        whole = []
+        for start in range(0, len(pictures[0]), BATCH):
+            batch = torch.from_numpy(pictures[0][start : start + BATCH]).to(self.device)
+            said = [model(batch).log_probabilities.exp() for model in self.networks]
+            whole.append(torch.stack(said).mean(0).float().cpu().numpy())
+        return np.concatenate(whole)
+
+    def _check_all_faces(self) -> None:
+        """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
+        keys = {None if view.detector is None else key(view.detector) for view in self.views}
+        if keys == {None}:
+            raise MaskgateError(
+                "all faces are asked for, but the model looks at whole photos; train it with"
+                " photo.face"
+            )
+        if len(keys) > 1:
+            raise MaskgateError(
+                "all faces are asked for, but the members find faces differently; give one of them"
+            )
+
+
+class _Answer(NamedTuple):
+    """What is said of P faces of a photo: `boxes` (P, 5) as in `FACE`, NaN where the photo's
+    centre was shown, and `probabilities` (P, 18)."""
+
+    boxes: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
 
 
 def described(
@@ -121,24 +156,19 @@ class Ensemble(Predictor):
 
     def __init__(self, members: Sequence[tuple[Predictor, float]], combination: Named) -> None:
         self.members, self.combination = members, combination
+        self.views = [view for member, _ in members for view in member.views]
 
     @property
     def knows(self) -> tuple[str, ...]:
         return tuple(n for n in labels.ATTRIBUTES if any(n in m.knows for m, _ in self.members))
 
-    def probabilities(
-        self, photos: Sequence[Path | bytes]
-    ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-        """As a Predictor's; the row of a photo that one member cannot read is NaN."""
+    def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
         voices: list[Voice] = []
-        faults: dict[int, str] = {}
+        rest = iter(pictures)
         for member, weight in self.members:
-            probabilities, unread = member.probabilities(photos)
-            voices.append(Voice(probabilities, member.knows, weight))
-            faults |= unread
-        combined = ensemble.combine(self.combination, voices).astype(np.float32)
-        combined[list(faults)] = np.nan
-        return combined, faults
+            own = list(islice(rest, len(member.views)))
+            voices.append(Voice(member._said(own), member.knows, weight))
+        return ensemble.combine(self.combination, voices).astype(np.float32)
 
 
 def load(model: str | Path) -> Predictor:
@@ -151,8 +181,11 @@ def load(model: str | Path) -> Predictor:
         weights = [member.weight for member in run.system().members]
         members = [load(member.path) for member in run.members()]
         return Ensemble(list(zip(members, weights, strict=True)), run.system().combine)
-    recipe = run.recipe()
-    return Predictor([restore(run, fold) for fold in run.folds], recipe.photo.geometry)
+    try:
+        seen = view.create(run.recipe().photo, files.cache_folder())
+    except MaskgateError as error:
+        raise MaskgateError(f"{run.path}: {error}") from error
+    return Predictor([restore(run, fold) for fold in run.folds], seen)
 
 
 def restore(run: runs.Run, fold: int) -> Network:

@@ -21,6 +21,34 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Tier = Literal["sure", "likely", "doubtful"]
 
 
+def name_alone(value: Any) -> Any:
+    """A name without arguments may be written as plain text."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Face(Section):
+    """The face that is cut out of a photo, in the aspect of the input; all see the same part,
+    in training, validation, test and prediction. A photo without a face shows its centre, `crop`
+    of it."""
+
+    detector: Annotated[Named, BeforeValidator(name_alone)] = Field(
+        Named(name="auto"),
+        description="what finds it; `auto` is `yunet` where its model is at hand, else `mtcnn`",
+    )
+    sha256: str | None = Field(
+        None,
+        description="of the detector's model; filled in by a training, so that no other is"
+        " used with its run",
+    )
+    margin: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.2, description="share of the face's box that is added on each side"
+    )
+    align: bool = Field(False, description="turn the photo so that the eyes lie level")
+    background: Literal["keep", "remove"] = Field(
+        "keep", description="`remove` paints grey what GrabCut takes for the scene behind"
+    )
+
+
 class Photo(Section):
     """What the model sees of a photo."""
 
@@ -35,6 +63,9 @@ class Photo(Section):
         1.0,
         description="share of a photo's height and width that is kept around its centre: alike in"
         " training, validation, test and prediction",
+    )
+    face: Face | None = Field(
+        None, description="the face is shown instead; `{}` takes the defaults"
     )
 
     @property
@@ -105,11 +136,6 @@ class Mix(Named):
     """A way to mix the photos of a batch."""
 
     probability: Share = Field(1.0, description="share of the batches that are mixed this way")
-
-
-def name_alone(value: Any) -> Any:
-    """A name without arguments may be written as plain text."""
-    return {"name": value} if isinstance(value, str) else value
 
 
 class Model(Section):

@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import pixels
+from maskgate import files, pixels
 from maskgate.data import near_duplicates
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.cache import PhotoStore
 from maskgate.pixels import Geometry
@@ -29,15 +30,17 @@ BUILD = """
 import sys, time, os
 from pathlib import Path
 import pandas as pd
-from maskgate import pixels
+from maskgate import files, pixels
 from maskgate.data.table import Photos
+from maskgate.faces.view import View
 from maskgate.images import cache
 folder, out, first, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 cache._CHUNK = 4
 decode = pixels.decode
 {prelude}
 names = [f"{{row}}.jpg" for row in range(first, last)]
-cache.build(Photos(folder, pd.DataFrame({{"photo": names}})), pixels.Geometry(16, 12, 0.25), out)
+photos = Photos(folder, pd.DataFrame({{"photo": names}}))
+cache.build(photos, View(pixels.Geometry(16, 12, 0.25)), out)
 """
 SLOW = """
 def slow(source):
@@ -127,7 +130,7 @@ def run(prelude: str, *arguments: object) -> "subprocess.Popen[bytes]":
 
 
 def test_the_store_holds_what_decoding_gives(photos: Photos, place: Path) -> None:
-    store, problems = cache.build(photos, GEOMETRY, place)
+    store, problems = cache.build(photos, View(GEOMETRY), place)
     assert problems == []
     assert store.pixels.shape == (COUNT, *GEOMETRY.stored, 3)
     assert store.thumbnails.shape == (COUNT, *near_duplicates.THUMBNAIL)
@@ -136,7 +139,7 @@ def test_the_store_holds_what_decoding_gives(photos: Photos, place: Path) -> Non
 
 
 def test_the_store_cannot_be_written_to(photos: Photos, place: Path) -> None:
-    store, _ = cache.build(photos, GEOMETRY, place)
+    store, _ = cache.build(photos, View(GEOMETRY), place)
     with pytest.raises(ValueError, match="read-only"):
         store[0][0, 0, 0] = 1
 
@@ -144,11 +147,11 @@ def test_the_store_cannot_be_written_to(photos: Photos, place: Path) -> None:
 def test_a_second_build_decodes_nothing(
     photos: Photos, place: Path, decoded: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = cache.build(photos, GEOMETRY, place)
+    first, _ = cache.build(photos, View(GEOMETRY), place)
     assert len(decoded) == COUNT
     decoded.clear()
     monkeypatch.setattr(cache, "_decoded", lambda *_: pytest.fail("files are read"))
-    again, problems = cache.build(photos, GEOMETRY, place)
+    again, problems = cache.build(photos, View(GEOMETRY), place)
     assert (decoded, problems) == ([], [])
     assert again.digests == first.digests
     np.testing.assert_array_equal(again.slots, first.slots)
@@ -158,10 +161,10 @@ def test_a_second_build_decodes_nothing(
 def test_any_order_and_part_of_a_table_is_served(
     photos: Photos, place: Path, decoded: list[object]
 ) -> None:
-    cache.build(photos, GEOMETRY, place)
+    cache.build(photos, View(GEOMETRY), place)
     decoded.clear()
     part = photos.take(np.array([13, 2, 2, 20, 0]))
-    store, _ = cache.build(part, GEOMETRY, place)
+    store, _ = cache.build(part, View(GEOMETRY), place)
     assert decoded == []
     check(store, part)
 
@@ -169,13 +172,13 @@ def test_any_order_and_part_of_a_table_is_served(
 def test_a_moved_photo_is_found_by_its_content(
     photos: Photos, place: Path, folder: Path, decoded: list[object]
 ) -> None:
-    cache.build(photos, GEOMETRY, place)
+    cache.build(photos, View(GEOMETRY), place)
     other = folder.parent / "elsewhere"
     folder.rename(other)
     shutil.copy(other / "3.jpg", other / "copy of 3.jpg")
     decoded.clear()
     moved = photos_of(other, *photos.table["photo"], "copy of 3.jpg")
-    store, problems = cache.build(moved, GEOMETRY, place)
+    store, problems = cache.build(moved, View(GEOMETRY), place)
     assert (decoded, problems) == ([], [])
     assert store.slots[3] == store.slots[COUNT]
     check(store, moved)
@@ -186,7 +189,7 @@ def test_equal_photos_of_one_build_share_a_slot(folder: Path, place: Path) -> No
     for name in ("a.jpg", "b.jpg"):
         shutil.copy(folder / "5.jpg", folder / name)
     photos = photos_of(folder, "a.jpg", "5.jpg", "6.jpg", "b.jpg")
-    store, _ = cache.build(photos, GEOMETRY, place)
+    store, _ = cache.build(photos, View(GEOMETRY), place)
     check(store, photos)
     assert len(set(store.slots)) == rows(place, "photos") == 2
 
@@ -194,13 +197,13 @@ def test_equal_photos_of_one_build_share_a_slot(folder: Path, place: Path) -> No
 def test_a_changed_photo_is_decoded_anew(
     photos: Photos, place: Path, folder: Path, decoded: list[object]
 ) -> None:
-    before, _ = cache.build(photos, GEOMETRY, place)
+    before, _ = cache.build(photos, View(GEOMETRY), place)
     old = before[4].copy()
     picture(folder / "4.jpg", 99)
     stat = os.stat(folder / "4.jpg")
     os.utime(folder / "4.jpg", ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
     decoded.clear()
-    store, _ = cache.build(photos, GEOMETRY, place)
+    store, _ = cache.build(photos, View(GEOMETRY), place)
     assert len(decoded) == 1
     assert (store[4] != old).any()
     check(store, photos)
@@ -211,18 +214,18 @@ def test_a_store_opened_before_keeps_its_pixels_while_the_cache_grows(
     photos: Photos, place: Path
 ) -> None:
     early = photos.take(np.arange(5))
-    store, _ = cache.build(early, GEOMETRY, place)
-    cache.build(photos, GEOMETRY, place)
+    store, _ = cache.build(early, View(GEOMETRY), place)
+    cache.build(photos, View(GEOMETRY), place)
     check(store, early)
 
 
 def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
     photos: Photos, place: Path, decoded: list[object]
 ) -> None:
-    cache.build(photos, GEOMETRY, place)
-    cache.build(photos, Geometry(20, 15), place)  # 16×12 and a quarter
+    cache.build(photos, View(GEOMETRY), place)
+    cache.build(photos, View(Geometry(20, 15)), place)  # 16×12 and a quarter
     assert len(decoded) == COUNT
-    store, _ = cache.build(photos, Geometry(16, 12), place)
+    store, _ = cache.build(photos, View(Geometry(16, 12)), place)
     assert len(decoded) == 2 * COUNT
     assert store.pixels.shape[1:] == (16, 12, 3)
 
@@ -230,20 +233,20 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
 def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
     photos: Photos, place: Path, decoded: list[object]
 ) -> None:
-    cache.build(photos, GEOMETRY, place)
+    cache.build(photos, View(GEOMETRY), place)
     assert [path.name for path in place.iterdir()] == [f"20x15-v{pixels.VERSION}"]
     for crop in (0.5, 0.75):
         geometry = Geometry(16, 12, 0.25, crop)
-        store, _ = cache.build(photos, geometry, place)
+        store, _ = cache.build(photos, View(geometry), place)
         for row, name in enumerate(photos.table["photo"]):
             seen = pixels.centre(store[row], geometry)
-            np.testing.assert_array_equal(seen, pixels.read(photos.root / name, geometry))
+            np.testing.assert_array_equal(seen, View(geometry).read(photos.root / name))
         assert (place / f"20x15-crop{crop}-v{pixels.VERSION}").is_dir()
         thumbnail = store.thumbnails[store.slots[0]]  # near-duplicates are sought in whole photos
         whole = pixels.decode(photos.root / photos.table["photo"][0])
         np.testing.assert_array_equal(thumbnail, near_duplicates.thumbnail(whole))
     before = len(decoded)
-    check(cache.build(photos, GEOMETRY, place)[0], photos)
+    check(cache.build(photos, View(GEOMETRY), place)[0], photos)
     assert len(decoded) == before + COUNT  # by the check itself
 
 
@@ -256,7 +259,7 @@ def test_broken_photos_are_told_together(photos: Photos, place: Path, folder: Pa
     (folder / "13.jpg").mkdir()
     (folder / "20.jpg").write_bytes(b"")
     for _ in range(2):  # and again when the others are known already
-        store, problems = cache.build(photos, GEOMETRY, place)
+        store, problems = cache.build(photos, View(GEOMETRY), place)
         assert {p.where for p in problems} == {f"{n}.jpg" for n in (1, 7, 12, 13, 20)}
         assert {p.kind for p in problems} == {"unreadable photo"}
         assert all(p.fatal and p.detail for p in problems)
@@ -264,7 +267,7 @@ def test_broken_photos_are_told_together(photos: Photos, place: Path, folder: Pa
         assert len(left.table) == COUNT - 5
         check(store, left)
     picture(folder / "1.jpg", 1)
-    _, problems = cache.build(photos, GEOMETRY, place)
+    _, problems = cache.build(photos, View(GEOMETRY), place)
     assert "1.jpg" not in {p.where for p in problems}
 
 
@@ -288,25 +291,25 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
 
     with monkeypatch.context() as patch, pytest.raises(MaskgateError, match=r"full.*--cache"):
         patch.setattr(os, "posix_fallocate", full)
-        cache.build(photos, GEOMETRY, place)
+        cache.build(photos, View(GEOMETRY), place)
     assert decoded == []
     assert rows(place, "photos") == rows(place, "files") == 0
-    store, _ = cache.build(photos, GEOMETRY, place)
+    store, _ = cache.build(photos, View(GEOMETRY), place)
     check(store, photos)
 
 
 def test_a_cache_that_cannot_be_written_is_told(photos: Photos, place: Path) -> None:
     place.write_text("a file where the folder should be")
     with pytest.raises(MaskgateError, match="cannot be written"):
-        cache.build(photos, GEOMETRY, place)
+        cache.build(photos, View(GEOMETRY), place)
 
 
 def test_an_index_that_is_none_is_told(photos: Photos, place: Path) -> None:
-    cache.build(photos, GEOMETRY, place)
+    cache.build(photos, View(GEOMETRY), place)
     (index,) = place.glob("*/index.sqlite")
     index.write_bytes(b"garbage " * 500)
     with pytest.raises(MaskgateError, match=str(index.parent)):
-        cache.build(photos, GEOMETRY, place)
+        cache.build(photos, View(GEOMETRY), place)
 
 
 def test_two_processes_that_build_at_once_leave_one_right_cache(
@@ -317,7 +320,7 @@ def test_two_processes_that_build_at_once_leave_one_right_cache(
         _, told = process.communicate(timeout=60)
         assert process.returncode == 0, told.decode()
     assert rows(place, "photos") == rows(place, "files") == COUNT
-    store, problems = cache.build(photos, GEOMETRY, place)
+    store, problems = cache.build(photos, View(GEOMETRY), place)
     assert (decoded, problems) == ([], [])
     assert sorted(store.slots) == list(range(COUNT))
     check(store, photos)
@@ -332,7 +335,7 @@ def test_a_build_killed_half_way_is_taken_up(
     assert killed.returncode == 9
     known = rows(place, "files")
     assert known == rows(place, "photos") == after // 4 * 4  # whole chunks of four
-    store, problems = cache.build(photos, GEOMETRY, place)
+    store, problems = cache.build(photos, View(GEOMETRY), place)
     assert problems == []
     assert len(decoded) == COUNT - known
     check(store, photos)
@@ -346,13 +349,13 @@ def test_a_build_that_is_interrupted_is_taken_up(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(pixels, "decode", interrupted)
-        cache.build(photos, GEOMETRY, place)
-    store, _ = cache.build(photos, GEOMETRY, place)
+        cache.build(photos, View(GEOMETRY), place)
+    store, _ = cache.build(photos, View(GEOMETRY), place)
     check(store, photos)
 
 
 def test_statistics_equal_naive_mean_and_deviation(photos: Photos, place: Path) -> None:
-    store, _ = cache.build(photos, GEOMETRY, place)
+    store, _ = cache.build(photos, View(GEOMETRY), place)
     chosen = np.array([3, 20, 7, 0])
     mean, deviation = cache.statistics(store, chosen)
     pictures = np.stack([store[row] for row in chosen]).astype(np.float64) / 255
@@ -371,9 +374,9 @@ def test_statistics_of_known_pictures() -> None:
 
 def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MASKGATE_CACHE", str(tmp_path / "own"))
-    assert cache.default_folder() == tmp_path / "own"
+    assert files.cache_folder() == tmp_path / "own"
     monkeypatch.delenv("MASKGATE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.default_folder() == tmp_path / "maskgate"
+    assert files.cache_folder() == tmp_path / "maskgate"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.default_folder() == Path.home() / ".cache" / "maskgate"
+    assert files.cache_folder() == Path.home() / ".cache" / "maskgate"

@@ -12,6 +12,7 @@ from maskgate import labels, pixels
 from maskgate.config import Named
 from maskgate.data import layouts
 from maskgate.data import table as photo_table
+from maskgate.faces.view import View
 from maskgate.images import cache as caches
 from maskgate.images import sampling
 from maskgate.images.cache import PhotoStore
@@ -101,11 +102,11 @@ def test_validation_photos_equal_pixels_read_of_their_files(people: Path, cache:
     photos = layouts.read(people)
     photos = photos.take(np.arange(0, len(photos.table), 5))
     geometry = Geometry(33, 24, 0.2)
-    store, _ = caches.build(photos, geometry, cache)
+    store, _ = caches.build(photos, View(geometry), cache)
     made = Loader(store, photos.table, geometry, Augment([Named(name="random_crop")], geometry))
     found, targets = whole(made.validation(np.arange(len(photos.table)), 16, 0, 1))
     for row, name in enumerate(photos.table["photo"]):
-        np.testing.assert_array_equal(found[row], pixels.read(photos.root / name, geometry))
+        np.testing.assert_array_equal(found[row], View(geometry).read(photos.root / name))
     assert targets.int().argmax(1).tolist() == photos.table["label"].tolist()
 
 

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from maskgate.errors import MaskgateError
+from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.model import backbone, network
 from maskgate.model.network import Normalise
@@ -43,7 +44,7 @@ def test_normalise_is_the_first_layer_and_takes_raw_photos() -> None:
 def test_normalising_by_the_data_gives_unit_variance(people: Path, tmp_path: Path) -> None:
     from maskgate.data import layouts
 
-    store, _ = cache.build(layouts.read(people), SMALL, tmp_path)
+    store, _ = cache.build(layouts.read(people), View(SMALL), tmp_path)
     rows = np.arange(len(store))
     model = network.create(recipe(normalise="data"), cache.statistics(store, rows))
     everything = model.normalise(torch.from_numpy(np.array(store.pixels[store.slots])))

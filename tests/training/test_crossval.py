@@ -11,6 +11,7 @@ from PIL import Image
 from maskgate import metrics, pixels, predict, runs
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
+from maskgate.faces.view import View
 from maskgate.images import cache as caches
 from maskgate.runs import Run
 from maskgate.training import crossval
@@ -56,7 +57,7 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
         for key in ("person", "cluster", "digest"):
             assert not set(seen[key]) & set(tested[key]), key
         images = people / "train" / "images"
-        batch = np.stack([pixels.read(images / told["photo"][row], geometry) for row in rows])
+        batch = np.stack([View(geometry).read(images / told["photo"][row]) for row in rows])
         with torch.inference_mode():
             again = (
                 predict.restore(run, fold)
@@ -393,6 +394,6 @@ def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> Non
 
 def test_the_cache_is_not_needed_to_resume(people: Path, tmp_path: Path) -> None:
     photos = layouts.read(people)
-    store, problems = caches.build(photos, pixels.Geometry(16, 12), tmp_path)
+    store, problems = caches.build(photos, View(pixels.Geometry(16, 12)), tmp_path)
     assert len(store) == len(photos.table)
     assert not problems

@@ -12,6 +12,7 @@ from maskgate import labels, metrics, recipe
 from maskgate.data import layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.faces.view import View
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
 from maskgate.images.mixing import Mixing
@@ -40,7 +41,7 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
     ) -> Fitted:
         made = recipe.load(tiny, list(overrides))
         read = layouts.read(people)
-        store, _ = caches.build(read, made.photo.geometry, cache)
+        store, _ = caches.build(read, View(made.photo.geometry), cache)
         table = Photos(read.root, change(read.table)).table
         loader = Loader(
             store, table, made.photo.geometry, Augment(made.augment, made.photo.geometry)

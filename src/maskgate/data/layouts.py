@@ -5,17 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from maskgate.data import csv_photos, seven_photos
+from maskgate.data import csv_photos, seven_photos, utkface
 from maskgate.data.csv_photos import load_csv
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 
 
 def read(data: Path) -> Photos:
-    """The labelled photos of `data`: a CSV, a folder with one, or the seven-photo layout.
+    """The labelled photos of `data`: a CSV, a folder with one, seven photos a person, or faces.
 
-    A folder may be the one above `train`, `train` itself or its `images`. Faults are
-    collected in `problems`. Raises MaskgateError where nothing of either kind is found.
+    A folder of people may be the one above `train`, `train` itself or its `images`; of faces, the
+    names tell the labels. Faults are collected in `problems`. Raises MaskgateError where nothing
+    of any kind is found.
     """
     if not data.exists():
         raise MaskgateError(f"{data}: no such file or folder; give the folder of photos or its CSV")
@@ -34,9 +35,12 @@ def read(data: Path) -> Photos:
     if tables:
         names = listed([path.name for path in tables])
         raise MaskgateError(f"{data}: holds several tables ({names}); name the one to read")
+    if utkface.holds_faces(data):
+        return utkface.read(data)
     raise MaskgateError(
         f"{data}: holds neither folders named <id>_<gender>_<race>_<age> with seven photos each"
-        " nor a CSV with a column 'photo'; see docs/data.md for the two layouts"
+        " nor a CSV with a column 'photo' nor photos named <age>_<gender>_<race>_<time>; see"
+        " docs/data.md for the three layouts"
     )
 
 

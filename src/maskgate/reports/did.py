@@ -19,6 +19,7 @@ def told(recipe: Recipe, status: dict[str, Any]) -> dict[str, Any] | None:
     lines = [
         ("Labels", _labels(recipe, status)),
         ("Data", _data(recipe, status)),
+        ("Photo", _photo(recipe)),
         ("Sampling", _sampling(recipe)),
         ("Augmentation", ", then ".join(map(_named, recipe.augment)) or "none"),
         ("Mixing", _mixing(counted["mixed"])),
@@ -67,6 +68,20 @@ def _labels(recipe: Recipe, status: dict[str, Any]) -> str:
 def _data(recipe: Recipe, status: dict[str, Any]) -> str:
     sets = ", ".join(f"{each.path} (weight {each.weight:g})" for each in recipe.data)
     return f"{status['more']} photos of {sets}, never validated on" if sets else ""
+
+
+def _photo(recipe: Recipe) -> str:
+    photo = recipe.photo
+    part = "the whole photo" if photo.crop == 1 else f"the middle {photo.crop:.0%} of each side"
+    if photo.face is not None:
+        face = photo.face
+        turned = ", turned until the eyes are level" if face.align else ""
+        cleared = ", the scene behind it removed" if face.background == "remove" else ""
+        part = (
+            f"the face and {face.margin:.0%} of it around{turned}{cleared}, found by"
+            f" {_named(face.detector)}; {part} where none was found"
+        )
+    return f"{photo.height}×{photo.width} pixels of {part}"
 
 
 def _sampling(recipe: Recipe) -> str:

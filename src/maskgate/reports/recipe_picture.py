@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,10 +16,11 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from maskgate import labels, pixels
+from maskgate import files, labels, pixels
 from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.faces import view
 from maskgate.images import mixing, target
 from maskgate.images.mixing import MIXES, Mixed
 from maskgate.images.transforms import TRANSFORMS, Augment
@@ -47,12 +49,14 @@ class Step:
 class Effects:
     """What the recipe of that name does to photos.
 
-    Raises MaskgateError for transforms or mixes that cannot be made, before a photo is read.
+    `folder` is the cache's. Raises MaskgateError for transforms or mixes that cannot be made,
+    before a photo is read.
     """
 
-    def __init__(self, name: str, recipe: Recipe) -> None:
+    def __init__(self, name: str, recipe: Recipe, folder: Path | None = None) -> None:
         self.name, self.recipe, self.geometry = name, recipe, recipe.photo.geometry
         try:
+            self.view = view.create(recipe.photo, folder or files.cache_folder())
             self.augment = Augment(recipe.augment, self.geometry)
             self.ways = [(mix, mixing.create(mix)) for mix in recipe.mixing]
         except MaskgateError as error:
@@ -61,6 +65,9 @@ class Effects:
     def size(self) -> str:
         """In words, what of a photo the model sees."""
         seen = f"{self.geometry.width} × {self.geometry.height} pixels (width × height)"
+        if self.view.detector is not None and self.view.face is not None:
+            around = f"{self.view.face.margin:.0%} of it around"
+            return f"{seen} of the face, found by {self.view.detector.name}, with {around}"
         if self.geometry.crop == 1:
             return seen
         return f"{seen} of the middle {self.geometry.crop:.0%} of each side"
@@ -100,7 +107,7 @@ class Effects:
 
     def _stored(self, photos: Photos, row: int) -> Pixels:
         image = pixels.decode(photos.root / photos.table["photo"].iloc[row])
-        return pixels.resize(image, *self.geometry.stored, self.geometry.crop)
+        return self.view.stored(image)
 
     def _drawn(self, stored: Pixels, row: int) -> list[Pixels]:
         """Training's DRAWS of a photo."""

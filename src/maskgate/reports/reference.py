@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from maskgate import files, recipe, system
 from maskgate.ensemble import COMBINATIONS
+from maskgate.faces.detectors import DETECTORS
 from maskgate.images.mixing import MIXES
 from maskgate.images.sampling import SAMPLERS
 from maskgate.images.transforms import TRANSFORMS
@@ -38,6 +39,7 @@ class Names:
 
 
 TABLES: Final = (
+    Names("photo.face.detector", DETECTORS, ("folder",)),
     Names("augment", TRANSFORMS, ("geometry",)),
     Names("sampling", SAMPLERS, ("rows", "table", "random")),
     Names("mixing", MIXES),

@@ -64,6 +64,8 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
         fold=prepared.fold,
         digest=prepared.store.digests[: len(prepared.fold)],
     )
+    if prepared.faces is not None:
+        table = table.join(prepared.faces)
     more = prepared.more()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's
         pairs = {

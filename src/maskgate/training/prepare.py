@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskgate import files
 from maskgate.data import checks, corrections, folds, layouts, training_table
 from maskgate.data.table import Photos
 from maskgate.data.training_table import Told
 from maskgate.errors import MaskgateError
+from maskgate.faces import boxes, view
+from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.twins import twins_of, with_more
 from maskgate.recipe import DataSet, Recipe
@@ -36,6 +39,11 @@ class Order:
     checkpoint_seconds: float = 60.0
     command: str = ""
 
+    @property
+    def folder(self) -> Path:
+        """The cache's."""
+        return self.cache or files.cache_folder()
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -56,6 +64,7 @@ class Prepared:
     left_out: npt.NDArray[np.bool_]  # of training, for their age
     labels: Told
     warnings: list[str]
+    faces: pd.DataFrame | None = None  # of `photos`, a row each, where faces are cropped
 
     @property
     def digest(self) -> str:
@@ -109,20 +118,21 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     # All tables are read before any photo is: what is missing is told at once.
     read = _read(order.data, order)
     further = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
-    photos, store = _decoded(read, order.data, recipe, order)
+    seen = view.create(recipe.photo, order.folder)
+    photos, store, faces = _decoded(read, order.data, seen, order)
     told = training_table.told(read, photos, fixes, wanted)
-    ready = [(data, *_decoded(more, Path(data.path), recipe, order)) for data, more in further]
+    ready = [(data, *_decoded(more, Path(data.path), seen, order)) for data, more in further]
 
-    folder = order.cache or cache.default_folder()
+    folder = order.folder
     own = twins_of(photos, store, folder)
     # By the labels as read: neither corrections nor further photos change who is validated when.
     fold = _folds(recipe, order, photos, own)
-    more = [(data, each.table) for data, each, _ in ready]
+    more = [(data, each.table) for data, each, _, _ in ready]
     training = training_table.build(told.training, more, wanted)
-    store = cache.joined([store, *(each for _, _, each in ready)])
+    store = cache.joined([store, *(each for _, _, each, _ in ready)])
     twins = with_more(own, Photos(photos.root, training.table), store, folder)
     warnings = checks.summary([*photos.problems, *told.problems])
-    for data, each, _ in ready:
+    for data, each, _, _ in ready:
         warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
     return Prepared(
         replace(photos, table=told.true),
@@ -134,6 +144,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         training.left_out,
         told,
         warnings,
+        faces,
     )
 
 
@@ -163,20 +174,23 @@ def _read(data: Path, order: Order) -> Photos:
 
 
 def _decoded(
-    photos: Photos, data: Path, recipe: Recipe, order: Order
-) -> tuple[Photos, cache.PhotoStore]:
-    """The photos that can be used, a few of them for a smoke test, and their store."""
+    photos: Photos, data: Path, seen: View, order: Order
+) -> tuple[Photos, cache.PhotoStore, pd.DataFrame | None]:
+    """The photos that can be used, a few of them for a smoke test, their store and faces."""
     if order.smoke:
         photos = photos.take(_few(photos.table))
-    folder = order.cache or cache.default_folder()
-    store, broken = cache.build(photos, recipe.photo.geometry, folder)
+    found = None
+    if seen.detector is not None:
+        found, _, _ = boxes.find(photos, seen.detector, order.folder)
+    store, broken = cache.build(photos, seen, order.folder, found)
     checks.refuse(broken, data, order.skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
         raise MaskgateError(
             f"{data}: holds no labelled photo that can be used; add some, or give other data"
         )
-    return photos, store
+    faces = None if found is None else found.table([bytes.fromhex(d) for d in store.digests])
+    return photos, store, faces
 
 
 def _folds(

@@ -1,0 +1,202 @@
+"""What the face detectors find, and how long they take.
+
+    python benchmarks/faces.py DATA … [--photos 500] [--pairs 60] [--seed 0] [--cache FOLDER]
+
+DATA are folders of labelled photos, of which `--photos` each are drawn. Every photo goes through
+every detector and setting in turn; a photo counts as found where there is a face at all. Prints
+for each data set a Markdown table: the share found by mask state with Wilson's 95% interval; that
+among close-ups, where the longer side of the largest face (its median over the settings that find
+one) is over 60% of the photo's shorter side; and the median milliseconds a photo, decoded photo
+to faces, of processor time in one thread. Where a set holds seven photos a person, the defaults'
+shares follow by shot.
+
+The last table is our MTCNN against that of facenet-pytorch: the same photos at 384×512, minimum
+face, thresholds and factor, in turn. The ratio is the median over the photos, with its quartiles.
+YuNet's file is looked for as always; without one it is left out, as is RetinaFace.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before anything starts threads
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import sqrt
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from maskgate import files, labels, pixels
+from maskgate.config import Named
+from maskgate.data import layouts, seven_photos
+from maskgate.data.table import Photos
+from maskgate.faces import detectors, model_files
+from maskgate.faces.protocol import Detector
+from maskgate.pixels import Pixels
+from maskgate.progress import say, track
+
+PAPER: Final = [0.6, 0.7, 0.7]
+LOW: Final = [0.5, 0.6, 0.5]
+SETTINGS: Final[list[dict[str, Any]]] = [
+    {"name": "yunet"},
+    {"name": "yunet", "score": 0.6},
+    {"name": "yunet", "side": 128},
+    {"name": "yunet", "side": 192},
+    {"name": "yunet", "side": 320, "score": 0.6},
+    {"name": "mtcnn"},
+    {"name": "mtcnn", "thresholds": LOW},
+    {"name": "mtcnn", "min_face": 0.1, "thresholds": PAPER, "factor": 0.709},
+]
+PAIRS: Final = [(PAPER, 0.709), (LOW, 0.8)]
+CLOSE: Final = 0.6
+SIZE: Final = (384, 512)  # width and height of the photos of a pair
+SMALLEST: Final = 40  # pixels of the smallest face in them
+
+
+@dataclass
+class Seen:
+    """What one detector made of the photos, in order."""
+
+    largest: list[float] = field(default_factory=list)  # longer side in pixels; 0 for no face
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def found(self) -> np.ndarray[Any, Any]:
+        return np.array(self.largest) > 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="+", type=Path, help="folders of labelled photos")
+    parser.add_argument("--photos", type=int, default=500, help="photos drawn of each")
+    parser.add_argument("--pairs", type=int, default=60, help="photos for the last table")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=files.cache_folder())
+    asked = parser.parse_args()
+    cv2.setNumThreads(1)
+    at_hand = model_files.at_hand(model_files.YUNET, asked.cache)
+    settings = [each for each in SETTINGS if at_hand or each["name"] != "yunet"]
+    made = {_title(each): detectors.create(Named(**each), asked.cache) for each in settings}
+    for folder in asked.data:
+        photos = _drawn(layouts.read(folder), asked.photos, asked.seed)
+        _tell(folder.name, photos, made)
+    photos = _drawn(layouts.read(asked.data[0]), asked.pairs, asked.seed)
+    _tell_pairs(asked.data[0].name, photos, asked.cache)
+
+
+def _title(setting: dict[str, Any]) -> str:
+    told = [f"{key} {value}" for key, value in setting.items() if key != "name"]
+    return f"{setting['name']}: {', '.join(told) or 'defaults'}"
+
+
+def _drawn(photos: Photos, count: int, seed: int) -> Photos:
+    rows = np.random.default_rng(seed).permutation(len(photos.table))[:count]
+    return photos.take(np.sort(rows))
+
+
+def _decoded(photos: Photos, what: str) -> Iterable[Pixels]:
+    names = photos.table["photo"]
+    for name in track(names, what, len(names)):
+        yield np.asarray(pixels.decode(photos.root / name))
+
+
+def _timed(look: Callable[[Pixels], Any], photo: Pixels, seen: Seen) -> Any:
+    begun = time.thread_time()
+    found = look(photo)
+    seen.seconds.append(time.thread_time() - begun)
+    return found
+
+
+def _longest(boxes: Any) -> float:
+    sides = [max(box[2] - box[0], box[3] - box[1]) for box in boxes]
+    return max(sides, default=0.0)
+
+
+def _tell(name: str, photos: Photos, made: dict[str, Detector]) -> None:
+    results = {title: Seen() for title in made}
+    shorter = []
+    for photo in _decoded(photos, name):
+        shorter.append(min(photo.shape[:2]))
+        for title, detector in made.items():
+            faces = _timed(detector, photo, results[title])
+            results[title].largest.append(_longest(faces.boxes))
+    sides = np.array([seen.largest for seen in results.values()])
+    typical = np.array([np.median(each[each > 0]) if each.any() else 0 for each in sides.T])
+    close = typical > CLOSE * np.array(shorter)
+    state = photos.table["mask"].to_numpy()
+    groups = {known: state == code for code, known in enumerate(labels.MASKS)}
+    groups = {known: rows for known, rows in groups.items() if rows.any()} | {"close-ups": close}
+    counted = [f"{known} ({rows.sum()})" for known, rows in groups.items()]
+    print(f"\n{name}, {len(state)} photos\n\n| detector | {' | '.join(counted)} | ms a photo |")
+    print("|---|" + "---|" * len(groups) + "---:|")
+    for title, seen in results.items():
+        shares = [_share(seen.found[rows]) for rows in groups.values()]
+        print(f"| {title} | {' | '.join(shares)} | {1000 * np.median(seen.seconds):.1f} |")
+    shots = np.array([Path(photo).stem for photo in photos.table["photo"]])
+    if set(shots) <= set(seven_photos.STEMS):
+        _tell_shots(results, shots)
+
+
+def _tell_shots(results: dict[str, Seen], shots: np.ndarray[Any, Any]) -> None:
+    known = [shot for shot in seven_photos.STEMS if (shots == shot).any()]
+    counted = [f"{shot} ({(shots == shot).sum()})" for shot in known]
+    print(f"\n| detector | {' | '.join(counted)} |\n|---|{'---|' * len(known)}")
+    for title, seen in results.items():
+        if title.endswith("defaults"):
+            shares = [_share(seen.found[shots == shot]) for shot in known]
+            print(f"| {title} | {' | '.join(shares)} |")
+
+
+def _share(found: np.ndarray[Any, Any]) -> str:
+    """`97.1% (95.0–98.3)`: the share and Wilson's 95% interval."""
+    count = len(found)
+    if not count:
+        return "–"
+    share, z = float(found.mean()), 1.96
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) / (1 + z**2 / count)
+    return f"{share:.1%} ({100 * (middle - half):.1f}–{100 * (middle + half):.1f})"
+
+
+def _tell_pairs(name: str, photos: Photos, folder: Path) -> None:
+    try:
+        import torch
+        from facenet_pytorch import MTCNN
+    except ImportError:
+        say("facenet-pytorch is not installed: no pairs")
+        return
+    torch.set_num_threads(1)
+    large = [cv2.resize(photo, SIZE) for photo in _decoded(photos, "pairs")]
+    print(
+        f"\n{name}, {len(large)} photos at {SIZE[0]}×{SIZE[1]}, faces from {SMALLEST} pixels on\n"
+    )
+    print("| thresholds, factor | ours: found | ms | facenet-pytorch: found | ms | times as fast |")
+    print("|---|---|---:|---|---:|---:|")
+    for thresholds, factor in PAIRS:
+        same = {"thresholds": thresholds, "factor": factor}
+        wanted = Named(name="mtcnn", min_face=SMALLEST / min(SIZE), **same)
+        own = detectors.create(wanted, folder)
+        theirs = MTCNN(min_face_size=SMALLEST, keep_all=True, **same)
+        ours, other = Seen(), Seen()
+        for number, photo in enumerate([large[0], *large]):
+            faces = _timed(own, photo, ours)
+            boxes = _timed(theirs.detect, photo, other)[0]
+            ours.largest.append(_longest(faces.boxes))
+            other.largest.append(_longest([] if boxes is None else boxes))
+            if not number:  # the first time is to warm up
+                ours, other = Seen(), Seen()
+        ratios = np.divide(other.seconds, ours.seconds)
+        low, middle, high = np.percentile(ratios, [25, 50, 75])
+        cells = [
+            f"{_share(seen.found)} | {1000 * np.median(seen.seconds):.1f}" for seen in (ours, other)
+        ]
+        faster = f"{middle:.1f} ({low:.1f}–{high:.1f})"
+        print(f"| {thresholds}, {factor} | {' | '.join(cells)} | {faster} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What is in a photo's file: a digest of it, remembered by the file's path, size and change."""
+
+import errno
+import hashlib
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from filelock import FileLock
+from PIL import Image
+
+from maskgate import pixels
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError
+
+_FILES: Final = """
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, digest BLOB)
+WITHOUT ROWID;
+"""
+
+
+def digest(content: bytes) -> bytes:
+    """What tells one file's content from another's: BLAKE2, 16 bytes."""
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
+    """The digest of the file and, unless that is `known`, the photo in it. Raises PhotoError."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise pixels.PhotoError((error.strerror or str(error)).lower()) from error
+    found = digest(content)
+    return found, None if found in known else pixels.decode(content)
+
+
+def files(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:
+    """A row a photo of the table: its `path`, `size`, time of change `changed`, and the `digest`
+    of its content where the index knows it, else None."""
+    told = _stat(photos)
+    known = pd.read_sql_query("SELECT * FROM files", index)
+    told = told.merge(known, on=["path", "size", "changed"], how="left")
+    digests = [each if isinstance(each, bytes) else None for each in told["digest"]]
+    return told.assign(digest=pd.Series(digests, dtype=object))
+
+
+def remember(index: sqlite3.Connection, files: pd.DataFrame) -> None:
+    """Let the index know the digests of these rows of `files`, less those that have none."""
+    rows = files[files["digest"].notna()]
+    columns = (rows[name].tolist() for name in ("path", "size", "changed", "digest"))
+    index.executemany(
+        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", zip(*columns, strict=True)
+    )
+
+
+@contextmanager
+def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """The index of a folder of the cache, made where there is none, for us alone.
+
+    Others wait. It has the table of `files` and those of `schema`. What goes wrong with the disk
+    or the index is a MaskgateError.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(place / "lock"), closing(sqlite3.connect(place / "index.sqlite")) as index:
+            index.executescript(_FILES + schema)
+            yield index
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MaskgateError(
+                f"{place}: the disk is full; free some space or name another folder with --cache"
+            ) from error
+        raise MaskgateError(
+            f"{place}: the cache cannot be written ({error.strerror}); name another folder with"
+            " --cache"
+        ) from error
+    except sqlite3.Error as error:
+        raise MaskgateError(
+            f"{place}: the cache's index fails ({error}); free some space, or remove the folder:"
+            " it is built anew"
+        ) from error
+
+
+def _stat(photos: Photos) -> pd.DataFrame:
+    root = os.path.abspath(photos.root)
+    paths = [os.path.join(root, name) for name in photos.table["photo"]]
+    found = []
+    for path in paths:
+        try:
+            stat = os.stat(path)
+            found.append((stat.st_size, stat.st_mtime_ns))
+        except OSError:
+            found.append((-1, -1))  # in no index; reading it tells why
+    columns = pd.DataFrame(found, columns=["size", "changed"], dtype="int64")
+    return columns.assign(path=paths)

@@ -1,0 +1,39 @@
+"""Which of a photo's faces counts, and the part of the photo that shows it."""
+
+import math
+
+import numpy as np
+
+from maskgate.faces.protocol import Faces
+from maskgate.pixels import Geometry, Window
+
+
+def chosen(faces: Faces, height: int, width: int) -> int | None:
+    """The number of the largest and most central face of a photo of that size, None without any.
+
+    The one with the most area, less twice the squared distance of its centre from the photo's.
+    """
+    if not len(faces):
+        return None
+    left, top, right, bottom = faces.boxes.astype(np.float64).T
+    area = (right - left) * (bottom - top)
+    off = np.square((left + right - width) / 2) + np.square((top + bottom - height) / 2)
+    return int((area - 2 * off).argmax())
+
+
+def window(faces: Faces, number: int, geometry: Geometry, margin: float, align: bool) -> Window:
+    """The part of a photo that shows one of its faces, in the aspect of what is stored.
+
+    The model's input, which is the middle of it, holds the face's box with `margin`, a share of
+    its sides, added on every side. With `align` it is turned so that the eyes lie level.
+    """
+    left, top, right, bottom = (float(edge) for edge in faces.boxes[number])
+    wide, tall = (1 + 2 * margin) * (right - left), (1 + 2 * margin) * (bottom - top)
+    scale = max(wide / geometry.width, tall / geometry.height, 1e-3)  # photo pixels a pixel
+    height, width = geometry.stored
+    x, y = (left + right) / 2, (top + bottom) / 2
+    turn = 0.0
+    if align:
+        (x0, y0), (x1, y1) = faces.landmarks[number, :2].astype(np.float64)
+        turn = math.degrees(math.atan2(y1 - y0, x1 - x0))
+    return Window(x, y, scale * width, scale * height, turn)

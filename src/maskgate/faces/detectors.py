@@ -1,0 +1,90 @@
+"""Face detectors by name, and which one `auto` is."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from maskgate.config import Named, lookup
+from maskgate.errors import MaskgateError, listed
+from maskgate.faces import model_files
+from maskgate.faces.protocol import Detector
+
+AUTO: Final = "auto"
+
+
+def _yunet(
+    folder: Path,
+    file: str | None = None,
+    score: float = 0.3,
+    side: int = 256,
+    overlap: float = 0.3,
+) -> Detector:
+    """YuNet; its file, where none is named or at hand, is downloaded."""
+    from maskgate.faces.yunet import YuNet
+
+    return YuNet(model_files.find(model_files.YUNET, folder, file), score, side, overlap)
+
+
+def _mtcnn(
+    folder: Path,
+    min_face: float = 0.2,
+    thresholds: tuple[float, float, float] = (0.4, 0.5, 0.4),
+    factor: float = 0.8,
+) -> Detector:
+    """MTCNN; its weights come with a package, so that it needs no download.
+
+    The defaults suit masked faces; the paper's thresholds are 0.6, 0.7 and 0.7.
+    """
+    from maskgate.faces.mtcnn import MTCNN
+
+    return MTCNN(folder, min_face, thresholds, factor)
+
+
+def _retinaface(
+    folder: Path,
+    file: str | None = None,
+    variant: str = "mnet_v2",
+    score: float = 0.5,
+    side: int = 640,
+    overlap: float = 0.4,
+) -> Detector:
+    """RetinaFace; of the package uniface, which downloads its file."""
+    from maskgate.faces.retinaface import RetinaFace
+
+    return RetinaFace(folder, file, variant, score, side, overlap)
+
+
+DETECTORS: Final[dict[str, Callable[..., Detector]]] = {
+    "yunet": _yunet,
+    "mtcnn": _mtcnn,
+    "retinaface": _retinaface,
+}
+
+
+def create(wanted: Named, folder: Path) -> Detector:
+    """The detector of that name; model files are kept in `folder`/models, the cache's.
+
+    `auto` is YuNet where its file is at hand and MTCNN otherwise; only a detector asked for by
+    its own name is downloaded. Raises MaskgateError for an unknown name or argument, and
+    where a model is not to be had.
+    """
+    name = wanted.name
+    if name == AUTO:
+        if wanted.arguments:
+            raise MaskgateError(
+                f"detector auto: no argument {listed(list(wanted.arguments))}; it takes none,"
+                f" so name {listed(list(DETECTORS))} instead"
+            )
+        name = "yunet" if model_files.at_hand(model_files.YUNET, folder) else "mtcnn"
+    make: Callable[..., Any] = lookup("detector", name, DETECTORS)
+    known = list(inspect.signature(make).parameters)[1:]
+    unknown = [argument for argument in wanted.arguments if argument not in known]
+    if unknown:
+        raise MaskgateError(
+            f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
+        )
+    try:
+        return make(folder, **wanted.arguments)
+    except (TypeError, ValueError) as error:
+        raise MaskgateError(f"detector {name}: {error}; it takes {listed(known, 20)}") from error

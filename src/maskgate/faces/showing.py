@@ -1,0 +1,73 @@
+"""Photos as models see them, read a batch ahead of whoever asks what they show."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from maskgate import pixels
+from maskgate.faces import crop
+from maskgate.faces.boxes import BOX
+from maskgate.faces.protocol import Faces, key
+from maskgate.faces.view import View
+from maskgate.pixels import Pixels
+
+BATCH: Final = 64
+FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
+
+
+class Shown(NamedTuple):
+    """P faces of a photo: `boxes` (P, 5), columns FACE, NaN where the photo's centre is shown;
+    and for each view `pictures` (P, height, width, 3)."""
+
+    boxes: npt.NDArray[np.float32]
+    pictures: list[Pixels]
+
+
+def in_batches(
+    photos: Sequence[Path | bytes], views: Sequence[View], all_faces: bool
+) -> Iterator[list[Shown | str]]:
+    """Batches of photos, or why they cannot be read; the next is read while one is used."""
+
+    def read(photo: Path | bytes) -> Shown | str:
+        try:
+            return show(photo, views, all_faces)
+        except pixels.PhotoError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(read, photo) for photo in photos[:BATCH]]
+        for start in range(0, len(photos), BATCH):
+            following = photos[start + BATCH : start + 2 * BATCH]
+            ahead = [pool.submit(read, photo) for photo in following]
+            yield [future.result() for future in waiting]
+            waiting = ahead
+
+
+def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) -> Shown:
+    """The photo decoded once, its faces found once a detector, and cut out once a view.
+
+    With `all_faces`, which wants views of one detector, every face; else the one that counts.
+    Raises PhotoError.
+    """
+    image = pixels.decode(photo)
+    faces: dict[str, Faces] = {}
+    pictures: dict[str, Pixels] = {}
+    boxes = np.full((1, len(FACE)), np.nan, dtype=np.float32)
+    for view in views:
+        by = "" if view.detector is None else key(view.detector)
+        if by not in faces:
+            faces[by] = view.faces(image)
+        found = faces[by]
+        main = crop.chosen(found, image.height, image.width)
+        shown: list[int | None] = list(range(len(found))) if all_faces and len(found) else [main]
+        if main is not None:
+            whole = np.column_stack([found.boxes, found.scores])
+            boxes = whole if all_faces else whole[[main]]
+        if view.name not in pictures:
+            stored = [view.stored(image, found, number) for number in shown]
+            pictures[view.name] = pixels.centre(np.stack(stored), view.geometry)
+    return Shown(boxes, [pictures[view.name] for view in views])

@@ -1,0 +1,102 @@
+"""How a model sees a photo: the face in it, or its centre. The same for all who show it one."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from maskgate import pixels
+from maskgate.config import Named
+from maskgate.errors import MaskgateError
+from maskgate.faces import background, crop, detectors
+from maskgate.faces.protocol import NONE, Detector, Faces, key
+from maskgate.pixels import Geometry, Pixels
+from maskgate.recipe import Face, Photo
+
+
+@dataclass(frozen=True)
+class View:
+    """From a photo to the pixels of a model's input.
+
+    With a `detector` it is the face as `face` tells, or where none is found the centre, which
+    without one it always is.
+    """
+
+    geometry: Geometry
+    detector: Detector | None = None
+    face: Face | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the folder for pictures that are stored alike."""
+        height, width = self.geometry.stored
+        told = f"{height}x{width}"
+        if self.geometry.crop != 1:
+            told += f"-crop{self.geometry.crop}"
+        if self.detector is not None and self.face is not None:
+            # The margin for random shifts is part of the window, and no part of the stored size.
+            how = [self.geometry, self.face.margin, self.face.align, self.face.background]
+            told += f"-{key(self.detector)}-{hashlib.sha256(repr(how).encode()).hexdigest()[:8]}"
+        return f"{told}-v{pixels.VERSION}"
+
+    def faces(self, image: Image.Image) -> Faces:
+        """The faces in a photo; none where the view is of its centre."""
+        return NONE if self.detector is None else self.detector(np.asarray(image))
+
+    def stored(
+        self, image: Image.Image, faces: Faces | None = None, number: int | None = None
+    ) -> Pixels:
+        """The stored picture (H, W, 3) of a photo, the model's input and its margin.
+
+        Of the photo's `faces`, which are looked for unless given, it shows the one with that
+        `number`, else the one that counts.
+        """
+        if faces is None:
+            faces = self.faces(image)
+        if number is None:
+            number = crop.chosen(faces, image.height, image.width)
+        if self.face is None or number is None:
+            return pixels.resize(image, *self.geometry.stored, self.geometry.crop)
+        window = crop.window(faces, number, self.geometry, self.face.margin, self.face.align)
+        if self.face.background == "remove":
+            image = background.without(image, faces.boxes[number], window)
+        return pixels.cut(image, window, *self.geometry.stored)
+
+    def read(self, source: Path | bytes) -> Pixels:
+        """What validation, test and door see of one photo, (height, width, 3). PhotoError."""
+        return pixels.centre(self.stored(pixels.decode(source)), self.geometry)
+
+
+def create(photo: Photo, folder: Path) -> View:
+    """The view that a recipe's `photo` tells; `folder` is the cache's, with the detector's model.
+
+    Raises MaskgateError where the detector is not to be had or not the one it was trained with.
+    """
+    if photo.face is None:
+        return View(photo.geometry)
+    detector = detectors.create(photo.face.detector, folder)
+    wanted = photo.face.sha256
+    if wanted is not None and detector.sha256 != wanted:
+        raise MaskgateError(
+            f"photo.face: the recipe is of the detector {photo.face.detector.name} with the model"
+            f" {wanted[:12]}…, and here is {detector.sha256[:12]}…; faces would be cropped"
+            " otherwise: use that model's file, or train anew"
+        )
+    return View(photo.geometry, detector, photo.face)
+
+
+def resolved(photo: Photo, folder: Path) -> Photo:
+    """The same with the detector that is at hand, all of its arguments and its model's hash."""
+    view = create(photo, folder)
+    if view.detector is None or view.face is None:
+        return photo
+    given = view.face.detector.arguments | view.detector.arguments
+    face = view.face.model_copy(
+        update={
+            "detector": Named(name=view.detector.name, **given),
+            "sha256": view.detector.sha256,
+        }
+    )
+    return photo.model_copy(update={"face": face})

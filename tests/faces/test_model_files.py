@@ -1,0 +1,118 @@
+"""Where a model's file comes from; what is downloaded comes from a server in this process."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from maskgate.config import Named
+from maskgate.errors import MaskgateError
+from maskgate.faces import detectors, model_files
+from maskgate.faces.model_files import Source
+
+CONTENT = b"a model" * 1000
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        whole = CONTENT if self.path != "/other" else b"<html>"
+        self.send_response(404 if self.path == "/missing" else 200)
+        self.send_header("Content-Length", str(len(whole)))
+        self.end_headers()
+        self.wfile.write(whole[:100] if self.path == "/cut" else whole)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASKGATE_YUNET", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def source(url: str) -> Source:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    return replace(model_files.YUNET, url=url, sha256=digest)
+
+
+def test_a_download_is_kept(server: str, tmp_path: Path) -> None:
+    wanted = source(f"{server}/model")
+    found = model_files.find(wanted, tmp_path)
+    assert found == tmp_path / "models" / wanted.name and found.read_bytes() == CONTENT
+    assert [path.name for path in found.parent.iterdir()] == [found.name]
+    assert model_files.find(replace(wanted, url="http://127.0.0.1:1"), tmp_path) == found
+    assert model_files.at_hand(wanted, tmp_path) == found
+
+
+@pytest.mark.parametrize("page", ["other", "cut", "missing"])
+def test_a_bad_download_leaves_nothing(server: str, page: str, tmp_path: Path) -> None:
+    wanted = source(f"{server}/{page}")
+    with pytest.raises(MaskgateError) as fault:
+        model_files.find(wanted, tmp_path)
+    told = str(fault.value)
+    for part in (wanted.url, "connect to the network", "file:", "$MASKGATE_YUNET", "mtcnn"):
+        assert part in told
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_no_server_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=r"cannot be downloaded.*Connection refused.*mtcnn"):
+        model_files.find(source("http://127.0.0.1:1/model"), tmp_path)
+
+
+def test_a_cache_that_cannot_be_is_told(server: str, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(MaskgateError, match="models: "):
+        model_files.find(source(f"{server}/model"), tmp_path)
+
+
+def test_a_file_named_goes_first_then_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, own, cached = tmp_path / "n", tmp_path / "o", tmp_path / "models" / "m"
+    cached.parent.mkdir()
+    wanted = replace(source("http://127.0.0.1:1"), name="m")
+    for file in (named, own, cached):
+        file.write_bytes(b"other content than the known one")
+    assert model_files.find(wanted, tmp_path) == cached
+    monkeypatch.setenv("MASKGATE_YUNET", str(own))
+    assert model_files.find(wanted, tmp_path) == own
+    assert model_files.find(wanted, tmp_path, str(named)) == named
+    monkeypatch.setenv("MASKGATE_YUNET", str(tmp_path / "gone"))
+    with pytest.raises(MaskgateError, match=r"gone: no such file, named by \$MASKGATE_YUNET"):
+        model_files.at_hand(wanted, tmp_path)
+
+
+def test_auto_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "_download", lambda *_: pytest.fail("a download"))
+    assert detectors.create(Named(name="auto"), tmp_path).name == "mtcnn"
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all"])
+def test_a_file_that_is_no_model_is_told(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(content)
+    with pytest.raises(MaskgateError, match=r"model\.onnx: not a model"):
+        detectors.create(Named(name="yunet", file=str(file)), tmp_path)
+
+
+def test_another_networks_file_is_told(tmp_path: Path) -> None:
+    detectors.create(Named(name="mtcnn"), tmp_path)
+    other = str(tmp_path / "models" / "mtcnn_pnet.onnx")
+    with pytest.raises(MaskgateError, match="a model, but not YuNet"):
+        detectors.create(Named(name="yunet", file=other), tmp_path)

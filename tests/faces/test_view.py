@@ -1,0 +1,198 @@
+"""Training, validation, prediction and the door see the same face; another detector is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import maskgate
+from maskgate import pixels, runs
+from maskgate.data import layouts
+from maskgate.errors import MaskgateError
+from maskgate.faces import boxes, detectors, view
+from maskgate.faces.protocol import NONE, Faces
+from maskgate.images import cache
+from maskgate.images.loader import Loader
+from maskgate.images.transforms import Augment
+from maskgate.model.network import Network
+from maskgate.pixels import Pixels
+from maskgate.recipe import Photo
+
+Train = Callable[..., Path]
+FACE = "photo.face={detector: {name: toy, side: 0.6}, margin: 0.1}"
+
+
+class Toy:
+    """A face in the middle, and a smaller one at the left; none in photos that are dark there.
+
+    The sha256 can be changed, as another model's would be.
+    """
+
+    name = "toy"
+    sha256 = "0" * 64
+
+    def __init__(self, folder: Path, side: float = 0.5) -> None:
+        self.arguments: dict[str, Any] = {"side": side}
+
+    def __call__(self, photo: Pixels) -> Faces:
+        height, width = photo.shape[:2]
+        if photo[height // 2, width // 2].mean() < 60:
+            return NONE
+        side = self.arguments["side"] / 2
+        both = np.array([[0.5 - side, 0.4 - side, 0.5 + side, 0.4 + side], [0.0, 0.2, 0.2, 0.4]])
+        scale = np.array([width, height] * 2)
+        points = np.zeros((2, 5, 2), dtype=np.float32)
+        points[:, 1] = (4, 1)
+        return Faces((both * scale).astype(np.float32), points, np.array([0.9, 0.8], "f4"))
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> type[Toy]:
+    monkeypatch.setitem(detectors.DETECTORS, "toy", Toy)
+    monkeypatch.setattr(Toy, "sha256", "0" * 64)
+    return Toy
+
+
+def photo_of(**face: object) -> Photo:
+    return Photo.model_validate({"height": 24, "width": 20, "margin": 0.25, "face": face})
+
+
+def test_the_crop_is_the_same_in_training_prediction_and_submission(
+    train: Train, people: Path, tmp_path: Path, toy: type[Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(tmp_path / "run", FACE)
+    shown: list[np.ndarray] = []
+    forward = Network.forward
+
+    def spy(self: Network, photos: torch.Tensor) -> Any:
+        shown.append(photos.cpu().numpy().copy())
+        return forward(self, photos)
+
+    monkeypatch.setattr(Network, "forward", spy)
+    photos = layouts.read(people)
+    names = photos.table["photo"][:30]
+    paths = [photos.root / name for name in names]
+    found = maskgate.load(run).predict(paths)
+    predicted = shown[0]
+
+    made = runs.open_run(run).recipe()
+    seen = view.create(made.photo, tmp_path)
+    expected = np.stack([seen.read(path.read_bytes()) for path in paths])
+    np.testing.assert_array_equal(predicted, expected)
+
+    some = photos.take(np.arange(30))
+    known, _, _ = boxes.find(some, seen.detector, tmp_path / "cache")
+    store, _ = cache.build(some, seen, tmp_path / "cache", known)
+    geometry = seen.geometry
+    loader = Loader(store, some.table, geometry, Augment((), geometry))
+    (trained, _), *_ = loader.training([np.arange(30)], 0, 0, 1, 7)
+    (validated, _), *_ = loader.validation(np.arange(30), 99, 0, 1)
+    np.testing.assert_array_equal(trained.numpy(), expected)
+    np.testing.assert_array_equal(validated.numpy(), expected)
+
+    # And it is the face: the window of the box, in the middle of what is stored.
+    with_face = found["face_left"].notna()
+    assert 0 < with_face.sum() < 30
+    for row in np.flatnonzero(with_face):
+        image = pixels.decode(paths[row])
+        told = found.loc[row, ["face_left", "face_top", "face_right", "face_bottom"]].to_numpy()
+        wide, tall = (0.6 * length for length in image.size)
+        np.testing.assert_allclose(told[2:] - told[:2], [wide, tall], rtol=1e-5)
+
+
+def test_a_photo_without_a_face_shows_its_centre(toy: type[Toy]) -> None:
+    with_face = view.create(photo_of(detector="toy"), Path())
+    plain = view.create(Photo(height=24, width=20, margin=0.25), Path())
+    dark = Image.new("RGB", (80, 60), (10, 20, 30))
+    dark.paste(Image.linear_gradient("L").resize((80, 20)), (0, 0))
+    np.testing.assert_array_equal(with_face.stored(dark), plain.stored(dark))
+    bright = Image.linear_gradient("L").resize((80, 60)).convert("RGB")
+    assert (with_face.stored(bright) != plain.stored(bright)).any()
+
+
+@pytest.mark.parametrize(
+    "change", [{"margin": 0.5}, {"align": True}, {"background": "remove"}, {"crop": 0.5}]
+)
+def test_views_that_differ_are_cached_apart(change: dict[str, Any], toy: type[Toy]) -> None:
+    reference = view.create(photo_of(detector="toy"), Path())
+    if "crop" in change:
+        other = view.create(photo_of(detector="toy").model_copy(update=change), Path())
+    else:
+        other = view.create(photo_of(detector="toy", **change), Path())
+    assert reference.name != other.name
+    again = view.create(photo_of(detector={"name": "toy", "side": 0.5}), Path())
+    assert again.name == reference.name
+    smaller = view.create(photo_of(detector={"name": "toy", "side": 0.4}), Path())
+    assert smaller.name != reference.name
+
+
+def test_the_run_names_its_detector_and_refuses_another(
+    train: Train, people: Path, tmp_path: Path, toy: type[Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(tmp_path / "run", FACE)
+    face = runs.open_run(run).recipe().photo.face
+    assert face is not None and face.sha256 == "0" * 64
+    assert face.detector.arguments == {"side": 0.6}
+    photo = next((people / "eval" / "images").iterdir())
+    maskgate.load(run).predict([photo])
+    monkeypatch.setattr(Toy, "sha256", "1" * 64)
+    with pytest.raises(MaskgateError, match=r"toy with the model 000000000000….*111111111111…"):
+        maskgate.load(run)
+    # A recipe that tells the hash is refused for training as well.
+    with pytest.raises(MaskgateError, match="train anew"):
+        train(tmp_path / "other", FACE, f"photo.face.sha256={'0' * 64!r}")
+
+
+def test_the_report_tells_of_photos_without_a_face(
+    train: Train, tmp_path: Path, toy: type[Toy]
+) -> None:
+    run = runs.open_run(train(tmp_path / "run", FACE))
+    table = pd.read_parquet(run.photos_file)
+    missed = table["faces"] == 0
+    told = run.metrics()["faces"]
+    assert told["missed"]["photos"] == missed.sum() > 0
+    assert told["found"]["photos"] == (~missed).sum() > 0
+    assert table["left"].isna().tolist() == missed.tolist()
+    oof, probabilities = run.oof()
+    found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
+    right = probabilities.argmax(1) == oof["label"].to_numpy()
+    assert told["found"]["score"]["low"] <= told["found"]["score"]["value"]
+    assert 0 <= right[found].mean() <= 1
+    page = run.report_file.read_text("utf-8")
+    assert f"No face was found in {missed.sum()} of {len(table)} photos" in " ".join(page.split())
+    assert "found by toy (side: 0.6)" in page
+
+
+def test_all_faces_give_a_row_each(
+    train: Train, people: Path, tmp_path: Path, toy: type[Toy], call: Callable[..., Any]
+) -> None:
+    run = train(tmp_path / "run", FACE)
+    photos = layouts.read(people)
+    paths = [photos.root / name for name in photos.table["photo"][:12]]
+    one = maskgate.load(run).predict(paths)
+    every = maskgate.load(run).predict(paths, all_faces=True)
+    assert len(one) == 12
+    counts = every.groupby("photo").size()
+    for row in one.itertuples(index=False):
+        rows = every[every["photo"] == row.photo]
+        assert counts[row.photo] == (1 if np.isnan(row.face_left) else 2)
+        # The face that counts is among them, and is answered alike.
+        same = rows[(rows["face_left"] == row.face_left) | rows["face_left"].isna()]
+        assert len(same) == 1
+        np.testing.assert_allclose(same["p00"].item(), row.p00, atol=1e-5)
+    out = tmp_path / "all.csv"
+    code, _, _ = call("predict", run, *paths[:3], "--all-faces", "-o", out)
+    assert code == 0 and len(pd.read_csv(out)) == counts[[str(path) for path in paths[:3]]].sum()
+
+
+def test_all_faces_of_a_model_of_whole_photos_are_refused(
+    trained: Path, people: Path, call: Callable[..., Any]
+) -> None:
+    photo = next((people / "eval" / "images").iterdir())
+    code, _, told = call("predict", trained, photo, "--all-faces")
+    assert code == 2 and "looks at whole photos" in told
