@@ -40,12 +40,15 @@ _FLAT: Final = 0.3  # share of drawings that take nothing but the brightness fro
 class Outfit:
     """A mask as it sits, or another cover of the face.
 
-    `style` is of STYLES or COVERS; `placement` of placements.PLACEMENTS, or `bare` for a cover.
-    `colour` and `second` are #rrggbb; `skin` as a colour is that of the face. `top`, `bottom`
-    (face units), `wide` (share), `sag`, `tilt` (radians), `aside` (face units) and `puff` (how far
-    it stands off) say how it sits. `fastening` is `ears`, `head` or `none`, `details` what is
-    sewn on or printed. `flat` drawings take no light from the face, `edge` is how hard their rim
-    is. `seed` fixes what else is random about it.
+    `style` is of STYLES or COVERS; `placement` of placements.PLACEMENTS, or `bare` for a cover;
+    `pattern` of PATTERNS. `colour`, `second` (the pattern's) and `straps` are #rrggbb, or `skin`
+    for the face's own. `top`, `bottom` (face units, see `pose`), `wide` (share), `sag`, `tilt`
+    (radians), `aside` (radians around the head; of a thing that is held, face units) and `puff`
+    (how far it stands off, as a share) say how it sits. `fastening` is `ears`, `head` or `none`,
+    `details` names what is sewn on or printed. `flat` drawings take nothing but the brightness
+    from the photo; `relight` (0…1) is how far its broad lights and shadows are taken over,
+    `shadow` how dark the skin at the rim becomes, `gain` how much brighter it is than expected.
+    `seed` fixes what else is random about it.
     """
 
     style: str

@@ -159,9 +159,11 @@ def _dress_one(task: _Task, face: _Face) -> dict[str, Any]:
     told: dict[str, Any] = {"person": person.name, "why": face.why, "drawn": []}
     if face.landmarks is None:
         return told
-    photo = np.asarray(pixels.decode(task.root / person.source))
     try:
+        photo = np.asarray(pixels.decode(task.root / person.source))
         sitter = drawing.sitter(photo, face.landmarks)
+    except pixels.PhotoError as error:  # it was there a moment ago
+        return told | {"why": f"unreadable: {error}"}
     except ValueError:  # of landmarks that are no face's
         return told | {"why": "no face found"}
     encoded = {}
