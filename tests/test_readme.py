@@ -30,6 +30,7 @@ README = ROOT / "README.md"
 # the working folder under README's names, so that its commands work as they stand.
 PLACEHOLDERS = {
     "PEOPLE": "",
+    "FACES": "",
     "photo.jpg": "eval/images/*",
     "more-photos": "eval/images",
 }

@@ -44,6 +44,10 @@ SkipFaulty = Annotated[
     bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")
 ]
 
+DetectorName = Annotated[
+    str, typer.Option("--detector", help="What finds faces: auto, yunet, mtcnn or retinaface.")
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -95,12 +99,14 @@ def inspect(
 @app.command()
 def faces(
     data: Data,
-    detector: Annotated[
-        str | None, typer.Option(help="auto, yunet, mtcnn or retinaface.", show_default="auto")
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ARGUMENT=VALUE]...", help="Arguments of the detector."),
     ] = None,
+    detector: DetectorName = "auto",
     recipe: Annotated[
         str | None,
-        typer.Option(metavar="RECIPE", help="Take the detector of a recipe, with its arguments."),
+        typer.Option(metavar="RECIPE", help="Take the detector of a recipe instead."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Table to write, parquet.")] = Path(
         "boxes.parquet"
@@ -112,19 +118,20 @@ def faces(
 
     Trainings with the same detector find their faces in the cache then.
     """
-    from maskgate import files
+    from maskgate import config, files
     from maskgate import recipe as recipes
     from maskgate.config import Named
     from maskgate.faces import boxes, detectors, survey
 
     files.check_target(out)
-    wanted = Named(name=detector or "auto")
+    wanted = Named(name=detector, **dict(map(config.split, arguments or [])))
     if recipe is not None:
         path = recipes.find(recipe)
         face = recipes.load(path).photo.face
-        if face is None or detector is not None:
-            why = "tells of no face" if face is None else "and --detector are two answers"
-            raise MaskgateError(f"{path}: {why}; give one detector, by a recipe or its name")
+        if face is None:
+            raise MaskgateError(f"{path}: has no photo.face; name a detector with --detector")
+        if wanted != Named(name="auto"):
+            raise MaskgateError("a recipe and a detector are given; give one of them")
         wanted = face.detector
     folder = cache or files.cache_folder()
     found = survey.find(data, detectors.create(wanted, folder), folder, skip_faulty)
@@ -144,9 +151,7 @@ def wear(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 7,
-    detector: Annotated[
-        str, typer.Option(help="auto, yunet, mtcnn or retinaface: what finds the landmarks.")
-    ] = "auto",
+    detector: DetectorName = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
     ] = None,

@@ -1,0 +1,75 @@
+"""How a run does on labelled photos that it was not trained for.
+
+    python benchmarks/other_photos.py RUN DATA [--source TEXT]
+
+For each attribute that both know: the confusion, the recall of each value and their mean (balanced
+recall), with 95% intervals by a bootstrap over people. With --source only photos whose row of the
+CSV's column `source` begins with TEXT. Whether RUN was trained on these photos is not checked
+beyond their contents.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from maskgate import labels, metrics, predict, runs
+from maskgate.data import checks, layouts
+from maskgate.errors import MaskgateError
+from maskgate.metrics import Score
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--source", default="", help="a column of the CSV, and how it begins")
+    given = parser.parse_args()
+    photos = layouts.read(given.data)
+    checks.refuse(photos.problems, given.data, skip=False)
+    if given.source:
+        rows = pd.read_csv(given.data / "photos.csv", dtype="str").set_index("photo")["source"]
+        chosen = photos.table["photo"].map(rows).str.startswith(given.source).to_numpy()
+        photos = photos.take(np.flatnonzero(chosen))
+    run = runs.open_run(given.run)
+    predictor = predict.load(given.run)
+    paths = [photos.root / name for name in photos.table["photo"]]
+    probabilities, faults = predictor.probabilities(paths)
+    if faults:
+        raise MaskgateError(f"{len(faults)} photos cannot be read, first {paths[min(faults)]}")
+    report = metrics.evaluate(probabilities, photos.table, knows=predictor.knows)
+    print(f"{run.path} on {report['photos']} photos of {given.data} {given.source}\n")
+    for name, part in report["attributes"].items():
+        values = labels.ATTRIBUTES[name]
+        there = [c for c, each in enumerate(part["classes"]) if each["photos"]]
+        print(f"| {name} | photos | recall | {' | '.join(f'said {value}' for value in values)} |")
+        print("|---|---|---|" + "---|" * len(values))
+        for c in there:
+            each = part["classes"][c]
+            said = " | ".join(f"{count:.0f}" for count in part["confusion"]["value"][c])
+            print(f"| {values[c]} | {each['photos']} | {_score(each['recall'])} | {said} |")
+        print(f"\nbalanced recall {_balanced(photos.table, probabilities, name, there)}\n")
+
+
+def _balanced(
+    table: pd.DataFrame, probabilities: "np.ndarray", name: str, there: list[int]
+) -> Score:
+    """Mean recall of the values that are there, with its interval."""
+    person, people = pd.factorize(table["person"])
+    weights = metrics.Resamples(person, len(people), table, metrics.RESAMPLES, 0)
+    truth = table[name].to_numpy()
+    said = labels.marginals(probabilities)[name].argmax(1)
+    size = len(labels.ATTRIBUTES[name])
+    here = metrics.recall(metrics.confusion(truth, said, size))[there].mean()
+    drawn = metrics.recall(weights.confusions(truth, said, size))[:, there].mean(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Score(float(here), float(low), float(high))
+
+
+def _score(told: dict[str, float]) -> Score:
+    return metrics.read_score(told)
+
+
+if __name__ == "__main__":
+    main()
