@@ -23,7 +23,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import sqrt
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ from maskgate import files, labels, pixels
 from maskgate.config import Named
 from maskgate.data import layouts, seven_photos
 from maskgate.data.table import Photos
-from maskgate.faces import detectors, model_files
+from maskgate.faces import detectors, model_files, survey
 from maskgate.faces.protocol import Detector
 from maskgate.pixels import Pixels
 from maskgate.progress import say, track
@@ -152,14 +151,8 @@ def _tell_shots(results: dict[str, Seen], shots: np.ndarray[Any, Any]) -> None:
 
 
 def _share(found: np.ndarray[Any, Any]) -> str:
-    """`97.1% (95.0–98.3)`: the share and Wilson's 95% interval."""
-    count = len(found)
-    if not count:
-        return "–"
-    share, z = float(found.mean()), 1.96
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) / (1 + z**2 / count)
-    return f"{share:.1%} ({100 * (middle - half):.1f}–{100 * (middle + half):.1f})"
+    """The share found with its interval; there may be no close-up."""
+    return survey.share(found) if len(found) else "–"
 
 
 def _tell_pairs(name: str, photos: Photos, folder: Path) -> None:

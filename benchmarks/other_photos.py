@@ -4,8 +4,7 @@
 
 For each attribute that both know: the confusion, the recall of each value and their mean (balanced
 recall), with 95% intervals by a bootstrap over people. With --source only photos whose row of the
-CSV's column `source` begins with TEXT. Whether RUN was trained on these photos is not checked
-beyond their contents.
+CSV's column `source` begins with TEXT. Refused where RUN was trained on one of these photos.
 """
 
 import argparse
@@ -16,6 +15,7 @@ import pandas as pd
 
 from maskgate import labels, metrics, predict, runs
 from maskgate.data import checks, layouts
+from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
 from maskgate.metrics import Score
 
@@ -29,10 +29,16 @@ def main() -> None:
     photos = layouts.read(given.data)
     checks.refuse(photos.problems, given.data, skip=False)
     if given.source:
-        rows = pd.read_csv(given.data / "photos.csv", dtype="str").set_index("photo")["source"]
+        csv = given.data if given.data.is_file() else given.data / "photos.csv"
+        rows = pd.read_csv(csv, dtype="str").set_index("photo")["source"]
         chosen = photos.table["photo"].map(rows).str.startswith(given.source).to_numpy()
         photos = photos.take(np.flatnonzero(chosen))
     run = runs.open_run(given.run)
+    seen = set().union(*(run.seen(fold) for fold in run.folds))
+    if any(
+        digest((photos.root / name).read_bytes()).hex() in seen for name in photos.table["photo"]
+    ):
+        raise MaskgateError(f"{run.path}: was trained on photos of {given.data}")
     predictor = predict.load(given.run)
     paths = [photos.root / name for name in photos.table["photo"]]
     probabilities, faults = predictor.probabilities(paths)

@@ -73,6 +73,14 @@ def trained(train: "Callable[..., Path]", tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
+def shown() -> "Callable[..., object]":
+    """`shown(photo, view)` is what a model of that view sees of a photo, (height, width, 3)."""
+    from maskgate.faces import showing
+
+    return lambda photo, view: showing.show(photo, [view]).pictures[0][0]
+
+
+@pytest.fixture
 def call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cache: Path
 ) -> Iterator[Call]:

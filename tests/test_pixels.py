@@ -18,6 +18,8 @@ from maskgate import pixels
 from maskgate.faces.view import View
 from maskgate.pixels import Geometry, PhotoError, Pixels
 
+Shown = Callable[..., "np.ndarray"]
+
 HEIGHT, WIDTH = 20, 12
 
 # How a camera that writes this orientation has stored an upright picture (H, W, 3).
@@ -274,12 +276,12 @@ def test_centre_leaves_equal_margins_and_an_odd_pixel_below_and_right(
 @pytest.mark.parametrize("margin", [0.0, 0.125, 0.3, 1.0])
 @pytest.mark.parametrize("size", [(16, 12), (17, 11), (32, 32)])
 def test_read_is_decode_resize_centre(
-    size: tuple[int, int], margin: float, crop: float, upright: Pixels
+    shown: Shown, size: tuple[int, int], margin: float, crop: float, upright: Pixels
 ) -> None:
     geometry = Geometry(*size, margin, crop)
     assert geometry.stored == tuple(round(length * (1 + margin)) for length in size)
     content = saved(Image.fromarray(upright))
-    found = View(geometry).read(content)
+    found = shown(content, View(geometry))
     assert found.shape == (*size, 3)
     stored = pixels.resize(pixels.decode(content), *geometry.stored, crop)
     np.testing.assert_array_equal(found, pixels.centre(stored, geometry))

@@ -19,6 +19,8 @@ from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
 from maskgate.model.network import Network
 
+Shown = Callable[..., "np.ndarray"]
+
 
 def drawn(size: tuple[int, int] = (61, 45)) -> np.ndarray:
     random = np.random.default_rng(0)
@@ -56,7 +58,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def test_equal_pixels_through_train_predict_and_submit(
-    trained: Path, tmp_path: Path, seen: list[np.ndarray]
+    shown: Shown, trained: Path, tmp_path: Path, seen: list[np.ndarray]
 ) -> None:
     names = odd_photos(tmp_path / "eval" / "images")
     data = tmp_path / "eval"
@@ -82,16 +84,16 @@ def test_equal_pixels_through_train_predict_and_submit(
 
     for other in (submitted, trained_on.numpy(), validated_on.numpy()):
         np.testing.assert_array_equal(predicted, other)
-    door = np.stack([view.read((data / "images" / n).read_bytes()) for n in names])
+    door = np.stack([shown((data / "images" / n).read_bytes(), view) for n in names])
     np.testing.assert_array_equal(predicted, door)
     assert predicted.shape == (len(names), geometry.height, geometry.width, 3)
 
 
-def test_predictions_are_the_mean_of_the_folds(trained: Path, people: Path) -> None:
+def test_predictions_are_the_mean_of_the_folds(shown: Shown, trained: Path, people: Path) -> None:
     paths = sorted((people / "eval" / "images").iterdir())[:70]  # more than a batch, if there were
     found = maskgate.load(trained).predict(paths)
     run = maskgate.predict.runs.open_run(trained)
-    batch = np.stack([View(run.recipe().photo.geometry).read(path) for path in paths])
+    batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
     with torch.inference_mode():
         folds = [
             predict.restore(run, k).eval()(torch.from_numpy(batch)).log_probabilities.exp()

@@ -12,10 +12,11 @@ from maskgate import recipe, runs, system
 RECIPES = sorted(path.stem for path in recipe.shipped().glob("*.yaml"))
 SYSTEMS = sorted(path.stem for path in system.shipped().glob("*.yaml"))
 # What needs more than the people: data beside them, or a model that only a download brings (what
-# is done with it is in faces/test_retinaface.py).
+# is done with it is in faces/test_retinaface.py), or another run.
 MORE = {
     "more-data": ["data.0.path=more/train"],
     "s1-retinaface": ["photo.face.detector=mtcnn"],
+    "from-faces": ["model.init=null"],
 }
 
 

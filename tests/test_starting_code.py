@@ -24,6 +24,8 @@ from maskgate.model.heads import HEADS, Output
 from maskgate.pixels import Geometry
 from maskgate.recipe import Recipe, load
 
+Shown = Callable[..., "np.ndarray"]
+
 GEOMETRY = Geometry(32, 24, 0.25)
 AUGMENT = (Named(name="random_crop"), Named(name="color_jitter", brightness=0.5))
 
@@ -65,12 +67,12 @@ def test_3_the_standard_deviation_is_that_of_the_pixels(people: Path, cache: Pat
     assert max(std) < 0.4
 
 
-def test_4_validation_photos_are_not_augmented(loader: Loader, people: Path) -> None:
+def test_4_validation_photos_are_not_augmented(shown: Shown, loader: Loader, people: Path) -> None:
     rows = np.arange(10)
     images = people / "train" / "images"
     (photos, _), *_ = loader.validation(rows, 10, 0, 1)
     names = layouts.read(people).table["photo"]
-    expected = np.stack([View(GEOMETRY).read(images / names[row]) for row in rows])
+    expected = np.stack([shown(images / names[row], View(GEOMETRY)) for row in rows])
     np.testing.assert_array_equal(photos.numpy(), expected)
     (augmented, _), *_ = loader.training([rows], 0, 0, 1, 7)
     assert (augmented.numpy() != expected).any()

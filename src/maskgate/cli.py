@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -124,7 +125,10 @@ def faces(
     from maskgate.faces import boxes, detectors, survey
 
     files.check_target(out)
-    wanted = Named(name=detector, **dict(map(config.split, arguments or [])))
+    given = dict(map(config.split, arguments or []))
+    if "name" in given:
+        raise MaskgateError("name: is no argument of a detector; name one with --detector")
+    wanted = Named(name=detector, **given)
     if recipe is not None:
         path = recipes.find(recipe)
         face = recipes.load(path).photo.face
@@ -155,6 +159,7 @@ def wear(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
     ] = None,
+    cache: Cache = None,
     skip_faulty: SkipFaulty = False,
 ) -> None:
     """Draw masks on bare faces: seven photos a person, and a table of the truth.
@@ -167,13 +172,15 @@ def wear(
     from maskgate.faces import detectors
     from maskgate.wear import people
 
-    files.check_folder(out)
     photos = layouts.read(source)
     checks.refuse(photos.problems, source, skip_faulty)
-    found = detectors.create(Named(name=detector), files.cache_folder())
-    dressed = people.dress(photos, found, out, seed, workers)
+    folder = cache or files.cache_folder()
+    found = detectors.create(Named(name=detector), folder)
+    dressed = people.dress(photos, found, out, seed, folder, source, skip_faulty, workers)
     left_out = {
-        "whose photo shows no face or cannot be read (no_face.csv)": len(dressed.no_face),
+        f"people ({why}; left_out.csv)": count
+        for why, count in Counter(dressed.left_out.values()).items()
+    } | {
         "photos that show a mask already": dressed.masked,
         "further photos of a person": dressed.further,
     }
@@ -291,6 +298,7 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", help="CSV to write.", show_default="standard output"),
     ] = None,
+    cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     all_faces: Annotated[
         bool,
@@ -305,7 +313,7 @@ def predict(
 
     if out is not None:
         files.check_target(out)
-    predictor = prediction.load(model)
+    predictor = prediction.load(model, cache)
     found = predictor.predict(prediction.photos_in(photos), skip_faulty, all_faces)
     text = found.to_csv(index=False, float_format="%.6f")
     if out is None:
@@ -340,13 +348,14 @@ def submit(
             show_default="$SM_OUTPUT_DATA_DIR/output.csv or submission.csv",
         ),
     ] = None,
+    cache: Cache = None,
 ) -> None:
     """Answer every photo of EVAL's info.csv, in its order."""
     from maskgate import submission
 
     folder = os.environ.get("SM_OUTPUT_DATA_DIR")
     answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
-    rows = submission.submit(run, data, answers)
+    rows = submission.submit(run, data, answers, cache)
     typer.echo(f"{answers}: {rows} rows")
 
 

@@ -150,6 +150,19 @@ def apart(
     return told | {key: whole[key] for key in ("score", "score_of")} | {"accuracy": accuracies}
 
 
+def by_face(
+    probabilities: npt.NDArray[np.floating],
+    table: pd.DataFrame,
+    found: npt.NDArray[np.bool_],
+    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+) -> dict[str, Any]:
+    """Scores of the photos in which a face was `found` (N,), and of the missed, as in `apart`."""
+    return {
+        "found": apart(probabilities, table, found, knows),
+        "missed": apart(probabilities, table, ~found, knows),
+    }
+
+
 def narrowed(table: pd.DataFrame, knows: Collection[str]) -> pd.DataFrame:
     """The table as one sees it who knows only these attributes: all other labels are unknown."""
     hidden = {name: np.int8(labels.UNKNOWN) for name in labels.ATTRIBUTES if name not in knows}

@@ -21,7 +21,7 @@ from maskgate.faces.view import View
 from maskgate.model import network
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
-from maskgate.progress import track
+from maskgate.progress import say, track
 
 
 class Predictor:
@@ -90,7 +90,8 @@ class Predictor:
     def _answers(
         self, photos: Sequence[Path | bytes], all_faces: bool
     ) -> "Iterator[_Answer | str]":
-        """What is said of each photo, or why it cannot be read."""
+        """What is said of each photo, or why it cannot be read; tells how many had no face."""
+        missed = 0
         batches = showing.in_batches(photos, self.views, all_faces)
         for batch in track(batches, f"predicting (× {BATCH})", -(-len(photos) // BATCH)):
             readable = [each for each in batch if not isinstance(each, str)]
@@ -102,6 +103,9 @@ class Predictor:
                 answers = iter(np.split(said, ends))
             for each in batch:
                 yield each if isinstance(each, str) else _Answer(each.boxes, next(answers))
+            missed += sum(bool(np.isnan(shown.boxes[0, 0])) for shown in readable)
+        if missed and any(view.detector is not None for view in self.views):
+            say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
 
     @torch.inference_mode()
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
@@ -171,18 +175,19 @@ class Ensemble(Predictor):
         return ensemble.combine(self.combination, voices).astype(np.float32)
 
 
-def load(model: str | Path) -> Predictor:
+def load(model: str | Path, cache: Path | None = None) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined.
 
-    Raises MaskgateError.
+    A face detector's model is looked for in the folder `cache`, the user's unless given. Raises
+    MaskgateError.
     """
     run = runs.open_run(model)
     if run.is_system:
         weights = [member.weight for member in run.system().members]
-        members = [load(member.path) for member in run.members()]
+        members = [load(member.path, cache) for member in run.members()]
         return Ensemble(list(zip(members, weights, strict=True)), run.system().combine)
     try:
-        seen = view.create(run.recipe().photo, files.cache_folder())
+        seen = view.create(run.recipe().photo, cache or files.cache_folder())
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
     return Predictor([restore(run, fold) for fold in run.folds], seen)

@@ -45,7 +45,9 @@ class Face(Section):
     )
     align: bool = Field(False, description="turn the photo so that the eyes lie level")
     background: Literal["keep", "remove"] = Field(
-        "keep", description="`remove` paints grey what GrabCut takes for the scene behind"
+        "keep",
+        description="`remove` paints grey what GrabCut takes for the scene behind; a photo without"
+        " a face keeps it",
     )
 
 

@@ -98,10 +98,10 @@ class Run:
         trained = photos["fold"] != fold
         if self.recipe().training.validation_epochs:
             trained[:] = True
-        own = set(photos.loc[trained, "digest"])
+        own = _contents(photos[trained])
         if self.more_file.exists():
             more = self.more()
-            own |= set(more.loc[[fold not in kept_out for kept_out in more["not_in"]], "digest"])
+            own |= _contents(more[[fold not in kept_out for kept_out in more["not_in"]]])
         return own | set(inherited.read_text().split() if inherited.exists() else [])
 
     @property
@@ -178,6 +178,12 @@ class Run:
 
 def _damaged(path: Path) -> MaskgateError:
     return MaskgateError(f"{path}: missing or damaged; remove the run and train it again")
+
+
+def _contents(photos: pd.DataFrame) -> set[str]:
+    """Digests of the photos, and of those that they were drawn on."""
+    below = photos.get("drawn_from", pd.Series(dtype="str")).dropna()
+    return {*photos["digest"], *below} - {""}
 
 
 def open_run(path: str | Path, finished: bool = True) -> Run:

@@ -7,7 +7,7 @@ from maskgate.data import layouts
 from maskgate.errors import MaskgateError, listed
 
 
-def submit(model: Path, data: Path, out: Path) -> int:
+def submit(model: Path, data: Path, out: Path, cache: Path | None = None) -> int:
     """Predict every photo of `info.csv` and write `out`; the number of rows.
 
     Each photo is predicted by itself. Raises MaskgateError that names all unreadable photos;
@@ -15,7 +15,7 @@ def submit(model: Path, data: Path, out: Path) -> int:
     """
     files.check_target(out)
     images, rows = layouts.read_eval(data)
-    predictor = predict.load(model)
+    predictor = predict.load(model, cache)
     if missing := [name for name in labels.ATTRIBUTES if name not in predictor.knows]:
         told = listed(missing).replace("_", " ")
         raise MaskgateError(

@@ -1,6 +1,7 @@
 """Detectors by name: which are known, what they refuse, and what every one copes with."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 import skimage.data
 
+from maskgate import recipe
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
 from maskgate.faces.protocol import Detector
 
 YUNET = os.environ.get("MASKGATE_YUNET")
+WITHOUT = "YuNet's file is not given: name face_detection_yunet_2026may.onnx in $MASKGATE_YUNET"
 AT_HAND = ["mtcnn", *(["yunet"] if YUNET else [])]
 
 
@@ -94,7 +97,7 @@ def test_auto_is_mtcnn_without_yunets_file(monkeypatch: pytest.MonkeyPatch, fold
     assert detectors.create(Named(name="auto"), folder).name == "mtcnn"
 
 
-@pytest.mark.skipif(not YUNET, reason="needs YuNet's file, in MASKGATE_YUNET")
+@pytest.mark.skipif(not YUNET, reason=WITHOUT)
 def test_auto_is_yunet_where_its_file_is(folder: Path) -> None:
     assert detectors.create(Named(name="auto"), folder).name == "yunet"
 
@@ -104,7 +107,7 @@ def test_auto_is_yunet_where_its_file_is(folder: Path) -> None:
     [
         ({"name": "mtccn"}, "unknown detector mtccn; did you mean mtcnn?"),
         ({"name": "haar"}, "unknown detector haar; known are auto, mtcnn, retinaface, yunet"),
-        ({"name": "auto", "score": 0.5}, "auto: no argument score; it takes none"),
+        ({"name": "auto", "score": 0.5}, "auto: arguments (score) need the detector's name, such"),
         ({"name": "mtcnn", "score": 0.5}, "no argument score; it takes min_face, thresholds, fac"),
         ({"name": "mtcnn", "min_face": 2}, "min_face is 2; it lies in 0.01–1"),
         ({"name": "mtcnn", "min_face": True}, "min_face is True, not a number"),
@@ -124,7 +127,22 @@ def test_what_is_refused_is_told_in_one_sentence(
     assert told in str(fault.value) and "\n" not in str(fault.value)
 
 
-@pytest.mark.skipif(not YUNET, reason="needs YuNet's file, in MASKGATE_YUNET")
+def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
+    def wanted(change: str) -> Named:
+        changes = ["photo.face.detector=auto", change]
+        face = recipe.load(recipe.find("face"), changes).photo.face
+        assert face is not None
+        return face.detector
+
+    below = wanted("photo.face.detector.file=PATH")
+    with pytest.raises(MaskgateError) as fault:
+        detectors.create(below, folder)
+    advice = re.search(r"photo\.face\.detector=\{.*?\}", str(fault.value))
+    assert advice and "(in maskgate faces: --detector yunet file=PATH)" in str(fault.value)
+    assert wanted(advice[0]) == Named(name="yunet", file="PATH")
+
+
+@pytest.mark.skipif(not YUNET, reason=WITHOUT)
 @pytest.mark.parametrize(
     ("argument", "told"),
     [

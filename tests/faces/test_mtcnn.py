@@ -1,16 +1,24 @@
 """Our cascade against that of facenet-pytorch, whose weights it uses."""
 
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import skimage.data
+from onnx import helper
 
 from maskgate.config import Named
 from maskgate.data import sample_people
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, mtcnn_export, overlaps
+from maskgate.faces.mtcnn_export import NETWORKS
 from maskgate.pixels import Pixels, decode
 
 PAPER = {"thresholds": [0.6, 0.7, 0.7], "factor": 0.709}
@@ -54,15 +62,13 @@ def test_it_finds_no_fewer_drawn_people(folder: Path, theirs: Any, drawn: list[P
 def test_networks_compute_what_theirs_do(folder: Path, theirs: Any) -> None:
     import torch
 
-    from maskgate.faces import sessions
-
-    files = mtcnn_export.export(folder / "models")
+    networks = mtcnn_export.load(folder / "models")
     rng = np.random.default_rng(0)
-    for file, network, side in zip(
-        files, (theirs.pnet, theirs.rnet, theirs.onet), (37, 24, 48), strict=True
+    for exported, network, side in zip(
+        networks, (theirs.pnet, theirs.rnet, theirs.onet), (37, 24, 48), strict=True
     ):
         photos = rng.integers(0, 256, (3, side, side, 3), dtype=np.uint8)
-        ours = sessions.load(file).run(None, {"pixels": photos})
+        ours = exported.run(None, {"pixels": photos})
         values = (torch.from_numpy(photos).permute(0, 3, 1, 2).float() - 127.5) / 128
         with torch.no_grad():
             *rest, scores = network(values)
@@ -70,10 +76,22 @@ def test_networks_compute_what_theirs_do(folder: Path, theirs: Any) -> None:
             assert own == pytest.approx(other.numpy(), abs=1e-4)
 
 
-def test_the_files_are_always_the_same(tmp_path: Path) -> None:
-    """Their hash stands in recipes: where this fails, a new onnx writes other bytes."""
-    digest = detectors.create(Named(name="mtcnn"), tmp_path).sha256
-    assert digest == "9b16895845af600de244216dc88341c4ed966aca716779779b31e3feced31da6"
+def test_its_hash_is_of_the_weights_and_not_of_what_onnx_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in recipes: where this fails, runs of earlier versions refuse to predict."""
+    package = importlib.util.find_spec("facenet_pytorch")
+    assert package is not None and package.origin is not None
+    data = Path(package.origin).parent / "data"
+    told = [hashlib.sha256((data / f"{name}.pt").read_bytes()).digest() for name in NETWORKS]
+    known = hashlib.sha256(b"mtcnn 1" + b"".join(told)).hexdigest()
+    assert known == "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
+    one = detectors.create(Named(name="mtcnn"), tmp_path / "one")
+    monkeypatch.setattr("onnx.helper.make_model", partial(helper.make_model, doc_string="new"))
+    other = detectors.create(Named(name="mtcnn"), tmp_path / "other")
+    assert one.sha256 == other.sha256 == known
+    written = [(tmp_path / each / "models" / "mtcnn_pnet.onnx") for each in ("one", "other")]
+    assert written[0].read_bytes() != written[1].read_bytes()
 
 
 def test_once_exported_neither_torch_nor_the_weights_are_needed(
@@ -82,16 +100,69 @@ def test_once_exported_neither_torch_nor_the_weights_are_needed(
     detectors.create(Named(name="mtcnn"), folder)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert detectors.create(Named(name="mtcnn"), folder).name == "mtcnn"
-    with pytest.raises(MaskgateError, match="pip install facenet-pytorch"):
+    with pytest.raises(MaskgateError, match=r"pip install facenet-pytorch==2\.5\.3$"):
         detectors.create(Named(name="mtcnn"), tmp_path)
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    for name in mtcnn_export.NETWORKS:
-        (tmp_path / "models" / f"mtcnn_{name}.onnx").write_bytes(b"half")
-    with pytest.raises(MaskgateError, match=r"mtcnn_pnet\.onnx: not a model.*remove the file"):
+def flipped(content: bytes) -> bytes:
+    """One bit of a weight is another."""
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def of_other_weights(content: bytes) -> bytes:
+    """Whole, but says that it is of other weights."""
+    model = onnx.load_from_string(content)
+    helper.set_model_props(model, {"weights": "1" * 64, "sha256": "0" * 64})
+    blank = model.SerializeToString(deterministic=True)
+    return blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode())
+
+
+def silent(content: bytes) -> bytes:
+    """Says nothing of itself, as those of older versions."""
+    model = onnx.load_from_string(content)
+    del model.metadata_props[:]
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda content: b"half", lambda content: content[:-9], flipped, of_other_weights, silent],
+)
+def test_a_file_that_is_damaged_or_another_is_exported_anew(
+    spoil: Callable[[bytes], bytes], folder: Path
+) -> None:
+    detectors.create(Named(name="mtcnn"), folder)
+    files = [folder / "models" / f"mtcnn_{name}.onnx" for name in NETWORKS]
+    whole = [file.read_bytes() for file in files]
+    kept = [file.stat().st_mtime_ns for file in files]
+    files[1].write_bytes(spoil(whole[1]))
+    detectors.create(Named(name="mtcnn"), folder)
+    assert [file.read_bytes() for file in files] == whole
+    assert [files[place].stat().st_mtime_ns for place in (0, 2)] == [kept[0], kept[2]]
+
+
+def test_a_network_in_anothers_place_is_exported_anew(folder: Path) -> None:
+    detectors.create(Named(name="mtcnn"), folder)
+    first, second = (folder / "models" / f"mtcnn_{name}.onnx" for name in NETWORKS[:2])
+    whole = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    detectors.create(Named(name="mtcnn"), folder)
+    assert first.read_bytes() == whole
+
+
+def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    for name in NETWORKS:
+        (tmp_path / "data" / f"{name}.pt").write_bytes(b"other")
+    package = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: package)
+    with pytest.raises(MaskgateError, match=r"are not those of release 2\.5\.3; pip install"):
         detectors.create(Named(name="mtcnn"), tmp_path)
+    (tmp_path / "data" / "onet.pt").unlink()
+    with pytest.raises(MaskgateError, match="not installed"):
+        detectors.create(Named(name="mtcnn"), tmp_path)
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_close_up_is_found(folder: Path) -> None:

@@ -1,17 +1,22 @@
-"""RetinaFace through uniface's own classes; only the weights are made up."""
+"""RetinaFace with weights made up, through uniface's own classes once and else through others."""
 
+import hashlib
 import sys
+from enum import Enum
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper, save
 
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
 
 SIDE = 64
+WITHOUT = "uniface is not installed: pip install maskgate[retinaface]"
 
 
 def test_without_uniface_the_extra_is_named(
@@ -26,12 +31,7 @@ def test_without_uniface_the_extra_is_named(
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A network that sees one face around the middle of its first place, and a lesser one."""
-    pytest.importorskip("uniface")
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper, numpy_helper
-    from uniface.common import generate_anchors
-
-    count = len(generate_anchors(image_size=(SIDE, SIDE)))
+    count = 2 * sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
     scores = np.tile(np.array([1, 0], "f4"), (1, count, 1))
     scores[0, [0, count - 1]] = [[0.4, 0.6], [0.1, 0.9]]
     values = [np.zeros((1, count, 4), "f4"), scores, np.zeros((1, count, 10), "f4")]
@@ -46,11 +46,48 @@ def weights(tmp_path: Path) -> Path:
     graph = helper.make_graph(nodes, "retinaface", [pixels], outputs, made_up)
     file = tmp_path / "retinaface.onnx"
     opset = helper.make_opsetid("", 17)
-    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), file)
+    save(helper.make_model(graph, opset_imports=[opset], ir_version=8), file)
     return file
 
 
+class Variants(Enum):
+    MNET_V2 = "retinaface_mnet_v2"
+    RESNET18 = "retinaface_r18"
+
+
+class Finder:
+    """Finds no face in a square of the right size."""
+
+    def detect(self, canvas: np.ndarray[Any, Any]) -> list[Any]:
+        assert canvas.shape == (SIDE, SIDE, 3) and canvas.dtype == np.uint8
+        return []
+
+
+@pytest.fixture
+def uniface(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stands in for the package. Its model store is returned, which downloads nothing."""
+    registry = {
+        each: SimpleNamespace(sha256=hashlib.sha256(b"whole").hexdigest()) for each in Variants
+    }
+    parts = {
+        "common": {"generate_anchors": lambda image_size: None},
+        "constants": {"RetinaFaceWeights": Variants, "MODEL_REGISTRY": registry},
+        "detection": {"RetinaFace": Finder},
+        "model_store": {"verify_model_weights": lambda *_, **__: pytest.fail("a download")},
+    }
+    package = ModuleType("uniface")
+    monkeypatch.setitem(sys.modules, "uniface", package)
+    for name, content in parts.items():
+        module = ModuleType(f"uniface.{name}")
+        vars(module).update(content)
+        setattr(package, name, module)
+        monkeypatch.setitem(sys.modules, f"uniface.{name}", module)
+    return package.model_store
+
+
 def test_its_faces_are_in_the_photos_pixels_surest_first(weights: Path, tmp_path: Path) -> None:
+    """The one test that needs the package itself."""
+    pytest.importorskip("uniface", reason=WITHOUT)
     wanted = Named(name="retinaface", file=str(weights), side=SIDE)
     detector = detectors.create(wanted, tmp_path)
     faces = detector(np.zeros((100, 200, 3), np.uint8))
@@ -64,43 +101,65 @@ def test_its_faces_are_in_the_photos_pixels_surest_first(weights: Path, tmp_path
     assert detector.arguments == {"variant": "mnet_v2", "score": 0.5, "side": 64, "overlap": 0.4}
 
 
+@pytest.mark.usefixtures("uniface")
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1500), (1500, 1)])
 def test_odd_photos_raise_nothing(weights: Path, shape: tuple[int, int], tmp_path: Path) -> None:
-    wanted = Named(name="retinaface", file=str(weights), side=SIDE, score=0.95)
+    wanted = Named(name="retinaface", file=str(weights), side=SIDE)
     assert len(detectors.create(wanted, tmp_path)(np.zeros((*shape, 3), np.uint8))) == 0
 
 
 def test_uniface_is_asked_for_the_weights(
-    weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    weights: Path, uniface: SimpleNamespace, tmp_path: Path
 ) -> None:
-    from uniface import model_store
-
     asked: list[Any] = []
 
     def given(model: Any, root: str, **_: Any) -> str:
         asked.append((model.value, root))
         return str(weights)
 
-    monkeypatch.setattr(model_store, "verify_model_weights", given)
+    uniface.verify_model_weights = given
     detectors.create(Named(name="retinaface", variant="r18", side=SIDE), tmp_path)
     assert asked == [("retinaface_r18", str(tmp_path / "models"))]
 
 
-def test_a_failed_download_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("uniface")
-    from uniface import model_store
-
+def test_a_failed_download_is_told(uniface: SimpleNamespace, tmp_path: Path) -> None:
     def fails(*_: Any, **__: Any) -> str:
         raise ConnectionError("no way out")
 
-    monkeypatch.setattr(model_store, "verify_model_weights", fails)
+    uniface.verify_model_weights = fails
     with pytest.raises(MaskgateError, match=r"downloaded by uniface \(no way out\).*mtcnn"):
         detectors.create(Named(name="retinaface"), tmp_path)
 
 
+@pytest.mark.usefixtures("uniface")
 def test_unknown_variants_and_other_files_are_refused(tmp_path: Path) -> None:
-    pytest.importorskip("uniface")
     with pytest.raises(MaskgateError, match="variant of retinaface mnet_v3; did you mean mnet_v"):
         detectors.create(Named(name="retinaface", variant="mnet_v3"), tmp_path)
     with pytest.raises(MaskgateError, match="no such file"):
         detectors.create(Named(name="retinaface", file="gone.onnx"), tmp_path)
+
+
+@pytest.mark.usefixtures("uniface")
+def test_its_file_is_at_hand_where_it_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "models" / "retinaface_mnet_v2.onnx"
+    file.parent.mkdir()
+    plain, other = Named(name="retinaface"), Named(name="retinaface", variant="r18")
+    assert not detectors.at_hand(plain, tmp_path)
+    with pytest.raises(MaskgateError, match="retinaface: its model is not at hand"):
+        detectors.create(plain, tmp_path, download=False)
+    file.write_bytes(b"half")  # uniface would download it anew
+    assert not detectors.at_hand(plain, tmp_path)
+    file.write_bytes(b"whole")
+    assert detectors.at_hand(plain, tmp_path) and not detectors.at_hand(other, tmp_path)
+    assert detectors.at_hand(Named(name="retinaface", variant="r18", file="x"), tmp_path)
+
+
+def test_what_uniface_would_take_needs_no_uniface(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "uniface.constants", None)
+    monkeypatch.setitem(sys.modules, "uniface", None)
+    assert not detectors.at_hand(Named(name="retinaface"), tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "retinaface_mnet_v2.onnx").write_bytes(b"any")
+    assert detectors.at_hand(Named(name="retinaface"), tmp_path)

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import f1_score
 
 import maskgate
-from maskgate import pixels, runs
+from maskgate import labels, pixels, runs
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
-from maskgate.faces import boxes, detectors, view
+from maskgate.faces import boxes, detectors, showing, view
 from maskgate.faces.protocol import NONE, Faces
 from maskgate.images import cache
 from maskgate.images.loader import Loader
@@ -22,6 +23,8 @@ from maskgate.images.transforms import Augment
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.recipe import Photo
+
+Shown = Callable[..., "np.ndarray"]
 
 Train = Callable[..., Path]
 FACE = "photo.face={detector: {name: toy, side: 0.6}, margin: 0.1}"
@@ -63,14 +66,19 @@ def photo_of(**face: object) -> Photo:
 
 
 def test_the_crop_is_the_same_in_training_prediction_and_submission(
-    train: Train, people: Path, tmp_path: Path, toy: type[Toy], monkeypatch: pytest.MonkeyPatch
+    shown: Shown,
+    train: Train,
+    people: Path,
+    tmp_path: Path,
+    toy: type[Toy],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = train(tmp_path / "run", FACE)
-    shown: list[np.ndarray] = []
+    batches: list[np.ndarray] = []
     forward = Network.forward
 
     def spy(self: Network, photos: torch.Tensor) -> Any:
-        shown.append(photos.cpu().numpy().copy())
+        batches.append(photos.cpu().numpy().copy())
         return forward(self, photos)
 
     monkeypatch.setattr(Network, "forward", spy)
@@ -78,11 +86,11 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
     names = photos.table["photo"][:30]
     paths = [photos.root / name for name in names]
     found = maskgate.load(run).predict(paths)
-    predicted = shown[0]
+    predicted = batches[0]
 
     made = runs.open_run(run).recipe()
     seen = view.create(made.photo, tmp_path)
-    expected = np.stack([seen.read(path.read_bytes()) for path in paths])
+    expected = np.stack([shown(path.read_bytes(), seen) for path in paths])
     np.testing.assert_array_equal(predicted, expected)
 
     some = photos.take(np.arange(30))
@@ -160,9 +168,13 @@ def test_the_report_tells_of_photos_without_a_face(
     assert table["left"].isna().tolist() == missed.tolist()
     oof, probabilities = run.oof()
     found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
-    right = probabilities.argmax(1) == oof["label"].to_numpy()
-    assert told["found"]["score"]["low"] <= told["found"]["score"]["value"]
-    assert 0 <= right[found].mean() <= 1
+    for which, part in (("found", found), ("missed", ~found)):
+        truth, said = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]
+        score = f1_score(truth, said, labels=range(18), average="macro", zero_division=0)
+        assert told[which]["score"]["value"] == pytest.approx(score)
+        parts = labels.marginals(probabilities[part])
+        right = parts["gender"].argmax(1) == truth // 3 % 2
+        assert told[which]["accuracy"]["gender"]["value"] == pytest.approx(right.mean())
     page = run.report_file.read_text("utf-8")
     assert f"No face was found in {missed.sum()} of {len(table)} photos" in " ".join(page.split())
     assert "found by toy (side: 0.6)" in page
@@ -196,3 +208,68 @@ def test_all_faces_of_a_model_of_whole_photos_are_refused(
     photo = next((people / "eval" / "images").iterdir())
     code, _, told = call("predict", trained, photo, "--all-faces")
     assert code == 2 and "looks at whole photos" in told
+
+
+def test_a_training_in_which_nobody_has_a_face_ends_well(
+    train: Train, people: Path, tmp_path: Path, toy: type[Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Toy, "__call__", lambda self, photo: NONE)
+    # Another key than that of the faces which other tests found.
+    run = runs.open_run(train(tmp_path / "run", FACE.replace("0.6", "0.61")))
+    told = run.metrics()["faces"]
+    assert told["found"] == {"photos": 0, "people": 0}
+    assert told["missed"]["score"] == run.metrics()["score"]
+    page = " ".join(run.report_file.read_text("utf-8").split())
+    assert f"No face was found in {told['missed']['photos']} of" in page
+    assert "The others score" not in page
+
+
+def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Shown) -> None:
+    """Two members that store alike, one with a margin for random crops and one without."""
+    with_margin = view.create(Photo(height=96, width=72, margin=0.25), Path())
+    without = view.create(Photo(height=120, width=90, margin=0), Path())
+    assert with_margin.name == without.name
+    photo = next((people / "eval" / "images").iterdir())
+    together = showing.show(photo, [with_margin, without]).pictures
+    assert [picture.shape for picture in together] == [(1, 96, 72, 3), (1, 120, 90, 3)]
+    for picture, alone in zip(together, (with_margin, without), strict=True):
+        np.testing.assert_array_equal(picture[0], shown(photo, alone))
+
+
+def test_a_photo_that_changes_between_the_passes_is_told(
+    people: Path, tmp_path: Path, toy: type[Toy]
+) -> None:
+    photos = layouts.read(people).take(np.arange(3))
+    seen = view.create(photo_of(detector="toy"), Path())
+    assert seen.detector is not None
+    known, _, _ = boxes.find(photos.take(np.arange(2)), seen.detector, tmp_path)
+    _, problems = cache.build(photos, seen, tmp_path, known)
+    assert [problem.detail for problem in problems] == ["changed while it was read"]
+
+
+def test_a_model_file_by_name_stays_in_the_recipe_unless_it_is_at_hand(
+    toy: type[Toy], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def of_file(folder: Path, file: str | None = None) -> Toy:
+        made = Toy(folder)
+        made.arguments = {}
+        made.sha256 = "0" * 64 if file in (None, "same") else "f" * 64
+        return made
+
+    monkeypatch.setitem(detectors.DETECTORS, "toy", of_file)
+    monkeypatch.setattr(detectors, "at_hand", lambda wanted, folder: True)
+    for file, kept in (("same", {}), ("other", {"file": str(Path("other").absolute())})):
+        found = view.resolved(photo_of(detector={"name": "toy", "file": file}), tmp_path).face
+        assert found is not None and found.detector.arguments == kept
+
+
+def test_who_was_drawn_on_counts_as_seen(
+    train: Train, people: Path, tmp_path: Path, call: Callable[..., Any]
+) -> None:
+    """A backbone trained on dressed people may not start a model that is validated on them."""
+    dressed = tmp_path / "dressed"
+    code, _, told = call("wear", people, dressed, "--detector", "mtcnn", "--workers", 1)
+    assert code == 0, told
+    first = train(tmp_path / "first", "folds.kind=all", data=dressed)
+    with pytest.raises(MaskgateError, match="trained on people of fold 0"):
+        train(tmp_path / "second", f"model.init={first}")

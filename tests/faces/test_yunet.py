@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import skimage.data
 
@@ -15,7 +16,8 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 
 FILE = os.environ.get("MASKGATE_YUNET", "")
-pytestmark = pytest.mark.skipif(not FILE, reason="needs YuNet's file, in MASKGATE_YUNET")
+WITHOUT = "YuNet's file is not given: name face_detection_yunet_2026may.onnx in $MASKGATE_YUNET"
+pytestmark = pytest.mark.skipif(not FILE, reason=WITHOUT)
 
 
 def test_it_finds_what_opencv_finds(tmp_path: Path) -> None:
@@ -50,7 +52,6 @@ def test_a_close_up_is_found(tmp_path: Path) -> None:
 
 
 def test_a_file_of_one_size_takes_photos_of_any(tmp_path: Path) -> None:
-    onnx = pytest.importorskip("onnx")
     fixed = tmp_path / "fixed.onnx"
     model = onnx.load(FILE)
     for dimension in model.graph.input[0].type.tensor_type.shape.dim[2:]:

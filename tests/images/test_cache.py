@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ GEOMETRY = Geometry(16, 12, 0.25)
 COUNT = 21
 
 # Builds the cache of a folder in a process of its own; `prelude` may change the modules first.
+Shown = Callable[..., "np.ndarray"]
+
 BUILD = """
 import sys, time, os
 from pathlib import Path
@@ -34,6 +37,7 @@ from maskgate import files, pixels
 from maskgate.data.table import Photos
 from maskgate.faces.view import View
 from maskgate.images import cache
+
 folder, out, first, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 cache._CHUNK = 4
 decode = pixels.decode
@@ -231,7 +235,7 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
 
 
 def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
-    photos: Photos, place: Path, decoded: list[object]
+    shown: Shown, photos: Photos, place: Path, decoded: list[object]
 ) -> None:
     cache.build(photos, View(GEOMETRY), place)
     assert [path.name for path in place.iterdir()] == [f"20x15-v{pixels.VERSION}"]
@@ -240,7 +244,7 @@ def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
         store, _ = cache.build(photos, View(geometry), place)
         for row, name in enumerate(photos.table["photo"]):
             seen = pixels.centre(store[row], geometry)
-            np.testing.assert_array_equal(seen, View(geometry).read(photos.root / name))
+            np.testing.assert_array_equal(seen, shown(photos.root / name, View(geometry)))
         assert (place / f"20x15-crop{crop}-v{pixels.VERSION}").is_dir()
         thumbnail = store.thumbnails[store.slots[0]]  # near-duplicates are sought in whole photos
         whole = pixels.decode(photos.root / photos.table["photo"][0])

@@ -1,5 +1,6 @@
 """Batches: every photo counted, the same whatever the processes, workers and restarts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from maskgate.images.cache import PhotoStore
 from maskgate.images.loader import Batch, Loader
 from maskgate.images.transforms import Augment
 from maskgate.pixels import Geometry
+
+Shown = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23
@@ -98,7 +101,9 @@ def test_validation_photos_are_the_centre_and_never_augmented() -> None:
         np.testing.assert_array_equal(photos, wanted)
 
 
-def test_validation_photos_equal_pixels_read_of_their_files(people: Path, cache: Path) -> None:
+def test_validation_photos_equal_pixels_read_of_their_files(
+    shown: Shown, people: Path, cache: Path
+) -> None:
     photos = layouts.read(people)
     photos = photos.take(np.arange(0, len(photos.table), 5))
     geometry = Geometry(33, 24, 0.2)
@@ -106,7 +111,7 @@ def test_validation_photos_equal_pixels_read_of_their_files(people: Path, cache:
     made = Loader(store, photos.table, geometry, Augment([Named(name="random_crop")], geometry))
     found, targets = whole(made.validation(np.arange(len(photos.table)), 16, 0, 1))
     for row, name in enumerate(photos.table["photo"]):
-        np.testing.assert_array_equal(found[row], View(geometry).read(photos.root / name))
+        np.testing.assert_array_equal(found[row], shown(photos.root / name, View(geometry)))
     assert targets.int().argmax(1).tolist() == photos.table["label"].tolist()
 
 

@@ -16,6 +16,8 @@ from maskgate.images import cache as caches
 from maskgate.runs import Run
 from maskgate.training import crossval
 
+Shown = Callable[..., "np.ndarray"]
+
 Train = Callable[..., Path]
 
 
@@ -44,7 +46,7 @@ def test_metrics_are_those_of_the_out_of_fold_file(trained: Path, people: Path) 
 
 
 def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
-    trained: Path, people: Path
+    shown: Shown, trained: Path, people: Path
 ) -> None:
     run = runs.open_run(trained)
     told, probabilities = runs.read_probabilities(run.oof_file)
@@ -57,7 +59,7 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
         for key in ("person", "cluster", "digest"):
             assert not set(seen[key]) & set(tested[key]), key
         images = people / "train" / "images"
-        batch = np.stack([View(geometry).read(images / told["photo"][row]) for row in rows])
+        batch = np.stack([shown(images / told["photo"][row], View(geometry)) for row in rows])
         with torch.inference_mode():
             again = (
                 predict.restore(run, fold)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from maskgate.wear import pose, surface
+from maskgate.wear import pose
 
 
 @pytest.mark.parametrize("yaw", [-60, -10, 20, 65])
@@ -29,7 +29,7 @@ def test_nodding_is_told_from_its_sign_on(heads: SimpleNamespace, pitch: float) 
 
 
 def test_points_of_the_head_are_projected_where_they_are(heads: SimpleNamespace) -> None:
-    points = np.array([surface.CHIN, (0.0, 0.93, 0.25), (0.9, 0.6, -0.3)])
+    points = np.array([(0.0, 1.45, 0.17), (0.0, 0.93, 0.25), (0.9, 0.6, -0.3)])
     found = pose.fit(heads.landmarks(30, 8, -12)).project(points)
     assert found == pytest.approx(heads.seen(points, 30, 8, -12), abs=2.5)
 

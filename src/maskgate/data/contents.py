@@ -4,10 +4,11 @@ import errno
 import hashlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pandas as pd
 from filelock import FileLock
@@ -16,6 +17,9 @@ from PIL import Image
 from maskgate import pixels
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.progress import track
+
+T = TypeVar("T")
 
 _FILES: Final = """
 CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, digest BLOB)
@@ -37,6 +41,16 @@ def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | Non
         raise pixels.PhotoError((error.strerror or str(error)).lower()) from error
     found = digest(content)
     return found, None if found in known else pixels.decode(content)
+
+
+def read_all(
+    read: Callable[[int], T], rows: Sequence[int], size: int, what: str
+) -> Iterator[tuple[list[int], list[T]]]:
+    """Chunks of `size` rows and what `read` says of them, with all cores and progress."""
+    chunks = [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk in track(chunks, f"{what} (× {size})", len(chunks)):
+            yield chunk, list(pool.map(read, chunk))
 
 
 def files(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from maskgate.errors import MaskgateError, listed
 OLDEST: Final = 120
 MASK_WORDS: Final = {word: code for code, word in enumerate(labels.MASKS)} | {"normal": 2}
 GENDER_WORDS: Final = {word: code for code, word in enumerate(labels.GENDERS)} | {"m": 0, "f": 1}
-_COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_group")
+_COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_group", "drawn_from")
 
 
 def load_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
@@ -78,6 +78,8 @@ def read(path: Path) -> Photos:
         np.where(age >= 0, age, np.nan),
         band,
     )
+    if "drawn_from" in rows.columns:
+        table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
     bad = {problem.where for problem in problems if problem.fatal}
     keep = ~(table["photo"].isin(bad) | repeated | (rows["photo"] == ""))
     unlabelled = table.loc[table["photo"].isin(bad), "photo"].unique().tolist()

@@ -20,8 +20,9 @@ class Photos:
 
     `table` has the columns of COLUMNS: `photo` (path relative to `root`), `person`, the
     codes `mask`, `gender`, `age_band` and `label` (int8, -1 where unknown) and `age` in
-    years (float32, NaN where unknown). `unlabelled` are photos left out of it because no
-    trustworthy label was found for them.
+    years (float32, NaN where unknown). Drawn photos may have a further column, `drawn_from`: the
+    digest in hex of the photo they were drawn on, else "". `unlabelled` are photos left out of it
+    because no trustworthy label was found for them.
     """
 
     root: Path

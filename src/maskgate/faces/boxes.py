@@ -4,10 +4,8 @@ One folder of the cache a detector holds `index.sqlite`. A search killed at any 
 the photos that are left.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,7 +19,7 @@ from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.faces import crop
 from maskgate.faces.protocol import Detector, Faces, key
-from maskgate.progress import say, track
+from maskgate.progress import say
 
 _CHUNK: Final = 64  # photos searched between two commits
 _SCHEMA: Final = """
@@ -51,14 +49,15 @@ class Boxes:
     detector: Detector
     _packed: dict[bytes, tuple[int, int, bytes]]  # height and width of the photo, its faces
 
-    def of(self, digest: bytes) -> Faces:
-        """The faces in the photo with that content. Raises KeyError where it was not searched."""
-        return _unpacked(self._packed[digest][2])
+    def of(self, digest: bytes) -> Faces | None:
+        """The faces in the photo with that content, None where it was not searched."""
+        known = self._packed.get(digest)
+        return None if known is None else _unpacked(known[2])
 
     def main(self, digest: bytes) -> int | None:
-        """The number of the face that counts, None where there is none. Raises KeyError."""
-        height, width, _ = self._packed[digest]
-        return crop.chosen(self.of(digest), height, width)
+        """The number of the face that counts in a photo that was searched, None without any."""
+        height, width, packed = self._packed[digest]
+        return crop.chosen(_unpacked(packed), height, width)
 
     def table(self, digests: Sequence[bytes]) -> pd.DataFrame:
         """A row a photo: BOX, POINTS and `score` of the face that counts, NaN where there is none,
@@ -154,10 +153,7 @@ def _searched(
             return digest, None
         return digest, _Found(image.height, image.width, detector(np.asarray(image)))
 
-    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk in track(chunks, f"looking for faces (× {_CHUNK})", len(chunks)):
-            yield chunk, list(pool.map(search, chunk))
+    return contents.read_all(search, rows, _CHUNK, "looking for faces")
 
 
 def _packed(faces: Faces) -> bytes:

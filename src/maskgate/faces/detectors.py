@@ -11,6 +11,7 @@ from maskgate.faces import model_files
 from maskgate.faces.protocol import Detector
 
 AUTO: Final = "auto"
+_VARIANT: Final = "mnet_v2"  # of RetinaFace
 
 
 def _yunet(
@@ -44,7 +45,7 @@ def _mtcnn(
 def _retinaface(
     folder: Path,
     file: str | None = None,
-    variant: str = "mnet_v2",
+    variant: str = _VARIANT,
     score: float = 0.5,
     side: int = 640,
     overlap: float = 0.4,
@@ -62,27 +63,51 @@ DETECTORS: Final[dict[str, Callable[..., Detector]]] = {
 }
 
 
-def create(wanted: Named, folder: Path) -> Detector:
+def at_hand(wanted: Named, folder: Path) -> bool:
+    """Whether `create` would need no download.
+
+    Raises MaskgateError for an unknown name, or where the environment names a file that is not
+    there.
+    """
+    lookup("detector", wanted.name, {AUTO: None, **DETECTORS})
+    if wanted.arguments.get("file") is not None:
+        return True
+    if wanted.name == "yunet":
+        return model_files.at_hand(model_files.YUNET, folder) is not None
+    if wanted.name == "retinaface":
+        from maskgate.faces import retinaface
+
+        return retinaface.at_hand(folder, str(wanted.arguments.get("variant", _VARIANT)))
+    return True
+
+
+def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
     """The detector of that name; model files are kept in `folder`/models, the cache's.
 
     `auto` is YuNet where its file is at hand and MTCNN otherwise; only a detector asked for by
-    its own name is downloaded. Raises MaskgateError for an unknown name or argument, and
-    where a model is not to be had.
+    its own name is downloaded, and none without `download`. Raises MaskgateError for an unknown
+    name or argument, and where a model is not to be had.
     """
     name = wanted.name
     if name == AUTO:
         if wanted.arguments:
             raise MaskgateError(
-                f"detector auto: no argument {listed(list(wanted.arguments))}; it takes none,"
-                f" so name {listed(list(DETECTORS))} instead"
+                f"detector auto: arguments ({listed(list(wanted.arguments))}) need the detector's"
+                " name, such as photo.face.detector={name: yunet, file: PATH}"
+                " (in maskgate faces: --detector yunet file=PATH)"
             )
         name = "yunet" if model_files.at_hand(model_files.YUNET, folder) else "mtcnn"
-    make: Callable[..., Any] = lookup("detector", name, DETECTORS)
+    make: Callable[..., Any] = lookup("detector", name, {AUTO: None, **DETECTORS})
     known = list(inspect.signature(make).parameters)[1:]
     unknown = [argument for argument in wanted.arguments if argument not in known]
     if unknown:
         raise MaskgateError(
             f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
+        )
+    if not (download or at_hand(wanted, folder)):
+        raise MaskgateError(
+            f"detector {name}: its model is not at hand, and here none is downloaded; download it"
+            " elsewhere and name it as file:, or take mtcnn, which needs none"
         )
     try:
         return make(folder, **wanted.arguments)

@@ -5,7 +5,6 @@ IEEE Signal Processing Letters 2016. Boxes and landmarks are those of the packag
 whose weights these are; the cascade is our own and needs neither that package nor torch.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from maskgate.faces import mtcnn_export, overlaps, sessions
+from maskgate.faces import mtcnn_export, overlaps
 from maskgate.faces.arguments import number
 from maskgate.faces.protocol import NONE, Faces, Floats
 from maskgate.pixels import Pixels
@@ -55,9 +54,8 @@ class MTCNN:
             "thresholds": list(thresholds),
             "factor": factor,
         }
-        files = mtcnn_export.export(folder / "models")
-        self.sha256 = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-        self._first, self._second, self._third = map(sessions.load, files)
+        self._first, self._second, self._third = mtcnn_export.load(folder / "models")
+        self.sha256 = mtcnn_export.SHA256
 
     def __call__(self, photo: Pixels) -> Faces:
         height, width = photo.shape[:2]

@@ -3,9 +3,14 @@
 The package itself is not imported: its weights are read, the networks are written down here. Each
 takes uint8 pixels (N, H, W, 3) in RGB; what they expect instead, (pixel - 127.5) / 128, is part
 of their first convolution. The two softmax outputs are one sigmoid, the second one's.
+
+Another version of onnx may write other bytes for the same network. So a file says of itself what it
+holds: the hash of the weights it is of, and that of its own bytes, which tells whether it is whole.
 """
 
+import hashlib
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +18,14 @@ import numpy as np
 
 from maskgate import files
 from maskgate.errors import MaskgateError, of_disk
+from maskgate.faces import sessions
 from maskgate.faces.protocol import Floats
 
 NETWORKS: Final = ("pnet", "rnet", "onet")
+VERSION: Final = 1  # raised by whatever changes what the files compute: SHA256 is another then
+SHA256: Final = "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
+_RELEASE: Final = "facenet-pytorch==2.5.3"  # whose weights, exported by this version, SHA256 is of
+_NO_HASH: Final = "0" * 64  # stands where a file's own hash will be
 _OPSET: Final = 17
 _IR: Final = 8
 
@@ -35,45 +45,81 @@ _OUTPUTS: Final = {
 _NAMES: Final = ("scores", "boxes", "landmarks")
 
 
-def export(folder: Path) -> list[Path]:
-    """The three files in `folder`, written where they are not there yet.
+def load(folder: Path) -> list[Any]:
+    """Sessions of the three networks, from their files in `folder`.
 
-    The same weights give the same bytes. Raises MaskgateError where facenet-pytorch is missing.
+    A file that is missing, damaged or of another version is written anew. Raises MaskgateError
+    where that needs the weights of facenet-pytorch and they are missing or others.
     """
     targets = [folder / f"mtcnn_{name}.onnx" for name in NETWORKS]
-    missing = [target for target in targets if not target.is_file()]
-    if not missing:
-        return targets
+    networks = [_whole(target) for target in targets]
+    if all(networks):
+        return networks
     weights = _weights()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise of_disk(error, folder) from error
-    for target in missing:
-        name = target.stem.removeprefix("mtcnn_")
-        content = _network(name, weights / f"{name}.pt")
-        files.replace(target, lambda beside, content=content: beside.write_bytes(content))  # type: ignore[misc]
-    return targets
+    for place, (name, target) in enumerate(zip(NETWORKS, targets, strict=True)):
+        if networks[place] is None:
+            content = _network(name, weights[name])
+            files.replace(target, lambda beside, content=content: beside.write_bytes(content))  # type: ignore[misc]
+            networks[place] = sessions.load(target)
+    return networks
 
 
-def _weights() -> Path:
-    """The folder of the weights in facenet-pytorch, which is found but not imported."""
+def _whole(file: Path) -> Any | None:
+    """The session of a file that is as it was written, by this version; else None."""
+    if not file.is_file():
+        return None
+    try:
+        content = file.read_bytes()
+        network = sessions.load(file)
+    except (OSError, MaskgateError):
+        return None
+    about = network.get_modelmeta()
+    told = about.custom_metadata_map
+    own = told.get("sha256") or _NO_HASH
+    blank = content.replace(own.encode(), _NO_HASH.encode())
+    known = (about.graph_name, told.get("weights")) == (file.stem, SHA256)
+    return network if known and hashlib.sha256(blank).hexdigest() == own else None
+
+
+def _digest(weights: dict[str, bytes]) -> str:
+    """The hash of the files of weights and of VERSION, in hex."""
+    told = hashlib.sha256(f"mtcnn {VERSION}".encode())
+    for name in NETWORKS:
+        told.update(hashlib.sha256(weights[name]).digest())
+    return told.hexdigest()
+
+
+def _weights() -> dict[str, bytes]:
+    """The files of weights in facenet-pytorch, which is found but not imported."""
     package = importlib.util.find_spec("facenet_pytorch")
     for place in (package.submodule_search_locations or []) if package else []:
-        if (Path(place) / "data" / "pnet.pt").is_file():
-            return Path(place) / "data"
+        folder = Path(place) / "data"
+        try:
+            weights = {name: (folder / f"{name}.pt").read_bytes() for name in NETWORKS}
+        except OSError:
+            continue
+        if _digest(weights) != SHA256:
+            raise MaskgateError(
+                f"detector mtcnn: the weights in {folder} are not those of release 2.5.3;"
+                f" pip install --force-reinstall --no-deps {_RELEASE}"
+            )
+        return weights
     raise MaskgateError(
         "detector mtcnn: its weights come with the package facenet-pytorch, which is not"
-        " installed; pip install facenet-pytorch"
+        f" installed; pip install {_RELEASE}"
     )
 
 
-def _network(name: str, weights: Path) -> bytes:
+def _network(name: str, weights: bytes) -> bytes:
     """One network as the bytes of an ONNX file."""
     import torch  # only to read the weights, once
     from onnx import TensorProto, helper, numpy_helper
 
-    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
     nodes: list[Any] = []
     values: list[Any] = []
 
@@ -139,5 +185,6 @@ def _network(name: str, weights: Path) -> bytes:
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR, producer_name=""
     )
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+    helper.set_model_props(model, {"weights": SHA256, "sha256": _NO_HASH})
+    blank: bytes = model.SerializeToString(deterministic=True)
+    return blank.replace(_NO_HASH.encode(), hashlib.sha256(blank).hexdigest().encode())

@@ -87,6 +87,19 @@ class RetinaFace:
         )
 
 
+def at_hand(folder: Path, variant: str) -> bool:
+    """Whether uniface has the variant's file in the cache `folder`, whole where it can tell."""
+    file = folder / "models" / f"retinaface_{variant}.onnx"
+    if not file.is_file():
+        return False
+    try:
+        from uniface.constants import MODEL_REGISTRY
+    except ImportError:
+        return True
+    sums = {model.value: about.sha256 for model, about in MODEL_REGISTRY.items()}
+    return sums.get(file.stem) in ("", model_files.sha256(file))
+
+
 def _weights(model: Any, folder: Path) -> Path:
     """The model's file in `folder`, downloaded and checked by uniface where it is not there."""
     from uniface import model_store

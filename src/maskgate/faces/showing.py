@@ -50,13 +50,14 @@ def in_batches(
 def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) -> Shown:
     """The photo decoded once, its faces found once a detector, and cut out once a view.
 
-    With `all_faces`, which wants views of one detector, every face; else the one that counts.
-    Raises PhotoError.
+    With `all_faces`, which wants views of one detector, every face; else the one that counts. The
+    boxes are those of the first view of faces. Raises PhotoError.
     """
     image = pixels.decode(photo)
     faces: dict[str, Faces] = {}
-    pictures: dict[str, Pixels] = {}
-    boxes = np.full((1, len(FACE)), np.nan, dtype=np.float32)
+    stored: dict[str, Pixels] = {}
+    pictures: list[Pixels] = []
+    boxes: npt.NDArray[np.float32] | None = None
     for view in views:
         by = "" if view.detector is None else key(view.detector)
         if by not in faces:
@@ -64,10 +65,14 @@ def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) ->
         found = faces[by]
         main = crop.chosen(found, image.height, image.width)
         shown: list[int | None] = list(range(len(found))) if all_faces and len(found) else [main]
-        if main is not None:
+        if boxes is None and view.detector is not None:
             whole = np.column_stack([found.boxes, found.scores])
-            boxes = whole if all_faces else whole[[main]]
-        if view.name not in pictures:
-            stored = [view.stored(image, found, number) for number in shown]
-            pictures[view.name] = pixels.centre(np.stack(stored), view.geometry)
-    return Shown(boxes, [pictures[view.name] for view in views])
+            boxes = _NOWHERE if main is None else whole if all_faces else whole[[main]]
+        if view.name not in stored:
+            each = [view.stored(image, found, number) for number in shown]
+            stored[view.name] = np.stack(each)
+        pictures.append(pixels.centre(stored[view.name], view.geometry))
+    return Shown(_NOWHERE if boxes is None else boxes, pictures)
+
+
+_NOWHERE: Final = np.full((1, len(FACE)), np.nan, dtype=np.float32)

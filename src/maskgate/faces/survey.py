@@ -29,11 +29,11 @@ class Survey:
 
     def sentences(self) -> Iterator[str]:
         """A line for all photos, and one for each mask state known."""
-        yield f"{self.detector.name}: a face in {_share(self.found)} photos"
+        yield f"{self.detector.name}: a face in {share(self.found)} photos"
         for code, mask in enumerate(labels.MASKS):
             those = self.found[self.masks == code]
             if len(those):
-                yield f"  {mask.replace('_', ' ')}: {_share(those)}"
+                yield f"  {mask.replace('_', ' ')}: {share(those)}"
 
 
 def find(data: Path, detector: Detector, folder: Path, skip_faulty: bool) -> Survey:
@@ -55,16 +55,19 @@ def find(data: Path, detector: Detector, folder: Path, skip_faulty: bool) -> Sur
 
 def _photos(data: Path) -> Photos:
     """Labelled photos, or the test photos where there are no others."""
-    if layouts.test_table(data) is not None and not (data / "train").is_dir():
-        images, rows = layouts.read_eval(data)
-        names = rows["ImageID"]
-        unknown = np.full(len(names), labels.UNKNOWN)
-        table = photo_table.build(names, names, unknown, unknown, np.full(len(names), np.nan))
-        return Photos(images, table)
-    return layouts.read(data)
+    try:
+        return layouts.read(data)
+    except MaskgateError:
+        if layouts.test_table(data) is None:
+            raise
+    images, rows = layouts.read_eval(data)
+    names = rows["ImageID"]
+    unknown = np.full(len(names), labels.UNKNOWN)
+    table = photo_table.build(names, names, unknown, unknown, np.full(len(names), np.nan))
+    return Photos(images, table)
 
 
-def _share(found: "np.ndarray") -> str:
+def share(found: "np.ndarray") -> str:
     """`1,340 of 1,356 (98.8%, 98.1–99.3)`, with a 95% interval (Wilson 1927)."""
     hits, count = int(found.sum()), len(found)
     ends = binomtest(hits, count).proportion_ci(method="wilson")

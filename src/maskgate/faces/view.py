@@ -64,10 +64,6 @@ class View:
             image = background.without(image, faces.boxes[number], window)
         return pixels.cut(image, window, *self.geometry.stored)
 
-    def read(self, source: Path | bytes) -> Pixels:
-        """What validation, test and door see of one photo, (height, width, 3). PhotoError."""
-        return pixels.centre(self.stored(pixels.decode(source)), self.geometry)
-
 
 def create(photo: Photo, folder: Path) -> View:
     """The view that a recipe's `photo` tells; `folder` is the cache's, with the detector's model.
@@ -81,8 +77,8 @@ def create(photo: Photo, folder: Path) -> View:
     if wanted is not None and detector.sha256 != wanted:
         raise MaskgateError(
             f"photo.face: the recipe is of the detector {photo.face.detector.name} with the model"
-            f" {wanted[:12]}…, and here is {detector.sha256[:12]}…; faces would be cropped"
-            " otherwise: use that model's file, or train anew"
+            f" {wanted[:12]}…, and here is {detector.sha256[:12]}…, which would crop faces"
+            " otherwise; use that model's file, or train anew with photo.face.sha256=null"
         )
     return View(photo.geometry, detector, photo.face)
 
@@ -92,7 +88,7 @@ def resolved(photo: Photo, folder: Path) -> Photo:
     view = create(photo, folder)
     if view.detector is None or view.face is None:
         return photo
-    given = view.face.detector.arguments | view.detector.arguments
+    given = _file(view.face.detector, view.detector, folder) | view.detector.arguments
     face = view.face.model_copy(
         update={
             "detector": Named(name=view.detector.name, **given),
@@ -100,3 +96,15 @@ def resolved(photo: Photo, folder: Path) -> Photo:
         }
     )
     return photo.model_copy(update={"face": face})
+
+
+def _file(wanted: Named, detector: Detector, folder: Path) -> dict[str, str]:
+    """The file that the recipe names, from anywhere; nothing where its model is at hand anyway."""
+    given = wanted.arguments.get("file")
+    if given is None:
+        return {}
+    plain = Named(name=detector.name, **detector.arguments)
+    there = detectors.at_hand(plain, folder)
+    if there and detectors.create(plain, folder).sha256 == detector.sha256:
+        return {}
+    return {"file": str(Path(given).absolute())}

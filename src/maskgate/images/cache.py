@@ -9,7 +9,6 @@ killed at any moment leaves a cache that is whole and merely shorter.
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,9 +176,8 @@ def _decoded(
         if image is None:
             return digest, None
         faces = None if boxes is None else boxes.of(digest)
+        if boxes is not None and faces is None:
+            return "changed while it was read", None
         return digest, (view.stored(image, faces), near_duplicates.thumbnail(image))
 
-    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk in track(chunks, f"reading photos (× {_CHUNK})", len(chunks)):
-            yield chunk, list(pool.map(read, chunk))
+    return contents.read_all(read, rows, _CHUNK, "reading photos")

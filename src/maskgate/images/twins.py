@@ -43,8 +43,13 @@ def with_more(primary: folds.Twins, photos: Photos, store: PhotoStore, folder: P
 
 
 def _same_content(photos: Photos, store: PhotoStore, count: int) -> Pairs:
-    """Pairs (P, 2) of a row from `count` on and another person's first row with its content."""
-    content, _ = pd.factorize(np.array(store.digests))
+    """Pairs (P, 2) of a row from `count` on and another person's first row with its content; that
+    of a drawn photo is the one it was drawn on."""
+    digest = pd.Series(store.digests, dtype="str")
+    if "drawn_from" in photos.table:
+        below = photos.table["drawn_from"].fillna("")
+        digest = digest.where(below == "", below)
+    content, _ = pd.factorize(digest)
     _, first = np.unique(content, return_index=True)
     more = np.arange(count, len(content))
     pairs = np.stack([first[content[more]], more], axis=1).astype(np.int64)

@@ -6,8 +6,9 @@ import torch
 from accelerate import Accelerator
 
 from maskgate import labels
-from maskgate.config import lookup
+from maskgate.config import Named, lookup
 from maskgate.errors import MaskgateError
+from maskgate.faces import detectors, view
 from maskgate.images import cache, sampling
 from maskgate.images.loader import Loader
 from maskgate.images.mixing import Mixing
@@ -15,6 +16,7 @@ from maskgate.images.target import one_of_each
 from maskgate.images.transforms import Augment
 from maskgate.model import averages, losses, network, optim, schedules
 from maskgate.model.network import Network
+from maskgate.progress import say
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import start
@@ -37,6 +39,21 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         schedules.create(recipe.schedule, optimizer, recipe.training.epochs, 1)
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
+
+
+def with_detector(recipe: Recipe, order: Order, name: str = "") -> Recipe:
+    """The recipe with the face detector that is at hand or can be had; a smoke test downloads none
+    and takes MTCNN instead. Raises MaskgateError."""
+    photo = recipe.photo
+    try:
+        face = photo.face
+        if order.smoke and face is not None and not detectors.at_hand(face.detector, order.folder):
+            say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
+            other = face.model_copy(update={"detector": Named(name="mtcnn")})
+            photo = photo.model_copy(update={"face": other})
+        return recipe.model_copy(update={"photo": view.resolved(photo, order.folder)})
+    except MaskgateError as error:
+        raise MaskgateError(f"recipe {name or order.name}: {error}") from error
 
 
 def _check_ages(recipe: Recipe) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from safetensors.torch import save as serialised
 
 from maskgate import files, metrics, runs
 from maskgate.data import folds
-from maskgate.faces import view
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
 from maskgate.model.output_losses import CLASSES
@@ -37,6 +35,7 @@ def train(recipe: Recipe, order: Order) -> Run:
     recipe = resolved(recipe, order)
     with processes.started(recipe.training.precision) as accelerator:
         beginning.check_recipe(recipe, order.name)
+        recipe = beginning.with_detector(recipe, order)
         prepared = prepare(recipe, order)
         beginning.check_data(recipe, prepared, accelerator.num_processes)
         digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
@@ -63,10 +62,8 @@ def train(recipe: Recipe, order: Order) -> Run:
 
 
 def resolved(recipe: Recipe, order: Order) -> Recipe:
-    """The recipe as it is trained: smoked, or with the epochs that another run found; with the
-    face detector that is at hand. Raises MaskgateError."""
-    changed = smoked(recipe) if order.smoke else start.epochs(recipe)
-    return changed.model_copy(update={"photo": view.resolved(changed.photo, order.folder)})
+    """The recipe as it is trained: smoked, or with the epochs that another run found."""
+    return smoked(recipe) if order.smoke else start.epochs(recipe)
 
 
 def smoked(recipe: Recipe) -> Recipe:
@@ -160,7 +157,8 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
         results |= metrics.evaluate(probabilities, truth, knows=knows) | {"knows": knows}
         if prepared.faces is not None:
             faces = prepared.faces.set_index(prepared.photos.table["photo"]).loc[table["photo"]]
-            results["faces"] = _faces(probabilities, truth, faces["faces"].to_numpy() > 0, knows)
+            there = faces["faces"].to_numpy() > 0
+            results["faces"] = metrics.by_face(probabilities, truth, there, knows)
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")
@@ -181,19 +179,6 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
     )
     run_report.write(run)
     run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
-
-
-def _faces(
-    probabilities: npt.NDArray[np.float32],
-    truth: pd.DataFrame,
-    found: npt.NDArray[np.bool_],
-    knows: Collection[str],
-) -> dict[str, Any]:
-    """Scores of the photos in which a face was found, and of those that show their centre."""
-    return {
-        "found": metrics.apart(probabilities, truth, found, knows),
-        "missed": metrics.apart(probabilities, truth, ~found, knows),
-    }
 
 
 def _did(told: list[dict[str, Any]], recipe: Recipe, prepared: Prepared) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Trains a system: every member as a run of its own, then their answers combined."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +63,7 @@ def train(system: System, order: Order) -> Run:
 
 def _begin(
     system: System,
-    recipes: Mapping[str, Recipe],
+    recipes: dict[str, Recipe],
     order: Order,
     processes: int,
     describe: list[Callable[[], None]],
@@ -73,7 +73,9 @@ def _begin(
     What describes it, once it is locked, is put into `describe`.
     """
     for name, recipe in recipes.items():
-        beginning.check_recipe(recipe, f"{order.name}, member {name}")
+        whose = f"{order.name}, member {name}"
+        beginning.check_recipe(recipe, whose)
+        recipes[name] = beginning.with_detector(recipe, order, whose)
     ensemble.check(system.combine, [heads.knows(r.model.head) for r in recipes.values()])
     first: Prepared | None = None
     digests = {}
@@ -169,10 +171,15 @@ def _score(run: Run, system: System, members: list[Run]) -> dict[str, Any]:
     combined = ensemble.combine(system.combine, voices).astype(np.float32)
     runs.write_probabilities(run.oof_file, table[["photo", "person", "label", "fold"]], combined)
     best = any(member.metrics()["selection"] == "best" for member in members)
-    return metrics.evaluate(combined, table) | {
+    told = metrics.evaluate(combined, table) | {
         "knows": list(labels.ATTRIBUTES),
         "selection": "best" if best else "last",
     }
+    looked = [photos for photos in (member.photos() for member in members) if "faces" in photos]
+    if looked:  # of members that look for faces, the first tells
+        faces = looked[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
+        told["faces"] = metrics.by_face(combined, table, faces > 0)
+    return told
 
 
 def _voices(system: System, members: list[Run]) -> tuple[pd.DataFrame, list[Voice]]:

@@ -44,18 +44,8 @@ def sitter(photo: Pixels, landmarks: npt.ArrayLike) -> Sitter:
     return Sitter(photo, head, light.measure(photo, head))
 
 
-def wear(
-    photo: Pixels, landmarks: npt.ArrayLike, outfit: Outfit, rng: np.random.Generator
-) -> Pixels:
-    """The photo (H, W, 3) with the outfit on the face whose landmarks are given.
-
-    `rng` draws the noise alone. Raises ValueError as `sitter` does.
-    """
-    return dressed(sitter(photo, landmarks), outfit, rng)
-
-
 def dressed(face: Sitter, outfit: Outfit, rng: np.random.Generator) -> Pixels:
-    """The sitter's photo with the outfit on."""
+    """The sitter's photo (H, W, 3) with the outfit on; `rng` draws the noise alone."""
     canvas = draw(face, outfit)
     if canvas is None:
         return face.photo.copy()

@@ -1,92 +1,78 @@
 """From bare faces to people with seven photos each, drawn: what `maskgate wear` does."""
 
 import hashlib
-import io
 import os
 import re
-import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
-from maskgate import labels, pixels
+from maskgate import labels
+from maskgate.data import checks
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError
+from maskgate.faces import boxes
 from maskgate.faces.protocol import Detector
-from maskgate.pixels import Pixels
 from maskgate.progress import track
-from maskgate.randomness import derive
-from maskgate.wear import drawing, journal, truth
-from maskgate.wear.shots import SHOTS, shoot
-from maskgate.wear.truth import Person
+from maskgate.wear import journal, truth
+from maskgate.wear.portraits import Face, Task, draw
+from maskgate.wear.shots import SHOTS
+from maskgate.wear.truth import NO_FACE, UNREADABLE, Person
 from maskgate.wear.workers import mapped
 
 VERSION: Final = 1  # raised by whatever changes what is drawn
-QUALITY: Final = 95  # of the JPEGs
 
 
 @dataclass(frozen=True)
 class Dressed:
     """What `dress` has made: people and photos in `out`, and who was left out.
 
-    `no_face` are the people in whose photo no face was found, or whose photo cannot be read;
-    `masked` counts the photos that show a mask already, `further` those of people of whom
-    another photo was taken.
+    `left_out` tells why, of each person, in a word of `truth`. `masked` counts the photos
+    that show a mask already, `further` those of people of whom another photo was taken.
     """
 
     out: Path
     people: int
     photos: int
-    no_face: list[str]
+    left_out: dict[str, str]
     masked: int
     further: int
 
 
-@dataclass(frozen=True)
-class _Face:
-    """A person with the landmarks (5, 2) of their face; where there is none, `why`."""
-
-    person: Person
-    landmarks: npt.NDArray[np.float64] | None
-    score: float = 0.0
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is the same for all people."""
-
-    root: Path
-    out: Path
-    seed: int
-
-
 def dress(
-    photos: Photos, detector: Detector, out: Path, seed: int, workers: int | None = None
+    photos: Photos,
+    detector: Detector,
+    out: Path,
+    seed: int,
+    folder: Path,
+    source: Path,
+    skip_faulty: bool = False,
+    workers: int | None = None,
 ) -> Dressed:
     """Draw five masks, one worn wrongly, and a bare photo for each person of `photos`.
 
     One person is one photo: the first of those that show no mask, or of which nothing is known.
-    The biggest face is dressed. `out` gets `images/PERSON/*.jpg`, `photos.csv` (which
-    `layouts.read` reads), `drawn.parquet` (what was drawn where) and `no_face.csv`. What was made
-    before stays; the result is the same whatever the number of `workers` (all cores where none is
-    given) and however often the work was cut off. Raises MaskgateError where nobody is bare, or
-    `out` holds something else.
+    The face that counts is dressed (`Boxes.main`); what was found stays in the cache `folder`.
+    `out` gets `images/PERSON/*.jpg`, `photos.csv` (which `layouts.read` reads), `drawn.parquet`
+    (what was drawn where) and `left_out.csv`. What was made of the same photo before stays; the
+    result is the same whatever the number of `workers` (all cores where none is given) and however
+    often the work was cut off. Raises MaskgateError where photos of `source` cannot be read, unless
+    these are to be skipped, where nobody can be dressed, or `out` holds something else.
     """
     table = photos.table
     bare = table["mask"].isin([labels.UNKNOWN, labels.MASKS.index("not_wear")]).to_numpy()
     first = ~table[bare]["person"].duplicated().to_numpy()
-    people = _people(table[bare][first])
+    taken = photos.take(np.flatnonzero(bare)[first])
+    people = _people(taken.table)
     if not people:
         raise MaskgateError(
-            f"{photos.root}: no photo shows a bare face; give photos whose mask is not_wear or"
-            " unknown"
+            f"{source}: no photo shows a bare face; give photos whose mask is not_wear or unknown"
         )
     made_from = {
         "version": VERSION,
@@ -94,22 +80,38 @@ def dress(
         "detector": {"name": detector.name, "sha256": detector.sha256, **detector.arguments},
         "faces": _digest(people),
     }
+    journal.check(out, made_from)
+    found, digests, broken = boxes.find(taken, detector, folder)
+    checks.refuse(broken, source, skip_faulty)
+    digest_of = dict(zip(taken.without(broken).table["photo"], digests, strict=True))
+    faces, left_out = _faces(people, found, digest_of)
+    if not faces:
+        raise _nobody(source, left_out.values())
     with journal.opened(out, made_from) as book:
-        left = [person for person in people if person.name not in book.lines]
-        # A detector is quick, and cannot be handed to other processes as a rule.
-        faces = (_face(detector, photos.root, person) for person in left)
-        task = _Task(photos.root, out, seed)
-        with closing(mapped(_dress_one, task, faces, workers or os.cpu_count() or 1)) as made:
-            for line in track(made, "dressing", len(people), len(people) - len(left)):
+        done = {
+            face.person.name: face.person.folder
+            for face in faces
+            if _is_done(book.lines.get(face.person.name), face, out)
+        }
+        if done.keys() != book.lines.keys() or len(done) < len(faces):
+            truth.remove(out)  # until all that it tells is there again
+        book.keep(done)
+        left = [face for face in faces if face.person.name not in done]
+        task = Task(photos.root, out, seed)
+        with closing(mapped(draw, task, left, workers or os.cpu_count() or 1)) as made:
+            for line in track(made, "dressing", len(faces), len(done)):
                 book.write(line)
-        lines = [book.lines[person.name] for person in people]
-        truth.write(out, people, lines)
-    no_face = [line["person"] for line in lines if line["why"]]
+        left_out |= {name: line["why"] for name, line in book.lines.items() if line["why"]}
+        if len(left_out) == len(people):
+            raise _nobody(source, left_out.values())
+        truth.write(out, people, book.lines, left_out)
     return Dressed(
         out=out,
-        people=len(people) - len(no_face),
-        photos=len(SHOTS) * (len(people) - len(no_face)),
-        no_face=no_face,
+        people=len(people) - len(left_out),
+        photos=len(SHOTS) * (len(people) - len(left_out)),
+        left_out={
+            person.name: left_out[person.name] for person in people if person.name in left_out
+        },
         masked=int((~bare).sum()),
         further=int((~first).sum()),
     )
@@ -137,62 +139,39 @@ def _digest(people: list[Person]) -> str:
     ).hexdigest()
 
 
-def _face(detector: Detector, root: Path, person: Person) -> _Face:
-    """The person with their biggest face."""
-    try:
-        photo = np.asarray(pixels.decode(root / person.source))
-    except pixels.PhotoError as error:
-        return _Face(person, None, why=f"unreadable: {error}")
-    faces = detector(photo)
-    if not len(faces):
-        return _Face(person, None, why="no face found")
-    width, height = (faces.boxes[:, 2:] - faces.boxes[:, :2]).T
-    biggest = int(np.argmax(width * height))
-    # Rounded as they are written, so that the table tells what was drawn on.
-    landmarks = np.round(faces.landmarks[biggest].astype(np.float64), 3)
-    return _Face(person, landmarks, round(float(faces.scores[biggest]), 4))
+def _faces(
+    people: list[Person], found: boxes.Boxes, digest_of: Mapping[str, bytes]
+) -> tuple[list[Face], dict[str, str]]:
+    """The people with the face that counts, and why others are left out, by their names.
+
+    `digest_of` tells the content of every readable photo.
+    """
+    faces: list[Face] = []
+    left_out: dict[str, str] = {}
+    for person in people:
+        digest = digest_of.get(person.source)
+        number = None if digest is None else found.main(digest)
+        seen = None if digest is None else found.of(digest)
+        if digest is None or seen is None or number is None:
+            left_out[person.name] = UNREADABLE if digest is None else NO_FACE
+            continue
+        # Rounded as they are written, so that the table tells what was drawn on.
+        landmarks = np.round(seen.landmarks[number].astype(np.float64), 3)
+        faces.append(Face(person, digest, landmarks, round(float(seen.scores[number]), 4)))
+    return faces, left_out
 
 
-def _dress_one(task: _Task, face: _Face) -> dict[str, Any]:
-    """Draw a person's photos into their folder; the journal's line."""
-    person = face.person
-    told: dict[str, Any] = {"person": person.name, "why": face.why, "drawn": []}
-    if face.landmarks is None:
-        return told
-    try:
-        photo = np.asarray(pixels.decode(task.root / person.source))
-        sitter = drawing.sitter(photo, face.landmarks)
-    except pixels.PhotoError as error:  # it was there a moment ago
-        return told | {"why": f"unreadable: {error}"}
-    except ValueError:  # of landmarks that are no face's
-        return told | {"why": "no face found"}
-    encoded = {}
-    for shot in SHOTS:
-        rng = np.random.default_rng(derive(task.seed, person.name, shot))
-        outfit, dressed = shoot(sitter, shot, rng)
-        encoded[shot] = _jpeg(dressed)
-        told["drawn"].append({"shot": shot, **(asdict(outfit) if outfit else {})})
-    _save(task.out / "images" / person.folder, encoded)
-    return told | {"landmarks": face.landmarks.ravel().tolist(), "score": face.score}
+def _nobody(source: Path, whys: Iterable[str]) -> MaskgateError:
+    told = ", ".join(f"{count} × {why}" for why, count in Counter(whys).items())
+    return MaskgateError(
+        f"{source}: nobody can be dressed ({told}); give photos of bare faces, or another"
+        " --detector and another folder"
+    )
 
 
-def _jpeg(photo: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(photo).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
-
-
-def _save(folder: Path, encoded: dict[str, bytes]) -> None:
-    """All of a person's photos, or none."""
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir()
-        for shot, data in encoded.items():
-            (beside / f"{shot}.jpg").write_bytes(data)
-        if folder.exists():  # made just before the work was cut off
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    except OSError as error:
-        raise of_disk(error, folder) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+def _is_done(line: Mapping[str, Any] | None, face: Face, out: Path) -> bool:
+    """Whether a line of the journal tells of this photo, and what was drawn is there."""
+    if line is None or line.get("drawn_from") != face.digest.hex():
+        return False
+    folder = out / "images" / face.person.folder
+    return bool(line["why"]) or all((folder / f"{shot}.jpg").is_file() for shot in SHOTS)

@@ -1,4 +1,4 @@
-"""How a mask may sit on a face: where its edges lie, and what that counts as."""
+"""How a mask may sit on a face: where its edges lie."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +10,11 @@ Range = tuple[float, float]
 class Placement:
     """Bounds of where a mask sits, in face units (see `pose`).
 
-    `mask` is the label it earns. `top` and `bottom` bound the heights of the middle of its upper
-    and lower edge, `wide` its width as a share of the usual one, `sag` how far its upper edge
-    hangs through, and `nose` the share of the nose that it is stretched over.
+    `top` and `bottom` bound the heights of the middle of its upper and lower edge, `wide` its
+    width as a share of the usual one, `sag` how far its upper edge hangs through, and `nose` the
+    share of the nose that it is stretched over.
     """
 
-    mask: str
     top: Range
     bottom: Range
     wide: Range = (0.88, 1.06)
@@ -24,14 +23,13 @@ class Placement:
 
 
 PLACEMENTS: Final[dict[str, Placement]] = {
-    "worn": Placement("wear", (0.10, 0.30), (1.5, 1.74)),
-    "nose_out": Placement("incorrect", (0.70, 0.82), (1.5, 1.85), sag=(0.0, 0.06), nose=0.0),
-    "mouth_only": Placement("incorrect", (0.68, 0.78), (1.1, 1.35), (0.45, 0.8), nose=0.0),
-    "lower_lip": Placement("incorrect", (0.93, 1.03), (1.5, 1.9), sag=(0.0, 0.08), nose=0.0),
-    "chin": Placement("incorrect", (1.1, 1.28), (1.62, 1.95), (0.8, 1.06), (0.0, 0.1), 0.0),
-    "eyes": Placement("incorrect", (-0.5, -0.25), (0.35, 0.62), (0.75, 1.0), nose=0.6),
-    "nose_only": Placement("incorrect", (-0.05, 0.2), (0.66, 0.74), (0.4, 0.95), nose=1.0),
-    "neck": Placement("incorrect", (1.42, 1.6), (1.95, 2.3), (0.85, 1.06), (0.0, 0.1), 0.0),
-    "one_ear": Placement("incorrect", (0.3, 0.5), (1.5, 1.9), (0.35, 0.7), nose=0.0),
+    "worn": Placement((0.10, 0.30), (1.5, 1.74)),
+    "nose_out": Placement((0.70, 0.82), (1.5, 1.85), sag=(0.0, 0.06), nose=0.0),
+    "mouth_only": Placement((0.68, 0.78), (1.1, 1.35), (0.45, 0.8), nose=0.0),
+    "lower_lip": Placement((0.93, 1.03), (1.5, 1.9), sag=(0.0, 0.08), nose=0.0),
+    "chin": Placement((1.1, 1.28), (1.62, 1.95), (0.8, 1.06), (0.0, 0.1), 0.0),
+    "eyes": Placement((-0.5, -0.25), (0.35, 0.62), (0.75, 1.0), nose=0.6),
+    "nose_only": Placement((-0.05, 0.2), (0.66, 0.74), (0.4, 0.95), nose=1.0),
+    "neck": Placement((1.42, 1.6), (1.95, 2.3), (0.85, 1.06), (0.0, 0.1), 0.0),
+    "one_ear": Placement((0.3, 0.5), (1.5, 1.9), (0.35, 0.7), nose=0.0),
 }
-WRONG: Final = tuple(name for name, place in PLACEMENTS.items() if place.mask == "incorrect")

@@ -29,30 +29,51 @@ _WRONG: Final = {
     "one_ear": 0.06,
 }
 _COVERED: Final = 0.15  # share of bare faces that something else is drawn before
-_WITHIN: Final = 0.5  # share of a wrongly worn mask that must lie within the photo
-_DIFFERENT: Final = 0.8  # of 255: by how much it must change the photo, pixel for pixel
+_WITHIN: Final = 0.5  # share of a mask that must lie within the photo
+_DIFFERENT: Final = 0.8  # of 255: by how much it must change face or photo, pixel for pixel
+_FACE: Final = 6.0  # square face units that a face takes
 _TRIES: Final = 6
 
 
-def shoot(sitter: Sitter, shot: str, rng: np.random.Generator) -> tuple[Outfit | None, Pixels]:
-    """What is drawn for one of the SHOTS of a face, None for nothing, and the photo with it."""
-    if shot == "incorrect_mask":
-        return _worn_wrongly(sitter, rng)
-    outfit: Outfit | None = None
+Shot = tuple[Outfit | None, Pixels]
+
+
+def shoot(sitter: Sitter, shot: str, rng: np.random.Generator) -> Shot | None:
+    """What is drawn for one of the SHOTS of a face, None for nothing, and the photo with it.
+
+    None where no mask that belongs to the shot can be seen in the photo.
+    """
     if shot != "normal":
-        outfit = outfits.random(rng, "worn")
-    elif rng.random() < _COVERED:
+        return _masked(sitter, SHOTS[shot] == "wear", rng)
+    if rng.random() < _COVERED:
         outfit = outfits.cover(rng)
-    return outfit, sitter.photo if outfit is None else drawing.dressed(sitter, outfit, rng)
+        return outfit, drawing.dressed(sitter, outfit, rng)
+    return None, sitter.photo
 
 
-def _worn_wrongly(sitter: Sitter, rng: np.random.Generator) -> tuple[Outfit, Pixels]:
-    """A mask that sits wrongly and can be seen: beyond the edge or black on black it is none."""
+def _masked(sitter: Sitter, worn: bool, rng: np.random.Generator) -> Shot | None:
+    """A mask that can be seen: beyond the edge or black on black it is none."""
+    height, width = sitter.photo.shape[:2]
+    face = min(height * width, _FACE * sitter.head.scale**2)
     for _ in range(_TRIES):
-        outfit = outfits.random(rng, one_of(rng, _WRONG))
-        if drawing.within(sitter, outfit) >= _WITHIN:
-            photo = drawing.dressed(sitter, outfit, rng)
-            if cv2.absdiff(photo, sitter.photo).mean() >= _DIFFERENT:
-                return outfit, photo
-    outfit = outfits.random(rng, "nose_out")
-    return outfit, drawing.dressed(sitter, outfit, rng)
+        if worn:
+            shot = _seen(sitter, outfits.random(rng, "worn"), rng, face)
+        else:
+            shot = _seen(sitter, outfits.random(rng, one_of(rng, _WRONG)), rng, height * width)
+        if shot is not None:
+            return shot
+    # Of a small face hardly any changes the whole photo so much; what covers most shows best.
+    return None if worn else _seen(sitter, outfits.random(rng, "nose_out"), rng, face)
+
+
+def _seen(sitter: Sitter, outfit: Outfit, rng: np.random.Generator, area: float) -> Shot | None:
+    """The mask on the face; None where too little lies within the photo or changes its pixels.
+
+    `area` is the number of pixels that the change is spread over.
+    """
+    if drawing.within(sitter, outfit) < _WITHIN:
+        return None
+    photo = drawing.dressed(sitter, outfit, rng)
+    height, width = photo.shape[:2]
+    change = cv2.absdiff(photo, sitter.photo).mean() * (height * width / area)
+    return (outfit, photo) if change >= _DIFFERENT else None

@@ -32,7 +32,6 @@ _SECTIONS: Final = np.array(
 _NOSE: Final = np.array([(-0.15, 0.0), (0.0, 0.10), (0.51, 0.32), (0.62, 0.25), (0.74, 0.0)])
 _NOSE_WIDTH: Final = 0.2
 EARS: Final = np.array([(-1.13, 0.18, -0.85), (1.13, 0.18, -0.85)])
-CHIN: Final = np.array([0.0, 1.45, 0.17])
 
 
 def smooth(x: Array, knots: Array) -> Array:

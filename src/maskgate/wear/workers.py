@@ -7,11 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
 import cv2
+
+from maskgate.errors import MaskgateError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,6 +30,7 @@ def mapped(
     """`function(task, thing)` of all things, in their order; the things are made as they are taken.
 
     With more than one of `workers` all three must be picklable. Ctrl-C ends the workers too.
+    Raises MaskgateError where one of them is killed.
     """
     if workers == 1:
         for thing in things:
@@ -47,6 +51,11 @@ def mapped(
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise MaskgateError(
+            "a drawing process was killed, perhaps for want of memory; give fewer --workers and"
+            " repeat the command to go on"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
