@@ -36,7 +36,10 @@ NONE: Final = Faces(np.zeros((0, 4), "f4"), np.zeros((0, 5, 2), "f4"), np.zeros(
 
 
 class Detector(Protocol):
-    """Finds faces. `sha256` is of its model's file or weights, `arguments` are all that it was made with."""
+    """Finds faces.
+
+    `sha256` is of its model's file or weights, `arguments` are all that it was made with.
+    """
 
     name: str
     sha256: str
