@@ -75,6 +75,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_model_without_scenes_does_not_mind_another_room(
     photos: Path, train: Callable[..., Path], detector: None, tmp_path: Path
 ) -> None:
