@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
+FEW: Final = 10  # people: of fewer a bootstrap tells too narrow an interval
 ALL_CLASSES: Final = "macro F1"
 _CELLS_AT_ONCE: Final = 20_000_000  # resample weights held in memory
 
@@ -134,7 +135,8 @@ def apart(
     knows: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
     """The main scores of the photos in `part` (N,) alone, as in `evaluate`: `photos`, `people`,
-    `score`, `score_of` and the `accuracy` of each attribute; only the counts where there is none.
+    `score`, `score_of` and the `accuracy` of each attribute; only the counts where nothing is
+    known of them, or they are fewer than FEW people: too few to tell how sure a score is.
 
     Classes that no photo of the part has count 0 in a macro F1, as ever.
     """
@@ -143,7 +145,7 @@ def apart(
         "people": int(table.loc[part, "person"].nunique()),
     }
     known = narrowed(table, knows).loc[part, list(labels.ATTRIBUTES)] != labels.UNKNOWN
-    if not known.to_numpy().any():
+    if told["people"] < FEW or not known.to_numpy().any():
         return told
     whole = evaluate(probabilities[part], table[part].reset_index(drop=True), knows=knows)
     accuracies = {name: each["accuracy"] for name, each in whole["attributes"].items()}
