@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,3 +157,33 @@ def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
 def test_yunet_refuses(argument: dict[str, object], told: str, folder: Path) -> None:
     with pytest.raises(MaskgateError, match=told):
         detectors.create(Named(name="yunet", **argument), folder)  # type: ignore[arg-type]
+
+
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+
+sys.modules.update(torch=None, facenet_pytorch=None, onnx=None)  # to import one is a fault
+import numpy as np
+from PIL import Image
+from maskgate.config import Named
+from maskgate.faces import showing, view
+from maskgate.recipe import Photo
+
+photo = Photo.model_validate({"face": {"detector": "mtcnn", "background": "remove"}})
+seen = view.create(photo, Path(sys.argv[1]))
+noise = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
+Image.fromarray(noise).save(sys.argv[2])
+print(showing.show(Path(sys.argv[2]), [seen]).pictures[0].shape)
+"""
+
+
+def test_a_door_sees_faces_without_torch(tmp_path: Path, cache: Path) -> None:
+    detectors.create(Named(name="mtcnn"), cache)  # here the networks are exported, once
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(cache), str(tmp_path / "photo.png")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "(1, 128, 96, 3)\n", done.stderr
