@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import pixels, predict, runs
+from maskgate import predict, runs
+from maskgate.faces import showing
+from maskgate.faces.view import View
 from maskgate.runs import Run
 
 # No batch normalisation: it would see half batches in each process.
@@ -63,7 +65,10 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     told, probabilities = runs.read_probabilities(run.oof_file)
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
-    batch = np.stack([pixels.read(images / name, geometry) for name in told["photo"]])
+    views = [View(geometry)]
+    batch = np.concatenate(
+        [showing.show(images / name, views).pictures[0] for name in told["photo"]]
+    )
     with torch.inference_mode():
         again = (
             predict.restore(run, 0).eval()(torch.from_numpy(batch)).log_probabilities.exp().numpy()
