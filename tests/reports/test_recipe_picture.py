@@ -63,10 +63,9 @@ def test_the_first_column_is_what_validation_sees(people: Path, tmp_path: Path) 
     chosen = recipe_picture._spread(read.table)
     assert len(chosen) == recipe_picture.PEOPLE
     for number, row in enumerate(chosen):
-        seen = pixels.centre(
-            pixels.resize(pixels.decode(read.root / read.table["photo"][row]), *geometry.stored),
-            geometry,
-        )
+        image = pixels.decode(read.root / read.table["photo"][row])
+        stored = pixels.resize(image, *geometry.stored, geometry.crop)
+        seen = pixels.centre(stored, geometry)
         found = shown(picture, number, 0, geometry)
         size = (found.shape[1], found.shape[0])
         expected = Image.fromarray(np.array(seen)).resize(size, Image.Resampling.BICUBIC)

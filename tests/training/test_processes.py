@@ -66,9 +66,8 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
     views = [View(geometry)]
-    batch = np.concatenate(
-        [showing.show(images / name, views).pictures[0] for name in told["photo"]]
-    )
+    seen = [showing.show(images / name, views).pictures[0] for name in told["photo"]]
+    batch = np.concatenate(seen)
     with torch.inference_mode():
         again = (
             predict.restore(run, 0).eval()(torch.from_numpy(batch)).log_probabilities.exp().numpy()
