@@ -54,7 +54,8 @@ def main() -> None:
         for c in there:
             each = part["classes"][c]
             said = " | ".join(f"{count:.0f}" for count in part["confusion"]["value"][c])
-            print(f"| {values[c]} | {each['photos']} | {_score(each['recall'])} | {said} |")
+            recall = metrics.read_score(each["recall"])
+            print(f"| {values[c]} | {each['photos']} | {recall} | {said} |")
         print(f"\nbalanced recall {_balanced(photos.table, probabilities, name, there)}\n")
 
 
@@ -71,10 +72,6 @@ def _balanced(
     drawn = metrics.recall(weights.confusions(truth, said, size))[:, there].mean(1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Score(float(here), float(low), float(high))
-
-
-def _score(told: dict[str, float]) -> Score:
-    return metrics.read_score(told)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from maskgate.config import Named
 from maskgate.ensemble import Voice
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import showing, view
-from maskgate.faces.protocol import key
 from maskgate.faces.showing import BATCH, FACE
 from maskgate.faces.view import View
 from maskgate.model import network
@@ -119,8 +118,8 @@ class Predictor:
 
     def _check_all_faces(self) -> None:
         """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
-        keys = {None if view.detector is None else key(view.detector) for view in self.views}
-        if keys == {None}:
+        keys = {view.finds for view in self.views}
+        if keys == {""}:
             raise MaskgateError(
                 "all faces are asked for, but the model looks at whole photos; train it with"
                 " photo.face"

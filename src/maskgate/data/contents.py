@@ -44,9 +44,26 @@ def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | Non
 
 
 def read_all(
-    read: Callable[[int], T], rows: Sequence[int], size: int, what: str
-) -> Iterator[tuple[list[int], list[T]]]:
-    """Chunks of `size` rows and what `read` says of them, with all cores and progress."""
+    paths: "pd.Series[str]",
+    rows: Sequence[int],
+    known: Collection[bytes],
+    make: Callable[[bytes, Image.Image], T | str],
+    size: int,
+    what: str,
+) -> Iterator[tuple[list[int], list[tuple[bytes | str, T | None]]]]:
+    """Chunks of `size` rows, read with all cores and progress: of each the digest of its photo and
+    what `make` makes of it, None where it is `known`; or why it cannot be read or used."""
+
+    def read(row: int) -> tuple[bytes | str, T | None]:
+        try:
+            found, image = photo(paths[row], known)
+        except pixels.PhotoError as error:
+            return str(error), None
+        if image is None:
+            return found, None
+        made = make(found, image)
+        return (made, None) if isinstance(made, str) else (found, made)
+
     chunks = [list(rows[start : start + size]) for start in range(0, len(rows), size)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in track(chunks, f"{what} (× {size})", len(chunks)):

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
-from maskgate import files, pixels
+from maskgate import files
 from maskgate.data import contents
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
@@ -136,24 +137,15 @@ def find(
     return Boxes(detector, packed_of), readable, problems
 
 
-_Answer = tuple[bytes | str, _Found | None]
-
-
 def _searched(
     paths: "pd.Series[str]", rows: list[int], detector: Detector, index: sqlite3.Connection
-) -> Iterator[tuple[list[int], list[_Answer]]]:
+) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Found | None]]]]:
     have = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
 
-    def search(row: int) -> _Answer:
-        try:
-            digest, image = contents.photo(paths[row], have)
-        except pixels.PhotoError as error:
-            return str(error), None
-        if image is None:
-            return digest, None
-        return digest, _Found(image.height, image.width, detector(np.asarray(image)))
+    def search(_: bytes, image: Image.Image) -> _Found:
+        return _Found(image.height, image.width, detector(np.asarray(image)))
 
-    return contents.read_all(search, rows, _CHUNK, "looking for faces")
+    return contents.read_all(paths, rows, have, search, _CHUNK, "looking for faces")
 
 
 def _packed(faces: Faces) -> bytes:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from maskgate import pixels
 from maskgate.faces import crop
 from maskgate.faces.boxes import BOX
-from maskgate.faces.protocol import Faces, key
+from maskgate.faces.protocol import Faces
 from maskgate.faces.view import View
 from maskgate.pixels import Pixels
 
@@ -59,10 +59,9 @@ def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) ->
     pictures: list[Pixels] = []
     boxes: npt.NDArray[np.float32] | None = None
     for view in views:
-        by = "" if view.detector is None else key(view.detector)
-        if by not in faces:
-            faces[by] = view.faces(image)
-        found = faces[by]
+        if view.finds not in faces:
+            faces[view.finds] = view.faces(image)
+        found = faces[view.finds]
         main = crop.chosen(found, image.height, image.width)
         shown: list[int | None] = list(range(len(found))) if all_faces and len(found) else [main]
         if boxes is None and view.detector is not None:

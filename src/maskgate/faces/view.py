@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,12 @@ class View:
     detector: Detector | None = None
     face: Face | None = None
 
-    @property
+    @cached_property
+    def finds(self) -> str:
+        """What tells its detector from others; empty where it has none."""
+        return "" if self.detector is None else key(self.detector)
+
+    @cached_property
     def name(self) -> str:
         """Of the folder for pictures that are stored alike."""
         height, width = self.geometry.stored
@@ -38,7 +44,7 @@ class View:
         if self.detector is not None and self.face is not None:
             # The margin for random shifts is part of the window, and no part of the stored size.
             how = [self.geometry, self.face.margin, self.face.align, self.face.background]
-            told += f"-{key(self.detector)}-{hashlib.sha256(repr(how).encode()).hexdigest()[:8]}"
+            told += f"-{self.finds}-{hashlib.sha256(repr(how).encode()).hexdigest()[:8]}"
         return f"{told}-v{pixels.VERSION}"
 
     def faces(self, image: Image.Image) -> Faces:

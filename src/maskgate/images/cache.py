@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
-from maskgate import pixels
 from maskgate.data import contents, near_duplicates
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
@@ -162,22 +162,16 @@ def _reserve(path: Path, size: int) -> None:
                 file.truncate(size)
 
 
-_Result = tuple[bytes | str, tuple[Pixels, Pixels] | None]
+_Stored = tuple[Pixels, Pixels]  # the picture, and the thumbnail of the whole photo
 
 
 def _decoded(
     paths: "pd.Series[str]", rows: list[int], have: set[bytes], view: View, boxes: Boxes | None
-) -> Iterator[tuple[list[int], list[_Result]]]:
-    def read(row: int) -> _Result:
-        try:
-            digest, image = contents.photo(paths[row], have)
-        except pixels.PhotoError as error:
-            return str(error), None
-        if image is None:
-            return digest, None
+) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Stored | None]]]]:
+    def shown(digest: bytes, image: Image.Image) -> _Stored | str:
         faces = None if boxes is None else boxes.of(digest)
         if boxes is not None and faces is None:
-            return "changed while it was read", None
-        return digest, (view.stored(image, faces), near_duplicates.thumbnail(image))
+            return "changed while it was read"
+        return view.stored(image, faces), near_duplicates.thumbnail(image)
 
-    return contents.read_all(read, rows, _CHUNK, "reading photos")
+    return contents.read_all(paths, rows, have, shown, _CHUNK, "reading photos")

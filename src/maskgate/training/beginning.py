@@ -41,7 +41,7 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         raise MaskgateError(f"recipe {name}: {error}") from error
 
 
-def with_detector(recipe: Recipe, order: Order, name: str = "") -> Recipe:
+def with_detector(recipe: Recipe, order: Order, name: str) -> Recipe:
     """The recipe with the face detector that is at hand or can be had; a smoke test downloads none
     and takes MTCNN instead. Raises MaskgateError."""
     photo = recipe.photo
@@ -53,7 +53,7 @@ def with_detector(recipe: Recipe, order: Order, name: str = "") -> Recipe:
             photo = photo.model_copy(update={"face": other})
         return recipe.model_copy(update={"photo": view.resolved(photo, order.folder)})
     except MaskgateError as error:
-        raise MaskgateError(f"recipe {name or order.name}: {error}") from error
+        raise MaskgateError(f"recipe {name}: {error}") from error
 
 
 def _check_ages(recipe: Recipe) -> None:

@@ -35,7 +35,7 @@ def train(recipe: Recipe, order: Order) -> Run:
     recipe = resolved(recipe, order)
     with processes.started(recipe.training.precision) as accelerator:
         beginning.check_recipe(recipe, order.name)
-        recipe = beginning.with_detector(recipe, order)
+        recipe = beginning.with_detector(recipe, order, order.name)
         prepared = prepare(recipe, order)
         beginning.check_data(recipe, prepared, accelerator.num_processes)
         digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
