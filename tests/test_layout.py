@@ -65,4 +65,4 @@ def later():
     from maskgate import cli
     import torch
 """
-    assert rooms(source) == {"labels.py", "files.py", "data/", "predict.py", "cli.py"}
+    assert rooms(source) == {"labels.py", "files.py", "data/", "predict.py", "cli/"}

@@ -124,4 +124,12 @@ def fit(
         updates=1 if order.smoke else None,
     )
     model = _network(number, recipe, prepared)
-    return Fit(recipe, model, task, checkpoint, accelerator, order.checkpoint_seconds)
+    return Fit(
+        recipe,
+        model,
+        task,
+        checkpoint,
+        accelerator,
+        order.checkpoint_seconds,
+        order.after_epoch,
+    )

@@ -1,7 +1,7 @@
 """Trains one fold: a plain loop that can be killed at any moment and goes on to the same bytes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,9 +107,10 @@ class Fit:
         path: Path,
         accelerator: Accelerator,
         checkpoint_seconds: float,
+        after_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.recipe, self.task, self.path, self.accelerator = recipe, task, path, accelerator
-        self.checkpoint_seconds = checkpoint_seconds
+        self.checkpoint_seconds, self.after_epoch = checkpoint_seconds, after_epoch
         self.knows = network.head.knows
         self.at_once = recipe.training.validation_batch_size
         self.size = min(recipe.training.batch_size, len(task.training))
@@ -230,6 +231,8 @@ class Fit:
         state.stopped = self._no_longer_better()
         state.seconds += time.monotonic() - since
         self._save()
+        if self.after_epoch is not None:
+            self.after_epoch(row)
         return probabilities
 
     def _end_unvalidated_epoch(self) -> None:

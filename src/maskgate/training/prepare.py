@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +40,8 @@ class Order:
     workers: int = 0
     checkpoint_seconds: float = 60.0
     command: str = ""
+    # Told of each row of the history once it is in the checkpoint; what it raises ends the training.
+    after_epoch: Callable[[dict[str, Any]], None] | None = None
 
     @property
     def folder(self) -> Path:

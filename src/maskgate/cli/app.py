@@ -1,0 +1,59 @@
+"""The application that commands join, and the arguments that several of them take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate import __version__
+
+app = typer.Typer(
+    name="maskgate",
+    help="Turns labelled photos of people into a mask check for the door.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# The SM_ variables are those of the competition's own code; whoever has them set may leave out
+# the folders they name.
+_DATA = "Folder of people, or a CSV of photos."
+Data = Annotated[Path, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)]
+# One after the other: what stands where DATA is left out may be the first change.
+DataOrChange = Annotated[
+    str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
+]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of decoded photos.", show_default="$MASKGATE_CACHE or ~/.cache/maskgate"
+    ),
+]
+SkipFaulty = Annotated[
+    bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")
+]
+
+DetectorName = Annotated[
+    str, typer.Option("--detector", help="What finds faces: auto, yunet, mtcnn or retinaface.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"maskgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,135 @@
+"""Commands on photos: inspect, faces, wear."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, Data, DetectorName, SkipFaulty, app
+from maskgate.errors import MaskgateError
+
+
+@app.command()
+def inspect(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("inspect"),
+    cache: Cache = None,
+    photos: Annotated[
+        bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
+    ] = True,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="RECIPE", help="Show what a recipe's transforms do to the photos."),
+    ] = None,
+) -> None:
+    """What is in a data set and everything wrong with it: a page, and a table of problems."""
+    from maskgate import files, inspection
+    from maskgate import recipe as recipes
+    from maskgate.data import checks
+    from maskgate.reports import inspect as inspect_page
+    from maskgate.reports.recipe_picture import Effects
+
+    files.check_folder(out)
+    path = None if recipe is None else recipes.find(recipe)
+    effects = None if path is None else Effects(path.stem, recipes.load(path), cache)
+    found = inspection.inspect(data, cache or files.cache_folder())
+    page, problems = inspect_page.write(found, out, photos, effects)
+    for line in checks.summary(found.problems):
+        typer.echo(line)
+    fatal = sum(problem.fatal for problem in found.problems)
+    typer.echo(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
+    typer.echo(page)
+
+
+@app.command()
+def faces(
+    data: Data,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ARGUMENT=VALUE]...", help="Arguments of the detector."),
+    ] = None,
+    detector: DetectorName = "auto",
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="RECIPE", help="Take the detector of a recipe instead."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Table to write, parquet.")] = Path(
+        "boxes.parquet"
+    ),
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+) -> None:
+    """Find the face in every photo, once: a table of boxes, and how many have one.
+
+    Trainings with the same detector find their faces in the cache then.
+    """
+    from maskgate import config, files
+    from maskgate import recipe as recipes
+    from maskgate.config import Named
+    from maskgate.faces import boxes, detectors, survey
+
+    files.check_target(out)
+    given = dict(map(config.split, arguments or []))
+    if "name" in given:
+        raise MaskgateError("name: is no argument of a detector; name one with --detector")
+    wanted = Named(name=detector, **given)
+    if recipe is not None:
+        path = recipes.find(recipe)
+        face = recipes.load(path).photo.face
+        if face is None:
+            raise MaskgateError(f"{path}: has no photo.face; name a detector with --detector")
+        if wanted != Named(name="auto"):
+            raise MaskgateError("a recipe and a detector are given; give one of them")
+        wanted = face.detector
+    folder = cache or files.cache_folder()
+    found = survey.find(data, detectors.create(wanted, folder), folder, skip_faulty)
+    boxes.write(out, found.faces)
+    for line in found.sentences():
+        typer.echo(line)
+    typer.echo(f"{out}: {len(found.faces)} rows")
+
+
+@app.command()
+def wear(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FACES", help="Bare faces: a CSV, a folder of people, or UTKFace-style names."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 7,
+    detector: DetectorName = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
+    ] = None,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+) -> None:
+    """Draw masks on bare faces: seven photos a person, and a table of the truth.
+
+    Repeat the command to go on where it was cut off.
+    """
+    from maskgate import files
+    from maskgate.config import Named
+    from maskgate.data import checks, layouts
+    from maskgate.faces import detectors
+    from maskgate.wear import people
+
+    photos = layouts.read(source)
+    checks.refuse(photos.problems, source, skip_faulty)
+    folder = cache or files.cache_folder()
+    found = detectors.create(Named(name=detector), folder)
+    dressed = people.dress(photos, found, out, seed, folder, source, skip_faulty, workers)
+    left_out = {
+        f"people ({why}; left_out.csv)": count
+        for why, count in Counter(dressed.left_out.values()).items()
+    } | {
+        "photos that show a mask already": dressed.masked,
+        "further photos of a person": dressed.further,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    typer.echo(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
+    if told:
+        typer.echo(f"left out: {told}")

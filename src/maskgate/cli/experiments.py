@@ -1,0 +1,58 @@
+"""Commands on runs that are there: runs, compare, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import app
+
+
+@app.command()
+def runs(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", envvar="SM_MODEL_DIR", help="Folder of run folders."),
+    ] = Path("runs"),
+) -> None:
+    """List runs: recipe, what differs, score with its interval, time."""
+    from maskgate.reports import listing
+
+    listing.show(folder)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUNS", help="Run folders, or folders of them; the first leads."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Page to write (.html), or a folder for it."),
+    ] = None,
+) -> None:
+    """What changes of a recipe change: paired differences of out-of-fold scores."""
+    from maskgate.experiments import compare as comparison
+    from maskgate.reports import compare as compare_page
+
+    targets = None if out is None else compare_page.targets(out)
+    found = comparison.compare(runs)
+    compare_page.show(found)
+    if targets is not None:
+        compare_page.write(found, *targets)
+        typer.echo(targets[0])
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    photos: Annotated[
+        bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
+    ] = True,
+) -> None:
+    """Write a run's report.html anew."""
+    from maskgate import runs as run_folders
+    from maskgate.reports import run as run_report
+
+    typer.echo(run_report.write(run_folders.open_run(run), photos))

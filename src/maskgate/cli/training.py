@@ -1,0 +1,111 @@
+"""Commands that train: train, lr."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, Changes, DataOrChange, SkipFaulty, Workers, app
+from maskgate.errors import MaskgateError
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe or system: its file, or the name of a shipped one."
+        ),
+    ],
+    data: DataOrChange = None,
+    overrides: Changes = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder.", show_default="<runs>/<recipe>-<hash>")
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option(envvar="SM_MODEL_DIR", help="Folder of run folders.")
+    ] = Path("runs"),
+    cache: Cache = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Every step on at most 64 photos, in seconds.")
+    ] = False,
+    skip_faulty: SkipFaulty = False,
+    workers: Workers = 0,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
+    ] = 60.0,
+) -> None:
+    """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
+    from maskgate import recipe as recipes
+    from maskgate import system as systems
+    from maskgate.training import crossval, ensembles
+    from maskgate.training.prepare import Order
+
+    folder, changes = _data_and_overrides(data, overrides or [])
+    several = systems.is_system(recipe)
+    path = systems.find(recipe) if several else recipes.find(recipe)
+    order = Order(
+        name=path.stem,
+        data=folder,
+        out=out,
+        runs=runs,
+        cache=cache,
+        smoke=smoke,
+        skip_faulty=skip_faulty,
+        workers=workers,
+        checkpoint_seconds=checkpoint_seconds,
+        command=shlex.join(["maskgate", *sys.argv[1:]]),
+    )
+    if several:
+        run = ensembles.train(systems.load(path, changes), order)
+    else:
+        run = crossval.train(recipes.load(path, changes), order)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
+        typer.echo(crossval.told(run))
+
+
+def _data_and_overrides(data: str | None, overrides: list[str]) -> tuple[Path, list[str]]:
+    """Where DATA is left to its variable, the first override stands in its place."""
+    if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
+        overrides = [data, *overrides]
+        data = os.environ.get("SM_CHANNEL_TRAIN")
+    if not data:
+        raise MaskgateError(
+            "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
+            " recipe, or set SM_CHANNEL_TRAIN to it"
+        )
+    return Path(data), overrides
+
+
+@app.command()
+def lr(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    ],
+    data: DataOrChange = None,
+    overrides: Changes = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),
+    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 10.0,
+    updates: Annotated[int, typer.Option(min=10, help="Learning rates to try.")] = 100,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+    workers: Workers = 0,
+) -> None:
+    """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
+    from maskgate import files
+    from maskgate import recipe as recipes
+    from maskgate.training import lr_finder
+    from maskgate.training.prepare import Order
+
+    files.check_folder(out)
+    folder, changes = _data_and_overrides(data, overrides or [])
+    path = recipes.find(recipe)
+    order = Order(path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers)
+    found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)
+    page = lr_finder.write(found, out, path.stem, changes)
+    typer.echo(f"{lr_finder.sentence(found)}\n{page}")
