@@ -40,7 +40,7 @@ class Order:
     workers: int = 0
     checkpoint_seconds: float = 60.0
     command: str = ""
-    # Told of each row of the history once it is in the checkpoint; what it raises ends the training.
+    # Told each row of the history once the checkpoint is written; what it raises ends the training.
     after_epoch: Callable[[dict[str, Any]], None] | None = None
 
     @property
