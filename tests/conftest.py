@@ -75,9 +75,12 @@ def trained(train: "Callable[..., Path]", tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def shown() -> "Callable[..., object]":
     """`shown(photo, view)` is what a model of that view sees of a photo, (height, width, 3)."""
+    from maskgate import pixels
     from maskgate.faces import showing
 
-    return lambda photo, view: showing.show(photo, [view]).pictures[0][0]
+    return lambda photo, view: pixels.centre(
+        showing.show(photo, [view]).pictures[0][0], view.geometry
+    )
 
 
 @pytest.fixture

@@ -102,6 +102,7 @@ KEYS = {
     "training.select": "training.select=best",
     "training.patience": "training.patience=1",
     "training.validation_epochs": "training.validation_epochs=1",
+    "tta": "tta=[flip]",
 }
 # Rates at which the score goes up and down.
 WILD = ("training.epochs=5", "optimizer.lr=0.3", "schedule.name=none")
@@ -296,7 +297,7 @@ def test_a_name_changes_the_training(which: str, once: Callable[..., str]) -> No
         pytest.skip(ELSEWHERE[key])
     entry = f"{{name: {name}, {WITH.get(which, '')}}}"
     beside = reference = BESIDE.get(which, ())
-    change = f"{key}=[{entry}]" if key in ("augment", "mixing") else f"{key}={entry}"
+    change = f"{key}=[{entry}]" if key in ("augment", "mixing", "tta") else f"{key}={entry}"
     if which in NOT_ALONE:
         reference = ()
         change = f"loss={{name: sum, parts: [{{name: cross_entropy}}, {entry}]}}"

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import nn
 
-from maskgate import ensemble, files, labels, pixels, runs
+from maskgate import ensemble, files, labels, pixels, runs, variants
 from maskgate.config import Named
 from maskgate.ensemble import Voice
 from maskgate.errors import MaskgateError, listed
@@ -24,12 +25,14 @@ from maskgate.progress import say, track
 
 
 class Predictor:
-    """One or more networks of one recipe, whose probabilities are averaged."""
+    """One or more networks of one recipe, whose probabilities are averaged, as are those of the
+    variants of a photo that `tta` names. Raises MaskgateError where it cannot."""
 
-    def __init__(self, networks: Sequence[Network], view: View) -> None:
+    def __init__(self, networks: Sequence[Network], view: View, tta: Sequence[Named] = ()) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.networks = [model.to(self.device).eval() for model in networks]
         self.views = [view]
+        self.variants = variants.create(tta, view.geometry)
 
     @property
     def knows(self) -> tuple[str, ...]:
@@ -108,12 +111,16 @@ class Predictor:
 
     @torch.inference_mode()
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
-        """Probabilities (P, 18) of P pictures (P, height, width, 3), as each view shows them."""
-        whole = []
+        """Probabilities (P, 18) of P pictures (P, H, W, 3), as each view stores them."""
+        whole, geometry = [], self.views[0].geometry
         for start in range(0, len(pictures[0]), BATCH):
-            batch = torch.from_numpy(pictures[0][start : start + BATCH]).to(self.device)
-            said = [model(batch).log_probabilities.exp() for model in self.networks]
-            whole.append(torch.stack(said).mean(0).float().cpu().numpy())
+            stored = pictures[0][start : start + BATCH]
+            of_variants = []
+            for variant in self.variants:
+                batch = torch.from_numpy(variant.show(stored, geometry)).to(self.device)
+                said = [model(batch).log_probabilities.exp() for model in self.networks]
+                of_variants.append(torch.stack(said).mean(0))
+            whole.append(torch.stack(of_variants).mean(0).float().cpu().numpy())
         return np.concatenate(whole)
 
     def _check_all_faces(self) -> None:
@@ -174,22 +181,29 @@ class Ensemble(Predictor):
         return ensemble.combine(self.combination, voices).astype(np.float32)
 
 
-def load(model: str | Path, cache: Path | None = None) -> Predictor:
+def load(
+    model: str | Path, cache: Path | None = None, tta: Sequence[Named] | None = None
+) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined.
 
-    A face detector's model is looked for in the folder `cache`, the user's unless given. Raises
-    MaskgateError.
+    A face detector's model is looked for in the folder `cache`, the user's unless given. The
+    test-time augmentation is that of the recipe, of each member its own, unless `tta` is given.
+    Raises MaskgateError.
     """
     run = runs.open_run(model)
     if run.is_system:
         weights = [member.weight for member in run.system().members]
-        members = [load(member.path, cache) for member in run.members()]
+        members = [load(member.path, cache, tta) for member in run.members()]
         return Ensemble(list(zip(members, weights, strict=True)), run.system().combine)
+    recipe = run.recipe()
+    wanted = recipe.tta if tta is None else tta
     try:
-        seen = view.create(run.recipe().photo, cache or files.cache_folder())
+        seen = view.create(recipe.photo, cache or files.cache_folder())
+        variants.create(wanted, seen.geometry)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
-    return Predictor([restore(run, fold) for fold in run.folds], seen)
+    networks = [restore(run, fold) for fold in run.folds]
+    return Predictor(networks, seen, wanted)
 
 
 def restore(run: runs.Run, fold: int) -> Network:
@@ -203,6 +217,17 @@ def restore(run: runs.Run, fold: int) -> Network:
             " remove the run and train it again"
         ) from error
     return model
+
+
+@torch.inference_mode()
+def of_loader(network: nn.Module, loader: Any, device: torch.device) -> npt.NDArray[np.float32]:
+    """A network's probabilities (N, 18) of the photos a loader gives, in its order."""
+    network.eval()
+    parts = [
+        network(photos.to(device)).log_probabilities.exp().float().cpu().numpy()
+        for photos, _ in loader
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)
 
 
 def photos_in(paths: Iterable[Path]) -> list[Path]:

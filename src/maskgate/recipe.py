@@ -276,6 +276,11 @@ class Recipe(Section):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     training: Training = Training()
+    tta: tuple[Annotated[Named, BeforeValidator(name_alone)], ...] = Field(
+        (),
+        description="test-time augmentation: variants of a photo whose probabilities are averaged"
+        " with the plain one's, each entry times those before; epochs are validated without",
+    )
 
     @model_validator(mode="after")
     def _validation_exists(self) -> "Recipe":

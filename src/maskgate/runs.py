@@ -65,6 +65,11 @@ class Run:
     def oof_file(self) -> Path:
         return self.path / "oof.parquet"
 
+    def oof_file_of(self, variants: str) -> Path:
+        """Where the same is kept with the `variants` of that digest instead of the recipe's `tta`;
+        training leaves the plain one beside it where there is a `tta`."""
+        return self.path / f"oof-{variants}.parquet"
+
     @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.json"
@@ -143,9 +148,10 @@ class Run:
         `digest`, `cluster`, and `not_in`: the folds whose training they were kept out of."""
         return self._table(pd.read_parquet, self.more_file)
 
-    def oof(self) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-        """The photo table of the validated photos and their probabilities (N, 18)."""
-        told, probabilities = read_probabilities(self.oof_file)
+    def oof(self, path: Path | None = None) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+        """The photo table of the validated photos and their probabilities (N, 18), those in the
+        `oof_file` unless another is given."""
+        told, probabilities = read_probabilities(path or self.oof_file)
         return self.photos().set_index("photo").loc[told["photo"]].reset_index(), probabilities
 
     def history(self) -> pd.DataFrame:

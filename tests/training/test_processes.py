@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import predict, runs
+from maskgate import pixels, predict, runs
 from maskgate.faces import showing
 from maskgate.faces.view import View
 from maskgate.runs import Run
@@ -67,7 +67,7 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     images = people / "train" / "images"
     views = [View(geometry)]
     seen = [showing.show(images / name, views).pictures[0] for name in told["photo"]]
-    batch = np.concatenate(seen)
+    batch = pixels.centre(np.concatenate(seen), geometry)
     with torch.inference_mode():
         again = (
             predict.restore(run, 0).eval()(torch.from_numpy(batch)).log_probabilities.exp().numpy()

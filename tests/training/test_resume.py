@@ -17,8 +17,8 @@ from maskgate.training import checkpoint
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
-from maskgate import pixels, recipe
-from maskgate.training import crossval, fit, validation
+from maskgate import pixels, predict, recipe
+from maskgate.training import crossval, fit
 from maskgate.training.prepare import Order
 
 point, at, file, data, out, cache, *changes = sys.argv[1:]
@@ -39,7 +39,7 @@ place, name = {
     "cache": (pixels, "decode"),
     "update": (fit.Fit, "_update"),
     "last epoch": (fit.Fit, "_update"),
-    "validation": (validation, "predict"),
+    "validation": (predict, "of_loader"),
     "checkpoint": (Path, "write_bytes"),
 }[point]
 setattr(place, name, killed(getattr(place, name)))

@@ -21,7 +21,7 @@ FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
 
 class Shown(NamedTuple):
     """P faces of a photo: `boxes` (P, 5), columns FACE, NaN where the photo's centre is shown;
-    and for each view `pictures` (P, height, width, 3)."""
+    and for each view `pictures` (P, H, W, 3) as stored, the input and its margin."""
 
     boxes: npt.NDArray[np.float32]
     pictures: list[Pixels]
@@ -70,7 +70,7 @@ def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) ->
         if view.name not in stored:
             each = [view.stored(image, found, number) for number in shown]
             stored[view.name] = np.stack(each)
-        pictures.append(pixels.centre(stored[view.name], view.geometry))
+        pictures.append(stored[view.name])
     return Shown(_NOWHERE if boxes is None else boxes, pictures)
 
 

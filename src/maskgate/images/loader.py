@@ -14,8 +14,9 @@ from maskgate.images import target
 from maskgate.images.cache import PhotoStore
 from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
-from maskgate.pixels import Geometry, centre
+from maskgate.pixels import Geometry
 from maskgate.randomness import derive
+from maskgate.variants import PLAIN, Variant
 
 Batch = tuple[Tensor, Target]
 _Draw = tuple[int, int]  # row of the table, seed of the augmentation
@@ -23,18 +24,18 @@ _Draw = tuple[int, int]  # row of the table, seed of the augmentation
 
 class _Photos(Dataset[Batch]):
     def __init__(
-        self, store: PhotoStore, table: pd.DataFrame, geometry: Geometry, augment: Augment | None
+        self, store: PhotoStore, known: Target, geometry: Geometry, how: Augment | Variant
     ) -> None:
-        self.target = target.of_table(table)
-        self.store, self.geometry, self.augment = store, geometry, augment
+        self.store, self.target, self.geometry, self.how = store, known, geometry, how
 
     def __getitem__(self, draw: _Draw) -> Batch:
         row, seed = draw
         # A copy: the cache is mapped read-only, and torch wants memory it may write to.
         stored = np.array(self.store[row])
-        if self.augment is None:
-            return torch.from_numpy(centre(stored, self.geometry)), self.target.take(row)
-        return self.augment(stored, seed), self.target.take(row)
+        if isinstance(self.how, Variant):
+            shown = torch.from_numpy(self.how.show(stored, self.geometry))
+            return shown, self.target.take(row)
+        return self.how(stored, seed), self.target.take(row)
 
 
 class Loader:
@@ -49,8 +50,8 @@ class Loader:
         workers: int = 0,
         pin_memory: bool = False,
     ) -> None:
-        self._trained = _Photos(store, table, geometry, augment)
-        self._validated = _Photos(store, table, geometry, None)
+        self._store, self._target, self._geometry = store, target.of_table(table), geometry
+        self._trained = _Photos(store, self._target, geometry, augment)
         self._workers, self._pin_memory = workers, pin_memory
 
     def training(
@@ -77,14 +78,19 @@ class Loader:
         return self._load(self._trained, shares)
 
     def validation(
-        self, rows: npt.NDArray[np.int64], size: int, rank: int, ranks: int
+        self,
+        rows: npt.NDArray[np.int64],
+        size: int,
+        rank: int,
+        ranks: int,
+        variant: Variant = PLAIN,
     ) -> "DataLoader[Batch]":
-        """This process's share (every `ranks`-th) of `rows`, in order, without augmentation."""
+        """This process's share (every `ranks`-th) of `rows`, in order, as the variant shows them
+        and without augmentation."""
         draws = [(int(row), 0) for row in rows[rank::ranks]]
         share = max(1, size // ranks)
-        return self._load(
-            self._validated, [draws[at : at + share] for at in range(0, len(draws), share)]
-        )
+        shown = _Photos(self._store, self._target, self._geometry, variant)
+        return self._load(shown, [draws[at : at + share] for at in range(0, len(draws), share)])
 
     def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
         return DataLoader(

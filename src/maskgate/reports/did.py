@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from maskgate import labels
+from maskgate import labels, variants
 from maskgate.config import Named
 from maskgate.recipe import Recipe
 
@@ -27,6 +27,7 @@ def told(recipe: Recipe, status: dict[str, Any]) -> dict[str, Any] | None:
         ("Loss", _named(recipe.loss)),
         ("Optimiser", _optimizer(recipe)),
         ("Weights", _weights(recipe)),
+        ("Test-time augmentation", _tta(recipe)),
     ]
     rows = list(zip(labels.CLASSES, counted["there"], counted["drawn"], strict=True))
     even = all(abs(there - drawn) <= 0.1 * there + 1 for _, there, drawn in rows)
@@ -134,6 +135,13 @@ def _weights(recipe: Recipe) -> str:
     if training.validation_epochs:
         parts.append(f"then {_epochs(training.validation_epochs)} on the validation photos")
     return "; ".join(parts)
+
+
+def _tta(recipe: Recipe) -> str:
+    if not recipe.tta:
+        return ""
+    count = len(variants.create(recipe.tta, recipe.photo.geometry))
+    return f"{', then '.join(map(_named, recipe.tta))}: {count} pictures of a photo, averaged"
 
 
 def _epochs(count: int) -> str:

@@ -27,6 +27,7 @@ from maskgate.model.losses import LOSSES
 from maskgate.model.schedules import SCHEDULES
 from maskgate.recipe import Recipe
 from maskgate.system import System
+from maskgate.variants import VARIANTS
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ TABLES: Final = (
     Names("model.head", HEADS, ("features",)),
     Names("schedule", SCHEDULES, ("course",)),
     Names("training.average", AVERAGES, ("network",)),
+    Names("tta", VARIANTS, ("variant", "geometry")),
     Names("combine", COMBINATIONS, ("voices",)),
 )
 

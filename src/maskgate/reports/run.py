@@ -8,6 +8,7 @@ import pandas as pd
 from maskgate import labels, metrics
 from maskgate.errors import listed
 from maskgate.reports import charts, did, mistakes, pages
+from maskgate.reports.compare import signed
 from maskgate.runs import Run
 
 
@@ -41,6 +42,7 @@ def write(run: Run, photos: bool = True) -> Path:
         recipe=run.settings_file.read_text(encoding="utf-8"),
         bar=charts.interval_bar,
         score=lambda told: str(metrics.read_score(told)),
+        signed=lambda told: signed(metrics.read_score(told)),
     )
     return run.report_file
 

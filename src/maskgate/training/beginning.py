@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from maskgate import labels
+from maskgate import labels, variants
 from maskgate.config import Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, view
@@ -29,6 +29,7 @@ def check_recipe(recipe: Recipe, name: str) -> None:
     try:
         Augment(recipe.augment, recipe.photo.geometry)
         Mixing(recipe.mixing)
+        variants.create(recipe.tta, recipe.photo.geometry)
         _check_ages(recipe)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from filelock import FileLock
 from safetensors.torch import save as serialised
 
-from maskgate import files, metrics, runs
+from maskgate import files, metrics, runs, variants
 from maskgate.data import folds
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
@@ -125,6 +125,8 @@ def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataF
     files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
     rows = table[["photo", "person", "label"]].assign(fold=number)
     runs.write_probabilities(place / "oof.parquet", rows, fitted.probabilities)
+    if recipe.tta:
+        runs.write_probabilities(place / "oof-plain.parquet", rows, fitted.plain_probabilities)
     if recipe.training.select == "best":
         runs.write_probabilities(place / "oof-last.parquet", rows, fitted.last_probabilities)
     history = pd.DataFrame(fitted.history)
@@ -159,6 +161,11 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
             faces = prepared.faces.set_index(prepared.photos.table["photo"]).loc[table["photo"]]
             there = faces["faces"].to_numpy() > 0
             results["faces"] = metrics.by_face(probabilities, truth, there, knows)
+        if recipe.tta:
+            _, plain = _pooled(run, "oof-plain.parquet")
+            place = run.oof_file_of(variants.digest([variants.PLAIN]))
+            runs.write_probabilities(place, table, plain)
+            results["without_tta"] = metrics.beside(probabilities, plain, truth, knows)
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")

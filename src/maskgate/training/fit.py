@@ -1,7 +1,7 @@
 """Trains one fold: a plain loop that can be killed at any moment and goes on to the same bytes."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from maskgate import labels
+from maskgate import labels, predict, variants
 from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
@@ -29,6 +29,7 @@ from maskgate.training import checkpoint, validation
 from maskgate.training.processes import on_main
 from maskgate.training.update import Updater, is_out_of_memory
 from maskgate.training.validation import Probabilities
+from maskgate.variants import PLAIN, Variant
 
 Rows = npt.NDArray[np.int64]
 
@@ -69,15 +70,16 @@ class State:
     drawn: list[int] = field(default_factory=lambda: [0] * labels.COUNT)  # photos of each class
     photos: int = 0  # drawn in all, those with unknown labels too
     # Once the validation photos are trained on: for how many epochs, and the probabilities from
-    # before, of the epoch selected and of the last.
+    # before, as `_select` tells them.
     unvalidated: int = 0
     validated: list[Tensor] | None = None
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fold at its end: weights, validation probabilities (V, 18) of the epoch selected and
-    of the last, a history row an epoch, and the seconds all of it took.
+    """A fold at its end: weights, validation probabilities (V, 18) of the epoch selected, the same
+    without test-time augmentation and those of the last epoch, also without it, a history row an
+    epoch, and the seconds all of it took.
 
     The probabilities are those from before any training on the validation photos. `mixed` counts
     the batches by the way they were mixed, `drawn` (18,) the photos of each class in all epochs
@@ -87,6 +89,7 @@ class Fitted:
 
     weights: dict[str, Tensor]
     probabilities: Probabilities
+    plain_probabilities: Probabilities
     last_probabilities: Probabilities
     history: list[dict[str, Any]]
     seconds: float
@@ -144,10 +147,11 @@ class Fit:
         while state.unvalidated < wanted.validation_epochs and len(self.task.afterwards) > 1:
             self._train_epoch(self.task.afterwards)
             self._end_unvalidated_epoch()
-        chosen, final = (each.numpy() for each in state.validated)
+        chosen, plain, final = (each.numpy() for each in state.validated)
         return Fitted(
             _weights(self._kept()),
             chosen,
+            plain,
             final,
             state.history,
             state.seconds,
@@ -161,16 +165,35 @@ class Fit:
         """This process's shares of the batches that are left of an epoch's training photos."""
         return iter(self._loader(self._batches(self.task.training, self.state.epoch)))
 
-    def _select(self, last: Probabilities | None) -> tuple[Probabilities, Probabilities]:
-        """Go back to the epoch selected; probabilities of that one and of the last."""
+    def _select(self, last: Probabilities | None) -> tuple[Probabilities, ...]:
+        """Go back to the epoch selected; its probabilities, the same without test-time
+        augmentation, and those of the last epoch, also without it."""
         if last is None:  # killed after the last checkpoint: only the probabilities are missing
             last = self._validate()
         best = self.state.best if self.recipe.training.select == "best" else None
-        if best is None or best["epoch"] == self.state.epoch:
-            return last, last
-        self._bare().load_state_dict(best["weights"])
-        self.average = None  # those weights are an average already
-        return self._validate(), last
+        plain = last
+        if best is not None and best["epoch"] != self.state.epoch:
+            self._bare().load_state_dict(best["weights"])
+            self.average = None  # those weights are an average already
+            plain = self._validate()
+        return self._augmented(plain), plain, last
+
+    def _augmented(self, plain: Probabilities) -> Probabilities:
+        """Probabilities (V, 18) with the recipe's test-time augmentation, whose first variant's
+        are `plain`."""
+        _, *others = variants.create(self.recipe.tta, self.recipe.photo.geometry)
+        if not others or not len(plain):
+            return plain
+        since = time.monotonic()
+        shown: Iterable[Variant] = others
+        if self.accelerator.is_main_process:
+            what = f"fold {self.task.fold}, test-time augmentation"
+            shown = track(others, what, len(others))
+        total = plain.astype(np.float64)
+        for variant in shown:
+            total += self._validate(variant)
+        self.state.seconds += time.monotonic() - since
+        return (total / (1 + len(others))).astype(np.float32)
 
     def _train_epoch(self, rows: Rows) -> None:
         state, accelerator = self.state, self.accelerator
@@ -290,7 +313,7 @@ class Fit:
         averaged = self.average.averaged if self.average is not None else None
         return self._bare() if averaged is None else averaged
 
-    def _validate(self) -> Probabilities:
+    def _validate(self, variant: Variant = PLAIN) -> Probabilities:
         """Probabilities (V, 18) of every validation photo exactly once, in every process."""
         rows, accelerator = self.task.validation, self.accelerator
         if not len(rows):
@@ -303,8 +326,8 @@ class Fit:
                 broadcast(buffer)
         while True:
             try:
-                loader = self.task.loader.validation(rows, self.at_once, rank, ranks)
-                mine = validation.predict(network, loader, accelerator.device)
+                loader = self.task.loader.validation(rows, self.at_once, rank, ranks, variant)
+                mine = predict.of_loader(network, loader, accelerator.device)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:

@@ -1,4 +1,4 @@
-"""Predicts and scores the validation photos of a fold."""
+"""Scores the validation photos of a fold."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,23 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
-from torch import nn
 
 from maskgate import labels, metrics
 
 Probabilities = npt.NDArray[np.float32]
-
-
-@torch.inference_mode()
-def predict(network: nn.Module, loader: Any, device: torch.device) -> Probabilities:
-    """Probabilities (N, 18) of the photos a loader gives, in its order."""
-    network.eval()
-    parts = [
-        network(photos.to(device)).log_probabilities.exp().float().cpu().numpy()
-        for photos, _ in loader
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)
 
 
 def scores(

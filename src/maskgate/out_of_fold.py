@@ -1,0 +1,134 @@
+"""A finished run's validated photos looked at anew: another test-time augmentation, no training."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from filelock import FileLock
+
+from maskgate import files, predict, runs, variants
+from maskgate.config import Named
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError, listed
+from maskgate.faces import boxes, view
+from maskgate.images import cache as caches
+from maskgate.images.cache import PhotoStore
+from maskgate.images.loader import Loader
+from maskgate.images.transforms import Augment
+from maskgate.progress import track
+from maskgate.recipe import Recipe
+from maskgate.runs import Run
+from maskgate.variants import Variant
+
+Probabilities = npt.NDArray[np.float32]
+
+
+def oof_with(
+    run: Run, tta: Sequence[Named], cache: Path | None = None
+) -> tuple[pd.DataFrame, Probabilities]:
+    """What `run.oof()` of a single model tells, with the test-time augmentation `tta` instead of
+    the recipe's: the photo table of the validated photos and their probabilities (N, 18).
+
+    Each photo is predicted by the network of its fold, which never saw its person. What is found is
+    kept in the run's folder, fold by fold, and not made again. Raises MaskgateError where the run
+    validated nobody, its weights were trained on the validation photos afterwards, or the photos
+    are gone or changed.
+    """
+    recipe = run.recipe()
+    geometry = recipe.photo.geometry
+    own, wanted = (variants.create(each, geometry) for each in (recipe.tta, tta))
+    _check(run)
+    if variants.digest(wanted) == variants.digest(own):
+        return run.oof()
+    path = run.oof_file_of(variants.digest(wanted))
+    if not path.exists():
+        _check_weights(run, recipe)
+        with FileLock(path.with_name(f".{path.stem}.lock")):
+            if not path.exists():  # another process may have made it meanwhile
+                _make(run, recipe, wanted, path, cache or files.cache_folder())
+    return run.oof(path)
+
+
+def _check(run: Run) -> None:
+    if not run.metrics()["validated"]:
+        raise MaskgateError(
+            f"{run.path}: validated nobody, so there are no out-of-fold probabilities; give a run"
+            " with folds"
+        )
+
+
+def _check_weights(run: Run, recipe: Recipe) -> None:
+    if recipe.training.validation_epochs:
+        raise MaskgateError(
+            f"{run.path}: its weights were trained on the validation photos afterwards, so nothing"
+            " out of fold can be made with them; train it with training.validation_epochs=0"
+        )
+
+
+def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: Path) -> None:
+    """Predict every fold that is not there yet, then put them together at `path`."""
+    told, _ = runs.read_probabilities(run.oof_file)
+    parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
+    missing = [fold for fold, part in parts.items() if not part.exists()]
+    if missing:
+        steps = _steps(run, recipe, told, missing, wanted, folder)
+        what = f"predicting {run.path.name} out of fold"
+        steps = track(steps, what, len(missing) * len(wanted))
+        for fold in missing:
+            mean = sum(islice(steps, len(wanted)), start=np.zeros(())) / len(wanted)
+            runs.write_probabilities(parts[fold], told[told["fold"] == fold], mean)
+    read = [runs.read_probabilities(part) for part in parts.values()]
+    table = pd.concat([rows for rows, _ in read], ignore_index=True)
+    runs.write_probabilities(path, table, np.concatenate([found for _, found in read]))
+    for part in parts.values():
+        part.unlink()
+
+
+def _steps(
+    run: Run,
+    recipe: Recipe,
+    told: pd.DataFrame,
+    folds: list[int],
+    wanted: list[Variant],
+    folder: Path,
+) -> Iterator[Probabilities]:
+    """What the network of each fold says of its photos, variant by variant: (V, 18) each."""
+    table = run.photos().set_index("photo", drop=False).loc[told["photo"]].reset_index(drop=True)
+    geometry = recipe.photo.geometry
+    loader = Loader(_store(run, recipe, table, folder), table, geometry, Augment((), geometry))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for fold in folds:
+        network = predict.restore(run, fold).to(device)
+        rows = np.flatnonzero(told["fold"] == fold)
+        for variant in wanted:
+            batches = loader.validation(rows, recipe.training.validation_batch_size, 0, 1, variant)
+            yield predict.of_loader(network, batches, device)
+
+
+def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:
+    """The stored pictures of the table's photos, which are those that the run was trained with."""
+    root = Path(run.status()["root"])
+    photos = Photos(root, table)
+    try:
+        seen = view.create(recipe.photo, folder)
+    except MaskgateError as error:
+        raise MaskgateError(f"{run.path}: {error}") from error
+    found = None if seen.detector is None else boxes.find(photos, seen.detector, folder)[0]
+    store, broken = caches.build(photos, seen, folder, found)
+    if broken:
+        names = listed([f"{problem.where} ({problem.detail})" for problem in broken])
+        raise MaskgateError(
+            f"{root}: {len(broken)} of the {len(table)} photos that {run.path} validated cannot be"
+            f" read: {names}; put them back, or train anew"
+        )
+    pairs = zip(table["photo"], table["digest"], store.digests, strict=True)
+    if changed := [name for name, then, now in pairs if then != now]:
+        raise MaskgateError(
+            f"{root}: {len(changed)} of the {len(table)} photos that {run.path} validated have"
+            f" changed since: {listed(changed)}; put the old ones back, or train anew"
+        )
+    return store
