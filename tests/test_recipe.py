@@ -25,6 +25,7 @@ FULL: dict[str, Any] = {
     "sampling": {"name": "shuffle", "worn_per_person": 2},
     "mixing": [{"name": "mixup", "probability": 0.25}],
     "training": {"clip_norm": 1.0, "patience": 2, "average": {"name": "ema"}},
+    "tta": [{"name": "sizes", "scales": [0.9]}],
 }
 
 
