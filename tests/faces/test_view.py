@@ -12,14 +12,16 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 import maskgate
-from maskgate import labels, pixels, runs
+from maskgate import labels, pixels, predict, runs
+from maskgate.config import Named
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
-from maskgate.faces import boxes, detectors, showing, view
+from maskgate.faces import boxes, detectors, view
 from maskgate.faces.protocol import NONE, Faces
 from maskgate.images import cache
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
+from maskgate.model.heads import HEADS, Output
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.recipe import Photo
@@ -230,9 +232,20 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Sho
     without = view.create(Photo(height=120, width=90, margin=0), Path())
     assert with_margin.name == without.name
     photo = next((people / "eval" / "images").iterdir())
-    together = showing.show(photo, [with_margin, without]).pictures
-    assert [picture.shape for picture in together] == [(1, 96, 72, 3), (1, 120, 90, 3)]
-    for picture, alone in zip(together, (with_margin, without), strict=True):
+    seen: list[np.ndarray] = []
+
+    class Spy(torch.nn.Module):
+        head = HEADS["joint"](4)
+
+        def forward(self, batch: torch.Tensor) -> Output:
+            seen.append(batch.cpu().numpy())
+            return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
+
+    views = (with_margin, without)
+    members = [(predict.Predictor([Spy()], each), 1.0) for each in views]  # type: ignore[list-item]
+    predict.Ensemble(members, Named(name="soft_vote")).predict([photo])
+    assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]
+    for picture, alone in zip(seen, views, strict=True):
         np.testing.assert_array_equal(picture[0], shown(photo, alone))
 
 
