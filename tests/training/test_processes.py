@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import pixels, predict, runs
+from maskgate import out_of_fold, pixels, predict, runs, variants
+from maskgate.config import Named
 from maskgate.faces import showing
 from maskgate.faces.view import View
 from maskgate.runs import Run
@@ -73,3 +74,24 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
             predict.restore(run, 0).eval()(torch.from_numpy(batch)).log_probabilities.exp().numpy()
         )
     np.testing.assert_allclose(again, probabilities, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_augment_at_test_time_as_one(
+    train: Callable[..., Path], torchrun: Callable[..., str], cache: Path, tmp_path: Path
+) -> None:
+    """What two leave is what the weights they leave say, looked at anew by one."""
+    torchrun(tmp_path / "two", *SHARED, "training.epochs=1", "tta=[flip, crops]")
+    run = Run(tmp_path / "two")
+    table, probabilities = run.oof()
+    assert table["photo"].is_unique
+    plain = run.oof_file_of(variants.digest([variants.PLAIN]))
+    # A recipe without it, so that both are made anew from the weights.
+    text = run.recipe_file.read_text("utf-8")
+    run.recipe_file.write_text(text.partition("tta:")[0], "utf-8")
+    run.oof_file.write_bytes(plain.read_bytes())
+    tta = [Named(name="crops"), Named(name="flip")]
+    again_table, again = out_of_fold.oof_with(run, tta, cache)
+    assert again_table["photo"].tolist() == table["photo"].tolist()
+    np.testing.assert_allclose(again, probabilities, atol=1e-5)
+    assert np.abs(run.oof()[1] - probabilities).max() > 1e-4
