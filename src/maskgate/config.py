@@ -82,16 +82,21 @@ def load(model: type[Model], path: Path, kind: str, overrides: Iterable[str] = (
         raise MaskgateError(f"{path}: {told(error, model)}") from error
 
 
-def _content(
-    path: Path, kind: str, model: type[BaseModel], above: tuple[Path, ...] = ()
-) -> dict[str, Any]:
-    """What the file holds, merged into its base, and that into its own."""
+def read(path: Path, kind: str) -> Any:
+    """What the YAML file of a `kind` (recipe, list of changes …) holds. Raises MaskgateError."""
     try:
-        content = _parse(path.read_text(encoding="utf-8"))
+        return _parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise MaskgateError(
             f"{path}: not a {kind} in YAML ({_cause(error)}); mend it, or copy a shipped one"
         ) from error
+
+
+def _content(
+    path: Path, kind: str, model: type[BaseModel], above: tuple[Path, ...] = ()
+) -> dict[str, Any]:
+    """What the file holds, merged into its base, and that into its own."""
+    content = read(path, kind)
     if content is None:
         content = {}
     if not isinstance(content, dict):

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from maskgate.errors import MaskgateError
-from maskgate.experiments.compare import SCORE, Comparison, Comparisons, Scored
+from maskgate.experiments.compare import SCORE, Comparison, Comparisons
+from maskgate.experiments.differences import Difference, Scored
 from maskgate.experiments.sides import Entry, Side
 from maskgate.metrics import Score
 from maskgate.reports import charts, compare
@@ -42,8 +43,14 @@ def found() -> Comparisons:
     reference = side("reference", (7, 8), model={"head": "factored", "dropout": 0.2})
     better = side(HOSTILE, (7, 8), model={"head": "joint", "dropout": 0.2})
     worse = side("worse", (7,), model={"head": "factored", "dropout": 0.9}, note=LONG)
-    gains = {SCORE: Score(0.02, 0.01, 0.03), "mask": Score(-0.00001, -0.004, 0.005)}
-    losses = {SCORE: Score(-0.1, -0.15, -0.05), "mask": Score(-0.2, -0.3, -0.1)}
+    gains = {
+        SCORE: Difference(Score(0.02, 0.015, 0.025), Score(0.02, 0.01, 0.03)),
+        "mask": Difference(Score(-0.00001, -0.003, 0.004), Score(-0.00001, -0.004, 0.005)),
+    }
+    losses = {
+        SCORE: Difference(Score(-0.1, -0.12, -0.08), Score(-0.1, -0.15, -0.05)),
+        "mask": Difference(Score(-0.2, -0.25, -0.15), Score(-0.2, -0.3, -0.1)),
+    }
     return Comparisons(
         sides=[reference, better, worse],
         scores=[
@@ -103,6 +110,8 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
     for row in table.to_dict("records"):
         score = Score(row["difference"], row["low"], row["high"])
         assert compare.signed(score) in text
+        alone = compare.signed(Score(row["difference"], row["low_alone"], row["high_alone"]))
+        assert f"alone {alone.partition(' ')[2]}" in text
         assert row["side_score"] - row["reference_score"] == pytest.approx(
             row["difference"], abs=1e-4
         )

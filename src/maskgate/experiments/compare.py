@@ -1,21 +1,8 @@
 """What a change of the recipe changes: the paired difference of out-of-fold scores.
 
 All runs are scored on the same resamples of people (`metrics.Resamples`), so that people who are
-hard for every model do not blur the difference. A side scores the mean over its seeds. By how
-much it depends on them is added to every resample: its seeds are drawn with replacement, too.
-What a seed makes of the very people it is scored on is in both parts, so that intervals err on
-the wide side.
-
-Seeds are drawn for each side on its own. The same seed in two recipes shares the order of photos
-only as long as nothing changes how many random numbers are drawn; to count on it would make
-intervals narrower on a hope.
-
-A bootstrap over n seeds is too narrow by √((n-1)/n), and a quantile of the normal distribution
-is too small for a spread known from few seeds (Hesterberg, What teachers should know about the
-bootstrap, The American Statistician 2015). Deviations of drawn seeds are therefore multiplied
-by √(n/(n-1)), and the interval by the quantile of Student's t over that of the normal, with
-the degrees of freedom of Welch and Satterthwaite: few where seeds make up the spread, so many
-that nothing changes where people do.
+hard for every model do not blur the difference. How its interval is made, and corrected where
+several sides are compared with one reference, stands in `differences`.
 """
 
 from collections.abc import Sequence
@@ -26,14 +13,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
 from maskgate import labels, metrics
 from maskgate.experiments import sides
+from maskgate.experiments.differences import Difference, Scored, differences
 from maskgate.experiments.sides import Entry, Side
 from maskgate.metrics import Floats, Score
 from maskgate.progress import track
-from maskgate.randomness import derive
 
 Predicted = npt.NDArray[np.int64]
 
@@ -43,36 +29,23 @@ _NUMBERS: Final = ("two", "three", "four", "five", "six", "seven", "eight", "nin
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Scores of a side's seeds: on all people (n,), and in each resample of them (n, R)."""
-
-    value: Floats
-    drawn: Floats
-
-    @property
-    def mean(self) -> float:
-        return float(self.value.mean())
-
-    @property
-    def score(self) -> Score:
-        """The mean over the seeds, with its interval over people and seeds."""
-        nothing = Scored(np.zeros(1), np.zeros((1, self.drawn.shape[1])))
-        found = difference(nothing, self, derive("score"))
-        return Score(found.value, max(0.0, found.low), min(1.0, found.high))
-
-
-@dataclass(frozen=True)
 class Comparison:
     """A side against the reference; `differences`, of the side less the reference, by measure."""
 
     reference: Side
     side: Side
-    differences: dict[str, Score]
+    differences: dict[str, Difference]
+
+    @property
+    def score(self) -> Score:
+        """The difference of the score, its interval corrected for the other comparisons."""
+        return self.differences[SCORE].corrected
 
     @property
     def verdict(self) -> str:
-        """`better` or `worse` where the score's interval leaves out zero, else `undecided`."""
-        score = self.differences[SCORE]
+        """`better` or `worse` where the score's corrected interval leaves out zero, else
+        `undecided`."""
+        score = self.score
         return "better" if score.low > 0 else "worse" if score.high < 0 else "undecided"
 
     @property
@@ -115,8 +88,9 @@ class Comparisons:
             )
         if len(self.comparisons) > 1:
             told.append(
-                f"{len(self.comparisons)} comparisons were made: where nothing differs, one in"
-                " twenty is called better or worse all the same."
+                f"{len(self.comparisons)} comparisons were made, and intervals are corrected for"
+                " that: where nothing differs, the chance that any of them is called better or"
+                " worse is one in twenty."
             )
         selected = [
             side.name for side in self.sides if any(entry.selected for entry in side.entries)
@@ -139,24 +113,22 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
     person, people = pd.factorize(first.table["person"])
     weights = metrics.Resamples(person, len(people), first.table, resamples, seed=0)
     entries = [entry for side in found for entry in side.entries]
-    names = [
+    knows = [
         name
         for name in labels.ATTRIBUTES
         if all(name in entry.results["attributes"] for entry in entries)
     ]
     each = track(entries, "scoring runs", len(entries))
-    told = {entry.run.path: _scores(entry, names, weights) for entry in each}
+    told = {entry.run.path: _scores(entry, knows, weights) for entry in each}
     scores = [_of_side([told[entry.run.path] for entry in side.entries]) for side in found]
+    names = [side.name for side in found]
+    by_measure = {
+        name: differences(dict(zip(names, (own[name] for own in scores), strict=True)))
+        for name in scores[0]
+    }
     comparisons = [
-        Comparison(
-            found[0],
-            side,
-            {
-                name: difference(scores[0][name], own[name], derive("compare", side.name))
-                for name in own
-            },
-        )
-        for side, own in zip(found[1:], scores[1:], strict=True)
+        Comparison(found[0], side, {name: those[side.name] for name, those in by_measure.items()})
+        for side in found[1:]
     ]
     return Comparisons(
         sides=found,
@@ -203,43 +175,3 @@ def _of_side(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:
         )
         for name in runs[0]
     }
-
-
-# ---------------------------------------------------------------------------- intervals
-
-
-def difference(reference: Scored, other: Scored, seed: int) -> Score:
-    """Mean score of `other` less that of `reference`, both on the same resamples of people."""
-    random = np.random.default_rng(seed)
-    value = other.mean - reference.mean
-    of_people = other.drawn.mean(0) - reference.drawn.mean(0)
-    drawn = of_people + _of_seeds(other, random) - _of_seeds(reference, random)
-    wider = _widening(reference, other, float(of_people.var()))
-    tail = (1 - metrics.LEVEL) / 2
-    low, high = np.quantile(value + wider * (drawn - value), [tail, 1 - tail])
-    return Score(value, float(low), float(high))
-
-
-def _of_seeds(scored: Scored, random: np.random.Generator) -> Floats:
-    """By how much drawing seeds moves a side's score, in each of R draws (R,)."""
-    count, draws = scored.drawn.shape
-    if count == 1:
-        return np.zeros(draws)
-    times = random.multinomial(count, np.full(count, 1 / count), size=draws)
-    moved: Floats = times / count @ (scored.value - scored.value.mean())
-    return np.sqrt(count / (count - 1)) * moved
-
-
-def _widening(reference: Scored, other: Scored, of_people: float) -> float:
-    """Student's quantile over the normal one; `of_people` is the variance that people make up."""
-    total, weighted = of_people, 0.0
-    for scored in (reference, other):
-        count = len(scored.value)
-        if count > 1:
-            variance = float(scored.value.var(ddof=1)) / count
-            total += variance
-            weighted += variance**2 / (count - 1)
-    if weighted == 0:
-        return 1.0
-    upper = (1 + metrics.LEVEL) / 2
-    return float(stdtrit(total**2 / weighted, upper) / ndtri(upper))

@@ -35,13 +35,13 @@ def show(found: Comparisons) -> None:
     against = {each.side.name: each for each in found.comparisons}
     for side, scores in zip(found.sides, found.scores, strict=True):
         comparison = against.get(side.name)
-        for name, title in _titles(found).items():
+        for name, title in titles_of(found).items():
             first = name == SCORE
             table.add_row(
                 Text(side.name if first else ""),
                 title,
                 str(scores[name].score),
-                signed(comparison.differences[name]) if comparison else "",
+                signed(comparison.differences[name].corrected) if comparison else "",
                 comparison.verdict if comparison and first else "",
             )
     # Into a pipe or a file every line is written whole, however long.
@@ -61,14 +61,14 @@ def write(found: Comparisons, page: Path, listing: Path) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     table = as_table(found)
     files.replace(listing, lambda beside: table.to_csv(beside, index=False))
-    titles = _titles(found)
+    titles = titles_of(found)
     pages.write(
         page,
         "compare.html",
         found=found,
         titles=titles,
         verdicts=[(each.verdict, sentence(each)) for each in found.comparisons],
-        charts=[_chart(found, name, title) for name, title in titles.items()],
+        charts=[chart(found, name, title) for name, title in titles.items()],
         sides=[
             {"side": side, "seeds": _seeds(side), "differs": differs(found, side)}
             for side in found.sides
@@ -79,10 +79,11 @@ def write(found: Comparisons, page: Path, listing: Path) -> None:
 
 
 def as_table(found: Comparisons) -> pd.DataFrame:
-    """A row for each side but the reference and each measure."""
+    """A row for each side but the reference and each measure; `low` and `high` are corrected for
+    the number of sides, `low_alone` and `high_alone` are not."""
     rows: list[dict[str, Any]] = []
     for each, scores in zip(found.comparisons, found.scores[1:], strict=True):
-        for name, score in each.differences.items():
+        for name, difference in each.differences.items():
             rows.append(
                 {
                     "reference": each.reference.name,
@@ -92,9 +93,11 @@ def as_table(found: Comparisons) -> pd.DataFrame:
                     "measure": name,
                     **_columns("reference", found.scores[0][name].score),
                     **_columns("side", scores[name].score),
-                    "difference": score.value,
-                    "low": score.low,
-                    "high": score.high,
+                    "difference": difference.corrected.value,
+                    "low": difference.corrected.low,
+                    "high": difference.corrected.high,
+                    "low_alone": difference.alone.low,
+                    "high_alone": difference.alone.high,
                     "verdict": each.verdict if name == SCORE else "",
                     "speaks_of": each.speaks_of,
                     "differs": differs(found, each.side),
@@ -113,7 +116,7 @@ def sentence(comparison: Comparison) -> str:
     than = f"is {comparison.verdict} than {reference}"
     if comparison.verdict == "undecided":
         than = f"against {reference} is undecided"
-    return f"Of {comparison.speaks_of}, {side} {than}: {signed(comparison.differences[SCORE])}."
+    return f"Of {comparison.speaks_of}, {side} {than}: {signed(comparison.score)}."
 
 
 def differs(found: Comparisons, side: Side) -> str:
@@ -134,7 +137,7 @@ def signed(score: Score) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _titles(found: Comparisons) -> dict[str, str]:
+def titles_of(found: Comparisons) -> dict[str, str]:
     """What each measure is the macro F1 of."""
     told = found.score_of.removeprefix("macro F1").removeprefix(", ") or "18 classes"
     return {name: told if name == SCORE else name.replace("_", " ") for name in found.scores[0]}
@@ -145,10 +148,11 @@ def _seeds(side: Side) -> str:
     return f"seeds {told}" if len(side.seeds) > 1 else f"seed {told}"
 
 
-def _chart(found: Comparisons, name: str, title: str) -> str:
+def chart(found: Comparisons, name: str, title: str) -> str:
+    """A forest of the differences in one measure, with their corrected intervals."""
     rows = []
     for each in found.comparisons:
-        score = each.differences[name]
+        score = each.differences[name].corrected
         rows.append((each.side.name, score.value, score.low, score.high))
     axis = f"less {found.sides[0].name}" if len(found.sides[0].name) < 60 else "less the reference"
     return charts.forest(rows, axis, f"Macro F1, {title}")
