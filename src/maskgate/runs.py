@@ -109,6 +109,12 @@ class Run:
             own |= _contents(more[[fold not in kept_out for kept_out in more["not_in"]]])
         return own | set(inherited.read_text().split() if inherited.exists() else [])
 
+    def seconds(self) -> list[float]:
+        """How long the fit of each finished fold took, in the order of folds."""
+        found = self.path.glob("fold-*/fold.json")
+        told = sorted((int(path.parent.name.removeprefix("fold-")), path) for path in found)
+        return [float(self._json(path)["seconds"]) for _, path in told]
+
     @property
     def folds(self) -> list[int]:
         """The folds whose weights are there."""

@@ -6,7 +6,7 @@ A change is written as on the command line of `maskgate train`: a list of `key.s
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +22,31 @@ REFERENCE: Final = "reference"
 # What is never put back to its default: how it is validated; how large and long; what a default
 # cannot stand in for; numbers to be tuned rather than techniques; what does not touch the score.
 KEPT: Final = frozenset(
-    """seed folds photo.height photo.width photo.margin photo.face.detector photo.face.sha256
-    photo.face.margin labels.truth labels.tier model.backbone model.arguments optimizer.lr
-    optimizer.weight_decay optimizer.arguments schedule.min_lr schedule.arguments training.epochs
-    training.epochs_from training.batch_size training.accumulate training.validation_batch_size
-    training.validation_epochs""".split()
+    {
+        "seed",
+        "folds",
+        "photo.height",
+        "photo.width",
+        "photo.margin",
+        "photo.face.detector",
+        "photo.face.sha256",
+        "photo.face.margin",
+        "labels.truth",
+        "labels.tier",
+        "model.backbone",
+        "model.arguments",
+        "optimizer.lr",
+        "optimizer.weight_decay",
+        "optimizer.arguments",
+        "schedule.min_lr",
+        "schedule.arguments",
+        "training.epochs",
+        "training.epochs_from",
+        "training.batch_size",
+        "training.accumulate",
+        "training.validation_batch_size",
+        "training.validation_epochs",
+    }
 )
 # Keys that mean nothing without the one before them, and go back with it.
 WITH: Final = {
@@ -86,8 +106,8 @@ def given(override: str) -> Change:
 
 def named(overrides: Sequence[str]) -> str:
     """A name for a change that can be that of a folder."""
-    text = re.sub(r"[^\w.=+]+", "-", " ".join(overrides)).strip("-.")
-    return text[:60].rstrip("-.")
+    text = re.sub(r"[^\w.=+]+", "-", " ".join(overrides).replace('"', ""))
+    return text[:60].strip("-.=")
 
 
 def plain(value: Any) -> str:
@@ -108,11 +128,15 @@ def leave_one_out(recipe: Recipe) -> list[Change]:
     found = []
     for key in _differing(Recipe, own, default):
         value, usual = _at(own, key), _at(default, key)
+        if key == "labels.corrections" and own["labels"]["truth"]:
+            continue  # the truth needs them
+        if key == "sampling":
+            usual = usual | {"worn_per_person": value["worn_per_person"]}
         if isinstance(value, list) and value and isinstance(value[0], dict):
             found += _without_each(key, value)
-        elif key not in KEPT and key not in START:
-            keys = (key, *WITH.get(key, ()))
-            found.append(_back(key, usual, [(each, _at(default, each)) for each in keys]))
+        elif key not in START:
+            more = [(each, _at(default, each)) for each in WITH.get(key, ())]
+            found.append(_back(key, usual, [(key, usual), *more]))
     if any(_at(own, key) != _at(default, key) for key in START):
         keys = [(key, _at(default, key)) for key in START]
         found.append(_back("model.start", None, keys))
@@ -123,7 +147,17 @@ def leave_one_out(recipe: Recipe) -> list[Change]:
         if arguments.get(name):
             rest = {key: value for key, value in arguments.items() if key != name}
             found.append(_back(name, None, [("model.arguments", rest)]))
-    return found
+    return _told_apart(found)
+
+
+def _told_apart(changes: list[Change]) -> list[Change]:
+    names = [change.name for change in changes]
+    return [
+        change
+        if (count := names[: at + 1].count(change.name)) == 1
+        else replace(change, name=f"{change.name}-{count}")
+        for at, change in enumerate(changes)
+    ]
 
 
 def _differing(
@@ -134,7 +168,7 @@ def _differing(
         key, value = f"{above}{name}", own[name]
         usual = default[name] if default is not None else field.default
         inner = config.section_of(field.annotation)
-        if value == usual:
+        if value == usual or key in KEPT:
             continue
         if inner is not None and issubclass(inner, Named) and inner.model_fields.keys() > {"name"}:
             yield from _of_named(key, value, usual)

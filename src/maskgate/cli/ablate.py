@@ -1,0 +1,82 @@
+"""The command ablate: one change of a recipe at a time."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, DataOrChange, SkipFaulty, Workers, app
+from maskgate.cli.app import Changes as Overrides
+from maskgate.cli.training import _data_and_overrides
+
+
+@app.command()
+def ablate(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    ],
+    data: DataOrChange = None,
+    overrides: Overrides = None,
+    changes: Annotated[
+        Path | None,
+        typer.Option("--changes", help="YAML file of names and their key.sub: value."),
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--change", help="A change key.sub=value; once for each.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Seeds of the reference and of every change.")
+    ] = 3,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of runs.", show_default="ablate/<recipe>"),
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Tell changes, runs and time, and train nothing.")
+    ] = False,
+    on: Annotated[
+        str | None, typer.Option("--on", help="Where runs are trained: `ray`, or its address.")
+    ] = None,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+    workers: Workers = 0,
+) -> None:
+    """Change one thing of a recipe at a time and say which changes are real."""
+    from maskgate import files
+    from maskgate import recipe as recipes
+    from maskgate.reports import ablate as page
+    from maskgate.studies import ablate as study
+    from maskgate.studies import changes as kinds
+    from maskgate.training.prepare import Order
+
+    source, own = _data_and_overrides(data, overrides or [])
+    path = recipes.find(recipe)
+    folder = out or Path("ablate") / path.stem
+    files.check_folder(folder)
+    wanted = [*(kinds.read(changes) if changes else []), *map(kinds.given, change or [])]
+    order = Order(
+        name=path.stem,
+        data=source,
+        cache=cache,
+        skip_faulty=skip_faulty,
+        workers=workers,
+        command=shlex.join(["maskgate", *sys.argv[1:]]),
+    )
+
+    def load(more: Sequence[str]) -> recipes.Recipe:
+        return recipes.load(path, [*own, *more])
+
+    if not wanted:
+        wanted = study.possible(load, kinds.leave_one_out(load([])), order)
+    planned = study.plan(load, wanted, seeds, folder, order)
+    rows = [(each.name, told) for each, told in zip(planned.changes, planned.differs, strict=True)]
+    page.announce(rows, len(planned.fits), len(planned.left), study.remaining(planned))
+    if listed:
+        return
+    study.train(planned, on)
+    found = study.verdicts(planned)
+    page.show(found)
+    typer.echo(page.write(found, folder))

@@ -1,0 +1,155 @@
+"""An ablation for people: a table on the terminal, a page, and a CSV of the same numbers."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from scipy.special import stdtrit
+
+from maskgate import files, metrics
+from maskgate.experiments.compare import Comparison, Comparisons
+from maskgate.metrics import Score
+from maskgate.reports import compare as compare_page
+from maskgate.reports import pages
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """By how many minutes a change makes a fit longer, with its 95% interval where fits allow."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        if np.isnan(self.low):
+            return f"{self.value:+.1f}"
+        return f"{self.value:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+
+
+def announce(changes: Sequence[tuple[str, str]], runs: int, left: int, time: str) -> None:
+    """Print every change with what differs, how many runs there are, and their time."""
+    console = _console()
+    for name, differs in changes:
+        console.print(Text(f"{name}: {differs}"), soft_wrap=True)
+    console.print(Text(f"{runs} runs, {left} to train. {time}".strip()), soft_wrap=True)
+
+
+def show(found: Comparisons) -> None:
+    """Print the changes, the best first, then a sentence for each."""
+    found = ordered(found)
+    table = Table("change", "difference", "", "minutes a fit", box=None, pad_edge=False)
+    for each in found.comparisons:
+        signed = compare_page.signed(each.score)
+        table.add_row(Text(each.side.name), signed, each.verdict, str(minutes(each)))
+    console = _console()
+    console.print(table)
+    console.print()
+    for each in found.comparisons:
+        console.print(Text(sentence(each)), soft_wrap=True)
+    for note in found.notes:
+        console.print(Text(note), soft_wrap=True)
+
+
+def write(found: Comparisons, folder: Path) -> Path:
+    """Write `ablate.html` and `ablate.csv` into the folder; the page's path."""
+    found = ordered(found)
+    page, listing = folder / "ablate.html", folder / "ablate.csv"
+    table = as_table(found)
+    files.replace(listing, lambda beside: table.to_csv(beside, index=False))
+    titles = compare_page.titles_of(found)
+    pages.write(
+        page,
+        "ablate.html",
+        found=found,
+        reference=found.sides[0],
+        rows=[
+            {
+                "name": each.side.name,
+                "verdict": each.verdict,
+                "sentence": sentence(each),
+                "differs": compare_page.differs(found, each.side),
+                "minutes": str(minutes(each)),
+                "cells": [
+                    (title, *_cell(each.differences[name].corrected))
+                    for name, title in titles.items()
+                ],
+            }
+            for each in found.comparisons
+        ],
+        titles=titles,
+        counts={
+            word: sum(each.verdict == word for each in found.comparisons)
+            for word in ("better", "worse", "undecided")
+        },
+        charts=[compare_page.chart(found, name, title) for name, title in titles.items()],
+        score=found.scores[0]["score"].score,
+        listing=listing.name,
+    )
+    return page
+
+
+def as_table(found: Comparisons) -> pd.DataFrame:
+    """The table of `maskgate compare`, and what a change costs: minutes a fit."""
+    costs = {each.side.name: minutes(each) for each in found.comparisons}
+    table = compare_page.as_table(found)
+    for column in dataclasses.fields(Minutes):
+        told = {name: getattr(cost, column.name) for name, cost in costs.items()}
+        suffix = "" if column.name == "value" else f"_{column.name}"
+        table[f"minutes{suffix}"] = table["side"].map(told)
+    return table
+
+
+def ordered(found: Comparisons) -> Comparisons:
+    """The same with the changes sorted by their effect, the best first."""
+    order = sorted(range(len(found.comparisons)), key=lambda at: -found.comparisons[at].score.value)
+    places = [0, *(at + 1 for at in order)]
+    return dataclasses.replace(
+        found,
+        sides=[found.sides[at] for at in places],
+        scores=[found.scores[at] for at in places],
+        comparisons=[found.comparisons[at] for at in order],
+    )
+
+
+def minutes(each: Comparison) -> Minutes:
+    """Minutes that a change adds to a fit: the mean over seeds and folds, paired where they are
+    the same, with Student's interval over them."""
+    theirs = {entry.seed: entry.run.seconds() for entry in each.reference.entries}
+    pairs = [
+        (own - other) / 60
+        for entry in each.side.entries
+        for own, other in zip(entry.run.seconds(), theirs.get(entry.seed, []), strict=False)
+    ]
+    value, count = float(np.mean(pairs)), len(pairs)
+    if count < 2:
+        return Minutes(value, np.nan, np.nan)
+    error = float(np.std(pairs, ddof=1)) / np.sqrt(count)
+    reach = float(stdtrit(count - 1, (1 + metrics.LEVEL) / 2)) * error
+    return Minutes(value, value - reach, value + reach)
+
+
+def sentence(each: Comparison) -> str:
+    """The verdict in the words of `maskgate compare`, and what the change costs."""
+    told = compare_page.sentence(each).removesuffix(".")
+    cost = minutes(each)
+    does = "adds" if cost.value >= 0 else "saves"
+    low, high = sorted((cost.low, cost.high), key=abs) if cost.value < 0 else (cost.low, cost.high)
+    sign = 1 if cost.value >= 0 else -1
+    held = "" if np.isnan(low) else f" [{sign * low:.1f}, {sign * high:.1f}]"
+    return f"{told}; a fit of it {does} {abs(cost.value):.1f}{held} minutes."
+
+
+def _cell(score: Score) -> tuple[str, str]:
+    value, _, interval = compare_page.signed(score).partition(" ")
+    return value, interval
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else 10_000, highlight=False)

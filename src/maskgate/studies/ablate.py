@@ -1,0 +1,253 @@
+"""Changes one thing of a recipe at a time, over the same folds and seeds, and compares.
+
+Every run lies in the study's folder as `NAME-SEED`, an ordinary run folder, so that `maskgate
+compare FOLDER` and `maskgate runs FOLDER` read them as they lie there. All recipes are validated
+and all photos read before the first training. Runs go seed by seed, the reference first: a study
+that is broken off has complete comparisons of its first seeds.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskgate import tasks
+from maskgate.errors import MaskgateError
+from maskgate.experiments import compare as comparison
+from maskgate.experiments.compare import Comparisons
+from maskgate.progress import say
+from maskgate.recipe import Recipe
+from maskgate.reports.listing import differences
+from maskgate.runs import Run
+from maskgate.studies.changes import REFERENCE, Change
+from maskgate.training import beginning, crossval, start
+from maskgate.training.folder import is_finished
+from maskgate.training.prepare import Order, Prepared, prepare
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One run of a study: where it goes, which it is, and all that its training needs."""
+
+    recipe: Recipe
+    order: Order
+    title: str
+
+    @property
+    def run(self) -> Run:
+        assert self.order.out is not None
+        return Run(self.order.out)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The reference and every change, each with all seeds, in the order of training."""
+
+    changes: tuple[Change, ...]
+    differs: tuple[str, ...]  # of each change, as `key.sub=value, …`
+    fits: tuple[Fit, ...]
+    folds: int  # of a run
+
+    @property
+    def left(self) -> list[Fit]:
+        """The runs that are not finished."""
+        return [fit for fit in self.fits if not is_finished(fit.run)]
+
+    def paths(self) -> list[Path]:
+        """The run folders, those of the reference first and of each change together."""
+        count = len(self.changes) + 1
+        return [fit.run.path for at in range(count) for fit in self.fits[at::count]]
+
+
+def possible(
+    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], order: Order
+) -> list[Change]:
+    """Those of the changes that can be made alone; of the others it is told why not.
+
+    A head that the loss asks for goes back to its default together with the loss.
+    """
+    found = []
+    losses = [change for change in changes if change.name == "default-loss"]
+    for change in changes:
+        together = [
+            Change("default-head-and-loss", change.overrides + loss.overrides)
+            for loss in (losses if change.name == "default-head" else [])
+        ]
+        for each in (change, *together):
+            try:
+                beginning.check_recipe(load(each.overrides), order.name)
+            except MaskgateError as error:
+                say(f"not changed, {each.name}: {error}")
+                continue
+            found.append(each)
+            break
+    return found
+
+
+def plan(
+    load: Callable[[Sequence[str]], Recipe],
+    changes: Sequence[Change],
+    seeds: int,
+    folder: Path,
+    order: Order,
+) -> Study:
+    """The study of these changes; `load` gives the recipe with further overrides.
+
+    Raises MaskgateError that tells all that is wrong with the changes, the data and the folder,
+    before anything is trained.
+    """
+    reference = load([])
+    if reference.folds.kind == "all":
+        raise MaskgateError(
+            f"{order.name}: folds.kind=all validates nobody, so that nothing can be compared; set"
+            " folds.kind to kfold or holdout"
+        )
+    made = _validated(load, reference, changes)
+    ready, faults = [], []
+    first: Prepared | None = None
+    for name, recipe in made.items():
+        say(f"checking {name}")
+        try:
+            beginning.check_recipe(recipe, order.name)
+            recipe = beginning.with_detector(recipe, order, order.name)
+            same = first is not None and _sees(recipe) == _sees(ready[0][1])
+            prepared = first if same and first is not None else prepare(recipe, order)
+            beginning.check_data(recipe, prepared, 1)
+            if first is not None:
+                _check_alike(first, prepared)
+        except MaskgateError as error:
+            if first is None:  # what is wrong with the reference is wrong with all
+                raise
+            faults.append(f"change {name}: {error}")
+            continue
+        first = first or prepared
+        ready.append((name, recipe, prepared.digest))
+    fits = []
+    for number in range(seeds):
+        for name, recipe, digest in ready:
+            seed = reference.seed + number
+            out = folder / f"{name}-{seed}"
+            own = recipe.model_copy(update={"seed": seed})
+            found = Run(out)
+            wanted = own.digest(digest, *start.contents(own.model))
+            if found.status_file.exists() and found.status()["digest"] != wanted:
+                faults.append(
+                    f"{out} holds a run with another recipe or other data; give another --out, or"
+                    " remove that folder"
+                )
+            fits.append(Fit(own, replace(order, name=name, out=out), f"{name}, seed {seed}"))
+    _refuse(faults)
+    assert first is not None
+    plain = reference.model_dump(mode="json")
+    differs = [
+        ", ".join(differences(plain, each.model_dump(mode="json"))) for each in made.values()
+    ]
+    return Study(tuple(changes), tuple(differs[1:]), tuple(fits), len(first.folds))
+
+
+def train(study: Study, on: str | None = None) -> None:
+    """Train what is not finished, here or `on` a cluster (`tasks.each`)."""
+    left = study.left
+    done = len(study.fits) - len(left)
+    items = [
+        replace(fit, title=f"run {number} of {len(study.fits)}: {fit.title}")
+        for number, fit in enumerate(left, done + 1)
+    ]
+    for ended, (number, _) in enumerate(tasks.each(_train, items, on), 1):
+        say(f"{items[number].title}: ended, {len(left) - ended} to go. {remaining(study)}".strip())
+
+
+def _train(fit: Fit) -> Path:
+    say(fit.title)
+    return crossval.train(fit.recipe, fit.order).path
+
+
+def verdicts(study: Study) -> Comparisons:
+    """Every change against the reference, corrected for their number. Raises MaskgateError."""
+    return comparison.compare(study.paths())
+
+
+def remaining(study: Study) -> str:
+    """What the fits that are left will take, by those that are done; nothing before the first."""
+    took = sorted(second for fit in study.fits for second in fit.run.seconds())
+    left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
+    if not took or not left:
+        return ""
+    low, high = took[0] / 60, took[-1] / 60
+    return (
+        f"A fit took {low:.1f} to {high:.1f} minutes, {left} are left: {left * low:.0f} to"
+        f" {left * high:.0f} minutes one after the other."
+    )
+
+
+# ------------------------------------------------------------------------------ validation
+
+
+def _validated(
+    load: Callable[[Sequence[str]], Recipe], reference: Recipe, changes: Sequence[Change]
+) -> dict[str, Recipe]:
+    """The reference's recipe and that of every change by name. Raises MaskgateError of all
+    faults."""
+    if not changes:
+        raise MaskgateError(
+            "no change to make: the recipe differs from the defaults in nothing that can be put"
+            " back; give --change key.sub=value, or --changes FILE"
+        )
+    made, faults = {REFERENCE: reference}, []
+    for change in changes:
+        try:
+            recipe = load(change.overrides)
+        except MaskgateError as error:
+            faults.append(f"change {change.name}: {error}")
+            continue
+        twin = next((name for name, other in made.items() if other == recipe), None)
+        if change.name in made:
+            faults.append(f"two changes are called {change.name}; give each its own name")
+        elif not re.fullmatch(r"[\w.=+][\w.=+-]*", change.name):
+            faults.append(
+                f"change {change.name!r}: is the name of folders; use letters, digits and . = + - _"
+            )
+        elif twin == REFERENCE:
+            faults.append(f"change {change.name}: changes nothing of the recipe; leave it out")
+        elif twin is not None:
+            faults.append(f"changes {twin} and {change.name} are alike; leave out one")
+        elif told := _moves_the_truth(reference, recipe):
+            faults.append(f"change {change.name}: {told}")
+        else:
+            made[change.name] = recipe
+    _refuse(faults)
+    return made
+
+
+def _moves_the_truth(reference: Recipe, recipe: Recipe) -> str:
+    """Why the two would not be judged alike; nothing where they are."""
+    ours, theirs = reference.labels, recipe.labels
+    if recipe.folds != reference.folds:
+        return "changes folds, and with them the people validated; set it for all after DATA"
+    if recipe.seed != reference.seed:
+        return "changes the seed, which is no change of the recipe; see --seeds"
+    if ours.truth != theirs.truth or (ours.truth and ours.corrections != theirs.corrections):
+        return "changes the truth that scores are taken against; set it for all after DATA"
+    return ""
+
+
+def _check_alike(first: Prepared, other: Prepared) -> None:
+    """Raise MaskgateError where people would be in other folds or have another truth."""
+    columns = ["photo", "person", "mask", "gender", "age_band"]
+    alike = first.labels.truth == other.labels.truth and first.fold.shape == other.fold.shape
+    if (
+        not alike
+        or (first.fold != other.fold).any()
+        or not (first.photos.table[columns].equals(other.photos.table[columns]))
+    ):
+        raise MaskgateError("changes the people validated or their truth; it cannot be compared")
+
+
+def _sees(recipe: Recipe) -> tuple[object, ...]:
+    """All of a recipe that `prepare` looks at."""
+    return recipe.data, recipe.labels, recipe.photo, recipe.folds
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise MaskgateError("; ".join(faults))

@@ -1,0 +1,174 @@
+"""An ablation: what it changes, what it refuses, that it goes on, and what it finds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from maskgate import recipe, tasks
+from maskgate.errors import MaskgateError
+from maskgate.experiments.compare import compare
+from maskgate.interruption import Interrupted
+from maskgate.recipe import Recipe
+from maskgate.reports import compare as compare_page
+from maskgate.studies import ablate, changes
+from maskgate.training import crossval
+
+Call = Callable[..., tuple[int, str, str]]
+QUICK = ("training.epochs=1", "folds.kind=holdout")
+
+
+def test_every_change_of_a_recipe_can_be_undone_alone() -> None:
+    for path in sorted(recipe.shipped().glob("*.yaml")):
+        own = recipe.load(path)
+        found = changes.leave_one_out(own)
+        assert len({change.name for change in found}) == len(found)
+        for change in found:
+            changed = recipe.load(path, list(change.overrides))
+            assert changed != own, (path.name, change)
+            assert not ablate._moves_the_truth(own, changed), (path.name, change)
+
+
+def test_what_is_put_back() -> None:
+    own = recipe.load(recipe.find("from-faces"))
+    told = {change.name: change.overrides for change in changes.leave_one_out(own)}
+    assert told["without-average"] == ("training.average=",)
+    assert told["without-worn_per_person"] == ("sampling.worn_per_person=",)
+    assert "without-face" in told
+    assert "without-start" in told
+    assert not [name for name in told if "epochs" in name and name != "without-warmup_epochs"]
+    assert not [name for name in told if name.endswith(("-folds", "-kind", "-count", "-lr"))]
+    two = Recipe.model_validate(
+        {"augment": [{"name": "horizontal_flip"}, {"name": "random_erasing"}]}
+    )
+    assert changes.leave_one_out(two) == [
+        changes.Change("without-horizontal_flip", ('augment=[{"name": "random_erasing"}]',)),
+        changes.Change("without-random_erasing", ('augment=[{"name": "horizontal_flip"}]',)),
+    ]
+    assert changes.leave_one_out(Recipe()) == []
+
+
+def test_a_file_of_changes(tmp_path: Path) -> None:
+    path = tmp_path / "changes.yaml"
+    path.write_text("slow: {optimizer.name: sgd, optimizer.lr: 1e-2}\nplain: {training.average: }\n")
+    assert changes.read(path) == [
+        changes.Change("slow", ('optimizer.name="sgd"', "optimizer.lr=0.01")),
+        changes.Change("plain", ("training.average=",)),
+    ]
+    path.write_text("- loss: focal\n- model.dropout=0.5\n")
+    assert [change.name for change in changes.read(path)] == ["loss=focal", "model.dropout=0.5"]
+    for content in ("", "3", "a: 4", "a: {}", "- 5"):
+        path.write_text(content)
+        with pytest.raises(MaskgateError, match=r"holds no changes|is no change"):
+            changes.read(path)
+
+
+def test_all_faults_are_told_before_anything_is_trained(
+    call: Call, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "changes.yaml"
+    path.write_text(
+        "same: {model.dropout: 0.0}\nflip: {augment: []}\nagain: {augment: []}\n"
+        "split: {folds.count: 3}\nluck: {seed: 9}\nodd: {loss: nonsense}\n"
+        "typo: {model.dropuot: 1}\ntruth: {labels.corrections: competition, labels.truth: sure}\n"
+        "a/b: {model.dropout: 0.3}\n"
+    )
+    out = tmp_path / "study"
+    code, _, err = call("ablate", tiny, people, "--changes", path, "--out", out)
+    assert code == 2
+    line = err.splitlines()[-1]
+    for told in (
+        "change same: changes nothing",
+        "changes flip and again are alike",
+        "change split: changes folds",
+        "change luck: changes the seed",
+        "change typo: ",
+        "change truth: changes the truth",
+        "change 'a/b': is the name of folders",
+    ):
+        assert told in line, told
+    code, _, err = call("ablate", tiny, people, "--change", "loss=nonsense", "--out", out)
+    assert code == 2
+    assert "change loss=nonsense: " in err
+    code, _, err = call("ablate", tiny, people, "folds.kind=all", "--change", "loss=focal")
+    assert "validates nobody" in err
+    assert not out.exists()
+
+
+def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
+    call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words: list[Any] = ["ablate", tiny, people, *QUICK, "--seeds", 2, "--out", "study"]
+    words += ["--change", "augment=[]", "--change", "model.dropout=0.9"]
+    code, out, _ = call(*words, "--list")
+    assert code == 0
+    assert "model.dropout=0.9: model.dropout=0.9" in out
+    assert "6 runs, 6 to train." in out
+    assert not Path("study").exists()
+
+    trained: list[Path] = []
+    train = crossval.train
+
+    def dying(own: Recipe, order: Any) -> Any:
+        if len(trained) == 2:
+            raise Interrupted
+        trained.append(order.out)
+        return train(own, order)
+
+    with monkeypatch.context() as only_here:
+        only_here.setattr(crossval, "train", dying)
+        code, _, err = call(*words)
+    assert code == 2
+    assert "run 3 of 6: model.dropout=0.9, seed 7" in err
+    assert "repeat the command" in err.splitlines()[-1]
+    assert [path.name for path in trained] == ["reference-7", "augment-7"]
+    code, out, _ = call(*words, "--list")
+    assert "6 runs, 4 to train. A fit took" in out
+    first = Path("study/reference-7/run.json").stat().st_mtime_ns
+
+    code, out, err = call(*words)
+    assert code == 0, err
+    assert "run 1 of 6" not in err
+    assert "run 6 of 6: model.dropout=0.9, seed 8" in err
+    assert Path("study/reference-7/run.json").stat().st_mtime_ns == first
+    assert out.splitlines()[-1] == "study/ablate.html"
+    assert "Of these recipes, " in out
+    assert "minutes." in out
+    told = pd.read_csv("study/ablate.csv")
+    folders = [f"study/{name}-{seed}" for name in ("reference", "augment", "model.dropout=0.9")
+               for seed in (7, 8)]  # fmt: skip
+    wanted = compare_page.as_table(compare([Path(folder) for folder in folders]))
+    keys = ["side", "measure"]
+    pd.testing.assert_frame_equal(
+        told[wanted.columns].sort_values(keys, ignore_index=True).fillna(""),
+        wanted.sort_values(keys, ignore_index=True).fillna(""),
+        check_dtype=False,
+    )
+    effects = told.loc[told["measure"] == "score", "difference"].tolist()
+    assert effects == sorted(effects, reverse=True)
+    assert (told["minutes_low"] <= told["minutes"]).all()
+    page = Path("study/ablate.html").read_text()
+    assert "corrected for 2 comparisons" in page
+    code, out, _ = call("runs", "study")
+    assert out.count("reference-") == 2
+    code, _, err = call(*words, "model.hidden=8")
+    assert code == 2
+    assert "study/reference-7 holds a run with another recipe" in err
+
+
+def test_where_to_train_is_passed_on(
+    call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def each(work: object, items: object, on: str | None = None) -> Any:
+        asked.append(on)
+        raise MaskgateError("no cluster")
+
+    monkeypatch.setattr(tasks, "each", each)
+    words = [tiny, people, *QUICK, "--seeds", 1, "--out", tmp_path / "s", "--on", "ray"]
+    assert call("ablate", *words)[0] == 2
+    assert asked == ["ray"]
