@@ -52,7 +52,9 @@ def test_what_is_put_back() -> None:
 
 def test_a_file_of_changes(tmp_path: Path) -> None:
     path = tmp_path / "changes.yaml"
-    path.write_text("slow: {optimizer.name: sgd, optimizer.lr: 1e-2}\nplain: {training.average: }\n")
+    path.write_text(
+        "slow: {optimizer.name: sgd, optimizer.lr: 1e-2}\nplain: {training.average: }\n"
+    )
     assert changes.read(path) == [
         changes.Change("slow", ('optimizer.name="sgd"', "optimizer.lr=0.01")),
         changes.Change("plain", ("training.average=",)),
