@@ -38,6 +38,7 @@ PLACEHOLDERS = {
 ABBREVIATED = {
     "-m maskgate train …": "-m maskgate train baseline PEOPLE",
     " RUN": " runs/baseline-…",
+    "--trials 30": "--trials 2",
 }
 
 QUICK = ["training.epochs=1", "schedule.warmup_epochs=0", "photo.height=32", "photo.width=24",

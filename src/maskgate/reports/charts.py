@@ -23,7 +23,7 @@ def lines(
         return ""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     left, right = min(xs), max(max(xs), min(xs) + 1e-9)
-    ticks = _ticks(min(0.0, *ys), max(1e-9, *ys))
+    ticks = round_values(min(0.0, *ys), max(1e-9, *ys))
     low, high = ticks[0], ticks[-1]
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -54,10 +54,10 @@ def lines(
                 across, up = at(x, y)
                 ring = f'cx="{across:.1f}" cy="{up:.1f}" r="5" stroke="{colour}"'
                 parts.append(f'<circle class="ring" {ring}/>')
-    return _figure(parts, list(series), x_label, y_label)
+    return figure(parts, list(series), x_label, y_label)
 
 
-def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+def round_values(low: float, high: float, about: int = 5) -> list[float]:
     """About so many round values that span low…high."""
     step = _step((high - low) / about)
     first, last = math.floor(low / step), math.ceil(high / step - 1e-9)
@@ -110,7 +110,7 @@ def columns(
     """
     names = list(series)
     up, down = series[names[0]], series[names[1]] if len(names) > 1 else []
-    ticks = _ticks(-float(max(down, default=0)), float(max(1, *up)), about=7)
+    ticks = round_values(-float(max(down, default=0)), float(max(1, *up)), about=7)
     low, high = ticks[0], ticks[-1]
     left, right = edges[0], edges[-1]
 
@@ -143,7 +143,7 @@ def columns(
             parts.append(
                 f'<text x="{across(x):.1f}" y="{_HEIGHT - 16}" text-anchor="middle">{x:g}</text>'
             )
-    return _figure(parts, names, x_label, y_label)
+    return figure(parts, names, x_label, y_label)
 
 
 def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title: str) -> str:
@@ -152,7 +152,7 @@ def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title:
     Green lies above zero with its whole interval, red below it, grey holds zero.
     """
     ends = [end for _, _, low, high in rows for end in (low, high)]
-    ticks = _ticks(min(-1e-4, *ends), max(1e-4, *ends), about=4)
+    ticks = round_values(min(-1e-4, *ends), max(1e-4, *ends), about=4)
     foot = _TOP + _ROW * len(rows)
     left, right = _RIGHT, _WIDTH - _RIGHT
 
@@ -178,22 +178,23 @@ def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title:
             f' stroke-width="3"><title>{escape(name)}: {value:+.4f} [{low:+.4f}, {high:+.4f}]'
             f'</title></path><circle cx="{across(value):.1f}" cy="{y}" r="5" fill="{colour}"/>'
         )
-    return _figure(parts, (), x_label, title, foot + _BOTTOM)
+    return figure(parts, (), x_label, title, foot + _BOTTOM)
 
 
-def _figure(
+def figure(
     parts: Sequence[str],
     names: Sequence[str],
     x_label: str,
     title: str,
     height: int = _HEIGHT,
+    colours: Sequence[str] = COLOURS,
 ) -> str:
     """The chart's drawing in its frame, with its title, axis label and legend."""
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     label = f'<text x="{middle}" y="{height - 2}" text-anchor="middle">{escape(x_label)}</text>'
     legend = " ".join(
         f'<span class="key"><i style="background:{colour}"></i>{escape(name)}</span>'
-        for name, colour in zip(names, cycle(COLOURS), strict=False)
+        for name, colour in zip(names, cycle(colours), strict=False)
     )
     return (
         f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {height}"'

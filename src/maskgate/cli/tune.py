@@ -1,0 +1,82 @@
+"""The command that searches: tune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, Changes, DataOrChange, SkipFaulty, Workers, app
+from maskgate.cli.training import _data_and_overrides
+
+
+@app.command()
+def tune(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    ],
+    data: DataOrChange = None,
+    overrides: Changes = None,
+    space: Annotated[
+        str, typer.Option(help="What to search: a file, or the name of a shipped one.")
+    ] = "finetune",
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials in all, of all processes together.")
+    ] = 30,
+    out: Annotated[
+        Path | None, typer.Option(help="Study folder.", show_default="tune/<recipe>-<hash>")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MASKGATE_STORAGE",
+            help="URL of a database that several machines share: postgresql://…, mysql://…",
+            show_default="a file in the study folder",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the values that are tried.")] = 7,
+    prune_after: Annotated[
+        int, typer.Option(min=1, help="Complete trials before others are pruned.")
+    ] = 5,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", metavar="CLUSTER", help="Work on a Ray cluster: ray, or its HOST:PORT."
+        ),
+    ] = None,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+    workers: Workers = 0,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
+    ] = 60.0,
+) -> None:
+    """Search a recipe's values; the same command, as often as you like, goes on with it."""
+    from maskgate import recipe as recipes
+    from maskgate.studies import space as spaces
+    from maskgate.studies import tune as tuning
+    from maskgate.studies.study import Search
+    from maskgate.training.prepare import Order
+
+    folder, changes = _data_and_overrides(data, overrides or [])
+    path = recipes.find(recipe)
+    order = Order(
+        name=path.stem,
+        data=folder,
+        out=out,
+        cache=cache,
+        skip_faulty=skip_faulty,
+        workers=workers,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    wanted = Search(
+        recipe=recipe,
+        path=path,
+        changes=changes,
+        order=order,
+        trials=trials,
+        seed=seed,
+        prune_after=prune_after,
+        storage=storage or None,
+    )
+    search = tuning.plan(wanted, spaces.find(space))
+    typer.echo(tuning.told(tuning.tune(search, on), search.folder))

@@ -1,0 +1,195 @@
+"""One trial of a search: a run with values of its own, and what is left of it in the study."""
+
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from maskgate import files
+from maskgate.errors import MaskgateError
+from maskgate.progress import say
+from maskgate.recipe import Recipe
+from maskgate.runs import Run
+from maskgate.studies.study import Search
+from maskgate.training import checkpoint, crossval
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial, Trial
+
+    from maskgate.studies.claims import Claims
+
+Row = dict[str, Any]
+
+
+class _LostError(Exception):
+    """The trial is another process's by now: this one was not heard of for too long."""
+
+
+def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims") -> None:
+    """Train a trial, from its checkpoint where it was cut off, and tell the study how it ended.
+
+    Raises MaskgateError where the fault is not the trial's: a full disk, a folder in use.
+    """
+    from optuna.exceptions import TrialPruned
+    from optuna.trial import TrialState
+
+    number, values = trial.number, search.space.suggest(trial)
+    changes = overrides(values)
+    say(f"trial {number + 1} of {search.trials}: {', '.join(changes)}")
+    twin = _twin(study, number, values, search)
+    if twin is not None:
+        _repeat(study, trial, twin)
+        return
+    folder = search.trial_folder(number)
+    order = replace(
+        search.order,
+        out=folder,
+        command=command(search, values, folder),
+    )
+    try:
+        recipe = search.load(changes)
+        watch = _watch(study, trial, search, claims, recipe)
+        _replay(folder, watch)
+        results = crossval.train(recipe, replace(order, after_epoch=watch)).metrics()
+    except _LostError:
+        say(f"trial {number + 1}: taken over by another process; going on with the next")
+        return
+    except TrialPruned as pruned:
+        trial.set_user_attr("reason", str(pruned))
+        say(f"trial {number + 1}: pruned, {pruned}")
+        _tell(study, number, claims, state=TrialState.PRUNED)
+    except MaskgateError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        trial.set_user_attr("reason", str(error))
+        say(f"trial {number + 1}: failed: {error}")
+        _tell(study, number, claims, state=TrialState.FAIL)
+    else:
+        for name in ("score", "score_of", "people"):
+            trial.set_user_attr(name, results[name])
+        trial.set_user_attr("seconds", Run(folder).status()["seconds"])
+        _tell(study, number, claims, values=results["score"]["value"])
+    tidy(study, search, number)
+
+
+def overrides(values: dict[str, str]) -> list[str]:
+    """The values of a trial as changes of its recipe."""
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def command(search: Search, values: dict[str, str], out: Path | None = None) -> str:
+    """The command that trains a recipe with these values."""
+    words = ["maskgate", "train", search.recipe, str(search.order.data)]
+    words += [*search.changes, *overrides(values)]
+    return shlex.join([*words, *(["--out", str(out)] if out is not None else [])])
+
+
+def _tell(study: "optuna.Study", number: int, claims: "Claims", **outcome: Any) -> None:
+    if claims.holds(number):
+        study.tell(number, skip_if_finished=True, **outcome)
+
+
+# ------------------------------------------------------------------------------- pruning
+
+
+def _watch(
+    study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims", recipe: Recipe
+) -> Callable[[Row], None]:
+    """What is told each epoch: it reports the first fold's scores, and ends what does badly."""
+    from optuna.exceptions import TrialPruned
+
+    def after_epoch(row: Row) -> None:
+        if not claims.holds(trial.number):
+            raise _LostError
+        if row["fold"] != search.folds[0]:
+            return
+        told = study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        if row["epoch"] not in told:
+            trial.report(row["valid_score"], row["epoch"])
+        is_over = len(search.folds) == 1 and row["epoch"] == recipe.training.epochs
+        if not is_over and trial.should_prune():
+            best = max([*told.values(), row["valid_score"]])
+            raise TrialPruned(
+                f"the best score of the first fold was {best:.4f} by epoch {row['epoch']}, under"
+                " the median of the complete trials"
+            )
+
+    return after_epoch
+
+
+def _replay(folder: Path, after_epoch: Callable[[Row], None]) -> None:
+    """Tell of the epochs that are behind a trial that was cut off: it may have been just before
+    they were told."""
+    found = sorted(folder.glob("fold-*/checkpoint.pt"))
+    for row in _rows(found[0]) if found else []:
+        after_epoch(row)
+
+
+def _rows(path: Path) -> list[Row]:
+    """The history in a checkpoint."""
+    state = checkpoint.load(path)
+    return list(state["position"]["history"]) if state is not None else []
+
+
+# ------------------------------------------------------------------------------- repeats
+
+
+def _twin(
+    study: "optuna.Study", number: int, values: dict[str, str], search: Search
+) -> "FrozenTrial | None":
+    """The first trial with the same values, if it has ended: training it again tells nothing."""
+    for other in study.get_trials(deepcopy=False)[:number]:
+        same = other.state.is_finished() and search.space.of(other) == values
+        if same and "repeats" not in other.user_attrs:
+            return other
+    return None
+
+
+def _repeat(study: "optuna.Study", trial: "Trial", twin: "FrozenTrial") -> None:
+    """End a trial as its twin ended."""
+    from optuna.trial import TrialState
+
+    for key, told in twin.user_attrs.items():
+        trial.set_user_attr(key, told)
+    trial.set_user_attr("repeats", twin.number)
+    say(f"trial {trial.number + 1}: the values of trial {twin.number + 1} again, not trained twice")
+    if twin.state == TrialState.COMPLETE:
+        study.tell(trial.number, twin.value)
+    else:
+        study.tell(trial.number, state=twin.state)
+
+
+# ---------------------------------------------------------------------------------- files
+
+
+def tidy(study: "optuna.Study", search: Search, number: int) -> None:
+    """Leave of a pruned or failed trial its recipe and its history: it is no run any more."""
+    from optuna.trial import TrialState
+
+    run = Run(search.trial_folder(number))
+    state = study.get_trials(deepcopy=False)[number].state
+    if state not in (TrialState.PRUNED, TrialState.FAIL) or not run.path.is_dir():
+        return
+    run.status_file.unlink(missing_ok=True)
+    folds = sorted(run.path.glob("fold-*"))
+    rows = [row for fold in folds for row in _history(fold)]
+    if rows:
+        history = pd.DataFrame(rows)
+        files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
+    for path in run.path.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path not in (run.recipe_file, run.history_file):
+            path.unlink(missing_ok=True)
+
+
+def _history(fold: Path) -> list[Any]:
+    """A fold's history, of its end or of its checkpoint."""
+    if (fold / "history.csv").exists():
+        return pd.read_csv(fold / "history.csv").to_dict("records")
+    return _rows(fold / "checkpoint.pt")

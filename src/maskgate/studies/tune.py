@@ -1,0 +1,184 @@
+"""A search of a recipe's values: trial after trial, by any number of processes, until all are done.
+
+Each trial is a run of its own, on the same folds and with the same seed. A process takes a trial
+that was cut off, or else a new one, until there is none; then it waits for the others', to take
+over from one that dies.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from maskgate import tasks
+from maskgate.errors import MaskgateError, listed
+from maskgate.model import heads
+from maskgate.progress import say
+from maskgate.reports import tune as page
+from maskgate.studies import outcome, space, trial
+from maskgate.studies.study import (
+    Search,
+    address,
+    check,
+    next_trial,
+    open_study,
+    prepared,
+    pruner,
+    unanswered,
+)
+
+if TYPE_CHECKING:
+    import optuna
+
+    from maskgate.studies.claims import Claims
+
+_POLL: Final = 1.0  # seconds between looks at what others do
+_REMIND: Final = 60.0  # seconds between words about it
+
+
+def plan(search: Search, space_file: Path) -> Search:
+    """The search with its space, folds, name and folder, once all of it is checked.
+
+    Raises MaskgateError: for a missing extra, for what cannot be tried, for faults of the data.
+    """
+    _check_extra()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise MaskgateError(
+            "a trial is trained by one process: instead of torchrun, start this command several"
+            " times with one --storage"
+        )
+    recipe = search.load([])
+    found = space.load(space_file, recipe)
+    for key in (change.partition("=")[0] for change in search.changes):
+        if any(space.overlap(key, each.key) for each in found.parameters):
+            raise MaskgateError(
+                f"{key}: is set on the command line and searched in {space_file}; remove it from"
+                " one of them"
+            )
+    knows = heads.knows(recipe.model.head)
+    check(recipe, knows, search.order.name)
+    space.check(
+        found, space_file, search.load, lambda changed: check(changed, knows, search.order.name)
+    )
+    return prepared(replace(search, space=found))
+
+
+def _check_extra() -> None:
+    try:
+        import optuna  # noqa: F401
+        import sqlalchemy  # noqa: F401
+    except ImportError as error:
+        raise MaskgateError(
+            f"a search needs {error.name}, which is not installed; pip install 'maskgate[search]'"
+        ) from error
+
+
+def tune(search: Search, on: str | None = None) -> page.Search:
+    """Run all trials of a planned search, together with whoever else does; what it has found.
+
+    `on` is a Ray cluster to run them on, as for `tasks.each`. Raises MaskgateError where every
+    trial failed, or where the database or the disk fails.
+    """
+    if on is not None:
+        _on_cluster(search, on)
+    with _joined(search) as (study, claims):
+        _work(study, search, claims)
+        result = outcome.found(study, search, whole=True)
+    page.write(result, search.folder)
+    failed = result.of("failed")
+    if failed and result.best is None:
+        raise MaskgateError(f"all {len(failed)} trials failed; the first: {failed[0].reason}")
+    return result
+
+
+@contextmanager
+def _joined(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
+    """The study and this process's claims in it. Raises MaskgateError where its database fails."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from maskgate.studies.claims import Claims
+
+    study, engine = open_study(search)
+    study.pruner = pruner(search.prune_after, search.load([]).training.epochs)
+    try:
+        with Claims(engine, search.name, search.folder) as claims:
+            yield study, claims
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise unanswered(search, error) from error
+    finally:
+        engine.dispose()
+
+
+def _on_cluster(search: Search, on: str) -> None:
+    """A task for each trial; what is left when a node is lost, this process trains afterwards."""
+    if address(search).get_backend_name() == "sqlite":
+        raise MaskgateError(
+            "--on needs a database that all nodes reach, and SQLite is a file of one machine; give"
+            " --storage postgresql://…"
+        )
+    with _joined(search):  # makes the tables and the folder once
+        pass
+    each = tasks.each(partial(_one, search), range(search.trials), on)
+    for done, _ in enumerate(each, 1):
+        say(f"{done} of {search.trials} tasks have ended")
+
+
+def _one(search: Search, _: int) -> None:
+    """Run the next trial, on whatever node; none where all have been begun."""
+    with _joined(search) as (study, claims):
+        while True:
+            following = next_trial(study, search, claims)
+            if following is not None:
+                try:
+                    trial.run(study, following, search, claims)
+                finally:
+                    claims.free(following.number)
+                return
+            if len(study.get_trials(deepcopy=False)) >= search.trials:
+                return
+            time.sleep(_POLL)
+
+
+def _work(study: "optuna.Study", search: Search, claims: "Claims") -> None:
+    """Trial after trial, until as many as wanted have ended, here or elsewhere."""
+    _tidy_up(study, search, claims)
+    reminded = time.monotonic()
+    while True:
+        following = next_trial(study, search, claims)
+        if following is not None:
+            try:
+                trial.run(study, following, search, claims)
+            finally:
+                claims.free(following.number)
+            page.write(outcome.found(study, search), search.folder)
+            continue
+        told = study.get_trials(deepcopy=False)
+        running = [str(each.number + 1) for each in told if not each.state.is_finished()]
+        if len(told) >= search.trials and not running:
+            return
+        if time.monotonic() - reminded > _REMIND:
+            reminded = time.monotonic()
+            say(f"waiting for other processes, which train trials {listed(running)}")
+        time.sleep(_POLL)
+
+
+def _tidy_up(study: "optuna.Study", search: Search, claims: "Claims") -> None:
+    """What a process left undone that was killed between the end of a trial and its tidying."""
+    for each in study.get_trials(deepcopy=False):
+        if each.state.is_finished() and claims.take(each.number):
+            trial.tidy(study, search, each.number)
+            claims.free(each.number)
+
+
+def told(result: page.Search, folder: Path) -> str:
+    """How a search ended: the best, what its score is worth, its command, the failed."""
+    lines = page.sentences(result)
+    lines += [f"trial {each.number} failed: {each.reason}" for each in result.of("failed")]
+    if result.command:
+        lines.append(f"to train the best again:\n  {result.command}")
+    return "\n".join([*lines, str(folder / "tune.html")])
