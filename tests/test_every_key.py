@@ -131,6 +131,13 @@ TESTED_ELSEWHERE = {
     "model.weights": "model/test_network.py",
     "model.init": "training/test_crossval.py",
     "training.epochs_from": "training/test_start.py",
+    "pseudo.photos": "training/test_pseudo.py",
+    "pseudo.run": "training/test_pseudo.py",
+    "pseudo.thresholds.mask": "training/test_pseudo.py",
+    "pseudo.thresholds.gender": "training/test_pseudo.py",
+    "pseudo.thresholds.age_band": "training/test_pseudo.py",
+    "pseudo.cap": "training/test_pseudo.py",
+    "pseudo.weight": "training/test_pseudo.py",
 }
 
 

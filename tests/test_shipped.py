@@ -17,6 +17,7 @@ MORE = {
     "more-data": ["data.0.path=more/train"],
     "s1-retinaface": ["photo.face.detector=mtcnn"],
     "from-faces": ["model.init=null"],
+    "s1-pseudo": ["pseudo=null"],
 }
 
 

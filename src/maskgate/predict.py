@@ -195,6 +195,16 @@ def load(
         weights = [member.weight for member in run.system().members]
         members = [load(member.path, cache, tta) for member in run.members()]
         return Ensemble(list(zip(members, weights, strict=True)), run.system().combine)
+    return of_folds(run, run.folds, cache, tta)
+
+
+def of_folds(
+    run: runs.Run,
+    folds: Sequence[int],
+    cache: Path | None = None,
+    tta: Sequence[Named] | None = None,
+) -> Predictor:
+    """The average of these folds of a single model's run; see `load`. Raises MaskgateError."""
     recipe = run.recipe()
     wanted = recipe.tta if tta is None else tta
     try:
@@ -202,7 +212,7 @@ def load(
         variants.create(wanted, seen.geometry)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
-    networks = [restore(run, fold) for fold in run.folds]
+    networks = [restore(run, fold) for fold in folds]
     return Predictor(networks, seen, wanted)
 
 

@@ -18,6 +18,7 @@ from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Sure = Annotated[float, Field(gt=0, le=1)]
 Tier = Literal["sure", "likely", "doubtful"]
 
 
@@ -79,6 +80,34 @@ class DataSet(Section):
     """Photos to train on beside those of the command line; nobody is validated on them."""
 
     path: str = Field(description="a folder of people or a CSV, as for `maskgate train`")
+    weight: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="how often a photo is drawn, compared with one of the command line's"
+    )
+
+
+class Thresholds(Section):
+    """How probable an attribute must be to be taken for a label; one below stays unknown."""
+
+    mask: Sure = Field(0.95, description="of the mask")
+    gender: Sure = Field(0.95, description="of the gender")
+    age_band: Sure = Field(0.9, description="of the age band")
+
+
+class Pseudo(Section):
+    """Photos without labels to train on beside the others, as labelled by a run: each fold's by a
+    model that has never seen the people whom that fold validates. Nobody is validated on them."""
+
+    photos: str = Field(description="a folder of photos, or one with the test photos' `info.csv`")
+    run: str = Field(
+        description="the finished run that labels them; refused where it was trained on people to"
+        " be validated"
+    )
+    thresholds: Thresholds = Thresholds()
+    cap: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="most photos of a class, the surest ones; those that lack the same attributes"
+        " and agree in the others are a class of their own",
+    )
     weight: Annotated[float, Field(gt=0)] = Field(
         1.0, description="how often a photo is drawn, compared with one of the command line's"
     )
@@ -259,6 +288,9 @@ class Recipe(Section):
 
     seed: int = Field(7, description="seed of weights, order and augmentation")
     data: tuple[DataSet, ...] = Field((), description="further photos to train on")
+    pseudo: Pseudo | None = Field(
+        None, description="photos without labels to train on, as another run labels them"
+    )
     labels: Labels = Labels()
     photo: Photo = Photo()
     folds: Folds = Folds()

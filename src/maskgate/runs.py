@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from maskgate import files, labels, recipe, system
+from maskgate.data.pseudo_labels import TRAINED
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Recipe
 from maskgate.system import System
@@ -94,8 +95,13 @@ class Run:
         return self.fold(fold) / "model.safetensors"
 
     def inherited_file(self, fold: int) -> Path:
-        """Contents of the photos that the run it was initialised from had seen, a line each."""
+        """Contents of the photos seen by the runs it was started from or labelled by, a line
+        each."""
         return self.fold(fold) / "inherited.txt"
+
+    def pseudo_file(self, fold: int) -> Path:
+        """There where the fold was trained on pseudo labels."""
+        return self.fold(fold) / "pseudo.parquet"
 
     def seen(self, fold: int) -> set[str]:
         """Contents of all photos the fold's weights were ever trained on, by way of others too."""
@@ -107,6 +113,9 @@ class Run:
         if self.more_file.exists():
             more = self.more()
             own |= _contents(more[[fold not in kept_out for kept_out in more["not_in"]]])
+        if self.pseudo_file(fold).exists():
+            pseudo, _ = self.pseudo(fold)
+            own |= _contents(pseudo[pseudo["use"] == TRAINED])
         return own | set(inherited.read_text().split() if inherited.exists() else [])
 
     def seconds(self) -> list[float]:
@@ -153,6 +162,11 @@ class Run:
         """The photos of further data sets as they were trained on, with `data`, `weight`,
         `digest`, `cluster`, and `not_in`: the folds whose training they were kept out of."""
         return self._table(pd.read_parquet, self.more_file)
+
+    def pseudo(self, fold: int) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+        """The photos without labels, with what became of them in a fold (`use`), what they were
+        labelled as, and their probabilities (N, 18); see `data.pseudo_labels.choose`."""
+        return read_probabilities(self.pseudo_file(fold))
 
     def oof(self, path: Path | None = None) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
         """The photo table of the validated photos and their probabilities (N, 18), those in the

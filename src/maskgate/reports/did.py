@@ -4,6 +4,7 @@ from typing import Any
 
 from maskgate import labels, variants
 from maskgate.config import Named
+from maskgate.data.pseudo_labels import TRAINED, USES
 from maskgate.recipe import Recipe
 
 
@@ -19,6 +20,7 @@ def told(recipe: Recipe, status: dict[str, Any]) -> dict[str, Any] | None:
     lines = [
         ("Labels", _labels(recipe, status)),
         ("Data", _data(recipe, status)),
+        ("Pseudo labels", _pseudo(recipe, counted)),
         ("Photo", _photo(recipe)),
         ("Sampling", _sampling(recipe)),
         ("Augmentation", ", then ".join(map(_named, recipe.augment)) or "none"),
@@ -69,6 +71,24 @@ def _labels(recipe: Recipe, status: dict[str, Any]) -> str:
 def _data(recipe: Recipe, status: dict[str, Any]) -> str:
     sets = ", ".join(f"{each.path} (weight {each.weight:g})" for each in recipe.data)
     return f"{status['more']} photos of {sets}, never validated on" if sets else ""
+
+
+def _pseudo(recipe: Recipe, counted: dict[str, Any]) -> str:
+    wanted = recipe.pseudo
+    if wanted is None:
+        return ""
+    count, least = counted["pseudo"], wanted.thresholds
+    told = [
+        f"{name.replace('_', ' ')} of {count[name]:.0f} (from {getattr(least, name):g} on)"
+        for name in labels.ATTRIBUTES
+    ]
+    others = [f"{count[use]:.0f} {use}" for use in USES[1:] if count[use]]
+    limit = f", at most {wanted.cap} of a class" if wanted.cap is not None else ""
+    return (
+        f"{count[TRAINED]:.0f} photos of {wanted.photos} (weight {wanted.weight:g}{limit}), as"
+        f" {wanted.run} labels them, never validated on: {', '.join(told)}; left out:"
+        f" {', '.join(others) or 'none'} (means of the folds)"
+    )
 
 
 def _photo(recipe: Recipe) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from maskgate import labels, variants
+from maskgate import labels, runs, variants
 from maskgate.config import Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, view
@@ -19,7 +19,7 @@ from maskgate.model.network import Network
 from maskgate.progress import say
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.training import start
+from maskgate.training import pseudo, start
 from maskgate.training.fit import Fit, Task
 from maskgate.training.prepare import Order, Prepared
 
@@ -34,6 +34,8 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         losses.check_use(losses.create(recipe.loss, one_of_each(), model.head), model.head)
+        if recipe.pseudo is not None:
+            runs.open_model(recipe.pseudo.run)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
         optimizer = optim.create(recipe.optimizer, model)
@@ -72,7 +74,7 @@ def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
     for number in prepared.folds:
         count = len(prepared.split(number)[0])
         if count < 2 * processes:
-            ages = ", or shorten labels.leave_out_ages" if prepared.left_out.any() else ""
+            ages = ", or shorten labels.leave_out_ages" if prepared.left_out_for_age else ""
             raise MaskgateError(
                 f"{prepared.photos.root.resolve()}: fold {number} leaves {count} photos to train"
                 f" on; add photos, or lower folds.count or folds.fraction{ages}"
@@ -81,6 +83,7 @@ def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
     sampling.epoch_order(recipe.sampling, rows, prepared.taught, recipe.seed)
     for number in prepared.folds if recipe.model.init is not None else []:
         _network(number, recipe, prepared)
+    pseudo.check(recipe, prepared)
 
 
 def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:

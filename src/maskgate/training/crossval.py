@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
-from maskgate.training import beginning, folder, processes, start
+from maskgate.training import beginning, folder, processes, pseudo, start
 from maskgate.training.fit import Fitted
 from maskgate.training.prepare import Order, Prepared, prepare
 
@@ -38,7 +37,7 @@ def train(recipe: Recipe, order: Order) -> Run:
         recipe = beginning.with_detector(recipe, order, order.name)
         prepared = prepare(recipe, order)
         beginning.check_data(recipe, prepared, accelerator.num_processes)
-        digest = recipe.digest(prepared.digest, *start.contents(recipe.model))
+        digest = recipe.digest(prepared.digest, *start.contents(recipe))
         run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
         if processes.on_main(accelerator, lambda: folder.is_finished(run)):
             if accelerator.is_main_process:
@@ -105,13 +104,12 @@ def _fold(
             checkpoint.unlink(missing_ok=True)
         return
     run.fold(number).mkdir(exist_ok=True)
+    prepared = pseudo.of_fold(number, recipe, prepared, order, run, accelerator)
     fitted = beginning.fit(number, recipe, prepared, order, checkpoint, accelerator).run()
     _, validation = prepared.split(number)
     if accelerator.is_main_process:
-        if recipe.model.init is not None:
-            seen = start.seen(
-                Path(recipe.model.init), prepared.digests_of_people(validation), number
-            )
+        seen = start.inherited(recipe, prepared.digests_of_people(validation), number)
+        if seen:
             files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
         rows = prepared.photos.table.iloc[validation]
         _keep(run, number, recipe, fitted, rows)
@@ -178,29 +176,33 @@ def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
         f"out of memory: batches ran in {parts} parts instead of {recipe.training.accumulate}"
         for parts in reduced
     ]
+    warnings += pseudo.warnings(recipe, run, prepared.folds)
     run.tell(
         seconds=round(seconds, 1),
         photos_per_second=round(sum(part["photos"] for part in told) / max(seconds, 1e-9), 1),
         warnings=warnings,
-        did=_did(told, recipe, prepared),
+        did=_did(run, told, recipe, prepared),
     )
     run_report.write(run)
     run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _did(told: list[dict[str, Any]], recipe: Recipe, prepared: Prepared) -> dict[str, Any]:
+def _did(
+    run: Run, told: list[dict[str, Any]], recipe: Recipe, prepared: Prepared
+) -> dict[str, Any]:
     """What the training did of what the recipe asks for: see the report's section of that name.
 
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
     """
-    there = [
-        counts(prepared.taught.iloc[prepared.split(number)[0]])[CLASSES]
-        for number in prepared.folds
-    ]
+    there = []
+    for number in prepared.folds:
+        own = pseudo.as_trained(number, prepared, run)
+        there.append(counts(own.taught.iloc[own.split(number)[0]])[CLASSES])
     drawn = [np.array(part["drawn"]) / part["epochs"] for part in told]
     mixed = [part["mixed"] for part in told]
     model = network.create(recipe, start=False)
-    return {
+    labelled = {"pseudo": pseudo.summary(run, prepared.folds)} if prepared.unlabelled else {}
+    return labelled | {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "there": np.mean(there, axis=0).tolist(),
         "drawn": np.mean(drawn, axis=0).tolist(),

@@ -88,7 +88,7 @@ def _begin(
             if first is None:  # what is wrong with the data of all
                 raise
             raise MaskgateError(f"member {name}: {error}") from error
-        digests[name] = recipe.digest(prepared.digest, *start.contents(recipe.model))
+        digests[name] = recipe.digest(prepared.digest, *start.contents(recipe))
         first = first or prepared
     assert first is not None
     digest = system.digest(digests)

@@ -85,7 +85,8 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
             people=int(table["person"].nunique()),
             more=len(more),
             corrected=prepared.labels.changed,
-            left_out=int(prepared.left_out.sum()),
+            left_out=prepared.left_out_for_age,
+            unlabelled=prepared.unlabelled,
             largest_cluster=prepared.twins.largest,
             twins=sorted(pairs),
             warnings=prepared.warnings,
@@ -108,7 +109,8 @@ def _changes(prepared: Prepared, more: int) -> str:
     counts = {
         "photos of further data": more,
         "photos with corrected labels": prepared.labels.changed,
-        "photos left out for their age": int(prepared.left_out.sum()),
+        "photos left out for their age": prepared.left_out_for_age,
+        "photos without labels": prepared.unlabelled,
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
     return f"; in training {', '.join(told)}" if told else ""

@@ -20,7 +20,7 @@ from maskgate.progress import track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.reports import charts, pages
-from maskgate.training import beginning, processes
+from maskgate.training import beginning, processes, pseudo
 from maskgate.training.fit import Fit
 from maskgate.training.prepare import Order, prepare
 
@@ -117,6 +117,9 @@ def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
     beginning.check_recipe(recipe, order.name)
     prepared = prepare(recipe, order)
     beginning.check_data(recipe, prepared, accelerator.num_processes)
+    if recipe.pseudo is not None:
+        table, _ = pseudo.made(prepared.folds[0], recipe.pseudo, prepared, order)
+        prepared = pseudo.taught(prepared, table)
     nowhere = Path(f".{order.name}.no-checkpoint")
     return beginning.fit(prepared.folds[0], recipe, prepared, order, nowhere, accelerator)
 

@@ -21,6 +21,7 @@ from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.twins import twins_of, with_more
 from maskgate.recipe import DataSet, Recipe
+from maskgate.training import unlabelled
 
 SMOKE_PHOTOS = 64
 _SMOKE_PHOTOS_A_PERSON = 7
@@ -55,8 +56,9 @@ class Prepared:
 
     `photos` are those of the command line (P rows), labelled with the truth that scores are taken
     against; `cluster` and `fold` (P,) are of their people. `taught` is the table that training is
-    told (N rows): the same photos first, in the same order, then those of further data sets.
-    `store`, `twins` and `left_out` (N,) go by its rows.
+    told (N rows): the same photos first, in the same order, then those of further data sets, then
+    those without labels; of these only `pseudo` tells a fold what to train on. `store`,
+    `twins` and `left_out` (N,) go by its rows.
     """
 
     photos: Photos
@@ -65,10 +67,12 @@ class Prepared:
     twins: folds.Twins
     cluster: npt.NDArray[np.int64]
     fold: npt.NDArray[np.int64]
-    left_out: npt.NDArray[np.bool_]  # of training, for their age
+    left_out: npt.NDArray[np.bool_]  # of training, for their age or without labels
     labels: Told
     warnings: list[str]
     faces: pd.DataFrame | None = None  # of `photos`, a row each, where faces are cropped
+    unlabelled: int = 0  # photos without labels: the last rows of `taught`, left out by themselves
+    unlabelled_root: Path = Path()  # the folder that these are in
 
     @property
     def digest(self) -> str:
@@ -83,17 +87,30 @@ class Prepared:
         """The folds to train: those validated on, or a single one without validation."""
         return sorted({int(fold) for fold in self.fold} - {folds.NEVER}) or [0]
 
+    @property
+    def labelled(self) -> int:
+        """How many photos, the first rows of `taught`, have labels of their own."""
+        return len(self.taught) - self.unlabelled
+
+    @property
+    def left_out_for_age(self) -> int:
+        return int(self.left_out[: self.labelled].sum())
+
     def split(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Rows of `taught` to train a fold on, and rows of `photos` to validate it on.
 
         Further photos of whoever shares a photo with somebody validated are not trained on.
         """
+        validated = np.flatnonzero(self.fold == number)
+        return np.flatnonzero(~(self.barred(number) | self.left_out)), validated
+
+    def barred(self, number: int) -> npt.NDArray[np.bool_]:
+        """Which rows of `taught` show people whom a fold validates, or share a shot with them."""
         count = len(self.fold)
         validated = self.fold == number
         others = self.twins.cluster[count:]
         leaks = np.isin(others, self.twins.cluster[:count][validated])
-        barred = np.concatenate([validated, leaks]) | self.left_out
-        return np.flatnonzero(~barred), np.flatnonzero(validated)
+        return np.concatenate([validated, leaks])
 
     def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
         """Contents of all photos of the clusters of people that `rows` belong to."""
@@ -103,7 +120,7 @@ class Prepared:
     def more(self) -> pd.DataFrame:
         """The rows of further data sets, with `digest`, `cluster`, and `not_in`: the folds whose
         training they are kept out of."""
-        rows = np.arange(len(self.fold), len(self.taught))
+        rows = np.arange(len(self.fold), self.labelled)
         trained = {number: set(self.split(number)[0].tolist()) for number in self.folds}
         kept_out = [[n for n in self.folds if row not in trained[n]] for row in rows.tolist()]
         return self.taught.iloc[rows].assign(
@@ -122,9 +139,11 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     # All tables are read before any photo is: what is missing is told at once.
     read = _read(order.data, order)
     further = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
+    bare = _unlabelled(recipe, order)
     seen = view.create(recipe.photo, order.folder)
     photos, store, faces = _decoded(read, order.data, seen, order)
     told = training_table.told(read, photos, fixes, wanted)
+    further += bare
     ready = [(data, *_decoded(more, Path(data.path), seen, order)) for data, more in further]
 
     folder = order.folder
@@ -138,6 +157,8 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     warnings = checks.summary([*photos.problems, *told.problems])
     for data, each, _, _ in ready:
         warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
+    unlabelled = len(ready[-1][1].table) if bare else 0
+    left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
     return Prepared(
         replace(photos, table=told.true),
         training.table,
@@ -145,10 +166,12 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         twins,
         own.cluster,
         fold,
-        training.left_out,
+        left_out,
         told,
         warnings,
         faces,
+        unlabelled,
+        ready[-1][1].root if bare else Path(),
     )
 
 
@@ -171,6 +194,21 @@ def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]
     return [(data, Path(data.path)) for data in sets]
 
 
+def _unlabelled(recipe: Recipe, order: Order) -> list[tuple[DataSet, Photos]]:
+    """The photos without labels as a further data set, if the recipe asks for some."""
+    if recipe.pseudo is None:
+        return []
+    photos = unlabelled.read(Path(recipe.pseudo.photos))
+    known = [order.data, *(Path(data.path) for data in recipe.data)]
+    same = [path for path in known if path.resolve() == photos.root.resolve()]
+    if same:
+        raise MaskgateError(
+            f"{same[0]}: pseudo.photos names it, and it is trained on already with its own labels;"
+            " give photos without labels"
+        )
+    return [(DataSet(path=recipe.pseudo.photos, weight=recipe.pseudo.weight), photos)]
+
+
 def _read(data: Path, order: Order) -> Photos:
     photos = layouts.read(data)
     checks.refuse(photos.problems, data, order.skip_faulty)
@@ -191,7 +229,7 @@ def _decoded(
     photos = photos.without(broken)
     if not len(photos.table):
         raise MaskgateError(
-            f"{data}: holds no labelled photo that can be used; add some, or give other data"
+            f"{data}: holds no photo that can be used; add some, or give other data"
         )
     faces = None if found is None else found.table([bytes.fromhex(d) for d in store.digests])
     return photos, store, faces

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from maskgate import config, runs
 from maskgate.errors import MaskgateError
 from maskgate.model.network import Network
-from maskgate.recipe import Model, Recipe
+from maskgate.recipe import Recipe
 from maskgate.runs import Run
 
 
@@ -37,11 +37,12 @@ def epochs(recipe: Recipe) -> Recipe:
         ) from error
 
 
-def contents(model: Model) -> list[str]:
-    """Hashes of the weights a recipe's model starts from: their paths alone would not do."""
+def contents(recipe: Recipe) -> list[str]:
+    """Hashes of the weights that a training starts from or that label its photos: their paths
+    alone would not do."""
+    model = recipe.model
     paths = [Path(model.weights)] if model.weights is not None else []
-    if model.init is not None:
-        run = runs.open_model(model.init)
+    for _, run in _runs(recipe):
         paths += [run.weights_file(fold) for fold in run.folds]
     found = []
     for path in paths:
@@ -50,24 +51,36 @@ def contents(model: Model) -> list[str]:
     return found
 
 
-def seen(path: Path, validated: set[str], fold: int) -> set[str]:
-    """Contents of the photos that the weights of `from_run` were trained on."""
-    run = runs.open_model(path)
-    return run.seen(_source(run, validated, fold))
+def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
+    """The runs whose models have a say in a training, and the keys that name them."""
+    found = []
+    if recipe.model.init is not None:
+        found.append(("model.init", runs.open_model(recipe.model.init)))
+    if recipe.pseudo is not None:
+        found.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
+    return found
+
+
+def inherited(recipe: Recipe, validated: set[str], fold: int) -> set[str]:
+    """Contents of the photos that the models which a fold starts from, or which label its photos,
+    were trained on."""
+    seen: set[str] = set()
+    for key, run in _runs(recipe):
+        seen |= run.seen(source(run, validated, fold, key))
+    return seen
 
 
 def from_run(network: Network, path: Path, validated: set[str], fold: int) -> None:
     """Fill the network's backbone from the run at `path`.
 
-    Of that run's folds the one with this number is taken first. One whose weights were ever
-    trained on a photo of the people now validated on (`validated`: hashes of their photos'
-    contents) is not taken; where none is left, MaskgateError.
+    `validated` are hashes of the contents of the photos of the people now validated on; see
+    `source`. Raises MaskgateError.
     """
     run = runs.open_model(path)
     prefix = "backbone."
     found = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(_source(run, validated, fold)).items()
+        for name, tensor in run.weights(source(run, validated, fold, "model.init")).items()
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
@@ -81,11 +94,17 @@ def from_run(network: Network, path: Path, validated: set[str], fold: int) -> No
     network.backbone.load_state_dict(found)
 
 
-def _source(run: Run, validated: set[str], fold: int) -> int:
+def source(run: Run, validated: set[str], fold: int, key: str) -> int:
+    """The fold of `run` whose model may have a say in a fold of this number.
+
+    The one with the same number is taken first. One whose weights were ever trained on a photo of
+    the people now validated on (`validated`: hashes of their photos' contents) is not taken; where
+    none is left, MaskgateError, which tells the recipe's `key`.
+    """
     for other in sorted(run.folds, key=lambda other: (other != fold, other)):
         if not validated & run.seen(other):
             return other
     raise MaskgateError(
-        f"model.init={run.path}: every model of that run was trained on people of fold {fold}, on"
+        f"{key}={run.path}: every model of that run was trained on people of fold {fold}, on"
         f" which this one is to be validated; set folds.file={run.folds_file} to share its folds"
     )

@@ -1,0 +1,78 @@
+"""The command that trains on photos without labels: pseudo."""
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, Changes, Data, SkipFaulty, Workers, app
+from maskgate.errors import MaskgateError
+
+
+@app.command()
+def pseudo(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    ],
+    data: Data,
+    photos: Annotated[
+        Path, typer.Argument(metavar="PHOTOS", help="Folder of photos without labels.")
+    ],
+    overrides: Changes = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds to train after the one without pseudo labels.")
+    ] = 1,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="A finished run that gives the first labels.", show_default="trained as round 0"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the rounds.", show_default="runs/pseudo-<recipe>"),
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Do not stop where a round lowers the score.")
+    ] = False,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+    workers: Workers = 0,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
+    ] = 60.0,
+) -> None:
+    """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
+    from maskgate import recipe as recipes
+    from maskgate.reports import pseudo as page
+    from maskgate.studies import pseudo as study
+    from maskgate.training.prepare import Order
+
+    for change in overrides or []:
+        if change.startswith(("pseudo.run=", "pseudo.photos=", "pseudo=")):
+            raise MaskgateError(
+                f"{change}: every round names its run and its photos itself; give PHOTOS and --run,"
+                " and change the other keys of pseudo one by one"
+            )
+    path = recipes.find(recipe)
+    named = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
+    made = recipes.load(path, [*(overrides or []), *named])
+    assert made.pseudo is not None
+    order = Order(
+        name=path.stem,
+        data=data,
+        out=out or Path("runs") / f"pseudo-{path.stem}",
+        cache=cache,
+        skip_faulty=skip_faulty,
+        workers=workers,
+        checkpoint_seconds=checkpoint_seconds,
+        command=shlex.join(["maskgate", *sys.argv[1:]]),
+    )
+    found = study.train(made, order, made.pseudo, rounds, run, keep_going)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
+        page.show(found)
+        typer.echo(Path(order.out or "") / page.PAGE)

@@ -1,0 +1,146 @@
+"""Pseudo labels: a fold's photos without labels, as a finished run's model of that fold sees them.
+
+A model that has seen somebody would hand what it knows of them on to the fold that validates them,
+by way of the labels it gives to others. So every fold has labels of its own, by a model that has
+seen none of its people.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from accelerate import Accelerator
+
+from maskgate import labels, predict, runs
+from maskgate.data import pseudo_labels
+from maskgate.data.pseudo_labels import TRAINED
+from maskgate.errors import MaskgateError, listed
+from maskgate.progress import say
+from maskgate.recipe import Pseudo, Recipe
+from maskgate.runs import Run
+from maskgate.training import processes, start
+from maskgate.training.prepare import Order, Prepared
+
+
+def check(recipe: Recipe, prepared: Prepared) -> None:
+    """Raise MaskgateError for a fold that no model of the run may label photos for."""
+    if recipe.pseudo is not None:
+        for number in prepared.folds:
+            _source(recipe.pseudo, prepared, number)
+
+
+def of_fold(
+    number: int,
+    recipe: Recipe,
+    prepared: Prepared,
+    order: Order,
+    run: Run,
+    accelerator: Accelerator,
+) -> Prepared:
+    """The photos as a fold is trained on them, with its pseudo labels.
+
+    These are made once, by the main process, and kept in the run: a resumed training uses the same.
+    """
+    if recipe.pseudo is None:
+        return prepared
+    path, wanted = run.pseudo_file(number), recipe.pseudo
+
+    def label() -> None:
+        if not path.exists():
+            table, probabilities = made(number, wanted, prepared, order)
+            runs.write_probabilities(path, table, probabilities)
+            say(told(number, table))
+
+    processes.on_main(accelerator, label)
+    return as_trained(number, prepared, run)
+
+
+def as_trained(number: int, prepared: Prepared, run: Run) -> Prepared:
+    """As `of_fold`, of a fold that has its labels."""
+    if not prepared.unlabelled:
+        return prepared
+    return taught(prepared, run.pseudo(number)[0])
+
+
+def made(
+    number: int, wanted: Pseudo, prepared: Prepared, order: Order
+) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+    """The photos without labels as `pseudo_labels.choose` tells of them, with `digest`, and their
+    probabilities (N, 18). Raises MaskgateError."""
+    run, fold = _source(wanted, prepared, number)
+    predictor = predict.of_folds(run, [fold], order.folder)
+    rows = np.arange(prepared.labelled, len(prepared.taught))
+    names = prepared.taught["photo"].iloc[rows]
+    photos = [prepared.unlabelled_root / name.removeprefix(f"{wanted.photos}:") for name in names]
+    say(f"fold {number}: labelling {len(photos)} photos by fold {fold} of {run.path}")
+    probabilities, faults = predictor.probabilities(photos)
+    if faults:
+        what = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
+        raise MaskgateError(f"{what}: cannot be read any more; mend it and repeat the command")
+    barred = prepared.barred(number)[rows]
+    table = pseudo_labels.choose(probabilities, names.tolist(), barred, wanted, predictor.knows)
+    digests = [prepared.store.digests[row] for row in rows]
+    return table.assign(digest=pd.Series(digests, dtype="str")), probabilities
+
+
+def taught(prepared: Prepared, table: pd.DataFrame) -> Prepared:
+    """The photos with the pseudo labels of `table`, those left out that are of no use."""
+    known, used = prepared.labelled, table["use"].to_numpy() == TRAINED
+    codes = [*labels.ATTRIBUTES, "label"]
+    whole = prepared.taught.copy()
+    for name in codes:
+        column = whole[name].to_numpy(copy=True)
+        column[known:] = np.where(used, table[name].to_numpy(), labels.UNKNOWN)
+        whole[name] = column
+    left_out = np.concatenate([prepared.left_out[:known], ~used])
+    return replace(prepared, taught=whole, left_out=left_out)
+
+
+def _source(wanted: Pseudo, prepared: Prepared, number: int) -> tuple[Run, int]:
+    run = runs.open_model(wanted.run)
+    validated = prepared.digests_of_people(np.flatnonzero(prepared.fold == number))
+    return run, start.source(run, validated, number, "pseudo.run")
+
+
+# ------------------------------------------------------------------------------ in words
+
+
+def told(number: int, table: pd.DataFrame) -> str:
+    """What became of the photos without labels of a fold, in one line."""
+    count = counts(table)
+    parts = [f"{count[name]} by {name.replace('_', ' ')}" for name in labels.ATTRIBUTES]
+    parts += [f"{count[use]} {use}" for use in pseudo_labels.USES[1:] if count[use]]
+    return (
+        f"fold {number}: {count[TRAINED]} of {len(table)} photos without labels are trained on"
+        f" ({', '.join(parts)})"
+    )
+
+
+def counts(table: pd.DataFrame) -> dict[str, int]:
+    """How many photos there are of each use, and of those trained on how many tell an attribute."""
+    found = {use: int((table["use"] == use).sum()) for use in pseudo_labels.USES}
+    trained = table[table["use"] == TRAINED]
+    return found | {
+        name: int((trained[name] != labels.UNKNOWN).sum()) for name in labels.ATTRIBUTES
+    }
+
+
+def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
+    """A sentence where folds were trained without any pseudo label."""
+    if recipe.pseudo is None:
+        return []
+    bare = [n for n in numbers if not counts(run.pseudo(n)[0])[TRAINED]]
+    if not bare:
+        return []
+    return [
+        f"no photo of {recipe.pseudo.photos} was sure enough to be trained on in"
+        f" {len(bare)} of {len(numbers)} folds: lower pseudo.thresholds, or leave pseudo out"
+    ]
+
+
+def summary(run: Run, numbers: list[int]) -> dict[str, Any]:
+    """Photos of each use and attribute, means of the folds, for the report."""
+    tables = [counts(run.pseudo(number)[0]) for number in numbers]
+    return {key: float(np.mean([each[key] for each in tables])) for key in tables[0]}

@@ -1,0 +1,33 @@
+"""Reads photos without labels, to be told what they show by a model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from maskgate import labels, predict
+from maskgate.data import layouts, table
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError
+
+
+def read(folder: Path) -> Photos:
+    """The photos in a folder, each a person of its own of whom nothing is known.
+
+    Where the folder, or `eval` in it, holds the test photos' `info.csv`, those that it lists; else
+    all in it and below. Raises MaskgateError.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.is_file() else "no such folder"
+        raise MaskgateError(
+            f"{folder}: {what}, but pseudo.photos names it; give a folder of photos without"
+            f" labels, relative to the working folder {Path.cwd()}"
+        )
+    if layouts.test_table(folder) is not None:
+        root, rows = layouts.read_eval(folder)
+        names = rows["ImageID"].tolist()
+    else:
+        root = folder
+        names = [path.relative_to(folder).as_posix() for path in predict.photos_in([folder])]
+    unknown = np.full(len(names), labels.UNKNOWN, dtype=np.int8)
+    nothing = np.full(len(names), np.nan)
+    return Photos(root, table.build(names, names, unknown, unknown, nothing))

@@ -1,0 +1,252 @@
+"""Rounds of pseudo labels: what they train on, when the guard speaks, and how they go on."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskgate import labels, metrics, runs
+from maskgate.data.pseudo_labels import TRAINED
+from maskgate.experiments import rounds
+from maskgate.metrics import Score
+from maskgate.reports import pseudo as page
+from maskgate.runs import Run
+
+Call = Callable[..., tuple[int, str, str]]
+
+QUICK = ("training.epochs=1", "pseudo.thresholds={mask: 0.36, gender: 0.51, age_band: 0.36}")
+
+
+@pytest.fixture(scope="module")
+def photos(people: Path) -> Path:
+    return people / "eval"
+
+
+# ----------------------------------------------------------------------------- the guard
+
+
+def answered(trained: Path, to: Path, share_right: float, seed: int) -> Run:
+    """A copy of a run whose out-of-fold answers are right for this share of the photos."""
+    shutil.copytree(trained, to)
+    run = Run(to)
+    recipe = run.recipe_file.read_text()
+    run.recipe_file.write_text(recipe.replace("lr: 0.003", f"lr: 0.003{seed}"))
+    told, _ = runs.read_probabilities(run.oof_file)
+    random = np.random.default_rng(seed)
+    right = random.random(len(told)) < share_right
+    answer = np.where(right, told["label"], random.integers(0, 18, len(told)))
+    probabilities = np.eye(labels.COUNT)[answer]
+    runs.write_probabilities(run.oof_file, told, probabilities)
+    results = metrics.evaluate(probabilities, run.oof()[0])
+    run.metrics_file.write_text(json.dumps(run.metrics() | results))
+    for fold in (0, 1):
+        told = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
+        told = told.assign(mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""])
+        runs.write_probabilities(run.pseudo_file(fold), told, np.full((2, 18), 1 / 18))
+    return run
+
+
+def test_the_guard_warns_where_a_round_lowers_the_score_and_not_otherwise(
+    trained: Path, tmp_path: Path
+) -> None:
+    shares = (0.5, 0.9, 0.3, 0.29)
+    made = [
+        answered(trained, tmp_path / str(place), share, place) for place, share in enumerate(shares)
+    ]
+    found = rounds.judge(made)
+    for each, run in zip(found.rounds, made, strict=True):
+        assert each.score.value == run.metrics()["score"]["value"]
+    told = [page.sentence(found, each) for each in found.rounds]
+    better, worse, chance = found.rounds[1:]
+    assert (better.lowered, better.certain) == (False, True)
+    assert told[1].startswith("round 1 raised the out-of-fold macro F1: +")
+    assert "above zero" in told[1]
+    assert (worse.lowered, worse.certain) == (True, True)
+    assert told[2].startswith("warning: round 2 lowered the out-of-fold macro F1: -")
+    assert "made the model worse" in told[2]
+    assert not chance.certain
+    assert "may be chance" in told[3]
+    assert found.best is better
+    assert page.conclusion(found) == f"Round 1 scores highest: use {made[1].path}."
+    for each, before in zip(found.rounds[1:], found.rounds, strict=False):
+        assert each.difference is not None
+        assert each.difference.value == pytest.approx(each.score.value - before.score.value)
+    first = rounds.judge([made[1], made[0]])
+    assert "use" in page.conclusion(first)
+    assert "without pseudo labels" in page.conclusion(first)
+
+
+@pytest.mark.parametrize(
+    ("difference", "lowered", "certain"),
+    [
+        (Score(-0.1, -0.2, -0.01), True, True),
+        (Score(-0.1, -0.2, 0.01), True, False),
+        (Score(0.0, 0.0, 0.0), False, False),
+        (Score(0.1, -0.1, 0.2), False, False),
+        (Score(0.1, 0.01, 0.2), False, True),
+    ],
+)
+def test_lowered_and_certain(difference: Score, lowered: bool, certain: bool) -> None:
+    each = rounds.Round(1, Run(Path("run")), Score(0.5, 0.4, 0.6), difference, [])
+    assert (each.lowered, each.certain) == (lowered, certain)
+
+
+def test_classes_are_counted_over_folds() -> None:
+    def table(uses: list[str]) -> pd.DataFrame:
+        codes = {"mask": [0, 0, 2], "gender": [1, 1, -1], "age_band": [2, 2, -1]}
+        return pd.DataFrame({"use": uses, **codes})
+
+    each = rounds.Round(
+        1, Run(Path("run")), Score(0.5, 0.4, 0.6), None,
+        [table([TRAINED] * 3), table([TRAINED, "unsure", "unsure"])],
+    )  # fmt: skip
+    assert each.trained == 2
+    assert each.classes().to_dict() == {"wear female >=60": 1.5, "not_wear – –": 0.5}
+
+
+# ------------------------------------------------------------------------ the command line
+
+
+@pytest.fixture(scope="module")
+def done(
+    tiny: Path, people: Path, photos: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Two rounds, whatever they score."""
+    from maskgate import recipe
+    from maskgate.studies import pseudo
+    from maskgate.training.prepare import Order
+
+    out = tmp_path_factory.mktemp("rounds") / "tiny"
+    told = [f"pseudo.photos={photos}", "pseudo.run=round"]
+    made = recipe.load(tiny, [*QUICK, *told])
+    assert made.pseudo is not None
+    pseudo.train(made, Order("tiny", people, out, cache), made.pseudo, 2, keep_going=True)
+    return out
+
+
+def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> None:
+    made = [Run(done / f"round-{number}") for number in range(3)]
+    assert made[0].recipe().pseudo is None
+    for before, run in itertools.pairwise(made):
+        told = run.recipe().pseudo
+        assert told is not None
+        assert told.run == str(before.path)
+        assert told.thresholds.mask == 0.36
+        assert run.folds_file.read_bytes() == made[0].folds_file.read_bytes()
+        for fold in (0, 1):
+            photos = run.photos()
+            assert not run.seen(fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+            assert before.seen(fold) <= run.seen(fold)
+    html = (done / "pseudo.html").read_text("utf-8")
+    table = pd.read_csv(done / "pseudo.csv")
+    assert table["round"].tolist() == [0, 1, 2]
+    assert table["use"].sum() == 1
+    scores = [run.metrics()["score"]["value"] for run in made]
+    assert table["score"].tolist() == pytest.approx(scores)
+    assert table.loc[table["use"], "score"].item() == max(scores)
+    for number, run in enumerate(made):
+        assert f"{scores[number]:.4f}" in html
+        used = [(run.pseudo(fold)[0]["use"] == TRAINED).sum() for fold in (0, 1)] if number else []
+        if used:
+            assert table["photos trained on"][number] == pytest.approx(np.mean(used))
+    code, out, _ = call("compare", *(run.path for run in made))
+    assert code == 0
+    assert "pseudo.run" in out or "pseudo=" in out
+
+
+def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
+    done: Path, tiny: Path, people: Path, photos: Path, call: Call, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out = tmp_path / "rounds"
+    words = ("pseudo", tiny, people, photos, *QUICK, "--out", out, "--rounds", "2")
+    trained: list[str] = []
+    # A model with planted mistakes: its round's score falls for certain.
+    from maskgate.training import crossval
+
+    train = crossval.train
+
+    def mistaken(recipe: object, order: object) -> Run:
+        run = train(recipe, order)  # type: ignore[arg-type]
+        trained.append(run.path.name)
+        if run.path.name == "round-0":
+            told, _ = runs.read_probabilities(run.oof_file)
+            best = np.eye(labels.COUNT)[told["label"]]
+            runs.write_probabilities(run.oof_file, told, best)
+            results = run.metrics() | metrics.evaluate(best, run.oof()[0])
+            run.metrics_file.write_text(json.dumps(results))
+        return run
+
+    monkeypatch.setattr(crossval, "train", mistaken)
+    code, told, progress = call(*words)
+    assert code == 0
+    assert trained == ["round-0", "round-1"]
+    assert "warning: round 1 lowered the out-of-fold macro F1" in progress
+    assert "made the model worse" in told
+    assert f"No round scored higher than round 0: use {out / 'round-0'}" in told
+    assert "The guard" in (out / "pseudo.html").read_text("utf-8")
+    trained.clear()
+    code, told, _ = call(*words, "--keep-going")
+    assert code == 0
+    assert trained == ["round-0", "round-1", "round-2"], "finished rounds are looked at, not redone"
+    assert (out / "round-2" / "metrics.json").exists()
+    assert len(rounds.judge([Run(out / f"round-{n}") for n in range(3)]).rounds) == 3
+
+
+def test_a_run_that_is_there_is_round_0_on_its_folds(
+    trained: Path, tiny: Path, people: Path, photos: Path, call: Call, tmp_path: Path
+) -> None:
+    out = tmp_path / "rounds"
+    words = ("pseudo", tiny, people, photos, *QUICK, "--run", trained, "--out", out)
+    code, told, _ = call(*words, "folds.seed=99", "pseudo.cap=2")
+    assert code == 0, told
+    assert not (out / "round-0").exists()
+    assert Run(out / "round-1").folds_file.read_bytes() == Run(trained).folds_file.read_bytes()
+    assert "Round 0 is a run of another recipe" in told
+    assert "training.epochs=1" in told
+
+
+def test_where_nothing_is_sure_the_rounds_end_with_a_warning(
+    trained: Path, tiny: Path, people: Path, photos: Path, call: Call, tmp_path: Path
+) -> None:
+    hard = "pseudo.thresholds={mask: 1, gender: 1, age_band: 1}"
+    place = ("--run", trained, "--out", tmp_path / "rounds", "--rounds", "3", "--keep-going")
+    code, told, progress = call("pseudo", tiny, people, photos, hard, *place)
+    assert code == 0
+    assert "warning: round 1 had nothing to learn: no photo is sure enough" in progress
+    assert not (tmp_path / "rounds" / "round-2").exists()
+    assert "without pseudo labels" in told
+    assert (tmp_path / "rounds" / "pseudo.html").exists()
+
+
+def test_faults_are_one_sentence_before_anything_is_trained(
+    trained: Path, tiny: Path, people: Path, photos: Path, call: Call, tmp_path: Path
+) -> None:
+    busy = tmp_path / "busy"
+    busy.mkdir()
+    (busy / "letter.txt").write_text("mine")
+    whole = tmp_path / "broken"
+    whole.mkdir()
+    (whole / "half.jpg").write_bytes(b"\xff\xd8 half")
+    faults = {
+        "no such folder": (tmp_path / "nowhere",),
+        "half.jpg": (whole,),
+        "folds.kind is all": (photos, "folds.kind=all"),
+        "itself": (photos, "pseudo.run=somewhere"),
+        "unknown key pseudo.caps, did you mean cap": (photos, "pseudo.caps=3"),
+        "no run": (photos, "--run", photos),
+    }
+    for sentence, words in faults.items():
+        out = tmp_path / "rounds"
+        code, _, told = call("pseudo", tiny, people, *words, "--out", out)
+        assert code == 2, sentence
+        assert sentence in told
+        assert not out.exists(), sentence
+    code, _, told = call("pseudo", tiny, people, photos, "--out", busy)
+    assert (code, "letter.txt" in told) == (2, True)
+    assert [path.name for path in busy.iterdir()] == ["letter.txt"]
