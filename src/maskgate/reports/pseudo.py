@@ -19,7 +19,7 @@ from maskgate.reports.listing import differences
 
 PAGE: Final = "pseudo.html"
 LISTING: Final = "pseudo.csv"
-_BINS: Final = 25  # of the histograms of how sure the models are
+_BINS: Final = 40  # of the histograms of how sure the models are
 
 
 def sentence(found: Rounds, each: Round) -> str:
@@ -166,9 +166,8 @@ def _sure(each: Round, wanted: Pseudo) -> list[str]:
     parts = labels.marginals(np.concatenate(said).astype(np.float64))
     drawn = []
     for name, part in parts.items():
-        lowest = 1 / part.shape[1]
-        edges = np.linspace(lowest, 1, _BINS + 1)
-        counts, _ = np.histogram(part.max(1).clip(lowest, 1), edges)
+        edges = np.linspace(0, 1, _BINS + 1)
+        counts, _ = np.histogram(part.max(1).clip(0, 1), edges)
         title = name.replace("_", " ").capitalize()
         shown = [round(float(edge), 3) for edge in edges]
         mark = getattr(wanted.thresholds, name)
