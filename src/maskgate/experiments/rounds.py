@@ -78,7 +78,7 @@ def judge(runs: Sequence[Run]) -> Rounds:
         difference = None
         if number:
             found = compare.compare([runs[number - 1].path, run.path])
-            difference = found.comparisons[0].differences[compare.SCORE]
+            difference = found.comparisons[0].score
         score = metrics.read_score(run.metrics()["score"])
         tables = [run.pseudo(fold)[0] for fold in run.folds if run.pseudo_file(fold).exists()]
         rounds.append(Round(number, run, score, difference, tables if number else []))

@@ -129,7 +129,7 @@ def plan(
             out = folder / f"{name}-{seed}"
             own = recipe.model_copy(update={"seed": seed})
             found = Run(out)
-            wanted = own.digest(digest, *start.contents(own.model))
+            wanted = own.digest(digest, *start.contents(own))
             if found.status_file.exists() and found.status()["digest"] != wanted:
                 faults.append(
                     f"{out} holds a run with another recipe or other data; give another --out, or"
