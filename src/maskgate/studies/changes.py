@@ -166,7 +166,11 @@ def _differing(
     """Dotted keys whose values are not the default ones, the smallest techniques there are."""
     for name, field in section.model_fields.items():
         key, value = f"{above}{name}", own[name]
+        if default is None and field.is_required():
+            continue  # it has no default to go back to
         usual = default[name] if default is not None else field.default
+        if isinstance(usual, BaseModel):
+            usual = usual.model_dump(mode="json")
         inner = config.section_of(field.annotation)
         if value == usual or key in KEPT:
             continue
