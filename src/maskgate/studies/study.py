@@ -91,7 +91,7 @@ def prepared(search: Search) -> Search:
     ready = beginning.with_detector(recipe, order, order.name)
     data = prepare(ready, order)
     beginning.check_data(ready, data, processes=1)
-    told = (data.digest, search.space.digest, str(search.seed), *start.contents(recipe.model))
+    told = (data.digest, search.space.digest, str(search.seed), *start.contents(recipe))
     name = f"{order.name}-{recipe.digest(*told)}"
     out = order.out or Path("tune") / name
     return replace(search, name=name, folds=tuple(data.folds), order=replace(order, out=out))
