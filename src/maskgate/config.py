@@ -35,6 +35,15 @@ class Named(Section):
         return dict(self.model_extra or {})
 
 
+def named(text: str) -> Named:
+    """What a command line names: `name`, or `{name: …, argument: …}`. Raises MaskgateError."""
+    try:
+        told = _parse(text)
+        return Named.model_validate({"name": told} if isinstance(told, str) else told)
+    except (yaml.YAMLError, ValidationError) as error:
+        raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 reads `5e-4` as text; here it is a number, as everybody means it."""
 

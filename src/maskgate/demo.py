@@ -41,7 +41,7 @@ def run(out: Path, people: int) -> None:
     trained = crossval.train(recipe.load(path), order)
     say("3/4 answering the test photos")
     answers = out / "submission.csv"
-    submission.submit(trained.path, data, answers)
+    submission.submit(predict.load(trained.path), str(trained.path), data, answers)
     say("4/4 scoring the answers against the generator's truth")
     typer.echo(crossval.told(trained))
     typer.echo(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")

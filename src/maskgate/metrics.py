@@ -118,7 +118,7 @@ def evaluate(
         report |= _scores(weights, truth, predicted, labels.CLASSES)
         return report | {"score": report["macro_f1"], "score_of": ALL_CLASSES}
     names = ", ".join(report["attributes"]).replace("_", " ")
-    score = _interval(*_judged(weights, table, probabilities))
+    score = _interval(*judged(probabilities, table, weights))
     return report | {"score": score, "score_of": f"macro F1, mean of {names}"}
 
 
@@ -133,19 +133,22 @@ def beside(
     person, people = pd.factorize(table["person"])
     weights = Resamples(person, len(people), table, RESAMPLES, seed=0)
     table = narrowed(table, knows)
-    here, drawn = _judged(weights, table, probabilities)
-    other_here, other_drawn = _judged(weights, table, other)
+    here, drawn = judged(probabilities, table, weights)
+    other_here, other_drawn = judged(other, table, weights)
     return {
         "score": _interval(other_here, other_drawn),
         "difference": _interval(here - other_here, drawn - other_drawn),
     }
 
 
-def _judged(
-    weights: "Resamples", table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
+def judged(
+    probabilities: npt.NDArray[np.floating], table: pd.DataFrame, weights: "Resamples"
 ) -> tuple[Floats, Floats]:
     """What a run is judged by, on all people () and in each resample (R,): macro F1 over the 18
-    classes, or where no photo knows all attributes the mean of those known."""
+    classes, or where no photo of the `narrowed` table knows all attributes the mean of those known.
+
+    What two of them differ by is the `interval` of the differences.
+    """
     told = {"label": probabilities}
     if not (table["label"] != labels.UNKNOWN).any():
         told = labels.marginals(probabilities)
@@ -156,6 +159,12 @@ def _judged(
             here.append(macro_f1(confusion(truth, predicted, part.shape[1])))
             drawn.append(macro_f1(weights.confusions(truth, predicted, part.shape[1])))
     return np.mean(here, axis=0), np.mean(drawn, axis=0)
+
+
+def interval(value: Floats, drawn: Floats) -> Score:
+    """A value and the 95% interval that its resamples (R,) tell."""
+    low, high = _ends(drawn)
+    return Score(float(value), float(low), float(high))
 
 
 def apart(

@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from maskgate import ensemble, files, labels, pixels, runs, variants
+from maskgate import files, labels, pixels, runs, variants
 from maskgate.config import Named
-from maskgate.ensemble import Voice
+from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import showing, view
 from maskgate.faces.showing import BATCH, FACE
@@ -38,6 +39,11 @@ class Predictor:
     def knows(self) -> tuple[str, ...]:
         """The attributes that the model tells; the others are all as likely."""
         return self.networks[0].head.knows
+
+    @property
+    def count(self) -> int:
+        """How many networks answer."""
+        return len(self.networks)
 
     def predict(
         self, paths: Iterable[str | Path], skip_faulty: bool = False, all_faces: bool = False
@@ -164,7 +170,9 @@ def described(
 class Ensemble(Predictor):
     """The members of a system, whose answers to each photo are combined."""
 
-    def __init__(self, members: Sequence[tuple[Predictor, float]], combination: Named) -> None:
+    def __init__(
+        self, members: Sequence[tuple[Predictor, float]], combination: Combination
+    ) -> None:
         self.members, self.combination = members, combination
         self.views = [view for member, _ in members for view in member.views]
 
@@ -172,13 +180,17 @@ class Ensemble(Predictor):
     def knows(self) -> tuple[str, ...]:
         return tuple(n for n in labels.ATTRIBUTES if any(n in m.knows for m, _ in self.members))
 
+    @property
+    def count(self) -> int:
+        return sum(member.count for member, _ in self.members)
+
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
         voices: list[Voice] = []
         rest = iter(pictures)
         for member, weight in self.members:
             own = list(islice(rest, len(member.views)))
             voices.append(Voice(member._said(own), member.knows, weight))
-        return ensemble.combine(self.combination, voices).astype(np.float32)
+        return self.combination(voices).astype(np.float32)
 
 
 def load(
@@ -192,9 +204,12 @@ def load(
     """
     run = runs.open_run(model)
     if run.is_system:
-        weights = [member.weight for member in run.system().members]
-        members = [load(member.path, cache, tta) for member in run.members()]
-        return Ensemble(list(zip(members, weights, strict=True)), run.system().combine)
+        system = run.system()
+        members = []
+        for member, inner in zip(system.members, run.members(), strict=True):
+            own = member.tta if tta is None else tta
+            members.append((load(inner.path, cache, own), member.weight))
+        return Ensemble(members, Combination(Wanted(system.combine, system.adjust), run.learned()))
     return of_folds(run, run.folds, cache, tta)
 
 

@@ -72,6 +72,11 @@ class Run:
         return self.path / f"oof-{variants}.parquet"
 
     @property
+    def combination_file(self) -> Path:
+        """What a system's combination has learned of the out-of-fold probabilities."""
+        return self.path / "combination.json"
+
+    @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.json"
 
@@ -138,13 +143,28 @@ class Run:
 
     def members(self) -> "list[Run]":
         """The runs of a system's members, in its order."""
-        return [Run(self.path / "members" / member.name) for member in self.system().members]
+        return [
+            Run(Path(member.run) if member.run else self.path / "members" / member.name)
+            for member in self.system().members
+        ]
+
+    def learned(self) -> dict[str, Any]:
+        """What a system's combination has learned, by name; nothing where there is nothing to."""
+        if not self.combination_file.exists():
+            return {}
+        return self._json(self.combination_file)
 
     def settings(self) -> dict[str, Any]:
         """All keys of the recipe, or of the system and its members, with their values."""
-        if self.is_system:
-            return self.system().settings()
-        return self.recipe().model_dump(mode="json")
+        if not self.is_system:
+            return self.recipe().model_dump(mode="json")
+        told = self.system().settings()
+        for name, keys in told["members"].items():
+            if (run := keys.pop("run", None)) is not None:  # told by what it was trained with
+                own = Run(Path(run)).settings()
+                own.pop("folds")
+                told["members"][name] = own | keys
+        return told
 
     def status(self) -> dict[str, Any]:
         """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished."""

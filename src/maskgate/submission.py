@@ -1,27 +1,46 @@
 """The competition's answer file: `ImageID,ans`, in the row order of `info.csv`."""
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from maskgate import files, labels, predict
+from maskgate import files, labels
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError, listed
+from maskgate.predict import Predictor
 
 
-def submit(model: Path, data: Path, out: Path, cache: Path | None = None) -> int:
-    """Predict every photo of `info.csv` and write `out`; the number of rows.
+@dataclass(frozen=True)
+class Submitted:
+    """How many rows were written, how fast the photos were answered, reading them included, and by
+    how many networks."""
 
-    Each photo is predicted by itself. Raises MaskgateError that names all unreadable photos;
-    then nothing is written.
+    rows: int
+    photos_per_second: float
+    networks: int
+
+    def __str__(self) -> str:
+        networks = f"{self.networks} network{'' if self.networks == 1 else 's'}"
+        return f"{self.rows} rows, {self.photos_per_second:.3g} photos/s with {networks}"
+
+
+def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted:
+    """Answer every photo of `info.csv`, each by itself, and write `out`.
+
+    `model` is what messages call the predictor. Raises MaskgateError that names all unreadable
+    photos; then nothing is written.
     """
     files.check_target(out)
     images, rows = layouts.read_eval(data)
-    predictor = predict.load(model, cache)
     if missing := [name for name in labels.ATTRIBUTES if name not in predictor.knows]:
         told = listed(missing).replace("_", " ")
         raise MaskgateError(
-            f"{model}: knows nothing of {told}; give a run that knows all, or a system's"
+            f"{model}: knows nothing of {told}; give a run that knows all, a system's, or runs that"
+            " know the rest beside it"
         )
+    began = time.perf_counter()
     probabilities, faults = predictor.probabilities([images / name for name in rows["ImageID"]])
+    seconds = time.perf_counter() - began
     if faults:
         told = listed([f"{rows['ImageID'].iloc[row]} ({why})" for row, why in faults.items()])
         raise MaskgateError(
@@ -30,4 +49,4 @@ def submit(model: Path, data: Path, out: Path, cache: Path | None = None) -> int
         )
     answers = rows[["ImageID"]].assign(ans=probabilities.argmax(1))
     files.replace(out, lambda beside: answers.to_csv(beside, index=False))
-    return len(answers)
+    return Submitted(len(answers), len(answers) / max(seconds, 1e-9), predictor.count)

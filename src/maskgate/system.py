@@ -19,18 +19,38 @@ _MARKS: Final = ("members:", "combine:")  # keys that no recipe has
 
 
 class Member(Section):
-    """One model of a system: a recipe with changes."""
+    """One model of a system: a recipe with changes, or a run that is there already."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
         description="what the member is called, and its folder"
     )
-    recipe: str = Field(
-        description="a recipe's file, seen from the system's own, or the name of a shipped one"
+    recipe: str | None = Field(
+        None,
+        description="a recipe's file, seen from the system's own, or the name of a shipped one",
+    )
+    run: str | None = Field(
+        None, description="the folder of a finished run instead, of a recipe or a system"
     )
     changes: dict[str, Any] = Field(
         {}, description="changes to the recipe, `key.sub: value`, as on the command line"
     )
     weight: Annotated[float, Field(gt=0)] = Field(1.0, description="how much its vote counts")
+    tta: tuple[Annotated[Named, BeforeValidator(name_alone)], ...] | None = Field(
+        None, description="of a run: test-time augmentation instead of its recipe's"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Member":
+        if (self.recipe is None) == (self.run is None):
+            raise ValueError(f"member {self.name} is of a recipe or of a run; name one of the two")
+        if self.run is not None and self.changes:
+            raise ValueError(
+                f"member {self.name}: a run is trained already; leave out its changes, or name a"
+                " recipe"
+            )
+        if self.recipe is not None and self.tta is not None:
+            raise ValueError(f"member {self.name}: give the recipe its tta among the changes")
+        return self
 
 
 class System(Section):
@@ -41,6 +61,20 @@ class System(Section):
     combine: Annotated[Named, BeforeValidator(name_alone)] = Field(
         Named(name="soft_vote"), description="from the members' probabilities to one"
     )
+    adjust: tuple[Annotated[Named, BeforeValidator(name_alone)], ...] = Field(
+        (), description="what is done to the combined probabilities after, in order"
+    )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "System":
+        if len({member.run is None for member in self.members}) > 1:
+            raise ValueError("some members are recipes and some are runs; train the recipes first")
+        return self
+
+    @property
+    def is_of_runs(self) -> bool:
+        """Whether its members are trained already."""
+        return self.members[0].run is not None
 
     @model_validator(mode="after")
     def _names_differ(self) -> "System":
@@ -51,6 +85,7 @@ class System(Section):
 
     def recipe_of(self, member: Member) -> Recipe:
         """The member's recipe, on the folds of the system. Raises MaskgateError."""
+        assert member.recipe is not None, "a member that is a run has the recipe of its training"
         changes = [f"{key}={_plain(value)}" for key, value in member.changes.items()]
         changes += [
             f"folds.{key}={_plain(value)}" for key, value in self.folds.model_dump().items()
@@ -63,7 +98,8 @@ class System(Section):
     def digest(self, members: Mapping[str, str]) -> str:
         """Eight hex digits of the system, given a digest of all that makes each member."""
         told = [[member.name, member.weight, members[member.name]] for member in self.members]
-        text = json.dumps([told, self.combine.model_dump(mode="json")])
+        after = [named.model_dump(mode="json") for named in self.adjust]
+        text = json.dumps([told, self.combine.model_dump(mode="json"), *after])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def write(self, path: Path, recipes: Mapping[str, Recipe]) -> None:
@@ -83,13 +119,19 @@ class System(Section):
     def settings(self) -> dict[str, Any]:
         """What determines the models: `folds`, `combine`, and by name each of the `members`, its
         weight and the keys of its recipe. Raises MaskgateError."""
-        members = {}
+        members: dict[str, Any] = {}
         for member in self.members:
+            if member.run is not None:
+                members[member.name] = member.model_dump(
+                    mode="json", include={"weight", "run", "tta"}
+                )
+                continue
             keys = self.recipe_of(member).model_dump(mode="json", exclude={"folds"})
             members[member.name] = {"weight": member.weight} | keys
         return {
             "folds": self.folds.model_dump(mode="json"),
             "combine": self.combine.model_dump(mode="json"),
+            "adjust": [named.model_dump(mode="json") for named in self.adjust],
             "members": members,
         }
 
@@ -140,7 +182,14 @@ def load(path: Path, overrides: list[str]) -> System:
     system = config.load(System, path, "system", own)
     theirs = dict(config.split(override) for override in overrides if override not in own)
     members = []
+    if system.is_of_runs:
+        if theirs:
+            raise MaskgateError(
+                f"{path}: its members are trained already; leave out {', '.join(sorted(theirs))}"
+            )
+        return _beside(system, path.parent)
     for member in system.members:
+        assert member.recipe is not None
         beside = path.parent / member.recipe
         # What the command line sets, it sets as a whole: what lies below it goes as well.
         kept = {
@@ -153,4 +202,15 @@ def load(path: Path, overrides: list[str]) -> System:
             "changes": kept | theirs,
         }
         members.append(member.model_copy(update=changed))
+    return system.model_copy(update={"members": tuple(members)})
+
+
+def _beside(system: System, folder: Path) -> System:
+    """The system with the paths of its runs as the working folder sees them."""
+    members = []
+    for member in system.members:
+        assert member.run is not None
+        beside = folder / member.run
+        run = beside if beside.is_dir() else Path(member.run)
+        members.append(member.model_copy(update={"run": str(run)}))
     return system.model_copy(update={"members": tuple(members)})

@@ -8,7 +8,8 @@ import typer
 from maskgate import interruption, threads
 
 # In the order in which `maskgate --help` lists their commands.
-from maskgate.cli import data, training, tune, answers, experiments, ablate, pseudo, demo  # noqa: F401
+from maskgate.cli import data, training, tune, answers, together  # noqa: F401
+from maskgate.cli import experiments, ablate, pseudo, demo  # noqa: F401
 from maskgate.cli.app import app
 from maskgate.errors import MaskgateError, of_disk
 

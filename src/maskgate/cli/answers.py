@@ -1,6 +1,5 @@
-"""Commands that answer: predict, submit."""
+"""The command predict."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,39 +41,3 @@ def predict(
     else:
         files.replace_text(out, text)
         typer.echo(f"{out}: {len(found)} rows", err=True)
-
-
-@app.command()
-def submit(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            envvar="SM_CHANNEL_MODEL",
-            help="A run folder, or a folder that holds one run.",
-        ),
-    ],
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="EVAL", envvar="SM_CHANNEL_EVAL", help="Folder with info.csv and images/."
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="File to write.",
-            show_default="$SM_OUTPUT_DATA_DIR/output.csv or submission.csv",
-        ),
-    ] = None,
-    cache: Cache = None,
-) -> None:
-    """Answer every photo of EVAL's info.csv, in its order."""
-    from maskgate import submission
-
-    folder = os.environ.get("SM_OUTPUT_DATA_DIR")
-    answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
-    rows = submission.submit(run, data, answers, cache)
-    typer.echo(f"{answers}: {rows} rows")

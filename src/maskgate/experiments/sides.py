@@ -167,8 +167,9 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     members = settings.get("members")
     if members is None:
         return {key: value for key, value in settings.items() if key != "seed"}, settings["seed"]
-    seed: int = next(iter(members.values()))["seed"]
-    apart = {name: keys | {"seed": keys["seed"] - seed} for name, keys in members.items()}
+    bare = {name: _without_seed(keys) for name, keys in members.items()}
+    seed = next(iter(bare.values()))[1]
+    apart = {name: keys | {"seed": own - seed} for name, (keys, own) in bare.items()}
     return settings | {"members": apart}, seed
 
 

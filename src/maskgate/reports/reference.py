@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from maskgate import files, recipe, system
-from maskgate.ensemble import COMBINATIONS
+from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS
 from maskgate.faces.detectors import DETECTORS
 from maskgate.images.mixing import MIXES
 from maskgate.images.sampling import SAMPLERS
@@ -49,7 +49,8 @@ TABLES: Final = (
     Names("schedule", SCHEDULES, ("course",)),
     Names("training.average", AVERAGES, ("network",)),
     Names("tta", VARIANTS, ("variant", "geometry")),
-    Names("combine", COMBINATIONS, ("voices",)),
+    Names("combine", COMBINATIONS, ("voices", "learned")),
+    Names("adjust", ADJUSTMENTS, ("probabilities", "voices", "learned")),
 )
 
 _INTRODUCTION = """\

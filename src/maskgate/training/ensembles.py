@@ -1,26 +1,21 @@
 """Trains a system: every member as a run of its own, then their answers combined."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock
 
-from maskgate import ensemble, files, labels, metrics, runs
-from maskgate.ensemble import Voice
+from maskgate import together
+from maskgate.ensemble import combining
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.progress import say
 from maskgate.recipe import Recipe
-from maskgate.reports import run as run_report
 from maskgate.runs import Run
 from maskgate.system import System
-from maskgate.training import beginning, crossval, folder, processes, start
+from maskgate.training import beginning, combined, crossval, folder, processes, start
 from maskgate.training.prepare import Order, Prepared, prepare
 
 
@@ -52,7 +47,7 @@ def train(system: System, order: Order) -> Run:
                 if group.is_main_process:
                     say(f"member {number} of {len(recipes)}: {name}")
                 crossval.train(recipe, replace(order, name=name, out=run.path / "members" / name))
-            on_main(lambda: _conclude(run, system))
+            on_main(lambda: combined.conclude(run, system, order.cache))
         finally:
             lock.release()
     return run
@@ -76,7 +71,7 @@ def _begin(
         whose = f"{order.name}, member {name}"
         beginning.check_recipe(recipe, whose)
         recipes[name] = beginning.with_detector(recipe, order, whose)
-    ensemble.check(system.combine, [heads.knows(r.model.head) for r in recipes.values()])
+    combining.check(together.wanted(system), [heads.knows(r.model.head) for r in recipes.values()])
     first: Prepared | None = None
     digests = {}
     for name, recipe in recipes.items():
@@ -129,71 +124,3 @@ def _check_alike(first: _Validation, other: _Validation) -> None:
             "validated on other photos or folds than the first member; remove its folder and"
             " train it anew"
         )
-
-
-# ---------------------------------------------------------------------------- the results
-
-
-def _conclude(run: Run, system: System) -> None:
-    members = run.members()
-    told = [member.status() for member in members]
-    results = [member.metrics() for member in members]
-    seconds = sum(each["seconds"] for each in told)
-    seen = sum(each["seconds"] * each["photos_per_second"] for each in told)
-    run.tell(
-        warnings=sorted({warning for each in told for warning in each["warnings"]}),
-        seconds=round(seconds, 1),
-        photos_per_second=round(seen / max(seconds, 1e-9), 1),
-    )
-    found: dict[str, Any] = {"validated": results[0]["validated"]}
-    unvalidated = [each.get("unvalidated_epochs", 0) for each in results]
-    if any(unvalidated):
-        found["unvalidated_epochs"] = max(unvalidated)
-    if found["validated"]:
-        found |= _score(run, system, members)
-    names = [member.name for member in system.members]
-    found["members"] = {
-        name: {key: each[key] for key in _TOLD if key in each}
-        for name, each in zip(names, results, strict=True)
-    }
-    found["combine"] = system.combine.name
-    files.replace_text(run.metrics_file, json.dumps(found, indent=2) + "\n")
-    run_report.write(run)
-    run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
-
-
-_TOLD = ("knows", "score", "score_of", "selection", "unvalidated_epochs")  # of a member
-
-
-def _score(run: Run, system: System, members: list[Run]) -> dict[str, Any]:
-    """Combine the out-of-fold probabilities and score them."""
-    table, voices = _voices(system, members)
-    combined = ensemble.combine(system.combine, voices).astype(np.float32)
-    runs.write_probabilities(run.oof_file, table[["photo", "person", "label", "fold"]], combined)
-    best = any(member.metrics()["selection"] == "best" for member in members)
-    told = metrics.evaluate(combined, table) | {
-        "knows": list(labels.ATTRIBUTES),
-        "selection": "best" if best else "last",
-    }
-    looked = [photos for photos in (member.photos() for member in members) if "faces" in photos]
-    if looked:  # of members that look for faces, the first tells
-        faces = looked[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
-        told["faces"] = metrics.by_face(combined, table, faces > 0)
-    return told
-
-
-def _voices(system: System, members: list[Run]) -> tuple[pd.DataFrame, list[Voice]]:
-    """The validated photos, and what each member says of them, in the order of the first."""
-    found: list[tuple[pd.DataFrame, npt.NDArray[np.float32]]] = [m.oof() for m in members]
-    table = found[0][0]
-    first = _Validation(table, members[0].status()["truth"])
-    voices = []
-    for wanted, member, (rows, probabilities) in zip(system.members, members, found, strict=True):
-        try:
-            _check_alike(first, _Validation(rows, member.status()["truth"]))
-        except MaskgateError as error:
-            raise MaskgateError(f"{member.path}: {error}") from error
-        place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
-        knows = heads.knows(member.recipe().model.head)
-        voices.append(Voice(probabilities[place], knows, wanted.weight))
-    return table, voices

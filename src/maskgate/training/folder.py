@@ -23,11 +23,17 @@ def place(order: Order, digest: str) -> Path:
     smoke = "-smoke" if order.smoke else ""
     path = order.out or order.runs / f"{order.name}{smoke}-{digest}"
     run = Run(path)
+    if order.smoke and run.status_file.exists() and run.status().get("smoke"):
+        shutil.rmtree(path)
+    return made(path, digest)
+
+
+def made(path: Path, digest: str) -> Path:
+    """The folder of a run at `path`. Raises MaskgateError where it holds something else."""
+    run = Run(path)
     if run.status_file.exists():
         status = run.status()
-        if order.smoke and status.get("smoke"):
-            shutil.rmtree(path)
-        elif status["digest"] != digest:
+        if status["digest"] != digest:
             raise MaskgateError(
                 f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
                 " give another --out, or remove the folder"

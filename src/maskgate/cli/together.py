@@ -1,0 +1,160 @@
+"""Commands that let runs answer together: combine, submit."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, app
+from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.system import System
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN|SYSTEM...", help="Run folders, or a system file whose members are runs."
+    ),
+]
+Combine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How runs answer together: soft_vote, hard_vote, attributes, weights, stacking.",
+        show_default="soft_vote, or attributes where runs know but some",
+    ),
+]
+Adjust = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Then: offsets, near_tie; repeat for several, in order."),
+]
+Tta = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Test-time augmentation instead of the recipes': flip, crops, sizes, or none.",
+    ),
+]
+
+
+@app.command()
+def combine(
+    runs: Runs,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
+    combine: Combine = None,
+    adjust: Adjust = None,
+    tta: Tta = None,
+    cache: Cache = None,
+) -> None:
+    """Let finished runs answer together: a run of all, with their out-of-fold scores and its own.
+
+    What is learned (weights, stacking, offsets) is scored on people it was not learned of.
+    """
+    from maskgate.reports import together as table
+    from maskgate.training import combined
+
+    system, name = _asked(runs, combine, adjust, tta)
+    run = combined.combine(system, out, name, shlex.join(["maskgate", *sys.argv[1:]]), cache)
+    table.show(run.metrics())
+    typer.echo(f"{run.path}: report in {run.report_file}")
+
+
+@app.command()
+def submit(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN|SYSTEM... EVAL",
+            help="Run folders, or a system file whose members are runs; then the folder with"
+            " info.csv and images/. SM_CHANNEL_MODEL and SM_CHANNEL_EVAL stand in for either.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write.",
+            show_default="$SM_OUTPUT_DATA_DIR/output.csv or submission.csv",
+        ),
+    ] = None,
+    combine: Combine = None,
+    adjust: Adjust = None,
+    tta: Tta = None,
+    cache: Cache = None,
+) -> None:
+    """Answer every photo of EVAL's info.csv, in its order, by one run or several together.
+
+    Tells what each scores out of fold, what they score together, and photos a second.
+    """
+    from maskgate import files, submission, together
+    from maskgate.data import layouts
+    from maskgate.reports import together as table
+
+    folder = os.environ.get("SM_OUTPUT_DATA_DIR")
+    answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
+    runs, data = _runs_and_eval(paths or [])
+    files.check_target(answers)
+    layouts.read_eval(data)
+    system, name = _asked(runs, combine, adjust, tta)
+    found = together.gather(together.parts(system), together.wanted(system), cache)
+    table.show(found.told())
+    done = submission.submit(found.predictor(cache), name, data, answers)
+    typer.echo(f"{answers}: {done}")
+
+
+def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:
+    """What is left out is told by the competition's own variables."""
+    model, data = (os.environ.get(f"SM_CHANNEL_{name}") for name in ("MODEL", "EVAL"))
+    if data and (not paths or (len(paths) == 1 and _is_model(paths[0]))):
+        paths = [*paths, Path(data)]
+    if model and len(paths) == 1:
+        paths = [Path(model), *paths]
+    if len(paths) < 2:
+        raise MaskgateError(
+            "give one run or several, and then EVAL, the folder with info.csv and images/; or set"
+            " SM_CHANNEL_MODEL and SM_CHANNEL_EVAL to them"
+        )
+    return paths[:-1], paths[-1]
+
+
+def _is_model(path: Path) -> bool:
+    return path.is_file() or any(path.glob("run.json")) or any(path.glob("*/run.json"))
+
+
+def _asked(
+    runs: list[Path], combine: str | None, adjust: list[str] | None, tta: list[str] | None
+) -> "tuple[System, str]":
+    """The system of runs that the command line asks for, and what to call it."""
+    from maskgate import config, together
+    from maskgate import system as systems
+
+    file = next((path for path in runs if path.is_file()), None)
+    if file is not None and len(runs) > 1:
+        raise MaskgateError(
+            f"{file}: a system's file stands alone; make a run of it with maskgate combine, and"
+            " give that beside the others"
+        )
+    changes: dict[str, object] = {}
+    if file is not None:
+        system = systems.load(file, [])
+        if not system.is_of_runs:
+            raise MaskgateError(
+                f"{file}: its members are recipes; train it with maskgate train, and give the run"
+            )
+    else:
+        system = together.system_of(runs)
+    if combine is not None:
+        changes["combine"] = config.named(combine)
+    if adjust is not None:
+        changes["adjust"] = tuple(map(config.named, adjust))
+    if tta is not None:
+        named = () if tta == ["none"] else tuple(map(config.named, tta))
+        members = (member.model_copy(update={"tta": named}) for member in system.members)
+        changes["members"] = tuple(members)
+    name = file.stem if file is not None else "+".join(member.name for member in system.members)
+    return system.model_copy(update=changes), name

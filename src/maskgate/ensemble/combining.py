@@ -1,0 +1,160 @@
+"""From several members' probabilities to one answer: a combination, then adjustments, by name.
+
+What they learn, they learn of out-of-fold probabilities. `out_of_fold` tells honestly what that
+is worth: each group of people is answered by what was learned of the others.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from maskgate import labels
+from maskgate.config import Named, lookup
+from maskgate.ensemble import groups, near_tie, offsets, stacking, votes, weights
+from maskgate.ensemble.votes import Floats, Voice
+from maskgate.errors import MaskgateError
+from maskgate.progress import track
+
+COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
+    "soft_vote": votes.soft_vote,
+    "hard_vote": votes.hard_vote,
+    "attributes": votes.attributes,
+    "weights": weights.weights,
+    "stacking": stacking.stacking,
+}
+ADJUSTMENTS: Final[dict[str, Callable[..., Floats]]] = {
+    "near_tie": near_tie.near_tie,
+    "offsets": offsets.offsets,
+}
+# What is learned of (voices, truth), or of (probabilities, voices, truth), before it is applied.
+_LEARNED: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "weights": weights.learn,
+    "stacking": stacking.learn,
+    "near_tie": near_tie.learn,
+    "offsets": offsets.learn,
+}
+_OF_SOME: Final = ("attributes", "weights", "stacking")  # may have members that know not all
+_GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of a user's
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How members are to be combined, and their combined answer adjusted, in this order."""
+
+    combine: Named
+    adjust: tuple[Named, ...] = ()
+
+    @property
+    def learns(self) -> bool:
+        """Whether it needs photos whose truth is known."""
+        return any(each.name in _LEARNED for each in (self.combine, *self.adjust))
+
+    @property
+    def names(self) -> list[str]:
+        return [self.combine.name, *(each.name for each in self.adjust)]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A way to combine, with what it has `learned`, by name and ready for JSON."""
+
+    wanted: Wanted
+    learned: Mapping[str, Any]
+
+    def __call__(self, voices: Sequence[Voice]) -> Floats:
+        """Probabilities (N, 18) of what the members say together."""
+        return self.steps(voices)[-1]
+
+    def steps(self, voices: Sequence[Voice]) -> list[Floats]:
+        """The probabilities (N, 18) after the combination, and after each adjustment."""
+        named = self.wanted.combine
+        told = COMBINATIONS[named.name](voices, **self._given(named))
+        found = [told]
+        for named in self.wanted.adjust:
+            told = ADJUSTMENTS[named.name](told, voices, **self._given(named))
+            found.append(told)
+        return found
+
+    def _given(self, named: Named) -> dict[str, Any]:
+        learned = {"learned": self.learned[named.name]} if named.name in _LEARNED else {}
+        return named.arguments | learned
+
+
+def check(wanted: Wanted, knows: Sequence[tuple[str, ...]]) -> None:
+    """Raise MaskgateError where members that know these attributes cannot be combined so."""
+    for kind, named, known in (
+        ("combine", wanted.combine, COMBINATIONS),
+        *(("adjust", named, ADJUSTMENTS) for named in wanted.adjust),
+    ):
+        function = lookup("combination" if kind == "combine" else "adjustment", named.name, known)
+        _check_arguments(kind, named, function)
+    if twice := {name for name in wanted.names if wanted.names.count(name) > 1}:
+        raise MaskgateError(f"adjust: {min(twice)} stands there twice; leave one out")
+    every, name = set(labels.ATTRIBUTES), wanted.combine.name
+    if name in _OF_SOME:
+        if missing := every - {attribute for each in knows for attribute in each}:
+            raise MaskgateError(
+                f"combine {name}: no member knows {', '.join(sorted(missing))}; add one"
+            )
+    elif any(set(each) != every for each in knows):
+        raise MaskgateError(
+            f"combine {name} is for members that know all attributes; use"
+            f" {', '.join(_OF_SOME[:-1])} or {_OF_SOME[-1]}"
+        )
+    if "near_tie" in wanted.names:
+        near_tie.check(knows)
+
+
+def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -> None:
+    known = [name for name in inspect.signature(function).parameters if name not in _GIVEN]
+    if odd := sorted(set(named.arguments) - set(known)):
+        takes = f"takes {', '.join(known)}" if known else "takes no arguments"
+        raise MaskgateError(f"{kind} {named.name} {takes}; remove {', '.join(odd)}")
+    for key, value in named.arguments.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {value}")
+
+
+def learn(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> Combination:
+    """The combination, learned of voices (N) whose `truth` a photo table (N rows) tells.
+
+    It has the columns `fold` and `cluster` of people. Each adjustment learns of what comes out of
+    those before it.
+    """
+    learned: dict[str, Any] = {}
+    combination = Combination(Wanted(wanted.combine), learned)
+    if wanted.combine.name in _LEARNED:
+        learned[wanted.combine.name] = _LEARNED[wanted.combine.name](voices, truth)
+    for count, named in enumerate(wanted.adjust, 1):
+        if named.name in _LEARNED:
+            told = combination(voices)
+            learned[named.name] = _LEARNED[named.name](told, voices, truth)
+        combination = Combination(Wanted(wanted.combine, wanted.adjust[:count]), learned)
+    return combination
+
+
+def out_of_fold(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> list[Floats]:
+    """The probabilities (N, 18) after the combination, and after each adjustment, of photos whose
+    people nothing was learned of: a group of people in turn is left out of the learning.
+
+    The groups are the folds of `truth` where it has several. Raises MaskgateError where there are
+    too few people to leave some out.
+    """
+    if not wanted.learns:
+        return Combination(wanted, {}).steps(voices)
+    group = groups.of_people(truth)
+    truth = truth.assign(fold=group)
+    found: list[Floats] = [np.empty((len(truth), labels.COUNT)) for _ in wanted.names]
+    numbers = np.unique(group).tolist()
+    for number in track(numbers, f"learning {', '.join(wanted.names)}", len(numbers)):
+        out = group == number
+        others = truth[~out].reset_index(drop=True)
+        combination = learn(wanted, [voice.of(~out) for voice in voices], others)
+        steps = combination.steps([voice.of(out) for voice in voices])
+        for whole, part in zip(found, steps, strict=True):
+            whole[out] = part
+    return found

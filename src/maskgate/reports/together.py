@@ -1,0 +1,36 @@
+"""What several models score alone and together, as a table on the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from maskgate import metrics
+from maskgate.metrics import read_score
+from maskgate.progress import say
+from maskgate.reports.compare import signed
+
+
+def show(results: Mapping[str, Any]) -> None:
+    """Print the `members` and `steps` of a metrics.json; a line where nobody was validated."""
+    members, steps = results["members"], results.get("steps", [])
+    if not steps:
+        say("trained on all photos: there is no out-of-fold score")
+        return
+    table = Table("", "out-of-fold", "", "gain", "", box=None, pad_edge=False)
+    for name, told in members.items():
+        table.add_row(Text(name), str(read_score(told["score"])), told["score_of"], "", "")
+    for step in steps if len(members) > 1 or len(steps) > 1 else []:
+        gain = signed(read_score(step["gain"])) if "gain" in step else ""
+        over = f"over {step['before']}" if gain else ""
+        table.add_row(
+            Text(step["name"]),
+            str(read_score(step["score"])),
+            metrics.ALL_CLASSES,
+            gain,
+            Text(over),
+        )
+    # Into a pipe or a file every line is written whole, however long.
+    Console(width=None if Console().is_terminal else 10_000, highlight=False).print(table)

@@ -1,0 +1,228 @@
+"""Several runs that answer together: what each says, what is learned of it, what it is worth."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskgate import labels, metrics, out_of_fold, predict
+from maskgate.config import Named
+from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.votes import Floats, Voice
+from maskgate.errors import MaskgateError
+from maskgate.metrics import Score
+from maskgate.predict import Ensemble, Predictor
+from maskgate.runs import Run, open_run
+from maskgate.system import Member, System
+
+_WHO: Final = ["photo", "person", "fold"]
+_EVERY: Final = metrics.ALL_CLASSES
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished run among several, its weight, and its test-time augmentation where that is
+    another than its recipe's."""
+
+    name: str
+    run: Run
+    weight: float = 1.0
+    tta: tuple[Named, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What comes out of the combination, or of an adjustment: probabilities (N, 18), their score,
+    and the `gain` over what stood `before`."""
+
+    name: str
+    probabilities: npt.NDArray[np.float32]
+    score: Score
+    before: str = ""
+    gain: Score | None = None
+
+
+@dataclass(frozen=True)
+class Together:
+    """Parts with the combination they have learned; where they validated people, the `table` of the
+    photos (N), the `scores` of each part as `score_of` tells, and the `steps`, out of fold."""
+
+    parts: Sequence[Part]
+    combination: Combination
+    table: pd.DataFrame | None = None
+    scores: Sequence[Score] = ()
+    score_of: Sequence[str] = ()
+    steps: Sequence[Step] = ()
+
+    def predictor(self, cache: Path | None = None) -> Predictor:
+        """What answers photos as all of them together do. Raises MaskgateError."""
+        members = [
+            (predict.load(part.run.path, cache, part.tta), part.weight) for part in self.parts
+        ]
+        return Ensemble(members, self.combination)
+
+    def told(self) -> dict[str, Any]:
+        """What metrics.json tells of the `members` and the `steps`."""
+        members = {
+            part.name: {"score": vars(score), "score_of": of}
+            for part, score, of in zip(self.parts, self.scores, self.score_of, strict=False)
+        }
+        return {
+            "members": members,
+            "steps": [
+                {"name": step.name, "score": vars(step.score)}
+                | ({"before": step.before, "gain": vars(step.gain)} if step.gain else {})
+                for step in self.steps
+            ],
+        }
+
+
+def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> Together:
+    """Let the parts answer together. Raises MaskgateError where they cannot be combined so, were
+    not validated alike, or where something is to be learned and they validated nobody."""
+    combining.check(how, [knows(part.run) for part in members])
+    validated = [bool(part.run.metrics()["validated"]) for part in members]
+    if not all(validated):
+        if how.learns:
+            odd = members[validated.index(False)].run.path
+            raise MaskgateError(
+                f"{odd}: validated nobody, and {', '.join(how.names)} has something to learn of"
+                " people left out; train it with folds, or combine by soft_vote or hard_vote"
+            )
+        return Together(members, Combination(how, {}))
+    table, voices = _voices(members, cache)
+    found = [each.astype(np.float32) for each in combining.out_of_fold(how, voices, table)]
+    combination = combining.learn(how, voices, table)
+    scores, steps = _scored(members, voices, how, found, table)
+    of = [_score_of(voice) for voice in voices]
+    return Together(members, combination, table, scores, of, steps)
+
+
+def system_of(paths: Sequence[Path]) -> System:
+    """A system of the finished runs at `paths`, called by their folders: a soft vote, or by
+    attribute where some know but one or two. Raises MaskgateError."""
+    runs = [open_run(path) for path in paths]
+    places = [run.path.resolve() for run in runs]
+    names: list[str] = []
+    for run, place in zip(runs, places, strict=True):
+        if places.count(place) > 1:
+            raise MaskgateError(f"{run.path}: is given twice; give every run once")
+        bare = re.sub(r"[^a-z0-9]+", "-", place.name.lower()).strip("-") or "run"
+        names.append(bare if bare not in names else f"{bare}-{len(names) + 1}")
+    every = all(set(knows(run)) == set(labels.ATTRIBUTES) for run in runs)
+    members = (Member(name=name, run=str(run.path)) for name, run in zip(names, runs, strict=True))
+    combine = Named(name="soft_vote" if every else "attributes")
+    return System(members=tuple(members), combine=combine)
+
+
+def knows(run: Run) -> tuple[str, ...]:
+    """The attributes that a finished run's model knows."""
+    return tuple(run.metrics().get("knows", labels.ATTRIBUTES))
+
+
+def check_alike(first: Run, other: Run) -> None:
+    """Raise MaskgateError where two runs were not validated alike."""
+    truths = [str(run.status().get("truth", "")) for run in (first, other)]
+    if truths[0] != truths[1]:
+        raise MaskgateError(
+            f"{other.path}: scored against another truth than {first.path} ({truths[1]};"
+            f" {truths[0]}); give all the same labels.corrections and labels.truth"
+        )
+    rows, wanted = (run.photos()[_WHO].sort_values("photo").to_numpy() for run in (other, first))
+    if rows.shape != wanted.shape or (rows != wanted).any():
+        raise MaskgateError(
+            f"{other.path}: validated on other photos or folds than {first.path}; train it with"
+            f" folds.file={first.folds_file}"
+        )
+
+
+def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, list[Voice]]:
+    """The validated photos in the order of the first part, and what each says of them."""
+    table = pd.DataFrame()
+    voices: list[Voice] = []
+    for part in members:
+        check_alike(members[0].run, part.run)
+        rows, probabilities = _out_of_fold(part, cache)
+        if not voices:
+            table = rows
+        place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
+        voices.append(Voice(probabilities[place], knows(part.run), part.weight))
+    return table, voices
+
+
+def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
+    """The validated photos of a part and what it says of them, with its own augmentation."""
+    if part.tta is None:
+        return part.run.oof()
+    if not part.run.is_system:
+        return out_of_fold.oof_with(part.run, part.tta, cache)
+    inner = gather(trained(part.run, part.tta), wanted(part.run.system()), cache)
+    assert inner.table is not None
+    return inner.table, inner.steps[-1].probabilities
+
+
+def parts(system: System, tta: tuple[Named, ...] | None = None) -> list[Part]:
+    """The members of a system of runs, with `tta` instead of their own where given."""
+    return [
+        Part(
+            member.name,
+            open_run(str(member.run)),
+            member.weight,
+            tta if tta is not None else member.tta,
+        )
+        for member in system.members
+    ]
+
+
+def trained(run: Run, tta: tuple[Named, ...] | None = None) -> list[Part]:
+    """The same of a system's run."""
+    return [
+        Part(member.name, inner, member.weight, tta if tta is not None else member.tta)
+        for member, inner in zip(run.system().members, run.members(), strict=True)
+    ]
+
+
+def wanted(system: System) -> Wanted:
+    """How the members of a system are combined."""
+    return Wanted(system.combine, system.adjust)
+
+
+def _scored(
+    members: Sequence[Part],
+    voices: Sequence[Voice],
+    how: Wanted,
+    found: Sequence[npt.NDArray[np.float32]],
+    table: pd.DataFrame,
+) -> tuple[list[Score], list[Step]]:
+    """The score of each part, and the steps; the first is compared with the best part."""
+    person, people = pd.factorize(table["person"])
+    weights = metrics.Resamples(person, len(people), table, metrics.RESAMPLES, seed=0)
+    alone = [
+        metrics.judged(v.probabilities, metrics.narrowed(table, v.knows), weights) for v in voices
+    ]
+    scores = [metrics.interval(*each) for each in alone]
+    every = [number for number, voice in enumerate(voices) if _score_of(voice) == _EVERY]
+    best = max(every, key=lambda number: alone[number][0]) if every else None
+    before, drawn_before = ("", None) if best is None else (members[best].name, alone[best])
+    steps = []
+    for name, probabilities in zip(how.names, found, strict=True):
+        value, drawn = metrics.judged(probabilities, table, weights)
+        gain = None
+        if drawn_before is not None:
+            gain = metrics.interval(value - drawn_before[0], drawn - drawn_before[1])
+        score = metrics.interval(value, drawn)
+        steps.append(Step(name, probabilities, score, before if gain else "", gain))
+        before, drawn_before = name, (value, drawn)
+    return scores, steps
+
+
+def _score_of(voice: Voice) -> str:
+    if set(voice.knows) == set(labels.ATTRIBUTES):
+        return _EVERY
+    return f"macro F1, mean of {', '.join(voice.knows)}".replace("_", " ")

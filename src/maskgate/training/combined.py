@@ -1,0 +1,122 @@
+"""The run of several models that answer together: scored, described and reported."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from filelock import FileLock
+
+import maskgate
+from maskgate import files, labels, metrics, runs, together
+from maskgate.reports import run as run_report
+from maskgate.runs import Run
+from maskgate.system import System
+from maskgate.together import Together
+from maskgate.training import folder
+
+_OF_A_MEMBER: Final = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
+_OF_THE_DATA: Final = (
+    "data", "root", "smoke", "truth", "photos", "people", "more", "corrected", "left_out",
+    "largest_cluster", "twins",
+)  # fmt: skip
+
+
+def combine(system: System, out: Path, name: str, command: str, cache: Path | None = None) -> Run:
+    """Make a run in the folder `out` of runs that are there; nothing is trained.
+
+    Raises MaskgateError where they cannot be combined so, or the folder holds something else.
+    """
+    members = [runs.open_run(str(member.run)) for member in system.members]
+    absolute = [
+        member.model_copy(update={"run": str(run.path.resolve())})
+        for member, run in zip(system.members, members, strict=True)
+    ]
+    system = system.model_copy(update={"members": tuple(absolute)})
+    digest = system.digest(
+        {
+            member.name: str(run.status()["digest"])
+            for member, run in zip(system.members, members, strict=True)
+        }
+    )
+    run = Run(folder.made(out, digest))
+    if folder.is_finished(run):
+        return run
+    lock = FileLock(run.path / ".lock", timeout=0)
+    folder.take(lock, run)
+    try:
+        first = members[0]
+        status = first.status()
+        run.tell(
+            recipe=name,
+            digest=digest,
+            command=command,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
+            **{key: status[key] for key in _OF_THE_DATA if key in status},
+        )
+        run.folds_file.write_bytes(first.folds_file.read_bytes())
+        run.photos_file.write_bytes(first.photos_file.read_bytes())
+        system.write(run.system_file, {})
+        conclude(run, system, cache)
+    finally:
+        lock.release()
+    return run
+
+
+def conclude(run: Run, system: System, cache: Path | None = None) -> None:
+    """Let the trained members of a system's run answer together, and write what that is worth."""
+    members = run.members()
+    statuses = [member.status() for member in members]
+    results = [member.metrics() for member in members]
+    seconds = sum(each["seconds"] for each in statuses)
+    seen = sum(each["seconds"] * each["photos_per_second"] for each in statuses)
+    run.tell(
+        warnings=sorted({warning for each in statuses for warning in each["warnings"]}),
+        seconds=round(seconds, 1),
+        photos_per_second=round(seen / max(seconds, 1e-9), 1),
+    )
+    found: dict[str, Any] = {"validated": all(each["validated"] for each in results)}
+    unvalidated = [each.get("unvalidated_epochs", 0) for each in results]
+    if any(unvalidated):
+        found["unvalidated_epochs"] = max(unvalidated)
+    answer = together.gather(together.trained(run), together.wanted(system), cache)
+    if answer.combination.learned:
+        learned = json.dumps(answer.combination.learned, indent=2) + "\n"
+        files.replace_text(run.combination_file, learned)
+    if found["validated"]:
+        found |= _score(run, answer, members, results)
+    names = [member.name for member in system.members]
+    found["members"] = {
+        name: {key: each[key] for key in _OF_A_MEMBER if key in each}
+        for name, each in zip(names, results, strict=True)
+    }
+    told = answer.told()
+    for name, each in told["members"].items():  # with its own augmentation
+        found["members"][name] |= each
+    found["steps"] = told["steps"]
+    found["combine"] = system.combine.name
+    files.replace_text(run.metrics_file, json.dumps(found, indent=2) + "\n")
+    run_report.write(run)
+    run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _score(
+    run: Run, answer: Together, members: list[Run], results: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Keep the out-of-fold probabilities of all together, and score them."""
+    table, probabilities = answer.table, answer.steps[-1].probabilities
+    assert table is not None
+    rows = table[["photo", "person", "label", "fold"]]
+    runs.write_probabilities(run.oof_file, rows, probabilities)
+    best = any(each["selection"] == "best" for each in results)
+    told = metrics.evaluate(probabilities, table) | {
+        "knows": list(labels.ATTRIBUTES),
+        "selection": "best" if best else "last",
+    }
+    looked = [photos for photos in (member.photos() for member in members) if "faces" in photos]
+    if looked:  # of members that look for faces, the first tells
+        faces = looked[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
+        told["faces"] = metrics.by_face(probabilities, table, faces > 0)
+    return told

@@ -1,0 +1,310 @@
+"""What is learned of out-of-fold probabilities: weights, stacking, offsets, S3's rule."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+
+from maskgate import labels, metrics
+from maskgate.config import Named
+from maskgate.data import table as photo_table
+from maskgate.ensemble import combining, groups, near_tie, offsets, stacking, weights
+from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.votes import Voice, product
+from maskgate.errors import MaskgateError
+
+ALL = tuple(labels.ATTRIBUTES)
+COMMON = {"mask": [1 / 3] * 3, "gender": [0.4, 0.6], "age_band": [0.5, 0.42, 0.08]}
+
+
+def wanted(combine: str, *adjust: str) -> Wanted:
+    return Wanted(Named(name=combine), tuple(Named(name=name) for name in adjust))
+
+
+def drawn(seed: int, people: int = 300, folds: int = 5) -> pd.DataFrame:
+    """A photo table with folds and clusters: two photos a person, of one gender and age band."""
+    random = np.random.default_rng(seed)
+    gender, band = (
+        np.repeat(random.choice(len(COMMON[name]), people, p=COMMON[name]), 2).astype(np.int8)
+        for name in ("gender", "age_band")
+    )
+    mask = random.integers(0, 3, len(band)).astype(np.int8)
+    age = np.array([20.0, 40.0, 65.0])[band]
+    names = [f"{row}.jpg" for row in range(2 * people)]
+    person = np.repeat([f"p{number}" for number in range(people)], 2)
+    found = photo_table.build(names, person, mask, gender, age)
+    cluster = np.repeat(np.arange(people), 2)
+    return found.assign(cluster=cluster, fold=cluster % folds)
+
+
+def guess(table: pd.DataFrame, seed: int, skill: float) -> np.ndarray:
+    """Probabilities of a model that sees the truth through noise; without skill it sees nothing."""
+    random = np.random.default_rng(seed)
+    parts = {}
+    for name, values in labels.ATTRIBUTES.items():
+        logits = random.normal(0, 1, (len(table), len(values)))
+        logits[np.arange(len(table)), table[name]] += skill
+        parts[name] = softmax(logits + np.log(COMMON[name]), axis=1)
+    return product(parts)
+
+
+def macro(table: pd.DataFrame, probabilities: np.ndarray) -> float:
+    codes = table["label"].to_numpy()
+    return float(metrics.macro_f1(metrics.confusion(codes, probabilities.argmax(1), 18)))
+
+
+# ------------------------------------------------------------------- learned a second way
+
+
+def test_weights_are_those_of_the_largest_likelihood() -> None:
+    table = drawn(0)
+    voices = [Voice(guess(table, seed, skill), ALL) for seed, skill in ((1, 3), (2, 2), (3, 0))]
+    learned = weights.learn(voices, table)
+    for name in ALL:
+        parts = [labels.marginals(v.probabilities)[name] for v in voices]
+        right = np.array([part[np.arange(len(table)), table[name]] for part in parts])
+        best = max(
+            ((a, b, 1 - a - b) for a in np.linspace(0, 1, 51) for b in np.linspace(0, 1 - a, 51)),
+            key=lambda w: np.log(np.array(w) @ right).sum(),
+        )
+        np.testing.assert_allclose(learned[name], best, atol=0.04)
+    assert learned["gender"][2] < 0.05
+
+
+def test_members_that_know_some_are_weighted_where_they_know() -> None:
+    table = drawn(0)
+    voices = [Voice(guess(table, 1, 2), ALL), Voice(guess(table, 2, 4), ("age_band",))]
+    learned = weights.learn(voices, table)
+    assert [len(learned[name]) for name in ALL] == [1, 1, 2]
+    assert learned["age_band"][1] > 0.8
+    told = labels.marginals(weights.weights(voices, learned))
+    np.testing.assert_allclose(told["mask"], labels.marginals(voices[0].probabilities)["mask"])
+
+
+def test_stacking_is_scikit_learns_regression() -> None:
+    table = drawn(0)
+    voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2)]
+    told = labels.marginals(stacking.stacking(voices, stacking.learn(voices, table)))
+    for name in ALL:
+        features = np.hstack([np.log(labels.marginals(v.probabilities)[name]) for v in voices])
+        model = LogisticRegression(max_iter=1000).fit(features, table[name])
+        np.testing.assert_allclose(told[name], model.predict_proba(features), atol=1e-6)
+
+
+def test_stacking_never_says_what_it_never_saw() -> None:
+    table = drawn(0)
+    young = table[table["age_band"] < 2].reset_index(drop=True)
+    voices = [Voice(guess(young, 1, 2), ALL)]
+    told = stacking.stacking(voices, stacking.learn(voices, young))
+    assert labels.marginals(told)["age_band"][:, 2].max() < 1e-3
+    one = young.assign(gender=np.int8(1))
+    assert (
+        labels.marginals(stacking.stacking(voices, stacking.learn(voices, one)))["gender"].min()
+        < 1e-3
+    )
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.01, 0.1])
+def test_offsets_are_the_best_of_the_smooth_score(penalty: float) -> None:
+    table = drawn(0)
+    codes = table["label"].to_numpy(np.int64)
+    logs = np.log(guess(table, 1, 3))
+
+    def loss(given: np.ndarray) -> float:
+        shares = np.exp(logs + given)
+        shares /= shares.sum(1, keepdims=True)
+        total = 0.0
+        for c in range(labels.COUNT):
+            hits = shares[codes == c, c].sum()
+            total += 2 * hits / (shares[:, c].sum() + (codes == c).sum())
+        return penalty * float((given**2).sum()) - total / labels.COUNT
+
+    found = offsets._found(logs, codes, penalty)
+    least = loss(found)
+    assert least < loss(np.zeros(labels.COUNT))
+    random = np.random.default_rng(0)
+    for size in (0.3, 0.03, 0.003):
+        assert all(least <= loss(found + size * random.normal(size=18)) + 1e-6 for _ in range(50))
+
+
+def test_offsets_mend_a_model_that_never_says_the_rare() -> None:
+    """Its probabilities of ≥60 are a twentieth of what they should be: nested, it is mended."""
+    table = drawn(0, people=900)
+    told = guess(table, 1, 3)
+    told[:, 2::3] /= 20
+    told /= told.sum(1, keepdims=True)
+    before, after = combining.out_of_fold(wanted("soft_vote", "offsets"), [Voice(told, ALL)], table)
+    assert macro(table, after) > macro(table, before) + 0.1
+    learned = combining.learn(wanted("soft_vote", "offsets"), [Voice(told, ALL)], table).learned
+    found = np.array(learned["offsets"]["offsets"])
+    assert found[2::3].min() > max(found[0::3].max(), found[1::3].max())
+
+
+# --------------------------------------------------------------------- S3's rule, by hand
+
+
+def logits(**told: float) -> np.ndarray:
+    """Probabilities (1, 18) of a model with these logits by class number, `c5=1.2`; others −9."""
+    values = np.full(labels.COUNT, -9.0)
+    for name, value in told.items():
+        values[int(name[1:])] = value
+    odds = np.exp(values)
+    return (odds / odds.sum())[None]
+
+
+WORN_MAN_OLD, WORN_MAN_MIDDLE, WORN_WOMAN_OLD, WORN_WOMAN_MIDDLE = 2, 1, 5, 4
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "answer"),
+    [
+        # The worked example: 2.0 and 1.8 are 0.2 apart; the models disagree; the younger.
+        (logits(c2=2.0, c1=1.8), logits(c1=3.0, c2=0.0), WORN_MAN_MIDDLE),
+        (logits(c1=3.0, c2=0.0), logits(c2=2.0, c1=1.8), WORN_MAN_MIDDLE),  # either may hesitate
+        (logits(c2=2.0, c1=1.71), logits(c4=9.0), WORN_MAN_MIDDLE),  # 0.29 is near
+        (logits(c2=2.0, c1=1.69), logits(c4=9.0), 7),  # 0.31 is not: what there was stays
+        (logits(c2=2.0, c1=1.8), logits(c2=3.0), 7),  # they agree
+        (logits(c2=2.0, c4=1.8), logits(c1=3.0), 7),  # the second is another person
+        (logits(c2=2.0, c0=1.8), logits(c1=3.0), 7),  # two bands younger
+        (logits(c1=2.0, c2=1.8), logits(c2=9.0), 7),  # the first is not the oldest band
+        (logits(c1=2.0, c0=1.8), logits(c2=9.0), 7),
+        (logits(c5=2.0, c4=1.9), logits(c2=2.0, c1=1.9), WORN_WOMAN_MIDDLE),  # both: the best's
+        (logits(c17=1.0, c16=0.9), logits(c0=5.0), 16),
+    ],
+)
+def test_near_ties(first: np.ndarray, second: np.ndarray, answer: int) -> None:
+    voices = [Voice(first, ALL), Voice(second, ALL)]
+    whole = logits(c7=4.0, c3=1.0)  # what stood there before
+    moved = near_tie.near_tie(whole, voices, {"best": [0, 1]})
+    assert moved.argmax() == answer
+    assert moved.sum() == pytest.approx(1)
+    kept = [c for c in range(18) if c not in (7, answer)]
+    np.testing.assert_array_equal(moved[0, kept], whole[0, kept])
+
+
+def test_how_near_is_an_argument() -> None:
+    voices = [Voice(logits(c2=2.0, c1=1.5), ALL), Voice(logits(c1=3.0), ALL)]
+    for within, answer in ((0.4, WORN_MAN_OLD), (0.6, WORN_MAN_MIDDLE)):
+        named = Named.model_validate({"name": "near_tie", "within": within})
+        how = Combination(Wanted(Named(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}})
+        first = Voice(voices[0].probabilities, ALL, 100.0)
+        assert how([first, voices[1]]).argmax() == answer
+
+
+def test_the_two_best_are_those_of_the_people_learned_of() -> None:
+    table = drawn(0)
+    voices = [Voice(guess(table, seed, skill), ALL) for seed, skill in ((1, 1), (2, 4), (3, 3))]
+    partly = Voice(guess(table, 4, 9), ("age_band",))
+    probabilities = voices[0].probabilities
+    assert near_tie.learn(probabilities, [*voices, partly], table) == {"best": [1, 2]}
+    with pytest.raises(MaskgateError, match="fewer than two know all"):
+        combining.check(wanted("attributes", "near_tie"), [ALL, ("mask",)])
+
+
+# ------------------------------------------------------------------------------ honesty
+
+LEARNING = [
+    wanted("weights"),
+    wanted("stacking"),
+    wanted("soft_vote", "offsets"),
+    wanted("soft_vote", "near_tie"),
+    wanted("weights", "near_tie", "offsets"),
+]
+
+
+@pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
+def test_nobody_is_answered_by_what_was_learned_of_them(how: Wanted) -> None:
+    """Another truth of one fold's people changes nothing of their own probabilities."""
+    table = drawn(0)
+    voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2, 3)]
+    found = combining.out_of_fold(how, voices, table)[-1]
+    fold = (table["fold"] == 2).to_numpy()
+    turned = table["label"].to_numpy().copy()
+    turned[fold] = 17 - turned[fold]
+    mask, gender, band = labels.decode(turned)
+    other = table.assign(label=turned, mask=mask, gender=gender, age_band=band)
+    again = combining.out_of_fold(how, voices, other)[-1]
+    np.testing.assert_array_equal(found[fold], again[fold])
+    if how.names != ["soft_vote", "near_tie"]:  # the two best may well stay the two best
+        assert (found[~fold] != again[~fold]).any()
+
+
+@pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
+def test_pure_noise_gains_nothing(how: Wanted) -> None:
+    """Members that know nothing, over several draws: learned and scored on the same people they
+    seem to gain; nested they gain nothing."""
+    gains, flattered = [], []
+    for seed in range(6):
+        table = drawn(seed, people=150)
+        voices = [Voice(guess(table, 100 * seed + k, 0), ALL) for k in range(4)]
+        plain = macro(table, combining.out_of_fold(wanted("soft_vote"), voices, table)[-1])
+        nested = combining.out_of_fold(how, voices, table)[-1]
+        same = combining.learn(how, voices, table)(voices)
+        gains.append(macro(table, nested) - plain)
+        flattered.append(macro(table, same) - plain)
+    assert np.mean(gains) < 0.01
+    if "offsets" in how.names:
+        assert np.mean(flattered) > np.mean(gains)
+
+
+@pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
+def test_noise_beside_a_good_member_neither_gains_nor_costs(how: Wanted) -> None:
+    differences = []
+    for seed in range(4):
+        table = drawn(seed, people=200)
+        good = Voice(guess(table, 50 + seed, 3), ALL)
+        noise = [Voice(guess(table, 100 * seed + k, 0), ALL) for k in range(3)]
+        alone = macro(table, good.probabilities)
+        together = combining.out_of_fold(how, [good, *noise], table)[-1]
+        differences.append(macro(table, together) - alone)
+    assert np.mean(differences) < 0.01
+    if how.names[0] != "soft_vote":
+        assert np.mean(differences) > -0.02
+
+
+def test_a_single_fold_is_dealt_anew_by_people() -> None:
+    table = drawn(0).assign(fold=0)
+    table["cluster"] = table["cluster"] // 3 * 7  # three people share a shot; numbers with gaps
+    group = groups.of_people(table)
+    assert set(group) == set(range(5))
+    assert pd.Series(group).groupby(table["cluster"]).nunique().eq(1).all()
+    voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2)]
+    found = combining.out_of_fold(wanted("weights", "offsets"), voices, table)[-1]
+    np.testing.assert_allclose(found.sum(1), 1)
+    with pytest.raises(MaskgateError, match="several people"):
+        groups.of_people(table.assign(cluster=0))
+
+
+@pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
+def test_unknown_attributes_are_no_truth(how: Wanted) -> None:
+    """Photos of which an attribute is unknown teach the others, and break nothing."""
+    table = drawn(0)
+    hidden = np.arange(len(table)) % 3 == 0
+    known = table["age_band"].where(~hidden, labels.UNKNOWN).astype(np.int8)
+    table = table.assign(age_band=known, label=labels.encode(table["mask"], table["gender"], known))
+    voices = [Voice(guess(drawn(0), seed, 2), ALL) for seed in (1, 2)]
+    found = combining.out_of_fold(how, voices, table)
+    assert all(np.isfinite(each).all() for each in found)
+
+
+def adjusted(*given: Any) -> Wanted:
+    return Wanted(Named(name="soft_vote"), tuple(map(Named.model_validate, given)))
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (adjusted({"name": "ofsets"}), r"unknown adjustment ofsets; did you mean offsets\?"),
+        (adjusted({"name": "offsets", "penalty": 1}), "offsets takes no arguments; remove penalty"),
+        (adjusted({"name": "near_tie", "witin": 1}), "near_tie takes within; remove witin"),
+        (adjusted({"name": "near_tie", "within": "x"}), "within is a number from 0, not x"),
+        (adjusted({"name": "near_tie", "within": -1}), "within is a number from 0, not -1"),
+        (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets stands there twice"),
+    ],
+)
+def test_what_cannot_be_adjusted_is_refused(how: Wanted, told: str) -> None:
+    with pytest.raises(MaskgateError, match=told):
+        combining.check(how, [ALL, ALL])
