@@ -105,11 +105,14 @@ class System(Section):
     def write(self, path: Path, recipes: Mapping[str, Recipe]) -> None:
         """The system as resolved, in a file that can be trained again.
 
-        The members' `recipes` are written into a folder beside it, with all changes made.
+        Members' `recipes` are written into a folder beside it, with all changes made.
         """
-        (path.parent / "recipes").mkdir(exist_ok=True)
         members = []
         for member in self.members:
+            if member.run is not None:
+                members.append(member)
+                continue
+            (path.parent / "recipes").mkdir(exist_ok=True)
             beside = f"recipes/{member.name}.yaml"
             recipes[member.name].write(path.parent / beside)
             members.append(member.model_copy(update={"recipe": beside, "changes": {}}))

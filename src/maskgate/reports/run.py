@@ -1,5 +1,6 @@
 """`report.html` of a run: one file that holds all it shows."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def write(run: Run, photos: bool = True) -> Path:
         parts=parts,
         only=_only(results),
         members=_members(run, results) if run.is_system else [],
+        learned=_learned(run) if run.is_system else [],
         confusions=[_cells(part["confusion"]) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
         did=None if run.is_system else did.told(run.recipe(), status),
@@ -55,28 +57,59 @@ def _parts(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _only(results: dict[str, Any]) -> str:
     """The attributes that a model knows, which does not know all; else empty."""
-    knows = results.get("knows", labels.ATTRIBUTES)
-    return "" if set(knows) == set(labels.ATTRIBUTES) else listed(list(knows)).replace("_", " ")
+    knows = _known(results)
+    return "" if set(knows) == set(labels.ATTRIBUTES) else listed(knows).replace("_", " ")
 
 
 def _members(run: Run, results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of each member its name, its network and what it knows in words, its weight and `results`."""
+    """Of each member its name, its network and what it knows in words, its weight, `results` and
+    its page."""
     rows = []
     for wanted, member in zip(run.system().members, run.members(), strict=True):
-        recipe, own = member.recipe(), results["members"][wanted.name]
-        model = recipe.model
+        own = results["members"][wanted.name]
         rows.append(
             {
                 "name": wanted.name,
-                "network": model.backbone + (f" beside {model.beside}" if model.beside else ""),
-                "size": f"{recipe.photo.height}×{recipe.photo.width}",
+                "network": _network(member),
                 "knows": _only(own) or "all attributes",
                 "weight": f"{wanted.weight:g}",
                 "results": own,
-                "page": member.report_file.relative_to(run.path).as_posix(),
+                "page": Path(os.path.relpath(member.report_file, run.path)).as_posix(),
             }
         )
     return rows
+
+
+def _network(run: Run) -> str:
+    """The network and its input, or the members of a system."""
+    if run.is_system:
+        return " + ".join(member.name for member in run.system().members)
+    recipe = run.recipe()
+    model, photo = recipe.model, recipe.photo
+    beside = f" beside {model.beside}" if model.beside else ""
+    return f"{model.backbone}{beside}, {photo.height}×{photo.width}"
+
+
+def _learned(run: Run) -> list[tuple[str, str]]:
+    """What a system has learned of its out-of-fold probabilities, in words."""
+    told, names = run.learned(), [member.name for member in run.system().members]
+    lines = []
+    for attribute, weights in told.get("weights", {}).items():
+        knowing = [name for name in names if attribute in _known(run.metrics()["members"][name])]
+        shares = zip(knowing, weights, strict=True)
+        text = ", ".join(f"{name} {weight:.2f}" for name, weight in shares)
+        lines.append((f"Weights, {attribute.replace('_', ' ')}", text))
+    if best := told.get("near_tie", {}).get("best"):
+        lines.append(("The two best", " and ".join(names[number] for number in best)))
+    if "offsets" in told:
+        offsets = dict(zip(labels.CLASSES, told["offsets"]["offsets"], strict=True))
+        moved = [f"{name.replace('_', ' ')} {by:+.2f}" for name, by in offsets.items() if by]
+        lines.append(("Offsets", ", ".join(moved) or "none: no offsets paid"))
+    return lines
+
+
+def _known(results: dict[str, Any]) -> list[str]:
+    return list(results.get("knows", labels.ATTRIBUTES))
 
 
 def _cells(confusion: dict[str, Any]) -> list[list[dict[str, Any]]]:
