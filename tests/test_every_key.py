@@ -138,6 +138,7 @@ TESTED_ELSEWHERE = {
     "pseudo.thresholds.age_band": "training/test_pseudo.py",
     "pseudo.cap": "training/test_pseudo.py",
     "pseudo.weight": "training/test_pseudo.py",
+    "folds.vote": "test_predict.py",
 }
 
 
@@ -289,7 +290,8 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "schedule plateau": WILD,
 }
 ELSEWHERE = {
-    "combine": "of systems; see test_ensemble.py",
+    "combine": "of systems; see ensemble/",
+    "adjust": "of systems; see ensemble/",
     "photo.face.detector": "finds faces, which drawn people hardly have; see faces/",
 }
 # Losses beside a classifier's.

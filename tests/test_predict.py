@@ -1,5 +1,6 @@
 """One path from photo to pixels: training, validation, predict and submit see the same."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_equal_pixels_through_train_predict_and_submit(
     predictor.predict([data / "images" / name for name in names])
     predicted = seen.pop()
     seen.clear()
-    submission.submit(trained, data, tmp_path / "submission.csv")
+    submission.submit(predictor, "run", data, tmp_path / "submission.csv")
     submitted = seen.pop()
 
     photos = layouts.read(data / "photos.csv")
@@ -109,6 +110,28 @@ def test_predictions_are_the_mean_of_the_folds(shown: Shown, trained: Path, peop
     np.testing.assert_allclose(found["mask_probability"][right], worn[right], atol=1e-5)
 
 
+def test_folds_may_vote_by_the_class(
+    shown: Shown, train: Callable[..., Path], people: Path, tmp_path: Path
+) -> None:
+    path = train(tmp_path / "run", "folds.vote=hard_vote", "folds.kind=kfold", "folds.count=3")
+    run = maskgate.predict.runs.open_run(path)
+    paths = sorted((people / "eval" / "images").iterdir())[:30]
+    batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
+    with torch.inference_mode():
+        folds = [
+            predict.restore(run, k).eval()(torch.from_numpy(batch)).log_probabilities.argmax(1)
+            for k in run.folds
+        ]
+    found = maskgate.load(path).predict(paths)["label"]
+    agreed = 0
+    for row, votes in enumerate(zip(*(fold.tolist() for fold in folds), strict=True)):
+        label, count = Counter(votes).most_common(1)[0]
+        if count > 1:
+            agreed += len(set(votes)) > 1
+            assert found[row] == label
+    assert agreed, "no photo shows a vote from a mean"
+
+
 def test_unreadable_photos_are_told_together(trained: Path, people: Path, tmp_path: Path) -> None:
     good = sorted((people / "eval" / "images").iterdir())[0]
     bad = tmp_path / "bad.jpg"
@@ -128,7 +151,10 @@ def test_submission_keeps_the_order_of_info_csv(
     trained: Path, people: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "submission.csv"
-    assert submission.submit(trained, people, out) == 42
+    model = maskgate.load(trained)
+    told = submission.submit(model, "run", people, out)
+    assert (told.rows, told.networks) == (42, 2)
+    assert told.photos_per_second > 0
     info, answers = pd.read_csv(people / "eval" / "info.csv"), pd.read_csv(out)
     assert list(answers.columns) == ["ImageID", "ans"]
     assert answers["ImageID"].tolist() == info["ImageID"].tolist()
@@ -142,7 +168,7 @@ def test_a_submission_with_missing_photos_is_refused(
     (tmp_path / "images").mkdir()
     (tmp_path / "info.csv").write_text("ImageID,ans\ngone.jpg,0\nlost.jpg,0\n")
     with pytest.raises(MaskgateError, match=r"gone\.jpg \(no such file\), lost\.jpg"):
-        submission.submit(trained, tmp_path, tmp_path / "submission.csv")
+        submission.submit(maskgate.load(trained), "run", tmp_path, tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maskgate import ensemble, recipe, system
+from maskgate import recipe, system, together
+from maskgate.ensemble import combining
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.system import System
@@ -178,7 +179,7 @@ def test_the_digest_tells_systems_apart(tmp_path: Path) -> None:
 def test_a_shipped_system_loads_and_its_members_can_be_combined(path: Path) -> None:
     made = system.load(path, [])
     recipes = [made.recipe_of(member) for member in made.members]
-    ensemble.check(made.combine, [heads.knows(each.model.head) for each in recipes])
+    combining.check(together.wanted(made), [heads.knows(each.model.head) for each in recipes])
     assert {each.folds for each in recipes} == {made.folds}
     commands = [line for line in path.read_text().splitlines() if line.startswith("# maskgate")]
     name = commands[0].split()[3]

@@ -13,6 +13,7 @@ from torch import nn
 
 from maskgate import files, labels, pixels, runs, variants
 from maskgate.config import Named
+from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError, listed
@@ -26,13 +27,20 @@ from maskgate.progress import say, track
 
 
 class Predictor:
-    """One or more networks of one recipe, whose probabilities are averaged, as are those of the
-    variants of a photo that `tta` names. Raises MaskgateError where it cannot."""
+    """One or more networks of one recipe that answer together by a `vote`, soft or hard; what each
+    says is averaged over the variants of a photo that `tta` names. Raises MaskgateError where it
+    cannot."""
 
-    def __init__(self, networks: Sequence[Network], view: View, tta: Sequence[Named] = ()) -> None:
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        view: View,
+        tta: Sequence[Named] = (),
+        vote: str = "soft_vote",
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.networks = [model.to(self.device).eval() for model in networks]
-        self.views = [view]
+        self.views, self.vote = [view], vote
         self.variants = variants.create(tta, view.geometry)
 
     @property
@@ -125,8 +133,13 @@ class Predictor:
             for variant in self.variants:
                 batch = torch.from_numpy(variant.show(stored, geometry)).to(self.device)
                 said = [model(batch).log_probabilities.exp() for model in self.networks]
-                of_variants.append(torch.stack(said).mean(0))
-            whole.append(torch.stack(of_variants).mean(0).float().cpu().numpy())
+                of_variants.append(torch.stack(said))
+            of_networks = torch.stack(of_variants).mean(0)
+            if self.vote == "hard_vote":
+                voices = [Voice(each.double().cpu().numpy(), self.knows) for each in of_networks]
+                whole.append(votes.hard_vote(voices).astype(np.float32))
+            else:
+                whole.append(of_networks.mean(0).float().cpu().numpy())
         return np.concatenate(whole)
 
     def _check_all_faces(self) -> None:
@@ -228,7 +241,7 @@ def of_folds(
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
     networks = [restore(run, fold) for fold in folds]
-    return Predictor(networks, seen, wanted)
+    return Predictor(networks, seen, wanted, recipe.folds.vote)
 
 
 def restore(run: runs.Run, fold: int) -> Network:

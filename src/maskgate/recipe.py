@@ -152,6 +152,10 @@ class Folds(Section):
     )
     seed: int = Field(7, description="seed of the split alone, so that seeds can be compared")
     file: str | None = Field(None, description="the `folds.csv` of a run, to split as it did")
+    vote: Literal["soft_vote", "hard_vote"] = Field(
+        "soft_vote",
+        description="how the folds' models answer new photos together; a validated photo has one",
+    )
 
 
 class Sampling(Named):

@@ -35,16 +35,21 @@ def soft_vote(voices: Sequence[Voice]) -> Floats:
 def hard_vote(voices: Sequence[Voice]) -> Floats:
     """Each member votes for its likeliest class, with its weight (S0, S3, S4).
 
+    One that does not know an attribute shares its vote out to the classes that differ in it alone.
     Of classes that come out even, the one leads whose mask, gender and age band got most votes
     together; of those even still, the likeliest by the members' mean. The probabilities are the
     shares of the votes; at most a hundredth of them tells of ties, and changes nothing else.
     """
-    votes = soft_vote(
-        [replace(v, probabilities=np.eye(labels.COUNT)[v.probabilities.argmax(1)]) for v in voices]
-    )
+    votes = soft_vote([replace(v, probabilities=_vote(v.probabilities)) for v in voices])
     parts = labels.marginals(votes)
     together = np.mean([part @ labels.MEMBERS[name] for name, part in parts.items()], axis=0)
     return _ties_broken(votes, _ties_broken(together, soft_vote(voices)))
+
+
+def _vote(said: Floats) -> Floats:
+    """One vote (N, 18) a photo, for the likeliest class or those that are as likely."""
+    likeliest = said >= said.max(axis=1, keepdims=True) * (1 - _EVEN)
+    return likeliest / likeliest.sum(axis=1, keepdims=True)
 
 
 def _ties_broken(first: Floats, then: Floats) -> Floats:

@@ -25,6 +25,11 @@ def train(system: System, order: Order) -> Run:
     Finished members are left as they are, an unfinished one is resumed. Raises MaskgateError,
     for a fault of any member before the first is trained.
     """
+    if system.is_of_runs:
+        raise MaskgateError(
+            f"{order.name}: its members are trained already; let them answer together with maskgate"
+            " combine"
+        )
     recipes = {
         member.name: crossval.resolved(system.recipe_of(member), order) for member in system.members
     }

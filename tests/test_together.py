@@ -1,0 +1,318 @@
+"""Runs that answer together, through `maskgate combine` and `maskgate submit`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from maskgate import labels, metrics, out_of_fold, predict, runs, together
+from maskgate.config import Named
+from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.votes import Voice
+from maskgate.errors import MaskgateError
+from maskgate.runs import Run
+from maskgate.together import Part
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def other(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `trained`, with another seed."""
+    return train(tmp_path_factory.mktemp("runs") / "Other_Seed", "seed=8")
+
+
+@pytest.fixture(scope="module")
+def masks(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of masks alone."""
+    head = "model.head={name: one_attribute, of: mask}"
+    return train(tmp_path_factory.mktemp("runs") / "masks", head, "loss=cross_entropy")
+
+
+def eval_photos(people: Path) -> list[Path]:
+    names = pd.read_csv(people / "eval" / "info.csv")["ImageID"]
+    return [people / "eval" / "images" / name for name in names]
+
+
+def test_combined_runs_are_a_run(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "both"
+    asked = ("combine", trained, other, "--out", out, "--combine", "weights", "--adjust", "offsets")
+    code, told, err = call(*asked)
+    assert code == 0, err
+    run = Run(out)
+    results = run.metrics()
+    # The members alone, the steps, and what each added, are told with intervals.
+    for name, path in (("tiny", trained), ("other-seed", other)):
+        score = Run(path).metrics()["score"]
+        assert results["members"][name]["score"] == pytest.approx(score)
+        assert str(metrics.read_score(score)) in told
+    assert [step["name"] for step in results["steps"]] == ["weights", "offsets"]
+    assert results["steps"][1]["before"] == "weights"
+    last = results["steps"][1]
+    assert last["score"] == pytest.approx(results["score"])
+    assert last["gain"]["value"] == pytest.approx(
+        last["score"]["value"] - results["steps"][0]["score"]["value"]
+    )
+    assert last["gain"]["low"] <= last["gain"]["value"] <= last["gain"]["high"]
+    # What is kept are the nested probabilities, by a second way.
+    table, kept = run.oof()
+    voices = []
+    for path in (trained, other):
+        rows, said = Run(path).oof()
+        place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
+        voices.append(Voice(said[place], tuple(labels.ATTRIBUTES)))
+    how = Wanted(Named(name="weights"), (Named(name="offsets"),))
+    for fold in (0, 1):
+        inside = (table["fold"] == fold).to_numpy()
+        learned = combining.learn(
+            how, [v.of(~inside) for v in voices], table[~inside].reset_index(drop=True)
+        )
+        np.testing.assert_allclose(kept[inside], learned([v.of(inside) for v in voices]), atol=1e-6)
+    # New photos are answered by what all of them taught.
+    photos = eval_photos(people)[:5]
+    parts = [predict.load(path).probabilities(photos)[0] for path in (trained, other)]
+    whole = combining.learn(how, voices, table)
+    wanted = whole([Voice(part, tuple(labels.ATTRIBUTES)) for part in parts])
+    np.testing.assert_allclose(predict.load(out).probabilities(photos)[0], wanted, atol=1e-5)
+    assert json.loads(run.combination_file.read_text()) == json.loads(json.dumps(whole.learned))
+    # Every command takes it for a run, and repeating this one changes nothing.
+    before = run.metrics_file.stat().st_mtime_ns
+    code, again, _ = call(*asked)
+    assert (code, again) == (0, told)
+    assert run.metrics_file.stat().st_mtime_ns == before
+    for command in (
+        ("report", out, "--no-photos"),
+        ("compare", trained, out),
+        ("runs", tmp_path),
+        ("submit", out, people, "-o", tmp_path / "answers.csv"),
+    ):
+        code, _, err = call(*command)
+        assert code == 0, err
+    page = run.report_file.read_text()
+    assert "+ offsets" in page
+    assert "Weights, age band" in page
+
+
+def test_submit_answers_as_the_combined_run_does(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    how = ("--combine", "stacking", "--adjust", "near_tie", "--adjust", "offsets")
+    answers = tmp_path / "answers.csv"
+    code, told, err = call("submit", trained, other, people, "-o", answers, *how)
+    assert code == 0, err
+    assert call("combine", trained, other, "-o", tmp_path / "both", *how)[0] == 0
+    found, _ = predict.load(tmp_path / "both").probabilities(eval_photos(people))
+    assert pd.read_csv(answers)["ans"].tolist() == found.argmax(1).tolist()
+    for wanted in (
+        "tiny",
+        "other-seed",
+        "stacking",
+        "near_tie",
+        "offsets",
+        "photos/s",
+        "4 networks",
+    ):
+        assert wanted in told
+    score = Run(tmp_path / "both").metrics()["score"]
+    assert str(metrics.read_score(score)) in told
+
+
+def test_a_submission_says_each_photos_own_answer(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    """Photos are answered one by one: fewer of them, in another order, get the same answers."""
+    whole = tmp_path / "whole.csv"
+    how = ("--combine", "weights", "--adjust", "offsets", "--tta", "flip")
+    assert call("submit", trained, other, people, "-o", whole, *how)[0] == 0
+    part = tmp_path / "eval"
+    part.mkdir()
+    (part / "images").symlink_to(people / "eval" / "images")
+    rows = pd.read_csv(people / "eval" / "info.csv").iloc[[7, 2, 30]]
+    rows.to_csv(part / "info.csv", index=False)
+    few = tmp_path / "few.csv"
+    assert call("submit", trained, other, part, "-o", few, *how)[0] == 0
+    told = pd.read_csv(whole).set_index("ImageID")["ans"]
+    answers = pd.read_csv(few)
+    assert answers["ImageID"].tolist() == rows["ImageID"].tolist()
+    assert answers["ans"].tolist() == told[rows["ImageID"]].tolist()
+
+
+def test_models_that_know_some_are_put_together(
+    call: Call, trained: Path, masks: Path, people: Path, tmp_path: Path
+) -> None:
+    code, told, err = call("submit", masks, trained, people, "-o", tmp_path / "answers.csv")
+    assert code == 0, err
+    assert "attributes" in told
+    assert "macro F1, mean of mask" in told
+    code, _, err = call("submit", masks, people, "-o", tmp_path / "alone.csv")
+    assert code == 2
+    assert "no member knows age_band, gender; add one" in err
+    code, _, err = call("submit", masks, trained, people, "--combine", "soft_vote")
+    assert (code, "use attributes, weights or stacking" in err) == (2, True)
+
+
+def test_another_augmentation_is_scored_and_used(
+    call: Call, trained: Path, people: Path, tmp_path: Path, cache: Path
+) -> None:
+    out = tmp_path / "flipped"
+    assert call("combine", trained, "-o", out, "--tta", "flip")[0] == 0
+    _, mirrored = out_of_fold.oof_with(Run(trained), [Named(name="flip")], cache)
+    np.testing.assert_array_equal(Run(out).oof()[1], mirrored)
+    photos = eval_photos(people)[:4]
+    flip = predict.load(trained, cache, [Named(name="flip")]).probabilities(photos)[0]
+    np.testing.assert_allclose(predict.load(out).probabilities(photos)[0], flip, atol=1e-6)
+    # Of a run of runs, too; and `none` goes back to the photo as it is.
+    inner = together.Part("inner", Run(out), tta=())
+    _, plain = together._out_of_fold(inner, cache)
+    np.testing.assert_array_equal(plain, Run(trained).oof()[1])
+    code, _, err = call("combine", trained, "-o", tmp_path / "plain", "--tta", "none")
+    assert code == 0, err
+    np.testing.assert_array_equal(Run(tmp_path / "plain").oof()[1], Run(trained).oof()[1])
+
+
+def test_a_file_names_the_runs(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    members = [
+        {"name": "one", "run": str(trained), "weight": 3, "tta": ["flip"]},
+        {"name": "two", "run": str(other)},
+    ]
+    file = tmp_path / "best.yaml"
+    file.write_text(yaml.safe_dump({"members": members, "combine": "soft_vote"}))
+    code, told, err = call("submit", file, people, "-o", tmp_path / "answers.csv")
+    assert code == 0, err
+    assert told.index("one") < told.index("two") < told.index("soft_vote")
+    assert call("combine", file, "-o", tmp_path / "both")[0] == 0
+    photos = eval_photos(people)[:4]
+    first = predict.load(trained, None, [Named(name="flip")]).probabilities(photos)[0]
+    second = predict.load(other).probabilities(photos)[0]
+    np.testing.assert_allclose(
+        predict.load(tmp_path / "both").probabilities(photos)[0],
+        (3 * first + second) / 4,
+        atol=1e-6,
+    )
+    for command, sentence in (
+        (("train", file, people), "its members are trained already"),
+        (("submit", file, trained, people), "a system's file stands alone"),
+        (("submit", "s4-small.yaml", people), "its members are recipes; train it"),
+    ):
+        if command[1] == "s4-small.yaml":
+            (tmp_path / "s4-small.yaml").write_text("members: [{name: a, recipe: small}]\n")
+            command = (command[0], tmp_path / "s4-small.yaml", *command[2:])
+        code, _, err = call(*command)
+        assert code == 2
+        assert sentence in err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ([{"name": "a"}], "is of a recipe or of a run; name one"),
+        ([{"name": "a", "recipe": "small", "run": "x"}], "is of a recipe or of a run"),
+        (
+            [{"name": "a", "run": "x", "changes": {"seed": 8}}],
+            "trained already; leave out its changes",
+        ),
+        ([{"name": "a", "run": "x"}, {"name": "b", "recipe": "small"}], "train the recipes first"),
+        ([{"name": "a", "recipe": "small", "tta": ["flip"]}], "its tta among the changes"),
+        ([{"name": "a", "run": "nowhere"}], "nowhere: no run"),
+    ],
+)
+def test_members_are_of_one_kind(
+    members: list[dict[str, object]], told: str, call: Call, people: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "system.yaml"
+    file.write_text(yaml.safe_dump({"members": members}))
+    code, _, err = call("submit", file, people)
+    assert code == 2
+    assert told in err
+
+
+def test_what_cannot_answer_together_is_refused(
+    call: Call, trained: Path, people: Path, train: Callable[..., Path], tmp_path: Path
+) -> None:
+    everything = train(tmp_path / "everything", "folds.kind=all")
+    elsewhere = train(tmp_path / "elsewhere", "folds.seed=8")
+    before = sorted(tmp_path.iterdir())
+    out = ("-o", tmp_path / "new")
+    for command, told in (
+        (("combine", trained, trained, *out), "is given twice"),
+        (("combine", trained, elsewhere, *out), "validated on other photos or folds than"),
+        (("combine", trained, everything, *out, "--combine", "weights"), "validated nobody"),
+        (("combine", trained, *out, "--combine", "wieghts"), "did you mean weights?"),
+        (("combine", trained, *out, "--adjust", "near_tie"), "fewer than two know all"),
+        (("combine", trained, *out, "--tta", "flop"), "did you mean flip?"),
+        (("combine", trained, "-o", elsewhere), "holds a run of tiny"),
+        (("submit", trained), "EVAL"),
+        (("submit", trained, tmp_path, "-o", tmp_path / "a.csv"), "info.csv"),
+    ):
+        code, _, err = call(*command)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert told in err
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "new"] == before
+    assert not (tmp_path / "new" / "metrics.json").exists()
+
+
+def test_runs_on_all_photos_vote_without_a_score(
+    call: Call, trained: Path, people: Path, train: Callable[..., Path], tmp_path: Path
+) -> None:
+    everything = train(tmp_path / "everything", "folds.kind=all")
+    code, _, err = call("submit", trained, everything, people, "-o", tmp_path / "a.csv")
+    assert code == 0
+    assert "there is no out-of-fold score" in err
+    found = together.gather(
+        [Part("a", Run(trained)), Part("b", Run(everything))], Wanted(Named(name="hard_vote"))
+    )
+    assert found.steps == ()
+
+
+def test_the_competitions_variables_stand_in(
+    call: Call,
+    trained: Path,
+    other: Path,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("submit")[0] == 2
+    monkeypatch.setenv("SM_CHANNEL_EVAL", str(people / "eval"))
+    assert call("submit", trained)[0] == 0
+    assert call("submit", trained, people)[0] == 0  # what is given counts
+    monkeypatch.setenv("SM_CHANNEL_MODEL", str(other))
+    assert call("submit", people)[0] == 0
+    answers = pd.read_csv("submission.csv")["ans"].tolist()
+    assert call("submit")[0] == 0
+    assert pd.read_csv("submission.csv")["ans"].tolist() == answers
+    photos = eval_photos(people)
+    assert answers == predict.load(other).probabilities(photos)[0].argmax(1).tolist()
+    assert runs.open_run(other).path == other
+
+
+def test_killed_while_combining_it_goes_on(
+    call: Call,
+    trained: Path,
+    other: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = ("combine", trained, other, "-o", tmp_path / "both", "--combine", "stacking")
+    with monkeypatch.context() as broken:
+
+        def fails(*_: object) -> None:
+            raise MaskgateError("stopped")
+
+        broken.setattr(metrics, "evaluate", fails)
+        assert call(*asked)[0] == 2
+    assert not Run(tmp_path / "both").status().get("finished")
+    code, _, err = call(*asked)
+    assert code == 0, err
+    assert Run(tmp_path / "both").status()["finished"]
