@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels, metrics, out_of_fold, predict
+from maskgate import labels, metrics, out_of_fold, predict, variants
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
@@ -84,17 +84,9 @@ class Together:
 
 
 def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> Together:
-    """Let the parts answer together. Raises MaskgateError where they cannot be combined so, were
-    not validated alike, or where something is to be learned and they validated nobody."""
-    combining.check(how, [knows(part.run) for part in members])
-    validated = [bool(part.run.metrics()["validated"]) for part in members]
-    if not all(validated):
-        if how.learns:
-            odd = members[validated.index(False)].run.path
-            raise MaskgateError(
-                f"{odd}: validated nobody, and {', '.join(how.names)} has something to learn of"
-                " people left out; train it with folds, or combine by soft_vote or hard_vote"
-            )
+    """Let the parts answer together. Raises MaskgateError as `check` does."""
+    check(members, how)
+    if not all(part.run.metrics()["validated"] for part in members):
         return Together(members, Combination(how, {}))
     table, voices = _voices(members, cache)
     found = [each.astype(np.float32) for each in combining.out_of_fold(how, voices, table)]
@@ -102,6 +94,30 @@ def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> T
     scores, steps = _scored(members, voices, how, found, table)
     of = [_score_of(voice) for voice in voices]
     return Together(members, combination, table, scores, of, steps)
+
+
+def check(members: Sequence[Part], how: Wanted) -> None:
+    """Raise MaskgateError where the parts cannot be combined so, were not validated alike, or
+    where something is to be learned and they validated nobody."""
+    combining.check(how, [knows(part.run) for part in members])
+    unvalidated = [part.run.path for part in members if not part.run.metrics()["validated"]]
+    if unvalidated and how.learns:
+        raise MaskgateError(
+            f"{unvalidated[0]}: validated nobody, and {', '.join(how.names)} has something to learn"
+            " of people left out; train it with folds, or combine by soft_vote or hard_vote"
+        )
+    for part in members:
+        for run in _models(part.run) if part.tta else ():
+            variants.create(part.tta or (), run.recipe().photo.geometry)
+        if not unvalidated:
+            _check_alike(members[0].run, part.run)
+
+
+def _models(run: Run) -> list[Run]:
+    """The runs of single models in a run."""
+    if not run.is_system:
+        return [run]
+    return [inner for member in run.members() for inner in _models(member)]
 
 
 def system_of(paths: Sequence[Path]) -> System:
@@ -126,7 +142,7 @@ def knows(run: Run) -> tuple[str, ...]:
     return tuple(run.metrics().get("knows", labels.ATTRIBUTES))
 
 
-def check_alike(first: Run, other: Run) -> None:
+def _check_alike(first: Run, other: Run) -> None:
     """Raise MaskgateError where two runs were not validated alike."""
     truths = [str(run.status().get("truth", "")) for run in (first, other)]
     if truths[0] != truths[1]:
@@ -147,7 +163,6 @@ def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, 
     table = pd.DataFrame()
     voices: list[Voice] = []
     for part in members:
-        check_alike(members[0].run, part.run)
         rows, probabilities = _out_of_fold(part, cache)
         if not voices:
             table = rows

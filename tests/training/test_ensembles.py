@@ -116,11 +116,12 @@ def test_the_report_lists_the_members_beside_the_whole(vote: Run, parts: Run) ->
     for run in (vote, parts):
         page, text = run.report_file.read_text(), bare(run.report_file)
         results = run.metrics()
-        for name, each in (*results["members"].items(), ("together", results)):
+        together = results["combine"].replace("_", " ")
+        for name, each in (*results["members"].items(), (together, results)):
             score = each["score"]
             told = f"{score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}"
             assert re.search(rf"{name} .*{re.escape(told)}", text)
-            if name != "together":
+            if name != together:
                 assert f'href="members/{name}/report.html"' in page
                 assert (run.path / "members" / name / "report.html").is_file()
         assert "validation photos; the scores" not in text

@@ -103,7 +103,8 @@ def plan(
             " folds.kind to kfold or holdout"
         )
     made = _validated(load, reference, changes)
-    ready, faults = [], []
+    ready: list[tuple[str, Recipe, str]] = []
+    faults: list[str] = []
     first: Prepared | None = None
     for name, recipe in made.items():
         say(f"checking {name}")

@@ -125,7 +125,7 @@ def leave_one_out(recipe: Recipe) -> list[Change]:
     one. What is `KEPT` stays.
     """
     own, default = recipe.model_dump(mode="json"), Recipe().model_dump(mode="json")
-    found = []
+    found: list[Change] = []
     for key in _differing(Recipe, own, default):
         value, usual = _at(own, key), _at(default, key)
         if key == "labels.corrections" and own["labels"]["truth"]:

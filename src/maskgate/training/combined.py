@@ -40,6 +40,7 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
             for member, run in zip(system.members, members, strict=True)
         }
     )
+    together.check(together.parts(system), together.wanted(system))
     run = Run(folder.made(out, digest))
     if folder.is_finished(run):
         return run
