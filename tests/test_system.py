@@ -42,7 +42,7 @@ def load(content: str, *overrides: str, folder: Path) -> System:
         ("members: [{name: a, recipe: s1, weight: heavy}]", "members.0.weight: "),
         ("members: [{name: ../a, recipe: s1}]", "members.0.name: "),
         ("members: [{name: A b, recipe: s1}]", "members.0.name: "),
-        ("members: [{name: a}]", "members.0.recipe: "),
+        ("members: [{name: a}]", "member a is of a recipe or of a run; name one"),
         ("members: [{name: a, recipe: s1}, {name: a, recipe: s2}]", "system: two members are call"),
         ("[1, 2]", "a system is a mapping"),
         ("members: [", "not a system in YAML"),
@@ -155,7 +155,7 @@ def test_a_written_system_is_the_same_system(tmp_path: Path) -> None:
     assert [again.recipe_of(m) for m in again.members] == [made.recipe_of(m) for m in made.members]
     assert (again.folds, again.combine) == (made.folds, made.combine)
     assert list(yaml.safe_load((tmp_path / "run" / "system.yaml").read_text())) == [
-        "folds", "members", "combine",
+        "folds", "members", "combine", "adjust",
     ]  # fmt: skip
 
 

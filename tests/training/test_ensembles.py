@@ -187,7 +187,7 @@ def test_what_a_member_does_not_know_is_not_told(
     assert pd.isna(said["gender_probability"])
     code, _, err = call("submit", mask.path, people / "eval", "-o", tmp_path / "a.csv")
     assert code == 2
-    assert "knows nothing of gender, age band" in err
+    assert "no member knows age_band, gender; add one" in err
     assert not (tmp_path / "a.csv").exists()
 
 
