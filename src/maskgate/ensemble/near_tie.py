@@ -33,10 +33,10 @@ def near_tie(
     learned: Mapping[str, Any],
     within: float = 0.3,
 ) -> Floats:
-    """Where the two best members disagree, and one of them has a ≥60 class first, the same person
-    one band younger second, and their logits at most `within` apart: the younger (S3).
+    """The younger, where the two best members disagree and one all but ties at 60 (S3).
 
-    The younger class and the one that led change places.
+    It has a ≥60 class first, the same person one band younger second, and their logits at most
+    `within` apart. The younger class and the one that led change places.
     """
     first, second = (voices[number].probabilities for number in learned["best"])
     disagree = first.argmax(1) != second.argmax(1)

@@ -75,7 +75,9 @@ def _found(logs: Floats, codes: Codes, penalty: float) -> Floats:
 
 
 def offsets(probabilities: Floats, voices: Sequence[Voice], learned: Mapping[str, Any]) -> Floats:
-    """The probabilities after an offset of each class's log-probability, learned out of fold for
-    the largest macro F1 and kept small where they do not pay."""
+    """An offset of each class's log-probability, learned out of fold for the largest macro F1.
+
+    They are kept small, or left out, where they do not pay.
+    """
     logs = np.log(probabilities.clip(_LEAST)) + np.array(learned["offsets"])
     return softmax(logs, axis=1)

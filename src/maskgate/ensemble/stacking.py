@@ -43,8 +43,10 @@ def learn(voices: Sequence[Voice], truth: pd.DataFrame) -> dict[str, Any]:
 
 
 def stacking(voices: Sequence[Voice], learned: Mapping[str, Any]) -> Floats:
-    """Mask, gender and age band, each by a logistic regression on what the members who know it
-    say, learned out of fold, multiplied (Wolpert 1992)."""
+    """A logistic regression by attribute on what the members say, learned out of fold.
+
+    Its mask, gender and age band are multiplied (Wolpert 1992).
+    """
     parts = {
         name: softmax(
             _features(voices, name) @ np.array(learned[name]["weights"]) + learned[name]["bias"],

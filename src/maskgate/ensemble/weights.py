@@ -46,8 +46,10 @@ def _mixture(right: Floats) -> Floats:
 
 
 def weights(voices: Sequence[Voice], learned: Mapping[str, Sequence[float]]) -> Floats:
-    """Mask, gender and age band, each a mean of the members who know it by weights that were
-    learned out of fold, multiplied."""
+    """The members' weighted mean by attribute, with weights that are learned out of fold.
+
+    The means of mask, gender and age band, each of the members who know it, are multiplied.
+    """
     parts = {
         name: np.average(marginals(voices, name), axis=0, weights=learned[name])
         for name in labels.ATTRIBUTES
