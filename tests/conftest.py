@@ -72,6 +72,32 @@ def trained(train: "Callable[..., Path]", tmp_path_factory: pytest.TempPathFacto
     return train(tmp_path_factory.mktemp("runs") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[str]:
+    """The address of a Ray cluster of two nodes with one core each, on this machine."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+
+    def started(attempts: int = 3) -> Cluster:
+        cluster = Cluster()
+        try:
+            cluster.add_node(**small)
+            cluster.add_node(**small)
+        except Exception:  # Ray gives a node 30 seconds to start, however busy the machine is
+            cluster.shutdown()
+            if attempts == 1:
+                raise
+            return started(attempts - 1)
+        return cluster
+
+    cluster = started()
+    yield cluster.address
+    cluster.shutdown()
+
+
 @pytest.fixture
 def shown() -> "Callable[..., object]":
     """`shown(photo, view)` is what a model of that view sees of a photo, (height, width, 3)."""

@@ -35,6 +35,10 @@ Cache = Annotated[
         help="Folder of decoded photos.", show_default="$MASKGATE_CACHE or ~/.cache/maskgate"
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="CLUSTER", help="Work on a Ray cluster: ray, or its HOST:PORT."),
+]
 SkipFaulty = Annotated[
     bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")
 ]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, Changes, DataOrChange, SkipFaulty, Workers, app
+from maskgate.cli.app import Cache, Changes, DataOrChange, On, SkipFaulty, Workers, app
 from maskgate.errors import MaskgateError
 
 
@@ -38,11 +38,12 @@ def train(
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
     ] = 60.0,
+    on: On = None,
 ) -> None:
     """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
     from maskgate import recipe as recipes
     from maskgate import system as systems
-    from maskgate.training import crossval, ensembles
+    from maskgate.training import crossval, ensembles, spread
     from maskgate.training.prepare import Order
 
     folder, changes = _data_and_overrides(data, overrides or [])
@@ -61,7 +62,9 @@ def train(
         command=shlex.join(["maskgate", *sys.argv[1:]]),
     )
     if several:
-        run = ensembles.train(systems.load(path, changes), order)
+        run = ensembles.train(systems.load(path, changes), order, on)
+    elif on is not None:
+        (run,) = spread.train([(recipes.load(path, changes), order)], on)
     else:
         run = crossval.train(recipes.load(path, changes), order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started

@@ -2,8 +2,12 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +29,19 @@ from maskgate.training import beginning, folder, processes, pseudo, start
 from maskgate.training.fit import Fitted
 from maskgate.training.prepare import Order, Prepared, prepare
 
+_PATIENCE: Final = 60.0  # seconds for a process that trains the same fold to end
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run between its beginning and its end."""
+
+    run: Run
+    recipe: Recipe
+    order: Order
+    prepared: Prepared
+    digest: str
+
 
 def train(recipe: Recipe, order: Order) -> Run:
     """Train every fold of a recipe on a data set; returns the finished run.
@@ -33,31 +50,52 @@ def train(recipe: Recipe, order: Order) -> Run:
     """
     recipe = resolved(recipe, order)
     with processes.started(recipe.training.precision) as accelerator:
-        beginning.check_recipe(recipe, order.name)
-        recipe = beginning.with_detector(recipe, order, order.name)
-        prepared = prepare(recipe, order)
-        beginning.check_data(recipe, prepared, accelerator.num_processes)
-        digest = recipe.digest(prepared.digest, *start.contents(recipe))
-        run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
-        if processes.on_main(accelerator, lambda: folder.is_finished(run)):
+        training = begin(recipe, order, accelerator)
+        if is_finished(training, accelerator):
+            return training.run
+        with taken(training, accelerator):
+            for number in training.prepared.folds:
+                fold(number, training, accelerator)
             if accelerator.is_main_process:
-                say(f"{run.path}: this run is finished; to train it anew, remove the folder")
-            return run
-        lock = FileLock(run.path / ".lock", timeout=0)
-        processes.on_main(accelerator, lambda: folder.take(lock, run))
-        try:
-            if accelerator.is_main_process:
-                folder.describe(run, order, prepared, digest)
-                recipe.write(run.recipe_file)
+                conclude(training)
             accelerator.wait_for_everyone()
-            for number in prepared.folds:
-                _fold(number, recipe, order, prepared, run, accelerator)
-            if accelerator.is_main_process:
-                _conclude(run, recipe, prepared)
-            accelerator.wait_for_everyone()
-        finally:
-            lock.release()
-        return run
+        return training.run
+
+
+def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
+    """The training of a recipe as it is `resolved`, after all it needs has been tried."""
+    beginning.check_recipe(recipe, order.name)
+    recipe = beginning.with_detector(recipe, order, order.name)
+    prepared = prepare(recipe, order)
+    beginning.check_data(recipe, prepared, accelerator.num_processes)
+    digest = recipe.digest(prepared.digest, *start.contents(recipe))
+    run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
+    return Training(run, recipe, order, prepared, digest)
+
+
+def is_finished(training: Training, accelerator: Accelerator) -> bool:
+    """Whether nothing is left to train, which the user is told."""
+    run = training.run
+    finished = processes.on_main(accelerator, lambda: folder.is_finished(run))
+    if finished and accelerator.is_main_process:
+        say(f"{run.path}: this run is finished; to train it anew, remove the folder")
+    return finished
+
+
+@contextmanager
+def taken(training: Training, accelerator: Accelerator) -> Iterator[None]:
+    """The run's folder locked, and what is known before the first fold written into it."""
+    run = training.run
+    lock = FileLock(run.path / ".lock", timeout=0)
+    processes.on_main(accelerator, lambda: folder.take(lock, run))
+    try:
+        if accelerator.is_main_process:
+            folder.describe(run, training.order, training.prepared, training.digest)
+            training.recipe.write(run.recipe_file)
+        accelerator.wait_for_everyone()
+        yield
+    finally:
+        lock.release()
 
 
 def resolved(recipe: Recipe, order: Order) -> Recipe:
@@ -90,31 +128,43 @@ def smoked(recipe: Recipe) -> Recipe:
 # -------------------------------------------------------------------------------- a fold
 
 
-def _fold(
-    number: int,
-    recipe: Recipe,
-    order: Order,
-    prepared: Prepared,
-    run: Run,
-    accelerator: Accelerator,
-) -> None:
-    checkpoint = run.fold(number) / "checkpoint.pt"
-    if processes.on_main(accelerator, lambda: (run.fold(number) / "fold.json").exists()):
+def is_trained(run: Run, number: int) -> bool:
+    """Whether a fold has been trained to its end."""
+    return (run.fold(number) / "fold.json").exists()
+
+
+def fold(number: int, training: Training, accelerator: Accelerator) -> None:
+    """Train a fold to its end, from its checkpoint where there is one.
+
+    A process that trained it before and is about to end, such as one that a cluster has given up,
+    is waited for. Raises MaskgateError where it does not end.
+    """
+    run = training.run
+    run.fold(number).mkdir(exist_ok=True)
+    lock = FileLock(run.fold(number) / ".lock", timeout=_PATIENCE)
+    processes.on_main(accelerator, lambda: folder.take(lock, run))
+    try:
+        checkpoint = run.fold(number) / "checkpoint.pt"
+        if not processes.on_main(accelerator, lambda: is_trained(run, number)):
+            _train(number, training, checkpoint, accelerator)
         if accelerator.is_main_process:
             checkpoint.unlink(missing_ok=True)
+        accelerator.wait_for_everyone()
+    finally:
+        lock.release()
+
+
+def _train(number: int, training: Training, checkpoint: Path, accelerator: Accelerator) -> None:
+    run, recipe, order = training.run, training.recipe, training.order
+    prepared = pseudo.of_fold(number, recipe, training.prepared, order, run, accelerator)
+    fit = beginning.fit(number, recipe, prepared, order, checkpoint, accelerator)
+    fitted = fit.run()
+    if not accelerator.is_main_process:
         return
-    run.fold(number).mkdir(exist_ok=True)
-    prepared = pseudo.of_fold(number, recipe, prepared, order, run, accelerator)
-    fitted = beginning.fit(number, recipe, prepared, order, checkpoint, accelerator).run()
     _, validation = prepared.split(number)
-    if accelerator.is_main_process:
-        seen = start.inherited(recipe, prepared.digests_of_people(validation), number)
-        if seen:
-            files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
-        rows = prepared.photos.table.iloc[validation]
-        _keep(run, number, recipe, fitted, rows)
-        checkpoint.unlink()
-    accelerator.wait_for_everyone()
+    if seen := start.inherited(recipe, prepared.digests_of_people(validation), number):
+        files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
+    _keep(run, number, recipe, fitted, prepared.photos.table.iloc[validation])
 
 
 def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame) -> None:
@@ -142,7 +192,9 @@ def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataF
 # --------------------------------------------------------------------------- the results
 
 
-def _conclude(run: Run, recipe: Recipe, prepared: Prepared) -> None:
+def conclude(training: Training) -> None:
+    """Pool the folds, score them and write the report: the run is finished."""
+    run, recipe, prepared = training.run, training.recipe, training.prepared
     told = [json.loads((run.fold(k) / "fold.json").read_text()) for k in run.folds]
     history = pd.concat([pd.read_csv(run.fold(k) / "history.csv") for k in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))

@@ -15,21 +15,24 @@ from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.system import System
-from maskgate.training import beginning, combined, crossval, folder, processes, start
+from maskgate.training import beginning, combined, crossval, folder, processes, spread, start
 from maskgate.training.prepare import Order, Prepared, prepare
 
 
-def train(system: System, order: Order) -> Run:
+def train(system: System, order: Order, on: str | None = None) -> Run:
     """Train the members of a system in its folder and score what they say together.
 
-    Finished members are left as they are, an unfinished one is resumed. Raises MaskgateError,
-    for a fault of any member before the first is trained.
+    The folds of all members are trained on a cluster where `on` names one. Finished members are
+    left as they are, an unfinished one is resumed. Raises MaskgateError, for a fault of any member
+    before the first is trained.
     """
     if system.is_of_runs:
         raise MaskgateError(
             f"{order.name}: its members are trained already; let them answer together with maskgate"
             " combine"
         )
+    if on is not None:
+        spread.check_alone()
     recipes = {
         member.name: crossval.resolved(system.recipe_of(member), order) for member in system.members
     }
@@ -48,10 +51,16 @@ def train(system: System, order: Order) -> Run:
         on_main(lambda: folder.take(lock, run))
         try:
             on_main(lambda: describe[0]())
-            for number, (name, recipe) in enumerate(recipes.items(), 1):
+            members = [
+                (recipe, replace(order, name=name, out=run.path / "members" / name))
+                for name, recipe in recipes.items()
+            ]
+            if on is not None:
+                spread.train(members, on)
+            for number, (recipe, own) in enumerate(members if on is None else [], 1):
                 if group.is_main_process:
-                    say(f"member {number} of {len(recipes)}: {name}")
-                crossval.train(recipe, replace(order, name=name, out=run.path / "members" / name))
+                    say(f"member {number} of {len(members)}: {own.name}")
+                crossval.train(recipe, own)
             on_main(lambda: combined.conclude(run, system, order.cache))
         finally:
             lock.release()

@@ -1,0 +1,100 @@
+"""The folds of one run, or of several, as tasks on a Ray cluster."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from maskgate import tasks
+from maskgate.errors import MaskgateError
+from maskgate.progress import say
+from maskgate.recipe import Recipe
+from maskgate.runs import Run
+from maskgate.training import crossval, processes, start
+from maskgate.training.crossval import Training
+from maskgate.training.prepare import Order, prepare
+
+
+@dataclass(frozen=True)
+class Part:
+    """One fold of a run, as a node is told of it; `digest` is the run's."""
+
+    number: int
+    recipe: Recipe
+    order: Order
+    run: Run
+    digest: str
+
+
+def train(wanted: Sequence[tuple[Recipe, Order]], on: str) -> list[Run]:
+    """Train the folds of all these recipes at once; the same runs as `crossval.train` leaves.
+
+    This process locks and describes the runs before, and concludes each after its last fold.
+    Raises MaskgateError.
+    """
+    check_alone()
+    with processes.started("fp32") as accelerator, ExitStack() as locks:
+        trainings = [
+            crossval.begin(crossval.resolved(recipe, order), order, accelerator)
+            for recipe, order in wanted
+        ]
+        unfinished = [each for each in trainings if not crossval.is_finished(each, accelerator)]
+        for training in unfinished:
+            locks.enter_context(crossval.taken(training, accelerator))
+        left = {each.run: _left(each) for each in unfinished}
+        parts = [
+            Part(number, each.recipe, each.order, each.run, each.digest)
+            for each in unfinished
+            for number in left[each.run]
+        ]
+        ended = _trained(parts, on)
+        for training in unfinished:
+            while left[training.run]:
+                part = next(ended)
+                left[part.run].remove(part.number)
+            crossval.conclude(training)
+        return [training.run for training in trainings]
+
+
+def check_alone() -> None:
+    """Raise MaskgateError in a process that `torchrun` started."""
+    if "RANK" in os.environ:
+        raise MaskgateError(
+            "--on gives each fold to one process, torchrun one fold to several; use one of the two"
+        )
+
+
+def _left(training: Training) -> list[int]:
+    folds = training.prepared.folds
+    return [number for number in folds if not crossval.is_trained(training.run, number)]
+
+
+def _trained(parts: Sequence[Part], on: str) -> Iterator[Part]:
+    """The parts as they have been trained."""
+    for done, (number, _) in enumerate(tasks.each(_train, parts, on, _name), 1):
+        part = parts[number]
+        say(f"{part.run.path}: fold {part.number} is trained ({done} of {len(parts)})")
+        yield part
+
+
+def _name(part: Part) -> str:
+    return f"{part.order.name} fold {part.number}"
+
+
+def _train(part: Part) -> None:
+    """Train a fold on the node that this runs on."""
+    if not part.run.status_file.exists():
+        raise MaskgateError(
+            f"{part.run.path}: this node does not see the run's folder; put it on storage of all"
+            " nodes"
+        )
+    with processes.started(part.recipe.training.precision) as accelerator:
+        prepared = prepare(part.recipe, part.order)
+        digest = part.recipe.digest(prepared.digest, *start.contents(part.recipe.model))
+        if digest != part.digest:
+            raise MaskgateError(
+                f"{part.order.data}: this node sees other photos or labels there than the command"
+                " does; put the data on storage of all nodes"
+            )
+        training = Training(part.run, part.recipe, part.order, prepared, digest)
+        crossval.fold(part.number, training, accelerator)

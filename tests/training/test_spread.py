@@ -1,0 +1,127 @@
+"""Folds as tasks on a Ray cluster: the bytes that one process leaves."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from maskgate import recipe, system
+from maskgate.errors import MaskgateError
+from maskgate.runs import Run
+from maskgate.training import crossval, ensembles, processes, spread
+from maskgate.training.prepare import Order
+from maskgate.training.spread import Part
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def killed_once(marker: Path) -> Callable[[Part], None]:
+    """Trains a fold; the first process that is in fold 0's second epoch is killed."""
+
+    def work(part: Part) -> None:
+        from maskgate.training import fit, spread
+
+        update, calls = fit.Fit._update, 0
+
+        def counted(self: Any, *args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 5 and part.number == 0 and not marker.exists():
+                marker.write_text(str((part.run.fold(0) / "checkpoint.pt").exists()))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return update(self, *args)
+
+        fit.Fit._update = counted  # type: ignore[method-assign]
+        try:
+            spread._train(part)
+        finally:
+            fit.Fit._update = update  # type: ignore[method-assign]
+
+    return work
+
+
+@pytest.mark.slow
+def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
+    nodes: str, trained: Path, tiny: Path, people: Path, cache: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, call: Call,
+) -> None:  # fmt: skip
+    marker = tmp_path / "killed"
+    monkeypatch.setattr(spread, "_train", killed_once(marker))
+    order = Order("tiny", people, tmp_path / "run", cache, checkpoint_seconds=0)
+    (run,) = spread.train([(recipe.load(tiny), order)], nodes)
+    assert marker.read_text() == "True"  # and the checkpoint was there to go on from
+    for name in ("oof.parquet", "folds.csv", "recipe.yaml", "fold-0/model.safetensors",
+                 "fold-1/model.safetensors"):  # fmt: skip
+        assert (run.path / name).read_bytes() == (trained / name).read_bytes(), name
+    assert run.metrics() == Run(trained).metrics()
+    assert not list(run.path.rglob("checkpoint.pt"))
+
+    code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
+    assert (code, "this run is finished" in err) == (0, True)
+
+    # As if the driver had been killed before the last fold: the other is not trained again.
+    (run.path / "fold-1" / "fold.json").unlink()
+    told = json.loads(run.status_file.read_text())
+    del told["finished"]
+    run.status_file.write_text(json.dumps(told))
+    before = run.weights_file(0).stat().st_mtime_ns
+    code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
+    assert code == 0
+    assert "fold 1 is trained (1 of 1)" in err
+    assert run.weights_file(0).stat().st_mtime_ns == before
+    assert run.weights_file(1).read_bytes() == Run(trained).weights_file(1).read_bytes()
+
+
+VOTE = """
+folds: {kind: kfold, count: 2}
+members:
+  - {name: plain, recipe: RECIPE}
+  - {name: joint, recipe: RECIPE, changes: {model.head: joint, seed: 8}, weight: 2}
+combine: soft_vote
+"""
+
+
+@pytest.mark.slow
+def test_a_system_s_members_are_trained_at_once(
+    nodes: str, tiny: Path, people: Path, cache: Path, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    file = tmp_path / "vote.yaml"
+    file.write_text(VOTE.replace("RECIPE", str(tiny)))
+    loaded = system.load(file, ["training.epochs=1"])
+    here = ensembles.train(loaded, Order("vote", people, tmp_path / "here", cache))
+    there = ensembles.train(loaded, Order("vote", people, tmp_path / "there", cache), nodes)
+    assert there.oof_file.read_bytes() == here.oof_file.read_bytes()
+    assert "(4 of 4)" in capfd.readouterr().err
+    assert all(member.status()["finished"] for member in there.members())
+
+
+def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossval, "_PATIENCE", 0.2)
+    training: Any = SimpleNamespace(run=Run(trained))
+    with processes.started("fp32") as accelerator:
+        with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as told:
+            crossval.fold(0, training, accelerator)
+        assert "another process is training this run" in str(told.value)
+        crossval.fold(0, training, accelerator)  # free, and nothing is left to train
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_torchrun_and_a_cluster_exclude_each_other(
+    several: bool, tiny: Path, people: Path, tmp_path: Path, call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    file = tmp_path / "vote.yaml"
+    file.write_text(VOTE.replace("RECIPE", str(tiny)))
+    monkeypatch.setenv("RANK", "1")
+    code, _, err = call("train", file if several else tiny, people, "--on", "ray")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "use one of the two" in err
