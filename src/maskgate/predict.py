@@ -18,7 +18,7 @@ from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import showing, view
-from maskgate.faces.showing import BATCH, FACE
+from maskgate.faces.showing import BATCH, FACE, Photo
 from maskgate.faces.view import View
 from maskgate.model import network
 from maskgate.model.network import Network
@@ -65,30 +65,52 @@ class Predictor:
         unreadable photos, unless they are to be skipped, and where `all_faces` cannot be.
         """
         if all_faces:
-            self._check_all_faces()
+            self.check_all_faces()
         photos = [Path(path) for path in paths]
-        rows, boxes, answers = [], [], []
+        names = [str(photo) for photo in photos]
+        told = self._answers(photos, all_faces)
+        _, found, faults = self._table(names, told)
+        if faults and not skip_faulty:
+            told_why = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
+            raise MaskgateError(
+                f"{len(faults)} of {len(photos)} photos cannot be read: {told_why}; mend them, or"
+                " leave them out with --skip-faulty"
+            )
+        return found
+
+    def rows(
+        self, photos: Sequence[Photo], names: Sequence[str], all_faces: bool = False
+    ) -> tuple[list[int], pd.DataFrame, dict[int, str]]:
+        """As `predict`, without a word: the place of each row's photo, the rows, and per
+        unreadable photo, which has none, the reason. `names` stand in the column `photo`."""
+        batches = self._batches(photos, all_faces)
+        return self._table(names, (answer for batch in batches for answer in batch))
+
+    @property
+    def finds_faces(self) -> bool:
+        """Whether rows tell the box of a face."""
+        return any(view.detector is not None for view in self.views)
+
+    def _table(
+        self, names: Sequence[str], answers: "Iterable[_Answer | str]"
+    ) -> tuple[list[int], pd.DataFrame, dict[int, str]]:
+        rows: list[int] = []
+        boxes, probabilities = [], []
         faults: dict[int, str] = {}
-        for row, told in enumerate(self._answers(photos, all_faces)):
+        for row, told in enumerate(answers):
             if isinstance(told, str):
                 faults[row] = told
                 continue
             rows += [row] * len(told.probabilities)
             boxes.append(told.boxes)
-            answers.append(told.probabilities)
-        if faults and not skip_faulty:
-            told = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
-            raise MaskgateError(
-                f"{len(faults)} of {len(photos)} photos cannot be read: {told}; mend them, or"
-                " leave them out with --skip-faulty"
-            )
-        probabilities = np.concatenate([np.empty((0, labels.COUNT), np.float32), *answers])
-        found = described([str(photos[row]) for row in rows], probabilities, self.knows)
-        if any(view.detector is not None for view in self.views):
-            whole = np.concatenate([np.empty((0, len(FACE)), np.float32), *boxes])
-            for place, (name, values) in enumerate(zip(FACE, whole.T, strict=True), 1):
+            probabilities.append(told.probabilities)
+        whole = np.concatenate([np.empty((0, labels.COUNT), np.float32), *probabilities])
+        found = described([names[row] for row in rows], whole, self.knows)
+        if self.finds_faces:
+            faces = np.concatenate([np.empty((0, len(FACE)), np.float32), *boxes])
+            for place, (name, values) in enumerate(zip(FACE, faces.T, strict=True), 1):
                 found.insert(place, name, values)
-        return found
+        return rows, found, faults
 
     def probabilities(
         self, photos: Sequence[Path | bytes]
@@ -108,8 +130,16 @@ class Predictor:
     ) -> "Iterator[_Answer | str]":
         """What is said of each photo, or why it cannot be read; tells how many had no face."""
         missed = 0
-        batches = showing.in_batches(photos, self.views, all_faces)
+        batches = self._batches(photos, all_faces)
         for batch in track(batches, f"predicting (× {BATCH})", -(-len(photos) // BATCH)):
+            yield from batch
+            readable = [each for each in batch if not isinstance(each, str)]
+            missed += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
+        if missed and self.finds_faces:
+            say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
+
+    def _batches(self, photos: Sequence[Photo], all_faces: bool) -> "Iterator[list[_Answer | str]]":
+        for batch in showing.in_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
             answers: Iterator[npt.NDArray[np.float32]] = iter(())
             if readable:
@@ -117,11 +147,10 @@ class Predictor:
                 said = self._said([np.concatenate(pictures) for pictures in per_view])
                 ends = np.cumsum([len(shown.boxes) for shown in readable])[:-1]
                 answers = iter(np.split(said, ends))
-            for each in batch:
-                yield each if isinstance(each, str) else _Answer(each.boxes, next(answers))
-            missed += sum(bool(np.isnan(shown.boxes[0, 0])) for shown in readable)
-        if missed and any(view.detector is not None for view in self.views):
-            say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
+            yield [
+                each if isinstance(each, str) else _Answer(each.boxes, next(answers))
+                for each in batch
+            ]
 
     @torch.inference_mode()
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
@@ -142,7 +171,7 @@ class Predictor:
                 whole.append(of_networks.mean(0).float().cpu().numpy())
         return np.concatenate(whole)
 
-    def _check_all_faces(self) -> None:
+    def check_all_faces(self) -> None:
         """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
         keys = {view.finds for view in self.views}
         if keys == {""}:

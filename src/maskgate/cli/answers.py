@@ -5,18 +5,28 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, SkipFaulty, app
+from maskgate.cli.app import Cache, On, SkipFaulty, app
+from maskgate.errors import MaskgateError
 
 
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder.")],
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTOS", help="Photos, or folders of photos.")
+        list[str],
+        typer.Argument(
+            metavar="PHOTOS",
+            help="Photos, or folders of photos; with --on also addresses such as s3://BUCKET/FOLDER.",
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="CSV to write.", show_default="standard output"),
+        typer.Option(
+            "--out",
+            "-o",
+            help="CSV to write, or with --on a folder of parquet files.",
+            show_default="standard output",
+        ),
     ] = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
@@ -26,15 +36,38 @@ def predict(
             "--all-faces", help="A row for each face, not for the largest and most central."
         ),
     ] = False,
+    on: On = None,
+    part: Annotated[
+        int | None,
+        typer.Option(min=1, help="Photos a parquet file, with --on.", show_default="10240"),
+    ] = None,
 ) -> None:
-    """Mask, gender and age band of photos, with the 18 probabilities, as CSV."""
-    from maskgate import files
+    """Mask, gender and age band of photos, with the 18 probabilities, as CSV.
+
+    With --on, of millions of photos, as parquet files; the same command goes on with those missing.
+    """
+    from maskgate import bulk, files
     from maskgate import predict as prediction
 
+    if on is not None:
+        if out is None:
+            raise MaskgateError("--on writes a folder of parquet files; name it with --out")
+        order = bulk.Order(model, photos, out, part or bulk.PART, all_faces=all_faces, cache=cache)
+        done = bulk.predict(order, on)
+        typer.echo(done.sentence())
+        if not skip_faulty:
+            done.refuse_faults()
+        return
+    if part is not None:
+        raise MaskgateError("--part cuts what --on writes; give both, or neither")
+    addresses = [place for place in photos if bulk.is_address(place)]
+    if addresses:
+        raise MaskgateError(f"{addresses[0]}: photos at an address are read with --on ray alone")
     if out is not None:
         files.check_target(out)
     predictor = prediction.load(model, cache)
-    found = predictor.predict(prediction.photos_in(photos), skip_faulty, all_faces)
+    places = [Path(place) for place in photos]
+    found = predictor.predict(prediction.photos_in(places), skip_faulty, all_faces)
     text = found.to_csv(index=False, float_format="%.6f")
     if out is None:
         typer.echo(text, nl=False)

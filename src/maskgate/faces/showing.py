@@ -1,6 +1,6 @@
 """Photos as models see them, read a batch ahead of whoever asks what they show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,6 +16,9 @@ from maskgate.faces.view import View
 from maskgate.pixels import Pixels
 
 BATCH: Final = 64
+# Where a photo lies, its bytes, or what fetches these; that may raise PhotoError.
+Photo = Path | bytes | Callable[[], bytes]
+
 FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
 
 
@@ -28,13 +31,13 @@ class Shown(NamedTuple):
 
 
 def in_batches(
-    photos: Sequence[Path | bytes], views: Sequence[View], all_faces: bool
+    photos: Sequence[Photo], views: Sequence[View], all_faces: bool
 ) -> Iterator[list[Shown | str]]:
     """Batches of photos, or why they cannot be read; the next is read while one is used."""
 
-    def read(photo: Path | bytes) -> Shown | str:
+    def read(photo: Photo) -> Shown | str:
         try:
-            return show(photo, views, all_faces)
+            return show(photo() if callable(photo) else photo, views, all_faces)
         except pixels.PhotoError as error:
             return str(error)
 

@@ -1,0 +1,65 @@
+"""What a process of the cluster does: load the model once, then answer block after block."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from maskgate import labels, predict, runs
+from maskgate.bulk import listing
+from maskgate.faces.showing import FACE, Photo
+from maskgate.predict import Predictor
+from maskgate.tasks.remote import Driver
+
+
+def schema(predictor: Predictor) -> pa.Schema:
+    """The columns of a block's answers: `row`, those of `Predictor.predict`, and `fault`."""
+    fields: list[tuple[str, Any]] = [("row", pa.int64()), ("photo", pa.string())]
+    if predictor.finds_faces:
+        fields += [(name, pa.float32()) for name in FACE]
+    for name in labels.ATTRIBUTES:
+        fields += [(name, pa.string()), (f"{name}_probability", pa.float32())]
+    fields += [("label", pa.int8()), *((name, pa.float32()) for name in runs.PROBABILITIES)]
+    return pa.schema([*fields, ("fault", pa.string())])
+
+
+class Answering:
+    """A model, loaded with the first block: what fails then is told as a fault of that."""
+
+    def __init__(
+        self,
+        model: Path,
+        cache: Path | None,
+        all_faces: bool,
+        sources: list[str],
+        columns: pa.Schema,
+        driver: Driver,
+    ) -> None:
+        self.model, self.cache, self.all_faces = model, cache, all_faces
+        self.sources, self.columns, self.driver = sources, columns, driver
+        self.predictor: Predictor | None = None
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        if self.predictor is None:
+            self.driver.settle()
+            self.predictor = predict.load(self.model, self.cache)
+        places = [self.sources[number] for number in block["source"].to_pylist()]
+        paths = block["path"].to_pylist()
+        photos: list[Photo] = [
+            partial(listing.fetch, place, path) if place else Path(path)
+            for place, path in zip(places, paths, strict=True)
+        ]
+        names = [listing.name(*each) for each in zip(places, paths, strict=True)]
+        rows, found, faults = self.predictor.rows(photos, names, self.all_faces)
+        numbers = block["row"].to_pylist()
+        found.insert(0, "row", [numbers[row] for row in rows])
+        unread = pa.Table.from_pylist(
+            [
+                {"row": numbers[row], "photo": names[row], "fault": why}
+                for row, why in faults.items()
+            ],
+            schema=self.columns,
+        )
+        read = pa.Table.from_pandas(found.assign(fault=None), self.columns, preserve_index=False)
+        return pa.concat_tables([read, unread])

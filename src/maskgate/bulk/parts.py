@@ -1,0 +1,150 @@
+"""The folder of answers: a parquet file a part, and what they are answers of."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from maskgate import files
+from maskgate.errors import MaskgateError, of_disk
+
+MANIFEST: Final = "_parts.json"  # readers of a folder of parquet pass over it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that the answers depend on: `model` and `photos` are digests, `part` is photos a part."""
+
+    model: str
+    photos: str
+    count: int
+    part: int
+    all_faces: bool
+
+
+_DIFFERS: Final = {
+    "model": "another model",
+    "photos": "other photos, or some of them have changed",
+    "count": "other photos",
+    "part": "another --part",
+    "all_faces": "and without --all-faces",
+}
+
+
+@dataclass
+class Parts:
+    """The parts of `asked` in a folder; rows come in any order and are kept until a part is whole.
+
+    Rows are tables with a first column `row`: the number of the photo, (R,) int64.
+    """
+
+    folder: Path
+    asked: Asked
+    _waiting: dict[int, list[pa.Table]] = field(default_factory=dict, repr=False)
+    _photos: dict[int, int] = field(default_factory=dict, repr=False)  # of those waiting
+
+    @property
+    def count(self) -> int:
+        return -(-self.asked.count // self.asked.part)
+
+    def path(self, part: int) -> Path:
+        return self.folder / f"part-{part:06d}.parquet"
+
+    def photos(self, part: int) -> range:
+        """Numbers of the photos of a part."""
+        start = part * self.asked.part
+        return range(start, min(start + self.asked.part, self.asked.count))
+
+    def missing(self) -> list[int]:
+        return [part for part in range(self.count) if not self.path(part).exists()]
+
+    def add(self, rows: pa.Table) -> int:
+        """Take the rows of some photos, all of each, and write the parts that are whole then.
+
+        Returns the number of those photos.
+        """
+        part_of = pc.divide(rows["row"], self.asked.part)
+        taken = 0
+        for part in part_of.unique().to_pylist():
+            some = rows.filter(pc.equal(part_of, part))
+            photos = len(some["row"].unique())
+            taken += photos
+            self._waiting.setdefault(part, []).append(some)
+            self._photos[part] = self._photos.get(part, 0) + photos
+            if self._photos[part] == len(self.photos(part)):
+                self._write(part)
+        return taken
+
+    def _write(self, part: int) -> None:
+        whole = pa.concat_tables(self._waiting.pop(part))
+        # Arrow's sort is stable: the faces of a photo stay in their order.
+        whole = whole.sort_by("row").drop_columns(["row"]).combine_chunks()
+        files.replace(self.path(part), lambda beside: pq.write_table(whole, beside))
+        del self._photos[part]
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Each photo that could not be read, and why."""
+        for part in range(self.count):
+            told = pq.read_table(self.path(part), columns=["photo", "fault"])
+            told = told.filter(told["fault"].is_valid())
+            yield from zip(told["photo"].to_pylist(), told["fault"].to_pylist(), strict=True)
+
+
+@contextmanager
+def opened(folder: Path, asked: Asked) -> Iterator[Parts]:
+    """The parts in a folder, locked; those that are there already stay.
+
+    Raises MaskgateError where the folder holds answers to something else, and where another
+    process is writing them.
+    """
+    files.check_folder(folder)
+    manifest = folder / MANIFEST
+    if folder.is_dir() and not manifest.exists() and any(_others(folder)):
+        raise MaskgateError(f"{folder}: not empty and holds no answers; give another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise of_disk(error, folder) from error
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise MaskgateError(
+            f"{folder}: another process is writing these answers; let it end"
+        ) from error
+    try:
+        if manifest.exists():
+            _check_same(manifest, asked)
+        else:
+            files.replace_text(manifest, json.dumps(asdict(asked), indent=2) + "\n")
+        for left in folder.glob(".*.part"):  # of a process that was killed while writing
+            left.unlink()
+        yield Parts(folder, asked)
+    finally:
+        lock.release()
+
+
+def _others(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _check_same(manifest: Path, asked: Asked) -> None:
+    try:
+        before = json.loads(manifest.read_text(encoding="utf-8"))
+        differs = [why for key, why in _DIFFERS.items() if before[key] != getattr(asked, key)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MaskgateError(
+            f"{manifest}: damaged; remove the folder {manifest.parent}, and repeat the command"
+        ) from error
+    if differs:
+        raise MaskgateError(
+            f"{manifest.parent}: holds answers asked for in another way ({differs[0]}); give"
+            " another --out, or remove the folder"
+        )
