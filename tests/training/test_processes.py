@@ -1,4 +1,4 @@
-"""Two processes on one machine: `torchrun` and gloo."""
+"""Two processes, on one host or on two that share this machine: `torchrun` and gloo."""
 
 import os
 import subprocess
@@ -23,27 +23,38 @@ SHARED = ("model.backbone=test_vit", "photo.height=64", "photo.width=48", "optim
 
 @pytest.fixture
 def torchrun(tiny: Path, people: Path, cache: Path) -> Callable[..., str]:
-    """`torchrun(out, *overrides)` trains with two processes; what they wrote on stdout."""
+    """`torchrun(out, *overrides, nodes=1)` trains with two processes, on one host or each on a
+    host of its own; what they wrote on stdout."""
 
-    def run(out: Path, *overrides: str) -> str:
+    def run(out: Path, *overrides: str, nodes: int = 1) -> str:
+        port = 20000 + os.getpid() % 20000
+        where = ["--master_port", str(port)]
+        if nodes > 1:
+            where = ["--nnodes", str(nodes), "--rdzv_backend", "c10d", "--rdzv_id", out.name]
+            where += ["--rdzv_endpoint", f"localhost:{port}", "--local_addr", "localhost"]
         command = [
-            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-            "--master_port", str(20000 + os.getpid() % 20000), "-m", "maskgate",
+            sys.executable, "-m", "torch.distributed.run",
+            "--nproc_per_node", str(2 // nodes), *where, "-m", "maskgate",
             "train", str(tiny), str(people), *overrides, "--out", str(out), "--cache", str(cache),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        pipe = subprocess.PIPE
+        begun = [
+            subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(nodes)
+        ]
+        told = [node.communicate(timeout=240) for node in begun]
+        assert all(node.returncode == 0 for node in begun), "\n".join(err for _, err in told)
+        return "".join(out for out, _ in told)
 
     return run
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("nodes", [1, 2])
 def test_two_processes_train_as_one_and_validate_each_photo_once(
-    train: Callable[..., Path], torchrun: Callable[..., str], tmp_path: Path
+    nodes: int, train: Callable[..., Path], torchrun: Callable[..., str], tmp_path: Path
 ) -> None:
     two = tmp_path / "two"
-    out = torchrun(two, *SHARED)
+    out = torchrun(two, *SHARED, nodes=nodes)
     one = train(tmp_path / "one", *SHARED)
     told, probabilities = runs.read_probabilities(Run(two).oof_file)
     expected_rows, expected = runs.read_probabilities(Run(one).oof_file)
