@@ -77,6 +77,8 @@ def nodes() -> Iterator[str]:
     """The address of a Ray cluster of two nodes with one core each, on this machine."""
     pytest.importorskip("ray", reason="Ray is not installed")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray lets all else on the machine go before its workers: beside other tests they would starve.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     from ray.cluster_utils import Cluster
 
     small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
