@@ -90,7 +90,7 @@ def _train(part: Part) -> None:
         )
     with processes.started(part.recipe.training.precision) as accelerator:
         prepared = prepare(part.recipe, part.order)
-        digest = part.recipe.digest(prepared.digest, *start.contents(part.recipe.model))
+        digest = part.recipe.digest(prepared.digest, *start.contents(part.recipe))
         if digest != part.digest:
             raise MaskgateError(
                 f"{part.order.data}: this node sees other photos or labels there than the command"
