@@ -1,0 +1,79 @@
+"""What offsets for macro F1 gain, and seem to gain: python benchmarks/offsets.py RUN…
+
+Offsets are found in two ways: by searching macro F1 itself, class by class, and as `maskgate` does
+(`adjust: offsets`). Each is scored on the people it was found on, and on people left out.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskgate import labels, metrics
+from maskgate.ensemble import groups, offsets
+from maskgate.progress import track
+from maskgate.runs import open_run
+
+Floats = npt.NDArray[np.floating]
+Codes = npt.NDArray[np.int64]
+STEPS = np.linspace(-1.5, 1.5, 31)
+SHRINKS = (1.0, 0.5, 0.25)
+
+
+def macro_f1(codes: Codes, logs: Floats) -> float:
+    return float(metrics.macro_f1(metrics.confusion(codes, logs.argmax(1), labels.COUNT)))
+
+
+def searched(logs: Floats, table: pd.DataFrame) -> Floats:
+    """Offsets (18,) from a search of macro F1, class by class, with ever smaller steps."""
+    codes = table["label"].to_numpy(np.int64)
+    found, best = np.zeros(labels.COUNT), macro_f1(codes, logs)
+    for shrink in SHRINKS:
+        for c in range(labels.COUNT):
+            start = found[c]
+            for step in STEPS * shrink:
+                tried = found.copy()
+                tried[c] = start + step
+                if (score := macro_f1(codes, logs + tried)) > best:
+                    found, best = tried, score
+    return found
+
+
+def main() -> None:
+    for path in sys.argv[1:]:
+        table, probabilities = open_run(Path(path)).oof()
+        logs = np.log(probabilities.clip(1e-9).astype(np.float64))
+        codes, group = table["label"].to_numpy(np.int64), groups.of_people(table)
+        print(f"{path}: macro F1 {macro_f1(codes, logs):.4f} without")
+        for name, find in (("searched", searched), ("offsets", learned)):
+            print(f"{name}: {gains(find, table, logs, codes, group)}")
+
+
+def learned(logs: Floats, table: pd.DataFrame) -> Floats:
+    """Offsets (18,) as `adjust: offsets` learns them."""
+    return np.array(offsets.learn(np.exp(logs), (), table)["offsets"])
+
+
+def gains(
+    find: Callable[[Floats, pd.DataFrame], Floats],
+    table: pd.DataFrame,
+    logs: Floats,
+    codes: Codes,
+    group: Codes,
+) -> str:
+    """What offsets gain on the people they were found on, and on a group left out in turn."""
+    plain = macro_f1(codes, logs)
+    same = macro_f1(codes, logs + find(logs, table))
+    moved, numbers = logs.copy(), np.unique(group).tolist()
+    for number in track(numbers, "leaving people out", len(numbers)):
+        out = group == number
+        moved[out] += find(logs[~out], table[~out].reset_index(drop=True))
+    others = macro_f1(codes, moved)
+    return f"{same - plain:+.4f} on the people found on, {others - plain:+.4f} on others"
+
+
+if __name__ == "__main__":
+    main()
