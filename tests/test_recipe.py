@@ -54,7 +54,7 @@ def leaves(node: Any, *place: str | int) -> Iterator[tuple[tuple[str | int, ...]
 def other(key: str | int, value: Any) -> Any:
     """Another value that is allowed where `value` stands."""
     words = {"kind": "holdout", "select": "best", "precision": "bf16", "normalise": "data"}
-    words |= {"tier": "doubtful", "truth": "likely", "background": "remove"}
+    words |= {"tier": "doubtful", "truth": "likely", "background": "remove", "vote": "hard_vote"}
     if key in words:
         return words[str(key)]
     if isinstance(value, bool):

@@ -1,6 +1,7 @@
 """Runs that answer together, through `maskgate combine` and `maskgate submit`."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -212,6 +213,95 @@ def test_a_file_names_the_runs(
         assert err.count("\n") == 1
 
 
+def test_what_has_learned_itself_is_learned_of_no_more(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    """What it says of one fold was learned of the labels of the others."""
+    stacked, plain = tmp_path / "stacked", tmp_path / "plain"
+    assert call("combine", trained, other, "-o", stacked, "--combine", "stacking")[0] == 0
+    assert call("combine", trained, other, "-o", plain)[0] == 0
+    outer = tmp_path / "outer"
+    assert call("combine", stacked, trained, "-o", outer)[0] == 0  # learns nothing
+    for run in (stacked, outer):
+        for how in (("--combine", "weights"), ("--adjust", "offsets"), ("--tta", "flip")):
+            code, _, err = call("combine", run, trained, "-o", tmp_path / "new", *how)
+            assert (code, "give its members themselves" in err) == (2, True), err
+    code, _, err = call("combine", plain, trained, "-o", tmp_path / "new", "--combine", "weights")
+    assert code == 0, err
+
+
+def test_members_that_are_gone_or_others_by_now_are_told(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(trained, first)
+    shutil.copytree(other, second)
+    assert call("combine", first, second, "-o", tmp_path / "both")[0] == 0
+    shutil.rmtree(second)
+    for command in (("submit", tmp_path / "both", people), ("report", tmp_path / "both")):
+        code, _, err = call(*command)
+        assert (code, "is gone; put it back" in err) == (2, True), err
+    shutil.copytree(first, second)
+    code, _, err = call("submit", tmp_path / "both", people)
+    assert (code, "trained anew" in err) == (2, True)
+
+
+def test_another_augmentation_is_another_combination(
+    call: Call, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "flipped"
+    assert call("combine", trained, "-o", out, "--tta", "flip")[0] == 0
+    assert "this run is finished" in call("combine", trained, "-o", out, "--tta", "flip")[2]
+    code, _, err = call("combine", trained, "-o", out, "--tta", "none")
+    assert (code, "give another --out" in err) == (2, True)
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / ".run.json.7.part").touch()  # killed while it was written first
+    assert call("combine", trained, "-o", tmp_path / "half")[0] == 0
+
+
+def test_folders_of_one_name_are_told_apart(trained: Path, other: Path, tmp_path: Path) -> None:
+    names = []
+    for number, (source, place) in enumerate(((trained, "a"), (other, "a-3"), (trained, "a"))):
+        folder = tmp_path / str(number) / place
+        shutil.copytree(source, folder)
+        names.append(folder)
+    members = [member.name for member in together.system_of(names).members]
+    assert members == ["a", "a-3", "a-2"]
+
+
+def test_members_with_other_labels_are_refused(
+    call: Call, trained: Path, other: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(other, copy)
+    photos = pd.read_parquet(copy / "photos.parquet")
+    photos["gender"] = 1 - photos["gender"]
+    photos.to_parquet(copy / "photos.parquet", index=False)
+    code, _, err = call("combine", trained, copy, "-o", tmp_path / "new")
+    assert (code, "labelled otherwise" in err) == (2, True)
+
+
+def test_folds_that_vote_hard_teach_nothing(
+    call: Call, trained: Path, train: Callable[..., Path], tmp_path: Path
+) -> None:
+    hard = train(tmp_path / "hard", "folds.vote=hard_vote")
+    code, _, err = call("combine", trained, hard, "-o", tmp_path / "new", "--adjust", "offsets")
+    assert (code, "train it with folds.vote=soft_vote" in err) == (2, True)
+    assert call("combine", trained, hard, "-o", tmp_path / "new")[0] == 0
+
+
+def test_a_system_that_learns_wants_people_left_out(
+    call: Call, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "learns.yaml"
+    members = [{"name": "a", "recipe": str(tiny)}]
+    file.write_text(yaml.safe_dump({"members": members, "combine": "weights"}))
+    for change in ("folds.kind=all", "folds.vote=hard_vote"):
+        code, _, err = call("train", file, people, change, "--runs", tmp_path / "runs")
+        assert (code, "learns of people left out" in err) == (2, True)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("members", "told"),
     [
@@ -224,16 +314,20 @@ def test_a_file_names_the_runs(
         ([{"name": "a", "run": "x"}, {"name": "b", "recipe": "small"}], "train the recipes first"),
         ([{"name": "a", "recipe": "small", "tta": ["flip"]}], "its tta among the changes"),
         ([{"name": "a", "run": "nowhere"}], "nowhere: no run"),
+        ([{"name": "a", "run": "x", "weight": 2}], "learns how much members count"),
     ],
 )
 def test_members_are_of_one_kind(
     members: list[dict[str, object]], told: str, call: Call, people: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "system.yaml"
-    file.write_text(yaml.safe_dump({"members": members}))
+    combine = "weights" if "weight" in members[0] else "soft_vote"
+    file.write_text(yaml.safe_dump({"members": members, "combine": combine}))
     code, _, err = call("submit", file, people)
     assert code == 2
     assert told in err
+    file.write_text(yaml.safe_dump({"members": [{"name": "a", "run": "x"}], "folds": {"count": 3}}))
+    assert "leave out folds" in call("submit", file, people)[2]
 
 
 def test_what_cannot_answer_together_is_refused(

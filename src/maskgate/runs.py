@@ -142,11 +142,27 @@ class Run:
         return system.load(self.system_file, [])
 
     def members(self) -> "list[Run]":
-        """The runs of a system's members, in its order."""
-        return [
-            Run(Path(member.run) if member.run else self.path / "members" / member.name)
-            for member in self.system().members
-        ]
+        """The runs of a system's members, in its order. Raises MaskgateError where one that was
+        there before it is gone, or another by now."""
+        found = []
+        for member in self.system().members:
+            if member.run is None:
+                found.append(Run(self.path / "members" / member.name))
+                continue
+            run = Run(Path(member.run))
+            if not run.status_file.is_file():
+                raise MaskgateError(
+                    f"{self.path}: its member {member.name} was the run {run.path}, which is gone;"
+                    " put it back, or combine anew"
+                )
+            then = self.status().get("members", {}).get(member.name, run.status()["digest"])
+            if run.status()["digest"] != then:
+                raise MaskgateError(
+                    f"{self.path}: its member {run.path} was trained anew with another recipe or"
+                    " other data; remove the folder and combine anew"
+                )
+            found.append(run)
+        return found
 
     def learned(self) -> dict[str, Any]:
         """What a system's combination has learned, by name; nothing where there is nothing to."""
@@ -159,11 +175,12 @@ class Run:
         if not self.is_system:
             return self.recipe().model_dump(mode="json")
         told = self.system().settings()
-        for name, keys in told["members"].items():
-            if (run := keys.pop("run", None)) is not None:  # told by what it was trained with
-                own = Run(Path(run)).settings()
-                own.pop("folds")
-                told["members"][name] = own | keys
+        for run, (name, keys) in zip(self.members(), list(told["members"].items()), strict=True):
+            if keys.pop("run", None) is not None:  # told by what it was trained with
+                own = run.settings()
+                told["folds"] = own.pop("folds")
+                given = {key: value for key, value in keys.items() if value is not None}
+                told["members"][name] = own | given
         return told
 
     def status(self) -> dict[str, Any]:

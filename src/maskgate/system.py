@@ -69,6 +69,15 @@ class System(Section):
     def _of_one_kind(self) -> "System":
         if len({member.run is None for member in self.members}) > 1:
             raise ValueError("some members are recipes and some are runs; train the recipes first")
+        if self.is_of_runs and "folds" in self.model_fields_set:
+            raise ValueError("the folds of members that are runs are theirs; leave out folds")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_heard(self) -> "System":
+        name = self.combine.name
+        if name in ("weights", "stacking") and any(each.weight != 1 for each in self.members):
+            raise ValueError(f"combine {name} learns how much members count; leave out weight")
         return self
 
     @property
@@ -97,7 +106,11 @@ class System(Section):
 
     def digest(self, members: Mapping[str, str]) -> str:
         """Eight hex digits of the system, given a digest of all that makes each member."""
-        told = [[member.name, member.weight, members[member.name]] for member in self.members]
+        told: list[list[Any]] = []
+        for member in self.members:
+            own = [named.model_dump(mode="json") for named in member.tta or ()]
+            tta = [] if member.tta is None else [own]
+            told.append([member.name, member.weight, members[member.name], *tta])
         after = [named.model_dump(mode="json") for named in self.adjust]
         text = json.dumps([told, self.combine.model_dump(mode="json"), *after])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -117,6 +130,8 @@ class System(Section):
             recipes[member.name].write(path.parent / beside)
             members.append(member.model_copy(update={"recipe": beside, "changes": {}}))
         dumped = self.model_copy(update={"members": tuple(members)}).model_dump(mode="json")
+        if self.is_of_runs:
+            del dumped["folds"]  # they are the runs'
         files.replace_text(path, yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True))
 
     def settings(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +18,13 @@ from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
 from maskgate.metrics import Score
+from maskgate.model import heads
 from maskgate.predict import Ensemble, Predictor
 from maskgate.runs import Run, open_run
 from maskgate.system import Member, System
 
-_WHO: Final = ["photo", "person", "fold"]
+_WHO: Final = ["photo", "person", "fold", "digest"]
+_LABELS: Final = [*labels.ATTRIBUTES, "label"]
 _EVERY: Final = metrics.ALL_CLASSES
 
 
@@ -107,10 +110,32 @@ def check(members: Sequence[Part], how: Wanted) -> None:
             " of people left out; train it with folds, or combine by soft_vote or hard_vote"
         )
     for part in members:
-        for run in _models(part.run) if part.tta else ():
-            variants.create(part.tta or (), run.recipe().photo.geometry)
+        _check_learned(part, how)
+        for run in _models(part.run):
+            recipe = run.recipe()
+            variants.create(part.tta or (), recipe.photo.geometry)
+            if how.learns and recipe.folds.vote == "hard_vote" and len(run.folds) > 1:
+                raise MaskgateError(
+                    f"{run.path}: its folds answer new photos by a hard vote, which is not what"
+                    f" {', '.join(how.names)} would learn of out of fold; train it with"
+                    " folds.vote=soft_vote"
+                )
         if not unvalidated:
             _check_alike(members[0].run, part.run)
+
+
+def _check_learned(part: Part, how: Wanted) -> None:
+    """Raise MaskgateError where a part has learned of out-of-fold probabilities itself.
+
+    What it says of one fold was then learned of the labels of the others: whoever learns of that
+    again reads back what it is scored on.
+    """
+    learned = [run for run in _systems(part.run) if wanted(run.system()).learns]
+    if learned and (how.learns or part.tta is not None):
+        raise MaskgateError(
+            f"{learned[0].path}: has learned of its members' out-of-fold probabilities; give its"
+            " members themselves"
+        )
 
 
 def _models(run: Run) -> list[Run]:
@@ -118,6 +143,13 @@ def _models(run: Run) -> list[Run]:
     if not run.is_system:
         return [run]
     return [inner for member in run.members() for inner in _models(member)]
+
+
+def _systems(run: Run) -> list[Run]:
+    """The runs of systems in a run, itself among them."""
+    if not run.is_system:
+        return []
+    return [run, *(inner for member in run.members() for inner in _systems(member))]
 
 
 def system_of(paths: Sequence[Path]) -> System:
@@ -130,7 +162,8 @@ def system_of(paths: Sequence[Path]) -> System:
         if places.count(place) > 1:
             raise MaskgateError(f"{run.path}: is given twice; give every run once")
         bare = re.sub(r"[^a-z0-9]+", "-", place.name.lower()).strip("-") or "run"
-        names.append(bare if bare not in names else f"{bare}-{len(names) + 1}")
+        numbered = (f"{bare}-{number}" for number in count(2))
+        names.append(next(name for name in chain([bare], numbered) if name not in names))
     every = all(set(knows(run)) == set(labels.ATTRIBUTES) for run in runs)
     members = (Member(name=name, run=str(run.path)) for name, run in zip(names, runs, strict=True))
     combine = Named(name="soft_vote" if every else "attributes")
@@ -139,7 +172,8 @@ def system_of(paths: Sequence[Path]) -> System:
 
 def knows(run: Run) -> tuple[str, ...]:
     """The attributes that a finished run's model knows."""
-    return tuple(run.metrics().get("knows", labels.ATTRIBUTES))
+    models = [heads.knows(model.recipe().model.head) for model in _models(run)]
+    return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
 
 
 def _check_alike(first: Run, other: Run) -> None:
@@ -150,11 +184,16 @@ def _check_alike(first: Run, other: Run) -> None:
             f"{other.path}: scored against another truth than {first.path} ({truths[1]};"
             f" {truths[0]}); give all the same labels.corrections and labels.truth"
         )
-    rows, wanted = (run.photos()[_WHO].sort_values("photo").to_numpy() for run in (other, first))
-    if rows.shape != wanted.shape or (rows != wanted).any():
+    here, there = (run.photos().sort_values("photo", ignore_index=True) for run in (other, first))
+    if not here[_WHO].equals(there[_WHO]):
         raise MaskgateError(
-            f"{other.path}: validated on other photos or folds than {first.path}; train it with"
-            f" folds.file={first.folds_file}"
+            f"{other.path}: validated on other photos or folds than {first.path}; train it on the"
+            f" same data with folds.file={first.folds_file}"
+        )
+    if not here[_LABELS].equals(there[_LABELS]):
+        raise MaskgateError(
+            f"{other.path}: its photos are labelled otherwise than those of {first.path}; train"
+            " both on the same labels"
         )
 
 

@@ -302,6 +302,12 @@ def adjusted(*given: Any) -> Wanted:
         (adjusted({"name": "near_tie", "witin": 1}), "near_tie takes within; remove witin"),
         (adjusted({"name": "near_tie", "within": "x"}), "within is a number from 0, not x"),
         (adjusted({"name": "near_tie", "within": -1}), "within is a number from 0, not -1"),
+        (
+            Wanted(
+                Named(name="soft_vote"), (Named.model_construct(name="near_tie", within=np.inf),)
+            ),
+            "number from 0, not inf",
+        ),
         (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets stands there twice"),
     ],
 )

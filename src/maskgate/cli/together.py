@@ -30,7 +30,11 @@ Combine = Annotated[
 ]
 Adjust = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Then: offsets, near_tie; repeat for several, in order."),
+    typer.Option(
+        metavar="NAME",
+        help="Then: offsets, near_tie or none; repeat for several, in order. An argument is given"
+        " as {name: near_tie, within: 0.2}.",
+    ),
 ]
 Tta = Annotated[
     list[str] | None,
@@ -102,7 +106,11 @@ def submit(
     layouts.read_eval(data)
     system, name = _asked(runs, combine, adjust, tta)
     found = together.gather(together.parts(system), together.wanted(system), cache)
-    table.show(found.told())
+    (alone, *others) = found.parts
+    if not others and alone.run.is_system and tta is None:
+        table.show(alone.run.metrics())  # its members, and what each step adds
+    else:
+        table.show(found.told())
     done = submission.submit(found.predictor(cache), name, data, answers)
     typer.echo(f"{answers}: {done}")
 
@@ -110,7 +118,7 @@ def submit(
 def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:
     """What is left out is told by the competition's own variables."""
     model, data = (os.environ.get(f"SM_CHANNEL_{name}") for name in ("MODEL", "EVAL"))
-    if data and (not paths or (len(paths) == 1 and _is_model(paths[0]))):
+    if data and (not paths or _is_model(paths[-1])):
         paths = [*paths, Path(data)]
     if model and len(paths) == 1:
         paths = [Path(model), *paths]
@@ -151,7 +159,7 @@ def _asked(
     if combine is not None:
         changes["combine"] = config.named(combine)
     if adjust is not None:
-        changes["adjust"] = tuple(map(config.named, adjust))
+        changes["adjust"] = () if adjust == ["none"] else tuple(map(config.named, adjust))
     if tta is not None:
         named = () if tta == ["none"] else tuple(map(config.named, tta))
         members = (member.model_copy(update={"tta": named}) for member in system.members)

@@ -5,6 +5,7 @@ is worth: each group of people is answered by what was learned of the others.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -115,7 +116,8 @@ def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -
         takes = f"takes {', '.join(known)}" if known else "takes no arguments"
         raise MaskgateError(f"{kind} {named.name} {takes}; remove {', '.join(odd)}")
     for key, value in named.arguments.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and math.isfinite(value) and value >= 0):
             raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {value}")
 
 

@@ -42,7 +42,8 @@ def hard_vote(voices: Sequence[Voice]) -> Floats:
     """
     votes = soft_vote([replace(v, probabilities=_vote(v.probabilities)) for v in voices])
     parts = labels.marginals(votes)
-    together = np.mean([part @ labels.MEMBERS[name] for name, part in parts.items()], axis=0)
+    together = np.sum([part @ labels.MEMBERS[name] for name, part in parts.items()], axis=0)
+    together /= together.sum(axis=1, keepdims=True)
     return _ties_broken(votes, _ties_broken(together, soft_vote(voices)))
 
 

@@ -17,7 +17,7 @@ def show(results: Mapping[str, Any]) -> None:
     """Print the `members` and `steps` of a metrics.json; a line where nobody was validated."""
     members, steps = results["members"], results.get("steps", [])
     if not steps:
-        say("trained on all photos: there is no out-of-fold score")
+        say("not every model validated people: there is no out-of-fold score of all together")
         return
     table = Table("", "out-of-fold", "", "gain", "", box=None, pad_edge=False)
     for name, told in members.items():

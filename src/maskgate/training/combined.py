@@ -10,6 +10,7 @@ from filelock import FileLock
 
 import maskgate
 from maskgate import files, labels, metrics, runs, together
+from maskgate.progress import say
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
 from maskgate.system import System
@@ -43,6 +44,7 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
     together.check(together.parts(system), together.wanted(system))
     run = Run(folder.made(out, digest))
     if folder.is_finished(run):
+        say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run
     lock = FileLock(run.path / ".lock", timeout=0)
     folder.take(lock, run)
@@ -54,16 +56,24 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
             digest=digest,
             command=command,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
+            members={
+                member.name: str(run.status()["digest"])
+                for member, run in zip(system.members, members, strict=True)
+            },
             versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
             **{key: status[key] for key in _OF_THE_DATA if key in status},
         )
-        run.folds_file.write_bytes(first.folds_file.read_bytes())
-        run.photos_file.write_bytes(first.photos_file.read_bytes())
+        _copy(first.folds_file, run.folds_file)
+        _copy(first.photos_file, run.photos_file)
         system.write(run.system_file, {})
         conclude(run, system, cache)
     finally:
         lock.release()
     return run
+
+
+def _copy(source: Path, target: Path) -> None:
+    files.replace(target, lambda beside: beside.write_bytes(source.read_bytes()))
 
 
 def conclude(run: Run, system: System, cache: Path | None = None) -> None:

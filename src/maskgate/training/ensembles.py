@@ -85,7 +85,13 @@ def _begin(
         whose = f"{order.name}, member {name}"
         beginning.check_recipe(recipe, whose)
         recipes[name] = beginning.with_detector(recipe, order, whose)
-    combining.check(together.wanted(system), [heads.knows(r.model.head) for r in recipes.values()])
+    wanted = together.wanted(system)
+    if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
+        raise MaskgateError(
+            f"{order.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
+            " models answer alone; set folds.kind to kfold or holdout, and folds.vote to soft_vote"
+        )
+    combining.check(wanted, [heads.knows(r.model.head) for r in recipes.values()])
     first: Prepared | None = None
     digests = {}
     for name, recipe in recipes.items():

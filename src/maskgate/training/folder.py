@@ -38,7 +38,9 @@ def made(path: Path, digest: str) -> Path:
                 f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
                 " give another --out, or remove the folder"
             )
-    elif path.is_dir() and any(file.name != ".lock" for file in path.iterdir()):
+    elif path.is_dir() and any(
+        file.name != ".lock" and file.suffix != ".part" for file in path.iterdir()
+    ):
         raise MaskgateError(f"{path}: not empty and no run; give another --out")
     elif path.is_file():
         raise MaskgateError(f"{path}: is a file; give another --out")
