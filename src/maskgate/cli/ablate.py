@@ -8,9 +8,16 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, DataOrChange, SkipFaulty, Workers, app
+from maskgate.cli.app import (
+    Cache,
+    DataOrChange,
+    On,
+    SkipFaulty,
+    Workers,
+    app,
+    data_and_overrides,
+)
 from maskgate.cli.app import Changes as Overrides
-from maskgate.cli.training import _data_and_overrides
 
 
 @app.command()
@@ -37,9 +44,7 @@ def ablate(
     listed: Annotated[
         bool, typer.Option("--list", help="Tell changes, runs and time, and train nothing.")
     ] = False,
-    on: Annotated[
-        str | None, typer.Option("--on", help="Where runs are trained: `ray`, or its address.")
-    ] = None,
+    on: On = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
@@ -52,7 +57,7 @@ def ablate(
     from maskgate.studies import changes as kinds
     from maskgate.training.prepare import Order
 
-    source, own = _data_and_overrides(data, overrides or [])
+    source, own = data_and_overrides(data, overrides)
     path = recipes.find(recipe)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)

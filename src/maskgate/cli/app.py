@@ -1,11 +1,14 @@
 """The application that commands join, and the arguments that several of them take."""
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from maskgate import __version__
+from maskgate.errors import MaskgateError
 
 app = typer.Typer(
     name="maskgate",
@@ -46,6 +49,20 @@ SkipFaulty = Annotated[
 DetectorName = Annotated[
     str, typer.Option("--detector", help="What finds faces: auto, yunet, mtcnn or retinaface.")
 ]
+
+
+def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[Path, list[str]]:
+    """Where DATA is left to its variable, the first override stands in its place."""
+    overrides = overrides or []
+    if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
+        overrides = [data, *overrides]
+        data = os.environ.get("SM_CHANNEL_TRAIN")
+    if not data:
+        raise MaskgateError(
+            "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
+            " recipe, or set SM_CHANNEL_TRAIN to it"
+        )
+    return Path(data), overrides
 
 
 def _version(wanted: bool) -> None:

@@ -1,7 +1,6 @@
 """Commands that train: train, lr."""
 
 import os
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -9,8 +8,16 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, Changes, DataOrChange, On, SkipFaulty, Workers, app
-from maskgate.errors import MaskgateError
+from maskgate.cli.app import (
+    Cache,
+    Changes,
+    DataOrChange,
+    On,
+    SkipFaulty,
+    Workers,
+    app,
+    data_and_overrides,
+)
 
 
 @app.command()
@@ -46,7 +53,7 @@ def train(
     from maskgate.training import crossval, ensembles, spread
     from maskgate.training.prepare import Order
 
-    folder, changes = _data_and_overrides(data, overrides or [])
+    folder, changes = data_and_overrides(data, overrides)
     several = systems.is_system(recipe)
     path = systems.find(recipe) if several else recipes.find(recipe)
     order = Order(
@@ -71,19 +78,6 @@ def train(
         typer.echo(crossval.told(run))
 
 
-def _data_and_overrides(data: str | None, overrides: list[str]) -> tuple[Path, list[str]]:
-    """Where DATA is left to its variable, the first override stands in its place."""
-    if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
-        overrides = [data, *overrides]
-        data = os.environ.get("SM_CHANNEL_TRAIN")
-    if not data:
-        raise MaskgateError(
-            "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
-            " recipe, or set SM_CHANNEL_TRAIN to it"
-        )
-    return Path(data), overrides
-
-
 @app.command()
 def lr(
     recipe: Annotated[
@@ -106,7 +100,7 @@ def lr(
     from maskgate.training.prepare import Order
 
     files.check_folder(out)
-    folder, changes = _data_and_overrides(data, overrides or [])
+    folder, changes = data_and_overrides(data, overrides)
     path = recipes.find(recipe)
     order = Order(path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers)
     found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)

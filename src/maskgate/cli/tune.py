@@ -5,8 +5,16 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, Changes, DataOrChange, SkipFaulty, Workers, app
-from maskgate.cli.training import _data_and_overrides
+from maskgate.cli.app import (
+    Cache,
+    Changes,
+    DataOrChange,
+    On,
+    SkipFaulty,
+    Workers,
+    app,
+    data_and_overrides,
+)
 
 
 @app.command()
@@ -37,12 +45,7 @@ def tune(
     prune_after: Annotated[
         int, typer.Option(min=1, help="Complete trials before others are pruned.")
     ] = 5,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on", metavar="CLUSTER", help="Work on a Ray cluster: ray, or its HOST:PORT."
-        ),
-    ] = None,
+    on: On = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
@@ -57,7 +60,7 @@ def tune(
     from maskgate.studies.study import Search
     from maskgate.training.prepare import Order
 
-    folder, changes = _data_and_overrides(data, overrides or [])
+    folder, changes = data_and_overrides(data, overrides)
     path = recipes.find(recipe)
     order = Order(
         name=path.stem,
