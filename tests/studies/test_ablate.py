@@ -12,6 +12,7 @@ from maskgate.errors import MaskgateError
 from maskgate.experiments.compare import compare
 from maskgate.interruption import Interrupted
 from maskgate.recipe import Recipe
+from maskgate.reports import ablate as page
 from maskgate.reports import compare as compare_page
 from maskgate.studies import ablate, changes
 from maskgate.training import crossval
@@ -152,13 +153,17 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     effects = told.loc[told["measure"] == "score", "difference"].tolist()
     assert effects == sorted(effects, reverse=True)
     assert (told["minutes_low"] <= told["minutes"]).all()
-    page = Path("study/ablate.html").read_text()
-    assert "corrected for 2 comparisons" in page
+    assert "corrected for 2 comparisons" in Path("study/ablate.html").read_text()
     code, out, _ = call("runs", "study")
     assert out.count("reference-") == 2
     code, _, err = call(*words, "model.hidden=8")
     assert code == 2
     assert "study/reference-7 holds a run with another recipe" in err
+
+
+def test_nothing_is_less_than_no_minutes() -> None:
+    assert str(page.Minutes(-0.01, -0.04, 0.02)) == "+0.0 [+0.0, +0.0]"
+    assert str(page.Minutes(-0.16, -0.24, -0.08)) == "-0.2 [-0.2, -0.1]"
 
 
 def test_where_to_train_is_passed_on(

@@ -29,8 +29,8 @@ class Minutes:
 
     def __str__(self) -> str:
         if np.isnan(self.low):
-            return f"{self.value:+.1f}"
-        return f"{self.value:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+            return f"{self.value:+z.1f}"
+        return f"{self.value:+z.1f} [{self.low:+z.1f}, {self.high:+z.1f}]"
 
 
 def announce(changes: Sequence[tuple[str, str]], runs: int, left: int, time: str) -> None:
@@ -142,7 +142,7 @@ def sentence(each: Comparison) -> str:
     does = "adds" if cost.value >= 0 else "saves"
     low, high = sorted((cost.low, cost.high), key=abs) if cost.value < 0 else (cost.low, cost.high)
     sign = 1 if cost.value >= 0 else -1
-    held = "" if np.isnan(low) else f" [{sign * low:.1f}, {sign * high:.1f}]"
+    held = "" if np.isnan(low) else f" [{sign * low:z.1f}, {sign * high:z.1f}]"
     return f"{told}; a fit of it {does} {abs(cost.value):.1f}{held} minutes."
 
 

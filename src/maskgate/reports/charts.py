@@ -175,7 +175,7 @@ def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title:
         parts.append(f'<text class="name" x="{left}" y="{y - 11}">{escape(shown)}</text>')
         parts.append(
             f'<path d="M{across(low):.1f} {y}H{across(high):.1f}" stroke="{colour}"'
-            f' stroke-width="3"><title>{escape(name)}: {value:+.4f} [{low:+.4f}, {high:+.4f}]'
+            f' stroke-width="3"><title>{escape(name)}: {value:+z.4f} [{low:+z.4f}, {high:+z.4f}]'
             f'</title></path><circle cx="{across(value):.1f}" cy="{y}" r="5" fill="{colour}"/>'
         )
     return figure(parts, (), x_label, title, foot + _BOTTOM)
