@@ -1,6 +1,6 @@
 """An ablation: what it changes, what it refuses, that it goes on, and what it finds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from maskgate.recipe import Recipe
 from maskgate.reports import ablate as page
 from maskgate.reports import compare as compare_page
 from maskgate.studies import ablate, changes
-from maskgate.training import crossval
+from maskgate.training import crossval, processes
+from maskgate.training.prepare import Order
 
 Call = Callable[..., tuple[int, str, str]]
 QUICK = ("training.epochs=1", "folds.kind=holdout")
@@ -159,6 +160,24 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     code, _, err = call(*words, "model.hidden=8")
     assert code == 2
     assert "study/reference-7 holds a run with another recipe" in err
+
+
+def test_a_run_is_known_again_whatever_its_recipe_asks_for(
+    tiny: Path, people: Path, cache: Path, trained: Path, tmp_path: Path
+) -> None:
+    """The photos that a run labels are part of some changes, and of others not."""
+    pseudo = [f"pseudo.photos={people / 'eval' / 'images'}", f"pseudo.run={trained}"]
+    own = [*QUICK, *pseudo, "tta=[flip]", f"folds.file={trained / 'folds.csv'}", "folds.kind=kfold"]
+    order = Order("tiny", people, cache=cache)
+
+    def load(more: Sequence[str]) -> Recipe:
+        return recipe.load(tiny, [*own, *more])
+
+    wanted = ablate.possible(load, changes.leave_one_out(load([])), order)
+    assert {"without-pseudo", "without-flip"} <= {change.name for change in wanted}
+    with processes.started("fp32") as accelerator:
+        for fit in ablate.plan(load, wanted, 1, tmp_path, order).fits:
+            assert crossval.begin(fit.recipe, fit.order, accelerator).digest == fit.digest
 
 
 def test_nothing_is_less_than_no_minutes() -> None:

@@ -32,6 +32,7 @@ class Fit:
     recipe: Recipe
     order: Order
     title: str
+    digest: str  # of the run, as the photos are seen here
 
     @property
     def run(self) -> Run:
@@ -136,7 +137,8 @@ def plan(
                     f"{out} holds a run with another recipe or other data; give another --out, or"
                     " remove that folder"
                 )
-            fits.append(Fit(own, replace(order, name=name, out=out), f"{name}, seed {seed}"))
+            place = replace(order, name=name, out=out)
+            fits.append(Fit(own, place, f"{name}, seed {seed}", wanted))
     _refuse(faults)
     assert first is not None
     plain = reference.model_dump(mode="json")
@@ -246,7 +248,7 @@ def _check_alike(first: Prepared, other: Prepared) -> None:
 
 def _sees(recipe: Recipe) -> tuple[object, ...]:
     """All of a recipe that `prepare` looks at."""
-    return recipe.data, recipe.labels, recipe.photo, recipe.folds
+    return recipe.data, recipe.labels, recipe.photo, recipe.pseudo, recipe.folds
 
 
 def _refuse(faults: list[str]) -> None:

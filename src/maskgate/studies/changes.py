@@ -38,6 +38,8 @@ KEPT: Final = frozenset(
         "optimizer.lr",
         "optimizer.weight_decay",
         "optimizer.arguments",
+        "pseudo.thresholds",
+        "pseudo.weight",
         "schedule.min_lr",
         "schedule.arguments",
         "training.epochs",
