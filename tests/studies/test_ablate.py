@@ -1,6 +1,8 @@
 """An ablation: what it changes, what it refuses, that it goes on, and what it finds."""
 
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,16 +187,53 @@ def test_nothing_is_less_than_no_minutes() -> None:
     assert str(page.Minutes(-0.16, -0.24, -0.08)) == "-0.2 [-0.2, -0.1]"
 
 
-def test_where_to_train_is_passed_on(
-    call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_on_a_cluster_each_run_is_a_task(
+    tiny: Path, people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    """What a task gets can be sent to a node, which tells of what it does not see."""
+    asked: list[tuple[str, ...]] = []
 
-    def each(work: object, items: object, on: str | None = None) -> Any:
-        asked.append(on)
-        raise MaskgateError("no cluster")
+    def each(
+        work: Any, items: Sequence[Any], on: str, named: Callable[[Any], str]
+    ) -> Iterator[tuple[int, object]]:
+        asked.append((on, *map(named, items)))
+        for number, item in enumerate(items):
+            yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
     monkeypatch.setattr(tasks, "each", each)
-    words = [tiny, people, *QUICK, "--seeds", 1, "--out", tmp_path / "s", "--on", "ray"]
-    assert call("ablate", *words)[0] == 2
-    assert asked == ["ray"]
+    order = Order("tiny", people, cache=cache)
+
+    def load(more: Sequence[str]) -> Recipe:
+        return recipe.load(tiny, [*QUICK, *more])
+
+    study = ablate.plan(load, [changes.given("model.dropout=0.5")], 1, tmp_path / "s", order)
+    ablate.train(study, "ray")
+    assert asked == [("ray", "reference-7", "model.dropout=0.5-7")]
+    assert not study.left
+    fit = replace(study.fits[0], digest="another")
+    with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
+        ablate._train_there(fit)
+    fit = replace(fit, order=replace(order, out=tmp_path / "elsewhere" / "reference-7"))
+    with pytest.raises(MaskgateError, match="this node does not see the folder of runs"):
+        ablate._train_there(fit)
+
+
+@pytest.mark.slow
+def test_two_nodes_find_what_one_process_finds(
+    nodes: str, call: Call, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    words = ["ablate", tiny, people, *QUICK, "--seeds", 1, "--change", "model.dropout=0.9"]
+    for out, more in (("here", []), ("there", ["--on", nodes])):
+        code, _, err = call(*words, "--out", tmp_path / out, *more)
+        assert code == 0, err
+    for run in ("reference-7", "model.dropout=0.9-7"):
+        here, there = (tmp_path / out / run / "oof.parquet" for out in ("here", "there"))
+        assert here.read_bytes() == there.read_bytes()
+
+
+def test_processes_of_torchrun_are_refused(
+    call: Call, tiny: Path, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, err = call("ablate", tiny, people, "--change", "loss=focal")
+    assert (code, "without torchrun" in err) == (2, True)

@@ -6,6 +6,7 @@ and all photos read before the first training. Runs go seed by seed, the referen
 that is broken off has complete comparisons of its first seeds.
 """
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from maskgate.recipe import Recipe
 from maskgate.reports.listing import differences
 from maskgate.runs import Run
 from maskgate.studies.changes import REFERENCE, Change
-from maskgate.training import beginning, crossval, start
+from maskgate.training import beginning, crossval, spread, start
 from maskgate.training.folder import is_finished
 from maskgate.training.prepare import Order, Prepared, prepare
 
@@ -97,6 +98,11 @@ def plan(
     Raises MaskgateError that tells all that is wrong with the changes, the data and the folder,
     before anything is trained.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise MaskgateError(
+            "the runs of an ablation are trained by one process each: start this command without"
+            " torchrun; on several machines, with --on ray"
+        )
     reference = load([])
     if reference.folds.kind == "all":
         raise MaskgateError(
@@ -156,13 +162,32 @@ def train(study: Study, on: str | None = None) -> None:
         replace(fit, title=f"run {number} of {len(study.fits)}: {fit.title}")
         for number, fit in enumerate(left, done + 1)
     ]
-    for ended, (number, _) in enumerate(tasks.each(_train, items, on), 1):
+    if on is not None and left:
+        left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
+    train_one = _train if on is None else _train_there
+    for ended, (number, _) in enumerate(tasks.each(train_one, items, on, _name), 1):
         say(f"{items[number].title}: ended, {len(left) - ended} to go. {remaining(study)}".strip())
 
 
-def _train(fit: Fit) -> Path:
+def _name(fit: Fit) -> str:
+    return fit.run.path.name
+
+
+def _train(fit: Fit) -> None:
     say(fit.title)
-    return crossval.train(fit.recipe, fit.order).path
+    crossval.train(fit.recipe, fit.order)
+
+
+def _train_there(fit: Fit) -> None:
+    """As `_train`, on a node of a cluster, which may be begun anew there."""
+    study = fit.run.path.parent
+    if not study.is_dir():
+        raise spread.unseen(study, "the folder of runs")
+    prepared = prepare(fit.recipe, fit.order)
+    if fit.recipe.digest(prepared.digest, *start.contents(fit.recipe)) != fit.digest:
+        raise spread.differs(fit.order.data)
+    say(fit.title)
+    crossval.train(fit.recipe, fit.order, again=True)
 
 
 def verdicts(study: Study) -> Comparisons:

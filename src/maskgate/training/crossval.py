@@ -29,7 +29,7 @@ from maskgate.training import beginning, folder, processes, pseudo, start
 from maskgate.training.fit import Fitted
 from maskgate.training.prepare import Order, Prepared, prepare
 
-_PATIENCE: Final = 60.0  # seconds for a process that trains the same fold to end
+_PATIENCE: Final = 60.0  # seconds for a process that trains the same to end
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,18 @@ class Training:
     digest: str
 
 
-def train(recipe: Recipe, order: Order) -> Run:
+def train(recipe: Recipe, order: Order, again: bool = False) -> Run:
     """Train every fold of a recipe on a data set; returns the finished run.
 
-    An unfinished folder is resumed, a finished one left as it is. Raises MaskgateError.
+    An unfinished folder is resumed, a finished one left as it is. A process that is training the
+    run is waited for if this one may be begun `again` in its place. Raises MaskgateError.
     """
     recipe = resolved(recipe, order)
     with processes.started(recipe.training.precision) as accelerator:
         training = begin(recipe, order, accelerator)
         if is_finished(training, accelerator):
             return training.run
-        with taken(training, accelerator):
+        with taken(training, accelerator, _PATIENCE if again else 0):
             for number in training.prepared.folds:
                 fold(number, training, accelerator)
             if accelerator.is_main_process:
@@ -83,10 +84,13 @@ def is_finished(training: Training, accelerator: Accelerator) -> bool:
 
 
 @contextmanager
-def taken(training: Training, accelerator: Accelerator) -> Iterator[None]:
-    """The run's folder locked, and what is known before the first fold written into it."""
+def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> Iterator[None]:
+    """The run's folder locked, and what is known before the first fold written into it.
+
+    Another process that has it is waited for, `patience` seconds. Raises MaskgateError.
+    """
     run = training.run
-    lock = FileLock(run.path / ".lock", timeout=0)
+    lock = FileLock(run.path / ".lock", timeout=patience)
     processes.on_main(accelerator, lambda: folder.take(lock, run))
     try:
         if accelerator.is_main_process:

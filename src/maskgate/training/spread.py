@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from maskgate import tasks
 from maskgate.errors import MaskgateError
@@ -56,6 +57,19 @@ def train(wanted: Sequence[tuple[Recipe, Order]], on: str) -> list[Run]:
         return [training.run for training in trainings]
 
 
+def unseen(folder: Path, what: str) -> MaskgateError:
+    """The fault of a node that does not have the folder of a run, or of several."""
+    return MaskgateError(f"{folder}: this node does not see {what}; put it on storage of all nodes")
+
+
+def differs(data: Path) -> MaskgateError:
+    """The fault of a node that has other data."""
+    return MaskgateError(
+        f"{data}: this node sees other photos or labels there than the command does; put the data"
+        " on storage of all nodes"
+    )
+
+
 def check_alone() -> None:
     """Raise MaskgateError in a process that `torchrun` started."""
     if "RANK" in os.environ:
@@ -84,17 +98,11 @@ def _name(part: Part) -> str:
 def _train(part: Part) -> None:
     """Train a fold on the node that this runs on."""
     if not part.run.status_file.exists():
-        raise MaskgateError(
-            f"{part.run.path}: this node does not see the run's folder; put it on storage of all"
-            " nodes"
-        )
+        raise unseen(part.run.path, "the run's folder")
     with processes.started(part.recipe.training.precision) as accelerator:
         prepared = prepare(part.recipe, part.order)
         digest = part.recipe.digest(prepared.digest, *start.contents(part.recipe))
         if digest != part.digest:
-            raise MaskgateError(
-                f"{part.order.data}: this node sees other photos or labels there than the command"
-                " does; put the data on storage of all nodes"
-            )
+            raise differs(part.order.data)
         training = Training(part.run, part.recipe, part.order, prepared, digest)
         crossval.fold(part.number, training, accelerator)
