@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -381,6 +382,25 @@ def test_on_a_cluster_each_trial_is_a_task(
     result = tune.tune(plan(tmp_path / "study", storage=url), on="ray")
     assert begun == [(0, "ray"), (1, "ray")]
     assert [trial.score for trial in result.trials] == [
+        trial.score for trial in tune.tune(plan(done)).trials
+    ]
+    more = plan(tmp_path / "study", storage=url, trials=3)
+    tune.tune(more, on="ray")
+    assert begun[2:] == [(0, "ray")]  # the third; the others have ended
+
+    with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
+        tune._one(replace(more, name="of other photos"), 0)
+    (tmp_path / "study" / "study.json").unlink()
+    with pytest.raises(MaskgateError, match="this node does not see the study's folder"):
+        tune._one(more, 0)
+
+
+@pytest.mark.slow
+def test_two_nodes_find_what_one_process_finds(
+    plan: Plan, tmp_path: Path, postgresql: str, nodes: str, done: Path
+) -> None:
+    search = plan(tmp_path / "study", storage=_empty_database(postgresql))
+    assert [trial.score for trial in tune.tune(search, on=nodes).trials] == [
         trial.score for trial in tune.tune(plan(done)).trials
     ]
 

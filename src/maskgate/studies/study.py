@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from maskgate.studies.claims import Claims
 
 DATABASE: Final = "study.db"
+MANIFEST: Final = "study.json"
 _ASKING: Final = -1  # claimed by the one process that asks for a trial
 _ATTEMPTS: Final = 3
 # Seconds that a process waits: for another one that writes, for a host that is away.
@@ -166,7 +167,7 @@ def address(search: Search) -> "URL":
 def _settle(search: Search) -> None:
     """Make the study's folder. Raises MaskgateError where it holds another's."""
     told = {"study": search.name, "storage": search.storage and str(address(search))}
-    path, folder = search.folder / "study.json", search.folder
+    path, folder = search.folder / MANIFEST, search.folder
     files.check_folder(folder)
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from maskgate.progress import say
 from maskgate.reports import tune as page
 from maskgate.studies import outcome, space, trial
 from maskgate.studies.study import (
+    MANIFEST,
     Search,
     address,
     check,
@@ -30,6 +31,7 @@ from maskgate.studies.study import (
     pruner,
     unanswered,
 )
+from maskgate.training import spread
 
 if TYPE_CHECKING:
     import optuna
@@ -121,15 +123,21 @@ def _on_cluster(search: Search, on: str) -> None:
             "--on needs a database that all nodes reach, and SQLite is a file of one machine; give"
             " --storage postgresql://…"
         )
-    with _joined(search):  # makes the tables and the folder once
-        pass
-    each = tasks.each(partial(_one, search), range(search.trials), on)
-    for done, _ in enumerate(each, 1):
-        say(f"{done} of {search.trials} tasks have ended")
+    with _joined(search) as (study, _):  # makes the tables and the folder once
+        ended = sum(each.state.is_finished() for each in study.get_trials(deepcopy=False))
+        left = range(search.trials - ended)
+        for done, _ in enumerate(tasks.each(partial(_one, search), left, on), 1):
+            say(f"{done} of {len(left)} tasks have ended")
+            page.write(outcome.found(study, search), search.folder)
 
 
 def _one(search: Search, _: int) -> None:
     """Run the next trial, on whatever node; none where all have been begun."""
+    _check_extra()
+    if not (search.folder / MANIFEST).exists():
+        raise spread.unseen(search.folder, "the study's folder")
+    if prepared(search).name != search.name:
+        raise spread.differs(search.order.data)
     with _joined(search) as (study, claims):
         while True:
             following = next_trial(study, search, claims)
