@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from maskgate import tasks
 from maskgate.errors import MaskgateError
 from maskgate.tasks import cluster
+
+Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.mark.slow
@@ -93,6 +96,21 @@ def test_without_ray_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MaskgateError, match=r"pip install 'maskgate\[cluster\]'"):
         list(tasks.each(str, [1], on="ray"))
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "ablate", "predict"])
+def test_without_a_cluster_no_folder_is_made(
+    command: str, call: Call, tiny: Path, people: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out = tmp_path / "out"
+    words = [command, tiny, people, "--out", out]
+    code, _, err = call(*words, "--on", "127.0.0.1:1")
+    assert (code, err.count("\n"), "no Ray cluster answers" in err) == (2, 1, True)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = call(*words, "--on", "ray")
+    assert (code, err.count("\n"), "pip install 'maskgate[cluster]'" in err) == (2, 1, True)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,25 @@ Cache = Annotated[
         help="Folder of decoded photos.", show_default="$MASKGATE_CACHE or ~/.cache/maskgate"
     ),
 ]
+
+
+def _reachable(on: str | None) -> str | None:
+    """Without a cluster the command ends before a folder is made."""
+    if on is not None:
+        from maskgate import tasks
+
+        tasks.check(on)
+    return on
+
+
 On = Annotated[
     str | None,
-    typer.Option("--on", metavar="CLUSTER", help="Work on a Ray cluster: ray, or its HOST:PORT."),
+    typer.Option(
+        "--on",
+        metavar="CLUSTER",
+        help="Work on a Ray cluster: ray, or its HOST:PORT.",
+        callback=_reachable,
+    ),
 ]
 SkipFaulty = Annotated[
     bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")

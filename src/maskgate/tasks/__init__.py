@@ -31,3 +31,10 @@ def each(
     if named is not None:
         names = [named(item) for item in items]
     yield from remote.each(work, items, on, names)
+
+
+def check(on: str) -> None:
+    """Raise MaskgateError, before any work, where Ray is missing or nobody answers at `on`."""
+    from maskgate.tasks import cluster
+
+    cluster.check(on)

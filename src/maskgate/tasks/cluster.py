@@ -36,6 +36,12 @@ class Share:
     room: int
 
 
+def check(on: str) -> None:
+    """Raise MaskgateError where Ray is not installed, or where nobody answers at the address."""
+    _ray()
+    _address(on)
+
+
 @contextmanager
 def joined(on: str) -> Iterator[Any]:
     """The module `ray`, connected to the cluster that `on` names; one joined before stays joined.
@@ -88,9 +94,7 @@ def _ray() -> Any:
 
 def _connect(ray: Any, on: str) -> None:
     quietly = {"include_dashboard": False, "logging_level": logging.ERROR}
-    address = os.environ.get("RAY_ADDRESS", "auto") if on == HERE else on
-    if address not in ("auto", "local"):
-        _check_answers(address)
+    address = _address(on)
     try:
         try:
             if address == "local":
@@ -108,6 +112,14 @@ def _connect(ray: Any, on: str) -> None:
             f"{address}: no Ray cluster can be joined or started there ({why}); start this command"
             " on one of its nodes, and give the HOST:PORT that `ray start --head` told"
         ) from error
+
+
+def _address(on: str) -> str:
+    """What Ray is to be told: `auto`, `local`, or a place that answers. Raises MaskgateError."""
+    address = os.environ.get("RAY_ADDRESS", "auto") if on == HERE else on
+    if address not in ("auto", "local"):
+        _check_answers(address)
+    return address
 
 
 def _check_answers(address: str) -> None:
