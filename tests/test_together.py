@@ -23,6 +23,12 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
+def trained(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of these tests' own: another augmentation leaves a file in it."""
+    return train(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture(scope="module")
 def other(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `trained`, with another seed."""
     return train(tmp_path_factory.mktemp("runs") / "Other_Seed", "seed=8")

@@ -167,6 +167,7 @@ sys.modules.update(torch=None, facenet_pytorch=None, onnx=None)  # to import one
 import numpy as np
 from PIL import Image
 from maskgate.config import Named
+from maskgate import variants
 from maskgate.faces import showing, view
 from maskgate.recipe import Photo
 
@@ -174,7 +175,9 @@ photo = Photo.model_validate({"face": {"detector": "mtcnn", "background": "remov
 seen = view.create(photo, Path(sys.argv[1]))
 noise = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
 Image.fromarray(noise).save(sys.argv[2])
-print(showing.show(Path(sys.argv[2]), [seen]).pictures[0].shape)
+stored = showing.show(Path(sys.argv[2]), [seen]).pictures[0]
+shown = variants.create([Named(name="flip")], seen.geometry)
+print(*(variant.show(stored, seen.geometry).shape for variant in shown))
 """
 
 
@@ -186,4 +189,4 @@ def test_a_door_sees_faces_without_torch(tmp_path: Path, cache: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.stdout == "(1, 128, 96, 3)\n", done.stderr
+    assert done.stdout == "(1, 128, 96, 3) (1, 128, 96, 3)\n", done.stderr

@@ -15,6 +15,7 @@ import maskgate
 from maskgate import labels, pixels, predict, runs
 from maskgate.config import Named
 from maskgate.data import layouts
+from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, detectors, view
 from maskgate.faces.protocol import NONE, Faces
@@ -243,7 +244,8 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Sho
 
     views = (with_margin, without)
     members = [(predict.Predictor([Spy()], each), 1.0) for each in views]  # type: ignore[list-item]
-    predict.Ensemble(members, Named(name="soft_vote")).predict([photo])
+    vote = Combination(Wanted(Named(name="soft_vote")), {})
+    predict.Ensemble(members, vote).predict([photo])
     assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]
     for picture, alone in zip(seen, views, strict=True):
         np.testing.assert_array_equal(picture[0], shown(photo, alone))

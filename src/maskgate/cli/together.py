@@ -106,12 +106,12 @@ def submit(
     layouts.read_eval(data)
     system, name = _asked(runs, combine, adjust, tta)
     found = together.gather(together.parts(system), together.wanted(system), cache)
+    done = submission.submit(found.predictor(cache), name, data, answers)
     (alone, *others) = found.parts
     if not others and alone.run.is_system and tta is None:
         table.show(alone.run.metrics())  # its members, and what each step adds
     else:
         table.show(found.told())
-    done = submission.submit(found.predictor(cache), name, data, answers)
     typer.echo(f"{answers}: {done}")
 
 
