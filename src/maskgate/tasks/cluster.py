@@ -155,4 +155,8 @@ def fault_of(error: BaseException) -> BaseException:
         if isinstance(within, MaskgateError):
             return MaskgateError(str(within))
         within = getattr(within, "cause", None) or within.__cause__
-    return error
+    # What Ray Data wraps loses its cause between the processes; its text is left.
+    named = f"{MaskgateError.__module__}.{MaskgateError.__name__}: "
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line.removeprefix(named) for line in lines if line.startswith(named)]
+    return MaskgateError(told[-1]) if told else error
