@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maskgate import recipe, system, together
+from maskgate import recipe, system
 from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.system import System
@@ -179,7 +180,7 @@ def test_the_digest_tells_systems_apart(tmp_path: Path) -> None:
 def test_a_shipped_system_loads_and_its_members_can_be_combined(path: Path) -> None:
     made = system.load(path, [])
     recipes = [made.recipe_of(member) for member in made.members]
-    combining.check(together.wanted(made), [heads.knows(each.model.head) for each in recipes])
+    combining.check(Wanted.of(made), [heads.knows(each.model.head) for each in recipes])
     assert {each.folds for each in recipes} == {made.folds}
     commands = [line for line in path.read_text().splitlines() if line.startswith("# maskgate")]
     name = commands[0].split()[3]

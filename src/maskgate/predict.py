@@ -251,7 +251,7 @@ def load(
         for member, inner in zip(system.members, run.members(), strict=True):
             own = member.tta if tta is None else tta
             members.append((load(inner.path, cache, own), member.weight))
-        return Ensemble(members, Combination(Wanted(system.combine, system.adjust), run.learned()))
+        return Ensemble(members, Combination(Wanted.of(system), run.learned()))
     return of_folds(run, run.folds, cache, tta)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
@@ -130,7 +130,7 @@ def _check_learned(part: Part, how: Wanted) -> None:
     What it says of one fold was then learned of the labels of the others: whoever learns of that
     again reads back what it is scored on.
     """
-    learned = [run for run in _systems(part.run) if wanted(run.system()).learns]
+    learned = [run for run in _systems(part.run) if Wanted.of(run.system()).learns]
     if learned and (how.learns or part.tta is not None):
         raise MaskgateError(
             f"{learned[0].path}: has learned of its members' out-of-fold probabilities; give its"
@@ -216,35 +216,27 @@ def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
         return part.run.oof()
     if not part.run.is_system:
         return out_of_fold.oof_with(part.run, part.tta, cache)
-    inner = gather(trained(part.run, part.tta), wanted(part.run.system()), cache)
+    inner = gather(trained(part.run, part.tta), Wanted.of(part.run.system()), cache)
     assert inner.table is not None
     return inner.table, inner.steps[-1].probabilities
 
 
-def parts(system: System, tta: tuple[Named, ...] | None = None) -> list[Part]:
-    """The members of a system of runs, with `tta` instead of their own where given."""
-    return [
-        Part(
-            member.name,
-            open_run(str(member.run)),
-            member.weight,
-            tta if tta is not None else member.tta,
-        )
-        for member in system.members
-    ]
+def parts(system: System) -> list[Part]:
+    """The members of a system of runs. Raises MaskgateError."""
+    return _parts(system, [open_run(str(member.run)) for member in system.members])
 
 
 def trained(run: Run, tta: tuple[Named, ...] | None = None) -> list[Part]:
-    """The same of a system's run."""
+    """The members of a system's run, with `tta` instead of their own where given."""
+    found = _parts(run.system(), run.members())
+    return found if tta is None else [replace(part, tta=tta) for part in found]
+
+
+def _parts(system: System, runs: Sequence[Run]) -> list[Part]:
     return [
-        Part(member.name, inner, member.weight, tta if tta is not None else member.tta)
-        for member, inner in zip(run.system().members, run.members(), strict=True)
+        Part(member.name, run, member.weight, member.tta)
+        for member, run in zip(system.members, runs, strict=True)
     ]
-
-
-def wanted(system: System) -> Wanted:
-    """How the members of a system are combined."""
-    return Wanted(system.combine, system.adjust)
 
 
 def _scored(

@@ -97,6 +97,7 @@ def submit(
     """
     from maskgate import files, submission, together
     from maskgate.data import layouts
+    from maskgate.ensemble.combining import Wanted
     from maskgate.reports import together as table
 
     folder = os.environ.get("SM_OUTPUT_DATA_DIR")
@@ -105,7 +106,7 @@ def submit(
     files.check_target(answers)
     layouts.read_eval(data)
     system, name = _asked(runs, combine, adjust, tta)
-    found = together.gather(together.parts(system), together.wanted(system), cache)
+    found = together.gather(together.parts(system), Wanted.of(system), cache)
     done = submission.submit(found.predictor(cache), name, data, answers)
     (alone, *others) = found.parts
     if not others and alone.run.is_system and tta is None:

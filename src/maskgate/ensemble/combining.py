@@ -19,6 +19,7 @@ from maskgate.ensemble import groups, near_tie, offsets, stacking, votes, weight
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
 from maskgate.progress import track
+from maskgate.system import System
 
 COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
     "soft_vote": votes.soft_vote,
@@ -48,6 +49,11 @@ class Wanted:
 
     combine: Named
     adjust: tuple[Named, ...] = ()
+
+    @classmethod
+    def of(cls, system: System) -> "Wanted":
+        """What a system asks for."""
+        return cls(system.combine, system.adjust)
 
     @property
     def learns(self) -> bool:

@@ -140,16 +140,23 @@ def _one(search: Search, _: int) -> None:
         raise spread.differs(search.order.data)
     with _joined(search) as (study, claims):
         while True:
-            following = next_trial(study, search, claims)
-            if following is not None:
-                try:
-                    trial.run(study, following, search, claims)
-                finally:
-                    claims.free(following.number)
+            if _train_next(study, search, claims):
                 return
             if len(study.get_trials(deepcopy=False)) >= search.trials:
                 return
             time.sleep(_POLL)
+
+
+def _train_next(study: "optuna.Study", search: Search, claims: "Claims") -> bool:
+    """Run the next trial; whether there was one to begin or to take over."""
+    following = next_trial(study, search, claims)
+    if following is None:
+        return False
+    try:
+        trial.run(study, following, search, claims)
+    finally:
+        claims.free(following.number)
+    return True
 
 
 def _work(study: "optuna.Study", search: Search, claims: "Claims") -> None:
@@ -157,12 +164,7 @@ def _work(study: "optuna.Study", search: Search, claims: "Claims") -> None:
     _tidy_up(study, search, claims)
     reminded = time.monotonic()
     while True:
-        following = next_trial(study, search, claims)
-        if following is not None:
-            try:
-                trial.run(study, following, search, claims)
-            finally:
-                claims.free(following.number)
+        if _train_next(study, search, claims):
             page.write(outcome.found(study, search), search.folder)
             continue
         told = study.get_trials(deepcopy=False)

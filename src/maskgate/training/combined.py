@@ -10,6 +10,7 @@ from filelock import FileLock
 
 import maskgate
 from maskgate import files, labels, metrics, runs, together
+from maskgate.ensemble.combining import Wanted
 from maskgate.progress import say
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
@@ -35,13 +36,12 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
         for member, run in zip(system.members, members, strict=True)
     ]
     system = system.model_copy(update={"members": tuple(absolute)})
-    digest = system.digest(
-        {
-            member.name: str(run.status()["digest"])
-            for member, run in zip(system.members, members, strict=True)
-        }
-    )
-    together.check(together.parts(system), together.wanted(system))
+    digests = {
+        member.name: str(run.status()["digest"])
+        for member, run in zip(system.members, members, strict=True)
+    }
+    digest = system.digest(digests)
+    together.check(together.parts(system), Wanted.of(system))
     run = Run(folder.made(out, digest))
     if folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
@@ -56,10 +56,7 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
             digest=digest,
             command=command,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            members={
-                member.name: str(run.status()["digest"])
-                for member, run in zip(system.members, members, strict=True)
-            },
+            members=digests,
             versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
             **{key: status[key] for key in _OF_THE_DATA if key in status},
         )
@@ -92,7 +89,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     unvalidated = [each.get("unvalidated_epochs", 0) for each in results]
     if any(unvalidated):
         found["unvalidated_epochs"] = max(unvalidated)
-    answer = together.gather(together.trained(run), together.wanted(system), cache)
+    answer = together.gather(together.trained(run), Wanted.of(system), cache)
     if answer.combination.learned:
         learned = json.dumps(answer.combination.learned, indent=2) + "\n"
         files.replace_text(run.combination_file, learned)

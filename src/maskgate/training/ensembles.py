@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from maskgate import together
 from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.progress import say
@@ -85,7 +85,7 @@ def _begin(
         whose = f"{order.name}, member {name}"
         beginning.check_recipe(recipe, whose)
         recipes[name] = beginning.with_detector(recipe, order, whose)
-    wanted = together.wanted(system)
+    wanted = Wanted.of(system)
     if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
         raise MaskgateError(
             f"{order.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
