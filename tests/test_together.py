@@ -345,7 +345,7 @@ def test_what_cannot_answer_together_is_refused(
     out = ("-o", tmp_path / "new")
     for command, told in (
         (("combine", trained, trained, *out), "is given twice"),
-        (("combine", trained, elsewhere, *out), "validated on other photos or folds than"),
+        (("combine", trained, elsewhere, *out), "people are in other folds than"),
         (("combine", trained, everything, *out, "--combine", "weights"), "validated nobody"),
         (("combine", trained, *out, "--combine", "wieghts"), "did you mean weights?"),
         (("combine", trained, *out, "--adjust", "near_tie"), "fewer than two know all"),

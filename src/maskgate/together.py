@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels, metrics, out_of_fold, predict, variants
+from maskgate import alike, labels, metrics, out_of_fold, predict, variants
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
@@ -23,8 +23,6 @@ from maskgate.predict import Ensemble, Predictor
 from maskgate.runs import Run, open_run
 from maskgate.system import Member, System
 
-_WHO: Final = ["photo", "person", "fold", "digest"]
-_LABELS: Final = [*labels.ATTRIBUTES, "label"]
 _EVERY: Final = metrics.ALL_CLASSES
 
 
@@ -121,7 +119,7 @@ def check(members: Sequence[Part], how: Wanted) -> None:
                     " folds.vote=soft_vote"
                 )
         if not unvalidated:
-            _check_alike(members[0].run, part.run)
+            alike.check(alike.of(members[0].run), alike.of(part.run))
 
 
 def _check_learned(part: Part, how: Wanted) -> None:
@@ -174,27 +172,6 @@ def knows(run: Run) -> tuple[str, ...]:
     """The attributes that a finished run's model knows."""
     models = [heads.knows(model.recipe().model.head) for model in _models(run)]
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
-
-
-def _check_alike(first: Run, other: Run) -> None:
-    """Raise MaskgateError where two runs were not validated alike."""
-    truths = [str(run.status().get("truth", "")) for run in (first, other)]
-    if truths[0] != truths[1]:
-        raise MaskgateError(
-            f"{other.path}: scored against another truth than {first.path} ({truths[1]};"
-            f" {truths[0]}); give all the same labels.corrections and labels.truth"
-        )
-    here, there = (run.photos().sort_values("photo", ignore_index=True) for run in (other, first))
-    if not here[_WHO].equals(there[_WHO]):
-        raise MaskgateError(
-            f"{other.path}: validated on other photos or folds than {first.path}; train it on the"
-            f" same data with folds.file={first.folds_file}"
-        )
-    if not here[_LABELS].equals(there[_LABELS]):
-        raise MaskgateError(
-            f"{other.path}: its photos are labelled otherwise than those of {first.path}; train"
-            " both on the same labels"
-        )
 
 
 def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, list[Voice]]:

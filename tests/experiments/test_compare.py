@@ -301,13 +301,13 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "unfinished": ({"status": {"finished": None}}, ("b: the run is unfinished", "repeat the")),
     "smoke": ({"status": {"smoke": True}}, ("b: a smoke run", "without --smoke")),
     "not validated": ({"results": {"validated": False}}, ("b: trained on all", "folds.kind")),
-    "other truth": ({"status": {"truth": "corrected"}}, ("corrected; as read", "one truth")),
-    "other labels": ({"table": relabelled()}, ("different truths, 000/3.jpg being", "same labels")),
-    "other folds": ({"table": refolded()}, ("people are in different folds", "folds.file set to")),
-    "other people": ({"table": photos().iloc[PHOTOS:]}, ("people are in different folds",)),
-    "other photos": ({"table": photos().drop(index=3)}, ("on different photos", "same data")),
-    "other contents": ({"table": photos().assign(digest="x")}, ("on different photos",)),
-    "other score": ({"results": {"score_of": "luck"}}, ("different scores (luck; macro F1)",)),
+    "other truth": ({"status": {"truth": "corrected"}}, ("(corrected; as read)",)),
+    "other labels": ({"table": relabelled()}, ("000/3.jpg being labelled", "same labels")),
+    "other folds": ({"table": refolded()}, ("people are in other folds", "folds.file set to")),
+    "other people": ({"table": photos().iloc[PHOTOS:]}, ("people are in other folds",)),
+    "other photos": ({"table": photos().drop(index=3)}, ("on other photos", "same data")),
+    "other contents": ({"table": photos().assign(digest="x")}, ("on other photos",)),
+    "other score": ({"results": {"score_of": "luck"}}, ("another score", "(luck; macro F1)")),
 }  # fmt: skip
 
 

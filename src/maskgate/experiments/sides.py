@@ -4,17 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels
+from maskgate import alike
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs import Run, open_run
-
-_WHO: Final = ["photo", "person", "digest"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,6 @@ class Entry:
     seed: int  # of a system, that of its first member
     truth: str
     results: dict[str, Any]
-    fold: "pd.Series[int]"  # of each person
     table: pd.DataFrame
     probabilities: npt.NDArray[np.float32]  # (N, 18)
 
@@ -77,9 +74,9 @@ def gather(paths: Sequence[Path]) -> list[Side]:
     if len(groups) < 2:
         raise MaskgateError(_too_few(entries))
     names = [_name(group) for group in groups]
-    alike = Counter(names)
+    called = Counter(names)
     return [
-        Side(name if alike[name] == 1 else str(group[0].run.path), tuple(group))
+        Side(name if called[name] == 1 else str(group[0].run.path), tuple(group))
         for name, group in zip(names, groups, strict=True)
     ]
 
@@ -143,7 +140,6 @@ def _read(run: Run) -> Entry:
             " a run of the recipe with folds.kind: kfold or holdout"
         )
     recipe, seed = _without_seed(run.settings())
-    photos = run.photos()
     table, probabilities = run.oof()
     order = np.argsort(table["photo"].to_numpy(str), kind="stable")
     return Entry(
@@ -152,7 +148,6 @@ def _read(run: Run) -> Entry:
         seed=seed,
         truth=str(status.get("truth", "")),
         results=results,
-        fold=photos.drop_duplicates("person").set_index("person")["fold"].sort_index(),
         table=table.iloc[order].reset_index(drop=True),
         probabilities=probabilities[order],
     )
@@ -177,30 +172,10 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def _check(first: Entry, other: Entry) -> None:
-    """Raise MaskgateError where the two were not validated alike."""
-    both = f"{other.run.path} and {first.run.path}"
-    if other.truth != first.truth:
-        raise MaskgateError(
-            f"{both}: scored against different truths ({other.truth}; {first.truth}); give runs"
-            " of one truth"
-        )
-    if not other.fold.equals(first.fold):
-        raise MaskgateError(
-            f"{both}: people are in different folds; train one with folds.file set to the"
-            " folds.csv of the other"
-        )
-    if not first.table[_WHO].equals(other.table[_WHO]):
-        raise MaskgateError(f"{both}: validated on different photos; train both on the same data")
-    names = list(labels.ATTRIBUTES)
-    odd = (first.table[names] != other.table[names]).any(axis=1)
-    if odd.any():
-        photos = listed(first.table.loc[odd, "photo"].tolist(), 2)
-        raise MaskgateError(
-            f"{both}: scored against different truths, {photos} being labelled differently; train"
-            " both on the same labels"
-        )
+    """Raise MaskgateError where the two were not validated, or not judged, alike."""
+    alike.check(alike.of(first.run), alike.of(other.run))
     if other.results["score_of"] != first.results["score_of"]:
         raise MaskgateError(
-            f"{both}: judged by different scores ({other.results['score_of']};"
-            f" {first.results['score_of']}); give runs judged by one"
+            f"{other.run.path}: judged by another score than {first.run.path}"
+            f" ({other.results['score_of']}; {first.results['score_of']}); give runs judged by one"
         )

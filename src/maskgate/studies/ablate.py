@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from maskgate import tasks
+from maskgate import alike, tasks
 from maskgate.errors import MaskgateError
 from maskgate.experiments import compare as comparison
 from maskgate.experiments.compare import Comparisons
@@ -121,14 +121,16 @@ def plan(
             same = first is not None and _sees(recipe) == _sees(ready[0][1])
             prepared = first if same and first is not None else prepare(recipe, order)
             beginning.check_data(recipe, prepared, 1)
-            if first is not None:
-                _check_alike(first, prepared)
         except MaskgateError as error:
             if first is None:  # what is wrong with the reference is wrong with all
                 raise
             faults.append(f"change {name}: {error}")
             continue
         first = first or prepared
+        if told := alike.unlike(
+            first.validated("the recipe"), prepared.validated(f"change {name}")
+        ):
+            faults.append(told)
         ready.append((name, recipe, prepared.digest))
     fits = []
     for number in range(seeds):
@@ -257,18 +259,6 @@ def _moves_the_truth(reference: Recipe, recipe: Recipe) -> str:
     if ours.truth != theirs.truth or (ours.truth and ours.corrections != theirs.corrections):
         return "changes the truth that scores are taken against; set it for all after DATA"
     return ""
-
-
-def _check_alike(first: Prepared, other: Prepared) -> None:
-    """Raise MaskgateError where people would be in other folds or have another truth."""
-    columns = ["photo", "person", "mask", "gender", "age_band"]
-    alike = first.labels.truth == other.labels.truth and first.fold.shape == other.fold.shape
-    if (
-        not alike
-        or (first.fold != other.fold).any()
-        or not (first.photos.table[columns].equals(other.photos.table[columns]))
-    ):
-        raise MaskgateError("changes the people validated or their truth; it cannot be compared")
 
 
 def _sees(recipe: Recipe) -> tuple[object, ...]:

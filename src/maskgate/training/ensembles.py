@@ -1,12 +1,12 @@
 """Trains a system: every member as a run of its own, then their answers combined."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 from filelock import FileLock
 
+from maskgate import alike
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
@@ -98,13 +98,13 @@ def _begin(
         try:
             prepared = prepare(recipe, order)
             beginning.check_data(recipe, prepared, processes)
-            _check_alike(_validation(first or prepared), _validation(prepared))
         except MaskgateError as error:
             if first is None:  # what is wrong with the data of all
                 raise
             raise MaskgateError(f"member {name}: {error}") from error
-        digests[name] = recipe.digest(prepared.digest, *start.contents(recipe))
         first = first or prepared
+        alike.check(first.validated("the first member"), prepared.validated(f"member {name}"))
+        digests[name] = recipe.digest(prepared.digest, *start.contents(recipe))
     assert first is not None
     digest = system.digest(digests)
     run = Run(folder.place(order, digest))
@@ -116,31 +116,3 @@ def _begin(
 
     describe.append(written)
     return run
-
-
-@dataclass(frozen=True)
-class _Validation:
-    """What a member is validated on: its photo table with `fold`, and what its scores mean."""
-
-    table: pd.DataFrame
-    truth: str
-
-
-def _validation(prepared: Prepared) -> _Validation:
-    return _Validation(prepared.photos.table.assign(fold=prepared.fold), prepared.labels.truth)
-
-
-def _check_alike(first: _Validation, other: _Validation) -> None:
-    """Raise MaskgateError where two members would not be validated alike."""
-    if other.truth != first.truth:
-        raise MaskgateError(
-            f"scored against another truth than the first member ({other.truth}; {first.truth});"
-            " give all members the same labels.corrections and labels.truth"
-        )
-    told = ["photo", "person", "fold"]
-    rows, wanted = (each.table[told].sort_values("photo").to_numpy() for each in (other, first))
-    if rows.shape != wanted.shape or (rows != wanted).any():
-        raise MaskgateError(
-            "validated on other photos or folds than the first member; remove its folder and"
-            " train it anew"
-        )

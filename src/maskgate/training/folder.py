@@ -67,13 +67,7 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
     """Write what is known of the run before its first fold."""
     for left in run.path.rglob(".*.part"):  # of a run that was killed while writing
         left.unlink()
-    table = prepared.photos.table.assign(
-        cluster=prepared.cluster,
-        fold=prepared.fold,
-        digest=prepared.store.digests[: len(prepared.fold)],
-    )
-    if prepared.faces is not None:
-        table = table.join(prepared.faces)
+    table = prepared.table()
     more = prepared.more()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's
         pairs = {

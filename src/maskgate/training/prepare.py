@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import files
+from maskgate.alike import Validated
 from maskgate.data import checks, corrections, folds, layouts, training_table
 from maskgate.data.table import Photos
 from maskgate.data.training_table import Told
@@ -95,6 +96,19 @@ class Prepared:
     @property
     def left_out_for_age(self) -> int:
         return int(self.left_out[: self.labelled].sum())
+
+    def table(self) -> pd.DataFrame:
+        """The rows of `photos` with `cluster`, `fold`, `digest`, and what faces were found."""
+        table = self.photos.table.assign(
+            cluster=self.cluster,
+            fold=self.fold,
+            digest=self.store.digests[: len(self.fold)],
+        )
+        return table if self.faces is None else table.join(self.faces)
+
+    def validated(self, name: str) -> Validated:
+        """What the scores of a run by that name would be taken on."""
+        return Validated(name, self.table(), self.labels.truth)
 
     def split(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Rows of `taught` to train a fold on, and rows of `photos` to validate it on.
