@@ -1,7 +1,5 @@
 """The command ablate: one change of a recipe at a time."""
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,19 +10,19 @@ from maskgate.cli.app import (
     Cache,
     DataOrChange,
     On,
+    RecipeName,
     SkipFaulty,
     Workers,
     app,
     data_and_overrides,
+    typed,
 )
 from maskgate.cli.app import Changes as Overrides
 
 
 @app.command()
 def ablate(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
-    ],
+    recipe: RecipeName,
     data: DataOrChange = None,
     overrides: Overrides = None,
     changes: Annotated[
@@ -68,7 +66,7 @@ def ablate(
         cache=cache,
         skip_faulty=skip_faulty,
         workers=workers,
-        command=shlex.join(["maskgate", *sys.argv[1:]]),
+        command=typed(),
     )
 
     def load(more: Sequence[str]) -> recipes.Recipe:

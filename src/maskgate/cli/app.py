@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,12 +27,18 @@ Data = Annotated[Path, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN",
 DataOrChange = Annotated[
     str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
 ]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+]
 Changes = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
 ]
 Workers = Annotated[
     int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
+]
+CheckpointSeconds = Annotated[
+    float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
 ]
 Cache = Annotated[
     Path | None,
@@ -79,6 +87,11 @@ def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[P
             " recipe, or set SM_CHANNEL_TRAIN to it"
         )
     return Path(data), overrides
+
+
+def typed() -> str:
+    """The command as it was typed, which a run keeps."""
+    return shlex.join(["maskgate", *sys.argv[1:]])
 
 
 def _version(wanted: bool) -> None:

@@ -2,22 +2,28 @@
 
 import json
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, Changes, Data, SkipFaulty, Workers, app
+from maskgate.cli.app import (
+    Cache,
+    Changes,
+    CheckpointSeconds,
+    Data,
+    RecipeName,
+    SkipFaulty,
+    Workers,
+    app,
+    typed,
+)
 from maskgate.errors import MaskgateError
 
 
 @app.command()
 def pseudo(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
-    ],
+    recipe: RecipeName,
     data: Data,
     photos: Annotated[
         Path, typer.Argument(metavar="PHOTOS", help="Folder of photos without labels.")
@@ -42,9 +48,7 @@ def pseudo(
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
-    checkpoint_seconds: Annotated[
-        float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
-    ] = 60.0,
+    checkpoint_seconds: CheckpointSeconds = 60.0,
 ) -> None:
     """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
     from maskgate import recipe as recipes
@@ -70,7 +74,7 @@ def pseudo(
         skip_faulty=skip_faulty,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
-        command=shlex.join(["maskgate", *sys.argv[1:]]),
+        command=typed(),
     )
     found = study.train(made, order, made.pseudo, rounds, run, keep_going)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started

@@ -1,14 +1,12 @@
 """Commands that let runs answer together: combine, submit."""
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, app
+from maskgate.cli.app import Cache, app, typed
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ def combine(
     from maskgate.training import combined
 
     system, name = _asked(runs, combine, adjust, tta)
-    run = combined.combine(system, out, name, shlex.join(["maskgate", *sys.argv[1:]]), cache)
+    run = combined.combine(system, out, name, typed(), cache)
     table.show(run.metrics())
     typer.echo(f"{run.path}: report in {run.report_file}")
 

@@ -1,8 +1,6 @@
 """Commands that train: train, lr."""
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +9,15 @@ import typer
 from maskgate.cli.app import (
     Cache,
     Changes,
+    CheckpointSeconds,
     DataOrChange,
     On,
+    RecipeName,
     SkipFaulty,
     Workers,
     app,
     data_and_overrides,
+    typed,
 )
 
 
@@ -42,9 +43,7 @@ def train(
     ] = False,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
-    checkpoint_seconds: Annotated[
-        float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
-    ] = 60.0,
+    checkpoint_seconds: CheckpointSeconds = 60.0,
     on: On = None,
 ) -> None:
     """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
@@ -66,7 +65,7 @@ def train(
         skip_faulty=skip_faulty,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
-        command=shlex.join(["maskgate", *sys.argv[1:]]),
+        command=typed(),
     )
     if several:
         run = ensembles.train(systems.load(path, changes), order, on)
@@ -80,9 +79,7 @@ def train(
 
 @app.command()
 def lr(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
-    ],
+    recipe: RecipeName,
     data: DataOrChange = None,
     overrides: Changes = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),

@@ -8,8 +8,10 @@ import typer
 from maskgate.cli.app import (
     Cache,
     Changes,
+    CheckpointSeconds,
     DataOrChange,
     On,
+    RecipeName,
     SkipFaulty,
     Workers,
     app,
@@ -19,9 +21,7 @@ from maskgate.cli.app import (
 
 @app.command()
 def tune(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
-    ],
+    recipe: RecipeName,
     data: DataOrChange = None,
     overrides: Changes = None,
     space: Annotated[
@@ -49,9 +49,7 @@ def tune(
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
-    checkpoint_seconds: Annotated[
-        float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
-    ] = 60.0,
+    checkpoint_seconds: CheckpointSeconds = 60.0,
 ) -> None:
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
     from maskgate import recipe as recipes
