@@ -395,6 +395,16 @@ def test_on_a_cluster_each_trial_is_a_task(
         tune._one(more, 0)
 
 
+@pytest.mark.slow
+def test_two_nodes_find_what_one_process_finds(
+    plan: Plan, tmp_path: Path, postgresql: str, nodes: str, done: Path
+) -> None:
+    search = plan(tmp_path / "study", storage=_empty_database(postgresql))
+    assert [trial.score for trial in tune.tune(search, on=nodes).trials] == [
+        trial.score for trial in tune.tune(plan(done)).trials
+    ]
+
+
 def _empty_database(url: str) -> str:
     """A new database on the server at `url`."""
     with psycopg.connect(url, autocommit=True) as connection:
