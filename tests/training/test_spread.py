@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,6 +79,39 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     assert "fold 1 is trained (1 of 1)" in err
     assert run.weights_file(0).stat().st_mtime_ns == before
     assert run.weights_file(1).read_bytes() == Run(trained).weights_file(1).read_bytes()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_work_on_all_nodes_and_it_goes_on(
+    nodes: str, tiny: Path, people: Path, cache: Path, train: Callable[..., Path], tmp_path: Path
+) -> None:
+    words = ["train", tiny, people, "training.epochs=6", "--out", tmp_path / "run",
+             "--cache", cache, "--checkpoint-seconds", 0, "--on", nodes]  # fmt: skip
+    command = [sys.executable, "-m", "maskgate", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 300
+    while not list(tmp_path.glob("run/fold-*/checkpoint.pt")) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=100)
+    assert process.returncode == 2, told
+    assert "Traceback" not in told
+    last = told.splitlines()[-1]
+    assert "interrupted" in last
+    assert "repeat the command" in last
+    before = _written(tmp_path)
+    time.sleep(3)
+    assert _written(tmp_path) == before
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    alone = train(tmp_path / "alone", "training.epochs=6")
+    for name in ("oof.parquet", "history.csv", "fold-0/model.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (alone / name).read_bytes(), name
+
+
+def _written(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 VOTE = """
