@@ -1,6 +1,7 @@
 """The learning rate over time, by the name in a recipe's `schedule`: timm's."""
 
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -13,6 +14,9 @@ from torch.optim import Optimizer
 from maskgate.config import lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Schedule as ScheduleRecipe
+
+# Of a smoke test's single update timm warns that it has no room for a cosine.
+logging.getLogger("timm.scheduler.cosine_lr").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
