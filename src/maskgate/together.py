@@ -20,6 +20,7 @@ from maskgate.errors import MaskgateError
 from maskgate.metrics import Score
 from maskgate.model import heads
 from maskgate.predict import Ensemble, Predictor
+from maskgate.progress import track
 from maskgate.runs import Run, open_run
 from maskgate.system import Member, System
 
@@ -227,7 +228,8 @@ def _scored(
     person, people = pd.factorize(table["person"])
     weights = metrics.Resamples(person, len(people), table, metrics.RESAMPLES, seed=0)
     alone = [
-        metrics.judged(v.probabilities, metrics.narrowed(table, v.knows), weights) for v in voices
+        metrics.judged(v.probabilities, metrics.narrowed(table, v.knows), weights)
+        for v in track(voices, "scoring members", len(voices))
     ]
     scores = [metrics.interval(*each) for each in alone]
     every = [number for number, voice in enumerate(voices) if _score_of(voice) == _EVERY]
