@@ -1,7 +1,7 @@
 """Trains one fold: a plain loop that can be killed at any moment and goes on to the same bytes."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, gather_object
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from maskgate import labels, predict, variants
+from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
@@ -27,9 +27,8 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import checkpoint, validation
 from maskgate.training.processes import on_main
-from maskgate.training.update import Updater, is_out_of_memory
-from maskgate.training.validation import Probabilities
-from maskgate.variants import PLAIN, Variant
+from maskgate.training.update import Updater
+from maskgate.training.validation import Probabilities, Validator
 
 Rows = npt.NDArray[np.int64]
 
@@ -115,7 +114,7 @@ class Fit:
         self.recipe, self.task, self.path, self.accelerator = recipe, task, path, accelerator
         self.checkpoint_seconds, self.after_epoch = checkpoint_seconds, after_epoch
         self.knows = network.head.knows
-        self.at_once = recipe.training.validation_batch_size
+        self.validator = Validator(recipe, task.fold, task.loader, task.validation, accelerator)
         self.size = min(recipe.training.batch_size, len(task.training))
         loss = losses.create(recipe.loss, counts(task.taught.iloc[task.training]), network.head)
         optimizer = optim.create(recipe.optimizer, network)
@@ -169,31 +168,21 @@ class Fit:
         """Go back to the epoch selected; its probabilities, the same without test-time
         augmentation, and those of the last epoch, also without it."""
         if last is None:  # killed after the last checkpoint: only the probabilities are missing
-            last = self._validate()
+            last = self.validator.predict(self._kept())
         best = self.state.best if self.recipe.training.select == "best" else None
         plain = last
         if best is not None and best["epoch"] != self.state.epoch:
             self._bare().load_state_dict(best["weights"])
             self.average = None  # those weights are an average already
-            plain = self._validate()
+            plain = self.validator.predict(self._kept())
         return self._augmented(plain), plain, last
 
     def _augmented(self, plain: Probabilities) -> Probabilities:
-        """Probabilities (V, 18) with the recipe's test-time augmentation, whose first variant's
-        are `plain`."""
-        _, *others = variants.create(self.recipe.tta, self.recipe.photo.geometry)
-        if not others or not len(plain):
-            return plain
+        """Probabilities (V, 18) with the recipe's test-time augmentation; `plain` are without."""
         since = time.monotonic()
-        shown: Iterable[Variant] = others
-        if self.accelerator.is_main_process:
-            what = f"fold {self.task.fold}, test-time augmentation"
-            shown = track(others, what, len(others))
-        total = plain.astype(np.float64)
-        for variant in shown:
-            total += self._validate(variant)
+        found = self.validator.augmented(self._kept(), plain)
         self.state.seconds += time.monotonic() - since
-        return (total / (1 + len(others))).astype(np.float32)
+        return found
 
     def _train_epoch(self, rows: Rows) -> None:
         state, accelerator = self.state, self.accelerator
@@ -243,7 +232,7 @@ class Fit:
         state, since = self.state, time.monotonic()
         if self.average is not None:
             self.average.after_epoch((state.epoch + 1) / self.recipe.training.epochs)
-        probabilities = self._validate()
+        probabilities = self.validator.predict(self._kept())
         row = self._row()
         if len(self.task.validation):
             rows = self.task.truth.iloc[self.task.validation]
@@ -301,7 +290,7 @@ class Fit:
             and self.state.epoch - best["epoch"] >= patience
         )
 
-    # ------------------------------------------------------------------------ validation
+    # ---------------------------------------------------------------------- the network
 
     def _bare(self) -> Network:
         """The network in training, out of what Accelerate wraps it in."""
@@ -312,35 +301,6 @@ class Fit:
         """The network that is validated and kept: the average, where there is one."""
         averaged = self.average.averaged if self.average is not None else None
         return self._bare() if averaged is None else averaged
-
-    def _validate(self, variant: Variant = PLAIN) -> Probabilities:
-        """Probabilities (V, 18) of every validation photo exactly once, in every process."""
-        rows, accelerator = self.task.validation, self.accelerator
-        if not len(rows):
-            return np.empty((0, labels.COUNT), dtype=np.float32)
-        rank, ranks = accelerator.process_index, accelerator.num_processes
-        # Not the wrapped model: it would exchange buffers at every batch, and shares may differ.
-        network = self._kept()
-        if ranks > 1:
-            for buffer in network.buffers():
-                broadcast(buffer)
-        while True:
-            try:
-                loader = self.task.loader.validation(rows, self.at_once, rank, ranks, variant)
-                mine = predict.of_loader(network, loader, accelerator.device)
-                break
-            except Exception as error:
-                if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
-                    raise
-                self.at_once //= 2
-                say(f"warning: out of memory in validation; now {self.at_once} photos at once")
-        if ranks == 1:
-            return mine
-        shares = gather_object([mine])
-        merged = np.full((len(rows), labels.COUNT), np.nan, dtype=np.float32)
-        for number, share in enumerate(shares):
-            merged[number::ranks] = share
-        return merged
 
     # ---------------------------------------------------------------- position and state
 

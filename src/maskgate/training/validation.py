@@ -1,15 +1,83 @@
-"""Scores the validation photos of a fold."""
+"""Predicts and scores the validation photos of a fold."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from accelerate import Accelerator
+from accelerate.utils import broadcast, gather_object
+from torch import nn
 
-from maskgate import labels, metrics
+from maskgate import labels, metrics, predict, variants
+from maskgate.images.loader import Loader
+from maskgate.progress import say, track
+from maskgate.recipe import Recipe
+from maskgate.training.update import is_out_of_memory
+from maskgate.variants import PLAIN, Variant
 
 Probabilities = npt.NDArray[np.float32]
+
+
+class Validator:
+    """Predicts the validation photos of a fold, `rows` (V,) of what `loader` serves, in every
+    process; where memory is short, fewer photos at once from then on."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        fold: int,
+        loader: Loader,
+        rows: npt.NDArray[np.int64],
+        accelerator: Accelerator,
+    ) -> None:
+        self.fold, self.loader, self.rows, self.accelerator = fold, loader, rows, accelerator
+        self.at_once = recipe.training.validation_batch_size
+        self.variants = variants.create(recipe.tta, recipe.photo.geometry)
+
+    def predict(self, network: nn.Module, variant: Variant = PLAIN) -> Probabilities:
+        """Probabilities (V, 18) of every photo exactly once.
+
+        `network` is not the one that Accelerate wraps for training: that would exchange buffers at
+        every batch, and the processes' shares of batches may differ.
+        """
+        if not len(self.rows):
+            return np.empty((0, labels.COUNT), dtype=np.float32)
+        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
+        if ranks > 1:
+            for buffer in network.buffers():
+                broadcast(buffer)
+        while True:
+            try:
+                loader = self.loader.validation(self.rows, self.at_once, rank, ranks, variant)
+                mine = predict.of_loader(network, loader, self.accelerator.device)
+                break
+            except Exception as error:
+                if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
+                    raise
+                self.at_once //= 2
+                say(f"warning: out of memory in validation; now {self.at_once} photos at once")
+        if ranks == 1:
+            return mine
+        merged = np.full((len(self.rows), labels.COUNT), np.nan, dtype=np.float32)
+        for number, share in enumerate(gather_object([mine])):
+            merged[number::ranks] = share
+        return merged
+
+    def augmented(self, network: nn.Module, plain: Probabilities) -> Probabilities:
+        """Probabilities (V, 18) with the recipe's test-time augmentation, whose first variant's
+        are `plain`."""
+        _, *others = self.variants
+        if not others or not len(plain):
+            return plain
+        shown: Iterable[Variant] = others
+        if self.accelerator.is_main_process:
+            shown = track(others, f"fold {self.fold}, test-time augmentation", len(others))
+        total = plain.astype(np.float64)
+        for variant in shown:
+            total += self.predict(network, variant)
+        return (total / (1 + len(others))).astype(np.float32)
 
 
 def scores(
