@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ for name in ("CHANNEL_TRAIN", "CHANNEL_EVAL", "CHANNEL_MODEL", "MODEL_DIR", "OUT
     os.environ.pop(f"SM_{name}", None)
 
 Call = Callable[..., tuple[int, str, str]]
+Kill = Callable[..., None]
 
 TINY = """
 photo: {height: 32, width: 24, margin: 0.25}
@@ -109,6 +111,19 @@ def shown() -> "Callable[..., object]":
     return lambda photo, view: pixels.centre(
         showing.show(photo, [view]).pictures[0][0], view.geometry
     )
+
+
+@pytest.fixture(scope="session")
+def kill() -> Kill:
+    """`kill("package.module:function", at, "train", …)` runs the command line in a process of its
+    own, which is killed at that call of the function."""
+
+    def run(place: str, at: int, *words: object) -> None:
+        command = [sys.executable, Path(__file__).parent / "killed.py", place, at, *words]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=500)
+        assert done.returncode == -signal.SIGKILL, f"{place} {at}: {done.stderr}"
+
+    return run
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import uuid
@@ -288,52 +287,25 @@ def test_interrupted_it_goes_on(
     assert listed(out, *columns) == listed(done, *columns)
 
 
-# Kills itself at the n-th call of a function.
-DRIVER = """
-import importlib, os, signal, sys
-from maskgate import cli
-from maskgate.studies import study, trial
-from maskgate.training import fit
-import optuna
-
-place, name, at, *words = sys.argv[1:]
-calls = 0
-
-def killed(function):
-    def wrapper(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls == int(at):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-    return wrapper
-
-places = {"Fit": fit.Fit, "Trial": optuna.trial.Trial, "Study": optuna.study.Study,
-          "trial": trial}
-setattr(places[place], name, killed(getattr(places[place], name)))
-sys.argv = ["maskgate", *words]
-cli.main()
-"""
 POINTS = [
-    ("Trial", "suggest_categorical", 1),  # in the midst of drawing
-    ("Fit", "_update", 2),
-    ("Fit", "_end_epoch", 3),
-    ("Study", "tell", 1),
+    ("optuna.trial:Trial.suggest_categorical", 1),  # in the midst of drawing
+    ("maskgate.training.fit:Fit._update", 2),
+    ("maskgate.training.fit:Fit._end_epoch", 3),
+    ("optuna.study:Study.tell", 1),
 ]
 
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_ends_the_same(
-    plan: Plan, tmp_path: Path, done: Path, tiny: Path, people: Path, cache: Path
-) -> None:
+    plan: Plan, kill: Callable[..., None], tmp_path: Path, done: Path, tiny: Path, people: Path,
+    cache: Path,
+) -> None:  # fmt: skip
     out, space = tmp_path / "study", tmp_path / "space.yaml"
     search = plan(out)  # writes the space
     words = ["tune", tiny, people, *search.changes, "--space", space, "--trials", 2, "--out", out,
              "--cache", cache, "--checkpoint-seconds", 0]  # fmt: skip
-    for place, name, at in POINTS:
-        command = [sys.executable, "-c", DRIVER, place, name, at, *words]
-        ended = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
+    for place, at in POINTS:
+        kill(place, at, *words)
     tune.tune(search)
     assert listed(out) == listed(done)
     for number in ("001", "002"):

@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -240,46 +239,19 @@ def test_the_learning_rate_is_tried_on_them_too(
 
 # ------------------------------------------------------------------------ killed and resumed
 
-DRIVER = """
-import os, signal, sys
-from pathlib import Path
-from maskgate import recipe, runs
-from maskgate.training import crossval, fit
-from maskgate.training.prepare import Order
-
-point, at, file, data, out, cache, *changes = sys.argv[1:]
-calls = 0
-
-def killed(function):
-    def wrapper(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls == int(at):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-    return wrapper
-
-place, name = {
-    "labelling": (runs, "write_probabilities"), "update": (fit.Fit, "_update")
-}[point]
-setattr(place, name, killed(getattr(place, name)))
-order = Order("tiny", Path(data), Path(out), Path(cache), checkpoint_seconds=0)
-crossval.train(recipe.load(Path(file), changes), order)
-"""
-
 
 @pytest.mark.parametrize("point", ["labelling", "update"])
 def test_killed_and_resumed_to_the_same_bytes(
-    point: str, train: Train, told: Path, tiny: Path, people: Path, cache: Path,
-    asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    point: str, kill: Callable[..., None], train: Train, told: Path, tiny: Path, people: Path,
+    cache: Path, asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     out = tmp_path / "run"
     # Labels and out-of-fold answers are written once a fold; 8 updates in all.
     at = random.choice([1, 3]) if point == "labelling" else random.randint(2, 8)
-    place = [str(path) for path in (tiny, people, out, cache)]
-    command = [sys.executable, "-c", DRIVER, point, str(at), *place, SHORT, *asked]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, f"{point} {at}: {done.stderr}"
+    labelling, update = "maskgate.runs:write_probabilities", "maskgate.training.fit:Fit._update"
+    words = ("train", tiny, people, SHORT, *asked, "--out", out, "--cache", cache)
+    place = labelling if point == "labelling" else update
+    kill(place, at, *words, "--checkpoint-seconds", 0)
     there = {path: path.read_bytes() for path in out.rglob("pseudo.parquet")}
     assert len(there) == (at // 2 if point == "labelling" else len(list(out.glob("fold-?"))))
     made: list[int] = []
