@@ -79,7 +79,7 @@ def ablate(
     page.announce(rows, len(planned.fits), len(planned.left), study.remaining(planned))
     if listed:
         return
-    study.train(planned, on)
+    failed = study.train(planned, on)
     found = study.verdicts(planned)
-    page.show(found)
-    typer.echo(page.write(found, folder))
+    page.show(found, failed)
+    typer.echo(page.write(found, folder, failed))

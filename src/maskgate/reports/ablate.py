@@ -1,7 +1,7 @@
 """An ablation for people: a table on the terminal, a page, and a CSV of the same numbers."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,29 +41,38 @@ def announce(changes: Sequence[tuple[str, str]], runs: int, left: int, time: str
     console.print(Text(f"{runs} runs, {left} to train. {time}".strip()), soft_wrap=True)
 
 
-def show(found: Comparisons) -> None:
-    """Print the changes, the best first, then a sentence for each."""
+def show(found: Comparisons, failed: Mapping[str, str]) -> None:
+    """Print the changes, the best first, then a sentence for each, and why others `failed`."""
     found = ordered(found)
     table = Table("change", "difference", "", "minutes a fit", box=None, pad_edge=False)
     for each in found.comparisons:
         signed = compare_page.signed(each.score)
         table.add_row(Text(each.side.name), signed, each.verdict, str(minutes(each)))
+    for name in failed:
+        table.add_row(Text(name), "", "failed", "")
     console = _console()
     console.print(table)
     console.print()
     for each in found.comparisons:
         console.print(Text(sentence(each)), soft_wrap=True)
+    for name, why in failed.items():
+        console.print(Text(f"{name} failed: {why}"), soft_wrap=True)
     for note in found.notes:
         console.print(Text(note), soft_wrap=True)
 
 
-def write(found: Comparisons, folder: Path) -> Path:
-    """Write `ablate.html` and `ablate.csv` into the folder; the page's path."""
+def write(found: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path:
+    """Write `ablate.html` and `ablate.csv` into the folder; the page's path. `failed` tells of
+    changes that could not be trained why."""
     found = ordered(found)
     page, listing = folder / "ablate.html", folder / "ablate.csv"
     table = as_table(found)
     files.replace(listing, lambda beside: table.to_csv(beside, index=False))
     titles = compare_page.titles_of(found)
+    counts = {
+        word: sum(each.verdict == word for each in found.comparisons)
+        for word in ("better", "worse", "undecided")
+    }
     pages.write(
         page,
         "ablate.html",
@@ -84,10 +93,8 @@ def write(found: Comparisons, folder: Path) -> Path:
             for each in found.comparisons
         ],
         titles=titles,
-        counts={
-            word: sum(each.verdict == word for each in found.comparisons)
-            for word in ("better", "worse", "undecided")
-        },
+        failed=failed,
+        counts=counts | ({"failed": len(failed)} if failed else {}),
         charts=[compare_page.chart(found, name, title) for name, title in titles.items()],
         score=found.scores[0]["score"].score,
         listing=listing.name,

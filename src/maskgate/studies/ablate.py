@@ -16,6 +16,7 @@ from maskgate import alike, tasks
 from maskgate.errors import MaskgateError
 from maskgate.experiments import compare as comparison
 from maskgate.experiments.compare import Comparisons
+from maskgate.model import heads
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.reports.listing import differences
@@ -55,10 +56,12 @@ class Study:
         """The runs that are not finished."""
         return [fit for fit in self.fits if not is_finished(fit.run)]
 
-    def paths(self) -> list[Path]:
-        """The run folders, those of the reference first and of each change together."""
+    def trained(self) -> list[Path]:
+        """The run folders, those of the reference first and of each change together; of a change
+        that has a run unfinished, none."""
         count = len(self.changes) + 1
-        return [fit.run.path for at in range(count) for fit in self.fits[at::count]]
+        sides = [[fit.run for fit in self.fits[at::count]] for at in range(count)]
+        return [run.path for side in sides if all(map(is_finished, side)) for run in side]
 
 
 def possible(
@@ -68,7 +71,7 @@ def possible(
 
     A head that the loss asks for goes back to its default together with the loss.
     """
-    found = []
+    found, reference = [], load([])
     losses = [change for change in changes if change.name == "default-loss"]
     for change in changes:
         together = [
@@ -77,7 +80,10 @@ def possible(
         ]
         for each in (change, *together):
             try:
-                beginning.check_recipe(load(each.overrides), order.name)
+                changed = load(each.overrides)
+                if told := _not_alike(reference, changed):
+                    raise MaskgateError(told)
+                beginning.check_recipe(changed, order.name)
             except MaskgateError as error:
                 say(f"not changed, {each.name}: {error}")
                 continue
@@ -156,8 +162,12 @@ def plan(
     return Study(tuple(changes), tuple(differs[1:]), tuple(fits), len(first.folds))
 
 
-def train(study: Study, on: str | None = None) -> None:
-    """Train what is not finished, here or `on` a cluster (`tasks.each`)."""
+def train(study: Study, on: str | None = None) -> dict[str, str]:
+    """Train what is not finished, here or `on` a cluster (`tasks.each`).
+
+    Returns of each change of which a run failed why: its loss exploded, say. The others go on; the
+    same command tries it again. Raises MaskgateError where the reference fails, or all changes.
+    """
     left = study.left
     done = len(study.fits) - len(left)
     items = [
@@ -167,20 +177,40 @@ def train(study: Study, on: str | None = None) -> None:
     if on is not None and left:
         left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
     train_one = _train if on is None else _train_there
-    for ended, (number, _) in enumerate(tasks.each(train_one, items, on, _name), 1):
-        say(f"{items[number].title}: ended, {len(left) - ended} to go. {remaining(study)}".strip())
+    failed: dict[str, str] = {}
+    for ended, (number, why) in enumerate(tasks.each(train_one, items, on, _name), 1):
+        fit = items[number]
+        to_go = f"{len(left) - ended} to go. {remaining(study)}".strip()
+        if not why:
+            say(f"{fit.title}: ended, {to_go}")
+            continue
+        if fit.order.name == REFERENCE:
+            raise MaskgateError(f"{fit.title}: {why}")
+        say(f"{fit.title}: failed ({why}), {to_go}")
+        failed.setdefault(fit.order.name, why)
+    if len(failed) == len(study.changes):
+        raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
+    return failed
 
 
 def _name(fit: Fit) -> str:
     return fit.run.path.name
 
 
-def _train(fit: Fit) -> None:
+def _train(fit: Fit, again: bool = False) -> str:
+    """Why a training failed by its own fault, as where the loss explodes; nothing where it ended
+    well. Raises MaskgateError for a fault that the others have as well, such as a full disk."""
     say(fit.title)
-    crossval.train(fit.recipe, fit.order)
+    try:
+        crossval.train(fit.recipe, fit.order, again=again)
+    except MaskgateError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        return str(error)
+    return ""
 
 
-def _train_there(fit: Fit) -> None:
+def _train_there(fit: Fit) -> str:
     """As `_train`, on a node of a cluster, which may be begun anew there."""
     study = fit.run.path.parent
     if not study.is_dir():
@@ -188,13 +218,13 @@ def _train_there(fit: Fit) -> None:
     prepared = prepare(fit.recipe, fit.order)
     if fit.recipe.digest(prepared.digest, *start.contents(fit.recipe)) != fit.digest:
         raise spread.differs(fit.order.data)
-    say(fit.title)
-    crossval.train(fit.recipe, fit.order, again=True)
+    return _train(fit, again=True)
 
 
 def verdicts(study: Study) -> Comparisons:
-    """Every change against the reference, corrected for their number. Raises MaskgateError."""
-    return comparison.compare(study.paths())
+    """Every change that was trained against the reference, corrected for their number. Raises
+    MaskgateError."""
+    return comparison.compare(study.trained())
 
 
 def remaining(study: Study) -> str:
@@ -241,7 +271,7 @@ def _validated(
             faults.append(f"change {change.name}: changes nothing of the recipe; leave it out")
         elif twin is not None:
             faults.append(f"changes {twin} and {change.name} are alike; leave out one")
-        elif told := _moves_the_truth(reference, recipe):
+        elif told := _not_alike(reference, recipe):
             faults.append(f"change {change.name}: {told}")
         else:
             made[change.name] = recipe
@@ -249,13 +279,15 @@ def _validated(
     return made
 
 
-def _moves_the_truth(reference: Recipe, recipe: Recipe) -> str:
+def _not_alike(reference: Recipe, recipe: Recipe) -> str:
     """Why the two would not be judged alike; nothing where they are."""
     ours, theirs = reference.labels, recipe.labels
     if recipe.folds != reference.folds:
         return "changes folds, and with them the people validated; set it for all after DATA"
     if recipe.seed != reference.seed:
         return "changes the seed, which is no change of the recipe; see --seeds"
+    if heads.knows(recipe.model.head) != heads.knows(reference.model.head):
+        return "changes which attributes the model knows, and with them what the score is of"
     if ours.truth != theirs.truth or (ours.truth and ours.corrections != theirs.corrections):
         return "changes the truth that scores are taken against; set it for all after DATA"
     return ""
