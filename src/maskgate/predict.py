@@ -1,9 +1,12 @@
 """Probabilities and attributes of photos, from a trained run."""
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +15,7 @@ import torch
 from torch import nn
 
 from maskgate import files, labels, pixels, runs, variants
+from maskgate.answers import Answer, Kept
 from maskgate.config import Named
 from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination, Wanted
@@ -53,22 +57,39 @@ class Predictor:
         """How many networks answer."""
         return len(self.networks)
 
+    @property
+    def digest(self) -> str:
+        """Of all that its answers depend on but the photos."""
+        told = hashlib.blake2b(digest_size=16)
+        for model in self.networks:
+            told.update(repr(model).encode())
+            for tensor in model.state_dict().values():
+                told.update(tensor.cpu().numpy().tobytes())
+        views = [(view.name, view.geometry) for view in self.views]
+        told.update(repr((views, self.vote, variants.digest(self.variants))).encode())
+        return told.hexdigest()
+
     def predict(
-        self, paths: Iterable[str | Path], skip_faulty: bool = False, all_faces: bool = False
+        self,
+        paths: Iterable[str | Path],
+        skip_faulty: bool = False,
+        all_faces: bool = False,
+        kept: Kept | None = None,
     ) -> pd.DataFrame:
         """One row a photo: `photo`, its `mask`, `gender`, `age_band` in words, each with its
         probability, `label` 0–17 and the probabilities p00…p17.
 
         What the model does not know is left empty. A model of faces tells the box of the one it
         was shown as well (BOX and `face_score`, empty where none was found and it saw the photo's
-        centre); with `all_faces` there is a row for each. Raises MaskgateError that names all
-        unreadable photos, unless they are to be skipped, and where `all_faces` cannot be.
+        centre); with `all_faces` there is a row for each. What is `kept` is not answered again.
+        Raises MaskgateError that names all unreadable photos, unless they are to be skipped, and
+        where `all_faces` cannot be.
         """
         if all_faces:
             self.check_all_faces()
         photos = [Path(path) for path in paths]
         names = [str(photo) for photo in photos]
-        told = self._answers(photos, all_faces)
+        told = self._answers(photos, all_faces, kept)
         _, found, faults = self._table(names, told)
         if faults and not skip_faulty:
             told_why = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
@@ -92,7 +113,7 @@ class Predictor:
         return any(view.detector is not None for view in self.views)
 
     def _table(
-        self, names: Sequence[str], answers: "Iterable[_Answer | str]"
+        self, names: Sequence[str], answers: "Iterable[Answer | str]"
     ) -> tuple[list[int], pd.DataFrame, dict[int, str]]:
         rows: list[int] = []
         boxes, probabilities = [], []
@@ -113,12 +134,13 @@ class Predictor:
         return rows, found, faults
 
     def probabilities(
-        self, photos: Sequence[Path | bytes]
+        self, photos: Sequence[Path | bytes], kept: Kept | None = None
     ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-        """(N, 18) probabilities, and per unreadable photo (whose row is NaN) the reason."""
+        """(N, 18) probabilities, and per unreadable photo (whose row is NaN) the reason; what is
+        `kept` is not answered again."""
         found = np.full((len(photos), labels.COUNT), np.nan, dtype=np.float32)
         faults: dict[int, str] = {}
-        for row, told in enumerate(self._answers(photos, all_faces=False)):
+        for row, told in enumerate(self._answers(photos, False, kept)):
             if isinstance(told, str):
                 faults[row] = told
             else:
@@ -126,19 +148,33 @@ class Predictor:
         return found, faults
 
     def _answers(
-        self, photos: Sequence[Path | bytes], all_faces: bool
-    ) -> "Iterator[_Answer | str]":
+        self, photos: Sequence[Photo], all_faces: bool, kept: Kept | None
+    ) -> "Iterator[Answer | str]":
         """What is said of each photo, or why it cannot be read; tells how many had no face."""
+        batches = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
+        there = [None if kept is None else kept.get(batch) for batch in batches]
+        left = [
+            photo
+            for batch, told in zip(batches, there, strict=True)
+            for photo in batch
+            if told is None
+        ]
+        found = sum(told is not None for told in there)
+        shown = self._batches(left, all_faces)
+        made = track(shown, f"predicting (× {BATCH})", len(batches), found)
         missed = 0
-        batches = self._batches(photos, all_faces)
-        for batch in track(batches, f"predicting (× {BATCH})", -(-len(photos) // BATCH)):
-            yield from batch
-            readable = [each for each in batch if not isinstance(each, str)]
-            missed += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
+        with closing(made):
+            for batch, told in zip(batches, there, strict=True):
+                said: Sequence[Answer | str] = next(made) if told is None else told
+                if kept is not None and told is None:
+                    kept.add(batch, said)
+                yield from said
+                readable = [each for each in said if not isinstance(each, str)]
+                missed += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
         if missed and self.finds_faces:
             say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
 
-    def _batches(self, photos: Sequence[Photo], all_faces: bool) -> "Iterator[list[_Answer | str]]":
+    def _batches(self, photos: Sequence[Photo], all_faces: bool) -> "Iterator[list[Answer | str]]":
         for batch in showing.in_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
             answers: Iterator[npt.NDArray[np.float32]] = iter(())
@@ -148,7 +184,7 @@ class Predictor:
                 ends = np.cumsum([len(shown.boxes) for shown in readable])[:-1]
                 answers = iter(np.split(said, ends))
             yield [
-                each if isinstance(each, str) else _Answer(each.boxes, next(answers))
+                each if isinstance(each, str) else Answer(each.boxes, next(answers))
                 for each in batch
             ]
 
@@ -185,14 +221,6 @@ class Predictor:
             )
 
 
-class _Answer(NamedTuple):
-    """What is said of P faces of a photo: `boxes` (P, 5) as in `FACE`, NaN where the photo's
-    centre was shown, and `probabilities` (P, 18)."""
-
-    boxes: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
-
-
 def described(
     photos: Sequence[str],
     probabilities: npt.NDArray[np.float32],
@@ -225,6 +253,12 @@ class Ensemble(Predictor):
     @property
     def count(self) -> int:
         return sum(member.count for member, _ in self.members)
+
+    @property
+    def digest(self) -> str:
+        members = [(member.digest, weight) for member, weight in self.members]
+        how = self.combination.wanted, json.dumps(self.combination.learned, sort_keys=True)
+        return hashlib.blake2b(repr((members, how)).encode(), digest_size=16).hexdigest()
 
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
         voices: list[Voice] = []

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 from rich.console import Console
@@ -18,7 +18,7 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def track(items: Iterable[T], what: str, total: int, start: int = 0) -> Iterator[T]:
+def track(items: Iterable[T], what: str, total: int, start: int = 0) -> Generator[T, None, None]:
     """`items` as they come, showing how many of `total` are done; `start` are done already."""
     console = Console(stderr=True)
     if console.is_terminal:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskgate import files, labels
+from maskgate.answers import Kept
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError, listed
 from maskgate.predict import Predictor
@@ -12,8 +13,8 @@ from maskgate.predict import Predictor
 
 @dataclass(frozen=True)
 class Submitted:
-    """How many rows were written, how fast the photos were answered, reading them included, and by
-    how many networks."""
+    """How many rows were written, how many networks answered, and how fast those photos that were
+    not answered before, reading them included; 0 where all were."""
 
     rows: int
     photos_per_second: float
@@ -21,7 +22,8 @@ class Submitted:
 
     def __str__(self) -> str:
         networks = f"{self.networks} network{'' if self.networks == 1 else 's'}"
-        return f"{self.rows} rows, {self.photos_per_second:.3g} photos/s with {networks}"
+        speed = f"{self.photos_per_second:.3g} photos/s" if self.photos_per_second else "all kept"
+        return f"{self.rows} rows, {speed} with {networks}"
 
 
 def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted:
@@ -39,7 +41,9 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
             " know the rest beside it"
         )
     began = time.perf_counter()
-    probabilities, faults = predictor.probabilities([images / name for name in rows["ImageID"]])
+    kept = Kept(out, predictor.digest)
+    photos = [images / name for name in rows["ImageID"]]
+    probabilities, faults = predictor.probabilities(photos, kept)
     seconds = time.perf_counter() - began
     if faults:
         told = listed([f"{rows['ImageID'].iloc[row]} ({why})" for row, why in faults.items()])
@@ -49,4 +53,6 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
         )
     answers = rows[["ImageID"]].assign(ans=probabilities.argmax(1))
     files.replace(out, lambda beside: answers.to_csv(beside, index=False))
-    return Submitted(len(answers), len(answers) / max(seconds, 1e-9), predictor.count)
+    kept.forget()
+    made = len(answers) - kept.found
+    return Submitted(len(answers), made / max(seconds, 1e-9), predictor.count)

@@ -48,6 +48,7 @@ def predict(
     """
     from maskgate import bulk, files
     from maskgate import predict as prediction
+    from maskgate.answers import Kept
 
     if on is not None:
         if out is None:
@@ -67,10 +68,12 @@ def predict(
         files.check_target(out)
     predictor = prediction.load(model, cache)
     places = [Path(place) for place in photos]
-    found = predictor.predict(prediction.photos_in(places), skip_faulty, all_faces)
+    kept = None if out is None else Kept(out, f"{predictor.digest}, all faces: {all_faces}")
+    found = predictor.predict(prediction.photos_in(places), skip_faulty, all_faces, kept)
     text = found.to_csv(index=False, float_format="%.6f")
-    if out is None:
+    if out is None or kept is None:
         typer.echo(text, nl=False)
     else:
         files.replace_text(out, text)
+        kept.forget()
         typer.echo(f"{out}: {len(found)} rows", err=True)

@@ -1,0 +1,114 @@
+"""Answers that are kept: made once, for the same photos and the same model only."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskgate import answers, interruption, predict
+from maskgate.answers import Answer, Kept
+from maskgate.config import Named
+from maskgate.runs import PROBABILITIES
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def said(number: int, faces: int = 1) -> Answer:
+    """What might be said of a photo."""
+    random = np.random.default_rng(number)
+    boxes = random.random((faces, 5)).astype(np.float32)
+    return Answer(boxes, random.random((faces, 18)).astype(np.float32))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is added is written."""
+    monkeypatch.setattr(answers, "_EVERY", 0.0)
+    monkeypatch.setattr(answers, "time", SimpleNamespace(monotonic=lambda: 0.0))
+
+
+@pytest.fixture(scope="session")
+def other(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("other") / "run", "seed=8", "training.epochs=1")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
+    photos = [tmp_path / f"{number}.jpg" for number in range(5)]
+    for photo in photos[:4]:
+        photo.write_bytes(b"a photo")
+    first, second = photos[:2], photos[2:]
+    kept = Kept(tmp_path / "out.csv", "a model")
+    assert kept.get(first) is None
+    kept.add(first, [said(0, faces=3), said(1)])
+    kept.add(second, [said(2), said(3), "no such file"])
+    again = Kept(tmp_path / "out.csv", "a model")
+    found = again.get(first)
+    assert found is not None
+    assert [len(each.boxes) for each in found] == [3, 1]
+    for each, wanted in zip(found, (said(0, faces=3), said(1)), strict=True):
+        np.testing.assert_array_equal(each.boxes, wanted.boxes)
+        np.testing.assert_array_equal(each.probabilities, wanted.probabilities)
+    assert again.found == 2
+    assert again.get(second) is None, "with a photo that cannot be read"
+    assert again.get(photos[1::-1]) is None, "in another order"
+    assert Kept(tmp_path / "out.csv", "another model").get(first) is None
+    os.utime(photos[0], ns=(1, 1))
+    assert again.get(first) is None, "a photo has changed"
+    again.forget()
+    assert sorted(tmp_path.iterdir()) == photos[:4]
+
+
+def test_what_is_damaged_is_answered_again(tmp_path: Path) -> None:
+    (tmp_path / ".out.csv.kept").write_bytes(b"no parquet")
+    assert Kept(tmp_path / "out.csv", "a model").get([]) is None
+
+
+def test_a_digest_tells_models_and_their_augmentation_apart(trained: Path, other: Path) -> None:
+    models = [
+        predict.load(trained),
+        predict.load(other),
+        predict.load(trained, tta=[Named(name="flip")]),
+    ]
+    digests = [model.digest for model in models]
+    assert len(set(digests)) == 3
+    assert predict.load(trained).digest == digests[0]
+
+
+@pytest.mark.parametrize("command", ["submit", "predict"])
+@pytest.mark.usefixtures("at_once")
+def test_an_interrupted_command_answers_the_rest(
+    command: str, trained: Path, people: Path, call: Call, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    images = people / "eval" / "images"
+    photos = [path for path in sorted(images.iterdir()) if not path.name.startswith(".")]
+    source = people / "eval" if command == "submit" else images
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    assert call(command, trained, source, "--out", whole)[0] == 0
+    assert list(tmp_path.iterdir()) == [whole]
+
+    monkeypatch.setattr(predict, "BATCH", 8)
+    monkeypatch.setattr(predict.showing, "BATCH", 8)
+    batches, real = iter(range(100)), predict.Predictor._said
+
+    def cut(self: predict.Predictor, pictures: list[np.ndarray]) -> np.ndarray:
+        if next(batches) == 3:
+            raise interruption.Interrupted
+        return real(self, pictures)
+
+    monkeypatch.setattr(predict.Predictor, "_said", cut)
+    code, _, err = call(command, trained, source, "--out", out)
+    assert (code, "interrupted" in err, out.exists()) == (2, True, False)
+    assert call(command, trained, source, "--out", out)[0] == 0
+    assert next(batches) - 4 == -(-len(photos) // 8) - 3, "three batches were there"
+    found, wanted = pd.read_csv(out), pd.read_csv(whole)
+    name = "ImageID" if command == "submit" else "photo"
+    assert found[name].tolist() == wanted[name].tolist()
+    if command == "predict":
+        np.testing.assert_allclose(found[PROBABILITIES], wanted[PROBABILITIES], atol=2e-6)
+    assert sorted(tmp_path.iterdir()) == [out, whole]
