@@ -252,6 +252,43 @@ def test_members_that_are_gone_or_others_by_now_are_told(
     assert (code, "trained anew" in err) == (2, True)
 
 
+def test_a_combined_run_and_its_members_can_be_moved_together(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for source, name in ((trained, "a"), (other, "b")):
+        shutil.copytree(source, tmp_path / "here" / name)
+    monkeypatch.chdir(tmp_path)
+    assert call("combine", "here/a", "here/b", "--out", "here/both")[0] == 0
+    before = predict.load("here/both").probabilities(eval_photos(people))[0]
+    (tmp_path / "here").rename(tmp_path / "there")
+    for folder in (tmp_path, tmp_path / "there"):
+        monkeypatch.chdir(folder)
+        after = predict.load(tmp_path / "there/both").probabilities(eval_photos(people))[0]
+        np.testing.assert_array_equal(after, before)
+
+
+def test_what_a_submission_adds_to_a_system_is_told(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    both, out = tmp_path / "both", ("-o", tmp_path / "answers.csv")
+    assert call("combine", trained, other, "--out", both)[0] == 0
+    code, told, err = call("submit", both, people, *out)
+    assert (code, "tiny" in told, "offsets" in told) == (0, True, False), err
+    code, told, err = call("submit", both, people, *out, "--adjust", "offsets")
+    assert (code, "offsets" in told, "over soft_vote" in told) == (0, True, True), err
+
+
+def test_a_weight_that_would_not_be_heard_is_refused(
+    call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "system.yaml"
+    members = [{"name": "a", "run": str(trained), "weight": 2}, {"name": "b", "run": str(other)}]
+    file.write_text(yaml.safe_dump({"members": members}))
+    code, _, err = call("submit", file, people, "--combine", "weights")
+    assert (code, "learns how much members count; leave out weight" in err) == (2, True)
+
+
 def test_another_augmentation_is_another_combination(
     call: Call, trained: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """YAML files of settings: read, overridden, validated, and their faults told with near misses."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -42,6 +43,11 @@ def named(text: str) -> Named:
         return Named.model_validate({"name": told} if isinstance(told, str) else told)
     except (yaml.YAMLError, ValidationError) as error:
         raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
+
+
+def plain(value: Any) -> str:
+    """`value` as it stands after the equals sign of an override."""
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class _Loader(yaml.SafeLoader):

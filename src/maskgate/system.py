@@ -3,12 +3,13 @@
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import yaml
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from maskgate import config, files, recipe
 from maskgate.config import Named, Section
@@ -95,9 +96,9 @@ class System(Section):
     def recipe_of(self, member: Member) -> Recipe:
         """The member's recipe, on the folds of the system. Raises MaskgateError."""
         assert member.recipe is not None, "a member that is a run has the recipe of its training"
-        changes = [f"{key}={_plain(value)}" for key, value in member.changes.items()]
+        changes = [f"{key}={config.plain(value)}" for key, value in member.changes.items()]
         changes += [
-            f"folds.{key}={_plain(value)}" for key, value in self.folds.model_dump().items()
+            f"folds.{key}={config.plain(value)}" for key, value in self.folds.model_dump().items()
         ]
         try:
             return recipe.load(recipe.find(member.recipe), changes)
@@ -123,7 +124,9 @@ class System(Section):
         members = []
         for member in self.members:
             if member.run is not None:
-                members.append(member)
+                # Seen from the file, so that both can be moved together.
+                run = os.path.relpath(Path(member.run).resolve(), path.parent.resolve())
+                members.append(member.model_copy(update={"run": run}))
                 continue
             (path.parent / "recipes").mkdir(exist_ok=True)
             beside = f"recipes/{member.name}.yaml"
@@ -154,8 +157,13 @@ class System(Section):
         }
 
 
-def _plain(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+def changed(system: System, changes: Mapping[str, object]) -> System:
+    """The system with these keys instead of its own. Raises MaskgateError as `load` does."""
+    own = {key: getattr(system, key) for key in system.model_fields_set}
+    try:
+        return System.model_validate({**own, **changes})
+    except ValidationError as error:
+        raise MaskgateError(config.told(error, System)) from error
 
 
 def shipped() -> Path:

@@ -104,10 +104,12 @@ def submit(
     files.check_target(answers)
     layouts.read_eval(data)
     system, name = _asked(runs, combine, adjust, tta)
-    found = together.gather(together.parts(system), Wanted.of(system), cache)
+    how = Wanted.of(system)
+    found = together.gather(together.parts(system), how, cache)
     done = submission.submit(found.predictor(cache), name, data, answers)
     (alone, *others) = found.parts
-    if not others and alone.run.is_system and tta is None:
+    as_it_is = not (others or how.learns or how.adjust or alone.tta is not None)
+    if as_it_is and alone.run.is_system:
         table.show(alone.run.metrics())  # its members, and what each step adds
     else:
         table.show(found.told())
@@ -164,4 +166,4 @@ def _asked(
         members = (member.model_copy(update={"tta": named}) for member in system.members)
         changes["members"] = tuple(members)
     name = file.stem if file is not None else "+".join(member.name for member in system.members)
-    return system.model_copy(update=changes), name
+    return systems.changed(system, changes), name

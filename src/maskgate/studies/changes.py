@@ -3,7 +3,6 @@
 A change is written as on the command line of `maskgate train`: a list of `key.sub=value`.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -87,7 +86,7 @@ def read(path: Path) -> list[Change]:
             raise MaskgateError(
                 f"{path}: {name} is no change; write its keys below it as key.sub: value"
             )
-        overrides = tuple(f"{key}={plain(value)}" for key, value in keys.items())
+        overrides = tuple(f"{key}={config.plain(value)}" for key, value in keys.items())
         found.append(Change(named(overrides) if name is None else str(name), overrides))
     return found
 
@@ -110,11 +109,6 @@ def named(overrides: Sequence[str]) -> str:
     """A name for a change that can be that of a folder."""
     text = re.sub(r"[^\w.=+]+", "-", " ".join(overrides).replace('"', ""))
     return text[:60].strip("-.=")
-
-
-def plain(value: Any) -> str:
-    """`value` as it stands after the equals sign of an override."""
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 # ------------------------------------------------------------------------- leave one out
@@ -217,11 +211,11 @@ def _without_each(key: str, entries: list[dict[str, Any]]) -> Iterator[Change]:
         if not rest and key == "loss.parts":
             continue
         twice = f"-{names[: number + 1].count(name)}" if names.count(name) > 1 else ""
-        yield Change(f"without-{named([name])}{twice}", (f"{key}={plain(rest)}",))
+        yield Change(f"without-{named([name])}{twice}", (f"{key}={config.plain(rest)}",))
 
 
 def _back(key: str, usual: Any, keys: Sequence[tuple[str, Any]]) -> Change:
     """The change that puts `keys` back; it is called after what it takes away or brings back."""
     what = key.removesuffix(".name").rpartition(".")[2]
     word = "without" if not usual else "default"
-    return Change(f"{word}-{what}", tuple(f"{each}={plain(value)}" for each, value in keys))
+    return Change(f"{word}-{what}", tuple(f"{each}={config.plain(value)}" for each, value in keys))

@@ -31,11 +31,11 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
     Raises MaskgateError where they cannot be combined so, or the folder holds something else.
     """
     members = [runs.open_run(str(member.run)) for member in system.members]
-    absolute = [
-        member.model_copy(update={"run": str(run.path.resolve())})
+    found = [
+        member.model_copy(update={"run": str(run.path)})
         for member, run in zip(system.members, members, strict=True)
     ]
-    system = system.model_copy(update={"members": tuple(absolute)})
+    system = system.model_copy(update={"members": tuple(found)})
     digests = {
         member.name: str(run.status()["digest"])
         for member, run in zip(system.members, members, strict=True)
