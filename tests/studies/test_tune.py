@@ -25,6 +25,7 @@ from maskgate.reports import listing
 from maskgate.studies import study as studies
 from maskgate.studies import trial as trials
 from maskgate.studies import tune
+from maskgate.studies.space import Parameter
 from maskgate.studies.study import Search
 from maskgate.training import crossval, fit
 from maskgate.training.prepare import Order
@@ -196,6 +197,14 @@ def _in_turn(sizes: range) -> Callable[..., dict[str, str]]:
         }
 
     return suggest
+
+
+def test_where_epochs_are_searched_nothing_is_pruned(plan: Plan, tmp_path: Path) -> None:
+    search = plan(tmp_path)
+    assert type(studies.pruner(search)).__name__ == "MedianPruner"
+    searched = Parameter("training.epochs", ("1", "2"))
+    search = replace(search, space=replace(search.space, parameters=(searched,)))
+    assert type(studies.pruner(search)).__name__ == "NopPruner"
 
 
 def test_a_single_fold_is_not_pruned_at_its_end(
@@ -384,9 +393,13 @@ def _empty_database(url: str) -> str:
     return str(make_url(url).set(database=name))
 
 
-def test_a_file_of_one_machine_is_no_storage_of_a_cluster(plan: Plan, tmp_path: Path) -> None:
+def test_a_file_of_one_machine_is_no_storage_of_a_cluster(
+    plan: Plan, tmp_path: Path, call: Callable[..., tuple[int, str, str]], tiny: Path
+) -> None:
     with pytest.raises(MaskgateError, match="--on needs a database that all nodes reach"):
         tune.tune(plan(tmp_path / "study"), on="ray")
+    code, _, err = call("tune", tiny, tmp_path / "no data", "--on", "ray")  # before any data
+    assert (code, "--on needs a database that all nodes reach" in err) == (2, True)
 
 
 # ------------------------------------------------------------------------- what is missing

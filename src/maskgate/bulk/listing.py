@@ -14,6 +14,7 @@ from pyarrow import fs
 from maskgate import pixels, predict
 from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import PhotoError
+from maskgate.progress import say, track
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def find(places: Sequence[str]) -> Listing:
     paths: list[str] = []
     told = hashlib.sha256()
     for place in places:
+        say(f"listing {shown(place)}")
         source, found = (place, _there(place)) if is_address(place) else ("", _here(place))
         if source not in sources:
             sources.append(source)
@@ -97,7 +99,7 @@ def _here(place: str) -> list[tuple[str, int, int]]:
         if Path(place).is_dir():  # another place may hold some
             return []
         raise
-    stats = [photo.stat() for photo in photos]
+    stats = track((photo.stat() for photo in photos), f"listing {place}", len(photos))
     return [
         (str(photo), stat.st_size, stat.st_mtime_ns)
         for photo, stat in zip(photos, stats, strict=True)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from maskgate import files
 from maskgate.errors import MaskgateError, of_disk
+from maskgate.progress import track
 
 MANIFEST: Final = "_parts.json"  # readers of a folder of parquet pass over it
 
@@ -91,7 +92,7 @@ class Parts:
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Each photo that could not be read, and why."""
-        for part in range(self.count):
+        for part in track(range(self.count), "looking for faults", self.count):
             told = pq.read_table(self.path(part), columns=["photo", "fault"])
             told = told.filter(told["fault"].is_valid())
             yield from zip(told["photo"].to_pylist(), told["fault"].to_pylist(), strict=True)

@@ -23,6 +23,8 @@ app = typer.Typer(
 # the folders they name.
 _DATA = "Folder of people, or a CSV of photos."
 Data = Annotated[Path, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)]
+# Where another argument must follow, which the variable could not give.
+DataBeforeMore = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA)]
 # One after the other: what stands where DATA is left out may be the first change.
 DataOrChange = Annotated[
     str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)

@@ -11,7 +11,7 @@ from maskgate.cli.app import (
     Cache,
     Changes,
     CheckpointSeconds,
-    Data,
+    DataBeforeMore,
     RecipeName,
     SkipFaulty,
     Workers,
@@ -24,7 +24,7 @@ from maskgate.errors import MaskgateError
 @app.command()
 def pseudo(
     recipe: RecipeName,
-    data: Data,
+    data: DataBeforeMore,
     photos: Annotated[
         Path, typer.Argument(metavar="PHOTOS", help="Folder of photos without labels.")
     ],

@@ -79,5 +79,7 @@ def tune(
         prune_after=prune_after,
         storage=storage or None,
     )
+    if on is not None:
+        tuning.check_shared(wanted)
     search = tuning.plan(wanted, spaces.find(space))
     typer.echo(tuning.told(tuning.tune(search, on), search.folder))

@@ -18,7 +18,7 @@ from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.studies.space import NOTHING, Space
+from maskgate.studies.space import NOTHING, Space, overlap
 from maskgate.training import beginning, start
 from maskgate.training.prepare import Order, prepare
 
@@ -239,13 +239,18 @@ def sampler(seed: int, number: int) -> Any:
         return optuna.samplers.TPESampler(seed=derive(seed, "trial", number) % 2**32)
 
 
-def pruner(prune_after: int, epochs: int) -> Any:
+def pruner(search: Search) -> Any:
     """Ends a trial whose best score so far is under the median of the complete ones' at its epoch.
 
     The median rule (Golovin et al. 2017) suits tens of trials; successive halving keeps one in
     four, which takes hundreds. A quarter of the epochs is waited for: before, the scores tell how
-    fast a learning rate is, not how far it gets.
+    fast a learning rate is, not how far it gets. Where the number of epochs itself is searched, no
+    trial is ended: a long one, whose learning rate is still high, would be held against the ends
+    of short ones.
     """
     import optuna
 
-    return optuna.pruners.MedianPruner(prune_after, math.ceil(epochs / 4))
+    if any(overlap(each.key, "training.epochs") for each in search.space.parameters):
+        return optuna.pruners.NopPruner()
+    epochs = search.load([]).training.epochs
+    return optuna.pruners.MedianPruner(search.prune_after, math.ceil(epochs / 4))

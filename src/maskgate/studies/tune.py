@@ -69,6 +69,16 @@ def plan(search: Search, space_file: Path) -> Search:
     return prepared(replace(search, space=found))
 
 
+def check_shared(search: Search) -> None:
+    """Raise MaskgateError where the study lies in a file of one machine."""
+    _check_extra()
+    if search.storage is None or address(search).get_backend_name() == "sqlite":
+        raise MaskgateError(
+            "--on needs a database that all nodes reach, and SQLite is a file of one machine; give"
+            " --storage postgresql://…"
+        )
+
+
 def _check_extra() -> None:
     try:
         import optuna  # noqa: F401
@@ -106,7 +116,7 @@ def _joined(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
     from maskgate.studies.claims import Claims
 
     study, engine = open_study(search)
-    study.pruner = pruner(search.prune_after, search.load([]).training.epochs)
+    study.pruner = pruner(search)
     try:
         with Claims(engine, search.name, search.folder) as claims:
             yield study, claims
@@ -118,11 +128,7 @@ def _joined(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
 
 def _on_cluster(search: Search, on: str) -> None:
     """A task for each trial; what is left when a node is lost, this process trains afterwards."""
-    if address(search).get_backend_name() == "sqlite":
-        raise MaskgateError(
-            "--on needs a database that all nodes reach, and SQLite is a file of one machine; give"
-            " --storage postgresql://…"
-        )
+    check_shared(search)
     with _joined(search) as (study, _):  # makes the tables and the folder once
         ended = sum(each.state.is_finished() for each in study.get_trials(deepcopy=False))
         left = range(search.trials - ended)
