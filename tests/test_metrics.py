@@ -259,3 +259,11 @@ def test_of_an_attribute_nobody_knows_nothing_is_said() -> None:
     parts = [part["macro_f1"]["value"] for part in report["attributes"].values()]
     assert report["score"]["value"] == pytest.approx(np.mean(parts))
     assert report["score"]["low"] <= report["score"]["value"] <= report["score"]["high"]
+
+
+def test_what_is_judged_goes_by_the_labels() -> None:
+    table = pd.DataFrame({"mask": [0, 2], "gender": [1, -1], "age_band": [2, 0], "label": [5, -1]})
+    assert metrics.judged_by(table) == metrics.ALL_CLASSES
+    partly = table.iloc[1:]
+    assert metrics.judged_by(partly) == "macro F1, mean of mask, age band"
+    assert metrics.judged_by(metrics.narrowed(table, ("mask",))) == "macro F1, mean of mask"

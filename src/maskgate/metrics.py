@@ -116,10 +116,17 @@ def evaluate(
     if report["fully_labelled"]:
         truth, predicted = table["label"].to_numpy(), probabilities.argmax(1)
         report |= _scores(weights, truth, predicted, labels.CLASSES)
-        return report | {"score": report["macro_f1"], "score_of": ALL_CLASSES}
-    names = ", ".join(report["attributes"]).replace("_", " ")
+        return report | {"score": report["macro_f1"], "score_of": judged_by(table)}
     score = _interval(*judged(probabilities, table, weights))
-    return report | {"score": score, "score_of": f"macro F1, mean of {names}"}
+    return report | {"score": score, "score_of": judged_by(table)}
+
+
+def judged_by(table: pd.DataFrame) -> str:
+    """What `judged` takes of photos with the labels of this table, in words."""
+    if (table["label"] != labels.UNKNOWN).any():
+        return ALL_CLASSES
+    known = [name for name in labels.ATTRIBUTES if (table[name] != labels.UNKNOWN).any()]
+    return f"macro F1, mean of {', '.join(known)}".replace("_", " ")
 
 
 def beside(

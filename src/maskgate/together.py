@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,6 @@ from maskgate.progress import track
 from maskgate.runs import Run, open_run
 from maskgate.system import Member, System
 
-_EVERY: Final = metrics.ALL_CLASSES
-
 
 @dataclass(frozen=True)
 class Part:
@@ -40,12 +38,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Step:
-    """What comes out of the combination, or of an adjustment: probabilities (N, 18), their score,
-    and the `gain` over what stood `before`."""
+    """What comes out of the combination, or of an adjustment: probabilities (N, 18), their score
+    as `score_of` tells, and the `gain` over what stood `before`."""
 
     name: str
     probabilities: npt.NDArray[np.float32]
     score: Score
+    score_of: str
     before: str = ""
     gain: Score | None = None
 
@@ -78,7 +77,7 @@ class Together:
         return {
             "members": members,
             "steps": [
-                {"name": step.name, "score": vars(step.score)}
+                {"name": step.name, "score": vars(step.score), "score_of": step.score_of}
                 | ({"before": step.before, "gain": vars(step.gain)} if step.gain else {})
                 for step in self.steps
             ],
@@ -94,7 +93,7 @@ def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> T
     found = [each.astype(np.float32) for each in combining.out_of_fold(how, voices, table)]
     combination = combining.learn(how, voices, table)
     scores, steps = _scored(members, voices, how, found, table)
-    of = [_score_of(voice) for voice in voices]
+    of = [metrics.judged_by(metrics.narrowed(table, voice.knows)) for voice in voices]
     return Together(members, combination, table, scores, of, steps)
 
 
@@ -232,7 +231,7 @@ def _scored(
         for v in track(voices, "scoring members", len(voices))
     ]
     scores = [metrics.interval(*each) for each in alone]
-    every = [number for number, voice in enumerate(voices) if _score_of(voice) == _EVERY]
+    every = [at for at, voice in enumerate(voices) if set(voice.knows) == set(labels.ATTRIBUTES)]
     best = max(every, key=lambda number: alone[number][0]) if every else None
     before, drawn_before = ("", None) if best is None else (members[best].name, alone[best])
     steps = []
@@ -242,12 +241,7 @@ def _scored(
         if drawn_before is not None:
             gain = metrics.interval(value - drawn_before[0], drawn - drawn_before[1])
         score = metrics.interval(value, drawn)
-        steps.append(Step(name, probabilities, score, before if gain else "", gain))
+        of = metrics.judged_by(table)
+        steps.append(Step(name, probabilities, score, of, before if gain else "", gain))
         before, drawn_before = name, (value, drawn)
     return scores, steps
-
-
-def _score_of(voice: Voice) -> str:
-    if set(voice.knows) == set(labels.ATTRIBUTES):
-        return _EVERY
-    return f"macro F1, mean of {', '.join(voice.knows)}".replace("_", " ")

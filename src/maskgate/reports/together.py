@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from maskgate import metrics
 from maskgate.metrics import read_score
 from maskgate.progress import say
 from maskgate.reports.compare import signed
@@ -28,7 +27,7 @@ def show(results: Mapping[str, Any]) -> None:
         table.add_row(
             Text(step["name"]),
             str(read_score(step["score"])),
-            metrics.ALL_CLASSES,
+            step["score_of"],
             gain,
             Text(over),
         )
