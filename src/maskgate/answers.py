@@ -29,7 +29,7 @@ class Kept:
     """Answers to whole batches of photos, in a hidden file beside `out`, for which they are made.
 
     `asked` tells all that they depend on but the photos. Batches with a photo that cannot be read
-    are not kept. What cannot be written or read is answered again.
+    are not kept. What cannot be read is answered again.
     """
 
     def __init__(self, out: Path, asked: str) -> None:
