@@ -28,7 +28,7 @@ def main() -> None:
     except typer.TyperException as error:
         _fail(_misused(error))
     except interruption.Interrupted:
-        _fail("interrupted; to go on with a training, repeat the command")
+        _fail("interrupted; to go on, repeat the command")
     except OSError as error:
         _fail(str(of_disk(error, error.filename or "a file")))
     raise SystemExit(code)
