@@ -23,11 +23,10 @@ HOSTILE = "<script>x</script>[red]"
 
 def side(name: str, seeds: tuple[int, ...], **recipe: Any) -> Side:
     table, none = pd.DataFrame(), np.zeros((0, 18), np.float32)
-    fold = pd.Series(dtype="int64")
     return Side(
         name,
         tuple(
-            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", {}, fold, table, none)
+            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", {}, table, none)
             for seed in seeds
         ),
     )

@@ -55,7 +55,7 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
             recipe=name,
             digest=digest,
             command=command,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=datetime.now(UTC).isoformat(timespec="milliseconds"),
             members=digests,
             versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
             **{key: status[key] for key in _OF_THE_DATA if key in status},

@@ -80,7 +80,7 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
             root=str(prepared.photos.root.resolve()),
             smoke=order.smoke,
             command=order.command,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=datetime.now(UTC).isoformat(timespec="milliseconds"),
             versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
             truth=prepared.labels.truth,
             photos=len(table),
