@@ -9,7 +9,7 @@ demo: $(READY)  ## generated people → train → submit → report, in minutes
 	$(BIN)/maskgate demo
 
 test: lint  ## lint, types and the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 20
 
 test-all: lint  ## the same and what takes minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal
