@@ -175,6 +175,7 @@ def run(
     return run
 
 
+@pytest.mark.slow
 def test_every_command_works(run: Callable[[Command], None]) -> None:
     found = commands(README.read_text("utf-8"))
     assert len(found) > 5

@@ -69,7 +69,10 @@ def compare(
     assert not list(out.rglob("*.pt"))
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point",
+    [name if name == "update" else pytest.param(name, marks=pytest.mark.slow) for name in POINTS],
+)
 def test_killed_and_resumed_to_the_same_bytes(
     point: str, kill: Kill, tiny: Path, people: Path, trained: Path, tmp_path: Path
 ) -> None:
