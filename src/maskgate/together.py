@@ -107,6 +107,7 @@ def check(members: Sequence[Part], how: Wanted) -> None:
             f"{unvalidated[0]}: validated nobody, and {', '.join(how.names)} has something to learn"
             " of people left out; train it with folds, or combine by soft_vote or hard_vote"
         )
+    first = None if unvalidated else alike.of(members[0].run)
     for part in members:
         _check_learned(part, how)
         for run in _models(part.run):
@@ -118,8 +119,8 @@ def check(members: Sequence[Part], how: Wanted) -> None:
                     f" {', '.join(how.names)} would learn of out of fold; train it with"
                     " folds.vote=soft_vote"
                 )
-        if not unvalidated:
-            alike.check(alike.of(members[0].run), alike.of(part.run))
+        if first is not None:
+            alike.check(first, alike.of(part.run))
 
 
 def _check_learned(part: Part, how: Wanted) -> None:

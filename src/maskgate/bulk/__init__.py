@@ -1,6 +1,5 @@
 """A large folder or bucket of photos → parquet, on a Ray cluster, a part at a time."""
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Final
 import pyarrow as pa
 
 from maskgate import predict as prediction
-from maskgate import runs
 from maskgate.bulk import listing, parts
 from maskgate.bulk.answering import Answering, schema
 from maskgate.bulk.listing import Listing, is_address
@@ -18,7 +16,6 @@ from maskgate.bulk.parts import Asked, Parts
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces.showing import BATCH
 from maskgate.progress import say, track
-from maskgate.runs import Run
 from maskgate.tasks import cluster
 from maskgate.tasks.remote import Driver
 
@@ -81,16 +78,10 @@ def predict(order: Order, on: str) -> Done:
     predictor = prediction.load(order.model, order.cache)
     if order.all_faces:
         predictor.check_all_faces()
-    columns = schema(predictor)
+    columns, digest = schema(predictor), predictor.digest
     del predictor  # the cluster's processes load their own
     photos = listing.find(order.photos)
-    asked = Asked(
-        _digest(runs.open_run(order.model)),
-        photos.digest,
-        len(photos),
-        order.part,
-        order.all_faces,
-    )
+    asked = Asked(digest, photos.digest, len(photos), order.part, order.all_faces)
     with parts.opened(order.out, asked) as whole:
         since, wanted = time.monotonic(), whole.missing()
         left = sum(len(whole.photos(part)) for part in wanted)
@@ -103,18 +94,6 @@ def predict(order: Order, on: str) -> Done:
             for done in track(_written(order, photos, columns, blocks, whole, on), "photos", left):
                 del done
         return Done(whole, left, time.monotonic() - since, list(whole.faults()))
-
-
-def _digest(run: Run) -> str:
-    """Of all that a model's answers depend on."""
-    told = hashlib.sha256(run.settings_file.read_bytes())
-    for file in sorted({*run.path.glob("*.json")} - {run.status_file}):
-        told.update(file.read_bytes())  # such as what a system's combination has learned
-    for member in run.members() if run.is_system else []:
-        told.update(_digest(member).encode())
-    for fold in run.folds:
-        told.update(run.weights_file(fold).read_bytes())
-    return told.hexdigest()
 
 
 def _blocks(photos: Listing, whole: Parts, wanted: Sequence[int]) -> Iterator[pa.Table]:

@@ -56,8 +56,7 @@ def gather(paths: Sequence[Path]) -> list[Side]:
     compared: unfinished, smoke or unvalidated ones, other photos, folds or labels.
     """
     entries = [_read(run) for run in _found(paths)]
-    for entry in entries[1:]:
-        _check(entries[0], entry)
+    _check_alike(entries)
     groups: list[list[Entry]] = []
     for entry in entries:
         own = next((group for group in groups if group[0].recipe == entry.recipe), None)
@@ -171,11 +170,14 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
 # ------------------------------------------------------------------- what must be alike
 
 
-def _check(first: Entry, other: Entry) -> None:
-    """Raise MaskgateError where the two were not validated, or not judged, alike."""
-    alike.check(alike.of(first.run), alike.of(other.run))
-    if other.results["score_of"] != first.results["score_of"]:
-        raise MaskgateError(
-            f"{other.run.path}: judged by another score than {first.run.path}"
-            f" ({other.results['score_of']}; {first.results['score_of']}); give runs judged by one"
-        )
+def _check_alike(entries: list[Entry]) -> None:
+    """Raise MaskgateError where not all were validated, or not judged, as the first was."""
+    first, validated = entries[0], alike.of(entries[0].run)
+    for other in entries[1:]:
+        alike.check(validated, alike.of(other.run))
+        if other.results["score_of"] != first.results["score_of"]:
+            raise MaskgateError(
+                f"{other.run.path}: judged by another score than {first.run.path}"
+                f" ({other.results['score_of']}; {first.results['score_of']}); give runs judged by"
+                " one"
+            )
