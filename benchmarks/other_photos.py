@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from maskgate import labels, metrics, predict, runs
+from maskgate.bootstrap import Resamples
 from maskgate.data import checks, layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
@@ -63,15 +64,13 @@ def _balanced(
     table: pd.DataFrame, probabilities: "np.ndarray", name: str, there: list[int]
 ) -> Score:
     """Mean recall of the values that are there, with its interval."""
-    person, people = pd.factorize(table["person"])
-    weights = metrics.Resamples(person, len(people), table, metrics.RESAMPLES, 0)
+    weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table[name].to_numpy()
     said = labels.marginals(probabilities)[name].argmax(1)
     size = len(labels.ATTRIBUTES[name])
     here = metrics.recall(metrics.confusion(truth, said, size))[there].mean()
-    drawn = metrics.recall(weights.confusions(truth, said, size))[:, there].mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Score(float(here), float(low), float(high))
+    drawn = metrics.recall(weights.confusions(name, truth, said))[:, there].mean(1)
+    return metrics.interval(here, drawn)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,25 @@
 """Scores with intervals, from probabilities (N, 18) and a photo table.
 
 Macro F1 is the plain mean of the F1 of every class, absent ones counting 0, as the
-competition scored it. Intervals are 95% percentile bootstraps that draw people, stratified
-by gender × age band: photos of one person are no independent evidence.
+competition scored it. Intervals are 95% percentile intervals of a bootstrap over people, see
+`bootstrap`.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import csr_array
 
 from maskgate import labels
-
-Floats = npt.NDArray[np.float64]
+from maskgate.bootstrap import Floats, Resamples
 
 RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
 FEW: Final = 10  # people: of fewer a bootstrap tells too narrow an interval
 ALL_CLASSES: Final = "macro F1"
-_CELLS_AT_ONCE: Final = 20_000_000  # resample weights held in memory
 
 
 @dataclass(frozen=True)
@@ -97,25 +94,22 @@ def evaluate(
     `macro_f1`. `score` is what the run is judged by, named in `score_of`: macro F1 over the 18
     classes, else the mean macro F1 of the attributes known.
     """
-    person, people = pd.factorize(table["person"])
-    weights = Resamples(person, len(people), table, resamples, seed)
+    weights = Resamples(table, resamples, seed)
     table = narrowed(table, knows)
     report: dict[str, Any] = {
         "photos": len(table),
-        "people": len(people),
+        "people": weights.people,
         "fully_labelled": int((table["label"] != labels.UNKNOWN).sum()),
-        "interval": f"{LEVEL:.0%} bootstrap over people, {resamples} resamples, stratified by"
-        " gender × age band",
+        "interval": f"{LEVEL:.0%} Bayesian bootstrap over people, {resamples} resamples",
     }
     parts = labels.marginals(probabilities)
     report["attributes"] = {
-        name: _scores(weights, table[name].to_numpy(), parts[name].argmax(1), values)
+        name: _scores(weights, name, table, parts[name].argmax(1))
         for name, values in labels.ATTRIBUTES.items()
         if (table[name] != labels.UNKNOWN).any()
     }
     if report["fully_labelled"]:
-        truth, predicted = table["label"].to_numpy(), probabilities.argmax(1)
-        report |= _scores(weights, truth, predicted, labels.CLASSES)
+        report |= _scores(weights, "label", table, probabilities.argmax(1))
         return report | {"score": report["macro_f1"], "score_of": judged_by(table)}
     score = _interval(*judged(probabilities, table, weights))
     return report | {"score": score, "score_of": judged_by(table)}
@@ -137,8 +131,7 @@ def beside(
 ) -> dict[str, Any]:
     """The `score` of `other` (N, 18), as `evaluate` has it, and the `difference` that the score of
     `probabilities` less it makes, both on the same resamples of people."""
-    person, people = pd.factorize(table["person"])
-    weights = Resamples(person, len(people), table, RESAMPLES, seed=0)
+    weights = Resamples(table, RESAMPLES, seed=0)
     table = narrowed(table, knows)
     here, drawn = judged(probabilities, table, weights)
     other_here, other_drawn = judged(other, table, weights)
@@ -149,7 +142,7 @@ def beside(
 
 
 def judged(
-    probabilities: npt.NDArray[np.floating], table: pd.DataFrame, weights: "Resamples"
+    probabilities: npt.NDArray[np.floating], table: pd.DataFrame, weights: Resamples
 ) -> tuple[Floats, Floats]:
     """What a run is judged by, on all people () and in each resample (R,): macro F1 over the 18
     classes, or where no photo of the `narrowed` table knows all attributes the mean of those known.
@@ -164,14 +157,13 @@ def judged(
         truth, predicted = table[name].to_numpy(), part.argmax(1)
         if (truth != labels.UNKNOWN).any():
             here.append(macro_f1(confusion(truth, predicted, part.shape[1])))
-            drawn.append(macro_f1(weights.confusions(truth, predicted, part.shape[1])))
+            drawn.append(macro_f1(weights.confusions(name, truth, predicted)))
     return np.mean(here, axis=0), np.mean(drawn, axis=0)
 
 
 def interval(value: Floats, drawn: Floats) -> Score:
-    """A value and the 95% interval that its resamples (R,) tell."""
-    low, high = _ends(drawn)
-    return Score(float(value), float(low), float(high))
+    """A value and the 95% interval of its resamples (R,)."""
+    return read_score(_interval(value, drawn))
 
 
 def apart(
@@ -217,65 +209,13 @@ def narrowed(table: pd.DataFrame, knows: Collection[str]) -> pd.DataFrame:
     return table.assign(**hidden, label=np.int8(labels.UNKNOWN)) if hidden else table
 
 
-class Resamples:
-    """Draws of people with replacement, each stratum its own size; the same for all scores."""
-
-    def __init__(
-        self,
-        person: npt.NDArray[np.int64],
-        people: int,
-        table: pd.DataFrame,
-        count: int,
-        seed: int,
-    ) -> None:
-        self.person, self.people, self.count, self.seed = person, people, count, seed
-        first = pd.Series(np.arange(len(person))).groupby(person).first().to_numpy()
-        groups = table.iloc[first].groupby(["gender", "age_band"]).indices
-        self.strata = [np.asarray(rows) for rows in groups.values()]
-        self.kept: Floats | None = None
-
-    def confusions(
-        self, truth: npt.NDArray[np.int8], predicted: npt.NDArray[np.int64], classes: int
-    ) -> Floats:
-        """Confusions (count, C, C) of the resampled people."""
-        known = truth != labels.UNKNOWN
-        cells = truth[known].astype(np.int64) * classes + predicted[known]
-        ones = np.ones(len(cells))
-        shape = (self.people, classes * classes)
-        a_person = csr_array((ones, (self.person[known], cells)), shape=shape)
-        parts = [(a_person.T @ draws.T).T for draws in self._draws()]
-        return np.concatenate(parts).reshape(self.count, classes, classes)
-
-    def _draws(self) -> Iterator[Floats]:
-        """The draws of all resamples, in parts that fit in memory; a single part is kept."""
-        if self.kept is not None:
-            yield self.kept
-            return
-        random = np.random.default_rng(self.seed)
-        at_once = max(1, _CELLS_AT_ONCE // max(1, self.people))
-        for start in range(0, self.count, at_once):
-            draws = self._draw(random, min(at_once, self.count - start))
-            if len(draws) == self.count:
-                self.kept = draws
-            yield draws
-
-    def _draw(self, random: np.random.Generator, count: int) -> Floats:
-        """How often each person was drawn, (count, people)."""
-        drawn = np.zeros((count, self.people))
-        for rows in self.strata:
-            even = np.full(len(rows), 1 / len(rows))
-            drawn[:, rows] = random.multinomial(len(rows), even, size=count)
-        return drawn
-
-
 def _scores(
-    weights: Resamples,
-    truth: npt.NDArray[np.int8],
-    predicted: npt.NDArray[np.int64],
-    names: tuple[str, ...],
+    weights: Resamples, of: str, table: pd.DataFrame, predicted: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
+    """Scores of the predicted codes (N,) of an attribute, or of `label`."""
+    truth, names = table[of].to_numpy(), labels.ATTRIBUTES.get(of, labels.CLASSES)
     here = confusion(truth, predicted, len(names))
-    drawn = weights.confusions(truth, predicted, len(names))
+    drawn = weights.confusions(of, truth, predicted)
     found: dict[str, Any] = {
         name: _interval(measure(here), measure(drawn))
         for name, measure in (("macro_f1", macro_f1), ("accuracy", accuracy))
@@ -302,17 +242,20 @@ def _row_shares(confusion: Floats) -> Floats:
 
 
 def _matrices(value: Floats, drawn: Floats) -> dict[str, Any]:
-    low, high = _ends(drawn)
+    low, high = _ends(value, drawn)
     return {"value": value.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
-def _ends(drawn: Floats) -> Floats:
+def _ends(value: Floats, drawn: Floats) -> tuple[Floats, Floats]:
+    """The percentiles of the resamples, which people borrowed for small groups may draw to one
+    side; the value itself always lies between the ends."""
     tail = (1 - LEVEL) / 2
-    return np.quantile(drawn, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return np.minimum(low, value), np.maximum(high, value)
 
 
 def _interval(value: Floats, drawn: Floats) -> dict[str, float]:
-    low, high = _ends(drawn)
+    low, high = _ends(value, drawn)
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import alike, labels, metrics, out_of_fold, predict, variants
+from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
@@ -225,8 +226,7 @@ def _scored(
     table: pd.DataFrame,
 ) -> tuple[list[Score], list[Step]]:
     """The score of each part, and the steps; the first is compared with the best part."""
-    person, people = pd.factorize(table["person"])
-    weights = metrics.Resamples(person, len(people), table, metrics.RESAMPLES, seed=0)
+    weights = Resamples(table, metrics.RESAMPLES, seed=0)
     alone = [
         metrics.judged(v.probabilities, metrics.narrowed(table, v.knows), weights)
         for v in track(voices, "scoring members", len(voices))

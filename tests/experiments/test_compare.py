@@ -13,13 +13,14 @@ import pytest
 from sklearn.metrics import f1_score
 
 from maskgate import labels, metrics, runs
+from maskgate.bootstrap import Floats, Resamples
 from maskgate.data import table as photo_table
 from maskgate.errors import MaskgateError
 from maskgate.experiments import compare as comparison
 from maskgate.experiments import sides
 from maskgate.experiments.compare import SCORE, Comparisons, compare
 from maskgate.experiments.differences import Difference
-from maskgate.metrics import Floats, Score
+from maskgate.metrics import Score
 from maskgate.recipe import Recipe
 from maskgate.reports import compare as compare_page
 from maskgate.runs import Run
@@ -95,25 +96,30 @@ def only(found: Comparisons) -> comparison.Comparison:
 
 
 def naive(first: Path, second: Path, resamples: int) -> Score:
-    """The difference and its percentiles, photo by photo, on the draws that evaluate makes."""
+    """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
     table, mine = Run(first).oof()
     _, theirs = Run(second).oof()
     order = table["photo"].argsort().to_numpy()
     table, mine, theirs = table.iloc[order].reset_index(drop=True), mine[order], theirs[order]
-    person, people = pd.factorize(table["person"])
-    drawn = metrics.Resamples(person, len(people), table, resamples, seed=0)
-    times = drawn._draw(np.random.default_rng(0), resamples)[:, person]
+    drawn = Resamples(table, resamples, seed=0)
     truth = table["label"].to_numpy()
 
-    def f1(predicted: npt.NDArray[np.int64], weight: Floats) -> float:
+    def f1(confusion: Floats) -> float:
+        """From a photo for every cell, which weighs as much as the cell holds."""
+        true, predicted = np.divmod(np.arange(18 * 18), 18)
         options: dict[str, Any] = {"average": "macro", "zero_division": 0}
-        return float(f1_score(truth, predicted, labels=range(18), sample_weight=weight, **options))
+        weight = confusion.ravel()
+        return float(f1_score(true, predicted, labels=range(18), sample_weight=weight, **options))
 
-    def both(weight: Floats) -> float:
-        return f1(theirs.argmax(1), weight) - f1(mine.argmax(1), weight)
+    def both(of: Callable[[npt.NDArray[np.int64]], Floats]) -> Floats:
+        pairs = zip(of(theirs.argmax(1)), of(mine.argmax(1)), strict=True)
+        return np.array([f1(other) - f1(one) for other, one in pairs])
 
-    low, high = np.quantile([both(weight) for weight in times], [0.025, 0.975])
-    return Score(both(np.ones(len(truth))), float(low), float(high))
+    (value,) = both(lambda predicted: metrics.confusion(truth, predicted, 18)[None])
+    low, high = np.quantile(
+        both(lambda predicted: drawn.confusions("label", truth, predicted)), [0.025, 0.975]
+    )
+    return Score(float(value), float(low), float(high))
 
 
 def test_two_models_differ_by_the_percentiles_of_a_loop(tmp_path: Path) -> None:
@@ -169,7 +175,7 @@ def test_identical_predictions_differ_by_nothing(tmp_path: Path) -> None:
     ]
     found = only(compare(paths, resamples=50))
     same = Score(0.0, 0.0, 0.0)
-    assert set(found.differences.values()) == {Difference(same, same)}
+    assert set(found.differences.values()) == {Difference(same, same, 0.0, 0.0)}
     assert found.verdict == "undecided"
 
 
@@ -223,7 +229,10 @@ def test_one_seed_is_a_model_and_several_are_a_recipe(
         for count in (mine, theirs)
     )
     found = comparison.Comparison(
-        reference, side, {SCORE: Difference(Score(0.1, 0.09, 0.11), Score(0.1, 0.05, 0.2))}
+        reference,
+        side,
+        {SCORE: Difference(Score(0.1, 0.09, 0.11), Score(0.1, 0.05, 0.2), 0.1, 0.0)},
+        {},
     )
     assert found.speaks_of == words
     assert compare_page.sentence(found).startswith(f"Of {words}, x is better than x: +0.1000 [")
@@ -372,3 +381,34 @@ def test_trained_runs_are_compared(
     assert "Of these three models, short" in out
     assert out.splitlines()[-1] == str(tmp_path / "page" / "compare.html")
     assert {path.name for path in (tmp_path / "page").iterdir()} == {"compare.html", "compare.csv"}
+
+
+def test_too_few_people_of_a_class_leave_every_verdict_open(tmp_path: Path) -> None:
+    table = photos()
+    old_men = table.loc[(table["gender"] == 0) & (table["age_band"] == 2), "person"].unique()
+    few = table[~table["person"].isin(old_men[3:])].reset_index(drop=True)
+    kept = np.isin(table["person"], few["person"].unique())
+    paths = []
+    for name, share, changes in (("weak", 0.5, {}), ("strong", 1.0, other())):
+        paths.append(write_run(tmp_path / name, guesses(share, 1)[kept], table=few, **changes))
+    found = compare(paths, resamples=100)
+    assert only(found).score.low > 0  # the interval is given all the same
+    assert only(found).verdict == "undecided"
+    validated = few[few["fold"] >= 0]
+    count = validated.loc[validated["label"] == 2, "person"].nunique()
+    assert 0 < count < comparison.FEWEST
+    assert any(f"wear male >=60 ({count})" in note for note in found.notes)
+
+
+def test_how_many_people_a_difference_needs(tmp_path: Path, call: Call) -> None:
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.8, 2), **other()),
+    ]
+    code, out, _ = call("compare", *map(str, paths), "--power", "0.03")
+    assert code == 0
+    assert "b against a: about " in out
+    assert "people are needed to show a true difference of 0.030 in 80% of studies" in out
+    code, _, err = call("compare", *map(str, paths), "--power", "0")
+    assert code == 2
+    assert "--power" in err

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from maskgate.bootstrap import Floats
 from maskgate.experiments.differences import Scored, differences, stretch
-from maskgate.metrics import Floats
 
 
 def resamples(people: int, count: int) -> Floats:

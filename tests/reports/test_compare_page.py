@@ -43,12 +43,14 @@ def found() -> Comparisons:
     better = side(HOSTILE, (7, 8), model={"head": "joint", "dropout": 0.2})
     worse = side("worse", (7,), model={"head": "factored", "dropout": 0.9}, note=LONG)
     gains = {
-        SCORE: Difference(Score(0.02, 0.015, 0.025), Score(0.02, 0.01, 0.03)),
-        "mask": Difference(Score(-0.00001, -0.003, 0.004), Score(-0.00001, -0.004, 0.005)),
+        SCORE: Difference(Score(0.02, 0.015, 0.025), Score(0.02, 0.01, 0.03), 1e-5, 0.0),
+        "mask": Difference(
+            Score(-0.00001, -0.003, 0.004), Score(-0.00001, -0.004, 0.005), 1e-6, 0.0
+        ),
     }
     losses = {
-        SCORE: Difference(Score(-0.1, -0.12, -0.08), Score(-0.1, -0.15, -0.05)),
-        "mask": Difference(Score(-0.2, -0.25, -0.15), Score(-0.2, -0.3, -0.1)),
+        SCORE: Difference(Score(-0.1, -0.12, -0.08), Score(-0.1, -0.15, -0.05), 1e-4, 0.0),
+        "mask": Difference(Score(-0.2, -0.25, -0.15), Score(-0.2, -0.3, -0.1), 1e-4, 0.0),
     }
     return Comparisons(
         sides=[reference, better, worse],
@@ -58,8 +60,8 @@ def found() -> Comparisons:
             {SCORE: scored(0.35), "mask": scored(0.7)},
         ],
         comparisons=[
-            Comparison(reference, better, gains),
-            Comparison(reference, worse, losses),
+            Comparison(reference, better, gains, {}),
+            Comparison(reference, worse, losses, {}),
         ],
         score_of="macro F1",
         photos=1400,

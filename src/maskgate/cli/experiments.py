@@ -31,16 +31,25 @@ def compare(
         Path | None,
         typer.Option("--out", "-o", help="Page to write (.html), or a folder for it."),
     ] = None,
+    power: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DIFFERENCE",
+            min=0.0001,
+            max=1,
+            help="Also print how many people it takes to show this difference of the score.",
+        ),
+    ] = None,
 ) -> None:
-    """What changes of a recipe change: paired differences of out-of-fold scores."""
+    """Compare runs: paired differences of out-of-fold scores, with intervals and a verdict."""
     from maskgate.experiments import compare as comparison
     from maskgate.reports import compare as compare_page
 
     targets = None if out is None else compare_page.targets(out)
     found = comparison.compare(runs)
-    compare_page.show(found)
+    compare_page.show(found, power)
     if targets is not None:
-        compare_page.write(found, *targets)
+        compare_page.write(found, *targets, power)
         typer.echo(targets[0])
 
 

@@ -1,6 +1,6 @@
 """What a change of the recipe changes: the paired difference of out-of-fold scores.
 
-All runs are scored on the same resamples of people (`metrics.Resamples`), so that people who are
+All runs are scored on the same resamples of people (`bootstrap.Resamples`), so that people who are
 hard for every model do not blur the difference. How its interval is made, and corrected where
 several sides are compared with one reference, stands in `differences`.
 """
@@ -15,16 +15,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels, metrics
+from maskgate.bootstrap import Floats, Resamples
+from maskgate.errors import listed
 from maskgate.experiments import sides
 from maskgate.experiments.differences import Difference, Scored, differences
 from maskgate.experiments.sides import Entry, Side
-from maskgate.metrics import Floats, Score
+from maskgate.metrics import Score
 from maskgate.progress import track
 
 Predicted = npt.NDArray[np.int64]
 
 SCORE: Final = "score"
 RESAMPLES: Final = 2000
+FEWEST: Final = 4  # people of every class that a verdict needs: of fewer, who they are decides
 _NUMBERS: Final = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -35,16 +38,24 @@ class Comparison:
     reference: Side
     side: Side
     differences: dict[str, Difference]
+    scarce: dict[str, int]  # people of each class that has some, but too few for a verdict
 
     @property
     def score(self) -> Score:
         """The difference of the score, its interval corrected for the other comparisons."""
-        return self.differences[SCORE].corrected
+        return self.score_difference.corrected
+
+    @property
+    def score_difference(self) -> Difference:
+        """The difference of the score."""
+        return self.differences[SCORE]
 
     @property
     def verdict(self) -> str:
         """`better` or `worse` where the score's corrected interval leaves out zero, else
-        `undecided`."""
+        `undecided`, as it always is where a class has fewer than FEWEST people."""
+        if self.scarce:
+            return "undecided"
         score = self.score
         return "better" if score.low > 0 else "worse" if score.high < 0 else "undecided"
 
@@ -81,6 +92,12 @@ class Comparisons:
     def notes(self) -> list[str]:
         """What a reader must know to read the verdicts aright, a sentence each."""
         told = []
+        if scarce := next((each.scarce for each in self.comparisons if each.scarce), None):
+            counts = listed([f"{name} ({count})" for name, count in scarce.items()], 3)
+            told.append(
+                f"Too few people for a verdict: {counts}. Where a class has fewer than {FEWEST}"
+                " people, who they are decides; the intervals are given all the same."
+            )
         if any(each.speaks_of != "these recipes" for each in self.comparisons):
             told.append(
                 "A side with one seed is one model: whether its recipe is better, only further"
@@ -110,8 +127,7 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
     """
     found = sides.gather(paths)
     first = found[0].entries[0]
-    person, people = pd.factorize(first.table["person"])
-    weights = metrics.Resamples(person, len(people), first.table, resamples, seed=0)
+    weights = Resamples(first.table, resamples, seed=0)
     entries = [entry for side in found for entry in side.entries]
     knows = [
         name
@@ -126,8 +142,14 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
         name: differences(dict(zip(names, (own[name] for own in scores), strict=True)))
         for name in scores[0]
     }
+    scarce = _scarce(metrics.narrowed(first.table, knows))
     comparisons = [
-        Comparison(found[0], side, {name: those[side.name] for name, those in by_measure.items()})
+        Comparison(
+            found[0],
+            side,
+            {name: those[side.name] for name, those in by_measure.items()},
+            scarce,
+        )
         for side in found[1:]
     ]
     return Comparisons(
@@ -136,24 +158,35 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
         comparisons=comparisons,
         score_of=first.results["score_of"],
         photos=len(first.table),
-        people=len(people),
+        people=weights.people,
         truth=first.truth,
         resamples=resamples,
     )
 
 
-def _scores(
-    entry: Entry, names: list[str], weights: metrics.Resamples
-) -> dict[str, tuple[float, Floats]]:
+def _scarce(table: pd.DataFrame) -> dict[str, int]:
+    """How many people have each class that the score is taken over, where that is some, but fewer
+    than FEWEST."""
+    classes: dict[str, tuple[str, ...]] = {"label": labels.CLASSES}
+    if not (table["label"] != labels.UNKNOWN).any():
+        classes = labels.ATTRIBUTES
+    return {
+        value: count
+        for name, values in classes.items()
+        for code, value in enumerate(values)
+        if 0 < (count := table.loc[table[name] == code, "person"].nunique()) < FEWEST
+    }
+
+
+def _scores(entry: Entry, names: list[str], weights: Resamples) -> dict[str, tuple[float, Floats]]:
     """By measure a run's value and its resamples (R,), as `metrics.evaluate` scores."""
     found = {}
     parts = labels.marginals(entry.probabilities)
     for name in names:
-        predicted, size = parts[name].argmax(1), parts[name].shape[1]
-        found[name] = _macro_f1(entry.table[name], predicted, weights, size)
+        found[name] = _macro_f1(name, entry.table, parts[name].argmax(1), weights)
     if entry.results["score_of"] == metrics.ALL_CLASSES:
         predicted = entry.probabilities.argmax(1)
-        score = _macro_f1(entry.table["label"], predicted, weights, labels.COUNT)
+        score = _macro_f1("label", entry.table, predicted, weights)
     else:
         values, drawn = zip(*found.values(), strict=True)
         score = float(np.mean(values)), np.mean(drawn, axis=0)
@@ -161,11 +194,11 @@ def _scores(
 
 
 def _macro_f1(
-    truth: "pd.Series[int]", predicted: Predicted, weights: metrics.Resamples, size: int
+    of: str, table: pd.DataFrame, predicted: Predicted, weights: Resamples
 ) -> tuple[float, Floats]:
-    codes = np.asarray(truth, dtype=np.int8)
-    value = float(metrics.macro_f1(metrics.confusion(codes, predicted, size)))
-    return value, metrics.macro_f1(weights.confusions(codes, predicted, size))
+    drawn = weights.confusions(of, table[of].to_numpy(), predicted)
+    here = metrics.confusion(table[of], predicted, drawn.shape[-1])
+    return float(metrics.macro_f1(here)), metrics.macro_f1(drawn)
 
 
 def _of_side(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:

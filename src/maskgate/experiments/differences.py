@@ -40,7 +40,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from maskgate import metrics
-from maskgate.metrics import Floats, Score
+from maskgate.bootstrap import Floats
+from maskgate.metrics import Score
 from maskgate.randomness import derive
 
 _UPPER: Final = (1 + metrics.LEVEL) / 2
@@ -67,10 +68,16 @@ class Scored:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a side less the reference: its interval alone, and with all others holding as well."""
+    """Of a side less the reference: its interval alone, and with all others holding as well.
+
+    `of_people` and `of_seeds` are the variances that the choice of people and the seeds leave in
+    the value.
+    """
 
     alone: Score
     corrected: Score
+    of_people: float
+    of_seeds: float
 
 
 def differences(sides: Mapping[str, Scored]) -> dict[str, Difference]:
@@ -86,7 +93,8 @@ def differences(sides: Mapping[str, Scored]) -> dict[str, Difference]:
     drawn = {name: _Drawn.of(reference, side, freedom) for name, side in others}
     factor = stretch([each.away for each in drawn.values()])
     return {
-        name: Difference(each.interval(1.0), each.interval(factor)) for name, each in drawn.items()
+        name: Difference(each.interval(1.0), each.interval(factor), each.of_people, each.of_seeds)
+        for name, each in drawn.items()
     }
 
 
@@ -131,23 +139,25 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A difference, draws of it (R,), widened for few seeds, and its degrees of freedom."""
+    """A difference, draws of it (R,), widened for few seeds, its degrees of freedom, and the
+    variances that people and seeds leave in it."""
 
     value: float
     draws: Floats
     freedom: float
+    of_people: float
+    of_seeds: float
 
     @classmethod
     def of(cls, reference: _Side, other: _Side, freedom: int) -> "_Drawn":
         """The difference, given the degrees of freedom that the seeds' variance has."""
         value = other.mean - reference.mean
-        of_people = other.drawn - reference.drawn
-        of_seeds = other.variance + reference.variance
-        total = of_seeds + float(of_people.var())
-        own = freedom * (total / of_seeds) ** 2 if of_seeds else np.inf
+        drawn = other.drawn - reference.drawn
+        of_people, of_seeds = float(drawn.var()), other.variance + reference.variance
+        own = freedom * ((of_seeds + of_people) / of_seeds) ** 2 if of_seeds else np.inf
         wider = _student(own, _UPPER) / ndtri(_UPPER)
-        draws = of_people + other.moved - reference.moved
-        return cls(value, value + wider * (draws - value), own)
+        draws = drawn + other.moved - reference.moved
+        return cls(value, value + wider * (draws - value), own, of_people, of_seeds)
 
     @property
     def ends(self) -> tuple[float, float, float]:
@@ -169,7 +179,8 @@ class _Drawn:
         low, middle, high = self.ends
         upper = float(ndtr(factor * ndtri(_UPPER)))
         times = _student(self.freedom, upper) / _student(self.freedom, _UPPER)
-        return Score(self.value, middle + times * (low - middle), middle + times * (high - middle))
+        low, high = middle + times * (low - middle), middle + times * (high - middle)
+        return Score(self.value, min(low, self.value), max(high, self.value))
 
 
 def _student(freedom: float, share: float) -> float:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maskgate import files
+from maskgate.experiments import power
 from maskgate.experiments.compare import SCORE, Comparison, Comparisons
 from maskgate.experiments.sides import Side
 from maskgate.metrics import Score
@@ -29,8 +30,11 @@ def targets(out: Path) -> tuple[Path, Path]:
     return out, out.with_suffix(".csv")
 
 
-def show(found: Comparisons) -> None:
-    """Print scores and differences as a table, then every verdict as a sentence."""
+def show(found: Comparisons, size: float | None = None) -> None:
+    """Print scores and differences as a table, then every verdict as a sentence.
+
+    With `size`, a difference of the score, also how many people would show it.
+    """
     table = Table("side", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
     against = {each.side.name: each for each in found.comparisons}
     for side, scores in zip(found.sides, found.scores, strict=True):
@@ -52,12 +56,22 @@ def show(found: Comparisons) -> None:
         console.print(Text(f"{side.name}, {_seeds(side)}: {differs(found, side)}"), soft_wrap=True)
     for each in found.comparisons:
         console.print(Text(sentence(each)), soft_wrap=True)
-    for note in found.notes:
+    for note in [*found.notes, *_power(found, size)]:
         console.print(Text(note), soft_wrap=True)
 
 
-def write(found: Comparisons, page: Path, listing: Path) -> None:
-    """Write the page, and the CSV of one row for each side and measure beside it."""
+def _power(found: Comparisons, size: float | None) -> list[str]:
+    """For each comparison, how many people would show a true difference of `size`."""
+    if size is None:
+        return []
+    return [power.sentence(each, found.people, size) for each in found.comparisons]
+
+
+def write(found: Comparisons, page: Path, listing: Path, size: float | None = None) -> None:
+    """Write the page, and the CSV of one row for each side and measure beside it.
+
+    With `size`, a difference of the score, the page also says how many people would show it.
+    """
     page.parent.mkdir(parents=True, exist_ok=True)
     table = as_table(found)
     files.replace(listing, lambda beside: table.to_csv(beside, index=False))
@@ -75,6 +89,7 @@ def write(found: Comparisons, page: Path, listing: Path) -> None:
         ],
         listing=listing.name,
         signed=signed,
+        notes=[*found.notes, *_power(found, size)],
     )
 
 

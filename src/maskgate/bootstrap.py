@@ -1,0 +1,166 @@
+"""Bayesian bootstrap over people: the resamples that every interval of a score is taken from.
+
+Photos of one person are no independent evidence, so people are what is resampled. In each
+resample every person gets a weight from the exponential distribution, which together are
+Dirichlet weights (Rubin, The Bayesian bootstrap, Annals of Statistics 1981). Unlike a draw with
+replacement it never loses a person, hence never a class that few people have.
+
+**Few people in a group.** Of two people aged 60 or over who are both classified right, no
+resample could tell that the third might not be. So each group of people (gender × age band, and
+the mask where a person shows only one) also gets a person borrowed from anybody, moved to the
+group's labels: who was classified right stays right, and an error stays an error of the same kind.
+Its weight is that of `PRIOR` people on average. That is a Dirichlet process prior (Ferguson, A
+Bayesian analysis of some nonparametric problems, Annals of Statistics 1973) whose base is everybody
+else, with a strength as in the "two successes and two failures" of Agresti and Coull (The American
+Statistician 1998). Of a group of a hundred people it is a fiftieth; of a group of two it is half.
+
+`benchmarks/intervals.py` measures how often the intervals hold the truth, beside other ways.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import csr_array
+
+from maskgate import labels
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.integer]
+
+PRIOR: Final = 2.0  # people: how much the person borrowed for a group weighs on average
+# Of so many people a group that nobody is in is rarer than one in a hundred (the rule of three) and
+# taken for absent; of fewer it may only have been missed, and gets its borrowed person as well.
+ENOUGH: Final = 300
+_CELLS_AT_ONCE: Final = 20_000_000  # weights held in memory
+_SIZES: Final = {"label": labels.COUNT} | {
+    name: len(values) for name, values in labels.ATTRIBUTES.items()
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """People with the same labels, UNKNOWN where nobody's is known; `mask` is UNKNOWN as well for
+    people who show several."""
+
+    gender: int
+    age_band: int
+    mask: int
+
+
+class Resamples:
+    """Weights of people in `count` resamples; the same for all scores taken from them.
+
+    `table` is the photo table (N rows), of which `person`, `mask`, `gender` and `age_band` are
+    read. `groups` are those that a person is borrowed for.
+    """
+
+    def __init__(self, table: pd.DataFrame, count: int, seed: int) -> None:
+        self.count, self.seed = count, seed
+        self.person, people = pd.factorize(table["person"])
+        self.people = len(people)
+        self.groups, lenders = _groups(table, self.person, self.people)
+        random = np.random.default_rng([seed, 1])
+        shape = (len(self.groups), count)
+        self._lender = random.choice(lenders, shape) if len(lenders) else np.zeros(shape, np.int64)
+        self._borrowed = random.gamma(PRIOR, size=shape)
+        self._kept: Floats | None = None
+
+    def confusions(self, name: str, truth: Codes, predicted: Codes) -> Floats:
+        """Confusions (count, C, C) of codes (N,) of an attribute, or `label`, in the resamples.
+
+        Each sums to the number of photos whose truth is known.
+        """
+        size = _SIZES[name]
+        known = np.flatnonzero(truth != labels.UNKNOWN)
+        person, truth, predicted = self.person[known], truth[known], predicted[known]
+        of_person = self._cells(person, truth, predicted, size)
+        drawn = np.concatenate([(of_person.T @ weights.T).T for weights in self._weights()])
+        lent = np.flatnonzero(np.isin(person, self._lender))
+        for group, lender, weight in zip(self.groups, self._lender, self._borrowed, strict=True):
+            moved = _moved(name, truth[lent], predicted[lent], group)
+            cells = self._cells(person[lent], *moved, size)
+            chosen = csr_array(
+                (weight, (np.arange(self.count), lender)), shape=(self.count, self.people)
+            )
+            drawn += (chosen @ cells).toarray()
+        total = drawn.sum(1, keepdims=True)
+        drawn *= np.divide(len(known), total, out=np.zeros_like(total), where=total > 0)
+        return drawn.reshape(self.count, size, size)
+
+    def _cells(self, person: Codes, truth: Codes, predicted: Codes, size: int) -> csr_array:
+        """How many photos of each person are in each cell of a confusion, (people, C * C)."""
+        cells = truth.astype(np.int64) * size + predicted
+        return csr_array((np.ones(len(cells)), (person, cells)), shape=(self.people, size * size))
+
+    def _weights(self) -> Iterator[Floats]:
+        """Weights (R, people) of all resamples, in parts that fit in memory; a single one is kept.
+
+        Those of a resample have a mean of 1.
+        """
+        if self._kept is not None:
+            yield self._kept
+            return
+        random = np.random.default_rng(self.seed)
+        at_once = max(1, _CELLS_AT_ONCE // max(1, self.people))
+        for start in range(0, self.count, at_once):
+            weights = random.standard_exponential((min(at_once, self.count - start), self.people))
+            weights /= weights.mean(1, keepdims=True)
+            if len(weights) == self.count:
+                self._kept = weights
+            yield weights
+
+
+def _groups(
+    table: pd.DataFrame, person: Codes, people: int
+) -> tuple[list[Group], npt.NDArray[np.int64]]:
+    """The groups of people, and the people of whom all is known that is known of anybody."""
+    columns = {name: table[name].groupby(person) for name in ("gender", "age_band", "mask")}
+    first = pd.DataFrame({name: column.first() for name, column in columns.items()})
+    several = columns["mask"].nunique() > 1
+    first.loc[several, "mask"] = labels.UNKNOWN
+    seen = {
+        name: sorted({int(code) for code in first[name].unique()} - {labels.UNKNOWN})
+        for name in ("gender", "age_band")
+    }
+    complete = np.ones(people, dtype=np.bool_)
+    for name, codes in seen.items():
+        if codes:
+            complete &= (first[name] != labels.UNKNOWN).to_numpy()
+    keys = set(first[complete].itertuples(index=False, name=None))
+    if people < ENOUGH:
+        possible = (
+            range(_SIZES[name]) if codes else [labels.UNKNOWN] for name, codes in seen.items()
+        )
+        keys = set(product(*possible, {mask for *_, mask in keys}))
+    groups = [Group(*map(int, key)) for key in sorted(keys)]
+    return groups, np.flatnonzero(complete)
+
+
+def _moved(name: str, truth: Codes, predicted: Codes, group: Group) -> tuple[Codes, Codes]:
+    """The codes (N,) of photos had their people been of the group: right stays right."""
+    if name != "label":
+        return _shifted(truth, predicted, getattr(group, name), _SIZES[name])
+    moved = [
+        _shifted(true, guess, getattr(group, attribute), _SIZES[attribute])
+        for attribute, true, guess in zip(
+            labels.ATTRIBUTES, labels.decode(truth), labels.decode(predicted), strict=True
+        )
+    ]
+    new_truth, new_predicted = zip(*moved, strict=True)
+    return labels.encode(*new_truth), labels.encode(*new_predicted)
+
+
+def _shifted(truth: Codes, predicted: Codes, to: int, size: int) -> tuple[Codes, Codes]:
+    """The truth set to code `to`, and as far from it the prediction, on the other side where there
+    is no room."""
+    if to == labels.UNKNOWN:
+        return truth, predicted
+    error = predicted.astype(np.int64) - truth
+    moved = to + error
+    moved = np.where((moved < 0) | (moved >= size), to - error, moved)
+    return np.full_like(truth, to), np.clip(moved, 0, size - 1)
