@@ -215,12 +215,12 @@ _WRONG_KIND: Final = {
     "tuple_type": "is a list; write [first, second] or [{name: …}]",
     "model_type": "holds several keys; write {key: value} or change one as key.sub=value",
 }
-_NOT_IT: Final = {
-    "int_type": "is a whole number",
-    "float_type": "is a number",
-    "finite_number": "is a finite number",
-    "bool_type": "is true or false",
-    "string_type": "is text, in quotes where it looks like something else",
+_WRONG_TYPE: Final = {
+    "int_type": "Input should be a valid integer",
+    "float_type": "Input should be a valid number",
+    "finite_number": "Input should be a finite number",
+    "bool_type": "Input should be true or false",
+    "string_type": "Input should be text, in quotes where it looks like something else",
 }
 
 
@@ -236,8 +236,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
             faults.append(f"unknown key {key}, {hint}")
         else:
             why = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-            if fault["type"] in _NOT_IT:
-                why = f"{_NOT_IT[fault['type']]}, not {_shown(fault['input'])}"
+            if fault["type"] in _WRONG_TYPE:
+                why = f"{_WRONG_TYPE[fault['type']]}, not {_shown(fault['input'])}"
             faults.append(f"{key}: {why}".removeprefix(": "))
     return "; ".join(faults)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 LONGEST: Final = 1000  # characters of a message
 _END: Final = 300  # of these, kept for the remedy, which stands last
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class MaskgateError(Exception):
@@ -21,7 +21,7 @@ class MaskgateError(Exception):
 
 
 def harmless(text: str) -> str:
-    """`text` with characters that control a terminal, or turn its writing round, written out.
+    """`text` with the characters that control a terminal written out, all but tabs and line ends.
 
     File names and cells of tables may hold them.
     """

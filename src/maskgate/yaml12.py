@@ -81,7 +81,7 @@ def _decoded(content: bytes) -> str:
         if len(content) > BYTES:  # it may be cut within a character
             raise InvalidYamlError(f"more than {BYTES // 1024} KiB long") from error
         at = content.count(b"\n", 0, error.start) + 1
-        raise InvalidYamlError(f"line {at}: is not UTF-8") from error
+        raise InvalidYamlError(f"{error}, in line {at}") from error
 
 
 def _at(mark: yaml.Mark | None, problem: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     DataOrChange,
@@ -82,4 +83,4 @@ def ablate(
     failed = study.train(planned, on)
     found = study.verdicts(planned)
     page.show(found, failed)
-    typer.echo(page.write(found, folder, failed))
+    terminal.show(page.write(found, folder, failed))

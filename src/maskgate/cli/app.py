@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from maskgate import __version__
+from maskgate import __version__, terminal
 from maskgate.errors import MaskgateError
 
 app = typer.Typer(
@@ -98,7 +98,7 @@ def typed() -> str:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"maskgate {__version__}")
+        terminal.show(f"maskgate {__version__}")
         raise typer.Exit
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import Cache, Data, DetectorName, SkipFaulty, app
 from maskgate.errors import MaskgateError
 
@@ -36,10 +37,10 @@ def inspect(
     found = inspection.inspect(data, cache or files.cache_folder())
     page, problems = inspect_page.write(found, out, photos, effects)
     for line in checks.summary(found.problems):
-        typer.echo(line)
+        terminal.show(line)
     fatal = sum(problem.fatal for problem in found.problems)
-    typer.echo(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
-    typer.echo(page)
+    terminal.show(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
+    terminal.show(page)
 
 
 @app.command()
@@ -86,8 +87,8 @@ def faces(
     found = survey.find(data, detectors.create(wanted, folder), folder, skip_faulty)
     boxes.write(out, found.faces)
     for line in found.sentences():
-        typer.echo(line)
-    typer.echo(f"{out}: {len(found.faces)} rows")
+        terminal.show(line)
+    terminal.show(f"{out}: {len(found.faces)} rows")
 
 
 @app.command()
@@ -130,6 +131,6 @@ def wear(
         "further photos of a person": dressed.further,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
-    typer.echo(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
+    terminal.show(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
     if told:
-        typer.echo(f"left out: {told}")
+        terminal.show(f"left out: {told}")

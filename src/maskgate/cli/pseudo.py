@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -79,4 +80,4 @@ def pseudo(
     found = study.train(made, order, made.pseudo, rounds, run, keep_going)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         page.show(found)
-        typer.echo(Path(order.out or "") / page.PAGE)
+        terminal.show(Path(order.out or "") / page.PAGE)

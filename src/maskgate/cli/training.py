@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -74,7 +75,7 @@ def train(
     else:
         run = crossval.train(recipes.load(path, changes), order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
-        typer.echo(crossval.told(run))
+        terminal.show(crossval.told(run))
 
 
 @app.command()
@@ -102,4 +103,4 @@ def lr(
     order = Order(path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers)
     found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)
     page = lr_finder.write(found, out, path.stem, changes)
-    typer.echo(f"{lr_finder.sentence(found)}\n{page}")
+    terminal.show(f"{lr_finder.sentence(found)}\n{page}")

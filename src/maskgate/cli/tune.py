@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -82,4 +83,4 @@ def tune(
     if on is not None:
         tuning.check_shared(wanted)
     search = tuning.plan(wanted, spaces.find(space))
-    typer.echo(tuning.told(tuning.tune(search, on), search.folder))
+    terminal.show(tuning.told(tuning.tune(search, on), search.folder))
