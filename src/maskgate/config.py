@@ -24,6 +24,11 @@ from maskgate.errors import MaskgateError, listed, shortened
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
 BASE: Final = "base"
+# What a function raises that is given arguments of a wrong kind or size.
+WRONG_ARGUMENTS: Final = (
+    TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError,
+    RuntimeError,
+)  # fmt: skip
 _PARTS: Final = 20  # of a key, joined by dots; no place lies deeper
 
 

@@ -34,7 +34,8 @@ def ablate(
         list[str] | None, typer.Option("--change", help="A change key.sub=value; once for each.")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Seeds of the reference and of every change.")
+        int,
+        typer.Option(min=1, max=1000, help="Seeds of the reference and of every change."),
     ] = 3,
     out: Annotated[
         Path | None,

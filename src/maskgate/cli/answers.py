@@ -40,7 +40,9 @@ def predict(
     on: On = None,
     part: Annotated[
         int | None,
-        typer.Option(min=1, help="Photos a parquet file, with --on.", show_default="10240"),
+        typer.Option(
+            min=1, max=1_000_000, help="Photos a parquet file, with --on.", show_default="10240"
+        ),
     ] = None,
 ) -> None:
     """Mask, gender and age band of photos, with the 18 probabilities, as CSV.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import Cache, Data, DetectorName, SkipFaulty, app
+from maskgate.cli.app import WORKERS, Cache, Data, DetectorName, SkipFaulty, app
 from maskgate.errors import MaskgateError
 
 
@@ -103,7 +103,8 @@ def wear(
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 7,
     detector: DetectorName = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
+        int | None,
+        typer.Option(min=1, max=WORKERS, help="Processes that draw.", show_default="all cores"),
     ] = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,

@@ -31,7 +31,8 @@ def pseudo(
     ],
     overrides: Changes = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Rounds to train after the one without pseudo labels.")
+        int,
+        typer.Option(min=1, max=1000, help="Rounds to train after the one without pseudo labels."),
     ] = 1,
     run: Annotated[
         Path | None,

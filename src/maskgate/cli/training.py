@@ -18,6 +18,7 @@ from maskgate.cli.app import (
     Workers,
     app,
     data_and_overrides,
+    rate,
     typed,
 )
 
@@ -84,9 +85,9 @@ def lr(
     data: DataOrChange = None,
     overrides: Changes = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),
-    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
-    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 10.0,
-    updates: Annotated[int, typer.Option(min=10, help="Learning rates to try.")] = 100,
+    low: Annotated[float, typer.Option(callback=rate, help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(callback=rate, help="Highest learning rate.")] = 10.0,
+    updates: Annotated[int, typer.Option(min=10, max=100_000, help="Learning rates to try.")] = 100,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
