@@ -62,7 +62,7 @@ def _home() -> Path:
         home = Path.home()
     except RuntimeError:  # no $HOME, and no entry for the user, as in many a container
         home = Path()
-    if not home.is_absolute():
+    if not home.is_absolute() or os.environ.get("HOME") == "":  # of which Python makes `/`
         raise MaskgateError(
             "there is no home folder to keep decoded photos in; name a folder with --cache, or"
             " set MASKGATE_CACHE"
