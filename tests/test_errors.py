@@ -24,6 +24,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from maskgate import files
+from maskgate.errors import LONGEST, MaskgateError
+
 Call = Callable[..., tuple[int, str, str]]
 
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
@@ -551,6 +554,169 @@ DISK = {
         ("found.csv: No space left", "free some space"),
         lambda place: [place.write("found.csv", "old"), disk_full(place.patch, "found.csv")]),
 }  # fmt: skip
+
+# Files of YAML, in every place where one is read, and what they are told for.
+BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+)
+ODD: dict[str, tuple[bytes, str]] = {
+    "twice": (b"seed: 1\nlabels: {}\nseed: 2\n", "line 3: the key 'seed' stands in line 1 already"),
+    "multiplied": (BOMB.encode(), "holds more than 100,000 values"),
+    "circle": (b"seed: &a [*a]", "line 1: an alias refers to what it is a part of"),
+    "deep": (b"[" * 5000, "line 1: lists and mappings lie more than 50 deep"),
+    "tag": (b"seed: !!int x", "line 1: 'x' is not a whole number"),
+    "object": (b"seed: !!python/object/apply:os.system [x]", "line 1: the tag !!python/object"),
+    "huge": (b"seed: 1 # " + b"x" * 300_000, "more than 256 KiB long"),
+    "NUL": (b"seed: 1\nloss: a\0b\n", "line 2: holds the character U+0000"),
+    "escape": (b"seed: 1\nloss: \x1b[31m\n", "line 2: holds the character U+001B"),
+    "bytes": (b"seed: 1\nloss: \xb0\xa1\n", "'utf-8' codec can't decode byte 0xb0"),
+    "tab": (b"seed: 1\n\tloss: a\n", "line 2: found character"),
+    "digits": (b"seed: " + b"9" * 5000, "line 1: a whole number of more than 64 bits"),
+}
+PLACES = {
+    "recipe": "train odd.yaml {people} --out run",
+    "system": "train systems/odd.yaml {people} --out run",
+    "system of runs": "combine systems/odd.yaml --out run",
+    "search space": "tune tiny.yaml {people} --space odd.yaml --out run",
+    "list of changes": "ablate tiny.yaml {people} --changes odd.yaml --out run",
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_odd_yaml_is_one_sentence_in_every_place(call: Call, place: Place, where: str) -> None:
+    command = PLACES[where]
+    for content, told in ODD.values():
+        place.write("odd.yaml", content)
+        place.write("systems/odd.yaml", content + b"\nmembers: []\n")  # told from a recipe by that
+        before = everything(place)
+        line = the_line(call(*(word.format(**vars(place)) for word in shlex.split(command))))
+        assert "odd.yaml: " in line
+        assert told in line
+        assert len(line) < 1100
+        assert everything(place) == before
+
+
+def test_odd_values_of_overrides_are_one_sentence(call: Call, place: Place) -> None:
+    for value, told in {
+        "&a [*a]": "an alias refers to what it is a part of",
+        "[" * 5000: "lists and mappings lie more than 50 deep",
+        "!!int x": "'x' is not a whole number",
+        "!!binary aGk=": "the tag !!binary is unknown",
+        "{a: 1, a: 2}": "the key 'a' stands in line 1 already",
+        "x" * 300_000: "more than 256 KiB long",
+        "9" * 5000: "a whole number of more than 64 bits",
+        '"\\0"': "holds the character U+0000",
+        "2020-01-01": "seed: Input should be a valid integer, not '2020-01-01'",
+    }.items():
+        line = the_line(call(*TRAIN, place.people, f"seed={value}"))
+        assert told in line
+        assert len(line) < 1100
+
+
+# Options that are numbers, of commands that would work with others.
+OPTIONS = {
+    "train tiny.yaml {people}": ("--workers", "--checkpoint-seconds"),
+    "lr tiny.yaml {people}": ("--low", "--high", "--updates", "--workers"),
+    "tune tiny.yaml {people}": ("--trials", "--prune-after", "--workers"),
+    "ablate tiny.yaml {people}": ("--seeds", "--workers"),
+    "pseudo tiny.yaml {people} {people}": ("--rounds", "--workers"),
+    "predict {trained} {people}/eval": ("--part",),
+    "wear {people} out": ("--workers",),
+    "demo": ("--people",),
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_numbers_of_options_have_bounds(call: Call, place: Place, command: str) -> None:
+    words = [word.format(**vars(place)) for word in shlex.split(command)]
+    for option in OPTIONS[command]:
+        wrong = ["-1", "nan", "x", "true", "-inf"]
+        if option != "--checkpoint-seconds":  # `inf` and huge ones mean never
+            wrong += ["inf", "1e999", "9" * 5000]
+            wrong += [] if option in ("--low", "--high") else [str(10**12), str(10**40), "0.5"]
+        for value in wrong:
+            line = the_line(call(*words, option, value))
+            assert f"'{option}'" in line
+            assert len(line) < 1100
+    assert not [path for path in place.here.iterdir() if path.name != "tiny.yaml"]
+
+
+@pytest.mark.parametrize("command", ["runs", "train tiny.yaml", "predict {trained}", "report"])
+def test_a_path_may_not_hold_nul(call: Call, place: Place, command: str) -> None:
+    words = [word.format(**vars(place)) for word in command.split()]
+    assert "holds the character U+0000" in the_line(call(*words, "a\0b"))
+
+
+# --------------------------------------------------------------------------- the messages
+
+
+def test_a_message_is_short_and_keeps_its_remedy() -> None:
+    error = MaskgateError(f"photos.csv: {'x' * 5000} is no label; {'y' * 100}; mend it")
+    assert len(str(error)) == LONGEST == 1000
+    assert str(error).startswith("photos.csv: xxx")
+    assert str(error).endswith(f"x is no label; {'y' * 100}; mend it")
+    assert " … " in str(error)
+    assert str(MaskgateError("y" * 1000)) == "y" * 1000
+
+
+def test_a_message_controls_no_terminal() -> None:
+    shown = str(MaskgateError("a\x1b[2J\x07b\x9b31m\r\nc\u202egpj.exe 홍길동\udcb0"))
+    assert shown == "a\\x1b[2J\\x07b\\x9b31m c\\u202egpj.exe 홍길동\udcb0"
+
+
+# ------------------------------------------------------------------------- without a home
+
+
+HOMELESS = {
+    "no home": {},
+    "empty": {"XDG_CACHE_HOME": ""},
+    "relative": {"XDG_CACHE_HOME": "cache"},
+    "home is relative": {"HOME": "somewhere"},
+    "home is empty": {"HOME": ""},
+}
+
+
+@pytest.mark.parametrize("name", HOMELESS)
+def test_without_a_home_the_cache_is_asked_for(
+    call: Call, place: Place, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("HOME", "XDG_CACHE_HOME", "MASKGATE_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in HOMELESS[name].items():
+        monkeypatch.setenv(variable, value)
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    line = the_line(call("inspect", place.people, "--out", "page"))
+    assert "there is no home folder to keep decoded photos in" in line
+    assert "--cache" in line
+    assert "MASKGATE_CACHE" in line
+    assert not Path("page").exists()
+    if "HOME" not in HOMELESS[name]:
+        face = "photo.face={detector: {name: yunet, file: ~/x}}"
+        line = the_line(call(*TRAIN, place.people, "--cache", "c", face))
+        assert "~/x: " in line
+        assert "write the whole path" in line
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    line = the_line(call("inspect", place.people, "--out", "page"))
+    assert "/dev/null/maskgate/" in line
+    assert "the cache cannot be written" in line
+
+
+def test_the_cache_is_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MASKGATE_CACHE")
+    monkeypatch.setenv("HOME", "/home/kim")
+    for value in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert files.cache_folder() == Path("/home/kim/.cache/maskgate")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache")
+    assert files.cache_folder() == Path("/var/cache/maskgate")
+    monkeypatch.setenv("MASKGATE_CACHE", "mine")
+    assert files.cache_folder() == Path("mine")
+
 
 FAULTS = DATA | RECIPES | RUNS | USAGE | DISK
 

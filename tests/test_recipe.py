@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from maskgate import config, recipe
+from maskgate import config, recipe, yaml12
 from maskgate.errors import MaskgateError
 from maskgate.recipe import Recipe
+from maskgate.reports import reference
 
 SHIPPED = sorted(recipe.shipped().glob("*.yaml"))
 FULL: dict[str, Any] = {
@@ -190,6 +191,126 @@ def test_all_photos_leave_none_to_train_on_at_last(tmp_path: Path) -> None:
 def test_a_name_without_arguments_may_stand_alone(name: str, place: str, tmp_path: Path) -> None:
     alone = load("", f"{place}={name}", folder=tmp_path)
     assert alone == load("", f"{place}={{name: {name}}}", folder=tmp_path)
+
+
+# ------------------------------------------------------------------- values as YAML has them
+
+STRICT = {
+    "seed=no": "seed: Input should be a valid integer, not 'no'",
+    "seed=1:30": "seed: Input should be a valid integer, not '1:30'",
+    "seed=2020-01-01": "seed: Input should be a valid integer, not '2020-01-01'",
+    "seed='7'": "seed: Input should be a valid integer, not '7'",
+    "seed=true": "seed: Input should be a valid integer, not true",
+    "seed=2.5": "seed: Input should be a valid integer, not 2.5",
+    "seed=1_000": "seed: Input should be a valid integer, not '1_000'",
+    f"seed={10**40}": "a whole number of more than 64 bits",
+    f"seed={'9' * 5000}": "a whole number of more than 64 bits",
+    "training.epochs=true": "training.epochs: Input should be a valid integer, not true",
+    "training.epochs=on": "training.epochs: Input should be a valid integer, not 'on'",
+    "optimizer.lr=true": "optimizer.lr: Input should be a valid number, not true",
+    "optimizer.lr=1:30": "optimizer.lr: Input should be a valid number, not '1:30'",
+    "optimizer.lr='0.1'": "optimizer.lr: Input should be a valid number, not '0.1'",
+    "optimizer.lr=.nan": "optimizer.lr: Input should be a finite number, not nan",
+    "model.pretrained=yes": "model.pretrained: Input should be true or false, not 'yes'",
+    "model.pretrained=1": "model.pretrained: Input should be true or false, not 1",
+    "model.backbone=50": "model.backbone: Input should be text, in quotes where it looks like",
+    "labels.leave_out_ages=[true]": "labels.leave_out_ages.0: Input should be a valid integer",
+    "loss={name: focal, alpha: .inf}": "loss: alpha is not a finite number, but .inf",
+    "optimizer.arguments.betas=[0.9, .nan]": "optimizer.arguments: betas.1 is not a finite number",
+    "folds.seed=-1": "folds.seed: Input should be greater than or equal to 0",
+    f"folds.seed={2**32}": "folds.seed: Input should be less than 4294967296",
+    "model.hidden=1000000000000": "model.hidden: Input should be less than or equal to 16384",
+    "training.epochs=1000000000": "training.epochs: Input should be less than or equal to 100000",
+    "training.batch_size=1000000000": "training.batch_size: Input should be less than or equal",
+    "data=[{path: a, weight: 1e30}]": "data.0.weight: Input should be less than or equal to 1000",
+    ".".join("a" * 30) + "=1": "an override is written key.sub=value",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("override", STRICT, ids=lambda override: override[:40])
+def test_a_value_of_another_kind_is_not_taken(override: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError) as caught:
+        load("", override, folder=tmp_path)
+    assert STRICT[override] in str(caught.value)
+    assert len(str(caught.value)) <= 1000
+
+
+def test_numbers_without_loss_are_taken(tmp_path: Path) -> None:
+    made = load("", "seed=010", "training.epochs=2.0", "optimizer.lr=1", "folds.count=0o10",
+                "labels.leave_out_ages=[57.0]", folder=tmp_path)  # fmt: skip
+    assert (made.seed, made.training.epochs, made.optimizer.lr) == (10, 2, 1.0)
+    assert (made.folds.count, made.labels.leave_out_ages) == (8, (57,))
+    assert [type(n) for n in (made.training.epochs, made.optimizer.lr)] == [int, float]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("seed: 1\nphoto: {}\nseed: 2", "line 3: the key 'seed' stands in line 1 already"),
+        ("photo:\n  height: 64\n  height: 32", "line 3: the key 'height' stands in line 2"),
+        ("photo: {height: 64,\n height: 32}", "line 2: the key 'height' stands in line 1"),
+        ("seed: &s [*s]", "line 1: an alias refers to what it is a part of"),
+        ("seed: !!int x", "line 1: 'x' is not a whole number"),
+        ("[" * 5000, "line 1: lists and mappings lie more than 50 deep"),
+        ("1: 2", "Keys should be strings"),
+    ],
+)
+def test_a_fault_of_the_file_is_told_with_its_line(content: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(told)) as caught:
+        load(content, folder=tmp_path)
+    assert "recipe.yaml" in str(caught.value)
+    (tmp_path / "base.yaml").write_text(content)
+    with pytest.raises(MaskgateError, match=re.escape(told)):
+        load("base: base", folder=tmp_path)
+
+
+NUMBERS = {
+    ".".join(map(str, place)): value
+    for place, value in FIELDS
+    if isinstance(value, int | float) and not isinstance(value, bool)
+} | {"labels.leave_out_ages.0": 57}
+TRIED = ["-1", "0", "1", "2.0", "0.5", "1e30", "-1e308", "1e-300", ".inf", "-.inf", ".nan",
+         str(10**40), str(2**63 - 1), "true", "x", "'1'", "null", "[1]", "{a: 1}"]  # fmt: skip
+
+
+def test_every_number_of_a_recipe_is_among_those_tried() -> None:
+    keys = [key for section in reference.sections() for key in section.keys]
+    assert {key.path for key in keys if "number" in key.holds} - {"labels.leave_out_ages"} <= set(
+        NUMBERS
+    )
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_is_taken_and_can_be_used_or_refused_in_a_sentence(
+    key: str, tmp_path: Path
+) -> None:
+    """No traceback, whatever stands there; what is taken is written and read back the same."""
+    content = yaml12.write(Recipe.model_validate(FULL).model_dump(mode="json"))
+    for text in TRIED:
+        try:
+            made = load(content, f"{key}={text}", folder=tmp_path)
+        except MaskgateError as error:
+            assert len(str(error)) <= 1000
+            continue
+        assert text not in (".inf", "-.inf", ".nan", str(10**40))
+        made.write(tmp_path / "written.yaml")
+        assert recipe.load(tmp_path / "written.yaml").digest() == made.digest()
+
+
+SMALL = "photo: {height: 32, width: 24}\nmodel: {backbone: test_resnet}\naugment: [{name: blur}]"
+BUILT = [key for key in NUMBERS if key.startswith(("model.hidden", "optimizer.", "schedule.",
+         "training.epochs", "model.dropout")) and ".arguments." not in key]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", BUILT)
+def test_a_number_that_is_taken_can_be_built_with(key: str, tmp_path: Path) -> None:
+    from maskgate.training import beginning
+
+    for text in TRIED:
+        try:
+            beginning.check_recipe(load(SMALL, f"{key}={text}", folder=tmp_path), "small")
+        except MaskgateError as error:
+            assert len(str(error)) <= 1000
 
 
 # ------------------------------------------------------------------------------- a base

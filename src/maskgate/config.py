@@ -2,26 +2,68 @@
 
 import difflib
 import json
-import re
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Self, TypeVar, Union, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Strict,
+    ValidationError,
+    model_validator,
+)
 
-from maskgate.errors import MaskgateError, listed
+from maskgate import yaml12
+from maskgate.errors import MaskgateError, listed, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item")
 BASE: Final = "base"
+# What a function raises that is given arguments of a wrong kind or size.
+WRONG_ARGUMENTS: Final = (
+    TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError,
+    RuntimeError,
+)  # fmt: skip
+_PARTS: Final = 20  # of a key, joined by dots; no place lies deeper
+
+
+def _without_loss(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _finite(value: Any, place: str = "") -> Any:
+    """`value`, where every number in it is finite: no bound of a schema looks into arguments."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place or 'it'} is not a finite number, but {yaml12.line(value)}")
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
+    for key, part in parts:
+        _finite(part, f"{place}.{key}".lstrip("."))
+    return value
+
+
+# In a Section numbers are numbers: neither text nor true and false are taken for one.
+LOSSLESS: Final = BeforeValidator(_without_loss)
+"""Takes `2.0` for a whole number. It stands behind the bounds, which a schema would lose else."""
+Several = Annotated[tuple[Item, ...], Strict(False)]
+"""A list in YAML."""
+Arguments = Annotated[dict[str, Any], AfterValidator(_finite)]
+"""By name, passed on as they are."""
 
 
 class Section(BaseModel):
     """Settings that stand together; a key it does not know is refused."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, strict=True
     )
 
 
@@ -35,32 +77,29 @@ class Named(Section):
     def arguments(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
+    @model_validator(mode="after")
+    def _arguments_are_finite(self) -> Self:
+        _finite(self.arguments)
+        return self
+
 
 def named(text: str) -> Named:
     """What a command line names: `name`, or `{name: …, argument: …}`. Raises MaskgateError."""
     try:
-        told = _parse(text)
-        return Named.model_validate({"name": told} if isinstance(told, str) else told)
-    except (yaml.YAMLError, ValidationError) as error:
+        given = yaml12.parse(text)
+        return Named.model_validate({"name": given} if isinstance(given, str) else given)
+    except (yaml12.InvalidYamlError, ValidationError) as error:
         raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
 
 
 def plain(value: Any) -> str:
     """`value` as it stands after the equals sign of an override."""
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `5e-4` as text; here it is a number, as everybody means it."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def _parse(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
+    if value is None:
+        return ""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # .inf and .nan, which JSON lacks
+        return yaml12.line(value)
 
 
 def find(
@@ -100,10 +139,10 @@ def load(model: type[Model], path: Path, kind: str, overrides: Iterable[str] = (
 def read(path: Path, kind: str) -> Any:
     """What the YAML file of a `kind` (recipe, list of changes …) holds. Raises MaskgateError."""
     try:
-        return _parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return yaml12.read(path)
+    except (OSError, ValueError, yaml12.InvalidYamlError) as error:
         raise MaskgateError(
-            f"{path}: not a {kind} in YAML ({_cause(error)}); mend it, or copy a shipped one"
+            f"{path}: not a {kind} in YAML ({error}); mend it, or copy a shipped one"
         ) from error
 
 
@@ -144,22 +183,15 @@ def _merged(
     return merged
 
 
-def _cause(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error)
-
-
 def split(override: str) -> tuple[str, Any]:
     """Key and value of `key.sub=value`. Raises MaskgateError where it is written otherwise."""
     key, equals, text = override.partition("=")
-    if not equals or not key:
+    if not equals or not key or key.count(".") > _PARTS:
         raise MaskgateError(f"{override}: an override is written key.sub=value")
     try:
-        return key, _parse(text) if text else None
-    except yaml.YAMLError as error:
-        raise MaskgateError(
-            f"{override}: the value is not YAML ({_cause(error)}); mend it"
-        ) from error
+        return key, yaml12.parse(text) if text else None
+    except yaml12.InvalidYamlError as error:
+        raise MaskgateError(f"{override}: the value is not YAML ({error}); mend it") from error
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -188,6 +220,13 @@ _WRONG_KIND: Final = {
     "tuple_type": "is a list; write [first, second] or [{name: …}]",
     "model_type": "holds several keys; write {key: value} or change one as key.sub=value",
 }
+_WRONG_TYPE: Final = {
+    "int_type": "Input should be a valid integer",
+    "float_type": "Input should be a valid number",
+    "finite_number": "Input should be a finite number",
+    "bool_type": "Input should be true or false",
+    "string_type": "Input should be text, in quotes where it looks like something else",
+}
 
 
 def told(error: ValidationError, model: type[BaseModel]) -> str:
@@ -201,9 +240,17 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
             hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 20)}"
             faults.append(f"unknown key {key}, {hint}")
         else:
-            said = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-            faults.append(f"{key}: {said}".removeprefix(": "))
+            why = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+            if fault["type"] in _WRONG_TYPE:
+                why = f"{_WRONG_TYPE[fault['type']]}, not {_shown(fault['input'])}"
+            faults.append(f"{key}: {why}".removeprefix(": "))
     return "; ".join(faults)
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in YAML, of a length for a message."""
+    text = yaml12.line(value) if isinstance(value, str | list | dict | None) else str(value)
+    return shortened(text.lower() if isinstance(value, bool) else text, 60, 20)
 
 
 def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

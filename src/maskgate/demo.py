@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import typer
 
-from maskgate import files, labels, metrics, predict, recipe, submission
+from maskgate import files, labels, metrics, predict, recipe, submission, terminal
 from maskgate.data import drawing, sample_people, table
 from maskgate.errors import MaskgateError
 from maskgate.progress import say, track
@@ -43,11 +42,11 @@ def run(out: Path, people: int) -> None:
     answers = out / "submission.csv"
     submission.submit(predict.load(trained.path), str(trained.path), data, answers)
     say("4/4 scoring the answers against the generator's truth")
-    typer.echo(crossval.told(trained))
-    typer.echo(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
+    terminal.show(crossval.told(trained))
+    terminal.show(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
     picture = out / "verdicts.png"
     _draw_verdicts(trained.path, picture)
-    typer.echo(
+    terminal.show(
         f"{time.monotonic() - since:.0f} seconds; look at {picture} and {trained.report_file}"
     )
 

@@ -2,13 +2,37 @@
 
 import errno
 import os
+import re
+from typing import Final
+
+LONGEST: Final = 1000  # characters of a message
+_END: Final = 300  # of these, kept for the remedy, which stands last
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class MaskgateError(Exception):
-    """A fault the user can mend. The message is one line: what, where and the remedy."""
+    """A fault the user can mend. The message is one line: what, where and the remedy.
+
+    It is safe to print and at most `LONGEST` characters long: its middle is left out.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(shortened(harmless(" ".join(message.split()))))
+
+
+def harmless(text: str) -> str:
+    """`text` with the characters that control a terminal written out, all but tabs and line ends.
+
+    File names and cells of tables may hold them.
+    """
+    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], text)
+
+
+def shortened(text: str, longest: int = LONGEST, end: int = _END) -> str:
+    """`text` of at most `longest` characters, the last `end` of them its own last ones."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - end - 3]} … {text[-end:]}"
 
 
 def of_disk(error: OSError, where: object) -> MaskgateError:

@@ -44,9 +44,30 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def cache_folder() -> Path:
-    """`$MASKGATE_CACHE`, else `maskgate` in the user's cache folder."""
-    own = os.environ.get("MASKGATE_CACHE")
-    return Path(own or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "maskgate")
+    """`$MASKGATE_CACHE`, else `maskgate` in the user's cache folder. Raises MaskgateError.
+
+    As https://specifications.freedesktop.org/basedir-spec has it, `$XDG_CACHE_HOME` counts where
+    it is an absolute path.
+    """
+    if own := os.environ.get("MASKGATE_CACHE"):
+        return Path(own)
+    users = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not users.is_absolute():
+        users = _home() / ".cache"
+    return users / "maskgate"
+
+
+def _home() -> Path:
+    try:
+        home = Path.home()
+    except RuntimeError:  # no $HOME, and no entry for the user, as in many a container
+        home = Path()
+    if not home.is_absolute() or os.environ.get("HOME") == "":  # of which Python makes `/`
+        raise MaskgateError(
+            "there is no home folder to keep decoded photos in; name a folder with --cache, or"
+            " set MASKGATE_CACHE"
+        )
+    return home
 
 
 def shipped(kind: str) -> Path:

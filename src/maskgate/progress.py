@@ -5,8 +5,10 @@ import time
 from collections.abc import Generator, Iterable
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from maskgate import terminal
+from maskgate.errors import harmless
 
 T = TypeVar("T")
 
@@ -15,21 +17,21 @@ _EVERY = 10.0  # seconds between plain lines
 
 def say(message: str) -> None:
     """One line to the user, on stderr: stdout is for results."""
-    print(message, file=sys.stderr, flush=True)
+    print(harmless(message), file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[T], what: str, total: int, start: int = 0) -> Generator[T, None, None]:
     """`items` as they come, showing how many of `total` are done; `start` are done already."""
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     if console.is_terminal:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task(what, total=total, completed=start)
+            task = progress.add_task(harmless(what), total=total, completed=start)
             for item in items:
                 yield item
                 progress.advance(task)

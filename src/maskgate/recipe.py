@@ -9,17 +9,20 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
-from maskgate import config, files
-from maskgate.config import Named, Section
+from maskgate import config, files, yaml12
+from maskgate.config import LOSSLESS, Arguments, Named, Section, Several
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sure = Annotated[float, Field(gt=0, le=1)]
 Tier = Literal["sure", "likely", "doubtful"]
+PhotoWeight = Annotated[float, Field(gt=0, le=1000)]  # each photo is drawn so often
+Epochs = Annotated[int, Field(ge=0, le=100_000), LOSSLESS]
+SomeEpochs = Annotated[int, Field(ge=1, le=100_000), LOSSLESS]
+Count = Annotated[int, Field(ge=1, le=1_000_000), LOSSLESS]
 
 
 def name_alone(value: Any) -> Any:
@@ -55,8 +58,12 @@ class Face(Section):
 class Photo(Section):
     """What the model sees of a photo."""
 
-    height: Annotated[int, Field(ge=8, le=2048)] = Field(128, description="input height, pixels")
-    width: Annotated[int, Field(ge=8, le=2048)] = Field(96, description="input width, pixels")
+    height: Annotated[int, Field(ge=8, le=2048), LOSSLESS] = Field(
+        128, description="input height, pixels"
+    )
+    width: Annotated[int, Field(ge=8, le=2048), LOSSLESS] = Field(
+        96, description="input width, pixels"
+    )
     margin: Annotated[float, Field(ge=0, le=1)] = Field(
         0.125,
         description="share by which the stored photo is larger than the input: room for"
@@ -80,7 +87,7 @@ class DataSet(Section):
     """Photos to train on beside those of the command line; nobody is validated on them."""
 
     path: str = Field(description="a folder of people or a CSV, as for `maskgate train`")
-    weight: Annotated[float, Field(gt=0)] = Field(
+    weight: PhotoWeight = Field(
         1.0, description="how often a photo is drawn, compared with one of the command line's"
     )
 
@@ -103,12 +110,12 @@ class Pseudo(Section):
         " be validated"
     )
     thresholds: Thresholds = Thresholds()
-    cap: Annotated[int, Field(ge=1)] | None = Field(
+    cap: Count | None = Field(
         None,
         description="most photos of a class, the surest ones; those that lack the same attributes"
         " and agree in the others are a class of their own",
     )
-    weight: Annotated[float, Field(gt=0)] = Field(
+    weight: PhotoWeight = Field(
         1.0, description="how often a photo is drawn, compared with one of the command line's"
     )
 
@@ -124,10 +131,10 @@ class Labels(Section):
     truth: Tier | None = Field(
         None, description="the least sure corrections that scores are taken against; none: as read"
     )
-    old_from: Annotated[int, Field(ge=31, le=100)] = Field(
+    old_from: Annotated[int, Field(ge=31, le=100), LOSSLESS] = Field(
         60, description="age from which training calls people ≥60"
     )
-    leave_out_ages: tuple[Annotated[int, Field(ge=0, le=120)], ...] = Field(
+    leave_out_ages: Several[Annotated[int, Field(ge=0, le=120), LOSSLESS]] = Field(
         (), description="ages in years that training folds leave out"
     )
 
@@ -146,11 +153,15 @@ class Folds(Section):
         description="`holdout` validates some people once, `kfold` everybody in turn, `all` nobody:"
         " it trains on all photos",
     )
-    count: Annotated[int, Field(ge=2)] = Field(5, description="number of folds of `kfold`")
+    count: Annotated[int, Field(ge=2, le=100_000), LOSSLESS] = Field(
+        5, description="number of folds of `kfold`"
+    )
     fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.2, description="share of the people held out by `holdout`"
     )
-    seed: int = Field(7, description="seed of the split alone, so that seeds can be compared")
+    seed: Annotated[int, Field(ge=0, lt=2**32), LOSSLESS] = Field(
+        7, description="seed of the split alone, so that seeds can be compared"
+    )
     file: str | None = Field(None, description="the `folds.csv` of a run, to split as it did")
     vote: Literal["soft_vote", "hard_vote"] = Field(
         "soft_vote",
@@ -162,7 +173,7 @@ class Sampling(Named):
     """Which photos an epoch draws."""
 
     name: str = "shuffle"
-    worn_per_person: Annotated[int, Field(ge=1)] | None = Field(
+    worn_per_person: Count | None = Field(
         None, description="photos with the mask worn that an epoch takes of a person, at random"
     )
 
@@ -177,13 +188,11 @@ class Model(Section):
     """The network."""
 
     backbone: str = Field("resnet18", description="a timm name, or `package.module:factory`")
-    arguments: dict[str, Any] = Field(
-        {}, description="passed on to the backbone, e.g. `drop_path_rate`"
-    )
+    arguments: Arguments = Field({}, description="passed on to the backbone, e.g. `drop_path_rate`")
     beside: str | None = Field(
         None, description="a second backbone, whose features are put beside the first one's"
     )
-    beside_arguments: dict[str, Any] = Field({}, description="passed on to the second backbone")
+    beside_arguments: Arguments = Field({}, description="passed on to the second backbone")
     pretrained: bool = Field(False, description="download timm's weights for the backbone")
     weights: str | None = Field(
         None, description="a local file (.safetensors, .pth) with the backbone's weights"
@@ -193,7 +202,7 @@ class Model(Section):
         description="a run folder whose backbone to start from; refused where it was trained on"
         " people to be validated",
     )
-    hidden: Annotated[int, Field(ge=1)] | None = Field(
+    hidden: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] | None = Field(
         None, description="width of an extra fully connected layer before the head"
     )
     dropout: Share = Field(0.0, description="share of the features dropped before the head")
@@ -228,7 +237,7 @@ class Optimizer(Section):
         description="factor by which the learning rate falls from each layer of the backbone to"
         " the one before it",
     )
-    arguments: dict[str, Any] = Field({}, description="passed on to the optimiser, e.g. `betas`")
+    arguments: Arguments = Field({}, description="passed on to the optimiser, e.g. `betas`")
 
 
 class Schedule(Section):
@@ -239,27 +248,25 @@ class Schedule(Section):
         0.0, description="epochs in which the learning rate rises from zero in a line"
     )
     min_lr: Annotated[float, Field(ge=0)] = Field(0.0, description="learning rate at the end")
-    arguments: dict[str, Any] = Field(
-        {}, description="passed on to the schedule, e.g. `decay_epochs`"
-    )
+    arguments: Arguments = Field({}, description="passed on to the schedule, e.g. `decay_epochs`")
 
 
 class Training(Section):
     """The loop."""
 
-    epochs: Annotated[int, Field(ge=1)] = Field(10, description="passes over the training photos")
+    epochs: SomeEpochs = Field(10, description="passes over the training photos")
     epochs_from: str | None = Field(
         None,
         description="a run whose folds tell the epochs: the mean of their best ones; for"
         " `folds.kind: all`",
     )
-    batch_size: Annotated[int, Field(ge=2)] = Field(
+    batch_size: Annotated[int, Field(ge=2, le=16_384), LOSSLESS] = Field(
         64, description="photos an update, over all processes and accumulation steps"
     )
-    accumulate: Annotated[int, Field(ge=1)] = Field(
+    accumulate: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] = Field(
         1, description="parts a batch is run in, where memory is short"
     )
-    validation_batch_size: Annotated[int, Field(ge=1)] = Field(
+    validation_batch_size: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] = Field(
         256, description="photos validated at once, over all processes"
     )
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
@@ -268,7 +275,7 @@ class Training(Section):
     precision: Literal["fp32", "fp16", "bf16"] = Field(
         "fp32", description="of the model's step; the last two are mixed precision"
     )
-    freeze_epochs: Annotated[int, Field(ge=0)] = Field(
+    freeze_epochs: Epochs = Field(
         0, description="first epochs, in which the backbone stays as it is"
     )
     average: Annotated[Named, BeforeValidator(name_alone)] | None = Field(
@@ -277,10 +284,10 @@ class Training(Section):
     select: Literal["last", "best"] = Field(
         "last", description="which epoch's weights are kept; `best` by validation macro F1"
     )
-    patience: Annotated[int, Field(ge=1)] | None = Field(
+    patience: SomeEpochs | None = Field(
         None, description="stop after so many epochs without a better validation macro F1"
     )
-    validation_epochs: Annotated[int, Field(ge=0)] = Field(
+    validation_epochs: Epochs = Field(
         0,
         description="epochs on the validation photos after all others; what they change is"
         " unvalidated: scores are of the weights before",
@@ -290,8 +297,10 @@ class Training(Section):
 class Recipe(Section):
     """One model, fully determined."""
 
-    seed: int = Field(7, description="seed of weights, order and augmentation")
-    data: tuple[DataSet, ...] = Field((), description="further photos to train on")
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63), LOSSLESS] = Field(
+        7, description="seed of weights, order and augmentation"
+    )
+    data: Several[DataSet] = Field((), description="further photos to train on")
     pseudo: Pseudo | None = Field(
         None, description="photos without labels to train on, as another run labels them"
     )
@@ -301,8 +310,8 @@ class Recipe(Section):
     sampling: Annotated[Sampling, BeforeValidator(name_alone)] = Field(
         Sampling(), description="which photos an epoch draws"
     )
-    augment: tuple[Named, ...] = Field((), description="transforms of training photos, in order")
-    mixing: tuple[Mix, ...] = Field(
+    augment: Several[Named] = Field((), description="transforms of training photos, in order")
+    mixing: Several[Mix] = Field(
         (), description="ways to mix a batch; what their probabilities leave over stays plain"
     )
     model: Model = Model()
@@ -312,7 +321,7 @@ class Recipe(Section):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     training: Training = Training()
-    tta: tuple[Annotated[Named, BeforeValidator(name_alone)], ...] = Field(
+    tta: Several[Annotated[Named, BeforeValidator(name_alone)]] = Field(
         (),
         description="test-time augmentation: variants of a photo whose probabilities are averaged"
         " with the plain one's, each entry times those before; epochs are validated without",
@@ -350,7 +359,7 @@ class Recipe(Section):
     def write(self, path: Path) -> None:
         """The recipe as resolved, every default spelled out."""
         dumped = self.model_dump(mode="json")
-        files.replace_text(path, yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True))
+        files.replace_text(path, yaml12.write(dumped))
 
 
 def shipped() -> Path:

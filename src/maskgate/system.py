@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from maskgate import config, files, recipe
-from maskgate.config import Named, Section
+from maskgate import config, files, recipe, yaml12
+from maskgate.config import Arguments, Named, Section, Several
 from maskgate.errors import MaskgateError
 from maskgate.recipe import Folds, Recipe, name_alone
 
@@ -32,11 +31,13 @@ class Member(Section):
     run: str | None = Field(
         None, description="the folder of a finished run instead, of a recipe or a system"
     )
-    changes: dict[str, Any] = Field(
+    changes: Arguments = Field(
         {}, description="changes to the recipe, `key.sub: value`, as on the command line"
     )
-    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="how much its vote counts")
-    tta: tuple[Annotated[Named, BeforeValidator(name_alone)], ...] | None = Field(
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
+        1.0, description="how much its vote counts"
+    )
+    tta: Several[Annotated[Named, BeforeValidator(name_alone)]] | None = Field(
         None, description="of a run: test-time augmentation instead of its recipe's"
     )
 
@@ -58,11 +59,11 @@ class System(Section):
     """Models and how they are combined. All are validated on the same folds."""
 
     folds: Folds = Field(Folds(), description="how people are split, for every member")
-    members: tuple[Member, ...] = Field(min_length=1, description="the models")
+    members: Several[Member] = Field(min_length=1, description="the models")
     combine: Annotated[Named, BeforeValidator(name_alone)] = Field(
         Named(name="soft_vote"), description="from the members' probabilities to one"
     )
-    adjust: tuple[Annotated[Named, BeforeValidator(name_alone)], ...] = Field(
+    adjust: Several[Annotated[Named, BeforeValidator(name_alone)]] = Field(
         (), description="what is done to the combined probabilities after, in order"
     )
 
@@ -135,7 +136,7 @@ class System(Section):
         dumped = self.model_copy(update={"members": tuple(members)}).model_dump(mode="json")
         if self.is_of_runs:
             del dumped["folds"]  # they are the runs'
-        files.replace_text(path, yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True))
+        files.replace_text(path, yaml12.write(dumped))
 
     def settings(self) -> dict[str, Any]:
         """What determines the models: `folds`, `combine`, and by name each of the `members`, its
@@ -179,7 +180,7 @@ def is_system(name: str) -> bool:
     """
     path = Path(name)
     if path.is_file():
-        text = path.read_text("utf-8", errors="replace")
+        text = yaml12.head(path).decode("utf-8", errors="replace")
         return any(line.startswith(_MARKS) for line in text.splitlines())
     if path.parent == Path("systems"):
         return True

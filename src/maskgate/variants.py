@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from maskgate import pixels
-from maskgate.config import Named, lookup
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry, Pixels
 
@@ -128,7 +128,7 @@ def create(tta: Sequence[Named], geometry: Geometry) -> list[Variant]:
         make = lookup("test-time augmentation", named.name, VARIANTS)
         try:
             found = [new for old in found for new in make(old, geometry, **named.arguments)]
-        except (TypeError, ValueError) as error:
+        except WRONG_ARGUMENTS as error:
             told = str(error).rstrip(".")
             raise MaskgateError(f"tta {named.name}: {told}; see docs/recipe.md") from error
     shown: dict[Any, Variant] = {}

@@ -1,11 +1,12 @@
 """The command line. Nothing heavy is imported until a command needs it."""
 
-import sys  # noqa: I001
-from typing import NoReturn
+import contextlib  # noqa: I001
+import sys
+from typing import Final, NoReturn
 
 import typer
 
-from maskgate import interruption, threads
+from maskgate import interruption, terminal, threads
 
 # In the order in which `maskgate --help` lists their commands.
 from maskgate.cli import data, training, tune, answers, together  # noqa: F401
@@ -15,23 +16,57 @@ from maskgate.errors import MaskgateError, of_disk
 
 __all__ = ["app", "main"]
 
+_UNREAD: Final = 128 + 13  # as shells tell of a process that SIGPIPE has ended
+
 
 def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
+    terminal.prepare()
     interruption.watch()
     threads.wait_politely()
     sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="maskgate", standalone_mode=False)
+        code = app(_words(), prog_name="maskgate", standalone_mode=False)
+        terminal.flush()
     except MaskgateError as error:
         _fail(str(error))
     except typer.TyperException as error:
         _fail(_misused(error))
     except interruption.Interrupted:
         _fail("interrupted; to go on, repeat the command")
+    except BrokenPipeError:
+        _end_unread()
     except OSError as error:
-        _fail(str(of_disk(error, error.filename or "a file")))
+        _fail(str(of_disk(error, error.filename or _unnamed())))
+    except SystemExit as end:  # Typer's, and Rich's
+        if isinstance(end.__context__, BrokenPipeError):
+            _end_unread()
+        raise
     raise SystemExit(code)
+
+
+def _words() -> list[str]:
+    words = sys.argv[1:] or ["--help"]
+    if any("\0" in word for word in words):
+        raise MaskgateError("the command holds the character U+0000; leave it out")
+    return words
+
+
+def _unnamed() -> str:
+    """What an error of the system is of, where it does not say."""
+    try:
+        terminal.flush()
+    except (MaskgateError, OSError):
+        return "standard output"
+    return "a file"
+
+
+def _end_unread() -> NoReturn:
+    """Who reads what is printed, such as `head`, has had enough: that is no fault."""
+    if terminal.is_read():
+        _fail("a process beside this one has ended: Broken pipe; repeat the command")
+    terminal.discard()
+    raise SystemExit(_UNREAD)
 
 
 def _misused(error: typer.TyperException) -> str:
@@ -46,6 +81,8 @@ def _misused(error: typer.TyperException) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"maskgate: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"maskgate: {MaskgateError(message)}", file=sys.stderr, flush=True)
+    terminal.discard()
     interruption.end()
     raise SystemExit(2)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     DataOrChange,
@@ -33,7 +34,8 @@ def ablate(
         list[str] | None, typer.Option("--change", help="A change key.sub=value; once for each.")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Seeds of the reference and of every change.")
+        int,
+        typer.Option(min=1, max=1000, help="Seeds of the reference and of every change."),
     ] = 3,
     out: Annotated[
         Path | None,
@@ -82,4 +84,4 @@ def ablate(
     failed = study.train(planned, on)
     found = study.verdicts(planned)
     page.show(found, failed)
-    typer.echo(page.write(found, folder, failed))
+    terminal.show(page.write(found, folder, failed))

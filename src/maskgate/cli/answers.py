@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import Cache, On, SkipFaulty, app
 from maskgate.errors import MaskgateError
 
@@ -39,7 +40,9 @@ def predict(
     on: On = None,
     part: Annotated[
         int | None,
-        typer.Option(min=1, help="Photos a parquet file, with --on.", show_default="10240"),
+        typer.Option(
+            min=1, max=1_000_000, help="Photos a parquet file, with --on.", show_default="10240"
+        ),
     ] = None,
 ) -> None:
     """Mask, gender and age band of photos, with the 18 probabilities, as CSV.
@@ -49,13 +52,14 @@ def predict(
     from maskgate import bulk, files
     from maskgate import predict as prediction
     from maskgate.answers import Kept
+    from maskgate.progress import say
 
     if on is not None:
         if out is None:
             raise MaskgateError("--on writes a folder of parquet files; name it with --out")
         order = bulk.Order(model, photos, out, part or bulk.PART, all_faces=all_faces, cache=cache)
         done = bulk.predict(order, on)
-        typer.echo(done.sentence())
+        terminal.show(done.sentence())
         if not skip_faulty:
             done.refuse_faults()
         return
@@ -72,8 +76,8 @@ def predict(
     found = predictor.predict(prediction.photos_in(places), skip_faulty, all_faces, kept)
     text = found.to_csv(index=False, float_format="%.6f")
     if out is None or kept is None:
-        typer.echo(text, nl=False)
+        terminal.write(text)
     else:
         files.replace_text(out, text)
         kept.forget()
-        typer.echo(f"{out}: {len(found)} rows", err=True)
+        say(f"{out}: {len(found)} rows")

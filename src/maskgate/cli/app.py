@@ -1,15 +1,16 @@
 """The application that commands join, and the arguments that several of them take."""
 
+import math
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from maskgate import __version__
+from maskgate import __version__, terminal
 from maskgate.errors import MaskgateError
 
 app = typer.Typer(
@@ -36,11 +37,30 @@ Changes = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
 ]
+WORKERS: Final = 256  # processes; more would take the machine's memory
+
+
+def number(value: float) -> float:
+    """A number of the command line. Raises BadParameter for `nan`, which no bound keeps out."""
+    if math.isnan(value):
+        raise typer.BadParameter("nan is not a number")
+    return value
+
+
+def rate(value: float) -> float:
+    """A learning rate. Raises BadParameter."""
+    if not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is not a number above 0")
+    return value
+
+
 Workers = Annotated[
-    int, typer.Option(min=0, help="Processes that prepare photos beside the training.")
+    int,
+    typer.Option(min=0, max=WORKERS, help="Processes that prepare photos beside the training."),
 ]
 CheckpointSeconds = Annotated[
-    float, typer.Option(min=0, help="Time between checkpoints within an epoch.")
+    float,
+    typer.Option(min=0, callback=number, help="Time between checkpoints within an epoch."),
 ]
 Cache = Annotated[
     Path | None,
@@ -98,7 +118,7 @@ def typed() -> str:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"maskgate {__version__}")
+        terminal.show(f"maskgate {__version__}")
         raise typer.Exit
 
 

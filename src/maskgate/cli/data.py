@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, Data, DetectorName, SkipFaulty, app
+from maskgate import terminal
+from maskgate.cli.app import WORKERS, Cache, Data, DetectorName, SkipFaulty, app
 from maskgate.errors import MaskgateError
 
 
@@ -36,10 +37,10 @@ def inspect(
     found = inspection.inspect(data, cache or files.cache_folder())
     page, problems = inspect_page.write(found, out, photos, effects)
     for line in checks.summary(found.problems):
-        typer.echo(line)
+        terminal.show(line)
     fatal = sum(problem.fatal for problem in found.problems)
-    typer.echo(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
-    typer.echo(page)
+    terminal.show(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
+    terminal.show(page)
 
 
 @app.command()
@@ -86,8 +87,8 @@ def faces(
     found = survey.find(data, detectors.create(wanted, folder), folder, skip_faulty)
     boxes.write(out, found.faces)
     for line in found.sentences():
-        typer.echo(line)
-    typer.echo(f"{out}: {len(found.faces)} rows")
+        terminal.show(line)
+    terminal.show(f"{out}: {len(found.faces)} rows")
 
 
 @app.command()
@@ -102,7 +103,8 @@ def wear(
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 7,
     detector: DetectorName = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
+        int | None,
+        typer.Option(min=1, max=WORKERS, help="Processes that draw.", show_default="all cores"),
     ] = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
@@ -130,6 +132,6 @@ def wear(
         "further photos of a person": dressed.further,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
-    typer.echo(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
+    terminal.show(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
     if told:
-        typer.echo(f"left out: {told}")
+        terminal.show(f"left out: {told}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import app
 
 
@@ -50,7 +51,7 @@ def compare(
     compare_page.show(found, power)
     if targets is not None:
         compare_page.write(found, *targets, power)
-        typer.echo(targets[0])
+        terminal.show(targets[0])
 
 
 @app.command()
@@ -64,4 +65,4 @@ def report(
     from maskgate import runs as run_folders
     from maskgate.reports import run as run_report
 
-    typer.echo(run_report.write(run_folders.open_run(run), photos))
+    terminal.show(run_report.write(run_folders.open_run(run), photos))

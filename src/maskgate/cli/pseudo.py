@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -30,7 +31,8 @@ def pseudo(
     ],
     overrides: Changes = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Rounds to train after the one without pseudo labels.")
+        int,
+        typer.Option(min=1, max=1000, help="Rounds to train after the one without pseudo labels."),
     ] = 1,
     run: Annotated[
         Path | None,
@@ -79,4 +81,4 @@ def pseudo(
     found = study.train(made, order, made.pseudo, rounds, run, keep_going)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         page.show(found)
-        typer.echo(Path(order.out or "") / page.PAGE)
+        terminal.show(Path(order.out or "") / page.PAGE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import Cache, app, typed
 from maskgate.errors import MaskgateError
 
@@ -62,7 +63,7 @@ def combine(
     system, name = _asked(runs, combine, adjust, tta)
     run = combined.combine(system, out, name, typed(), cache)
     table.show(run.metrics())
-    typer.echo(f"{run.path}: report in {run.report_file}")
+    terminal.show(f"{run.path}: report in {run.report_file}")
 
 
 @app.command()
@@ -113,7 +114,7 @@ def submit(
         table.show(alone.run.metrics())  # its members, and what each step adds
     else:
         table.show(found.told())
-    typer.echo(f"{answers}: {done}")
+    terminal.show(f"{answers}: {done}")
 
 
 def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -17,6 +18,7 @@ from maskgate.cli.app import (
     Workers,
     app,
     data_and_overrides,
+    rate,
     typed,
 )
 
@@ -74,7 +76,7 @@ def train(
     else:
         run = crossval.train(recipes.load(path, changes), order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
-        typer.echo(crossval.told(run))
+        terminal.show(crossval.told(run))
 
 
 @app.command()
@@ -83,9 +85,9 @@ def lr(
     data: DataOrChange = None,
     overrides: Changes = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),
-    low: Annotated[float, typer.Option(help="Lowest learning rate.")] = 1e-7,
-    high: Annotated[float, typer.Option(help="Highest learning rate.")] = 10.0,
-    updates: Annotated[int, typer.Option(min=10, help="Learning rates to try.")] = 100,
+    low: Annotated[float, typer.Option(callback=rate, help="Lowest learning rate.")] = 1e-7,
+    high: Annotated[float, typer.Option(callback=rate, help="Highest learning rate.")] = 10.0,
+    updates: Annotated[int, typer.Option(min=10, max=100_000, help="Learning rates to try.")] = 100,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
@@ -102,4 +104,4 @@ def lr(
     order = Order(path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers)
     found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)
     page = lr_finder.write(found, out, path.stem, changes)
-    typer.echo(f"{lr_finder.sentence(found)}\n{page}")
+    terminal.show(f"{lr_finder.sentence(found)}\n{page}")

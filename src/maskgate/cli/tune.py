@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -28,7 +29,8 @@ def tune(
         str, typer.Option(help="What to search: a file, or the name of a shipped one.")
     ] = "finetune",
     trials: Annotated[
-        int, typer.Option(min=1, help="Trials in all, of all processes together.")
+        int,
+        typer.Option(min=1, max=1_000_000, help="Trials in all, of all processes together."),
     ] = 30,
     out: Annotated[
         Path | None, typer.Option(help="Study folder.", show_default="tune/<recipe>-<hash>")
@@ -43,7 +45,7 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the values that are tried.")] = 7,
     prune_after: Annotated[
-        int, typer.Option(min=1, help="Complete trials before others are pruned.")
+        int, typer.Option(min=1, max=1_000_000, help="Complete trials before others are pruned.")
     ] = 5,
     on: On = None,
     cache: Cache = None,
@@ -82,4 +84,4 @@ def tune(
     if on is not None:
         tuning.check_shared(wanted)
     search = tuning.plan(wanted, spaces.find(space))
-    typer.echo(tuning.told(tuning.tune(search, on), search.folder))
+    terminal.show(tuning.told(tuning.tune(search, on), search.folder))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from maskgate.config import Named, lookup
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import model_files
 from maskgate.faces.protocol import Detector
@@ -111,5 +111,5 @@ def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
         )
     try:
         return make(folder, **wanted.arguments)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"detector {name}: {error}; it takes {listed(known, 20)}") from error

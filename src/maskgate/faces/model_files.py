@@ -73,7 +73,10 @@ def named(file: object, by: str) -> Path:
     """The file that the user names. Raises MaskgateError where there is none."""
     if not isinstance(file, str | Path) or not str(file):
         raise MaskgateError(f"{by} is {file!r}, not a path; name a file")
-    path = Path(file).expanduser()
+    try:
+        path = Path(file).expanduser()
+    except RuntimeError as error:  # of `~`, where no home is known
+        raise MaskgateError(f"{file}: {error}; {by} names it, so write the whole path") from error
     if not path.is_file():
         raise MaskgateError(f"{path}: no such file, named by {by}; correct the path")
     return path

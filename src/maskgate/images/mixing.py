@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from maskgate.config import lookup
+from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.images.target import Target
 from maskgate.recipe import Mix
@@ -134,7 +134,7 @@ def create(mix: Mix) -> Mixer:
     make = lookup("mixing", mix.name, MIXES)
     try:
         mixer: Mixer = make(**mix.arguments)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"mixing {mix.name}: {error}; see docs/recipe.md") from error
     return mixer
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
-from maskgate.config import lookup
+from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.randomness import derive
 from maskgate.recipe import Sampling
@@ -80,8 +80,8 @@ def copies(
     not copied: people without a gender or band, photos without a mask. A copy of a photo of
     weight w is drawn w times, as in `shuffle`.
     """
-    if people != int(people) or people < 1:
-        raise ValueError(f"people is {people}, no whole number from 1 on")
+    if people != int(people) or not 1 <= people <= 100_000:
+        raise ValueError(f"people is {people}, no whole number from 1 to 100,000")
     if not isinstance(masks, bool):
         raise ValueError(f"masks is {masks}, neither true nor false")
     chosen = _with_copied_people(rows, table, int(people))
@@ -110,7 +110,7 @@ def epoch_order(named: Sampling, rows: Rows, table: pd.DataFrame, *place: int | 
     random = np.random.default_rng(derive(*place, "order"))
     try:
         return np.asarray(sampler(rows, table, random, **named.arguments), dtype=np.int64)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"sampling {named.name}: {error}; see docs/recipe.md") from error
 
 

@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from maskgate.config import Named, lookup
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry, Pixels, centre
+
+_TRIALS: Final = 8
+_LARGEST: Final = 10_000  # number among the arguments of a transform
 
 
 def random_crop(geometry: Geometry) -> nn.Module:
@@ -82,6 +85,8 @@ def blur(
 
 def solarize(geometry: Geometry, threshold: float = 128, p: float = 0.5) -> nn.Module:
     """torchvision's RandomSolarize: inverts every value from `threshold` on (S0's AUG_0)."""
+    if not 0 <= threshold <= 255:
+        raise ValueError(f"threshold is {threshold}; a value of a pixel lies from 0 to 255")
     return v2.RandomSolarize(threshold, p)
 
 
@@ -91,9 +96,10 @@ def rand_augment(geometry: Geometry, num_ops: int = 2, magnitude: int = 9) -> nn
     Cubuk et al., RandAugment: Practical automated data augmentation with a reduced search space,
     NeurIPS 2020; S0's AUG_1.
     """
-    if not 0 <= magnitude <= 30 or num_ops < 0:
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (num_ops, magnitude))
+    if not (whole and 0 <= magnitude <= 30 and 0 <= num_ops <= 30):
         raise ValueError(
-            f"num_ops is {num_ops} and magnitude {magnitude}; they lie from 0, 0 to 30"
+            f"num_ops is {num_ops} and magnitude {magnitude}; they are whole, from 0, 0 to 30"
         )
     return v2.RandAugment(num_ops, magnitude)
 
@@ -132,13 +138,29 @@ class Augment:
     def __init__(self, transforms: Sequence[Named], geometry: Geometry) -> None:
         self.geometry = geometry
         self.transforms: list[nn.Module] = []
+        self.names = [named.name for named in transforms]
         for named in transforms:
             make = lookup("transform", named.name, TRANSFORMS)
             try:
+                _check_sizes(named.arguments)
                 self.transforms.append(make(geometry, **named.arguments))
-            except (TypeError, ValueError) as error:
-                told = str(error).rstrip(".")
-                raise MaskgateError(f"augment {named.name}: {told}; see docs/recipe.md") from error
+            except WRONG_ARGUMENTS as error:
+                raise _wrong(named.name, error) from error
+
+    def check(self) -> None:
+        """Transform a grey picture a few times: some arguments are looked at only then.
+
+        Raises MaskgateError. Random numbers that others draw stay as they were.
+        """
+        picture = torch.full((3, *self.geometry.stored), 128, dtype=torch.uint8)
+        with torch.random.fork_rng(devices=[]):
+            for seed in range(_TRIALS):
+                torch.default_generator.manual_seed(seed)
+                for name, transform in zip(self.names, self.transforms, strict=True):
+                    try:
+                        transform(picture)
+                    except WRONG_ARGUMENTS as error:
+                        raise _wrong(name, error) from error
 
     def __call__(self, stored: Pixels, seed: int) -> Tensor:
         # What torch.manual_seed does, less the accelerators: those take longer than the photo.
@@ -150,6 +172,19 @@ class Augment:
 
 
 # ------------------------------------------------------------------------------- the parts
+
+
+def _wrong(name: str, error: Exception) -> MaskgateError:
+    return MaskgateError(f"augment {name}: {str(error).rstrip('.')}; see docs/recipe.md")
+
+
+def _check_sizes(value: Any) -> None:
+    """Raise ValueError for a number that no degree, pixel or factor is, and torch cannot draw."""
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_sizes(part)
+    elif isinstance(value, int | float) and abs(value) > _LARGEST:
+        raise ValueError(f"{value:g} is over {_LARGEST:,}")
 
 
 def _perhaps(transform: nn.Module, p: float) -> nn.Module:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from maskgate.config import Named, lookup
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 
 
@@ -97,7 +97,7 @@ def create(named: Named, network: nn.Module) -> Average:
     try:
         with torch.no_grad():
             return make(network, **named.arguments)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(
             f"training.average {named.name}: {error}; see docs/recipe.md"
         ) from error

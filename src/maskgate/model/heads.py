@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maskgate import labels
-from maskgate.config import Named, lookup
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 
 FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which finer classes begin, beside the youngest
@@ -219,7 +219,7 @@ def create(named: Named, features: int) -> Head:
     make = lookup("head", named.name, HEADS)
     try:
         return make(features, **named.arguments)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"head {named.name}: {error}; see docs/recipe.md") from error
 
 

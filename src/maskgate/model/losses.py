@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from maskgate.config import Named, lookup
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.images.target import Target
 from maskgate.model.class_losses import CLASS_LOSSES
@@ -124,7 +124,7 @@ def create(named: Named, counts: Counts, head: Head) -> Loss:
         if named.name in _MADE_OF_OTHERS:
             return _MADE_OF_OTHERS[named.name](counts, head, **named.arguments)
         loss = OUTPUT_LOSSES[named.name](**named.arguments)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
     if missing := loss.needs - head.gives:
         raise MaskgateError(
@@ -157,7 +157,7 @@ def _class_loss(named: Named, counts: npt.NDArray[np.int64]) -> nn.Module:
     make = lookup("class loss", named.name, CLASS_LOSSES)
     try:
         loss: nn.Module = make(counts, **named.arguments)
-    except (TypeError, ValueError) as error:
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
     return loss
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import torch
 from timm.optim import (
     create_optimizer_v2,
     list_optimizers,
@@ -11,11 +12,12 @@ from timm.optim import (
 from torch import nn
 from torch.optim import Optimizer
 
-from maskgate.config import lookup
+from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.backbone import Beside
 from maskgate.recipe import Optimizer as OptimizerRecipe
 
+_CUDA_ONLY: Final = ("bnb", "fused")  # bitsandbytes and APEX, in timm's names
 # torch's own optimisers that have a kernel which updates all tensors at once.
 _FUSED: Final = frozenset({"adam", "adamw", "sgd", "momentum"})
 
@@ -45,8 +47,24 @@ def create(recipe: OptimizerRecipe, model: nn.Module) -> Optimizer:
             weight_decay=decay if groups is None else 0.0,
             **arguments,
         )
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+    except WRONG_ARGUMENTS as error:
         lookup("optimizer", recipe.name, dict.fromkeys(list_optimizers()))
+        raise MaskgateError(f"optimizer {recipe.name}: {error}; see optimizer.arguments") from error
+
+
+def check(recipe: OptimizerRecipe) -> None:
+    """Take a step on a small layer: some arguments are looked at only then.
+
+    Raises MaskgateError.
+    """
+    on_cuda = any(kind in recipe.name for kind in _CUDA_ONLY)
+    layer = nn.Linear(2, 2, device="cuda" if on_cuda and torch.cuda.is_available() else "cpu")
+    optimizer = create(recipe.model_copy(update={"layer_decay": None}), layer)
+    for parameter in layer.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    try:
+        optimizer.step()
+    except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"optimizer {recipe.name}: {error}; see optimizer.arguments") from error
 
 

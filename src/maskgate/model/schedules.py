@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -11,12 +12,15 @@ from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.wsd_lr import WSDLRScheduler
 from torch.optim import Optimizer
 
-from maskgate.config import lookup
+from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Schedule as ScheduleRecipe
 
 # Of a smoke test's single update timm warns that it has no room for a cosine.
 logging.getLogger("timm.scheduler.cosine_lr").setLevel(logging.ERROR)
+
+_CYCLES: Final = 1000  # the most cycles of a schedule
+_TRIALS: Final = 30  # epochs that a check looks at
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ def _cycles(course: Course, limit: int, mul: float, decay: float) -> dict[str, A
     """What timm's schedules with restarts are told: the cycles fill the course together."""
     if limit < 1 or mul <= 0:
         raise ValueError("cycle_limit must be at least 1 and cycle_mul more than 0")
+    if limit > _CYCLES:
+        raise ValueError(f"cycle_limit must be at most {_CYCLES}")
     share = sum(mul**number for number in range(limit))
     return course.timm | {
         "t_initial": course.updates / share,
@@ -243,6 +249,9 @@ def _plateau(
     Better is by the share `threshold`; after a fall `cooldown_epochs` are not counted. All is as
     of torch's ReduceLROnPlateau.
     """
+    for name, value in (("patience", patience_epochs), ("cooldown", cooldown_epochs)):
+        if not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name}_epochs is {value}, no whole number from 0 on")
     return Plateau(course, patience_epochs, decay_rate, threshold, cooldown_epochs)
 
 
@@ -332,6 +341,23 @@ def create(
     )
     try:
         return make(course, **recipe.arguments)
-    except (TypeError, ValueError, AssertionError, ZeroDivisionError) as error:
+    except WRONG_ARGUMENTS as error:
         told = str(error) or "an argument is out of range"
         raise MaskgateError(f"schedule {recipe.name}: {told}; see docs/recipe.md") from error
+
+
+def check(schedule: Schedule, recipe: ScheduleRecipe, optimizer: Optimizer, epochs: int) -> None:
+    """Go through some of the epochs, of an update each: some arguments are looked at only then.
+
+    Raises MaskgateError, also where a learning rate is no number from 0 on.
+    """
+    step = max(1, epochs // _TRIALS)
+    try:
+        for epoch in range(0, epochs, step):
+            schedule.step_update(epoch)
+            schedule.end_epoch(epoch + 1, 0.0)
+            for rate in (group["lr"] for group in optimizer.param_groups):
+                if not (isinstance(rate, int | float) and 0 <= rate < math.inf):
+                    raise ValueError(f"in epoch {epoch + 1} the learning rate is {rate}")
+    except WRONG_ARGUMENTS as error:
+        raise MaskgateError(f"schedule {recipe.name}: {error}; see docs/recipe.md") from error

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from scipy.special import stdtrit
 
-from maskgate import files, metrics
+from maskgate import files, metrics, terminal
 from maskgate.experiments.compare import Comparison, Comparisons
 from maskgate.metrics import Score
 from maskgate.reports import compare as compare_page
@@ -35,10 +33,10 @@ class Minutes:
 
 def announce(changes: Sequence[tuple[str, str]], runs: int, left: int, time: str) -> None:
     """Print every change with what differs, how many runs there are, and their time."""
-    console = _console()
+    console = terminal.console()
     for name, differs in changes:
-        console.print(Text(f"{name}: {differs}"), soft_wrap=True)
-    console.print(Text(f"{runs} runs, {left} to train. {time}".strip()), soft_wrap=True)
+        console.print(f"{name}: {differs}", soft_wrap=True)
+    console.print(f"{runs} runs, {left} to train. {time}".strip(), soft_wrap=True)
 
 
 def show(found: Comparisons, failed: Mapping[str, str]) -> None:
@@ -47,18 +45,18 @@ def show(found: Comparisons, failed: Mapping[str, str]) -> None:
     table = Table("change", "difference", "", "minutes a fit", box=None, pad_edge=False)
     for each in found.comparisons:
         signed = compare_page.signed(each.score)
-        table.add_row(Text(each.side.name), signed, each.verdict, str(minutes(each)))
+        table.add_row(each.side.name, signed, each.verdict, str(minutes(each)))
     for name in failed:
-        table.add_row(Text(name), "", "failed", "")
-    console = _console()
+        table.add_row(name, "", "failed", "")
+    console = terminal.console()
     console.print(table)
     console.print()
     for each in found.comparisons:
-        console.print(Text(sentence(each)), soft_wrap=True)
+        console.print(sentence(each), soft_wrap=True)
     for name, why in failed.items():
-        console.print(Text(f"{name} failed: {why}"), soft_wrap=True)
+        console.print(f"{name} failed: {why}", soft_wrap=True)
     for note in found.notes:
-        console.print(Text(note), soft_wrap=True)
+        console.print(note, soft_wrap=True)
 
 
 def write(found: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path:
@@ -156,7 +154,3 @@ def sentence(each: Comparison) -> str:
 def _cell(score: Score) -> tuple[str, str]:
     value, _, interval = compare_page.signed(score).partition(" ")
     return value, interval
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 10_000, highlight=False)

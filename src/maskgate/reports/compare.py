@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from maskgate import files
+from maskgate import files, terminal
 from maskgate.experiments import power
 from maskgate.experiments.compare import SCORE, Comparison, Comparisons
 from maskgate.experiments.sides import Side
@@ -42,22 +40,21 @@ def show(found: Comparisons, size: float | None = None) -> None:
         for name, title in titles_of(found).items():
             first = name == SCORE
             table.add_row(
-                Text(side.name if first else ""),
+                side.name if first else "",
                 title,
                 str(scores[name].score),
                 signed(comparison.differences[name].corrected) if comparison else "",
                 comparison.verdict if comparison and first else "",
             )
-    # Into a pipe or a file every line is written whole, however long.
-    console = Console(width=None if Console().is_terminal else 10_000, highlight=False)
+    console = terminal.console()
     console.print(table)
     console.print()
     for side in found.sides:
-        console.print(Text(f"{side.name}, {_seeds(side)}: {differs(found, side)}"), soft_wrap=True)
+        console.print(f"{side.name}, {_seeds(side)}: {differs(found, side)}", soft_wrap=True)
     for each in found.comparisons:
-        console.print(Text(sentence(each)), soft_wrap=True)
+        console.print(sentence(each), soft_wrap=True)
     for note in [*found.notes, *_power(found, size)]:
-        console.print(Text(note), soft_wrap=True)
+        console.print(note, soft_wrap=True)
 
 
 def _power(found: Comparisons, size: float | None) -> list[str]:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from maskgate import metrics
+from maskgate import metrics, terminal
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
 
@@ -37,7 +36,7 @@ def show(folder: Path) -> None:
             str(status["people"]),
             "–" if seconds is None else f"{seconds / 60:.1f} min",
         )
-    Console(width=None if Console().is_terminal else 200).print(table)
+    terminal.console().print(table)
 
 
 def _started(run: Run) -> str:

@@ -5,11 +5,9 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from maskgate import files, labels
+from maskgate import files, labels, terminal
 from maskgate.data.pseudo_labels import TRAINED, USES
 from maskgate.experiments.rounds import Round, Rounds
 from maskgate.recipe import Pseudo
@@ -89,12 +87,12 @@ def show(found: Rounds) -> None:
         difference = signed(each.difference) if each.difference else ""
         trained = f"{each.trained:.0f}" if each.labels else ""
         table.add_row(str(each.number), str(each.score), difference, trained)
-    console = Console(width=None if Console().is_terminal else 10_000, highlight=False)
+    console = terminal.console()
     console.print(table)
     console.print()
     for text in [*(sentence(found, each) for each in found.rounds[1:]), *notes(found)]:
-        console.print(Text(text), soft_wrap=True)
-    console.print(Text(conclusion(found)), soft_wrap=True)
+        console.print(text, soft_wrap=True)
+    console.print(conclusion(found), soft_wrap=True)
 
 
 def write(found: Rounds, wanted: Pseudo, folder: Path) -> None:

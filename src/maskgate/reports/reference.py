@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import BaseModel
 
-from maskgate import files, recipe, system
+from maskgate import files, recipe, system, yaml12
 from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS
 from maskgate.faces.detectors import DETECTORS
 from maskgate.images.mixing import MIXES
@@ -61,11 +60,12 @@ the descriptions there, not here.
 
 A recipe is a YAML file that fully determines one model. Every key has a default, so a recipe holds
 only what it wants otherwise; the `recipe.yaml` of a run spells out all of them. A key that is not
-listed here is refused, and the nearest one that is listed is named.
+listed here is refused, and the nearest one that is listed is named; so is a key that stands in a
+file twice.
 
 `maskgate train` takes a recipe's file, or the name of a shipped one, and after the data any number
-of changes. Keys are joined by dots, the entries of a list are counted from 0, values are YAML, and
-nothing after the `=` means `null`:
+of changes. Keys are joined by dots, the entries of a list are counted from 0, values are YAML 1.2
+(`true` and `false`, but `yes` and `no` are text), and nothing after the `=` means `null`:
 
     maskgate train baseline PEOPLE training.epochs=20 augment.0.degrees=5 training.clip_norm=
 
@@ -287,8 +287,7 @@ def _cell(text: str) -> str:
 def _yaml(value: object) -> str:
     """A value in one line of YAML, as a recipe would have it."""
     plain = json.loads(json.dumps(value, default=str))
-    told = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
-    return told.removesuffix("...\n").strip()
+    return yaml12.line(plain)
 
 
 def _code(value: object) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from maskgate import terminal
 from maskgate.metrics import read_score
 from maskgate.progress import say
 from maskgate.reports.compare import signed
@@ -20,16 +19,15 @@ def show(results: Mapping[str, Any]) -> None:
         return
     table = Table("", "out-of-fold", "", "gain", "", box=None, pad_edge=False)
     for name, told in members.items():
-        table.add_row(Text(name), str(read_score(told["score"])), told["score_of"], "", "")
+        table.add_row(name, str(read_score(told["score"])), told["score_of"], "", "")
     for step in steps if len(members) > 1 or len(steps) > 1 else []:
         gain = signed(read_score(step["gain"])) if "gain" in step else ""
         over = f"over {step['before']}" if gain else ""
         table.add_row(
-            Text(step["name"]),
+            step["name"],
             str(read_score(step["score"])),
             step["score_of"],
             gain,
-            Text(over),
+            over,
         )
-    # Into a pipe or a file every line is written whole, however long.
-    Console(width=None if Console().is_terminal else 10_000, highlight=False).print(table)
+    terminal.console().print(table)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import Field, StrictFloat, StrictInt, ValidationError, model_validator
 
-from maskgate import config, files
+from maskgate import config, files, yaml12
 from maskgate.config import Section
 from maskgate.errors import MaskgateError
 from maskgate.progress import track
@@ -20,10 +19,11 @@ from maskgate.recipe import Recipe
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
-Number = StrictInt | StrictFloat
+Number = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
 
 # With these, trials would be scored on other people, against another truth, or by their luck.
 _FIXED: Final = ("folds", "seed", "labels.truth")
+_STEPS: Final = 1_000_000_000
 _DIGITS: Final = 4  # of a number that is tried; more would only make commands long
 
 
@@ -45,6 +45,8 @@ class Range(Section):
             raise ValueError("log and step exclude each other; keep one")
         if self.step is not None:
             steps = (self.high - self.low) / self.step
+            if steps > _STEPS:
+                raise ValueError(f"from low to high are over {_STEPS:,} steps of {self.step:g}")
             if not math.isclose(steps, round(steps), rel_tol=1e-9):
                 raise ValueError(f"high is not a whole number of steps of {self.step:g} above low")
         return self
@@ -143,10 +145,7 @@ NOTHING: Final = Space("", ())
 
 def text(value: Any) -> str:
     """A value as it stands after `key=`."""
-    told = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
-    plain = told.strip().removesuffix("\n...")
-    # `1e-3` in quotes is text; PyYAML would leave them out.
-    return plain if config.split(f"key={plain}")[1] == value else json.dumps(value)
+    return yaml12.line(value)
 
 
 def overlap(key: str, other: str) -> bool:
@@ -193,7 +192,7 @@ def _at(content: Any, key: str) -> Any:
     """What the recipe holds at a key; None for nothing."""
     for part in key.split("."):
         if isinstance(content, list):
-            content = content[int(part)] if part.isdigit() and int(part) < len(content) else None
+            content = content[int(part)] if part.isdecimal() and int(part) < len(content) else None
         else:
             content = content.get(part) if isinstance(content, Mapping) else None
     return content

@@ -27,7 +27,7 @@ from maskgate.training.prepare import Order, Prepared
 def check_recipe(recipe: Recipe, name: str) -> None:
     """Make all that a recipe names once, so that a fault is told before a photo is read."""
     try:
-        Augment(recipe.augment, recipe.photo.geometry)
+        Augment(recipe.augment, recipe.photo.geometry).check()
         Mixing(recipe.mixing)
         variants.create(recipe.tta, recipe.photo.geometry)
         _check_ages(recipe)
@@ -38,8 +38,10 @@ def check_recipe(recipe: Recipe, name: str) -> None:
             runs.open_model(recipe.pseudo.run)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
+        optim.check(recipe.optimizer)
         optimizer = optim.create(recipe.optimizer, model)
-        schedules.create(recipe.schedule, optimizer, recipe.training.epochs, 1)
+        schedule = schedules.create(recipe.schedule, optimizer, recipe.training.epochs, 1)
+        schedules.check(schedule, recipe.schedule, optimizer, recipe.training.epochs)
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
 

@@ -1,0 +1,259 @@
+"""YAML 1.2 with its core types, read and written: the one way settings become values and text.
+
+PyYAML scans and composes. Its own values are those of YAML 1.1, in which `no` is false, `010` is 8
+and `1:30` is 90, so values are made here: text, whole numbers of 64 bits, floats, booleans, null,
+lists and mappings, as https://yaml.org/spec/1.2.2/#103-core-schema has them.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import yaml
+
+BYTES: Final = 256 * 1024  # the most that is read: about 8,000 lines, and two seconds
+_DEPTH: Final = 50  # lists and mappings in one another
+_VALUES: Final = 100_000  # with every alias written out
+_BITS: Final = 63  # of a whole number, beside its sign
+
+_TAG: Final = "tag:yaml.org,2002:"
+_MERGE: Final = f"{_TAG}merge"
+
+
+class InvalidYamlError(Exception):
+    """Text that is not YAML, or holds what settings do not: one phrase, with the line."""
+
+
+def parse(text: str) -> Any:
+    """What YAML text holds; None where it is empty. Raises InvalidYamlError."""
+    if len(text) > BYTES:
+        raise InvalidYamlError(f"more than {BYTES // 1024} KiB long")
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        code = ord(text[error.position])
+        raise InvalidYamlError(f"line {line}: holds the character U+{code:04X}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = error.problem or str(error)
+        if problem.startswith("but ") and error.context:
+            problem = f"{error.context}, {problem}"
+        raise InvalidYamlError(_at(mark, problem)) from error
+    return None if node is None else _Values().of(node)
+
+
+def read(path: Path) -> Any:
+    """What the YAML file at `path`, in UTF-8, holds. Raises InvalidYamlError and OSError."""
+    return parse(_decoded(head(path, BYTES + 1)))
+
+
+def head(path: Path, size: int = BYTES) -> bytes:
+    """The first bytes of a file, however large it is. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def write(value: Any) -> str:
+    """`value` as a YAML document, keys in their order, a line each."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def line(value: Any) -> str:
+    """`value` as one line of YAML, as it stands after the `=` of an override."""
+    text = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf"),
+    )
+    return text.strip().removesuffix("\n...")
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if len(content) > BYTES:  # it may be cut within a character
+            raise InvalidYamlError(f"more than {BYTES // 1024} KiB long") from error
+        at = content.count(b"\n", 0, error.start) + 1
+        raise InvalidYamlError(f"{error}, in line {at}") from error
+
+
+def _at(mark: yaml.Mark | None, problem: str) -> str:
+    return problem if mark is None else f"line {mark.line + 1}: {problem}"
+
+
+def _fault(node: yaml.Node, problem: str) -> InvalidYamlError:
+    return InvalidYamlError(_at(node.start_mark, problem))
+
+
+# ---------------------------------------------------------------------------- core types
+
+
+def _whole(text: str) -> int:
+    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    # Python refuses to read more than some thousand digits.
+    number = int(text[2:] if base != 10 else text, base) if len(text) <= 64 else None
+    if number is None or not -(2**_BITS) <= number < 2**_BITS:
+        raise ValueError("a whole number of more than 64 bits")
+    return number
+
+
+def _float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_BREAK: Final = re.compile("[\n\r\x85\u2028\u2029]")
+_Make = Callable[[str], Any]
+# In the order in which a plain scalar is tried: its name, how it is written, its first letters.
+_CORE: Final[dict[str, tuple[str, re.Pattern[str], str, _Make]]] = {
+    f"{_TAG}null": ("null", re.compile(r"(~|null|Null|NULL|)\Z"), "~nN\0", lambda _: None),
+    f"{_TAG}bool": (
+        "true or false",
+        re.compile(r"(true|True|TRUE|false|False|FALSE)\Z"),
+        "tTfF",
+        lambda text: text.lower() == "true",
+    ),
+    f"{_TAG}int": (
+        "a whole number",
+        re.compile(r"([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
+        "-+0123456789",
+        _whole,
+    ),
+    f"{_TAG}float": (
+        "a number",
+        re.compile(
+            r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z"
+        ),
+        "-+.0123456789",
+        _float,
+    ),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's nodes, with the tags of YAML 1.2 and a limit to their depth."""
+
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > _DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(problem=_TOO_DEEP, problem_mark=mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that either version of YAML would read as something else; writes no alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """Text of several lines keeps to one, with `\\n` in it."""
+        style = '"' if _BREAK.search(text) else None
+        return self.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+_TOO_DEEP: Final = f"lists and mappings lie more than {_DEPTH} deep in one another"
+
+for _tag, (_name, _pattern, _first, _make) in _CORE.items():  # an empty scalar has no first letter
+    _letters = ["" if letter == "\0" else letter for letter in _first]
+    _Loader.add_implicit_resolver(_tag, _pattern, _letters)
+    _Dumper.add_implicit_resolver(_tag, _pattern, _letters)
+_Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
+
+
+class _Values:
+    """Makes the values of a document's nodes; an alias is a copy of what it stands for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.above: list[yaml.Node] = []
+
+    def of(self, node: yaml.Node) -> Any:
+        self.count += 1
+        if self.count > _VALUES:
+            raise _fault(node, f"holds more than {_VALUES:,} values")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if any(node is each for each in self.above):
+            raise _fault(node, "an alias refers to what it is a part of")
+        if len(self.above) >= _DEPTH:
+            raise _fault(node, _TOO_DEEP)
+        self.above.append(node)
+        is_list = isinstance(node, yaml.SequenceNode)
+        made = self._sequence(node) if is_list else self._mapping(node)
+        self.above.pop()
+        return made
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.tag in (f"{_TAG}str", _MERGE):
+            if "\0" in node.value:
+                raise _fault(node, "holds the character U+0000")
+            return node.value
+        if node.tag not in _CORE:
+            raise _unknown(node)
+        name, pattern, _, make = _CORE[node.tag]
+        if not pattern.match(node.value):
+            raise _fault(node, f"'{node.value}' is not {name}")
+        try:
+            return make(node.value)
+        except ValueError as error:
+            raise _fault(node, str(error)) from error
+
+    def _sequence(self, node: yaml.Node) -> list[Any]:
+        if node.tag != f"{_TAG}seq":
+            raise _unknown(node)
+        return [self.of(each) for each in node.value]
+
+    def _mapping(self, node: yaml.Node) -> dict[Any, Any]:
+        if node.tag != f"{_TAG}map":
+            raise _unknown(node)
+        own: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        lines: dict[Any, int] = {}
+        for name, content in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                raise _fault(name, "a key is text, not a list or mapping")
+            key = self.of(name)
+            if key in lines:
+                raise _fault(name, f"the key '{name.value}' stands in line {lines[key]} already")
+            lines[key] = name.start_mark.line + 1
+            value = self.of(content)
+            if name.tag == _MERGE:
+                merged = _merged(content, value)
+            else:
+                own[key] = value
+        return merged | own
+
+
+def _merged(node: yaml.Node, value: Any) -> dict[Any, Any]:
+    """What a merge key gives (https://yaml.org/type/merge.html): of several, the first wins."""
+    parts = value if isinstance(value, list) else [value]
+    merged: dict[Any, Any] = {}
+    for part in parts:
+        if not isinstance(part, dict):
+            raise _fault(node, "the merge key << takes a mapping, or a list of them")
+        merged = part | merged
+    return merged
+
+
+def _unknown(node: yaml.Node) -> InvalidYamlError:
+    tag = node.tag.replace(_TAG, "!!")
+    return _fault(
+        node, f"the tag {tag} is unknown; settings hold text, numbers, lists and mappings"
+    )
