@@ -22,6 +22,7 @@ from maskgate.images.transforms import Augment
 from maskgate.progress import track
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
+from maskgate.trust import check_trusted
 from maskgate.variants import Variant
 
 Probabilities = npt.NDArray[np.float32]
@@ -47,6 +48,7 @@ def oof_with(
     path = run.oof_file_of(variants.digest(wanted))
     if not path.exists():
         _check_weights(run, recipe)
+        check_trusted(run, recipe)
         with FileLock(path.with_name(f".{path.stem}.lock")):
             if not path.exists():  # another process may have made it meanwhile
                 _make(run, recipe, wanted, path, cache or files.cache_folder())

@@ -28,6 +28,7 @@ from maskgate.model import network
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.progress import say, track
+from maskgate.trust import check_trusted
 
 
 class Predictor:
@@ -270,21 +271,25 @@ class Ensemble(Predictor):
 
 
 def load(
-    model: str | Path, cache: Path | None = None, tta: Sequence[Named] | None = None
+    model: str | Path,
+    cache: Path | None = None,
+    tta: Sequence[Named] | None = None,
+    trust: bool = False,
 ) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined.
 
     A face detector's model is looked for in the folder `cache`, the user's unless given. The
     test-time augmentation is that of the recipe, of each member its own, unless `tta` is given.
-    Raises MaskgateError.
+    Raises MaskgateError; so too, before anything is imported, where the run brings code (a backbone
+    `package.module:factory`) and is not to be trusted.
     """
-    run = runs.open_run(model)
+    run = runs.open_run(model, trust=trust)
     if run.is_system:
         system = run.system()
         members = []
         for member, inner in zip(system.members, run.members(), strict=True):
             own = member.tta if tta is None else tta
-            members.append((load(inner.path, cache, own), member.weight))
+            members.append((load(inner.path, cache, own, trust), member.weight))
         return Ensemble(members, Combination(Wanted.of(system), run.learned()))
     return of_folds(run, run.folds, cache, tta)
 
@@ -297,6 +302,7 @@ def of_folds(
 ) -> Predictor:
     """The average of these folds of a single model's run; see `load`. Raises MaskgateError."""
     recipe = run.recipe()
+    check_trusted(run, recipe)
     wanted = recipe.tta if tta is None else tta
     try:
         seen = view.create(recipe.photo, cache or files.cache_folder())
@@ -309,7 +315,9 @@ def of_folds(
 
 def restore(run: runs.Run, fold: int) -> Network:
     """The network of one fold with the weights it ended with."""
-    model = network.create(run.recipe(), start=False)
+    recipe = run.recipe()
+    check_trusted(run, recipe)
+    model = network.create(recipe, start=False)
     try:
         model.load_state_dict(run.weights(fold))
     except (RuntimeError, OSError) as error:

@@ -176,7 +176,11 @@ class Mix(Named):
 class Model(Section):
     """The network."""
 
-    backbone: str = Field("resnet18", description="a timm name, or `package.module:factory`")
+    backbone: str = Field(
+        "resnet18",
+        description="a timm name, or `package.module:factory`: that is code, which a training"
+        " imports and runs; from a run that is not yours it runs with `--trust` only",
+    )
     arguments: dict[str, Any] = Field(
         {}, description="passed on to the backbone, e.g. `drop_path_rate`"
     )
@@ -205,6 +209,13 @@ class Model(Section):
         description="whose mean and standard deviation: of the backbone's pretraining, or of the"
         " training photos",
     )
+
+    @property
+    def factories(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is imported and called to make the network: each `package.module:factory` with its
+        arguments; none where the backbones are timm's."""
+        named = ((self.backbone, self.arguments), (self.beside or "", self.beside_arguments))
+        return [(name, arguments) for name, arguments in named if ":" in name]
 
     @model_validator(mode="after")
     def _one_start(self) -> "Model":
@@ -369,6 +380,7 @@ def find(name: str) -> Path:
     return config.find(name, "recipe", shipped())
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Recipe:
-    """The recipe in `path` with `key.sub=value` overrides. Raises MaskgateError."""
-    return config.load(Recipe, path, "recipe", overrides or [])
+def load(path: Path, overrides: list[str] | None = None, alone: bool = False) -> Recipe:
+    """The recipe in `path` with `key.sub=value` overrides; `alone`, it may have no base. Raises
+    MaskgateError."""
+    return config.load(Recipe, path, "recipe", overrides or [], alone)

@@ -20,7 +20,6 @@ def main() -> None:
     """Run the command line; a fault is one line on stderr and exit code 2."""
     interruption.watch()
     threads.wait_politely()
-    sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="maskgate", standalone_mode=False)
     except MaskgateError as error:

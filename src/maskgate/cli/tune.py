@@ -13,6 +13,7 @@ from maskgate.cli.app import (
     On,
     RecipeName,
     SkipFaulty,
+    Trust,
     Workers,
     app,
     data_and_overrides,
@@ -50,6 +51,7 @@ def tune(
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
+    trust: Trust = False,
 ) -> None:
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
     from maskgate import recipe as recipes
@@ -68,6 +70,7 @@ def tune(
         skip_faulty=skip_faulty,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
+        trust=trust,
     )
     wanted = Search(
         recipe=recipe,

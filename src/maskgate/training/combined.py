@@ -25,12 +25,20 @@ _OF_THE_DATA: Final = (
 )  # fmt: skip
 
 
-def combine(system: System, out: Path, name: str, command: str, cache: Path | None = None) -> Run:
+def combine(
+    system: System,
+    out: Path,
+    name: str,
+    command: str,
+    cache: Path | None = None,
+    trust: bool = False,
+) -> Run:
     """Make a run in the folder `out` of runs that are there; nothing is trained.
 
+    Where a member's photos are looked at anew, its code runs only if the user may `trust` it.
     Raises MaskgateError where they cannot be combined so, or the folder holds something else.
     """
-    members = [runs.open_run(str(member.run)) for member in system.members]
+    members = [runs.open_run(str(member.run), trust=trust) for member in system.members]
     found = [
         member.model_copy(update={"run": str(run.path)})
         for member, run in zip(system.members, members, strict=True)
@@ -42,7 +50,7 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
     }
     digest = system.digest(digests)
     together.check(together.parts(system), Wanted.of(system))
-    run = Run(folder.made(out, digest))
+    run = Run(folder.made(out, digest), trust)
     if folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run

@@ -65,7 +65,7 @@ def train(recipe: Recipe, order: Order, again: bool = False) -> Run:
 
 def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
     """The training of a recipe as it is `resolved`, after all it needs has been tried."""
-    beginning.check_recipe(recipe, order.name)
+    beginning.check_recipe(recipe, order.name, order.trust)
     recipe = beginning.with_detector(recipe, order, order.name)
     prepared = prepare(recipe, order)
     beginning.check_data(recipe, prepared, accelerator.num_processes)
@@ -87,12 +87,14 @@ def is_finished(training: Training, accelerator: Accelerator) -> bool:
 def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> Iterator[None]:
     """The run's folder locked, and what is known before the first fold written into it.
 
-    Another process that has it is waited for, `patience` seconds. Raises MaskgateError.
+    Another process that has it is waited for, `patience` seconds. Raises MaskgateError; so too
+    where the folder holds another recipe than this one, whatever its run.json says.
     """
     run = training.run
     lock = FileLock(run.path / ".lock", timeout=patience)
     processes.on_main(accelerator, lambda: folder.take(lock, run))
     try:
+        processes.on_main(accelerator, lambda: folder.check_recipe(run, training.recipe))
         if accelerator.is_main_process:
             folder.describe(run, training.order, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)

@@ -14,6 +14,7 @@ from maskgate import files
 from maskgate.data import folds
 from maskgate.errors import MaskgateError
 from maskgate.progress import say
+from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training.prepare import Order, Prepared
 
@@ -46,6 +47,21 @@ def made(path: Path, digest: str) -> Path:
         raise MaskgateError(f"{path}: is a file; give another --out")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def check_recipe(run: Run, recipe: Recipe) -> None:
+    """Raise MaskgateError where the run's folder holds another recipe than the one to train, such
+    as a folder that somebody else has prepared."""
+    try:
+        stored = run.recipe()
+    except MaskgateError:  # killed before it was written, which is done again
+        return
+    if stored.digest() != recipe.digest():
+        raise MaskgateError(
+            f"{run.recipe_file}: is another recipe than the one to train, though"
+            f" {run.status_file.name} takes them for the same; give another --out, or remove the"
+            " folder"
+        )
 
 
 def is_finished(run: Run) -> bool:

@@ -114,11 +114,11 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
 
 def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
     """The first fold as training begins it."""
-    beginning.check_recipe(recipe, order.name)
+    beginning.check_recipe(recipe, order.name, order.trust)
     prepared = prepare(recipe, order)
     beginning.check_data(recipe, prepared, accelerator.num_processes)
     if recipe.pseudo is not None:
-        table, _ = pseudo.made(prepared.folds[0], recipe.pseudo, prepared, order)
+        table, _ = pseudo.made(prepared.folds[0], recipe, prepared, order)
         prepared = pseudo.taught(prepared, table)
     nowhere = Path(f".{order.name}.no-checkpoint")
     return beginning.fit(prepared.folds[0], recipe, prepared, order, nowhere, accelerator)
