@@ -58,7 +58,11 @@ def show(found: Comparisons) -> None:
 
 def write(found: Comparisons, page: Path, listing: Path) -> None:
     """Write the page, and the CSV of one row for each side and measure beside it."""
-    page.parent.mkdir(parents=True, exist_ok=True)
+    with files.made(page.parent):
+        _write(found, page, listing)
+
+
+def _write(found: Comparisons, page: Path, listing: Path) -> None:
     table = as_table(found)
     files.replace(listing, lambda beside: table.to_csv(beside, index=False))
     titles = titles_of(found)

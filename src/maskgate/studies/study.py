@@ -183,7 +183,7 @@ def _settle(search: Search) -> None:
                 f"{folder}: its study is kept in {kept}; go on with it there, or give another --out"
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty and no study; give another --out")
     folder.mkdir(parents=True, exist_ok=True)
     files.replace_text(path, json.dumps(told) + "\n")

@@ -18,6 +18,7 @@ from safetensors.torch import save as serialised
 
 from maskgate import files, metrics, runs, variants
 from maskgate.data import folds
+from maskgate.errors import MaskgateError
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
 from maskgate.model.output_losses import CLASSES
@@ -54,12 +55,17 @@ def train(recipe: Recipe, order: Order, again: bool = False) -> Run:
         training = begin(recipe, order, accelerator)
         if is_finished(training, accelerator):
             return training.run
-        with taken(training, accelerator, _PATIENCE if again else 0):
-            for number in training.prepared.folds:
-                fold(number, training, accelerator)
+        try:
+            with taken(training, accelerator, _PATIENCE if again else 0):
+                for number in training.prepared.folds:
+                    fold(number, training, accelerator)
+                if accelerator.is_main_process:
+                    conclude(training)
+                accelerator.wait_for_everyone()
+        except MaskgateError:
             if accelerator.is_main_process:
-                conclude(training)
-            accelerator.wait_for_everyone()
+                folder.forget_begun(training.run)
+            raise
         return training.run
 
 

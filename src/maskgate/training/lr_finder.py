@@ -137,7 +137,11 @@ def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:
 
 def write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     """Write `lr.html` and `lr.csv` into the folder; the page's path."""
-    out.mkdir(parents=True, exist_ok=True)
+    with files.made(out):
+        return _write(found, out, recipe, changes)
+
+
+def _write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     table = pd.DataFrame({"lr": found.rates, "loss": found.losses, "smoothed": found.smoothed})
     table.insert(0, "update", np.arange(1, len(table) + 1))
     files.replace(out / "lr.csv", lambda beside: table.to_csv(beside, index=False))
