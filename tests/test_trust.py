@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 import maskgate
 from maskgate import predict, recipe, runs, trust
@@ -223,7 +224,10 @@ def test_a_detectors_file_is_read_only_where_its_hash_is_told(
     face = "  face:\n    detector: {name: yunet, file: mine.onnx}\n    sha256: {}\n"
     text = path.read_text()
     assert "  face: null\n" in text
-    for told, fault in (("null", "would read mine.onnx"), (f"'{'0' * 64}'", "is of the detector yunet")):
+    for told, fault in (
+        ("null", "would read mine.onnx"),
+        (f"'{'0' * 64}'", "is of the detector yunet"),
+    ):
         path.write_text(text.replace("  face: null\n", face.replace("{}", told)))
         code, _, err = call("predict", theirs, people / "eval")
         assert code == 2
@@ -239,3 +243,79 @@ def test_trust_goes_down_to_members(trained: Path) -> None:
     assert trust.vouched(theirs, made.model.factories).trusted
     assert not trust.vouched(theirs, [("stranger:net", {"more": 1})]).trusted
     assert not trust.vouched(Run(trained), []).trusted
+
+
+# ----------------------------------------------------------------------- files of the user's
+
+
+def with_photos(run: Path, names: list[str], name: str = "theirs") -> Path:
+    """A copy of the run whose first validated photos are called otherwise."""
+    there = Path(shutil.copytree(run, name))
+    for file in ("photos.parquet", "oof.parquet"):
+        table = pd.read_parquet(there / file)
+        first = sorted(pd.read_parquet(run / "oof.parquet")["photo"])[: len(names)]
+        table["photo"] = table["photo"].replace(dict(zip(first, names, strict=True)))
+        table.to_parquet(there / file, index=False)
+    return there
+
+
+def pictures(page: Path) -> int:
+    return page.read_text().count("data:image/jpeg")
+
+
+def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path) -> None:
+    assert call("report", trained)[0] == 0
+    assert pictures(trained / "report.html") > 10
+    # The folder holds photos of the very names, but not the photos of the run.
+    status = json.loads((trained / "run.json").read_text())
+    theirs, mine = Path(shutil.copytree(trained, "theirs")), Path("mine").resolve()
+    for photo in sorted(Path(status["root"]).rglob("*.*")):
+        if photo.suffix in (".jpg", ".png", ".jpeg"):
+            target = mine / photo.relative_to(status["root"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), "red").save(target)
+    (theirs / "run.json").write_text(json.dumps(status | {"root": str(mine)}))
+    assert call("report", theirs)[0] == 0
+    assert pictures(theirs / "report.html") == 0
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_names_that_leave_the_root_are_refused(
+    call: Call, trained: Path, people: Path, tmp_path: Path, absolute: bool
+) -> None:
+    Image.new("RGB", (40, 40), "red").save("mine.jpg")
+    name = str(Path("mine.jpg").resolve()) if absolute else "../mine.jpg"
+    theirs = with_photos(trained, [name])
+    before = (theirs / "report.html").read_bytes()
+    for words in (("report", theirs), ("combine", theirs, "-o", "both", "--tta", "flip")):
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        assert name in err.splitlines()[-1]
+        assert "outside" in err.splitlines()[-1]
+    assert (theirs / "report.html").read_bytes() == before
+    assert not Path("both").exists()
+    Path("theirs.csv").write_text(f"photo,mask\n{name},wear\n")
+    Path("eval/images").mkdir(parents=True)
+    Path("eval/info.csv").write_text(f"ImageID,ans\n{name},0\n")
+    for words in (
+        ("train", tmp_path / "tiny.yaml", "theirs.csv"),
+        ("faces", "theirs.csv"),
+        ("submit", trained, "eval", "-o", "out.csv"),
+    ):
+        (tmp_path / "tiny.yaml").write_text("model: {backbone: test_resnet}\n")
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        assert name in err.splitlines()[-1]
+        assert "outside" in err.splitlines()[-1]
+    assert not Path("out.csv").exists()
+    code, out, _ = call("inspect", "theirs.csv")
+    assert code == 0
+    assert "photo outside the folder" in out
+
+
+def test_links_within_a_data_set_of_mine_are_followed(
+    call: Call, trained: Path, people: Path
+) -> None:
+    Path("data").mkdir()
+    Path("data/eval").symlink_to(people / "eval")
+    assert call("submit", trained, "data", "-o", "out.csv")[0] == 0

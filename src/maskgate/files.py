@@ -166,6 +166,12 @@ def replace_text(path: Path, text: str) -> None:
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
+def leaves(name: str) -> bool:
+    """Whether a file's name leads out of the folder that it is seen from: it is absolute, or has
+    `..` in it. Links within the folder are the user's own."""
+    return os.path.isabs(name) or (".." in name and ".." in Path(name).parts)
+
+
 def cache_folder() -> Path:
     """`$MASKGATE_CACHE`, else `maskgate` in the user's cache folder."""
     own = os.environ.get("MASKGATE_CACHE")

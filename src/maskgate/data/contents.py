@@ -14,9 +14,10 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
+from maskgate import files as files_on_disk
 from maskgate import pixels
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, listed
 from maskgate.progress import track
 
 T = TypeVar("T")
@@ -30,6 +31,12 @@ WITHOUT ROWID;
 def digest(content: bytes) -> bytes:
     """What tells one file's content from another's: BLAKE2, 16 bytes."""
     return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def of_file(path: Path) -> bytes:
+    """The `digest` of a file's content, however long it is. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
 def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
@@ -119,6 +126,11 @@ def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
 
 def _stat(photos: Photos) -> pd.DataFrame:
     root = os.path.abspath(photos.root)
+    if out := [name for name in photos.table["photo"] if files_on_disk.leaves(name)]:
+        raise MaskgateError(
+            f"{photos.root}: {len(out)} photos are named that lie outside it ({listed(out)}); put"
+            " them into the folder, or correct the names"
+        )
     paths = [os.path.join(root, name) for name in photos.table["photo"]]
     found = []
     for path in paths:

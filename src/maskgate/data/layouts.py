@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from maskgate import files
 from maskgate.data import csv_photos, seven_photos, utkface
 from maskgate.data.csv_photos import load_csv
 from maskgate.data.table import Photos
@@ -61,9 +62,11 @@ def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
         raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
     blank = np.flatnonzero(rows["ImageID"].isna()) + 2
     twice = rows.loc[rows["ImageID"].duplicated(), "ImageID"].dropna().tolist()
-    if len(blank) or twice:
+    outside = [name for name in rows["ImageID"].dropna() if files.leaves(name)]
+    if len(blank) or twice or outside:
         faults = [f"row {row} without ImageID" for row in blank]
         faults += [f"{name} listed twice" for name in twice]
+        faults += [f"{name} lies outside the folder of the photos" for name in outside]
         raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")
     images = csv.parent / "images"
     return (images if images.is_dir() else csv.parent), rows

@@ -63,9 +63,7 @@ def plan(search: Search, space_file: Path) -> Search:
             )
     knows = heads.knows(recipe.model.head)
     check(recipe, knows, search.order)
-    space.check(
-        found, space_file, search.load, lambda changed: check(changed, knows, search.order)
-    )
+    space.check(found, space_file, search.load, lambda changed: check(changed, knows, search.order))
     return prepared(replace(search, space=found))
 
 
