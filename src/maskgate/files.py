@@ -15,10 +15,8 @@ from typing import Final
 
 from maskgate.errors import MaskgateError, of_disk
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    pass
 
 _PART: Final = ".part"
 _NO_LOCKS: Final = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF)  # of some file systems
@@ -169,7 +167,8 @@ def replace_text(path: Path, text: str) -> None:
 def leaves(name: str) -> bool:
     """Whether a file's name leads out of the folder that it is seen from: it is absolute, or has
     `..` in it. Links within the folder are the user's own."""
-    return os.path.isabs(name) or (".." in name and ".." in Path(name).parts)
+    path = Path(name)
+    return path.is_absolute() or ".." in path.parts
 
 
 def cache_folder() -> Path:
