@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from maskgate import files, predict, runs, variants
+from maskgate import files, finite, predict, runs, variants
 from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -108,7 +108,9 @@ def _steps(
         rows = np.flatnonzero(told["fold"] == fold)
         for variant in wanted:
             batches = loader.validation(rows, recipe.training.validation_batch_size, 0, 1, variant)
-            yield predict.of_loader(network, batches, device)
+            found = predict.of_loader(network, batches, device)
+            finite.check(found, f"{run.path}, fold {fold}")
+            yield found
 
 
 def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:

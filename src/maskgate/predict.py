@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from maskgate import files, labels, pixels, runs, variants
+from maskgate import files, finite, labels, pixels, runs, variants
 from maskgate.answers import Answer, Kept
 from maskgate.config import Named
 from maskgate.ensemble import votes
@@ -191,7 +191,8 @@ class Predictor:
 
     @torch.inference_mode()
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
-        """Probabilities (P, 18) of P pictures (P, H, W, 3), as each view stores them."""
+        """Probabilities (P, 18) of P pictures (P, H, W, 3), as each view stores them. Raises
+        MaskgateError where one is not finite."""
         whole, geometry = [], self.views[0].geometry
         for start in range(0, len(pictures[0]), BATCH):
             stored = pictures[0][start : start + BATCH]
@@ -206,7 +207,9 @@ class Predictor:
                 whole.append(votes.hard_vote(voices).astype(np.float32))
             else:
                 whole.append(of_networks.mean(0).float().cpu().numpy())
-        return np.concatenate(whole)
+        found = np.concatenate(whole)
+        finite.check(found, "the model")
+        return found
 
     def check_all_faces(self) -> None:
         """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
@@ -227,7 +230,11 @@ def described(
     probabilities: npt.NDArray[np.float32],
     knows: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> pd.DataFrame:
-    """The rows of `Predictor.predict` from probabilities (N, 18) of a model that knows these."""
+    """The rows of `Predictor.predict` from probabilities (N, 18) of a model that knows these.
+
+    Raises MaskgateError where one is not finite.
+    """
+    finite.check(probabilities, "the model")
     columns: dict[str, object] = {"photo": list(photos)}
     for name, part in labels.marginals(probabilities).items():
         told = np.array(labels.ATTRIBUTES[name])[part.argmax(1)]
@@ -318,6 +325,7 @@ def restore(run: runs.Run, fold: int) -> Network:
     recipe = run.recipe()
     check_trusted(run, recipe)
     model = network.create(recipe, start=False)
+    never_finite = finite.broken(model.state_dict())
     try:
         model.load_state_dict(run.weights(fold))
     except (RuntimeError, OSError) as error:
@@ -325,6 +333,7 @@ def restore(run: runs.Run, fold: int) -> Network:
             f"{run.weights_file(fold)}: does not hold the weights of {run.recipe_file};"
             " remove the run and train it again"
         ) from error
+    finite.check_weights(model.state_dict(), never_finite, str(run.weights_file(fold)))
     return model
 
 

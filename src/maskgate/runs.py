@@ -12,7 +12,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from maskgate import files, labels, recipe, system
+from maskgate import files, finite, labels, recipe, system
 from maskgate.data.pseudo_labels import TRAINED
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Recipe
@@ -293,7 +293,9 @@ def _only_run(folder: Path) -> Run:
 def write_probabilities(
     path: Path, table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
 ) -> None:
-    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows."""
+    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows. Raises
+    MaskgateError where one is not finite."""
+    finite.check(probabilities, str(path))
     columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
     whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
     files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
@@ -303,6 +305,9 @@ def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32
     """The other columns and the probabilities (N, 18) of such a file. Raises MaskgateError."""
     try:
         whole = pd.read_parquet(path)
-        return whole.drop(columns=PROBABILITIES), whole[PROBABILITIES].to_numpy(np.float32)
+        table = whole.drop(columns=PROBABILITIES)
+        probabilities = whole[PROBABILITIES].to_numpy(np.float32)
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(path) from error
+    finite.check(probabilities, str(path))
+    return table, probabilities

@@ -11,8 +11,10 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from maskgate import finite
 from maskgate.errors import MaskgateError
 from maskgate.interruption import Interrupted
+from maskgate.model import weight_files
 from maskgate.pixels import Geometry
 from maskgate.recipe import Model
 
@@ -124,32 +126,12 @@ def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
 def load_weights(backbone: nn.Module, path: Path) -> None:
     """Fill the whole backbone from a .safetensors or .pth file; only a classifier may be left over.
 
-    Raises MaskgateError where a tensor is missing, has another shape or is unknown.
+    Raises MaskgateError where a tensor is missing, has another shape, is unknown or not finite.
     """
-    if not path.is_file():
-        raise MaskgateError(f"{path}: no such file of weights; see model.weights")
-    try:
-        state = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
-    except Exception as error:
-        raise MaskgateError(
-            f"{path}: not a file of weights ({type(error).__name__}); give a .safetensors or .pth"
-        ) from error
     wanted = backbone.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    shaped = [key for key in wanted if key in state and wanted[key].shape != state[key].shape]
-    heads = _heads(backbone)
-    unknown = [k for k in state.keys() - wanted.keys() if not _is_of(k, heads)]
-    faults = [
-        f"{len(m)} {what} (first {min(m)})"
-        for what, m in (("missing", missing), ("of another shape", shaped), ("unknown", unknown))
-        if m
-    ]
-    if faults:
-        raise MaskgateError(
-            f"{path}: does not fit the backbone, tensors {', '.join(faults)}; use the backbone they"
-            " come from, or model.init=RUN for those of a run"
-        )
-    backbone.load_state_dict({key: state[key] for key in wanted})
+    state = weight_files.read(path, wanted, _heads(backbone))
+    finite.check_weights(state, finite.broken(wanted), str(path), "give another file of weights")
+    backbone.load_state_dict(state)
 
 
 def _heads(backbone: nn.Module) -> tuple[str, ...]:
@@ -162,10 +144,6 @@ def _heads(backbone: nn.Module) -> tuple[str, ...]:
         # Of a head of several layers all are gone, not only the last, which is the one named.
         heads += [name for name in empty if head.startswith(f"{name}.")] or [head]
     return tuple(heads)
-
-
-def _is_of(key: str, modules: tuple[str, ...]) -> bool:
-    return any(key.startswith(f"{module}.") for module in modules)
 
 
 def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
