@@ -13,6 +13,7 @@ from PIL import Image
 
 import maskgate
 from maskgate import predict, recipe, runs, trust
+from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.model import network
 from maskgate.runs import Run
@@ -294,12 +295,13 @@ def test_names_that_leave_the_root_are_refused(
         assert "outside" in err.splitlines()[-1]
     assert (theirs / "report.html").read_bytes() == before
     assert not Path("both").exists()
-    Path("theirs.csv").write_text(f"photo,mask\n{name},wear\n")
+    Path("set").mkdir()
+    Path("set/theirs.csv").write_text(f"photo,mask\n{name},wear\n")
     Path("eval/images").mkdir(parents=True)
     Path("eval/info.csv").write_text(f"ImageID,ans\n{name},0\n")
     for words in (
-        ("train", tmp_path / "tiny.yaml", "theirs.csv"),
-        ("faces", "theirs.csv"),
+        ("train", tmp_path / "tiny.yaml", "set/theirs.csv"),
+        ("faces", "set/theirs.csv"),
         ("submit", trained, "eval", "-o", "out.csv"),
     ):
         (tmp_path / "tiny.yaml").write_text("model: {backbone: test_resnet}\n")
@@ -308,9 +310,18 @@ def test_names_that_leave_the_root_are_refused(
         assert name in err.splitlines()[-1]
         assert "outside" in err.splitlines()[-1]
     assert not Path("out.csv").exists()
-    code, out, _ = call("inspect", "theirs.csv")
+    code, out, _ = call("inspect", "set/theirs.csv")
     assert code == 0
     assert "photo outside the folder" in out
+
+
+def test_absolute_names_within_the_folder_are_read(tmp_path: Path) -> None:
+    Path("photos").mkdir()
+    Image.new("RGB", (40, 40), "red").save("photos/a.png")
+    inside = (tmp_path / "photos" / "a.png").resolve()
+    Path("mine.csv").write_text(f"photo,mask\n{inside},wear\nphotos/../photos/b.png,wear\n")
+    (kept,) = layouts.read(Path("mine.csv")).table["photo"]
+    assert kept == str(inside)
 
 
 def test_links_within_a_data_set_of_mine_are_followed(

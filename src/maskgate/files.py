@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -164,11 +164,18 @@ def replace_text(path: Path, text: str) -> None:
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
-def leaves(name: str) -> bool:
-    """Whether a file's name leads out of the folder that it is seen from: it is absolute, or has
-    `..` in it. Links within the folder are the user's own."""
-    path = Path(name)
-    return path.is_absolute() or ".." in path.parts
+def outside(names: Iterable[str], root: Path) -> list[bool]:
+    """Which names of files, seen from the folder `root`, lead out of it: those with `..`, and
+    absolute ones that do not lie in it. Links in the folder are the user's own."""
+    roots = [Path(os.path.abspath(root)), root.resolve()]
+
+    def leaves(name: str) -> bool:
+        path = Path(name)
+        if ".." in path.parts:
+            return True
+        return path.is_absolute() and not any(path.is_relative_to(each) for each in roots)
+
+    return [leaves(name) for name in names]
 
 
 def cache_folder() -> Path:

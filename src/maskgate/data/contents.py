@@ -14,10 +14,10 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
-from maskgate import files as files_on_disk
 from maskgate import pixels
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
+from maskgate.files import outside
 from maskgate.progress import track
 
 T = TypeVar("T")
@@ -126,12 +126,14 @@ def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
 
 def _stat(photos: Photos) -> pd.DataFrame:
     root = os.path.abspath(photos.root)
-    if out := [name for name in photos.table["photo"] if files_on_disk.leaves(name)]:
+    names = photos.table["photo"].tolist()
+    out = [n for n, leaves in zip(names, outside(names, photos.root), strict=True) if leaves]
+    if out:
         raise MaskgateError(
             f"{photos.root}: {len(out)} photos are named that lie outside it ({listed(out)}); put"
             " them into the folder, or correct the names"
         )
-    paths = [os.path.join(root, name) for name in photos.table["photo"]]
+    paths = [os.path.join(root, name) for name in names]
     found = []
     for path in paths:
         try:

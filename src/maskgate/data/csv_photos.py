@@ -61,8 +61,8 @@ def read(path: Path) -> Photos:
     _report(problems, rows, rows["photo"] == "", "row without photo", "photo", "row {row}")
     repeated = rows["photo"].duplicated() & (rows["photo"] != "")
     _report(problems, rows, repeated, "photo listed twice", "photo", "listed before")
-    outside = np.array([files.leaves(name) for name in rows["photo"]], dtype=np.bool_)
-    why = "lies outside the folder of the table"
+    outside = np.array(files.outside(rows["photo"], path.parent), dtype=np.bool_)
+    why = "lies outside the folder of the table; put a link to its folder there"
     _report(problems, rows, outside, "photo outside the folder", "photo", why)
     mask = _column(rows, "mask", _words(MASK_WORDS), problems)
     gender = _column(rows, "gender", _words(GENDER_WORDS), problems)

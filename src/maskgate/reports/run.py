@@ -155,12 +155,18 @@ def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
 def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     """How many there are, cards of the worst, and what kept photos from being shown."""
     table, probabilities = run.oof()
-    if root is not None and (out := [name for name in table["photo"] if files.leaves(name)]):
-        raise MaskgateError(
-            f"{run.photos_file}: names photos that lie outside the folder of its photos"
-            f" ({listed(out)}), which no training does; get the run again from where it comes, or"
-            " show no photos with --no-photos"
-        )
+    if root is not None:
+        out = [
+            n
+            for n, leaves in zip(table["photo"], files.outside(table["photo"], root), strict=True)
+            if leaves
+        ]
+        if out:
+            raise MaskgateError(
+                f"{run.photos_file}: names photos that lie outside {root} ({listed(out)}), which no"
+                " training does; get the run again from where it comes, or show no photos with"
+                " --no-photos"
+            )
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
     knows = run.metrics().get("knows", labels.ATTRIBUTES)
     found = mistakes.find(metrics.narrowed(table, knows), probabilities)
