@@ -174,12 +174,16 @@ class Mix(Named):
 
 
 class Model(Section):
-    """The network."""
+    """The network.
+
+    A backbone `package.module:factory` is code, which a training imports and runs: read a recipe
+    from somebody else before you train it. The code that a finished run names runs with `--trust`
+    only; see [trust.md](trust.md).
+    """
 
     backbone: str = Field(
         "resnet18",
-        description="a timm name, or `package.module:factory`: that is code, which a training"
-        " imports and runs; from a run that is not yours it runs with `--trust` only",
+        description="a timm name, or `package.module:factory`, which is imported and run",
     )
     arguments: dict[str, Any] = Field(
         {}, description="passed on to the backbone, e.g. `drop_path_rate`"
@@ -190,7 +194,9 @@ class Model(Section):
     beside_arguments: dict[str, Any] = Field({}, description="passed on to the second backbone")
     pretrained: bool = Field(False, description="download timm's weights for the backbone")
     weights: str | None = Field(
-        None, description="a local file (.safetensors, .pth) with the backbone's weights"
+        None,
+        description="a local file (.safetensors, .pth) with the backbone's weights, under whatever"
+        " prefix and key they were saved",
     )
     init: str | None = Field(
         None,

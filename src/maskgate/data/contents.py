@@ -142,4 +142,4 @@ def _stat(photos: Photos) -> pd.DataFrame:
         except OSError:
             found.append((-1, -1))  # in no index; reading it tells why
     columns = pd.DataFrame(found, columns=["size", "changed"], dtype="int64")
-    return columns.assign(path=paths)
+    return columns.assign(path=pd.Series(paths, dtype="str"))  # even of none
