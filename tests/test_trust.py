@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import maskgate
-from maskgate import predict, recipe, runs, trust
+from maskgate import bulk, predict, recipe, runs, trust
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.model import network
@@ -88,7 +88,11 @@ def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Pa
     for words in (("report", theirs), ("runs", theirs.parent), ("compare", theirs, trained)):
         assert call(*words)[0] == 0  # they need no network
         assert not Path("imported").exists()
-    with pytest.raises(MaskgateError, match="stranger:net"):
+    order = bulk.Order(theirs, [str(people / "eval")], Path("answers"))
+    with pytest.raises(MaskgateError, match=r"stranger:net.*--trust"):
+        bulk.predict(order, "ray")
+    assert not Path("answers").exists()
+    with pytest.raises(MaskgateError, match=r"stranger:net.*trust=True"):
         maskgate.load(theirs)
 
 
