@@ -433,14 +433,17 @@ def test_the_competitions_variables_stand_in(
     assert runs.open_run(other).path == other
 
 
-def test_killed_while_combining_it_goes_on(
+@pytest.mark.parametrize("place", ["new/both", "there"])
+def test_a_combination_that_fails_leaves_nothing(
     call: Call,
     trained: Path,
     other: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    place: str,
 ) -> None:
-    asked = ("combine", trained, other, "-o", tmp_path / "both", "--combine", "stacking")
+    (tmp_path / "there").mkdir()
+    asked = ("combine", trained, other, "-o", tmp_path / place, "--combine", "stacking")
     with monkeypatch.context() as broken:
 
         def fails(*_: object) -> None:
@@ -448,7 +451,39 @@ def test_killed_while_combining_it_goes_on(
 
         broken.setattr(metrics, "evaluate", fails)
         assert call(*asked)[0] == 2
-    assert not Run(tmp_path / "both").status().get("finished")
+    left = [path for path in tmp_path.rglob("*") if path != tmp_path / "there"]
+    assert left == []
     code, _, err = call(*asked)
     assert code == 0, err
-    assert Run(tmp_path / "both").status()["finished"]
+    assert Run(tmp_path / place).status()["finished"]
+
+
+KILLED = (
+    ("maskgate.runs:Run.tell", 1),
+    ("pathlib:Path.write_bytes", 1),
+    ("maskgate.training.combined:conclude", 1),
+    ("os:replace", 1),
+    ("os:replace", 4),
+    ("maskgate.reports.run:write", 1),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("point", "at"), KILLED)
+def test_what_a_killed_combination_leaves_gives_way(
+    call: Call,
+    kill: Callable[..., None],
+    trained: Path,
+    other: Path,
+    tmp_path: Path,
+    point: str,
+    at: int,
+) -> None:
+    out = tmp_path / "both"
+    kill(point, at, "combine", trained, other, "-o", out)
+    # Another combination too: there is nothing to go on with.
+    code, _, err = call("combine", trained, "-o", out)
+    assert code == 0, err
+    assert Run(out).status()["finished"]
+    assert [member.path.name for member in Run(out).members()] == [trained.name]
+    assert not list(tmp_path.rglob("*.part"))

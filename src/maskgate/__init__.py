@@ -11,11 +11,14 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(model: "str | Path") -> "Predictor":
+def load(model: "str | Path", trust: bool = False) -> "Predictor":
     """The trained model of a run folder, ready to `predict(paths)`.
+
+    A run may come from anybody, and bring code of its own (a backbone `package.module:factory`).
+    That is imported and run only with `trust`, else MaskgateError is raised.
 
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
     from maskgate.predict import load as load_predictor
 
-    return load_predictor(model)
+    return load_predictor(model, trust=trust)

@@ -122,12 +122,19 @@ def find(
     raise MaskgateError(f"{name}: no such {kind}; {hint}")
 
 
-def load(model: type[Model], path: Path, kind: str, overrides: Iterable[str] = ()) -> Model:
+def load(
+    model: type[Model],
+    path: Path,
+    kind: str,
+    overrides: Iterable[str] = (),
+    alone: bool = False,
+) -> Model:
     """What the file at `path` holds, with `key.sub=value` overrides. Raises MaskgateError.
 
     Its key `base` names a file beside it that it changes: mappings are merged, all else replaced.
+    `alone`, such as in a run, which may be a stranger's, it may name no other file of this machine.
     """
-    content = _content(path, kind, model)
+    content = _content(path, kind, model, alone=alone)
     for override in overrides:
         _override(content, override)
     try:
@@ -147,7 +154,11 @@ def read(path: Path, kind: str) -> Any:
 
 
 def _content(
-    path: Path, kind: str, model: type[BaseModel], above: tuple[Path, ...] = ()
+    path: Path,
+    kind: str,
+    model: type[BaseModel],
+    above: tuple[Path, ...] = (),
+    alone: bool = False,
 ) -> dict[str, Any]:
     """What the file holds, merged into its base, and that into its own."""
     content = read(path, kind)
@@ -157,6 +168,11 @@ def _content(
         raise MaskgateError(f"{path}: a {kind} is a mapping of keys such as 'model:'")
     if BASE not in content:
         return content
+    if alone:
+        raise MaskgateError(
+            f"{path}: names another file as its base, which the {kind} of a run never does; get the"
+            " run again from where it comes"
+        )
     base = path.parent / f"{content.pop(BASE)}.yaml"
     if not base.is_file() or base in above:
         why = "is not there" if base not in above else "goes round in a circle"

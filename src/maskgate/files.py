@@ -1,10 +1,25 @@
-"""Files that are either whole or not there: written beside and renamed."""
+"""Files that are either whole or not there: written beside and renamed.
 
+What a killed process leaves beside is `.NAME.part`: whoever writes the file next writes over it. A
+folder that a command makes goes again if the command fails.
+"""
+
+import errno
 import os
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from maskgate.errors import MaskgateError, of_disk
+
+if sys.platform != "win32":
+    import fcntl
+
+_PART: Final = ".part"
+_NO_LOCKS: Final = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF)  # of some file systems
 
 
 def check_target(path: Path) -> None:
@@ -24,23 +39,143 @@ def check_folder(path: Path) -> None:
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, then rename it; nothing is left when it fails.
 
-    Raises MaskgateError where the disk is full or the folder cannot be written.
+    Another process that writes the same is waited for. Raises MaskgateError where the disk is full
+    or the folder cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        write(beside)
-        with open(beside, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        with _taken(path.with_name(f".{path.name}{_PART}")) as beside:
+            try:
+                write(beside)
+                with open(beside, "rb+") as file:
+                    os.fsync(file.fileno())
+                os.replace(beside, path)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise of_disk(error, path) from error
-    finally:
-        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _taken(beside: Path) -> Iterator[Path]:
+    """The file `beside`, made and empty, for this process alone; what a killed one left of it is
+    taken over. No link is followed: the folder may be a stranger's."""
+    if sys.platform == "win32":  # where no open file can be renamed
+        yield beside
+        return
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    while True:
+        descriptor = os.open(beside, flags, 0o666)
+        try:
+            _lock(descriptor)
+            if not _is_at(descriptor, beside):
+                continue  # its writer has just renamed it
+            os.ftruncate(descriptor, 0)
+            yield beside
+            return
+        finally:
+            _unlock(descriptor)
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool = True) -> None:
+    """Raises BlockingIOError where another process has it and is not to be waited for."""
+    _flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def _unlock(descriptor: int) -> None:
+    """For processes too that were forked meanwhile and hold the same descriptor."""
+    _flock(descriptor, fcntl.LOCK_UN)
+
+
+def _flock(descriptor: int, operation: int) -> None:
+    try:
+        fcntl.flock(descriptor, operation)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
+
+
+def sweep(*folders: Path) -> None:
+    """Remove what killed processes left beside the files of these folders."""
+    for left in (path for folder in folders for path in folder.glob(f".*{_PART}")):
+        if left.is_symlink() or not left.is_file():
+            continue
+        with open(left, "rb+") as file:
+            try:
+                if sys.platform != "win32":
+                    _lock(file.fileno(), wait=False)
+            except BlockingIOError:  # it is being written
+                continue
+            left.unlink(missing_ok=True)
+
+
+def is_left(path: Path) -> bool:
+    """Whether this is what a killed process may leave in a folder before anything of use."""
+    return path.name == ".lock" or (path.name.startswith(".") and path.suffix == _PART)
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """`folder` to be filled, made with those above it where they are new; if that fails, all that
+    was made goes again. Raises MaskgateError where it cannot be made."""
+    new: list[Path] = []
+    try:
+        for each in reversed([folder, *folder.parents]):
+            if each.is_dir():
+                continue
+            try:
+                each.mkdir()
+                new.insert(0, each)
+            except FileExistsError:  # another process was quicker, or it is a file
+                if not each.is_dir():
+                    raise
+    except OSError as error:
+        _forget(new)
+        raise of_disk(error, folder) from error
+    try:
+        yield
+    except BaseException:
+        if folder in new:
+            shutil.rmtree(folder, ignore_errors=True)
+            _forget(new[1:])
+        raise
+
+
+def _forget(folders: list[Path]) -> None:
+    """Remove those of the folders, the innermost first, that are empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def replace_text(path: Path, text: str) -> None:
     """Replace the file by UTF-8 `text`."""
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def outside(names: Iterable[str], root: Path) -> list[bool]:
+    """Which names of files, seen from the folder `root`, lead out of it: those with `..`, and
+    absolute ones that do not lie in it. Links in the folder are the user's own."""
+    roots = [Path(os.path.abspath(root)), root.resolve()]
+
+    def leaves(name: str) -> bool:
+        path = Path(name)
+        if ".." in path.parts:
+            return True
+        return path.is_absolute() and not any(path.is_relative_to(each) for each in roots)
+
+    return [leaves(name) for name in names]
 
 
 def cache_folder() -> Path:

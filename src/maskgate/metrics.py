@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels
+from maskgate import finite, labels
 from maskgate.bootstrap import Floats, Resamples
 
 RESAMPLES: Final = 1000
@@ -92,8 +92,10 @@ def evaluate(
     class. What is not known is left out:
     `attributes` holds only those known, and without a fully labelled photo there is no
     `macro_f1`. `score` is what the run is judged by, named in `score_of`: macro F1 over the 18
-    classes, else the mean macro F1 of the attributes known.
+    classes, else the mean macro F1 of the attributes known. Raises MaskgateError where a
+    probability is not finite.
     """
+    finite.check(probabilities, "what is to be scored")
     weights = Resamples(table, resamples, seed)
     table = narrowed(table, knows)
     report: dict[str, Any] = {
@@ -147,8 +149,10 @@ def judged(
     """What a run is judged by, on all people () and in each resample (R,): macro F1 over the 18
     classes, or where no photo of the `narrowed` table knows all attributes the mean of those known.
 
-    What two of them differ by is the `interval` of the differences.
+    What two of them differ by is the `interval` of the differences. Raises MaskgateError where a
+    probability is not finite.
     """
+    finite.check(probabilities, "what is to be scored")
     told = {"label": probabilities}
     if not (table["label"] != labels.UNKNOWN).any():
         told = labels.marginals(probabilities)

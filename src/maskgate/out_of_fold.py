@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from maskgate import files, predict, runs, variants
+from maskgate import files, finite, predict, runs, variants
 from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -22,6 +22,7 @@ from maskgate.images.transforms import Augment
 from maskgate.progress import track
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
+from maskgate.trust import check_trusted
 from maskgate.variants import Variant
 
 Probabilities = npt.NDArray[np.float32]
@@ -47,6 +48,7 @@ def oof_with(
     path = run.oof_file_of(variants.digest(wanted))
     if not path.exists():
         _check_weights(run, recipe)
+        check_trusted(run, recipe)
         with FileLock(path.with_name(f".{path.stem}.lock")):
             if not path.exists():  # another process may have made it meanwhile
                 _make(run, recipe, wanted, path, cache or files.cache_folder())
@@ -106,7 +108,9 @@ def _steps(
         rows = np.flatnonzero(told["fold"] == fold)
         for variant in wanted:
             batches = loader.validation(rows, recipe.training.validation_batch_size, 0, 1, variant)
-            yield predict.of_loader(network, batches, device)
+            found = predict.of_loader(network, batches, device)
+            finite.check(found, f"{run.path}, fold {fold}")
+            yield found
 
 
 def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from maskgate import files, labels, pixels, runs, variants
+from maskgate import files, finite, labels, pixels, runs, variants
 from maskgate.answers import Answer, Kept
 from maskgate.config import Named
 from maskgate.ensemble import votes
@@ -28,6 +28,7 @@ from maskgate.model import network
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.progress import say, track
+from maskgate.trust import check_trusted
 
 
 class Predictor:
@@ -190,7 +191,8 @@ class Predictor:
 
     @torch.inference_mode()
     def _said(self, pictures: list[Pixels]) -> npt.NDArray[np.float32]:
-        """Probabilities (P, 18) of P pictures (P, H, W, 3), as each view stores them."""
+        """Probabilities (P, 18) of P pictures (P, H, W, 3), as each view stores them. Raises
+        MaskgateError where one is not finite."""
         whole, geometry = [], self.views[0].geometry
         for start in range(0, len(pictures[0]), BATCH):
             stored = pictures[0][start : start + BATCH]
@@ -205,7 +207,9 @@ class Predictor:
                 whole.append(votes.hard_vote(voices).astype(np.float32))
             else:
                 whole.append(of_networks.mean(0).float().cpu().numpy())
-        return np.concatenate(whole)
+        found = np.concatenate(whole)
+        finite.check(found, "the model")
+        return found
 
     def check_all_faces(self) -> None:
         """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
@@ -226,7 +230,11 @@ def described(
     probabilities: npt.NDArray[np.float32],
     knows: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> pd.DataFrame:
-    """The rows of `Predictor.predict` from probabilities (N, 18) of a model that knows these."""
+    """The rows of `Predictor.predict` from probabilities (N, 18) of a model that knows these.
+
+    Raises MaskgateError where one is not finite.
+    """
+    finite.check(probabilities, "the model")
     columns: dict[str, object] = {"photo": list(photos)}
     for name, part in labels.marginals(probabilities).items():
         told = np.array(labels.ATTRIBUTES[name])[part.argmax(1)]
@@ -270,21 +278,25 @@ class Ensemble(Predictor):
 
 
 def load(
-    model: str | Path, cache: Path | None = None, tta: Sequence[Named] | None = None
+    model: str | Path,
+    cache: Path | None = None,
+    tta: Sequence[Named] | None = None,
+    trust: bool = False,
 ) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined.
 
     A face detector's model is looked for in the folder `cache`, the user's unless given. The
     test-time augmentation is that of the recipe, of each member its own, unless `tta` is given.
-    Raises MaskgateError.
+    Raises MaskgateError; so too, before anything is imported, where the run brings code (a backbone
+    `package.module:factory`) and is not to be trusted.
     """
-    run = runs.open_run(model)
+    run = runs.open_run(model, trust=trust)
     if run.is_system:
         system = run.system()
         members = []
         for member, inner in zip(system.members, run.members(), strict=True):
             own = member.tta if tta is None else tta
-            members.append((load(inner.path, cache, own), member.weight))
+            members.append((load(inner.path, cache, own, trust), member.weight))
         return Ensemble(members, Combination(Wanted.of(system), run.learned()))
     return of_folds(run, run.folds, cache, tta)
 
@@ -297,6 +309,7 @@ def of_folds(
 ) -> Predictor:
     """The average of these folds of a single model's run; see `load`. Raises MaskgateError."""
     recipe = run.recipe()
+    check_trusted(run, recipe)
     wanted = recipe.tta if tta is None else tta
     try:
         seen = view.create(recipe.photo, cache or files.cache_folder())
@@ -309,7 +322,10 @@ def of_folds(
 
 def restore(run: runs.Run, fold: int) -> Network:
     """The network of one fold with the weights it ended with."""
-    model = network.create(run.recipe(), start=False)
+    recipe = run.recipe()
+    check_trusted(run, recipe)
+    model = network.create(recipe, start=False)
+    never_finite = finite.broken(model.state_dict())
     try:
         model.load_state_dict(run.weights(fold))
     except (RuntimeError, OSError) as error:
@@ -317,6 +333,7 @@ def restore(run: runs.Run, fold: int) -> Network:
             f"{run.weights_file(fold)}: does not hold the weights of {run.recipe_file};"
             " remove the run and train it again"
         ) from error
+    finite.check_weights(model.state_dict(), never_finite, str(run.weights_file(fold)))
     return model
 
 

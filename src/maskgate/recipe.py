@@ -185,9 +185,17 @@ class Mix(Named):
 
 
 class Model(Section):
-    """The network."""
+    """The network.
 
-    backbone: str = Field("resnet18", description="a timm name, or `package.module:factory`")
+    A backbone `package.module:factory` is code, which a training imports and runs: read a recipe
+    from somebody else before you train it. The code that a finished run names runs with `--trust`
+    only; see [trust.md](trust.md).
+    """
+
+    backbone: str = Field(
+        "resnet18",
+        description="a timm name, or `package.module:factory`, which is imported and run",
+    )
     arguments: Arguments = Field({}, description="passed on to the backbone, e.g. `drop_path_rate`")
     beside: str | None = Field(
         None, description="a second backbone, whose features are put beside the first one's"
@@ -195,7 +203,9 @@ class Model(Section):
     beside_arguments: Arguments = Field({}, description="passed on to the second backbone")
     pretrained: bool = Field(False, description="download timm's weights for the backbone")
     weights: str | None = Field(
-        None, description="a local file (.safetensors, .pth) with the backbone's weights"
+        None,
+        description="a local file (.safetensors, .pth) with the backbone's weights, under whatever"
+        " prefix and key they were saved",
     )
     init: str | None = Field(
         None,
@@ -214,6 +224,13 @@ class Model(Section):
         description="whose mean and standard deviation: of the backbone's pretraining, or of the"
         " training photos",
     )
+
+    @property
+    def factories(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is imported and called to make the network: each `package.module:factory` with its
+        arguments; none where the backbones are timm's."""
+        named = ((self.backbone, self.arguments), (self.beside or "", self.beside_arguments))
+        return [(name, arguments) for name, arguments in named if ":" in name]
 
     @model_validator(mode="after")
     def _one_start(self) -> "Model":
@@ -378,6 +395,7 @@ def find(name: str) -> Path:
     return config.find(name, "recipe", shipped())
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Recipe:
-    """The recipe in `path` with `key.sub=value` overrides. Raises MaskgateError."""
-    return config.load(Recipe, path, "recipe", overrides or [])
+def load(path: Path, overrides: list[str] | None = None, alone: bool = False) -> Recipe:
+    """The recipe in `path` with `key.sub=value` overrides; `alone`, it may have no base. Raises
+    MaskgateError."""
+    return config.load(Recipe, path, "recipe", overrides or [], alone)

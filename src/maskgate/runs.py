@@ -12,7 +12,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from maskgate import files, labels, recipe, system
+from maskgate import files, finite, labels, recipe, system
 from maskgate.data.pseudo_labels import TRAINED
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Recipe
@@ -23,9 +23,13 @@ PROBABILITIES = [f"p{c:02d}" for c in range(labels.COUNT)]
 
 @dataclass(frozen=True)
 class Run:
-    """The files of a run folder by what they hold; reading one that is missing says so."""
+    """The files of a run folder by what they hold; reading one that is missing says so.
+
+    `trusted` where the user vouches for whoever made it, and for its members; see `trust`.
+    """
 
     path: Path
+    trusted: bool = False
 
     @property
     def recipe_file(self) -> Path:
@@ -136,10 +140,10 @@ class Run:
         return sorted(int(path.parent.name.removeprefix("fold-")) for path in found)
 
     def recipe(self) -> Recipe:
-        return recipe.load(self.recipe_file)
+        return recipe.load(self.recipe_file, alone=True)
 
     def system(self) -> System:
-        return system.load(self.system_file, [])
+        return system.load(self.system_file, [], alone=True)
 
     def members(self) -> "list[Run]":
         """The runs of a system's members, in its order. Raises MaskgateError where one that was
@@ -147,16 +151,17 @@ class Run:
         found = []
         for member in self.system().members:
             if member.run is None:
-                found.append(Run(self.path / "members" / member.name))
+                found.append(Run(self.path / "members" / member.name, self.trusted))
                 continue
-            run = Run(Path(member.run))
+            run = Run(Path(member.run), self.trusted)
             if not run.status_file.is_file():
                 raise MaskgateError(
                     f"{self.path}: its member {member.name} was the run {run.path}, which is gone;"
                     " put it back, or combine anew"
                 )
-            then = self.status().get("members", {}).get(member.name, run.status()["digest"])
-            if run.status()["digest"] != then:
+            # Without its digest too: who does not know it has no say in what is read of mine.
+            then = self.status().get("members", {}).get(member.name)
+            if then is None or run.status()["digest"] != then:
                 raise MaskgateError(
                     f"{self.path}: its member {run.path} was trained anew with another recipe or"
                     " other data; remove the folder and combine anew"
@@ -249,22 +254,23 @@ def _contents(photos: pd.DataFrame) -> set[str]:
     return {*photos["digest"], *below} - {""}
 
 
-def open_run(path: str | Path, finished: bool = True) -> Run:
+def open_run(path: str | Path, finished: bool = True, trust: bool = False) -> Run:
     """The run in a folder, or the only (finished) one among the folders in it.
 
-    Raises MaskgateError where there is none, several, or it is unfinished.
+    `trust` where the user vouches for it. Raises MaskgateError where there is none, several, or it
+    is unfinished.
     """
-    run = Run(Path(path))
+    run = Run(Path(path), trust)
     if not run.status_file.is_file():
-        run = _only_run(run.path)
+        run = Run(_only_run(run.path).path, trust)
     if finished and not run.status().get("finished"):
         raise MaskgateError(f"{run.path}: the run is unfinished; repeat the command that began it")
     return run
 
 
-def open_model(path: str | Path) -> Run:
+def open_model(path: str | Path, trust: bool = False) -> Run:
     """As `open_run`, of a single model; raises MaskgateError for a system's run as well."""
-    run = open_run(path)
+    run = open_run(path, trust=trust)
     if run.is_system:
         raise MaskgateError(
             f"{run.path}: the run of a system, which is no single model; give the run of one of"
@@ -287,7 +293,9 @@ def _only_run(folder: Path) -> Run:
 def write_probabilities(
     path: Path, table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
 ) -> None:
-    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows."""
+    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows. Raises
+    MaskgateError where one is not finite."""
+    finite.check(probabilities, str(path))
     columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
     whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
     files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
@@ -297,6 +305,9 @@ def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32
     """The other columns and the probabilities (N, 18) of such a file. Raises MaskgateError."""
     try:
         whole = pd.read_parquet(path)
-        return whole.drop(columns=PROBABILITIES), whole[PROBABILITIES].to_numpy(np.float32)
+        table = whole.drop(columns=PROBABILITIES)
+        probabilities = whole[PROBABILITIES].to_numpy(np.float32)
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(path) from error
+    finite.check(probabilities, str(path))
+    return table, probabilities

@@ -200,13 +200,14 @@ def find(name: str) -> Path:
     return config.find(path.stem if inside else name, "system", shipped())
 
 
-def load(path: Path, overrides: list[str]) -> System:
+def load(path: Path, overrides: list[str], alone: bool = False) -> System:
     """The system in `path`; `overrides` of recipe keys go to every member. Raises MaskgateError.
 
-    Overrides of `folds.…`, `members.…` and `combine…` are the system's own.
+    Overrides of `folds.…`, `members.…` and `combine…` are the system's own. `alone`, it may have no
+    base.
     """
     own = [o for o in overrides if o.partition("=")[0].split(".")[0] in System.model_fields]
-    system = config.load(System, path, "system", own)
+    system = config.load(System, path, "system", own, alone)
     theirs = dict(config.split(override) for override in overrides if override not in own)
     members = []
     if system.is_of_runs:

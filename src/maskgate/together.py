@@ -65,7 +65,8 @@ class Together:
     def predictor(self, cache: Path | None = None) -> Predictor:
         """What answers photos as all of them together do. Raises MaskgateError."""
         members = [
-            (predict.load(part.run.path, cache, part.tta), part.weight) for part in self.parts
+            (predict.load(part.run.path, cache, part.tta, part.run.trusted), part.weight)
+            for part in self.parts
         ]
         return Ensemble(members, self.combination)
 
@@ -200,9 +201,9 @@ def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
     return inner.table, inner.steps[-1].probabilities
 
 
-def parts(system: System) -> list[Part]:
-    """The members of a system of runs. Raises MaskgateError."""
-    return _parts(system, [open_run(str(member.run)) for member in system.members])
+def parts(system: System, trust: bool = False) -> list[Part]:
+    """The members of a system of runs, which the user may `trust`. Raises MaskgateError."""
+    return _parts(system, [open_run(str(member.run), trust=trust) for member in system.members])
 
 
 def trained(run: Run, tta: tuple[Named, ...] | None = None) -> list[Part]:

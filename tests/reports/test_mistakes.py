@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from maskgate import labels
+from maskgate.data import contents
 from maskgate.data import table as photo_table
 from maskgate.reports import mistakes
 
@@ -106,7 +107,9 @@ def test_the_csv_leaves_unknown_truths_empty(tmp_path: Path) -> None:
 
 
 def card_of(photo: Path) -> tuple[dict[str, object], list[str]]:
-    (card,), faults = mistakes.cards(pd.DataFrame({"photo": [photo.name]}), photo.parent)
+    digest = contents.of_file(photo).hex() if photo.exists() else ""
+    shown = pd.DataFrame({"photo": [photo.name]})
+    (card,), faults = mistakes.cards(shown, photo.parent, {photo.name: digest})
     return card, faults
 
 
@@ -141,5 +144,18 @@ def test_photos_that_are_gone_or_damaged_leave_cards_without_pictures(tmp_path: 
         (told,) = faults
         assert str(tmp_path / name) in told
         assert why in told
-    (card,), faults = mistakes.cards(pd.DataFrame({"photo": ["a.jpg"]}), None)
+    (card,), faults = mistakes.cards(pd.DataFrame({"photo": ["a.jpg"]}), None, {})
     assert (card["picture"], faults) == ("", [])
+
+
+def test_only_the_photo_of_the_run_is_shown(tmp_path: Path) -> None:
+    Image.new("RGB", (90, 60), "red").save(tmp_path / "mine.jpg")
+    shown, reasons = pd.DataFrame({"photo": ["mine.jpg", "gone.jpg"]}), set()
+    own = contents.digest((tmp_path / "mine.jpg").read_bytes()).hex()
+    for digests in ({}, {"mine.jpg": "0" * 32, "gone.jpg": "0" * 32}, {"gone.jpg": own}):
+        cards, faults = mistakes.cards(shown, tmp_path, digests)
+        assert [card["picture"] for card in cards] == ["", ""]
+        reasons |= {fault.partition(".jpg: ")[2] for fault in faults}
+    assert len(reasons) == 1, "nobody learns from the page which files there are"
+    (card, _), _ = mistakes.cards(shown, tmp_path, {"mine.jpg": own})
+    assert str(card["picture"]).startswith("data:image/jpeg")

@@ -158,8 +158,12 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
 def test_smoke_takes_a_few_photos_of_each_person(
     train: Train, people: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "eval").symlink_to(people / "eval")
     images = sorted((people / "eval" / "images").iterdir())[:40]
-    rows = [{"photo": str(p), "person": n % 2, "mask": "wear"} for n, p in enumerate(images)]
+    rows = [
+        {"photo": f"eval/images/{p.name}", "person": n % 2, "mask": "wear"}
+        for n, p in enumerate(images)
+    ]
     pd.DataFrame(rows).to_csv(tmp_path / "photos.csv", index=False)
     run = Run(train(tmp_path / "run", data=tmp_path / "photos.csv", smoke=True))
     assert run.metrics()["photos"] == 14
@@ -235,7 +239,9 @@ def copies_of_people(people: Path, to: Path) -> str:
     photos = [
         next(folder.glob("mask1.*")) for folder in sorted(images.iterdir()) if folder.is_dir()
     ]
-    rows = [{"photo": str(path), "person": number} for number, path in enumerate(photos)]
+    (to / "linked").symlink_to(images)
+    names = [f"linked/{path.relative_to(images)}" for path in photos]
+    rows = [{"photo": name, "person": number} for number, name in enumerate(names)]
     pd.DataFrame(rows).assign(mask="wear").to_csv(to / "more.csv", index=False)
     return f"data=[{{path: {to / 'more.csv'}, weight: 2}}]"
 

@@ -29,7 +29,8 @@ _BLOCK: Final = 4 * BATCH  # at once to a process of the cluster
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for: `photos` are paths and addresses, `part` photos a file of `out`."""
+    """What is asked for: `photos` are paths and addresses, `part` photos a file of `out`; `trust`
+    where the user vouches for the model's code."""
 
     model: Path
     photos: Sequence[str]
@@ -37,6 +38,7 @@ class Order:
     part: int = PART
     all_faces: bool = False
     cache: Path | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def predict(order: Order, on: str) -> Done:
     why a photo cannot be read, empty where it can. Parts that are there already are left. Raises
     MaskgateError.
     """
-    predictor = prediction.load(order.model, order.cache)
+    predictor = prediction.load(order.model, order.cache, trust=order.trust)
     if order.all_faces:
         predictor.check_all_faces()
     columns, digest = schema(predictor), predictor.digest
@@ -128,6 +130,7 @@ def _written(
             fn_constructor_args=(
                 order.model,
                 order.cache,
+                order.trust,
                 order.all_faces,
                 photos.sources,
                 columns,

@@ -31,19 +31,20 @@ class Answering:
         self,
         model: Path,
         cache: Path | None,
+        trust: bool,
         all_faces: bool,
         sources: list[str],
         columns: pa.Schema,
         driver: Driver,
     ) -> None:
-        self.model, self.cache, self.all_faces = model, cache, all_faces
+        self.model, self.cache, self.trust, self.all_faces = model, cache, trust, all_faces
         self.sources, self.columns, self.driver = sources, columns, driver
         self.predictor: Predictor | None = None
 
     def __call__(self, block: pa.Table) -> pa.Table:
         if self.predictor is None:
             self.driver.settle()
-            self.predictor = predict.load(self.model, self.cache)
+            self.predictor = predict.load(self.model, self.cache, trust=self.trust)
         places = [self.sources[number] for number in block["source"].to_pylist()]
         paths = block["path"].to_pylist()
         photos: list[Photo] = [

@@ -125,8 +125,7 @@ def opened(folder: Path, asked: Asked) -> Iterator[Parts]:
             _check_same(manifest, asked)
         else:
             files.replace_text(manifest, json.dumps(asdict(asked), indent=2) + "\n")
-        for left in folder.glob(".*.part"):  # of a process that was killed while writing
-            left.unlink()
+        files.sweep(folder)
         yield Parts(folder, asked)
     finally:
         lock.release()

@@ -24,7 +24,6 @@ def main() -> None:
     terminal.prepare()
     interruption.watch()
     threads.wait_politely()
-    sys.path.insert(0, "")  # a backbone of one's own may lie in the working folder
     try:
         code = app(_words(), prog_name="maskgate", standalone_mode=False)
         terminal.flush()

@@ -13,6 +13,7 @@ from maskgate.cli.app import (
     On,
     RecipeName,
     SkipFaulty,
+    Trust,
     Workers,
     app,
     data_and_overrides,
@@ -48,6 +49,7 @@ def ablate(
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
+    trust: Trust = False,
 ) -> None:
     """Change one thing of a recipe at a time and say which changes are real."""
     from maskgate import files
@@ -69,6 +71,7 @@ def ablate(
         skip_faulty=skip_faulty,
         workers=workers,
         command=typed(),
+        trust=trust,
     )
 
     def load(more: Sequence[str]) -> recipes.Recipe:

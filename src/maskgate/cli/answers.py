@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import Cache, On, SkipFaulty, app
+from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app
 from maskgate.errors import MaskgateError
 
 
@@ -44,6 +44,7 @@ def predict(
             min=1, max=1_000_000, help="Photos a parquet file, with --on.", show_default="10240"
         ),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Mask, gender and age band of photos, with the 18 probabilities, as CSV.
 
@@ -57,7 +58,15 @@ def predict(
     if on is not None:
         if out is None:
             raise MaskgateError("--on writes a folder of parquet files; name it with --out")
-        order = bulk.Order(model, photos, out, part or bulk.PART, all_faces=all_faces, cache=cache)
+        order = bulk.Order(
+            model,
+            photos,
+            out,
+            part or bulk.PART,
+            all_faces=all_faces,
+            cache=cache,
+            trust=trust,
+        )
         done = bulk.predict(order, on)
         terminal.show(done.sentence())
         if not skip_faulty:
@@ -70,7 +79,7 @@ def predict(
         raise MaskgateError(f"{addresses[0]}: photos at an address are read with --on ray alone")
     if out is not None:
         files.check_target(out)
-    predictor = prediction.load(model, cache)
+    predictor = prediction.load(model, cache, trust=trust)
     places = [Path(place) for place in photos]
     kept = None if out is None else Kept(out, f"{predictor.digest}, all faces: {all_faces}")
     found = predictor.predict(prediction.photos_in(places), skip_faulty, all_faces, kept)

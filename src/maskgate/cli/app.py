@@ -92,6 +92,14 @@ SkipFaulty = Annotated[
     bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")
 ]
 
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Let a run's own code, a backbone package.module:factory, run on this machine.",
+    ),
+]
+
 DetectorName = Annotated[
     str, typer.Option("--detector", help="What finds faces: auto, yunet, mtcnn or retinaface.")
 ]

@@ -15,6 +15,7 @@ from maskgate.cli.app import (
     DataBeforeMore,
     RecipeName,
     SkipFaulty,
+    Trust,
     Workers,
     app,
     typed,
@@ -51,6 +52,7 @@ def pseudo(
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
+    trust: Trust = False,
 ) -> None:
     """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
     from maskgate import recipe as recipes
@@ -77,6 +79,7 @@ def pseudo(
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
         command=typed(),
+        trust=trust,
     )
     found = study.train(made, order, made.pseudo, rounds, run, keep_going)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started

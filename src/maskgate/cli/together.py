@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import Cache, app, typed
+from maskgate.cli.app import Cache, Trust, app, typed
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def combine(
     adjust: Adjust = None,
     tta: Tta = None,
     cache: Cache = None,
+    trust: Trust = False,
 ) -> None:
     """Let finished runs answer together: a run of all, with their out-of-fold scores and its own.
 
@@ -61,7 +62,7 @@ def combine(
     from maskgate.training import combined
 
     system, name = _asked(runs, combine, adjust, tta)
-    run = combined.combine(system, out, name, typed(), cache)
+    run = combined.combine(system, out, name, typed(), cache, trust)
     table.show(run.metrics())
     terminal.show(f"{run.path}: report in {run.report_file}")
 
@@ -89,6 +90,7 @@ def submit(
     adjust: Adjust = None,
     tta: Tta = None,
     cache: Cache = None,
+    trust: Trust = False,
 ) -> None:
     """Answer every photo of EVAL's info.csv, in its order, by one run or several together.
 
@@ -106,7 +108,7 @@ def submit(
     layouts.read_eval(data)
     system, name = _asked(runs, combine, adjust, tta)
     how = Wanted.of(system)
-    found = together.gather(together.parts(system), how, cache)
+    found = together.gather(together.parts(system, trust), how, cache)
     done = submission.submit(found.predictor(cache), name, data, answers)
     (alone, *others) = found.parts
     as_it_is = not (others or how.learns or how.adjust or alone.tta is not None)

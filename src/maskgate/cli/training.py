@@ -15,6 +15,7 @@ from maskgate.cli.app import (
     On,
     RecipeName,
     SkipFaulty,
+    Trust,
     Workers,
     app,
     data_and_overrides,
@@ -47,6 +48,7 @@ def train(
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
     on: On = None,
+    trust: Trust = False,
 ) -> None:
     """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
     from maskgate import recipe as recipes
@@ -68,6 +70,7 @@ def train(
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
         command=typed(),
+        trust=trust,
     )
     if several:
         run = ensembles.train(systems.load(path, changes), order, on)
@@ -91,6 +94,7 @@ def lr(
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
+    trust: Trust = False,
 ) -> None:
     """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
     from maskgate import files
@@ -101,7 +105,9 @@ def lr(
     files.check_folder(out)
     folder, changes = data_and_overrides(data, overrides)
     path = recipes.find(recipe)
-    order = Order(path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers)
+    order = Order(
+        path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust
+    )
     found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)
     page = lr_finder.write(found, out, path.stem, changes)
     terminal.show(f"{lr_finder.sentence(found)}\n{page}")

@@ -14,6 +14,7 @@ from maskgate.cli.app import (
     On,
     RecipeName,
     SkipFaulty,
+    Trust,
     Workers,
     app,
     data_and_overrides,
@@ -52,6 +53,7 @@ def tune(
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
+    trust: Trust = False,
 ) -> None:
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
     from maskgate import recipe as recipes
@@ -70,6 +72,7 @@ def tune(
         skip_faulty=skip_faulty,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
+        trust=trust,
     )
     wanted = Search(
         recipe=recipe,

@@ -25,6 +25,7 @@ KINDS: Final = {
     "contradictory rows": "Two rows of one folder differ: remove the wrong one.",
     "row without photo": "Name the photo, or remove the row.",
     "photo listed twice": "Remove one of the two rows.",
+    "photo outside the folder": "Only photos in the table's folder and below are read.",
     "labels of one shot differ": "One shot under two labels: at least one of them is wrong.",
     "near-duplicate people": "One shot under two names: they share a fold, else scores flatter.",
     "identical photos": "The same bytes twice: a copy may stand for a photo that is lost.",

@@ -16,7 +16,8 @@ from PIL import Image
 
 from maskgate import pixels
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, listed
+from maskgate.files import outside
 from maskgate.progress import track
 
 T = TypeVar("T")
@@ -30,6 +31,12 @@ WITHOUT ROWID;
 def digest(content: bytes) -> bytes:
     """What tells one file's content from another's: BLAKE2, 16 bytes."""
     return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def of_file(path: Path) -> bytes:
+    """The `digest` of a file's content, however long it is. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
 def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
@@ -119,7 +126,14 @@ def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
 
 def _stat(photos: Photos) -> pd.DataFrame:
     root = os.path.abspath(photos.root)
-    paths = [os.path.join(root, name) for name in photos.table["photo"]]
+    names = photos.table["photo"].tolist()
+    out = [n for n, leaves in zip(names, outside(names, photos.root), strict=True) if leaves]
+    if out:
+        raise MaskgateError(
+            f"{photos.root}: {len(out)} photos are named that lie outside it ({listed(out)}); put"
+            " them into the folder, or correct the names"
+        )
+    paths = [os.path.join(root, name) for name in names]
     found = []
     for path in paths:
         try:
@@ -128,4 +142,4 @@ def _stat(photos: Photos) -> pd.DataFrame:
         except OSError:
             found.append((-1, -1))  # in no index; reading it tells why
     columns = pd.DataFrame(found, columns=["size", "changed"], dtype="int64")
-    return columns.assign(path=paths)
+    return columns.assign(path=pd.Series(paths, dtype="str"))  # even of none

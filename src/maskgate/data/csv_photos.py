@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from maskgate import labels
+from maskgate import files, labels
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
@@ -61,6 +61,9 @@ def read(path: Path) -> Photos:
     _report(problems, rows, rows["photo"] == "", "row without photo", "photo", "row {row}")
     repeated = rows["photo"].duplicated() & (rows["photo"] != "")
     _report(problems, rows, repeated, "photo listed twice", "photo", "listed before")
+    outside = np.array(files.outside(rows["photo"], path.parent), dtype=np.bool_)
+    why = "lies outside the folder of the table; put a link to its folder there"
+    _report(problems, rows, outside, "photo outside the folder", "photo", why)
     mask = _column(rows, "mask", _words(MASK_WORDS), problems)
     gender = _column(rows, "gender", _words(GENDER_WORDS), problems)
     age = _column(rows, "age", _years, problems)
@@ -82,7 +85,8 @@ def read(path: Path) -> Photos:
         table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
     bad = {problem.where for problem in problems if problem.fatal}
     keep = ~(table["photo"].isin(bad) | repeated | (rows["photo"] == ""))
-    unlabelled = table.loc[table["photo"].isin(bad), "photo"].unique().tolist()
+    # What lies outside is not even looked at.
+    unlabelled = table.loc[table["photo"].isin(bad) & ~outside, "photo"].unique().tolist()
     return Photos(path.parent, table[keep].reset_index(drop=True), problems, unlabelled)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from maskgate import files
 from maskgate.data import csv_photos, seven_photos, utkface
 from maskgate.data.csv_photos import load_csv
 from maskgate.data.table import Photos
@@ -61,12 +62,16 @@ def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
         raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
     blank = np.flatnonzero(rows["ImageID"].isna()) + 2
     twice = rows.loc[rows["ImageID"].duplicated(), "ImageID"].dropna().tolist()
-    if len(blank) or twice:
+    images = csv.parent / "images"
+    images = images if images.is_dir() else csv.parent
+    names = rows["ImageID"].dropna().tolist()
+    outside = [n for n, out in zip(names, files.outside(names, images), strict=True) if out]
+    if len(blank) or twice or outside:
         faults = [f"row {row} without ImageID" for row in blank]
         faults += [f"{name} listed twice" for name in twice]
+        faults += [f"{name} lies outside the folder of the photos" for name in outside]
         raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")
-    images = csv.parent / "images"
-    return (images if images.is_dir() else csv.parent), rows
+    return images, rows
 
 
 def test_table(data: Path) -> Path | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels
+from maskgate import finite, labels
 from maskgate.recipe import Pseudo
 
 # What becomes of a photo, in the column `use`.
@@ -36,8 +36,10 @@ def choose(
     their `label`; the probability that all of these are right, `sure`; and its `use`. A photo of
     which nothing is known is of no use. Photos of equal codes, UNKNOWN being one of them, are a
     class, of which the `wanted.cap` surest are used, in case of doubt the first by name. Those
-    `barred` (N,) are not used, and count nowhere.
+    `barred` (N,) are not used, and count nowhere. Raises MaskgateError where a probability is not
+    finite.
     """
+    finite.check(probabilities, "pseudo labels")
     parts = labels.marginals(probabilities.astype(np.float64))
     codes = {}
     for name, part in parts.items():

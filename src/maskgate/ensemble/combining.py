@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from maskgate import labels
+from maskgate import finite, labels
 from maskgate.config import Named, lookup
 from maskgate.ensemble import groups, near_tie, offsets, stacking, votes, weights
 from maskgate.ensemble.votes import Floats, Voice
@@ -40,6 +40,7 @@ _LEARNED: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "offsets": offsets.learn,
 }
 _OF_SOME: Final = ("attributes", "weights", "stacking")  # may have members that know not all
+_REMEDY: Final = "what it has learned is damaged; combine anew, or in another way"
 _GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of a user's
 
 
@@ -77,12 +78,15 @@ class Combination:
         return self.steps(voices)[-1]
 
     def steps(self, voices: Sequence[Voice]) -> list[Floats]:
-        """The probabilities (N, 18) after the combination, and after each adjustment."""
+        """The probabilities (N, 18) after the combination, and after each adjustment. Raises
+        MaskgateError where one is not finite."""
         named = self.wanted.combine
         told = COMBINATIONS[named.name](voices, **self._given(named))
+        finite.check(told, f"combine {named.name}", _REMEDY)
         found = [told]
         for named in self.wanted.adjust:
             told = ADJUSTMENTS[named.name](told, voices, **self._given(named))
+            finite.check(told, f"adjust {named.name}", _REMEDY)
             found.append(told)
         return found
 

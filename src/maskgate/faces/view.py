@@ -11,7 +11,7 @@ from PIL import Image
 from maskgate import pixels
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
-from maskgate.faces import background, crop, detectors
+from maskgate.faces import background, crop, detectors, model_files
 from maskgate.faces.protocol import NONE, Detector, Faces, key
 from maskgate.pixels import Geometry, Pixels
 from maskgate.recipe import Face, Photo
@@ -78,15 +78,23 @@ def create(photo: Photo, folder: Path) -> View:
     """
     if photo.face is None:
         return View(photo.geometry)
+    file = photo.face.detector.arguments.get("file")
+    if photo.face.sha256 is not None and file is not None:  # before a stranger has it loaded
+        named = model_files.named(file, f"file of detector {photo.face.detector.name}")
+        _check_same(photo.face, model_files.sha256(named))
     detector = detectors.create(photo.face.detector, folder)
-    wanted = photo.face.sha256
-    if wanted is not None and detector.sha256 != wanted:
+    _check_same(photo.face, detector.sha256)
+    return View(photo.geometry, detector, photo.face)
+
+
+def _check_same(face: Face, here: str) -> None:
+    """Raise MaskgateError where the detector's model has another hash than the recipe tells."""
+    if face.sha256 not in (None, here):
         raise MaskgateError(
-            f"photo.face: the recipe is of the detector {photo.face.detector.name} with the model"
-            f" {wanted[:12]}…, and here is {detector.sha256[:12]}…, which would crop faces"
+            f"photo.face: the recipe is of the detector {face.detector.name} with the model"
+            f" {str(face.sha256)[:12]}…, and here is {here[:12]}…, which would crop faces"
             " otherwise; use that model's file, or train anew with photo.face.sha256=null"
         )
-    return View(photo.geometry, detector, photo.face)
 
 
 def resolved(photo: Photo, folder: Path) -> Photo:

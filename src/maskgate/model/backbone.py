@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +11,10 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from maskgate import finite
 from maskgate.errors import MaskgateError
+from maskgate.interruption import Interrupted
+from maskgate.model import weight_files
 from maskgate.pixels import Geometry
 from maskgate.recipe import Model
 
@@ -18,6 +23,10 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 SIZES: Final = (32, 64, 96, 128, 160, 192, 224, 256, 384)
 """Sides in pixels of square photos that a smallest one is looked for among."""
+
+
+_LOCAL_WEIGHTS: Final = "checkpoint_path"  # timm's argument for a local file
+_LONGEST: Final = 200  # characters of what a factory says went wrong
 
 
 class Beside(nn.Module):
@@ -38,14 +47,19 @@ class Beside(nn.Module):
 def create(model: Model, geometry: Geometry, start: bool = True) -> nn.Module:
     """The backbone of a recipe, (N, 3, H, W) → (N, features); two of them as a `Beside`.
 
-    With `start` false neither pretrained nor local weights are loaded: the caller has better.
-    Raises MaskgateError for an unknown name, weights that cannot be had or do not fit.
+    With `start` false neither pretrained nor local weights are loaded: the caller has better. A
+    factory is imported and called: of a recipe that nobody vouches for, see `trust`. Raises
+    MaskgateError for an unknown name, weights that cannot be had or do not fit.
     """
     pretrained = start and model.pretrained
-    backbone = _make(model.backbone, model.arguments, "model.arguments", geometry, pretrained)
+    arguments, beside_arguments = (
+        each if start else {key: value for key, value in each.items() if key != _LOCAL_WEIGHTS}
+        for each in (model.arguments, model.beside_arguments)
+    )
+    backbone = _make(model.backbone, arguments, "model.arguments", geometry, pretrained)
     if model.beside is not None:
         second = _make(
-            model.beside, model.beside_arguments, "model.beside_arguments", geometry, pretrained
+            model.beside, beside_arguments, "model.beside_arguments", geometry, pretrained
         )
         backbone = Beside(backbone, second)
     if start and model.weights is not None:
@@ -92,11 +106,16 @@ def _wants_size(name: str) -> bool:
 
 def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
     module, _, factory = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # it may lie in the working folder
     try:
         made = getattr(importlib.import_module(module), factory)(**arguments)
-    except (ImportError, AttributeError, TypeError) as error:
+    except (KeyboardInterrupt, Interrupted):
+        raise
+    except BaseException as error:  # SystemExit too: it would end the command without a word
+        why = textwrap.shorten(str(error) or type(error).__name__, _LONGEST, placeholder="…")
         raise MaskgateError(
-            f"backbone {name}: {error}; it names a function of an importable module"
+            f"backbone {name}: {why}; it names a function of an importable module"
             " that returns a torch module"
         ) from error
     if not isinstance(made, nn.Module):
@@ -107,32 +126,12 @@ def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
 def load_weights(backbone: nn.Module, path: Path) -> None:
     """Fill the whole backbone from a .safetensors or .pth file; only a classifier may be left over.
 
-    Raises MaskgateError where a tensor is missing, has another shape or is unknown.
+    Raises MaskgateError where a tensor is missing, has another shape, is unknown or not finite.
     """
-    if not path.is_file():
-        raise MaskgateError(f"{path}: no such file of weights; see model.weights")
-    try:
-        state = timm.models.load_state_dict(str(path), device="cpu", weights_only=True)
-    except Exception as error:
-        raise MaskgateError(
-            f"{path}: not a file of weights ({type(error).__name__}); give a .safetensors or .pth"
-        ) from error
     wanted = backbone.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    shaped = [key for key in wanted if key in state and wanted[key].shape != state[key].shape]
-    heads = _heads(backbone)
-    unknown = [k for k in state.keys() - wanted.keys() if not _is_of(k, heads)]
-    faults = [
-        f"{len(m)} {what} (first {min(m)})"
-        for what, m in (("missing", missing), ("of another shape", shaped), ("unknown", unknown))
-        if m
-    ]
-    if faults:
-        raise MaskgateError(
-            f"{path}: does not fit the backbone, tensors {', '.join(faults)}; use the backbone they"
-            " come from, or model.init=RUN for those of a run"
-        )
-    backbone.load_state_dict({key: state[key] for key in wanted})
+    state = weight_files.read(path, wanted, _heads(backbone))
+    finite.check_weights(state, finite.broken(wanted), str(path), "give another file of weights")
+    backbone.load_state_dict(state)
 
 
 def _heads(backbone: nn.Module) -> tuple[str, ...]:
@@ -145,10 +144,6 @@ def _heads(backbone: nn.Module) -> tuple[str, ...]:
         # Of a head of several layers all are gone, not only the last, which is the one named.
         heads += [name for name in empty if head.startswith(f"{name}.")] or [head]
     return tuple(heads)
-
-
-def _is_of(key: str, modules: tuple[str, ...]) -> bool:
-    return any(key.startswith(f"{module}.") for module in modules)
 
 
 def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -168,7 +163,7 @@ def feature_count(backbone: nn.Module, geometry: Geometry) -> int:
     try:
         with torch.no_grad():
             features = backbone.eval()(photo)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a factory's network may raise anything
         raise MaskgateError(
             f"the backbone takes no photos of {geometry.height}×{geometry.width} ({error}); see"
             " photo.height and photo.width"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from maskgate.errors import MaskgateError
 from maskgate.model import backbone as backbones
 from maskgate.model import heads
 from maskgate.model.heads import Head, Output
@@ -67,9 +68,14 @@ def create(
     """The network a recipe asks for, weights as torch's global seed draws them.
 
     `statistics` are the mean and std (values 0–1) of `normalise: data`. `start` false skips
-    pretrained and local weights, for a caller who fills in all weights.
+    pretrained and local weights, for a caller who fills in all weights. Raises MaskgateError.
     """
     geometry = recipe.photo.geometry
+    if statistics is not None and not all(statistics[1]):
+        raise MaskgateError(
+            "model.normalise=data: a colour has one and the same value in all training photos, so"
+            " that there is nothing to divide by; set model.normalise=backbone"
+        )
     backbone = backbones.create(recipe.model, geometry, start)
     features = backbones.feature_count(backbone, geometry)
     crashes = any(map(_crashes_channels_last, backbone.modules()))

@@ -69,7 +69,11 @@ def write(found: Comparisons, page: Path, listing: Path, size: float | None = No
 
     With `size`, a difference of the score, the page also says how many people would show it.
     """
-    page.parent.mkdir(parents=True, exist_ok=True)
+    with files.made(page.parent):
+        _write(found, page, listing, size)
+
+
+def _write(found: Comparisons, page: Path, listing: Path, size: float | None) -> None:
     table = as_table(found)
     files.replace(listing, lambda beside: table.to_csv(beside, index=False))
     titles = titles_of(found)

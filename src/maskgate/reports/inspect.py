@@ -35,7 +35,13 @@ def write(
     With the `effects` of a recipe the page tells what it does to photos, and shows the picture
     that is written as `recipe.png` beside it. Without `pictures` no photo is shown or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with files.made(folder):
+        return _write(inspection, folder, pictures, effects)
+
+
+def _write(
+    inspection: Inspection, folder: Path, pictures: bool, effects: Effects | None
+) -> tuple[Path, Path]:
     page, listing = folder / "inspect.html", folder / "problems.csv"
     table = inspection.photos.table
     checks.write(listing, inspection.problems)

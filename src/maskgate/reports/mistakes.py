@@ -5,14 +5,17 @@ probability its truth was given, lowest first: the sum over all classes that agr
 is known, so that partial labels need no rule of their own.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from maskgate import files, labels, pixels
+from maskgate.data import contents
 from maskgate.reports import pages
 
 SHOWN: Final = 24
@@ -68,10 +71,14 @@ def worst(mistakes: pd.DataFrame) -> pd.DataFrame:
     return mistakes.groupby("person", sort=False).head(OF_ONE_PERSON).head(SHOWN)
 
 
-def cards(shown: pd.DataFrame, root: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
+def cards(
+    shown: pd.DataFrame, root: Path | None, digests: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[str]]:
     """What the page shows of each mistake, and a reason for each photo in `root` it cannot show.
 
-    Without a `root` no photo is read; `picture` is empty where there is none.
+    Without a `root` no photo is read; `picture` is empty where there is none. Only a photo whose
+    content has the digest (hex) that the run tells of it is shown: in a run from elsewhere, `root`
+    may be a folder of the user's, and the photos in it none of the run's business.
     """
     made, faults = [], []
     for values in shown.itertuples(index=False):
@@ -79,8 +86,21 @@ def cards(shown: pd.DataFrame, root: Path | None) -> tuple[list[dict[str, Any]],
         picture = ""
         if root is not None:
             try:
-                picture = pages.picture(pixels.decode(root / row["photo"]), _SIDE)
+                photo = _photo(root / row["photo"], digests.get(row["photo"]))
+                picture = pages.picture(photo, _SIDE)
             except pixels.PhotoError as error:
                 faults.append(f"{root / row['photo']}: {error}")
         made.append(row | {"picture": picture, "file": Path(row["photo"]).name})
     return made, faults
+
+
+def _photo(path: Path, digest: str | None) -> Image.Image:
+    """The photo of that content. Raises PhotoError, in the same words where there is no file, so
+    that no page tells which files there are."""
+    try:
+        same = path.is_file() and contents.of_file(path).hex() == digest
+    except OSError as error:
+        raise pixels.PhotoError((error.strerror or str(error)).lower()) from error
+    if not same:
+        raise pixels.PhotoError("no such file, or not the photo that the run was trained on")
+    return pixels.decode(path)

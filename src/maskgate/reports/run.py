@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from maskgate import labels, metrics
-from maskgate.errors import listed
+from maskgate import files, labels, metrics
+from maskgate.errors import MaskgateError, listed
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.reports.compare import signed
 from maskgate.runs import Run
@@ -155,8 +155,21 @@ def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
 def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     """How many there are, cards of the worst, and what kept photos from being shown."""
     table, probabilities = run.oof()
+    if root is not None:
+        out = [
+            n
+            for n, leaves in zip(table["photo"], files.outside(table["photo"], root), strict=True)
+            if leaves
+        ]
+        if out:
+            raise MaskgateError(
+                f"{run.photos_file}: names photos that lie outside {root} ({listed(out)}), which no"
+                " training does; get the run again from where it comes, or show no photos with"
+                " --no-photos"
+            )
+    digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
     knows = run.metrics().get("knows", labels.ATTRIBUTES)
     found = mistakes.find(metrics.narrowed(table, knows), probabilities)
     mistakes.write(run.mistakes_file, found)
-    cards, faults = mistakes.cards(mistakes.worst(found), root)
+    cards, faults = mistakes.cards(mistakes.worst(found), root, digests)
     return {"count": len(found), "cards": cards, "faults": faults, "file": run.mistakes_file.name}

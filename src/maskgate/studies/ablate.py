@@ -83,7 +83,7 @@ def possible(
                 changed = load(each.overrides)
                 if told := _not_alike(reference, changed):
                     raise MaskgateError(told)
-                beginning.check_recipe(changed, order.name)
+                beginning.check_recipe(changed, order.name, order.trust)
             except MaskgateError as error:
                 say(f"not changed, {each.name}: {error}")
                 continue
@@ -122,7 +122,7 @@ def plan(
     for name, recipe in made.items():
         say(f"checking {name}")
         try:
-            beginning.check_recipe(recipe, order.name)
+            beginning.check_recipe(recipe, order.name, order.trust)
             recipe = beginning.with_detector(recipe, order, order.name)
             same = first is not None and _sees(recipe) == _sees(ready[0][1])
             prepared = first if same and first is not None else prepare(recipe, order)

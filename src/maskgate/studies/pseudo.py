@@ -107,7 +107,7 @@ def _begin(recipe: Recipe, order: Order, wanted: Pseudo, first: Path | None) -> 
             f"recipe {order.name}: folds.kind is all, so that no round can be judged; set kfold or"
             " holdout"
         )
-    beginning.check_recipe(recipe, order.name)
+    beginning.check_recipe(recipe, order.name, order.trust)
     tried = recipe.model_copy(update={"pseudo": wanted})
     prepare(beginning.with_detector(tried, order, order.name), order)
     place.mkdir(parents=True, exist_ok=True)

@@ -71,14 +71,14 @@ class Search:
         return self.folder / "trials" / f"{number + 1:03d}"
 
 
-def check(recipe: Recipe, knows: tuple[str, ...], name: str) -> None:
+def check(recipe: Recipe, knows: tuple[str, ...], name: str, trust: bool = False) -> None:
     """Make all a recipe names, of which nothing is downloaded. Raises MaskgateError."""
     if recipe.folds.kind == "all":
         raise MaskgateError("folds.kind is all, which validates nobody; a search needs scores")
     if heads.knows(recipe.model.head) != knows:
         raise MaskgateError("its head knows other attributes, and its score would be another one")
     model = recipe.model.model_copy(update={"pretrained": False})
-    beginning.check_recipe(recipe.model_copy(update={"model": model}), name)
+    beginning.check_recipe(recipe.model_copy(update={"model": model}), name, trust)
 
 
 def prepared(search: Search) -> Search:
@@ -88,7 +88,7 @@ def prepared(search: Search) -> Search:
     MaskgateError.
     """
     recipe, order = search.load([]), search.order
-    beginning.check_recipe(recipe, order.name)
+    beginning.check_recipe(recipe, order.name, order.trust)
     ready = beginning.with_detector(recipe, order, order.name)
     data = prepare(ready, order)
     beginning.check_data(ready, data, processes=1)
@@ -182,7 +182,7 @@ def _settle(search: Search) -> None:
                 f"{folder}: its study is kept in {kept}; go on with it there, or give another --out"
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty and no study; give another --out")
     folder.mkdir(parents=True, exist_ok=True)
     files.replace_text(path, json.dumps(told) + "\n")

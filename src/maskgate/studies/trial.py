@@ -68,6 +68,7 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
             raise
         trial.set_user_attr("reason", str(error))
         say(f"trial {number + 1}: failed: {error}")
+        _keep_recipe(search, number, changes)
         _tell(study, number, claims, state=TrialState.FAIL)
     else:
         for name in ("score", "score_of", "people"):
@@ -75,6 +76,19 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         trial.set_user_attr("seconds", Run(folder).status()["seconds"])
         _tell(study, number, claims, values=results["score"]["value"])
     tidy(study, search, number)
+
+
+def _keep_recipe(search: Search, number: int, changes: list[str]) -> None:
+    """Leave its recipe of a trial that failed before there was anything else to keep."""
+    run = Run(search.trial_folder(number))
+    if run.path.exists():
+        return
+    try:
+        recipe = search.load(changes)
+    except MaskgateError:  # which is why it failed
+        return
+    run.path.mkdir(parents=True)
+    recipe.write(run.recipe_file)
 
 
 def overrides(values: dict[str, str]) -> list[str]:

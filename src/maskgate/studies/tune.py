@@ -62,9 +62,12 @@ def plan(search: Search, space_file: Path) -> Search:
                 " one of them"
             )
     knows = heads.knows(recipe.model.head)
-    check(recipe, knows, search.order.name)
+    check(recipe, knows, search.order.name, search.order.trust)
     space.check(
-        found, space_file, search.load, lambda changed: check(changed, knows, search.order.name)
+        found,
+        space_file,
+        search.load,
+        lambda changed: check(changed, knows, search.order.name, search.order.trust),
     )
     return prepared(replace(search, space=found))
 

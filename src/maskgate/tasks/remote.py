@@ -48,8 +48,6 @@ class Driver:
                 f"{self.folder}: {node} does not see this folder ({error.strerror}); start the"
                 " command in one that lies on storage of all nodes"
             ) from error
-        if "" not in sys.path:
-            sys.path.insert(0, "")  # as the command line does
         threads.wait_politely()
         os.environ["OMP_NUM_THREADS"] = str(self.cores)
         if "torch" in sys.modules:  # by an earlier task of this process

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from maskgate import labels, runs, variants
+from maskgate import labels, variants
 from maskgate.config import Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, view
@@ -24,9 +24,12 @@ from maskgate.training.fit import Fit, Task
 from maskgate.training.prepare import Order, Prepared
 
 
-def check_recipe(recipe: Recipe, name: str) -> None:
-    """Make all that a recipe names once, so that a fault is told before a photo is read."""
+def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
+    """Make all that a recipe names once, so that a fault is told before a photo is read; `trust`
+    where the user vouches for the runs that it names. Raises MaskgateError."""
     try:
+        if recipe.pseudo is not None:
+            pseudo.labeller(recipe, trust)
         Augment(recipe.augment, recipe.photo.geometry).check()
         Mixing(recipe.mixing)
         variants.create(recipe.tta, recipe.photo.geometry)
@@ -34,8 +37,6 @@ def check_recipe(recipe: Recipe, name: str) -> None:
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         losses.check_use(losses.create(recipe.loss, one_of_each(), model.head), model.head)
-        if recipe.pseudo is not None:
-            runs.open_model(recipe.pseudo.run)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
         optim.check(recipe.optimizer)

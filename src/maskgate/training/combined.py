@@ -25,12 +25,20 @@ _OF_THE_DATA: Final = (
 )  # fmt: skip
 
 
-def combine(system: System, out: Path, name: str, command: str, cache: Path | None = None) -> Run:
+def combine(
+    system: System,
+    out: Path,
+    name: str,
+    command: str,
+    cache: Path | None = None,
+    trust: bool = False,
+) -> Run:
     """Make a run in the folder `out` of runs that are there; nothing is trained.
 
+    Where a member's photos are looked at anew, its code runs only if the user may `trust` it.
     Raises MaskgateError where they cannot be combined so, or the folder holds something else.
     """
-    members = [runs.open_run(str(member.run)) for member in system.members]
+    members = [runs.open_run(str(member.run), trust=trust) for member in system.members]
     found = [
         member.model_copy(update={"run": str(run.path)})
         for member, run in zip(system.members, members, strict=True)
@@ -42,31 +50,41 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
     }
     digest = system.digest(digests)
     together.check(together.parts(system), Wanted.of(system))
-    run = Run(folder.made(out, digest))
+    run = Run(out, trust)
+    folder.forget_begun(run)  # of a command that was killed
+    folder.check(out, digest)
     if folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run
-    lock = FileLock(run.path / ".lock", timeout=0)
-    folder.take(lock, run)
-    try:
-        first = members[0]
-        status = first.status()
-        run.tell(
-            recipe=name,
-            digest=digest,
-            command=command,
-            started=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            members=digests,
-            versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
-            **{key: status[key] for key in _OF_THE_DATA if key in status},
-        )
-        _copy(first.folds_file, run.folds_file)
-        _copy(first.photos_file, run.photos_file)
-        system.write(run.system_file, {})
-        conclude(run, system, cache)
-    finally:
+    with files.made(out):
+        lock = FileLock(run.path / ".lock", timeout=0)
+        folder.take(lock, run)
+        try:
+            about: dict[str, Any] = {
+                "recipe": name,
+                "digest": digest,
+                "command": command,
+                "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "members": digests,
+                "versions": {"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
+            }
+            _fill(run, system, members[0], about)
+            conclude(run, system, cache)
+        except BaseException:
+            lock.release()
+            folder.forget_begun(run)
+            raise
         lock.release()
     return run
+
+
+def _fill(run: Run, system: System, first: Run, about: dict[str, Any]) -> None:
+    """Write what is known of the run before its members are heard; `first` is one of them."""
+    status = first.status()
+    run.tell(**about, **{key: status[key] for key in _OF_THE_DATA if key in status})
+    _copy(first.folds_file, run.folds_file)
+    _copy(first.photos_file, run.photos_file)
+    system.write(run.system_file, {})
 
 
 def _copy(source: Path, target: Path) -> None:

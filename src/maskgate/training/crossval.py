@@ -18,6 +18,7 @@ from safetensors.torch import save as serialised
 
 from maskgate import files, metrics, runs, variants
 from maskgate.data import folds
+from maskgate.errors import MaskgateError
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
 from maskgate.model.output_losses import CLASSES
@@ -54,18 +55,23 @@ def train(recipe: Recipe, order: Order, again: bool = False) -> Run:
         training = begin(recipe, order, accelerator)
         if is_finished(training, accelerator):
             return training.run
-        with taken(training, accelerator, _PATIENCE if again else 0):
-            for number in training.prepared.folds:
-                fold(number, training, accelerator)
+        try:
+            with taken(training, accelerator, _PATIENCE if again else 0):
+                for number in training.prepared.folds:
+                    fold(number, training, accelerator)
+                if accelerator.is_main_process:
+                    conclude(training)
+                accelerator.wait_for_everyone()
+        except MaskgateError:
             if accelerator.is_main_process:
-                conclude(training)
-            accelerator.wait_for_everyone()
+                folder.forget_begun(training.run)
+            raise
         return training.run
 
 
 def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
     """The training of a recipe as it is `resolved`, after all it needs has been tried."""
-    beginning.check_recipe(recipe, order.name)
+    beginning.check_recipe(recipe, order.name, order.trust)
     recipe = beginning.with_detector(recipe, order, order.name)
     prepared = prepare(recipe, order)
     beginning.check_data(recipe, prepared, accelerator.num_processes)
@@ -87,12 +93,14 @@ def is_finished(training: Training, accelerator: Accelerator) -> bool:
 def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> Iterator[None]:
     """The run's folder locked, and what is known before the first fold written into it.
 
-    Another process that has it is waited for, `patience` seconds. Raises MaskgateError.
+    Another process that has it is waited for, `patience` seconds. Raises MaskgateError; so too
+    where the folder holds another recipe than this one, whatever its run.json says.
     """
     run = training.run
     lock = FileLock(run.path / ".lock", timeout=patience)
     processes.on_main(accelerator, lambda: folder.take(lock, run))
     try:
+        processes.on_main(accelerator, lambda: folder.check_recipe(run, training.recipe))
         if accelerator.is_main_process:
             folder.describe(run, training.order, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)

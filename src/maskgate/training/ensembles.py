@@ -83,7 +83,7 @@ def _begin(
     """
     for name, recipe in recipes.items():
         whose = f"{order.name}, member {name}"
-        beginning.check_recipe(recipe, whose)
+        beginning.check_recipe(recipe, whose, order.trust)
         recipes[name] = beginning.with_detector(recipe, order, whose)
     wanted = Wanted.of(system)
     if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from maskgate import labels
+from maskgate import finite, labels
 from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
@@ -114,6 +114,7 @@ class Fit:
         self.recipe, self.task, self.path, self.accelerator = recipe, task, path, accelerator
         self.checkpoint_seconds, self.after_epoch = checkpoint_seconds, after_epoch
         self.knows = network.head.knows
+        self.never_finite = finite.broken(network.state_dict())
         self.validator = Validator(recipe, task.fold, task.loader, task.validation, accelerator)
         self.size = min(recipe.training.batch_size, len(task.training))
         loss = losses.create(recipe.loss, counts(task.taught.iloc[task.training]), network.head)
@@ -146,6 +147,7 @@ class Fit:
         while state.unvalidated < wanted.validation_epochs and len(self.task.afterwards) > 1:
             self._train_epoch(self.task.afterwards)
             self._end_unvalidated_epoch()
+        self._check_weights()
         chosen, plain, final = (each.numpy() for each in state.validated)
         return Fitted(
             _weights(self._kept()),
@@ -232,7 +234,10 @@ class Fit:
         state, since = self.state, time.monotonic()
         if self.average is not None:
             self.average.after_epoch((state.epoch + 1) / self.recipe.training.epochs)
+        self._check_weights()
         probabilities = self.validator.predict(self._kept())
+        if not len(self.task.validation) and state.epoch + 1 == self.recipe.training.epochs:
+            self._check_unvalidated()
         row = self._row()
         if len(self.task.validation):
             rows = self.task.truth.iloc[self.task.validation]
@@ -251,6 +256,9 @@ class Fit:
         self.state.unvalidated += 1
         if self.average is not None:
             self.average.after_epoch(share_done=1.0)
+        self._check_weights()
+        if self.state.unvalidated == self.recipe.training.validation_epochs:
+            self._check_unvalidated()
         self._close_epoch(self._row())
         self._save()
 
@@ -302,6 +310,20 @@ class Fit:
         averaged = self.average.averaged if self.average is not None else None
         return self._bare() if averaged is None else averaged
 
+    def _check_weights(self) -> None:
+        """Raise MaskgateError where an update, the last one too, has left weights, or an average of
+        them, that are not finite."""
+        where = f"fold {self.task.fold}, update {self.state.updates}"
+        for network in (self._bare(), self._kept()):
+            finite.check_weights(network.state_dict(), self.never_finite, where, finite.LOWER)
+
+    def _check_unvalidated(self) -> None:
+        """Raise MaskgateError where the weights to keep, which nothing validates, do not give
+        finite probabilities: of finite ones, too, that have grown without bounds."""
+        task = self.task
+        rows = task.training[: self.recipe.training.validation_batch_size]
+        Validator(self.recipe, task.fold, task.loader, rows, self.accelerator).predict(self._kept())
+
     # ---------------------------------------------------------------- position and state
 
     def _batches(self, rows: Rows, epoch: int) -> list[Rows]:
@@ -336,6 +358,7 @@ class Fit:
         return track(loader, what, updates, state.update)
 
     def _save(self) -> None:
+        self._check_weights()
         state = self.state
         sums = gather_object([state.loss_sum])
         if self.accelerator.is_main_process:

@@ -3,7 +3,7 @@
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import torch
@@ -12,10 +12,19 @@ from filelock import FileLock, Timeout
 import maskgate
 from maskgate import files
 from maskgate.data import folds
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, of_disk
 from maskgate.progress import say
+from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training.prepare import Order, Prepared
+
+# What a run's folder may hold without anything trained, and what it takes hours to make again.
+_BEGUN: Final = (
+    "run.json", "recipe.yaml", "system.yaml", "folds.csv", "photos.parquet", "more.parquet",
+    "recipes", "members", "fold-*", ".lock", ".*.part", "combination.json", "oof*.parquet",
+    "metrics.json", "mistakes.csv", "report.html",
+)  # fmt: skip
+_KEPT: Final = ("checkpoint.pt", "fold.json", "pseudo.parquet")
 
 
 def place(order: Order, digest: str) -> Path:
@@ -29,7 +38,20 @@ def place(order: Order, digest: str) -> Path:
 
 
 def made(path: Path, digest: str) -> Path:
-    """The folder of a run at `path`. Raises MaskgateError where it holds something else."""
+    """The folder of a run at `path`. Raises MaskgateError where it holds something else.
+
+    Another run that was begun there and has nothing to go on with gives way.
+    """
+    run = Run(path)
+    if run.status_file.exists() and run.status().get("digest") != digest:
+        forget_begun(run)
+    check(path, digest)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def check(path: Path, digest: str) -> None:
+    """Raise MaskgateError where `path` cannot become the folder of the run of that digest."""
     run = Run(path)
     if run.status_file.exists():
         status = run.status()
@@ -38,14 +60,46 @@ def made(path: Path, digest: str) -> Path:
                 f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
                 " give another --out, or remove the folder"
             )
-    elif path.is_dir() and any(
-        file.name != ".lock" and file.suffix != ".part" for file in path.iterdir()
-    ):
+    elif path.is_dir() and not all(map(files.is_left, path.iterdir())):
         raise MaskgateError(f"{path}: not empty and no run; give another --out")
     elif path.is_file():
         raise MaskgateError(f"{path}: is a file; give another --out")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+
+
+def forget_begun(run: Run) -> None:
+    """Remove the folder of a run that was begun and has nothing to go on with: no checkpoint, no
+    fold, no labels. Left alone where a process works in it, and where it holds anything else."""
+    if not run.path.is_dir() or run.path.is_symlink() or not any(run.path.iterdir()):
+        return
+    if is_finished(run) or not _is_of_no_use(run.path):
+        return
+    try:
+        with FileLock(run.path / ".lock", timeout=0):
+            shutil.rmtree(run.path)
+    except Timeout:
+        return
+    except OSError as error:
+        raise of_disk(error, run.path) from error
+
+
+def _is_of_no_use(path: Path) -> bool:
+    known = all(any(file.match(name) for name in _BEGUN) for file in path.iterdir())
+    return known and not any(any(path.rglob(name)) for name in _KEPT)
+
+
+def check_recipe(run: Run, recipe: Recipe) -> None:
+    """Raise MaskgateError where the run's folder holds another recipe than the one to train, such
+    as a folder that somebody else has prepared."""
+    try:
+        stored = run.recipe()
+    except MaskgateError:  # killed before it was written, which is done again
+        return
+    if stored.digest() != recipe.digest():
+        raise MaskgateError(
+            f"{run.recipe_file}: is another recipe than the one to train, though"
+            f" {run.status_file.name} takes them for the same; give another --out, or remove the"
+            " folder"
+        )
 
 
 def is_finished(run: Run) -> bool:
@@ -65,8 +119,7 @@ def take(lock: FileLock, run: Run) -> None:
 
 def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
     """Write what is known of the run before its first fold."""
-    for left in run.path.rglob(".*.part"):  # of a run that was killed while writing
-        left.unlink()
+    files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes")
     table = prepared.table()
     more = prepared.more()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's

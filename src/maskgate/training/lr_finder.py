@@ -114,11 +114,11 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
 
 def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
     """The first fold as training begins it."""
-    beginning.check_recipe(recipe, order.name)
+    beginning.check_recipe(recipe, order.name, order.trust)
     prepared = prepare(recipe, order)
     beginning.check_data(recipe, prepared, accelerator.num_processes)
     if recipe.pseudo is not None:
-        table, _ = pseudo.made(prepared.folds[0], recipe.pseudo, prepared, order)
+        table, _ = pseudo.made(prepared.folds[0], recipe, prepared, order)
         prepared = pseudo.taught(prepared, table)
     nowhere = Path(f".{order.name}.no-checkpoint")
     return beginning.fit(prepared.folds[0], recipe, prepared, order, nowhere, accelerator)
@@ -137,7 +137,11 @@ def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:
 
 def write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     """Write `lr.html` and `lr.csv` into the folder; the page's path."""
-    out.mkdir(parents=True, exist_ok=True)
+    with files.made(out):
+        return _write(found, out, recipe, changes)
+
+
+def _write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     table = pd.DataFrame({"lr": found.rates, "loss": found.losses, "smoothed": found.smoothed})
     table.insert(0, "update", np.arange(1, len(table) + 1))
     files.replace(out / "lr.csv", lambda beside: table.to_csv(beside, index=False))

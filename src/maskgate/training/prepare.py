@@ -42,6 +42,7 @@ class Order:
     workers: int = 0
     checkpoint_seconds: float = 60.0
     command: str = ""
+    trust: bool = False  # of the code that a run named in the recipe may bring
     # Told each row of the history once the checkpoint is written; what it raises ends the training.
     after_epoch: Callable[[dict[str, Any]], None] | None = None
 

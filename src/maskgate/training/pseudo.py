@@ -18,17 +18,18 @@ from maskgate.data import pseudo_labels
 from maskgate.data.pseudo_labels import TRAINED
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
-from maskgate.recipe import Pseudo, Recipe
+from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training import processes, start
 from maskgate.training.prepare import Order, Prepared
+from maskgate.trust import check_trusted, vouched
 
 
 def check(recipe: Recipe, prepared: Prepared) -> None:
     """Raise MaskgateError for a fold that no model of the run may label photos for."""
     if recipe.pseudo is not None:
         for number in prepared.folds:
-            _source(recipe.pseudo, prepared, number)
+            _source(recipe, prepared, number, trust=True)  # nothing is run yet
 
 
 def of_fold(
@@ -45,11 +46,11 @@ def of_fold(
     """
     if recipe.pseudo is None:
         return prepared
-    path, wanted = run.pseudo_file(number), recipe.pseudo
+    path = run.pseudo_file(number)
 
     def label() -> None:
         if not path.exists():
-            table, probabilities = made(number, wanted, prepared, order)
+            table, probabilities = made(number, recipe, prepared, order)
             runs.write_probabilities(path, table, probabilities)
             say(told(number, table))
 
@@ -65,11 +66,13 @@ def as_trained(number: int, prepared: Prepared, run: Run) -> Prepared:
 
 
 def made(
-    number: int, wanted: Pseudo, prepared: Prepared, order: Order
+    number: int, recipe: Recipe, prepared: Prepared, order: Order
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     """The photos without labels as `pseudo_labels.choose` tells of them, with `digest`, and their
     probabilities (N, 18). Raises MaskgateError."""
-    run, fold = _source(wanted, prepared, number)
+    wanted = recipe.pseudo
+    assert wanted is not None
+    run, fold = _source(recipe, prepared, number, order.trust)
     predictor = predict.of_folds(run, [fold], order.folder)
     rows = np.arange(prepared.labelled, len(prepared.taught))
     names = prepared.taught["photo"].iloc[rows]
@@ -98,8 +101,17 @@ def taught(prepared: Prepared, table: pd.DataFrame) -> Prepared:
     return replace(prepared, taught=whole, left_out=left_out)
 
 
-def _source(wanted: Pseudo, prepared: Prepared, number: int) -> tuple[Run, int]:
-    run = runs.open_model(wanted.run)
+def labeller(recipe: Recipe, trust: bool = False) -> Run:
+    """The run whose models label photos. Raises MaskgateError, before anything is imported, where
+    it brings code that neither the user is known to `trust` nor the recipe names itself."""
+    assert recipe.pseudo is not None
+    run = vouched(runs.open_model(recipe.pseudo.run, trust), recipe.model.factories)
+    check_trusted(run, run.recipe())
+    return run
+
+
+def _source(recipe: Recipe, prepared: Prepared, number: int, trust: bool) -> tuple[Run, int]:
+    run = labeller(recipe, trust)
     validated = prepared.digests_of_people(np.flatnonzero(prepared.fold == number))
     return run, start.source(run, validated, number, "pseudo.run")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from maskgate import config, runs
+from maskgate import config, finite, runs
 from maskgate.errors import MaskgateError
 from maskgate.model.network import Network
 from maskgate.recipe import Recipe
@@ -84,6 +84,7 @@ def from_run(network: Network, path: Path, validated: set[str], fold: int) -> No
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
+    finite.check_weights(found, finite.broken(wanted), f"model.init={run.path}")
     odd = list(wanted.keys() ^ found.keys())
     odd += [n for n in wanted.keys() & found.keys() if found[n].shape != wanted[n].shape]
     if odd:

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import nn
 
-from maskgate import labels, metrics, predict, variants
+from maskgate import finite, labels, metrics, predict, variants
 from maskgate.images.loader import Loader
 from maskgate.progress import say, track
 from maskgate.recipe import Recipe
@@ -40,8 +40,14 @@ class Validator:
         """Probabilities (V, 18) of every photo exactly once.
 
         `network` is not the one that Accelerate wraps for training: that would exchange buffers at
-        every batch, and the processes' shares of batches may differ.
+        every batch, and the processes' shares of batches may differ. Raises MaskgateError where a
+        probability is not finite.
         """
+        found = self._predicted(network, variant)
+        finite.check(found, f"fold {self.fold}", finite.LOWER)
+        return found
+
+    def _predicted(self, network: nn.Module, variant: Variant) -> Probabilities:
         if not len(self.rows):
             return np.empty((0, labels.COUNT), dtype=np.float32)
         rank, ranks = self.accelerator.process_index, self.accelerator.num_processes

@@ -90,8 +90,7 @@ def _begun(out: Path, made_from: dict[str, Any]) -> Journal:
     """The journal, once the lock is held; killed in here, the same command goes on."""
     check(out, made_from)
     try:
-        for part in out.glob(".*.part"):
-            part.unlink()
+        files.sweep(out)
         # Before all else, so that a folder that holds anything tells what it was made from.
         files.replace_text(out / MADE_FROM, json.dumps(made_from, indent=1) + "\n")
         (out / "images").mkdir(exist_ok=True)
@@ -111,8 +110,7 @@ def check(out: Path, made_from: dict[str, Any]) -> None:
         before = None
     if not isinstance(before, dict):
         # Killed before it was written, there are the lock and half of it at the most.
-        begun = {_LOCK, *(path.name for path in out.glob(f".{MADE_FROM}.*.part"))}
-        if {path.name for path in out.iterdir()} <= begun:
+        if all(path.name == _LOCK or files.is_left(path) for path in out.iterdir()):
             return
         raise MaskgateError(f"{out}: holds other files; name an empty or a new folder")
     other = [key for key, value in made_from.items() if before.get(key) != value]
