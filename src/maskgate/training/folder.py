@@ -49,8 +49,12 @@ def made(path: Path, digest: str) -> Path:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run has been trained to its end."""
-    return run.status_file.exists() and bool(run.status().get("finished"))
+    """Whether the run has been trained to its end. Raises MaskgateError where it has been and is
+    not whole any more."""
+    if not run.is_finished:
+        return False
+    run.check()
+    return True
 
 
 def take(lock: FileLock, run: Run) -> None:
