@@ -80,7 +80,7 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
     told, _ = run.oof()
     told = told[["photo", "person", "label", "fold"]]
     parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
-    missing = [fold for fold, part in parts.items() if not part.exists()]
+    missing = [fold for fold, part in parts.items() if not _is_whole(part)]
     if missing:
         steps = _steps(run, recipe, told, missing, wanted, folder)
         what = f"predicting {run.path.name} out of fold"
@@ -94,6 +94,15 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
     run.add(path)
     for part in parts.values():
         part.unlink()
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a fold's predictions are there, and can be read."""
+    try:
+        runs.read_probabilities(part)
+    except MaskgateError:
+        return False
+    return True
 
 
 def _steps(

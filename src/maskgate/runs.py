@@ -496,13 +496,15 @@ def usable(folder: Path) -> list[Run]:
 def scan(folder: Path) -> list[tuple[Run, MaskgateError | None]]:
     """The runs among the folders in `folder`, by name, and the fault of each that is damaged."""
     found: list[tuple[Run, MaskgateError | None]] = []
-    for path in sorted(folder.glob("*/run.json")):
-        run, fault = Run(path.parent), None
+    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
+        run = Run(place)
         try:
+            if not _is_there(run.status_file):
+                continue
             run.check()
+            found.append((run, None))
         except MaskgateError as error:
-            fault = error
-        found.append((run, fault))
+            found.append((run, error))
     return found
 
 

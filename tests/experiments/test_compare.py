@@ -83,9 +83,9 @@ def write_run(
     counts = {"photos": len(table), "people": len(people), "largest_cluster": 1}
     speed = {"seconds": 1.0, "photos_per_second": 1.0}
     versions = {"maskgate": "0.1.0", "torch": "2"}
-    told = {"recipe": "r", "digest": "1a2b3c4d", "smoke": False, "truth": "as read", "root": "",
-            "command": "", "warnings": [], "twins": [], "versions": versions, **counts, **speed}  # fmt: skip
-    run.tell(**told)
+    texts = {"recipe": "r", "digest": "1a2b3c4d", "truth": "as read", "root": "", "command": ""}
+    rest = {"smoke": False, "warnings": [], "twins": [], "versions": versions}
+    run.tell(**texts, **rest, **counts, **speed)
     run.end()
     run.tell(**(status or {}))
     return path

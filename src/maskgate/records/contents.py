@@ -24,7 +24,9 @@ class Entry(BaseModel):
     bytes: Annotated[int, Field(ge=0)]
 
 
-Name = Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")]  # of a file, from the run's folder
+Name = Annotated[
+    str, Field(pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)*$")
+]  # of a file, from the run's folder
 Entries = dict[Name, Entry]
 
 
