@@ -220,7 +220,7 @@ def _flip(run: Run, name: str) -> None:
         each(run)
     for number, changed in enumerate(flips(content)):
         path.write_bytes(changed)
-        quick = Run.status if name == "run.json" else lambda own: own.content(path)
+        quick = Run.status if name == "run.json" else lambda own: own.files.read(path)
         refuses(quick, run, path)  # type: ignore[arg-type]
         if number % 30 == 0:
             for each in readers:
@@ -367,7 +367,7 @@ def test_kept_predictions_are_listed_and_made_again(
     assert (again == expected).all()
     assert path.read_bytes() == before
     # Left by a process that was killed before it could list them: nobody knows whether it is whole.
-    files = run.files()
+    files = run.files.listed()
     assert files is not None
     run.tell(files={name: entry for name, entry in files.items() if name != path.name})
     path.write_bytes(b"half")

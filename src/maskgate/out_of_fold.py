@@ -56,7 +56,7 @@ def oof_with(
 def _is_kept(run: Run, path: Path) -> bool:
     """Whether the predictions are there, and the run tells of them: a process that was killed may
     have left some that it does not."""
-    return path.exists() and run.holds(path)
+    return path.exists() and run.files.holds(path)
 
 
 def _check(run: Run) -> None:
@@ -91,7 +91,7 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
     read = [runs.read_probabilities(part) for part in parts.values()]
     table = pd.concat([rows for rows, _ in read], ignore_index=True)
     runs.write_probabilities(path, table, np.concatenate([found for _, found in read]))
-    run.add(path)
+    run.files.add(path)
     for part in parts.values():
         part.unlink()
 

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from filelock import FileLock
 from safetensors.torch import load_file
 
 from maskgate import files, recipe, system
@@ -20,11 +18,12 @@ from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
 from maskgate.recipe import Recipe
-from maskgate.records import contents, fold, status, stored, tables
-from maskgate.records.faults import REMEDY, damaged, unreadable
+from maskgate.records import contents, fold, stored, tables
+from maskgate.records.faults import damaged, unreadable
 from maskgate.records.fold import FoldResult
 from maskgate.records.learned import Learned
 from maskgate.records.results import Results
+from maskgate.records.run_files import RunFiles
 from maskgate.system import System
 
 PROBABILITIES: Final = tables.PROBABILITIES
@@ -40,6 +39,11 @@ class Run:
     """The files of a run folder by what they hold; reading one that is missing says so."""
 
     path: Path
+
+    @property
+    def files(self) -> RunFiles:
+        """The same as bytes, each as it was when the run ended."""
+        return RunFiles(self.path)
 
     @property
     def recipe_file(self) -> Path:
@@ -104,7 +108,7 @@ class Run:
 
     @property
     def status_file(self) -> Path:
-        return self.path / "run.json"
+        return self.files.status_file
 
     def fold(self, fold: int) -> Path:
         """The folder of one fold's checkpoint and results."""
@@ -140,13 +144,13 @@ class Run:
             pseudo, _ = self.pseudo(fold)
             found |= _contents(pseudo[pseudo["use"] == TRAINED])
         if recipe.model.init is not None or recipe.pseudo is not None:
-            found |= set(self.text(self.inherited_file(fold)).split())
+            found |= set(self.files.text(self.inherited_file(fold)).split())
         return found
 
     def fold_result(self, number: int) -> FoldResult:
         """What the training of a fold took and drew. Raises MaskgateError."""
         path = self.fold_file(number)
-        return fold.read(path, self._listed(path), self._remedy(path))
+        return fold.parse(self.files.read(path), path, self.files.remedy(path))
 
     def seconds(self) -> list[float]:
         """How long the fit of each finished fold took, in the order of folds."""
@@ -158,9 +162,9 @@ class Run:
     @property
     def folds(self) -> list[int]:
         """The folds that it consists of; whether the weights of each are there, `check` tells."""
-        files = self.files()
-        if files is not None:
-            found = [_WEIGHTS.fullmatch(name) for name in files]
+        listed = self.files.listed()
+        if listed is not None:
+            found = [_WEIGHTS.fullmatch(name) for name in listed]
             return sorted(int(match[1]) for match in found if match)
         if self.photos_file.exists():
             return _trained(self.photos())
@@ -170,14 +174,14 @@ class Run:
         return list(range(own.count)) if own.kind == "kfold" else [0]
 
     def recipe(self) -> Recipe:
-        self.verify(self.recipe_file)
+        self.files.digest(self.recipe_file)
         found = recipe.load(self.recipe_file)
         if missing := sorted(_WRITTEN - found.model_fields_set):
             raise damaged(self.recipe_file, f"it says nothing of {missing[0]}")
         return found
 
     def system(self) -> System:
-        self.verify(self.system_file)
+        self.files.digest(self.system_file)
         return system.load(self.system_file, [])
 
     def members(self) -> "list[Run]":
@@ -213,17 +217,17 @@ class Run:
     def learned(self) -> dict[str, Any]:
         """What a system's combination has learned, by name; nothing where there is nothing to."""
         path = self.combination_file
-        if not (Wanted.of(self.system()).learns or self.holds(path)):
+        if not (Wanted.of(self.system()).learns or self.files.holds(path)):
             return {}
-        return stored.parse(self.content(path), Learned, path)
+        return stored.parse(self.files.read(path), Learned, path)
 
     def settings(self) -> dict[str, Any]:
         """All keys of the recipe, or of the system and its members, with their values."""
         if not self.is_system:
             return self.recipe().model_dump(mode="json")
-        for name in self.files() or {}:
+        for name in self.files.listed() or {}:
             if name.startswith("recipes/"):
-                self.verify(self.path / name)
+                self.files.digest(self.path / name)
         told = self.system().settings()
         for run, (name, keys) in zip(self.members(), list(told["members"].items()), strict=True):
             if keys.pop("run", None) is not None:  # told by what it was trained with
@@ -236,45 +240,47 @@ class Run:
     def status(self) -> dict[str, Any]:
         """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished;
         see `records.status.Status`. Raises MaskgateError."""
-        return status.read(self.status_file)
+        return self.files.status()
 
     def metrics(self) -> dict[str, Any]:
         """What metrics.json tells; see `records.results.Results`. Raises MaskgateError."""
-        return stored.parse(self.content(self.metrics_file), Results, self.metrics_file)
+        return stored.parse(self.files.read(self.metrics_file), Results, self.metrics_file)
 
     def photos(self) -> pd.DataFrame:
         """The photo table of the data validated on, labelled with the truth that the scores are
         taken against, with `cluster`, `fold` and `digest`."""
-        return tables.parquet(self.content(self.photos_file), tables.PHOTOS, self.photos_file)
+        return tables.parquet(self.files.read(self.photos_file), tables.PHOTOS, self.photos_file)
 
     def more(self) -> pd.DataFrame:
         """The photos of further data sets as they were trained on, with `data`, `weight`,
         `digest`, `cluster`, and `not_in`: the folds whose training they were kept out of."""
-        return tables.parquet(self.content(self.more_file), tables.MORE, self.more_file)
+        return tables.parquet(self.files.read(self.more_file), tables.MORE, self.more_file)
 
     def pseudo(self, fold: int) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
         """The photos without labels, with what became of them in a fold (`use`), what they were
         labelled as, and their probabilities (N, 18); see `data.pseudo_labels.choose`."""
         path = self.pseudo_file(fold)
-        return tables.probabilities(self.content(path), tables.PSEUDO, path, self._remedy(path))
+        return tables.probabilities(
+            self.files.read(path), tables.PSEUDO, path, self.files.remedy(path)
+        )
 
     def oof(self, path: Path | None = None) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
         """The photo table of the validated photos and their probabilities (N, 18), those in the
         `oof_file` unless another is given. Raises MaskgateError."""
         path = path or self.oof_file
-        told, probabilities = tables.probabilities(self.content(path), tables.OOF, path)
+        told, probabilities = tables.probabilities(self.files.read(path), tables.OOF, path)
         photos = self.photos().set_index("photo", drop=False)
         if set(told["photo"]) != set(photos.index[photos["fold"] != folds.NEVER]):
             raise damaged(path, f"it holds other photos than {self.photos_file.name} validates")
         return photos.loc[told["photo"]].reset_index(drop=True), probabilities
 
     def history(self) -> pd.DataFrame:
-        return tables.history(self.content(self.history_file), self.history_file)
+        return tables.history(self.files.read(self.history_file), self.history_file)
 
     def fold_history(self, number: int) -> pd.DataFrame:
         """The history of a fold, of which the run's is put together. Raises MaskgateError."""
         path = self.fold(number) / "history.csv"
-        return tables.history(contents.read(path, None), path, self._remedy(path))
+        return tables.history(contents.read(path, None), path, self.files.remedy(path))
 
     def fold_oof(
         self, number: int, name: str = "oof.parquet"
@@ -282,12 +288,12 @@ class Run:
         """The rows and probabilities (V, 18) of a fold's validated photos, of which the run's are
         put together. Raises MaskgateError."""
         path = self.fold(number) / name
-        remedy = self._remedy(path)
+        remedy = self.files.remedy(path)
         return tables.probabilities(contents.read(path, None), tables.OOF, path, remedy)
 
     def weights(self, fold: int) -> dict[str, Any]:
         path = self.weights_file(fold)
-        self.verify(path)
+        self.files.digest(path)
         try:
             return load_file(path)
         except Exception as error:  # of damaged content it raises what it likes
@@ -297,52 +303,11 @@ class Run:
 
     def tell(self, **news: Any) -> None:
         """Add to run.json."""
-        told = self.status() if self.status_file.exists() else {}
-        status.write(self.status_file, told | news)
+        self.files.tell(**news)
 
     def end(self) -> None:
         """Write that the run is finished, and what files it consists of. Raises MaskgateError."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        listed = {self._name(path): contents.entry(path) for path in self._consists_of()}
-        self.tell(finished=now, files=listed)
-
-    def add(self, path: Path) -> None:
-        """List a file that was made, or made anew, after the run had ended; a run that an older
-        version has made has no list."""
-        with FileLock(self.path / ".list.lock"):
-            files = self.files()
-            if files is not None:
-                self.tell(files=files | {self._name(path): contents.entry(path)})
-
-    def files(self) -> dict[str, Any] | None:
-        """What a finished run consists of: size and SHA-256 of each file by its path in the folder.
-        None of an unfinished run, and of one that an older version has made."""
-        if not self.status_file.exists():
-            return None
-        told = self.status()
-        listed: dict[str, Any] | None = told.get("files") if told.get("finished") else None
-        return listed
-
-    def holds(self, path: Path) -> bool:
-        """Whether the file is part of the run."""
-        files = self.files()
-        return path.exists() if files is None else self._name(path) in files
-
-    def content(self, path: Path) -> bytes:
-        """The bytes of a file of the run. Raises MaskgateError where it is missing, may not be
-        read, or has changed since the run ended."""
-        return contents.read(path, self._listed(path), self._remedy(path))
-
-    def text(self, path: Path) -> str:
-        """As `content`, of a file of UTF-8 text."""
-        try:
-            return self.content(path).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise damaged(path, "not UTF-8") from error
-
-    def verify(self, path: Path) -> str:
-        """SHA-256 of a file of the run; raises MaskgateError as `content` does."""
-        return contents.digest(path, self._listed(path))
+        self.files.end(self._consists_of())
 
     def check(self) -> None:
         """Raise MaskgateError where the run, or one that is a member of it, is finished and a file
@@ -357,10 +322,10 @@ class Run:
             if above:
                 raise unfinished(self)
             return
-        files = self.files()
-        if files is None:
+        listed = self.files.listed()
+        if listed is None:
             self._check_unlisted()
-        for name, entry in (files or {}).items():
+        for name, entry in (listed or {}).items():
             if not _KEPT.fullmatch(name):
                 contents.check_there(self.path / name, entry)
         for member in self.members() if self.is_system else []:
@@ -397,31 +362,7 @@ class Run:
             yield from (path for path in some if path.exists())
 
     def _people(self) -> pd.DataFrame:
-        return tables.csv(self.content(self.folds_file), tables.FOLDS, self.folds_file)
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.path).as_posix()
-
-    def _listed(self, path: Path) -> dict[str, Any] | None:
-        """What the list tells of a file; None where there is no list."""
-        files = self.files()
-        if files is None:
-            return None
-        if (name := self._name(path)) not in files:
-            why = "it was not there when the run ended" if path.exists() else "no such file"
-            raise damaged(path, why)
-        listed: dict[str, Any] = files[name]
-        return listed
-
-    def _remedy(self, path: Path) -> str:
-        """What to do about a damaged file: of a fold of an unfinished run, train that again."""
-        if path.parent == self.path or self.files() is not None or self.is_finished:
-            return REMEDY
-        return f"remove {path.parent} and repeat the command: that fold is trained again"
-
-    @property
-    def is_finished(self) -> bool:
-        return self.status_file.exists() and bool(self.status().get("finished"))
+        return tables.csv(self.files.read(self.folds_file), tables.FOLDS, self.folds_file)
 
 
 def _trained(people: pd.DataFrame) -> list[int]:
@@ -449,7 +390,7 @@ def open_run(path: str | Path) -> Run:
     run = Run(Path(path))
     if not _is_there(run.status_file):
         run = _only_run(run.path)
-    if not run.is_finished:
+    if not run.files.is_finished:
         raise unfinished(run)
     run.check()
     return run
@@ -468,7 +409,7 @@ def open_model(path: str | Path) -> Run:
 
 def _only_run(folder: Path) -> Run:
     found = usable(folder)
-    found = [run for run in found if run.is_finished] or found
+    found = [run for run in found if run.files.is_finished] or found
     if not found:
         raise MaskgateError(f"{folder}: no run; give a folder that `maskgate train` has left")
     if len(found) > 1:
@@ -512,8 +453,8 @@ def verify(path: Path) -> None:
     """Raise MaskgateError where a file is one of a finished run, and not as that lists it."""
     folder = path.parent.parent if path.parent.name.startswith("fold-") else path.parent
     run = Run(folder)
-    if run.status_file.is_file() and run.holds(path):
-        run.verify(path)
+    if run.status_file.is_file() and run.files.holds(path):
+        run.files.digest(path)
 
 
 def _is_there(path: Path) -> bool:

@@ -241,7 +241,7 @@ def test_what_is_written_is_read_back(trained: Path, joint: Path, tmp_path: Path
         + ", ".join(["0"] * 18)
         + "]}\n"
     )
-    assert fold.read(tmp_path / "fold.json", None, "") == result
+    assert fold.parse((tmp_path / "fold.json").read_bytes(), tmp_path) == result
     stored.write(tmp_path / "a.json", {"a": [1]})
     assert (tmp_path / "a.json").read_text() == '{\n  "a": [\n    1\n  ]\n}\n'
 

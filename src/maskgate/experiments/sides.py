@@ -138,7 +138,7 @@ def damage(run: Run) -> MaskgateError | None:
     """What is wrong with the files of a run that a comparison reads; None where they are whole."""
     try:
         run.check()
-        if run.is_finished and run.metrics()["validated"]:
+        if run.files.is_finished and run.metrics()["validated"]:
             run.settings()
             run.oof()
     except MaskgateError as error:

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from maskgate import labels
-from maskgate.records import contents, stored
+from maskgate.records import stored
+from maskgate.records.faults import REMEDY
 from maskgate.records.stored import Count, Positive, Record
 
 
@@ -21,10 +22,9 @@ class FoldResult(Record):
     drawn: Annotated[list[Count], Field(min_length=labels.COUNT, max_length=labels.COUNT)]
 
 
-def read(path: Path, listed: dict[str, object] | None, remedy: str) -> FoldResult:
-    """The result of a fold. Raises MaskgateError where the file is damaged."""
-    told = stored.parse(contents.read(path, listed, remedy), FoldResult, path, remedy)
-    return FoldResult.model_validate(told)
+def parse(content: bytes, path: Path, remedy: str = REMEDY) -> FoldResult:
+    """The result of a fold in the bytes of the file at `path`. Raises MaskgateError."""
+    return FoldResult.model_validate(stored.parse(content, FoldResult, path, remedy))
 
 
 def write(path: Path, result: FoldResult) -> None:

@@ -70,7 +70,7 @@ def combine(system: System, out: Path, name: str, command: str, cache: Path | No
 
 
 def _copy(run: Run, source: Path, target: Path) -> None:
-    content = run.content(source)
+    content = run.files.read(source)
     files.replace(target, lambda beside: beside.write_bytes(content))
 
 

@@ -51,7 +51,7 @@ def made(path: Path, digest: str) -> Path:
 def is_finished(run: Run) -> bool:
     """Whether the run has been trained to its end. Raises MaskgateError where it has been and is
     not whole any more."""
-    if not run.is_finished:
+    if not run.files.is_finished:
         return False
     run.check()
     return True

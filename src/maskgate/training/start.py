@@ -47,7 +47,7 @@ def contents(recipe: Recipe) -> list[str]:
         with Path(model.weights).open("rb") as file:
             found.append(hashlib.file_digest(file, "sha256").hexdigest())
     for _, run in _runs(recipe):
-        found += [run.verify(run.weights_file(fold)) for fold in run.folds]
+        found += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return found
 
 
