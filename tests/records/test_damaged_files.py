@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from maskgate import predict, runs, system
+from maskgate.bulk import parts
 from maskgate.errors import MaskgateError
 from maskgate.experiments import sides
 from maskgate.records import fold, stored
@@ -443,3 +444,16 @@ def test_a_studys_file_of_another_kind(content: bytes | None, tmp_path: Path) ->
     search = study.Search("tiny", tmp_path, [], order, 1, 7, 5, name="tiny-1a2b3c4d")
     with pytest.raises(MaskgateError, match=r"study\.json: missing or damaged .* another --out"):
         study._settle(search)
+
+
+@pytest.mark.parametrize("content", [*JUNK.values(), None], ids=[*JUNK, "a folder"])
+def test_a_manifest_of_bulk_predictions_of_another_kind(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    path = tmp_path / parts.MANIFEST
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(MaskgateError, match=r"_parts\.json: damaged; remove the folder"):
+        parts._check_same(path, parts.Asked("a", "b", 1, 1, False))

@@ -63,6 +63,7 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
         assert (run.path / name).read_bytes() == (trained / name).read_bytes(), name
     assert run.metrics() == Run(trained).metrics()
     assert not list(run.path.rglob("checkpoint.pt"))
+    assert run.status()["files"].keys() == Run(trained).status()["files"].keys()
 
     code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
     assert (code, "this run is finished" in err) == (0, True)

@@ -139,8 +139,8 @@ def unlike(wanted: Wanted, learned: Mapping[str, Any], knows: Sequence[Collectio
             if len(weights) != count or not sum(weights) > 0:
                 return f"weights are not of {count} members that know {name}"
         if "stacking" in learned:
-            told = learned["stacking"].get(name, {"weights": [], "bias": []})
-            rows = [len(told["bias"]), *map(len, told["weights"])]
+            model = learned["stacking"].get(name, {"weights": [], "bias": []})
+            rows = [len(model["bias"]), *map(len, model["weights"])]
             if rows != [size] * (count * size + 1):
                 return f"stacking is not of {count} members that know {name}"
     every = [at for at, each in enumerate(knows) if set(each) == set(labels.ATTRIBUTES)]

@@ -123,15 +123,15 @@ def _found(paths: Sequence[Path]) -> list[Run]:
 
 
 def _undamaged(folder: Path) -> list[Run]:
-    """The runs among the folders in `folder` but those that are damaged; each of these is told of.
+    """The runs among the folders in `folder` but those that are damaged, each with a warning.
     Raises the fault where all are."""
-    told = [(run, damage(run)) for run, _ in scan(folder)]
-    faults = [fault for _, fault in told if fault is not None]
-    if faults and len(faults) == len(told):
+    every = [(run, damage(run)) for run, _ in scan(folder)]
+    faults = [fault for _, fault in every if fault is not None]
+    if faults and len(faults) == len(every):
         raise faults[0]
     for fault in faults:
         say(f"warning: left out, {fault}")
-    return [run for run, fault in told if fault is None]
+    return [run for run, fault in every if fault is None]
 
 
 def damage(run: Run) -> MaskgateError | None:

@@ -52,10 +52,10 @@ def read(path: Path, listed: Mapping[str, Any] | None, remedy: str = REMEDY) -> 
 
 def digest(path: Path, listed: Mapping[str, Any] | None) -> str:
     """SHA-256 of the file, which is read in parts. Raises MaskgateError as `read` does."""
-    found = entry(path)
+    now = entry(path)
     if listed is not None:
-        _compare(path, found["bytes"], found["sha256"], listed)
-    return str(found["sha256"])
+        _compare(path, now["bytes"], now["sha256"], listed)
+    return str(now["sha256"])
 
 
 def check_there(path: Path, listed: Mapping[str, Any] | None) -> None:

@@ -150,12 +150,12 @@ class Results(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _are_whole(cls, told: Any) -> Any:
+    def _are_whole(cls, content: Any) -> Any:
         """The scores of the 18 classes stand beside the rest."""
-        if isinstance(told, dict) and told.get("validated") is True:
+        if isinstance(content, dict) and content.get("validated") is True:
             for key in _OF_VALIDATED:
-                if told.get(key) is None:
+                if content.get(key) is None:
                     raise ValueError(f"{key} is missing")
-            if told["fully_labelled"]:
-                Scores.model_validate(told)
-        return told
+            if content["fully_labelled"]:
+                Scores.model_validate(content)
+        return content

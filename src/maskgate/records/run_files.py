@@ -8,6 +8,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from maskgate.progress import track
 from maskgate.records import contents, status
 from maskgate.records.faults import REMEDY, damaged
 
@@ -32,13 +33,15 @@ class RunFiles:
 
     def tell(self, **news: Any) -> None:
         """Add to run.json."""
-        told = self.status() if self.status_file.exists() else {}
-        status.write(self.status_file, told | news)
+        before = self.status() if self.status_file.exists() else {}
+        status.write(self.status_file, before | news)
 
     def end(self, paths: Iterable[Path]) -> None:
         """Write that the run is finished, and list the files at `paths`, of which it consists.
         Raises MaskgateError where one cannot be read."""
-        listed = {self._name(path): contents.entry(path) for path in paths}
+        every = list(paths)
+        read = track(every, f"checksums of {self.folder.name}", len(every))
+        listed = {self._name(path): contents.entry(path) for path in read}
         self.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"), files=listed)
 
     def add(self, path: Path) -> None:
@@ -54,9 +57,9 @@ class RunFiles:
         None of an unfinished run, and of one that an older version has made."""
         if not self.status_file.exists():
             return None
-        told = self.status()
-        found: dict[str, Any] | None = told.get("files") if told.get("finished") else None
-        return found
+        values = self.status()
+        listed: dict[str, Any] | None = values.get("files") if values.get("finished") else None
+        return listed
 
     def holds(self, path: Path) -> bool:
         """Whether the file is part of the run."""
@@ -96,5 +99,5 @@ class RunFiles:
         if (name := self._name(path)) not in listed:
             why = "it was not there when the run ended" if path.exists() else "no such file"
             raise damaged(path, why)
-        found: dict[str, Any] = listed[name]
-        return found
+        entry: dict[str, Any] = listed[name]
+        return entry

@@ -94,12 +94,12 @@ _OF_FINISHED = {
 def read(path: Path) -> dict[str, Any]:
     """What run.json tells. Raises MaskgateError where it is damaged."""
     content = contents.read(path, None)
-    told = stored.parse(content, Status, path)
-    if told.get(stored.SEAL) is not None:
-        stored.check_seal(content, told, path)
-    return told
+    values = stored.parse(content, Status, path)
+    if values.get(stored.SEAL) is not None:
+        stored.check_seal(content, values, path)
+    return values
 
 
-def write(path: Path, told: dict[str, Any]) -> None:
+def write(path: Path, values: dict[str, Any]) -> None:
     """Replace run.json, with a digest over all of it."""
-    stored.write_sealed(path, told)
+    stored.write_sealed(path, values)

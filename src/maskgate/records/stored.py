@@ -31,12 +31,12 @@ class Record(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_nulls(cls, told: Any) -> Any:
-        if isinstance(told, dict):
+    def _no_nulls(cls, values: Any) -> Any:
+        if isinstance(values, dict):
             for key in cls.model_fields.keys() - cls.nullable:
-                if key in told and told[key] is None:
+                if key in values and values[key] is None:
                     raise ValueError(f"{key} is null")
-        return told
+        return values
 
 
 def parse(content: bytes, model: type[Record], path: Path, remedy: str = REMEDY) -> dict[str, Any]:
@@ -45,16 +45,16 @@ def parse(content: bytes, model: type[Record], path: Path, remedy: str = REMEDY)
     Raises MaskgateError, which names `path`, where they do not fit the model.
     """
     try:
-        told = json.loads(content.decode("utf-8"))
-        model.model_validate(told)
-        json.dumps(told, ensure_ascii=False).encode("utf-8")  # half a character cannot be written
+        values = json.loads(content.decode("utf-8"))
+        model.model_validate(values)
+        json.dumps(values, ensure_ascii=False).encode("utf-8")  # half a character cannot be written
     except ValidationError as error:
         raise damaged(path, _first(error), remedy) from error
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else f"not JSON: {error}"
         raise damaged(path, why, remedy) from error
-    assert isinstance(told, dict)  # no model is of anything else
-    return told
+    assert isinstance(values, dict)  # no model is of anything else
+    return values
 
 
 def write(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:
@@ -68,10 +68,10 @@ def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     write(path, rest | {SEAL: _digest(rest)})
 
 
-def check_seal(content: bytes, told: Mapping[str, Any], path: Path) -> None:
+def check_seal(content: bytes, values: Mapping[str, Any], path: Path) -> None:
     """Raise MaskgateError where a sealed file is not, to the byte, as it was written."""
-    rest = {key: value for key, value in told.items() if key != SEAL}
-    if told[SEAL] != _digest(rest) or content != _text(told, 2).encode("utf-8"):
+    rest = {key: value for key, value in values.items() if key != SEAL}
+    if values[SEAL] != _digest(rest) or content != _text(values, 2).encode("utf-8"):
         raise damaged(path, "it has changed since it was written")
 
 
@@ -87,4 +87,7 @@ def _first(error: ValidationError) -> str:
     """The first fault of several, and where it is."""
     fault = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in fault["loc"])
-    return f"{where}: {fault['msg']}" if where else fault["msg"]
+    why = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] in ("model_type", "dict_type"):
+        why = "not an object with keys and values"
+    return f"{where}: {why}" if where else why

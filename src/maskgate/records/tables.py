@@ -106,10 +106,10 @@ def csv(
 
 def history(content: bytes, path: Path, remedy: str = REMEDY) -> pd.DataFrame:
     """The history of folds, a row an epoch; all its columns are numbers."""
-    told = csv(content, HISTORY, path, remedy)
-    if odd := [str(name) for name in told if not _is_number(told[name])]:
+    table = csv(content, HISTORY, path, remedy)
+    if odd := [str(name) for name in table if not _is_number(table[name])]:
         raise damaged(path, f"column {odd[0]} holds something else than numbers", remedy)
-    return told
+    return table
 
 
 def probabilities(
@@ -131,18 +131,18 @@ def _read(
 
 
 def _checked(
-    told: pd.DataFrame, columns: Mapping[str, Check], path: Path, remedy: str
+    table: pd.DataFrame, columns: Mapping[str, Check], path: Path, remedy: str
 ) -> pd.DataFrame:
-    if not told.columns.is_unique:
+    if not table.columns.is_unique:
         raise damaged(path, "two columns have one name", remedy)
-    optional = {name: check for name, check in _OPTIONAL.items() if name in told}
+    optional = {name: check for name, check in _OPTIONAL.items() if name in table}
     for name, is_right in {**columns, **optional}.items():
-        if name not in told:
+        if name not in table:
             raise damaged(path, f"column {name} is missing", remedy)
         try:
-            right = is_right(told[name])
+            right = is_right(table[name])
         except (TypeError, ValueError):  # of values that cannot be compared or decoded
             right = False
         if not right:
             raise damaged(path, f"column {name} holds something else", remedy)
-    return told.reset_index(drop=True)
+    return table.reset_index(drop=True)
