@@ -26,6 +26,7 @@ from PIL import Image
 
 from maskgate import files
 from maskgate.errors import LONGEST, MaskgateError
+from maskgate.runs import Run
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -73,8 +74,7 @@ class Place:
     def unfinished_run(self) -> Path:
         """`run/`, killed in its second fold."""
         run = self.run()
-        told = json.loads((run / "run.json").read_text())
-        (run / "run.json").write_text(json.dumps({k: told[k] for k in told if k != "finished"}))
+        Run(run).tell(finished=None)
         (run / "fold-1" / "fold.json").unlink()
         return run
 
@@ -177,6 +177,13 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def relisted(place: Place, name: str, old: str, new: str) -> None:
+    """A run with a file that is another, and listed as it is."""
+    run = Run(place.run())
+    edit(run.path / name, old, new)
+    run.end()
 
 
 def offline(place: Place) -> None:
@@ -514,7 +521,7 @@ RUNS = {
     "predict with another recipe": Fault("predict run {people}/eval",
         ("run/fold-0/model.safetensors: does not hold the weights of run/recipe.yaml",
             "remove the run"),
-        lambda place: edit(place.run() / "recipe.yaml", "test_resnet", "test_efficientnet")),
+        lambda place: relisted(place, "recipe.yaml", "test_resnet", "test_efficientnet")),
     "report with metrics cut": Fault("report run",
         ("run/metrics.json: missing or damaged", "remove the run"), damaged("metrics.json")),
     "report with history gone": Fault("report run",

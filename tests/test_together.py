@@ -320,6 +320,7 @@ def test_members_with_other_labels_are_refused(
     photos = pd.read_parquet(copy / "photos.parquet")
     photos["gender"] = 1 - photos["gender"]
     photos.to_parquet(copy / "photos.parquet", index=False)
+    Run(copy).end()
     code, _, err = call("combine", trained, copy, "-o", tmp_path / "new")
     assert (code, "labelled otherwise" in err) == (2, True)
 

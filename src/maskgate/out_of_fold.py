@@ -46,13 +46,19 @@ def oof_with(
     if variants.digest(wanted) == variants.digest(own):
         return run.oof()
     path = run.oof_file_of(variants.digest(wanted))
-    if not path.exists():
+    if not _is_kept(run, path):
         _check_weights(run, recipe)
         check_trusted(run, recipe)
         with FileLock(path.with_name(f".{path.stem}.lock")):
-            if not path.exists():  # another process may have made it meanwhile
+            if not _is_kept(run, path):  # another process may have made it meanwhile
                 _make(run, recipe, wanted, path, cache or files.cache_folder())
     return run.oof(path)
+
+
+def _is_kept(run: Run, path: Path) -> bool:
+    """Whether the predictions are there, and the run tells of them: a process that was killed may
+    have left some that it does not."""
+    return path.exists() and run.files.holds(path)
 
 
 def _check(run: Run) -> None:
@@ -73,9 +79,10 @@ def _check_weights(run: Run, recipe: Recipe) -> None:
 
 def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: Path) -> None:
     """Predict every fold that is not there yet, then put them together at `path`."""
-    told, _ = runs.read_probabilities(run.oof_file)
+    told, _ = run.oof()
+    told = told[["photo", "person", "label", "fold"]]
     parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
-    missing = [fold for fold, part in parts.items() if not part.exists()]
+    missing = [fold for fold, part in parts.items() if not _is_whole(part)]
     if missing:
         steps = _steps(run, recipe, told, missing, wanted, folder)
         what = f"predicting {run.path.name} out of fold"
@@ -86,8 +93,18 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
     read = [runs.read_probabilities(part) for part in parts.values()]
     table = pd.concat([rows for rows, _ in read], ignore_index=True)
     runs.write_probabilities(path, table, np.concatenate([found for _, found in read]))
+    run.files.add(path)
     for part in parts.values():
         part.unlink()
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a fold's predictions are there, and can be read."""
+    try:
+        runs.read_probabilities(part)
+    except MaskgateError:
+        return False
+    return True
 
 
 def _steps(

@@ -17,7 +17,7 @@ from torch import nn
 from maskgate import files, finite, labels, pixels, runs, variants
 from maskgate.answers import Answer, Kept
 from maskgate.config import Named
-from maskgate.ensemble import votes
+from maskgate.ensemble import combining, votes
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError, listed
@@ -28,6 +28,7 @@ from maskgate.model import network
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.progress import say, track
+from maskgate.records.faults import damaged
 from maskgate.trust import check_trusted
 
 
@@ -297,7 +298,10 @@ def load(
         for member, inner in zip(system.members, run.members(), strict=True):
             own = member.tta if tta is None else tta
             members.append((load(inner.path, cache, own, trust), member.weight))
-        return Ensemble(members, Combination(Wanted.of(system), run.learned()))
+        wanted, learned = Wanted.of(system), run.learned()
+        if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
+            raise damaged(run.combination_file, why)
+        return Ensemble(members, Combination(wanted, learned))
     return of_folds(run, run.folds, cache, tta)
 
 

@@ -137,6 +137,37 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
     assert crossval.train is train
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("run.json", b"null"), ("oof.parquet", b"half"), ("fold-0/model.safetensors", None)],
+)
+def test_a_change_whose_run_is_damaged_is_told_and_the_others_are_compared(
+    file: str, content: bytes | None, call: Call, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    words = ["ablate", tiny, people, *QUICK, "--seeds", 1, "--out", out]
+    words += ["--change", "loss=focal", "--change", "model.dropout=0.5"]
+    assert call(*words)[0] == 0
+    damaged = out / "loss=focal-7" / file
+    if content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content)
+    code, printed, err = call(*words, "--list")
+    assert code == 0, err
+    assert f"warning: {damaged}: missing or damaged" in err
+    assert "3 runs, 0 to train" in printed
+    code, printed, err = call(*words)
+    assert code == 0, err
+    assert f"loss=focal failed: {damaged}: missing or damaged" in printed.replace("\n", " ")
+    assert pd.read_csv(out / "ablate.csv")["side"].unique().tolist() == ["model.dropout=0.5-7"]
+    # The reference is needed by all.
+    (out / "reference-7" / "metrics.json").write_text("[]")
+    code, _, err = call(*words)
+    assert code == 2
+    assert "reference-7/metrics.json: missing or damaged" in err.splitlines()[-1]
+
+
 def test_a_model_of_one_attribute_is_ablated_as_such(
     call: Call, people: Path, tiny: Path, tmp_path: Path
 ) -> None:

@@ -42,12 +42,14 @@ def answered(trained: Path, to: Path, share_right: float, seed: int) -> Run:
     answer = np.where(right, told["label"], random.integers(0, 18, len(told)))
     probabilities = np.eye(labels.COUNT)[answer]
     runs.write_probabilities(run.oof_file, told, probabilities)
+    run.end()
     results = metrics.evaluate(probabilities, run.oof()[0])
     run.metrics_file.write_text(json.dumps(run.metrics() | results))
     for fold in (0, 1):
         told = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
         told = told.assign(mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""])
         runs.write_probabilities(run.pseudo_file(fold), told, np.full((2, 18), 1 / 18))
+    run.end()
     return run
 
 
@@ -178,8 +180,10 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
             told, _ = runs.read_probabilities(run.oof_file)
             best = np.eye(labels.COUNT)[told["label"]]
             runs.write_probabilities(run.oof_file, told, best)
+            run.end()
             results = run.metrics() | metrics.evaluate(best, run.oof()[0])
             run.metrics_file.write_text(json.dumps(results))
+            run.end()
         return run
 
     monkeypatch.setattr(crossval, "train", mistaken)

@@ -68,6 +68,19 @@ def test_trials_are_runs_on_the_same_folds(done: Path, plan: Plan, tiny: Path) -
     assert rows["low"].tolist() == [score["low"] for score in scores]
 
 
+def test_a_trial_whose_run_is_damaged_is_left_out(
+    done: Path, plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(done, tmp_path / "study"))
+    search = plan(folder, trials=3)
+    assert tune.tune(search).compared
+    path = folder / "trials" / "001" / "oof.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    result = tune.tune(search)
+    assert f"warning: left out, {path}: missing or damaged" in capsys.readouterr().err
+    assert len(result.trials) == 3
+
+
 def test_what_is_told_trains_the_best_again(
     done: Path, plan: Plan, people: Path, cache: Path, tmp_path: Path
 ) -> None:

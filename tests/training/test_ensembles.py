@@ -284,6 +284,7 @@ def test_members_validated_on_other_folds_are_not_combined(
     photos = member.photos()
     photos["fold"] = 1 - photos["fold"]
     photos.to_parquet(member.photos_file, index=False)
+    member.end()
     run.tell(finished=None)
     with pytest.raises(MaskgateError, match="joint: people are in other folds"):
         made(place / "vote.yaml", run.path, people, cache)

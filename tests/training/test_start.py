@@ -1,5 +1,6 @@
 """Epochs found by another run; how weights are inherited is told in test_crossval.py."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -17,26 +18,24 @@ def wanted(run: Path, tiny: Path) -> Recipe:
 
 
 def test_epochs_are_the_mean_of_the_best(trained: Path, tiny: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "run"
-    copy.mkdir()
-    for file in ("run.json", "recipe.yaml"):
-        (copy / file).write_bytes((trained / file).read_bytes())
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
     # Best are epoch 2 of the one fold and 5 of the other: 3.5, rounded to even.
     rows = [(0, e, 0.9 if e == 2 else 0.1) for e in range(1, 7)]
     rows += [(1, e, e / 10 if e <= 5 else 0.2) for e in range(1, 7)]
     table = pd.DataFrame(rows, columns=["fold", "epoch", "valid_score"])
     table.to_csv(Run(copy).history_file, index=False)
+    Run(copy).end()
     assert start.epochs(wanted(copy, tiny)).training.epochs == 4
 
 
 def test_a_run_without_validation_tells_no_epochs(
     trained: Path, tiny: Path, tmp_path: Path
 ) -> None:
-    for file in ("run.json", "recipe.yaml"):
-        (tmp_path / file).write_bytes((trained / file).read_bytes())
-    pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(tmp_path).history_file, index=False)
+    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+    pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(copy).history_file, index=False)
+    Run(copy).end()
     with pytest.raises(MaskgateError, match="validated nobody"):
-        start.epochs(wanted(tmp_path, tiny))
+        start.epochs(wanted(copy, tiny))
 
 
 def test_all_photos_are_trained_on_for_the_epochs_found(

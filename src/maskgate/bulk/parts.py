@@ -139,7 +139,7 @@ def _check_same(manifest: Path, asked: Asked) -> None:
     try:
         before = json.loads(manifest.read_text(encoding="utf-8"))
         differs = [why for key, why in _DIFFERS.items() if before[key] != getattr(asked, key)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MaskgateError(
             f"{manifest}: damaged; remove the folder {manifest.parent}, and repeat the command"
         ) from error

@@ -6,7 +6,7 @@ is worth: each group of people is answered by what was learned of the others.
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -129,6 +129,28 @@ def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and math.isfinite(value) and value >= 0):
             raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {value}")
+
+
+def unlike(wanted: Wanted, learned: Mapping[str, Any], knows: Sequence[Collection[str]]) -> str:
+    """In what `learned`, of the types that `learn` gives, is not of members that know these
+    attributes and are combined so; nothing where it fits."""
+    if missing := [name for name in wanted.names if name in _LEARNED and name not in learned]:
+        return f"nothing is learned for {missing[0]}"
+    for name, values in labels.ATTRIBUTES.items():
+        count, size = sum(name in each for each in knows), len(values)
+        if "weights" in learned:
+            weights = learned["weights"].get(name, [])
+            if len(weights) != count or not sum(weights) > 0:
+                return f"weights are not of {count} members that know {name}"
+        if "stacking" in learned:
+            model = learned["stacking"].get(name, {"weights": [], "bias": []})
+            rows = [len(model["bias"]), *map(len, model["weights"])]
+            if rows != [size] * (count * size + 1):
+                return f"stacking is not of {count} members that know {name}"
+    every = [at for at, each in enumerate(knows) if set(each) == set(labels.ATTRIBUTES)]
+    if "near_tie" in learned and not set(learned["near_tie"]["best"]) <= set(every):
+        return "near_tie names members that do not know all attributes"
+    return ""
 
 
 def learn(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> Combination:

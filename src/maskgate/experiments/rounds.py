@@ -80,8 +80,8 @@ def judge(runs: Sequence[Run]) -> Rounds:
             found = compare.compare([runs[number - 1].path, run.path])
             difference = found.comparisons[0].score
         score = metrics.read_score(run.metrics()["score"])
-        tables = [run.pseudo(fold)[0] for fold in run.folds if run.pseudo_file(fold).exists()]
-        rounds.append(Round(number, run, score, difference, tables if number else []))
+        tables = [run.pseudo(fold)[0] for fold in run.folds] if number else []
+        rounds.append(Round(number, run, score, difference, tables))
     first: dict[str, Any] = runs[0].metrics()
     return Rounds(rounds, first["score_of"], first["people"], str(runs[0].status()["truth"]))
 

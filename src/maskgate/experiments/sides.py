@@ -12,7 +12,8 @@ import pandas as pd
 
 from maskgate import alike
 from maskgate.errors import MaskgateError, listed
-from maskgate.runs import Run, open_run
+from maskgate.progress import say
+from maskgate.runs import Run, open_run, scan
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,38 @@ def _found(paths: Sequence[Path]) -> list[Run]:
     given: set[Path] = set()
     for path in paths:
         place = path.resolve()
-        single = (path / "run.json").is_file()
+        single = Run(path).status_file.exists()
         if place in given or (single and place in found):
             raise MaskgateError(f"{path}: is given twice; give every run once")
         given.add(place)
-        inside = [path] if single else [file.parent for file in sorted(path.glob("*/run.json"))]
-        for folder in inside or [open_run(path).path]:  # which tells that there is none
-            found.setdefault(folder.resolve(), Run(folder))
+        inside = [Run(path)] if single else _undamaged(path)
+        for run in inside or [open_run(path)]:  # which tells that there is none
+            found.setdefault(run.path.resolve(), run)
     return list(found.values())
+
+
+def _undamaged(folder: Path) -> list[Run]:
+    """The runs among the folders in `folder` but those that are damaged, each with a warning.
+    Raises the fault where all are."""
+    every = [(run, damage(run)) for run, _ in scan(folder)]
+    faults = [fault for _, fault in every if fault is not None]
+    if faults and len(faults) == len(every):
+        raise faults[0]
+    for fault in faults:
+        say(f"warning: left out, {fault}")
+    return [run for run, fault in every if fault is None]
+
+
+def damage(run: Run) -> MaskgateError | None:
+    """What is wrong with the files of a run that a comparison reads; None where they are whole."""
+    try:
+        run.check()
+        if run.files.is_finished and run.metrics()["validated"]:
+            run.settings()
+            run.oof()
+    except MaskgateError as error:
+        return error
+    return None
 
 
 def _read(run: Run) -> Entry:
@@ -132,6 +157,7 @@ def _read(run: Run) -> Entry:
         raise MaskgateError(
             f"{run.path}: a smoke run, whose scores mean nothing; train it without --smoke"
         )
+    run.check()
     results = run.metrics()
     if not results["validated"]:
         raise MaskgateError(

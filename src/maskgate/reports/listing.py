@@ -7,19 +7,21 @@ from rich.table import Table
 
 from maskgate import metrics, terminal
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import Run, scan
 
 
 def show(folder: Path) -> None:
     """Print a table of the runs in `folder`, oldest first. Raises MaskgateError for none."""
-    found = [Run(path.parent) for path in folder.glob("*/run.json")]
+    found = scan(folder)
     if not found:
         raise MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
-    found.sort(key=_started)
+    found.sort(key=lambda each: _started(each[0]))
     table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}
-    for run in found:
+    for run, fault in found:
         try:
+            if fault is not None:
+                raise fault
             status, resolved = run.status(), run.settings()
             score = _score(run)
         except MaskgateError as error:

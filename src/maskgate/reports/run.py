@@ -7,7 +7,10 @@ from typing import Any
 import pandas as pd
 
 from maskgate import files, labels, metrics
+from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError, listed
+from maskgate.records.faults import damaged
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.reports.compare import signed
 from maskgate.runs import Run
@@ -41,7 +44,7 @@ def write(run: Run, photos: bool = True) -> Path:
         did=None if run.is_system else did.told(run.recipe(), status),
         curves=_curves(history, kept) if history is not None else [],
         kept=kept,
-        recipe=run.settings_file.read_text(encoding="utf-8"),
+        recipe=run.files.text(run.settings_file),
         bar=charts.interval_bar,
         score=lambda told: str(metrics.read_score(told)),
         signed=lambda told: signed(metrics.read_score(told)),
@@ -65,8 +68,11 @@ def _members(run: Run, results: dict[str, Any]) -> list[dict[str, Any]]:
     """Of each member its name, its network and what it knows in words, its weight, `results` and
     its page."""
     rows = []
+    if "combine" not in results:
+        raise damaged(run.metrics_file, "it does not say how the members are combined")
     for wanted, member in zip(run.system().members, run.members(), strict=True):
-        own = results["members"][wanted.name]
+        if (own := results["members"].get(wanted.name)) is None:
+            raise damaged(run.metrics_file, f"it says nothing of the member {wanted.name}")
         rows.append(
             {
                 "name": wanted.name,
@@ -92,10 +98,13 @@ def _network(run: Run) -> str:
 
 def _learned(run: Run) -> list[tuple[str, str]]:
     """What a system has learned of its out-of-fold probabilities, in words."""
-    told, names = run.learned(), [member.name for member in run.system().members]
+    told, system, results = run.learned(), run.system(), run.metrics()["members"]
+    names = [member.name for member in system.members]
+    if why := combining.unlike(Wanted.of(system), told, [_known(results[n]) for n in names]):
+        raise damaged(run.combination_file, why)
     lines = []
     for attribute, weights in told.get("weights", {}).items():
-        knowing = [name for name in names if attribute in _known(run.metrics()["members"][name])]
+        knowing = [name for name in names if attribute in _known(results[name])]
         shares = zip(knowing, weights, strict=True)
         text = ", ".join(f"{name} {weight:.2f}" for name, weight in shares)
         lines.append((f"Weights, {attribute.replace('_', ' ')}", text))

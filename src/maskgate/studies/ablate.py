@@ -15,6 +15,7 @@ from pathlib import Path
 from maskgate import alike, tasks
 from maskgate.errors import MaskgateError
 from maskgate.experiments import compare as comparison
+from maskgate.experiments import sides
 from maskgate.experiments.compare import Comparisons
 from maskgate.model import heads
 from maskgate.progress import say
@@ -35,6 +36,7 @@ class Fit:
     order: Order
     title: str
     digest: str  # of the run, as the photos are seen here
+    damage: str = ""  # what is wrong with the run that was there, if anything
 
     @property
     def run(self) -> Run:
@@ -53,15 +55,21 @@ class Study:
 
     @property
     def left(self) -> list[Fit]:
-        """The runs that are not finished."""
-        return [fit for fit in self.fits if not is_finished(fit.run)]
+        """The runs that are neither finished nor damaged."""
+        return [fit for fit in self.fits if not fit.damage and not is_finished(fit.run)]
+
+    @property
+    def damaged(self) -> list[Fit]:
+        """The runs that are there and cannot be used."""
+        return [fit for fit in self.fits if fit.damage]
 
     def trained(self) -> list[Path]:
         """The run folders, those of the reference first and of each change together; of a change
-        that has a run unfinished, none."""
+        that has a run unfinished or damaged, none."""
         count = len(self.changes) + 1
-        sides = [[fit.run for fit in self.fits[at::count]] for at in range(count)]
-        return [run.path for side in sides if all(map(is_finished, side)) for run in side]
+        left = {fit.run for fit in (*self.left, *self.damaged)}
+        each = [[fit.run for fit in self.fits[at::count]] for at in range(count)]
+        return [run.path for side in each if not left.intersection(side) for run in side]
 
 
 def possible(
@@ -146,13 +154,16 @@ def plan(
             own = recipe.model_copy(update={"seed": seed})
             found = Run(out)
             wanted = own.digest(digest, *start.contents(own))
-            if found.status_file.exists() and found.status()["digest"] != wanted:
+            damage = _damage(found)
+            place = replace(order, name=name, out=out)
+            fits.append(Fit(own, place, f"{name}, seed {seed}", wanted, damage))
+            if damage:
+                say(f"warning: {damage}")
+            elif found.status_file.exists() and found.status()["digest"] != wanted:
                 faults.append(
                     f"{out} holds a run with another recipe or other data; give another --out, or"
                     " remove that folder"
                 )
-            place = replace(order, name=name, out=out)
-            fits.append(Fit(own, place, f"{name}, seed {seed}", wanted))
     _refuse(faults)
     assert first is not None
     plain = reference.model_dump(mode="json")
@@ -168,8 +179,10 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     Returns of each change of which a run failed why: its loss exploded, say. The others go on; the
     same command tries it again. Raises MaskgateError where the reference fails, or all changes.
     """
-    left = study.left
-    done = len(study.fits) - len(left)
+    left, failed = study.left, {fit.order.name: fit.damage for fit in study.damaged}
+    if REFERENCE in failed:
+        raise MaskgateError(failed[REFERENCE])
+    done = len(study.fits) - len(left) - len(study.damaged)
     items = [
         replace(fit, title=f"run {number} of {len(study.fits)}: {fit.title}")
         for number, fit in enumerate(left, done + 1)
@@ -177,7 +190,6 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     if on is not None and left:
         left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
     train_one = _train if on is None else _train_there
-    failed: dict[str, str] = {}
     for ended, (number, why) in enumerate(tasks.each(train_one, items, on, _name), 1):
         fit = items[number]
         to_go = f"{len(left) - ended} to go. {remaining(study)}".strip()
@@ -191,6 +203,17 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
+
+
+def _damage(run: Run) -> str:
+    """What is wrong with the run that is there; nothing where there is none."""
+    if not run.status_file.exists():
+        return ""
+    try:
+        run.seconds()
+    except MaskgateError as error:
+        return str(error)
+    return str(sides.damage(run) or "")
 
 
 def _name(fit: Fit) -> str:
@@ -229,7 +252,8 @@ def verdicts(study: Study) -> Comparisons:
 
 def remaining(study: Study) -> str:
     """What the fits that are left will take, by those that are done; nothing before the first."""
-    took = sorted(second for fit in study.fits for second in fit.run.seconds())
+    whole = [fit for fit in study.fits if not fit.damage]
+    took = sorted(second for fit in whole for second in fit.run.seconds())
     left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
     if not took or not left:
         return ""

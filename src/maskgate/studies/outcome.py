@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from maskgate import metrics
-from maskgate.experiments import compare
+from maskgate.experiments import compare, sides
 from maskgate.metrics import Score
-from maskgate.progress import track
+from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.reports import tune as page
 from maskgate.runs import Run
@@ -90,11 +90,20 @@ def _alike(result: page.Search, search: Search) -> tuple[int | None, int]:
     """
     ranked = [trial for trial in page.ranked(result) if trial.score is not None]
     paths = [search.folder / trial.folder for trial in ranked if trial.repeats is None]
-    paths = [path for path in paths if Run(path).oof_file.exists()]
+    paths = [path for path in paths if _is_usable(Run(path))]
     if len(paths) < 2 or result.best is None or search.folder / result.best.folder != paths[0]:
         return None, 0
     verdicts = [each.verdict for each in compare.compare(paths).comparisons]
     return verdicts.count("undecided"), len(verdicts)
+
+
+def _is_usable(run: Run) -> bool:
+    """Whether a trial's run lies here, and is whole: a damaged one is told of, and left out."""
+    if not run.status_file.exists():
+        return False
+    if fault := sides.damage(run):
+        say(f"warning: left out, {fault}")
+    return fault is None
 
 
 # --------------------------------------------------------------------------- importances

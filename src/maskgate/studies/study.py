@@ -4,7 +4,6 @@ One process at a time asks for a trial, under a claim of its own; so trials are 
 gap, and their number alone makes the random numbers that they are drawn with.
 """
 
-import json
 import math
 import time
 import warnings
@@ -18,6 +17,7 @@ from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
+from maskgate.records import contents, stored
 from maskgate.studies.space import NOTHING, Space, overlap
 from maskgate.training import beginning, start
 from maskgate.training.prepare import Order, prepare
@@ -31,10 +31,20 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "study.db"
 MANIFEST: Final = "study.json"
+_REMEDY: Final = "put back a copy of it, or give another --out"
 _ASKING: Final = -1  # claimed by the one process that asks for a trial
 _ATTEMPTS: Final = 3
 # Seconds that a process waits: for another one that writes, for a host that is away.
 _WAITS: Final = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 15}}
+
+
+class Manifest(stored.Record):
+    """study.json: which study the folder is of, and where that is kept."""
+
+    nullable = frozenset({"storage"})
+
+    study: str
+    storage: str | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,7 @@ def _settle(search: Search) -> None:
     path, folder = search.folder / MANIFEST, search.folder
     files.check_folder(folder)
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = stored.parse(contents.read(path, None, _REMEDY), Manifest, path, _REMEDY)
         if before["study"] != search.name:
             raise MaskgateError(
                 f"{folder}: holds the study {before['study']}, and this one is {search.name}: the"
@@ -185,7 +195,7 @@ def _settle(search: Search) -> None:
     if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty and no study; give another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    files.replace_text(path, json.dumps(told) + "\n")
+    stored.write(path, told, indent=None)
 
 
 # -------------------------------------------------------------------------- the next trial

@@ -13,6 +13,7 @@ from maskgate import files
 from maskgate.errors import MaskgateError
 from maskgate.progress import say
 from maskgate.recipe import Recipe
+from maskgate.records import contents, tables
 from maskgate.runs import Run
 from maskgate.studies.study import Search
 from maskgate.training import checkpoint, crossval
@@ -147,7 +148,12 @@ def _replay(folder: Path, after_epoch: Callable[[Row], None]) -> None:
 def _rows(path: Path) -> list[Row]:
     """The history in a checkpoint."""
     state = checkpoint.load(path)
-    return list(state["position"]["history"]) if state is not None else []
+    if state is None:
+        return []
+    try:
+        return [dict(row) for row in state["position"]["history"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise checkpoint.damaged(path, "no history") from error
 
 
 # ------------------------------------------------------------------------------- repeats
@@ -204,6 +210,7 @@ def tidy(study: "optuna.Study", search: Search, number: int) -> None:
 
 def _history(fold: Path) -> list[Any]:
     """A fold's history, of its end or of its checkpoint."""
-    if (fold / "history.csv").exists():
-        return pd.read_csv(fold / "history.csv").to_dict("records")
+    path = fold / "history.csv"
+    if path.exists():
+        return tables.history(contents.read(path, None), path).to_dict("records")
     return _rows(fold / "checkpoint.pt")

@@ -6,6 +6,7 @@ draw), so the position stands for the generators.
 """
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,12 +32,22 @@ def load(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+            if (odd := archive.testzip()) is not None:
+                raise damaged(path, f"{odd} has changed")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        version = state.pop("format", None)
+    except MaskgateError:
+        raise
     except Exception as error:
-        raise MaskgateError(
-            f"{path}: the checkpoint cannot be read ({type(error).__name__}); remove it to start"
-            " the fold anew"
-        ) from error
-    if state.pop("format", None) != FORMAT:
+        raise damaged(path, type(error).__name__) from error
+    if version != FORMAT:
         raise MaskgateError(f"{path}: written by another version; remove it to start the fold anew")
     return state
+
+
+def damaged(path: Path, why: str) -> MaskgateError:
+    """The fault of a checkpoint that does not hold a fold's training."""
+    return MaskgateError(
+        f"{path}: the checkpoint cannot be read ({why}); remove it to start the fold anew"
+    )

@@ -1,6 +1,5 @@
 """The run of several models that answer together: scored, described and reported."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import maskgate
 from maskgate import files, labels, metrics, runs, together
 from maskgate.ensemble.combining import Wanted
 from maskgate.progress import say
+from maskgate.records import stored
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
 from maskgate.system import System
@@ -82,13 +82,14 @@ def _fill(run: Run, system: System, first: Run, about: dict[str, Any]) -> None:
     """Write what is known of the run before its members are heard; `first` is one of them."""
     status = first.status()
     run.tell(**about, **{key: status[key] for key in _OF_THE_DATA if key in status})
-    _copy(first.folds_file, run.folds_file)
-    _copy(first.photos_file, run.photos_file)
+    _copy(first, first.folds_file, run.folds_file)
+    _copy(first, first.photos_file, run.photos_file)
     system.write(run.system_file, {})
 
 
-def _copy(source: Path, target: Path) -> None:
-    files.replace(target, lambda beside: beside.write_bytes(source.read_bytes()))
+def _copy(run: Run, source: Path, target: Path) -> None:
+    content = run.files.read(source)
+    files.replace(target, lambda beside: beside.write_bytes(content))
 
 
 def conclude(run: Run, system: System, cache: Path | None = None) -> None:
@@ -98,7 +99,9 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     results = [member.metrics() for member in members]
     seconds = sum(each["seconds"] for each in statuses)
     seen = sum(each["seconds"] * each["photos_per_second"] for each in statuses)
+    names = [member.name for member in system.members]
     run.tell(
+        members={name: each["digest"] for name, each in zip(names, statuses, strict=True)},
         warnings=sorted({warning for each in statuses for warning in each["warnings"]}),
         seconds=round(seconds, 1),
         photos_per_second=round(seen / max(seconds, 1e-9), 1),
@@ -109,11 +112,9 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
         found["unvalidated_epochs"] = max(unvalidated)
     answer = together.gather(together.trained(run), Wanted.of(system), cache)
     if answer.combination.learned:
-        learned = json.dumps(answer.combination.learned, indent=2) + "\n"
-        files.replace_text(run.combination_file, learned)
+        stored.write(run.combination_file, answer.combination.learned)
     if found["validated"]:
         found |= _score(run, answer, members, results)
-    names = [member.name for member in system.members]
     found["members"] = {
         name: {key: each[key] for key in _OF_A_MEMBER if key in each}
         for name, each in zip(names, results, strict=True)
@@ -123,9 +124,9 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
         found["members"][name] |= each
     found["steps"] = told["steps"]
     found["combine"] = system.combine.name
-    files.replace_text(run.metrics_file, json.dumps(found, indent=2) + "\n")
+    stored.write(run.metrics_file, found)
     run_report.write(run)
-    run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    run.end()
 
 
 def _score(

@@ -1,11 +1,9 @@
 """From a recipe and a folder of people to a run: table → folds → fits → scores → report."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +22,9 @@ from maskgate.model import backbone, heads, network
 from maskgate.model.output_losses import CLASSES
 from maskgate.progress import say
 from maskgate.recipe import Recipe
+from maskgate.records import fold as fold_results
+from maskgate.records import stored
+from maskgate.records.fold import FoldResult
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
 from maskgate.training import beginning, folder, processes, pseudo, start
@@ -142,7 +143,7 @@ def smoked(recipe: Recipe) -> Recipe:
 
 def is_trained(run: Run, number: int) -> bool:
     """Whether a fold has been trained to its end."""
-    return (run.fold(number) / "fold.json").exists()
+    return run.fold_file(number).exists()
 
 
 def fold(number: int, training: Training, accelerator: Accelerator) -> None:
@@ -191,14 +192,14 @@ def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataF
         runs.write_probabilities(place / "oof-last.parquet", rows, fitted.last_probabilities)
     history = pd.DataFrame(fitted.history)
     files.replace(place / "history.csv", lambda beside: history.to_csv(beside, index=False))
-    told = {
-        "seconds": fitted.seconds,
-        "photos": fitted.photos,
-        "epochs": fitted.epochs,
-        "mixed": fitted.mixed,
-        "drawn": fitted.drawn,
-    }
-    files.replace_text(place / "fold.json", json.dumps(told) + "\n")
+    result = FoldResult(
+        seconds=fitted.seconds,
+        photos=fitted.photos,
+        epochs=fitted.epochs,
+        mixed=fitted.mixed,
+        drawn=fitted.drawn,
+    )
+    fold_results.write(run.fold_file(number), result)
 
 
 # --------------------------------------------------------------------------- the results
@@ -207,8 +208,8 @@ def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataF
 def conclude(training: Training) -> None:
     """Pool the folds, score them and write the report: the run is finished."""
     run, recipe, prepared = training.run, training.recipe, training.prepared
-    told = [json.loads((run.fold(k) / "fold.json").read_text()) for k in run.folds]
-    history = pd.concat([pd.read_csv(run.fold(k) / "history.csv") for k in run.folds])
+    told = [run.fold_result(number) for number in run.folds]
+    history = pd.concat([run.fold_history(number) for number in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
     results: dict[str, Any] = {"validated": bool((prepared.fold != folds.NEVER).any())}
     if recipe.training.validation_epochs:
@@ -233,8 +234,8 @@ def conclude(training: Training) -> None:
             _, last = _pooled(run, "oof-last.parquet")
             last_epoch = metrics.evaluate(last, truth, knows=knows)
             results["last_epoch"] = last_epoch["score"]
-    files.replace_text(run.metrics_file, json.dumps(results, indent=2) + "\n")
-    seconds = sum(part["seconds"] for part in told)
+    stored.write(run.metrics_file, results)
+    seconds = sum(part.seconds for part in told)
     reduced = sorted(set(history["accumulate"]) - {recipe.training.accumulate})
     warnings = prepared.warnings + [
         f"out of memory: batches ran in {parts} parts instead of {recipe.training.accumulate}"
@@ -243,17 +244,15 @@ def conclude(training: Training) -> None:
     warnings += pseudo.warnings(recipe, run, prepared.folds)
     run.tell(
         seconds=round(seconds, 1),
-        photos_per_second=round(sum(part["photos"] for part in told) / max(seconds, 1e-9), 1),
+        photos_per_second=round(sum(part.photos for part in told) / max(seconds, 1e-9), 1),
         warnings=warnings,
         did=_did(run, told, recipe, prepared),
     )
     run_report.write(run)
-    run.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    run.end()
 
 
-def _did(
-    run: Run, told: list[dict[str, Any]], recipe: Recipe, prepared: Prepared
-) -> dict[str, Any]:
+def _did(run: Run, told: list[FoldResult], recipe: Recipe, prepared: Prepared) -> dict[str, Any]:
     """What the training did of what the recipe asks for: see the report's section of that name.
 
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
@@ -262,8 +261,8 @@ def _did(
     for number in prepared.folds:
         own = pseudo.as_trained(number, prepared, run)
         there.append(counts(own.taught.iloc[own.split(number)[0]])[CLASSES])
-    drawn = [np.array(part["drawn"]) / part["epochs"] for part in told]
-    mixed = [part["mixed"] for part in told]
+    drawn = [np.array(part.drawn) / part.epochs for part in told]
+    mixed = [part.mixed for part in told]
     model = network.create(recipe, start=False)
     labelled = {"pseudo": pseudo.summary(run, prepared.folds)} if prepared.unlabelled else {}
     return labelled | {
@@ -275,7 +274,7 @@ def _did(
 
 
 def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-    parts = [runs.read_probabilities(run.fold(fold) / name) for fold in run.folds]
+    parts = [run.fold_oof(number, name) for number in run.folds]
     return pd.concat([table for table, _ in parts], ignore_index=True), np.concatenate(
         [probabilities for _, probabilities in parts]
     )

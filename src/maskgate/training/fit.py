@@ -27,7 +27,7 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import checkpoint, validation
 from maskgate.training.processes import on_main
-from maskgate.training.update import Updater
+from maskgate.training.update import Updater, is_out_of_memory
 from maskgate.training.validation import Probabilities, Validator
 
 Rows = npt.NDArray[np.int64]
@@ -380,6 +380,20 @@ class Fit:
         found = checkpoint.load(self.path)
         if found is None:
             return
+        try:
+            self._restore(found)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise checkpoint.damaged(self.path, "it is of another training") from error
+        if self.accelerator.is_main_process:
+            say(
+                f"fold {self.task.fold}: going on at epoch {self.state.epoch + 1},"
+                f" update {self.state.update}"
+            )
+
+    def _restore(self, found: dict[str, Any]) -> None:
+        """Go on where a checkpoint was written."""
         self.state = State(**found["position"])
         self.updater.accumulate = self.state.accumulate
         sums = found["loss_sums"]
@@ -396,11 +410,6 @@ class Fit:
         self.schedule.load_state_dict(found["schedule"])
         if found["scaler"] is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found["scaler"])
-        if self.accelerator.is_main_process:
-            say(
-                f"fold {self.task.fold}: going on at epoch {self.state.epoch + 1},"
-                f" update {self.state.update}"
-            )
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:

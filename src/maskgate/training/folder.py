@@ -103,8 +103,12 @@ def check_recipe(run: Run, recipe: Recipe) -> None:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run has been trained to its end."""
-    return run.status_file.exists() and bool(run.status().get("finished"))
+    """Whether the run has been trained to its end. Raises MaskgateError where it has been and is
+    not whole any more."""
+    if not run.files.is_finished:
+        return False
+    run.check()
+    return True
 
 
 def take(lock: FileLock, run: Run) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files
+from maskgate import files, runs
 from maskgate.alike import Validated
 from maskgate.data import checks, corrections, folds, layouts, training_table
 from maskgate.data.table import Photos
@@ -258,6 +258,7 @@ def _folds(
         return folds.split(
             photos, twins.cluster, wanted.kind, wanted.count, wanted.fraction, wanted.seed
         )
+    runs.verify(Path(wanted.file))
     fold = folds.read(Path(wanted.file), photos, twins.cluster)
     validates = bool((fold != folds.NEVER).any())
     if validates != (wanted.kind != "all") and not order.smoke:

@@ -41,13 +41,13 @@ def contents(recipe: Recipe) -> list[str]:
     """Hashes of the weights that a training starts from or that label its photos: their paths
     alone would not do."""
     model = recipe.model
-    paths = [Path(model.weights)] if model.weights is not None else []
-    for _, run in _runs(recipe):
-        paths += [run.weights_file(fold) for fold in run.folds]
     found = []
-    for path in paths:
-        with path.open("rb") as file:
+    if model.weights is not None:
+        runs.verify(Path(model.weights))
+        with Path(model.weights).open("rb") as file:
             found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    for _, run in _runs(recipe):
+        found += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return found
 
 

@@ -1,0 +1,34 @@
+"""combination.json: what a system's combination has learned of the out-of-fold probabilities."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from maskgate import labels
+from maskgate.records.results import Attribute, Matrix
+from maskgate.records.stored import Count, Positive, Record
+
+
+class Regression(Record):
+    weights: Matrix
+    bias: list[float]
+
+
+class NearTie(Record):
+    best: Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+
+class Offsets(Record):
+    nullable = frozenset({"penalty"})
+
+    offsets: Annotated[list[float], Field(min_length=labels.COUNT, max_length=labels.COUNT)]
+    penalty: float | None = None
+
+
+class Learned(Record):
+    """By name, what each combination and adjustment has learned; see `ensemble.combining`."""
+
+    weights: dict[Attribute, list[Positive]] | None = None
+    stacking: dict[Attribute, Regression] | None = None
+    near_tie: NearTie | None = None
+    offsets: Offsets | None = None

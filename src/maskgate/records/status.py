@@ -1,0 +1,105 @@
+"""run.json: what a run is of, when it began and ended, and the files it consists of."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from maskgate import labels
+from maskgate.data.pseudo_labels import USES
+from maskgate.records import contents, stored
+from maskgate.records.contents import Entries
+from maskgate.records.stored import Count, Positive, Record
+
+
+def _is_time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Time = Annotated[str, AfterValidator(_is_time)]
+OfClasses = Annotated[list[Positive], Field(min_length=labels.COUNT, max_length=labels.COUNT)]
+
+
+class Versions(Record):
+    maskgate: str
+    torch: str
+
+
+class Did(Record):
+    """What the training did: see `reports.did`."""
+
+    parameters: Count
+    there: OfClasses
+    drawn: OfClasses
+    mixed: dict[str, Count]
+    pseudo: dict[str, Positive] | None = None
+
+    @model_validator(mode="after")
+    def _is_counted(self) -> "Did":
+        known = {*USES, *labels.ATTRIBUTES}
+        if self.pseudo is not None and (missing := sorted(known - self.pseudo.keys())):
+            raise ValueError(f"pseudo lacks {missing[0]}")
+        return self
+
+
+class Status(Record):
+    """run.json. What only a finished run has is needed where `finished` is set."""
+
+    nullable = frozenset({"finished", "files"})
+
+    recipe: str
+    digest: str
+    data: str = ""
+    root: Annotated[str, Field(pattern=r"^[^\x00]*$")] = ""
+    smoke: bool = False
+    command: str = ""
+    started: str = ""
+    versions: Versions | None = None
+    truth: str = ""
+    photos: Count = 0
+    people: Count = 0
+    more: Count = 0
+    corrected: Count = 0
+    left_out: Count = 0
+    unlabelled: Count = 0
+    largest_cluster: Count = 0
+    twins: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field([])
+    warnings: list[str] = Field([])
+    seconds: Positive | None = None
+    photos_per_second: Positive | None = None
+    did: Did | None = None
+    members: dict[str, str] = Field({})  # of a system, the digest of each
+    finished: Time | None = None
+    files: Entries | None = Field(None)  # None of an unfinished run, or one by an older version
+    sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Status":
+        missing = sorted(_OF_FINISHED - self.model_fields_set)
+        if self.finished is not None and missing:
+            raise ValueError(f"{missing[0]} is missing")
+        if self.files is not None and self.sha256 is None:
+            raise ValueError("its own digest is missing")
+        return self
+
+
+_OF_FINISHED = {
+    "root", "command", "versions", "truth", "photos", "people", "largest_cluster", "warnings",
+    "seconds", "photos_per_second", "smoke", "twins",
+}  # fmt: skip
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What run.json tells. Raises MaskgateError where it is damaged."""
+    content = contents.read(path, None)
+    values = stored.parse(content, Status, path)
+    if values.get(stored.SEAL) is not None:
+        stored.check_seal(content, values, path)
+    return values
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Replace run.json, with a digest over all of it."""
+    stored.write_sealed(path, values)
