@@ -216,3 +216,19 @@ def test_a_file_tells_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_bytes(b"\xff\xd8\xff")
     assert not system.is_system(str(tmp_path / "file.yaml"))
     assert not system.is_system(str(tmp_path / "nothing.yaml"))
+
+
+def test_the_system_of_a_run_names_no_recipe_elsewhere(tmp_path: Path) -> None:
+    mine, stored = tmp_path / "mine.yaml", tmp_path / "run" / "system.yaml"
+    mine.write_text("seed: 3\n")
+    own = stored.parent / "recipes" / "a.yaml"
+    own.parent.mkdir(parents=True)
+    for name, base in (("../mine.yaml", "seed: 1"), ("recipes/a.yaml", "base: ../../mine")):
+        stored.write_text(f"members: [{{name: a, recipe: {name}}}]\n")
+        own.write_text(f"{base}\n")
+        system.load(stored, [])
+        with pytest.raises(MaskgateError, match=r"get the run again from where it comes"):
+            system.load(stored, [], alone=True)
+    own.write_text("seed: 1\n")
+    (member,) = system.load(stored, [], alone=True).members
+    assert member.recipe == str(own)

@@ -130,7 +130,7 @@ class System(Section):
                 members.append(member.model_copy(update={"run": run}))
                 continue
             (path.parent / "recipes").mkdir(exist_ok=True)
-            beside = f"recipes/{member.name}.yaml"
+            beside = _recipe_file(member)
             recipes[member.name].write(path.parent / beside)
             members.append(member.model_copy(update={"recipe": beside, "changes": {}}))
         dumped = self.model_copy(update={"members": tuple(members)}).model_dump(mode="json")
@@ -203,8 +203,8 @@ def find(name: str) -> Path:
 def load(path: Path, overrides: list[str], alone: bool = False) -> System:
     """The system in `path`; `overrides` of recipe keys go to every member. Raises MaskgateError.
 
-    Overrides of `folds.…`, `members.…` and `combine…` are the system's own. `alone`, it may have no
-    base.
+    Overrides of `folds.…`, `members.…` and `combine…` are the system's own. `alone`, such as in a
+    run, neither it nor a recipe may have a base, and recipes are those that `write` puts beside it.
     """
     own = [o for o in overrides if o.partition("=")[0].split(".")[0] in System.model_fields]
     system = config.load(System, path, "system", own, alone)
@@ -219,6 +219,8 @@ def load(path: Path, overrides: list[str], alone: bool = False) -> System:
     for member in system.members:
         assert member.recipe is not None
         beside = path.parent / member.recipe
+        if alone:
+            _check_own(path, member)
         # What the command line sets, it sets as a whole: what lies below it goes as well.
         kept = {
             key: value
@@ -231,6 +233,21 @@ def load(path: Path, overrides: list[str], alone: bool = False) -> System:
         }
         members.append(member.model_copy(update=changed))
     return system.model_copy(update={"members": tuple(members)})
+
+
+def _check_own(path: Path, member: Member) -> None:
+    """Raise MaskgateError where a member's recipe is another file than a training leaves there."""
+    if member.recipe != _recipe_file(member):
+        raise MaskgateError(
+            f"{path}: member {member.name} names the recipe {member.recipe}, which in a run is"
+            f" {_recipe_file(member)}; get the run again from where it comes"
+        )
+    recipe.load(path.parent / member.recipe, alone=True)
+
+
+def _recipe_file(member: Member) -> str:
+    """Where `System.write` puts a member's recipe, seen from the system's file."""
+    return f"recipes/{member.name}.yaml"
 
 
 def _beside(system: System, folder: Path) -> System:
