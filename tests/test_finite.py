@@ -32,7 +32,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def copied(run: Path, folder: Path) -> Run:
-    return Run(Path(shutil.copytree(run, folder / "run")))
+    """A copy as older versions left runs, without a list of its files."""
+    made = Run(Path(shutil.copytree(run, folder / "run")))
+    made.tell(files=None)
+    return made
 
 
 def sure(count: int, value: float | None = None) -> Floats:

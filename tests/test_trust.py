@@ -54,8 +54,14 @@ def of(run: Path, backbone: str, name: str = "theirs") -> Path:
     path = there / "recipe.yaml"
     text, count = re.subn(r"backbone: test_resnet\b", f"backbone: {backbone}", path.read_text())
     assert count == 1
-    path.write_text(text)
+    write(path, text)
     return there
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file of a run, and list it anew: whoever makes a run makes its list as well."""
+    path.write_text(text)
+    Run(path.parent).end()
 
 
 def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net") -> None:
@@ -105,7 +111,7 @@ def test_the_code_need_not_be_theirs(
 ) -> None:
     theirs = of(trained, factory)
     path = theirs / "recipe.yaml"
-    path.write_text(path.read_text().replace("arguments: {}", does, 1))
+    write(path, path.read_text().replace("arguments: {}", does, 1))
     refused(call("predict", theirs, people / "eval"), theirs, factory)
     code, out, err = call("predict", theirs, people / "eval", "--trust")
     assert (code, out) == (2, "")
@@ -138,7 +144,7 @@ def test_so_with_the_members_of_a_bundle(call: Call, trained: Path, people: Path
 def test_the_second_backbone_counts_as_well(call: Call, trained: Path, people: Path) -> None:
     theirs = of(trained, "test_resnet")
     path = theirs / "recipe.yaml"
-    path.write_text(path.read_text().replace("beside: null", "beside: stranger:net"))
+    write(path, path.read_text().replace("beside: null", "beside: stranger:net"))
     refused(call("predict", theirs, people / "eval"), theirs)
 
 
@@ -169,9 +175,7 @@ def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tin
 
 def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -> None:
     out = train(here / "run", "training.epochs=1", "folds.kind=all")
-    status = json.loads((out / "run.json").read_text())
-    del status["finished"]
-    (out / "run.json").write_text(json.dumps(status))
+    Run(out).tell(finished=None, files=None)
     text = (out / "recipe.yaml").read_text()
     (out / "recipe.yaml").write_text(text.replace("backbone: test_resnet", "backbone: os:system"))
     with pytest.raises(MaskgateError, match=r"recipe\.yaml: is another recipe"):
@@ -193,7 +197,7 @@ def test_whatever_a_factory_raises_is_one_sentence(name: str, why: str) -> None:
 def test_a_stored_recipe_reads_no_other_file(call: Call, trained: Path, people: Path) -> None:
     theirs = of(trained, "test_resnet")
     Path("mine.yaml").write_text("seed: 3\n")
-    (theirs / "recipe.yaml").write_text("base: ../mine\n")
+    write(theirs / "recipe.yaml", "base: ../mine\n")
     code, _, err = call("predict", theirs, people / "eval")
     assert code == 2
     assert "names another file as its base" in err
@@ -203,7 +207,7 @@ def test_weights_of_my_files_are_not_read(trained: Path) -> None:
     theirs = of(trained, "test_resnet")
     path = theirs / "recipe.yaml"
     text = path.read_text().replace("arguments: {}", "arguments: {checkpoint_path: mine.pth}", 1)
-    path.write_text(text)
+    write(path, text)
     assert Run(theirs).recipe().model.arguments == {"checkpoint_path": "mine.pth"}
     predict.load(theirs)  # a missing file would be told
 
@@ -212,9 +216,8 @@ def test_a_member_outside_is_read_only_by_who_knows_it(
     call: Call, trained: Path, people: Path
 ) -> None:
     assert call("combine", trained, "-o", "theirs")[0] == 0
-    status = json.loads(Path("theirs/run.json").read_text())
     for members in ({}, {"tiny": "00000000"}):
-        Path("theirs/run.json").write_text(json.dumps(status | {"members": members}))
+        Run(Path("theirs")).tell(members=members)
         code, out, err = call("predict", "theirs", people / "eval")
         assert (code, out) == (2, "")
         assert "its member" in err
@@ -233,7 +236,7 @@ def test_a_detectors_file_is_read_only_where_its_hash_is_told(
         ("null", "would read mine.onnx"),
         (f"'{'0' * 64}'", "is of the detector yunet"),
     ):
-        path.write_text(text.replace("  face: null\n", face.replace("{}", told)))
+        write(path, text.replace("  face: null\n", face.replace("{}", told)))
         code, _, err = call("predict", theirs, people / "eval")
         assert code == 2
         assert fault in err, err
@@ -261,6 +264,7 @@ def with_photos(run: Path, names: list[str], name: str = "theirs") -> Path:
         first = sorted(pd.read_parquet(run / "oof.parquet")["photo"])[: len(names)]
         table["photo"] = table["photo"].replace(dict(zip(first, names, strict=True)))
         table.to_parquet(there / file, index=False)
+    Run(there).end()
     return there
 
 
@@ -279,7 +283,7 @@ def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path
             target = mine / photo.relative_to(status["root"])
             target.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (40, 40), "red").save(target)
-    (theirs / "run.json").write_text(json.dumps(status | {"root": str(mine)}))
+    Run(theirs).tell(root=str(mine))
     assert call("report", theirs)[0] == 0
     assert pictures(theirs / "report.html") == 0
 
