@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, of_disk, printable
 
 
 def check_target(path: Path) -> None:
@@ -39,8 +39,8 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace the file by UTF-8 `text`."""
-    replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    """Replace the file by UTF-8 `text`; see `printable` for names of files that are not UTF-8."""
+    replace(path, lambda beside: beside.write_text(printable(text), encoding="utf-8"))
 
 
 def cache_folder() -> Path:

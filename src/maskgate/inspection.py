@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from maskgate import labels, pixels
-from maskgate.data import layouts, seven_photos
+from maskgate.data import layouts, people, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.folds import Twins
 from maskgate.data.table import Photos
@@ -61,7 +61,9 @@ def inspect(data: Path, folder: Path) -> Inspection:
     grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
     tests, test_problems = _tests(data)
     problems = [
+        *people.apart(photos),
         *photos.problems,
+        *people.doubtful(photos),
         *_unlabelled(photos),
         *_unlisted(photos),
         *_shared_ids(photos.table),
@@ -183,7 +185,7 @@ def _tests(data: Path) -> tuple[int | None, list[Problem]]:
         images, rows = layouts.read_eval(data)
     except MaskgateError as error:
         return None, [Problem("unreadable test table", csv.name, str(error))]
-    named = rows["ImageID"].tolist()
+    named = rows["photo"].tolist()
     there = {path.name for path in images.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
     problems = [
         Problem("missing test photo", name, f"no such file in {images.name}")

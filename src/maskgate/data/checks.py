@@ -9,8 +9,9 @@ from typing import Final
 import pandas as pd
 
 from maskgate import files
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, listed, printable
 
+APART: Final = "people are not kept together: each photo counts as its own person"
 # Every kind of problem, and what it means or what to do about it.
 KINDS: Final = {
     "unreadable photo": "No pixels can be had: fetch the file anew, or leave it out.",
@@ -37,6 +38,17 @@ KINDS: Final = {
     "folder name contradicts table": "The table is believed.",
     "photo without row": "It lies beside photos of the table, but has no row; it is not used.",
     "id of several people": "The folder tells people apart, not the id; look whether it is one.",
+    "column under another name": "It is read as one of ours; rename it to be sure.",
+    "column that repeats like people but is not read": "Rename it to person if it tells people"
+    " apart: without, each photo counts as its own person.",
+    APART: "One person may be trained on and validated at once, and scores are too high then: give"
+    " the table a column person, the same in all photos of one person.",
+    "similar names": "They differ in case or leading zeros only, and are different people here;"
+    " look whether they are one.",
+    "one name in several spellings": "They differ in Unicode form or white space only.",
+    "person of two genders": "Look whether these are two people, or correct the labels.",
+    "person of distant ages": "Look whether these are two people, or correct the ages.",
+    "name not in UTF-8": "Rename the file or folder, such as with convmv -f cp949 -t utf8.",
     "unknown column": "It is not read; look whether its name is mistyped.",
     "missing test photo": "The test table names it; a submission needs an answer to it.",
     "correction of nobody here": "Look whether the person's id or folder is mistyped.",
@@ -49,7 +61,8 @@ class Problem:
     """One fault: its kind (of KINDS), the photo or person it concerns, and the detail.
 
     A `fatal` problem leaves a photo without a trustworthy label or without pixels; the
-    others are worth knowing, and reading goes on.
+    others are worth knowing, and reading goes on. Bytes of names that are not UTF-8 are shown as
+    `\\xb1`.
     """
 
     kind: str
@@ -60,6 +73,8 @@ class Problem:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of problem: {self.kind}")
+        for name in ("where", "detail"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
