@@ -140,6 +140,7 @@ def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None
         "photo listed twice": {"3.png"},
         "unreadable photo": {"gone.png"},
         "photo without row": {"5.png"},
+        checks.APART: {"all photos"},
     }
     assert inspected.photos.table["photo"].tolist() == ["0.png"]
     assert inspected.tests is None
@@ -150,7 +151,7 @@ def test_data_of_which_nothing_can_be_used_is_inspected(tmp_path: Path, cache: P
     csv = tmp_path / "photos.csv"
     csv.write_text("photo,mask\na.jpg,wear\n")
     inspected = inspection.inspect(csv, cache)
-    assert found(inspected) == {"unreadable photo": {"a.jpg"}}
+    assert found(inspected) == {"unreadable photo": {"a.jpg"}}  # and no photo counts as a person
     assert len(inspected.photos.table) == 0
 
 

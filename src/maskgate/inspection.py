@@ -15,7 +15,7 @@ from maskgate.data import layouts, people, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.folds import Twins
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, listed, printable
 from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.cache import PhotoStore
@@ -109,11 +109,12 @@ def _unlisted(photos: Photos) -> Iterator[Problem]:
     root = photos.root.resolve()
     told = (problem.where for problem in photos.problems)
     known = {root / name for name in (*photos.table["photo"], *photos.unlabelled, *told)}
+    listed_already = {printable(str(path)) for path in known}  # problems are printable
     for folder in sorted({path.parent for path in known}):
         if not folder.is_dir():  # told of already, by its row or its photos
             continue
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in pixels.SUFFIXES or path in known:
+            if path.suffix.lower() not in pixels.SUFFIXES or printable(str(path)) in listed_already:
                 continue
             where = os.path.relpath(path, root)
             if path.name.startswith("."):

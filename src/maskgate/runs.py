@@ -254,6 +254,7 @@ def open_run(path: str | Path, finished: bool = True) -> Run:
 
     Raises MaskgateError where there is none, several, or it is unfinished.
     """
+    files.check_name(Path(path))
     run = Run(Path(path))
     if not run.status_file.is_file():
         run = _only_run(run.path)

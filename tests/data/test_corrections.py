@@ -311,7 +311,7 @@ def test_what_are_no_corrections_is_refused(content: bytes, told: str, tmp_path:
 
 
 def test_a_file_is_found_by_path_or_name(tmp_path: Path) -> None:
-    fixes = fixes_of(tmp_path, "a,gender,male,sure,")
+    fixes = fixes_of(tmp_path)
     assert corrections.find(str(fixes.path)) == fixes.path
     assert corrections.find("competition") == SHIPPED
     with pytest.raises(MaskgateError, match="did you mean competition"):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pyarrow import fs
 
 from maskgate import pixels, predict
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, listed, printable
 from maskgate.pixels import PhotoError
 from maskgate.progress import say, track
 
@@ -67,9 +67,10 @@ def find(places: Sequence[str]) -> Listing:
 
 
 def name(source: str, path: str) -> str:
-    """What the table calls a photo: its path, or its address without any key or option."""
+    """What the table calls a photo: its path, or its address without any key or option; bytes that
+    are not UTF-8 as `printable` shows them."""
     if not source:
-        return path
+        return printable(path)
     bare = unquote(shown(source))
     _, root = _opened(source)
     return bare.removesuffix("/").removesuffix(root.rstrip("/")) + path

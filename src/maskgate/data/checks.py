@@ -52,6 +52,7 @@ KINDS: Final = {
     "unknown column": "It is not read; look whether its name is mistyped.",
     "missing test photo": "The test table names it; a submission needs an answer to it.",
     "correction of nobody here": "Look whether the person's id or folder is mistyped.",
+    "no corrections": "The file of corrections holds none, so that no label is changed.",
     "extra test photo": "The test table does not name it; it gets no answer.",
 }
 

@@ -110,8 +110,6 @@ def read(path: Path) -> Corrections:
             f"{path}: lacks the columns {listed(missing)}; corrections have the columns"
             " person,field,value,tier,reason"
         )
-    if not len(table):
-        raise MaskgateError(f"{path}: has no row below its header; add corrections, or name none")
     rows, faults = [], []
     for number, cells in enumerate(table.fillna("")[list(_NEEDED)].itertuples(index=False), 2):
         try:

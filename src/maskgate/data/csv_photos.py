@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from maskgate import labels
+from maskgate import files, labels
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
@@ -103,8 +103,8 @@ def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
     found = []
     for name in photos:
         real = there.find(name)
-        if not names.is_utf8(real):
-            problems.append(Problem("name not in UTF-8", name, names.not_utf8(real), fatal=True))
+        if not files.is_utf8(real):
+            problems.append(Problem("name not in UTF-8", name, files.not_utf8(real), fatal=True))
             real = name
         found.append(real)
     return pd.Series(found, index=photos.index, dtype="str")

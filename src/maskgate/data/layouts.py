@@ -1,11 +1,13 @@
 """Finds out how a data set lies on disk, and has it read."""
 
+import os
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from maskgate import files
 from maskgate.data import columns, csv_files, csv_photos, names, seven_photos, utkface
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -20,7 +22,7 @@ def read(data: Path) -> Photos:
     names tell the labels. Faults are collected in `problems`. Raises MaskgateError where nothing
     of any kind is found.
     """
-    names.check(data)
+    files.check_name(Path(os.path.abspath(data)))
     if not data.exists():
         raise MaskgateError(f"{data}: no such file or folder; give the folder of photos or its CSV")
     if data.is_file():
@@ -100,9 +102,9 @@ def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
     faults = [f"row {row} without ImageID" for row in blank]
     faults += [f"{name} listed twice" for name in twice]
     faults += [
-        f"{name}: {names.not_utf8(photo)}"
+        f"{name}: {files.not_utf8(photo)}"
         for name, photo in zip(rows["ImageID"], photos, strict=True)
-        if not names.is_utf8(photo)
+        if not files.is_utf8(photo)
     ]
     if faults:
         raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")

@@ -4,16 +4,14 @@ macOS writes 김 as three characters (Unicode NFD), Windows and tables as one (N
 white space. Names that differ in nothing else are one name. A file is opened by its real name.
 """
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from maskgate.errors import MaskgateError, printable
+from maskgate.files import in_cp949, is_utf8
 
-_KOREAN_WINDOWS: Final = "cp949"
 _UNTIDY: Final = re.compile(r"//|(^|/)\./|/$")
 
 
@@ -28,37 +26,6 @@ def similar(people: Iterable[str]) -> list[list[str]]:
     for name in dict.fromkeys(people):
         groups.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", name.casefold()), []).append(name)
     return [names for names in groups.values() if len(names) > 1]
-
-
-def is_utf8(name: str) -> bool:
-    """Whether the name of a file or folder is UTF-8, as all that is written of it must be."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def not_utf8(name: str) -> str:
-    """Why a file or folder of that name cannot be used, and what it reads as in Korean Windows."""
-    read = _in_cp949(name)
-    guess = f"; in CP949 it reads {read}" if read is not None else ""
-    return f"its name on disk is not UTF-8{guess}; rename it"
-
-
-def check(path: Path) -> None:
-    """Raise MaskgateError where the whole path of a data set is not UTF-8."""
-    if not is_utf8(os.path.abspath(path)):
-        raise MaskgateError(
-            f"{path}: {not_utf8(os.path.abspath(path))}, such as with convmv -f cp949 -t utf8"
-        )
-
-
-def _in_cp949(name: str) -> str | None:
-    try:
-        return printable(os.fsencode(name).decode(_KOREAN_WINDOWS))
-    except UnicodeError:
-        return None
 
 
 class Files:
@@ -110,7 +77,7 @@ class Files:
                 there = []
             listing = {name: name for name in there}
             for name in sorted(there):
-                read = name if is_utf8(name) else _in_cp949(name)
+                read = name if is_utf8(name) else in_cp949(name)
                 key = f"/{normalise(read or name)}"
                 listing[key] = "" if key in listing else name
             self._listings[folder] = listing

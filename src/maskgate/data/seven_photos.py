@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from maskgate import files
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
@@ -101,10 +102,10 @@ def read(images: Path, csv: Path | None) -> Photos:
 
 def _usable(folder: Path, problems: list[Problem]) -> bool:
     """Whether its name is UTF-8; else it is a problem, fatal where it names a person."""
-    if names.is_utf8(folder.name):
+    if files.is_utf8(folder.name):
         return True
     fatal = _parsed(folder.name) is not None
-    problems.append(Problem("name not in UTF-8", folder.name, names.not_utf8(folder.name), fatal))
+    problems.append(Problem("name not in UTF-8", folder.name, files.not_utf8(folder.name), fatal))
     return False
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from maskgate import labels
-from maskgate.data import names
+from maskgate import files, labels
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
@@ -43,9 +42,9 @@ def read(folder: Path) -> Photos:
     rows: list[tuple[str, int, int]] = []
     unlabelled = []
     for name in sorted(path.name for path in _photos(folder)):
-        if not names.is_utf8(name):
+        if not files.is_utf8(name):
             fatal = _LABELS.fullmatch(name) is not None
-            problems.append(Problem("name not in UTF-8", name, names.not_utf8(name), fatal))
+            problems.append(Problem("name not in UTF-8", name, files.not_utf8(name), fatal))
             continue
         codes = _codes(name, problems)
         if codes is None:

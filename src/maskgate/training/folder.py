@@ -30,6 +30,7 @@ def place(order: Order, digest: str) -> Path:
 
 def made(path: Path, digest: str) -> Path:
     """The folder of a run at `path`. Raises MaskgateError where it holds something else."""
+    files.check_name(path)
     run = Run(path)
     if run.status_file.exists():
         status = run.status()

@@ -1,11 +1,12 @@
 """Reads photos without labels, to be told what they show by a model."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from maskgate import labels, predict
-from maskgate.data import layouts, names, table
+from maskgate import files, labels, predict
+from maskgate.data import layouts, table
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 
@@ -16,7 +17,7 @@ def read(folder: Path) -> Photos:
     Where the folder, or `eval` in it, holds the test photos' `info.csv`, those that it lists; else
     all in it and below. Raises MaskgateError.
     """
-    names.check(folder)
+    files.check_name(Path(os.path.abspath(folder)))
     if not folder.is_dir():
         what = "is a file" if folder.is_file() else "no such folder"
         raise MaskgateError(
@@ -29,7 +30,7 @@ def read(folder: Path) -> Photos:
     else:
         root = folder
         found = [path.relative_to(folder).as_posix() for path in predict.photos_in([folder])]
-        odd = [f"{name} ({names.not_utf8(name)})" for name in found if not names.is_utf8(name)]
+        odd = [f"{name} ({files.not_utf8(name)})" for name in found if not files.is_utf8(name)]
         if odd:
             raise MaskgateError(f"{folder}: {len(odd)} photos cannot be used: {listed(odd)}")
     unknown = np.full(len(found), labels.UNKNOWN, dtype=np.int8)
