@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
-from maskgate import pixels, predict
-from maskgate.errors import MaskgateError, listed, printable
+from maskgate import files, pixels, predict
+from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import PhotoError
 from maskgate.progress import say, track
 
@@ -67,10 +67,9 @@ def find(places: Sequence[str]) -> Listing:
 
 
 def name(source: str, path: str) -> str:
-    """What the table calls a photo: its path, or its address without any key or option; bytes that
-    are not UTF-8 as `printable` shows them."""
+    """What the table calls a photo: its path, or its address without any key or option."""
     if not source:
-        return printable(path)
+        return path
     bare = unquote(shown(source))
     _, root = _opened(source)
     return bare.removesuffix("/").removesuffix(root.rstrip("/")) + path
@@ -100,6 +99,11 @@ def _here(place: str) -> list[tuple[str, int, int]]:
         if Path(place).is_dir():  # another place may hold some
             return []
         raise
+    odd = [str(photo) for photo in photos if not files.is_utf8(str(photo))]
+    if odd:
+        raise MaskgateError(
+            f"{place}: the names of {len(odd)} photos are not UTF-8: {listed(odd)}; rename them"
+        )
     stats = track((photo.stat() for photo in photos), f"listing {place}", len(photos))
     return [
         (str(photo), stat.st_size, stat.st_mtime_ns)
