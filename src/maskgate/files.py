@@ -12,6 +12,8 @@ _KOREAN_WINDOWS: Final = "cp949"
 
 def is_utf8(name: str) -> bool:
     """Whether a name on disk is UTF-8, as all that is written of it must be."""
+    if name.isascii():
+        return True
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -22,7 +22,7 @@ def test_a_person_of_two_genders_is_one_problem() -> None:
         Problem(
             "person of two genders",
             "a",
-            "male in 2 photos, such as 0.jpg; female in 1 photos, such as 2.jpg",
+            "male in 0.jpg, photos in all: 2; female in 2.jpg, photos in all: 1",
         )
     ]
     assert not found[0].fatal

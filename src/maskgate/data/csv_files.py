@@ -11,6 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +33,13 @@ def load(path: Path) -> pd.DataFrame:
     records = _records(path, _decode(path, _content(path)))
     if not records:
         return pd.DataFrame()
-    (_, header), *rows = records
-    width = len(header)
-    needed = max((place for place, name in enumerate(header, 1) if name), default=0)
+    names, *rows = (fields for _, fields in records)
+    width = len(names)
+    needed = max((place for place, name in enumerate(names, 1) if name), default=0)
     odd = [
-        f"line {line} has {len(row)} fields"
-        for line, row in rows
-        if len(row) < needed or any(row[width:])
+        f"line {line} has {len(fields)} field{'' if len(fields) == 1 else 's'}"
+        for line, fields in records
+        if len(fields) != width and (len(fields) < needed or any(map(str.strip, fields[width:])))
     ]
     if odd:
         raise MaskgateError(
@@ -46,10 +47,10 @@ def load(path: Path) -> pd.DataFrame:
             " separator, and leave an empty field for what is missing"
         )
     columns = {}
-    for place, name in enumerate(header):
-        cells = pd.Series([row[place] if place < len(row) else "" for _, row in rows], dtype="str")
-        if name or (cells != "").any():
-            columns[name or f"column {place + 1}"] = cells.where(cells != "")
+    for place, (name, *cells) in enumerate(islice(zip_longest(names, *rows, fillvalue=""), width)):
+        column = pd.Series(cells, dtype="str").str.strip()
+        if name or (column != "").any():
+            columns[name or f"column {place + 1}"] = column.where(column != "")
     return pd.DataFrame(columns)
 
 
@@ -107,7 +108,7 @@ def _records(path: Path, text: str, only_header: bool = False) -> list[tuple[int
     separator = max(separators, key=lambda mark: len(heads[mark][1]))
     head = heads[separator]
     try:
-        records = [head] if only_header else list(_rows(text, separator))
+        records = [head] if only_header else [head, *islice(_rows(text, separator), 1, None)]
     except csv.Error as error:
         raise _no_csv(path, str(error)) from error
     twice = [name for name, count in Counter(head[1]).items() if name and count > 1]
@@ -122,17 +123,17 @@ def _records(path: Path, text: str, only_header: bool = False) -> list[tuple[int
 def _head(text: str, separator: str) -> tuple[int, list[str]]:
     """The first record, without fields where the separator makes no sense of it."""
     try:
-        return next(_rows(text, separator), (0, []))
+        line, names = next(_rows(text, separator), (0, []))
     except csv.Error:
         return 0, []
+    return line, [name.strip() for name in names]
 
 
 def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     for fields in reader:
-        cells = [field.strip() for field in fields]
-        if len(cells) > 1 or any(cells):
-            yield reader.line_num, cells
+        if len(fields) > 1 or any(map(str.strip, fields)):
+            yield reader.line_num, fields
 
 
 def _no_csv(path: Path, why: str) -> MaskgateError:

@@ -14,6 +14,7 @@ from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
+from maskgate.progress import track
 
 _COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
 _LABELS: Final = ("mask", "gender", "age", "age_group")
@@ -101,7 +102,7 @@ def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
     """The photos by their names on disk, where there is one and it is UTF-8."""
     there = names.Files(root)
     found = []
-    for name in photos:
+    for name in track(photos.tolist(), "looking for photos", len(photos)):
         real = there.find(name)
         if not files.is_utf8(real):
             problems.append(Problem("name not in UTF-8", name, files.not_utf8(real), fatal=True))

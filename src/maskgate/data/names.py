@@ -44,11 +44,12 @@ class Files:
         """
         plain = str(PurePosixPath(name)) if _UNTIDY.search(name) else name
         real = self._real(plain)
-        if real is None:
-            slashed = str(PurePosixPath(plain.replace("\\", "/")))
-            real = self._real(slashed)
-        if real is None and self._name and slashed.startswith(f"{self._name}/"):
-            real = self._real(slashed.removeprefix(f"{self._name}/"))
+        path = plain
+        if real is None and "\\" in path:
+            path = str(PurePosixPath(path.replace("\\", "/")))
+            real = self._real(path)
+        if real is None and self._name and path.startswith(f"{self._name}/"):
+            real = self._real(path.removeprefix(f"{self._name}/"))
         return plain if real is None else real
 
     def _real(self, path: str) -> str | None:

@@ -44,7 +44,7 @@ def _two_genders(table: pd.DataFrame) -> Iterator[Problem]:
     known = table[table["gender"] != labels.UNKNOWN]
     for person, rows in _varied(known, "gender"):
         counts = [
-            f"{word} in {len(photos)} photos, such as {photos.iloc[0]}"
+            f"{word} in {photos.iloc[0]}, photos in all: {len(photos)}"
             for code, word in enumerate(labels.GENDERS)
             if len(photos := rows.loc[rows["gender"] == code, "photo"])
         ]
