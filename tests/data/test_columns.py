@@ -129,3 +129,10 @@ def test_all_names_are_of_one_column() -> None:
                 assert [each for each in known if columns.alike(name, each, known)] == [column]
     rows, problems = columns.renamed(pd.DataFrame({"a": ["1"]}), columns.PHOTOS, Path("a.csv"))
     assert (list(rows.columns), problems) == (["a"], [])
+
+
+def test_all_names_are_documented() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for column, others in columns.PHOTOS.items():
+        row = next(line for line in docs.splitlines() if line.startswith(f"| `{column}` |"))
+        assert all(f"`{name}`" in row for name in others), column
