@@ -166,6 +166,17 @@ def test_doubts_about_people_are_problems_that_stop_nothing(tmp_path: Path, cach
     assert not any(problem.fatal for problem in inspected.problems)
 
 
+def test_names_longer_than_any_file_is_named_are_problems(tmp_path: Path, cache: Path) -> None:
+    Image.effect_noise((24, 32), 60).convert("RGB").save(tmp_path / "a.png")
+    digits = "9" * 5000
+    photos = ["a.png", f"{digits}.png", f"{digits}/a.png"]
+    rows = [f"{photo},{digits},wear" for photo in photos]
+    (tmp_path / "labels.csv").write_text("\n".join(["photo,person,mask", *rows]))
+    inspected = inspection.inspect(tmp_path, cache)
+    assert found(inspected) == {"unreadable photo": set(photos[1:])}
+    assert all(len(line) < 300 for line in checks.summary(inspected.problems))
+
+
 def test_names_that_are_not_utf8_are_shown_once(clean: Path, cache: Path, tmp_path: Path) -> None:
     images = clean / "train" / "images"
     person = next(path for path in sorted(images.iterdir()) if path.is_dir())

@@ -111,9 +111,11 @@ def _unlisted(photos: Photos) -> Iterator[Problem]:
     known = {root / name for name in (*photos.table["photo"], *photos.unlabelled, *told)}
     listed_already = {printable(str(path)) for path in known}  # problems are printable
     for folder in sorted({path.parent for path in known}):
-        if not folder.is_dir():  # told of already, by its row or its photos
+        try:
+            there = sorted(folder.iterdir())
+        except OSError:  # told of already, by its row or its photos
             continue
-        for path in sorted(folder.iterdir()):
+        for path in there:
             if path.suffix.lower() not in pixels.SUFFIXES or printable(str(path)) in listed_already:
                 continue
             where = os.path.relpath(path, root)

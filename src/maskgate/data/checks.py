@@ -11,6 +11,7 @@ import pandas as pd
 from maskgate import files
 from maskgate.errors import MaskgateError, listed, printable
 
+_LONGEST: Final = 200  # characters of a name in a message
 APART: Final = "people are not kept together: each photo counts as its own person"
 # Every kind of problem, and what it means or what to do about it.
 KINDS: Final = {
@@ -82,7 +83,7 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
     """Raise MaskgateError that tells all fatal problems together, unless told to `skip` them."""
     fatal = [problem for problem in problems if problem.fatal]
     if fatal and not skip:
-        told = listed([f"{problem.where} ({problem.detail})" for problem in fatal])
+        told = listed([f"{_short(problem.where)} ({problem.detail})" for problem in fatal])
         raise MaskgateError(
             f"{data}: {len(fatal)} of its entries cannot be used: {told}; mend them, or leave"
             " them out with --skip-faulty"
@@ -92,9 +93,13 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
 def summary(problems: Iterable[Problem]) -> list[str]:
     """One line a kind: `3 × extra photo (first: 000012/mask6.jpg)`."""
     problems = list(problems)
-    first = {problem.kind: problem.where for problem in reversed(problems)}
+    first = {problem.kind: _short(problem.where) for problem in reversed(problems)}
     counts = Counter(problem.kind for problem in problems)
     return [f"{count} × {kind} (first: {first[kind]})" for kind, count in counts.items()]
+
+
+def _short(where: str) -> str:
+    return where if len(where) <= _LONGEST else f"{where[:_LONGEST]}…"
 
 
 def write(path: Path, problems: Iterable[Problem]) -> None:
