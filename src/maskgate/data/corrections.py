@@ -10,7 +10,6 @@ and how sure that is::
 
 import difflib
 import hashlib
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -145,9 +144,9 @@ def _age(value: str) -> int:
     try:
         years = label_words.years(value)
     except ValueError:
-        years = math.nan
-    if years != years or years % 1:
-        raise ValueError(f"age {label_words.quoted(value)} is not 0–{OLDEST}")
+        raise ValueError(f"age {label_words.quoted(value)} is not 0–{OLDEST}") from None
+    if years % 1:
+        raise ValueError(f"age {label_words.quoted(value)} is no whole number")
     return int(years)
 
 
