@@ -242,6 +242,15 @@ def locked(place: Place, name: str) -> None:
     place.patch.setattr(os, "mkdir", refuse)
 
 
+def in_cp949(place: Place) -> None:
+    """A folder and a photo whose names are not UTF-8, beside an empty one that is."""
+    for name in ("김", "김.png"):
+        try:
+            (place.here / os.fsdecode(name.encode("cp949"))).mkdir()
+        except OSError:
+            pytest.skip("this file system takes UTF-8 alone")
+
+
 DATA = {
     "no such folder": train_on("none", "none: no such file or folder", "give the folder",
         stage=nothing),
@@ -281,6 +290,41 @@ DATA = {
     "all broken and skipped": train_on("photos.csv --skip-faulty",
         "photos.csv: holds no photo that can be used", "add some",
         stage=csv("photo,mask\nx.png,wear\ny.png,wear\n")),
+    "row longer than the header": train_on("photos.csv",
+        "photos.csv: line 3 has 3 fields where the header has 2", "quote a field",
+        stage=csv("photo,mask\na.png,wear\nb.png,wear,male\n")),
+    "row shorter than the header": train_on("photos.csv",
+        "photos.csv: line 2 has 2 fields where the header has 3", "leave an empty field",
+        stage=csv("photo,mask,gender\na.png,wear\nb.png,wear,male\n")),
+    "a column twice": train_on("photos.csv", "photos.csv: several columns are called mask",
+        "rename all but one", stage=csv("photo,mask, mask\na.png,wear,normal\n")),
+    "two columns for the person": train_on("photos.csv", "the columns subject, identity may be",
+        "rename the right one", stage=csv("photo,subject,identity,mask\na.png,a,x,wear\n"
+            "b.png,b,x,wear\n")),
+    "NUL in a cell": train_on("photos.csv", "photos.csv: not a CSV", "line 2 holds a NUL",
+        "save it as one", stage=csv("photo,mask\na\0.png,wear\n")),
+    "numbers without end": train_on("photos.csv", "2 of its entries cannot be used",
+        "a.png (age '999", "b.png (age '999", "--skip-faulty",
+        stage=csv(f"photo,age\na.png,{'9' * 5000}\nb.png,{'9' * 5000}대\n")),
+    "a group of two bands": train_on("photos.csv",
+        "a.png (age_group '(25, 32)', it spans the bands <30 and 30-59)", "mend them",
+        stage=csv('photo,age_group\na.png,"(25, 32)"\nb.png,30대\n')),
+    "train.csv without a row": train_on("data", "train.csv: has no row below its header",
+        "remove the file", stage=lambda place: [place.persons(2),
+            place.write("data/train.csv", "id,gender,race,age,path\n")]),
+    "Excel workbook": train_on("photos.csv", "photos.csv: not a CSV", "Excel workbook",
+        stage=csv("PK\x03\x04")),
+    "data below CP949": train_on("{here}/\udcb1\udce8", r"the name \xb1\xe8 is not UTF-8",
+        "in CP949 it reads 김; rename it", stage=in_cp949),
+    "a photo in CP949": train_on("photos.csv", "김.png (its name on disk is not UTF-8",
+        "rename it", "--skip-faulty", stage=lambda place: [in_cp949(place),
+            csv("photo,mask\na.png,wear\n김.png,wear\n")(place)]),
+    "inspect into CP949": Fault("inspect {people} --out \udcb1\udce8",
+        (r"the name \xb1\xe8 is not UTF-8", "rename it")),
+    "train into CP949": Fault("train tiny.yaml {people} --out \udcb1\udce8",
+        (r"the name \xb1\xe8 is not UTF-8", "rename it")),
+    "predict into CP949": Fault("predict {trained} {people}/eval --out \udcb1\udce8",
+        (r"the name \xb1\xe8 is not UTF-8", "rename it")),
     "too few people": train_on("photos.csv folds.count=5", "{here}: 3 people cannot be split in 5",
         "lower folds.count", stage=csv("photo,mask\na.png,wear\nb.png,wear\nc.png,wear\n")),
     "too few photos": train_on("photos.csv", "{here}: fold 0 leaves 1 photos", "add photos",
@@ -425,6 +469,9 @@ RECIPES = {
         "was trained on people of fold", "set folds.file="),
     "folds missing": train("folds.file=gone.csv", "gone.csv: not a fold file",
         "give a run's folds.csv"),
+    "folds of 40 digits": train("folds.file=folds.csv", "folds.csv: not a fold file",
+        "row 2 gives no person or no fold", "give a run's folds.csv",
+        stage=lambda place: place.write("folds.csv", f"person,fold\n1,{'9' * 40}\n")),
     "folds leak": train("folds.file=folds.csv", "folds.csv: leaks", "are in two folds",
         "give each one fold",
         stage=lambda place: folds(place).pipe(
@@ -490,6 +537,12 @@ RUNS = {
     "submit without ImageID": Fault("submit {trained} eval -o answers.csv",
         ("eval/info.csv: lacks the column 'ImageID'", "it needs ImageID,ans"),
         lambda place: place.write("eval/info.csv", "image,ans\na.png,0\n")),
+    "submit without a row": Fault("submit {trained} eval -o answers.csv",
+        ("eval/info.csv: has no row below its header", "list the test photos"),
+        lambda place: place.write("eval/info.csv", "ImageID,ans\n")),
+    "submit a row too long": Fault("submit {trained} eval -o answers.csv",
+        ("eval/info.csv: line 3 has 3 fields where the header has 2", "quote"),
+        lambda place: place.write("eval/info.csv", "ImageID,ans\na.png,0\nb, c.png,0\n")),
     "submit a photo that is not there": Fault("submit {trained} eval -o answers.csv",
         ("eval/images: 1 of 2 photos", "gone.png (no such file)", "mend them"),
         lambda place: [place.photos("eval/images/a.png"), place.write("answers.csv", "old"),

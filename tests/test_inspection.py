@@ -1,5 +1,6 @@
 """Every kind of problem, planted among generated people, is found in one pass."""
 
+import os
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from maskgate import inspection
 from maskgate.data import checks, sample_people
 from maskgate.inspection import Inspection
+from maskgate.reports import inspect as inspect_page
 
 Planted = dict[str, set[str]]
 
@@ -140,9 +142,60 @@ def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None
         "photo listed twice": {"3.png"},
         "unreadable photo": {"gone.png"},
         "photo without row": {"5.png"},
+        checks.APART: {"all photos"},
     }
     assert inspected.photos.table["photo"].tolist() == ["0.png"]
     assert inspected.tests is None
+
+
+def test_doubts_about_people_are_problems_that_stop_nothing(tmp_path: Path, cache: Path) -> None:
+    people = ["Kim", "kim", "a", "a", "b", "b", "1", "001", "c", "c"]
+    told = ["male,20"] * 2 + ["male,20", "female,20", "male,20", "male,50"] + ["female,40"] * 4
+    for number in range(len(people)):
+        Image.effect_noise((24, 32), 40 + 9 * number).convert("RGB").save(
+            tmp_path / f"{number}.png"
+        )
+    rows = [f"{row}.png,{people[row]},{told[row]}" for row in range(len(people))]
+    (tmp_path / "labels.csv").write_text("\n".join(["photo,person,gender,age", *rows]))
+    inspected = inspection.inspect(tmp_path, cache)
+    assert found(inspected) == {
+        "similar names": {"Kim", "1"},
+        "person of two genders": {"a"},
+        "person of distant ages": {"b"},
+    }
+    assert not any(problem.fatal for problem in inspected.problems)
+
+
+def test_names_longer_than_any_file_is_named_are_problems(tmp_path: Path, cache: Path) -> None:
+    Image.effect_noise((24, 32), 60).convert("RGB").save(tmp_path / "a.png")
+    digits = "9" * 5000
+    photos = ["a.png", f"{digits}.png", f"{digits}/a.png"]
+    rows = [f"{photo},{digits},wear" for photo in photos]
+    (tmp_path / "labels.csv").write_text("\n".join(["photo,person,mask", *rows]))
+    inspected = inspection.inspect(tmp_path, cache)
+    assert found(inspected) == {"unreadable photo": set(photos[1:])}
+    assert all(len(line) < 300 for line in checks.summary(inspected.problems))
+
+
+def test_names_that_are_not_utf8_are_shown_once(clean: Path, cache: Path, tmp_path: Path) -> None:
+    images = clean / "train" / "images"
+    person = next(path for path in sorted(images.iterdir()) if path.is_dir())
+    odd = os.fsdecode("김".encode("cp949"))
+    try:
+        for folder in (person, clean / "eval" / "images"):
+            shutil.copy(person / "mask1.jpg", folder / f"{odd}.jpg")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    (images / odd).mkdir()
+    inspected = inspection.inspect(clean, cache)
+    assert found(inspected) == {
+        "name not in UTF-8": {r"\xb1\xe8"},
+        "extra file": {rf"{person.name}/\xb1\xe8.jpg"},
+        "extra test photo": {r"\xb1\xe8.jpg"},
+    }
+    page, listing = inspect_page.write(inspected, tmp_path, pictures=False)
+    assert r"\xb1\xe8" in page.read_text(encoding="utf-8")
+    assert len(listing.read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_data_of_which_nothing_can_be_used_is_inspected(tmp_path: Path, cache: Path) -> None:
@@ -150,7 +203,7 @@ def test_data_of_which_nothing_can_be_used_is_inspected(tmp_path: Path, cache: P
     csv = tmp_path / "photos.csv"
     csv.write_text("photo,mask\na.jpg,wear\n")
     inspected = inspection.inspect(csv, cache)
-    assert found(inspected) == {"unreadable photo": {"a.jpg"}}
+    assert found(inspected) == {"unreadable photo": {"a.jpg"}}  # and no photo counts as a person
     assert len(inspected.photos.table) == 0
 
 

@@ -1,5 +1,7 @@
 """One path from photo to pixels: training, validation, predict and submit see the same."""
 
+import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -160,6 +162,36 @@ def test_submission_keeps_the_order_of_info_csv(
     assert answers["ImageID"].tolist() == info["ImageID"].tolist()
     found = maskgate.load(trained).predict(people / "eval" / "images" / n for n in info["ImageID"])
     assert answers["ans"].tolist() == found["label"].tolist()
+
+
+def test_a_submission_names_photos_as_info_csv_does(trained: Path, tmp_path: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "김") for form in ("NFC", "NFD"))
+    (tmp_path / "images").mkdir()
+    for name in (f"{nfd}.png", "b.png"):
+        Image.fromarray(drawn()).save(tmp_path / "images" / name)
+    (tmp_path / "info.csv").write_text(f"ImageID;ans\n{nfc}.png;0\nb.png;0\n", encoding="utf-16")
+    out = tmp_path / "submission.csv"
+    submission.submit(maskgate.load(trained), "run", tmp_path, out)
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["ImageID", f"{nfc}.png", "b.png"]
+
+
+def test_a_photo_whose_name_is_not_utf8_is_predicted(
+    trained: Path, call: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    odd = tmp_path / os.fsdecode("김.png".encode("cp949"))
+    Image.fromarray(drawn()).save(tmp_path / "a.png")
+    try:
+        odd.write_bytes((tmp_path / "a.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    out = tmp_path / "found.csv"
+    assert call("predict", trained, tmp_path, "-o", out)[0] == 0
+    found = pd.read_csv(out)
+    assert found["photo"].tolist() == [f"{tmp_path}/a.png", rf"{tmp_path}/\xb1\xe8.png"]
+    assert found["p00"].nunique() == 1
+    told = call("predict", trained, odd)
+    assert (told[0], told[1].splitlines()[1].split(",")[0]) == (0, rf"{tmp_path}/\xb1\xe8.png")
 
 
 def test_a_submission_with_missing_photos_is_refused(

@@ -17,7 +17,15 @@ class MaskgateError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened(harmless(" ".join(message.split()))))
+        super().__init__(shortened(harmless(" ".join(printable(message).split()))))
+
+
+def printable(text: str) -> str:
+    """`text` with each byte of a file name that is not UTF-8 as `\\xb1`: it can be written."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that stand for no byte of a file name
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def harmless(text: str) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from maskgate import labels, pixels
-from maskgate.data import layouts, seven_photos
+from maskgate.data import layouts, people, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.folds import Twins
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, listed, printable
 from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.cache import PhotoStore
@@ -61,7 +61,9 @@ def inspect(data: Path, folder: Path) -> Inspection:
     grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
     tests, test_problems = _tests(data)
     problems = [
+        *people.apart(photos),
         *photos.problems,
+        *people.doubtful(photos),
         *_unlabelled(photos),
         *_unlisted(photos),
         *_shared_ids(photos.table),
@@ -107,11 +109,14 @@ def _unlisted(photos: Photos) -> Iterator[Problem]:
     root = photos.root.resolve()
     told = (problem.where for problem in photos.problems)
     known = {root / name for name in (*photos.table["photo"], *photos.unlabelled, *told)}
+    listed_already = {printable(str(path)) for path in known}  # problems are printable
     for folder in sorted({path.parent for path in known}):
-        if not folder.is_dir():  # told of already, by its row or its photos
+        try:
+            there = sorted(folder.iterdir())
+        except OSError:  # told of already, by its row or its photos
             continue
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in pixels.SUFFIXES or path in known:
+        for path in there:
+            if path.suffix.lower() not in pixels.SUFFIXES or printable(str(path)) in listed_already:
                 continue
             where = os.path.relpath(path, root)
             if path.name.startswith("."):
@@ -183,7 +188,7 @@ def _tests(data: Path) -> tuple[int | None, list[Problem]]:
         images, rows = layouts.read_eval(data)
     except MaskgateError as error:
         return None, [Problem("unreadable test table", csv.name, str(error))]
-    named = rows["ImageID"].tolist()
+    named = rows["photo"].tolist()
     there = {path.name for path in images.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
     problems = [
         Problem("missing test photo", name, f"no such file in {images.name}")

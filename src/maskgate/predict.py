@@ -20,7 +20,7 @@ from maskgate.config import Named
 from maskgate.ensemble import combining, votes
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, listed, printable
 from maskgate.faces import showing, view
 from maskgate.faces.showing import BATCH, FACE, Photo
 from maskgate.faces.view import View
@@ -90,7 +90,7 @@ class Predictor:
         if all_faces:
             self.check_all_faces()
         photos = [Path(path) for path in paths]
-        names = [str(photo) for photo in photos]
+        names = [printable(str(photo)) for photo in photos]
         told = self._answers(photos, all_faces, kept)
         _, found, faults = self._table(names, told)
         if faults and not skip_faulty:

@@ -392,6 +392,7 @@ def open_run(path: str | Path, trust: bool = False) -> Run:
     `trust` where the user vouches for it. Raises MaskgateError where there is none, several, or it
     is unfinished or not whole.
     """
+    files.check_name(Path(path))
     run = Run(Path(path), trust)
     if not _is_there(run.status_file):
         run = Run(_only_run(run.path).path, trust)

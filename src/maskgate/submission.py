@@ -42,7 +42,7 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
         )
     began = time.perf_counter()
     kept = Kept(out, predictor.digest)
-    photos = [images / name for name in rows["ImageID"]]
+    photos = [images / name for name in rows["photo"]]
     probabilities, faults = predictor.probabilities(photos, kept)
     seconds = time.perf_counter() - began
     if faults:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -320,3 +321,42 @@ def test_a_file_is_found_by_path_or_name(tmp_path: Path) -> None:
         corrections.find(str(tmp_path / "fixs.csv"))
     with pytest.raises(MaskgateError, match="no such file of corrections; shipped are competition"):
         corrections.find("qqq")
+
+
+def test_people_and_photos_are_found_in_any_spelling(tmp_path: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "김") for form in ("NFC", "NFD"))
+    folder = f"{nfc}_female_Asian_34"
+    photos = [f"{nfd}_female_Asian_34/Normal.JPG", f"{nfd}.png"]
+    table = photo_table.build(photos, [folder, "p"], [2, 2], [1, 1], [34, 34])
+    fixes = fixes_of(
+        tmp_path, f"{nfd},age,35,sure,", f"{nfd}_female_Asian_34 ,normal,with_mask,sure,",
+        f" {nfc}.png,gender,남,sure,",
+    )  # fmt: skip
+    found = corrections.apply(table, fixes, "sure")
+    assert found.unused == []
+    assert found.table["age"].tolist() == [35, 34]
+    assert found.table["mask"].tolist() == [0, 2]
+    assert found.table["gender"].tolist() == [1, 0]
+
+
+def test_a_file_saved_by_korean_excel_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "fixes.csv"
+    path.write_bytes("Person;Field;Value;Tier;reason\r\n김;Age;34.0;sure;확인\r\n"
+        .replace("Age;", "age;").encode("cp949"))  # fmt: skip
+    (row,) = corrections.read(path).rows
+    assert (row.person, row.field, row.value) == ("김", "age", 34)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("34.5", "is no whole number"), ("9" * 5000, "is not 0–120"), ("inf", "is not 0–120")],
+)
+def test_ages_that_cannot_be_are_told(value: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=rf"row 2 \(age '.* {why}\)") as caught:
+        fixes_of(tmp_path, f"a,age,{value},sure,")
+    assert len(str(caught.value)) < 300
+
+
+def test_a_correction_in_a_longer_or_shorter_row_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match="line 2 has 6 fields, line 3 has 4 fields"):
+        fixes_of(tmp_path, "a,age,34,sure,born, or so", "b,age,34,sure")

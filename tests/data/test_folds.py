@@ -1,6 +1,7 @@
 """Splits: people stay whole, strata are even, sizes are exact, fold files are checked."""
 
 import csv
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -216,6 +217,32 @@ def test_odd_names_survive_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, fold)
 
 
+ODD = ["None", "NA", "nan", "NULL", "1e5", "007", "7", "TRUE", "inf", "#N/A", "-1", "=1+1", "sep=;"]
+
+
+def test_people_called_like_nothing_or_like_numbers_survive_the_file(tmp_path: Path) -> None:
+    rows = "".join(f"{number}.jpg,{name},20\n" for number, name in enumerate(ODD))
+    (tmp_path / "labels.csv").write_text(f"photo,person,age\n{rows}")
+    photos = layouts.read(tmp_path / "labels.csv")
+    assert photos.table["person"].tolist() == ODD
+    fold = split(photos, count=2)
+    folds.write(tmp_path / "folds.csv", photos, alone(photos), fold)
+    found = folds.read(tmp_path / "folds.csv", photos, alone(photos))
+    np.testing.assert_array_equal(found, fold)
+
+
+def test_people_are_found_in_any_spelling(tmp_path: Path) -> None:
+    forms = [unicodedata.normalize(form, "김 철수") for form in ("NFC", "NFD")]
+    table = photo_table.build(["1.jpg", "2.jpg"], [forms[0], "Lee"], [0] * 2, [0] * 2, [20] * 2)
+    photos = Photos(tmp_path, table)
+    path = tmp_path / "folds.csv"
+    path.write_text(f"Fold;Person\n1; {forms[1]}\n0;Lee\n", encoding="utf-16")
+    assert folds.read(path, photos, alone(photos)).tolist() == [1, 0]
+    path.write_text(f"person,fold\n{forms[1]},1\nLee,0\n{forms[0]},0\n")
+    with pytest.raises(MaskgateError, match="leaks, these people are in two folds"):
+        folds.read(path, photos, alone(photos))
+
+
 def test_more_people_than_needed_are_no_fault(written: Written) -> None:
     path, photos, cluster, fold = written
     few = np.flatnonzero(alone(photos) < 5)
@@ -259,8 +286,28 @@ def test_missing_people_are_told(written: Written) -> None:
         b"person,fold\n000,first\n",
         b"person,fold\n000,\n",
         b"person,fold\n000,0.5\n",
+        b"person,fold\n000," + b"9" * 40 + b"\n",
+        b"person,fold\n000," + b"9" * 5000 + b"\n",
+        b"person,fold\n,0\n",
+        b"person,fold\n000,0,1\n",
+        b"person,fold\n000\n",
+        b"person,fold,person\n000,0,1\n",
     ],
-    ids=["empty", "text", "binary", "no fold", "word", "missing", "fraction"],
+    ids=[
+        "empty",
+        "text",
+        "binary",
+        "no fold",
+        "word",
+        "missing",
+        "fraction",
+        "40 digits",
+        "5,000 digits",
+        "nobody",
+        "long row",
+        "short row",
+        "twice",
+    ],
 )
 def test_what_is_no_fold_file_is_refused(content: bytes, written: Written) -> None:
     path, photos, cluster, _ = written
@@ -269,6 +316,13 @@ def test_what_is_no_fold_file_is_refused(content: bytes, written: Written) -> No
         folds.read(path, photos, cluster)
     with pytest.raises(MaskgateError, match="not a fold file"):
         folds.read(path.parent / "none.csv", photos, cluster)
+
+
+def test_a_fold_file_without_a_row_is_of_other_data(written: Written) -> None:
+    path, photos, cluster, _ = written
+    path.write_text("person,fold,cluster\n")
+    with pytest.raises(MaskgateError, match="gives no fold for 12 people"):
+        folds.read(path, photos, cluster)
 
 
 def test_fold_numbers_below_never_are_refused(written: Written) -> None:

@@ -4,8 +4,10 @@ Reading looks at names and tables only, so that most photos here are empty files
 """
 
 import csv
+import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pandas as pd
 import pytest
 
 from maskgate import labels
-from maskgate.data import checks, layouts, seven_photos
+from maskgate.data import checks, folds, layouts, seven_photos
 from maskgate.data.table import COLUMNS, Photos
 from maskgate.errors import MaskgateError
 
@@ -491,7 +493,8 @@ def test_csv_headers_and_people_are_read_as_meant(tmp_path: Path) -> None:
     assert photos.table["person"].tolist() == ["None", "p1", "p1", "d.jpg"]
     assert photos.table["mask"].tolist() == [0, 0, 0, 0]
     told = {(p.kind, p.where, p.detail) for p in photos.problems if p.where == "Gender"}
-    assert told == {("unknown column", "Gender", "did you mean gender?")}
+    assert told == {("column under another name", "Gender", "read as gender")}
+    assert photos.table["gender"].tolist() == [0, 0, 0, 0]
     assert not any(problem.fatal for problem in photos.problems)
 
 
@@ -505,3 +508,265 @@ def test_blank_and_repeated_test_photos_are_told(tmp_path: Path) -> None:
     (tmp_path / "info.csv").write_text("ImageID,ans\na.jpg,0\n,0\na.jpg,0\n")
     with pytest.raises(MaskgateError, match=r"row 3 without ImageID, a\.jpg listed twice"):
         layouts.read_eval(tmp_path)
+
+
+# ------------------------------------------------------------------- strangers' spellings
+
+NFC, NFD = (unicodedata.normalize(form, "김") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(
+    ("gender", "age", "codes"),
+    [("Female", "34.0", (1, 34)), ("F", "034", (1, 34)), ("여", " 34 ", (1, 34)),
+     ("남자", "34세", (0, 34)), ("MALE", "３４", (0, 34)), ("여성", "34", (1, 34))],
+)  # fmt: skip
+def test_people_tables_of_strangers(
+    gender: str, age: str, codes: tuple[int, int], images: Path
+) -> None:
+    rows = [("000001", gender, "Asian", age, PEOPLE[0]), *map(row_of, PEOPLE[1:])]
+    write(images.parent / "train.csv", [HEADER, *rows])
+    photos = layouts.read(images)
+    first = photos.table[photos.table["person"] == PEOPLE[0]]
+    assert len(photos.table) == 21
+    assert {*zip(first["gender"], first["age"], strict=True)} == {codes}
+    assert told(photos) == {("folder name contradicts table", PEOPLE[0])}
+
+
+def test_a_folder_name_in_other_words_contradicts_no_table(images: Path) -> None:
+    genders = ["F" if "female" in name else "남" for name in PEOPLE]
+    rows = [("1", g, "x", f"{name[-2:]}.0", name) for g, name in zip(genders, PEOPLE, strict=True)]
+    write(images.parent / "train.csv", [HEADER, *rows, ("1", "Male", "x", "029", PEOPLE[0])])
+    photos = layouts.read(images)
+    assert photos.problems == []
+    assert len(photos.table) == 21
+
+
+@pytest.mark.parametrize(
+    "path", ["{}/", "images/{}", "./images/{}/", "train/images/{}", "images\\{}", "{}\\", "./{}"]
+)
+def test_paths_of_people_as_strangers_write_them(path: str, images: Path) -> None:
+    rows = [(*row_of(name)[:4], path.format(name)) for name in PEOPLE]
+    write(images.parent / "train.csv", [HEADER, *rows])
+    photos = layouts.read(images)
+    assert photos.problems == []
+    assert set(photos.table["person"]) == set(PEOPLE)
+
+
+def test_a_path_below_another_folder_is_not_guessed(images: Path) -> None:
+    rows = [(*row_of(name)[:4], f"more/{name}") for name in PEOPLE]
+    write(images.parent / "train.csv", [HEADER, *rows])
+    assert {kind for kind, _ in told(layouts.read(images))} == {
+        "row without folder",
+        "folder without labels",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "gender", "age"),
+    [
+        ("000004_Male_Asian_34", "000004", 0, 34),
+        ("000004_FEMALE_South_Asian_034", "000004", 1, 34),
+        ("a_b_female_Middle_Eastern_60", "a_b", 1, 60),
+        ("000004_여_Asian_34.0", "000004", 1, 34),
+        ("x_m_male_Asian_20", "x_m", 0, 20),
+        ("000004_F__20", "000004", 1, 20),
+    ],
+)
+def test_folders_as_strangers_name_them(
+    name: str, number: str, gender: int, age: float, tmp_path: Path
+) -> None:
+    person(tmp_path, name)
+    photos = layouts.read(tmp_path)
+    assert photos.problems == []
+    assert set(photos.table["gender"]) == {gender}
+    assert set(photos.table["age"]) == {age}
+    assert seven_photos.id_of(name) == number
+
+
+@pytest.mark.parametrize("name", ["holiday", "Trip_To_Rome_2019", "a_b_20", "1_male_Asian_old"])
+def test_other_folders_are_nobodys(name: str, images: Path) -> None:
+    (images.parent / "train.csv").unlink()
+    (images / name).mkdir()
+    assert told(layouts.read(images)) == {("folder without labels", name)}
+
+
+def test_the_seven_photos_in_any_case(tmp_path: Path) -> None:
+    stems = ("Mask1", "MASK2", "mask3", "Incorrect_Mask", "Normal")
+    folder = person(tmp_path, PEOPLE[0], ".JPG", stems)
+    (folder / "mask1.png").touch()
+    photos = layouts.read(tmp_path)
+    masks = {Path(row.photo).stem: row.mask for row in photos.table.itertuples()}
+    assert masks == {"Mask1": 0, "MASK2": 0, "mask3": 0, "Incorrect_Mask": 1, "Normal": 2}
+    assert {kind for kind, _ in told(photos)} == {"missing photo", "extra file"}
+    assert {where for kind, where in told(photos) if kind == "extra file"} == {
+        f"{PEOPLE[0]}/mask1.png"
+    }
+
+
+def test_folders_and_rows_meet_in_any_unicode_form(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    names = [f"{NFD}_male_Asian_29", f"{NFC}b_female_Asian_30"]
+    for name in names:
+        person(images, name)
+    rows = [("1", "male", "Asian", "29", f"{NFC}_male_Asian_29")]
+    rows += [("2", "female", "Asian", "30", f" {NFD}b_female_Asian_30 ")]
+    write(tmp_path / "train.csv", [HEADER, *rows])
+    photos = layouts.read(tmp_path)
+    assert photos.problems == []
+    assert len(photos.table) == 14
+    assert all((images / name).is_file() for name in photos.table["photo"])
+    assert set(photos.table["person"]) == {f"{NFC}_male_Asian_29", f"{NFC}b_female_Asian_30"}
+
+
+def test_a_person_in_several_spellings_is_one(tmp_path: Path) -> None:
+    """40 people, of whom nine are spelled in another way in each second photo."""
+    spellings = [("김 {}", "김  {}"), (f"{NFC}{{}}", f"{NFD}{{}}"), ("Lee {}", "Lee {}\u00a0")]
+    rows = []
+    for number in range(40):
+        ways = spellings[number % 3] if number < 9 else ("P{}", "P{}")
+        rows += [(f"{number}-{shot}.jpg", ways[shot % 2].format(number), 20) for shot in range(4)]
+    photos = table(tmp_path, ("photo", "person", "age"), *rows)
+    assert photos.table["person"].nunique() == 40
+    joined = [each for each in photos.problems if each.kind == "one name in several spellings"]
+    assert len(joined) == 6  # white space around a name is none of it
+    assert joined[0].detail == "2 spellings are read as one person"
+    fold = folds.split(photos, pd.factorize(photos.table["person"])[0], "kfold", 5, 0.2, 1)
+    assert (pd.Series(fold).groupby(photos.table["person"]).nunique() == 1).all()
+
+
+def test_photos_of_a_table_are_opened_by_their_real_names(tmp_path: Path) -> None:
+    (tmp_path / NFD).mkdir()
+    for name in (f"{NFD}/1.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    photos = table(
+        tmp_path, ("photo", "mask"), (f"{NFC}\\1.jpg", "wear"), ("./b.jpg", "wear"),
+        (f"{NFD}/1.jpg", "wear"), ("gone.jpg", "wear"),
+    )  # fmt: skip
+    assert photos.table["photo"].tolist() == [f"{NFD}/1.jpg", "b.jpg", "gone.jpg"][1:]
+    assert told(photos) == {("photo listed twice", f"{NFD}/1.jpg")}
+
+
+def test_test_photos_are_opened_by_their_real_names(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in (f"{NFD}.jpg", "b.jpg"):
+        (tmp_path / "images" / name).touch()
+    write(tmp_path / "info.csv", [("image_id", "ans"), (f"{NFC}.jpg", "0"), ("images\\b.jpg", "0")])
+    folder, rows = layouts.read_eval(tmp_path)
+    assert rows["ImageID"].tolist() == [f"{NFC}.jpg", "images\\b.jpg"]  # as the answers name them
+    assert rows["photo"].tolist() == [f"{NFD}.jpg", "b.jpg"]
+    assert all((folder / name).is_file() for name in rows["photo"])
+    write(tmp_path / "info.csv", [("ImageID", "ans"), (f"{NFC}.jpg", "0"), (f"{NFD}.jpg", "0")])
+    with pytest.raises(MaskgateError, match=f"{NFD}.jpg listed twice"):
+        layouts.read_eval(tmp_path)
+
+
+# ------------------------------------------------------------------- strangers' tables
+
+
+@pytest.mark.parametrize("header", [("ImageID", "ans"), HEADER, ("photo", "mask")])
+def test_a_table_without_a_row_is_a_fault(header: tuple[str, ...], images: Path) -> None:
+    name = {"ImageID": "info.csv", "photo": "labels.csv"}.get(header[0], "train.csv")
+    csv = write(images.parent / name, [header])
+    read = layouts.read_eval if name == "info.csv" else layouts.read
+    with pytest.raises(MaskgateError, match=rf"{name}: .*no row below its header"):
+        read(csv if name == "labels.csv" else images.parent)  # type: ignore[operator]
+
+
+def test_what_lies_beside_the_table_does_not_stop_it(tmp_path: Path) -> None:
+    write(tmp_path / "labels.csv", [("photo", "mask"), ("1.jpg", "wear")])
+    (tmp_path / "._labels.csv").write_bytes(bytes.fromhex("00051607") + bytes(70))
+    (tmp_path / "notes.csv").write_bytes("비고,값\n안녕,가\n".encode("cp949"))
+    (tmp_path / "latin.csv").write_bytes("café,b\n1,2\n".encode("latin-1"))
+    (tmp_path / "folder.csv").mkdir()
+    assert len(layouts.read(tmp_path).table) == 1
+    (tmp_path / "labels.csv").unlink()
+    with pytest.raises(MaskgateError, match=r"latin\.csv: not a CSV"):
+        layouts.read(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("name", ["labels.csv", "labels.TSV"])
+def test_tables_of_korean_excel(name: str, separator: str, encoding: str, tmp_path: Path) -> None:
+    rows = [("파일명", "인물", "성별", "연령대", "마스크")]
+    rows += [("가.jpg", "김철수", "남", "30대", "착용")]
+    text = "\r\n".join(map(separator.join, rows)) + "\r\n"
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    (row,) = layouts.read(tmp_path).table.itertuples()
+    assert (row.photo, row.person, row.label) == ("가.jpg", "김철수", 1)
+
+
+def test_age_groups_may_stand_under_age(tmp_path: Path) -> None:
+    photos = table(
+        tmp_path, ("file", "age"), ("1.jpg", "more than 70"), ("2.jpg", "20-29"), ("3.jpg", "31"),
+        ("4.jpg", "25-34"),
+    )  # fmt: skip
+    assert photos.table["age_band"].tolist() == [2, 0, 1]
+    assert [each.detail for each in photos.problems if each.fatal] == ["age '25-34'"]
+
+
+def test_a_group_that_spans_two_bands_is_refused_for_that(tmp_path: Path) -> None:
+    photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", "(25, 32)"), ("2.jpg", "9" * 5000))
+    assert [each.detail for each in photos.problems] == [
+        "age_group '(25, 32)', it spans the bands <30 and 30-59",
+        f"age_group '{'9' * 60}…'",
+    ]
+
+
+def test_numbers_of_thousands_of_digits_are_faults(images: Path, tmp_path: Path) -> None:
+    digits = "9" * 5000
+    photos = table(tmp_path, ("photo", "person", "age"), ("1.jpg", digits, digits))
+    assert told(photos) == {("unknown age", "1.jpg")}
+    rows = [(digits, "male", "Asian", digits, PEOPLE[0]), *map(row_of, PEOPLE[1:])]
+    write(images.parent / "train.csv", [HEADER, *rows])
+    assert ("age out of range", PEOPLE[0]) in told(layouts.read(images))
+
+
+def not_utf8(path: Path, make: Callable[[Path], object]) -> Path:
+    """A path whose last name is made CP949, if the file system takes that."""
+    odd = path.with_name(os.fsdecode(path.name.encode("cp949")))
+    try:
+        make(odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    return odd
+
+
+def test_people_whose_folder_is_not_utf8_are_named_at_once(images: Path) -> None:
+    odd = not_utf8(images / "김_male_Asian_29", Path.mkdir)
+    (odd / "mask1.jpg").touch()
+    not_utf8(images / "가나", Path.mkdir)
+    not_utf8(images / PEOPLE[0] / "가나.txt", Path.touch)
+    photos = layouts.read(images)
+    assert {(each.kind, each.where, each.fatal) for each in photos.problems} == {
+        ("name not in UTF-8", r"\xb1\xe8_male_Asian_29", True),
+        ("name not in UTF-8", r"\xb0\xa1\xb3\xaa", False),
+        ("extra file", rf"{PEOPLE[0]}/\xb0\xa1\xb3\xaa.txt", False),
+    }
+    assert len(photos.table) == 21
+    with pytest.raises(MaskgateError, match="in CP949 it reads 김_male_Asian_29; rename it"):
+        checks.refuse(photos.problems, images, skip=False)
+    checks.write(images / "problems.csv", photos.problems)
+
+
+def test_photos_whose_file_is_not_utf8_are_named_at_once(tmp_path: Path) -> None:
+    not_utf8(tmp_path / "김.jpg", Path.touch)
+    photos = table(tmp_path, ("photo", "mask"), ("김.jpg", "wear"), ("b.jpg", "wear"))
+    (problem,) = photos.problems
+    assert (problem.kind, problem.where, problem.fatal) == ("name not in UTF-8", "김.jpg", True)
+    assert photos.table["photo"].tolist() == ["b.jpg"]
+    write(tmp_path / "info.csv", [("ImageID", "ans"), ("김.jpg", "0")])
+    with pytest.raises(MaskgateError, match=r"김\.jpg: its name on disk is not UTF-8"):
+        layouts.read_eval(tmp_path)
+
+
+def test_data_below_a_folder_that_is_not_utf8_is_refused_at_once(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = not_utf8(images.parents[1] / "김", images.parent.rename)
+    with pytest.raises(MaskgateError) as caught:
+        layouts.read(odd)
+    assert r"the name \xb1\xe8 is not UTF-8, in CP949 it reads 김; rename it" in str(caught.value)
+    monkeypatch.chdir(odd)
+    with pytest.raises(MaskgateError, match="is not UTF-8"):
+        layouts.read(Path("images"))

@@ -134,3 +134,12 @@ def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections
     assert told.true["gender"].tolist() == [0, 0]
     assert told.training.index.tolist() == told.true.index.tolist() == [0, 1]
     assert (told.changed, len(told.problems)) == (1, 1)
+
+
+def test_a_file_without_corrections_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "none.csv"
+    path.write_text("person,field,value,tier,reason\n")
+    photos = Photos(Path(), aged(20, 30))
+    told = training_table.told(photos, photos, corrections.read(path), Labels())
+    assert told.changed == 0
+    assert [(each.kind, each.where) for each in told.problems] == [("no corrections", "none.csv")]

@@ -1,5 +1,6 @@
 """Reading faces whose names tell their labels; only names are looked at, the files are empty."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,17 @@ def test_a_folder_of_faults_alone_is_read(tmp_path: Path) -> None:
     assert len(photos.table) == 0
     assert photos.table["age"].dtype == np.float32
     assert len(photos.problems) == 1
+
+
+def test_names_that_are_not_utf8_and_ages_of_many_digits_are_faults(faces: Path) -> None:
+    (faces / f"{'9' * 200}_1_0_20170116174525125.jpg").touch()
+    try:
+        (faces / os.fsdecode("25_0_2_김.jpg".encode("cp949"))).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    photos = layouts.read(faces)
+    assert {(problem.kind, problem.where[-8:], problem.fatal) for problem in photos.problems} == {
+        ("age out of range", "5125.jpg", True),
+        ("name not in UTF-8", r"\xe8.jpg", True),
+    }
+    assert len(photos.table) == 3

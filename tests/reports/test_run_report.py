@@ -2,12 +2,14 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from maskgate import labels, metrics, runs
 from maskgate.reports import charts, listing, mistakes
@@ -52,6 +54,39 @@ def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
     for pair in run.status()["twins"]:
         assert " = ".join(pair) in page
     assert not re.search(r'(src|href)="?http', page), "one file that holds all it shows"
+
+
+def test_that_people_are_not_kept_together_is_said_where_scores_are(
+    train: Callable[..., Path], call: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    """And a run whose people are called like nothing reads its own folds."""
+    names = ["None", "NA", "nan", "NULL", "1e5", "007", "TRUE", "7"]
+    for number in range(2 * len(names)):
+        picture = Image.effect_noise((24, 32), 60 + 5 * number).convert("RGB")
+        picture.save(tmp_path / f"{number}.png")
+    rows = [f"{row}.png,{names[row // 2]},wear" for row in range(2 * len(names))]
+    (tmp_path / "own.csv").write_text("\n".join(["photo,person,mask", *rows]))
+    (tmp_path / "apart.csv").write_text("\n".join(["photo,name,mask", *rows]))
+    wanted = "people are not kept together: each photo counts as its own person"
+
+    once = train(tmp_path / "apart", "training.epochs=1", data=tmp_path / "apart.csv")
+    run = runs.open_run(once)
+    text = told(run.report_file.read_text())
+    assert f"Warnings 1 × {wanted} (first: all photos)" in text
+    assert "was scored by a model that never saw that photo; people are not kept together." in text
+    assert "never saw its person" not in text
+    assert any(wanted in warning for warning in run.status()["warnings"])
+    out = call("inspect", tmp_path / "apart.csv", "--out", tmp_path / "page")[1]
+    assert out.startswith(f"1 × {wanted}")
+    assert wanted in (tmp_path / "page" / "inspect.html").read_text()
+
+    first = train(tmp_path / "own", "training.epochs=1", data=tmp_path / "own.csv")
+    assert "never saw its person" in told(runs.open_run(first).report_file.read_text())
+    folds = f"folds.file={first / 'folds.csv'}"
+    again = train(tmp_path / "again", "training.epochs=1", folds, data=tmp_path / "own.csv")
+    for name in ("folds.csv", "mistakes.csv"):
+        assert (again / name).read_bytes() == (first / name).read_bytes()
+    assert runs.open_run(again).photos()["person"].tolist() == [row.split(",")[1] for row in rows]
 
 
 def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: Path) -> None:

@@ -1,5 +1,6 @@
 """What training folds get of corrections, ages left out and further data, and never get."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -312,6 +313,67 @@ def test_what_is_trained_on_makes_another_run(
     digests.append(prepare(wanted).digest)
     assert len(set(digests)) == len(digests)
     assert prepare(wanted).digest == digests[-1]
+
+
+# --------------------------------------------------------------------------- who is who
+
+
+def labelled(folder: Path, header: str, *rows: str) -> Path:
+    """A table of photos 0.png, 1.png …, which are noise, and what the `rows` tell of each."""
+    folder.mkdir()
+    for number in range(len(rows)):
+        noise(folder / f"{number}.png", 1000 + number)
+    lines = [header, *(f"{number}.png,{row}" for number, row in enumerate(rows))]
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_photos_without_people_are_the_first_warning(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [f"wear,n{number // 2}" for number in range(8)]
+    ready = prepare(data=labelled(tmp_path / "data", "photo,mask,name", *rows))
+    assert ready.warnings == [
+        "1 × people are not kept together: each photo counts as its own person (first: all photos)",
+        "1 × column that repeats like people but is not read (first: name)",
+    ]
+    more = f"data=[{{path: {tmp_path / 'data'}}}]"
+    assert not any("kept together" in warning for warning in prepare(more).warnings)
+
+
+def test_a_near_name_keeps_people_in_one_fold(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [f"wear,{'Kim' if number % 2 else 'kim'}{number // 4}" for number in range(16)]
+    ready = prepare(data=labelled(tmp_path / "data", "photo,mask,person_id", *rows))
+    people = ready.photos.table["person"]
+    assert people.nunique() == 8
+    assert (pd.Series(ready.fold).groupby(people).nunique() == 1).all()
+    assert ready.warnings == [
+        "1 × column under another name (first: person_id)",
+        "4 × similar names (first: kim0)",
+    ]
+
+
+def test_people_who_contradict_themselves_are_counted(prepare: Prepare, tmp_path: Path) -> None:
+    rows = ["male,20,a", "female,20,a", "male,20,b", "male,50,b", "male,20,c", "male,28,c"]
+    ready = prepare(data=labelled(tmp_path / "data", "photo,gender,age,person", *rows))
+    assert ready.warnings == [
+        "1 × person of two genders (first: a)",
+        "1 × person of distant ages (first: b)",
+    ]
+
+
+def test_photos_without_labels_must_have_names_in_utf8(
+    prepare: Prepare, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bare").mkdir()
+    odd = tmp_path / "bare" / os.fsdecode("김.png".encode("cp949"))
+    try:
+        odd.touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(MaskgateError) as caught:
+        prepare(f"pseudo={{run: {trained}, photos: {tmp_path / 'bare'}}}")
+    assert r"\xb1\xe8.png (its name on disk is not UTF-8, in CP949 it reads 김.png; rename it)" in (
+        str(caught.value)
+    )
 
 
 # ------------------------------------------------------------------------------- faults

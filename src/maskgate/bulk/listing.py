@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
-from maskgate import pixels, predict
+from maskgate import files, pixels, predict
 from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import PhotoError
 from maskgate.progress import say, track
@@ -99,6 +99,11 @@ def _here(place: str) -> list[tuple[str, int, int]]:
         if Path(place).is_dir():  # another place may hold some
             return []
         raise
+    odd = [str(photo) for photo in photos if not files.is_utf8(str(photo))]
+    if odd:
+        raise MaskgateError(
+            f"{place}: the names of {len(odd)} photos are not UTF-8: {listed(odd)}; rename them"
+        )
     stats = track((photo.stat() for photo in photos), f"listing {place}", len(photos))
     return [
         (str(photo), stat.st_size, stat.st_mtime_ns)

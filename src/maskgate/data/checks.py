@@ -9,8 +9,10 @@ from typing import Final
 import pandas as pd
 
 from maskgate import files
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, listed, printable
 
+_LONGEST: Final = 200  # characters of a name in a message
+APART: Final = "people are not kept together: each photo counts as its own person"
 # Every kind of problem, and what it means or what to do about it.
 KINDS: Final = {
     "unreadable photo": "No pixels can be had: fetch the file anew, or leave it out.",
@@ -38,9 +40,21 @@ KINDS: Final = {
     "folder name contradicts table": "The table is believed.",
     "photo without row": "It lies beside photos of the table, but has no row; it is not used.",
     "id of several people": "The folder tells people apart, not the id; look whether it is one.",
+    "column under another name": "It is read as one of ours; rename it to be sure.",
+    "column that repeats like people but is not read": "Rename it to person if it tells people"
+    " apart: without, each photo counts as its own person.",
+    APART: "One person may be trained on and validated at once, and scores are too high then: give"
+    " the table a column person, the same in all photos of one person.",
+    "similar names": "They differ in case or leading zeros only, and are different people here;"
+    " look whether they are one.",
+    "one name in several spellings": "They differ in Unicode form or white space only.",
+    "person of two genders": "Look whether these are two people, or correct the labels.",
+    "person of distant ages": "Look whether these are two people, or correct the ages.",
+    "name not in UTF-8": "Rename the file or folder, such as with convmv -f cp949 -t utf8.",
     "unknown column": "It is not read; look whether its name is mistyped.",
     "missing test photo": "The test table names it; a submission needs an answer to it.",
     "correction of nobody here": "Look whether the person's id or folder is mistyped.",
+    "no corrections": "The file of corrections holds none, so that no label is changed.",
     "extra test photo": "The test table does not name it; it gets no answer.",
 }
 
@@ -50,7 +64,8 @@ class Problem:
     """One fault: its kind (of KINDS), the photo or person it concerns, and the detail.
 
     A `fatal` problem leaves a photo without a trustworthy label or without pixels; the
-    others are worth knowing, and reading goes on.
+    others are worth knowing, and reading goes on. Bytes of names that are not UTF-8 are shown as
+    `\\xb1`.
     """
 
     kind: str
@@ -61,13 +76,15 @@ class Problem:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of problem: {self.kind}")
+        for name in ("where", "detail"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
     """Raise MaskgateError that tells all fatal problems together, unless told to `skip` them."""
     fatal = [problem for problem in problems if problem.fatal]
     if fatal and not skip:
-        told = listed([f"{problem.where} ({problem.detail})" for problem in fatal])
+        told = listed([f"{_short(problem.where)} ({problem.detail})" for problem in fatal])
         raise MaskgateError(
             f"{data}: {len(fatal)} of its entries cannot be used: {told}; mend them, or leave"
             " them out with --skip-faulty"
@@ -77,9 +94,13 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
 def summary(problems: Iterable[Problem]) -> list[str]:
     """One line a kind: `3 × extra photo (first: 000012/mask6.jpg)`."""
     problems = list(problems)
-    first = {problem.kind: problem.where for problem in reversed(problems)}
+    first = {problem.kind: _short(problem.where) for problem in reversed(problems)}
     counts = Counter(problem.kind for problem in problems)
     return [f"{count} × {kind} (first: {first[kind]})" for kind, count in counts.items()]
+
+
+def _short(where: str) -> str:
+    return where if len(where) <= _LONGEST else f"{where[:_LONGEST]}…"
 
 
 def write(path: Path, problems: Iterable[Problem]) -> None:

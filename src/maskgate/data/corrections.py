@@ -10,7 +10,6 @@ and how sure that is::
 
 import difflib
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -21,22 +20,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import config, files, labels
-from maskgate.data import seven_photos
+from maskgate.data import columns, csv_files, label_words, names, seven_photos
 from maskgate.data.checks import Problem
-from maskgate.data.csv_photos import GENDER_WORDS, MASK_WORDS, OLDEST, load_csv
+from maskgate.data.label_words import OLDEST
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Tier
 
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)  # the surest first
-_NEEDED: Final = ("person", "field", "value", "tier")
+_NEEDED: Final[columns.Names] = {"person": (), "field": (), "value": (), "tier": ()}
 # Where a field's value stands in the photo table, and the words for it.
 _ATTRIBUTES: Final = {"gender": "gender", "age": "age", "age_band": "age_band", "mask": "mask"}
 FIELDS: Final = _ATTRIBUTES | dict.fromkeys(seven_photos.STEMS, "mask")
-_WORDS: Final = {
-    "gender": GENDER_WORDS,
-    "mask": MASK_WORDS,
-    "age_band": {word: code for code, word in enumerate(labels.AGE_BANDS)},
+_BANDS: Final = {word: code for code, word in enumerate(labels.AGE_BANDS)}
+_CODES: Final[dict[str, Callable[[str], int]]] = {
+    "gender": label_words.gender,
+    "mask": label_words.mask,
+    "age_band": lambda word: _BANDS[word.lower()],
 }
+# What a message offers instead of an unknown word.
+_OFFERED: Final = {**labels.ATTRIBUTES, "gender": (*labels.GENDERS, "m", "f")}
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def find(name: str) -> Path:
 
 def read(path: Path) -> Corrections:
     """The corrections in a CSV; raises MaskgateError that tells all rows that make no sense."""
-    table = load_csv(path)
+    table, _ = columns.renamed(csv_files.load(path), _NEEDED, path)
     missing = [name for name in _NEEDED if name not in table.columns]
     if missing:
         raise MaskgateError(
@@ -121,6 +123,7 @@ def read(path: Path) -> Corrections:
 
 def _correction(row: int, person: str, field: str, value: str, tier: str) -> Correction:
     """Raises ValueError that says what is wrong with the row."""
+    person = names.normalise(person)
     if not person:
         raise ValueError("names no person")
     attribute = FIELDS.get(field)
@@ -129,20 +132,29 @@ def _correction(row: int, person: str, field: str, value: str, tier: str) -> Cor
     if tier not in TIERS:
         raise ValueError(_unknown("tier", tier, TIERS))
     if attribute == "age":
-        if not re.fullmatch(r"\d{1,3}", value) or int(value) > OLDEST:
-            raise ValueError(f"age {value!r} is not 0–{OLDEST}")
-        return Correction(row, person, field, int(value), tier)
-    words = _WORDS[attribute]
-    if value.lower() not in words:
-        raise ValueError(_unknown(attribute, value, words))
-    return Correction(row, person, field, words[value.lower()], tier)
+        return Correction(row, person, field, _age(value), tier)
+    try:
+        code = _CODES[attribute](value)
+    except (ValueError, KeyError):
+        raise ValueError(_unknown(attribute, value, _OFFERED[attribute])) from None
+    return Correction(row, person, field, code, tier)
+
+
+def _age(value: str) -> int:
+    try:
+        years = label_words.years(value)
+    except ValueError:
+        raise ValueError(f"age {label_words.quoted(value)} is not 0–{OLDEST}") from None
+    if years % 1:
+        raise ValueError(f"age {label_words.quoted(value)} is no whole number")
+    return int(years)
 
 
 def _unknown(kind: str, value: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(value, known, 1)
     hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 12)}"
-    return f"unknown {kind} {value!r}, {hint}"
+    return f"unknown {kind} {label_words.quoted(value)}, {hint}"
 
 
 def _contradictions(rows: list[Correction]) -> list[str]:
@@ -217,15 +229,15 @@ def _finder(
     table: pd.DataFrame, corrections: Corrections
 ) -> Callable[[Correction], npt.NDArray[np.int64]]:
     """Tells the rows of the table that a correction concerns."""
-    names = {correction.person for correction in corrections.rows}
-    of_person = table.groupby("person").indices
+    corrected = {correction.person for correction in corrections.rows}
+    of_person = table.groupby(table["person"].map(names.normalise)).indices
     by_id: dict[str, list[str]] = {}
     for person in of_person:
         number = seven_photos.id_of(str(person))
-        if number in names:
+        if number in corrected:
             by_id.setdefault(str(number), []).append(str(person))
-    single = np.flatnonzero(table["photo"].isin(list(names)))
-    of_photo = {table["photo"].iloc[row]: row for row in single}
+    photos = table["photo"].map(names.normalise)
+    of_photo = {photos.iloc[row]: row for row in np.flatnonzero(photos.isin(list(corrected)))}
 
     def find_rows(correction: Correction) -> npt.NDArray[np.int64]:
         name = correction.person
@@ -240,7 +252,7 @@ def _finder(
         else:
             rows = np.array([of_photo[name]] if name in of_photo else [], dtype=np.int64)
         if correction.field not in _ATTRIBUTES:
-            stems = [PurePath(photo).stem for photo in table["photo"].iloc[rows]]
+            stems = [PurePath(photo).stem.lower() for photo in table["photo"].iloc[rows]]
             rows = rows[[stem == correction.field for stem in stems]]
         return rows
 

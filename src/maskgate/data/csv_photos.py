@@ -1,8 +1,7 @@
 """Reads labelled photos from a plain CSV: one row a photo, any label may be missing."""
 
 import difflib
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,72 +9,62 @@ import numpy as np
 import pandas as pd
 
 from maskgate import files, labels
+from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
+from maskgate.progress import track
 
-OLDEST: Final = 120
-MASK_WORDS: Final = {word: code for code, word in enumerate(labels.MASKS)} | {"normal": 2}
-GENDER_WORDS: Final = {word: code for code, word in enumerate(labels.GENDERS)} | {"m": 0, "f": 1}
-_COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_group", "drawn_from")
+_COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
+_LABELS: Final = ("mask", "gender", "age", "age_group")
+# A column that may tell people apart: at most so many rows a value, of which most are repeated.
+_MOST_PHOTOS: Final = 50
 
 
-def load_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
-    """The CSV with every field as text. Raises MaskgateError where it is none."""
-    try:
-        table = pd.read_csv(
-            path,
-            dtype="str",
-            encoding="utf-8-sig",
-            nrows=rows,
-            index_col=False,  # else a trailing comma would shift every column
-            keep_default_na=False,  # a person may be called None
-            na_values=[""],
-        )
-        table.columns = [str(name).strip() for name in table.columns]
-        return table.apply(lambda column: column.str.strip().replace("", np.nan))
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise MaskgateError(f"{path}: not a CSV in UTF-8 ({error}); save it as one") from error
+def is_table(header: Iterable[str]) -> bool:
+    """Whether a file with that header lists labelled photos, by our names for columns or others."""
+    header = list(header)
+    has = [columns.has(header, name, columns.PHOTOS) for name in ("photo", *_LABELS)]
+    return "photo" in header or (has[0] and any(has[1:]))
 
 
 def read(path: Path) -> Photos:
     """The photos of a CSV, paths relative to it, faults collected. Raises MaskgateError."""
-    rows = load_csv(path)
+    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
     if "photo" not in rows.columns:
         raise MaskgateError(
             f"{path}: lacks the column 'photo' (it has {listed(list(rows.columns)) or 'none'});"
             " the columns are photo,person,mask,gender,age or age_group, all but photo optional"
         )
-    if not {"mask", "gender", "age", "age_group"} & set(rows.columns):
+    if not set(_LABELS) & set(rows.columns):
         raise MaskgateError(f"{path}: has no label; it needs mask, gender, age or age_group")
-    problems: list[Problem] = []
-    for name in rows.columns:
-        if name not in _COLUMNS:
-            near = difflib.get_close_matches(name.lower(), _COLUMNS, 1)
-            hint = f"did you mean {near[0]}?" if near else "it is not read"
-            problems.append(Problem("unknown column", name, hint))
-    rows["photo"] = rows["photo"].fillna("")
-    _report(problems, rows, rows["photo"] == "", "row without photo", "photo", "row {row}")
-    repeated = rows["photo"].duplicated() & (rows["photo"] != "")
-    _report(problems, rows, repeated, "photo listed twice", "photo", "listed before")
-    outside = np.array(files.outside(rows["photo"], path.parent), dtype=np.bool_)
+    if not len(rows):
+        raise MaskgateError(
+            f"{path}: holds no photo that can be used, for it has no row below its header; add some"
+        )
+    problems += _unknown_columns(rows)
+    given = rows["photo"].fillna("")
+    outside = np.array(files.outside(given.str.replace("\\", "/"), path.parent), dtype=np.bool_)
+    rows["photo"] = given.where(outside, _found(given[~outside], path.parent, problems))
+    photos = rows["photo"]
+    _report(problems, photos, photos == "", "row without photo", lambda row: f"row {row + 2}")
+    repeated = photos.duplicated() & (photos != "")
+    _report(problems, photos, repeated, "photo listed twice", lambda _: "listed before")
     why = "lies outside the folder of the table; put a link to its folder there"
-    _report(problems, rows, outside, "photo outside the folder", "photo", why)
-    mask = _column(rows, "mask", _words(MASK_WORDS), problems)
-    gender = _column(rows, "gender", _words(GENDER_WORDS), problems)
-    age = _column(rows, "age", _years, problems)
+    _report(problems, photos, outside, "photo outside the folder", lambda _: why)
+    rows = _groups_called_ages(rows)
+    mask = _column(rows, "mask", label_words.mask, problems)
+    gender = _column(rows, "gender", label_words.gender, problems)
+    age = _column(rows, "age", label_words.years, problems)
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
-    group = _column(rows, "age_group", _band_of_group, problems).astype(np.int8)
+    group = _column(rows, "age_group", label_words.age_group, problems).astype(np.int8)
     clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
-    _report(problems, rows, clash, "contradictory labels", "photo", "its age says otherwise")
+    _report(problems, photos, clash, "contradictory labels", lambda _: "its age says otherwise")
     band = np.where(band == labels.UNKNOWN, group, band)
-    person = rows["person"] if "person" in rows.columns else pd.Series(pd.NA, index=rows.index)
     table = photo_table.build(
-        rows["photo"],
-        person.fillna(rows["photo"]),
+        photos,
+        _people(rows, problems).fillna(photos),
         mask,
         gender,
         np.where(age >= 0, age, np.nan),
@@ -84,25 +73,100 @@ def read(path: Path) -> Photos:
     if "drawn_from" in rows.columns:
         table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
     bad = {problem.where for problem in problems if problem.fatal}
-    keep = ~(table["photo"].isin(bad) | repeated | (rows["photo"] == ""))
+    keep = ~(photos.isin(bad) | repeated | (photos == ""))
     # What lies outside is not even looked at.
-    unlabelled = table.loc[table["photo"].isin(bad) & ~outside, "photo"].unique().tolist()
+    unlabelled = photos[photos.isin(bad) & ~outside].unique().tolist()
     return Photos(path.parent, table[keep].reset_index(drop=True), problems, unlabelled)
+
+
+def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
+    """Columns that are not read; those that may tell people apart where no column does."""
+    for name in map(str, rows.columns):
+        if name in _COLUMNS:
+            continue
+        values, count = rows[name].nunique(), int(rows[name].count())
+        if "person" not in rows.columns and _repeats_like_people(rows[name]):
+            detail = (
+                f"{values} values in {count} rows; rename it to person if it tells people apart"
+            )
+            yield Problem("column that repeats like people but is not read", name, detail)
+            continue
+        near = difflib.get_close_matches(name.lower(), _COLUMNS, 1)
+        yield Problem(
+            "unknown column", name, f"did you mean {near[0]}?" if near else "it is not read"
+        )
+
+
+def _repeats_like_people(column: pd.Series) -> bool:
+    known = column.dropna()
+    values, repeated = known.nunique(), known.duplicated(keep=False).mean()
+    return bool(1 < values >= len(known) / _MOST_PHOTOS and repeated > 0.5)
+
+
+def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
+    """The photos by their names on disk, where there is one and it is UTF-8."""
+    there = names.Files(root)
+    found = []
+    for name in track(photos.tolist(), "looking for photos", len(photos)):
+        real = there.find(name)
+        if not files.is_utf8(real):
+            problems.append(Problem("name not in UTF-8", name, files.not_utf8(real), fatal=True))
+            real = name
+        found.append(real)
+    return pd.Series(found, index=photos.index, dtype="str")
+
+
+def _people(rows: pd.DataFrame, problems: list[Problem]) -> pd.Series:
+    """The names of the people, one for all spellings of each; missing where none is given."""
+    if "person" not in rows.columns:
+        return pd.Series(pd.NA, index=rows.index, dtype="str")
+    codes, spellings = pd.factorize(rows["person"])
+    people = pd.Series([names.normalise(name) for name in spellings], dtype="str")
+    for name, count in people.value_counts(sort=False).items():
+        if count > 1:
+            detail = f"{count} spellings are read as one person"
+            problems.append(Problem("one name in several spellings", str(name), detail))
+    return people.reindex(codes).set_axis(rows.index)
+
+
+def _groups_called_ages(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with age groups that stand in the column `age` moved to `age_group`."""
+    if "age" not in rows.columns or "age_group" in rows.columns:
+        return rows
+    groups = [text for text in rows["age"].dropna().unique() if _is_group(text)]
+    there = rows["age"].isin(groups)
+    if not groups:
+        return rows
+    return rows.assign(age=rows["age"].mask(there), age_group=rows["age"].where(there))
+
+
+def _is_group(text: str) -> bool:
+    try:
+        label_words.years(text)
+    except ValueError:
+        return _parsed(text, label_words.age_group)[1] is None
+    return False
+
+
+def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None]:
+    """What a text means, or NaN and why it means nothing, as far as that is known."""
+    try:
+        return parse(text), None
+    except ValueError as error:
+        return np.nan, str(error)
 
 
 def _report(
     problems: list[Problem],
-    rows: pd.DataFrame,
+    photos: pd.Series,
     at: "pd.Series | np.ndarray",
     kind: str,
-    column: str,
-    detail: str,
+    detail: Callable[[int], str],
 ) -> None:
-    faulty = np.flatnonzero(np.asarray(at))
-    photos, values = (rows[name].iloc[faulty].tolist() for name in ("photo", column))
-    for row, photo, value in zip(faulty + 2, photos, values, strict=True):
-        told = detail.format(row=row, value=value)
-        problems.append(Problem(kind, str(photo) or f"row {row}", told, fatal=True))
+    """A fatal problem for each row (N,) `at` which there is one, with the `detail` of its place."""
+    for row in np.flatnonzero(np.asarray(at)).tolist():
+        where = str(photos.iloc[row]) or f"row {row + 2}"
+        problems.append(Problem(kind, where, detail(row), fatal=True))
 
 
 def _column(
@@ -111,61 +175,14 @@ def _column(
     """Codes (N,) of a column, -1 where the column or the value is missing."""
     if name not in rows.columns:
         return np.full(len(rows), labels.UNKNOWN)
-    codes, values = pd.factorize(rows[name].str.lower())
-    parsed = np.array([*map(parse, values), labels.UNKNOWN], dtype=np.float64)
-    column = parsed[codes]  # factorize gives -1, the last, where the value is missing
-    _report(problems, rows, np.isnan(column), f"unknown {name}", name, name + " {value!r}")
+    codes, values = pd.factorize(rows[name])
+    parsed = [_parsed(value, parse) for value in values]
+    numbers = np.array([*(number for number, _ in parsed), labels.UNKNOWN], dtype=np.float64)
+    column = numbers[codes]  # factorize gives -1, the last, where the value is missing
+
+    def detail(row: int) -> str:
+        why = parsed[codes[row]][1]
+        return f"{name} {label_words.quoted(values[codes[row]])}{', ' if why else ''}{why}"
+
+    _report(problems, rows["photo"], np.isnan(column), f"unknown {name}", detail)
     return np.where(np.isnan(column), labels.UNKNOWN, column)
-
-
-def _words(codes: dict[str, int]) -> Callable[[str], float]:
-    return lambda word: codes.get(re.sub(r"[\s-]+", "_", word), np.nan)
-
-
-def _years(text: str) -> float:
-    try:
-        years = float(text)
-    except ValueError:
-        return np.nan
-    return years if 0 <= years <= OLDEST else np.nan
-
-
-def _band_of_group(text: str) -> float:
-    """The band that holds a whole age group: `20-29`, `<30`, `70+`, `more than 70`, `>=60`."""
-    match = re.fullmatch(r"(\D*)(\d+)(\D*)(\d+)?(\D*)", text)
-    if match is None:
-        return np.nan
-    before, number, between, second, after = match.groups()
-    low = high = int(number)
-    if second is not None:
-        high = int(second)
-    else:
-        words = f"{before} {between} {after}".split()
-        match words:
-            case []:
-                pass
-            case ["<"] | ["under"] | ["below"] | ["younger", "than"] | ["less", "than"]:
-                low, high = 0, low - 1
-            case (
-                ["<="]
-                | ["≤"]
-                | ["up", "to"]
-                | ["or", "younger" | "below" | "under"]
-                | ["and", "younger" | "below" | "under"]
-            ):
-                low = 0
-            case [">"] | ["over"] | ["above"] | ["older", "than"] | ["more", "than"]:
-                low, high = low + 1, OLDEST
-            case (
-                [">="]
-                | ["≥"]
-                | ["+"]
-                | ["from"]
-                | ["or", "older" | "above" | "over"]
-                | ["and", "older" | "above" | "over"]
-            ):
-                high = OLDEST
-            case _:
-                return np.nan
-    first, last = labels.age_band([low, high])
-    return float(first) if first == last and low <= high <= OLDEST else np.nan

@@ -14,11 +14,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import files
-from maskgate.data import near_duplicates
+from maskgate.data import columns, csv_files, names, near_duplicates
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 
+_FOLD: Final = r"-?\d{1,9}"
+_COLUMNS: Final[columns.Names] = {"person": (), "fold": ()}
 NEVER: Final = -1  # the fold of people who are trained on and never validated on
 
 
@@ -124,13 +126,7 @@ def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDAr
     Raises MaskgateError where the file lacks people of the table, or leaks: a person or a
     near-duplicate on both sides of a split.
     """
-    try:
-        rows = pd.read_csv(path, dtype={"person": "str", "fold": "int64"})
-        rows = rows[["person", "fold"]].drop_duplicates()
-    except (OSError, ValueError, KeyError) as error:
-        raise MaskgateError(
-            f"{path}: not a fold file with columns person,fold ({error}); give a run's folds.csv"
-        ) from error
+    rows = _rows(path).drop_duplicates()
     twice = rows.loc[rows["person"].duplicated(), "person"].tolist()
     if twice:
         raise MaskgateError(
@@ -139,7 +135,8 @@ def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDAr
     odd = rows.loc[rows["fold"] < NEVER, "person"].tolist()
     if odd:
         raise MaskgateError(f"{path}: folds are 0, 1, … or {NEVER}; odd for {listed(odd)}")
-    fold = photos.table["person"].map(rows.set_index("person")["fold"])
+    person = photos.table["person"].map(names.normalise)
+    fold = person.map(rows.set_index("person")["fold"])
     absent = photos.table.loc[fold.isna(), "person"].unique().tolist()
     if absent:
         raise MaskgateError(
@@ -155,3 +152,27 @@ def read(path: Path, photos: Photos, cluster: npt.NDArray[np.int64]) -> npt.NDAr
             " people one fold"
         )
     return fold.to_numpy(dtype=np.int64)
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    """The columns `person`, in normal form, and `fold` (int64) of a fold file."""
+    try:
+        rows, _ = columns.renamed(csv_files.load(path), _COLUMNS, path)
+    except MaskgateError as error:
+        raise _no_fold_file(path, str(error).removeprefix(f"{path}: ")) from error
+    missing = [name for name in _COLUMNS if name not in rows.columns]
+    if missing:
+        raise _no_fold_file(path, f"it lacks {listed(missing)}")
+    rows = rows[list(_COLUMNS)]
+    odd = rows["person"].isna() | ~rows["fold"].fillna("").str.fullmatch(_FOLD)
+    if odd.any():
+        raise _no_fold_file(path, f"row {np.flatnonzero(odd)[0] + 2} gives no person or no fold")
+    return rows.assign(
+        person=rows["person"].map(names.normalise), fold=rows["fold"].astype("int64")
+    )
+
+
+def _no_fold_file(path: Path, why: str) -> MaskgateError:
+    return MaskgateError(
+        f"{path}: not a fold file with columns person,fold ({why}); give a run's folds.csv"
+    )

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from maskgate import files
+from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
-from maskgate.data.csv_photos import GENDER_WORDS, MASK_WORDS, OLDEST, load_csv
+from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import SUFFIXES
@@ -16,12 +18,48 @@ from maskgate.progress import track
 STEMS: Final = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "incorrect"} | {
     "normal": "not_wear"
 }
-_FOLDER: Final = re.compile(r"(?P<id>.+)_(?P<gender>[a-z]+)_(?P<race>[^_]*)_(?P<age>-?\d+)")
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
+
+
+class _Name(NamedTuple):
+    """What the name of a person's folder tells, as it stands there."""
+
+    id: str
+    gender: str
+    age: str
 
 
 def holds_people(images: Path) -> bool:
     """Whether `images` is a folder that holds a folder named `<id>_<gender>_<race>_<age>`."""
-    return images.is_dir() and any(_FOLDER.fullmatch(path.name) for path in _subfolders(images))
+    return images.is_dir() and any(_parsed(path.name) for path in _subfolders(images))
+
+
+def _parsed(folder: str) -> _Name | None:
+    """The parts of `<id>_<gender>_<race>_<age>`; id and race may hold `_` if the gender is one."""
+    *parts, age = folder.split("_")
+    if len(parts) < 3 or not parts[0] or not _NUMBER.fullmatch(age):
+        return None
+    genders = [place for place in range(1, len(parts) - 1) if _code(parts[place]) is not None]
+    place = len(parts) - 2  # a race without `_`
+    if place not in genders and len(genders) == 1:
+        (place,) = genders
+    if place not in genders and not re.fullmatch("[a-z]+", parts[place]):
+        return None
+    return _Name("_".join(parts[:place]), parts[place], age)
+
+
+def _code(gender: str) -> int | None:
+    try:
+        return label_words.gender(gender)
+    except ValueError:
+        return None
+
+
+def _years(age: str) -> float | None:
+    try:
+        return label_words.years(age)
+    except ValueError:
+        return None
 
 
 def _subfolders(folder: Path) -> Iterator[Path]:
@@ -29,9 +67,12 @@ def _subfolders(folder: Path) -> Iterator[Path]:
 
 
 def read(images: Path, csv: Path | None) -> Photos:
-    """The people in `images`, labelled by `csv` or by their folders' names, faults collected."""
+    """The people in `images`, labelled by `csv` or by their folders' names, faults collected.
+
+    A person is a folder; folders whose names differ in Unicode form or white space only are one.
+    """
     problems: list[Problem] = []
-    folders = {path.name: path for path in sorted(_subfolders(images))}
+    folders = {path.name: path for path in sorted(_subfolders(images)) if _usable(path, problems)}
     people = _people_of_names(folders) if csv is None else _people_of_table(csv, folders, problems)
     nobodys = sorted(set(folders) - set(people))
     for name in nobodys:
@@ -49,7 +90,7 @@ def read(images: Path, csv: Path | None) -> Photos:
                 unlabelled.append(f"{name}/{file}")
                 continue
             photo.append(f"{name}/{file}")
-            person.append(name)
+            person.append(names.normalise(name))
             mask.append(code)
             gender.append(codes[0])
             age.append(codes[1])
@@ -59,10 +100,19 @@ def read(images: Path, csv: Path | None) -> Photos:
     return Photos(images, table, problems, unlabelled)
 
 
+def _usable(folder: Path, problems: list[Problem]) -> bool:
+    """Whether its name is UTF-8; else it is a problem, fatal where it names a person."""
+    if files.is_utf8(folder.name):
+        return True
+    fatal = _parsed(folder.name) is not None
+    problems.append(Problem("name not in UTF-8", folder.name, files.not_utf8(folder.name), fatal))
+    return False
+
+
 def id_of(person: str) -> str | None:
     """The id in the name of a person's folder, in full (`001498-1`); None in another name."""
-    match = _FOLDER.fullmatch(person)
-    return match["id"] if match else None
+    name = _parsed(person)
+    return name.id if name else None
 
 
 def shared_ids(people: Iterable[str]) -> dict[str, list[str]]:
@@ -75,51 +125,83 @@ def shared_ids(people: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _people_of_names(folders: dict[str, Path]) -> dict[str, tuple[str, str]]:
-    matches = {name: _FOLDER.fullmatch(name) for name in folders}
-    return {name: (match["gender"], match["age"]) for name, match in matches.items() if match}
+    parsed = {name: _parsed(name) for name in folders}
+    return {name: (parts.gender, parts.age) for name, parts in parsed.items() if parts}
 
 
 def _people_of_table(
     csv: Path, folders: dict[str, Path], problems: list[Problem]
 ) -> dict[str, tuple[str, str]]:
-    rows = load_csv(csv)
+    """Gender and age of each folder that a row names, by the names on disk."""
+    rows, renamed = columns.renamed(csv_files.load(csv), columns.PEOPLE, csv)
+    problems += renamed
     missing = {"gender", "age", "path"} - set(rows.columns)
     if missing:
         raise MaskgateError(
             f"{csv}: lacks the columns {listed(sorted(missing))}; it needs id,gender,race,age,path,"
             " or remove the file and the folder names are read instead"
         )
+    if not len(rows):
+        raise MaskgateError(
+            f"{csv}: has no row below its header; add the people, or remove the file and the folder"
+            " names are read instead"
+        )
+    spellings: dict[str, list[str]] = {}
+    for name in folders:
+        spellings.setdefault(names.normalise(name), []).append(name)
     people: dict[str, tuple[str, str]] = {}
     for row in rows.fillna("").itertuples(index=False):
-        name, told = str(row.path), (str(row.gender), str(row.age))
-        if name not in folders:
+        path, told = str(row.path), (str(row.gender), str(row.age))
+        there = spellings.get(_folder(path), [])
+        if not there:
             problems.append(
-                Problem("row without folder", name, f"no such folder, row in {csv.name}")
+                Problem("row without folder", path, f"no such folder, row in {csv.name}")
             )
-        elif people.get(name, told) != told:
-            detail = f"{csv.name} gives {people[name]} and {told}"
-            problems.append(Problem("contradictory rows", name, detail, fatal=True))
-        else:
-            people[name] = told
-            match = _FOLDER.fullmatch(name)
-            if match and (match["gender"], match["age"]) != told:
-                detail = f"{csv.name} says {told[0]}, {told[1]}; {csv.name} is believed"
-                problems.append(Problem("folder name contradicts table", name, detail))
+        for name in there:
+            if name not in people:
+                people[name] = told
+                problems += _contradicted(name, told, csv.name)
+            elif not _same(people[name], told):
+                detail = f"{csv.name} gives {people[name]} and {told}"
+                problems.append(Problem("contradictory rows", name, detail, fatal=True))
     return people
+
+
+def _folder(path: str) -> str:
+    """The name of a person's folder, in normal form, in what a table gives as its path: also with
+    a `/` behind it, or below `images`."""
+    head, _, name = path.replace("\\", "/").rstrip("/").rpartition("/")
+    below = head.rpartition("/")[2]
+    return names.normalise(name if below in ("", ".", "images") else path)
+
+
+def _same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two genders and ages mean the same, as far as they mean anything."""
+    return one == other or (
+        (_code(one[0]), _years(one[1])) == (_code(other[0]), _years(other[1]))
+        and None not in (_code(one[0]), _years(one[1]))
+    )
+
+
+def _contradicted(name: str, told: tuple[str, str], csv: str) -> Iterator[Problem]:
+    parts = _parsed(name)
+    if parts and not _same((parts.gender, parts.age), told):
+        detail = f"{csv} says {told[0]}, {told[1]}; {csv} is believed"
+        yield Problem("folder name contradicts table", name, detail)
 
 
 def _person_codes(
     name: str, gender: str, age: str, problems: list[Problem]
-) -> tuple[int, int] | None:
+) -> tuple[int, float] | None:
     """Gender code and years of a person, None where either makes no sense."""
-    code = GENDER_WORDS.get(gender.strip().lower())
+    code, years = _code(gender), _years(age)
     if code is None:
-        problems.append(Problem("unknown gender", name, f"gender {gender!r}", fatal=True))
-    years = int(age) if re.fullmatch(r"-?\d+", age.strip()) else -1
-    if not 0 <= years <= OLDEST:
-        detail = f"age {age!r} is not 0–{OLDEST}"
+        detail = f"gender {label_words.quoted(gender)}"
+        problems.append(Problem("unknown gender", name, detail, fatal=True))
+    if years is None:
+        detail = f"age {label_words.quoted(age)} is not 0–{OLDEST}"
         problems.append(Problem("age out of range", name, detail, fatal=True))
-    return None if code is None or not 0 <= years <= OLDEST else (code, years)
+    return None if code is None or years is None else (code, years)
 
 
 def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
@@ -129,13 +211,14 @@ def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
         if path.name.startswith("."):
             continue
         where = f"{folder.name}/{path.name}"
-        if path.suffix.lower() not in SUFFIXES or path.stem not in STEMS:
+        stem = path.stem.lower()
+        if path.suffix.lower() not in SUFFIXES or stem not in STEMS:
             problems.append(Problem("extra file", where, "not one of the seven photos"))
-        elif path.stem in found:
-            problems.append(Problem("extra file", where, f"{found[path.stem]} is there already"))
+        elif stem in found:
+            problems.append(Problem("extra file", where, f"{found[stem]} is there already"))
         else:
-            found[path.stem] = path.name
+            found[stem] = path.name
     for stem in STEMS:
         if stem not in found:
             problems.append(Problem("missing photo", f"{folder.name}/{stem}", "not in the folder"))
-    return [(name, MASK_WORDS[STEMS[stem]]) for stem, name in found.items()]
+    return [(name, label_words.MASK_WORDS[STEMS[stem]]) for stem, name in found.items()]

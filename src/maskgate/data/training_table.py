@@ -53,8 +53,11 @@ def told(read: Photos, photos: Photos, fixes: Corrections | None, wanted: Labels
             f"bands 30/60, labels corrected by {fixes.path.name} up to {wanted.truth} (sha256"
             f" {fixes.sha256[:8]})"
         )
-    changed, problems = int(found.changed[rows].sum()), tuple(found.problems(fixes.path))
-    return Told(training, true, truth, fixes.sha256, changed, problems)
+    problems = found.problems(fixes.path)
+    if not fixes.rows:
+        problems.append(Problem("no corrections", fixes.path.name, "no row below its header"))
+    changed = int(found.changed[rows].sum())
+    return Told(training, true, truth, fixes.sha256, changed, tuple(problems))
 
 
 @dataclass(frozen=True)

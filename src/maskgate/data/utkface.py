@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from maskgate import labels
+from maskgate import files, labels
 from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
-from maskgate.data.csv_photos import OLDEST
+from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.pixels import SUFFIXES
 
 _WHOLE: Final = re.compile(r"\d{1,3}_[01]_\d_\d{6,}\..+")
 # Some names lack the race, which nothing here needs.
 _LABELS: Final = re.compile(r"(?P<age>\d+)_(?P<gender>\d+)_.+")
+_DIGITS: Final = 9  # more make no age, and int() refuses thousands of them
 _GENDERS: Final = {"0": labels.GENDERS.index("male"), "1": labels.GENDERS.index("female")}
 
 
@@ -41,6 +42,10 @@ def read(folder: Path) -> Photos:
     rows: list[tuple[str, int, int]] = []
     unlabelled = []
     for name in sorted(path.name for path in _photos(folder)):
+        if not files.is_utf8(name):
+            fatal = _LABELS.fullmatch(name) is not None
+            problems.append(Problem("name not in UTF-8", name, files.not_utf8(name), fatal))
+            continue
         codes = _codes(name, problems)
         if codes is None:
             unlabelled.append(name)
@@ -58,7 +63,8 @@ def _codes(name: str, problems: list[Problem]) -> tuple[int, int] | None:
         detail = "its name is not <age>_<gender>_<race>_<time>"
         problems.append(Problem("photo without row", name, detail))
         return None
-    gender, age = _GENDERS.get(match["gender"]), int(match["age"])
+    gender = _GENDERS.get(match["gender"])
+    age = int(match["age"]) if len(match["age"]) <= _DIGITS else OLDEST + 1
     if gender is None:
         detail = f"gender {match['gender']!r} is neither 0 (male) nor 1 (female)"
         problems.append(Problem("unknown gender", name, detail, fatal=True))

@@ -61,7 +61,7 @@ def _photos(data: Path) -> Photos:
         if layouts.test_table(data) is None:
             raise
     images, rows = layouts.read_eval(data)
-    names = rows["ImageID"]
+    names = rows["photo"]
     unknown = np.full(len(names), labels.UNKNOWN)
     table = photo_table.build(names, names, unknown, unknown, np.full(len(names), np.nan))
     return Photos(images, table)

@@ -52,6 +52,7 @@ def made(path: Path, digest: str) -> Path:
 
 def check(path: Path, digest: str) -> None:
     """Raise MaskgateError where `path` cannot become the folder of the run of that digest."""
+    files.check_name(path)
     run = Run(path)
     if run.status_file.exists():
         status = run.status()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from maskgate import files, runs
 from maskgate.alike import Validated
-from maskgate.data import checks, corrections, folds, layouts, training_table
+from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.table import Photos
 from maskgate.data.training_table import Told
 from maskgate.errors import MaskgateError
@@ -169,9 +169,11 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     training = training_table.build(told.training, more, wanted)
     store = cache.joined([store, *(each for _, _, each, _ in ready)])
     twins = with_more(own, Photos(photos.root, training.table), store, folder)
-    warnings = checks.summary([*photos.problems, *told.problems])
+    doubts = [*people.apart(photos), *photos.problems, *people.doubtful(photos)]
+    warnings = checks.summary([*doubts, *told.problems])
     for data, each, _, _ in ready:
-        warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
+        doubts = [*each.problems, *people.doubtful(each)]
+        warnings += [f"{line} in {data.path}" for line in checks.summary(doubts)]
     unlabelled = len(ready[-1][1].table) if bare else 0
     left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
     return Prepared(

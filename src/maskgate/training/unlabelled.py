@@ -1,13 +1,14 @@
 """Reads photos without labels, to be told what they show by a model."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from maskgate import labels, predict
+from maskgate import files, labels, predict
 from maskgate.data import layouts, table
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, listed
 
 
 def read(folder: Path) -> Photos:
@@ -16,6 +17,7 @@ def read(folder: Path) -> Photos:
     Where the folder, or `eval` in it, holds the test photos' `info.csv`, those that it lists; else
     all in it and below. Raises MaskgateError.
     """
+    files.check_name(Path(os.path.abspath(folder)))
     if not folder.is_dir():
         what = "is a file" if folder.is_file() else "no such folder"
         raise MaskgateError(
@@ -24,10 +26,13 @@ def read(folder: Path) -> Photos:
         )
     if layouts.test_table(folder) is not None:
         root, rows = layouts.read_eval(folder)
-        names = rows["ImageID"].tolist()
+        found = rows["photo"].tolist()
     else:
         root = folder
-        names = [path.relative_to(folder).as_posix() for path in predict.photos_in([folder])]
-    unknown = np.full(len(names), labels.UNKNOWN, dtype=np.int8)
-    nothing = np.full(len(names), np.nan)
-    return Photos(root, table.build(names, names, unknown, unknown, nothing))
+        found = [path.relative_to(folder).as_posix() for path in predict.photos_in([folder])]
+        odd = [f"{name} ({files.not_utf8(name)})" for name in found if not files.is_utf8(name)]
+        if odd:
+            raise MaskgateError(f"{folder}: {len(odd)} photos cannot be used: {listed(odd)}")
+    unknown = np.full(len(found), labels.UNKNOWN, dtype=np.int8)
+    nothing = np.full(len(found), np.nan)
+    return Photos(root, table.build(found, found, unknown, unknown, nothing))
