@@ -10,7 +10,7 @@ from maskgate.data.checks import Problem
 from maskgate.data.csv_photos import GENDER_WORDS, MASK_WORDS, OLDEST, load_csv
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.pixels import SUFFIXES
+from maskgate.photo_files import is_photo
 from maskgate.progress import track
 
 STEMS: Final = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "incorrect"} | {
@@ -129,7 +129,7 @@ def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
         if path.name.startswith("."):
             continue
         where = f"{folder.name}/{path.name}"
-        if path.suffix.lower() not in SUFFIXES or path.stem not in STEMS:
+        if not is_photo(path) or path.stem not in STEMS:
             problems.append(Problem("extra file", where, "not one of the seven photos"))
         elif path.stem in found:
             problems.append(Problem("extra file", where, f"{found[path.stem]} is there already"))
