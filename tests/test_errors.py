@@ -502,7 +502,7 @@ RUNS = {
         ("1 of 2 photos", "b.jpg (damaged", "--skip-faulty"),
         lambda place: [place.photos("a.jpg", "b.jpg"), os.truncate("b.jpg", 400)]),
     "predict an empty folder": Fault("predict {trained} empty",
-        ("empty: holds no photo", "photos end in .bmp, .jpeg, .jpg"), Place.empty),
+        ("empty: holds no photo", "photos end in .avif, .bmp"), Place.empty),
     "predict what is not there": Fault("predict {trained} gone.jpg",
         ("gone.jpg: no such photo or folder", "mend the path")),
     "predict with weights cut": Fault("predict run {people}/eval",

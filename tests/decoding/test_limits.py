@@ -1,5 +1,6 @@
 """No file takes much: what it may take is known from its structure, before anything is decoded."""
 
+import dataclasses
 import io
 import threading
 import time
