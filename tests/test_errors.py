@@ -29,7 +29,7 @@ Call = Callable[..., tuple[int, str, str]]
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
     r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: going on at epoch |warning: \d+ × "
-    r"|.*: \d+ photos of \d+ people; "
+    r"|.*: \d+ photos of \d+ people; |passed over \d+ that "
 )
 
 

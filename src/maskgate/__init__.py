@@ -12,7 +12,7 @@ __all__ = ["__version__", "load"]
 
 
 def load(model: "str | Path") -> "Predictor":
-    """The trained model of a run folder, ready to `predict(paths)`.
+    """The trained model of a run folder, ready to `predict(photos)`.
 
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
