@@ -98,6 +98,20 @@ def png(width: int, height: int, *more: bytes, depth: int = 8, colours: int = 2)
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + end
 
 
+def interlaced_png(width: int, height: int, depth: int) -> bytes:
+    """A PNG in RGBA whose rows are stored in seven passes, each with the slowest filter."""
+    steps = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+    noise = np.random.default_rng(0).integers(0, 256, 200, dtype=np.uint8).tobytes()
+    packer, data = zlib.compressobj(1), []
+    for left, top, across, down in [*steps, (0, 1, 1, 2)]:
+        length = -(-(width - left) // across) * depth // 2
+        row = b"\4" + (noise * (length // 200 + 1))[:length]
+        data += [packer.compress(row) for _ in range(-(-(height - top) // down))]
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 6, 0, 0, 1))
+    body = png_chunk(b"IDAT", b"".join([*data, packer.flush()]))
+    return b"\x89PNG\r\n\x1a\n" + head + body + png_chunk(b"IEND", b"")
+
+
 def zlib_bomb(megabytes: int) -> bytes:
     packer = zlib.compressobj(9)
     return b"".join([*(packer.compress(bytes(10**6)) for _ in range(megabytes)), packer.flush()])
@@ -174,7 +188,8 @@ PHOTOS: Final[dict[str, Callable[[], bytes]]] = {
     ),
     "JPEG 2000": lambda: encoded(Image.new("RGB", (64, 64)), "JPEG2000"),
     "GIF": lambda: encoded(Image.new("P", (64, 64)), "GIF"),
-    "PNG 6320×6320, RGBA of 16 bits": lambda: png(6320, 6320, depth=16, colours=6),
+    "PNG 6320×6320, RGBA of 16 bits": lambda: interlaced_png(6320, 6320, 16),
+    "PNG 6320×6320, RGBA, interlaced": lambda: interlaced_png(6320, 6320, 8),
     "PNG 7600×5200": lambda: encoded(noise(7600, 5200), "PNG", compress_level=1),
     "PNG 40000000×1": lambda: png(40_000_000, 1),
     "PNG 100000×100000": lambda: png(1, 1).replace(

@@ -27,6 +27,7 @@ REFUSED = {
     "GIF": "a format we do not read",
     "PNG 40000000×1": "a side may have 65,535",
     "PNG 100000×100000": "100000×100000 pixels are over 40,000,000",
+    "PNG 6320×6320, RGBA of 16 bits": "319 MB when unpacked, which take too long",
     "PNG of a million empty chunks": "a PNG of over 100,000 chunks",
     "BMP 2147483647×2147483647": "2147483647×2147483647 pixels are over 40,000,000",
     "BMP 6000×6000, run lengths": "6000×6000 pixels are over 1,000,000",

@@ -17,6 +17,8 @@ _MAX_CHUNKS: Final = 100_000
 _MAX_TEXT: Final = 1_000_000  # bytes
 _KEPT: Final = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _ONE_BYTE: Final = {0, 3}  # colour types grey and palette
+_SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
+_A_BYTE: Final = 9e-9  # seconds that Pillow takes, measured with the slowest filter (Paeth)
 _RAW_EXIF: Final = b"Raw profile type exif\0"  # ImageMagick's
 _XMP: Final = b"XML:com.adobe.xmp\0"
 
@@ -52,6 +54,12 @@ def read(content: bytes) -> Encoded:
     limits.check_size(width, height)
     slim = b"".join(kept)
     depth, colours = header[8], header[9]
+    unpacked = width * height * _SAMPLES.get(colours, 4) * depth // 8
+    if unpacked * _A_BYTE > limits.MAX_SECONDS:
+        raise PhotoError(
+            f"a PNG of {width}×{height} pixels of {depth} bits, {unpacked // 10**6:,} MB when"
+            " unpacked, which take too long to decode"
+        )
     stored = width * height * ((2 if depth == 16 else 1) if colours in _ONE_BYTE else 4)
     result = 4 * width * height // limits.reduction(width, height) ** 2
     memory = len(content) + len(slim) + max(stored + result, 2 * result)
