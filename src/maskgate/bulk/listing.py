@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,8 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
-from maskgate import files, photo_files, predict
+from maskgate import files, photo_files, pixels, predict
+from maskgate.data.contents import digest
 from maskgate.decoding import limits
 from maskgate.errors import MaskgateError
 from maskgate.pixels import PhotoError
@@ -24,16 +26,30 @@ class Listing:
     """N photos: each lies at a path (N,) of one of the `sources` (N numbers of them).
 
     A source is an address such as `s3://bucket/folder`, or empty for paths of this machine.
-    `digest` is of all names and stamps (`files.stamp`; of addresses sizes and times of change).
+    `digest` is of all names and stamps (`files.stamp`; of addresses sizes and times of change),
+    `names` of the names alone.
     """
 
     sources: list[str]
     places: list[int]
     paths: list[str]
     digest: str
+    names: str
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def contents(self, rows: range) -> list[str]:
+        """Digests of these photos' files, which are read; empty for one that cannot be."""
+
+        def read(row: int) -> str:
+            try:
+                return digest(fetch(self.sources[self.places[row]], self.paths[row])).hex()
+            except PhotoError:
+                return ""
+
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(read, rows))
 
 
 def is_address(place: str) -> bool:
@@ -50,7 +66,7 @@ def find(places: Sequence[str]) -> Listing:
     sources: list[str] = []
     numbers: list[int] = []
     paths: list[str] = []
-    told = hashlib.sha256()
+    told, names = hashlib.sha256(), hashlib.sha256()
     for place in places:
         say(f"listing {shown(place)}")
         source, found = (place, _there(place)) if is_address(place) else ("", _here(place))
@@ -60,9 +76,10 @@ def find(places: Sequence[str]) -> Listing:
             numbers.append(sources.index(source))
             paths.append(path)
             told.update(f"{name(source, path)}\0{stamp}\n".encode())
+            names.update(f"{name(source, path)}\n".encode())
     if not paths:
         raise predict.no_photo([shown(place) for place in places], {})
-    return Listing(sources, numbers, paths, told.hexdigest())
+    return Listing(sources, numbers, paths, told.hexdigest(), names.hexdigest())
 
 
 def name(source: str, path: str) -> str:
@@ -80,8 +97,10 @@ def shown(place: str) -> str:
 
 
 def fetch(source: str, path: str) -> bytes:
-    """The bytes of a photo at an address. Raises PhotoError where it is gone, and MaskgateError
+    """The bytes of a photo of a source. Raises PhotoError where it is gone, and MaskgateError
     where the store does not give it, which says nothing of the photo."""
+    if not source:
+        return pixels.read(path)
     try:
         with _opened(source)[0].open_input_stream(path) as stream:
             return stream.read(limits.MAX_FILE + 1)  # one more than is decoded
