@@ -105,12 +105,9 @@ def _sized(image: Image.Image, width: int, height: int) -> Image.Image:
 
 def _of_image(image: Image.Image) -> Image.Image:
     """The same of an image that Pillow has opened, which stays as it is."""
+    # Pillow turns a TIFF by itself, and takes the tag out where it turns another image.
+    orientation = exif.orientation(image.info.get("exif") or b"", image.info.get("xmp") or b"")
     try:
-        turned = image.getexif().get(exif.ORIENTATION)
-    except Exception:  # damaged EXIF
-        turned = None
-    try:
-        orientation = exif.plausible(turned if isinstance(turned, int) else None)
         plain = rgb.taken(image.copy(), orientation)
     except Exception as error:
         raise PhotoError(f"damaged: {error}") from error
