@@ -242,11 +242,11 @@ def used():
 before, highest = used(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     image = pixels.decode(Path(sys.argv[1]))
-    told = f"{image.width}×{image.height}"
+    outcome = f"{image.width}×{image.height}"
 except pixels.PhotoError as error:
-    told = f"refused: {error}"
+    outcome = f"refused: {error}"
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - highest
-print(used() - before, grown / 1000, told, flush=True)
+print(used() - before, grown / 1000, outcome, flush=True)
 """
 
 
@@ -292,10 +292,9 @@ def main() -> None:
     print("|---|---:|---|---:|---:|")
     for name in asked:
         content = PHOTOS[name]()
-        told = measure(content)
+        outcome, seconds, megabytes = measure(content)
         size = f"{len(content) / 1e6:.4f}" if len(content) < 10**5 else f"{len(content) / 1e6:.1f}"
-        print(f"| {name} | {size} | {told.outcome} | {told.seconds:.2f} | {told.megabytes:.0f} |",
-              flush=True)  # fmt: skip
+        print(f"| {name} | {size} | {outcome} | {seconds:.2f} | {megabytes:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

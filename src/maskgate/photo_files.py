@@ -1,4 +1,4 @@
-"""Which files are photos, told by their names, and how folders are searched for them."""
+"""Which files are photos, by their names, and how folders are searched for them."""
 
 import os
 from collections import Counter
@@ -35,19 +35,19 @@ def kind(name: str) -> str:
 
 
 @dataclass
-class Found:
+class FolderPhotos:
     """The photos in a folder and below, sorted, and how many files of each kind are none."""
 
     photos: list[Path] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
 
 
-def below(folder: Path) -> Found:
+def below(folder: Path) -> FolderPhotos:
     """All photos in `folder` and the folders in it, links included; each folder is read once.
 
     Hidden files and folders are passed over, as is what is no file.
     """
-    found = Found()
+    result = FolderPhotos()
     seen = {_identity(folder)}
     folders, links = [folder], list[Path]()
     while folders or links:
@@ -55,29 +55,29 @@ def below(folder: Path) -> Found:
         place = folders.pop() if folders else links.pop(0)
         if place.is_symlink() and place != folder:
             if _identity(place) in seen:
-                found.passed_over["linked again"] += 1
+                result.passed_over["linked again"] += 1
                 continue
             seen.add(_identity(place))
         try:
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError:
-            found.passed_over["unreadable folder"] += 1
+            result.passed_over["unreadable folder"] += 1
             continue
         for entry in entries:
             path = place / entry.name
             if entry.name.startswith("."):
-                found.passed_over[HIDDEN] += 1
+                result.passed_over[HIDDEN] += 1
             elif entry.is_symlink() and path.is_dir():
                 links.append(path)
             elif entry.is_dir(follow_symlinks=False):
                 seen.add(_identity(path))
                 folders.append(path)
             elif is_photo(path):
-                found.photos.append(path)
+                result.photos.append(path)
             else:
-                found.passed_over[kind(entry.name) if path.is_file() else "no file"] += 1
-    found.photos.sort()
-    return found
+                result.passed_over[kind(entry.name) if path.is_file() else "no file"] += 1
+    result.photos.sort()
+    return result
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -74,7 +74,13 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     """
     if isinstance(source, Image.Image):
         return _of_image(source)
-    content = read(source) if isinstance(source, Path) else source
+    if isinstance(source, Path):
+        with reading(source) as content:
+            return _decoded(content)
+    return _decoded(source)
+
+
+def _decoded(content: bytes) -> Image.Image:
     _check_length(content)
     if isolated.accepts(content):
         with limits.SHARED.taken(limits.MAX_MEMORY):
@@ -136,13 +142,24 @@ def read(path: str | Path) -> bytes:
     return content
 
 
+@contextmanager
+def reading(path: str | Path) -> Iterator[bytes]:
+    """What `read` gives, while it is used: threads that read very large files take turns."""
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):
+        size = 0  # reading it raises the reason
+    with limits.FILES.taken(size):
+        yield read(path)
+
+
 def _check_length(content: bytes) -> None:
     if len(content) > limits.MAX_FILE:
         raise PhotoError(f"a file of over {limits.MAX_FILE // 10**6} MB")
 
 
 def _structure(content: bytes) -> Encoded:
-    """What the file's structure tells, by the format that its first bytes name."""
+    """The file's structure, read by the format that its first bytes name."""
     if content.startswith(b"\xff\xd8\xff"):
         return jpeg.read(content)
     if content.startswith(png.SIGNATURE):

@@ -129,7 +129,7 @@ class Parts:
 def opened(folder: Path, asked: Asked, contents: Contents | None = None) -> Iterator[Parts]:
     """The parts in a folder, locked; those that are there already stay.
 
-    Where the photos' names are the same and their stamps are not, `contents` tells whether they
+    Where the photos' names are the same and their stamps are not, `contents` shows whether they
     have changed.
 
     Raises MaskgateError where the folder holds answers to something else, and where another

@@ -34,9 +34,9 @@ def digest(content: bytes) -> bytes:
 
 def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
     """The digest of the file and, unless that is `known`, the photo in it. Raises PhotoError."""
-    content = pixels.read(path)
-    found = digest(content)
-    return found, None if found in known else pixels.decode(content)
+    with pixels.reading(path) as content:
+        found = digest(content)
+        return found, None if found in known else pixels.decode(content)
 
 
 def read_all(

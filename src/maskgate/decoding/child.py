@@ -35,11 +35,11 @@ _MAX_STRIPS: Final = 200_000
 _NO_TYPE: Final = 0
 _MAX_TAGS: Final = 10_000
 _ROWS: Final = 64  # written at a time
-_START: Final = 256  # bytes that tell the format
+_START: Final = 256  # bytes, which hold what names the format
 
 
 def main(memory: int, seconds: float, pixels: bool) -> None:
-    """Decode what stdin holds, or tell its size alone, within these bytes and seconds of CPU."""
+    """Decode what stdin holds, or print its size alone, within these bytes and seconds of CPU."""
     _limit(memory, seconds)
     warnings.simplefilter("ignore")
     logging.disable()
@@ -137,6 +137,6 @@ def _orientation_of(file: IO[bytes]) -> int:
             if tag not in _TIFF_TAGS:
                 file.seek(here + 2)
                 file.write(struct.pack(f"{order}H", _NO_TYPE))
-    except (struct.error, OSError, OverflowError, ValueError):  # cut short: Pillow tells
+    except (struct.error, OSError, OverflowError, ValueError):  # cut short: Pillow raises
         pass
     return exif.plausible(turned)

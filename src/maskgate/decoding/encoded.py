@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a file's own structure tells of the photo in it.
+    """What a file's own structure says about the photo in it.
 
     `content` is the file less what decoding does not need: a decoder cannot stumble over it.
     `width` and `height` are those stored; each side is divided by `scale` while decoding.

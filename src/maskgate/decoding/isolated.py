@@ -1,4 +1,4 @@
-"""Decodes formats whose files do not tell beforehand what decoding takes: TIFF, AVIF and HEIC.
+"""Decodes formats whose files do not show beforehand what decoding takes: TIFF, AVIF and HEIC.
 
 A TIFF's and an AVIF's header may promise a small photo and hold a huge one, and libtiff writes what
 it finds odd to stderr. So a process of its own decodes each, with bounds that the system keeps

@@ -1,7 +1,7 @@
 """Reads the structure of a JPEG: its size, its scans, its orientation.
 
 A JPEG is a list of segments (ITU-T T.81, annex B). Those of applications are left out but for
-JFIF's and Adobe's, which tell how colours are coded. The cost of a progressive JPEG is that of its
+JFIF's and Adobe's, which say how colours are coded. The cost of a progressive JPEG is that of its
 scans: each goes through all coefficients of the photo, which are kept in memory.
 """
 
@@ -81,37 +81,35 @@ class _Structure:
 
 def read(content: bytes) -> Encoded:
     """The JPEG before decoding. Raises PhotoError where it would take too much."""
-    found = _segments(content)
-    limits.check_size(found.width, found.height, limits.MAX_JPEG_PIXELS)
-    scale = next(
-        (s for s in _SCALES if -(-found.width // s) * -(-found.height // s) <= limits.LARGE),
-        _SCALES[-1],
-    )
-    slim = b"".join(found.kept)
-    whole = found.progressive or found.split  # all coefficients are kept until the last scan
-    seconds = found.visits * _A_VISIT
+    structure = _segments(content)
+    width, height = structure.width, structure.height
+    limits.check_size(width, height, limits.MAX_JPEG_PIXELS)
+    sizes = {scale: -(-width // scale) * -(-height // scale) for scale in _SCALES}
+    scale = next((each for each, size in sizes.items() if size <= limits.LARGE), _SCALES[-1])
+    slim = b"".join(structure.kept)
+    whole = structure.progressive or structure.split  # coefficients are kept until the last scan
+    seconds = structure.visits * _A_VISIT
     seconds += len(slim) * (_A_BYTE_OF_MANY_SCANS if whole else _A_BYTE)
     if seconds > limits.MAX_SECONDS:
         raise PhotoError(
-            f"a JPEG of {found.width}×{found.height} pixels, {len(slim) // 10**6:,} MB and"
-            f" {found.scans} scans, which take too long to decode"
+            f"a JPEG of {width}×{height} pixels, {len(slim) // 10**6:,} MB and"
+            f" {structure.scans} scans, which take too long to decode"
         )
-    pixels = -(-found.width // scale) * -(-found.height // scale)
-    coefficients = 128 * sum(found.blocks.values()) if whole else 0
-    memory = len(content) + len(slim) + 4 * pixels + max(4 * pixels, coefficients)
+    coefficients = 128 * sum(structure.blocks.values()) if whole else 0
+    memory = len(content) + len(slim) + 4 * sizes[scale] + max(4 * sizes[scale], coefficients)
     limits.check_memory(memory)
-    turned = exif.orientation(b"".join(found.exif), found.xmp)
-    return Encoded("JPEG", found.width, found.height, turned, slim, memory, scale)
+    turned = exif.orientation(b"".join(structure.exif), structure.xmp)
+    return Encoded("JPEG", width, height, turned, slim, memory, scale)
 
 
 def _segments(content: bytes) -> _Structure:
-    found, view, place, count = _Structure(), memoryview(content), 2, 0
-    found.kept.append(view[:2])
+    structure, view, place, count = _Structure(), memoryview(content), 2, 0
+    structure.kept.append(view[:2])
     while match := _MARKER.search(content, place):
         start, kind = match.start(), content[match.start() + 1]
         if kind == _END:
-            found.kept.append(view[start : start + 2])
-            return found
+            structure.kept.append(view[start : start + 2])
+            return structure
         count += 1
         if count > _MAX_SEGMENTS:
             raise PhotoError(f"a JPEG of over {_MAX_SEGMENTS:,} segments")
@@ -121,14 +119,14 @@ def _segments(content: bytes) -> _Structure:
         end = start + 2 + max(2, int.from_bytes(content[start + 2 : start + 4], "big"))
         segment = content[start : min(end, start + 65_537)]
         if kind in _FRAMES:
-            found.frame(kind, segment)
+            structure.frame(kind, segment)
         elif kind == _SCAN:
-            found.scan(segment)
+            structure.scan(segment)
             coded = _MARKER.search(content, end)
             end = coded.start() if coded else len(content)
-        elif kind == _APP1 and not found.scans:
-            found.application(segment[4:])
+        elif kind == _APP1 and not structure.scans:
+            structure.application(segment[4:])
         if kind not in _DROPPED:
-            found.kept.append(view[start:end])
+            structure.kept.append(view[start:end])
         place = end
-    return found
+    return structure

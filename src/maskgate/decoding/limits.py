@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 MAX_MEMORY: Final = 400_000_000  # bytes, all that one photo takes while it is decoded
-_OVERHEAD: Final = 5_000_000  # bytes that no count of pixels tells of
+_OVERHEAD: Final = 5_000_000  # bytes that do not grow with the photo
 MAX_SECONDS: Final = 1.5  # estimated, of one core; it leaves room for slower machines
 MAX_FILE: Final = 200_000_000  # bytes
 MAX_SIDE: Final = 65_535  # pixels; decoders keep whole rows
@@ -69,3 +69,5 @@ class Budget:
 
 
 SHARED: Final = Budget(4 * MAX_MEMORY)
+# Of files that were read and wait to be decoded. Who holds SHARED never waits for it.
+FILES: Final = Budget(4 * MAX_FILE)
