@@ -45,7 +45,7 @@ def test_what_is_found_and_what_is_passed_over(folder: Path) -> None:
         "folder.jpg/inside.tif", "link.jpeg", "linked/k.bmp",
     ]  # fmt: skip
     assert found.passed_over == {
-        "hidden": 3, ".csv": 2, ".txt": 1, ".svg": 1, "without a suffix": 1, "no file": 2,
+        "hidden": 3, ".csv": 2, ".txt": 1, ".svg": 1, "without a suffix": 1, photo_files.NO_FILE: 2,
         "linked again": 2,
     }  # fmt: skip
 
@@ -59,6 +59,9 @@ def test_links_in_a_ring_end(tmp_path: Path) -> None:
     assert len(photo_files.below(tmp_path).photos) == 3
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert len(photo_files.below(tmp_path).photos) == 3
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    assert len(photo_files.below(tmp_path).photos) == 3
+    assert len(photo_files.below(tmp_path / "a").photos) == 3
     (tmp_path / "start").symlink_to(tmp_path / "a")
     assert len(photo_files.below(tmp_path / "start").photos) == 3
 

@@ -1,8 +1,9 @@
 """Which files are photos, by their names, and how folders are searched for them."""
 
 import os
+import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
@@ -15,6 +16,7 @@ SUFFIXES: Final = frozenset(
 ) | (_HEIC if isolated.reads_heic() else frozenset())
 
 HIDDEN: Final = "hidden"
+NO_FILE: Final = "no file that can be read"  # a broken link, a pipe
 
 
 def named_like_photo(name: str) -> bool:
@@ -24,7 +26,7 @@ def named_like_photo(name: str) -> bool:
 
 def is_photo(path: Path) -> bool:
     """Whether there is a file, or a link to one, that is named like a photo and not hidden."""
-    return path.name[0] != "." and named_like_photo(path.name) and path.is_file()
+    return path.name[0] != "." and named_like_photo(path.name) and _mode(path, stat.S_ISREG)
 
 
 def kind(name: str) -> str:
@@ -48,17 +50,17 @@ def below(folder: Path) -> FolderPhotos:
     Hidden files and folders are passed over, as is what is no file.
     """
     result = FolderPhotos()
-    seen = {_identity(folder)}
+    seen = set[tuple[int, int]]()
     folders, links = [folder], list[Path]()
     while folders or links:
         # Links come last: what is linked to and lies here as well is called by its own name.
         place = folders.pop() if folders else links.pop(0)
-        if place.is_symlink() and place != folder:
-            if _identity(place) in seen:
+        try:
+            identity = _identity(place)
+            if place != folder and identity in seen:
                 result.passed_over["linked again"] += 1
                 continue
-            seen.add(_identity(place))
-        try:
+            seen.add(identity)
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError:
             result.passed_over["unreadable folder"] += 1
@@ -67,17 +69,24 @@ def below(folder: Path) -> FolderPhotos:
             path = place / entry.name
             if entry.name.startswith("."):
                 result.passed_over[HIDDEN] += 1
-            elif entry.is_symlink() and path.is_dir():
+            elif entry.is_symlink() and _mode(path, stat.S_ISDIR):
                 links.append(path)
             elif entry.is_dir(follow_symlinks=False):
-                seen.add(_identity(path))
                 folders.append(path)
             elif is_photo(path):
                 result.photos.append(path)
             else:
-                result.passed_over[kind(entry.name) if path.is_file() else "no file"] += 1
+                result.passed_over[kind(entry.name) if _mode(path, stat.S_ISREG) else NO_FILE] += 1
     result.photos.sort()
     return result
+
+
+def _mode(path: Path, of: Callable[[int], bool]) -> bool:
+    """Whether what is there, or linked to, is of that kind; False where it cannot be looked at."""
+    try:
+        return of(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _identity(folder: Path) -> tuple[int, int]:

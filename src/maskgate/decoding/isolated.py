@@ -68,7 +68,9 @@ def _asked(content: bytes, pixels: bool) -> tuple[dict[str, Any], memoryview]:
             raise PhotoError("an AVIF, which this build of Pillow does not read")
         if not is_avif(content) and not reads_heic():
             raise PhotoError("a HEIC, which is read after pip install 'maskgate[heic]'")
-    program = _CHILD.format(path=sys.path, memory=_MEMORY, seconds=_SECONDS, pixels=pixels)
+    program = _CHILD.format(
+        path=[str(place) for place in sys.path], memory=_MEMORY, seconds=_SECONDS, pixels=pixels
+    )
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"), "1")
     try:
         with tempfile.TemporaryFile() as file:
