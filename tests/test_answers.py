@@ -58,9 +58,38 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     assert again.get(photos[1::-1]) is None, "in another order"
     assert Kept(tmp_path / "out.csv", "another model").get(first) is None
     os.utime(photos[0], ns=(1, 1))
+    assert again.get(first) is not None, "its content is the same"
+    status = photos[0].stat()
+    photos[0].write_bytes(b"another")
+    os.utime(photos[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert photos[0].stat().st_size == status.st_size
     assert again.get(first) is None, "a photo has changed"
     again.forget()
     assert sorted(tmp_path.iterdir()) == photos[:4]
+
+
+def test_photos_that_are_swapped_are_predicted_again(tmp_path: Path) -> None:
+    first, second = (tmp_path / f"{number}.jpg" for number in range(2))
+    kept = Kept(tmp_path / "out.csv", "a model")
+    for path, content in ((first, b"one"), (second, b"two")):
+        path.write_bytes(content)
+        os.utime(path, ns=(1, 1))
+    kept.add([first, second], [said(0), said(1)])
+    assert kept.get([first, second]) is not None
+    first.rename(tmp_path / "other")
+    second.rename(first)
+    (tmp_path / "other").rename(second)
+    assert kept.get([first, second]) is None
+
+
+def test_photos_that_change_while_they_are_predicted_are_not_kept(tmp_path: Path) -> None:
+    photo = tmp_path / "0.jpg"
+    photo.write_bytes(b"one")
+    kept = Kept(tmp_path / "out.csv", "a model")
+    assert kept.get([photo]) is None
+    photo.write_bytes(b"two")
+    kept.add([photo], [said(0)])
+    assert kept.get([photo]) is None
 
 
 def test_what_is_damaged_is_answered_again(tmp_path: Path) -> None:

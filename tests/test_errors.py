@@ -33,7 +33,7 @@ Call = Callable[..., tuple[int, str, str]]
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
     r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: going on at epoch |warning: \d+ × "
-    r"|.*: \d+ photos of \d+ people; "
+    r"|.*: \d+ photos of \d+ people; |passed over \d+ that "
 )
 
 
@@ -565,7 +565,7 @@ RUNS = {
         ("1 of 2 photos", "b.jpg (damaged", "--skip-faulty"),
         lambda place: [place.photos("a.jpg", "b.jpg"), os.truncate("b.jpg", 400)]),
     "predict an empty folder": Fault("predict {trained} empty",
-        ("empty: holds no photo", "photos end in .bmp, .jpeg, .jpg"), Place.empty),
+        ("empty: holds no photo", "photos end in .avif, .bmp"), Place.empty),
     "predict what is not there": Fault("predict {trained} gone.jpg",
         ("gone.jpg: no such photo or folder", "mend the path")),
     "predict with weights cut": Fault("predict run {people}/eval",

@@ -198,6 +198,21 @@ def test_names_that_are_not_utf8_are_shown_once(clean: Path, cache: Path, tmp_pa
     assert len(listing.read_text(encoding="utf-8").splitlines()) == 4
 
 
+def test_a_folder_named_like_a_photo_is_no_photo(clean: Path, cache: Path) -> None:
+    person = next(path for path in (clean / "train" / "images").iterdir() if path.is_dir())
+    (clean / "eval" / "images" / "folder.jpg").mkdir()
+    before = inspection.inspect(clean, cache).problems
+    (person / "other.jpg").mkdir()
+    (person / "photo.jfif").touch()
+    told = inspection.inspect(clean, cache).problems
+    added = sorted((each.kind, each.where) for each in told if each not in before)
+    assert before == []
+    assert added == [
+        ("extra file", f"{person.name}/other.jpg"),
+        ("extra file", f"{person.name}/photo.jfif"),
+    ]
+
+
 def test_data_of_which_nothing_can_be_used_is_inspected(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no photo")
     csv = tmp_path / "photos.csv"

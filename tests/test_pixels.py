@@ -140,7 +140,7 @@ def test_cmyk_jpeg(smooth: Pixels) -> None:
     assert np.abs(decoded(content) - smooth).mean() < 4
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_an_animation_gives_its_first_frame(kind: str) -> None:
     frames = [Image.new("RGB", (16, 8), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
@@ -203,8 +203,8 @@ def test_an_oversized_header_is_refused_before_anything_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
-    for size in ((10_001, 10_000), (2**31 - 1, 2**31 - 1)):
-        with pytest.raises(PhotoError, match=f"{size[0]}×{size[1]}.*100,000,000"):
+    for size in ((10_001, 4_000), (2**31 - 1, 2**31 - 1)):
+        with pytest.raises(PhotoError, match=f"{size[0]}×{size[1]}.*40,000,000"):
             pixels.decode(header_of(*size))
 
 

@@ -12,7 +12,7 @@ __all__ = ["__version__", "load"]
 
 
 def load(model: "str | Path", trust: bool = False) -> "Predictor":
-    """The trained model of a run folder, ready to `predict(paths)`.
+    """The trained model of a run folder, ready to `predict(photos)`.
 
     A run may come from anybody, and bring code of its own (a backbone `package.module:factory`).
     That is imported and run only with `trust`, else MaskgateError is raised.

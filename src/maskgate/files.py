@@ -61,6 +61,16 @@ _PART: Final = ".part"
 _NO_LOCKS: Final = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF)  # of some file systems
 
 
+def stamp(path: str | Path) -> str:
+    """Size, times of change and inode: where it is another one, the content may be another one.
+
+    A file that is replaced by one of equal size and age has another inode, and one written in place
+    another time of change of its own (ctime), which no program sets. Raises OSError.
+    """
+    status = os.stat(path)
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
 def check_target(path: Path) -> None:
     """Raise MaskgateError where no file can be written to `path`: before the work, not after."""
     check_name(path)

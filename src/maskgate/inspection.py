@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from maskgate import labels, pixels
+from maskgate import labels, photo_files, pixels
 from maskgate.data import layouts, people, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.folds import Twins
@@ -116,13 +116,18 @@ def _unlisted(photos: Photos) -> Iterator[Problem]:
         except OSError:  # told of already, by its row or its photos
             continue
         for path in there:
-            if path.suffix.lower() not in pixels.SUFFIXES or printable(str(path)) in listed_already:
+            if not _looks_like_photo(path) or printable(str(path)) in listed_already:
                 continue
             where = os.path.relpath(path, root)
             if path.name.startswith("."):
                 yield Problem("hidden file", where, _kind_of_hidden(path))
             else:
                 yield Problem("photo without row", where, "in no row of the table")
+
+
+def _looks_like_photo(path: Path) -> bool:
+    """Whether it is a photo, or a hidden file that other programs might take for one."""
+    return photo_files.named_like_photo(path.name) and path.is_file()
 
 
 def _kind_of_hidden(path: Path) -> str:
@@ -189,7 +194,7 @@ def _tests(data: Path) -> tuple[int | None, list[Problem]]:
     except MaskgateError as error:
         return None, [Problem("unreadable test table", csv.name, str(error))]
     named = rows["photo"].tolist()
-    there = {path.name for path in images.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
+    there = {path.name for path in images.iterdir() if _looks_like_photo(path)}
     problems = [
         Problem("missing test photo", name, f"no such file in {images.name}")
         for name in named

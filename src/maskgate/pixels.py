@@ -14,21 +14,20 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from maskgate.decoding import bmp, exif, isolated, jpeg, limits, png, rgb, webp
+from maskgate.decoding.encoded import Encoded
+from maskgate.decoding.limits import PhotoError as PhotoError
 
 Pixels = npt.NDArray[np.uint8]
 
-VERSION: Final = 1
-MAX_PIXELS: Final = 100_000_000
+VERSION: Final = 2
 GREY: Final = 128  # where there is nothing to show
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_SIZE: Final = "size of the photo"
 
-# The limit of our own is checked on the header, before anything is decoded.
+# The limits of our own are checked on the file's structure, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
-
-
-class PhotoError(Exception):
-    """The bytes are no photo we can read; the message says why in a few words."""
 
 
 @dataclass(frozen=True)
@@ -65,48 +64,127 @@ class Window:
     turn: float = 0.0
 
 
-def decode(source: Path | bytes) -> Image.Image:
-    """The photo upright, in RGB. Alpha lies on white, an animation gives its first frame.
+def decode(source: Path | bytes | Image.Image) -> Image.Image:
+    """The photo upright, in RGB, of at most 24 megapixels: larger ones are made smaller.
 
-    Raises PhotoError where the bytes are no photo, are cut short or hold over MAX_PIXELS.
+    Alpha lies on white, an animation gives its first frame. Of EXIF only the orientation counts.
+    However many threads decode, together they keep to a budget of memory. Raises PhotoError where
+    the bytes are no photo, are cut short, or would take more memory or time than
+    `decoding.limits` grants one photo.
     """
-    with _opened(source) as image:
+    if isinstance(source, Image.Image):
+        return _of_image(source)
+    if isinstance(source, Path):
+        with reading(source) as content:
+            return _decoded(content)
+    return _decoded(source)
+
+
+def _decoded(content: bytes) -> Image.Image:
+    _check_length(content)
+    if isolated.accepts(content):
+        with limits.SHARED.taken(limits.MAX_MEMORY):
+            image, *size = isolated.decode(content)
+        return _sized(image, *size)
+    encoded = _structure(content)
+    with limits.SHARED.taken(encoded.memory), _opened(encoded) as image:
+        if encoded.scale > 1:
+            image.draft(None, (image.width // encoded.scale, image.height // encoded.scale))
         image.load()
-        return _rgb(ImageOps.exif_transpose(image))
+        vars(image).pop("_decoder", None)  # WebP's, which holds as much memory as the image
+        vars(image)["fp"] = None
+        plain = rgb.taken(image, encoded.orientation)
+    width, height = encoded.width, encoded.height
+    return _sized(plain, *((height, width) if encoded.orientation > 4 else (width, height)))
+
+
+def size_of(image: Image.Image) -> tuple[int, int]:
+    """Width and height, upright, of the photo that `decode` gave; it may have made it smaller."""
+    width, height = image.info.get(_SIZE, image.size)
+    return width, height
+
+
+def _sized(image: Image.Image, width: int, height: int) -> Image.Image:
+    image.info = {_SIZE: (width, height)}
+    return image
+
+
+def _of_image(image: Image.Image) -> Image.Image:
+    """The same of an image that Pillow has opened, which stays as it is."""
+    # Pillow turns a TIFF by itself, and takes the tag out where it turns another image.
+    orientation = exif.orientation(image.info.get("exif") or b"", image.info.get("xmp") or b"")
+    try:
+        plain = rgb.taken(image.copy(), orientation)
+    except Exception as error:
+        raise PhotoError(f"damaged: {error}") from error
+    return _sized(plain, *(image.size[::-1] if orientation > 4 else image.size))
 
 
 def header(source: Path | bytes) -> tuple[str, int, int]:
     """Format, width and height of the photo as stored, without decoding it. Raises PhotoError."""
-    with _opened(source) as image:
-        return str(image.format), image.width, image.height
+    content = read(source) if isinstance(source, Path) else source
+    if isolated.accepts(content):
+        return isolated.header(content)
+    encoded = _structure(content)
+    return encoded.format, encoded.width, encoded.height
+
+
+def read(path: str | Path) -> bytes:
+    """The bytes of a photo's file. Raises PhotoError where it cannot be read, or is too large."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(limits.MAX_FILE + 1)
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in its name
+        raise PhotoError("no such file") from error
+    except OSError as error:
+        raise PhotoError((error.strerror or str(error)).lower()) from error
+    _check_length(content)
+    return content
 
 
 @contextmanager
-def _opened(source: Path | bytes) -> Iterator[Image.Image]:
+def reading(path: str | Path) -> Iterator[bytes]:
+    """What `read` gives, while it is used: threads that read very large files take turns."""
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):
+        size = 0  # reading it raises the reason
+    with limits.FILES.taken(size):
+        yield read(path)
+
+
+def _check_length(content: bytes) -> None:
+    if len(content) > limits.MAX_FILE:
+        raise PhotoError(f"a file of over {limits.MAX_FILE // 10**6} MB")
+
+
+def _structure(content: bytes) -> Encoded:
+    """The file's structure, read by the format that its first bytes name."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return jpeg.read(content)
+    if content.startswith(png.SIGNATURE):
+        return png.read(content)
+    if webp.accepts(content):
+        return webp.read(content)
+    if content.startswith(b"BM"):
+        return bmp.read(content)
+    raise PhotoError("not an image, or a format we do not read")
+
+
+@contextmanager
+def _opened(encoded: Encoded) -> Iterator[Image.Image]:
     """The image before its pixels are decoded; what goes wrong with it is a PhotoError."""
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise PhotoError(f"{image.width}×{image.height} pixels are over {MAX_PIXELS:,}")
+        with Image.open(io.BytesIO(encoded.content), formats=[encoded.format]) as image:
+            if image.size != (encoded.width, encoded.height):
+                raise PhotoError("damaged: it states two sizes")
             yield image
     except PhotoError:
         raise
-    except FileNotFoundError as error:
-        raise PhotoError("no such file") from error
     except UnidentifiedImageError as error:
-        raise PhotoError("not an image, or a format we do not read") from error
+        raise PhotoError("damaged: not a whole header") from error
     except Exception as error:  # Pillow's decoders raise nearly everything on damaged bytes
         raise PhotoError(f"damaged: {error}") from error
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel: convert() would clip instead of scale
-        sixteen = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
-        image = Image.fromarray((sixteen >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
 
 
 def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pixels:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -14,13 +15,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from maskgate import files, finite, labels, pixels, runs, variants
+from maskgate import files, finite, labels, photo_files, photo_inputs, runs, variants
 from maskgate.answers import Answer, Kept
 from maskgate.config import Named
 from maskgate.ensemble import combining, votes
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice
-from maskgate.errors import MaskgateError, listed, printable
+from maskgate.errors import MaskgateError, listed
 from maskgate.faces import showing, view
 from maskgate.faces.showing import BATCH, FACE, Photo
 from maskgate.faces.view import View
@@ -73,7 +74,7 @@ class Predictor:
 
     def predict(
         self,
-        paths: Iterable[str | Path],
+        photos: photo_inputs.Given,
         skip_faulty: bool = False,
         all_faces: bool = False,
         kept: Kept | None = None,
@@ -81,6 +82,8 @@ class Predictor:
         """One row a photo: `photo`, its `mask`, `gender`, `age_band` in words, each with its
         probability, `label` 0–17 and the probabilities p00…p17.
 
+        `photos` is a path, the bytes of a file, a PIL image or an array (H, W, 3) of uint8, or
+        an iterable of these; the column `photo` holds the path, or `photo 0` and so on.
         What the model does not know is left empty. A model of faces tells the box of the one it
         was shown as well (BOX and `face_score`, empty where none was found and it saw the photo's
         centre); with `all_faces` there is a row for each. What is `kept` is not answered again.
@@ -89,14 +92,13 @@ class Predictor:
         """
         if all_faces:
             self.check_all_faces()
-        photos = [Path(path) for path in paths]
-        names = [printable(str(photo)) for photo in photos]
-        told = self._answers(photos, all_faces, kept)
+        names, given = photo_inputs.named(photos)
+        told = self._answers(given, all_faces, kept)
         _, found, faults = self._table(names, told)
         if faults and not skip_faulty:
-            told_why = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
+            told_why = listed([f"{names[row]} ({why})" for row, why in faults.items()])
             raise MaskgateError(
-                f"{len(faults)} of {len(photos)} photos cannot be read: {told_why}; mend them, or"
+                f"{len(faults)} of {len(names)} photos cannot be read: {told_why}; mend them, or"
                 " leave them out with --skip-faulty"
             )
         return found
@@ -353,22 +355,31 @@ def of_loader(network: nn.Module, loader: Any, device: torch.device) -> npt.NDAr
 
 
 def photos_in(paths: Iterable[Path]) -> list[Path]:
-    """The photos named, and those in the folders named. Raises MaskgateError for a missing one."""
+    """The photos named, and those in the folders named; says what else these hold.
+
+    Raises MaskgateError for a missing one.
+    """
+    paths = list(paths)
     found: list[Path] = []
+    passed_over = Counter[str]()
     for path in paths:
         if path.is_dir():
-            found += sorted(
-                file
-                for file in path.rglob("*")
-                if file.suffix.lower() in pixels.SUFFIXES and not file.name.startswith(".")
-            )
+            below = photo_files.below(path)
+            found += below.photos
+            passed_over += below.passed_over
         elif path.is_file():
             found.append(path)
         else:
             raise MaskgateError(f"{path}: no such photo or folder; mend the path")
     if not found:
-        known = ", ".join(sorted(pixels.SUFFIXES))
-        raise MaskgateError(
-            f"{listed([str(path) for path in paths])}: holds no photo; photos end in {known}"
-        )
+        raise no_photo([str(path) for path in paths], passed_over)
+    if passed_over:
+        say(photo_files.sentence(passed_over))
     return found
+
+
+def no_photo(places: list[str], passed_over: Mapping[str, int]) -> MaskgateError:
+    """The fault of places that hold no photo, but other files perhaps."""
+    known = ", ".join(sorted(photo_files.SUFFIXES))
+    others = f"; {photo_files.sentence(passed_over)}" if passed_over else ""
+    return MaskgateError(f"{listed(places)}: holds no photo; photos end in {known}{others}")

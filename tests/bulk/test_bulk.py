@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ from pyarrow import fs
 
 from maskgate import predict
 from maskgate.bulk import listing, parts
+from maskgate.bulk.answering import Answering, schema
 from maskgate.bulk.parts import Asked
 from maskgate.errors import MaskgateError
 from maskgate.pixels import PhotoError
@@ -225,6 +227,68 @@ def test_a_folder_of_other_answers_is_refused(
         pass
     other = Asked(**{**vars(asked), **changed})
     with pytest.raises(MaskgateError, match=why), parts.opened(tmp_path, other):
+        pass
+
+
+def swapped(first: Path, second: Path) -> None:
+    """Two files that change places, of equal age and, in names and sizes, as they were."""
+    size = max(path.stat().st_size for path in (first, second))
+    contents = [path.read_bytes().ljust(size, b"\0") for path in (first, second)]
+    for path, content in zip((second, first), contents, strict=True):
+        path.write_bytes(content)
+        os.utime(path, ns=(10**18, 10**18))
+
+
+def test_photos_are_looked_at_again_where_their_stamps_differ(
+    photos: Path, trained: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    found = listing.find([str(folder)])
+    swapped(*map(Path, found.paths[2:4]))
+    swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
+    columns = schema(predict.load(trained))
+    answering = Answering(
+        trained, None, False, found.sources, columns, SimpleNamespace(settle=lambda: None)
+    )
+
+    def listed() -> tuple[Asked, listing.Listing]:
+        found = listing.find([str(folder)])
+        return Asked("m", found.digest, len(found), 8, False, found.names), found
+
+    asked, found = listed()
+    with parts.opened(tmp_path / "out", asked, found.contents) as whole:
+        rows = range(16)
+        block = {"row": rows, "source": [0] * 16, "path": [found.paths[row] for row in rows]}
+        whole.add(answering(pa.table(block)))
+        assert whole.missing() == [2, 3, 4, 5]
+    table = pq.read_table(tmp_path / "out" / "part-000000.parquet")
+    assert table.schema.names == [name for name in columns.names if name != "row"]
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.parquet")}
+
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(folder)
+    (tmp_path / "copy").rename(folder)  # the same names, sizes and times, and other inodes
+    copied, found = listed()
+    assert (copied.photos != asked.photos, copied.names) == (True, asked.names)
+    with parts.opened(tmp_path / "out", copied, found.contents) as whole:
+        assert whole.missing() == [2, 3, 4, 5]
+    with parts.opened(tmp_path / "out", copied, lambda rows: pytest.fail("read again")):
+        pass
+    assert written == {path: path.stat().st_mtime_ns for path in written}
+
+    before = [Path(path).stat() for path in found.paths[2:4]]
+    swapped(*map(Path, found.paths[2:4]))
+    after = [Path(path).stat() for path in found.paths[2:4]]
+    assert [(s.st_size, s.st_mtime_ns) for s in after] == [
+        (s.st_size, s.st_mtime_ns) for s in before
+    ]
+    other, found = listed()
+    with (
+        pytest.raises(MaskgateError, match="some of them have changed"),
+        parts.opened(tmp_path / "out", other, found.contents),
+    ):
         pass
 
 

@@ -124,6 +124,25 @@ def test_the_sample_peoples_photos_exist_and_carry_the_labels_of_the_folders(peo
     assert {Path(name).suffix for name in photos.table["photo"]} == {".jpg", ".jpeg", ".png"}
 
 
+def test_a_folder_named_like_a_photo_is_none(images: Path) -> None:
+    (person(images, "000005_male_Asian_20", stems=["mask2", "normal"]) / "mask1.jpg").mkdir()
+    photos = seven_photos.read(images, None)
+    names = [name for name in photos.table["photo"] if name.startswith("000005")]
+    assert names == ["000005_male_Asian_20/mask2.jpg", "000005_male_Asian_20/normal.jpg"]
+    assert ("extra file", "000005_male_Asian_20/mask1.jpg") in told(photos)
+    assert ("missing photo", "000005_male_Asian_20/mask1") in told(photos)
+
+
+def test_photos_may_have_any_name_of_their_format(images: Path) -> None:
+    odd = person(images, "000006_male_Asian_20", stems=())
+    suffixes = (".jfif", ".jpe", ".avif", ".JFIF", ".tif", ".bmp", ".webp")
+    for stem, suffix in zip(STEMS, suffixes, strict=True):
+        (odd / f"{stem}{suffix}").touch()
+    photos = seven_photos.read(images, None)
+    names = [name for name in photos.table["photo"] if name.startswith("000006")]
+    assert {Path(name).suffix for name in names} == set(suffixes)
+
+
 def test_mixed_extensions_and_dot_files(images: Path) -> None:
     odd = person(images, "000004_male_Asian_20", stems=())
     for number, stem in enumerate(STEMS):

@@ -14,8 +14,10 @@ from PIL import Image
 
 from maskgate import pixels
 from maskgate.data.table import Photos
+from maskgate.decoding import limits
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
+from maskgate.faces.boxes import BOX
 from maskgate.faces.protocol import NONE, Faces, key
 from maskgate.pixels import Pixels
 
@@ -71,6 +73,39 @@ def test_every_photo_has_what_the_detector_finds_in_it(photos: Photos, tmp_path:
             np.testing.assert_array_equal(
                 getattr(found.of(digest), field), getattr(expected, field)
             )
+
+
+def test_a_photo_that_is_made_smaller_tells_boxes_in_its_own_pixels(
+    photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    for name in photos.table["photo"]:
+        with Image.open(photos.root / name) as image:
+            image.resize((32, 24), Image.Resampling.NEAREST).save(photos.root / name)
+    whole, digests, _ = boxes.find(photos, Toy(), cache)
+    plain = whole.every(photos, digests)
+    assert plain["main"].any()
+    monkeypatch.setattr(limits, "LARGE", 300)  # of 768: half of each side is left
+    toy = Toy()
+    halves, digests, _ = boxes.find(photos, toy, cache)
+    assert toy.asked == COUNT, "what an older version found in the whole photo is looked for anew"
+    every = halves.every(photos, digests)
+    assert set(every["height"]) == set(plain["height"]) == {24}
+    assert set(every["width"]) == set(plain["width"]) == {32}
+    table = halves.table(digests)
+    for row, digest in enumerate(digests):
+        number = halves.main(digest)
+        faces = halves.of(digest)
+        assert faces is not None
+        if number is not None:
+            np.testing.assert_allclose(table.loc[row, list(BOX)], 2 * faces.boxes[number])
+            points = 2 * faces.landmarks[number].ravel()
+            np.testing.assert_allclose(table.loc[row, list(boxes.POINTS)], points)
+            assert table.loc[row, "score"] == faces.scores[number]
+    toy = Toy()
+    again, _, _ = boxes.find(photos, toy, cache)
+    assert toy.asked == 0
+    pd.testing.assert_frame_equal(again.table(digests), table)
 
 
 def test_what_was_found_is_not_looked_for_again_wherever_it_lies(

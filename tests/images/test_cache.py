@@ -214,6 +214,74 @@ def test_a_changed_photo_is_decoded_anew(
     np.testing.assert_array_equal(before[4], old)  # a run that began before keeps its pixels
 
 
+def swapped_by_renaming(first: Path, second: Path) -> None:
+    first.rename(first.with_suffix(".tmp"))
+    second.rename(first)
+    first.with_suffix(".tmp").rename(second)
+
+
+def swapped_in_place(first: Path, second: Path) -> None:
+    one, other = first.read_bytes(), second.read_bytes()
+    for path, content in ((first, other), (second, one)):
+        with open(path, "r+b") as file:
+            file.write(content)
+
+
+@pytest.mark.parametrize("swap", [swapped_by_renaming, swapped_in_place])
+def test_two_photos_of_equal_size_and_time_that_are_swapped(
+    swap: Callable[[Path, Path], None], folder: Path, place: Path, decoded: list[object]
+) -> None:
+    pair = [folder / "normal.jpg", folder / "incorrect_mask.jpg"]
+    size = max((folder / name).stat().st_size for name in ("1.jpg", "2.jpg"))
+    for path, name in zip(pair, ("1.jpg", "2.jpg"), strict=True):
+        path.write_bytes((folder / name).read_bytes().ljust(size, b"\0"))
+        os.utime(path, ns=(10**18, 10**18))
+    photos = photos_of(folder, "normal.jpg", "incorrect_mask.jpg", "3.jpg")
+    before, _ = cache.build(photos, View(GEOMETRY), place)
+    swap(*pair)
+    for path in pair:
+        os.utime(path, ns=(10**18, 10**18))
+    assert len({(path.stat().st_size, path.stat().st_mtime_ns) for path in pair}) == 1
+    decoded.clear()
+    after, problems = cache.build(photos, View(GEOMETRY), place)
+    assert (decoded, problems) == ([], []), "their contents were known"
+    assert after.digests == [before.digests[row] for row in (1, 0, 2)]
+    check(after, photos)
+
+
+def test_a_copied_data_set_is_read_and_not_decoded(
+    photos: Photos, place: Path, folder: Path, decoded: list[object]
+) -> None:
+    before, _ = cache.build(photos, View(GEOMETRY), place)
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    shutil.rmtree(folder)
+    copy.rename(folder)  # the same names, sizes and times, and other inodes
+    decoded.clear()
+    store, problems = cache.build(photos, View(GEOMETRY), place)
+    assert (decoded, problems) == ([], [])
+    assert store.digests == before.digests
+    check(store, photos)
+
+
+def test_an_index_of_an_older_version_is_filled_anew(
+    photos: Photos, place: Path, decoded: list[object]
+) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    (index,) = place.glob("*/index.sqlite")
+    with sqlite3.connect(index) as connection:
+        connection.executescript(
+            "DROP TABLE files; CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER,"
+            " changed INTEGER, digest BLOB) WITHOUT ROWID;"
+            " INSERT INTO files VALUES ('a', 1, 2, x'00');"
+        )
+    decoded.clear()
+    store, problems = cache.build(photos, View(GEOMETRY), place)
+    assert (decoded, problems) == ([], [])
+    assert rows(place, "files") == COUNT
+    check(store, photos)
+
+
 def test_a_store_opened_before_keeps_its_pixels_while_the_cache_grows(
     photos: Photos, place: Path
 ) -> None:

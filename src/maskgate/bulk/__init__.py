@@ -83,8 +83,8 @@ def predict(order: Order, on: str) -> Done:
     columns, digest = schema(predictor), predictor.digest
     del predictor  # the cluster's processes load their own
     photos = listing.find(order.photos)
-    asked = Asked(digest, photos.digest, len(photos), order.part, order.all_faces)
-    with parts.opened(order.out, asked) as whole:
+    asked = Asked(digest, photos.digest, len(photos), order.part, order.all_faces, photos.names)
+    with parts.opened(order.out, asked, photos.contents) as whole:
         since, wanted = time.monotonic(), whole.missing()
         left = sum(len(whole.photos(part)) for part in wanted)
         say(

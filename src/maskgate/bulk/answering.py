@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from maskgate import labels, predict, runs
 from maskgate.bulk import listing
+from maskgate.bulk.parts import CONTENT
+from maskgate.data.contents import digest
 from maskgate.faces.showing import FACE, Photo
 from maskgate.predict import Predictor
 from maskgate.tasks.remote import Driver
@@ -25,7 +27,10 @@ def schema(predictor: Predictor) -> pa.Schema:
 
 
 class Answering:
-    """A model, loaded with the first block: what fails then is told as a fault of that."""
+    """A model, loaded with the first block: what fails then is told as a fault of that.
+
+    Its answers have a further column CONTENT: a digest of the photo's file.
+    """
 
     def __init__(
         self,
@@ -47,13 +52,14 @@ class Answering:
             self.predictor = predict.load(self.model, self.cache, trust=self.trust)
         places = [self.sources[number] for number in block["source"].to_pylist()]
         paths = block["path"].to_pylist()
+        numbers = block["row"].to_pylist()
+        contents = dict.fromkeys(numbers, "")  # of those that can be fetched, digests
         photos: list[Photo] = [
-            partial(listing.fetch, place, path) if place else Path(path)
-            for place, path in zip(places, paths, strict=True)
+            partial(_fetched, place, path, contents, number)
+            for place, path, number in zip(places, paths, numbers, strict=True)
         ]
         names = [listing.name(*each) for each in zip(places, paths, strict=True)]
         rows, found, faults = self.predictor.rows(photos, names, self.all_faces)
-        numbers = block["row"].to_pylist()
         found.insert(0, "row", [numbers[row] for row in rows])
         unread = pa.Table.from_pylist(
             [
@@ -63,4 +69,13 @@ class Answering:
             schema=self.columns,
         )
         read = pa.Table.from_pandas(found.assign(fault=None), self.columns, preserve_index=False)
-        return pa.concat_tables([read, unread])
+        whole = pa.concat_tables([read, unread])
+        of_rows = [contents[row] for row in whole["row"].to_pylist()]
+        return whole.append_column(CONTENT, pa.array(of_rows, pa.string()))
+
+
+def _fetched(place: str, path: str, contents: dict[int, str], number: int) -> bytes:
+    """The bytes of a photo, whose digest is noted."""
+    content = listing.fetch(place, path)
+    contents[number] = digest(content).hex()
+    return content

@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -11,7 +13,9 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
-from maskgate import files, pixels, predict
+from maskgate import files, photo_files, pixels, predict
+from maskgate.data.contents import digest
+from maskgate.decoding import limits
 from maskgate.errors import MaskgateError, listed
 from maskgate.pixels import PhotoError
 from maskgate.progress import say, track
@@ -22,16 +26,30 @@ class Listing:
     """N photos: each lies at a path (N,) of one of the `sources` (N numbers of them).
 
     A source is an address such as `s3://bucket/folder`, or empty for paths of this machine.
-    `digest` is of all names, sizes and times of change.
+    `digest` is of all names and stamps (`files.stamp`; of addresses sizes and times of change),
+    `names` of the names alone.
     """
 
     sources: list[str]
     places: list[int]
     paths: list[str]
     digest: str
+    names: str
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def contents(self, rows: range) -> list[str]:
+        """Digests of these photos' files, which are read; empty for one that cannot be."""
+
+        def read(row: int) -> str:
+            try:
+                return digest(fetch(self.sources[self.places[row]], self.paths[row])).hex()
+            except PhotoError:
+                return ""
+
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(read, rows))
 
 
 def is_address(place: str) -> bool:
@@ -48,22 +66,20 @@ def find(places: Sequence[str]) -> Listing:
     sources: list[str] = []
     numbers: list[int] = []
     paths: list[str] = []
-    told = hashlib.sha256()
+    told, names = hashlib.sha256(), hashlib.sha256()
     for place in places:
         say(f"listing {shown(place)}")
         source, found = (place, _there(place)) if is_address(place) else ("", _here(place))
         if source not in sources:
             sources.append(source)
-        for path, size, changed in found:
+        for path, stamp in found:
             numbers.append(sources.index(source))
             paths.append(path)
-            told.update(f"{name(source, path)}\0{size}\0{changed}\n".encode())
+            told.update(f"{name(source, path)}\0{stamp}\n".encode())
+            names.update(f"{name(source, path)}\n".encode())
     if not paths:
-        known = ", ".join(sorted(pixels.SUFFIXES))
-        raise MaskgateError(
-            f"{listed([shown(place) for place in places])}: holds no photo; photos end in {known}"
-        )
-    return Listing(sources, numbers, paths, told.hexdigest())
+        raise predict.no_photo([shown(place) for place in places], {})
+    return Listing(sources, numbers, paths, told.hexdigest(), names.hexdigest())
 
 
 def name(source: str, path: str) -> str:
@@ -81,18 +97,20 @@ def shown(place: str) -> str:
 
 
 def fetch(source: str, path: str) -> bytes:
-    """The bytes of a photo at an address. Raises PhotoError where it is gone, and MaskgateError
+    """The bytes of a photo of a source. Raises PhotoError where it is gone, and MaskgateError
     where the store does not give it, which says nothing of the photo."""
+    if not source:
+        return pixels.read(path)
     try:
         with _opened(source)[0].open_input_stream(path) as stream:
-            return stream.read()
+            return stream.read(limits.MAX_FILE + 1)  # one more than is decoded
     except FileNotFoundError as error:
         raise PhotoError("no such file") from error
     except OSError as error:
         raise _unreachable(name(source, path), error) from error
 
 
-def _here(place: str) -> list[tuple[str, int, int]]:
+def _here(place: str) -> list[tuple[str, str]]:
     try:
         photos = predict.photos_in([Path(place)])
     except MaskgateError:
@@ -104,14 +122,11 @@ def _here(place: str) -> list[tuple[str, int, int]]:
         raise MaskgateError(
             f"{place}: the names of {len(odd)} photos are not UTF-8: {listed(odd)}; rename them"
         )
-    stats = track((photo.stat() for photo in photos), f"listing {place}", len(photos))
-    return [
-        (str(photo), stat.st_size, stat.st_mtime_ns)
-        for photo, stat in zip(photos, stats, strict=True)
-    ]
+    stamps = track(map(files.stamp, photos), f"listing {place}", len(photos))
+    return list(zip(map(str, photos), stamps, strict=True))
 
 
-def _there(address: str) -> list[tuple[str, int, int]]:
+def _there(address: str) -> list[tuple[str, str]]:
     store, root = _opened(address)
     try:
         top = store.get_file_info(root)
@@ -122,15 +137,19 @@ def _there(address: str) -> list[tuple[str, int, int]]:
             found = store.get_file_info(fs.FileSelector(root, recursive=True))
     except OSError as error:
         raise _unreachable(shown(address), error) from error
-    photos = [file for file in found if _is_photo(file)]
+    photos, passed_over = [], Counter[str]()
+    for file in found:
+        if file.type == fs.FileType.File:
+            below = PurePosixPath(file.path.removeprefix(root)).parts
+            hidden = any(part.startswith(".") for part in below)
+            if photo_files.named_like_photo(file.path) and not hidden:
+                photos.append(file)
+            else:
+                passed_over[photo_files.HIDDEN if hidden else photo_files.kind(file.base_name)] += 1
+    if passed_over:
+        say(photo_files.sentence(passed_over))
     photos.sort(key=lambda file: PurePosixPath(file.path))
-    return [(file.path, file.size, file.mtime_ns) for file in photos]
-
-
-def _is_photo(file: Any) -> bool:
-    path = PurePosixPath(file.path)
-    is_named_so = path.suffix.lower() in pixels.SUFFIXES and not path.name.startswith(".")
-    return file.type == fs.FileType.File and is_named_so
+    return [(file.path, f"{file.size}-{file.mtime_ns}") for file in photos]
 
 
 @cache

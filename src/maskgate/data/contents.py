@@ -1,4 +1,4 @@
-"""What is in a photo's file: a digest of it, remembered by the file's path, size and change."""
+"""What is in a photo's file: a digest of it, remembered by the file's path and stamp."""
 
 import errno
 import hashlib
@@ -17,14 +17,13 @@ from PIL import Image
 from maskgate import pixels
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.files import outside
+from maskgate.files import outside, stamp
 from maskgate.progress import track
 
 T = TypeVar("T")
 
 _FILES: Final = """
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, digest BLOB)
-WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT, digest BLOB) WITHOUT ROWID;
 """
 
 
@@ -41,13 +40,9 @@ def of_file(path: Path) -> bytes:
 
 def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
     """The digest of the file and, unless that is `known`, the photo in it. Raises PhotoError."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as error:
-        raise pixels.PhotoError((error.strerror or str(error)).lower()) from error
-    found = digest(content)
-    return found, None if found in known else pixels.decode(content)
+    with pixels.reading(path) as content:
+        found = digest(content)
+        return found, None if found in known else pixels.decode(content)
 
 
 def read_all(
@@ -78,11 +73,11 @@ def read_all(
 
 
 def files(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:
-    """A row a photo of the table: its `path`, `size`, time of change `changed`, and the `digest`
-    of its content where the index knows it, else None."""
-    told = _stat(photos)
+    """A row a photo of the table: its `path`, `stamp` (see `files.stamp`), and the `digest` of its
+    content where the index knows it, else None."""
+    told = _stamped(photos)
     known = pd.read_sql_query("SELECT * FROM files", index)
-    told = told.merge(known, on=["path", "size", "changed"], how="left")
+    told = told.merge(known, on=["path", "stamp"], how="left")
     digests = [each if isinstance(each, bytes) else None for each in told["digest"]]
     return told.assign(digest=pd.Series(digests, dtype=object))
 
@@ -90,10 +85,8 @@ def files(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:
 def remember(index: sqlite3.Connection, files: pd.DataFrame) -> None:
     """Let the index know the digests of these rows of `files`, less those that have none."""
     rows = files[files["digest"].notna()]
-    columns = (rows[name].tolist() for name in ("path", "size", "changed", "digest"))
-    index.executemany(
-        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", zip(*columns, strict=True)
-    )
+    columns = (rows[name].tolist() for name in ("path", "stamp", "digest"))
+    index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", zip(*columns, strict=True))
 
 
 @contextmanager
@@ -106,6 +99,7 @@ def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
     try:
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / "lock"), closing(sqlite3.connect(place / "index.sqlite")) as index:
+            _drop_older(index)
             index.executescript(_FILES + schema)
             yield index
     except OSError as error:
@@ -124,7 +118,17 @@ def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def _stat(photos: Photos) -> pd.DataFrame:
+def _drop_older(index: sqlite3.Connection) -> None:
+    """Drop the table of files of an older version, which held sizes and times without inodes.
+
+    The files are read once more, and their photos found by content.
+    """
+    columns = [name for _, name, *_ in index.execute("PRAGMA table_info(files)")]
+    if columns and "stamp" not in columns:
+        index.execute("DROP TABLE files")
+
+
+def _stamped(photos: Photos) -> pd.DataFrame:
     root = os.path.abspath(photos.root)
     names = photos.table["photo"].tolist()
     out = [n for n, leaves in zip(names, outside(names, photos.root), strict=True) if leaves]
@@ -134,12 +138,10 @@ def _stat(photos: Photos) -> pd.DataFrame:
             " them into the folder, or correct the names"
         )
     paths = [os.path.join(root, name) for name in names]
-    found = []
+    stamps = []
     for path in paths:
         try:
-            stat = os.stat(path)
-            found.append((stat.st_size, stat.st_mtime_ns))
+            stamps.append(stamp(path))
         except OSError:
-            found.append((-1, -1))  # in no index; reading it tells why
-    columns = pd.DataFrame(found, columns=["size", "changed"], dtype="int64")
-    return columns.assign(path=pd.Series(paths, dtype="str"))  # even of none
+            stamps.append("")  # in no index; reading it tells why
+    return pd.DataFrame({"path": paths, "stamp": stamps}, dtype=object)

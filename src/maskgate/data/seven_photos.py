@@ -12,7 +12,7 @@ from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.pixels import SUFFIXES
+from maskgate.photo_files import is_photo
 from maskgate.progress import track
 
 STEMS: Final = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "incorrect"} | {
@@ -212,7 +212,7 @@ def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
             continue
         where = f"{folder.name}/{path.name}"
         stem = path.stem.lower()
-        if path.suffix.lower() not in SUFFIXES or stem not in STEMS:
+        if not is_photo(path) or stem not in STEMS:
             problems.append(Problem("extra file", where, "not one of the seven photos"))
         elif stem in found:
             problems.append(Problem("extra file", where, f"{found[stem]} is there already"))

@@ -14,7 +14,7 @@ from maskgate.data import table as photo_table
 from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
-from maskgate.pixels import SUFFIXES
+from maskgate.photo_files import is_photo
 
 _WHOLE: Final = re.compile(r"\d{1,3}_[01]_\d_\d{6,}\..+")
 # Some names lack the race, which nothing here needs.
@@ -29,11 +29,7 @@ def holds_faces(folder: Path) -> bool:
 
 
 def _photos(folder: Path) -> Iterator[Path]:
-    return (
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
-    )
+    return filter(is_photo, folder.iterdir())
 
 
 def read(folder: Path) -> Photos:

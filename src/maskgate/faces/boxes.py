@@ -6,7 +6,7 @@ the photos that are left.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from maskgate import files
+from maskgate import files, pixels
 from maskgate.data import contents
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
+from maskgate.decoding import limits
 from maskgate.faces import crop
 from maskgate.faces.protocol import Detector, Faces, key
 from maskgate.progress import say
@@ -26,7 +27,9 @@ _CHUNK: Final = 64  # photos searched between two commits
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS photos (digest BLOB PRIMARY KEY, height INTEGER, width INTEGER,
 faces BLOB) WITHOUT ROWID;
-"""
+CREATE TABLE IF NOT EXISTS reduced (digest BLOB PRIMARY KEY, width INTEGER, height INTEGER)
+WITHOUT ROWID;
+"""  # `reduced` holds the sizes of photos that were made smaller before they were searched
 BOX: Final = ("left", "top", "right", "bottom")
 POINTS: Final = tuple(
     f"{point}_{axis}"
@@ -41,6 +44,7 @@ class _Found:
     height: int
     width: int
     faces: Faces
+    size: tuple[int, int]  # width and height of the photo, which may be larger
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Boxes:
     """The faces in photos, told by the digests (16 bytes) of their contents."""
 
     detector: Detector
-    _packed: dict[bytes, tuple[int, int, bytes]]  # height and width of the photo, its faces
+    _packed: dict[bytes, tuple[int, int, bytes]]  # height and width as decoded, its faces
+    _reduced: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # their width and height
 
     def of(self, digest: bytes) -> Faces | None:
         """The faces in the photo with that content, None where it was not searched."""
@@ -68,7 +73,7 @@ class Boxes:
         for row, digest in enumerate(digests):
             number = self.main(digest)
             if number is not None:
-                every = _values(self._packed[digest][2])
+                every = self._of_photo(digest)
                 values[row], counts[row] = every[number], len(every)
         return pd.DataFrame(values, columns=[*BOX, *POINTS, "score"]).assign(faces=counts)
 
@@ -79,8 +84,9 @@ class Boxes:
         rows: list[tuple[object, ...]] = []
         values = [np.empty((0, _WIDTH), dtype=np.float32)]
         for photo, digest in zip(photos.table["photo"], digests, strict=True):
-            height, width, packed = self._packed[digest]
-            found, main = _values(packed), self.main(digest)
+            height, width, _ = self._packed[digest]
+            width, height = self._reduced.get(digest, (width, height))
+            found, main = self._of_photo(digest), self.main(digest)
             if main is None:
                 rows.append((photo, -1, False, height, width))
                 values.append(np.full((1, _WIDTH), np.nan, dtype=np.float32))
@@ -91,6 +97,13 @@ class Boxes:
         return pd.concat([told, faces], axis=1).assign(
             detector=self.detector.name, sha256=self.detector.sha256
         )
+
+    def _of_photo(self, digest: bytes) -> "np.ndarray":
+        """BOX, POINTS and score (F, _WIDTH) of its faces, in the pixels of the photo itself."""
+        height, width, packed = self._packed[digest]
+        of_photo = self._reduced.get(digest, (width, height))
+        across, down = of_photo[0] / width, of_photo[1] / height
+        return (_values(packed) * ([across, down] * (_WIDTH // 2) + [1])).astype(np.float32)
 
 
 def find(
@@ -104,7 +117,12 @@ def find(
     """
     place = folder / f"faces-{key(detector)}"
     with contents.opened(place, _SCHEMA) as index:
+        # Larger photos are made smaller by now: these were searched by an older version.
+        index.execute("DELETE FROM photos WHERE height * width > ?", (limits.LARGE,))
         table = contents.files(photos, index)
+        searched = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
+        known_digests = [digest if digest in searched else None for digest in table["digest"]]
+        table = table.assign(digest=pd.Series(known_digests, dtype=object))
         digests: list[bytes | None] = table["digest"].tolist()
         missing = [row for row, digest in enumerate(digests) if digest is None]
         reasons: dict[int, str] = {}
@@ -120,6 +138,10 @@ def find(
                 if answer is not None:
                     packed = _packed(answer.faces)
                     new.append((digest, answer.height, answer.width, packed))
+                    if answer.size != (answer.width, answer.height):
+                        index.execute(
+                            "INSERT OR IGNORE INTO reduced VALUES (?, ?, ?)", (digest, *answer.size)
+                        )
             index.executemany("INSERT OR IGNORE INTO photos VALUES (?, ?, ?, ?)", new)
             known = pd.Series([digests[row] for row in rows], index=rows, dtype=object)
             told = table.iloc[rows].assign(digest=known)
@@ -132,9 +154,14 @@ def find(
             for digest, height, width, packed in index.execute("SELECT * FROM photos")
             if digest in wanted
         }
+        reduced = {
+            digest: (width, height)
+            for digest, width, height in index.execute("SELECT * FROM reduced")
+            if digest in wanted
+        }
     names = photos.table["photo"]
     problems = [Problem("unreadable photo", names[row], why, True) for row, why in reasons.items()]
-    return Boxes(detector, packed_of), readable, problems
+    return Boxes(detector, packed_of, reduced), readable, problems
 
 
 def _searched(
@@ -143,7 +170,8 @@ def _searched(
     have = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
 
     def search(_: bytes, image: Image.Image) -> _Found:
-        return _Found(image.height, image.width, detector(np.asarray(image)))
+        faces = detector(np.asarray(image))
+        return _Found(image.height, image.width, faces, pixels.size_of(image))
 
     return contents.read_all(paths, rows, have, search, _CHUNK, "looking for faces")
 

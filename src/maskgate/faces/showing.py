@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from maskgate import pixels
 from maskgate.faces import crop
@@ -16,8 +17,8 @@ from maskgate.faces.view import View
 from maskgate.pixels import Pixels
 
 BATCH: Final = 64
-# Where a photo lies, its bytes, or what fetches these; that may raise PhotoError.
-Photo = Path | bytes | Callable[[], bytes]
+# Where a photo lies, its bytes, an image, or what fetches bytes; that may raise PhotoError.
+Photo = Path | bytes | Image.Image | Callable[[], bytes]
 
 FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
 
@@ -50,7 +51,9 @@ def in_batches(
             waiting = ahead
 
 
-def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) -> Shown:
+def show(
+    photo: Path | bytes | Image.Image, views: Sequence[View], all_faces: bool = False
+) -> Shown:
     """The photo decoded once, its faces found once a detector, and cut out once a view.
 
     With `all_faces`, which wants views of one detector, every face; else the one that counts. The
@@ -74,7 +77,11 @@ def show(photo: Path | bytes, views: Sequence[View], all_faces: bool = False) ->
             each = [view.stored(image, found, number) for number in shown]
             stored[view.name] = np.stack(each)
         pictures.append(stored[view.name])
-    return Shown(_NOWHERE if boxes is None else boxes, pictures)
+    if boxes is None:
+        return Shown(_NOWHERE, pictures)
+    # In pixels of the photo, which was made smaller if it is very large.
+    across, down = (of / to for of, to in zip(pixels.size_of(image), image.size, strict=True))
+    return Shown((boxes * (across, down, across, down, 1)).astype(np.float32), pictures)
 
 
 _NOWHERE: Final = np.full((1, len(FACE)), np.nan, dtype=np.float32)

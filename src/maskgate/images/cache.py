@@ -1,7 +1,7 @@
 """Decoded photos on disk, read through a memory map by workers, folds and runs alike.
 
 One folder per view (stored size, crop, faces) holds `pixels.u8`, `thumbnails.u8` and
-`index.sqlite`. A photo is found by its path, size and time of change; else by its content, so
+`index.sqlite`. A photo is found by its path and stamp (`files.stamp`); else by its content, so
 that a moved copy is not decoded again. Pixels are written before the index names them: a build
 killed at any moment leaves a cache that is whole and merely shorter.
 """

@@ -1,0 +1,112 @@
+"""Which files are photos, by their names, and how folders are searched for them."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Final
+
+from maskgate.decoding import isolated
+
+_HEIC: Final = frozenset({".heic", ".heif", ".hif"})
+SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
+) | (_HEIC if isolated.reads_heic() else frozenset())
+
+HIDDEN: Final = "hidden"
+NO_FILE: Final = "no file that can be read"  # a broken link, a pipe
+
+
+def named_like_photo(name: str) -> bool:
+    """Whether a file of that name is taken for a photo, be it hidden or not."""
+    return PurePath(name).suffix.lower() in SUFFIXES
+
+
+def is_photo(path: Path) -> bool:
+    """Whether there is a file, or a link to one, that is named like a photo and not hidden."""
+    return path.name[0] != "." and named_like_photo(path.name) and _mode(path, stat.S_ISREG)
+
+
+def kind(name: str) -> str:
+    """What kind of file is passed over: its suffix, or that it is hidden."""
+    if name.startswith("."):
+        return HIDDEN
+    return PurePath(name).suffix.lower() or "without a suffix"
+
+
+@dataclass
+class FolderPhotos:
+    """The photos in a folder and below, sorted, and how many files of each kind are none."""
+
+    photos: list[Path] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+
+def below(folder: Path) -> FolderPhotos:
+    """All photos in `folder` and the folders in it, links included; each folder is read once.
+
+    Hidden files and folders are passed over, as is what is no file.
+    """
+    result = FolderPhotos()
+    seen = set[tuple[int, int]]()
+    folders, links = [folder], list[Path]()
+    while folders or links:
+        # Links come last: what is linked to and lies here as well is called by its own name.
+        place = folders.pop() if folders else links.pop(0)
+        try:
+            identity = _identity(place)
+            if place != folder and identity in seen:
+                result.passed_over["linked again"] += 1
+                continue
+            seen.add(identity)
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError:
+            result.passed_over["unreadable folder"] += 1
+            continue
+        for entry in entries:
+            path = place / entry.name
+            if entry.name.startswith("."):
+                result.passed_over[HIDDEN] += 1
+            elif entry.is_symlink() and _mode(path, stat.S_ISDIR):
+                links.append(path)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif is_photo(path):
+                result.photos.append(path)
+            else:
+                result.passed_over[kind(entry.name) if _mode(path, stat.S_ISREG) else NO_FILE] += 1
+    result.photos.sort()
+    return result
+
+
+def _mode(path: Path, of: Callable[[int], bool]) -> bool:
+    """Whether what is there, or linked to, is of that kind; False where it cannot be looked at."""
+    try:
+        return of(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def sentence(passed_over: Mapping[str, int]) -> str:
+    """What was passed over, in one sentence; empty where nothing was."""
+    if not passed_over:
+        return ""
+    counts = [
+        f"{count:,} {name}{_remedy(name)}"
+        for name, count in sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    total = sum(passed_over.values())
+    return (
+        f"passed over {total:,} that {'is' if total == 1 else 'are'} no photo: {', '.join(counts)}"
+    )
+
+
+def _remedy(name: str) -> str:
+    return " (read after pip install 'maskgate[heic]')" if name in _HEIC else ""
