@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from maskgate import pixels
 from maskgate.data import folds, layouts, near_duplicates
@@ -49,6 +49,46 @@ CHANGES: dict[str, Change] = {
     ),
     "all, mirrored": lambda image: CHANGES["all"](ImageOps.mirror(image)),
 }
+
+
+def corner(image: Image.Image, number: int, share: float) -> Image.Image:
+    """All but a share of the height and width, cut off at two sides."""
+    width, height = (round(length * (1 - share)) for length in image.size)
+    left, top = (image.width - width) * (number & 1), (image.height - height) * (number >> 1 & 1)
+    return image.crop((left, top, left + width, top + height))
+
+
+def barred(image: Image.Image, number: int) -> Image.Image:
+    """A black bar over an eighth of the photo, across it or upright."""
+    width, height = image.size
+    start, image = 0.1 * (number % 8), image.copy()
+    across, upright = (0, start, 1, start + 0.125), (start, 0, start + 0.125, 1)
+    left, top, right, bottom = across if number % 2 else upright
+    image.paste((0, 0, 0), (round(left * width), round(top * height),
+                            round(right * width), round(bottom * height)))  # fmt: skip
+    return image
+
+
+# What is done to the one photo of a twin, by the twin's number, and in how many of 24 cases it is
+# to be joined at least.
+ALONE: dict[str, tuple[Callable[[Image.Image, int], Image.Image], int]] = {
+    "corner crop of 10%": (lambda image, number: corner(image, number, 0.10), 22),
+    "corner crop of 15%": (lambda image, number: corner(image, number, 0.15), 22),
+    "brightness 1.7": (
+        lambda image, _: image.point([min(255, round(1.7 * v)) for v in LEVELS]),
+        22,
+    ),
+    "gamma 2": (lambda image, _: image.point([round(v * v / 255) for v in LEVELS]), 22),
+    "frame": (lambda image, number: ImageOps.expand(image, (8, 10), (255 * (number % 2),) * 3), 22),
+    "turned by 90°": (lambda image, _: image.transpose(Image.Transpose.ROTATE_90), 22),
+    "turned by 180°": (lambda image, _: image.transpose(Image.Transpose.ROTATE_180), 22),
+    "turned by 270°": (lambda image, _: image.transpose(Image.Transpose.ROTATE_270), 22),
+    "mirrored": (lambda image, _: ImageOps.mirror(image), 22),
+    "turned by 8°": (lambda image, number: image.rotate(8 - 16 * (number % 2), CUBIC), 18),
+    "blur": (lambda image, _: image.filter(ImageFilter.GaussianBlur(3)), 18),
+    "bar": (barred, 18),
+}
+LEVELS = list(range(256)) * 3
 
 
 def rows_of(thumbnails: Pixels) -> Thumbnails:
@@ -131,6 +171,32 @@ def test_each_change_alone_is_confirmed_on_most_photos(case: Case) -> None:
     same = near_duplicates.confirmed(pairs, rows_of(case.doubled_thumbnails))
     for name, share in pd.Series(same).groupby(change.to_numpy()).mean().items():
         assert share >= (1 if name == "copied" else 0.5), name
+
+
+@pytest.mark.parametrize("change", ALONE)
+def test_one_altered_photo_is_enough_and_joins_nobody_else(change: str, case: Case) -> None:
+    alter, least = ALONE[change]
+    table, count = case.photos.table, len(case.thumbnails)
+    people = sorted(set(table["person"]) - set(case.planted))[:24]
+    sources, pictures = [], []
+    for number, name in enumerate(people):
+        theirs = np.flatnonzero(table["person"] == name)
+        sources.append(int(theirs[number % len(theirs)]))
+        photo = table["photo"].iloc[sources[-1]]
+        altered = jpeg(
+            alter(pixels.decode(case.photos.root / photo).resize((96, 128), CUBIC), number), 90
+        )
+        pictures.append(near_duplicates.thumbnail(altered))
+    twin = pd.DataFrame({"photo": people, "person": ["twin of " + name for name in people]})
+    both = Photos(case.photos.root, pd.concat([table, twin], ignore_index=True))
+    thumbnails = np.concatenate([case.thumbnails, np.stack(pictures)])
+    twins = folds.find_twins(both, rows_of(thumbnails))
+    joined = twins.cluster[sources] == twins.cluster[count:]
+    assert joined.sum() >= least
+    for group in groups(both, twins.cluster):
+        sourced = {case.planted.get(name.removeprefix("twin of "), name.removeprefix("twin of "))
+                   for name in group}  # fmt: skip
+        assert len(sourced) == 1, group
 
 
 def test_blank_pictures_join_nobody() -> None:
