@@ -59,6 +59,12 @@ class Run:
         return self.path / "more.parquet"
 
     @property
+    def thumbnails_file(self) -> Path:
+        """Thumbnails of all photos that its folds, or the runs it was started from or labelled by,
+        may have been trained on: see `images.thumbnails`."""
+        return self.path / "thumbnails.parquet"
+
+    @property
     def history_file(self) -> Path:
         return self.path / "history.csv"
 

@@ -96,6 +96,7 @@ def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> 
         if accelerator.is_main_process:
             folder.describe(run, training.order, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)
+            start.keep_thumbnails(training.recipe, training.prepared.store, run)
         accelerator.wait_for_everyone()
         yield
     finally:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.twins import twins_of, with_more
 from maskgate.recipe import DataSet, Recipe
-from maskgate.training import unlabelled
+from maskgate.training import start, unlabelled
 
 SMOKE_PHOTOS = 64
 _SMOKE_PHOTOS_A_PERSON = 7
@@ -74,6 +74,8 @@ class Prepared:
     faces: pd.DataFrame | None = None  # of `photos`, a row each, where faces are cropped
     unlabelled: int = 0  # photos without labels: the last rows of `taught`, left out by themselves
     unlabelled_root: Path = Path()  # the folder that these are in
+    # Near-duplicates of photos, by content, among what models with a say were trained on.
+    copies: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -127,9 +129,11 @@ class Prepared:
         return np.concatenate([validated, leaks])
 
     def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
-        """Contents of all photos of the clusters of people that `rows` belong to."""
+        """Contents of all photos of the clusters of people that `rows` belong to, and of the
+        near-duplicates of these that models with a say in the training have seen."""
         theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
-        return {self.store.digests[row] for row in np.flatnonzero(theirs)}
+        own = {self.store.digests[row] for row in np.flatnonzero(theirs)}
+        return own.union(*(self.copies.get(digest, ()) for digest in own))
 
     def more(self) -> pd.DataFrame:
         """The rows of further data sets, with `digest`, `cluster`, and `not_in`: the folds whose
@@ -171,6 +175,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     warnings = checks.summary([*photos.problems, *told.problems])
     for data, each, _, _ in ready:
         warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
+    warnings += _namesakes(training.table)
     unlabelled = len(ready[-1][1].table) if bare else 0
     left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
     return Prepared(
@@ -186,7 +191,18 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         faces,
         unlabelled,
         ready[-1][1].root if bare else Path(),
+        start.copies(recipe, store, folder),
     )
+
+
+def _namesakes(table: pd.DataFrame) -> list[str]:
+    """A sentence for each further data set with people of the same names."""
+    further = table.iloc[training_table.namesakes(table)[:, 1]]
+    return [
+        f"{len(people)} people of {data} have names of people here (first: {people.iloc[0]}): each"
+        " is taken for the same person, and not trained on where that one is validated"
+        for data, people in further.groupby("data", sort=False)["person"]
+    ]
 
 
 def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]]:

@@ -3,11 +3,16 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from maskgate import config, runs
 from maskgate.errors import MaskgateError
+from maskgate.images import thumbnails, twins
+from maskgate.images.cache import PhotoStore
 from maskgate.model.network import Network
+from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
 
@@ -61,6 +66,46 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
     return found
 
 
+def copies(recipe: Recipe, store: PhotoStore, folder: Path) -> dict[str, set[str]]:
+    """Near-duplicates among what the models were trained on that have a say in a training: their
+    contents, by the content of the photo in the `store` that shows the same shot.
+
+    Contents that are in the store themselves are not looked at: its own search has joined them.
+    """
+    found: dict[str, set[str]] = {}
+    once = pd.Series(store.digests, dtype="str").drop_duplicates()
+    rows = once.index.to_numpy(dtype=np.int64)
+    for key, run in _runs(recipe):
+        if not run.thumbnails_file.exists():
+            say(
+                f"warning: {key}={run.path}: keeps no thumbnails, as it was trained by an earlier"
+                " version: only identical files tell whether it has seen who is validated"
+            )
+            continue
+        others, pictures = thumbnails.read(run.thumbnails_file, set(once))
+        if others:
+            pairs = twins.copies(
+                once.tolist(),
+                lambda some: store.thumbnails_of(rows[some]),
+                others,
+                pictures,
+                folder,
+            )
+            for own, other in pairs:
+                found.setdefault(own, set()).add(other)
+    return found
+
+
+def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
+    """Write what `copies` needs of a run, and of those it inherits from."""
+    if run.thumbnails_file.exists():
+        return
+    others = [other.thumbnails_file for _, other in _runs(recipe)]
+    tables = [thumbnails.table_of(path) for path in others if path.exists()]
+    own = thumbnails.encoded(store.digests, store.thumbnails_of)
+    thumbnails.write(run.thumbnails_file, [own, *tables])
+
+
 def inherited(recipe: Recipe, validated: set[str], fold: int) -> set[str]:
     """Contents of the photos that the models which a fold starts from, or which label its photos,
     were trained on."""
@@ -98,7 +143,8 @@ def source(run: Run, validated: set[str], fold: int, key: str) -> int:
     """The fold of `run` whose model may have a say in a fold of this number.
 
     The one with the same number is taken first. One whose weights were ever trained on a photo of
-    the people now validated on (`validated`: hashes of their photos' contents) is not taken; where
+    the people now validated on (`validated`: hashes of the contents of their photos, and of the
+    near-duplicates of these; see `Prepared.digests_of_people`) is not taken; where
     none is left, MaskgateError, which tells the recipe's `key`.
     """
     for other in sorted(run.folds, key=lambda other: (other != fold, other)):
@@ -106,5 +152,6 @@ def source(run: Run, validated: set[str], fold: int, key: str) -> int:
             return other
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on people of fold {fold}, on"
-        f" which this one is to be validated; set folds.file={run.folds_file} to share its folds"
+        " which this one is to be validated (on the same files, or near-duplicates of them); set"
+        f" folds.file={run.folds_file} to share its folds, or give another run"
     )
