@@ -1,5 +1,6 @@
 """Epochs of another run, and what it has seen; see also test_crossval.py for inherited weights."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,15 +154,13 @@ def test_copies_are_known_again_by_way_of_a_third_run(
 
 
 def test_a_run_without_thumbnails_is_taken_with_a_warning(
-    copied: dict[int, Path], prepared: Callable[..., Prepared], tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    import shutil
-
+    copied: dict[int, Path], prepared: Callable[..., Prepared], tmp_path: Path
+) -> None:
     shutil.copytree(copied[0], tmp_path / "old")
     Run(tmp_path / "old").thumbnails_file.unlink()
-    assert prepared(f"model.init={tmp_path / 'old'}").copies == {}
-    assert "only identical files tell" in capsys.readouterr().err
+    ready = prepared(f"model.init={tmp_path / 'old'}")
+    assert ready.copies == {}
+    assert "only identical files tell" in ready.warnings[-1]
     Run(tmp_path / "old").thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
         prepared(f"model.init={tmp_path / 'old'}")

@@ -175,7 +175,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     warnings = checks.summary([*photos.problems, *told.problems])
     for data, each, _, _ in ready:
         warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
-    warnings += _namesakes(training.table)
+    warnings += [*_namesakes(training.table), *start.blind(recipe)]
     unlabelled = len(ready[-1][1].table) if bare else 0
     left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
     return Prepared(

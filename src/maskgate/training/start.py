@@ -12,7 +12,6 @@ from maskgate.errors import MaskgateError
 from maskgate.images import thumbnails, twins
 from maskgate.images.cache import PhotoStore
 from maskgate.model.network import Network
-from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
 
@@ -75,12 +74,8 @@ def copies(recipe: Recipe, store: PhotoStore, folder: Path) -> dict[str, set[str
     found: dict[str, set[str]] = {}
     once = pd.Series(store.digests, dtype="str").drop_duplicates()
     rows = once.index.to_numpy(dtype=np.int64)
-    for key, run in _runs(recipe):
+    for _, run in _runs(recipe):
         if not run.thumbnails_file.exists():
-            say(
-                f"warning: {key}={run.path}: keeps no thumbnails, as it was trained by an earlier"
-                " version: only identical files tell whether it has seen who is validated"
-            )
             continue
         others, pictures = thumbnails.read(run.thumbnails_file, set(once))
         if others:
@@ -94,6 +89,16 @@ def copies(recipe: Recipe, store: PhotoStore, folder: Path) -> dict[str, set[str
             for own, other in pairs:
                 found.setdefault(own, set()).add(other)
     return found
+
+
+def blind(recipe: Recipe) -> list[str]:
+    """A sentence for each run that keeps no thumbnails for `copies`."""
+    return [
+        f"{key}={run.path} keeps no thumbnails, as it was trained by an earlier version: only"
+        " identical files tell whether it has seen who is validated"
+        for key, run in _runs(recipe)
+        if not run.thumbnails_file.exists()
+    ]
 
 
 def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
