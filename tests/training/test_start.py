@@ -113,18 +113,13 @@ def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[.
 def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
     fold: int, copied: dict[int, Path], prepared: Callable[..., Prepared]
 ) -> None:
-    run = Run(copied[fold])
-    ready = prepared(f"model.init={run.path}")
+    run, ready = Run(copied[fold]), prepared()
     assert not run.seen(0) & set(ready.store.digests)  # of the same bytes there is none
-    for number in (0, 1):
-        validated = ready.digests_of_people(np.flatnonzero(ready.fold == number))
-        if number != fold:
-            assert start.source(run, validated, number, "model.init") == 0
-            continue
-        # Nearly every photo is known again, not just one of a person.
-        assert len(validated & run.seen(0)) > 0.8 * len(run.seen(0))
-        with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
-            start.source(run, validated, number, "model.init")
+    assert start.source(run, ready, 1 - fold, "model.init") == 0
+    # Nearly every photo is known again, not just one of a person.
+    assert len(start.validated(run, ready, fold) & run.seen(0)) > 0.8 * len(run.seen(0))
+    with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
+        start.source(run, ready, fold, "model.init")
 
 
 @pytest.mark.parametrize("key", ["model.init", "pseudo.run"])
@@ -147,31 +142,34 @@ def test_copies_are_known_again_by_way_of_a_third_run(
     data = tmp_path / "noise.csv"
     data.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
     second = Run(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
-    kept, _ = thumbnails.read(second.thumbnails_file, set())
-    assert second.seen(0) <= set(kept)
+    assert second.seen(0) <= set(thumbnails.table_of(second.thumbnails_file)["digest"])
     with pytest.raises(MaskgateError, match="was trained on people of fold 0"):
         train(tmp_path / "third", "training.epochs=1", f"model.init={second.path}")
 
 
 def test_a_run_without_thumbnails_is_taken_with_a_warning(
-    copied: dict[int, Path], prepared: Callable[..., Prepared], tmp_path: Path
-) -> None:
-    shutil.copytree(copied[0], tmp_path / "old")
-    Run(tmp_path / "old").thumbnails_file.unlink()
-    ready = prepared(f"model.init={tmp_path / 'old'}")
-    assert ready.copies == {}
-    assert "only identical files tell" in ready.warnings[-1]
-    Run(tmp_path / "old").thumbnails_file.write_bytes(b"no table")
+    copied: dict[int, Path], prepared: Callable[..., Prepared], train: Callable[..., Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    old = Run(tmp_path / "old")
+    shutil.copytree(copied[0], old.path)
+    old.thumbnails_file.unlink()
+    run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
+    (warning,) = (line for line in run.status()["warnings"] if "only identical files tell" in line)
+    assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
+    old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
-        prepared(f"model.init={tmp_path / 'old'}")
+        start.source(old, prepared(), 0, "model.init")
 
 
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
     run = Run(trained)
-    digests, pictures = thumbnails.read(run.thumbnails_file, set())
-    assert sorted(digests) == sorted(set(run.photos()["digest"]))
-    assert pictures.shape == (len(digests), 64, 48)
-    assert run.thumbnails_file.stat().st_size < 2000 * len(digests)
-    known = set(digests[:10])
-    assert thumbnails.read(run.thumbnails_file, known)[0] == digests[10:]
-    assert thumbnails.read(run.thumbnails_file, set(digests))[1].shape == (0, 64, 48)
+    table = thumbnails.table_of(run.thumbnails_file)
+    assert sorted(table["digest"]) == sorted(set(run.photos()["digest"]))
+    pictures = thumbnails.decoded(table, run.thumbnails_file)
+    assert pictures.shape == (len(table), 64, 48)
+    assert pictures.std() > 10
+    assert run.thumbnails_file.stat().st_size < 2000 * len(table)
+    assert thumbnails.decoded(table[:0], run.thumbnails_file).shape == (0, 64, 48)
+    with pytest.raises(MaskgateError, match="missing or damaged"):
+        thumbnails.decoded(table.assign(thumbnail=b"no picture"), run.thumbnails_file)

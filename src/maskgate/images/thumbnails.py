@@ -44,23 +44,20 @@ def write(path: Path, tables: Sequence[pd.DataFrame]) -> None:
     files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
 
 
-def read(path: Path, known: set[str]) -> tuple[list[str], Pixels]:
-    """Digests (N,) and pictures (N, 64, 48) of a table that `write` has written, less those of
-    `known` contents. Raises MaskgateError where it is damaged."""
-    try:
-        table = table_of(path)
-        table = table[~table["digest"].isin(known)]
-        pictures = [_picture(content) for content in table["thumbnail"]]
-        return table["digest"].tolist(), np.stack([_NONE, *pictures])[1:]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path) from error
-
-
 def table_of(path: Path) -> pd.DataFrame:
     """The table that `write` has written. Raises MaskgateError where it is damaged."""
     try:
         return pd.read_parquet(path)[["digest", "thumbnail"]]
     except (OSError, ValueError, KeyError) as error:
+        raise _damaged(path) from error
+
+
+def decoded(table: pd.DataFrame, path: Path) -> Pixels:
+    """The pictures (N, 64, 48) of rows of the table at `path`. Raises MaskgateError."""
+    try:
+        pictures = [_picture(content) for content in table["thumbnail"]]
+        return np.stack([_NONE, *pictures])[1:]
+    except (OSError, ValueError, TypeError) as error:
         raise _damaged(path) from error
 
 

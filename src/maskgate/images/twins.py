@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,18 +27,22 @@ def twins_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
 
 
 def copies(
-    digests: list[str], thumbnails: Thumbnails, others: list[str], pictures: Pixels, folder: Path
+    digests: list[str],
+    thumbnails: Thumbnails,
+    others: list[str],
+    read: Callable[[], Pixels],
+    folder: Path,
 ) -> list[tuple[str, str]]:
     """Pairs of a content of the `digests` (N,) and one of `others` (M,) that show one shot.
 
-    `thumbnails` gives the pictures of rows of the former, `pictures` (M, 64, 48) are those of the
-    latter. Remembered in the `folder` of the cache.
+    `thumbnails` gives the pictures of rows of the former, `read` all those of the latter (M, 64,
+    48). The result is remembered in the `folder` of the cache.
     """
     told = hashlib.sha256(json.dumps([digests, others]).encode()).hexdigest()[:16]
     remembered = folder / f"copies-v{near_duplicates.VERSION}-{told}.json"
     if remembered.exists():
         return [(one, other) for one, other in json.loads(remembered.read_text())]
-    count = len(digests)
+    count, pictures = len(digests), read()
 
     def of(rows: npt.NDArray[np.int64]) -> Pixels:
         found = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.twins import twins_of, with_more
 from maskgate.recipe import DataSet, Recipe
-from maskgate.training import start, unlabelled
+from maskgate.training import unlabelled
 
 SMOKE_PHOTOS = 64
 _SMOKE_PHOTOS_A_PERSON = 7
@@ -74,8 +74,7 @@ class Prepared:
     faces: pd.DataFrame | None = None  # of `photos`, a row each, where faces are cropped
     unlabelled: int = 0  # photos without labels: the last rows of `taught`, left out by themselves
     unlabelled_root: Path = Path()  # the folder that these are in
-    # Near-duplicates of photos, by content, among what models with a say were trained on.
-    copies: dict[str, set[str]] = field(default_factory=dict)
+    folder: Path = Path()  # the cache's
 
     @property
     def digest(self) -> str:
@@ -129,11 +128,9 @@ class Prepared:
         return np.concatenate([validated, leaks])
 
     def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
-        """Contents of all photos of the clusters of people that `rows` belong to, and of the
-        near-duplicates of these that models with a say in the training have seen."""
+        """Contents of all photos of the clusters of people that `rows` belong to."""
         theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
-        own = {self.store.digests[row] for row in np.flatnonzero(theirs)}
-        return own.union(*(self.copies.get(digest, ()) for digest in own))
+        return {self.store.digests[row] for row in np.flatnonzero(theirs)}
 
     def more(self) -> pd.DataFrame:
         """The rows of further data sets, with `digest`, `cluster`, and `not_in`: the folds whose
@@ -175,7 +172,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     warnings = checks.summary([*photos.problems, *told.problems])
     for data, each, _, _ in ready:
         warnings += [f"{line} in {data.path}" for line in checks.summary(each.problems)]
-    warnings += [*_namesakes(training.table), *start.blind(recipe)]
+    warnings += _namesakes(training.table)
     unlabelled = len(ready[-1][1].table) if bare else 0
     left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
     return Prepared(
@@ -191,7 +188,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         faces,
         unlabelled,
         ready[-1][1].root if bare else Path(),
-        start.copies(recipe, store, folder),
+        folder,
     )
 
 

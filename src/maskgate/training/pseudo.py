@@ -100,8 +100,7 @@ def taught(prepared: Prepared, table: pd.DataFrame) -> Prepared:
 
 def _source(wanted: Pseudo, prepared: Prepared, number: int) -> tuple[Run, int]:
     run = runs.open_model(wanted.run)
-    validated = prepared.digests_of_people(np.flatnonzero(prepared.fold == number))
-    return run, start.source(run, validated, number, "pseudo.run")
+    return run, start.source(run, prepared, number, "pseudo.run")
 
 
 # ------------------------------------------------------------------------------ in words
