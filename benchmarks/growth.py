@@ -2,7 +2,8 @@
 
     python benchmarks/growth.py [10000 100000 1000000] [--kinds random clustered] [--seed 0]
 
-People have seven photos; names, labels and hashes are drawn, there are no pixels. `random`
+People have seven photos; names, labels and hashes, of photos and of their parts, are drawn, there
+are no pixels. `random`
 hashes are 64 fair bits; `clustered` ones lie 8–14 bits from one of 3,000 centres, as where many
 people look alike. One person in a hundred is another one again: the same hashes with 0–10 bits
 turned over, mirrored in every second case. What a comparison of pixels would confirm of the
@@ -34,6 +35,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate.data import folds, layouts, near_duplicates
+from maskgate.data.alignments import PARTS
 from maskgate.data.near_duplicates import Hashes
 
 KINDS: Final = ("random", "clustered")
@@ -88,10 +90,7 @@ def make(folder: Path, count: int, kind: str, seed: int) -> None:
     random = np.random.default_rng(seed)
     person = np.arange(count) // PHOTOS
     people = count // PHOTOS
-    hashes = drawn(random, count)
-    if kind == "clustered":
-        centres = drawn(random, CENTRES)[random.integers(0, CENTRES, count)]
-        hashes = turned(random, centres, random.integers(8, 15, count))
+    hashes, *parts = (made_up(random, count, kind) for _ in PARTS)
     pairs = random.permutation(people)[: people // 100 * 2].reshape(-1, 2)
     first, again = (side[:, None] * PHOTOS + np.arange(PHOTOS) for side in pairs.T)
     mirror = np.where(np.arange(len(pairs)) % 2, near_duplicates.MIRROR, np.uint64(0))
@@ -99,6 +98,7 @@ def make(folder: Path, count: int, kind: str, seed: int) -> None:
     hashes[again] = turned(random, copies.ravel(), random.integers(0, 11, copies.size)).reshape(
         copies.shape
     )
+    hashes = np.stack([hashes, *parts])
     np.savez(folder / "made.npz", hashes=hashes, first=first.ravel(), again=again.ravel())
     gender = np.array(["male", "female"])[random.integers(0, 2, people + 1)]
     age = random.integers(18, 71, people + 1)
@@ -111,6 +111,14 @@ def make(folder: Path, count: int, kind: str, seed: int) -> None:
         "age": age[person],
     }
     pd.DataFrame(table).to_csv(folder / "photos.csv", index=False)
+
+
+def made_up(random: np.random.Generator, count: int, kind: str) -> Hashes:
+    if kind == "random":
+        return drawn(random, count)
+    # Parts lie around the same centres as whole photos do.
+    centres = drawn(np.random.default_rng(0), CENTRES)[random.integers(0, CENTRES, count)]
+    return turned(random, centres, random.integers(8, 15, count))
 
 
 def drawn(random: np.random.Generator, count: int) -> Hashes:
@@ -138,9 +146,10 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
         photos = layouts.read(folder / "photos.csv")
     with timed("search", spent):
         person, _ = pd.factorize(photos.table["person"])
-        pairs = near_duplicates.candidates(hashes, person)
-    proposed = pairs[:, 0] * len(hashes) + pairs[:, 1]
-    found = np.isin(np.minimum(first, again) * len(hashes) + np.maximum(first, again), proposed)
+        pairs = near_duplicates.proposals(hashes, person)
+    count = len(person)
+    proposed = pairs[:, :2].min(axis=1) * count + pairs[:, :2].max(axis=1)
+    found = np.isin(np.minimum(first, again) * count + np.maximum(first, again), proposed)
     with timed("folds", spent):
         twins = folds.joined(photos, np.stack([first, again], axis=1)[found])
         fold = folds.split(photos, twins.cluster, "kfold", 5, 0.2, seed)
@@ -151,7 +160,7 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
         **spent,
         "total": spent["read"] + spent["search"] + spent["folds"],
         "GB": peak * (1 if sys.platform == "darwin" else 1024) / 1e9,
-        "pairs a photo": len(pairs) / len(hashes),
+        "pairs a photo": len(pairs) / count,
         "twin photos": found.mean(),
         "twin people": found.reshape(-1, PHOTOS).any(axis=1).mean(),
     }

@@ -120,6 +120,26 @@ def test_everything_planted_is_found_in_one_pass(clean: Path, cache: Path) -> No
     assert fatal == sorted(fatal, reverse=True), "what stops a training comes first"
 
 
+def test_copies_of_one_file_under_many_names_are_one_line(tmp_path: Path, cache: Path) -> None:
+    random = np.random.default_rng(6)
+    rows = ["photo,person,mask"]
+    for number in range(305):
+        picture = random.integers(0, 255, (8, 6, 3), dtype=np.uint8)
+        path = tmp_path / f"{number}.png"
+        if 0 < number < 300:
+            shutil.copy(tmp_path / "0.png", path)
+        else:
+            Image.fromarray(picture).resize((48, 64), Image.Resampling.BICUBIC).save(path)
+        rows.append(f"{number}.png,p{number},wear")
+    (tmp_path / "photos.csv").write_text("\n".join(rows) + "\n")
+    inspected = inspection.inspect(tmp_path / "photos.csv", cache)
+    told = inspected.problems
+    assert [(problem.kind, problem.where) for problem in told] == [("identical photos", "0.png")]
+    assert told[0].detail.endswith("and 294 more")
+    assert inspected.twins.largest == 300
+    assert len(inspected.twins.pairs) == 299
+
+
 def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None:
     random = np.random.default_rng(5)
     for number in range(6):

@@ -69,7 +69,8 @@ def inspect(data: Path, folder: Path) -> Inspection:
         *_shared_ids(photos.table),
         *_blank(photos.table, grey),
         *_identical(photos.table, store.digests),
-        *_alike(photos.table, twins),
+        *_same_people(photos.table, store.digests),
+        *_alike(photos.table, twins, store.digests),
         *test_problems,
     ]
     problems.sort(key=lambda problem: not problem.fatal)
@@ -155,12 +156,32 @@ def _identical(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
         yield from _clashes(table, rows, first)
 
 
-def _alike(table: pd.DataFrame, twins: Twins) -> Iterator[Problem]:
-    """People who share a shot, one problem a pair of people."""
+def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
+    """People who share several files, one problem for all who share the same; one file that they
+    share is told by itself."""
+    person = table["person"].to_numpy()
+    shared: dict[tuple[str, ...], list[dict[str, int]]] = {}
+    for rows in _groups(pd.Series(digests)):
+        row_of = dict(sorted((person[row], int(row)) for row in rows))
+        if len(row_of) > 1:
+            shared.setdefault(tuple(row_of), []).append(row_of)
+    for names, files in shared.items():
+        if len(files) > 1:
+            rows = np.array(list(files[0].values()))
+            a, b = table["photo"].iloc[rows[:2]]
+            detail = f"{len(files)} photos also at {listed([*names[1:]])}, such as {a} = {b}"
+            yield Problem("near-duplicate people", names[0], detail)
+            yield from _clashes(table, rows, " = ".join(names[:5]))
+
+
+def _alike(table: pd.DataFrame, twins: Twins, digests: list[str]) -> Iterator[Problem]:
+    """People who share a shot, one problem a pair of people; not those who share its very file."""
     row_of = pd.Series(np.arange(len(table)), index=table["photo"])
-    pairs = pd.DataFrame(twins.pairs, columns=["a", "b"])
-    people = [pairs[side].map(table.set_index("photo")["person"]) for side in ("a", "b")]
-    for (a, b), shared in pairs.groupby(people):
+    digest = np.array(digests, dtype="str")
+    differ = digest[twins.rows[:, 0]] != digest[twins.rows[:, 1]]
+    pairs = pd.DataFrame(twins.pairs, columns=["a", "b"])[differ]
+    persons = [pairs[side].map(table.set_index("photo")["person"]) for side in ("a", "b")]
+    for (a, b), shared in pairs.groupby(persons):
         first = shared.iloc[0]
         detail = f"{len(shared)} photos also at {b}, such as {first['a']} = {first['b']}"
         yield Problem("near-duplicate people", str(a), detail)

@@ -81,6 +81,12 @@ class Run:
         return self.path / "more.parquet"
 
     @property
+    def thumbnails_file(self) -> Path:
+        """Thumbnails of all photos that its folds, or the runs it was started from or labelled by,
+        may have been trained on: see `images.thumbnails`."""
+        return self.path / "thumbnails.parquet"
+
+    @property
     def history_file(self) -> Path:
         return self.path / "history.csv"
 
@@ -354,8 +360,8 @@ class Run:
         """The files of a run that is about to end. The report and the list of mistakes can be
         written anew, and what the folds were put together of is not read again."""
         yield from (self.settings_file, self.folds_file, self.photos_file, self.metrics_file)
-        rest = [self.more_file, self.history_file, self.oof_file, self.combination_file]
-        yield from (path for path in rest if path.exists())
+        rest = [self.more_file, self.thumbnails_file, self.history_file, self.oof_file]
+        yield from (path for path in (*rest, self.combination_file) if path.exists())
         yield from sorted(path for path in self.path.iterdir() if _KEPT.fullmatch(path.name))
         if self.is_system:
             yield from sorted(self.path.glob("recipes/*.yaml"))

@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from maskgate.data import folds, layouts
+from maskgate.data import folds, layouts, near_duplicates
 from maskgate.data import table as photo_table
+from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.pixels import Pixels
 
 Kind = Literal["holdout", "kfold", "all"]
 Ints = npt.NDArray[np.int64]
@@ -351,3 +353,43 @@ def test_without_pairs_everybody_is_alone(pairs: Ints) -> None:
     twins = folds.joined(made(4), pairs)
     assert len(np.unique(twins.cluster)) == 4
     assert (twins.pairs, twins.largest) == ([], 1)
+
+
+def test_identical_files_are_looked_at_once_and_join_their_people(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """300 copies of one file under 300 names, and of another under 20 of them."""
+    random = np.random.default_rng(0)
+    looked: list[int] = []
+    confirmed = near_duplicates.confirmed
+
+    def counted(pairs: Pairs, thumbnails: Thumbnails) -> npt.NDArray[np.bool_]:
+        looked.append(len(pairs))
+        return confirmed(pairs, thumbnails)
+
+    monkeypatch.setattr(near_duplicates, "confirmed", counted)
+    for count in (75, 300):
+        pictures = random.integers(0, 256, (count + 3, 64, 48), dtype=np.uint8)
+        pictures[:count], pictures[count] = pictures[0], 0
+        contents = ["same"] * count + ["black", "black", "other"]
+        people = [f"p{n}" for n in range(count)] + ["p0", "q", "r"]
+        table = pd.DataFrame({"photo": [f"{n}.jpg" for n in range(count + 3)], "person": people})
+        asked: list[int] = []
+
+        def thumbnails(
+            rows: npt.NDArray[np.int64], pictures: Pixels = pictures, asked: list[int] = asked
+        ) -> Pixels:
+            asked.append(len(rows))
+            return pictures[rows]
+
+        twins = folds.find_twins(Photos(Path(), table), thumbnails, contents=contents)
+        assert asked[0] == 3  # photos hashed, of different content
+        assert len(twins.pairs) == count - 1 + 1
+        assert twins.largest == count + 1
+        assert len(np.unique(twins.cluster)) == 2
+        fold = folds.split(
+            Photos(Path(), table.assign(gender=0, age_band=0, mask=0)), twins.cluster, "kfold", 2,
+            0.2, 0,
+        )  # fmt: skip
+        assert len(set(fold[: count + 2])) == 1
+    assert looked[0] == looked[1] <= 16  # not one more pair for four times as many copies

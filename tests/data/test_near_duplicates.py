@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from maskgate import pixels
 from maskgate.data import folds, layouts, near_duplicates
@@ -49,6 +49,46 @@ CHANGES: dict[str, Change] = {
     ),
     "all, mirrored": lambda image: CHANGES["all"](ImageOps.mirror(image)),
 }
+
+
+def corner(image: Image.Image, number: int, share: float) -> Image.Image:
+    """All but a share of the height and width, cut off at two sides."""
+    width, height = (round(length * (1 - share)) for length in image.size)
+    left, top = (image.width - width) * (number & 1), (image.height - height) * (number >> 1 & 1)
+    return image.crop((left, top, left + width, top + height))
+
+
+def barred(image: Image.Image, number: int) -> Image.Image:
+    """A black bar over an eighth of the photo, across it or upright."""
+    width, height = image.size
+    start, image = 0.1 * (number % 8), image.copy()
+    across, upright = (0, start, 1, start + 0.125), (start, 0, start + 0.125, 1)
+    left, top, right, bottom = across if number % 2 else upright
+    image.paste((0, 0, 0), (round(left * width), round(top * height),
+                            round(right * width), round(bottom * height)))  # fmt: skip
+    return image
+
+
+# What is done to the one photo of a twin, by the twin's number, and in how many of 24 cases it is
+# to be joined at least.
+ALONE: dict[str, tuple[Callable[[Image.Image, int], Image.Image], int]] = {
+    "corner crop of 10%": (lambda image, number: corner(image, number, 0.10), 22),
+    "corner crop of 15%": (lambda image, number: corner(image, number, 0.15), 22),
+    "brightness 1.7": (
+        lambda image, _: image.point([min(255, round(1.7 * v)) for v in LEVELS]),
+        22,
+    ),
+    "gamma 2": (lambda image, _: image.point([round(v * v / 255) for v in LEVELS]), 22),
+    "frame": (lambda image, number: ImageOps.expand(image, (8, 10), (255 * (number % 2),) * 3), 22),
+    "turned by 90°": (lambda image, _: image.transpose(Image.Transpose.ROTATE_90), 22),
+    "turned by 180°": (lambda image, _: image.transpose(Image.Transpose.ROTATE_180), 22),
+    "turned by 270°": (lambda image, _: image.transpose(Image.Transpose.ROTATE_270), 22),
+    "mirrored": (lambda image, _: ImageOps.mirror(image), 22),
+    "turned by 8°": (lambda image, number: image.rotate(8 - 16 * (number % 2), CUBIC), 18),
+    "blur": (lambda image, _: image.filter(ImageFilter.GaussianBlur(3)), 18),
+    "bar": (barred, 18),
+}
+LEVELS = list(range(256)) * 3
 
 
 def rows_of(thumbnails: Pixels) -> Thumbnails:
@@ -133,6 +173,32 @@ def test_each_change_alone_is_confirmed_on_most_photos(case: Case) -> None:
         assert share >= (1 if name == "copied" else 0.5), name
 
 
+@pytest.mark.parametrize("change", ALONE)
+def test_one_altered_photo_is_enough_and_joins_nobody_else(change: str, case: Case) -> None:
+    alter, least = ALONE[change]
+    table, count = case.photos.table, len(case.thumbnails)
+    people = sorted(set(table["person"]) - set(case.planted))[:24]
+    sources, pictures = [], []
+    for number, name in enumerate(people):
+        theirs = np.flatnonzero(table["person"] == name)
+        sources.append(int(theirs[number % len(theirs)]))
+        photo = table["photo"].iloc[sources[-1]]
+        altered = jpeg(
+            alter(pixels.decode(case.photos.root / photo).resize((96, 128), CUBIC), number), 90
+        )
+        pictures.append(near_duplicates.thumbnail(altered))
+    twin = pd.DataFrame({"photo": people, "person": ["twin of " + name for name in people]})
+    both = Photos(case.photos.root, pd.concat([table, twin], ignore_index=True))
+    thumbnails = np.concatenate([case.thumbnails, np.stack(pictures)])
+    twins = folds.find_twins(both, rows_of(thumbnails))
+    joined = twins.cluster[sources] == twins.cluster[count:]
+    assert joined.sum() >= least
+    for group in groups(both, twins.cluster):
+        sourced = {case.planted.get(name.removeprefix("twin of "), name.removeprefix("twin of "))
+                   for name in group}  # fmt: skip
+        assert len(sourced) == 1, group
+
+
 def test_blank_pictures_join_nobody() -> None:
     random = np.random.default_rng(0)
     levels = [0, 0, 17, 128, 128, 254, 255, 255]
@@ -189,9 +255,10 @@ def test_hashes_are_those_of_all_photos_at_once_but_only_a_chunk_is_in_memory(
         monkeypatch.setattr(near_duplicates, "_CHUNK", chunk)
         recorder = Recorder(case.thumbnails)
         found = near_duplicates.hashes(recorder, len(whole))
-        np.testing.assert_array_equal(found, whole)
+        assert found.shape == (8, len(whole))
+        np.testing.assert_array_equal(found[0], whole)
         assert max(recorder.asked) == min(chunk, len(whole))
-    assert near_duplicates.hashes(recorder, 0).shape == (0,)
+    assert near_duplicates.hashes(recorder, 0).shape == (8, 0)
 
 
 def test_the_search_never_asks_for_all_thumbnails(
@@ -209,16 +276,31 @@ Found = dict[tuple[int, int, int], int]
 
 
 def brute_force(hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64]) -> Found:
-    """Distance of every pair of rows that is to be found, mirrored (1) or not (0)."""
+    """Distance of every pair of rows that is to be found, in all eight orientations."""
     found: Found = {}
+    held = [held_so(hashes, orientation) for orientation in range(8)]
     for row in range(len(hashes)):
         rest = np.arange(row + 1, len(hashes))
-        for mirrored, mirror in enumerate((np.uint64(0), near_duplicates.MIRROR)):
-            far = np.bitwise_count(hashes[row] ^ hashes[rest] ^ mirror)
-            keep = (far <= near_duplicates.FAR) & (person[rest] != person[row])
+        for orientation in range(8):
+            far = np.bitwise_count(hashes[row] ^ held[orientation][rest])
+            most = near_duplicates.FAR if orientation < 2 else near_duplicates.FAR_ALIGNED
+            keep = (far <= most) & (person[rest] != person[row])
             near = zip(rest[keep], far[keep], strict=True)
-            found |= {(row, int(other), mirrored): int(distance) for other, distance in near}
+            found |= {(row, int(other), orientation): int(distance) for other, distance in near}
     return found
+
+
+def held_so(hashes: npt.NDArray[np.uint64], orientation: int) -> npt.NDArray[np.uint64]:
+    """The hashes (N,) of the photos held in that way: their bits as a table of 8 by 8 frequencies,
+    whose odd columns and rows change their sign."""
+    bits = np.unpackbits(hashes[:, None].view(np.uint8), axis=1).reshape(-1, 8, 8)
+    if orientation & 4:
+        bits = bits.transpose(0, 2, 1).copy()
+    if orientation & 2:
+        bits[:, 1::2] ^= 1
+    if orientation & 1:
+        bits[:, :, 1::2] ^= 1
+    return np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64)[:, 0]
 
 
 def flipped(hashes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.uint64]:
@@ -239,6 +321,8 @@ def test_candidates_are_those_of_brute_force(count: int) -> None:
         mirror = np.where(at % 2, near_duplicates.MIRROR, np.uint64(0))
         hashes[count - 1 - at] = flipped(hashes[at], bits) ^ mirror
     person = random.integers(0, count // 2, count)
+    for orientation in range(2, 8):  # and some are held in other ways
+        hashes[[count - 1 - orientation]] = held_so(hashes[[orientation]], orientation)
     wanted = brute_force(hashes, person)
     found = near_duplicates.candidates(hashes, person)
     assert found.shape == (len(found), 3)
@@ -247,7 +331,7 @@ def test_candidates_are_those_of_brute_force(count: int) -> None:
     assert len(set(told)) == len(told)
     assert set(told) <= set(wanted)
     close = {pair for pair, distance in wanted.items() if distance <= 6}
-    assert {mirrored for *_, mirrored in close} == {0, 1}
+    assert {0, 1} <= {orientation for *_, orientation in close}
     assert len(close) >= count // 5
     assert len(close & set(told)) >= 0.99 * len(close)
     assert len(told) >= 0.95 * len(wanted)

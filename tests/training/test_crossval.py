@@ -25,6 +25,7 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
     assert {path.name for path in trained.iterdir() if path.name[0] != "."} == {
         "recipe.yaml", "run.json", "folds.csv", "photos.parquet", "history.csv", "oof.parquet",
+        "thumbnails.parquet",
         "metrics.json", "mistakes.csv", "report.html", "fold-0", "fold-1",
     }  # fmt: skip
     history = run.history()

@@ -112,6 +112,53 @@ def test_whoever_is_validated_never_trains_by_way_of_further_data(
     assert told["digest"].tolist() == ready.store.digests[count:]
 
 
+def test_people_of_one_name_in_two_data_sets_are_one_person(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    """40 people with other photos of 10 of them in a further data set: no leak."""
+    for name, people, seed in (("first", range(40), 0), ("second", range(30, 60), 9000)):
+        (tmp_path / name).mkdir()
+        rows = []
+        for person in people:
+            for photo in range(2):
+                file = f"{person}-{photo}.png"
+                noise(tmp_path / name / file, seed + 100 * person + photo)
+                rows.append((file, f"person {person}", "wear", "male", 30 + person % 3))
+        columns = ["photo", "person", "mask", "gender", "age"]
+        pd.DataFrame(rows, columns=columns).to_csv(tmp_path / name / "photos.csv", index=False)
+    further = tmp_path / "second"
+    ready = prepare(
+        "folds.count=4", f"data=[{{path: {further}}}]", data=tmp_path / "first" / "photos.csv"
+    )
+    person = ready.taught["person"].str.removeprefix(f"{further}:").to_numpy()
+    for number in ready.folds:
+        training, validation = ready.split(number)
+        assert not set(person[training]) & set(person[validation])
+        everyone = np.arange(len(person))
+        kept_out = np.setdiff1d(everyone, training)
+        assert set(person[kept_out]) == set(person[validation])  # and nobody else
+    told = ready.more()
+    assert (told["not_in"].map(len) > 0).sum() == 10 * 2
+    assert [line for line in ready.warnings if "person 30" in line] == [
+        f"10 people of {further} have names of people here (first: {further}:person 30): each is"
+        " taken for the same person, and not trained on where that one is validated"
+    ]
+    assert ready.twins.pairs == []  # they share a name, no photo
+
+
+def test_photos_without_people_have_no_names_in_common(prepare: Prepare, tmp_path: Path) -> None:
+    for name, seed in (("first", 0), ("second", 50)):
+        (tmp_path / name).mkdir()
+        for number in range(8):
+            noise(tmp_path / name / f"{number}.png", seed + number)
+        table = pd.DataFrame({"photo": [f"{n}.png" for n in range(8)], "mask": "wear"})
+        table.to_csv(tmp_path / name / "photos.csv", index=False)
+    wanted = f"data=[{{path: {tmp_path / 'second'}}}]"
+    ready = prepare(wanted, data=tmp_path / "first" / "photos.csv")
+    assert not [line for line in ready.warnings if "names of people here" in line]
+    assert not ready.more()["not_in"].map(len).any()
+
+
 def test_folds_are_the_same_whatever_is_trained_on_beside(
     prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
 ) -> None:

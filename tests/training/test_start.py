@@ -1,16 +1,21 @@
-"""Epochs found by another run; how weights are inherited is told in test_crossval.py."""
+"""Epochs of another run, and what it has seen; see also test_crossval.py for inherited weights."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from maskgate import recipe
 from maskgate.errors import MaskgateError
+from maskgate.images import thumbnails
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
-from maskgate.training import start
+from maskgate.training import prepare, start
+from maskgate.training.prepare import Order, Prepared
 
 
 def wanted(run: Path, tiny: Path) -> Recipe:
@@ -51,3 +56,118 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
 def test_another_key_is_left_alone(tiny: Path) -> None:
     made = recipe.load(tiny, [])
     assert start.epochs(made) is made
+
+
+# ------------------------------------------------------------------- what a run has seen
+
+SHORT = ("training.epochs=1", "folds.kind=all")
+EASY = "pseudo.thresholds={mask: 0.4, gender: 0.55, age_band: 0.4}"
+
+
+def re_encoded(people: Path, names: "pd.Series[str]", to: Path) -> Path:
+    """A CSV of copies of photos, under other names: smaller, as JPEGs of quality 60."""
+    to.mkdir()
+    rows = ["photo,person,mask"]
+    for number, name in enumerate(names):
+        with Image.open(people / "train" / "images" / name) as opened:
+            image = opened.convert("RGB")
+        small = image.resize((image.width * 3 // 4, image.height * 3 // 4))
+        small.save(to / f"{number}.jpg", quality=60)
+        rows.append(f"{number}.jpg,nobody {number // 7},wear")
+    (to / "photos.csv").write_text("\n".join(rows) + "\n")
+    return to / "photos.csv"
+
+
+@pytest.fixture(scope="module")
+def copied(
+    trained: Path,
+    people: Path,
+    train: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[int, Path]:
+    """For each fold of the trained run, another run that has seen copies of its people alone."""
+    folder, photos = tmp_path_factory.mktemp("copied"), Run(trained).photos()
+    return {
+        fold: train(
+            folder / f"run{fold}", *SHORT,
+            data=re_encoded(people, photos["photo"][photos["fold"] == fold], folder / f"{fold}"),
+        )
+        for fold in (0, 1)
+    }  # fmt: skip
+
+
+@pytest.fixture
+def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[..., Prepared]:
+    """`prepared(*overrides)` of the sample people, in the trained run's folds."""
+
+    def made(*overrides: str) -> Prepared:
+        changes = [f"folds.file={Run(trained).folds_file}", *overrides]
+        return prepare.prepare(recipe.load(tiny, changes), Order("tiny", people, cache=cache))
+
+    return made
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
+    fold: int, copied: dict[int, Path], prepared: Callable[..., Prepared]
+) -> None:
+    run, ready = Run(copied[fold]), prepared()
+    assert not run.seen(0) & set(ready.store.digests)  # of the same bytes there is none
+    assert start.source(run, ready, 1 - fold, "model.init") == 0
+    # Nearly every photo is known again, not just one of a person.
+    assert len(start.validated(run, ready, fold) & run.seen(0)) > 0.8 * len(run.seen(0))
+    with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
+        start.source(run, ready, fold, "model.init")
+
+
+@pytest.mark.parametrize("key", ["model.init", "pseudo.run"])
+def test_neither_weights_nor_labels_come_from_re_encoded_copies(
+    key: str, copied: dict[int, Path], train: Callable[..., Path], people: Path, tmp_path: Path
+) -> None:
+    photos = (f"pseudo.photos={people / 'eval'}", EASY) if key == "pseudo.run" else ()
+    with pytest.raises(MaskgateError, match=rf"^{key}=.*was trained on people of fold 1"):
+        train(tmp_path / "run", f"{key}={copied[1]}", *photos, "training.epochs=1")
+    assert not (tmp_path / "run").exists()
+
+
+def test_copies_are_known_again_by_way_of_a_third_run(
+    copied: dict[int, Path], train: Callable[..., Path], tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0)
+    for number in range(8):
+        picture = noise.integers(0, 255, (40, 30, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    data = tmp_path / "noise.csv"
+    data.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
+    second = Run(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
+    assert second.seen(0) <= set(thumbnails.table_of(second.thumbnails_file)["digest"])
+    with pytest.raises(MaskgateError, match="was trained on people of fold 0"):
+        train(tmp_path / "third", "training.epochs=1", f"model.init={second.path}")
+
+
+def test_a_run_without_thumbnails_is_taken_with_a_warning(
+    copied: dict[int, Path], prepared: Callable[..., Prepared], train: Callable[..., Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    old = Run(tmp_path / "old")
+    shutil.copytree(copied[0], old.path)
+    old.thumbnails_file.unlink()
+    run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
+    (warning,) = (line for line in run.status()["warnings"] if "only identical files tell" in line)
+    assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
+    old.thumbnails_file.write_bytes(b"no table")
+    with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
+        start.source(old, prepared(), 0, "model.init")
+
+
+def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
+    run = Run(trained)
+    table = thumbnails.table_of(run.thumbnails_file)
+    assert sorted(table["digest"]) == sorted(set(run.photos()["digest"]))
+    pictures = thumbnails.decoded(table, run.thumbnails_file)
+    assert pictures.shape == (len(table), 64, 48)
+    assert pictures.std() > 10
+    assert run.thumbnails_file.stat().st_size < 2000 * len(table)
+    assert thumbnails.decoded(table[:0], run.thumbnails_file).shape == (0, 64, 48)
+    with pytest.raises(MaskgateError, match="missing or damaged"):
+        thumbnails.decoded(table.assign(thumbnail=b"no picture"), run.thumbnails_file)

@@ -5,6 +5,7 @@ share of each stratum to within one cluster, in time linear in the number of peo
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -35,20 +36,39 @@ class Twins:
     rows: Pairs
 
 
-def find_twins(photos: Photos, thumbnails: Thumbnails, remembered: Path | None = None) -> Twins:
+def find_twins(
+    photos: Photos,
+    thumbnails: Thumbnails,
+    remembered: Path | None = None,
+    contents: Sequence[str] | None = None,
+) -> Twins:
     """Near-duplicates across people; `thumbnails` gives the pictures (n, 64, 48) of n rows.
 
-    The search is a function of the table and the thumbnails; `remembered` is a file that
-    keeps its result between runs of the same data.
+    `contents` (N,) are digests of the files, if known: people who share a file are joined by it,
+    and each file is looked at once. The search is a function of all these; `remembered` is a file
+    that keeps its result between runs of the same data.
     """
-    if remembered is not None and remembered.exists():
-        return joined(photos, np.array(json.loads(remembered.read_text()), dtype=np.int64))
     person, _ = pd.factorize(photos.table["person"])
-    pairs = near_duplicates.find(thumbnails, person)
-    if remembered is not None:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        files.replace_text(remembered, json.dumps(pairs.tolist()))
-    return joined(photos, pairs)
+    content = np.arange(len(person)) if contents is None else pd.factorize(np.array(contents))[0]
+    identical = _identical(content, person)
+    if remembered is not None and remembered.exists():
+        pairs = np.array(json.loads(remembered.read_text()), dtype=np.int64)
+    else:
+        _, once = np.unique(content, return_index=True)
+        known = near_duplicates.clusters(person, identical)[person]
+        pairs = once[near_duplicates.find(lambda rows: thumbnails(once[rows]), known[once])]
+        if remembered is not None:
+            remembered.parent.mkdir(parents=True, exist_ok=True)
+            files.replace_text(remembered, json.dumps(pairs.tolist()))
+    return joined(photos, np.concatenate([identical, pairs.reshape(-1, 2)]))
+
+
+def _identical(content: npt.NDArray[np.int64], person: npt.NDArray[np.int64]) -> Pairs:
+    """Pairs (P, 2) of the first row of each content and the first of each other person with it."""
+    _, first = np.unique(content, return_index=True)
+    rows = pd.DataFrame({"content": content, "person": person}).drop_duplicates().index.to_numpy()
+    pairs = np.stack([first[content[rows]], rows], axis=1).astype(np.int64)
+    return pairs[person[pairs[:, 0]] != person[pairs[:, 1]]]
 
 
 def joined(photos: Photos, pairs: Pairs) -> Twins:

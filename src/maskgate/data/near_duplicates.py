@@ -1,10 +1,11 @@
 """Photos of one shot under two names: perceptual hashes propose pairs, pixels confirm them.
 
-Twins are re-encoded, brightened, shifted, zoomed, turned by a few percent or mirrored, so
-their 64-bit hashes differ in up to a quarter of the bits. Sorted by their bits in a random
-order, near hashes come to lie side by side (Charikar 2002); many such orders propose pairs
-in time linear in the number of photos. A pair counts only if one picture, registered onto
-the other, correlates with it above CONFIRMED.
+Twins are re-encoded, brightened, blurred, covered in part, cropped, framed, turned or mirrored.
+Each photo has a 64-bit hash of the whole and of several parts (see `alignments`); where one shot
+lies in another, the whole of one is near a part of the other. Sorted by their bits in a random
+order, near hashes come to lie side by side (Charikar 2002); many such orders propose pairs in time
+linear in the number of photos. A pair counts only if the two pictures, registered onto each other,
+agree in a share of their places above CONFIRMED.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from maskgate.data.registration import shrink, similarity
+from maskgate.data import alignments, registration
+from maskgate.data.alignments import ORIENTATIONS, PARTS
+from maskgate.data.registration import shrink
 from maskgate.pixels import Pixels
 from maskgate.progress import track
 
@@ -26,21 +29,27 @@ Packed = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 Thumbnails = Callable[[npt.NDArray[np.int64]], Pixels]  # rows (n,) → their pictures (n, 64, 48)
 
-VERSION: Final = 2  # raised by whatever changes the pairs found: results are remembered by it
+VERSION: Final = 3  # raised by whatever changes the pairs found: results are remembered by it
 THUMBNAIL: Final = (64, 48)  # height, width
-FAR: Final = 16  # bits: pairs further apart are not looked at
+FAR: Final = 16  # bits: pairs of whole photos further apart are not looked at
+# The same where one is on its side or upside down, or lies in a part of the other: among so many
+# alignments more are near by chance.
+FAR_ALIGNED: Final = 12
 ORDERS: Final = 96
+ORDERS_OF_PARTS: Final = 24
 WINDOW: Final = 48  # neighbours looked at on each side in an order
 # Where many people look alike, a photo proposes only its nearest pairs: at most 64, and fewer,
 # down to 8, where all photos together would propose more than 16 million.
 NEAREST: Final = (8, 64)
 PROPOSED: Final = 16_000_000
 MIRROR: Final = np.uint64(0x5555_5555_5555_5555)  # bits that turn over when a photo is mirrored
-# Of 90,000 pairs of people the six true twins correlate above .987, the next pair at .960, be
-# it mirrored or not.
-CONFIRMED: Final = 0.975
-_CHUNK: Final = 2048  # pictures or pairs in memory at a time
-_ROW_BITS: Final = 28  # of a row's number where a pair is packed into 64 bits
+UPSIDE_DOWN: Final = np.uint64(0xFF00_FF00_FF00_FF00)
+# Of 1,356 people the six true twins agree in .957 and more, the next pair, who wear one drawn mask,
+# in .708; of 24,853 faces strangers agree in .65 at most (benchmarks/near_duplicates.py).
+CONFIRMED: Final = 0.73
+_CHUNK: Final = 512  # pictures or pairs in memory at a time
+_ROW_BITS: Final = 26  # of a row's number where a pair is packed into 64 bits
+_TRANSPOSED: Final = np.arange(64).reshape(8, 8)[:, ::-1].T[:, ::-1].ravel()  # places of the bits
 
 
 def thumbnail(image: Image.Image) -> Pixels:
@@ -51,81 +60,178 @@ def thumbnail(image: Image.Image) -> Pixels:
 
 def find(thumbnails: Thumbnails, person: npt.NDArray[np.integer]) -> Pairs:
     """Pairs (P, 2) of rows that show one shot of two people; `person` are codes (N,)."""
-    pairs = candidates(hashes(thumbnails, len(person)), person)
-    return np.unique(pairs[confirmed(pairs, thumbnails), :2], axis=0)
+    pairs = proposals(hashes(thumbnails, len(person)), person)
+    same = np.sort(pairs[confirmed(pairs, thumbnails), :2], axis=1)
+    return np.unique(same, axis=0)
 
 
 def hashes(thumbnails: Thumbnails, count: int) -> Hashes:
-    """Perceptual hashes (N,) of rows 0…count-1, a chunk of pictures in memory at a time."""
+    """Perceptual hashes (parts, N) of rows 0…count-1, a chunk of pictures in memory at a time."""
     starts = range(0, count, _CHUNK)
-    found = [np.empty(0, dtype=np.uint64)]
+    found = [np.empty((len(PARTS), 0), dtype=np.uint64)]
     for start in track(starts, f"hashing photos (× {_CHUNK})", len(starts)):
-        found.append(perceptual_hash(thumbnails(np.arange(start, min(start + _CHUNK, count)))))
-    return np.concatenate(found)
+        pictures = shrink(thumbnails(np.arange(start, min(start + _CHUNK, count))), 2)
+        parts = (alignments.part(pictures, number) for number in range(len(PARTS)))
+        found.append(np.stack([_signs(each) for each in parts]))
+    return np.concatenate(found, axis=1)
 
 
 def perceptual_hash(pictures: Pixels) -> Hashes:
     """64-bit hashes (N,) of thumbnails (N, 64, 48): the signs of the lowest DCT frequencies.
 
     Mirrored left to right, a picture's odd horizontal frequencies change their sign: its
-    hash is that of the picture ^ MIRROR.
+    hash is that of the picture ^ MIRROR; upside down, ^ UPSIDE_DOWN.
     """
-    frequencies = dctn(shrink(pictures, 2), axes=(1, 2))[:, :8, :8].reshape(-1, 64)
+    return _signs(shrink(pictures, 2))
+
+
+def _signs(pictures: npt.NDArray[np.float32]) -> Hashes:
+    frequencies = dctn(pictures, axes=(1, 2))[:, :8, :8].reshape(-1, 64)
     return np.packbits(frequencies > 0, axis=1).view(np.uint64)[:, 0]
 
 
+def transposed(hashes: Hashes) -> Hashes:
+    """The hashes (N,) of the transposed pictures: mirrored, they lie on their side."""
+    return _shuffled(hashes, _TRANSPOSED)
+
+
+def proposals(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
+    """Pairs (P, 3) of rows of two people that may show one shot, by hashes (parts, N): of whole
+    photos, and of a whole photo with a part of another. Column 2 is the second's alignment."""
+    whole, *parts = hashes
+    return np.concatenate(
+        [candidates(whole, person, seed), candidates_in_parts(whole, parts, person, seed)]
+    )
+
+
 def candidates(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
-    """Pairs (P, 3) of rows of two people: row, row, and 1 where the second is to be mirrored.
+    """Pairs (P, 3) of rows of two people: row, row, and the orientation of the second.
 
     `person` are codes (N,). The hashes of a pair differ in at most FAR bits, and one photo is
     among the nearest found for the other. Near pairs are found nearly always, far ones often:
     of 12 bits, 95 of 100 among a million random hashes; twins have several photos.
     """
-    count = len(hashes)
-    if count >> _ROW_BITS:
-        raise ValueError(f"{count} photos are more than a pair has room for")
     random = np.random.default_rng(seed)
-    most = int(np.clip(PROPOSED // max(count, 1), *NEAREST))
-    limit = np.full(count, FAR + 1, dtype=np.uint8)  # a photo's pairs this far are not wanted
-    kept, fresh, waiting = np.empty(0, dtype=np.uint64), [], 0
+    nearest = _Nearest(len(hashes), FAR)
     for _ in track(range(ORDERS), "looking for near-duplicates", ORDERS):
-        for found in _neighbours(hashes, person, limit, random.permutation(64)):
-            fresh.append(found)
-            waiting += len(found)
-            if waiting > most * count:
-                kept = _nearest(np.concatenate([kept, *fresh]), most, limit)
-                fresh, waiting = [], 0
-    a, _, b, mirrored = _unpacked(_nearest(np.concatenate([kept, *fresh]), most, limit))
-    both = _packed(np.minimum(a, b), np.uint64(0), np.maximum(a, b), mirrored)
-    a, _, b, mirrored = _unpacked(_distinct(both))
-    return np.stack([a, b, mirrored], axis=1).astype(np.int64)
+        for found in _neighbours(hashes, None, 0, person, nearest.limit, random.permutation(64)):
+            nearest.add(found)
+    return nearest.pairs()
+
+
+def candidates_in_parts(
+    hashes: Hashes, parts: list[Hashes], person: npt.NDArray[np.integer], seed: int = 0
+) -> Pairs:
+    """As `candidates`, of whole photos' `hashes` (N,) and those of `parts` 1, 2, … of all photos:
+    row, row, and the alignment of the second, a part of which is near the first."""
+    random = np.random.default_rng(seed)
+    nearest = _Nearest(len(hashes), FAR_ALIGNED)
+    for _ in track(range(ORDERS_OF_PARTS), "looking for parts of photos", ORDERS_OF_PARTS):
+        bits = random.permutation(64)
+        for number, part in enumerate(parts, 1):
+            for found in _neighbours(hashes, part, number, person, nearest.limit, bits):
+                nearest.add(found)
+    return nearest.pairs()
+
+
+class _Nearest:
+    """The nearest pairs of every photo, of all that are added."""
+
+    def __init__(self, count: int, far: int) -> None:
+        if count >> _ROW_BITS:
+            raise ValueError(f"{count} photos are more than a pair has room for")
+        self._most = int(np.clip(PROPOSED // max(count, 1), *NEAREST))
+        self._kept: Packed = np.empty(0, dtype=np.uint64)
+        self._fresh: list[Packed] = []
+        self._waiting = 0
+        # A photo's pairs this far apart are not wanted.
+        self.limit = np.full(count, far + 1, dtype=np.uint8)
+
+    def add(self, packed: Packed) -> None:
+        self._fresh.append(packed)
+        self._waiting += len(packed)
+        if self._waiting > self._most * len(self.limit):
+            self._select()
+
+    def _select(self) -> None:
+        """Keep at most `most` pairs of every photo; lowers its `limit` where it has that many."""
+        packed = _distinct(np.concatenate([self._kept, *self._fresh]))
+        self._fresh, self._waiting = [], 0
+        row = (packed >> np.uint64(_ROW_BITS + 12)).astype(np.int64)
+        kept = np.ones(len(row), dtype=np.bool_)
+        kept[self._most :] = row[self._most :] != row[: -self._most]
+        self._kept = packed[kept]
+        counts = np.bincount(row[kept], minlength=len(self.limit))
+        full = counts == self._most
+        self.limit[full] = _unpacked(self._kept[np.cumsum(counts)[full] - 1])[1]
+
+    def pairs(self) -> Pairs:
+        """Pairs (P, 3) kept by one of their photos or both, each once."""
+        self._select()
+        one, _, other, alignment, swapped = _unpacked(self._kept)
+        first, second = np.where(swapped, other, one), np.where(swapped, one, other)
+        once = _distinct(_packed(first, np.uint64(0), second, alignment, 0))
+        first, _, second, alignment, _ = _unpacked(once)
+        return np.stack([first, second, alignment], axis=1).astype(np.int64)
 
 
 def _neighbours(
     hashes: Hashes,
+    part: Hashes | None,
+    number: int,
     person: npt.NDArray[np.integer],
     limit: npt.NDArray[np.uint8],
     bits: npt.NDArray[np.integer],
 ) -> Iterator[Packed]:
-    """Pairs that lie within WINDOW of each other when sorted by `bits`, packed both ways round.
+    """Pairs that lie within WINDOW of each other when sorted by `bits`, packed both ways round: of
+    whole photos, or of these and the `part` of all photos that has this number.
 
-    Of a photo and its mirror picture the one that sorts first stands for both, so that mirrored
-    twins meet as well.
+    Of the orientations of a photo the one that sorts first stands for all, so that twins held in
+    different ways meet as well.
     """
-    key = _shuffled(hashes, bits)
-    mirror = key ^ _shuffled(np.array([MIRROR]), bits)
-    order = np.argsort(np.minimum(key, mirror), kind="stable")
-    turned = (mirror < key)[order]
-    key, person, limit = np.minimum(key, mirror)[order], person[order], limit[order]
-    row = order.astype(np.uint64)
+    count = len(hashes)
+    key, orientation = _first_of_orientations(
+        hashes if part is None else np.concatenate([hashes, part]), bits
+    )
+    order = np.argsort(key, kind="stable")
+    key, orientation = key[order], orientation[order]
+    in_part = order >= count
+    rows = np.where(in_part, order - count, order)
+    person, limit, rows = person[rows], limit[rows], rows.astype(np.uint64)
     for step in range(1, min(WINDOW, len(key) - 1) + 1):
         distance = np.bitwise_count(key[step:] ^ key[:-step])
-        left = np.flatnonzero(distance < np.maximum(limit[step:], limit[:-step]))
+        near = distance < np.maximum(limit[step:], limit[:-step])
+        if part is not None:
+            near &= in_part[step:] != in_part[:-step]
+        left = np.flatnonzero(near)
         left = left[person[left] != person[left + step]]
         right, far = left + step, distance[left].astype(np.uint64)
-        mirrored = turned[left] ^ turned[right]
-        yield _packed(row[left], far, row[right], mirrored)
-        yield _packed(row[right], far, row[left], mirrored)
+        # The second is the part, or of two whole photos the one of the later row.
+        later = in_part[left] if part is not None else rows[left] > rows[right]
+        first, second = np.where(later, right, left), np.where(later, left, right)
+        alignment = alignments.RELATIVE[orientation[first], orientation[second]]
+        near = (alignment < 2) | (far <= FAR_ALIGNED)
+        alignment += np.uint64(ORIENTATIONS * number)
+        one, far, other, alignment = (
+            side[near] for side in (rows[first], far, rows[second], alignment)
+        )
+        yield _packed(one, far, other, alignment, 0)
+        yield _packed(other, far, one, alignment, 1)
+
+
+def _first_of_orientations(
+    hashes: Hashes, bits: npt.NDArray[np.integer]
+) -> tuple[Hashes, npt.NDArray[np.uint8]]:
+    """Of each photo's hashes (N,) in all orientations, shuffled, the least, and its orientation."""
+    best, orientation = np.full_like(hashes, ~np.uint64(0)), np.zeros(len(hashes), dtype=np.uint8)
+    over = _shuffled(np.array([np.uint64(0), MIRROR, UPSIDE_DOWN, MIRROR ^ UPSIDE_DOWN]), bits)
+    for swapped in (0, 4):
+        key = _shuffled(transposed(hashes) if swapped else hashes, bits)
+        for number, mask in enumerate(over):
+            turned = key ^ mask
+            less = turned < best
+            best[less], orientation[less] = turned[less], swapped + number
+    return best, orientation
 
 
 def _shuffled(hashes: Hashes, bits: npt.NDArray[np.integer]) -> Hashes:
@@ -139,19 +245,6 @@ def _shuffled(hashes: Hashes, bits: npt.NDArray[np.integer]) -> Hashes:
     return moved
 
 
-def _nearest(packed: Packed, most: int, limit: npt.NDArray[np.uint8]) -> Packed:
-    """At most `most` pairs of every first row; lowers its `limit` where it has that many."""
-    packed = _distinct(packed)
-    row = (packed >> np.uint64(_ROW_BITS + 7)).astype(np.int64)
-    kept = np.ones(len(row), dtype=np.bool_)
-    kept[most:] = row[most:] != row[:-most]
-    packed = packed[kept]
-    counts = np.bincount(row[kept], minlength=len(limit))
-    full = counts == most
-    limit[full] = _unpacked(packed[np.cumsum(counts)[full] - 1])[1]
-    return packed
-
-
 def _distinct(packed: Packed) -> Packed:
     """Sorted, each once. Sorts `packed` itself, in a fifth of the time of np.unique."""
     packed.sort()
@@ -161,30 +254,58 @@ def _distinct(packed: Packed) -> Packed:
 
 
 def _packed(
-    first: Packed, distance: Packed | np.uint64, second: Packed, mirrored: npt.NDArray[np.generic]
+    first: Packed,
+    distance: Packed | np.uint64,
+    second: Packed,
+    alignment: Packed,
+    swapped: int,
 ) -> Packed:
-    """Pairs as one number each, that sort by their first row, then by distance."""
-    near = (first << np.uint64(6) | distance) << np.uint64(_ROW_BITS) | second
-    return near << np.uint64(1) | mirrored.astype(np.uint64)
+    """Pairs as one number each, that sort by their first row, then by distance; `swapped` tells
+    that the alignment is that of the first."""
+    near = (first << np.uint64(5) | distance) << np.uint64(_ROW_BITS) | second
+    return (near << np.uint64(6) | alignment) << np.uint64(1) | np.uint64(swapped)
 
 
-def _unpacked(packed: Packed) -> tuple[Packed, Packed, Packed, Packed]:
-    """First row, distance, second row, and whether the second is to be mirrored."""
-    near, row = packed >> np.uint64(1), np.uint64((1 << _ROW_BITS) - 1)
-    first = near >> np.uint64(_ROW_BITS + 6)
-    return first, near >> np.uint64(_ROW_BITS) & np.uint64(63), near & row, packed & np.uint64(1)
+def _unpacked(packed: Packed) -> tuple[Packed, Packed, Packed, Packed, Packed]:
+    """First row, distance, second row, alignment, and whether it is that of the first."""
+    near, row = packed >> np.uint64(7), np.uint64((1 << _ROW_BITS) - 1)
+    first = near >> np.uint64(_ROW_BITS + 5)
+    distance = near >> np.uint64(_ROW_BITS) & np.uint64(31)
+    alignment = packed >> np.uint64(1) & np.uint64(63)
+    return first, distance, near & row, alignment, packed & np.uint64(1)
 
 
 def confirmed(pairs: Pairs, thumbnails: Thumbnails) -> npt.NDArray[np.bool_]:
-    """Which pairs (P, 3) of rows and whether the second is mirrored show one shot, (P,)."""
+    """Which pairs (P, 3) of rows and the alignment of the second show one shot, (P,)."""
     same = np.zeros(len(pairs), dtype=np.bool_)
-    starts = range(0, len(pairs), _CHUNK)
-    for start in track(starts, f"comparing pairs of photos (× {_CHUNK})", len(starts)):
-        first, second, mirrored = pairs[start : start + _CHUNK].T
-        other = thumbnails(second)
-        other = np.where(mirrored[:, None, None] == 1, other[:, :, ::-1], other)
-        same[start : start + _CHUNK] = similarity(thumbnails(first), other) > CONFIRMED
+    rows, places = np.unique(pairs[:, :2], return_inverse=True)
+    places = places.reshape(-1, 2)
+    chunks = range(0, len(rows), _CHUNK)
+    coarse = [registration.coarse(thumbnails(rows[at : at + _CHUNK])) for at in chunks]
+    if not coarse:
+        return same
+    near, moved = _near(np.concatenate(coarse), places, pairs[:, 2])
+    starts = range(0, len(near), _CHUNK)
+    for at in track(starts, f"comparing pairs of photos (× {_CHUNK})", len(starts)):
+        which = near[at : at + _CHUNK]
+        first, second = thumbnails(pairs[which, 0]), thumbnails(pairs[which, 1])
+        same[which] = registration.agreement(first, second, moved[at : at + _CHUNK]) > CONFIRMED
     return same
+
+
+def _near(
+    coarse: registration.Coarse, places: Pairs, alignment: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], alignments.Matrices]:
+    """Which pairs (P, 2) of coarse pictures are worth a look at the pictures, and their start."""
+    near, moved = [np.empty(0, dtype=np.int64)], [np.empty((0, 2, 3), dtype=np.float32)]
+    starts = range(0, len(places), _CHUNK)
+    for at in track(starts, f"comparing coarse pictures (× {_CHUNK})", len(starts)):
+        first, second = coarse[places[at : at + _CHUNK].T]
+        start = alignments.matrices(alignment[at : at + _CHUNK])
+        found, matrices = registration.near(first, second, start)
+        near.append(at + found)
+        moved.append(matrices)
+    return np.concatenate(near), np.concatenate(moved)
 
 
 def clusters(person: npt.NDArray[np.integer], pairs: Pairs) -> npt.NDArray[np.int64]:

@@ -1,40 +1,86 @@
-"""Lays one picture onto another: Lucas–Kanade with a similarity transform, from coarse to fine."""
+"""Lays one picture onto another and tells where they agree.
+
+Pictures are normalised by the contrast around each pixel, so that brightness, gain, gamma and
+clipping hardly matter. Lucas–Kanade with an affine transform and robust weights (Black and Anandan
+1996) goes from coarse to fine; what is covered, cut off or without contrast has no say.
+"""
 
 from functools import reduce
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
 
+from maskgate.data.alignments import Matrices, corners, grid, places
 from maskgate.pixels import Pixels
 
-# Registration from coarse to fine: shrink by, iterations, correlation needed to go on.
-_LEVELS: Final = ((4, 2, 0.85), (4, 3, 0.94), (2, 6, 0.96), (1, 20, 1.0))
-_UNALIGNED: Final = 0.7  # correlation at the coarsest level before any registration
+Values = npt.NDArray[np.float32]
+Coarse = npt.NDArray[np.int8]
+T = TypeVar("T", bound=np.generic)
 
 
-def similarity(first: Pixels, second: Pixels) -> npt.NDArray[np.float32]:
-    """Correlation (N,) of `first` (N, 64, 48) with `second` shifted, turned and zoomed onto it.
+class _Level(NamedTuple):
+    """A step from coarse to fine."""
 
-    From coarse to fine; a pair below a level's threshold keeps that level's correlation.
-    A picture without contrast correlates with nothing.
+    factor: int  # that pictures are shrunk by
+    window: int  # pixels, of the contrast
+    worth: float  # correlation before any iteration, of pairs that are worth one
+    iterations: int
+    least: float  # correlation to go on, each pixel weighted by how well it fits
+
+
+_FIRST: Final = _Level(4, 5, 0.5, 2, 0.5)
+_LEVELS: Final = (_Level(2, 7, 0.7, 3, 0.58), _Level(1, 9, 0.5, 4, 0.45))
+_NOISE: Final = 3.0  # grey levels: contrast below that is none
+_FLAT: Final = 2  # grey levels: a square of 5 pixels with less range is a bar, a frame, or clipped
+_OUTLIER: Final = 0.5  # difference of normalised values from which a pixel loses its weight
+_WINDOW: Final = 9  # pixels: the side of a square in which pictures are to correlate
+_AGREES: Final = 0.9
+_LEAST: Final = 0.4  # share of a picture that must have contrast in both to agree wholly
+_STEPS: Final = 32  # of a coarse value in int8, to ±3.9
+_NO_SAY: Final = -128  # a coarse pixel without contrast
+
+
+def coarse(pictures: Pixels) -> Coarse:
+    """What `near` needs of pictures (N, 64, 48): (N, 16, 12)."""
+    values, weight = _normalised(pictures, _flat(pictures), _FIRST)
+    steps = np.clip(np.round(values * _STEPS), -127, 127).astype(np.int8)
+    return np.where(weight > 0, steps, np.int8(_NO_SAY))
+
+
+def near(first: Coarse, second: Coarse, start: Matrices) -> tuple[npt.NDArray[np.int64], Matrices]:
+    """Which of N pairs may agree, (n,), and the matrices (n, 2, 3) that lay their second picture
+    onto the first, looked for from `start` (N, 2, 3) on."""
+    return _laid(_unpacked(first), _unpacked(second), start, _FIRST)
+
+
+def agreement(first: Pixels, second: Pixels, start: Matrices) -> Values:
+    """Share (N,), 0 to 1, of places at which `first` (N, 64, 48) agrees with `second`.
+
+    Of places with contrast in both pictures, those around which they correlate above .9, `second`
+    being laid onto `first` from the matrices `start` (N, 2, 3) on. 0 where they are too different
+    to be laid onto each other.
     """
-    coarsest = _LEVELS[0][0]
-    (a, a_norm), (b, b_norm) = (
-        _centred(shrink(side, coarsest).reshape(len(side), -1)) for side in (first, second)
+    share = np.zeros(len(first), dtype=np.float32)
+    rows, moved = np.arange(len(first)), start.astype(np.float32)
+    flat = [_flat(side) for side in (first, second)]
+    for level in _LEVELS:
+        a, b = (
+            _normalised(side[rows], blank[rows], level)
+            for side, blank in zip((first, second), flat, strict=True)
+        )
+        kept, moved = _laid(a, b, moved, level)
+        rows = rows[kept]
+    a, b = (
+        _smoothed(side[rows], blank[rows])
+        for side, blank in zip((first, second), flat, strict=True)
     )
-    best = (a * b).sum(1) / (a_norm * b_norm)[:, 0]
-    rows = np.flatnonzero(best > _UNALIGNED)
-    moved = np.zeros((len(rows), 4), dtype=np.float32)
-    for factor, iterations, threshold in _LEVELS:
-        a, b = shrink(first[rows], factor), shrink(second[rows], factor)
-        best[rows], moved = _register(a, b, moved * (1, 1, 1 / factor, 1 / factor), iterations)
-        keep = best[rows] > threshold
-        rows, moved = rows[keep], moved[keep] * (1, 1, factor, factor)
-    return best
+    share[rows] = _agreeing(a, b, moved)
+    return share
 
 
-def shrink(pictures: Pixels, factor: int) -> npt.NDArray[np.float32]:
+def shrink(pictures: Pixels, factor: int) -> Values:
     """Means (N, H / factor, W / factor) of the blocks of pictures (N, H, W)."""
     parts = range(factor)
     sums = reduce(np.add, [pictures[:, row::factor].astype(np.uint16) for row in parts])
@@ -42,71 +88,146 @@ def shrink(pictures: Pixels, factor: int) -> npt.NDArray[np.float32]:
     return sums.astype(np.float32) / np.float32(factor**2)
 
 
-def _register(
-    first: npt.NDArray[np.float32],
-    second: npt.NDArray[np.float32],
-    moved: npt.NDArray[np.float32],
-    iterations: int,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Best correlation (N,) and where it lies (N, 4): zoom, turn, shift down, shift right.
+_Normalised = tuple[Values, Values]  # (N, h, w): values, and the weight of each
 
-    Gauss–Newton over the inner four fifths of pictures (N, H, W); gain and offset of the
-    brightness drop out.
-    """
-    count, height, width = first.shape
-    inner = [slice(length // 10, length - length // 10) for length in (height, width)]
-    middle = ((height - 1) / 2, (width - 1) / 2)
-    rows, columns = (grid.ravel() for grid in np.mgrid[inner])
-    y, x = (rows - middle[0]).astype(np.float32), (columns - middle[1]).astype(np.float32)
-    target, contrast = _centred(first[:, rows, columns])
-    target /= contrast
-    slopes = np.gradient(second, axis=(1, 2))
-    pictures = np.stack([second, *slopes], axis=-1).reshape(count, height * width, 3)
-    limit = np.array([0.2, 0.2, height / 8, width / 8], dtype=np.float32)
-    moved, best_moved = moved.astype(np.float32), moved.astype(np.float32)
-    best = np.full(count, -1, dtype=np.float32)
-    for _ in range(iterations):
-        zoom, turn, down, right = (moved[:, [i]] for i in range(4))
-        at_y = (1 + zoom) * y + turn * x + down + middle[0]
-        at_x = (1 + zoom) * x - turn * y + right + middle[1]
-        value, slope_y, slope_x = _bilinear(pictures, at_y, at_x, height, width)
-        value, norm = _centred(value)
-        correlation = (value * target).sum(1) / norm[:, 0]
+
+def _normalised(pictures: Pixels, flat: npt.NDArray[np.bool_], level: _Level) -> _Normalised:
+    """The shrunk pictures less their mean in a window, by its contrast; 0 where flat."""
+    says = ~flat
+    weight = shrink(says.astype(np.uint8), level.factor)
+    values = _divided(shrink(pictures * says, level.factor), weight)
+    weight = (weight > 0.5).astype(np.float32)
+    around = _mean(weight, level.window)
+    middle = _divided(_mean(values * weight, level.window), around)
+    values = np.asarray((values - middle) * weight, dtype=np.float32)
+    contrast = _divided(_mean(values**2, level.window), around)
+    return _divided(values, np.sqrt(contrast + np.float32(_NOISE**2))), weight
+
+
+def _divided(values: Values, weight: Values) -> Values:
+    return np.asarray(values / np.maximum(weight, np.float32(1e-3)), dtype=np.float32)
+
+
+def _unpacked(coarse: Coarse) -> _Normalised:
+    says = coarse != _NO_SAY
+    values = np.where(says, coarse, 0).astype(np.float32)
+    return _divided(values, np.full(1, _STEPS, dtype=np.float32)), says.astype(np.float32)
+
+
+def _flat(pictures: Pixels) -> npt.NDArray[np.bool_]:
+    """Pixels (N, H, W) in a square of five pixels of one value."""
+    alike = _extreme(pictures, np.maximum) - _extreme(pictures, np.minimum) <= _FLAT
+    return _extreme(alike, np.logical_or)
+
+
+def _extreme(pictures: npt.NDArray[T], of: np.ufunc) -> npt.NDArray[T]:
+    """`of` all values in a square of five pixels around each. scipy's takes five times as long."""
+    for axis in (1, 2):
+        padding = [(0, 0)] * 3
+        padding[axis] = (2, 2)
+        wide = np.pad(pictures, padding, mode="edge")
+        length = pictures.shape[axis]
+        shifted = (np.moveaxis(wide, axis, 0)[at : at + length] for at in range(5))
+        pictures = np.moveaxis(reduce(of, shifted), 0, axis)
+    return pictures
+
+
+def _mean(values: Values, window: int) -> Values:
+    """Means in a square around each pixel (N, H, W)."""
+    rows = uniform_filter1d(values, window, axis=1, mode="nearest")
+    return np.asarray(uniform_filter1d(rows, window, axis=2, mode="nearest"))
+
+
+def _laid(
+    a: _Normalised, b: _Normalised, start: Matrices, level: _Level
+) -> tuple[npt.NDArray[np.int64], Matrices]:
+    """Which of the pairs correlate, and the matrices that lay b onto a."""
+    rows = np.flatnonzero(_correlation(a, b, start) > level.worth)
+    a, b = ((values[rows], weight[rows]) for values, weight in (a, b))
+    correlation, moved = _register(a, b, start[rows], level.iterations)
+    keep = correlation > level.least
+    return rows[keep], moved[keep]
+
+
+def _correlation(a: _Normalised, b: _Normalised, moved: Matrices) -> Values:
+    (value, weight), inside = _sampled([*b], moved)
+    target, said = (side.reshape(value.shape) for side in a)
+    weight = weight * inside * said
+    norm = (weight * target**2).sum(1) * (weight * value**2).sum(1)
+    return np.asarray((weight * target * value).sum(1) / np.sqrt(norm + np.float32(1e-3)))
+
+
+def _register(
+    a: _Normalised, b: _Normalised, moved: Matrices, iterations: int
+) -> tuple[Values, Matrices]:
+    """Best correlation (N,) and the matrices (N, 2, 3) that give it: Gauss–Newton, reweighted."""
+    count, height, width = a[0].shape
+    y, x = grid((height, width))
+    target, said = (side.reshape(count, height * width) for side in a)
+    down, right = np.gradient(b[0], axis=(1, 2))
+    slopes = (down * np.float32(height), right * np.float32(width))
+    pictures = [*b, *(np.asarray(slope, dtype=np.float32) for slope in slopes)]
+    best, best_moved = np.full(count, -1, dtype=np.float32), moved.copy()
+    for iteration in range(iterations + 1):
+        (value, weight, slope_y, slope_x), inside = _sampled(pictures, moved)
+        weight = weight * inside * said
+        rest = target - value
+        robust = weight / (1 + (rest / np.float32(_OUTLIER)) ** 2)
+        norm = (weight * target**2).sum(1) * (weight * value**2).sum(1)
+        correlation = (robust * target * value).sum(1) / np.sqrt(norm + np.float32(1e-3))
         better = correlation > best
         best[better], best_moved[better] = correlation[better], moved[better]
-        jacobian = np.stack(
-            [slope_y * y + slope_x * x, slope_y * x - slope_x * y, slope_y, slope_x], axis=2
-        )
-        jacobian -= jacobian.mean(axis=1, keepdims=True)
-        gain = (target * value).sum(1, keepdims=True)
-        transposed = jacobian.transpose(0, 2, 1)
-        normal = transposed @ jacobian + 1e-3 * np.eye(4, dtype=np.float32)
-        step = np.linalg.solve(normal, transposed @ (gain * target - value)[:, :, None])[:, :, 0]
-        moved = np.clip(moved + step, -limit, limit)
-    return np.where(contrast[:, 0] > 1, best, -1), best_moved
+        if iteration == iterations:
+            break
+        jacobian = np.stack([slope_y * y, slope_y * x, slope_y, slope_x * y, slope_x * x, slope_x])
+        jacobian = jacobian.transpose(1, 0, 2)  # (N, 6, P)
+        weighted = jacobian * robust[:, None]
+        normal = weighted @ jacobian.transpose(0, 2, 1) + np.eye(6, dtype=np.float32) / 100
+        step = np.linalg.solve(normal, weighted @ rest[:, :, None])[:, :, 0]
+        moved = moved + step.reshape(moved.shape)
+    return best, best_moved
 
 
-def _centred(
-    values: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    values = values - values.mean(axis=1, keepdims=True)
-    return values, np.linalg.norm(values, axis=1, keepdims=True) + np.float32(1e-6)
+def _agreeing(first: _Normalised, second: _Normalised, moved: Matrices) -> Values:
+    """Share of the places with contrast in both pictures at which they correlate."""
+    a, said = first
+    shape = a.shape[1:]
+    sampled, inside = _sampled([*second], moved)
+    b, weight = (each.reshape(a.shape) for each in sampled)
+    weight = (said * weight * inside.reshape(a.shape) > 0.5).astype(np.float32)
+    around = _mean(weight, _WINDOW)
+
+    def mean(values: Values) -> Values:
+        return _divided(_mean(values * weight, _WINDOW), around)
+
+    middle_a, middle_b = mean(a), mean(b)
+    spread_a, spread_b = mean(a**2) - middle_a**2, mean(b**2) - middle_b**2
+    product = mean(a * b) - middle_a * middle_b
+    there = (around > 0.5) & (spread_a > _NOISE**2) & (spread_b > 2)
+    good = there & (product > _AGREES * np.sqrt(np.maximum(spread_a * spread_b, 1e-3)))
+    enough = _LEAST * shape[0] * shape[1]
+    return np.asarray(good.sum((1, 2)) / np.maximum(there.sum((1, 2)), enough), dtype=np.float32)
 
 
-def _bilinear(
-    pictures: npt.NDArray[np.float32],
-    y: npt.NDArray[np.float32],
-    x: npt.NDArray[np.float32],
-    height: int,
-    width: int,
-) -> tuple[npt.NDArray[np.float32], ...]:
-    """Values of (N, H*W, C) pictures at the places (N, P), one array (N, P) a channel."""
-    y, x = np.clip(y, 0, height - 1.001), np.clip(x, 0, width - 1.001)
-    top, left = y.astype(np.int64), x.astype(np.int64)
-    below, beside = (y - top)[:, :, None], (x - left)[:, :, None]
-    base = np.arange(len(pictures))[:, None] * (height * width) + top * width + left
-    flat = pictures.reshape(-1, pictures.shape[-1])
-    upper = flat[base] * (1 - beside) + flat[base + 1] * beside
-    lower = flat[base + width] * (1 - beside) + flat[base + width + 1] * beside
-    mixed = upper * (1 - below) + lower * below
-    return tuple(np.moveaxis(mixed, -1, 0))
+def _smoothed(pictures: Pixels, flat: npt.NDArray[np.bool_]) -> _Normalised:
+    says = (~flat).astype(np.float32)
+    weight = _mean(_mean(says, 3), 3)
+    return _divided(_mean(_mean(pictures * says, 3), 3), weight), says
+
+
+def _sampled(pictures: list[Values], moved: Matrices) -> tuple[list[Values], Values]:
+    """Values (N, P) of each of the pictures (N, H, W) where their pixels are moved to, and 1 where
+    that is inside."""
+    count, height, width = pictures[0].shape
+    shape = (height, width)
+    rows, columns = places(moved, shape, shape)
+    inside = (rows > -0.5) & (rows < height - 0.5) & (columns > -0.5) & (columns < width - 0.5)
+    at, weights = corners(rows, columns, shape)
+    first = np.arange(count)[:, None] * (height * width)
+    at = [first + place for place in at]
+    found = []
+    for picture in pictures:
+        flat = picture.ravel()
+        parts = [flat[place] * weight for place, weight in zip(at, weights, strict=True)]
+        found.append(parts[0] + parts[1] + parts[2] + parts[3])
+    return found, inside.astype(np.float32)

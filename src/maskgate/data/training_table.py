@@ -86,6 +86,25 @@ def build(
     return TrainingTable(_aged(table, wanted.old_from), left_out)
 
 
+def namesakes(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Pairs (P, 2) of rows of a training table: the first photo of a person of the primary data
+    set, and that of a person of the same name in a further one.
+
+    They are taken for one person: two data sets may hold different photos of the same people. Where
+    each photo is a person of its own, its name is none of a person.
+    """
+    people = table.assign(row=np.arange(len(table))).drop_duplicates("person")
+    prefix = people["data"].where(people["data"] == PRIMARY, people["data"] + ":")
+    bare = [
+        person.removeprefix(before) for person, before in zip(people["person"], prefix, strict=True)
+    ]
+    people = people.assign(bare=pd.Series(bare, index=people.index, dtype="str"))
+    people = people[people["person"] != people["photo"]]
+    own = people["data"] == PRIMARY
+    pairs = people[own].merge(people[~own], on="bare", suffixes=("", "_further"))
+    return pairs[["row", "row_further"]].to_numpy(dtype=np.int64)
+
+
 def _named_after(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(
         photo=f"{data.path}:" + table["photo"],

@@ -51,6 +51,10 @@ class PhotoStore:
         """The stored picture (H, W, 3) of one row of the table."""
         return self.pixels[self.slots[row]]
 
+    def thumbnails_of(self, rows: npt.NDArray[np.int64]) -> Pixels:
+        """The thumbnails (n, 64, 48) of n rows of the table."""
+        return self.thumbnails[self.slots[rows]]
+
 
 def joined(stores: Sequence[PhotoStore]) -> PhotoStore:
     """One store of the rows of several, in order, that were built in one folder."""

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from maskgate.data import folds, near_duplicates
-from maskgate.data.near_duplicates import Pairs
+from maskgate import files
+from maskgate.data import folds, near_duplicates, training_table
+from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.images.cache import PhotoStore
+from maskgate.pixels import Pixels
 
 
 def twins_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
@@ -19,27 +23,64 @@ def twins_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
     told = photos.table[["photo", "person"]].to_csv(index=False) + json.dumps(store.digests)
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     name = f"near-duplicates-v{near_duplicates.VERSION}-{digest}.json"
-    return folds.find_twins(photos, lambda rows: store.thumbnails[store.slots[rows]], folder / name)
+    return folds.find_twins(photos, store.thumbnails_of, folder / name, store.digests)
+
+
+def copies(
+    digests: list[str],
+    thumbnails: Thumbnails,
+    others: list[str],
+    read: Callable[[], Pixels],
+    folder: Path,
+) -> list[tuple[str, str]]:
+    """Pairs of a content of the `digests` (N,) and one of `others` (M,) that show one shot.
+
+    `thumbnails` gives the pictures of rows of the former, `read` all those of the latter (M, 64,
+    48). The result is remembered in the `folder` of the cache.
+    """
+    told = hashlib.sha256(json.dumps([digests, others]).encode()).hexdigest()[:16]
+    remembered = folder / f"copies-v{near_duplicates.VERSION}-{told}.json"
+    if remembered.exists():
+        return [(one, other) for one, other in json.loads(remembered.read_text())]
+    count, pictures = len(digests), read()
+
+    def of(rows: npt.NDArray[np.int64]) -> Pixels:
+        found = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
+        own = rows < count
+        found[own], found[~own] = thumbnails(rows[own]), pictures[rows[~own] - count]
+        return found
+
+    side = np.arange(count + len(others)) >= count  # pairs within a side are not looked for
+    pairs = near_duplicates.find(of, side.astype(np.int64))
+    found = [(digests[one], others[other - count]) for one, other in pairs.tolist()]
+    remembered.parent.mkdir(parents=True, exist_ok=True)
+    files.replace_text(remembered, json.dumps(found))
+    return found
 
 
 def with_more(primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
     """The near-duplicates of all `photos`, of which the first rows are those of `primary`.
 
     Whoever is one cluster there is one here; where no further photo joins two of them, a cluster
-    keeps its number. The same content counts as one shot even where a photo has no contrast.
+    keeps its number. The same content counts as one shot even where a photo has no contrast, and
+    people of one name in two data sets count as one.
     """
     count = len(primary.cluster)
     if len(photos.table) == count:
         return primary
     found = twins_of(photos, store, folder).rows
     # A search among more photos proposes other pairs, and may miss one that it found among few.
-    pairs = np.concatenate([primary.rows, found, _same_content(photos, store, count)])
-    twins = folds.joined(photos, np.unique(pairs, axis=0))
+    shots = np.unique(
+        np.concatenate([primary.rows, found, _same_content(photos, store, count)]), axis=0
+    )
+    names = training_table.namesakes(photos.table)
+    twins = folds.joined(photos, np.concatenate([shots, names]))
+    pairs = twins.pairs[: len(shots)]  # who bears one name shares no shot
     number = np.full(int(twins.cluster.max()) + 1, count, dtype=np.int64)
     np.minimum.at(number, twins.cluster[:count], primary.cluster)
     fresh = np.flatnonzero(number == count)
     number[fresh] = int(primary.cluster.max()) + 1 + np.arange(len(fresh))
-    return replace(twins, cluster=number[twins.cluster])
+    return replace(twins, cluster=number[twins.cluster], pairs=pairs, rows=shots)
 
 
 def _same_content(photos: Photos, store: PhotoStore, count: int) -> Pairs:

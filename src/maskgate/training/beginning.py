@@ -91,13 +91,12 @@ def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
 
 def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
     """A fold's network before its first update."""
-    training, validation = prepared.split(number)
+    training, _ = prepared.split(number)
     torch.manual_seed(derive(recipe.seed, number, "weights"))
     by_data = recipe.model.normalise == "data"
     model = network.create(recipe, cache.statistics(prepared.store, training) if by_data else None)
     if recipe.model.init is not None:
-        seen = prepared.digests_of_people(validation)
-        start.from_run(model, Path(recipe.model.init), seen, number)
+        start.from_run(model, Path(recipe.model.init), prepared, number)
     return model
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,6 +75,7 @@ def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
     beginning.check_recipe(recipe, order.name, order.trust)
     recipe = beginning.with_detector(recipe, order, order.name)
     prepared = prepare(recipe, order)
+    prepared = replace(prepared, warnings=[*prepared.warnings, *start.blind(recipe)])
     beginning.check_data(recipe, prepared, accelerator.num_processes)
     digest = recipe.digest(prepared.digest, *start.contents(recipe))
     run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
@@ -105,6 +106,7 @@ def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> 
         if accelerator.is_main_process:
             folder.describe(run, training.order, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)
+            start.keep_thumbnails(training.recipe, training.prepared.store, run)
         accelerator.wait_for_everyone()
         yield
     finally:
@@ -175,7 +177,7 @@ def _train(number: int, training: Training, checkpoint: Path, accelerator: Accel
     if not accelerator.is_main_process:
         return
     _, validation = prepared.split(number)
-    if seen := start.inherited(recipe, prepared.digests_of_people(validation), number):
+    if seen := start.inherited(recipe, prepared, number):
         files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
     _keep(run, number, recipe, fitted, prepared.photos.table.iloc[validation])
 

@@ -75,6 +75,7 @@ class Prepared:
     faces: pd.DataFrame | None = None  # of `photos`, a row each, where faces are cropped
     unlabelled: int = 0  # photos without labels: the last rows of `taught`, left out by themselves
     unlabelled_root: Path = Path()  # the folder that these are in
+    folder: Path = Path()  # the cache's
 
     @property
     def digest(self) -> str:
@@ -174,6 +175,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     for data, each, _, _ in ready:
         doubts = [*each.problems, *people.doubtful(each)]
         warnings += [f"{line} in {data.path}" for line in checks.summary(doubts)]
+    warnings += _namesakes(training.table)
     unlabelled = len(ready[-1][1].table) if bare else 0
     left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
     return Prepared(
@@ -189,7 +191,18 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         faces,
         unlabelled,
         ready[-1][1].root if bare else Path(),
+        folder,
     )
+
+
+def _namesakes(table: pd.DataFrame) -> list[str]:
+    """A sentence for each further data set with people of the same names."""
+    further = table.iloc[training_table.namesakes(table)[:, 1]]
+    return [
+        f"{len(people)} people of {data} have names of people here (first: {people.iloc[0]}): each"
+        " is taken for the same person, and not trained on where that one is validated"
+        for data, people in further.groupby("data", sort=False)["person"]
+    ]
 
 
 def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]]:

@@ -112,8 +112,7 @@ def labeller(recipe: Recipe, trust: bool = False) -> Run:
 
 def _source(recipe: Recipe, prepared: Prepared, number: int, trust: bool) -> tuple[Run, int]:
     run = labeller(recipe, trust)
-    validated = prepared.digests_of_people(np.flatnonzero(prepared.fold == number))
-    return run, start.source(run, validated, number, "pseudo.run")
+    return run, start.source(run, prepared, number, "pseudo.run")
 
 
 # ------------------------------------------------------------------------------ in words

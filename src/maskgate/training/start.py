@@ -3,13 +3,18 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from maskgate import config, finite, runs
 from maskgate.errors import MaskgateError
+from maskgate.images import thumbnails, twins
+from maskgate.images.cache import PhotoStore
 from maskgate.model.network import Network
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
+from maskgate.training.prepare import Prepared
 
 
 def epochs(recipe: Recipe) -> Recipe:
@@ -61,26 +66,74 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
     return found
 
 
-def inherited(recipe: Recipe, validated: set[str], fold: int) -> set[str]:
+def validated(run: Run, prepared: Prepared, fold: int) -> set[str]:
+    """Contents of the photos of all whom a fold validates, and of the near-duplicates of these
+    among what `run` has seen.
+
+    Contents that are among the photos here are not compared: their own search has joined them.
+    """
+    own = prepared.digests_of_people(np.flatnonzero(prepared.fold == fold))
+    if not run.thumbnails_file.exists():
+        return own
+    here = pd.Series(prepared.store.digests, dtype="str").drop_duplicates()
+    rows = here.index.to_numpy(dtype=np.int64)
+    table = _thumbnails(run)
+    others = table[~table["digest"].isin(here)]
+    if others.empty:
+        return own
+    pairs = twins.copies(
+        here.tolist(),
+        lambda some: prepared.store.thumbnails_of(rows[some]),
+        others["digest"].tolist(),
+        lambda: thumbnails.decoded(others, run.thumbnails_file),
+        prepared.folder,
+    )
+    return own | {other for one, other in pairs if one in own}
+
+
+def _thumbnails(run: Run) -> pd.DataFrame:
+    return thumbnails.table_of(run.files.read(run.thumbnails_file), run.thumbnails_file)
+
+
+def blind(recipe: Recipe) -> list[str]:
+    """A sentence for each run that keeps no thumbnails to know near-duplicates by."""
+    return [
+        f"{key}={run.path} keeps no thumbnails, as it was trained by an earlier version: only"
+        " identical files tell whether it has seen who is validated"
+        for key, run in _runs(recipe)
+        if not run.thumbnails_file.exists()
+    ]
+
+
+def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
+    """Write what `validated` needs of a run, and of those it inherits from."""
+    if run.thumbnails_file.exists():
+        return
+    others = [other for _, other in _runs(recipe)]
+    tables = [_thumbnails(other) for other in others if other.thumbnails_file.exists()]
+    own = thumbnails.encoded(store.digests, store.thumbnails_of)
+    thumbnails.write(run.thumbnails_file, [own, *tables])
+
+
+def inherited(recipe: Recipe, prepared: Prepared, fold: int) -> set[str]:
     """Contents of the photos that the models which a fold starts from, or which label its photos,
     were trained on."""
     seen: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= run.seen(source(run, validated, fold, key))
+        seen |= run.seen(source(run, prepared, fold, key))
     return seen
 
 
-def from_run(network: Network, path: Path, validated: set[str], fold: int) -> None:
-    """Fill the network's backbone from the run at `path`.
+def from_run(network: Network, path: Path, prepared: Prepared, fold: int) -> None:
+    """Fill the network's backbone from the run at `path`, for a fold; see `source`.
 
-    `validated` are hashes of the contents of the photos of the people now validated on; see
-    `source`. Raises MaskgateError.
+    Raises MaskgateError.
     """
     run = runs.open_model(path)
     prefix = "backbone."
     found = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(source(run, validated, fold, "model.init")).items()
+        for name, tensor in run.weights(source(run, prepared, fold, "model.init")).items()
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
@@ -95,17 +148,19 @@ def from_run(network: Network, path: Path, validated: set[str], fold: int) -> No
     network.backbone.load_state_dict(found)
 
 
-def source(run: Run, validated: set[str], fold: int, key: str) -> int:
+def source(run: Run, prepared: Prepared, fold: int, key: str) -> int:
     """The fold of `run` whose model may have a say in a fold of this number.
 
     The one with the same number is taken first. One whose weights were ever trained on a photo of
-    the people now validated on (`validated`: hashes of their photos' contents) is not taken; where
-    none is left, MaskgateError, which tells the recipe's `key`.
+    the people now validated on, or on a near-duplicate of it, is not taken; where none is left,
+    MaskgateError, which tells the recipe's `key`.
     """
+    theirs = validated(run, prepared, fold)
     for other in sorted(run.folds, key=lambda other: (other != fold, other)):
-        if not validated & run.seen(other):
+        if not theirs & run.seen(other):
             return other
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on people of fold {fold}, on"
-        f" which this one is to be validated; set folds.file={run.folds_file} to share its folds"
+        " which this one is to be validated (on the same files, or near-duplicates of them); set"
+        f" folds.file={run.folds_file} to share its folds, or give another run"
     )
