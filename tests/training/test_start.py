@@ -140,7 +140,9 @@ def test_copies_are_known_again_by_way_of_a_third_run(
     data = tmp_path / "noise.csv"
     data.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
     second = Run(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
-    assert second.seen(0) <= set(thumbnails.table_of(second.thumbnails_file)["digest"])
+    assert second.seen(0) <= set(
+        thumbnails.table_of(second.thumbnails_file.read_bytes(), second.thumbnails_file)["digest"]
+    )
     with pytest.raises(MaskgateError, match="was trained on people of fold 0"):
         train(tmp_path / "third", "training.epochs=1", f"model.init={second.path}")
 
@@ -162,7 +164,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
 
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
     run = Run(trained)
-    table = thumbnails.table_of(run.thumbnails_file)
+    table = thumbnails.table_of(run.thumbnails_file.read_bytes(), run.thumbnails_file)
     assert sorted(table["digest"]) == sorted(set(run.photos()["digest"]))
     pictures = thumbnails.decoded(table, run.thumbnails_file)
     assert pictures.shape == (len(table), 64, 48)
