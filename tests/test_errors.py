@@ -722,7 +722,7 @@ def test_a_message_is_short_and_keeps_its_remedy() -> None:
 
 def test_a_message_controls_no_terminal() -> None:
     shown = str(MaskgateError("a\x1b[2J\x07b\x9b31m\r\nc\u202egpj.exe 홍길동\udcb0"))
-    assert shown == "a\\x1b[2J\\x07b\\x9b31m c\\u202egpj.exe 홍길동\udcb0"
+    assert shown == "a\\x1b[2J\\x07b\\x9b31m c\\u202egpj.exe 홍길동\\xb0"
 
 
 # ------------------------------------------------------------------------- without a home
