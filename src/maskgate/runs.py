@@ -159,9 +159,13 @@ class Run:
                     f"{self.path}: its member {member.name} was the run {run.path}, which is gone;"
                     " put it back, or combine anew"
                 )
-            # Without its digest too: who does not know it has no say in what is read of mine.
             then = self.status().get("members", {}).get(member.name)
-            if then is None or run.status()["digest"] != then:
+            if then is None:  # who does not know it has no say in which runs of mine are read
+                raise MaskgateError(
+                    f"{self.status_file}: does not tell the digest of its member {member.name};"
+                    " get the run again from where it comes, or combine anew"
+                )
+            if run.status()["digest"] != then:
                 raise MaskgateError(
                     f"{self.path}: its member {run.path} was trained anew with another recipe or"
                     " other data; remove the folder and combine anew"
