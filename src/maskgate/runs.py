@@ -215,8 +215,12 @@ class Run:
                     f"{self.path}: its member {member.name} was the run {run.path}, which is gone;"
                     " put it back, or combine anew"
                 )
-            # Without its digest too: who does not know it has no say in what is read of mine.
-            if digests.get(member.name) != run.status()["digest"]:
+            if member.name not in digests:  # who does not know it has no say in which runs are read
+                raise MaskgateError(
+                    f"{self.status_file}: does not tell the digest of its member {member.name};"
+                    " get the run again from where it comes, or combine anew"
+                )
+            if digests[member.name] != run.status()["digest"]:
                 raise MaskgateError(
                     f"{self.path}: its member {run.path} was trained anew with another recipe or"
                     " other data; remove the folder and combine anew"

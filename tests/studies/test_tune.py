@@ -464,3 +464,11 @@ def test_no_password_is_written(done: Path, plan: Plan, tmp_path: Path) -> None:
     status = runs.open_run(done / "trials/001").status()
     assert status["command"].startswith("maskgate train ")
     assert os.fspath(done) in status["command"]
+
+
+def test_a_kill_as_the_folder_is_made_is_gone_on_with(plan: Plan, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / ".study.json.part").write_text("half")
+    studies._settle(plan(folder))
+    assert [path.name for path in folder.iterdir()] == ["study.json"]

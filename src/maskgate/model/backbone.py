@@ -113,7 +113,10 @@ def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
     except (KeyboardInterrupt, Interrupted):
         raise
     except BaseException as error:  # SystemExit too: it would end the command without a word
-        why = textwrap.shorten(str(error) or type(error).__name__, _LONGEST, placeholder="…")
+        told = str(error) or type(error).__name__
+        if isinstance(error, SystemExit):
+            told = f"it would end the command ({told})"
+        why = textwrap.shorten(told, _LONGEST, placeholder="…")
         raise MaskgateError(
             f"backbone {name}: {why}; it names a function of an importable module"
             " that returns a torch module"
