@@ -1,6 +1,7 @@
 """Recipes: what is refused and how it is told, overrides, digests, those that ship."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,19 @@ def test_a_base_that_cannot_be_is_told(files: dict[str, str], told: str, tmp_pat
         based(tmp_path, **files)
 
 
+def test_a_long_chain_of_bases_ends_in_a_sentence(tmp_path: Path) -> None:
+    files = {f"a{n}": f"base: a{n + 1}" for n in range(300)}
+    with pytest.raises(MaskgateError, match="is the last of more than 20; mend the key 'base'"):
+        based(tmp_path, **files)
+
+
+def test_thousands_of_faults_are_told_in_a_second(tmp_path: Path) -> None:
+    before = time.process_time()
+    with pytest.raises(MaskgateError, match=r"and 4,980 more\Z"):
+        load("{" + ", ".join(f"key{n}: {n}" for n in range(5000)) + "}", folder=tmp_path)
+    assert time.process_time() - before < 5
+
+
 def test_another_optimiser_keeps_its_rate_but_not_its_arguments(tmp_path: Path) -> None:
     base = "optimizer: {name: adamw, lr: 0.5, arguments: {betas: [0.5, 0.9]}}"
     made = based(tmp_path, mine="base: b\noptimizer: {name: sgd}", b=base)
@@ -519,6 +533,18 @@ def test_a_written_recipe_is_the_same_recipe(tmp_path: Path) -> None:
         assert again.digest() == made.digest()
         written = yaml.safe_load(path.read_text())
         assert written["training"]["freeze_epochs"] == made.training.freeze_epochs  # a default
+
+
+def test_a_recipe_that_an_earlier_version_wrote_is_the_same_recipe(tmp_path: Path) -> None:
+    """In YAML 1.1, by PyYAML."""
+    path = tmp_path / "recipe.yaml"
+    odd = FULL | {"data": [{"path": name} for name in ("no", "010", "1:30", "2020-01-01", "~")]}
+    for made in map(Recipe.model_validate, (FULL, odd)):
+        dumped = made.model_dump(mode="json")
+        path.write_text(yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True), "utf-8")
+        assert recipe.load(path).digest() == made.digest()
+        made.write(path)
+        assert recipe.load(path).digest() == made.digest()
 
 
 WRITE_UPS = {

@@ -27,6 +27,8 @@ WRONG_ARGUMENTS: Final = (
     TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError,
     RuntimeError,
 )  # fmt: skip
+_BASES: Final = 40  # paths above a base, two for each
+_FAULTS: Final = 20  # the most that are told of one file
 _PARTS: Final = 20  # of a key, joined by dots; no place lies deeper
 
 
@@ -153,8 +155,9 @@ def _content(
     if BASE not in content:
         return content
     base = path.parent / f"{content.pop(BASE)}.yaml"
-    if not base.is_file() or base in above:
+    if not base.is_file() or base in above or len(above) > _BASES:
         why = "is not there" if base not in above else "goes round in a circle"
+        why = f"is the last of more than {_BASES // 2}" if len(above) > _BASES else why
         raise MaskgateError(f"{path}: its base {base} {why}; mend the key 'base'")
     return _merged(_content(base, kind, model, (*above, path, base)), content, model)
 
@@ -227,7 +230,7 @@ _WRONG_TYPE: Final = {
 def told(error: ValidationError, model: type[BaseModel]) -> str:
     """All faults of settings in one sentence, with the nearest known key for unknown ones."""
     faults = []
-    for fault in error.errors():
+    for fault in error.errors(include_url=False)[:_FAULTS]:
         key = ".".join(str(part) for part in fault["loc"]) or model.__name__.lower()
         if fault["type"] == "extra_forbidden":
             known = _keys_beside(fault["loc"], model)
@@ -239,7 +242,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
             if fault["type"] in _WRONG_TYPE:
                 why = f"{_WRONG_TYPE[fault['type']]}, not {_shown(fault['input'])}"
             faults.append(f"{key}: {why}".removeprefix(": "))
-    return "; ".join(faults)
+    more = error.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {more:,} more" if more else "")
 
 
 def _shown(value: Any) -> str:
