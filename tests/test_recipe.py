@@ -1,6 +1,7 @@
 """Recipes: what is refused and how it is told, overrides, digests, those that ship."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,13 +211,13 @@ STRICT = {
     "optimizer.lr=true": "optimizer.lr: Input should be a valid number, not true",
     "optimizer.lr=1:30": "optimizer.lr: Input should be a valid number, not '1:30'",
     "optimizer.lr='0.1'": "optimizer.lr: Input should be a valid number, not '0.1'",
-    "optimizer.lr=.nan": "optimizer.lr: Input should be a finite number, not nan",
+    "optimizer.lr=.nan": "optimizer.lr: .nan is not a finite number",
     "model.pretrained=yes": "model.pretrained: Input should be true or false, not 'yes'",
     "model.pretrained=1": "model.pretrained: Input should be true or false, not 1",
     "model.backbone=50": "model.backbone: Input should be text, in quotes where it looks like",
     "labels.leave_out_ages=[true]": "labels.leave_out_ages.0: Input should be a valid integer",
-    "loss={name: focal, alpha: .inf}": "loss: alpha is not a finite number, but .inf",
-    "optimizer.arguments.betas=[0.9, .nan]": "optimizer.arguments: betas.1 is not a finite number",
+    "loss={name: focal, alpha: .inf}": "loss.alpha: .inf is not a finite number",
+    "optimizer.arguments.betas=[0.9, .nan]": "optimizer.arguments.betas.1: .nan is not a finite",
     "folds.seed=-1": "folds.seed: Input should be greater than or equal to 0",
     f"folds.seed={2**32}": "folds.seed: Input should be less than 4294967296",
     "model.hidden=1000000000000": "model.hidden: Input should be less than or equal to 16384",
@@ -356,6 +357,19 @@ def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
 def test_a_base_that_cannot_be_is_told(files: dict[str, str], told: str, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match=told):
         based(tmp_path, **files)
+
+
+def test_a_long_chain_of_bases_ends_in_a_sentence(tmp_path: Path) -> None:
+    files = {f"a{n}": f"base: a{n + 1}" for n in range(300)}
+    with pytest.raises(MaskgateError, match="is the last of more than 20; mend the key 'base'"):
+        based(tmp_path, **files)
+
+
+def test_thousands_of_faults_are_told_in_a_second(tmp_path: Path) -> None:
+    before = time.process_time()
+    with pytest.raises(MaskgateError, match=r"and 4,980 more\Z"):
+        load("{" + ", ".join(f"key{n}: {n}" for n in range(5000)) + "}", folder=tmp_path)
+    assert time.process_time() - before < 5
 
 
 def test_another_optimiser_keeps_its_rate_but_not_its_arguments(tmp_path: Path) -> None:
@@ -519,6 +533,18 @@ def test_a_written_recipe_is_the_same_recipe(tmp_path: Path) -> None:
         assert again.digest() == made.digest()
         written = yaml.safe_load(path.read_text())
         assert written["training"]["freeze_epochs"] == made.training.freeze_epochs  # a default
+
+
+def test_a_recipe_that_an_earlier_version_wrote_is_the_same_recipe(tmp_path: Path) -> None:
+    """In YAML 1.1, by PyYAML."""
+    path = tmp_path / "recipe.yaml"
+    odd = FULL | {"data": [{"path": name} for name in ("no", "010", "1:30", "2020-01-01", "~")]}
+    for made in map(Recipe.model_validate, (FULL, odd)):
+        dumped = made.model_dump(mode="json")
+        path.write_text(yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True), "utf-8")
+        assert recipe.load(path).digest() == made.digest()
+        made.write(path)
+        assert recipe.load(path).digest() == made.digest()
 
 
 WRITE_UPS = {

@@ -6,16 +6,14 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Strict,
     ValidationError,
-    model_validator,
 )
 
 from maskgate import yaml12
@@ -29,6 +27,8 @@ WRONG_ARGUMENTS: Final = (
     TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError,
     RuntimeError,
 )  # fmt: skip
+_BASES: Final = 40  # paths above a base, two for each
+_FAULTS: Final = 20  # the most that are told of one file
 _PARTS: Final = 20  # of a key, joined by dots; no place lies deeper
 
 
@@ -36,18 +36,17 @@ def _without_loss(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _finite(value: Any, place: str = "") -> Any:
-    """`value`, where every number in it is finite: no bound of a schema looks into arguments."""
+def _check_finite(value: Any, place: str = "") -> None:
+    """Raise MaskgateError for a number that is none: no schema looks into arguments."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place or 'it'} is not a finite number, but {yaml12.line(value)}")
+        raise MaskgateError(f"{place}: {yaml12.line(value)} is not a finite number; write another")
     parts: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Mapping):
         parts = value.items()
     elif isinstance(value, list | tuple):
         parts = enumerate(value)
     for key, part in parts:
-        _finite(part, f"{place}.{key}".lstrip("."))
-    return value
+        _check_finite(part, f"{place}.{key}".lstrip("."))
 
 
 # In a Section numbers are numbers: neither text nor true and false are taken for one.
@@ -55,8 +54,6 @@ LOSSLESS: Final = BeforeValidator(_without_loss)
 """Takes `2.0` for a whole number. It stands behind the bounds, which a schema would lose else."""
 Several = Annotated[tuple[Item, ...], Strict(False)]
 """A list in YAML."""
-Arguments = Annotated[dict[str, Any], AfterValidator(_finite)]
-"""By name, passed on as they are."""
 
 
 class Section(BaseModel):
@@ -77,18 +74,14 @@ class Named(Section):
     def arguments(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
-    @model_validator(mode="after")
-    def _arguments_are_finite(self) -> Self:
-        _finite(self.arguments)
-        return self
-
 
 def named(text: str) -> Named:
     """What a command line names: `name`, or `{name: …, argument: …}`. Raises MaskgateError."""
     try:
         given = yaml12.parse(text)
+        _check_finite(given)
         return Named.model_validate({"name": given} if isinstance(given, str) else given)
-    except (yaml12.InvalidYamlError, ValidationError) as error:
+    except (yaml12.InvalidYamlError, ValidationError, MaskgateError) as error:
         raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
 
 
@@ -138,6 +131,10 @@ def load(
     for override in overrides:
         _override(content, override)
     try:
+        _check_finite(content)
+    except MaskgateError as error:
+        raise MaskgateError(f"{path}: {error}") from error
+    try:
         return model.model_validate(content)
     except ValidationError as error:
         raise MaskgateError(f"{path}: {told(error, model)}") from error
@@ -174,8 +171,9 @@ def _content(
             " run again from where it comes"
         )
     base = path.parent / f"{content.pop(BASE)}.yaml"
-    if not base.is_file() or base in above:
+    if not base.is_file() or base in above or len(above) > _BASES:
         why = "is not there" if base not in above else "goes round in a circle"
+        why = f"is the last of more than {_BASES // 2}" if len(above) > _BASES else why
         raise MaskgateError(f"{path}: its base {base} {why}; mend the key 'base'")
     return _merged(_content(base, kind, model, (*above, path, base)), content, model)
 
@@ -248,7 +246,7 @@ _WRONG_TYPE: Final = {
 def told(error: ValidationError, model: type[BaseModel]) -> str:
     """All faults of settings in one sentence, with the nearest known key for unknown ones."""
     faults = []
-    for fault in error.errors():
+    for fault in error.errors(include_url=False)[:_FAULTS]:
         key = ".".join(str(part) for part in fault["loc"]) or model.__name__.lower()
         if fault["type"] == "extra_forbidden":
             known = _keys_beside(fault["loc"], model)
@@ -260,7 +258,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
             if fault["type"] in _WRONG_TYPE:
                 why = f"{_WRONG_TYPE[fault['type']]}, not {_shown(fault['input'])}"
             faults.append(f"{key}: {why}".removeprefix(": "))
-    return "; ".join(faults)
+    more = error.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {more:,} more" if more else "")
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from maskgate import config, files, yaml12
-from maskgate.config import LOSSLESS, Arguments, Named, Section, Several
+from maskgate.config import LOSSLESS, Named, Section, Several
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry
 
@@ -196,11 +196,13 @@ class Model(Section):
         "resnet18",
         description="a timm name, or `package.module:factory`, which is imported and run",
     )
-    arguments: Arguments = Field({}, description="passed on to the backbone, e.g. `drop_path_rate`")
+    arguments: dict[str, Any] = Field(
+        {}, description="passed on to the backbone, e.g. `drop_path_rate`"
+    )
     beside: str | None = Field(
         None, description="a second backbone, whose features are put beside the first one's"
     )
-    beside_arguments: Arguments = Field({}, description="passed on to the second backbone")
+    beside_arguments: dict[str, Any] = Field({}, description="passed on to the second backbone")
     pretrained: bool = Field(False, description="download timm's weights for the backbone")
     weights: str | None = Field(
         None,
@@ -254,7 +256,7 @@ class Optimizer(Section):
         description="factor by which the learning rate falls from each layer of the backbone to"
         " the one before it",
     )
-    arguments: Arguments = Field({}, description="passed on to the optimiser, e.g. `betas`")
+    arguments: dict[str, Any] = Field({}, description="passed on to the optimiser, e.g. `betas`")
 
 
 class Schedule(Section):
@@ -265,7 +267,9 @@ class Schedule(Section):
         0.0, description="epochs in which the learning rate rises from zero in a line"
     )
     min_lr: Annotated[float, Field(ge=0)] = Field(0.0, description="learning rate at the end")
-    arguments: Arguments = Field({}, description="passed on to the schedule, e.g. `decay_epochs`")
+    arguments: dict[str, Any] = Field(
+        {}, description="passed on to the schedule, e.g. `decay_epochs`"
+    )
 
 
 class Training(Section):

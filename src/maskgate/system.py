@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from maskgate import config, files, recipe, yaml12
-from maskgate.config import Arguments, Named, Section, Several
+from maskgate.config import Named, Section, Several
 from maskgate.errors import MaskgateError
 from maskgate.recipe import Folds, Recipe, name_alone
 
@@ -31,7 +31,7 @@ class Member(Section):
     run: str | None = Field(
         None, description="the folder of a finished run instead, of a recipe or a system"
     )
-    changes: Arguments = Field(
+    changes: dict[str, Any] = Field(
         {}, description="changes to the recipe, `key.sub: value`, as on the command line"
     )
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = Field(

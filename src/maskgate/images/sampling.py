@@ -49,6 +49,8 @@ def weighted(
         raise ValueError(f"by is {' or '.join(GROUPS)}, not {by}")
     if power < 0:
         raise ValueError(f"power is {power}, below 0")
+    if power > 10:
+        raise ValueError(f"power is {power}, above 10")
     group, count = _groups(rows, table, by)
     return _drawn(rows, _weights(rows, table) / count[group] ** float(power), random)
 
@@ -81,7 +83,7 @@ def copies(
     weight w is drawn w times, as in `shuffle`.
     """
     if people != int(people) or not 1 <= people <= 100_000:
-        raise ValueError(f"people is {people}, no whole number from 1 to 100,000")
+        raise ValueError(f"people is {people}, no whole number from 1 on to 100,000")
     if not isinstance(masks, bool):
         raise ValueError(f"masks is {masks}, neither true nor false")
     chosen = _with_copied_people(rows, table, int(people))

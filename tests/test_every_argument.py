@@ -1,0 +1,136 @@
+"""Every argument of every name, given what nobody means: it works, or is one sentence."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from maskgate import variants
+from maskgate.config import Named
+from maskgate.errors import MaskgateError
+from maskgate.images import sampling
+from maskgate.images.mixing import MIXES, Mixing
+from maskgate.images.target import Target, one_of_each
+from maskgate.images.transforms import TRANSFORMS, Augment
+from maskgate.model import averages, heads, losses, optim, schedules
+from maskgate.pixels import Geometry
+from maskgate.recipe import Mix, Optimizer, Sampling, Schedule
+
+VALUES: list[Any] = [
+    -1, 0, 1, 2.0, 0.5, 1e30, 1e308, 1e-300, 10**9, 2**62, True, "x", [1], [1, 2], [-1, 1e30],
+    {"a": 1}, None,
+]  # fmt: skip
+GEOMETRY = Geometry(32, 24, 0.25)
+PHOTOS = 140
+
+
+def augment(name: str, arguments: dict[str, Any]) -> None:
+    made = Augment((Named(name=name, **arguments),), GEOMETRY)
+    made.check()
+    for seed in range(3):
+        assert made(np.full((40, 30, 3), seed, np.uint8), seed).shape == (32, 24, 3)
+
+
+def mix(name: str, arguments: dict[str, Any]) -> None:
+    target = Target(torch.eye(18).bool()[:8], torch.zeros(8))
+    Mixing((Mix(name=name, **arguments),))(torch.zeros(8, 32, 24, 3, dtype=torch.uint8), target)
+
+
+def sample(name: str, arguments: dict[str, Any]) -> None:
+    rows = np.arange(PHOTOS)
+    table = pd.DataFrame({"person": rows // 7, "mask": rows % 3, "gender": rows // 7 % 2,
+                          "age_band": rows // 14 % 3})  # fmt: skip
+    assert len(sampling.epoch_order(Sampling(name=name, **arguments), rows, table, 1))
+
+
+def head(name: str, arguments: dict[str, Any]) -> None:
+    made = heads.create(Named(name=name, **arguments), 8)
+    assert made(torch.zeros(4, 8)).log_probabilities.shape == (4, 18)
+
+
+# What a loss needs of the head.
+HEADS = {
+    "arcface": Named(name="cosine"),
+    "binary_cross_entropy": Named(name="multi_label"),
+    "fine_age": Named(name="factored", age="fine"),
+    "age_regression": Named(name="factored", regress_age=True),
+}
+
+
+def loss(name: str, arguments: dict[str, Any]) -> None:
+    made = heads.create(HEADS.get(name, Named(name="factored")), 8)
+    function = losses.create(Named(name=name, **arguments), one_of_each(), made)
+    function(made(torch.randn(8, 8)), Target(torch.eye(18).bool()[:8], torch.full((8,), 30.0)))
+
+
+def average(name: str, arguments: dict[str, Any]) -> None:
+    made = averages.create(Named(name=name, **arguments), torch.nn.Linear(2, 2))
+    for share in (0.5, 1.0):
+        made.after_update()
+        made.after_epoch(share)
+
+
+def schedule(name: str, arguments: dict[str, Any]) -> None:
+    recipe = Schedule(name=name, arguments=arguments)
+    for updates in (1, 3):  # the first as a check has it, which comes before a training
+        optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), lr=0.1)
+        made = schedules.create(recipe, optimizer, 5, updates)
+        if updates == 1:
+            schedules.check(made, recipe, optimizer, 5)
+    for update in range(15):
+        made.step_update(update)
+        if update % 3 == 2:
+            made.end_epoch(update // 3 + 1, 0.5)
+
+
+def augmented(name: str, arguments: dict[str, Any]) -> None:
+    variants.create((Named(name=name, **arguments),), GEOMETRY)
+
+
+Use = Callable[[str, dict[str, Any]], None]
+USES: dict[str, tuple[Use, Mapping[str, Callable[..., Any]], tuple[str, ...]]] = {
+    "augment": (augment, TRANSFORMS, ("geometry",)),
+    "mixing": (mix, MIXES, ()),
+    "sampling": (sample, sampling.SAMPLERS, ("rows", "table", "random")),
+    "head": (head, heads.HEADS, ("features",)),
+    "loss": (loss, losses.LOSSES, ("counts", "head")),
+    "average": (average, averages.AVERAGES, ("network",)),
+    "schedule": (schedule, schedules.SCHEDULES, ("course",)),
+    "tta": (augmented, variants.VARIANTS, ("variant", "geometry")),
+}
+
+
+def tried(use: Use, name: str, argument: str) -> None:
+    for value in VALUES:
+        try:
+            use(name, {argument: value})
+        except MaskgateError as error:
+            assert "\n" not in str(error)
+            assert len(str(error)) <= 1000
+
+
+@pytest.mark.parametrize("key", USES)
+def test_an_argument_works_or_is_refused(key: str) -> None:
+    use, table, given = USES[key]
+    for name, make in table.items():
+        for each in inspect.signature(make).parameters.values():
+            if each.name not in given and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL):
+                tried(use, name, each.name)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "lamb", "adamax"])
+def test_an_argument_of_an_optimiser_works_or_is_refused(name: str) -> None:
+    def use(name: str, arguments: dict[str, Any]) -> None:
+        recipe = Optimizer(name=name, arguments=arguments)
+        optim.check(recipe)
+        layer = torch.nn.Linear(2, 2)
+        optimizer = optim.create(recipe, layer)
+        layer(torch.randn(2, 2)).sum().backward()
+        optimizer.step()
+
+    for argument in ("betas", "eps", "momentum", "amsgrad", "fused", "foreach", "maximise"):
+        tried(use, name, argument)
