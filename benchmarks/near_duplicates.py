@@ -138,8 +138,8 @@ def read(photos: Photos) -> Pixels:
 
     names = photos.table["photo"]
     with ThreadPoolExecutor() as pool:
-        found = track(pool.map(one, names), "reading photos", len(names))
-        return np.stack(list(found))
+        read = track(pool.map(one, names), "reading photos", len(names))
+        return np.stack(list(read))
 
 
 def plain(thumbnails: Pixels, person: Rows) -> Pairs:

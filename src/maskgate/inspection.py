@@ -158,7 +158,7 @@ def _identical(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
 
 def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
     """People who share several files, one problem for all who share the same; one file that they
-    share is told by itself."""
+    share has a line of its own, as identical photos."""
     person = table["person"].to_numpy()
     shared: dict[tuple[str, ...], list[dict[str, int]]] = {}
     for rows in _groups(pd.Series(digests)):

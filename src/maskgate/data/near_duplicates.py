@@ -144,7 +144,7 @@ class _Nearest:
         self._kept: Packed = np.empty(0, dtype=np.uint64)
         self._fresh: list[Packed] = []
         self._waiting = 0
-        # A photo's pairs this far apart are not wanted.
+        # Pairs of a photo that are this far apart are dropped.
         self.limit = np.full(count, far + 1, dtype=np.uint8)
 
     def add(self, packed: Packed) -> None:

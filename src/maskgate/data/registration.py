@@ -39,14 +39,14 @@ _WINDOW: Final = 9  # pixels: the side of a square in which pictures are to corr
 _AGREES: Final = 0.9
 _LEAST: Final = 0.4  # share of a picture that must have contrast in both to agree wholly
 _STEPS: Final = 32  # of a coarse value in int8, to ±3.9
-_NO_SAY: Final = -128  # a coarse pixel without contrast
+_NO_CONTRAST: Final = -128  # a coarse pixel without contrast
 
 
 def coarse(pictures: Pixels) -> Coarse:
     """What `near` needs of pictures (N, 64, 48): (N, 16, 12)."""
     values, weight = _normalised(pictures, _flat(pictures), _FIRST)
     steps = np.clip(np.round(values * _STEPS), -127, 127).astype(np.int8)
-    return np.where(weight > 0, steps, np.int8(_NO_SAY))
+    return np.where(weight > 0, steps, np.int8(_NO_CONTRAST))
 
 
 def near(first: Coarse, second: Coarse, start: Matrices) -> tuple[npt.NDArray[np.int64], Matrices]:
@@ -93,9 +93,9 @@ _Normalised = tuple[Values, Values]  # (N, h, w): values, and the weight of each
 
 def _normalised(pictures: Pixels, flat: npt.NDArray[np.bool_], level: _Level) -> _Normalised:
     """The shrunk pictures less their mean in a window, by its contrast; 0 where flat."""
-    says = ~flat
-    weight = shrink(says.astype(np.uint8), level.factor)
-    values = _divided(shrink(pictures * says, level.factor), weight)
+    valid = ~flat
+    weight = shrink(valid.astype(np.uint8), level.factor)
+    values = _divided(shrink(pictures * valid, level.factor), weight)
     weight = (weight > 0.5).astype(np.float32)
     around = _mean(weight, level.window)
     middle = _divided(_mean(values * weight, level.window), around)
@@ -109,9 +109,9 @@ def _divided(values: Values, weight: Values) -> Values:
 
 
 def _unpacked(coarse: Coarse) -> _Normalised:
-    says = coarse != _NO_SAY
-    values = np.where(says, coarse, 0).astype(np.float32)
-    return _divided(values, np.full(1, _STEPS, dtype=np.float32)), says.astype(np.float32)
+    valid = coarse != _NO_CONTRAST
+    values = np.where(valid, coarse, 0).astype(np.float32)
+    return _divided(values, np.full(1, _STEPS, dtype=np.float32)), valid.astype(np.float32)
 
 
 def _flat(pictures: Pixels) -> npt.NDArray[np.bool_]:
@@ -151,8 +151,8 @@ def _laid(
 
 def _correlation(a: _Normalised, b: _Normalised, moved: Matrices) -> Values:
     (value, weight), inside = _sampled([*b], moved)
-    target, said = (side.reshape(value.shape) for side in a)
-    weight = weight * inside * said
+    target, valid = (side.reshape(value.shape) for side in a)
+    weight = weight * inside * valid
     norm = (weight * target**2).sum(1) * (weight * value**2).sum(1)
     return np.asarray((weight * target * value).sum(1) / np.sqrt(norm + np.float32(1e-3)))
 
@@ -163,14 +163,14 @@ def _register(
     """Best correlation (N,) and the matrices (N, 2, 3) that give it: Gauss–Newton, reweighted."""
     count, height, width = a[0].shape
     y, x = grid((height, width))
-    target, said = (side.reshape(count, height * width) for side in a)
+    target, valid = (side.reshape(count, height * width) for side in a)
     down, right = np.gradient(b[0], axis=(1, 2))
     slopes = (down * np.float32(height), right * np.float32(width))
     pictures = [*b, *(np.asarray(slope, dtype=np.float32) for slope in slopes)]
     best, best_moved = np.full(count, -1, dtype=np.float32), moved.copy()
     for iteration in range(iterations + 1):
         (value, weight, slope_y, slope_x), inside = _sampled(pictures, moved)
-        weight = weight * inside * said
+        weight = weight * inside * valid
         rest = target - value
         robust = weight / (1 + (rest / np.float32(_OUTLIER)) ** 2)
         norm = (weight * target**2).sum(1) * (weight * value**2).sum(1)
@@ -190,11 +190,11 @@ def _register(
 
 def _agreeing(first: _Normalised, second: _Normalised, moved: Matrices) -> Values:
     """Share of the places with contrast in both pictures at which they correlate."""
-    a, said = first
+    a, valid = first
     shape = a.shape[1:]
     sampled, inside = _sampled([*second], moved)
     b, weight = (each.reshape(a.shape) for each in sampled)
-    weight = (said * weight * inside.reshape(a.shape) > 0.5).astype(np.float32)
+    weight = (valid * weight * inside.reshape(a.shape) > 0.5).astype(np.float32)
     around = _mean(weight, _WINDOW)
 
     def mean(values: Values) -> Values:
@@ -210,9 +210,9 @@ def _agreeing(first: _Normalised, second: _Normalised, moved: Matrices) -> Value
 
 
 def _smoothed(pictures: Pixels, flat: npt.NDArray[np.bool_]) -> _Normalised:
-    says = (~flat).astype(np.float32)
-    weight = _mean(_mean(says, 3), 3)
-    return _divided(_mean(_mean(pictures * says, 3), 3), weight), says
+    valid = (~flat).astype(np.float32)
+    weight = _mean(_mean(valid, 3), 3)
+    return _divided(_mean(_mean(pictures * valid, 3), 3), weight), valid
 
 
 def _sampled(pictures: list[Values], moved: Matrices) -> tuple[list[Values], Values]:
@@ -225,9 +225,9 @@ def _sampled(pictures: list[Values], moved: Matrices) -> tuple[list[Values], Val
     at, weights = corners(rows, columns, shape)
     first = np.arange(count)[:, None] * (height * width)
     at = [first + place for place in at]
-    found = []
+    values = []
     for picture in pictures:
         flat = picture.ravel()
         parts = [flat[place] * weight for place, weight in zip(at, weights, strict=True)]
-        found.append(parts[0] + parts[1] + parts[2] + parts[3])
-    return found, inside.astype(np.float32)
+        values.append(parts[0] + parts[1] + parts[2] + parts[3])
+    return values, inside.astype(np.float32)

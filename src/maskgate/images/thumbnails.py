@@ -25,11 +25,11 @@ def encoded(digests: Sequence[str], thumbnails: Thumbnails) -> pd.DataFrame:
     `thumbnails` gives the pictures of the rows of `digests` (N,)."""
     once = pd.Series(list(digests), dtype="str").drop_duplicates()
     starts = range(0, len(once), _CHUNK)
-    found: list[bytes] = []
+    pictures: list[bytes] = []
     for start in track(starts, f"keeping thumbnails (× {_CHUNK})", len(starts)):
         rows = once.index[start : start + _CHUNK].to_numpy(dtype=np.int64)
-        found += [_jpeg(picture) for picture in thumbnails(rows)]
-    return pd.DataFrame({"digest": once.to_numpy(), "thumbnail": pd.Series(found, dtype=object)})
+        pictures += [_jpeg(picture) for picture in thumbnails(rows)]
+    return pd.DataFrame({"digest": once.to_numpy(), "thumbnail": pd.Series(pictures, dtype=object)})
 
 
 def _jpeg(picture: Pixels) -> bytes:

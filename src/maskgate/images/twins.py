@@ -38,24 +38,24 @@ def copies(
     `thumbnails` gives the pictures of rows of the former, `read` all those of the latter (M, 64,
     48). The result is remembered in the `folder` of the cache.
     """
-    told = hashlib.sha256(json.dumps([digests, others]).encode()).hexdigest()[:16]
-    remembered = folder / f"copies-v{near_duplicates.VERSION}-{told}.json"
+    key = hashlib.sha256(json.dumps([digests, others]).encode()).hexdigest()[:16]
+    remembered = folder / f"copies-v{near_duplicates.VERSION}-{key}.json"
     if remembered.exists():
         return [(one, other) for one, other in json.loads(remembered.read_text())]
     count, pictures = len(digests), read()
 
     def of(rows: npt.NDArray[np.int64]) -> Pixels:
-        found = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
+        shown = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
         own = rows < count
-        found[own], found[~own] = thumbnails(rows[own]), pictures[rows[~own] - count]
-        return found
+        shown[own], shown[~own] = thumbnails(rows[own]), pictures[rows[~own] - count]
+        return shown
 
     side = np.arange(count + len(others)) >= count  # pairs within a side are not looked for
-    pairs = near_duplicates.find(of, side.astype(np.int64))
-    found = [(digests[one], others[other - count]) for one, other in pairs.tolist()]
+    rows = near_duplicates.find(of, side.astype(np.int64))
+    pairs = [(digests[one], others[other - count]) for one, other in rows.tolist()]
     remembered.parent.mkdir(parents=True, exist_ok=True)
-    files.replace_text(remembered, json.dumps(found))
-    return found
+    files.replace_text(remembered, json.dumps(pairs))
+    return pairs
 
 
 def with_more(primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
