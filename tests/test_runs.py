@@ -85,9 +85,10 @@ def init(run: Run) -> None:
     """What a training does that starts from the run."""
     wanted = recipe.Recipe.model_validate({"model": {"init": str(run.path)}})
     start.contents(wanted)
+    start._thumbnails(run)
     for fold in run.folds:
-        run.weights(start.source(run, set(), fold, "model.init"))
-        start.inherited(wanted, set(), fold)
+        run.seen(fold)
+        run.weights(fold)
 
 
 def epochs(run: Run) -> None:
@@ -141,6 +142,7 @@ READERS = {
     "folds.csv": ("folds.file", "copied folds"),
     "photos.parquet": ("report", "compare", "combine", "init"),
     "more.parquet": ("init",),
+    "thumbnails.parquet": ("init",),
     "history.csv": ("report", "epochs_from"),
     "oof.parquet": ("report", "compare", "combine"),
     "oof-plain": ("plain predictions",),
@@ -186,7 +188,7 @@ def test_a_finished_run_lists_what_it_consists_of(rich: Path, joint: Path) -> No
     told = Run(rich).status()
     assert set(told["files"]) == {
         "recipe.yaml", "folds.csv", "photos.parquet", "more.parquet", "history.csv", "oof.parquet",
-        plain, "metrics.json",
+        "thumbnails.parquet", plain, "metrics.json",
         *(f"fold-{fold}/{name}" for fold in (0, 1) for name in (
             "fold.json", "model.safetensors", "inherited.txt", "pseudo.parquet")),
     }  # fmt: skip
@@ -326,7 +328,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
     run = combined.combine(asked, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
-    run.tell(members={}, files=None)
+    run.tell(members={"tiny": run.status()["digest"]}, files=None)
     with pytest.raises(MaskgateError, match="is a member of itself"):
         predict.load(run.path)
 

@@ -42,7 +42,7 @@ def odd():
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working folder, in which the stranger's module lies."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
     (tmp_path / "stranger.py").write_text(STRANGER)
     yield tmp_path
     sys.modules.pop("stranger", None)

@@ -192,6 +192,9 @@ class Run:
 
     def system(self) -> System:
         self.files.digest(self.system_file)
+        for name in self.files.listed() or {}:
+            if name.startswith("recipes/"):
+                self.files.digest(self.path / name)
         return system.load(self.system_file, [], alone=True)
 
     def members(self) -> "list[Run]":
@@ -239,9 +242,6 @@ class Run:
         """All keys of the recipe, or of the system and its members, with their values."""
         if not self.is_system:
             return self.recipe().model_dump(mode="json")
-        for name in self.files.listed() or {}:
-            if name.startswith("recipes/"):
-                self.files.digest(self.path / name)
         told = self.system().settings()
         for run, (name, keys) in zip(self.members(), list(told["members"].items()), strict=True):
             if keys.pop("run", None) is not None:  # told by what it was trained with

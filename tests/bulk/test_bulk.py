@@ -250,7 +250,7 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
     columns = schema(predict.load(trained))
     answering = Answering(
-        trained, None, False, found.sources, columns, SimpleNamespace(settle=lambda: None)
+        trained, None, False, False, found.sources, columns, SimpleNamespace(settle=lambda: None)
     )
 
     def listed() -> tuple[Asked, listing.Listing]:

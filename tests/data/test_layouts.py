@@ -185,7 +185,7 @@ def test_every_kind_of_fault_is_told_in_one_reading(images: Path) -> None:
     for key, name in names.items():
         stems = {"short": STEMS[:5], "empty": ()}.get(key, STEMS)
         person(images, name, stems=stems)
-    for extra in ("mask6.jpg", "mask1.png", "notes.txt", "mask2.heic"):
+    for extra in ("mask6.jpg", "mask1.png", "notes.txt", "mask2.gif"):
         (images / names["more"] / extra).touch()
     listing(images, [*PEOPLE, *(n for n in names.values() if "33" not in n), "000099_male_Asian_9"])
     photos = layouts.read(images)
@@ -201,7 +201,7 @@ def test_every_kind_of_fault_is_told_in_one_reading(images: Path) -> None:
         ("missing photo", f"{names['short']}/incorrect_mask"),
         ("missing photo", f"{names['short']}/normal"),
         *(("missing photo", f"{names['empty']}/{stem}") for stem in STEMS),
-        *(("extra file", f"{more}/{name}") for name in ("mask6.jpg", "notes.txt", "mask2.heic")),
+        *(("extra file", f"{more}/{name}") for name in ("mask6.jpg", "notes.txt", "mask2.gif")),
         ("extra file", f"{more}/mask1.png"),
     }
     fatal = {problem.where for problem in photos.problems if problem.fatal}

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from maskgate.errors import MaskgateError
-from maskgate.model import backbone, network
+from maskgate.model import backbone, network, weight_files
 from maskgate.model.backbone import Beside
 from maskgate.pixels import Geometry
 from maskgate.recipe import Model, Recipe
@@ -76,7 +76,7 @@ def test_every_member_gives_features_and_takes_timms_weights(name: str) -> None:
     assert {key: wanted[key].shape for key in wanted} == {key: whole[key].shape for key in wanted}
     left = whole.keys() - wanted.keys()
     assert left
-    assert all(backbone._is_of(key, backbone._heads(made)) for key in left), left
+    assert all(weight_files._is_of(key, backbone._heads(made)) for key in left), left
 
 
 @pytest.mark.parametrize("name", marked(FAMILIES))

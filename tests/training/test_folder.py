@@ -1,6 +1,7 @@
 """The folder of a run gives way only where nothing of it is of use, and nobody works in it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,10 +52,13 @@ def test_a_folder_that_somebody_works_in_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_own_run_is_resumed_and_a_finished_one_stays(tmp_path: Path) -> None:
+def test_its_own_run_is_resumed(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
     folder.made(run.path, "00000000")
     assert (run.path / "recipe.yaml").exists()
-    run.tell(finished="today")
+
+
+def test_a_finished_run_stays(trained: Path, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
     folder.forget_begun(run)
     assert run.status()["finished"]

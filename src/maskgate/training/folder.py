@@ -21,6 +21,7 @@ from maskgate.training.prepare import Order, Prepared
 # What a run's folder may hold without anything trained, and what it takes hours to make again.
 _BEGUN: Final = (
     "run.json", "recipe.yaml", "system.yaml", "folds.csv", "photos.parquet", "more.parquet",
+    "thumbnails.parquet",
     "recipes", "members", "fold-*", ".lock", ".*.part", "combination.json", "oof*.parquet",
     "metrics.json", "mistakes.csv", "report.html",
 )  # fmt: skip
