@@ -162,7 +162,11 @@ def run(
     monkeypatch.setattr("maskgate.demo.EVAL_PEOPLE", 6)
     load = recipe.load
     monkeypatch.setattr(
-        recipe, "load", lambda path, overrides=None: load(path, [*(overrides or []), *QUICK])
+        recipe,
+        "load",
+        lambda path, overrides=None, alone=False: (
+            load(path, overrides, alone) if alone else load(path, [*(overrides or []), *QUICK])
+        ),
     )
 
     def run(command: Command) -> None:
