@@ -750,6 +750,7 @@ def test_without_a_home_the_cache_is_asked_for(
         raise KeyError(f"getpwuid(): uid not found: {uid}")
 
     monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert call("predict", place.trained, place.people / "eval")[0] == 0  # which needs no cache
     line = the_line(call("inspect", place.people, "--out", "page"))
     assert "there is no home folder to keep decoded photos in" in line
     assert "--cache" in line

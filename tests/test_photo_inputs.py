@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import maskgate
-from maskgate import photo_inputs, pixels
+from maskgate import photo_inputs, pixels, runs
 from maskgate.errors import MaskgateError
 from maskgate.predict import Predictor
 
@@ -136,3 +136,16 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
     views: list[Callable[..., object]] = [Toy()]  # type: ignore[list-item]
     shown = showing.show(image, views)  # type: ignore[arg-type]
     np.testing.assert_allclose(shown.boxes, [[20, 40, 220, 280, 0.75]])
+
+
+def test_an_open_file_is_one_photo(model: Predictor, path: Path) -> None:
+    wanted = model.predict(path)[runs.PROBABILITIES].to_numpy()
+    with path.open("rb") as file:
+        found = model.predict(file)
+    np.testing.assert_array_equal(found[runs.PROBABILITIES].to_numpy(), wanted)
+    for given in (io.BytesIO(path.read_bytes()), memoryview(path.read_bytes())):
+        np.testing.assert_array_equal(model.predict(given)[runs.PROBABILITIES].to_numpy(), wanted)
+    with pytest.raises(MaskgateError, match="opened as text"):
+        model.predict(io.StringIO("text"))
+    with pytest.raises(MaskgateError, match="is a folder; give the paths of the photos in it"):
+        model.predict(path.parent)

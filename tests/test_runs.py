@@ -451,6 +451,7 @@ def test_a_damaged_run_does_not_take_down_the_others(
     assert "damaged" not in rows["a-good"] + rows["b-other"]
     for name in ("c-status", "d-metrics", "e-oof", "f-fold"):
         assert "damaged" in rows[name]
+        assert f"{name}/" in out  # below the table: which file, what is wrong, what to do
     code, out, err = call("compare", folder)
     assert code == 0, err
     assert err.count("warning: left out, ") == 4

@@ -116,7 +116,7 @@ def test_the_code_need_not_be_theirs(
     code, out, err = call("predict", theirs, people / "eval", "--trust")
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]
-    assert last.startswith(f"maskgate: backbone {factory}")
+    assert last.startswith(f"maskgate: {theirs}: backbone {factory}")
     assert Path("imported").exists() == (factory == "os:system")
 
 
@@ -339,3 +339,30 @@ def test_links_within_a_data_set_of_mine_are_followed(
     Path("data").mkdir()
     Path("data/eval").symlink_to(people / "eval")
     assert call("submit", trained, "data", "-o", "out.csv")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["hf-hub:timm/resnet18", "local-dir:/etc", "os.system"])
+def test_other_names_with_a_colon_are_no_code(trained: Path, name: str) -> None:
+    theirs = of(trained, name)
+    with pytest.raises(MaskgateError, match="unknown backbone") as told:
+        predict.load(theirs)
+    assert str(theirs) in str(told.value)
+
+
+def test_arguments_that_are_set_elsewhere_are_refused_by_name(trained: Path) -> None:
+    theirs = of(trained, "test_resnet")
+    path = theirs / "recipe.yaml"
+    write(path, path.read_text().replace("arguments: {}", "arguments: {pretrained: true}", 1))
+    with pytest.raises(MaskgateError, match=r"theirs: model\.arguments: pretrained is not passed"):
+        predict.load(theirs)
+
+
+def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path) -> None:
+    out = train(here / "run", "training.epochs=1", "folds.kind=all")
+    (here / "elsewhere").mkdir()
+    shutil.rmtree(out / "fold-0")
+    (out / "fold-0").symlink_to(here / "elsewhere")
+    Run(out).tell(finished=None, files=None)
+    with pytest.raises(MaskgateError, match="fold-0: is a link"):
+        train(out, "training.epochs=1", "folds.kind=all")
+    assert list((here / "elsewhere").iterdir()) == []

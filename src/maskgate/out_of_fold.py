@@ -49,7 +49,7 @@ def oof_with(
     if not _is_kept(run, path):
         _check_weights(run, recipe)
         check_trusted(run, recipe)
-        with FileLock(path.with_name(f".{path.stem}.lock")):
+        with FileLock(run.path / ".lock"):
             if not _is_kept(run, path):  # another process may have made it meanwhile
                 _make(run, recipe, wanted, path, cache or files.cache_folder())
     return run.oof(path)
@@ -133,6 +133,7 @@ def _steps(
 def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:
     """The stored pictures of the table's photos, which are those that the run was trained with."""
     root = Path(run.status()["root"])
+    run.check_names(table["photo"].tolist(), root)
     photos = Photos(root, table)
     try:
         seen = view.create(recipe.photo, folder)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,11 @@ from PIL import Image
 from maskgate.errors import MaskgateError, printable
 from maskgate.faces.showing import Photo
 
-One = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+One = str | os.PathLike[str] | bytes | memoryview | IO[bytes] | Image.Image | npt.NDArray[np.uint8]
 Given = One | Iterable[One]
 
-_KINDS = "a path, a file's bytes, a PIL image or a uint8 array (H, W, 3)"
+_KINDS = "a path, a file's bytes, an open file, a PIL image or a uint8 array (H, W, 3)"
+_BYTES = bytes | bytearray | memoryview
 
 
 def named(given: Given) -> tuple[list[str], list[Photo]]:
@@ -23,7 +24,7 @@ def named(given: Given) -> tuple[list[str], list[Photo]]:
 
     Raises MaskgateError for what is no photo.
     """
-    alone = isinstance(given, str | os.PathLike | bytes | bytearray | Image.Image)
+    alone = isinstance(given, str | os.PathLike | _BYTES | Image.Image) or hasattr(given, "read")
     if alone or (isinstance(given, np.ndarray) and given.ndim < 4):
         given = [given]  # type: ignore[list-item]
     if not isinstance(given, Iterable):
@@ -37,11 +38,17 @@ def named(given: Given) -> tuple[list[str], list[Photo]]:
 def _named(name: str, one: Any) -> tuple[str, Photo]:
     if isinstance(one, str | os.PathLike):
         path = Path(os.fsdecode(one))
+        if path.is_dir():
+            raise MaskgateError(f"{path}: is a folder; give the paths of the photos in it")
         return printable(str(path)), path
-    if isinstance(one, bytes | bytearray):
+    if isinstance(one, _BYTES):
         return name, bytes(one)
     if isinstance(one, Image.Image):
         return name, one
+    if hasattr(one, "read"):
+        if not isinstance(content := one.read(), bytes):
+            raise MaskgateError(f"{name}: a file opened as text; open it with mode 'rb'")
+        return name, content
     if not isinstance(one, np.ndarray):
         raise MaskgateError(f"{name}: {type(one).__name__} is no photo; give {_KINDS}")
     if one.dtype != np.uint8 or one.ndim != 3 or one.shape[2] != 3 or not one.size:

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from maskgate import files, finite, labels, photo_files, photo_inputs, runs, variants
+from maskgate import finite, labels, photo_files, photo_inputs, runs, variants
 from maskgate.answers import Answer, Kept
 from maskgate.config import Named
 from maskgate.ensemble import combining, votes
@@ -318,7 +318,7 @@ def of_folds(
     check_trusted(run, recipe)
     wanted = recipe.tta if tta is None else tta
     try:
-        seen = view.create(recipe.photo, cache or files.cache_folder())
+        seen = view.create(recipe.photo, cache)
         variants.create(wanted, seen.geometry)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
@@ -330,7 +330,10 @@ def restore(run: runs.Run, fold: int) -> Network:
     """The network of one fold with the weights it ended with."""
     recipe = run.recipe()
     check_trusted(run, recipe)
-    model = network.create(recipe, start=False)
+    try:
+        model = network.create(recipe, start=False)
+    except MaskgateError as error:
+        raise MaskgateError(f"{run.path}: {error}") from error
     never_finite = finite.broken(model.state_dict())
     try:
         model.load_state_dict(run.weights(fold))

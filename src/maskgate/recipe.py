@@ -6,8 +6,9 @@ the run starts.
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -184,6 +185,14 @@ class Mix(Named):
     probability: Share = Field(1.0, description="share of the batches that are mixed this way")
 
 
+_FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def is_factory(backbone: str) -> bool:
+    """Whether the name of a backbone is that of a function to import, `package.module:factory`."""
+    return _FACTORY.fullmatch(backbone) is not None
+
+
 class Model(Section):
     """The network.
 
@@ -232,7 +241,7 @@ class Model(Section):
         """What is imported and called to make the network: each `package.module:factory` with its
         arguments; none where the backbones are timm's."""
         named = ((self.backbone, self.arguments), (self.beside or "", self.beside_arguments))
-        return [(name, arguments) for name, arguments in named if ":" in name]
+        return [(name, arguments) for name, arguments in named if is_factory(name)]
 
     @model_validator(mode="after")
     def _one_start(self) -> "Model":

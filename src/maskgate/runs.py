@@ -305,6 +305,16 @@ class Run:
         remedy = self.files.remedy(path)
         return tables.probabilities(contents.read(path, None), tables.OOF, path, remedy)
 
+    def check_names(self, photos: list[str], root: Path) -> None:
+        """Raise MaskgateError where names of photos, as this run holds them, leave the `root`."""
+        leave = zip(photos, files.outside(photos, root), strict=True)
+        if out := [photo for photo, leaves in leave if leaves]:
+            raise MaskgateError(
+                f"{self.photos_file}: names photos that lie outside {root} ({listed(out)}), which"
+                " no training does; get the run again from where it comes (a report can be written"
+                " with --no-photos)"
+            )
+
     def weights(self, fold: int) -> dict[str, Any]:
         path = self.weights_file(fold)
         self.files.digest(path)

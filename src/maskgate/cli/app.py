@@ -96,7 +96,8 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Let a run's own code, a backbone package.module:factory, run on this machine.",
+        help="Let a run's own code (a backbone package.module:factory) run on this machine, and let"
+        " it read a face detector's file that lies here.",
     ),
 ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskgate import pixels
+from maskgate import files, pixels
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import background, crop, detectors, model_files
@@ -71,13 +71,15 @@ class View:
         return pixels.cut(image, window, *self.geometry.stored)
 
 
-def create(photo: Photo, folder: Path) -> View:
-    """The view that a recipe's `photo` tells; `folder` is the cache's, with the detector's model.
+def create(photo: Photo, folder: Path | None) -> View:
+    """The view that a recipe's `photo` tells; `folder` is the cache's, with the detector's model:
+    the user's unless given, and not needed without a detector.
 
     Raises MaskgateError where the detector is not to be had or not the one it was trained with.
     """
     if photo.face is None:
         return View(photo.geometry)
+    folder = folder or files.cache_folder()
     file = photo.face.detector.arguments.get("file")
     if photo.face.sha256 is not None and file is not None:  # before a stranger has it loaded
         named = model_files.named(file, f"file of detector {photo.face.detector.name}")

@@ -16,7 +16,7 @@ from maskgate.errors import MaskgateError
 from maskgate.interruption import Interrupted
 from maskgate.model import weight_files
 from maskgate.pixels import Geometry
-from maskgate.recipe import Model
+from maskgate.recipe import Model, is_factory
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -26,6 +26,7 @@ SIZES: Final = (32, 64, 96, 128, 160, 192, 224, 256, 384)
 
 
 _LOCAL_WEIGHTS: Final = "checkpoint_path"  # timm's argument for a local file
+_OURS: Final = frozenset({"pretrained", "num_classes"})  # of timm's arguments
 _LONGEST: Final = 200  # characters of what a factory says went wrong
 
 
@@ -71,7 +72,7 @@ def _make(
     name: str, arguments: dict[str, Any], key: str, geometry: Geometry, pretrained: bool
 ) -> nn.Module:
     """One backbone; `key` is where the recipe holds its arguments."""
-    if ":" in name:
+    if is_factory(name):
         return _from_factory(name, arguments)
     return _from_timm(name, dict(arguments), key, geometry, pretrained)
 
@@ -83,6 +84,8 @@ def _from_timm(
         near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 1)
         hint = f"did you mean {near[0]}?" if near else "timm.list_models() has them all"
         raise MaskgateError(f"unknown backbone {name}; {hint}")
+    if taken := sorted(_OURS & arguments.keys()):
+        raise MaskgateError(f"{key}: {taken[0]} is not passed on; see model.pretrained")
     if _wants_size(name):
         arguments.setdefault("img_size", (geometry.height, geometry.width))
     try:

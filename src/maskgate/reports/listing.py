@@ -18,6 +18,7 @@ def show(folder: Path) -> None:
     found.sort(key=lambda each: _started(each[0]))
     table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}
+    faults: list[str] = []
     for run, fault in found:
         try:
             if fault is not None:
@@ -25,7 +26,8 @@ def show(folder: Path) -> None:
             status, resolved = run.status(), run.settings()
             score = _score(run)
         except MaskgateError as error:
-            table.add_row(run.path.name, "damaged", str(error))
+            table.add_row(run.path.name, "damaged", "see below")
+            faults.append(str(error))
             continue
         base = first.setdefault((status["recipe"], run.is_system), resolved)
         changes = ", ".join(differences(base, resolved)) or "–"
@@ -38,7 +40,10 @@ def show(folder: Path) -> None:
             str(status["people"]),
             "–" if seconds is None else f"{seconds / 60:.1f} min",
         )
-    terminal.console().print(table)
+    console = terminal.console()
+    console.print(table)
+    for sentence in faults:
+        console.print(sentence, soft_wrap=True)
 
 
 def _started(run: Run) -> str:

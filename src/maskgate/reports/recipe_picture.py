@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from maskgate import files, labels, pixels
+from maskgate import labels, pixels
 from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
@@ -56,7 +56,7 @@ class Effects:
     def __init__(self, name: str, recipe: Recipe, folder: Path | None = None) -> None:
         self.name, self.recipe, self.geometry = name, recipe, recipe.photo.geometry
         try:
-            self.view = view.create(recipe.photo, folder or files.cache_folder())
+            self.view = view.create(recipe.photo, folder)
             self.augment = Augment(recipe.augment, self.geometry)
             self.ways = [(mix, mixing.create(mix)) for mix in recipe.mixing]
         except MaskgateError as error:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from maskgate import files, labels, metrics
+from maskgate import labels, metrics
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import listed
 from maskgate.records.faults import damaged
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.reports.compare import signed
@@ -165,17 +165,7 @@ def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     """How many there are, cards of the worst, and what kept photos from being shown."""
     table, probabilities = run.oof()
     if root is not None:
-        out = [
-            n
-            for n, leaves in zip(table["photo"], files.outside(table["photo"], root), strict=True)
-            if leaves
-        ]
-        if out:
-            raise MaskgateError(
-                f"{run.photos_file}: names photos that lie outside {root} ({listed(out)}), which no"
-                " training does; get the run again from where it comes, or show no photos with"
-                " --no-photos"
-            )
+        run.check_names(table["photo"].tolist(), root)
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
     knows = run.metrics().get("knows", labels.ATTRIBUTES)
     found = mistakes.find(metrics.narrowed(table, knows), probabilities)

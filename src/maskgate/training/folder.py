@@ -55,6 +55,9 @@ def check(path: Path, digest: str) -> None:
     """Raise MaskgateError where `path` cannot become the folder of the run of that digest."""
     files.check_name(path)
     run = Run(path)
+    # Who has made the folder may be a stranger, and what is written through a link lands elsewhere.
+    if linked := [each for each in (*path.glob("fold-*"), path / "members") if each.is_symlink()]:
+        raise MaskgateError(f"{linked[0]}: is a link; give another --out, or put the folder there")
     if run.status_file.exists():
         status = run.status()
         if status["digest"] != digest:
