@@ -115,7 +115,7 @@ def test_a_column_of_few_values_is_no_person(tmp_path: Path) -> None:
 
 def test_other_tables_beside_the_photos_are_none(tmp_path: Path) -> None:
     write(tmp_path, "photo,person,mask,row")
-    for name, header in (("files", "file,size"), ("more", "image,mask"), ("people", "id,gender")):
+    for name, header in (("files", "file,size"), ("people", "id,gender")):
         (tmp_path / f"{name}.csv").write_text(f"{header}\na.jpg,1\n")
     assert len(layouts.read(tmp_path).table) == 2 * PEOPLE
     assert not csv_photos.is_table(["file", "size"])

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import labels
+from maskgate import labels, predict
 from maskgate.data import checks, folds, layouts, seven_photos
 from maskgate.data.table import COLUMNS, Photos
 from maskgate.errors import MaskgateError
@@ -437,6 +437,36 @@ def test_of_several_tables_one_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match=r"one\.csv, two\.csv"):
         layouts.read(tmp_path)
     assert layouts.read(tmp_path / "two.csv").table["photo"].tolist() == ["two.csv.jpg"]
+
+
+def test_of_several_tables_the_name_of_the_photo_column_decides_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "labels.csv", [("image", "mask"), ("1.jpg", "wear")])
+    write(tmp_path / "other.csv", [("photo", "mask"), ("1.jpg", "not_wear")])
+    with pytest.raises(MaskgateError, match=r"holds several tables \(labels\.csv, other\.csv\)"):
+        layouts.read(tmp_path)
+
+
+def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> None:
+    said = predict.described(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
+    said.to_csv(tmp_path / "pred.csv", index=False)
+    for given in (tmp_path, tmp_path / "pred.csv"):
+        with pytest.raises(MaskgateError) as caught:
+            layouts.read(given)
+        assert str(caught.value).startswith(
+            f"{tmp_path / 'pred.csv'}: holds predictions, not labels (columns mask_probability,"
+        )
+        assert str(caught.value).endswith(
+            "; give the table of labels, or remove these columns if its labels are true"
+        )
+    text = "image;사람;mask;gender;나이\r\n1.jpg;가;착용;남;34\r\n2.jpg;나;미착용;여;61\r\n"
+    (tmp_path / "labels.csv").write_bytes(text.encode("cp949"))
+    assert layouts.read(tmp_path).table["label"].tolist() == [1, 17]
+
+
+@pytest.mark.parametrize("column", ["mask_probability", "true_probability", "p00"])
+def test_one_column_of_probabilities_tells_predictions(column: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=rf"holds predictions, not labels \(columns {column}\)"):
+        table(tmp_path, ("photo", "mask", column), ("1.jpg", "wear", "0.9"))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Final
 
 import pandas as pd
 
+from maskgate import labels
 from maskgate.data.checks import Problem
 from maskgate.errors import MaskgateError, listed
 
@@ -42,6 +43,10 @@ PEOPLE: Final[Names] = {
     "path": ("folder", "folder_name", "directory", "폴더", "경로"),
 }
 TESTS: Final[Names] = {"ImageID": ()}
+# What only tables of predictions hold, as `maskgate predict` and a run's mistakes.csv do.
+PREDICTED: Final = (
+    *(f"{name}_probability" for name in labels.ATTRIBUTES), "true_probability", "p00",
+)  # fmt: skip
 # A column `id` counts the rows as often as it tells people apart.
 _COUNTER: Final = "id"
 
@@ -54,6 +59,11 @@ def alike(name: str, column: str, known: Names) -> bool:
 def has(header: Iterable[str], column: str, known: Names) -> bool:
     """Whether a table with that header has the `column`, by one of its names."""
     return any(alike(name, column, known) for name in header)
+
+
+def predicted(header: Iterable[str]) -> list[str]:
+    """The columns that only a table of predictions has."""
+    return [name for name in header if name in PREDICTED]
 
 
 def renamed(rows: pd.DataFrame, known: Names, path: Path) -> tuple[pd.DataFrame, list[Problem]]:

@@ -23,15 +23,31 @@ _MOST_PHOTOS: Final = 50
 
 
 def is_table(header: Iterable[str]) -> bool:
-    """Whether a file with that header lists labelled photos, by our names for columns or others."""
+    """Whether a file with that header lists labelled photos, by our names for columns or others.
+
+    A table of predictions does not: its masks, genders and ages are no truth.
+    """
     header = list(header)
+    if columns.predicted(header):
+        return False
     has = [columns.has(header, name, columns.PHOTOS) for name in ("photo", *_LABELS)]
     return "photo" in header or (has[0] and any(has[1:]))
 
 
+def check_labels(path: Path, header: Iterable[str]) -> None:
+    """Raise MaskgateError where the header is that of a table of predictions."""
+    if odd := columns.predicted(header):
+        raise MaskgateError(
+            f"{path}: holds predictions, not labels (columns {listed(odd)}); give the table of"
+            " labels, or remove these columns if its labels are true"
+        )
+
+
 def read(path: Path) -> Photos:
     """The photos of a CSV, paths relative to it, faults collected. Raises MaskgateError."""
-    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
+    rows = csv_files.load(path)
+    check_labels(path, rows.columns)
+    rows, problems = columns.renamed(rows, columns.PHOTOS, path)
     if "photo" not in rows.columns:
         raise MaskgateError(
             f"{path}: lacks the column 'photo' (it has {listed(list(rows.columns)) or 'none'});"
