@@ -751,7 +751,56 @@ def test_age_groups_may_stand_under_age(tmp_path: Path) -> None:
         ("4.jpg", "25-34"),
     )  # fmt: skip
     assert photos.table["age_band"].tolist() == [2, 0, 1]
-    assert [each.detail for each in photos.problems if each.fatal] == ["age '25-34'"]
+    assert [each.detail for each in photos.problems if each.fatal] == [
+        "age '25-34', it spans the bands <30 and 30-59"
+    ]
+
+
+def test_groups_of_adience_under_age_are_read_or_refused_with_the_reason(tmp_path: Path) -> None:
+    groups = ["(0, 2)", "(25, 32)", "(38, 43)", "(60, 100)", "35", "3"]
+    rows = [(f"{row}.jpg", group) for row, group in enumerate(groups)]
+    photos = table(tmp_path, ("photo", "age"), *rows)
+    assert photos.table["age_band"].tolist() == [0, 1, 2, 1, 0]
+    assert [(each.kind, each.where, each.detail) for each in photos.problems] == [
+        ("unknown age", "1.jpg", "age '(25, 32)', it spans the bands <30 and 30-59")
+    ]
+
+
+CODES = "a number does not tell which: write <30, 30-59 or >=60, or years with their unit such as"
+
+
+@pytest.mark.parametrize(
+    "column", ["age_group", "age_band", "age_bin", "age_category", "연령대", "age", "나이"]
+)
+@pytest.mark.parametrize("codes", ["012", "123", ["0.0", "1.0", "2.0"], "012345678"])
+def test_codes_of_age_groups_are_no_years(
+    column: str, codes: "str | list[str]", tmp_path: Path
+) -> None:
+    rows = [(f"{row}.jpg", codes[row % len(codes)]) for row in range(12)]
+    photos = table(tmp_path, ("photo", column), *rows)
+    faults = [each for each in photos.problems if each.fatal]
+    assert len(photos.table) == 0
+    assert [each.where for each in faults] == [name for name, _ in rows]
+    assert all(f"'{codes[0]}', {CODES} '2 years'" in each.detail for each in faults[:1])
+
+
+@pytest.mark.parametrize(
+    ("column", "ages"),
+    [
+        ("age", ["0", "1", "2"]),  # too few to tell
+        ("age", ["0", "1", "2"] * 10 + ["34"]),
+        ("age", [f"{age} years" for age in (0, 1, 2)] * 10),
+        ("나이", ["0세", "1세", "2세"] * 10),
+        ("age_group", ["0", "1", "2", "10"]),
+        ("age_group", ["0-2", "3-9", "<10"] * 10),
+    ],
+)
+def test_ages_of_children_among_others_are_years(
+    column: str, ages: list[str], tmp_path: Path
+) -> None:
+    photos = table(tmp_path, ("photo", column), *((f"{n}.jpg", age) for n, age in enumerate(ages)))
+    assert not [each for each in photos.problems if each.fatal]
+    assert photos.table["age_band"].tolist() == [int(age == "34") for age in ages]
 
 
 def test_a_group_that_spans_two_bands_is_refused_for_that(tmp_path: Path) -> None:

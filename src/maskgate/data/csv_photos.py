@@ -20,6 +20,7 @@ _COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
 _LABELS: Final = ("mask", "gender", "age", "age_group")
 # A column that may tell people apart: at most so many rows a value, of which most are repeated.
 _MOST_PHOTOS: Final = 50
+_MANY: Final = 10  # photos with an age: of so many, not all are of children
 
 
 def is_table(header: Iterable[str]) -> bool:
@@ -72,9 +73,9 @@ def read(path: Path) -> Photos:
     rows = _groups_called_ages(rows)
     mask = _column(rows, "mask", label_words.mask, problems)
     gender = _column(rows, "gender", label_words.gender, problems)
-    age = _column(rows, "age", label_words.years, problems)
+    age = _column(rows, "age", _years(rows), problems)
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
-    group = _column(rows, "age_group", label_words.age_group, problems).astype(np.int8)
+    group = _column(rows, "age_group", _groups(rows), problems).astype(np.int8)
     clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
     _report(problems, photos, clash, "contradictory labels", lambda _: "its age says otherwise")
     band = np.where(band == labels.UNKNOWN, group, band)
@@ -162,6 +163,37 @@ def _is_group(text: str) -> bool:
     except ValueError:
         return _parsed(text, label_words.age_group)[1] is None
     return False
+
+
+def _years(rows: pd.DataFrame) -> Callable[[str], float]:
+    """What reads the column `age`. Where many photos have numbers below 10 alone, they are no
+    years."""
+    known = rows.get("age", pd.Series(dtype="str")).dropna()
+    codes = label_words.age_codes(known.unique()) if len(known) >= _MANY else set()
+
+    def years(text: str) -> float:
+        if text in codes:
+            raise ValueError(label_words.AGE_CODE)
+        try:
+            return label_words.years(text)
+        except ValueError:
+            label_words.age_group(text)  # may know why
+            raise
+
+    return years
+
+
+def _groups(rows: pd.DataFrame) -> Callable[[str], float]:
+    """What reads the column `age_group`: bands, where numbers below 10 alone are none."""
+    known = rows.get("age_group", pd.Series(dtype="str")).dropna().unique()
+    codes = label_words.age_codes(known)
+
+    def band(text: str) -> int:
+        if text in codes:
+            raise ValueError(label_words.AGE_CODE)
+        return label_words.age_group(text)
+
+    return band
 
 
 def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None]:
