@@ -11,15 +11,13 @@ import pandas as pd
 from maskgate import files, labels
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
-from maskgate.data.checks import Problem
+from maskgate.data.checks import APART, Problem
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import track
 
 _COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
 _LABELS: Final = ("mask", "gender", "age", "age_group")
-# A column that may tell people apart: at most so many rows a value, of which most are repeated.
-_MOST_PHOTOS: Final = 50
 _MANY: Final = 10  # photos with an age: of so many, not all are of children
 
 
@@ -79,9 +77,11 @@ def read(path: Path) -> Photos:
     clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
     _report(problems, photos, clash, "contradictory labels", lambda _: "its age says otherwise")
     band = np.where(band == labels.UNKNOWN, group, band)
+    people = _people(rows, problems).fillna(photos)
+    problems += _apart(rows, people)
     table = photo_table.build(
         photos,
-        _people(rows, problems).fillna(photos),
+        people,
         mask,
         gender,
         np.where(age >= 0, age, np.nan),
@@ -98,11 +98,12 @@ def read(path: Path) -> Photos:
 
 def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
     """Columns that are not read; those that may tell people apart where no column does."""
+    like_people = _like_people(rows)
     for name in map(str, rows.columns):
         if name in _COLUMNS:
             continue
         values, count = rows[name].nunique(), int(rows[name].count())
-        if "person" not in rows.columns and _repeats_like_people(rows[name]):
+        if name in like_people:
             detail = (
                 f"{values} values in {count} rows; rename it to person if it tells people apart"
             )
@@ -114,10 +115,26 @@ def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
         )
 
 
-def _repeats_like_people(column: pd.Series) -> bool:
-    known = column.dropna()
-    values, repeated = known.nunique(), known.duplicated(keep=False).mean()
-    return bool(1 < values >= len(known) / _MOST_PHOTOS and repeated > 0.5)
+def _like_people(rows: pd.DataFrame) -> list[str]:
+    """Columns that are not read but may tell people apart, where the column `person` does not: it
+    is missing, or another one in nearly each row."""
+    if not columns.hardly_repeats(rows.get("person", pd.Series(dtype="str"))):
+        return []
+    others = [name for name in map(str, rows.columns) if name not in _COLUMNS]
+    return [name for name in others if columns.repeats_like_people(rows[name])]
+
+
+def _apart(rows: pd.DataFrame, people: pd.Series) -> Iterator[Problem]:
+    """One problem where the people (N,) hardly repeat and another column repeats as people do.
+
+    Photos without a person, or with their own name as one, are counted by `people.apart`.
+    """
+    like_people = _like_people(rows)
+    if like_people and not (people == rows["photo"]).any():
+        alone = ~people.duplicated(keep=False)
+        which = "all photos" if alone.all() else f"{alone.sum()} of {len(alone)} photos"
+        detail = f"what is read as person hardly repeats, but people may in {listed(like_people)}"
+        yield Problem(APART, which, detail)
 
 
 def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
