@@ -136,7 +136,7 @@ LIKE_PEOPLE = ("column that repeats like people but is not read", "name")
 def test_a_person_that_counts_the_rows_is_doubted(header: str, cell: str, tmp_path: Path) -> None:
     rows = [cell.format(row) for row in range(84)]
     path = joined(tmp_path, f"{header},name", rows, PEOPLE_OF)
-    assert sorted(apart(path)) == [LIKE_PEOPLE, (APART, "all photos")]
+    assert apart(path) == [(APART, "all photos"), LIKE_PEOPLE], "first, where nobody misses it"
     few = [*rows[:-2], rows[0], rows[1]]  # two of 82 are there twice
     path = joined(tmp_path, f"{header},name", few, PEOPLE_OF)
     ((first, where), second) = sorted(apart(path), reverse=True)

@@ -78,7 +78,7 @@ def read(path: Path) -> Photos:
     _report(problems, photos, clash, "contradictory labels", lambda _: "its age says otherwise")
     band = np.where(band == labels.UNKNOWN, group, band)
     people = _people(rows, problems).fillna(photos)
-    problems += _apart(rows, people)
+    problems[:0] = _apart(rows, people)  # first, where nobody misses it
     table = photo_table.build(
         photos,
         people,
