@@ -470,7 +470,7 @@ RECIPES = {
     "folds missing": train("folds.file=gone.csv", "gone.csv: not a fold file",
         "give a run's folds.csv"),
     "folds of 40 digits": train("folds.file=folds.csv", "folds.csv: not a fold file",
-        "row 2 gives no person or no fold", "give a run's folds.csv",
+        "is too large", "give a run's folds.csv",
         stage=lambda place: place.write("folds.csv", f"person,fold\n1,{'9' * 40}\n")),
     "folds leak": train("folds.file=folds.csv", "folds.csv: leaks", "are in two folds",
         "give each one fold",

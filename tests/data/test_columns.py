@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from maskgate.data import columns, csv_photos, layouts
+from maskgate.data import columns, csv_files, csv_photos, layouts, people
+from maskgate.data.checks import APART
 from maskgate.errors import MaskgateError
 
 PEOPLE = 6
@@ -106,6 +107,95 @@ def test_a_column_that_repeats_like_people_is_told(name: str, tmp_path: Path) ->
     }
 
 
+PEOPLE_OF = [row * 7 % 12 for row in range(84)]  # twelve people of seven photos, mixed
+
+
+def joined(folder: Path, header: str, *cells: "list[object]") -> Path:
+    """A table of 84 photos with further columns, such as who each shows."""
+    path = folder / "labels.csv"
+    each_row = zip(*cells, strict=True)
+    rows = [f"{row}.jpg,wear,{','.join(map(str, each))}" for row, each in enumerate(each_row)]
+    path.write_text("\n".join([f"photo,mask,{header}", *rows]) + "\n")
+    return path
+
+
+def apart(path: Path) -> "list[tuple[str, str]]":
+    """Where all that training warns of says that people are not kept together, and the columns
+    that it names."""
+    photos = layouts.read(path)
+    problems = [*people.apart(photos), *photos.problems]
+    like_people = "column that repeats like people but is not read"
+    return [(each.kind, each.where) for each in problems if each.kind in (APART, like_people)]
+
+
+LIKE_PEOPLE = ("column that repeats like people but is not read", "name")
+
+
+@pytest.mark.parametrize("header", ["person", "person_id", "subject"])
+@pytest.mark.parametrize("cell", ["{}", "{}.jpg", "images/{}.jpg"])
+def test_a_person_that_counts_the_rows_is_doubted(header: str, cell: str, tmp_path: Path) -> None:
+    rows = [cell.format(row) for row in range(84)]
+    path = joined(tmp_path, f"{header},name", rows, PEOPLE_OF)
+    assert apart(path) == [(APART, "all photos"), LIKE_PEOPLE], "first, where nobody misses it"
+    few = [*rows[:-2], rows[0], rows[1]]  # two of 82 are there twice
+    path = joined(tmp_path, f"{header},name", few, PEOPLE_OF)
+    ((first, where), second) = sorted(apart(path), reverse=True)
+    assert (first, second) == (APART, LIKE_PEOPLE)
+    assert where == ("82 of 84 photos" if cell == "{}.jpg" else "80 of 84 photos")
+
+
+def test_people_who_repeat_are_not_doubted(tmp_path: Path) -> None:
+    path = joined(tmp_path, "person,name", PEOPLE_OF, [row % 5 for row in range(84)])
+    assert apart(path) == []
+    path = joined(tmp_path, "person,row", list(range(84)), list(range(84)))
+    assert apart(path) == [], "a photo a person, and nothing that says otherwise"
+
+
+def test_an_id_that_starts_again_is_no_person(tmp_path: Path) -> None:
+    twice = [row % 42 + 1 for row in range(84)]
+    path = joined(tmp_path, "id,name", twice, PEOPLE_OF)
+    named = LIKE_PEOPLE[0]
+    assert sorted(apart(path)) == [(named, "id"), LIKE_PEOPLE, (APART, "all photos")]
+    assert layouts.read(path).table["person"].is_unique
+    path = joined(tmp_path, "id,subject", twice, PEOPLE_OF)
+    assert layouts.read(path).table["person"].tolist() == [str(each) for each in PEOPLE_OF]
+    once = [*range(83), 0]  # a single one is there twice
+    path = joined(tmp_path, "id,name", once, PEOPLE_OF)
+    assert sorted(apart(path)) == [LIKE_PEOPLE, (APART, "all photos")]
+
+
+def test_an_id_that_tells_people_apart_is_read(tmp_path: Path) -> None:
+    shots = [row % 42 for row in range(84)]  # the first shot of all, then the second
+    for other in (shots, [row % 2 for row in shots], [row // 42 for row in range(84)]):
+        path = joined(tmp_path, "id,other", sorted(shots), other)
+        assert layouts.read(path).table["person"].tolist() == [str(each) for each in sorted(shots)]
+    for other in ([row // 42 for row in range(84)], [row % 3 for row in shots]):
+        path = joined(tmp_path, "id,other", shots, other)
+        assert layouts.read(path).table["person"].tolist() == [str(each) for each in shots]
+    path = joined(tmp_path, "id,race", shots, [row % 3 for row in shots])
+    assert layouts.read(path).table["person"].tolist() == [str(each) for each in shots]
+    assert apart(path) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "other", "value"),
+    [("person", "subject", "a"), ("person", "인물", "a"), ("mask", "mask_status", "wear"),
+     ("age", "나이", "34"), ("photo", "image", "a.jpg")],
+)  # fmt: skip
+def test_an_empty_column_gives_way_to_another_name(
+    column: str, other: str, value: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(f"{column},{other},gender\n,{value},male\n")
+    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
+    assert rows[column].tolist() == [value]
+    assert other not in rows.columns
+    assert [(each.where, each.detail) for each in problems] == [(other, f"read as {column}")]
+    path.write_text(f"{column},{other},gender\n,,male\n")
+    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
+    assert (list(rows.columns), problems) == ([column, other, "gender"], [])
+
+
 def test_a_column_of_few_values_is_no_person(tmp_path: Path) -> None:
     rows = [f"{row}.jpg,wear,{'real' if row % 2 else 'drawn'}" for row in range(200)]
     path = tmp_path / "labels.csv"
@@ -115,7 +205,7 @@ def test_a_column_of_few_values_is_no_person(tmp_path: Path) -> None:
 
 def test_other_tables_beside_the_photos_are_none(tmp_path: Path) -> None:
     write(tmp_path, "photo,person,mask,row")
-    for name, header in (("files", "file,size"), ("more", "image,mask"), ("people", "id,gender")):
+    for name, header in (("files", "file,size"), ("people", "id,gender")):
         (tmp_path / f"{name}.csv").write_text(f"{header}\na.jpg,1\n")
     assert len(layouts.read(tmp_path).table) == 2 * PEOPLE
     assert not csv_photos.is_table(["file", "size"])

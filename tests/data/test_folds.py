@@ -233,6 +233,46 @@ def test_people_called_like_nothing_or_like_numbers_survive_the_file(tmp_path: P
     np.testing.assert_array_equal(found, fold)
 
 
+def test_folds_saved_as_fractions_are_whole_numbers(written: Written) -> None:
+    path, photos, cluster, fold = written
+    rows = pd.read_csv(path, dtype={"person": "str"})
+    rows["fold"] = rows["fold"].astype("float64")  # as pandas has it while one is missing
+    rows.to_csv(path, index=False)
+    assert ".0" in path.read_text()
+    np.testing.assert_array_equal(folds.read(path, photos, cluster), fold)
+    rows["fold"] = [f"{number:.0f}.000" for number in rows["fold"]]
+    rows.to_csv(path, index=False)
+    np.testing.assert_array_equal(folds.read(path, photos, cluster), fold)
+    never = np.full_like(fold, folds.NEVER)
+    rows.assign(fold="-1.0").to_csv(path, index=False)
+    np.testing.assert_array_equal(folds.read(path, photos, cluster), never)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("000,0.5", "row 3: fold '0.5' is not a whole number"),
+        ("000,first", "row 3: fold 'first' is not a whole number"),
+        ("000,1e2", "row 3: fold '1e2' is not a whole number"),
+        ("000,0.", "row 3: fold '0.' is not a whole number"),
+        (f"000,{'9' * 40}", f"row 3: fold '{'9' * 40}' is too large"),
+        (f"000,{'9' * 5000}", f"row 3: fold '{'9' * 60}…' is too large"),
+        ("000,", "row 3 gives no fold"),
+        (",0", "row 3 gives no person"),
+    ],
+)
+def test_odd_rows_of_a_fold_file_are_refused_with_the_reason(
+    row: str, why: str, written: Written
+) -> None:
+    path, photos, cluster, _ = written
+    path.write_text(f"person,fold\n001,0\n{row}\n")
+    with pytest.raises(MaskgateError) as caught:
+        folds.read(path, photos, cluster)
+    assert str(caught.value) == (
+        f"{path}: not a fold file with columns person,fold ({why}); give a run's folds.csv"
+    )
+
+
 def test_people_are_found_in_any_spelling(tmp_path: Path) -> None:
     forms = [unicodedata.normalize(form, "김 철수") for form in ("NFC", "NFD")]
     table = photo_table.build(["1.jpg", "2.jpg"], [forms[0], "Lee"], [0] * 2, [0] * 2, [20] * 2)

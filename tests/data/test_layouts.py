@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import labels
+from maskgate import labels, predict
 from maskgate.data import checks, folds, layouts, seven_photos
 from maskgate.data.table import COLUMNS, Photos
 from maskgate.errors import MaskgateError
@@ -439,6 +439,36 @@ def test_of_several_tables_one_must_be_named(tmp_path: Path) -> None:
     assert layouts.read(tmp_path / "two.csv").table["photo"].tolist() == ["two.csv.jpg"]
 
 
+def test_of_several_tables_the_name_of_the_photo_column_decides_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "labels.csv", [("image", "mask"), ("1.jpg", "wear")])
+    write(tmp_path / "other.csv", [("photo", "mask"), ("1.jpg", "not_wear")])
+    with pytest.raises(MaskgateError, match=r"holds several tables \(labels\.csv, other\.csv\)"):
+        layouts.read(tmp_path)
+
+
+def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> None:
+    said = predict.described(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
+    said.to_csv(tmp_path / "pred.csv", index=False)
+    for given in (tmp_path, tmp_path / "pred.csv"):
+        with pytest.raises(MaskgateError) as caught:
+            layouts.read(given)
+        assert str(caught.value).startswith(
+            f"{tmp_path / 'pred.csv'}: holds predictions, not labels (columns mask_probability,"
+        )
+        assert str(caught.value).endswith(
+            "; give the table of labels, or remove these columns if its labels are true"
+        )
+    text = "image;사람;mask;gender;나이\r\n1.jpg;가;착용;남;34\r\n2.jpg;나;미착용;여;61\r\n"
+    (tmp_path / "labels.csv").write_bytes(text.encode("cp949"))
+    assert layouts.read(tmp_path).table["label"].tolist() == [1, 17]
+
+
+@pytest.mark.parametrize("column", ["mask_probability", "true_probability", "p00"])
+def test_one_column_of_probabilities_tells_predictions(column: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=rf"holds predictions, not labels \(columns {column}\)"):
+        table(tmp_path, ("photo", "mask", column), ("1.jpg", "wear", "0.9"))
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -721,7 +751,56 @@ def test_age_groups_may_stand_under_age(tmp_path: Path) -> None:
         ("4.jpg", "25-34"),
     )  # fmt: skip
     assert photos.table["age_band"].tolist() == [2, 0, 1]
-    assert [each.detail for each in photos.problems if each.fatal] == ["age '25-34'"]
+    assert [each.detail for each in photos.problems if each.fatal] == [
+        "age '25-34', it spans the bands <30 and 30-59"
+    ]
+
+
+def test_groups_of_adience_under_age_are_read_or_refused_with_the_reason(tmp_path: Path) -> None:
+    groups = ["(0, 2)", "(25, 32)", "(38, 43)", "(60, 100)", "35", "3"]
+    rows = [(f"{row}.jpg", group) for row, group in enumerate(groups)]
+    photos = table(tmp_path, ("photo", "age"), *rows)
+    assert photos.table["age_band"].tolist() == [0, 1, 2, 1, 0]
+    assert [(each.kind, each.where, each.detail) for each in photos.problems] == [
+        ("unknown age", "1.jpg", "age '(25, 32)', it spans the bands <30 and 30-59")
+    ]
+
+
+CODES = "a number does not tell which: write <30, 30-59 or >=60, or years with their unit such as"
+
+
+@pytest.mark.parametrize(
+    "column", ["age_group", "age_band", "age_bin", "age_category", "연령대", "age", "나이"]
+)
+@pytest.mark.parametrize("codes", ["012", "123", ["0.0", "1.0", "2.0"], "012345678"])
+def test_codes_of_age_groups_are_no_years(
+    column: str, codes: "str | list[str]", tmp_path: Path
+) -> None:
+    rows = [(f"{row}.jpg", codes[row % len(codes)]) for row in range(12)]
+    photos = table(tmp_path, ("photo", column), *rows)
+    faults = [each for each in photos.problems if each.fatal]
+    assert len(photos.table) == 0
+    assert [each.where for each in faults] == [name for name, _ in rows]
+    assert all(f"'{codes[0]}', {CODES} '2 years'" in each.detail for each in faults[:1])
+
+
+@pytest.mark.parametrize(
+    ("column", "ages"),
+    [
+        ("age", ["0", "1", "2"]),  # too few to tell
+        ("age", ["0", "1", "2"] * 10 + ["34"]),
+        ("age", [f"{age} years" for age in (0, 1, 2)] * 10),
+        ("나이", ["0세", "1세", "2세"] * 10),
+        ("age_group", ["0", "1", "2", "10"]),
+        ("age_group", ["0-2", "3-9", "<10"] * 10),
+    ],
+)
+def test_ages_of_children_among_others_are_years(
+    column: str, ages: list[str], tmp_path: Path
+) -> None:
+    photos = table(tmp_path, ("photo", column), *((f"{n}.jpg", age) for n, age in enumerate(ages)))
+    assert not [each for each in photos.problems if each.fatal]
+    assert photos.table["age_band"].tolist() == [int(age == "34") for age in ages]
 
 
 def test_a_group_that_spans_two_bands_is_refused_for_that(tmp_path: Path) -> None:

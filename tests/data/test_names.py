@@ -33,6 +33,35 @@ def test_names_alike_are_grouped_and_not_joined() -> None:
     assert names.similar(["a", "b", "a"]) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Kim", "Kim\u200b"),  # zero width space
+        ("Kim", "\ufeffKim"),  # byte order mark
+        ("Kim", "\u200eKim\u200f"),  # marks of direction
+        ("Kim", "Ki\u00adm"),  # soft hyphen
+        ("Kim Min", "Kim\u200b Min"),
+        ("1", "１"),
+        ("Kim", "Ｋｉｍ"),
+        ("1", "1.0"),
+        ("001", "1.00"),
+        ("p7", "p07.0"),
+        ("1", "１.0\u200b"),
+    ],
+)
+def test_names_that_look_alike_are_grouped(one: str, other: str) -> None:
+    assert names.normalise(one) != names.normalise(other), "they stay two people"
+    assert names.similar([one, other]) == [[one, other]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", "1.5"), ("1", "10"), ("1.0", "1.0.1"), ("a", "a.0"), ("0", "1"), ("", "a")],
+)
+def test_names_that_look_different_are_not_grouped(one: str, other: str) -> None:
+    assert names.similar([one, other]) == []
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder whose names are in NFD, as macOS leaves them."""

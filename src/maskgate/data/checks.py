@@ -21,7 +21,7 @@ KINDS: Final = {
     "age out of range": "Correct the age in the table or in the folder's name.",
     "unknown mask": "Correct the word: wear, incorrect or not_wear.",
     "unknown gender": "Correct the word: male or female.",
-    "unknown age": "Correct the age: years, 0 to 120.",
+    "unknown age": "Correct the age: years, 0 to 120, or a group within one of <30, 30–59, ≥60.",
     "unknown age_group": "Correct the group: it must lie within one of <30, 30–59, ≥60.",
     "contradictory labels": "One row says two things: correct one of them.",
     "contradictory rows": "Two rows of one folder differ: remove the wrong one.",
@@ -45,8 +45,8 @@ KINDS: Final = {
     " apart: without, each photo counts as its own person.",
     APART: "One person may be trained on and validated at once, and scores are too high then: give"
     " the table a column person, the same in all photos of one person.",
-    "similar names": "They differ in case or leading zeros only, and are different people here;"
-    " look whether they are one.",
+    "similar names": "They differ in case, leading zeros, a trailing .0, the width of characters or"
+    " invisible ones only, and are different people here; look whether they are one.",
     "one name in several spellings": "They differ in Unicode form or white space only.",
     "person of two genders": "Look whether these are two people, or correct the labels.",
     "person of distant ages": "Look whether these are two people, or correct the ages.",

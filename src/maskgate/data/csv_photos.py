@@ -11,27 +11,42 @@ import pandas as pd
 from maskgate import files, labels
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
-from maskgate.data.checks import Problem
+from maskgate.data.checks import APART, Problem
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import track
 
 _COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
 _LABELS: Final = ("mask", "gender", "age", "age_group")
-# A column that may tell people apart: at most so many rows a value, of which most are repeated.
-_MOST_PHOTOS: Final = 50
+_MANY: Final = 10  # photos with an age: of so many, not all are of children
 
 
 def is_table(header: Iterable[str]) -> bool:
-    """Whether a file with that header lists labelled photos, by our names for columns or others."""
+    """Whether a file with that header lists labelled photos, by our names for columns or others.
+
+    A table of predictions does not: its masks, genders and ages are no truth.
+    """
     header = list(header)
+    if columns.predicted(header):
+        return False
     has = [columns.has(header, name, columns.PHOTOS) for name in ("photo", *_LABELS)]
     return "photo" in header or (has[0] and any(has[1:]))
 
 
+def check_labels(path: Path, header: Iterable[str]) -> None:
+    """Raise MaskgateError where the header is that of a table of predictions."""
+    if odd := columns.predicted(header):
+        raise MaskgateError(
+            f"{path}: holds predictions, not labels (columns {listed(odd)}); give the table of"
+            " labels, or remove these columns if its labels are true"
+        )
+
+
 def read(path: Path) -> Photos:
     """The photos of a CSV, paths relative to it, faults collected. Raises MaskgateError."""
-    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
+    rows = csv_files.load(path)
+    check_labels(path, rows.columns)
+    rows, problems = columns.renamed(rows, columns.PHOTOS, path)
     if "photo" not in rows.columns:
         raise MaskgateError(
             f"{path}: lacks the column 'photo' (it has {listed(list(rows.columns)) or 'none'});"
@@ -56,15 +71,17 @@ def read(path: Path) -> Photos:
     rows = _groups_called_ages(rows)
     mask = _column(rows, "mask", label_words.mask, problems)
     gender = _column(rows, "gender", label_words.gender, problems)
-    age = _column(rows, "age", label_words.years, problems)
+    age = _column(rows, "age", _years(rows), problems)
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
-    group = _column(rows, "age_group", label_words.age_group, problems).astype(np.int8)
+    group = _column(rows, "age_group", _groups(rows), problems).astype(np.int8)
     clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
     _report(problems, photos, clash, "contradictory labels", lambda _: "its age says otherwise")
     band = np.where(band == labels.UNKNOWN, group, band)
+    people = _people(rows, problems).fillna(photos)
+    problems[:0] = _apart(rows, people)  # first, where nobody misses it
     table = photo_table.build(
         photos,
-        _people(rows, problems).fillna(photos),
+        people,
         mask,
         gender,
         np.where(age >= 0, age, np.nan),
@@ -81,11 +98,12 @@ def read(path: Path) -> Photos:
 
 def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
     """Columns that are not read; those that may tell people apart where no column does."""
+    like_people = _like_people(rows)
     for name in map(str, rows.columns):
         if name in _COLUMNS:
             continue
         values, count = rows[name].nunique(), int(rows[name].count())
-        if "person" not in rows.columns and _repeats_like_people(rows[name]):
+        if name in like_people:
             detail = (
                 f"{values} values in {count} rows; rename it to person if it tells people apart"
             )
@@ -97,10 +115,26 @@ def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
         )
 
 
-def _repeats_like_people(column: pd.Series) -> bool:
-    known = column.dropna()
-    values, repeated = known.nunique(), known.duplicated(keep=False).mean()
-    return bool(1 < values >= len(known) / _MOST_PHOTOS and repeated > 0.5)
+def _like_people(rows: pd.DataFrame) -> list[str]:
+    """Columns that are not read but may tell people apart, where the column `person` does not: it
+    is missing, or another one in nearly each row."""
+    if not columns.hardly_repeats(rows.get("person", pd.Series(dtype="str"))):
+        return []
+    others = [name for name in map(str, rows.columns) if name not in _COLUMNS]
+    return [name for name in others if columns.repeats_like_people(rows[name])]
+
+
+def _apart(rows: pd.DataFrame, people: pd.Series) -> Iterator[Problem]:
+    """One problem where the people (N,) hardly repeat and another column repeats as people do.
+
+    Photos without a person, or with their own name as one, are counted by `people.apart`.
+    """
+    like_people = _like_people(rows)
+    if like_people and not (people == rows["photo"]).any():
+        alone = ~people.duplicated(keep=False)
+        which = "all photos" if alone.all() else f"{alone.sum()} of {len(alone)} photos"
+        detail = f"what is read as person hardly repeats, but people may in {listed(like_people)}"
+        yield Problem(APART, which, detail)
 
 
 def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
@@ -146,6 +180,37 @@ def _is_group(text: str) -> bool:
     except ValueError:
         return _parsed(text, label_words.age_group)[1] is None
     return False
+
+
+def _years(rows: pd.DataFrame) -> Callable[[str], float]:
+    """What reads the column `age`. Where many photos have numbers below 10 alone, they are no
+    years."""
+    known = rows.get("age", pd.Series(dtype="str")).dropna()
+    codes = label_words.age_codes(known.unique()) if len(known) >= _MANY else set()
+
+    def years(text: str) -> float:
+        if text in codes:
+            raise ValueError(label_words.AGE_CODE)
+        try:
+            return label_words.years(text)
+        except ValueError:
+            label_words.age_group(text)  # may know why
+            raise
+
+    return years
+
+
+def _groups(rows: pd.DataFrame) -> Callable[[str], float]:
+    """What reads the column `age_group`: bands, where numbers below 10 alone are none."""
+    known = rows.get("age_group", pd.Series(dtype="str")).dropna().unique()
+    codes = label_words.age_codes(known)
+
+    def band(text: str) -> int:
+        if text in codes:
+            raise ValueError(label_words.AGE_CODE)
+        return label_words.age_group(text)
+
+    return band
 
 
 def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None]:

@@ -5,6 +5,7 @@ share of each stratum to within one cluster, in time linear in the number of peo
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import files
-from maskgate.data import columns, csv_files, names, near_duplicates
+from maskgate.data import columns, csv_files, label_words, names, near_duplicates
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 
-_FOLD: Final = r"-?\d{1,9}"
+_FOLD: Final = re.compile(r"([+-]?\d+)(\.0+)?")  # with .0 as pandas saves a column with gaps
+_DIGITS: Final = 9  # of a fold
 _COLUMNS: Final[columns.Names] = {"person": (), "fold": ()}
 NEVER: Final = -1  # the fold of people who are trained on and never validated on
 
@@ -184,11 +186,19 @@ def _rows(path: Path) -> pd.DataFrame:
     if missing:
         raise _no_fold_file(path, f"it lacks {listed(missing)}")
     rows = rows[list(_COLUMNS)]
-    odd = rows["person"].isna() | ~rows["fold"].fillna("").str.fullmatch(_FOLD)
-    if odd.any():
-        raise _no_fold_file(path, f"row {np.flatnonzero(odd)[0] + 2} gives no person or no fold")
+    for name in _COLUMNS:
+        if rows[name].isna().any():
+            row = np.flatnonzero(rows[name].isna())[0] + 2
+            raise _no_fold_file(path, f"row {row} gives no {name}")
+    fold = []
+    for row, text in enumerate(rows["fold"], 2):
+        number = _FOLD.fullmatch(text)
+        if number is None or len(number[1]) > _DIGITS:
+            why = "too large" if number else "not a whole number"
+            raise _no_fold_file(path, f"row {row}: fold {label_words.quoted(text)} is {why}")
+        fold.append(int(number[1]))
     return rows.assign(
-        person=rows["person"].map(names.normalise), fold=rows["fold"].astype("int64")
+        person=rows["person"].map(names.normalise), fold=np.array(fold, dtype=np.int64)
     )
 
 

@@ -6,6 +6,7 @@ reason if there is more to say than that it is not known.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from maskgate import labels
@@ -31,8 +32,16 @@ GENDER_WORDS: Final = {
     **dict.fromkeys(("male", "m", "man", "boy", "남", "남자", "남성"), 0),
     **dict.fromkeys(("female", "f", "woman", "girl", "w", "여", "여자", "여성"), 1),
 }
+_NUMBER: Final = "a number does not tell which"
 _SHOWN: Final = 60  # characters of a cell in a message
 _DASHES: Final = dict.fromkeys(map(ord, "‐‑‒–—―−~〜∼"), "-")
+AGE_CODE: Final = (
+    f"{_NUMBER}: write {', '.join(labels.AGE_BANDS[:-1])} or {labels.AGE_BANDS[-1]}, or years with"
+    " their unit such as '2 years'"
+)
+_BARE: Final = re.compile(r"\+?\d+([.,]\d*)?")
+# Numbers that all lie below are codes of groups rather than years: sets of children write units.
+_CODES: Final = 10
 _UNITS: Final = r"(세|살|years?|yrs?|yo|y/o)?([ -]?old)?"
 _YEARS: Final = re.compile(rf"만? ?(\+?\d+([.,]\d*)?(e[+-]?\d+)?) ?{_UNITS}")
 
@@ -67,10 +76,20 @@ def years(text: str) -> float:
     return number
 
 
+def age_codes(texts: Iterable[str]) -> set[str]:
+    """Which of a column's texts are numbers that may be codes of age groups, not years.
+
+    They are where all numbers of the column, written without a unit, lie below 10.
+    """
+    bare = {text: match[0] for text in texts if (match := _BARE.fullmatch(folded(text)))}
+    codes = all(float(number.replace(",", ".")) < _CODES for number in bare.values())
+    return set(bare) if codes else set()
+
+
 def _code(text: str, words: dict[str, int], write: str) -> int:
     word = re.sub(r"[\s_-]+", "_", folded(text))
     if word not in words:
-        raise ValueError(f"a number does not tell which: write {write}" if word.isdigit() else "")
+        raise ValueError(f"{_NUMBER}: write {write}" if word.isdigit() else "")
     return words[word]
 
 

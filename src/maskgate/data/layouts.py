@@ -59,24 +59,21 @@ def _lists_people(csv: Path) -> bool:
 
 
 def _tables(folder: Path) -> tuple[list[Path], list[MaskgateError]]:
-    """The tables of photos in a folder, and why others cannot be read.
-
-    Those that call a column `photo` go before those that use another name.
-    """
-    found: list[tuple[Path, bool]] = []
+    """The tables of labelled photos in a folder, and why others cannot be read."""
+    tables = []
     faults = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in _TABLES or path.name.startswith(".") or not path.is_file():
             continue
         try:
             header = csv_files.header(path)
+            csv_photos.check_labels(path, header)
         except MaskgateError as error:  # notes beside the table are no reason to stop
             faults.append(error)
             continue
         if csv_photos.is_table(header):
-            found.append((path, "photo" in header))
-    ours = [path for path, is_ours in found if is_ours]
-    return ours or [path for path, _ in found], faults
+            tables.append(path)
+    return tables, faults
 
 
 def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:

@@ -12,6 +12,8 @@ from typing import Final
 
 from maskgate.files import in_cp949, is_utf8
 
+_LEADING: Final = re.compile(r"(?<!\d)0+(?=\d)")
+_TRAILING: Final = re.compile(r"(?<=\d)\.0+$")  # of a whole number that was saved as a fraction
 _UNTIDY: Final = re.compile(r"//|(^|/)\./|/$")
 
 
@@ -21,11 +23,21 @@ def normalise(name: str) -> str:
 
 
 def similar(people: Iterable[str]) -> list[list[str]]:
-    """Groups of different names that differ in case or leading zeros only: `Kim` and `kim`."""
+    """Groups of different names that look alike: `Kim` and `kim`, `1`, `001`, `1.0` and `１`.
+
+    Case, leading zeros, a trailing `.0`, the width of characters (Unicode NFKC) and invisible ones
+    (category Cf) do not count.
+    """
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(people):
-        groups.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", name.casefold()), []).append(name)
+        groups.setdefault(_look(name), []).append(name)
     return [names for names in groups.values() if len(names) > 1]
+
+
+def _look(name: str) -> str:
+    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+    plain = normalise(unicodedata.normalize("NFKC", seen).casefold())
+    return _TRAILING.sub("", _LEADING.sub("", plain))
 
 
 class Files:
