@@ -1,12 +1,13 @@
 """How many altered copies of photos the search for near-duplicates joins, and what else it joins.
 
-    python benchmarks/near_duplicates.py DATA [--people 24] [--seed 0] [--pictures FOLDER]
+    python benchmarks/near_duplicates.py DATA [--people 24] [--seeds 0 1 2 3 4] [--pictures FOLDER]
 
 DATA is searched as it is: the seconds that kept a processor busy are printed for an eighth, a half
 and all of its people, and the pairs of people that are joined; `--pictures` writes each as a PNG,
-side by side, to be looked at. Then, for one alteration after the other, one photo of each of so
-many people is altered and put into DATA under another name, and DATA is searched again: a Markdown
-table tells how many of these twins are joined to their people, and how many to somebody else.
+side by side, to be looked at. Then, for one alteration and one seed after the other, one photo of
+each of so many people is altered and put into DATA under another name, and DATA is searched again:
+a Markdown table gives how many of these twins are joined to their people, the mean and the least of
+all seeds, and how many are joined to somebody else, in all seeds together.
 """
 
 import argparse
@@ -110,7 +111,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--people", type=int, default=24, help="who get a twin")
-    parser.add_argument("--seed", type=int, default=0, help="of who they are, and what is altered")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=range(5),
+        help="of who they are, and what is altered: each is a search of its own",
+    )
     parser.add_argument("--pictures", type=Path, help="folder to write joined pairs into")
     asked = parser.parse_args()
 
@@ -125,11 +132,16 @@ def main() -> None:
         print(f"- {' = '.join(people)}, such as {shown}")
         if asked.pictures is not None:
             side_by_side(photos, pair, asked.pictures / f"{'='.join(people)}.png".replace("/", "_"))
-    print("\n| alteration | joined | joined to others |\n|---|---|---|", flush=True)
+    print(f"\n| of {asked.people}, seeds {' '.join(map(str, asked.seeds))} ", end="")
+    print("| mean | least | joined to others |\n|---|---|---|---|", flush=True)
     families = near_duplicates.clusters(person, pairs)
     for name, alter in ALTERATIONS.items():
-        right, wrong = twins(photos, thumbnails, person, families, alter, asked.people, asked.seed)
-        print(f"| {name} | {right} of {asked.people} | {wrong} |", flush=True)
+        counts = [
+            twins(photos, thumbnails, person, families, alter, asked.people, seed)
+            for seed in asked.seeds
+        ]
+        right, wrong = zip(*counts, strict=True)
+        print(f"| {name} | {np.mean(right):.1f} | {min(right)} | {sum(wrong)} |", flush=True)
 
 
 def read(photos: Photos) -> Pixels:

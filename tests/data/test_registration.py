@@ -63,6 +63,13 @@ def test_gamma_and_clipping_hardly_matter() -> None:
     assert (agreement(first, bright) > 0.75).mean() >= 0.9
 
 
+def test_most_pictures_with_a_third_clipped_are_laid_onto_each_other() -> None:
+    first = pictures(200)
+    bright = np.clip(first * 1.5, 0, 255).astype(np.uint8)
+    assert (bright == 255).mean() == pytest.approx(1 / 3, abs=0.06)
+    assert (agreement(first, bright) > 0.73).mean() >= 0.8
+
+
 def test_a_picture_agrees_with_itself_and_not_with_its_negative() -> None:
     first = np.random.default_rng(0).integers(0, 256, (1, 64, 48), dtype=np.uint8)
     assert agreement(first, 255 - first)[0] == 0

@@ -29,7 +29,7 @@ Packed = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 Thumbnails = Callable[[npt.NDArray[np.int64]], Pixels]  # rows (n,) → their pictures (n, 64, 48)
 
-VERSION: Final = 3  # raised by whatever changes the pairs found: results are remembered by it
+VERSION: Final = 4  # raised by whatever changes the pairs found: results are remembered by it
 THUMBNAIL: Final = (64, 48)  # height, width
 FAR: Final = 16  # bits: pairs of whole photos further apart are not looked at
 # The same where one is on its side or upside down, or lies in a part of the other: among so many
@@ -45,7 +45,7 @@ PROPOSED: Final = 16_000_000
 MIRROR: Final = np.uint64(0x5555_5555_5555_5555)  # bits that turn over when a photo is mirrored
 UPSIDE_DOWN: Final = np.uint64(0xFF00_FF00_FF00_FF00)
 # Of 1,356 people the six true twins agree in .957 and more, the next pair, who wear one drawn mask,
-# in .708; of 24,853 faces strangers agree in .65 at most (benchmarks/near_duplicates.py).
+# in .717; of 24,853 faces strangers agree in .65 at most (benchmarks/near_duplicates.py).
 CONFIRMED: Final = 0.73
 _CHUNK: Final = 512  # pictures or pairs in memory at a time
 _ROW_BITS: Final = 26  # of a row's number where a pair is packed into 64 bits

@@ -28,10 +28,13 @@ class _Level(NamedTuple):
     worth: float  # correlation before any iteration, of pairs that are worth one
     iterations: int
     least: float  # correlation to go on, each pixel weighted by how well it fits
+    # Correlation before any iteration to go on however pixels fit: clipping in one picture changes
+    # the mean and the contrast around it, so that few fit although all correlate.
+    sure: float = 1.0
 
 
-_FIRST: Final = _Level(4, 5, 0.5, 2, 0.5)
-_LEVELS: Final = (_Level(2, 7, 0.7, 3, 0.58), _Level(1, 9, 0.5, 4, 0.45))
+_FIRST: Final = _Level(4, 5, 0.5, 2, 0.5, sure=0.66)
+_LEVELS: Final = (_Level(2, 7, 0.7, 3, 0.45), _Level(1, 9, 0.5, 4, 0.45))
 _NOISE: Final = 3.0  # grey levels: contrast below that is none
 _FLAT: Final = 2  # grey levels: a square of 5 pixels with less range is a bar, a frame, or clipped
 _OUTLIER: Final = 0.5  # difference of normalised values from which a pixel loses its weight
@@ -142,10 +145,11 @@ def _laid(
     a: _Normalised, b: _Normalised, start: Matrices, level: _Level
 ) -> tuple[npt.NDArray[np.int64], Matrices]:
     """Which of the pairs correlate, and the matrices that lay b onto a."""
-    rows = np.flatnonzero(_correlation(a, b, start) > level.worth)
+    before = _correlation(a, b, start)
+    rows = np.flatnonzero(before > level.worth)
     a, b = ((values[rows], weight[rows]) for values, weight in (a, b))
     correlation, moved = _register(a, b, start[rows], level.iterations)
-    keep = correlation > level.least
+    keep = (correlation > level.least) | (before[rows] > level.sure)
     return rows[keep], moved[keep]
 
 
