@@ -33,7 +33,9 @@ def check(make: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
             wrong = kind == _TEXT or (kind == _TRUTH and expected == _NUMBER)
             if expected is not None and wrong and kind not in kinds:
                 shown = shortened(yaml12.line(value), 60, 20)
-                raise ValueError(f"{name} should be {expected}, not {shown}")
+                if expected == _NUMBER:
+                    raise ValueError(f"{name} should be a number, not {shown}")
+                raise ValueError(f"{name} is {shown}, neither true nor false")
 
 
 def _signature(make: Callable[..., Any]) -> inspect.Signature:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import model_files
@@ -106,7 +105,6 @@ def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
             f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
         )
     try:
-        arguments.check(make, wanted.arguments)
         if not (download or at_hand(wanted, folder)):
             raise MaskgateError(
                 f"detector {name}: its model is not at hand, and here none is downloaded; download"
