@@ -11,7 +11,8 @@ import pytest
 
 # Before torch is imported: the tests run side by side, one thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MASKGATE_CACHE", "/nonexistent/no-test-may-use-the-user's-cache")
+# No test may use the user's cache: below a device not even root can make a folder.
+os.environ["MASKGATE_CACHE"] = f"{os.devnull}/no-test-may-use-the-user's-cache"
 # The folders that these name would stand in for those left out.
 for name in ("CHANNEL_TRAIN", "CHANNEL_EVAL", "CHANNEL_MODEL", "MODEL_DIR", "OUTPUT_DATA_DIR"):
     os.environ.pop(f"SM_{name}", None)

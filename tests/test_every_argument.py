@@ -2,16 +2,21 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from timm.optim import get_optimizer_class
 
-from maskgate import variants
+from maskgate import arguments, labels, variants
 from maskgate.config import Named
+from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
+from maskgate.faces import detectors
 from maskgate.images import sampling
 from maskgate.images.mixing import MIXES, Mixing
 from maskgate.images.target import Target, one_of_each
@@ -134,3 +139,112 @@ def test_an_argument_of_an_optimiser_works_or_is_refused(name: str) -> None:
 
     for argument in ("betas", "eps", "momentum", "amsgrad", "fused", "foreach", "maximise"):
         tried(use, name, argument)
+
+
+def detector(name: str, arguments: dict[str, Any]) -> None:
+    detectors.create(Named(name=name, **arguments), Path("nowhere"), download=False)
+
+
+def optimiser(name: str, arguments: dict[str, Any]) -> None:
+    optim.create(Optimizer(name=name, arguments=arguments), torch.nn.Linear(2, 2))
+
+
+def combination(name: str, arguments: dict[str, Any]) -> None:
+    named = Named(name=name, **arguments)
+    wanted = Wanted(named) if name in combining.COMBINATIONS else Wanted(VOTE, (named,))
+    combining.check(wanted, [tuple(labels.ATTRIBUTES)] * 2)
+
+
+VOTE = Named(name="soft_vote")
+OPTIMISERS = {name: get_optimizer_class(name) for name in ("adamw", "sgd", "lamb", "muon", "adan")}
+EVERY_TABLE = USES | {
+    "detector": (detector, {"mtcnn": detectors.DETECTORS["mtcnn"]}, ("folder",)),
+    "optimiser": (optimiser, OPTIMISERS, ("params", "lr", "weight_decay")),
+    "combination": (
+        combination,
+        combining.COMBINATIONS | combining.ADJUSTMENTS,
+        ("probabilities", "voices", "learned"),
+    ),
+}
+
+
+REQUIRED = {"step": {"decay_epochs": 1}, "multistep": {"decay_milestones": [1]}}
+
+
+def of_kind(key: str, kind: tuple[type, ...]) -> list[tuple[str, str]]:
+    """The names in a table, with each argument whose default is of that kind."""
+    _, table, given = EVERY_TABLE[key]
+    return [
+        (name, each.name)
+        for name, make in table.items()
+        for each in inspect.signature(make).parameters.values()
+        if each.name not in given and type(each.default) in kind
+    ]
+
+
+@pytest.mark.parametrize("key", EVERY_TABLE)
+def test_neither_true_nor_text_is_a_number(key: str) -> None:
+    use = EVERY_TABLE[key][0]
+    numbers = of_kind(key, (int, float))
+    for name, argument in numbers:
+        for value, shown in ((True, "true"), ("yes", "yes")):
+            fault = (
+                rf"{argument} .*(a number.*, not '?{shown}|is (True|'yes'), not a (whole )?number)"
+            )
+            with pytest.raises(MaskgateError, match=fault):
+                use(name, REQUIRED.get(name, {}) | {argument: value})
+    assert numbers, "each table has one"
+
+
+@pytest.mark.parametrize("key", EVERY_TABLE)
+def test_text_is_neither_true_nor_false(key: str) -> None:
+    for name, argument in of_kind(key, (bool,)):
+        with pytest.raises(MaskgateError, match=f"{argument} is '?no'?, neither true nor false"):
+            EVERY_TABLE[key][0](name, {argument: "no"})
+
+
+@pytest.mark.parametrize(
+    ("use", "name", "argument", "value"),
+    [
+        (augment, "affine", "degrees", True),  # by its annotation: it has no default
+        (augment, "affine", "degrees", [True, 3]),
+        (augment, "color_jitter", "brightness", True),
+        (augment, "affine", "fill", "yes"),
+        (augment, "random_erasing", "scale", [0.1, "yes"]),
+        (schedule, "step", "decay_epochs", True),
+        (schedule, "multistep", "decay_milestones", [1, True]),
+        (schedule, "rsqrt", "stable_timescale", True),
+        (optimiser, "adamw", "betas", [0.9, True]),
+        (optimiser, "lookahead_adamw", "eps", True),
+        (optimiser, "AdamW", "eps", "yes"),
+        (augmented, "sizes", "scales", [True]),
+        (head, "factored", "fine_ages", [30, True]),
+        (loss, "sum", "parts", [{"name": "cross_entropy", "weight": True}]),
+        (loss, "sum", "parts", [{"name": "focal", "gamma": True}]),
+        (loss, "per_attribute", "mask", {"name": "focal", "gamma": True}),
+    ],
+)
+def test_a_number_is_known_by_its_annotation_and_in_lists(
+    use: Use, name: str, argument: str, value: object
+) -> None:
+    with pytest.raises(MaskgateError, match=r"a number.*, not '?(true|yes)"):
+        use(name, {argument: value})
+
+
+def test_what_is_taken_stays_taken() -> None:
+    """Whole numbers where the default is broken, text and None where they are allowed."""
+    augment("affine", {"degrees": 3, "interpolation": "nearest", "translate": None})
+    augment("affine", {"degrees": [-3, 3.5], "shear": 1, "fill": [1, 2, 3]})
+    augment("random_erasing", {"p": 1, "value": 0})
+    loss("focal", {"gamma": 3, "weights": "inverse"})
+    optimiser("muon", {"ns_coefficients": "quintic"})
+    optimiser("adamw", {"betas": [0.0, 0.9], "amsgrad": True, "fused": False})
+
+
+def test_an_annotation_that_cannot_be_read_is_passed_over() -> None:
+    def make(p: "Missing" = 0.5, how: "Missing" = None) -> None:  # type: ignore[name-defined]  # noqa: F821
+        """Its annotations are of names that are imported for type checking alone."""
+
+    arguments.check(make, {"how": True})
+    with pytest.raises(ValueError, match="p should be a number, not true"):
+        arguments.check(make, {"p": True, "how": True})

@@ -140,6 +140,59 @@ def test_copies_of_one_file_under_many_names_are_one_line(tmp_path: Path, cache:
     assert len(inspected.twins.pairs) == 299
 
 
+def shot(mask: tuple[int, int, int, int] | None = None) -> Image.Image:
+    """One shot, with a mask drawn at (left, top, right, bottom) if any."""
+    coarse = np.random.default_rng(3).integers(0, 255, (12, 9, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((144, 192), Image.Resampling.BICUBIC)
+    if mask is not None:
+        image.paste((235, 240, 245), mask)
+    return image
+
+
+def test_one_shot_with_different_drawn_masks_has_no_wrong_label(
+    tmp_path: Path, cache: Path
+) -> None:
+    """The rows of the two people take turns, and three photos of each make six pairs or more."""
+    high, low = (50, 90, 100, 120), (45, 130, 95, 150)
+    photos = {
+        "a1": (shot(low), "incorrect"), "b1": (shot(high), "wear"), "a2": (shot(high), "wear"),
+        "b2": (shot(low), "incorrect"), "a3": (shot(), "normal"), "b3": (shot(), "normal"),
+    }  # fmt: skip
+    rows = ["photo,person,mask,gender,age"]
+    for number, (name, (image, mask)) in enumerate(photos.items()):
+        image.save(tmp_path / f"{name}.jpg", quality=70 + 4 * number)
+        rows.append(f"{name}.jpg,{name[0]},{mask},female,40")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    inspected = inspection.inspect(tmp_path, cache)
+    assert len(inspected.twins.pairs) > 3
+    (problem,) = inspected.problems
+    assert (problem.kind, problem.where) == ("near-duplicate people", "a")
+    assert problem.detail.startswith("3 photos also at b, such as a1.jpg = b")
+
+
+def test_labels_of_one_shot_that_differ_are_problems(tmp_path: Path, cache: Path) -> None:
+    """A shot coded again has one mask; gender and age band are compared in every pair."""
+    shot().save(tmp_path / "b1.jpg", quality=60)
+    shot().resize((288, 384), Image.Resampling.BICUBIC).save(tmp_path / "a1.jpg", quality=90)
+    shot((50, 90, 100, 120)).save(tmp_path / "a2.jpg", quality=90)
+    (tmp_path / "labels.csv").write_text(
+        "photo,person,mask,gender,age\na1.jpg,a,wear,,\na2.jpg,a,wear,female,40\n"
+        "b1.jpg,b,normal,male,70\n"
+    )
+    told = inspection.inspect(tmp_path, cache).problems
+    assert [(problem.kind, problem.where) for problem in told] == [
+        ("near-duplicate people", "a"),
+        ("labels of one shot differ", "a = b"),
+        ("labels of one shot differ", "a = b"),
+        ("labels of one shot differ", "a1.jpg = b1.jpg"),
+    ]
+    assert [problem.detail for problem in told[1:]] == [
+        "gender is female and male",
+        "age band is 30-59 and >=60",
+        "mask is wear and not_wear",
+    ]
+
+
 def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None:
     random = np.random.default_rng(5)
     for number in range(6):

@@ -211,3 +211,6 @@ def test_what_is_no_run_is_told(tmp_path: Path, train: Callable[..., Path]) -> N
         predict.photos_in([tmp_path / "none.jpg"])
     with pytest.raises(MaskgateError, match="holds no photo"):
         predict.photos_in([tmp_path])
+    os.mkfifo(tmp_path / "x.jpg")
+    with pytest.raises(MaskgateError, match=r"x\.jpg: a pipe, socket or device, and no file"):
+        predict.photos_in([tmp_path / "x.jpg"])

@@ -372,6 +372,10 @@ def photos_in(paths: Iterable[Path]) -> list[Path]:
             passed_over += below.passed_over
         elif path.is_file():
             found.append(path)
+        elif path.exists():
+            raise MaskgateError(
+                f"{path}: a pipe, socket or device, and no file; copy the photo into a file"
+            )
         else:
             raise MaskgateError(f"{path}: no such photo or folder; mend the path")
     if not found:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from maskgate import pixels
+from maskgate import arguments, pixels
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry, Pixels
@@ -127,6 +127,7 @@ def create(tta: Sequence[Named], geometry: Geometry) -> list[Variant]:
     for named in tta:
         make = lookup("test-time augmentation", named.name, VARIANTS)
         try:
+            arguments.check(make, named.arguments)
             found = [new for old in found for new in make(old, geometry, **named.arguments)]
         except WRONG_ARGUMENTS as error:
             told = str(error).rstrip(".")

@@ -220,18 +220,23 @@ def test_blank_pictures_join_nobody() -> None:
     assert twins.largest == 1
 
 
+def hashes_of(pictures: Pixels) -> "np.ndarray":
+    """Those of whole thumbnails (N, 64, 48)."""
+    return near_duplicates.perceptual_hash(near_duplicates.shrink(pictures, 2))
+
+
 def test_a_hash_depends_on_content_and_hardly_on_light(case: Case) -> None:
-    hashes = near_duplicates.perceptual_hash(case.thumbnails)
+    hashes = hashes_of(case.thumbnails)
     assert hashes.dtype == np.uint64
-    dim = near_duplicates.perceptual_hash((case.thumbnails // 2 + 40).astype(np.uint8))
+    dim = hashes_of((case.thumbnails // 2 + 40).astype(np.uint8))
     assert np.bitwise_count(hashes ^ dim).max() <= 6
     others = np.bitwise_count(hashes[:, None] ^ hashes[None])
     assert np.median(others) > near_duplicates.FAR
 
 
 def test_the_hash_of_a_mirrored_photo_is_known_without_it(case: Case) -> None:
-    hashes = near_duplicates.perceptual_hash(case.thumbnails)
-    mirrored = near_duplicates.perceptual_hash(case.thumbnails[:, :, ::-1])
+    hashes = hashes_of(case.thumbnails)
+    mirrored = hashes_of(case.thumbnails[:, :, ::-1])
     assert np.bitwise_count(hashes ^ mirrored).max() > near_duplicates.FAR
     np.testing.assert_array_equal(mirrored, hashes ^ near_duplicates.MIRROR)
 
@@ -250,7 +255,7 @@ class Recorder:
 def test_hashes_are_those_of_all_photos_at_once_but_only_a_chunk_is_in_memory(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = near_duplicates.perceptual_hash(case.thumbnails)
+    whole = hashes_of(case.thumbnails)
     for chunk in (1, 50, len(whole), len(whole) + 1):
         monkeypatch.setattr(near_duplicates, "_CHUNK", chunk)
         recorder = Recorder(case.thumbnails)

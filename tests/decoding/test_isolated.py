@@ -79,6 +79,17 @@ def test_damage_is_told_once_and_libraries_say_nothing(
     assert (told.out, told.err) == ("", "")
 
 
+@pytest.mark.parametrize("length", [4, 8, 60])
+def test_a_header_cut_short_is_told_without_an_object_of_python(
+    length: int, picture: Image.Image
+) -> None:
+    content = saved(picture, "TIFF")[:length]
+    with pytest.raises(PhotoError, match="damaged: not a whole header"):
+        pixels.decode(content)
+    with pytest.raises(PhotoError, match="damaged: not a whole header"):
+        pixels.header(content)
+
+
 def test_a_process_that_dies_is_a_fault_of_the_photo(
     picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:

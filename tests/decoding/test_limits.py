@@ -125,6 +125,14 @@ def test_scans_are_counted_in_the_photo_and_not_in_its_thumbnail(hostile: Module
     assert pixels.decode(hostile.many_scans(64, 48, 89)).size == (64, 48)
 
 
+def test_one_scan_is_no_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(buffer, "JPEG")
+    monkeypatch.setattr(limits, "MAX_SECONDS", 1e-9)
+    with pytest.raises(PhotoError, match="and 1 scan, which take too long to decode"):
+        pixels.decode(buffer.getvalue())
+
+
 def test_a_scan_costs_what_its_photo_is_large(hostile: ModuleType) -> None:
     content = hostile.many_scans(640, 480, 89)
     frame = content.index(b"\xff\xc2")

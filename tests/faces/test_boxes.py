@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,28 @@ def test_what_was_found_is_not_looked_for_again_wherever_it_lies(
     assert key(other) != key(again)
     boxes.find(moved, other, cache)
     assert other.asked == COUNT
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "faces = substr(faces, 1, 7)", "faces = NULL", "faces = 'text'", "height = NULL",
+        "width = 'x'",
+    ],
+)  # fmt: skip
+def test_faces_that_are_damaged_are_looked_for_again(
+    damage: str, photos: Photos, tmp_path: Path
+) -> None:
+    cache, toy = tmp_path / "cache", Toy()
+    before, digests, _ = boxes.find(photos, toy, cache)
+    (index,) = cache.glob("*/index.sqlite")
+    with sqlite3.connect(index) as connection:
+        connection.execute(f"UPDATE photos SET {damage} WHERE length(faces) > 0")
+    asked, toy.asked = toy.asked, 0
+    after, _, problems = boxes.find(photos, toy, cache)
+    assert problems == []
+    assert 0 < toy.asked < asked, "only photos with faces were damaged"
+    pd.testing.assert_frame_equal(after.table(digests), before.table(digests))
 
 
 def test_tables_tell_the_face_that_counts_and_all(photos: Photos, tmp_path: Path) -> None:

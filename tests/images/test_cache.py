@@ -384,6 +384,52 @@ def test_an_index_that_is_none_is_told(photos: Photos, place: Path) -> None:
         cache.build(photos, View(GEOMETRY), place)
 
 
+@pytest.mark.parametrize("name", ["pixels.u8", "thumbnails.u8"])
+@pytest.mark.parametrize("kept", [None, 0.0, 0.5, 0.99])
+def test_pictures_that_are_gone_are_decoded_again(
+    name: str, kept: float | None, photos: Photos, place: Path, decoded: list[object]
+) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    (file,) = place.glob(f"*/{name}")
+    if kept is None:
+        file.unlink()
+    else:
+        os.truncate(file, int(file.stat().st_size * kept))
+    decoded.clear()
+    store, problems = cache.build(photos, View(GEOMETRY), place)
+    assert problems == []
+    assert len(decoded) == COUNT - int(COUNT * (kept or 0))
+    check(store, photos)
+    assert rows(place, "photos") == COUNT
+
+
+def test_a_place_that_no_picture_has_is_not_looked_at(photos: Photos, place: Path) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    (index,) = place.glob("*/index.sqlite")
+    with sqlite3.connect(index) as connection:
+        for slot, wrong in ((3, 10**12), (4, -1), (5, "x"), (6, None)):
+            connection.execute("UPDATE photos SET slot = ? WHERE slot = ?", (wrong, slot))
+    store, problems = cache.build(photos, View(GEOMETRY), place)
+    assert problems == []
+    check(store, photos)
+
+
+@pytest.mark.parametrize("table", ["files", "photos"])
+def test_an_index_damaged_in_the_middle_is_told(table: str, photos: Photos, place: Path) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    (index,) = place.glob("*/index.sqlite")
+    with sqlite3.connect(index) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with open(index, "r+b") as file:
+        file.seek(size * (page - 1))
+        file.write(b"\x55" * size)
+    with pytest.raises(MaskgateError, match="remove the folder: it is built anew"):
+        cache.build(photos, View(GEOMETRY), place)
+
+
 def test_two_processes_that_build_at_once_leave_one_right_cache(
     photos: Photos, folder: Path, place: Path, decoded: list[object]
 ) -> None:

@@ -76,7 +76,8 @@ def files(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:
     """A row a photo of the table: its `path`, `stamp` (see `files.stamp`), and the `digest` of its
     content where the index knows it, else None."""
     told = _stamped(photos)
-    known = pd.read_sql_query("SELECT * FROM files", index)
+    rows = index.execute("SELECT path, stamp, digest FROM files").fetchall()
+    known = pd.DataFrame(rows, columns=["path", "stamp", "digest"], dtype=object)
     told = told.merge(known, on=["path", "stamp"], how="left")
     digests = [each if isinstance(each, bytes) else None for each in told["digest"]]
     return told.assign(digest=pd.Series(digests, dtype=object))

@@ -4,7 +4,6 @@ Clusters of people are dealt like cards, sorted by stratum and size, so every fo
 share of each stratum to within one cluster, in time linear in the number of people.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import files
-from maskgate.data import columns, csv_files, label_words, names, near_duplicates
+from maskgate.data import (
+    columns,
+    csv_files,
+    label_words,
+    names,
+    near_duplicates,
+    remembered_pairs,
+)
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -53,16 +59,17 @@ def find_twins(
     person, _ = pd.factorize(photos.table["person"])
     content = np.arange(len(person)) if contents is None else pd.factorize(np.array(contents))[0]
     identical = _identical(content, person)
-    if remembered is not None and remembered.exists():
-        pairs = np.array(json.loads(remembered.read_text()), dtype=np.int64)
-    else:
+
+    def search() -> Pairs:
         _, once = np.unique(content, return_index=True)
         known = near_duplicates.clusters(person, identical)[person]
-        pairs = once[near_duplicates.find(lambda rows: thumbnails(once[rows]), known[once])]
-        if remembered is not None:
-            remembered.parent.mkdir(parents=True, exist_ok=True)
-            files.replace_text(remembered, json.dumps(pairs.tolist()))
-    return joined(photos, np.concatenate([identical, pairs.reshape(-1, 2)]))
+        return once[near_duplicates.find(lambda rows: thumbnails(once[rows]), known[once])]
+
+    if remembered is None:
+        pairs = search()
+    else:
+        pairs = remembered_pairs.pairs(remembered, len(person), search)
+    return joined(photos, np.concatenate([identical, pairs]))
 
 
 def _identical(content: npt.NDArray[np.int64], person: npt.NDArray[np.int64]) -> Pairs:

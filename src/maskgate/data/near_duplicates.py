@@ -72,20 +72,17 @@ def hashes(thumbnails: Thumbnails, count: int) -> Hashes:
     for start in track(starts, f"hashing photos (× {_CHUNK})", len(starts)):
         pictures = shrink(thumbnails(np.arange(start, min(start + _CHUNK, count))), 2)
         parts = (alignments.part(pictures, number) for number in range(len(PARTS)))
-        found.append(np.stack([_signs(each) for each in parts]))
+        found.append(np.stack([perceptual_hash(each) for each in parts]))
     return np.concatenate(found, axis=1)
 
 
-def perceptual_hash(pictures: Pixels) -> Hashes:
-    """64-bit hashes (N,) of thumbnails (N, 64, 48): the signs of the lowest DCT frequencies.
+def perceptual_hash(pictures: npt.NDArray[np.float32]) -> Hashes:
+    """64-bit hashes (N,) of pictures (N, H, W), thumbnails shrunk to half or parts of these: the
+    signs of the lowest DCT frequencies.
 
     Mirrored left to right, a picture's odd horizontal frequencies change their sign: its
     hash is that of the picture ^ MIRROR; upside down, ^ UPSIDE_DOWN.
     """
-    return _signs(shrink(pictures, 2))
-
-
-def _signs(pictures: npt.NDArray[np.float32]) -> Hashes:
     frequencies = dctn(pictures, axes=(1, 2))[:, :8, :8].reshape(-1, 64)
     return np.packbits(frequencies > 0, axis=1).view(np.uint64)[:, 0]
 

@@ -16,7 +16,7 @@ import sys
 import warnings
 from typing import IO, Any, Final
 
-from PIL import AvifImagePlugin, Image
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from maskgate.decoding import exif, limits, rgb
 from maskgate.decoding.limits import PhotoError
@@ -54,6 +54,8 @@ def main(memory: int, seconds: float, pixels: bool) -> None:
         head = {"fault": str(error)}
     except MemoryError:
         head = {"fault": f"decoding it takes over {memory // 10**6} MB of memory"}
+    except UnidentifiedImageError:  # its message names an object of Python's
+        head = {"fault": "damaged: not a whole header"}
     except Exception as error:
         head = {"fault": f"damaged: {error}"}
     sys.stdout.buffer.write(json.dumps(head).encode() + b"\n")

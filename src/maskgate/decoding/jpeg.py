@@ -93,7 +93,8 @@ def read(content: bytes) -> Encoded:
     if seconds > limits.MAX_SECONDS:
         raise PhotoError(
             f"a JPEG of {width}×{height} pixels, {len(slim) // 10**6:,} MB and"
-            f" {structure.scans} scans, which take too long to decode"
+            f" {structure.scans} {'scan' if structure.scans == 1 else 'scans'}, which take too long"
+            " to decode"
         )
     coefficients = 128 * sum(structure.blocks.values()) if whole else 0
     memory = len(content) + len(slim) + 4 * sizes[scale] + max(4 * sizes[scale], coefficients)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from maskgate import finite, labels
+from maskgate import finite, labels, yaml12
 from maskgate.config import Named, lookup
 from maskgate.ensemble import groups, near_tie, offsets, stacking, votes, weights
 from maskgate.ensemble.votes import Floats, Voice
@@ -128,7 +128,8 @@ def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -
     for key, value in named.arguments.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and math.isfinite(value) and value >= 0):
-            raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {value}")
+            shown = yaml12.line(value) if isinstance(value, bool) else value
+            raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {shown}")
 
 
 def unlike(wanted: Wanted, learned: Mapping[str, Any], knows: Sequence[Collection[str]]) -> str:

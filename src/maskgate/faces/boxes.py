@@ -37,6 +37,7 @@ POINTS: Final = tuple(
     for axis in "xy"
 )
 _WIDTH: Final = len(BOX) + len(POINTS) + 1
+_BYTES: Final = 4 * _WIDTH  # of a face
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,7 @@ def find(
     """
     place = folder / f"faces-{key(detector)}"
     with contents.opened(place, _SCHEMA) as index:
-        # Larger photos are made smaller by now: these were searched by an older version.
-        index.execute("DELETE FROM photos WHERE height * width > ?", (limits.LARGE,))
+        _forget_invalid(index)
         table = contents.files(photos, index)
         searched = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
         known_digests = [digest if digest in searched else None for digest in table["digest"]]
@@ -162,6 +162,17 @@ def find(
     names = photos.table["photo"]
     problems = [Problem("unreadable photo", names[row], why, True) for row, why in reasons.items()]
     return Boxes(detector, packed_of, reduced), readable, problems
+
+
+def _forget_invalid(index: sqlite3.Connection) -> None:
+    """Take photos out of the index whose faces are not as they are written here."""
+    # Larger photos are made smaller by now: these were searched by an older version.
+    index.execute("DELETE FROM photos WHERE height * width > ?", (limits.LARGE,))
+    index.execute(
+        "DELETE FROM photos WHERE typeof(height) != 'integer' OR typeof(width) != 'integer'"
+        " OR typeof(faces) != 'blob' OR length(faces) % ?",
+        (_BYTES,),
+    )
 
 
 def _searched(

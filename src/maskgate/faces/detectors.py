@@ -104,12 +104,12 @@ def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
         raise MaskgateError(
             f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
         )
-    if not (download or at_hand(wanted, folder)):
-        raise MaskgateError(
-            f"detector {name}: its model is not at hand, and here none is downloaded; download it"
-            " elsewhere and name it as file:, or take mtcnn, which needs none"
-        )
     try:
+        if not (download or at_hand(wanted, folder)):
+            raise MaskgateError(
+                f"detector {name}: its model is not at hand, and here none is downloaded; download"
+                " it elsewhere and name it as file:, or take mtcnn, which needs none"
+            )
         return make(folder, **wanted.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"detector {name}: {error}; it takes {listed(known, 20)}") from error

@@ -3,7 +3,8 @@
 One folder per view (stored size, crop, faces) holds `pixels.u8`, `thumbnails.u8` and
 `index.sqlite`. A photo is found by its path and stamp (`files.stamp`); else by its content, so
 that a moved copy is not decoded again. Pixels are written before the index names them: a build
-killed at any moment leaves a cache that is whole and merely shorter.
+killed at any moment leaves a cache that is whole and merely shorter. Where the files have become
+shorter than the index says, the photos that are gone from them are decoded again.
 """
 
 import os
@@ -115,17 +116,20 @@ def _fill(
     place: Path, index: sqlite3.Connection, photos: Photos, view: View, boxes: Boxes | None
 ) -> tuple[list[bytes], list[Problem]]:
     """Digests of the readable photos in the table's order, and the unreadable ones."""
-    files = contents.files(photos, index)
+    shapes = {
+        "pixels.u8": (*view.geometry.stored, 3),
+        "thumbnails.u8": near_duplicates.THUMBNAIL,
+    }
+    _forget_lost(index, min(len(_map(place / name, shape)) for name, shape in shapes.items()))
     have = {d for (d,) in index.execute("SELECT digest FROM photos")}
-    missing = [row for row, d in enumerate(files["digest"]) if d is None]
+    files = contents.files(photos, index)
+    stored = [d if d in have else None for d in files["digest"]]
+    files = files.assign(digest=pd.Series(stored, dtype=object))
+    missing = [row for row, d in enumerate(stored) if d is None]
     reasons: dict[int, str] = {}
     if missing:
         digest: list[bytes | None] = files["digest"].tolist()
         free = index.execute("SELECT COALESCE(MAX(slot) + 1, 0) FROM photos").fetchone()[0]
-        shapes = {
-            "pixels.u8": (*view.geometry.stored, 3),
-            "thumbnails.u8": near_duplicates.THUMBNAIL,
-        }
         for name, shape in shapes.items():
             _reserve(place / name, (free + len(missing)) * int(np.prod(shape)))
         maps = [_map(place / name, shape, "r+") for name, shape in shapes.items()]
@@ -153,6 +157,12 @@ def _fill(
     names = photos.table["photo"]
     problems = [Problem("unreadable photo", names[row], why, True) for row, why in reasons.items()]
     return [d for d in files["digest"] if d is not None], problems
+
+
+def _forget_lost(index: sqlite3.Connection, count: int) -> None:
+    """Take photos out of the index that are not among the `count` pictures stored."""
+    lost = "typeof(slot) != 'integer' OR slot < 0 OR slot >= ?"
+    index.execute(f"DELETE FROM photos WHERE {lost}", (count,))
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
+from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.images.target import Target
@@ -133,6 +134,7 @@ def create(mix: Mix) -> Mixer:
     """What a recipe's entry of `mixing` names. Raises MaskgateError."""
     make = lookup("mixing", mix.name, MIXES)
     try:
+        arguments.check(make, mix.arguments)
         mixer: Mixer = make(**mix.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"mixing {mix.name}: {error}; see docs/recipe.md") from error

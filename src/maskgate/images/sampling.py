@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels
+from maskgate import arguments, labels
 from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.randomness import derive
@@ -111,6 +111,7 @@ def epoch_order(named: Sampling, rows: Rows, table: pd.DataFrame, *place: int | 
         rows = _thinned(rows, table, named.worn_per_person, random)
     random = np.random.default_rng(derive(*place, "order"))
     try:
+        arguments.check(sampler, named.arguments)
         return np.asarray(sampler(rows, table, random, **named.arguments), dtype=np.int64)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"sampling {named.name}: {error}; see docs/recipe.md") from error

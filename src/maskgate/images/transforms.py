@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms import v2
 
+from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.pixels import Geometry, Pixels, centre
@@ -108,8 +109,8 @@ def _plain(transform: Callable[..., nn.Module], **defaults: Any) -> Callable[...
     """torchvision's own, whatever the geometry, with other `defaults` where those are better."""
     own = partial(transform, **defaults)
 
-    def make(geometry: Geometry, **arguments: Any) -> nn.Module:
-        return own(**arguments)
+    def make(geometry: Geometry, **given: Any) -> nn.Module:
+        return own(**given)
 
     return update_wrapper(make, own, (), ())  # its signature is the arguments a recipe can give
 
@@ -142,6 +143,7 @@ class Augment:
         for named in transforms:
             make = lookup("transform", named.name, TRANSFORMS)
             try:
+                arguments.check(make, named.arguments)
                 _check_sizes(named.arguments)
                 self.transforms.append(make(geometry, **named.arguments))
             except WRONG_ARGUMENTS as error:

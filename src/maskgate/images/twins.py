@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files
-from maskgate.data import folds, near_duplicates, training_table
+from maskgate.data import folds, near_duplicates, remembered_pairs, training_table
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.images.cache import PhotoStore
@@ -39,23 +38,23 @@ def copies(
     48). The result is remembered in the `folder` of the cache.
     """
     key = hashlib.sha256(json.dumps([digests, others]).encode()).hexdigest()[:16]
-    remembered = folder / f"copies-v{near_duplicates.VERSION}-{key}.json"
-    if remembered.exists():
-        return [(one, other) for one, other in json.loads(remembered.read_text())]
-    count, pictures = len(digests), read()
+    name = f"copies-v{near_duplicates.VERSION}-{key}.json"
+    every, count = [*digests, *others], len(digests)
 
-    def of(rows: npt.NDArray[np.int64]) -> Pixels:
-        shown = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
-        own = rows < count
-        shown[own], shown[~own] = thumbnails(rows[own]), pictures[rows[~own] - count]
-        return shown
+    def search() -> Pairs:
+        pictures = read()
 
-    side = np.arange(count + len(others)) >= count  # pairs within a side are not looked for
-    rows = near_duplicates.find(of, side.astype(np.int64))
-    pairs = [(digests[one], others[other - count]) for one, other in rows.tolist()]
-    remembered.parent.mkdir(parents=True, exist_ok=True)
-    files.replace_text(remembered, json.dumps(pairs))
-    return pairs
+        def of(rows: npt.NDArray[np.int64]) -> Pixels:
+            shown = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
+            own = rows < count
+            shown[own], shown[~own] = thumbnails(rows[own]), pictures[rows[~own] - count]
+            return shown
+
+        side = np.arange(len(every)) >= count  # pairs within a side are not looked for
+        return near_duplicates.find(of, side.astype(np.int64))
+
+    rows = remembered_pairs.pairs(folder / name, len(every), search)
+    return [(every[one], every[other]) for one, other in rows]
 
 
 def with_more(primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 
@@ -95,6 +96,7 @@ def create(named: Named, network: nn.Module) -> Average:
     """The average of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("average", named.name, AVERAGES)
     try:
+        arguments.check(make, named.arguments)
         with torch.no_grad():
             return make(network, **named.arguments)
     except WRONG_ARGUMENTS as error:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maskgate import labels
+from maskgate import arguments, labels
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 
@@ -218,6 +218,7 @@ def create(named: Named, features: int) -> Head:
     """The head of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("head", named.name, HEADS)
     try:
+        arguments.check(make, named.arguments)
         return make(features, **named.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"head {named.name}: {error}; see docs/recipe.md") from error

@@ -13,8 +13,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from maskgate import arguments, yaml12
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, shortened
 from maskgate.images.target import Target
 from maskgate.model.class_losses import CLASS_LOSSES
 from maskgate.model.heads import Head, Output
@@ -82,14 +83,16 @@ class Sum(Loss):
         self.weights, made = [], []
         for number, part in enumerate(parts):
             named = _named(part, f"loss.parts.{number}")
-            arguments = named.arguments
-            weight = arguments.pop("weight", 1.0)
-            if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            given = named.arguments
+            weight = given.pop("weight", 1.0)
+            true = isinstance(weight, bool)
+            if true or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
                 raise MaskgateError(
-                    f"loss.parts.{number}.weight is a number of 0 or more, not {weight}"
+                    f"loss.parts.{number}.weight is a number of 0 or more, not"
+                    f" {shortened(yaml12.line(weight), 60, 20)}"
                 )
             self.weights.append(float(weight))
-            made.append(create(Named(name=named.name, **arguments), counts, head))
+            made.append(create(Named(name=named.name, **given), counts, head))
         self.parts = nn.ModuleList(made)
         self.needs = frozenset().union(*(part.needs for part in made))
         self.teaches = any(
@@ -121,6 +124,7 @@ def create(named: Named, counts: Counts, head: Head) -> Loss:
         if named.name in CLASS_LOSSES:
             of = CLASSES if len(head.knows) > 1 else head.knows[0]
             return OfClasses(_class_loss(named, counts[of]), of)
+        arguments.check(LOSSES[named.name], named.arguments)
         if named.name in _MADE_OF_OTHERS:
             return _MADE_OF_OTHERS[named.name](counts, head, **named.arguments)
         loss = OUTPUT_LOSSES[named.name](**named.arguments)
@@ -156,6 +160,7 @@ def tell_progress(loss: Loss, share: float) -> None:
 def _class_loss(named: Named, counts: npt.NDArray[np.int64]) -> nn.Module:
     make = lookup("class loss", named.name, CLASS_LOSSES)
     try:
+        arguments.check(make, named.arguments)
         loss: nn.Module = make(counts, **named.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error

@@ -5,6 +5,7 @@ from typing import Any, Final
 import torch
 from timm.optim import (
     create_optimizer_v2,
+    get_optimizer_class,
     list_optimizers,
     param_groups_layer_decay,
     param_groups_weight_decay,
@@ -12,6 +13,7 @@ from timm.optim import (
 from torch import nn
 from torch.optim import Optimizer
 
+from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.backbone import Beside
@@ -29,26 +31,29 @@ def create(recipe: OptimizerRecipe, model: nn.Module) -> Optimizer:
     frozen when this is called is never updated. With `layer_decay` the model must have a
     `backbone`.
     """
-    arguments: dict[str, Any] = dict(recipe.arguments)
+    given: dict[str, Any] = dict(recipe.arguments)
     if recipe.name in _FUSED:
-        arguments.setdefault("fused", True)
+        given.setdefault("fused", True)
     if recipe.name.endswith("adahessian"):
         raise MaskgateError(
             f"optimizer {recipe.name}: needs second derivatives, which training does not take;"
             " use another, such as adamw"
         )
+    name = recipe.name.lower().split("_")[-1]  # as timm: `lookahead_` goes around any of them
     decay = recipe.weight_decay
     groups = None if recipe.layer_decay is None else _by_layer(model, decay, recipe.layer_decay)
     try:
+        arguments.check(create_optimizer_v2, given)
+        arguments.check(get_optimizer_class(name), given)
         return create_optimizer_v2(
             model if groups is None else groups,
             opt=recipe.name,
             lr=recipe.lr,
             weight_decay=decay if groups is None else 0.0,
-            **arguments,
+            **given,
         )
     except WRONG_ARGUMENTS as error:
-        lookup("optimizer", recipe.name, dict.fromkeys(list_optimizers()))
+        lookup("optimizer", name, dict.fromkeys(list_optimizers()))
         raise MaskgateError(f"optimizer {recipe.name}: {error}; see optimizer.arguments") from error
 
 

@@ -12,6 +12,7 @@ from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.wsd_lr import WSDLRScheduler
 from torch.optim import Optimizer
 
+from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.recipe import Schedule as ScheduleRecipe
@@ -340,6 +341,7 @@ def create(
         recipe.min_lr,
     )
     try:
+        arguments.check(make, recipe.arguments)
         return make(course, **recipe.arguments)
     except WRONG_ARGUMENTS as error:
         told = str(error) or "an argument is out of range"
