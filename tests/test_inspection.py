@@ -271,6 +271,25 @@ def test_names_that_are_not_utf8_are_shown_once(clean: Path, cache: Path, tmp_pa
     assert len(listing.read_text(encoding="utf-8").splitlines()) == 4
 
 
+def test_photos_of_a_table_whose_names_are_not_utf8_are_one_problem_each(
+    tmp_path: Path, cache: Path
+) -> None:
+    rows = ["photo,person,gender"]
+    for number, name in enumerate(("김.jpg", "이.jpg", "a.jpg")):
+        file = name if name == "a.jpg" else os.fsdecode(name.encode("cp949"))
+        try:
+            Image.effect_noise((24, 32), 40 + 9 * number).convert("RGB").save(tmp_path / file)
+        except OSError:
+            pytest.skip("this file system takes UTF-8 alone")
+        rows.append(f"{name},{number},male")
+    (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="cp949")
+    problems = inspection.inspect(tmp_path, cache).problems
+    assert [(each.kind, each.where) for each in problems] == [
+        ("name not in UTF-8", "김.jpg"),
+        ("name not in UTF-8", "이.jpg"),
+    ]
+
+
 def test_a_folder_named_like_a_photo_is_no_photo(clean: Path, cache: Path) -> None:
     person = next(path for path in (clean / "train" / "images").iterdir() if path.is_dir())
     (clean / "eval" / "images" / "folder.jpg").mkdir()

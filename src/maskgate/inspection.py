@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from maskgate import labels, photo_files, pixels
-from maskgate.data import layouts, people, seven_photos
-from maskgate.data.checks import Problem
+from maskgate import files, labels, photo_files, pixels
+from maskgate.data import layouts, names, people, seven_photos
+from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.folds import Twins
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed, printable
@@ -89,7 +89,9 @@ def _headers(photos: Photos) -> pd.DataFrame:
 
 def _unlabelled(photos: Photos) -> Iterator[Problem]:
     """Photos without a trustworthy label are in no table, but may be damaged as well."""
-    for name, why in _unreadable(photos.root, photos.unlabelled, "checking unlabelled photos"):
+    misnamed = {each.where for each in photos.problems if each.kind == NOT_UTF8}
+    rest = [name for name in photos.unlabelled if name not in misnamed]
+    for name, why in _unreadable(photos.root, rest, "checking unlabelled photos"):
         yield Problem("unreadable photo", name, why, fatal=True)
 
 
@@ -121,13 +123,21 @@ def _unlisted(photos: Photos) -> Iterator[Problem]:
         except OSError:  # told of already, by its row or its photos
             continue
         for path in there:
-            if not _looks_like_photo(path) or printable(str(path)) in listed_already:
+            if not _looks_like_photo(path):
+                continue
+            if {printable(str(path)), str(_as_a_table_has_it(path))} & listed_already:
                 continue
             where = os.path.relpath(path, root)
             if path.name.startswith("."):
                 yield Problem("hidden file", where, _kind_of_hidden(path))
             else:
                 yield Problem("photo without row", where, "in no row of the table")
+
+
+def _as_a_table_has_it(path: Path) -> Path:
+    """The path with the name that a table has for a file whose name on disk is not UTF-8."""
+    read = None if files.is_utf8(path.name) else files.in_cp949(path.name)
+    return path if read is None else path.with_name(names.normalise(read))
 
 
 def _looks_like_photo(path: Path) -> bool:
@@ -142,8 +152,8 @@ def _kind_of_hidden(path: Path) -> str:
 
 
 def _shared_ids(table: pd.DataFrame) -> Iterator[Problem]:
-    for number, names in seven_photos.shared_ids(table["person"].unique()).items():
-        yield Problem("id of several people", number, f"folders {listed(names)}")
+    for number, folders in seven_photos.shared_ids(table["person"].unique()).items():
+        yield Problem("id of several people", number, f"folders {listed(folders)}")
 
 
 def _blank(table: pd.DataFrame, grey: "np.ndarray") -> Iterator[Problem]:
@@ -169,13 +179,13 @@ def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
         row_of = dict(sorted((person[row], int(row)) for row in rows))
         if len(row_of) > 1:
             shared.setdefault(tuple(row_of), []).append(row_of)
-    for names, files in shared.items():
-        if len(files) > 1:
-            rows = np.array(list(files[0].values()))
+    for persons, copies in shared.items():
+        if len(copies) > 1:
+            rows = np.array(list(copies[0].values()))
             a, b = table["photo"].iloc[rows[:2]]
-            detail = f"{len(files)} photos also at {listed([*names[1:]])}, such as {a} = {b}"
-            yield Problem("near-duplicate people", names[0], detail)
-            yield from _clashes(table, rows, " = ".join(names[:5]))
+            detail = f"{len(copies)} photos also at {listed([*persons[1:]])}, such as {a} = {b}"
+            yield Problem("near-duplicate people", persons[0], detail)
+            yield from _clashes(table, rows, " = ".join(persons[:5]))
 
 
 def _alike(table: pd.DataFrame, twins: Twins, store: PhotoStore) -> Iterator[Problem]:

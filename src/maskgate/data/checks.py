@@ -13,6 +13,7 @@ from maskgate.errors import MaskgateError, listed, printable
 
 _LONGEST: Final = 200  # characters of a name in a message
 APART: Final = "people are not kept together: each photo counts as its own person"
+NOT_UTF8: Final = "name not in UTF-8"
 # Every kind of problem, and what it means or what to do about it.
 KINDS: Final = {
     "unreadable photo": "No pixels can be had: fetch the file anew, or leave it out.",
@@ -50,7 +51,7 @@ KINDS: Final = {
     "one name in several spellings": "They differ in Unicode form or white space only.",
     "person of two genders": "Look whether these are two people, or correct the labels.",
     "person of distant ages": "Look whether these are two people, or correct the ages.",
-    "name not in UTF-8": "Rename the file or folder, such as with convmv -f cp949 -t utf8.",
+    NOT_UTF8: "Rename the file or folder, such as with convmv -f cp949 -t utf8.",
     "unknown column": "It is not read; look whether its name is mistyped.",
     "missing test photo": "The test table names it; a submission needs an answer to it.",
     "correction of nobody here": "Look whether the person's id or folder is mistyped.",

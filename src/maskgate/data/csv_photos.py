@@ -11,7 +11,7 @@ import pandas as pd
 from maskgate import files, labels
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
-from maskgate.data.checks import APART, Problem
+from maskgate.data.checks import APART, NOT_UTF8, Problem
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import track
@@ -144,7 +144,7 @@ def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
     for name in track(photos.tolist(), "looking for photos", len(photos)):
         real = there.find(name)
         if not files.is_utf8(real):
-            problems.append(Problem("name not in UTF-8", name, files.not_utf8(real), fatal=True))
+            problems.append(Problem(NOT_UTF8, name, files.not_utf8(real), fatal=True))
             real = name
         found.append(real)
     return pd.Series(found, index=photos.index, dtype="str")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from maskgate import files
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
-from maskgate.data.checks import Problem
+from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -105,7 +105,7 @@ def _usable(folder: Path, problems: list[Problem]) -> bool:
     if files.is_utf8(folder.name):
         return True
     fatal = _parsed(folder.name) is not None
-    problems.append(Problem("name not in UTF-8", folder.name, files.not_utf8(folder.name), fatal))
+    problems.append(Problem(NOT_UTF8, folder.name, files.not_utf8(folder.name), fatal))
     return False
 
 

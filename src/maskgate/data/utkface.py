@@ -11,7 +11,7 @@ from typing import Final
 
 from maskgate import files, labels
 from maskgate.data import table as photo_table
-from maskgate.data.checks import Problem
+from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.photo_files import is_photo
@@ -40,7 +40,7 @@ def read(folder: Path) -> Photos:
     for name in sorted(path.name for path in _photos(folder)):
         if not files.is_utf8(name):
             fatal = _LABELS.fullmatch(name) is not None
-            problems.append(Problem("name not in UTF-8", name, files.not_utf8(name), fatal))
+            problems.append(Problem(NOT_UTF8, name, files.not_utf8(name), fatal))
             continue
         codes = _codes(name, problems)
         if codes is None:
