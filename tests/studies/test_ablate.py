@@ -296,9 +296,10 @@ def test_on_a_cluster_each_run_is_a_task(
 
 @pytest.mark.slow
 def test_two_nodes_find_what_one_process_finds(
-    nodes: str, call: Call, tiny: Path, people: Path, tmp_path: Path
+    nodes: str, call: Call, tiny: Path, people: Path, tmp_path: Path, cache: Path
 ) -> None:
-    words = ["ablate", tiny, people, *QUICK, "--seeds", 1, "--change", "model.dropout=0.9"]
+    words = ["ablate", tiny, people, *QUICK, "--seeds", 1, "--change", "model.dropout=0.9",
+             "--cache", cache]  # fmt: skip
     for out, more in (("here", []), ("there", ["--on", nodes])):
         code, _, err = call(*words, "--out", tmp_path / out, *more)
         assert code == 0, err
