@@ -36,6 +36,11 @@ def harmless(text: str) -> str:
     return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], text)
 
 
+def cut(text: str, longest: int) -> str:
+    """The first `longest` characters of `text`, with an ellipsis where there are more."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def shortened(text: str, longest: int = LONGEST, end: int = _END) -> str:
     """`text` of at most `longest` characters, the last `end` of them its own last ones."""
     if len(text) <= longest:

@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from maskgate import files
-from maskgate.errors import MaskgateError, listed, printable
+from maskgate.errors import MaskgateError, cut, listed, printable
 
 _LONGEST: Final = 200  # characters of a name in a message
 APART: Final = "people are not kept together: each photo counts as its own person"
@@ -101,7 +101,7 @@ def summary(problems: Iterable[Problem]) -> list[str]:
 
 
 def _short(where: str) -> str:
-    return where if len(where) <= _LONGEST else f"{where[:_LONGEST]}…"
+    return cut(where, _LONGEST)
 
 
 def write(path: Path, problems: Iterable[Problem]) -> None:

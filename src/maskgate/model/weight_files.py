@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import MaskgateError, cut, listed
 
 _WRAPPERS: Final = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _DEEP: Final = 4  # dicts in dicts that are looked into
@@ -184,4 +184,4 @@ def _equal(one: _Place, other: _Place, wanted: Mapping[str, Tensor]) -> bool:
 
 def _told(name: str) -> str:
     """A name from a file, cut where it is too long for a sentence."""
-    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    return cut(name, _LONGEST)
