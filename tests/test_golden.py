@@ -1,0 +1,99 @@
+"""What a version said of photos, the next one says to the last digit.
+
+`golden/make.py` tells how the goldens were made. On another processor the last digit may be another
+one; `MASKGATE_EXACT=1` forbids that.
+"""
+
+import csv
+import importlib.util
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+HERE = Path(__file__).parent / "golden"
+CLOSE = 0.0 if os.environ.get("MASKGATE_EXACT") else 1.5e-6
+
+
+def _loaded() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_make", HERE / "make.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make = _loaded()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The runs of that version, and the people they were trained on, in the working folder."""
+    from maskgate.data import sample_people
+
+    folder = tmp_path_factory.mktemp("golden")
+    sample_people.make(folder / "people", **make.PEOPLE)
+    for name in (*make.RECIPES, "together"):
+        shutil.copytree(HERE / name, folder / name)
+    before = Path.cwd()
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+def _check_same(text: str, golden: str) -> None:
+    """Raise AssertionError where two CSVs differ in more than the last digit of a number."""
+    rows, wanted = (list(csv.reader(io.StringIO(each))) for each in (text, golden))
+    assert len(rows) == len(wanted) and rows[0] == wanted[0]
+    for row, expected in zip(rows, wanted, strict=True):
+        for value, known in zip(row, expected, strict=True):
+            if value != known:
+                assert "." in known and abs(float(value) - float(known)) <= CLOSE, (row, expected)
+
+
+@pytest.mark.parametrize("name", make.COMMANDS)
+def test_predict(name: str, folder: Path, call: Any) -> None:
+    code, out, _ = call(*make.COMMANDS[name])
+    assert code == 0
+    _check_same(out, (HERE / name).read_text())
+
+
+def test_submit(folder: Path, call: Any) -> None:
+    code, _, _ = call("submit", "together", "people/eval", "-o", "submission.csv")
+    assert code == 0
+    assert Path("submission.csv").read_text() == (HERE / "submission.csv").read_text()
+
+
+def test_train(folder: Path, call: Any) -> None:
+    """The runs themselves are made anew: by name their tables, their scores and their weights."""
+    if make.processor() != (HERE / "processor.txt").read_text().strip():
+        pytest.skip("a training on another processor gives other last digits")
+    for name in make.RECIPES:
+        Path(f"{name}.yaml").write_text(make.recipe(name))
+        assert call("train", f"{name}.yaml", "people", "--out", f"new-{name}")[0] == 0
+    assert call(*make.COMBINE, "-o", "new-together")[0] == 0
+    for name in (*make.RECIPES, "together"):
+        for file in ("metrics.json", "folds.csv"):
+            assert Path(f"new-{name}", file).read_text() == (HERE / name / file).read_text()
+        new, known = (pd.read_parquet(Path(at, "oof.parquet")) for at in (f"new-{name}", name))
+        pd.testing.assert_frame_equal(new, known, check_exact=True)
+
+
+@pytest.mark.slow
+def test_demo(folder: Path, call: Any) -> None:
+    if make.processor() != (HERE / "processor.txt").read_text().strip():
+        pytest.skip("a training on another processor gives other last digits")
+    assert call("demo", "--out", "demo")[0] == 0
+    new, known = map(pd.read_parquet, (Path("demo/run/oof.parquet"), HERE / "demo-oof.parquet"))
+    columns = [f"p{number:02d}" for number in range(18)]
+    assert new["photo"].tolist() == known["photo"].tolist()
+    assert np.array_equal(new[columns].to_numpy(), known[columns].to_numpy())
+    submission = (HERE / "demo-submission.csv").read_text()
+    assert Path("demo/submission.csv").read_text() == submission
