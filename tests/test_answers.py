@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import answers, interruption, predict
+from maskgate import answers, interruption, labels, predict
 from maskgate.answers import Answer, Kept
 from maskgate.config import Named
-from maskgate.runs import PROBABILITIES
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -139,5 +138,6 @@ def test_an_interrupted_command_answers_the_rest(
     name = "ImageID" if command == "submit" else "photo"
     assert found[name].tolist() == wanted[name].tolist()
     if command == "predict":
-        np.testing.assert_allclose(found[PROBABILITIES], wanted[PROBABILITIES], atol=2e-6)
+        columns = list(labels.PROBABILITY_COLUMNS)
+        np.testing.assert_allclose(found[columns], wanted[columns], atol=2e-6)
     assert sorted(tmp_path.iterdir()) == [out, whole]

@@ -226,7 +226,7 @@ def test_a_run_that_ended_so_before_is_told(call: Call, trained: Path, tmp_path:
     """Older versions ended a run whose weights were no numbers."""
     run = copied(trained, tmp_path)
     whole = pd.read_parquet(run.oof_file)
-    whole[runs.PROBABILITIES] = np.nan
+    whole[list(labels.PROBABILITY_COLUMNS)] = np.nan
     whole.to_parquet(run.oof_file)
     assert json.loads(run.status_file.read_text())["finished"]
     for words in (("report", run.path), ("compare", trained, run.path)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import metrics, out_of_fold, pixels, predict, runs, variants
+from maskgate import labels, metrics, out_of_fold, pixels, predict, runs, variants
 from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
@@ -68,7 +68,7 @@ def test_photos_are_predicted_with_the_variants_of_the_recipe(
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:3]
     run, model = Run(augmented), predict.load(augmented)
-    found = model.predict(photos)[runs.PROBABILITIES].to_numpy()
+    found = model.predict(photos)[list(labels.PROBABILITY_COLUMNS)].to_numpy()
     of_bytes, _ = model.probabilities([photo.read_bytes() for photo in photos])
     for row, photo in enumerate(photos):
         by_hand = np.mean([averaged(run, fold, photo, ALL) for fold in (0, 1)], axis=0)

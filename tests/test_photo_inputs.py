@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import maskgate
-from maskgate import photo_inputs, pixels, runs
+from maskgate import labels, photo_inputs, pixels
 from maskgate.errors import MaskgateError
 from maskgate.predict import Predictor
 
@@ -139,12 +139,14 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
 
 
 def test_an_open_file_is_one_photo(model: Predictor, path: Path) -> None:
-    wanted = model.predict(path)[runs.PROBABILITIES].to_numpy()
+    wanted = model.predict(path)[list(labels.PROBABILITY_COLUMNS)].to_numpy()
     with path.open("rb") as file:
         found = model.predict(file)
-    np.testing.assert_array_equal(found[runs.PROBABILITIES].to_numpy(), wanted)
+    np.testing.assert_array_equal(found[list(labels.PROBABILITY_COLUMNS)].to_numpy(), wanted)
     for given in (io.BytesIO(path.read_bytes()), memoryview(path.read_bytes())):
-        np.testing.assert_array_equal(model.predict(given)[runs.PROBABILITIES].to_numpy(), wanted)
+        np.testing.assert_array_equal(
+            model.predict(given)[list(labels.PROBABILITY_COLUMNS)].to_numpy(), wanted
+        )
     with pytest.raises(MaskgateError, match="opened as text"):
         model.predict(io.StringIO("text"))
     with pytest.raises(MaskgateError, match="is a folder; give the paths of the photos in it"):

@@ -27,6 +27,8 @@ CLASSES: Final = tuple(
     f"{mask} {gender} {band}" for mask in MASKS for gender in GENDERS for band in AGE_BANDS
 )
 COUNT: Final = len(CLASSES)
+# What tables call the probabilities of the classes: p00 … p17.
+PROBABILITY_COLUMNS: Final = tuple(f"p{label:02d}" for label in range(COUNT))
 
 
 def encode(mask: npt.ArrayLike, gender: npt.ArrayLike, age_band: npt.ArrayLike) -> Codes:

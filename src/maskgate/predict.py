@@ -244,7 +244,7 @@ def described(
         columns[name] = told if name in knows else ""
         columns[f"{name}_probability"] = part.max(1).clip(max=1) if name in knows else np.nan
     columns["label"] = probabilities.argmax(1) if set(labels.ATTRIBUTES) <= set(knows) else pd.NA
-    whole = pd.DataFrame(probabilities, columns=runs.PROBABILITIES)
+    whole = pd.DataFrame(probabilities, columns=list(labels.PROBABILITY_COLUMNS))
     return pd.concat([pd.DataFrame(columns), whole], axis=1)
 
 

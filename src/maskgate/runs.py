@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from safetensors.torch import load_file
 
-from maskgate import files, finite, recipe, system
+from maskgate import files, finite, labels, recipe, system
 from maskgate.data import folds
 from maskgate.data.pseudo_labels import TRAINED
 from maskgate.ensemble.combining import Wanted
@@ -26,7 +26,6 @@ from maskgate.records.results import Results
 from maskgate.records.run_files import RunFiles
 from maskgate.system import System
 
-PROBABILITIES: Final = tables.PROBABILITIES
 # Kept predictions, which are made again where they are missing.
 _KEPT: Final = re.compile(r"oof-[^/]*\.parquet")
 _WEIGHTS: Final = re.compile(r"fold-(\d{1,9})/model\.safetensors")
@@ -499,7 +498,8 @@ def write_probabilities(
     """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows. Raises
     MaskgateError where one is not finite."""
     finite.check(probabilities, str(path))
-    columns = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITIES)
+    names = list(labels.PROBABILITY_COLUMNS)
+    columns = pd.DataFrame(probabilities.astype(np.float32), columns=names)
     whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
     files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
 

@@ -18,8 +18,7 @@ from maskgate.data.table import Photos
 from maskgate.decoding import limits
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
-from maskgate.faces.boxes import BOX
-from maskgate.faces.protocol import NONE, Faces, key
+from maskgate.faces.protocol import BOX, NONE, Faces, key
 from maskgate.pixels import Pixels
 
 COUNT = 20
@@ -161,7 +160,7 @@ def test_tables_tell_the_face_that_counts_and_all(photos: Photos, tmp_path: Path
             continue
         assert rows["face"].tolist() == list(range(main["faces"][row]))
         (counts,) = rows[rows["main"]].to_dict("records")
-        for column in (*boxes.BOX, *boxes.POINTS, "score"):
+        for column in (*BOX, *boxes.POINTS, "score"):
             assert counts[column] == main[column][row]
     assert set(every["detector"]) == {"toy"} and set(every["sha256"]) == {"0" * 64}
     assert set(every["width"]) == {16} and set(every["height"]) == {12}

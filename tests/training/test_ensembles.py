@@ -152,7 +152,7 @@ def test_through_the_command_line(
     parts = [
         predict.load(member.path).predict(sorted(photos.iterdir())) for member in vote.members()
     ]
-    columns = runs.PROBABILITIES
+    columns = list(labels.PROBABILITY_COLUMNS)
     wanted = (parts[0][columns] + 2 * parts[1][columns]) / 3
     order = said["photo"].map({photo: row for row, photo in enumerate(parts[0]["photo"])})
     np.testing.assert_allclose(said[columns], wanted.to_numpy()[order], atol=2e-6)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from maskgate import labels, predict, runs
+from maskgate import labels, predict
 from maskgate.bulk import listing
 from maskgate.bulk.parts import CONTENT
 from maskgate.data.contents import digest
@@ -22,7 +22,7 @@ def schema(predictor: Predictor) -> pa.Schema:
         fields += [(name, pa.float32()) for name in FACE]
     for name in labels.ATTRIBUTES:
         fields += [(name, pa.string()), (f"{name}_probability", pa.float32())]
-    fields += [("label", pa.int8()), *((name, pa.float32()) for name in runs.PROBABILITIES)]
+    fields += [("label", pa.int8()), *((name, pa.float32()) for name in labels.PROBABILITY_COLUMNS)]
     return pa.schema([*fields, ("fault", pa.string())])
 
 

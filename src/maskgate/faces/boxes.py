@@ -20,7 +20,7 @@ from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.decoding import limits
 from maskgate.faces import crop
-from maskgate.faces.protocol import Detector, Faces, key
+from maskgate.faces.protocol import BOX, Detector, Faces, key
 from maskgate.progress import say
 
 _CHUNK: Final = 64  # photos searched between two commits
@@ -30,7 +30,6 @@ faces BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reduced (digest BLOB PRIMARY KEY, width INTEGER, height INTEGER)
 WITHOUT ROWID;
 """  # `reduced` holds the sizes of photos that were made smaller before they were searched
-BOX: Final = ("left", "top", "right", "bottom")
 POINTS: Final = tuple(
     f"{point}_{axis}"
     for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")

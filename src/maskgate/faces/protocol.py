@@ -12,6 +12,7 @@ from maskgate.pixels import Pixels
 
 VERSION: Final = 1  # raised by whatever changes what a detector finds: faces are remembered by it
 Floats = npt.NDArray[np.float32]
+BOX: Final = ("left", "top", "right", "bottom")
 LANDMARKS: Final = ("eye at the left", "eye at the right", "nose", "mouth left", "mouth right")
 
 

@@ -11,8 +11,7 @@ from PIL import Image
 
 from maskgate import pixels
 from maskgate.faces import crop
-from maskgate.faces.boxes import BOX
-from maskgate.faces.protocol import Faces
+from maskgate.faces.protocol import BOX, Faces
 from maskgate.faces.view import View
 from maskgate.pixels import Pixels
 

@@ -15,8 +15,6 @@ from maskgate.data.folds import NEVER
 from maskgate.data.pseudo_labels import USES
 from maskgate.records.faults import REMEDY, damaged
 
-PROBABILITIES: Final = [f"p{c:02d}" for c in range(labels.COUNT)]
-
 Check = Callable[["pd.Series[Any]"], bool]
 
 
@@ -116,11 +114,12 @@ def probabilities(
     content: bytes, columns: Mapping[str, Check], path: Path, remedy: str = REMEDY
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     """The other columns and the probabilities (N, 18) of such a parquet file."""
-    numbers = dict.fromkeys(PROBABILITIES, _is_number)
+    columns_of_classes = list(labels.PROBABILITY_COLUMNS)
+    numbers = dict.fromkeys(columns_of_classes, _is_number)
     whole = parquet(content, {**columns, **numbers}, path, remedy)
-    values = whole[PROBABILITIES].to_numpy(np.float32)
+    values = whole[columns_of_classes].to_numpy(np.float32)
     finite.check(values, str(path))
-    return whole.drop(columns=PROBABILITIES), values
+    return whole.drop(columns=columns_of_classes), values
 
 
 def _read(
