@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from maskgate import labels, metrics, predict, runs
+from maskgate import labels, metrics, runs
 from maskgate.bootstrap import Resamples
 from maskgate.data import checks, layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
 from maskgate.metrics import Score
 
 
@@ -40,7 +41,7 @@ def main() -> None:
         digest((photos.root / name).read_bytes()).hex() in seen for name in photos.table["photo"]
     ):
         raise MaskgateError(f"{run.path}: was trained on photos of {given.data}")
-    predictor = predict.load(given.run)
+    predictor = loading.load(given.run)
     paths = [photos.root / name for name in photos.table["photo"]]
     probabilities, faults = predictor.probabilities(paths)
     if faults:

@@ -839,7 +839,7 @@ INTERRUPTED = (
     ("maskgate.training.folder.describe", 1),
     ("maskgate.training.fit.Fit._update", 2),
     ("torch.save", 3),
-    ("maskgate.predict.of_loader", 1),
+    ("maskgate.inference.backends.torch.of_loader", 1),
     ("maskgate.training.crossval._keep", 1),
     ("maskgate.reports.run.write", 1),
 )

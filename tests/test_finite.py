@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from maskgate import finite, labels, metrics, predict, runs
+from maskgate import finite, labels, metrics, runs
 from maskgate.config import Named
 from maskgate.data import pseudo_labels
 from maskgate.data import table as photo_table
@@ -21,6 +21,7 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
+from maskgate.inference.predictions import Predictions
 from maskgate.model import network
 from maskgate.recipe import Pseudo
 from maskgate.runs import Run
@@ -204,7 +205,7 @@ def test_they_are_not_scored_and_label_nothing() -> None:
     with pytest.raises(MaskgateError, match="pseudo labels"):
         pseudo_labels.choose(sure(6, np.nan), list("abcdef"), nothing.astype(bool), wanted)
     with pytest.raises(MaskgateError, match="the model"):
-        predict.described(list("abcdef"), sure(6, np.nan))
+        Predictions(list("abcdef"), sure(6, np.nan))
 
 
 def test_a_learning_rate_that_diverges_is_what_the_finder_looks_for(

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import labels, metrics, out_of_fold, pixels, predict, runs, variants
+from maskgate import metrics, out_of_fold, pixels, runs, variants
 from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import showing
+from maskgate.inference import loading
+from maskgate.inference.backends import torch as torch_backend
+from maskgate.inference.backends.torch import TorchBackend
+from maskgate.inference.classifier import SingleModel
+from maskgate.inference.predictor import Predictor
 from maskgate.reports import did
 from maskgate.runs import Run
 from maskgate.training import validation
@@ -39,9 +44,9 @@ def plain(trained: Path, tmp_path: Path) -> Run:
 
 def averaged(run: Run, fold: int, photo: Path, tta: list[Named]) -> np.ndarray:
     """Probabilities (18,) of one photo, one variant at a time through one network."""
-    view = predict.load(run.path).views[0]
+    view = loading.load(run.path).views[0]
     stored = view.stored(pixels.decode(photo))
-    network = predict.restore(run, fold).eval()
+    network = torch_backend.restore(run, fold).eval()
     with torch.inference_mode():
         said = [
             network(torch.from_numpy(np.array(variant.show(stored, view.geometry)))[None])
@@ -67,8 +72,8 @@ def test_photos_are_predicted_with_the_variants_of_the_recipe(
     augmented: Path, people: Path
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:3]
-    run, model = Run(augmented), predict.load(augmented)
-    found = model.predict(photos)[list(labels.PROBABILITY_COLUMNS)].to_numpy()
+    run, model = Run(augmented), loading.load(augmented)
+    found = model.predict(photos).probabilities
     of_bytes, _ = model.probabilities([photo.read_bytes() for photo in photos])
     for row, photo in enumerate(photos):
         by_hand = np.mean([averaged(run, fold, photo, ALL) for fold in (0, 1)], axis=0)
@@ -81,9 +86,10 @@ def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
 ) -> None:
     run = Run(augmented)
     table, probabilities = run.oof()
-    view = predict.load(augmented).views[0]
+    view = loading.load(augmented).views[0]
     for fold in run.folds:
-        model = predict.Predictor([predict.restore(run, fold)], view, run.recipe().tta)
+        network = TorchBackend(torch_backend.restore(run, fold))
+        model = Predictor(SingleModel([network], view, run.recipe().tta))
         rows = np.flatnonzero(table["fold"] == fold)
         photos = [
             (people / "train" / "images" / name).read_bytes() for name in table["photo"][rows]
@@ -127,7 +133,7 @@ def test_its_own_is_read_not_made(
     augmented: Path, plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out_of_fold.oof_with(plain, FLIP, cache)
-    monkeypatch.setattr(predict, "of_loader", None)  # nothing is predicted from here on
+    monkeypatch.setattr(torch_backend, "of_loader", None)  # nothing is predicted from here on
     swapped = [ALL[1], ALL[2], ALL[0]]
     for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
         for told, expected in zip(out_of_fold.oof_with(run, tta, cache), run.oof(), strict=True):
@@ -143,14 +149,14 @@ def test_its_own_is_read_not_made(
 def test_killed_between_two_folds_it_goes_on(
     plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, real = count(1), predict.of_loader
+    calls, real = count(1), torch_backend.of_loader
 
     def killed(*given: object) -> np.ndarray:
         if next(calls) == 4:  # of two folds, each plain and mirrored
             raise KeyboardInterrupt
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(predict, "of_loader", killed)
+    monkeypatch.setattr(torch_backend, "of_loader", killed)
     with pytest.raises(KeyboardInterrupt):
         out_of_fold.oof_with(plain, FLIP, cache)
     assert not list(plain.path.glob("oof-*.parquet"))
@@ -265,14 +271,14 @@ def test_another_augmentation_may_be_asked_of_a_predictor(
     augmented: Path, trained: Path, people: Path
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:3]
-    given, _ = predict.load(trained, tta=ALL).probabilities(photos)
-    own, _ = predict.load(augmented).probabilities(photos)
+    given, _ = loading.load(trained, tta=ALL).probabilities(photos)
+    own, _ = loading.load(augmented).probabilities(photos)
     np.testing.assert_array_equal(given, own)
-    given, _ = predict.load(augmented, tta=()).probabilities(photos)
-    own, _ = predict.load(trained).probabilities(photos)
+    given, _ = loading.load(augmented, tta=()).probabilities(photos)
+    own, _ = loading.load(trained).probabilities(photos)
     np.testing.assert_array_equal(given, own)
     with pytest.raises(MaskgateError, match=f"{trained}: unknown test-time augmentation"):
-        predict.load(trained, tta=[Named(name="flop")])
+        loading.load(trained, tta=[Named(name="flop")])
 
 
 def test_a_recipe_is_refused_before_a_photo_is_read(train: Train, tmp_path: Path) -> None:
@@ -283,12 +289,12 @@ def test_a_recipe_is_refused_before_a_photo_is_read(train: Train, tmp_path: Path
 
 def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
     """Each face of a photo has its own variants: as many answers as faces."""
-    view = predict.load(augmented).views[0]
+    view = loading.load(augmented).views[0]
     photo = min((people / "eval" / "images").iterdir())
     shown = showing.show(photo, [view])
     assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
     two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
-    said = predict.load(augmented)._said([two])
+    said = loading.load(augmented).classifier([two])
     assert said.shape == (2, 18)
-    np.testing.assert_allclose(said[:1], predict.load(augmented)._said([two[:1]]), atol=1e-6)
+    np.testing.assert_allclose(said[:1], loading.load(augmented).classifier([two[:1]]), atol=1e-6)
     assert np.abs(said[0] - said[1]).max() > 1e-4

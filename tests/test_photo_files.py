@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from maskgate import photo_files, predict
+from maskgate import photo_files
 from maskgate.decoding import isolated
 from maskgate.errors import MaskgateError
 
@@ -103,9 +103,9 @@ def test_predict_tells_what_it_passes_over(
 def test_a_folder_without_photos_tells_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "a.gif").touch()
     with pytest.raises(MaskgateError, match=r"holds no photo; .*passed over 1 .*: 1 \.gif"):
-        predict.photos_in([tmp_path])
+        photo_files.photos_in([tmp_path])
 
 
 def test_named_files_are_taken_whatever_they_are_called(tmp_path: Path) -> None:
     (tmp_path / ".hidden").touch()
-    assert predict.photos_in([tmp_path / ".hidden"]) == [tmp_path / ".hidden"]
+    assert photo_files.photos_in([tmp_path / ".hidden"]) == [tmp_path / ".hidden"]

@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from maskgate import out_of_fold, predict, recipe, runs, system, together, variants
+from maskgate import out_of_fold, recipe, runs, system, together, variants
 from maskgate.config import Named
 from maskgate.data import sample_people
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.experiments import sides
+from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run
 from maskgate.training import combined, ensembles, start
@@ -120,7 +121,7 @@ def folds_file(run: Run) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "predict": lambda run: predict.load(run.path),
+    "predict": lambda run: loading.load(run.path),
     "report": lambda run: run_report.write(runs.open_run(run.path), photos=False),
     "compare": compare,
     "combine": combine,
@@ -330,7 +331,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
     run.tell(members={"tiny": run.status()["digest"]}, files=None)
     with pytest.raises(MaskgateError, match="is a member of itself"):
-        predict.load(run.path)
+        loading.load(run.path)
 
 
 # -------------------------------------------------------------- what may change, and older runs

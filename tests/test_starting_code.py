@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import labels, predict
+from maskgate import labels
 from maskgate.config import Named
 from maskgate.data import folds, layouts
 from maskgate.faces.view import View
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
+from maskgate.inference import loading
+from maskgate.inference.backends.torch import TorchBackend
+from maskgate.inference.classifier import SingleModel
+from maskgate.inference.predictor import Predictor
 from maskgate.model import heads
 from maskgate.model.class_losses import CLASS_LOSSES
 from maskgate.model.heads import HEADS, Output
@@ -93,7 +97,8 @@ def test_5_test_photos_are_cropped_as_training_photos_are(people: Path, cache: P
             return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     paths = [photos.root / photos.table["photo"][row] for row in range(4)]
-    predict.Predictor([Spy()], View(GEOMETRY)).predict(paths)  # type: ignore[list-item]
+    network = TorchBackend(Spy())  # type: ignore[arg-type]
+    Predictor(SingleModel([network], View(GEOMETRY))).predict(paths)
     np.testing.assert_array_equal(seen[0].cpu().numpy(), trained_on.numpy())
 
 
@@ -108,7 +113,7 @@ def test_7_sizes_are_numbers(tiny: Path, train: Callable[..., Path], tmp_path: P
     assert recipe.photo.geometry == Geometry(48, 40, 0.25)
     run = train(tmp_path / "run", "photo.height=48", "photo.width=40", "training.epochs=1",
                 "folds.kind=all")  # fmt: skip
-    assert predict.load(run).views == [View(Geometry(48, 40, 0.25))]
+    assert loading.load(run).views == [View(Geometry(48, 40, 0.25))]
 
 
 def test_8_everything_counts_18_classes() -> None:

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from maskgate import labels, metrics, out_of_fold, predict, runs, together
+from maskgate import labels, metrics, out_of_fold, runs, together
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
 from maskgate.runs import Run
 from maskgate.together import Part
 
@@ -84,10 +85,10 @@ def test_combined_runs_are_a_run(
         np.testing.assert_allclose(kept[inside], learned([v.of(inside) for v in voices]), atol=1e-6)
     # New photos are answered by what all of them taught.
     photos = eval_photos(people)[:5]
-    parts = [predict.load(path).probabilities(photos)[0] for path in (trained, other)]
+    parts = [loading.load(path).probabilities(photos)[0] for path in (trained, other)]
     whole = combining.learn(how, voices, table)
     wanted = whole([Voice(part, tuple(labels.ATTRIBUTES)) for part in parts])
-    np.testing.assert_allclose(predict.load(out).probabilities(photos)[0], wanted, atol=1e-5)
+    np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], wanted, atol=1e-5)
     assert json.loads(run.combination_file.read_text()) == json.loads(json.dumps(whole.learned))
     # Every command takes it for a run, and repeating this one changes nothing.
     before = run.metrics_file.stat().st_mtime_ns
@@ -115,7 +116,7 @@ def test_submit_answers_as_the_combined_run_does(
     code, told, err = call("submit", trained, other, people, "-o", answers, *how)
     assert code == 0, err
     assert call("combine", trained, other, "-o", tmp_path / "both", *how)[0] == 0
-    found, _ = predict.load(tmp_path / "both").probabilities(eval_photos(people))
+    found, _ = loading.load(tmp_path / "both").probabilities(eval_photos(people))
     assert pd.read_csv(answers)["ans"].tolist() == found.argmax(1).tolist()
     for wanted in (
         "tiny",
@@ -173,8 +174,8 @@ def test_another_augmentation_is_scored_and_used(
     _, mirrored = out_of_fold.oof_with(Run(trained), [Named(name="flip")], cache)
     np.testing.assert_array_equal(Run(out).oof()[1], mirrored)
     photos = eval_photos(people)[:4]
-    flip = predict.load(trained, cache, [Named(name="flip")]).probabilities(photos)[0]
-    np.testing.assert_allclose(predict.load(out).probabilities(photos)[0], flip, atol=1e-6)
+    flip = loading.load(trained, cache, [Named(name="flip")]).probabilities(photos)[0]
+    np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], flip, atol=1e-6)
     # Of a run of runs, too; and `none` goes back to the photo as it is.
     inner = together.Part("inner", Run(out), tta=())
     _, plain = together._out_of_fold(inner, cache)
@@ -198,10 +199,10 @@ def test_a_file_names_the_runs(
     assert told.index("one") < told.index("two") < told.index("soft_vote")
     assert call("combine", file, "-o", tmp_path / "both")[0] == 0
     photos = eval_photos(people)[:4]
-    first = predict.load(trained, None, [Named(name="flip")]).probabilities(photos)[0]
-    second = predict.load(other).probabilities(photos)[0]
+    first = loading.load(trained, None, [Named(name="flip")]).probabilities(photos)[0]
+    second = loading.load(other).probabilities(photos)[0]
     np.testing.assert_allclose(
-        predict.load(tmp_path / "both").probabilities(photos)[0],
+        loading.load(tmp_path / "both").probabilities(photos)[0],
         (3 * first + second) / 4,
         atol=1e-6,
     )
@@ -260,11 +261,11 @@ def test_a_combined_run_and_its_members_can_be_moved_together(
         shutil.copytree(source, tmp_path / "here" / name)
     monkeypatch.chdir(tmp_path)
     assert call("combine", "here/a", "here/b", "--out", "here/both")[0] == 0
-    before = predict.load("here/both").probabilities(eval_photos(people))[0]
+    before = loading.load("here/both").probabilities(eval_photos(people))[0]
     (tmp_path / "here").rename(tmp_path / "there")
     for folder in (tmp_path, tmp_path / "there"):
         monkeypatch.chdir(folder)
-        after = predict.load(tmp_path / "there/both").probabilities(eval_photos(people))[0]
+        after = loading.load(tmp_path / "there/both").probabilities(eval_photos(people))[0]
         np.testing.assert_array_equal(after, before)
 
 
@@ -430,7 +431,7 @@ def test_the_competitions_variables_stand_in(
     assert call("submit")[0] == 0
     assert pd.read_csv("submission.csv")["ans"].tolist() == answers
     photos = eval_photos(people)
-    assert answers == predict.load(other).probabilities(photos)[0].argmax(1).tolist()
+    assert answers == loading.load(other).probabilities(photos)[0].argmax(1).tolist()
     assert runs.open_run(other).path == other
 
 

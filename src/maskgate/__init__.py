@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maskgate.predict import Predictor
+    from maskgate.inference.predictor import Predictor
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -19,6 +19,6 @@ def load(model: "str | Path", trust: bool = False) -> "Predictor":
 
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
-    from maskgate.predict import load as load_predictor
+    from maskgate.inference import loading
 
-    return load_predictor(model, trust=trust)
+    return loading.load(model, trust=trust)

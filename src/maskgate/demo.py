@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from maskgate import files, labels, metrics, predict, recipe, submission, terminal
+from maskgate import files, labels, metrics, recipe, submission, terminal
 from maskgate.data import drawing, sample_people, table
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
+from maskgate.inference.predictions import Predictions
 from maskgate.progress import say, track
 from maskgate.reports import verdicts
 from maskgate.training import crossval
@@ -40,7 +42,7 @@ def run(out: Path, people: int) -> None:
     trained = crossval.train(recipe.load(path), order)
     say("3/4 answering the test photos")
     answers = out / "submission.csv"
-    submission.submit(predict.load(trained.path), str(trained.path), data, answers)
+    submission.submit(loading.load(trained.path), str(trained.path), data, answers)
     say("4/4 scoring the answers against the generator's truth")
     terminal.show(crossval.told(trained))
     terminal.show(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
@@ -84,7 +86,7 @@ def _draw_verdicts(model: Path, picture: Path) -> None:
     buffers = [io.BytesIO() for _ in photos]
     for photo, buffer in zip(photos, buffers, strict=True):
         photo.save(buffer, "PNG")
-    probabilities, _ = predict.load(model).probabilities([b.getvalue() for b in buffers])
-    said = predict.described([""] * len(photos), probabilities)
-    whole = verdicts.sheet(photos, said, truth, columns=len(photos))
+    probabilities, _ = loading.load(model).probabilities([b.getvalue() for b in buffers])
+    predictions = Predictions([""] * len(photos), probabilities)
+    whole = verdicts.sheet(photos, predictions, truth, columns=len(photos))
     files.replace(picture, lambda beside: whole.save(beside, "PNG"))

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from maskgate import files, finite, predict, runs, variants
+from maskgate import files, finite, runs, variants
 from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -19,6 +19,7 @@ from maskgate.images import cache as caches
 from maskgate.images.cache import PhotoStore
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
+from maskgate.inference.backends import torch as torch_backend
 from maskgate.progress import track
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
@@ -121,11 +122,11 @@ def _steps(
     loader = Loader(_store(run, recipe, table, folder), table, geometry, Augment((), geometry))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for fold in folds:
-        network = predict.restore(run, fold).to(device)
+        network = torch_backend.restore(run, fold).to(device)
         rows = np.flatnonzero(told["fold"] == fold)
         for variant in wanted:
             batches = loader.validation(rows, recipe.training.validation_batch_size, 0, 1, variant)
-            found = predict.of_loader(network, batches, device)
+            found = torch_backend.of_loader(network, batches, device)
             finite.check(found, f"{run.path}, fold {fold}")
             yield found
 

@@ -1,14 +1,17 @@
 """Which files are photos, by their names, and how folders are searched for them."""
 
 import os
+import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
 
 from maskgate.decoding import isolated
+from maskgate.errors import MaskgateError, listed
+from maskgate.progress import say
 
 _HEIC: Final = frozenset({".heic", ".heif", ".hif"})
 SUFFIXES: Final = frozenset(
@@ -17,6 +20,11 @@ SUFFIXES: Final = frozenset(
 
 HIDDEN: Final = "hidden"
 NO_FILE: Final = "no file that can be read"  # a broken link, a pipe
+
+
+def is_address(place: str) -> bool:
+    """Whether it names a bucket or the like, and no path of this machine."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", place) is not None
 
 
 def named_like_photo(name: str) -> bool:
@@ -110,3 +118,38 @@ def sentence(passed_over: Mapping[str, int]) -> str:
 
 def _remedy(name: str) -> str:
     return " (read after pip install 'maskgate[heic]')" if name in _HEIC else ""
+
+
+def photos_in(paths: Iterable[Path]) -> list[Path]:
+    """The photos named, and those in the folders named; says what else these hold.
+
+    Raises MaskgateError for a missing one.
+    """
+    paths = list(paths)
+    found: list[Path] = []
+    passed_over = Counter[str]()
+    for path in paths:
+        if path.is_dir():
+            inside = below(path)
+            found += inside.photos
+            passed_over += inside.passed_over
+        elif path.is_file():
+            found.append(path)
+        elif path.exists():
+            raise MaskgateError(
+                f"{path}: a pipe, socket or device, and no file; copy the photo into a file"
+            )
+        else:
+            raise MaskgateError(f"{path}: no such photo or folder; mend the path")
+    if not found:
+        raise no_photo([str(path) for path in paths], passed_over)
+    if passed_over:
+        say(sentence(passed_over))
+    return found
+
+
+def no_photo(places: list[str], passed_over: Mapping[str, int]) -> MaskgateError:
+    """The fault of places that hold no photo, but other files perhaps."""
+    known = ", ".join(sorted(SUFFIXES))
+    others = f"; {sentence(passed_over)}" if passed_over else ""
+    return MaskgateError(f"{listed(places)}: holds no photo; photos end in {known}{others}")

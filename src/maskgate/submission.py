@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskgate import files, labels
-from maskgate.answers import Kept
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError, listed
-from maskgate.predict import Predictor
+from maskgate.inference.predictor import Predictor
+from maskgate.inference.resume_cache import ResumeCache
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
             " know the rest beside it"
         )
     began = time.perf_counter()
-    kept = Kept(out, predictor.digest)
+    cache = ResumeCache(out, predictor.digest)
     photos = [images / name for name in rows["photo"]]
-    probabilities, faults = predictor.probabilities(photos, kept)
+    probabilities, faults = predictor.probabilities(photos, cache)
     seconds = time.perf_counter() - began
     if faults:
         told = listed([f"{rows['ImageID'].iloc[row]} ({why})" for row, why in faults.items()])
@@ -53,6 +53,6 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
         )
     answers = rows[["ImageID"]].assign(ans=probabilities.argmax(1))
     files.replace(out, lambda beside: answers.to_csv(beside, index=False))
-    kept.forget()
-    made = len(answers) - kept.found
+    cache.forget()
+    made = len(answers) - cache.found
     return Submitted(len(answers), made / max(seconds, 1e-9), predictor.count)

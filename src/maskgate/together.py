@@ -11,16 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import alike, labels, metrics, out_of_fold, predict, variants
+from maskgate import alike, labels, metrics, out_of_fold, variants
 from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
+from maskgate.inference.classifier import Ensemble
+from maskgate.inference.predictor import Predictor
 from maskgate.metrics import Score
 from maskgate.model import heads
-from maskgate.predict import Ensemble, Predictor
 from maskgate.progress import track
 from maskgate.runs import Run, open_run
 from maskgate.system import Member, System
@@ -64,11 +66,8 @@ class Together:
 
     def predictor(self, cache: Path | None = None) -> Predictor:
         """What answers photos as all of them together do. Raises MaskgateError."""
-        members = [
-            (predict.load(part.run.path, cache, part.tta, part.run.trusted), part.weight)
-            for part in self.parts
-        ]
-        return Ensemble(members, self.combination)
+        members = [(loading.of_run(part.run, cache, part.tta), part.weight) for part in self.parts]
+        return Predictor(Ensemble(members, self.combination))
 
     def told(self) -> dict[str, Any]:
         """What metrics.json tells of the `members` and the `steps`."""

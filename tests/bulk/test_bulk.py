@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from maskgate import predict
+from maskgate import photo_files
 from maskgate.bulk import listing, parts
 from maskgate.bulk.answering import Answering, schema
 from maskgate.bulk.parts import Asked
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
 from maskgate.pixels import PhotoError
 
 Call = Callable[..., tuple[int, str, str]]
@@ -73,7 +74,7 @@ def test_a_folder_is_answered_as_by_predict_and_faults_are_told(
 ) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     shutil.copytree(photos, folder)
-    expected = predict.load(trained).predict(predict.photos_in([folder]))
+    expected = loading.load(trained).predict(photo_files.photos_in([folder])).to_pandas()
     broken = folder / "broken.jpg"  # in listing order the first or the last
     broken.write_bytes(b"no photo")
     command = ["predict", trained, folder, "--on", nodes, "--out", out, "--part", "16"]
@@ -112,7 +113,7 @@ def test_a_bucket_is_answered_though_the_command_is_killed(
     assert code == 0, err
     assert "photos/s" in stdout
     assert all(file.stat().st_mtime_ns == changed for file, changed in before.items())
-    expected = predict.load(trained).predict(predict.photos_in([photos]))
+    expected = loading.load(trained).predict(photo_files.photos_in([photos])).to_pandas()
     same(rows_of(out), expected.assign(photo=expected["photo"].str.removeprefix(str(photos))),
          "s3://door/photos")  # fmt: skip
     assert "secret" not in "".join(file.read_text() for file in out.glob("*.json"))
@@ -248,7 +249,7 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     found = listing.find([str(folder)])
     swapped(*map(Path, found.paths[2:4]))
     swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
-    columns = schema(predict.load(trained))
+    columns = schema(loading.load(trained))
     answering = Answering(
         trained, None, False, False, found.sources, columns, SimpleNamespace(settle=lambda: None)
     )

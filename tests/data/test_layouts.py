@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import labels, predict
+from maskgate import labels
 from maskgate.data import checks, folds, layouts, seven_photos
 from maskgate.data.table import COLUMNS, Photos
 from maskgate.errors import MaskgateError
+from maskgate.inference.predictions import Predictions
 
 STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
 HEADER = ("id", "gender", "race", "age", "path")
@@ -447,8 +448,8 @@ def test_of_several_tables_the_name_of_the_photo_column_decides_nothing(tmp_path
 
 
 def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> None:
-    said = predict.described(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
-    said.to_csv(tmp_path / "pred.csv", index=False)
+    said = Predictions(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
+    (tmp_path / "pred.csv").write_text(said.to_csv())
     for given in (tmp_path, tmp_path / "pred.csv"):
         with pytest.raises(MaskgateError) as caught:
             layouts.read(given)

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 import maskgate
-from maskgate import labels, pixels, predict, runs
+from maskgate import labels, pixels, runs
 from maskgate.config import Named
 from maskgate.data import layouts
 from maskgate.ensemble.combining import Combination, Wanted
@@ -22,6 +22,9 @@ from maskgate.faces.protocol import NONE, Faces
 from maskgate.images import cache
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
+from maskgate.inference.backends.torch import TorchBackend
+from maskgate.inference.classifier import Ensemble, SingleModel
+from maskgate.inference.predictor import Predictor
 from maskgate.model.heads import HEADS, Output
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
@@ -88,7 +91,7 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
     photos = layouts.read(people)
     names = photos.table["photo"][:30]
     paths = [photos.root / name for name in names]
-    found = maskgate.load(run).predict(paths)
+    found = maskgate.load(run).predict(paths).to_pandas()
     predicted = batches[0]
 
     made = runs.open_run(run).recipe()
@@ -189,8 +192,8 @@ def test_all_faces_give_a_row_each(
     run = train(tmp_path / "run", FACE)
     photos = layouts.read(people)
     paths = [photos.root / name for name in photos.table["photo"][:12]]
-    one = maskgate.load(run).predict(paths)
-    every = maskgate.load(run).predict(paths, all_faces=True)
+    one = maskgate.load(run).predict(paths).to_pandas()
+    every = maskgate.load(run).predict(paths, all_faces=True).to_pandas()
     assert len(one) == 12
     counts = every.groupby("photo").size()
     for row in one.itertuples(index=False):
@@ -243,9 +246,9 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Sho
             return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     views = (with_margin, without)
-    members = [(predict.Predictor([Spy()], each), 1.0) for each in views]  # type: ignore[list-item]
+    members = [(SingleModel([TorchBackend(Spy())], each), 1.0) for each in views]  # type: ignore[list-item]
     vote = Combination(Wanted(Named(name="soft_vote")), {})
-    predict.Ensemble(members, vote).predict([photo])
+    Predictor(Ensemble(members, vote)).predict([photo])
     assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]
     for picture, alone in zip(seen, views, strict=True):
         np.testing.assert_array_equal(picture[0], shown(photo, alone))

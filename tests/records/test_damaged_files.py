@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import predict, runs, system
+from maskgate import runs, system
 from maskgate.bulk import parts
 from maskgate.errors import MaskgateError
 from maskgate.experiments import sides
+from maskgate.inference import loading
 from maskgate.records import fold, stored
 from maskgate.records.results import Results
 from maskgate.records.status import Status
@@ -89,7 +90,7 @@ def compare(run: Run) -> None:
 
 
 def load(run: Run) -> None:
-    predict.load(run.path)
+    loading.load(run.path)
 
 
 def refuses(work: Callable[[Run], object], run: Run, path: Path) -> None:

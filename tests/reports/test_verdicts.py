@@ -1,7 +1,8 @@
 import numpy as np
 from PIL import Image
 
-from maskgate import labels, predict
+from maskgate import labels
+from maskgate.inference.predictions import Predictions
 from maskgate.reports import verdicts
 
 
@@ -16,7 +17,7 @@ def test_only_what_is_wrong_is_struck_out() -> None:
     given = [0, 4, 9]  # masks worn or worn incorrectly: no red bar
     probabilities = np.full((3, labels.COUNT), 0.001)
     probabilities[range(3), given] = 1 - 0.017
-    said = predict.described(["a", "b", "c"], probabilities)
+    said = Predictions(["a", "b", "c"], probabilities)
     right = verdicts.sheet(photos, said, given, columns=2)
     wrong = verdicts.sheet(photos, said, [0, 4, 10], columns=2)
     assert red(right) == 0
@@ -26,7 +27,7 @@ def test_only_what_is_wrong_is_struck_out() -> None:
 
 def test_photos_stand_in_rows() -> None:
     one = Image.new("RGB", (60, 80), "blue")
-    said = predict.described(["a"] * 4, np.full((4, labels.COUNT), 1 / labels.COUNT))
+    said = Predictions(["a"] * 4, np.full((4, labels.COUNT), 1 / labels.COUNT))
     wide = verdicts.sheet([one] * 4, said, [0] * 4, columns=4)
     tall = verdicts.sheet([one] * 4, said, [0] * 4, columns=1)
     assert wide.width > 3 * tall.width

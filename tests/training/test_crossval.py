@@ -8,11 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from maskgate import metrics, pixels, predict, runs
+from maskgate import metrics, pixels, runs
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
 from maskgate.images import cache as caches
+from maskgate.inference import loading
+from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run
 from maskgate.training import crossval
 
@@ -63,14 +65,16 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
         batch = np.stack([shown(images / told["photo"][row], View(geometry)) for row in rows])
         with torch.inference_mode():
             again = (
-                predict.restore(run, fold)
+                torch_backend.restore(run, fold)
                 .eval()(torch.from_numpy(batch))
                 .log_probabilities.exp()
                 .numpy()
             )
         np.testing.assert_allclose(again, probabilities[rows], atol=1e-5)
         other = (
-            predict.restore(run, 1 - fold).eval()(torch.from_numpy(batch)).log_probabilities.exp()
+            torch_backend.restore(run, 1 - fold)
+            .eval()(torch.from_numpy(batch))
+            .log_probabilities.exp()
         )
         assert np.abs(other.detach().numpy() - probabilities[rows]).max() > 1e-3
 
@@ -121,7 +125,7 @@ def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> 
     assert not run.oof_file.exists()
     assert len(run.history()) == 2
     assert "no score can be given" in run.report_file.read_text()
-    assert predict.load(run.path).predict([]).empty
+    assert loading.load(run.path).predict([]).to_pandas().empty
 
 
 def test_best_epoch_selection_reports_the_last_beside_it(train: Train, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from maskgate import labels, predict, runs, system
+from maskgate import labels, runs, system
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
 from maskgate.runs import Run
 from maskgate.training import crossval, ensembles
 from maskgate.training.prepare import Order
@@ -150,12 +151,12 @@ def test_through_the_command_line(
     assert code == 0, err
     said = pd.read_csv(tmp_path / "said.csv")
     parts = [
-        predict.load(member.path).predict(sorted(photos.iterdir())) for member in vote.members()
+        loading.load(member.path).predict(sorted(photos.iterdir())) for member in vote.members()
     ]
     columns = list(labels.PROBABILITY_COLUMNS)
-    wanted = (parts[0][columns] + 2 * parts[1][columns]) / 3
-    order = said["photo"].map({photo: row for row, photo in enumerate(parts[0]["photo"])})
-    np.testing.assert_allclose(said[columns], wanted.to_numpy()[order], atol=2e-6)
+    wanted = (parts[0].probabilities + 2 * parts[1].probabilities) / 3
+    order = said["photo"].map({photo: row for row, photo in enumerate(parts[0].photos)})
+    np.testing.assert_allclose(said[columns], wanted[order], atol=2e-6)
     answers = pd.read_csv(tmp_path / "answers.csv").set_index("ImageID")["ans"]
     for photo, label in zip(said["photo"], said["label"], strict=True):
         assert answers[Path(photo).name] == label
@@ -164,7 +165,7 @@ def test_through_the_command_line(
 def test_a_photo_that_cannot_be_read_is_left_out(vote: Run, people: Path, tmp_path: Path) -> None:
     good = sorted((people / "eval" / "images").iterdir())[0]
     (tmp_path / "bad.jpg").write_bytes(b"no photo")
-    predictor = predict.load(vote.path)
+    predictor = loading.load(vote.path)
     found, faults = predictor.probabilities([tmp_path / "bad.jpg", good])
     assert list(faults) == [0]
     assert np.isnan(found[0]).all()
@@ -179,7 +180,7 @@ def test_what_a_member_does_not_know_is_not_told(
 ) -> None:
     mask = parts.members()[0]
     photo = sorted((people / "eval" / "images").iterdir())[0]
-    (said,) = predict.load(mask.path).predict([photo]).to_dict("records")
+    (said,) = loading.load(mask.path).predict([photo]).to_pandas().to_dict("records")
     assert said["mask"] in labels.MASKS
     assert said["mask_probability"] > 1 / 3
     assert (said["gender"], said["age_band"]) == ("", "")
@@ -341,7 +342,7 @@ def test_without_validation_there_is_no_score(
     assert run.metrics()["validated"] is False
     assert not run.oof_file.exists()
     assert "no score can be given" in bare(run.report_file)
-    assert len(predict.load(run.path).predict(sorted((people / "eval/images").iterdir())[:2])) == 2
+    assert len(loading.load(run.path).predict(sorted((people / "eval/images").iterdir())[:2])) == 2
 
 
 def test_a_smoke_run_of_a_system(place: Path, people: Path, cache: Path, tmp_path: Path) -> None:

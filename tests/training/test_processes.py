@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import out_of_fold, pixels, predict, runs, variants
+from maskgate import out_of_fold, pixels, runs, variants
 from maskgate.config import Named
 from maskgate.faces import showing
 from maskgate.faces.view import View
+from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run
 
 # No batch normalisation: it would see half batches in each process.
@@ -82,7 +83,10 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     batch = pixels.centre(np.concatenate(seen), geometry)
     with torch.inference_mode():
         again = (
-            predict.restore(run, 0).eval()(torch.from_numpy(batch)).log_probabilities.exp().numpy()
+            torch_backend.restore(run, 0)
+            .eval()(torch.from_numpy(batch))
+            .log_probabilities.exp()
+            .numpy()
         )
     np.testing.assert_allclose(again, probabilities, atol=1e-5)
 

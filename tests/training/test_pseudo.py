@@ -13,10 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from maskgate import labels, predict, recipe
+from maskgate import labels, recipe
 from maskgate.data import pseudo_labels
 from maskgate.data.pseudo_labels import BARRED, TRAINED
 from maskgate.errors import MaskgateError
+from maskgate.inference import loading
+from maskgate.inference.predictor import Predictor
 from maskgate.runs import Run
 from maskgate.training import lr_finder, pseudo
 from maskgate.training.fit import Fit, Task
@@ -81,7 +83,7 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
         table, probabilities = run.pseudo(fold)
         names = table["photo"].str.removeprefix(f"{photos}:")
         for other in (0, 1):
-            predictor = predict.of_folds(source, [other])
+            predictor = Predictor(loading.of_folds(source, [other]))
             alone = [predictor.probabilities([photos / name])[0] for name in names]
             said[other] = np.concatenate(alone)  # one by one: no photo has a say in another's
         np.testing.assert_allclose(probabilities, said[fold], atol=1e-5)

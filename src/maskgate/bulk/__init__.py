@@ -8,18 +8,18 @@ from typing import Final
 
 import pyarrow as pa
 
-from maskgate import predict as prediction
 from maskgate.bulk import listing, parts
 from maskgate.bulk.answering import Answering, schema
-from maskgate.bulk.listing import Listing, is_address
+from maskgate.bulk.listing import Listing
 from maskgate.bulk.parts import Asked, Parts
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces.showing import BATCH
+from maskgate.inference import loading
 from maskgate.progress import say, track
 from maskgate.tasks import cluster
 from maskgate.tasks.remote import Driver
 
-__all__ = ["PART", "Done", "Order", "is_address", "predict"]
+__all__ = ["PART", "Done", "Order", "predict"]
 
 # Photos. Whole batches, so that these hold the same photos as without a cluster: in others, a sum
 # may be rounded otherwise.
@@ -77,7 +77,7 @@ def predict(order: Order, on: str) -> Done:
     why a photo cannot be read, empty where it can. Parts that are there already are left. Raises
     MaskgateError.
     """
-    predictor = prediction.load(order.model, order.cache, trust=order.trust)
+    predictor = loading.load(order.model, order.cache, trust=order.trust)
     if order.all_faces:
         predictor.check_all_faces()
     columns, digest = schema(predictor), predictor.digest

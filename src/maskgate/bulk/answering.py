@@ -4,14 +4,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from maskgate import labels, predict
+from maskgate import labels
 from maskgate.bulk import listing
 from maskgate.bulk.parts import CONTENT
 from maskgate.data.contents import digest
-from maskgate.faces.showing import FACE, Photo
-from maskgate.predict import Predictor
+from maskgate.faces.showing import Photo
+from maskgate.inference import loading
+from maskgate.inference.predictions import FACE, Predictions
+from maskgate.inference.predictor import Predictor
 from maskgate.tasks.remote import Driver
 
 
@@ -49,7 +52,7 @@ class Answering:
     def __call__(self, block: pa.Table) -> pa.Table:
         if self.predictor is None:
             self.driver.settle()
-            self.predictor = predict.load(self.model, self.cache, trust=self.trust)
+            self.predictor = loading.load(self.model, self.cache, trust=self.trust)
         places = [self.sources[number] for number in block["source"].to_pylist()]
         paths = block["path"].to_pylist()
         numbers = block["row"].to_pylist()
@@ -59,8 +62,8 @@ class Answering:
             for place, path, number in zip(places, paths, numbers, strict=True)
         ]
         names = [listing.name(*each) for each in zip(places, paths, strict=True)]
-        rows, found, faults = self.predictor.rows(photos, names, self.all_faces)
-        found.insert(0, "row", [numbers[row] for row in rows])
+        rows, predictions, faults = self.predictor.rows(photos, names, self.all_faces)
+        read = self._table([numbers[row] for row in rows], predictions)
         unread = pa.Table.from_pylist(
             [
                 {"row": numbers[row], "photo": names[row], "fault": why}
@@ -68,10 +71,18 @@ class Answering:
             ],
             schema=self.columns,
         )
-        read = pa.Table.from_pandas(found.assign(fault=None), self.columns, preserve_index=False)
         whole = pa.concat_tables([read, unread])
         of_rows = [contents[row] for row in whole["row"].to_pylist()]
         return whole.append_column(CONTENT, pa.array(of_rows, pa.string()))
+
+    def _table(self, rows: list[int], predictions: Predictions) -> pa.Table:
+        """Predictions with the numbers of their photos; null is what the model does not know."""
+        columns = {"row": rows, **predictions.columns(), "fault": [None] * len(rows)}
+        columns["label"] = np.ma.masked_equal(columns["label"], labels.UNKNOWN)
+        return pa.table(
+            [pa.array(columns[field.name], field.type, from_pandas=True) for field in self.columns],
+            schema=self.columns,
+        )
 
 
 def _fetched(place: str, path: str, contents: dict[int, str], number: int) -> bytes:

@@ -13,10 +13,11 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
-from maskgate import files, photo_files, pixels, predict
+from maskgate import files, photo_files, pixels
 from maskgate.data.contents import digest
 from maskgate.decoding import limits
 from maskgate.errors import MaskgateError, listed
+from maskgate.photo_files import is_address
 from maskgate.pixels import PhotoError
 from maskgate.progress import say, track
 
@@ -52,16 +53,11 @@ class Listing:
             return list(pool.map(read, rows))
 
 
-def is_address(place: str) -> bool:
-    """Whether it names a bucket or the like, and no path of this machine."""
-    return re.match(r"[a-z][a-z0-9+.-]+://", place) is not None
-
-
 def find(places: Sequence[str]) -> Listing:
     """All photos at these places: files, folders, and addresses of folders.
 
-    Each folder is sorted as `predict.photos_in` does it. Raises MaskgateError for a place that is
-    not there, and where none holds a photo.
+    Each folder is sorted as `photo_files.photos_in` does it. Raises MaskgateError for a place that
+    is not there, and where none holds a photo.
     """
     sources: list[str] = []
     numbers: list[int] = []
@@ -78,7 +74,7 @@ def find(places: Sequence[str]) -> Listing:
             told.update(f"{name(source, path)}\0{stamp}\n".encode())
             names.update(f"{name(source, path)}\n".encode())
     if not paths:
-        raise predict.no_photo([shown(place) for place in places], {})
+        raise photo_files.no_photo([shown(place) for place in places], {})
     return Listing(sources, numbers, paths, told.hexdigest(), names.hexdigest())
 
 
@@ -112,7 +108,7 @@ def fetch(source: str, path: str) -> bytes:
 
 def _here(place: str) -> list[tuple[str, str]]:
     try:
-        photos = predict.photos_in([Path(place)])
+        photos = photo_files.photos_in([Path(place)])
     except MaskgateError:
         if Path(place).is_dir():  # another place may hold some
             return []

@@ -50,12 +50,14 @@ def predict(
 
     With --on, of millions of photos, as parquet files; the same command goes on with those missing.
     """
-    from maskgate import bulk, files
-    from maskgate import predict as prediction
-    from maskgate.answers import Kept
+    from maskgate import files, photo_files
+    from maskgate.inference import loading
+    from maskgate.inference.resume_cache import ResumeCache
     from maskgate.progress import say
 
     if on is not None:
+        from maskgate import bulk
+
         if out is None:
             raise MaskgateError("--on writes a folder of parquet files; name it with --out")
         order = bulk.Order(
@@ -74,19 +76,18 @@ def predict(
         return
     if part is not None:
         raise MaskgateError("--part cuts what --on writes; give both, or neither")
-    addresses = [place for place in photos if bulk.is_address(place)]
+    addresses = [place for place in photos if photo_files.is_address(place)]
     if addresses:
         raise MaskgateError(f"{addresses[0]}: photos at an address are read with --on ray alone")
     if out is not None:
         files.check_target(out)
-    predictor = prediction.load(model, cache, trust=trust)
-    places = [Path(place) for place in photos]
-    kept = None if out is None else Kept(out, f"{predictor.digest}, all faces: {all_faces}")
-    found = predictor.predict(prediction.photos_in(places), skip_faulty, all_faces, kept)
-    text = found.to_csv(index=False, float_format="%.6f")
-    if out is None or kept is None:
-        terminal.write(text)
-    else:
-        files.replace_text(out, text)
-        kept.forget()
-        say(f"{out}: {len(found)} rows")
+    predictor = loading.load(model, cache, trust=trust)
+    given = photo_files.photos_in([Path(place) for place in photos])
+    if out is None:
+        terminal.write(predictor.predict(given, skip_faulty, all_faces).to_csv())
+        return
+    resume = ResumeCache(out, f"{predictor.digest}, all faces: {all_faces}")
+    predictions = predictor.predict(given, skip_faulty, all_faces, resume)
+    files.replace_text(out, predictions.to_csv())
+    resume.forget()
+    say(f"{out}: {len(predictions)} rows")

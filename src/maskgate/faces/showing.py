@@ -19,11 +19,9 @@ BATCH: Final = 64
 # Where a photo lies, its bytes, an image, or what fetches bytes; that may raise PhotoError.
 Photo = Path | bytes | Image.Image | Callable[[], bytes]
 
-FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
-
 
 class Shown(NamedTuple):
-    """P faces of a photo: `boxes` (P, 5), columns FACE, NaN where the photo's centre is shown;
+    """P faces of a photo: `boxes` (P, 5): BOX and score, NaN where the photo's centre is shown;
     and for each view `pictures` (P, H, W, 3) as stored, the input and its margin."""
 
     boxes: npt.NDArray[np.float32]
@@ -83,4 +81,4 @@ def show(
     return Shown((boxes * (across, down, across, down, 1)).astype(np.float32), pictures)
 
 
-_NOWHERE: Final = np.full((1, len(FACE)), np.nan, dtype=np.float32)
+_NOWHERE: Final = np.full((1, len(BOX) + 1), np.nan, dtype=np.float32)

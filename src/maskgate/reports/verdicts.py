@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from maskgate import labels
+from maskgate.inference.predictions import Predictions
 
 _PHOTO: Final = (200, 267)  # width, height in pixels
 _GAP: Final = 12
@@ -16,11 +16,10 @@ _INK, _SOFT, _WRONG = "#1f2937", "#6b7280", "#dc2626"
 
 
 def sheet(
-    photos: Sequence[Image.Image], verdicts: pd.DataFrame, truth: Sequence[int], columns: int
+    photos: Sequence[Image.Image], predictions: Predictions, truth: Sequence[int], columns: int
 ) -> Image.Image:
-    """The photos in rows of `columns`, under each the attributes its verdict (a row of
-    `Predictor.predict`) gives with their probabilities; those that differ from its true label
-    are struck out in red.
+    """The photos in rows of `columns`, under each the attributes that its row of the predictions
+    gives, with their probabilities; those that differ from its true label are struck out in red.
     """
     width, height = _PHOTO
     tall = height + (len(labels.ATTRIBUTES) + 1) * _LINE
@@ -28,6 +27,8 @@ def sheet(
     size = (columns * (width + _GAP) + _GAP, rows * (tall + _GAP) + _GAP)
     whole = Image.new("RGB", size, "white")
     true = labels.decode(list(truth))
+    said = {name: predictions.words(name) for name in labels.ATTRIBUTES}
+    sure = {name: predictions.confidence(name) for name in labels.ATTRIBUTES}
     for number, photo in enumerate(photos):
         row, column = divmod(number, columns)
         left, top = _GAP + column * (width + _GAP), _GAP + row * (tall + _GAP)
@@ -36,25 +37,29 @@ def sheet(
             name: labels.ATTRIBUTES[name][codes[number]]
             for name, codes in zip(labels.ATTRIBUTES, true, strict=True)
         }
-        _caption(ImageDraw.Draw(whole), (left, top + height), verdicts.iloc[number], words)
+        verdict = {name: (said[name][number], float(sure[name][number])) for name in words}
+        _caption(ImageDraw.Draw(whole), (left, top + height), verdict, words)
     return whole
 
 
 def _caption(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], verdict: "pd.Series", true: dict[str, str]
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    verdict: dict[str, tuple[str, float]],
+    true: dict[str, str],
 ) -> None:
     left, top = at
     width = _PHOTO[0]
-    draw.rectangle((left, top, left + width - 1, top + 7), fill=_COLOURS[verdict["mask"]])
+    draw.rectangle((left, top, left + width - 1, top + 7), fill=_COLOURS[verdict["mask"][0]])
     font = ImageFont.load_default(17)
     for line, name in enumerate(labels.ATTRIBUTES):
         y = top + 14 + line * _LINE
-        said, wrong = str(verdict[name]), verdict[name] != true[name]
+        said, probability = verdict[name]
+        wrong = said != true[name]
         shown = {"mask": f"mask: {said.replace('_', ' ')}", "age_band": f"{said} years"}
         words = shown.get(name, said)
         draw.text((left, y), words, fill=_WRONG if wrong else _INK, font=font)
         if wrong:
             end = left + draw.textlength(words, font=font)
             draw.line((left, y + 11, end, y + 11), fill=_WRONG, width=2)
-        probability = f"{verdict[f'{name}_probability']:.0%}"
-        draw.text((left + width, y), probability, fill=_SOFT, font=font, anchor="ra")
+        draw.text((left + width, y), f"{probability:.0%}", fill=_SOFT, font=font, anchor="ra")

@@ -13,10 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 from accelerate import Accelerator
 
-from maskgate import labels, predict, runs
+from maskgate import labels, runs
 from maskgate.data import pseudo_labels
 from maskgate.data.pseudo_labels import TRAINED
 from maskgate.errors import MaskgateError, listed
+from maskgate.inference import loading
+from maskgate.inference.predictor import Predictor
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
@@ -73,7 +75,7 @@ def made(
     wanted = recipe.pseudo
     assert wanted is not None
     run, fold = _source(recipe, prepared, number, order.trust)
-    predictor = predict.of_folds(run, [fold], order.folder)
+    predictor = Predictor(loading.of_folds(run, [fold], order.folder))
     rows = np.arange(prepared.labelled, len(prepared.taught))
     names = prepared.taught["photo"].iloc[rows]
     photos = [prepared.unlabelled_root / name.removeprefix(f"{wanted.photos}:") for name in names]

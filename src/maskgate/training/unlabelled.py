@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskgate import files, labels, predict
+from maskgate import files, labels, photo_files
 from maskgate.data import layouts, table
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -29,7 +29,7 @@ def read(folder: Path) -> Photos:
         found = rows["photo"].tolist()
     else:
         root = folder
-        found = [path.relative_to(folder).as_posix() for path in predict.photos_in([folder])]
+        found = [path.relative_to(folder).as_posix() for path in photo_files.photos_in([folder])]
         odd = [f"{name} ({files.not_utf8(name)})" for name in found if not files.is_utf8(name)]
         if odd:
             raise MaskgateError(f"{folder}: {len(odd)} photos cannot be used: {listed(odd)}")

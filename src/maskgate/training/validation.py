@@ -10,8 +10,9 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import nn
 
-from maskgate import finite, labels, metrics, predict, variants
+from maskgate import finite, labels, metrics, variants
 from maskgate.images.loader import Loader
+from maskgate.inference.backends import torch as torch_backend
 from maskgate.progress import say, track
 from maskgate.recipe import Recipe
 from maskgate.training.update import is_out_of_memory
@@ -57,7 +58,7 @@ class Validator:
         while True:
             try:
                 loader = self.loader.validation(self.rows, self.at_once, rank, ranks, variant)
-                mine = predict.of_loader(network, loader, self.accelerator.device)
+                mine = torch_backend.of_loader(network, loader, self.accelerator.device)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:

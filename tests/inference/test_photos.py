@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 import maskgate
-from maskgate import labels, photo_inputs, pixels
+from maskgate import pixels
 from maskgate.errors import MaskgateError
-from maskgate.predict import Predictor
+from maskgate.inference import photos
+from maskgate.inference.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,10 @@ def test_one_photo_in_every_form_gets_one_answer(model: Predictor, path: Path) -
             "photo 4": np.asarray(pixels.decode(path)),
             "photo 5": bytearray(path.read_bytes()),
         }
-        whole = model.predict(forms.values())
+        whole = model.predict(forms.values()).to_pandas()
         assert whole["photo"].tolist() == [name.strip() for name in forms]
         for form in forms.values():
-            alone = model.predict(form)
+            alone = model.predict(form).to_pandas()
             name = str(path) if isinstance(form, str | Path) else "photo 0"
             assert alone["photo"].tolist() == [name]
             pd.testing.assert_frame_equal(
@@ -58,9 +59,9 @@ def test_one_photo_in_every_form_gets_one_answer(model: Predictor, path: Path) -
 
 def test_arrays_and_generators_of_photos(model: Predictor) -> None:
     stack = np.random.default_rng(0).integers(0, 256, (3, 40, 30, 3), dtype=np.uint8)
-    found = model.predict(stack)
+    found = model.predict(stack).to_pandas()
     assert found["photo"].tolist() == ["photo 0", "photo 1", "photo 2"]
-    again = model.predict(one[:, ::-1][:, ::-1] for one in stack)
+    again = model.predict(one[:, ::-1][:, ::-1] for one in stack).to_pandas()
     pd.testing.assert_frame_equal(found, again)
     assert len(model.predict([])) == 0
 
@@ -68,7 +69,7 @@ def test_arrays_and_generators_of_photos(model: Predictor) -> None:
 def test_an_image_may_be_of_any_mode(model: Predictor) -> None:
     image = Image.new("RGBA", (30, 40), (200, 30, 30, 0))
     white = np.full((40, 30, 3), 255, dtype=np.uint8)
-    found = model.predict([image, white]).drop(columns="photo")
+    found = model.predict([image, white]).to_pandas().drop(columns="photo")
     assert (found.iloc[0] == found.iloc[1]).all()
     assert image.getpixel((0, 0)) == (200, 30, 30, 0)
 
@@ -91,7 +92,7 @@ def test_an_image_may_be_of_any_mode(model: Predictor) -> None:
 )
 def test_what_is_no_photo_is_one_sentence(given: object, told: str) -> None:
     with pytest.raises(MaskgateError, match=told):
-        photo_inputs.named(given)  # type: ignore[arg-type]
+        photos.named(given)  # type: ignore[arg-type]
 
 
 def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
     told = str(error.value)
     assert "3 of 4 photos cannot be read: photo 1 (not an image" in told
     assert "gone.jpg (no such file)" in told
-    assert model.predict([b"", path], skip_faulty=True)["photo"].tolist() == [str(path)]
+    assert model.predict([b"", path], skip_faulty=True).photos == [str(path)]
 
 
 def test_an_image_that_is_cut_short_is_a_fault(model: Predictor) -> None:
@@ -139,14 +140,12 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
 
 
 def test_an_open_file_is_one_photo(model: Predictor, path: Path) -> None:
-    wanted = model.predict(path)[list(labels.PROBABILITY_COLUMNS)].to_numpy()
+    wanted = model.predict(path).probabilities
     with path.open("rb") as file:
         found = model.predict(file)
-    np.testing.assert_array_equal(found[list(labels.PROBABILITY_COLUMNS)].to_numpy(), wanted)
+    np.testing.assert_array_equal(found.probabilities, wanted)
     for given in (io.BytesIO(path.read_bytes()), memoryview(path.read_bytes())):
-        np.testing.assert_array_equal(
-            model.predict(given)[list(labels.PROBABILITY_COLUMNS)].to_numpy(), wanted
-        )
+        np.testing.assert_array_equal(model.predict(given).probabilities, wanted)
     with pytest.raises(MaskgateError, match="opened as text"):
         model.predict(io.StringIO("text"))
     with pytest.raises(MaskgateError, match="is a folder; give the paths of the photos in it"):

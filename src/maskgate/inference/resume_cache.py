@@ -1,24 +1,23 @@
-"""What a model says of photos, kept while it says more: a long prediction goes on where it was."""
+"""The answers of a long prediction, kept while it runs: interrupted, it goes on where it was."""
 
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from maskgate import files, pixels, runs
-from maskgate.errors import MaskgateError
-from maskgate.faces.showing import FACE, Photo
+from maskgate import files, labels, pixels
+from maskgate.faces.showing import Photo
 
 _EVERY: Final = 10.0  # seconds from one writing to the next, and longer where writing takes long
 
 
 class Answer(NamedTuple):
-    """What is said of P faces of a photo: `boxes` (P, 5) as in `FACE`, NaN where the photo's
+    """What is said of P faces of a photo: `boxes` (P, 5) as in `Predictions`, NaN where the photo's
     centre was shown, and `probabilities` (P, 18)."""
 
     boxes: npt.NDArray[np.float32]
@@ -33,7 +32,7 @@ class _Batch(NamedTuple):
     answers: list[Answer]
 
 
-class Kept:
+class ResumeCache:
     """Answers to whole batches of photos, in a hidden file beside `out`, for which they are made.
 
     `asked` tells all that they depend on but the photos. A batch counts where its files have the
@@ -110,30 +109,41 @@ def _contents(photos: Sequence[Photo]) -> str:
 
 
 def _write(path: Path, batches: dict[str, _Batch]) -> None:
-    rows = [
-        ((key, batch.stamps, batch.contents, place), answer)
-        for key, batch in batches.items()
-        for place, answer in enumerate(batch.answers)
-    ]
-    each = [row for row, answer in rows for _ in answer.probabilities]
-    table = pd.DataFrame(each, columns=["batch", "stamps", "contents", "place"])
-    table[list(FACE)] = np.concatenate([answer.boxes for _, answer in rows])
-    whole = np.concatenate([answer.probabilities for _, answer in rows])
-    runs.write_probabilities(path, table, whole)
+    answers = [answer for batch in batches.values() for answer in batch.answers]
+    names = [(key, batch.stamps, batch.contents) for key, batch in batches.items()]
+    arrays: dict[str, Any] = {
+        "batches": np.array(names, dtype=np.str_).reshape(-1, 3),
+        "photos": np.array([len(batch.answers) for batch in batches.values()], np.int64),
+        "faces": np.array([len(answer.boxes) for answer in answers], np.int64),
+        "boxes": np.concatenate([answer.boxes for answer in answers]),
+        "probabilities": np.concatenate([answer.probabilities for answer in answers]),
+    }
+
+    def save(beside: Path) -> None:
+        with beside.open("wb") as file:  # to a path, NumPy adds a suffix
+            np.savez(file, **arrays)
+
+    files.replace(path, save)
 
 
 def _read(path: Path) -> dict[str, _Batch]:
+    """What a file holds; nothing where there is none, or it is damaged."""
     if not path.exists():
         return {}
     try:
-        table, probabilities = runs.read_probabilities(path)
-        boxes = table[list(FACE)].to_numpy(np.float32)
-        known = table[["batch", "stamps", "contents"]]
-    except (MaskgateError, KeyError):
+        with np.load(path, allow_pickle=False) as file:
+            names, photos, faces = file["batches"], file["photos"], file["faces"]
+            boxes, probabilities = file["boxes"], file["probabilities"]
+        ends = np.cumsum(faces)[:-1]
+        pairs = zip(np.split(boxes, ends), np.split(probabilities, ends), strict=True)
+        answers = [Answer(*pair) for pair in pairs]
+        shapes = boxes.shape == (len(boxes), 5), probabilities.shape == (len(boxes), labels.COUNT)
+        if not all(shapes) or int(photos.sum()) != len(answers) or int(faces.sum()) != len(boxes):
+            return {}
+        rest = iter(answers)
+        return {
+            str(key): _Batch(str(stamps), str(contents), list(islice(rest, count)))
+            for (key, stamps, contents), count in zip(names, photos.tolist(), strict=True)
+        }
+    except Exception:  # of damaged content, NumPy and zipfile raise what they like
         return {}
-    found: dict[str, _Batch] = {}
-    for _, rows in table.groupby(["batch", "place"], sort=False).indices.items():
-        key, stamps, contents = known.iloc[rows[0]]
-        batch = found.setdefault(key, _Batch(stamps, contents, []))
-        batch.answers.append(Answer(boxes[rows], probabilities[rows]))
-    return found

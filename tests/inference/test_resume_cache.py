@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import answers, interruption, labels, predict
-from maskgate.answers import Answer, Kept
+from maskgate import interruption, labels
 from maskgate.config import Named
+from maskgate.faces import showing
+from maskgate.inference import loading, predictor, resume_cache
+from maskgate.inference.classifier import SingleModel
+from maskgate.inference.resume_cache import Answer, ResumeCache
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -26,8 +29,8 @@ def said(number: int, faces: int = 1) -> Answer:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is added is written."""
-    monkeypatch.setattr(answers, "_EVERY", 0.0)
-    monkeypatch.setattr(answers, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(resume_cache, "_EVERY", 0.0)
+    monkeypatch.setattr(resume_cache, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +44,11 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     for photo in photos[:4]:
         photo.write_bytes(b"a photo")
     first, second = photos[:2], photos[2:]
-    kept = Kept(tmp_path / "out.csv", "a model")
+    kept = ResumeCache(tmp_path / "out.csv", "a model")
     assert kept.get(first) is None
     kept.add(first, [said(0, faces=3), said(1)])
     kept.add(second, [said(2), said(3), "no such file"])
-    again = Kept(tmp_path / "out.csv", "a model")
+    again = ResumeCache(tmp_path / "out.csv", "a model")
     found = again.get(first)
     assert found is not None
     assert [len(each.boxes) for each in found] == [3, 1]
@@ -55,7 +58,7 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     assert again.found == 2
     assert again.get(second) is None, "with a photo that cannot be read"
     assert again.get(photos[1::-1]) is None, "in another order"
-    assert Kept(tmp_path / "out.csv", "another model").get(first) is None
+    assert ResumeCache(tmp_path / "out.csv", "another model").get(first) is None
     os.utime(photos[0], ns=(1, 1))
     assert again.get(first) is not None, "its content is the same"
     status = photos[0].stat()
@@ -69,7 +72,7 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_photos_that_are_swapped_are_predicted_again(tmp_path: Path) -> None:
     first, second = (tmp_path / f"{number}.jpg" for number in range(2))
-    kept = Kept(tmp_path / "out.csv", "a model")
+    kept = ResumeCache(tmp_path / "out.csv", "a model")
     for path, content in ((first, b"one"), (second, b"two")):
         path.write_bytes(content)
         os.utime(path, ns=(1, 1))
@@ -84,7 +87,7 @@ def test_photos_that_are_swapped_are_predicted_again(tmp_path: Path) -> None:
 def test_photos_that_change_while_they_are_predicted_are_not_kept(tmp_path: Path) -> None:
     photo = tmp_path / "0.jpg"
     photo.write_bytes(b"one")
-    kept = Kept(tmp_path / "out.csv", "a model")
+    kept = ResumeCache(tmp_path / "out.csv", "a model")
     assert kept.get([photo]) is None
     photo.write_bytes(b"two")
     kept.add([photo], [said(0)])
@@ -92,19 +95,19 @@ def test_photos_that_change_while_they_are_predicted_are_not_kept(tmp_path: Path
 
 
 def test_what_is_damaged_is_answered_again(tmp_path: Path) -> None:
-    (tmp_path / ".out.csv.kept").write_bytes(b"no parquet")
-    assert Kept(tmp_path / "out.csv", "a model").get([]) is None
+    (tmp_path / ".out.csv.kept").write_bytes(b"no arrays")
+    assert ResumeCache(tmp_path / "out.csv", "a model").get([]) is None
 
 
 def test_a_digest_tells_models_and_their_augmentation_apart(trained: Path, other: Path) -> None:
     models = [
-        predict.load(trained),
-        predict.load(other),
-        predict.load(trained, tta=[Named(name="flip")]),
+        loading.load(trained),
+        loading.load(other),
+        loading.load(trained, tta=[Named(name="flip")]),
     ]
     digests = [model.digest for model in models]
     assert len(set(digests)) == 3
-    assert predict.load(trained).digest == digests[0]
+    assert loading.load(trained).digest == digests[0]
 
 
 @pytest.mark.parametrize("command", ["submit", "predict"])
@@ -120,16 +123,16 @@ def test_an_interrupted_command_answers_the_rest(
     assert call(command, trained, source, "--out", whole)[0] == 0
     assert list(tmp_path.iterdir()) == [whole]
 
-    monkeypatch.setattr(predict, "BATCH", 8)
-    monkeypatch.setattr(predict.showing, "BATCH", 8)
-    batches, real = iter(range(100)), predict.Predictor._said
+    monkeypatch.setattr(predictor, "BATCH", 8)
+    monkeypatch.setattr(showing, "BATCH", 8)
+    batches, real = iter(range(100)), SingleModel.__call__
 
-    def cut(self: predict.Predictor, pictures: list[np.ndarray]) -> np.ndarray:
+    def cut(self: SingleModel, pictures: list[np.ndarray]) -> np.ndarray:
         if next(batches) == 3:
             raise interruption.Interrupted
         return real(self, pictures)
 
-    monkeypatch.setattr(predict.Predictor, "_said", cut)
+    monkeypatch.setattr(SingleModel, "__call__", cut)
     code, _, err = call(command, trained, source, "--out", out)
     assert (code, "interrupted" in err, out.exists()) == (2, True, False)
     assert call(command, trained, source, "--out", out)[0] == 0

@@ -13,13 +13,14 @@ import torch
 from PIL import Image
 
 import maskgate
-from maskgate import predict, submission
+from maskgate import photo_files, runs, submission
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
+from maskgate.inference.backends import torch as torch_backend
 from maskgate.model.network import Network
 
 Shown = Callable[..., "np.ndarray"]
@@ -94,15 +95,12 @@ def test_equal_pixels_through_train_predict_and_submit(
 
 def test_predictions_are_the_mean_of_the_folds(shown: Shown, trained: Path, people: Path) -> None:
     paths = sorted((people / "eval" / "images").iterdir())[:70]  # more than a batch, if there were
-    found = maskgate.load(trained).predict(paths)
-    run = maskgate.predict.runs.open_run(trained)
+    found = maskgate.load(trained).predict(paths).to_pandas()
+    run = runs.open_run(trained)
     batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
     with torch.inference_mode():
-        folds = [
-            predict.restore(run, k).eval()(torch.from_numpy(batch)).log_probabilities.exp()
-            for k in (0, 1)
-        ]
-    mean = (folds[0] + folds[1]).numpy() / 2
+        folds = [torch_backend.restore(run, k).eval()(torch.from_numpy(batch)) for k in (0, 1)]
+    mean = sum(fold.log_probabilities.exp().numpy() for fold in folds) / 2
     columns = [f"p{c:02d}" for c in range(18)]
     np.testing.assert_allclose(found[columns].to_numpy(), mean, atol=1e-5)
     assert found["photo"].tolist() == [str(path) for path in paths]
@@ -116,17 +114,15 @@ def test_folds_may_vote_by_the_class(
     shown: Shown, train: Callable[..., Path], people: Path, tmp_path: Path
 ) -> None:
     path = train(tmp_path / "run", "folds.vote=hard_vote", "folds.kind=kfold", "folds.count=3")
-    run = maskgate.predict.runs.open_run(path)
+    run = runs.open_run(path)
     paths = sorted((people / "eval" / "images").iterdir())[:30]
     batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
     with torch.inference_mode():
-        folds = [
-            predict.restore(run, k).eval()(torch.from_numpy(batch)).log_probabilities.argmax(1)
-            for k in run.folds
-        ]
-    found = maskgate.load(path).predict(paths)["label"]
+        folds = [torch_backend.restore(run, k).eval()(torch.from_numpy(batch)) for k in run.folds]
+    likeliest = [fold.log_probabilities.argmax(1).tolist() for fold in folds]
+    found = maskgate.load(path).predict(paths).classes
     agreed = 0
-    for row, votes in enumerate(zip(*(fold.tolist() for fold in folds), strict=True)):
+    for row, votes in enumerate(zip(*likeliest, strict=True)):
         label, count = Counter(votes).most_common(1)[0]
         if count > 1:
             agreed += len(set(votes)) > 1
@@ -146,7 +142,7 @@ def test_unreadable_photos_are_told_together(trained: Path, people: Path, tmp_pa
     assert str(bad) in str(error.value)
     assert str(empty) in str(error.value)
     left = model.predict([good, bad, empty], skip_faulty=True)
-    assert left["photo"].tolist() == [str(good)]
+    assert left.photos == [str(good)]
 
 
 def test_submission_keeps_the_order_of_info_csv(
@@ -161,7 +157,7 @@ def test_submission_keeps_the_order_of_info_csv(
     assert list(answers.columns) == ["ImageID", "ans"]
     assert answers["ImageID"].tolist() == info["ImageID"].tolist()
     found = maskgate.load(trained).predict(people / "eval" / "images" / n for n in info["ImageID"])
-    assert answers["ans"].tolist() == found["label"].tolist()
+    assert answers["ans"].tolist() == found.classes.tolist()
 
 
 def test_a_submission_names_photos_as_info_csv_does(trained: Path, tmp_path: Path) -> None:
@@ -208,9 +204,9 @@ def test_what_is_no_run_is_told(tmp_path: Path, train: Callable[..., Path]) -> N
     with pytest.raises(MaskgateError, match="no run"):
         maskgate.load(tmp_path)
     with pytest.raises(MaskgateError, match="no such photo"):
-        predict.photos_in([tmp_path / "none.jpg"])
+        photo_files.photos_in([tmp_path / "none.jpg"])
     with pytest.raises(MaskgateError, match="holds no photo"):
-        predict.photos_in([tmp_path])
+        photo_files.photos_in([tmp_path])
     os.mkfifo(tmp_path / "x.jpg")
     with pytest.raises(MaskgateError, match=r"x\.jpg: a pipe, socket or device, and no file"):
-        predict.photos_in([tmp_path / "x.jpg"])
+        photo_files.photos_in([tmp_path / "x.jpg"])

@@ -1,0 +1,1 @@
+"""What runs a network: one module a library, which is imported where a network needs it."""

@@ -1,0 +1,27 @@
+"""What every backend does: pixels → probabilities."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from maskgate.pixels import Pixels
+
+
+class Backend(Protocol):
+    """One trained network."""
+
+    @property
+    def knows(self) -> tuple[str, ...]:
+        """The attributes that it predicts; the values of the others are all as likely."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of its layers and weights: another network has another."""
+        ...
+
+    def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
+        """Probabilities (N, 18) of pictures (N, H, W, 3) of uint8, RGB, as the geometry of its
+        training has them."""
+        ...

@@ -1,0 +1,73 @@
+"""Networks run by torch, as a training leaves them."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from maskgate import finite, labels
+from maskgate.errors import MaskgateError
+from maskgate.model import network
+from maskgate.model.network import Network
+from maskgate.pixels import Pixels
+from maskgate.runs import Run
+from maskgate.trust import check_trusted
+
+
+class TorchBackend:
+    """A network on the GPU where there is one, else on the CPU; see `Backend`."""
+
+    def __init__(self, model: Network) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.to(self.device).eval()
+
+    @property
+    def knows(self) -> tuple[str, ...]:
+        return self.model.head.knows
+
+    @property
+    def digest(self) -> str:
+        whole = hashlib.blake2b(repr(self.model).encode(), digest_size=16)
+        for tensor in self.model.state_dict().values():
+            whole.update(tensor.cpu().numpy().tobytes())
+        return whole.hexdigest()
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
+        batch = torch.from_numpy(pictures).to(self.device)
+        probabilities: torch.Tensor = self.model(batch).log_probabilities.exp()
+        return probabilities.float().cpu().numpy()
+
+
+def restore(run: Run, fold: int) -> Network:
+    """The network of one fold with the weights it ended with. Raises MaskgateError."""
+    recipe = run.recipe()
+    check_trusted(run, recipe)
+    try:
+        model = network.create(recipe, start=False)
+    except MaskgateError as error:
+        raise MaskgateError(f"{run.path}: {error}") from error
+    never_finite = finite.broken(model.state_dict())
+    try:
+        model.load_state_dict(run.weights(fold))
+    except (RuntimeError, OSError) as error:
+        raise MaskgateError(
+            f"{run.weights_file(fold)}: does not hold the weights of {run.recipe_file};"
+            " remove the run and train it again"
+        ) from error
+    finite.check_weights(model.state_dict(), never_finite, str(run.weights_file(fold)))
+    return model
+
+
+@torch.inference_mode()
+def of_loader(network: nn.Module, loader: Any, device: torch.device) -> npt.NDArray[np.float32]:
+    """A network's probabilities (N, 18) of the photos that a loader gives, in its order."""
+    network.eval()
+    parts = [
+        network(photos.to(device)).log_probabilities.exp().float().cpu().numpy()
+        for photos, _ in loader
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)

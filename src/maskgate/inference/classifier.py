@@ -1,0 +1,144 @@
+"""Pictures of photos → probabilities: a single model, or an ensemble of several."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from maskgate import finite, labels, variants
+from maskgate.config import Named
+from maskgate.ensemble import votes
+from maskgate.ensemble.combining import Combination
+from maskgate.ensemble.votes import Voice
+from maskgate.faces.view import View
+from maskgate.inference.backends.protocol import Backend
+from maskgate.pixels import Pixels
+
+Probabilities = npt.NDArray[np.float32]
+_BATCH: Final = 64  # pictures that a network is given at once
+
+
+class Classifier(Protocol):
+    """What gives probabilities to photos, each seen in one or several views."""
+
+    @property
+    def views(self) -> Sequence[View]:
+        """How a photo becomes pictures: one picture a view."""
+        ...
+
+    @property
+    def knows(self) -> tuple[str, ...]:
+        """The attributes that it predicts; the values of the others are all as likely."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many networks it consists of."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of all that its probabilities depend on but the photos."""
+        ...
+
+    def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
+        """Probabilities (N, 18) of N photos, of which each view has its pictures (N, H, W, 3) as it
+        stores them. Raises MaskgateError where one is not finite."""
+        ...
+
+
+class SingleModel:
+    """The networks of one recipe, such as those of its folds; see `Classifier`.
+
+    The probabilities of each network are averaged over the variants of a photo that `tta` names,
+    then the networks are combined by a `vote`, soft_vote or hard_vote. Raises MaskgateError where
+    the variants cannot be made.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Backend],
+        view: View,
+        tta: Sequence[Named] = (),
+        vote: str = "soft_vote",
+    ) -> None:
+        self.networks, self.view, self.vote = networks, view, vote
+        self.variants = variants.create(tta, view.geometry)
+
+    @property
+    def views(self) -> Sequence[View]:
+        return [self.view]
+
+    @property
+    def knows(self) -> tuple[str, ...]:
+        return self.networks[0].knows
+
+    @property
+    def count(self) -> int:
+        return len(self.networks)
+
+    @property
+    def digest(self) -> str:
+        networks = [network.digest for network in self.networks]
+        seen = self.view.name, self.view.geometry, variants.digest(self.variants)
+        return _digest(repr((networks, seen, self.vote)))
+
+    def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
+        (stored,) = pictures
+        batches = [stored[at : at + _BATCH] for at in range(0, len(stored), _BATCH)]
+        probabilities = np.concatenate([self._of_batch(batch) for batch in batches])
+        finite.check(probabilities, "the model")
+        return probabilities
+
+    def _of_batch(self, stored: Pixels) -> Probabilities:
+        shown = [variant.show(stored, self.view.geometry) for variant in self.variants]
+        of_networks = [
+            np.mean([network(pictures) for pictures in shown], axis=0) for network in self.networks
+        ]
+        if self.vote == "soft_vote":
+            return np.mean(of_networks, axis=0)
+        voices = [Voice(each.astype(np.float64), self.knows) for each in of_networks]
+        return votes.hard_vote(voices).astype(np.float32)
+
+
+class Ensemble:
+    """Classifiers with their weights, whose probabilities are combined; see `Classifier`."""
+
+    def __init__(
+        self, members: Sequence[tuple[Classifier, float]], combination: Combination
+    ) -> None:
+        self.members, self.combination = members, combination
+
+    @property
+    def views(self) -> Sequence[View]:
+        return [view for member, _ in self.members for view in member.views]
+
+    @property
+    def knows(self) -> tuple[str, ...]:
+        return tuple(n for n in labels.ATTRIBUTES if any(n in m.knows for m, _ in self.members))
+
+    @property
+    def count(self) -> int:
+        return sum(member.count for member, _ in self.members)
+
+    @property
+    def digest(self) -> str:
+        members = [(member.digest, weight) for member, weight in self.members]
+        how = self.combination.wanted, json.dumps(self.combination.learned, sort_keys=True)
+        return _digest(repr((members, how)))
+
+    def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
+        voices: list[Voice] = []
+        rest = iter(pictures)
+        for member, weight in self.members:
+            own = list(islice(rest, len(member.views)))
+            voices.append(Voice(member(own), member.knows, weight))
+        return self.combination(voices).astype(np.float32)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

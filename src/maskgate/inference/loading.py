@@ -1,0 +1,76 @@
+"""The predictor of a run's folder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from maskgate import runs, variants
+from maskgate.config import Named
+from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.errors import MaskgateError
+from maskgate.faces import view
+from maskgate.inference.backends.protocol import Backend
+from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
+from maskgate.inference.predictor import Predictor
+from maskgate.records.faults import damaged
+from maskgate.trust import check_trusted
+
+
+def load(
+    model: str | Path,
+    cache: Path | None = None,
+    tta: Sequence[Named] | None = None,
+    trust: bool = False,
+) -> Predictor:
+    """The predictor of a run folder: the average of its folds, or a system's members combined.
+
+    A face detector's model is looked for in the folder `cache`, the user's unless given. The
+    test-time augmentation is that of the recipe, of each member its own, unless `tta` is given.
+    Raises MaskgateError; so too, before anything is imported, where the run brings code (a backbone
+    `package.module:factory`) and is not to be trusted.
+    """
+    return Predictor(of_run(runs.open_run(model, trust=trust), cache, tta))
+
+
+def of_run(
+    run: runs.Run, cache: Path | None = None, tta: Sequence[Named] | None = None
+) -> Classifier:
+    """The classifier of a finished run; see `load`. Raises MaskgateError."""
+    if not run.is_system:
+        return of_folds(run, run.folds, cache, tta)
+    system = run.system()
+    members = []
+    for member, inner in zip(system.members, run.members(), strict=True):
+        own = member.tta if tta is None else tta
+        opened = runs.open_run(inner.path, trust=inner.trusted)
+        members.append((of_run(opened, cache, own), member.weight))
+    wanted, learned = Wanted.of(system), run.learned()
+    if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
+        raise damaged(run.combination_file, why)
+    return Ensemble(members, Combination(wanted, learned))
+
+
+def of_folds(
+    run: runs.Run,
+    folds: Sequence[int],
+    cache: Path | None = None,
+    tta: Sequence[Named] | None = None,
+) -> SingleModel:
+    """The classifier of these folds of a single model's run; see `load`. Raises MaskgateError."""
+    recipe = run.recipe()
+    check_trusted(run, recipe)
+    wanted = recipe.tta if tta is None else tta
+    try:
+        seen = view.create(recipe.photo, cache)
+        variants.create(wanted, seen.geometry)
+    except MaskgateError as error:
+        raise MaskgateError(f"{run.path}: {error}") from error
+    restore = _torch(run)
+    return SingleModel([restore(fold) for fold in folds], seen, wanted, recipe.folds.vote)
+
+
+def _torch(run: runs.Run) -> Callable[[int], Backend]:
+    """What gives the network of a fold of a run. Raises MaskgateError where torch is missing."""
+    from maskgate.inference.backends import torch
+
+    return lambda fold: torch.TorchBackend(torch.restore(run, fold))

@@ -1,0 +1,121 @@
+"""What a model says of photos: arrays of NumPy, as CSV, or as a table of pandas."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from maskgate import finite, labels
+from maskgate.faces.protocol import BOX
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A row for each photo, or for each face of each photo: R rows. Raises MaskgateError where a
+    probability is not finite.
+
+    `photos` (R,) are the photos' names. `probabilities` (R, 18) are of the classes; of attributes
+    that the model does not know (those outside `knows`) all values are as likely. `boxes` (R, 5)
+    are left, top, right and bottom of the face that the model saw, in pixels of the photo, and the
+    detector's score; NaN where it saw the photo's centre, and None of a model that does not look
+    for faces.
+    """
+
+    photos: Sequence[str]
+    probabilities: npt.NDArray[np.float32]
+    knows: tuple[str, ...] = tuple(labels.ATTRIBUTES)
+    boxes: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        finite.check(self.probabilities, "the model")
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    @property
+    def classes(self) -> npt.NDArray[np.int8]:
+        """The likeliest class 0–17 of each row (R,); UNKNOWN where the model does not know all
+        attributes."""
+        if set(labels.ATTRIBUTES) <= set(self.knows):
+            return self.probabilities.argmax(1).astype(np.int8)
+        return np.full(len(self), labels.UNKNOWN, np.int8)
+
+    @property
+    def mask(self) -> list[str]:
+        """`wear`, `incorrect` or `not_wear` of each row; see `words`."""
+        return self.words("mask")
+
+    @property
+    def gender(self) -> list[str]:
+        """`male` or `female` of each row; see `words`."""
+        return self.words("gender")
+
+    @property
+    def age_band(self) -> list[str]:
+        """`<30`, `30-59` or `>=60` of each row; see `words`."""
+        return self.words("age_band")
+
+    def words(self, attribute: str) -> list[str]:
+        """The likeliest value of an attribute (R,), or "" where the model does not know it."""
+        if attribute not in self.knows:
+            return [""] * len(self)
+        values = labels.ATTRIBUTES[attribute]
+        return [values[code] for code in self._marginals(attribute).argmax(1)]
+
+    def confidence(self, attribute: str) -> npt.NDArray[np.float32]:
+        """The probability of that value (R,), NaN where the model does not know the attribute."""
+        if attribute not in self.knows:
+            return np.full(len(self), np.nan, np.float32)
+        return self._marginals(attribute).max(1).clip(max=1)
+
+    def _marginals(self, attribute: str) -> npt.NDArray[Any]:
+        return labels.marginals(self.probabilities)[attribute]
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of its table by name: lists of text, and arrays (R,)."""
+        columns: dict[str, Any] = {"photo": list(self.photos)}
+        if self.boxes is not None:
+            columns |= zip(FACE, self.boxes.T, strict=True)
+        for name in labels.ATTRIBUTES:
+            columns[name] = self.words(name)
+            columns[f"{name}_probability"] = self.confidence(name)
+        columns["label"] = self.classes
+        return columns | dict(zip(labels.PROBABILITY_COLUMNS, self.probabilities.T, strict=True))
+
+    def to_csv(self) -> str:
+        """The table as CSV with LF line ends: numbers with six decimals, empty where unknown."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        columns = self.columns()
+        writer.writerow(columns)
+        writer.writerows(zip(*map(_texts, columns.values()), strict=True))
+        return text.getvalue()
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The table, with `pd.NA` for labels that are unknown. Raises MaskgateError where pandas is
+        missing."""
+        import pandas as pd
+
+        table = pd.DataFrame(self.columns())
+        if set(labels.ATTRIBUTES) <= set(self.knows):
+            return table.astype({"label": "int64"})
+        return table.assign(label=np.full(len(table), pd.NA))
+
+
+def _texts(column: Any) -> Iterator[str]:
+    """A column as CSV has it."""
+    if isinstance(column, list):
+        yield from column
+    elif np.issubdtype(column.dtype, np.integer):
+        yield from ("" if value == labels.UNKNOWN else str(value) for value in column.tolist())
+    else:
+        yield from ("" if value != value else f"{value:.6f}" for value in column.tolist())

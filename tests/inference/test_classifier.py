@@ -1,0 +1,120 @@
+"""Networks of any backend are averaged, or vote; classifiers are composed into ensembles."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from maskgate import labels, variants
+from maskgate.config import Named
+from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.errors import MaskgateError
+from maskgate.faces.view import View
+from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
+from maskgate.inference.predictor import Predictor
+from maskgate.pixels import Geometry, Pixels
+
+GEOMETRY = Geometry(8, 6, margin=0.5)
+FLIP = Named(name="flip")
+
+
+class Linear:
+    """A backend of one matrix multiplication on the pixels' means by column and channel."""
+
+    knows = tuple(labels.ATTRIBUTES)
+
+    def __init__(self, seed: int) -> None:
+        self.digest = str(seed)
+        self.weights = np.random.default_rng(seed).normal(size=(18, labels.COUNT))
+
+    def __call__(self, pictures: Pixels) -> np.ndarray:
+        assert pictures.dtype == np.uint8 and pictures.shape[1:] == (8, 6, 3)
+        features = pictures.mean(1).reshape(len(pictures), 18) / 32
+        powers = np.exp(features @ self.weights)
+        return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+
+
+def stored(count: int) -> Pixels:
+    """Pictures of vertical stripes."""
+    height, width = GEOMETRY.stored
+    stripes = np.random.default_rng(9).integers(0, 256, (count, 1, width, 3), dtype=np.uint8)
+    return np.repeat(stripes, height, axis=1)
+
+
+def middle(pictures: Pixels) -> Pixels:
+    return pictures[:, 2:10, 1:7]
+
+
+def test_networks_are_averaged_over_variants_and_folds() -> None:
+    pictures = stored(150)  # more than two batches
+    networks = [Linear(seed) for seed in range(3)]
+    classifier = SingleModel(networks, View(GEOMETRY), [FLIP])
+    shown = middle(pictures)
+    expected = np.mean([n(p) for n in networks for p in (shown, shown[:, :, ::-1])], axis=0)
+    np.testing.assert_allclose(classifier([pictures]), expected, atol=1e-6)
+    assert classifier.count == 3
+    assert classifier.knows == ("mask", "gender", "age_band")
+
+
+def test_networks_may_vote() -> None:
+    pictures = stored(40)
+    networks = [Linear(seed) for seed in range(3)]
+    answers = SingleModel(networks, View(GEOMETRY), vote="hard_vote")([pictures]).argmax(1)
+    votes = np.stack([network(middle(pictures)).argmax(1) for network in networks])
+    agreed = [row for row in range(40) if len(set(votes[:, row])) == 2]
+    assert agreed, "no picture on which two of three agree"
+    for row in agreed:
+        assert np.count_nonzero(votes[:, row] == answers[row]) == 2
+
+
+def test_an_ensemble_is_composed_of_classifiers() -> None:
+    first = SingleModel([Linear(0)], View(GEOMETRY), [FLIP])
+    second = SingleModel([Linear(1), Linear(2)], View(GEOMETRY))
+    vote = Combination(Wanted(Named(name="soft_vote")), {})
+    inner = Ensemble([(first, 1.0), (second, 2.0)], vote)
+    outer = Ensemble([(inner, 1.0), (first, 1.0)], vote)
+    pictures = stored(5)
+    inside = (first([pictures]) + 2 * second([pictures])) / 3
+    np.testing.assert_allclose(inner([pictures, pictures]), inside, atol=1e-6)
+    whole = outer([pictures, pictures, pictures])
+    np.testing.assert_allclose(whole, (inside + first([pictures])) / 2, atol=1e-6)
+    assert (inner.count, outer.count, len(outer.views)) == (3, 4, 3)
+    predictions = Predictor(outer).predict(np.ascontiguousarray(stored(2)))
+    assert predictions.photos == ["photo 0", "photo 1"]
+
+
+def digests(classifiers: Sequence[Classifier]) -> set[str]:
+    return {classifier.digest for classifier in classifiers}
+
+
+def test_what_changes_probabilities_changes_the_digest() -> None:
+    view, vote = View(GEOMETRY), Combination(Wanted(Named(name="soft_vote")), {})
+    single = SingleModel([Linear(0), Linear(1)], view)
+    several = [
+        single,
+        SingleModel([Linear(0)], view),
+        SingleModel([Linear(1), Linear(0)], view),
+        SingleModel([Linear(0), Linear(1)], view, [FLIP]),
+        SingleModel([Linear(0), Linear(1)], view, vote="hard_vote"),
+        SingleModel([Linear(0), Linear(1)], View(Geometry(8, 6, margin=0.25))),
+        Ensemble([(single, 1.0)], vote),
+        Ensemble([(single, 2.0)], vote),
+        Ensemble([(single, 1.0)], Combination(Wanted(Named(name="hard_vote")), {})),
+    ]
+    assert len(digests(several)) == len(several)
+    assert digests([single]) == digests([SingleModel([Linear(0), Linear(1)], view)])
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    class Broken(Linear):
+        def __call__(self, pictures: Pixels) -> np.ndarray:
+            return np.full((len(pictures), labels.COUNT), np.nan, np.float32)
+
+    with pytest.raises(MaskgateError, match="the model: the probabilities of 3 of 3 photos"):
+        SingleModel([Broken(0)], View(GEOMETRY))([stored(3)])
+
+
+def test_variants_that_cannot_be_made_are_refused() -> None:
+    with pytest.raises(MaskgateError, match="leaves no room"):
+        SingleModel([Linear(0)], View(Geometry(8, 6)), [Named(name="crops")])
+    assert len(variants.create([FLIP], GEOMETRY)) == 2

@@ -1,0 +1,74 @@
+"""Predictions: typed arrays, and the same as CSV and as a table of pandas."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskgate import labels
+from maskgate.errors import MaskgateError
+from maskgate.inference.predictions import FACE, Predictions
+
+
+@pytest.fixture
+def three() -> Predictions:
+    """Of three faces, the last of which was not found."""
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(labels.COUNT), 3).astype(np.float32)
+    boxes = random.random((3, 5)).astype(np.float32) * 100
+    boxes[2] = np.nan
+    return Predictions(["a.jpg", 'b, "c".jpg', "김.jpg"], probabilities, boxes=boxes)
+
+
+def by_hand(predictions: Predictions) -> pd.DataFrame:
+    """The table, column by column."""
+    cube = predictions.probabilities.reshape(-1, 3, 2, 3)  # mask, gender, age band
+    table = pd.DataFrame({"photo": predictions.photos})
+    assert predictions.boxes is not None
+    table[list(FACE)] = predictions.boxes
+    for axis, (name, words) in enumerate(labels.ATTRIBUTES.items(), 1):
+        marginal = cube.sum(tuple({1, 2, 3} - {axis}))
+        table[name] = [words[code] for code in marginal.argmax(1)]
+        table[f"{name}_probability"] = marginal.max(1)
+    table["label"] = predictions.probabilities.argmax(1)
+    table[list(labels.PROBABILITY_COLUMNS)] = predictions.probabilities
+    return table
+
+
+def test_the_table_of_pandas(three: Predictions) -> None:
+    pd.testing.assert_frame_equal(three.to_pandas(), by_hand(three))
+
+
+def test_the_csv_is_that_of_pandas(three: Predictions) -> None:
+    assert three.to_csv() == three.to_pandas().to_csv(index=False, float_format="%.6f")
+    read = pd.read_csv(io.StringIO(three.to_csv()))
+    assert read["photo"].tolist() == three.photos
+    assert read["face_left"].isna().tolist() == [False, False, True]
+
+
+def test_what_a_model_does_not_know_is_left_empty() -> None:
+    probabilities = np.full((2, labels.COUNT), 1 / labels.COUNT, np.float32)
+    predictions = Predictions(["a", "b"], probabilities, knows=("mask",))
+    assert predictions.gender == predictions.age_band == ["", ""]
+    assert predictions.mask == ["wear", "wear"]
+    assert np.isnan(predictions.confidence("gender")).all()
+    assert predictions.confidence("mask") == pytest.approx([1 / 3, 1 / 3])
+    assert predictions.classes.tolist() == [labels.UNKNOWN] * 2
+    table = predictions.to_pandas()
+    assert table["label"].isna().all()
+    assert predictions.to_csv() == table.to_csv(index=False, float_format="%.6f")
+    assert predictions.to_csv().splitlines()[1].startswith("a,wear,0.333333,,,,,,0.055556,")
+
+
+def test_no_photos_are_a_table_without_rows() -> None:
+    nothing = Predictions([], np.empty((0, labels.COUNT), np.float32))
+    assert len(nothing) == 0
+    assert nothing.to_pandas().empty
+    assert nothing.to_csv().count("\n") == 1
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    probabilities = np.full((2, labels.COUNT), np.nan, np.float32)
+    with pytest.raises(MaskgateError, match="2 of 2 photos"):
+        Predictions(["a", "b"], probabilities)
