@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 
 from maskgate import labels
-from maskgate.data import folds
+from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs import Run
 
@@ -71,4 +71,4 @@ def _of_people(photos: pd.DataFrame) -> "pd.Series[int]":
 
 def _validated(photos: pd.DataFrame) -> pd.DataFrame:
     """The validated photos, in the order of their names."""
-    return photos[photos["fold"] != folds.NEVER].set_index("photo").sort_index()
+    return photos[photos["fold"] != NEVER].set_index("photo").sort_index()

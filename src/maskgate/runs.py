@@ -12,8 +12,7 @@ import pandas as pd
 from safetensors.torch import load_file
 
 from maskgate import files, finite, labels, recipe, system
-from maskgate.data import folds
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate.data.column_values import NEVER, TRAINED
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
@@ -283,7 +282,7 @@ class Run:
         path = path or self.oof_file
         told, probabilities = tables.probabilities(self.files.read(path), tables.OOF, path)
         photos = self.photos().set_index("photo", drop=False)
-        if set(told["photo"]) != set(photos.index[photos["fold"] != folds.NEVER]):
+        if set(told["photo"]) != set(photos.index[photos["fold"] != NEVER]):
             raise damaged(path, f"it holds other photos than {self.photos_file.name} validates")
         return photos.loc[told["photo"]].reset_index(drop=True), probabilities
 
@@ -391,7 +390,7 @@ class Run:
 def _trained(people: pd.DataFrame) -> list[int]:
     """The folds of a run whose photos or people are in these: those validated on, or a single one
     without validation."""
-    return sorted({int(fold) for fold in people["fold"]} - {folds.NEVER}) or [0]
+    return sorted({int(fold) for fold in people["fold"]} - {NEVER}) or [0]
 
 
 def _contents(photos: pd.DataFrame) -> set[str]:

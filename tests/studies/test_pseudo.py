@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from maskgate import labels, metrics, runs
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate.data.column_values import TRAINED
 from maskgate.experiments import rounds
 from maskgate.metrics import Score
 from maskgate.reports import pseudo as page

@@ -14,8 +14,7 @@ import torch
 from PIL import Image
 
 from maskgate import labels, predict, recipe
-from maskgate.data import pseudo_labels
-from maskgate.data.pseudo_labels import BARRED, TRAINED
+from maskgate.data.column_values import BARRED, TRAINED, UNSURE
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
 from maskgate.training import lr_finder, pseudo
@@ -296,12 +295,12 @@ def test_two_processes_are_told_the_same(
 def test_uses_are_counted() -> None:
     table = pd.DataFrame(
         {
-            "use": [TRAINED, TRAINED, BARRED, pseudo_labels.UNSURE],
+            "use": [TRAINED, TRAINED, BARRED, UNSURE],
             "mask": [0, -1, 2, -1],
             "gender": [1, 1, 1, -1],
             "age_band": [-1, -1, 0, -1],
         }
     )
     found = pseudo.counts(table)
-    assert (found[TRAINED], found[BARRED], found[pseudo_labels.UNSURE]) == (2, 1, 1)
+    assert (found[TRAINED], found[BARRED], found[UNSURE]) == (2, 1, 1)
     assert (found["mask"], found["gender"], found["age_band"]) == (1, 2, 0)

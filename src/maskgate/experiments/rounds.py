@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from maskgate import labels, metrics
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate.data.column_values import TRAINED
 from maskgate.experiments import compare
 from maskgate.metrics import Score
 from maskgate.runs import Run

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from maskgate import labels
-from maskgate.data.pseudo_labels import USES
+from maskgate.data.column_values import USES
 from maskgate.records import contents, stored
 from maskgate.records.contents import Entries
 from maskgate.records.stored import Count, Positive, Record

@@ -4,7 +4,7 @@ from typing import Any
 
 from maskgate import labels, variants
 from maskgate.config import Named
-from maskgate.data.pseudo_labels import TRAINED, USES
+from maskgate.data.column_values import TRAINED, USES
 from maskgate.recipe import Recipe
 
 

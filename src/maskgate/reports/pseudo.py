@@ -8,7 +8,7 @@ import pandas as pd
 from rich.table import Table
 
 from maskgate import files, labels, terminal
-from maskgate.data.pseudo_labels import TRAINED, USES
+from maskgate.data.column_values import TRAINED, USES
 from maskgate.experiments.rounds import Round, Rounds
 from maskgate.recipe import Pseudo
 from maskgate.reports import charts, pages

@@ -15,7 +15,7 @@ from filelock import FileLock
 from safetensors.torch import save as serialised
 
 from maskgate import files, metrics, runs, variants
-from maskgate.data import folds
+from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
@@ -213,7 +213,7 @@ def conclude(training: Training) -> None:
     told = [run.fold_result(number) for number in run.folds]
     history = pd.concat([run.fold_history(number) for number in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
-    results: dict[str, Any] = {"validated": bool((prepared.fold != folds.NEVER).any())}
+    results: dict[str, Any] = {"validated": bool((prepared.fold != NEVER).any())}
     if recipe.training.validation_epochs:
         results["unvalidated_epochs"] = recipe.training.validation_epochs
     if results["validated"]:

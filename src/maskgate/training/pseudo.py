@@ -15,7 +15,7 @@ from accelerate import Accelerator
 
 from maskgate import labels, predict, runs
 from maskgate.data import pseudo_labels
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate.data.column_values import TRAINED, USES
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
 from maskgate.recipe import Recipe
@@ -122,7 +122,7 @@ def told(number: int, table: pd.DataFrame) -> str:
     """What became of the photos without labels of a fold, in one line."""
     count = counts(table)
     parts = [f"{count[name]} by {name.replace('_', ' ')}" for name in labels.ATTRIBUTES]
-    parts += [f"{count[use]} {use}" for use in pseudo_labels.USES[1:] if count[use]]
+    parts += [f"{count[use]} {use}" for use in USES[1:] if count[use]]
     return (
         f"fold {number}: {count[TRAINED]} of {len(table)} photos without labels are trained on"
         f" ({', '.join(parts)})"
@@ -131,7 +131,7 @@ def told(number: int, table: pd.DataFrame) -> str:
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
     """How many photos there are of each use, and of those trained on how many tell an attribute."""
-    found = {use: int((table["use"] == use).sum()) for use in pseudo_labels.USES}
+    found = {use: int((table["use"] == use).sum()) for use in USES}
     trained = table[table["use"] == TRAINED]
     return found | {
         name: int((trained[name] != labels.UNKNOWN).sum()) for name in labels.ATTRIBUTES
