@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from maskgate import recipe, runs, system
+from maskgate.runs import tables
 
 RECIPES = sorted(path.stem for path in recipe.shipped().glob("*.yaml"))
 SYSTEMS = sorted(path.stem for path in system.shipped().glob("*.yaml"))
@@ -48,7 +49,7 @@ def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> 
     run = smoke(name, people, cache, tmp_path, MORE.get(name, []))
     assert run.metrics()["validated"] == (name != "s2-all")
     assert "What the training did" in run.report_file.read_text("utf-8")
-    history = run.history()
+    history = tables.history(run)
     assert history["train_loss"].notna().all()
     asked = recipe.load(recipe.find(name), MORE.get(name))
     assert len(history[history["fold"] == 0]) == 1 + min(1, asked.training.validation_epochs)

@@ -16,7 +16,7 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.together import Part
 
 Call = Callable[..., tuple[int, str, str]]
@@ -69,10 +69,10 @@ def test_combined_runs_are_a_run(
     )
     assert last["gain"]["low"] <= last["gain"]["value"] <= last["gain"]["high"]
     # What is kept are the nested probabilities, by a second way.
-    table, kept = run.oof()
+    table, kept = tables.oof(run)
     voices = []
     for path in (trained, other):
-        rows, said = Run(path).oof()
+        rows, said = tables.oof(Run(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
         voices.append(Voice(said[place], tuple(labels.ATTRIBUTES)))
     how = Wanted(Named(name="weights"), (Named(name="offsets"),))
@@ -171,17 +171,19 @@ def test_another_augmentation_is_scored_and_used(
     out = tmp_path / "flipped"
     assert call("combine", trained, "-o", out, "--tta", "flip")[0] == 0
     _, mirrored = out_of_fold.oof_with(Run(trained), [Named(name="flip")], cache)
-    np.testing.assert_array_equal(Run(out).oof()[1], mirrored)
+    np.testing.assert_array_equal(tables.oof(Run(out))[1], mirrored)
     photos = eval_photos(people)[:4]
     flip = predict.load(trained, cache, [Named(name="flip")]).probabilities(photos)[0]
     np.testing.assert_allclose(predict.load(out).probabilities(photos)[0], flip, atol=1e-6)
     # Of a run of runs, too; and `none` goes back to the photo as it is.
     inner = together.Part("inner", Run(out), tta=())
     _, plain = together._out_of_fold(inner, cache)
-    np.testing.assert_array_equal(plain, Run(trained).oof()[1])
+    np.testing.assert_array_equal(plain, tables.oof(Run(trained))[1])
     code, _, err = call("combine", trained, "-o", tmp_path / "plain", "--tta", "none")
     assert code == 0, err
-    np.testing.assert_array_equal(Run(tmp_path / "plain").oof()[1], Run(trained).oof()[1])
+    np.testing.assert_array_equal(
+        tables.oof(Run(tmp_path / "plain"))[1], tables.oof(Run(trained))[1]
+    )
 
 
 def test_a_file_names_the_runs(

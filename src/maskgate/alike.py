@@ -8,7 +8,7 @@ import pandas as pd
 from maskgate import labels
 from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError, listed
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 _LABELS: Final = [*labels.ATTRIBUTES, "label"]
 
@@ -28,7 +28,7 @@ class Validated:
 
 def of(run: Run) -> Validated:
     """What a run that has begun is validated on. Raises MaskgateError for a damaged one."""
-    return Validated(str(run.path), run.photos(), str(run.status().get("truth", "")))
+    return Validated(str(run.path), tables.photos(run), str(run.status().get("truth", "")))
 
 
 def check(first: Validated, other: Validated) -> None:

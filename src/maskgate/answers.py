@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files, pixels, runs
+from maskgate import files, pixels
 from maskgate.errors import MaskgateError
 from maskgate.faces.showing import FACE, Photo
+from maskgate.runs import tables
 
 _EVERY: Final = 10.0  # seconds from one writing to the next, and longer where writing takes long
 
@@ -119,14 +120,14 @@ def _write(path: Path, batches: dict[str, _Batch]) -> None:
     table = pd.DataFrame(each, columns=["batch", "stamps", "contents", "place"])
     table[list(FACE)] = np.concatenate([answer.boxes for _, answer in rows])
     whole = np.concatenate([answer.probabilities for _, answer in rows])
-    runs.write_probabilities(path, table, whole)
+    tables.write_probabilities(path, table, whole)
 
 
 def _read(path: Path) -> dict[str, _Batch]:
     if not path.exists():
         return {}
     try:
-        table, probabilities = runs.read_probabilities(path)
+        table, probabilities = tables.read_probabilities(path)
         boxes = table[list(FACE)].to_numpy(np.float32)
         known = table[["batch", "stamps", "contents"]]
     except (MaskgateError, KeyError):

@@ -22,7 +22,7 @@ from maskgate.metrics import Score
 from maskgate.model import heads
 from maskgate.predict import Ensemble, Predictor
 from maskgate.progress import track
-from maskgate.runs import Run, open_run
+from maskgate.runs import Run, open_run, tables
 from maskgate.system import Member, System
 
 
@@ -193,7 +193,7 @@ def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, 
 def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
     """The validated photos of a part and what it says of them, with its own augmentation."""
     if part.tta is None:
-        return part.run.oof()
+        return tables.oof(part.run)
     if not part.run.is_system:
         return out_of_fold.oof_with(part.run, part.tta, cache)
     inner = gather(trained(part.run, part.tta), Wanted.of(part.run.system()), cache)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from maskgate import labels, metrics, runs
+from maskgate import labels, metrics
 from maskgate.bootstrap import Floats, Resamples
 from maskgate.data import table as photo_table
 from maskgate.errors import MaskgateError
@@ -23,7 +23,7 @@ from maskgate.experiments.differences import Difference
 from maskgate.metrics import Score
 from maskgate.recipe import Recipe
 from maskgate.reports import compare as compare_page
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 Call = Callable[..., tuple[int, str, str]]
 PEOPLE, PHOTOS = 60, 7
@@ -73,7 +73,7 @@ def write_run(
     validated = validated[np.argsort(table["fold"].to_numpy()[validated], kind="stable")]
     rows = table.iloc[validated]
     columns = rows[["photo", "person", "label", "fold"]]
-    runs.write_probabilities(run.oof_file, columns, probabilities[validated])
+    tables.write_probabilities(run.oof_file, columns, probabilities[validated])
     found = metrics.evaluate(probabilities[validated], rows.reset_index(drop=True), resamples=5)
     found |= {"validated": True, "selection": "last"} | (results or {})
     run.metrics_file.write_text(json.dumps(found))
@@ -107,8 +107,8 @@ def only(found: Comparisons) -> comparison.Comparison:
 
 def naive(first: Path, second: Path, resamples: int) -> Score:
     """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
-    table, mine = Run(first).oof()
-    _, theirs = Run(second).oof()
+    table, mine = tables.oof(Run(first))
+    _, theirs = tables.oof(Run(second))
     order = table["photo"].argsort().to_numpy()
     table, mine, theirs = table.iloc[order].reset_index(drop=True), mine[order], theirs[order]
     drawn = Resamples(table, resamples, seed=0)

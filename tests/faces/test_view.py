@@ -26,6 +26,7 @@ from maskgate.model.heads import HEADS, Output
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.recipe import Photo
+from maskgate.runs import tables
 
 Shown = Callable[..., "np.ndarray"]
 
@@ -169,7 +170,7 @@ def test_the_report_tells_of_photos_without_a_face(
     assert told["missed"]["photos"] == missed.sum() > 0
     assert told["found"]["photos"] == (~missed).sum() > 0
     assert table["left"].isna().tolist() == missed.tolist()
-    oof, probabilities = run.oof()
+    oof, probabilities = tables.oof(run)
     found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
     for which, part in (("found", found), ("missed", ~found)):
         truth, said = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]

@@ -22,7 +22,7 @@ from maskgate.records.results import Results
 from maskgate.records.status import Status
 from maskgate.reports import listing
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.studies import study
 from maskgate.training import checkpoint, ensembles
 from maskgate.training.prepare import Order
@@ -333,7 +333,7 @@ PHOTOS: Final[dict[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 def test_a_photo_table_of_another_kind(
     change: Callable[[pd.DataFrame], pd.DataFrame], run: Run
 ) -> None:
-    change(run.photos()).to_parquet(run.photos_file, index=False)
+    change(tables.photos(run)).to_parquet(run.photos_file, index=False)
     for work in (report, compare):
         with pytest.raises(MaskgateError, match=r"(photos|oof)\.parquet: missing or damaged|folds"):
             work(run)
@@ -366,7 +366,7 @@ def test_one_bit_of_a_table_is_a_sentence_or_nothing(run: Run) -> None:
             changed = bytearray(content)
             changed[bit // 8] ^= 1 << bit % 8
             path.write_bytes(changed)
-            for work in (compare, Run.history):
+            for work in (compare, tables.history):
                 try:
                     work(run)
                 except MaskgateError as error:

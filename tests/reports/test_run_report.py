@@ -14,7 +14,7 @@ from PIL import Image
 from maskgate import labels, metrics, runs
 from maskgate.reports import charts, listing, mistakes
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 ENDS = ("value", "low", "high")
 
@@ -86,14 +86,16 @@ def test_that_people_are_not_kept_together_is_said_where_scores_are(
     again = train(tmp_path / "again", "training.epochs=1", folds, data=tmp_path / "own.csv")
     for name in ("folds.csv", "mistakes.csv"):
         assert (again / name).read_bytes() == (first / name).read_bytes()
-    assert runs.open_run(again).photos()["person"].tolist() == [row.split(",")[1] for row in rows]
+    assert tables.photos(runs.open_run(again))["person"].tolist() == [
+        row.split(",")[1] for row in rows
+    ]
 
 
 def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
     page = run_report.write(run).read_text()
     listed = pd.read_csv(run.mistakes_file)
-    found = mistakes.find(*run.oof())
+    found = mistakes.find(*tables.oof(run))
     assert listed["photo"].tolist() == found["photo"].tolist()
     assert f"All {len(found)} are in mistakes.csv" in told(page)
     cards = re.findall(r"<article.*?</article>", page, flags=re.DOTALL)
@@ -135,7 +137,7 @@ def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) ->
     assert 'class="ring"' not in run_report.write(runs.open_run(trained)).read_text()
     score = runs.open_run(trained).metrics()["score"]
     run = copied(trained, tmp_path, selection="best", last_epoch=score)
-    history = run.history()
+    history = tables.history(run)
     history.loc[history["fold"] == 0, "valid_score"] = [0.5, 0.5]  # the first of equals is kept
     history.loc[history["fold"] == 1, "valid_score"] = [0.1, 0.2]
     history.to_csv(run.history_file, index=False)
@@ -152,10 +154,10 @@ def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) ->
 
 def test_nothing_is_said_of_an_attribute_nobody_knows(trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path)
-    table = run.photos().assign(gender=np.int8(-1), label=np.int8(-1))
+    table = tables.photos(run).assign(gender=np.int8(-1), label=np.int8(-1))
     table.to_parquet(run.photos_file)
     run.end()
-    truth, probabilities = run.oof()
+    truth, probabilities = tables.oof(run)
     results = metrics.evaluate(probabilities, truth, resamples=10)
     run.metrics_file.write_text(json.dumps(results | {"validated": True, "selection": "last"}))
     run.end()

@@ -13,7 +13,7 @@ from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
 from maskgate.images import cache as caches
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import crossval
 
 Shown = Callable[..., "np.ndarray"]
@@ -28,10 +28,10 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
         "thumbnails.parquet",
         "metrics.json", "mistakes.csv", "report.html", "fold-0", "fold-1",
     }  # fmt: skip
-    history = run.history()
+    history = tables.history(run)
     assert history[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
     table = layouts.read(people).table
-    out_of_fold, probabilities = runs.read_probabilities(run.oof_file)
+    out_of_fold, probabilities = tables.read_probabilities(run.oof_file)
     assert sorted(out_of_fold["photo"]) == sorted(table["photo"])
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
@@ -39,7 +39,7 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
 
 def test_metrics_are_those_of_the_out_of_fold_file(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
-    told, probabilities = runs.read_probabilities(run.oof_file)
+    told, probabilities = tables.read_probabilities(run.oof_file)
     table = layouts.read(people).table.set_index("photo").loc[told["photo"]].reset_index()
     again = json.loads(json.dumps(metrics.evaluate(probabilities, table)))
     results = run.metrics()
@@ -50,8 +50,8 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
     shown: Shown, trained: Path, people: Path
 ) -> None:
     run = runs.open_run(trained)
-    told, probabilities = runs.read_probabilities(run.oof_file)
-    photos = run.photos()
+    told, probabilities = tables.read_probabilities(run.oof_file)
+    photos = tables.photos(run)
     geometry = run.recipe().photo.geometry
     for fold in run.folds:
         rows = np.flatnonzero(told["fold"] == fold)
@@ -109,7 +109,7 @@ def test_one_hold_out(train: Train, tmp_path: Path) -> None:
         train(tmp_path / "run", "folds.kind=holdout", "folds.fraction=0.25", "training.epochs=1")
     )
     assert run.folds == [0]
-    told, _ = runs.read_probabilities(run.oof_file)
+    told, _ = tables.read_probabilities(run.oof_file)
     folds = pd.read_csv(run.folds_file)
     assert set(told["person"]) == set(folds.loc[folds["fold"] == 0, "person"])
     assert abs(told["person"].nunique() - 8) <= 1
@@ -119,7 +119,7 @@ def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> 
     run = Run(train(tmp_path / "run", "folds.kind=all"))
     assert run.metrics() == {"validated": False}
     assert not run.oof_file.exists()
-    assert len(run.history()) == 2
+    assert len(tables.history(run)) == 2
     assert "no score can be given" in run.report_file.read_text()
     assert predict.load(run.path).predict([]).empty
 
@@ -259,21 +259,21 @@ def test_what_training_is_told_changes_no_truth(
     changes = (wrong, more, "labels.old_from=58", "labels.leave_out_ages=[27, 28, 29, 57, 58, 59]")
     run = Run(train(tmp_path / "run", *short, *changes))
     assert run.status()["truth"] == plain.status()["truth"] == "bands 30/60, labels as read"
-    pd.testing.assert_frame_equal(run.photos(), plain.photos())
+    pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
-    told, probabilities = run.oof()
+    told, probabilities = tables.oof(run)
     again = json.loads(json.dumps(metrics.evaluate(probabilities, told)))
     assert {key: run.metrics()[key] for key in again} == again
     assert set(told["gender"]) == {0, 1}
     status = run.status()
-    females = (plain.photos()["gender"] == 1).sum()
+    females = (tables.photos(plain)["gender"] == 1).sum()
     assert (status["corrected"], status["more"]) == (females, len(named))
     assert "1 × correction of nobody here (first: nobody)" in status["warnings"]
     # What training was told shows in the weights; scored against it, the run would look better.
     corrected = Run(train(tmp_path / "truth", *short, wrong, "labels.truth=sure"))
     assert corrected.status()["truth"].startswith("bands 30/60, labels corrected by fixes.csv up")
     assert corrected.folds_file.read_bytes() == plain.folds_file.read_bytes()
-    assert set(corrected.photos()["gender"]) == {0}
+    assert set(tables.photos(corrected)["gender"]) == {0}
     classes = corrected.metrics()["attributes"]["gender"]["classes"]
     assert [each["photos"] for each in classes] == [len(told), 0]
 
@@ -281,14 +281,14 @@ def test_what_training_is_told_changes_no_truth(
 def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
     short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
     first = Run(train(tmp_path / "first", *short, more))
-    further = first.more()
+    further = tables.more(first)
     assert further["weight"].eq(2).all()
-    assert set(further["cluster"]) <= set(first.photos()["cluster"])
+    assert set(further["cluster"]) <= set(tables.photos(first)["cluster"])
     for fold in (0, 1):
-        photos = first.photos()
-        assert not first.seen(fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+        photos = tables.photos(first)
+        assert not tables.seen(first, fold) & set(photos.loc[photos["fold"] == fold, "digest"])
         kept_out = further["not_in"].map(lambda folds, fold=fold: fold in folds)
-        assert set(further.loc[~kept_out, "digest"]) <= first.seen(fold)
+        assert set(further.loc[~kept_out, "digest"]) <= tables.seen(first, fold)
     # Each fold may go on from its own: no copy of the people it is validated on was trained on.
     train(tmp_path / "second", *short, f"model.init={first.path}")
     random = np.random.default_rng(0)
@@ -372,8 +372,8 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     assert results["score_of"] == "macro F1, mean of mask, gender"
     means = [part["macro_f1"]["value"] for part in results["attributes"].values()]
     assert results["score"]["value"] == pytest.approx(np.mean(means))
-    assert run.history()["valid_score"].notna().all()
-    assert run.history()["valid_macro_f1"].isna().all()
+    assert tables.history(run)["valid_score"].notna().all()
+    assert tables.history(run)["valid_macro_f1"].isna().all()
     assert "mean of mask" in crossval.told(run)
 
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from maskgate import labels, predict, runs, system
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import crossval, ensembles
 from maskgate.training.prepare import Order
 
@@ -72,11 +72,11 @@ def bare(page: Path) -> str:
 
 
 def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
-    told, combined = runs.read_probabilities(vote.oof_file)
+    told, combined = tables.read_probabilities(vote.oof_file)
     assert told["photo"].is_unique
     answers = []
     for member in vote.members():
-        rows, probabilities = runs.read_probabilities(member.oof_file)
+        rows, probabilities = tables.read_probabilities(member.oof_file)
         answers.append(dict(zip(rows["photo"], probabilities.astype(float), strict=True)))
     for row, photo in enumerate(told["photo"]):
         np.testing.assert_allclose(
@@ -88,14 +88,14 @@ def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
     assert list(results["members"]) == ["plain", "joint"]
     for member in vote.members():
         assert results["members"][member.path.name]["score"] == member.metrics()["score"]
-        assert Run(vote.path).photos()["fold"].equals(member.photos()["fold"])
+        assert tables.photos(Run(vote.path))["fold"].equals(tables.photos(member)["fold"])
 
 
 def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts: Run) -> None:
-    table, combined = parts.oof()
+    table, combined = tables.oof(parts)
     naive = np.ones_like(combined, dtype=float)
     for member, name in zip(parts.members(), labels.ATTRIBUTES, strict=True):
-        rows, probabilities = member.oof()
+        rows, probabilities = tables.oof(member)
         assert rows["photo"].tolist() == table["photo"].tolist()
         naive *= labels.marginals(probabilities)[name][:, labels.decode(np.arange(18))[
             list(labels.ATTRIBUTES).index(name)]]  # fmt: skip
@@ -281,7 +281,7 @@ def test_members_validated_on_other_folds_are_not_combined(
 ) -> None:
     run = Run(Path(shutil.copytree(vote.path, tmp_path / "run")))
     member = run.members()[1]
-    photos = member.photos()
+    photos = tables.photos(member)
     photos["fold"] = 1 - photos["fold"]
     photos.to_parquet(member.photos_file, index=False)
     member.end()
@@ -370,4 +370,4 @@ def test_two_processes_train_a_system(
     assert done.stdout.count("out-of-fold macro F1") == 1
     assert done.stderr.count("member 1 of 2: plain") == 1
     assert len(run.metrics()["members"]) == 2
-    assert run.oof()[0]["photo"].is_unique
+    assert tables.oof(run)[0]["photo"].is_unique

@@ -11,7 +11,7 @@ from maskgate import labels, metrics
 from maskgate.data.column_values import TRAINED
 from maskgate.experiments import compare
 from maskgate.metrics import Score
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def judge(runs: Sequence[Run]) -> Rounds:
             found = compare.compare([runs[number - 1].path, run.path])
             difference = found.comparisons[0].score
         score = metrics.read_score(run.metrics()["score"])
-        tables = [run.pseudo(fold)[0] for fold in run.folds] if number else []
-        rounds.append(Round(number, run, score, difference, tables))
+        labelled = [tables.pseudo(run, fold)[0] for fold in run.folds] if number else []
+        rounds.append(Round(number, run, score, difference, labelled))
     first: dict[str, Any] = runs[0].metrics()
     return Rounds(rounds, first["score_of"], first["people"], str(runs[0].status()["truth"]))
 

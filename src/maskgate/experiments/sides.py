@@ -13,7 +13,7 @@ import pandas as pd
 from maskgate import alike
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
-from maskgate.runs import Run, open_run, scan
+from maskgate.runs import Run, open_run, scan, tables
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def damage(run: Run) -> MaskgateError | None:
         run.check()
         if run.files.is_finished and run.metrics()["validated"]:
             run.settings()
-            run.oof()
+            tables.oof(run)
     except MaskgateError as error:
         return error
     return None
@@ -165,7 +165,7 @@ def _read(run: Run) -> Entry:
             " a run of the recipe with folds.kind: kfold or holdout"
         )
     recipe, seed = _without_seed(run.settings())
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     order = np.argsort(table["photo"].to_numpy(str), kind="stable")
     return Entry(
         run=run,

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from maskgate.metrics import ALL_CLASSES
 from maskgate.records.stored import Count, Record
 
 Attribute = Literal["mask", "gender", "age_band"]
@@ -138,7 +137,7 @@ class Results(Record):
     interval: str = ""
     attributes: dict[Attribute, Scores] = Field({})
     score: Figure | None = None
-    score_of: str = ALL_CLASSES
+    score_of: str = ""
     knows: list[Attribute] | None = None
     selection: str = ""
     faces: Faces | None = None

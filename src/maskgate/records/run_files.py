@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from maskgate.progress import track
 from maskgate.records import contents, status
 from maskgate.records.faults import REMEDY, damaged
@@ -47,6 +45,8 @@ class RunFiles:
     def add(self, path: Path) -> None:
         """List a file that was made, or made anew, after the run had ended; a run that an older
         version has made has no list."""
+        from filelock import FileLock  # not there where nothing but prediction is installed
+
         with FileLock(self.folder / ".list.lock"):
             listed = self.listed()
             if listed is not None:

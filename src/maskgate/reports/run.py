@@ -13,7 +13,7 @@ from maskgate.errors import listed
 from maskgate.records.faults import damaged
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.reports.compare import signed
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 
 def write(run: Run, photos: bool = True) -> Path:
@@ -22,7 +22,7 @@ def write(run: Run, photos: bool = True) -> Path:
     Without `photos` the page shows no photo of anyone.
     """
     status, results = run.status(), run.metrics()
-    history = None if run.is_system else run.history()
+    history = None if run.is_system else tables.history(run)
     validated = results["validated"]
     parts = _parts(results) if validated else []
     kept: dict[str, float] = {}
@@ -163,9 +163,9 @@ def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
 
 def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     """How many there are, cards of the worst, and what kept photos from being shown."""
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     if root is not None:
-        run.check_names(table["photo"].tolist(), root)
+        tables.check_names(run, table["photo"].tolist(), root)
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
     knows = run.metrics().get("knows", labels.ATTRIBUTES)
     found = mistakes.find(metrics.narrowed(table, knows), probabilities)

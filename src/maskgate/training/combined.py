@@ -13,7 +13,7 @@ from maskgate.ensemble.combining import Wanted
 from maskgate.progress import say
 from maskgate.records import stored
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.system import System
 from maskgate.together import Together
 from maskgate.training import folder
@@ -136,13 +136,13 @@ def _score(
     table, probabilities = answer.table, answer.steps[-1].probabilities
     assert table is not None
     rows = table[["photo", "person", "label", "fold"]]
-    runs.write_probabilities(run.oof_file, rows, probabilities)
+    tables.write_probabilities(run.oof_file, rows, probabilities)
     best = any(each["selection"] == "best" for each in results)
     told = metrics.evaluate(probabilities, table) | {
         "knows": list(labels.ATTRIBUTES),
         "selection": "best" if best else "last",
     }
-    looked = [photos for photos in (member.photos() for member in members) if "faces" in photos]
+    looked = [photos for photos in map(tables.photos, members) if "faces" in photos]
     if looked:  # of members that look for faces, the first tells
         faces = looked[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
         told["faces"] = metrics.by_face(probabilities, table, faces > 0)

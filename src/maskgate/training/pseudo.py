@@ -19,7 +19,7 @@ from maskgate.data.column_values import TRAINED, USES
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
 from maskgate.recipe import Recipe
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import processes, start
 from maskgate.training.prepare import Order, Prepared
 from maskgate.trust import check_trusted, vouched
@@ -51,7 +51,7 @@ def of_fold(
     def label() -> None:
         if not path.exists():
             table, probabilities = made(number, recipe, prepared, order)
-            runs.write_probabilities(path, table, probabilities)
+            tables.write_probabilities(path, table, probabilities)
             say(told(number, table))
 
     processes.on_main(accelerator, label)
@@ -62,7 +62,7 @@ def as_trained(number: int, prepared: Prepared, run: Run) -> Prepared:
     """As `of_fold`, of a fold that has its labels."""
     if not prepared.unlabelled:
         return prepared
-    return taught(prepared, run.pseudo(number)[0])
+    return taught(prepared, tables.pseudo(run, number)[0])
 
 
 def made(
@@ -142,7 +142,7 @@ def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
     """A sentence where folds were trained without any pseudo label."""
     if recipe.pseudo is None:
         return []
-    bare = [n for n in numbers if not counts(run.pseudo(n)[0])[TRAINED]]
+    bare = [n for n in numbers if not counts(tables.pseudo(run, n)[0])[TRAINED]]
     if not bare:
         return []
     return [
@@ -153,5 +153,5 @@ def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
 
 def summary(run: Run, numbers: list[int]) -> dict[str, Any]:
     """Photos of each use and attribute, means of the folds, for the report."""
-    tables = [counts(run.pseudo(number)[0]) for number in numbers]
-    return {key: float(np.mean([each[key] for each in tables])) for key in tables[0]}
+    counted = [counts(tables.pseudo(run, number)[0]) for number in numbers]
+    return {key: float(np.mean([each[key] for each in counted])) for key in counted[0]}

@@ -17,7 +17,7 @@ from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.experiments import sides
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import combined, ensembles, start
 from maskgate.training.prepare import Order
 
@@ -87,7 +87,7 @@ def init(run: Run) -> None:
     start.contents(wanted)
     start._thumbnails(run)
     for fold in run.folds:
-        run.seen(fold)
+        tables.seen(run, fold)
         run.weights(fold)
 
 
@@ -128,7 +128,7 @@ COMMANDS: dict[str, Command] = {
     "epochs_from": epochs,
     "folds.file": folds_file,
     "copied folds": copy_folds,
-    "plain predictions": lambda run: run.oof(run.oof_file_of(variants.digest([variants.PLAIN]))),
+    "plain predictions": lambda run: tables.oof(run, path_in(run, "oof-plain")),
     "time": lambda run: run.seconds(),
 }
 OF_SINGLE = ("init", "epochs_from", "time")
