@@ -18,8 +18,8 @@ from maskgate.bootstrap import Resamples
 from maskgate.data import checks, layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
-from maskgate.metrics import Score
 from maskgate.runs import tables
+from maskgate.score import Score
 
 
 def main() -> None:

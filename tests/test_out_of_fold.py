@@ -228,14 +228,14 @@ def test_the_epoch_selected_is_the_one_augmented(
 
 def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path) -> None:
     run, plain = Run(augmented), Run(trained)
-    results, without = run.metrics(), run.metrics()["without_tta"]
-    assert without["score"] == plain.metrics()["score"]
-    difference = metrics.read_score(without["difference"])
-    assert difference.value == pytest.approx(results["score"]["value"] - without["score"]["value"])
+    results, without = run.metrics(), run.metrics().without_tta
+    assert without.score == plain.metrics().score
+    difference = without.difference.as_score()
+    assert difference.value == pytest.approx(results.score.value - without.score.value)
     assert difference.low <= difference.value <= difference.high
-    assert "without_tta" not in plain.metrics()
+    assert plain.metrics().without_tta is None
     page = run.report_file.read_text("utf-8")
-    assert str(metrics.read_score(without["score"])) in page
+    assert str(without.score) in page
     assert f"{difference.value:+.4f}" in page
     assert "without it" not in plain.report_file.read_text("utf-8").lower()
     lines = dict(did.told(run.recipe(), run.status())["lines"])  # type: ignore[index]

@@ -57,17 +57,16 @@ def test_combined_runs_are_a_run(
     results = run.metrics()
     # The members alone, the steps, and what each added, are told with intervals.
     for name, path in (("tiny", trained), ("other-seed", other)):
-        score = Run(path).metrics()["score"]
-        assert results["members"][name]["score"] == pytest.approx(score)
-        assert str(metrics.read_score(score)) in told
-    assert [step["name"] for step in results["steps"]] == ["weights", "offsets"]
-    assert results["steps"][1]["before"] == "weights"
-    last = results["steps"][1]
-    assert last["score"] == pytest.approx(results["score"])
-    assert last["gain"]["value"] == pytest.approx(
-        last["score"]["value"] - results["steps"][0]["score"]["value"]
-    )
-    assert last["gain"]["low"] <= last["gain"]["value"] <= last["gain"]["high"]
+        score = Run(path).metrics().score
+        kept = results.members[name].score
+        assert kept.model_dump() == pytest.approx(score.model_dump())
+        assert str(score) in told
+    assert [step.name for step in results.steps] == ["weights", "offsets"]
+    assert results.steps[1].before == "weights"
+    last = results.steps[1]
+    assert last.score.model_dump() == pytest.approx(results.score.model_dump())
+    assert last.gain.value == pytest.approx(last.score.value - results.steps[0].score.value)
+    assert last.gain.low <= last.gain.value <= last.gain.high
     # What is kept are the nested probabilities, by a second way.
     table, kept = tables.oof(run)
     voices = []
@@ -127,8 +126,8 @@ def test_submit_answers_as_the_combined_run_does(
         "4 networks",
     ):
         assert wanted in told
-    score = Run(tmp_path / "both").metrics()["score"]
-    assert str(metrics.read_score(score)) in told
+    score = Run(tmp_path / "both").metrics().score
+    assert str(score) in told
 
 
 def test_a_submission_says_each_photos_own_answer(
@@ -458,7 +457,7 @@ def test_a_combination_that_fails_leaves_nothing(
     assert left == []
     code, _, err = call(*asked)
     assert code == 0, err
-    assert Run(tmp_path / place).status()["finished"]
+    assert Run(tmp_path / place).status().finished
 
 
 KILLED = (
@@ -487,6 +486,6 @@ def test_what_a_killed_combination_leaves_gives_way(
     # Another combination too: there is nothing to go on with.
     code, _, err = call("combine", trained, "-o", out)
     assert code == 0, err
-    assert Run(out).status()["finished"]
+    assert Run(out).status().finished
     assert [member.path.name for member in Run(out).members()] == [trained.name]
     assert not list(tmp_path.rglob("*.part"))

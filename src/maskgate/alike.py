@@ -28,7 +28,7 @@ class Validated:
 
 def of(run: Run) -> Validated:
     """What a run that has begun is validated on. Raises MaskgateError for a damaged one."""
-    return Validated(str(run.path), tables.photos(run), str(run.status().get("truth", "")))
+    return Validated(str(run.path), tables.photos(run), run.status().truth)
 
 
 def check(first: Validated, other: Validated) -> None:

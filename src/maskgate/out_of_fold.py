@@ -62,7 +62,7 @@ def _is_kept(run: Run, path: Path) -> bool:
 
 
 def _check(run: Run) -> None:
-    if not run.metrics()["validated"]:
+    if not run.metrics().validated:
         raise MaskgateError(
             f"{run.path}: validated nobody, so there are no out-of-fold probabilities; give a run"
             " with folds"
@@ -133,7 +133,7 @@ def _steps(
 
 def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:
     """The stored pictures of the table's photos, which are those that the run was trained with."""
-    root = Path(run.status()["root"])
+    root = Path(run.status().root)
     tables.check_names(run, table["photo"].tolist(), root)
     photos = Photos(root, table)
     try:

@@ -300,7 +300,7 @@ def load(
         for member, inner in zip(system.members, run.members(), strict=True):
             own = member.tta if tta is None else tta
             members.append((load(inner.path, cache, own, trust), member.weight))
-        wanted, learned = Wanted.of(system), run.learned()
+        wanted, learned = Wanted.of(system), run.learned().by_name()
         if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
             raise damaged(run.combination_file, why)
         return Ensemble(members, Combination(wanted, learned))

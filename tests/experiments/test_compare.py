@@ -20,10 +20,10 @@ from maskgate.experiments import compare as comparison
 from maskgate.experiments import sides
 from maskgate.experiments.compare import SCORE, Comparisons, compare
 from maskgate.experiments.differences import Difference
-from maskgate.metrics import Score
 from maskgate.recipe import Recipe
 from maskgate.reports import compare as compare_page
 from maskgate.runs import Run, tables
+from maskgate.score import Score
 
 Call = Callable[..., tuple[int, str, str]]
 PEOPLE, PHOTOS = 60, 7
@@ -154,13 +154,13 @@ def test_scores_are_those_of_the_runs(tmp_path: Path) -> None:
     reported = [Run(path).metrics() for path in paths]
     assert found.score_of == "macro F1"
     for name in labels.ATTRIBUTES:
-        wanted = [results["attributes"][name]["macro_f1"]["value"] for results in reported]
+        wanted = [results.attributes[name].macro_f1.value for results in reported]
         assert found.scores[0][name].value.tolist() == pytest.approx(wanted[:2])
         assert found.scores[1][name].value.tolist() == pytest.approx(wanted[2:])
         assert only(found).differences[name].corrected.value == pytest.approx(
             wanted[2] - np.mean(wanted[:2])
         )
-    wanted = [results["score"]["value"] for results in reported]
+    wanted = [results.score.value for results in reported]
     assert only(found).score.value == pytest.approx(wanted[2] - np.mean(wanted[:2]))
 
 
@@ -171,7 +171,7 @@ def test_without_fully_labelled_photos_the_attributes_are_compared(tmp_path: Pat
         write_run(tmp_path / "b", guesses(0.9, 2), table=table, **other()),
     ]
     found = compare(paths, resamples=50)
-    reported = [Run(path).metrics()["score"]["value"] for path in paths]
+    reported = [Run(path).metrics().score.value for path in paths]
     assert list(found.scores[0]) == [SCORE, "mask", "age_band"]
     assert found.score_of == "macro F1, mean of mask, age band"
     assert only(found).score.value == pytest.approx(reported[1] - reported[0])
@@ -383,8 +383,8 @@ def test_trained_runs_are_compared(
     capsys.readouterr()
     code, out, err = call("compare", trained, seed, short, "--out", tmp_path / "page")
     assert (code, err) == (0, "")
-    score = np.mean([Run(path).metrics()["score"]["value"] for path in (trained, seed)])
-    less = Run(short).metrics()["score"]["value"] - score
+    score = np.mean([Run(path).metrics().score.value for path in (trained, seed)])
+    less = Run(short).metrics().score.value - score
     assert f"{score:.4f}" in out
     assert f"{less:+.4f} [" in out
     assert "short, seed 7: training.epochs=1" in out

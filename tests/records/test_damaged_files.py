@@ -238,13 +238,13 @@ def test_what_is_written_is_read_back(trained: Path, joint: Path, tmp_path: Path
     result = fold.FoldResult(seconds=0.5, photos=2, epochs=1, mixed={"plain": 1}, drawn=[0] * 18)
     fold.write(tmp_path / "fold.json", result)
     assert (tmp_path / "fold.json").read_text() == (
-        '{"seconds": 0.5, "photos": 2, "epochs": 1, "mixed": {"plain": 1}, "drawn": ['
+        '{"version": 1, "seconds": 0.5, "photos": 2, "epochs": 1, "mixed": {"plain": 1}, "drawn": ['
         + ", ".join(["0"] * 18)
         + "]}\n"
     )
     assert fold.parse((tmp_path / "fold.json").read_bytes(), tmp_path) == result
-    stored.write(tmp_path / "a.json", {"a": [1]})
-    assert (tmp_path / "a.json").read_text() == '{\n  "a": [\n    1\n  ]\n}\n'
+    stored.write(tmp_path / "a.json", stored.File, {"a": [1]})
+    assert (tmp_path / "a.json").read_text() == ('{\n  "version": 1,\n  "a": [\n    1\n  ]\n}\n')
 
 
 LEARNED: Final[list[tuple[tuple[str | int, ...], Any]]] = [

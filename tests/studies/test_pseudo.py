@@ -13,9 +13,9 @@ import pytest
 from maskgate import labels, metrics
 from maskgate.data.column_values import TRAINED
 from maskgate.experiments import rounds
-from maskgate.metrics import Score
 from maskgate.reports import pseudo as page
 from maskgate.runs import Run, tables
+from maskgate.score import Score
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -44,7 +44,7 @@ def answered(trained: Path, to: Path, share_right: float, seed: int) -> Run:
     tables.write_probabilities(run.oof_file, told, probabilities)
     run.end()
     results = metrics.evaluate(probabilities, tables.oof(run)[0])
-    run.metrics_file.write_text(json.dumps(run.metrics() | results))
+    run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
     for fold in (0, 1):
         told = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
         told = told.assign(mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""])
@@ -62,7 +62,7 @@ def test_the_guard_warns_where_a_round_lowers_the_score_and_not_otherwise(
     ]
     found = rounds.judge(made)
     for each, run in zip(found.rounds, made, strict=True):
-        assert each.score.value == run.metrics()["score"]["value"]
+        assert each.score.value == run.metrics().score.value
     told = [page.sentence(found, each) for each in found.rounds]
     better, worse, chance = found.rounds[1:]
     assert (better.lowered, better.certain) == (False, True)
@@ -148,7 +148,7 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
     table = pd.read_csv(done / "pseudo.csv")
     assert table["round"].tolist() == [0, 1, 2]
     assert table["use"].sum() == 1
-    scores = [run.metrics()["score"]["value"] for run in made]
+    scores = [run.metrics().score.value for run in made]
     assert table["score"].tolist() == pytest.approx(scores)
     assert table.loc[table["use"], "score"].item() == max(scores)
     for number, run in enumerate(made):
@@ -185,7 +185,8 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
             best = np.eye(labels.COUNT)[told["label"]]
             tables.write_probabilities(run.oof_file, told, best)
             run.end()
-            results = run.metrics() | metrics.evaluate(best, tables.oof(run)[0])
+            results = json.loads(run.metrics_file.read_text())
+            results |= metrics.evaluate(best, tables.oof(run)[0])
             run.metrics_file.write_text(json.dumps(results))
             run.end()
         return run

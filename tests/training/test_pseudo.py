@@ -118,11 +118,10 @@ def test_nobody_is_validated_on_them(
     (rows, said), (wanted, before) = tables.oof(run), tables.oof(plain)
     pd.testing.assert_frame_equal(rows, wanted)
     assert (said != before).any()
-    assert {key: run.metrics()[key] for key in ("photos", "people")} == {
-        key: plain.metrics()[key] for key in ("photos", "people")
-    }
-    assert run.status()["truth"] == plain.status()["truth"]
-    assert run.status()["left_out"] == 0
+    results, expected = run.metrics(), plain.metrics()
+    assert (results.photos, results.people) == (expected.photos, expected.people)
+    assert run.status().truth == plain.status().truth
+    assert run.status().left_out == 0
     report = run.report_file.read_text("utf-8")
     assert "Pseudo labels" in report
     assert "never validated on" in report
@@ -195,7 +194,7 @@ def test_where_nothing_is_sure_the_run_says_so_and_is_as_without(
 ) -> None:
     hard = "pseudo.thresholds={mask: 1, gender: 1, age_band: 1}"
     run = Run(train(tmp_path / "run", *asked, hard))
-    warning = next(line for line in run.status()["warnings"] if "sure enough" in line)
+    warning = next(line for line in run.status().warnings if "sure enough" in line)
     assert "in 2 of 2 folds: lower pseudo.thresholds" in warning
     for fold in (0, 1):
         assert not (tables.pseudo(run, fold)[0]["use"] == TRAINED).any()

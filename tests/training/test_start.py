@@ -158,7 +158,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     old.thumbnails_file.unlink()
     old.tell(files=None)  # as an earlier version left it
     run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
-    (warning,) = (line for line in run.status()["warnings"] if "only identical files tell" in line)
+    (warning,) = (line for line in run.status().warnings if "only identical files tell" in line)
     assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):

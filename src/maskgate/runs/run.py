@@ -16,6 +16,7 @@ from maskgate.records.fold import FoldResult
 from maskgate.records.learned import Learned
 from maskgate.records.results import Results
 from maskgate.records.run_files import RunFiles
+from maskgate.records.status import Status
 from maskgate.system import System
 
 # Kept predictions, which are made again where they are missing.
@@ -173,11 +174,11 @@ class Run:
         """The runs of a system's members, in its order. Raises MaskgateError where one that was
         there before it is gone, or another by now."""
         found = []
-        digests = self.status().get("members", {})
+        digests = self.status().members
         for member in self.system().members:
             if member.run is None:
                 run = Run(self.path / "members" / member.name, self.trusted)
-                if member.name in digests and run.status()["digest"] != digests[member.name]:
+                if member.name in digests and run.status().digest != digests[member.name]:
                     raise MaskgateError(
                         f"{run.path}: is another run than the one that {self.path} was trained"
                         f" with; put that back, or remove {self.path} and train it again"
@@ -195,7 +196,7 @@ class Run:
                     f"{self.status_file}: does not tell the digest of its member {member.name};"
                     " get the run again from where it comes, or combine anew"
                 )
-            if digests[member.name] != run.status()["digest"]:
+            if digests[member.name] != run.status().digest:
                 raise MaskgateError(
                     f"{self.path}: its member {run.path} was trained anew with another recipe or"
                     " other data; remove the folder and combine anew"
@@ -203,11 +204,12 @@ class Run:
             found.append(run)
         return found
 
-    def learned(self) -> dict[str, Any]:
-        """What a system's combination has learned, by name; nothing where there is nothing to."""
+    def learned(self) -> Learned:
+        """What a system's combination has learned; nothing where there is nothing to. Raises
+        MaskgateError."""
         path = self.combination_file
         if not (Wanted.of(self.system()).learns or self.files.holds(path)):
-            return {}
+            return Learned()
         return stored.parse(self.files.read(path), Learned, path)
 
     def settings(self) -> dict[str, Any]:
@@ -223,13 +225,13 @@ class Run:
                 told["members"][name] = own | given
         return told
 
-    def status(self) -> dict[str, Any]:
-        """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished;
-        see `records.status.Status`. Raises MaskgateError."""
+    def status(self) -> Status:
+        """What run.json holds: recipe, digest, data, root, command, warnings, seconds, finished.
+        Raises MaskgateError."""
         return self.files.status()
 
-    def metrics(self) -> dict[str, Any]:
-        """What metrics.json tells; see `records.results.Results`. Raises MaskgateError."""
+    def metrics(self) -> Results:
+        """What metrics.json holds. Raises MaskgateError."""
         return stored.parse(self.files.read(self.metrics_file), Results, self.metrics_file)
 
     def weights(self, fold: int) -> dict[str, Any]:
@@ -246,7 +248,7 @@ class Run:
     # ------------------------------------------------------------------- whole or refused
 
     def tell(self, **news: Any) -> None:
-        """Add to run.json."""
+        """Add to run.json, which is checked before it is written. Raises MaskgateError."""
         self.files.tell(**news)
 
     def end(self) -> None:
@@ -259,10 +261,10 @@ class Run:
         self._check(())
 
     def _check(self, above: tuple[Path, ...]) -> None:
-        told, place = self.status(), self.path.resolve()
+        place = self.path.resolve()
         if place in above:
             raise MaskgateError(f"{self.path}: is a member of itself; remove it, and combine anew")
-        if not told.get("finished"):
+        if not self.files.is_finished:
             if above:
                 raise unfinished(self)
             return

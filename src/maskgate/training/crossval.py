@@ -25,6 +25,7 @@ from maskgate.recipe import Recipe
 from maskgate.records import fold as fold_results
 from maskgate.records import stored
 from maskgate.records.fold import FoldResult
+from maskgate.records.results import Results
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.training import beginning, folder, processes, pseudo, start
@@ -236,7 +237,7 @@ def conclude(training: Training) -> None:
             _, last = _pooled(run, "oof-last.parquet")
             last_epoch = metrics.evaluate(last, truth, knows=knows)
             results["last_epoch"] = last_epoch["score"]
-    stored.write(run.metrics_file, results)
+    stored.write(run.metrics_file, Results, results)
     seconds = sum(part.seconds for part in told)
     reduced = sorted(set(history["accumulate"]) - {recipe.training.accumulate})
     warnings = prepared.warnings + [
@@ -285,8 +286,8 @@ def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]
 def told(run: Run) -> str:
     """A finished run in two lines: where it is, and its score."""
     status, results = run.status(), run.metrics()
-    where = f"{run.path}: {status['seconds'] / 60:.1f} minutes, report in {run.report_file}"
-    if not results["validated"]:
+    minutes = (status.seconds or 0) / 60
+    where = f"{run.path}: {minutes:.1f} minutes, report in {run.report_file}"
+    if not results.validated:
         return f"{where}\ntrained on all photos: there is no validation"
-    score = metrics.read_score(results["score"])
-    return f"{where}\nout-of-fold {results['score_of']} {score} on {results['people']} people"
+    return f"{where}\nout-of-fold {results.score_of} {results.score} on {results.people} people"
