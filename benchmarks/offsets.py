@@ -15,7 +15,7 @@ import pandas as pd
 from maskgate import labels, metrics
 from maskgate.ensemble import groups, offsets
 from maskgate.progress import track
-from maskgate.runs import open_run
+from maskgate.runs import open_run, tables
 
 Floats = npt.NDArray[np.floating]
 Codes = npt.NDArray[np.int64]
@@ -44,7 +44,7 @@ def searched(logs: Floats, table: pd.DataFrame) -> Floats:
 
 def main() -> None:
     for path in sys.argv[1:]:
-        table, probabilities = open_run(Path(path)).oof()
+        table, probabilities = tables.oof(open_run(Path(path)))
         logs = np.log(probabilities.clip(1e-9).astype(np.float64))
         codes, group = table["label"].to_numpy(np.int64), groups.of_people(table)
         print(f"{path}: macro F1 {macro_f1(codes, logs):.4f} without")

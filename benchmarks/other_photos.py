@@ -19,7 +19,8 @@ from maskgate.data import checks, layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
-from maskgate.metrics import Score
+from maskgate.runs import tables
+from maskgate.score import Score
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
         chosen = photos.table["photo"].map(rows).str.startswith(given.source).to_numpy()
         photos = photos.take(np.flatnonzero(chosen))
     run = runs.open_run(given.run)
-    seen = set().union(*(run.seen(fold) for fold in run.folds))
+    seen = set().union(*(tables.seen(run, fold) for fold in run.folds))
     if any(
         digest((photos.root / name).read_bytes()).hex() in seen for name in photos.table["photo"]
     ):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from maskgate import finite, labels, metrics, runs
+from maskgate import finite, labels, metrics
 from maskgate.config import Named
 from maskgate.data import pseudo_labels
 from maskgate.data import table as photo_table
@@ -24,7 +24,7 @@ from maskgate.errors import MaskgateError
 from maskgate.inference.predictions import Predictions
 from maskgate.model import network
 from maskgate.recipe import Pseudo
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training.fit import Fit
 
 Call = Callable[..., tuple[int, str, str]]
@@ -150,14 +150,14 @@ def test_no_photo_is_called_something_by_probabilities_that_are_none(
 def test_probabilities_are_neither_written_nor_read(tmp_path: Path, value: float) -> None:
     path, table = tmp_path / "oof.parquet", pd.DataFrame({"photo": list("abc")})
     with pytest.raises(MaskgateError, match=r"oof\.parquet: the probabilities of 1 of 3 photos"):
-        runs.write_probabilities(path, table, sure(3, value))
+        tables.write_probabilities(path, table, sure(3, value))
     assert not path.exists()
-    runs.write_probabilities(path, table, sure(3))
+    tables.write_probabilities(path, table, sure(3))
     whole = pd.read_parquet(path)
     whole.loc[1, "p03"] = value
     whole.to_parquet(path)
     with pytest.raises(MaskgateError, match=r"oof\.parquet: the probabilities of 1 of 3 photos"):
-        runs.read_probabilities(path)
+        tables.read_probabilities(path)
 
 
 def test_members_with_them_are_not_combined(call: Call, trained: Path, tmp_path: Path) -> None:

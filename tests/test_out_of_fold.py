@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import metrics, out_of_fold, pixels, runs, variants
+from maskgate import metrics, out_of_fold, pixels, variants
 from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
@@ -20,7 +20,7 @@ from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
 from maskgate.reports import did
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import validation
 
 Train = Callable[..., Path]
@@ -61,7 +61,7 @@ def test_out_of_fold_probabilities_are_the_mean_over_the_variants(
     augmented: Path, people: Path
 ) -> None:
     run = Run(augmented)
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     images = people / "train" / "images"
     for row in range(0, len(table), 23):
         by_hand = averaged(run, table["fold"][row], images / table["photo"][row], ALL)
@@ -85,7 +85,7 @@ def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
     augmented: Path, people: Path
 ) -> None:
     run = Run(augmented)
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     view = loading.load(augmented).views[0]
     for fold in run.folds:
         network = TorchBackend(torch_backend.restore(run, fold))
@@ -111,11 +111,11 @@ def test_looked_at_anew_it_is_what_training_would_have_told(
 ) -> None:
     wanted, without = Run(augmented), Run(trained)
     table, probabilities = out_of_fold.oof_with(plain, ALL, cache)
-    expected_table, expected = wanted.oof()
+    expected_table, expected = tables.oof(wanted)
     assert table["photo"].tolist() == expected_table["photo"].tolist()
     np.testing.assert_array_equal(probabilities, expected)
     table, probabilities = out_of_fold.oof_with(wanted, (), cache)
-    expected_table, expected = without.oof()
+    expected_table, expected = tables.oof(without)
     assert table["photo"].tolist() == expected_table["photo"].tolist()
     np.testing.assert_array_equal(probabilities, expected)
     assert not list(plain.path.glob("fold-*/oof-*.parquet"))
@@ -126,7 +126,7 @@ def test_the_plain_ones_are_made_anew_as_well(augmented: Path, trained: Path, ca
     run = Run(Path(shutil.copytree(augmented, tmp_path / "run")))
     run.oof_file_of(variants.digest([variants.PLAIN])).unlink()
     _, probabilities = out_of_fold.oof_with(run, (), cache)
-    np.testing.assert_array_equal(probabilities, Run(trained).oof()[1])
+    np.testing.assert_array_equal(probabilities, tables.oof(Run(trained))[1])
 
 
 def test_its_own_is_read_not_made(
@@ -136,14 +136,16 @@ def test_its_own_is_read_not_made(
     monkeypatch.setattr(torch_backend, "of_loader", None)  # nothing is predicted from here on
     swapped = [ALL[1], ALL[2], ALL[0]]
     for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
-        for told, expected in zip(out_of_fold.oof_with(run, tta, cache), run.oof(), strict=True):
+        for told, expected in zip(
+            out_of_fold.oof_with(run, tta, cache), tables.oof(run), strict=True
+        ):
             assert (
                 (told == expected).to_numpy().all()
                 if hasattr(told, "photo")
                 else (told == expected).all()
             )
     _, again = out_of_fold.oof_with(plain, FLIP, cache)
-    assert np.abs(again - plain.oof()[1]).max() > 1e-4
+    assert np.abs(again - tables.oof(plain)[1]).max() > 1e-4
 
 
 def test_killed_between_two_folds_it_goes_on(
@@ -175,7 +177,7 @@ def test_gone_or_changed_photos_are_told(
 ) -> None:
     data = Path(shutil.copytree(people, tmp_path / "people"))
     run = Run(train(tmp_path / "run", "training.epochs=1", "folds.kind=holdout", data=data))
-    first, second = run.oof()[0]["photo"][:2]
+    first, second = tables.oof(run)[0]["photo"][:2]
     images = data / "train" / "images"
     (images / first).write_bytes((images / second).read_bytes())
     with pytest.raises(MaskgateError, match=f"1 of the .* have changed since: {first}"):
@@ -201,7 +203,7 @@ def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
     before = Run(train(tmp_path / "before", *given))
     after = Run(train(tmp_path / "after", *given, "training.validation_epochs=1"))
     assert before.weights_file(0).read_bytes() != after.weights_file(0).read_bytes()
-    for one, other in zip(before.oof(), after.oof(), strict=True):
+    for one, other in zip(tables.oof(before), tables.oof(after), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     np.testing.assert_array_equal(
         out_of_fold.oof_with(after, (), cache)[1], out_of_fold.oof_with(before, (), cache)[1]
@@ -218,10 +220,10 @@ def test_the_epoch_selected_is_the_one_augmented(
         validation, "scores", lambda *given: told(*given) | {"valid_score": -next(number)}
     )
     run = Run(train(tmp_path / "run", "folds.kind=holdout", "tta=[flip]", "training.select=best"))
-    _, last = runs.read_probabilities(run.fold(0) / "oof-last.parquet")
-    _, plain = runs.read_probabilities(run.fold(0) / "oof-plain.parquet")
+    _, last = tables.read_probabilities(run.fold(0) / "oof-last.parquet")
+    _, plain = tables.read_probabilities(run.fold(0) / "oof-plain.parquet")
     assert np.abs(last - plain).max() > 1e-3
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     images = people / "train" / "images"
     for row in (0, len(table) // 2):
         by_hand = averaged(run, 0, images / table["photo"][row], FLIP)
@@ -232,14 +234,14 @@ def test_the_epoch_selected_is_the_one_augmented(
 
 def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path) -> None:
     run, plain = Run(augmented), Run(trained)
-    results, without = run.metrics(), run.metrics()["without_tta"]
-    assert without["score"] == plain.metrics()["score"]
-    difference = metrics.read_score(without["difference"])
-    assert difference.value == pytest.approx(results["score"]["value"] - without["score"]["value"])
+    results, without = run.metrics(), run.metrics().without_tta
+    assert without.score == plain.metrics().score
+    difference = without.difference.as_score()
+    assert difference.value == pytest.approx(results.score.value - without.score.value)
     assert difference.low <= difference.value <= difference.high
-    assert "without_tta" not in plain.metrics()
+    assert plain.metrics().without_tta is None
     page = run.report_file.read_text("utf-8")
-    assert str(metrics.read_score(without["score"])) in page
+    assert str(without.score) in page
     assert f"{difference.value:+.4f}" in page
     assert "without it" not in plain.report_file.read_text("utf-8").lower()
     lines = dict(did.told(run.recipe(), run.status())["lines"])  # type: ignore[index]
@@ -250,8 +252,8 @@ def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path)
 
 def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) -> None:
     """Naively: both scored on each resample, people drawn alike, and subtracted."""
-    table, with_it = Run(augmented).oof()
-    _, without = Run(trained).oof()
+    table, with_it = tables.oof(Run(augmented))
+    _, without = tables.oof(Run(trained))
     found = metrics.beside(with_it, without, table)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table["label"].to_numpy()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from maskgate import recipe, runs, system
+from maskgate.runs import tables
 
 RECIPES = sorted(path.stem for path in recipe.shipped().glob("*.yaml"))
 SYSTEMS = sorted(path.stem for path in system.shipped().glob("*.yaml"))
@@ -46,9 +47,9 @@ def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> 
 
         sample_people.make(tmp_path / "more", people=4, eval_people=0, size=(64, 48), seed=9)
     run = smoke(name, people, cache, tmp_path, MORE.get(name, []))
-    assert run.metrics()["validated"] == (name != "s2-all")
+    assert run.metrics().validated == (name != "s2-all")
     assert "What the training did" in run.report_file.read_text("utf-8")
-    history = run.history()
+    history = tables.history(run)
     assert history["train_loss"].notna().all()
     asked = recipe.load(recipe.find(name), MORE.get(name))
     assert len(history[history["fold"] == 0]) == 1 + min(1, asked.training.validation_epochs)
@@ -61,4 +62,4 @@ def test_a_system_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> 
     run = smoke(f"systems/{name}", people, cache, tmp_path, changes)
     assert run.is_system
     wanted = system.load(system.find(f"systems/{name}"), changes)
-    assert len(run.metrics()["members"]) == len(wanted.members)
+    assert len(run.metrics().members) == len(wanted.members)

@@ -17,7 +17,7 @@ from maskgate.ensemble.combining import Wanted
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.together import Part
 
 Call = Callable[..., tuple[int, str, str]]
@@ -58,22 +58,21 @@ def test_combined_runs_are_a_run(
     results = run.metrics()
     # The members alone, the steps, and what each added, are told with intervals.
     for name, path in (("tiny", trained), ("other-seed", other)):
-        score = Run(path).metrics()["score"]
-        assert results["members"][name]["score"] == pytest.approx(score)
-        assert str(metrics.read_score(score)) in told
-    assert [step["name"] for step in results["steps"]] == ["weights", "offsets"]
-    assert results["steps"][1]["before"] == "weights"
-    last = results["steps"][1]
-    assert last["score"] == pytest.approx(results["score"])
-    assert last["gain"]["value"] == pytest.approx(
-        last["score"]["value"] - results["steps"][0]["score"]["value"]
-    )
-    assert last["gain"]["low"] <= last["gain"]["value"] <= last["gain"]["high"]
+        score = Run(path).metrics().score
+        kept = results.members[name].score
+        assert kept.model_dump() == pytest.approx(score.model_dump())
+        assert str(score) in told
+    assert [step.name for step in results.steps] == ["weights", "offsets"]
+    assert results.steps[1].before == "weights"
+    last = results.steps[1]
+    assert last.score.model_dump() == pytest.approx(results.score.model_dump())
+    assert last.gain.value == pytest.approx(last.score.value - results.steps[0].score.value)
+    assert last.gain.low <= last.gain.value <= last.gain.high
     # What is kept are the nested probabilities, by a second way.
-    table, kept = run.oof()
+    table, kept = tables.oof(run)
     voices = []
     for path in (trained, other):
-        rows, said = Run(path).oof()
+        rows, said = tables.oof(Run(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
         voices.append(Voice(said[place], tuple(labels.ATTRIBUTES)))
     how = Wanted(Named(name="weights"), (Named(name="offsets"),))
@@ -89,7 +88,10 @@ def test_combined_runs_are_a_run(
     whole = combining.learn(how, voices, table)
     wanted = whole([Voice(part, tuple(labels.ATTRIBUTES)) for part in parts])
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], wanted, atol=1e-5)
-    assert json.loads(run.combination_file.read_text()) == json.loads(json.dumps(whole.learned))
+    assert json.loads(run.combination_file.read_text()) == {
+        "version": 1,
+        **json.loads(json.dumps(whole.learned)),
+    }
     # Every command takes it for a run, and repeating this one changes nothing.
     before = run.metrics_file.stat().st_mtime_ns
     code, again, _ = call(*asked)
@@ -128,8 +130,8 @@ def test_submit_answers_as_the_combined_run_does(
         "4 networks",
     ):
         assert wanted in told
-    score = Run(tmp_path / "both").metrics()["score"]
-    assert str(metrics.read_score(score)) in told
+    score = Run(tmp_path / "both").metrics().score
+    assert str(score) in told
 
 
 def test_a_submission_says_each_photos_own_answer(
@@ -172,17 +174,19 @@ def test_another_augmentation_is_scored_and_used(
     out = tmp_path / "flipped"
     assert call("combine", trained, "-o", out, "--tta", "flip")[0] == 0
     _, mirrored = out_of_fold.oof_with(Run(trained), [Named(name="flip")], cache)
-    np.testing.assert_array_equal(Run(out).oof()[1], mirrored)
+    np.testing.assert_array_equal(tables.oof(Run(out))[1], mirrored)
     photos = eval_photos(people)[:4]
     flip = loading.load(trained, cache, [Named(name="flip")]).probabilities(photos)[0]
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], flip, atol=1e-6)
     # Of a run of runs, too; and `none` goes back to the photo as it is.
     inner = together.Part("inner", Run(out), tta=())
     _, plain = together._out_of_fold(inner, cache)
-    np.testing.assert_array_equal(plain, Run(trained).oof()[1])
+    np.testing.assert_array_equal(plain, tables.oof(Run(trained))[1])
     code, _, err = call("combine", trained, "-o", tmp_path / "plain", "--tta", "none")
     assert code == 0, err
-    np.testing.assert_array_equal(Run(tmp_path / "plain").oof()[1], Run(trained).oof()[1])
+    np.testing.assert_array_equal(
+        tables.oof(Run(tmp_path / "plain"))[1], tables.oof(Run(trained))[1]
+    )
 
 
 def test_a_file_names_the_runs(
@@ -457,7 +461,7 @@ def test_a_combination_that_fails_leaves_nothing(
     assert left == []
     code, _, err = call(*asked)
     assert code == 0, err
-    assert Run(tmp_path / place).status()["finished"]
+    assert Run(tmp_path / place).status().finished
 
 
 KILLED = (
@@ -486,6 +490,6 @@ def test_what_a_killed_combination_leaves_gives_way(
     # Another combination too: there is nothing to go on with.
     code, _, err = call("combine", trained, "-o", out)
     assert code == 0, err
-    assert Run(out).status()["finished"]
+    assert Run(out).status().finished
     assert [member.path.name for member in Run(out).members()] == [trained.name]
     assert not list(tmp_path.rglob("*.part"))

@@ -6,9 +6,9 @@ from typing import Final
 import pandas as pd
 
 from maskgate import labels
-from maskgate.data import folds
+from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError, listed
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 _LABELS: Final = [*labels.ATTRIBUTES, "label"]
 
@@ -28,7 +28,7 @@ class Validated:
 
 def of(run: Run) -> Validated:
     """What a run that has begun is validated on. Raises MaskgateError for a damaged one."""
-    return Validated(str(run.path), run.photos(), str(run.status().get("truth", "")))
+    return Validated(str(run.path), tables.photos(run), run.status().truth)
 
 
 def check(first: Validated, other: Validated) -> None:
@@ -71,4 +71,4 @@ def _of_people(photos: pd.DataFrame) -> "pd.Series[int]":
 
 def _validated(photos: pd.DataFrame) -> pd.DataFrame:
     """The validated photos, in the order of their names."""
-    return photos[photos["fold"] != folds.NEVER].set_index("photo").sort_index()
+    return photos[photos["fold"] != NEVER].set_index("photo").sort_index()

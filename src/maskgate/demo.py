@@ -15,6 +15,7 @@ from maskgate.inference import loading
 from maskgate.inference.predictions import Predictions
 from maskgate.progress import say, track
 from maskgate.reports import verdicts
+from maskgate.score import Score
 from maskgate.training import crossval
 from maskgate.training.prepare import Order
 
@@ -64,7 +65,7 @@ def _draw(data: Path, people: int) -> None:
     sample_people.make(data, people, EVAL_PEOPLE, SIZE, twins=TWINS, on_person=drawn)
 
 
-def _score(answers: Path, data: Path) -> metrics.Score:
+def _score(answers: Path, data: Path) -> Score:
     """Macro F1 of the answers with an interval over the people who were drawn."""
     truth = pd.read_csv(data / "truth" / "eval.csv").set_index("ImageID")
     given = pd.read_csv(answers).set_index("ImageID").loc[truth.index, "ans"]

@@ -6,7 +6,6 @@ competition scored it. Intervals are 95% percentile intervals of a bootstrap ove
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,23 +14,12 @@ import pandas as pd
 
 from maskgate import finite, labels
 from maskgate.bootstrap import Floats, Resamples
+from maskgate.score import Score
 
 RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
 FEW: Final = 10  # people: of fewer a bootstrap tells too narrow an interval
 ALL_CLASSES: Final = "macro F1"
-
-
-@dataclass(frozen=True)
-class Score:
-    """A value with the ends of its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 def confusion(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Floats:

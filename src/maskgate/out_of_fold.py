@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from maskgate import files, finite, runs, variants
+from maskgate import files, finite, variants
 from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -22,7 +22,7 @@ from maskgate.images.transforms import Augment
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.progress import track
 from maskgate.recipe import Recipe
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.trust import check_trusted
 from maskgate.variants import Variant
 
@@ -32,8 +32,8 @@ Probabilities = npt.NDArray[np.float32]
 def oof_with(
     run: Run, tta: Sequence[Named], cache: Path | None = None
 ) -> tuple[pd.DataFrame, Probabilities]:
-    """What `run.oof()` of a single model tells, with the test-time augmentation `tta` instead of
-    the recipe's: the photo table of the validated photos and their probabilities (N, 18).
+    """What `runs.tables.oof` gives of a single model, with the test-time augmentation `tta` in
+    place of the recipe's: the photo table of the validated photos and their probabilities (N, 18).
 
     Each photo is predicted by the network of its fold, which never saw its person. What is found is
     kept in the run's folder, fold by fold, and not made again. Raises MaskgateError where the run
@@ -45,7 +45,7 @@ def oof_with(
     own, wanted = (variants.create(each, geometry) for each in (recipe.tta, tta))
     _check(run)
     if variants.digest(wanted) == variants.digest(own):
-        return run.oof()
+        return tables.oof(run)
     path = run.oof_file_of(variants.digest(wanted))
     if not _is_kept(run, path):
         _check_weights(run, recipe)
@@ -53,7 +53,7 @@ def oof_with(
         with FileLock(run.path / ".lock"):
             if not _is_kept(run, path):  # another process may have made it meanwhile
                 _make(run, recipe, wanted, path, cache or files.cache_folder())
-    return run.oof(path)
+    return tables.oof(run, path)
 
 
 def _is_kept(run: Run, path: Path) -> bool:
@@ -63,7 +63,7 @@ def _is_kept(run: Run, path: Path) -> bool:
 
 
 def _check(run: Run) -> None:
-    if not run.metrics()["validated"]:
+    if not run.metrics().validated:
         raise MaskgateError(
             f"{run.path}: validated nobody, so there are no out-of-fold probabilities; give a run"
             " with folds"
@@ -80,7 +80,7 @@ def _check_weights(run: Run, recipe: Recipe) -> None:
 
 def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: Path) -> None:
     """Predict every fold that is not there yet, then put them together at `path`."""
-    told, _ = run.oof()
+    told, _ = tables.oof(run)
     told = told[["photo", "person", "label", "fold"]]
     parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
     missing = [fold for fold, part in parts.items() if not _is_whole(part)]
@@ -90,10 +90,10 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
         steps = track(steps, what, len(missing) * len(wanted))
         for fold in missing:
             mean = sum(islice(steps, len(wanted)), start=np.zeros(())) / len(wanted)
-            runs.write_probabilities(parts[fold], told[told["fold"] == fold], mean)
-    read = [runs.read_probabilities(part) for part in parts.values()]
+            tables.write_probabilities(parts[fold], told[told["fold"] == fold], mean)
+    read = [tables.read_probabilities(part) for part in parts.values()]
     table = pd.concat([rows for rows, _ in read], ignore_index=True)
-    runs.write_probabilities(path, table, np.concatenate([found for _, found in read]))
+    tables.write_probabilities(path, table, np.concatenate([found for _, found in read]))
     run.files.add(path)
     for part in parts.values():
         part.unlink()
@@ -102,7 +102,7 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
 def _is_whole(part: Path) -> bool:
     """Whether a fold's predictions are there, and can be read."""
     try:
-        runs.read_probabilities(part)
+        tables.read_probabilities(part)
     except MaskgateError:
         return False
     return True
@@ -117,7 +117,8 @@ def _steps(
     folder: Path,
 ) -> Iterator[Probabilities]:
     """What the network of each fold says of its photos, variant by variant: (V, 18) each."""
-    table = run.photos().set_index("photo", drop=False).loc[told["photo"]].reset_index(drop=True)
+    photos = tables.photos(run).set_index("photo", drop=False)
+    table = photos.loc[told["photo"]].reset_index(drop=True)
     geometry = recipe.photo.geometry
     loader = Loader(_store(run, recipe, table, folder), table, geometry, Augment((), geometry))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -133,8 +134,8 @@ def _steps(
 
 def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:
     """The stored pictures of the table's photos, which are those that the run was trained with."""
-    root = Path(run.status()["root"])
-    run.check_names(table["photo"].tolist(), root)
+    root = Path(run.status().root)
+    tables.check_names(run, table["photo"].tolist(), root)
     photos = Photos(root, table)
     try:
         seen = view.create(recipe.photo, folder)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +20,12 @@ from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.inference.classifier import Ensemble
 from maskgate.inference.predictor import Predictor
-from maskgate.metrics import Score
 from maskgate.model import heads
 from maskgate.progress import track
-from maskgate.runs import Run, open_run
+from maskgate.records import results
+from maskgate.records.results import Figure
+from maskgate.runs import Run, open_run, tables
+from maskgate.score import Score
 from maskgate.system import Member, System
 
 
@@ -51,6 +52,15 @@ class Step:
     before: str = ""
     gain: Score | None = None
 
+    @property
+    def result(self) -> results.Step:
+        """What metrics.json holds of it."""
+        result = results.Step(name=self.name, score=Figure.of(self.score), score_of=self.score_of)
+        if self.gain is None:
+            return result
+        over = {"before": self.before, "gain": Figure.of(self.gain)}
+        return result.model_copy(update=over)
+
 
 @dataclass(frozen=True)
 class Together:
@@ -69,26 +79,24 @@ class Together:
         members = [(loading.of_run(part.run, cache, part.tta), part.weight) for part in self.parts]
         return Predictor(Ensemble(members, self.combination))
 
-    def told(self) -> dict[str, Any]:
-        """What metrics.json tells of the `members` and the `steps`."""
-        members = {
-            part.name: {"score": vars(score), "score_of": of}
+    @property
+    def members(self) -> dict[str, results.Member]:
+        """What metrics.json holds of each part."""
+        return {
+            part.name: results.Member(score=Figure.of(score), score_of=of)
             for part, score, of in zip(self.parts, self.scores, self.score_of, strict=False)
         }
-        return {
-            "members": members,
-            "steps": [
-                {"name": step.name, "score": vars(step.score), "score_of": step.score_of}
-                | ({"before": step.before, "gain": vars(step.gain)} if step.gain else {})
-                for step in self.steps
-            ],
-        }
+
+    @property
+    def step_results(self) -> list[results.Step]:
+        """What metrics.json holds of each step."""
+        return [step.result for step in self.steps]
 
 
 def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> Together:
     """Let the parts answer together. Raises MaskgateError as `check` does."""
     check(members, how)
-    if not all(part.run.metrics()["validated"] for part in members):
+    if not all(part.run.metrics().validated for part in members):
         return Together(members, Combination(how, {}))
     table, voices = _voices(members, cache)
     found = [each.astype(np.float32) for each in combining.out_of_fold(how, voices, table)]
@@ -102,7 +110,7 @@ def check(members: Sequence[Part], how: Wanted) -> None:
     """Raise MaskgateError where the parts cannot be combined so, were not validated alike, or
     where something is to be learned and they validated nobody."""
     combining.check(how, [knows(part.run) for part in members])
-    unvalidated = [part.run.path for part in members if not part.run.metrics()["validated"]]
+    unvalidated = [part.run.path for part in members if not part.run.metrics().validated]
     if unvalidated and how.learns:
         raise MaskgateError(
             f"{unvalidated[0]}: validated nobody, and {', '.join(how.names)} has something to learn"
@@ -192,7 +200,7 @@ def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, 
 def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
     """The validated photos of a part and what it says of them, with its own augmentation."""
     if part.tta is None:
-        return part.run.oof()
+        return tables.oof(part.run)
     if not part.run.is_system:
         return out_of_fold.oof_with(part.run, part.tta, cache)
     inner = gather(trained(part.run, part.tta), Wanted.of(part.run.system()), cache)

@@ -12,6 +12,7 @@ import pytest
 
 from maskgate.data import folds, layouts, near_duplicates
 from maskgate.data import table as photo_table
+from maskgate.data.column_values import NEVER
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
@@ -64,7 +65,7 @@ def test_nobody_is_in_two_folds(seed: int, kind: Kind) -> None:
     photos = made(53, seed=seed)
     fold = split(photos, kind=kind, seed=seed)
     assert (photos.table.assign(fold=fold).groupby("person")["fold"].nunique() == 1).all()
-    assert set(fold) == (set(range(5)) if kind == "kfold" else {0, folds.NEVER})
+    assert set(fold) == (set(range(5)) if kind == "kfold" else {0, NEVER})
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -108,7 +109,7 @@ def test_a_holdout_leaves_somebody_on_both_sides(people: int, fraction: float) -
     photos = made(people)
     for seed in SEEDS:
         fold = split(photos, kind="holdout", fraction=fraction, seed=seed)
-        assert set(fold) == {0, folds.NEVER}, f"seed {seed}"
+        assert set(fold) == {0, NEVER}, f"seed {seed}"
 
 
 @pytest.mark.parametrize("kind", ["kfold", "holdout"])
@@ -127,7 +128,7 @@ def test_everybody_has_a_turn_in_the_holdouts_of_many_seeds() -> None:
 
 
 def test_all_means_nobody_is_validated_on() -> None:
-    assert split(made(3), kind="all").tolist() == [folds.NEVER] * 21
+    assert split(made(3), kind="all").tolist() == [NEVER] * 21
 
 
 def test_too_few_people_are_told() -> None:
@@ -243,7 +244,7 @@ def test_folds_saved_as_fractions_are_whole_numbers(written: Written) -> None:
     rows["fold"] = [f"{number:.0f}.000" for number in rows["fold"]]
     rows.to_csv(path, index=False)
     np.testing.assert_array_equal(folds.read(path, photos, cluster), fold)
-    never = np.full_like(fold, folds.NEVER)
+    never = np.full_like(fold, NEVER)
     rows.assign(fold="-1.0").to_csv(path, index=False)
     np.testing.assert_array_equal(folds.read(path, photos, cluster), never)
 
@@ -305,7 +306,7 @@ def test_twins_in_two_folds_are_a_leak(written: Written) -> None:
     edited(path, "001", (int(fold[0]) + 1) % 3)
     with pytest.raises(MaskgateError, match=r"leaks.*000, 001"):
         folds.read(path, photos, cluster)
-    edited(path, "001", folds.NEVER)  # trained on in every fold: as much of a leak
+    edited(path, "001", NEVER)  # trained on in every fold: as much of a leak
     with pytest.raises(MaskgateError, match=r"leaks.*000, 001"):
         folds.read(path, photos, cluster)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from maskgate import labels, metrics, runs
+from maskgate import labels, metrics
 from maskgate.bootstrap import Floats, Resamples
 from maskgate.data import table as photo_table
 from maskgate.errors import MaskgateError
@@ -20,10 +20,10 @@ from maskgate.experiments import compare as comparison
 from maskgate.experiments import sides
 from maskgate.experiments.compare import SCORE, Comparisons, compare
 from maskgate.experiments.differences import Difference
-from maskgate.metrics import Score
 from maskgate.recipe import Recipe
 from maskgate.reports import compare as compare_page
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
+from maskgate.score import Score
 
 Call = Callable[..., tuple[int, str, str]]
 PEOPLE, PHOTOS = 60, 7
@@ -73,7 +73,7 @@ def write_run(
     validated = validated[np.argsort(table["fold"].to_numpy()[validated], kind="stable")]
     rows = table.iloc[validated]
     columns = rows[["photo", "person", "label", "fold"]]
-    runs.write_probabilities(run.oof_file, columns, probabilities[validated])
+    tables.write_probabilities(run.oof_file, columns, probabilities[validated])
     found = metrics.evaluate(probabilities[validated], rows.reset_index(drop=True), resamples=5)
     found |= {"validated": True, "selection": "last"} | (results or {})
     run.metrics_file.write_text(json.dumps(found))
@@ -107,8 +107,8 @@ def only(found: Comparisons) -> comparison.Comparison:
 
 def naive(first: Path, second: Path, resamples: int) -> Score:
     """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
-    table, mine = Run(first).oof()
-    _, theirs = Run(second).oof()
+    table, mine = tables.oof(Run(first))
+    _, theirs = tables.oof(Run(second))
     order = table["photo"].argsort().to_numpy()
     table, mine, theirs = table.iloc[order].reset_index(drop=True), mine[order], theirs[order]
     drawn = Resamples(table, resamples, seed=0)
@@ -154,13 +154,13 @@ def test_scores_are_those_of_the_runs(tmp_path: Path) -> None:
     reported = [Run(path).metrics() for path in paths]
     assert found.score_of == "macro F1"
     for name in labels.ATTRIBUTES:
-        wanted = [results["attributes"][name]["macro_f1"]["value"] for results in reported]
+        wanted = [results.attributes[name].macro_f1.value for results in reported]
         assert found.scores[0][name].value.tolist() == pytest.approx(wanted[:2])
         assert found.scores[1][name].value.tolist() == pytest.approx(wanted[2:])
         assert only(found).differences[name].corrected.value == pytest.approx(
             wanted[2] - np.mean(wanted[:2])
         )
-    wanted = [results["score"]["value"] for results in reported]
+    wanted = [results.score.value for results in reported]
     assert only(found).score.value == pytest.approx(wanted[2] - np.mean(wanted[:2]))
 
 
@@ -171,7 +171,7 @@ def test_without_fully_labelled_photos_the_attributes_are_compared(tmp_path: Pat
         write_run(tmp_path / "b", guesses(0.9, 2), table=table, **other()),
     ]
     found = compare(paths, resamples=50)
-    reported = [Run(path).metrics()["score"]["value"] for path in paths]
+    reported = [Run(path).metrics().score.value for path in paths]
     assert list(found.scores[0]) == [SCORE, "mask", "age_band"]
     assert found.score_of == "macro F1, mean of mask, age band"
     assert only(found).score.value == pytest.approx(reported[1] - reported[0])
@@ -383,8 +383,8 @@ def test_trained_runs_are_compared(
     capsys.readouterr()
     code, out, err = call("compare", trained, seed, short, "--out", tmp_path / "page")
     assert (code, err) == (0, "")
-    score = np.mean([Run(path).metrics()["score"]["value"] for path in (trained, seed)])
-    less = Run(short).metrics()["score"]["value"] - score
+    score = np.mean([Run(path).metrics().score.value for path in (trained, seed)])
+    less = Run(short).metrics().score.value - score
     assert f"{score:.4f}" in out
     assert f"{less:+.4f} [" in out
     assert "short, seed 7: training.epochs=1" in out

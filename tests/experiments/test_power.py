@@ -7,7 +7,7 @@ from maskgate.experiments import power
 from maskgate.experiments.compare import SCORE, Comparison
 from maskgate.experiments.differences import Difference
 from maskgate.experiments.sides import Side
-from maskgate.metrics import Score
+from maskgate.score import Score
 
 ANY = Score(0.0, -0.1, 0.1)
 

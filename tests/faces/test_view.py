@@ -29,6 +29,7 @@ from maskgate.model.heads import HEADS, Output
 from maskgate.model.network import Network
 from maskgate.pixels import Pixels
 from maskgate.recipe import Photo
+from maskgate.runs import tables
 
 Shown = Callable[..., "np.ndarray"]
 
@@ -168,11 +169,11 @@ def test_the_report_tells_of_photos_without_a_face(
     run = runs.open_run(train(tmp_path / "run", FACE))
     table = pd.read_parquet(run.photos_file)
     missed = table["faces"] == 0
-    told = run.metrics()["faces"]
-    assert told["missed"]["photos"] == missed.sum() > 0
-    assert told["found"]["photos"] == (~missed).sum() > 0
+    told = run.metrics().faces
+    assert told.missed.photos == missed.sum() > 0
+    assert told.found.photos == (~missed).sum() > 0
     assert table["left"].isna().tolist() == missed.tolist()
-    oof, probabilities = run.oof()
+    oof, probabilities = tables.oof(run)
     found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
     for which, part in (("found", found), ("missed", ~found)):
         truth, said = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]
@@ -222,11 +223,11 @@ def test_a_training_in_which_nobody_has_a_face_ends_well(
     monkeypatch.setattr(Toy, "__call__", lambda self, photo: NONE)
     # Another key than that of the faces which other tests found.
     run = runs.open_run(train(tmp_path / "run", FACE.replace("0.6", "0.61")))
-    told = run.metrics()["faces"]
-    assert told["found"] == {"photos": 0, "people": 0}
-    assert told["missed"]["score"] == run.metrics()["score"]
+    told = run.metrics().faces
+    assert told.found.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
+    assert told.missed.score == run.metrics().score
     page = " ".join(run.report_file.read_text("utf-8").split())
-    assert f"No face was found in {told['missed']['photos']} of" in page
+    assert f"No face was found in {told.missed.photos} of" in page
     assert "The others score" not in page
 
 

@@ -23,7 +23,7 @@ from maskgate.records.results import Results
 from maskgate.records.status import Status
 from maskgate.reports import listing
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.studies import study
 from maskgate.training import checkpoint, ensembles
 from maskgate.training.prepare import Order
@@ -239,13 +239,13 @@ def test_what_is_written_is_read_back(trained: Path, joint: Path, tmp_path: Path
     result = fold.FoldResult(seconds=0.5, photos=2, epochs=1, mixed={"plain": 1}, drawn=[0] * 18)
     fold.write(tmp_path / "fold.json", result)
     assert (tmp_path / "fold.json").read_text() == (
-        '{"seconds": 0.5, "photos": 2, "epochs": 1, "mixed": {"plain": 1}, "drawn": ['
+        '{"version": 1, "seconds": 0.5, "photos": 2, "epochs": 1, "mixed": {"plain": 1}, "drawn": ['
         + ", ".join(["0"] * 18)
         + "]}\n"
     )
     assert fold.parse((tmp_path / "fold.json").read_bytes(), tmp_path) == result
-    stored.write(tmp_path / "a.json", {"a": [1]})
-    assert (tmp_path / "a.json").read_text() == '{\n  "a": [\n    1\n  ]\n}\n'
+    stored.write(tmp_path / "a.json", stored.File, {"a": [1]})
+    assert (tmp_path / "a.json").read_text() == ('{\n  "version": 1,\n  "a": [\n    1\n  ]\n}\n')
 
 
 LEARNED: Final[list[tuple[tuple[str | int, ...], Any]]] = [
@@ -334,7 +334,7 @@ PHOTOS: Final[dict[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 def test_a_photo_table_of_another_kind(
     change: Callable[[pd.DataFrame], pd.DataFrame], run: Run
 ) -> None:
-    change(run.photos()).to_parquet(run.photos_file, index=False)
+    change(tables.photos(run)).to_parquet(run.photos_file, index=False)
     for work in (report, compare):
         with pytest.raises(MaskgateError, match=r"(photos|oof)\.parquet: missing or damaged|folds"):
             work(run)
@@ -367,7 +367,7 @@ def test_one_bit_of_a_table_is_a_sentence_or_nothing(run: Run) -> None:
             changed = bytearray(content)
             changed[bit // 8] ^= 1 << bit % 8
             path.write_bytes(changed)
-            for work in (compare, Run.history):
+            for work in (compare, tables.history):
                 try:
                     work(run)
                 except MaskgateError as error:

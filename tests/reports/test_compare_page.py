@@ -13,9 +13,9 @@ from maskgate.errors import MaskgateError
 from maskgate.experiments.compare import SCORE, Comparison, Comparisons
 from maskgate.experiments.differences import Difference, Scored
 from maskgate.experiments.sides import Entry, Side
-from maskgate.metrics import Score
 from maskgate.reports import charts, compare
 from maskgate.runs import Run
+from maskgate.score import Score
 
 LONG = "a" * 150
 HOSTILE = "<script>x</script>[red]"

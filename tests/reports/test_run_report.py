@@ -14,7 +14,7 @@ from PIL import Image
 from maskgate import labels, metrics, runs
 from maskgate.reports import charts, listing, mistakes
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 ENDS = ("value", "low", "high")
 
@@ -22,7 +22,7 @@ ENDS = ("value", "low", "high")
 def copied(trained: Path, folder: Path, **results: Any) -> Run:
     """A copy of the trained run whose metrics.json says something else."""
     run = Run(Path(shutil.copytree(trained, folder / "run")))
-    run.metrics_file.write_text(json.dumps(run.metrics() | results))
+    run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
     run.end()
     return run
 
@@ -36,7 +36,7 @@ def told(page: str) -> str:
 def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
     run = runs.open_run(trained)
     page = run_report.write(run).read_text()
-    results, text = run.metrics(), told(page)
+    results, text = json.loads(run.metrics_file.read_text()), told(page)
     for score in (results["macro_f1"], results["accuracy"]):
         assert f"{score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}" in text
     for part in (results, *results["attributes"].values()):
@@ -51,7 +51,7 @@ def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
         for at, count in np.ndenumerate(part["confusion"]["value"]):
             value, low, high = (share[end][at] for end in ENDS)
             assert f"{value:.1f}% {low:.1f} – {high:.1f} {count:.0f}" in text
-    for pair in run.status()["twins"]:
+    for pair in run.status().twins:
         assert " = ".join(pair) in page
     assert not re.search(r'(src|href)="?http', page), "one file that holds all it shows"
 
@@ -75,7 +75,7 @@ def test_that_people_are_not_kept_together_is_said_where_scores_are(
     assert f"Warnings 1 × {wanted} (first: all photos)" in text
     assert "was scored by a model that never saw that photo; people are not kept together." in text
     assert "never saw its person" not in text
-    assert any(wanted in warning for warning in run.status()["warnings"])
+    assert any(wanted in warning for warning in run.status().warnings)
     out = call("inspect", tmp_path / "apart.csv", "--out", tmp_path / "page")[1]
     assert out.startswith(f"1 × {wanted}")
     assert wanted in (tmp_path / "page" / "inspect.html").read_text()
@@ -86,14 +86,16 @@ def test_that_people_are_not_kept_together_is_said_where_scores_are(
     again = train(tmp_path / "again", "training.epochs=1", folds, data=tmp_path / "own.csv")
     for name in ("folds.csv", "mistakes.csv"):
         assert (again / name).read_bytes() == (first / name).read_bytes()
-    assert runs.open_run(again).photos()["person"].tolist() == [row.split(",")[1] for row in rows]
+    assert tables.photos(runs.open_run(again))["person"].tolist() == [
+        row.split(",")[1] for row in rows
+    ]
 
 
 def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
     page = run_report.write(run).read_text()
     listed = pd.read_csv(run.mistakes_file)
-    found = mistakes.find(*run.oof())
+    found = mistakes.find(*tables.oof(run))
     assert listed["photo"].tolist() == found["photo"].tolist()
     assert f"All {len(found)} are in mistakes.csv" in told(page)
     cards = re.findall(r"<article.*?</article>", page, flags=re.DOTALL)
@@ -109,7 +111,7 @@ def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: 
         assert row["photo"].split("/")[1] in told(card).replace("_ ", "_")
         assert row["person"] in told(card).replace("_ ", "_")
     assert "share it as you would share the photos" in page
-    assert Path(run.status()["root"]) == people.resolve() / "train" / "images"
+    assert Path(run.status().root) == people.resolve() / "train" / "images"
 
 
 def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
@@ -133,9 +135,9 @@ def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
 
 def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) -> None:
     assert 'class="ring"' not in run_report.write(runs.open_run(trained)).read_text()
-    score = runs.open_run(trained).metrics()["score"]
+    score = runs.open_run(trained).metrics().score.model_dump()
     run = copied(trained, tmp_path, selection="best", last_epoch=score)
-    history = run.history()
+    history = tables.history(run)
     history.loc[history["fold"] == 0, "valid_score"] = [0.5, 0.5]  # the first of equals is kept
     history.loc[history["fold"] == 1, "valid_score"] = [0.1, 0.2]
     history.to_csv(run.history_file, index=False)
@@ -152,10 +154,10 @@ def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) ->
 
 def test_nothing_is_said_of_an_attribute_nobody_knows(trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path)
-    table = run.photos().assign(gender=np.int8(-1), label=np.int8(-1))
+    table = tables.photos(run).assign(gender=np.int8(-1), label=np.int8(-1))
     table.to_parquet(run.photos_file)
     run.end()
-    truth, probabilities = run.oof()
+    truth, probabilities = tables.oof(run)
     results = metrics.evaluate(probabilities, truth, resamples=10)
     run.metrics_file.write_text(json.dumps(results | {"validated": True, "selection": "last"}))
     run.end()
@@ -193,8 +195,8 @@ def test_what_differs_between_recipes() -> None:
 def test_runs_are_listed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listing.show(trained.parent)
     out = capsys.readouterr().out
-    score = Run(trained).metrics()["macro_f1"]
-    assert f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]" in out
+    score = Run(trained).metrics().macro_f1
+    assert f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]" in out
 
 
 def test_a_damaged_run_is_told_among_the_others(

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import labels, metrics, runs
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate import labels, metrics
+from maskgate.data.column_values import TRAINED
 from maskgate.experiments import rounds
-from maskgate.metrics import Score
 from maskgate.reports import pseudo as page
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
+from maskgate.score import Score
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -36,19 +36,19 @@ def answered(trained: Path, to: Path, share_right: float, seed: int) -> Run:
     run = Run(to)
     recipe = run.recipe_file.read_text()
     run.recipe_file.write_text(recipe.replace("lr: 0.003", f"lr: 0.003{seed}"))
-    told, _ = runs.read_probabilities(run.oof_file)
+    told, _ = tables.read_probabilities(run.oof_file)
     random = np.random.default_rng(seed)
     right = random.random(len(told)) < share_right
     answer = np.where(right, told["label"], random.integers(0, 18, len(told)))
     probabilities = np.eye(labels.COUNT)[answer]
-    runs.write_probabilities(run.oof_file, told, probabilities)
+    tables.write_probabilities(run.oof_file, told, probabilities)
     run.end()
-    results = metrics.evaluate(probabilities, run.oof()[0])
-    run.metrics_file.write_text(json.dumps(run.metrics() | results))
+    results = metrics.evaluate(probabilities, tables.oof(run)[0])
+    run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
     for fold in (0, 1):
         told = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
         told = told.assign(mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""])
-        runs.write_probabilities(run.pseudo_file(fold), told, np.full((2, 18), 1 / 18))
+        tables.write_probabilities(run.pseudo_file(fold), told, np.full((2, 18), 1 / 18))
     run.end()
     return run
 
@@ -62,7 +62,7 @@ def test_the_guard_warns_where_a_round_lowers_the_score_and_not_otherwise(
     ]
     found = rounds.judge(made)
     for each, run in zip(found.rounds, made, strict=True):
-        assert each.score.value == run.metrics()["score"]["value"]
+        assert each.score.value == run.metrics().score.value
     told = [page.sentence(found, each) for each in found.rounds]
     better, worse, chance = found.rounds[1:]
     assert (better.lowered, better.certain) == (False, True)
@@ -141,19 +141,23 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
         assert told.thresholds.mask == 0.36
         assert run.folds_file.read_bytes() == made[0].folds_file.read_bytes()
         for fold in (0, 1):
-            photos = run.photos()
-            assert not run.seen(fold) & set(photos.loc[photos["fold"] == fold, "digest"])
-            assert before.seen(fold) <= run.seen(fold)
+            photos = tables.photos(run)
+            assert not tables.seen(run, fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+            assert tables.seen(before, fold) <= tables.seen(run, fold)
     html = (done / "pseudo.html").read_text("utf-8")
     table = pd.read_csv(done / "pseudo.csv")
     assert table["round"].tolist() == [0, 1, 2]
     assert table["use"].sum() == 1
-    scores = [run.metrics()["score"]["value"] for run in made]
+    scores = [run.metrics().score.value for run in made]
     assert table["score"].tolist() == pytest.approx(scores)
     assert table.loc[table["use"], "score"].item() == max(scores)
     for number, run in enumerate(made):
         assert f"{scores[number]:.4f}" in html
-        used = [(run.pseudo(fold)[0]["use"] == TRAINED).sum() for fold in (0, 1)] if number else []
+        used = (
+            [(tables.pseudo(run, fold)[0]["use"] == TRAINED).sum() for fold in (0, 1)]
+            if number
+            else []
+        )
         if used:
             assert table["photos trained on"][number] == pytest.approx(np.mean(used))
     code, out, _ = call("compare", *(run.path for run in made))
@@ -177,11 +181,12 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
         run = train(recipe, order)  # type: ignore[arg-type]
         trained.append(run.path.name)
         if run.path.name == "round-0":
-            told, _ = runs.read_probabilities(run.oof_file)
+            told, _ = tables.read_probabilities(run.oof_file)
             best = np.eye(labels.COUNT)[told["label"]]
-            runs.write_probabilities(run.oof_file, told, best)
+            tables.write_probabilities(run.oof_file, told, best)
             run.end()
-            results = run.metrics() | metrics.evaluate(best, run.oof()[0])
+            results = json.loads(run.metrics_file.read_text())
+            results |= metrics.evaluate(best, tables.oof(run)[0])
             run.metrics_file.write_text(json.dumps(results))
             run.end()
         return run

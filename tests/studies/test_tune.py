@@ -63,9 +63,9 @@ def test_trials_are_runs_on_the_same_folds(done: Path, plan: Plan, tiny: Path) -
     assert compare.compare(folders).comparisons
     listing.show(done / "trials")
     rows = pd.read_csv(done / "trials.csv")
-    scores = [run.metrics()["score"] for run in found]
-    assert rows["score"].tolist() == [score["value"] for score in scores]
-    assert rows["low"].tolist() == [score["low"] for score in scores]
+    scores = [run.metrics().score for run in found]
+    assert rows["score"].tolist() == [score.value for score in scores]
+    assert rows["low"].tolist() == [score.low for score in scores]
 
 
 def test_a_trial_whose_run_is_damaged_is_left_out(
@@ -462,8 +462,8 @@ def test_no_password_is_written(done: Path, plan: Plan, tmp_path: Path) -> None:
     told = json.loads((tmp_path / "study/study.json").read_text())
     assert told["storage"] == "postgresql+psycopg://someone:***@host/name"
     status = runs.open_run(done / "trials/001").status()
-    assert status["command"].startswith("maskgate train ")
-    assert os.fspath(done) in status["command"]
+    assert status.command.startswith("maskgate train ")
+    assert os.fspath(done) in status.command
 
 
 def test_a_kill_as_the_folder_is_made_is_gone_on_with(plan: Plan, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from maskgate.faces.view import View
 from maskgate.images import cache as caches
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
-from maskgate.runs import Run
+from maskgate.records.results import Results
+from maskgate.runs import Run, tables
 from maskgate.training import crossval
 
 Shown = Callable[..., "np.ndarray"]
@@ -30,10 +31,10 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
         "thumbnails.parquet",
         "metrics.json", "mistakes.csv", "report.html", "fold-0", "fold-1",
     }  # fmt: skip
-    history = run.history()
+    history = tables.history(run)
     assert history[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
     table = layouts.read(people).table
-    out_of_fold, probabilities = runs.read_probabilities(run.oof_file)
+    out_of_fold, probabilities = tables.read_probabilities(run.oof_file)
     assert sorted(out_of_fold["photo"]) == sorted(table["photo"])
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
@@ -41,10 +42,10 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
 
 def test_metrics_are_those_of_the_out_of_fold_file(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
-    told, probabilities = runs.read_probabilities(run.oof_file)
+    told, probabilities = tables.read_probabilities(run.oof_file)
     table = layouts.read(people).table.set_index("photo").loc[told["photo"]].reset_index()
     again = json.loads(json.dumps(metrics.evaluate(probabilities, table)))
-    results = run.metrics()
+    results = json.loads(run.metrics_file.read_text())
     assert {key: results[key] for key in again} == again
 
 
@@ -52,8 +53,8 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
     shown: Shown, trained: Path, people: Path
 ) -> None:
     run = runs.open_run(trained)
-    told, probabilities = runs.read_probabilities(run.oof_file)
-    photos = run.photos()
+    told, probabilities = tables.read_probabilities(run.oof_file)
+    photos = tables.photos(run)
     geometry = run.recipe().photo.geometry
     for fold in run.folds:
         rows = np.flatnonzero(told["fold"] == fold)
@@ -113,7 +114,7 @@ def test_one_hold_out(train: Train, tmp_path: Path) -> None:
         train(tmp_path / "run", "folds.kind=holdout", "folds.fraction=0.25", "training.epochs=1")
     )
     assert run.folds == [0]
-    told, _ = runs.read_probabilities(run.oof_file)
+    told, _ = tables.read_probabilities(run.oof_file)
     folds = pd.read_csv(run.folds_file)
     assert set(told["person"]) == set(folds.loc[folds["fold"] == 0, "person"])
     assert abs(told["person"].nunique() - 8) <= 1
@@ -121,9 +122,9 @@ def test_one_hold_out(train: Train, tmp_path: Path) -> None:
 
 def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> None:
     run = Run(train(tmp_path / "run", "folds.kind=all"))
-    assert run.metrics() == {"validated": False}
+    assert run.metrics() == Results(validated=False)
     assert not run.oof_file.exists()
-    assert len(run.history()) == 2
+    assert len(tables.history(run)) == 2
     assert "no score can be given" in run.report_file.read_text()
     assert loading.load(run.path).predict([]).to_pandas().empty
 
@@ -131,7 +132,7 @@ def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> 
 def test_best_epoch_selection_reports_the_last_beside_it(train: Train, tmp_path: Path) -> None:
     run = Run(train(tmp_path / "run", "folds.kind=holdout", "training.select=best"))
     results = run.metrics()
-    assert results["last_epoch"]["low"] <= results["last_epoch"]["value"]
+    assert results.last_epoch.low <= results.last_epoch.value
     assert "The last epoch scores macro F1" in run.report_file.read_text()
 
 
@@ -154,10 +155,10 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
     run = crossval.train(made, order)
     assert 32 < len(read) <= 64
-    assert run.metrics()["photos"] == len(read)
-    told = run.status()["started"]
+    assert run.metrics().photos == len(read)
+    told = run.status().started
     crossval.train(made, order)  # anew, in the same folder
-    assert run.status()["started"] >= told
+    assert run.status().started >= told
 
 
 def test_smoke_takes_a_few_photos_of_each_person(
@@ -171,7 +172,7 @@ def test_smoke_takes_a_few_photos_of_each_person(
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "photos.csv", index=False)
     run = Run(train(tmp_path / "run", data=tmp_path / "photos.csv", smoke=True))
-    assert run.metrics()["photos"] == 14
+    assert run.metrics().photos == 14
 
 
 def copy_people(people: Path, to: Path, count: int) -> Path:
@@ -196,8 +197,8 @@ def test_broken_photos_are_told_together_or_left_out(
         assert str(path.relative_to(data)) in str(error.value)
     assert not (tmp_path / "run").exists()
     run = Run(train(tmp_path / "run", "training.epochs=1", data=data, skip_faulty=True))
-    assert run.metrics()["photos"] == 12 * 7 - 2
-    assert "2 × unreadable photo" in " ".join(run.status()["warnings"])
+    assert run.metrics().photos == 12 * 7 - 2
+    assert "2 × unreadable photo" in " ".join(run.status().warnings)
 
 
 def test_init_starts_from_the_backbone_of_another_run(
@@ -262,37 +263,38 @@ def test_what_training_is_told_changes_no_truth(
     more = copies_of_people(people, tmp_path)
     changes = (wrong, more, "labels.old_from=58", "labels.leave_out_ages=[27, 28, 29, 57, 58, 59]")
     run = Run(train(tmp_path / "run", *short, *changes))
-    assert run.status()["truth"] == plain.status()["truth"] == "bands 30/60, labels as read"
-    pd.testing.assert_frame_equal(run.photos(), plain.photos())
+    assert run.status().truth == plain.status().truth == "bands 30/60, labels as read"
+    pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
-    told, probabilities = run.oof()
+    told, probabilities = tables.oof(run)
     again = json.loads(json.dumps(metrics.evaluate(probabilities, told)))
-    assert {key: run.metrics()[key] for key in again} == again
+    results = json.loads(run.metrics_file.read_text())
+    assert {key: results[key] for key in again} == again
     assert set(told["gender"]) == {0, 1}
     status = run.status()
-    females = (plain.photos()["gender"] == 1).sum()
-    assert (status["corrected"], status["more"]) == (females, len(named))
-    assert "1 × correction of nobody here (first: nobody)" in status["warnings"]
+    females = (tables.photos(plain)["gender"] == 1).sum()
+    assert (status.corrected, status.more) == (females, len(named))
+    assert "1 × correction of nobody here (first: nobody)" in status.warnings
     # What training was told shows in the weights; scored against it, the run would look better.
     corrected = Run(train(tmp_path / "truth", *short, wrong, "labels.truth=sure"))
-    assert corrected.status()["truth"].startswith("bands 30/60, labels corrected by fixes.csv up")
+    assert corrected.status().truth.startswith("bands 30/60, labels corrected by fixes.csv up")
     assert corrected.folds_file.read_bytes() == plain.folds_file.read_bytes()
-    assert set(corrected.photos()["gender"]) == {0}
-    classes = corrected.metrics()["attributes"]["gender"]["classes"]
-    assert [each["photos"] for each in classes] == [len(told), 0]
+    assert set(tables.photos(corrected)["gender"]) == {0}
+    classes = corrected.metrics().attributes["gender"].classes
+    assert [each.photos for each in classes] == [len(told), 0]
 
 
 def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
     short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
     first = Run(train(tmp_path / "first", *short, more))
-    further = first.more()
+    further = tables.more(first)
     assert further["weight"].eq(2).all()
-    assert set(further["cluster"]) <= set(first.photos()["cluster"])
+    assert set(further["cluster"]) <= set(tables.photos(first)["cluster"])
     for fold in (0, 1):
-        photos = first.photos()
-        assert not first.seen(fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+        photos = tables.photos(first)
+        assert not tables.seen(first, fold) & set(photos.loc[photos["fold"] == fold, "digest"])
         kept_out = further["not_in"].map(lambda folds, fold=fold: fold in folds)
-        assert set(further.loc[~kept_out, "digest"]) <= first.seen(fold)
+        assert set(further.loc[~kept_out, "digest"]) <= tables.seen(first, fold)
     # Each fold may go on from its own: no copy of the people it is validated on was trained on.
     train(tmp_path / "second", *short, f"model.init={first.path}")
     random = np.random.default_rng(0)
@@ -354,7 +356,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
         run.status_file.write_text(told)
     else:
         run.status_file.unlink()
-    assert Run(train(out, *short)).status()["finished"]
+    assert Run(train(out, *short)).status().finished
     assert not list(out.rglob("*.part"))
 
 
@@ -369,15 +371,15 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     pd.DataFrame(rows).to_csv(tmp_path / "photos.csv", index=False)
     run = Run(train(tmp_path / "run", "training.epochs=1", data=tmp_path / "photos.csv"))
     results = run.metrics()
-    assert results["fully_labelled"] == 0
-    assert sum(c["photos"] for c in results["attributes"]["mask"]["classes"]) == 16
-    assert set(results["attributes"]) == {"mask", "gender"}  # nothing is said of the age
-    assert "macro_f1" not in results
-    assert results["score_of"] == "macro F1, mean of mask, gender"
-    means = [part["macro_f1"]["value"] for part in results["attributes"].values()]
-    assert results["score"]["value"] == pytest.approx(np.mean(means))
-    assert run.history()["valid_score"].notna().all()
-    assert run.history()["valid_macro_f1"].isna().all()
+    assert results.fully_labelled == 0
+    assert sum(c.photos for c in results.attributes["mask"].classes) == 16
+    assert set(results.attributes) == {"mask", "gender"}  # nothing is said of the age
+    assert results.macro_f1 is None
+    assert results.score_of == "macro F1, mean of mask, gender"
+    means = [part.macro_f1.value for part in results.attributes.values()]
+    assert results.score.value == pytest.approx(np.mean(means))
+    assert tables.history(run)["valid_score"].notna().all()
+    assert tables.history(run)["valid_macro_f1"].isna().all()
     assert "mean of mask" in crossval.told(run)
 
 

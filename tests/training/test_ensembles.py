@@ -17,7 +17,7 @@ from filelock import FileLock
 from maskgate import labels, runs, system
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import crossval, ensembles
 from maskgate.training.prepare import Order
 
@@ -73,11 +73,11 @@ def bare(page: Path) -> str:
 
 
 def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
-    told, combined = runs.read_probabilities(vote.oof_file)
+    told, combined = tables.read_probabilities(vote.oof_file)
     assert told["photo"].is_unique
     answers = []
     for member in vote.members():
-        rows, probabilities = runs.read_probabilities(member.oof_file)
+        rows, probabilities = tables.read_probabilities(member.oof_file)
         answers.append(dict(zip(rows["photo"], probabilities.astype(float), strict=True)))
     for row, photo in enumerate(told["photo"]):
         np.testing.assert_allclose(
@@ -85,22 +85,22 @@ def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
         )
     results = vote.metrics()
     right = (combined.argmax(1) == told["label"])[told["label"] != labels.UNKNOWN].mean()
-    assert results["accuracy"]["value"] == pytest.approx(right)
-    assert list(results["members"]) == ["plain", "joint"]
+    assert results.accuracy.value == pytest.approx(right)
+    assert list(results.members) == ["plain", "joint"]
     for member in vote.members():
-        assert results["members"][member.path.name]["score"] == member.metrics()["score"]
-        assert Run(vote.path).photos()["fold"].equals(member.photos()["fold"])
+        assert results.members[member.path.name].score == member.metrics().score
+        assert tables.photos(Run(vote.path))["fold"].equals(tables.photos(member)["fold"])
 
 
 def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts: Run) -> None:
-    table, combined = parts.oof()
+    table, combined = tables.oof(parts)
     naive = np.ones_like(combined, dtype=float)
     for member, name in zip(parts.members(), labels.ATTRIBUTES, strict=True):
-        rows, probabilities = member.oof()
+        rows, probabilities = tables.oof(member)
         assert rows["photo"].tolist() == table["photo"].tolist()
         naive *= labels.marginals(probabilities)[name][:, labels.decode(np.arange(18))[
             list(labels.ATTRIBUTES).index(name)]]  # fmt: skip
-        assert member.metrics()["knows"] == [name]
+        assert member.metrics().knows == [name]
         text = bare(member.report_file)
         word = name.replace("_", " ")
         assert f"This model knows {word} alone" in text
@@ -110,17 +110,17 @@ def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts:
         others = [n for n in labels.ATTRIBUTES if n != name]
         assert wrong[[f"true_{other}" for other in others]].isna().all(axis=None)
     np.testing.assert_allclose(combined, naive, atol=1e-6)
-    assert parts.metrics()["score_of"] == "macro F1"
+    assert parts.metrics().score_of == "macro F1"
 
 
 def test_the_report_lists_the_members_beside_the_whole(vote: Run, parts: Run) -> None:
     for run in (vote, parts):
         page, text = run.report_file.read_text(), bare(run.report_file)
         results = run.metrics()
-        together = results["combine"].replace("_", " ")
-        for name, each in (*results["members"].items(), (together, results)):
-            score = each["score"]
-            told = f"{score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}"
+        together = results.combine.replace("_", " ")
+        for name, each in (*results.members.items(), (together, results)):
+            score = each.score
+            told = f"{score.value:.3f} {score.low:.3f} – {score.high:.3f}"
             assert re.search(rf"{name} .*{re.escape(told)}", text)
             if name != together:
                 assert f'href="members/{name}/report.html"' in page
@@ -140,7 +140,7 @@ def test_through_the_command_line(
     code, out, _ = call("runs", vote.path.parent)
     assert code == 0
     assert "vote (system)" in out
-    assert f"{vote.metrics()['score']['value']:.4f}" in out
+    assert f"{vote.metrics().score.value:.4f}" in out
     before = vote.report_file.read_text()
     assert call("report", vote.path)[0] == 0
     assert vote.report_file.read_text() == before
@@ -206,7 +206,7 @@ def test_a_system_is_resumed_after_a_member(
     monkeypatch.setattr(crossval, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         made(place / "vote.yaml", out, people, cache)
-    assert not Run(out).status().get("finished")
+    assert not Run(out).status().finished
     with pytest.raises(MaskgateError, match="unfinished"):
         runs.open_run(out)
     weights = Run(out / "members" / "plain").weights_file(0)
@@ -224,7 +224,7 @@ def test_a_locked_system_is_refused(place: Path, vote: Run, people: Path, cache:
         with FileLock(vote.path / ".lock"), pytest.raises(MaskgateError, match="another process"):
             made(place / "vote.yaml", vote.path, people, cache)
     finally:
-        vote.tell(**status)
+        vote.tell(**status.model_dump(exclude_unset=True))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_members_validated_on_other_folds_are_not_combined(
 ) -> None:
     run = Run(Path(shutil.copytree(vote.path, tmp_path / "run")))
     member = run.members()[1]
-    photos = member.photos()
+    photos = tables.photos(member)
     photos["fold"] = 1 - photos["fold"]
     photos.to_parquet(member.photos_file, index=False)
     member.end()
@@ -339,7 +339,7 @@ def test_without_validation_there_is_no_score(
     place: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:
     run = made(place / "vote.yaml", tmp_path / "all", people, cache, "folds.kind=all")
-    assert run.metrics()["validated"] is False
+    assert run.metrics().validated is False
     assert not run.oof_file.exists()
     assert "no score can be given" in bare(run.report_file)
     assert len(loading.load(run.path).predict(sorted((people / "eval/images").iterdir())[:2])) == 2
@@ -370,5 +370,5 @@ def test_two_processes_train_a_system(
     run = runs.open_run(tmp_path / "run")
     assert done.stdout.count("out-of-fold macro F1") == 1
     assert done.stderr.count("member 1 of 2: plain") == 1
-    assert len(run.metrics()["members"]) == 2
-    assert run.oof()[0]["photo"].is_unique
+    assert len(run.metrics().members) == 2
+    assert tables.oof(run)[0]["photo"].is_unique

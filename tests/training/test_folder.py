@@ -27,7 +27,7 @@ def begun(path: Path, digest: str = "00000000") -> Run:
 def test_what_was_begun_gives_way_to_another_recipe(train: Train, tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
     train(run.path, "training.epochs=1", "folds.kind=all")
-    assert run.status()["finished"]
+    assert run.status().finished
     assert not list(run.path.rglob("*.part"))
 
 
@@ -61,4 +61,4 @@ def test_its_own_run_is_resumed(tmp_path: Path) -> None:
 def test_a_finished_run_stays(trained: Path, tmp_path: Path) -> None:
     run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
     folder.forget_begun(run)
-    assert run.status()["finished"]
+    assert run.status().finished

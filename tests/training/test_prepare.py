@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from maskgate import pixels, recipe
-from maskgate.data import folds, layouts, sample_people
+from maskgate.data import layouts, sample_people
+from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError
 from maskgate.training import prepare as preparing
 from maskgate.training.prepare import Order, Prepared
@@ -252,7 +253,7 @@ def test_people_who_are_only_trained_on_do_not_keep_their_twins_out(
     more = copies(people, tmp_path / "more")
     ready = prepare(f"data=[{{path: {more}}}]", "folds.kind=holdout")
     assert ready.folds == [0]
-    never = set(ready.cluster[ready.fold == folds.NEVER])
+    never = set(ready.cluster[ready.fold == NEVER])
     rows = [r for r in range(len(ready.fold), len(ready.taught)) if ready.twins.cluster[r] in never]
     assert rows
     assert set(rows) <= set(ready.split(0)[0])

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import out_of_fold, pixels, runs, variants
+from maskgate import out_of_fold, pixels, variants
 from maskgate.config import Named
 from maskgate.faces import showing
 from maskgate.faces.view import View
 from maskgate.inference.backends import torch as torch_backend
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 # No batch normalisation: it would see half batches in each process.
 SHARED = ("model.backbone=test_vit", "photo.height=64", "photo.width=48", "optimizer.lr=1e-3",
@@ -57,14 +57,14 @@ def test_two_processes_train_as_one_and_validate_each_photo_once(
     two = tmp_path / "two"
     out = torchrun(two, *SHARED, nodes=nodes)
     one = train(tmp_path / "one", *SHARED)
-    told, probabilities = runs.read_probabilities(Run(two).oof_file)
-    expected_rows, expected = runs.read_probabilities(Run(one).oof_file)
+    told, probabilities = tables.read_probabilities(Run(two).oof_file)
+    expected_rows, expected = tables.read_probabilities(Run(one).oof_file)
     assert told["photo"].is_unique
     assert told["photo"].tolist() == expected_rows["photo"].tolist()
     np.testing.assert_allclose(probabilities, expected, atol=2e-3)
     assert out.count("out-of-fold macro F1") == 1
     np.testing.assert_allclose(
-        Run(two).history()["train_loss"], Run(one).history()["train_loss"], rtol=1e-3
+        tables.history(Run(two))["train_loss"], tables.history(Run(one))["train_loss"], rtol=1e-3
     )
 
 
@@ -75,7 +75,7 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     """Batch normalisation's running statistics differ between processes until the end."""
     torchrun(tmp_path / "run", "folds.kind=holdout", "training.epochs=1")
     run = Run(tmp_path / "run")
-    told, probabilities = runs.read_probabilities(run.oof_file)
+    told, probabilities = tables.read_probabilities(run.oof_file)
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
     views = [View(geometry)]
@@ -98,7 +98,7 @@ def test_two_processes_augment_at_test_time_as_one(
     """What two leave is what the weights they leave say, looked at anew by one."""
     torchrun(tmp_path / "two", *SHARED, "training.epochs=1", "tta=[flip, crops]")
     run = Run(tmp_path / "two")
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     assert table["photo"].is_unique
     plain = run.oof_file_of(variants.digest([variants.PLAIN]))
     # A recipe without it, so that both are made anew from the weights.
@@ -110,4 +110,4 @@ def test_two_processes_augment_at_test_time_as_one(
     again_table, again = out_of_fold.oof_with(run, tta, cache)
     assert again_table["photo"].tolist() == table["photo"].tolist()
     np.testing.assert_allclose(again, probabilities, atol=1e-5)
-    assert np.abs(run.oof()[1] - probabilities).max() > 1e-4
+    assert np.abs(tables.oof(run)[1] - probabilities).max() > 1e-4

@@ -14,12 +14,11 @@ import torch
 from PIL import Image
 
 from maskgate import labels, recipe
-from maskgate.data import pseudo_labels
-from maskgate.data.pseudo_labels import BARRED, TRAINED
+from maskgate.data.column_values import BARRED, TRAINED, UNSURE
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import lr_finder, pseudo
 from maskgate.training.fit import Fit, Task
 from maskgate.training.prepare import Order, prepare
@@ -37,7 +36,7 @@ def photos(people: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("photos")
     for path in (people / "eval" / "images").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    table = Run(trained).photos()
+    table = tables.photos(Run(trained))
     for fold in (0, 1):
         own = table[table["fold"] == fold]["photo"]
         copied, encoded = (people / "train" / "images" / own.iloc[place] for place in (0, 7))
@@ -77,10 +76,10 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     run = Run(train(tmp_path / "run", *asked, SHORT))
-    source, everybody = Run(trained), Run(trained).photos()
+    source, everybody = Run(trained), tables.photos(Run(trained))
     said = {}
     for fold, task in enumerate(tasks):
-        table, probabilities = run.pseudo(fold)
+        table, probabilities = tables.pseudo(run, fold)
         names = table["photo"].str.removeprefix(f"{photos}:")
         for other in (0, 1):
             predictor = Predictor(loading.of_folds(source, [other]))
@@ -105,8 +104,8 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
         )
         assert (kept["label"] == labels.UNKNOWN).any()
         validated = everybody.loc[everybody["fold"] == fold, "digest"]
-        assert not set(validated) & run.seen(fold)
-        assert set(table.loc[table["use"] == TRAINED, "digest"]) <= run.seen(fold)
+        assert not set(validated) & tables.seen(run, fold)
+        assert set(table.loc[table["use"] == TRAINED, "digest"]) <= tables.seen(run, fold)
 
 
 def test_nobody_is_validated_on_them(
@@ -115,17 +114,16 @@ def test_nobody_is_validated_on_them(
     run, plain = Run(train(tmp_path / "run", *asked)), Run(trained)
     for task in tasks:
         assert (task.taught.iloc[task.validation]["data"] == "").all()
-        assert task.validation.max() < len(task.truth) == len(plain.photos())
+        assert task.validation.max() < len(task.truth) == len(tables.photos(plain))
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
-    pd.testing.assert_frame_equal(run.photos(), plain.photos())
-    (rows, said), (wanted, before) = run.oof(), plain.oof()
+    pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
+    (rows, said), (wanted, before) = tables.oof(run), tables.oof(plain)
     pd.testing.assert_frame_equal(rows, wanted)
     assert (said != before).any()
-    assert {key: run.metrics()[key] for key in ("photos", "people")} == {
-        key: plain.metrics()[key] for key in ("photos", "people")
-    }
-    assert run.status()["truth"] == plain.status()["truth"]
-    assert run.status()["left_out"] == 0
+    results, expected = run.metrics(), plain.metrics()
+    assert (results.photos, results.people) == (expected.photos, expected.people)
+    assert run.status().truth == plain.status().truth
+    assert run.status().left_out == 0
     report = run.report_file.read_text("utf-8")
     assert "Pseudo labels" in report
     assert "never validated on" in report
@@ -189,7 +187,7 @@ def test_every_key_changes_the_training(
     run = Run(train(tmp_path / "run", SHORT, *asked, change))
     weights, before = run.weights(0), plain.weights(0)
     assert any((weights[name] != before[name]).any() for name in weights)
-    drawn = run.history()["updates"], plain.history()["updates"]
+    drawn = tables.history(run)["updates"], tables.history(plain)["updates"]
     assert (drawn[0] > drawn[1]).all() if "weight" in change else True
 
 
@@ -198,10 +196,10 @@ def test_where_nothing_is_sure_the_run_says_so_and_is_as_without(
 ) -> None:
     hard = "pseudo.thresholds={mask: 1, gender: 1, age_band: 1}"
     run = Run(train(tmp_path / "run", *asked, hard))
-    warning = next(line for line in run.status()["warnings"] if "sure enough" in line)
+    warning = next(line for line in run.status().warnings if "sure enough" in line)
     assert "in 2 of 2 folds: lower pseudo.thresholds" in warning
     for fold in (0, 1):
-        assert not (run.pseudo(fold)[0]["use"] == TRAINED).any()
+        assert not (tables.pseudo(run, fold)[0]["use"] == TRAINED).any()
         plain = Run(trained).weights(fold)
         for name, weight in run.weights(fold).items():
             torch.testing.assert_close(weight, plain[name], rtol=0, atol=0)
@@ -250,7 +248,10 @@ def test_killed_and_resumed_to_the_same_bytes(
     out = tmp_path / "run"
     # Labels and out-of-fold answers are written once a fold; 8 updates in all.
     at = random.choice([1, 3]) if point == "labelling" else random.randint(2, 8)
-    labelling, update = "maskgate.runs:write_probabilities", "maskgate.training.fit:Fit._update"
+    labelling, update = (
+        "maskgate.runs.tables:write_probabilities",
+        "maskgate.training.fit:Fit._update",
+    )
     words = ("train", tiny, people, SHORT, *asked, "--out", out, "--cache", cache)
     place = labelling if point == "labelling" else update
     kill(place, at, *words, "--checkpoint-seconds", 0)
@@ -291,19 +292,19 @@ def test_two_processes_are_told_the_same(
     assert done.returncode == 0, done.stderr
     one, two = Run(train(tmp_path / "one", *changes)), Run(tmp_path / "two")
     assert one.pseudo_file(0).read_bytes() == two.pseudo_file(0).read_bytes()
-    assert (one.pseudo(0)[0]["use"] == TRAINED).any()
-    np.testing.assert_allclose(two.oof()[1], one.oof()[1], atol=2e-3)
+    assert (tables.pseudo(one, 0)[0]["use"] == TRAINED).any()
+    np.testing.assert_allclose(tables.oof(two)[1], tables.oof(one)[1], atol=2e-3)
 
 
 def test_uses_are_counted() -> None:
     table = pd.DataFrame(
         {
-            "use": [TRAINED, TRAINED, BARRED, pseudo_labels.UNSURE],
+            "use": [TRAINED, TRAINED, BARRED, UNSURE],
             "mask": [0, -1, 2, -1],
             "gender": [1, 1, 1, -1],
             "age_band": [-1, -1, 0, -1],
         }
     )
     found = pseudo.counts(table)
-    assert (found[TRAINED], found[BARRED], found[pseudo_labels.UNSURE]) == (2, 1, 1)
+    assert (found[TRAINED], found[BARRED], found[UNSURE]) == (2, 1, 1)
     assert (found["mask"], found["gender"], found["age_band"]) == (1, 2, 0)

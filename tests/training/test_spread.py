@@ -63,7 +63,7 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
         assert (run.path / name).read_bytes() == (trained / name).read_bytes(), name
     assert run.metrics() == Run(trained).metrics()
     assert not list(run.path.rglob("checkpoint.pt"))
-    assert run.status()["files"].keys() == Run(trained).status()["files"].keys()
+    assert run.files.listed().keys() == Run(trained).files.listed().keys()
 
     code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
     assert (code, "this run is finished" in err) == (0, True)
@@ -133,7 +133,7 @@ def test_a_system_s_members_are_trained_at_once(
     there = ensembles.train(loaded, Order("vote", people, tmp_path / "there", cache), nodes)
     assert there.oof_file.read_bytes() == here.oof_file.read_bytes()
     assert "(4 of 4)" in capfd.readouterr().err
-    assert all(member.status()["finished"] for member in there.members())
+    assert all(member.status().finished for member in there.members())
 
 
 def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(

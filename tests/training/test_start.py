@@ -13,7 +13,7 @@ from maskgate import recipe
 from maskgate.errors import MaskgateError
 from maskgate.images import thumbnails
 from maskgate.recipe import Recipe
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import prepare, start
 from maskgate.training.prepare import Order, Prepared
 
@@ -48,9 +48,9 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
 ) -> None:
     changes = ("folds.kind=all", f"training.epochs_from={trained}")
     run = Run(train(tmp_path / "run", *changes))  # type: ignore[operator]
-    history = Run(trained).history()
+    history = tables.history(Run(trained))
     best = history.loc[history.groupby("fold")["valid_score"].idxmax(), "epoch"]
-    assert run.recipe().training.epochs == round(best.mean()) == len(run.history())
+    assert run.recipe().training.epochs == round(best.mean()) == len(tables.history(run))
 
 
 def test_another_key_is_left_alone(tiny: Path) -> None:
@@ -86,7 +86,7 @@ def copied(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[int, Path]:
     """For each fold of the trained run, another run that has seen copies of its people alone."""
-    folder, photos = tmp_path_factory.mktemp("copied"), Run(trained).photos()
+    folder, photos = tmp_path_factory.mktemp("copied"), tables.photos(Run(trained))
     return {
         fold: train(
             folder / f"run{fold}", *SHORT,
@@ -112,10 +112,12 @@ def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
     fold: int, copied: dict[int, Path], prepared: Callable[..., Prepared]
 ) -> None:
     run, ready = Run(copied[fold]), prepared()
-    assert not run.seen(0) & set(ready.store.digests)  # of the same bytes there is none
+    assert not tables.seen(run, 0) & set(ready.store.digests)  # of the same bytes there is none
     assert start.source(run, ready, 1 - fold, "model.init") == 0
     # Nearly every photo is known again, not just one of a person.
-    assert len(start.validated(run, ready, fold) & run.seen(0)) > 0.8 * len(run.seen(0))
+    assert len(start.validated(run, ready, fold) & tables.seen(run, 0)) > 0.8 * len(
+        tables.seen(run, 0)
+    )
     with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
         start.source(run, ready, fold, "model.init")
 
@@ -140,7 +142,7 @@ def test_copies_are_known_again_by_way_of_a_third_run(
     data = tmp_path / "noise.csv"
     data.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
     second = Run(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
-    assert second.seen(0) <= set(
+    assert tables.seen(second, 0) <= set(
         thumbnails.table_of(second.thumbnails_file.read_bytes(), second.thumbnails_file)["digest"]
     )
     with pytest.raises(MaskgateError, match="was trained on people of fold 0"):
@@ -156,7 +158,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     old.thumbnails_file.unlink()
     old.tell(files=None)  # as an earlier version left it
     run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
-    (warning,) = (line for line in run.status()["warnings"] if "only identical files tell" in line)
+    (warning,) = (line for line in run.status().warnings if "only identical files tell" in line)
     assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
@@ -166,7 +168,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
     run = Run(trained)
     table = thumbnails.table_of(run.thumbnails_file.read_bytes(), run.thumbnails_file)
-    assert sorted(table["digest"]) == sorted(set(run.photos()["digest"]))
+    assert sorted(table["digest"]) == sorted(set(tables.photos(run)["digest"]))
     pictures = thumbnails.decoded(table, run.thumbnails_file)
     assert pictures.shape == (len(table), 64, 48)
     assert pictures.std() > 10

@@ -63,7 +63,8 @@ def combine(
 
     system, name = _asked(runs, combine, adjust, tta)
     run = combined.combine(system, out, name, typed(), cache, trust)
-    table.show(run.metrics())
+    results = run.metrics()
+    table.show(results.members, results.steps)
     terminal.show(f"{run.path}: report in {run.report_file}")
 
 
@@ -113,9 +114,10 @@ def submit(
     (alone, *others) = found.parts
     as_it_is = not (others or how.learns or how.adjust or alone.tta is not None)
     if as_it_is and alone.run.is_system:
-        table.show(alone.run.metrics())  # its members, and what each step adds
+        results = alone.run.metrics()
+        table.show(results.members, results.steps)  # its members, and what each step adds
     else:
-        table.show(found.told())
+        table.show(found.members, found.step_results)
     terminal.show(f"{answers}: {done}")
 
 

@@ -23,6 +23,7 @@ from maskgate.data import (
     near_duplicates,
     remembered_pairs,
 )
+from maskgate.data.column_values import NEVER
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -30,7 +31,6 @@ from maskgate.errors import MaskgateError, listed
 _FOLD: Final = re.compile(r"([+-]?\d+)(\.0+)?")  # with .0 as pandas saves a column with gaps
 _DIGITS: Final = 9  # of a fold
 _COLUMNS: Final[columns.Names] = {"person": (), "fold": ()}
-NEVER: Final = -1  # the fold of people who are trained on and never validated on
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,14 @@ trained on with what is left.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from maskgate import finite, labels
+from maskgate.data.column_values import BARRED, CAPPED, TRAINED, UNSURE
 from maskgate.recipe import Pseudo
-
-# What becomes of a photo, in the column `use`.
-TRAINED: Final = "trained on"
-UNSURE: Final = "unsure"
-CAPPED: Final = "over the cap"
-BARRED: Final = "of somebody validated"
-USES: Final = (TRAINED, UNSURE, CAPPED, BARRED)
 
 
 def choose(

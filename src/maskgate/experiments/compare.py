@@ -20,8 +20,8 @@ from maskgate.errors import listed
 from maskgate.experiments import sides
 from maskgate.experiments.differences import Difference, Scored, differences
 from maskgate.experiments.sides import Entry, Side
-from maskgate.metrics import Score
 from maskgate.progress import track
+from maskgate.score import Score
 
 Predicted = npt.NDArray[np.int64]
 
@@ -132,7 +132,7 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
     knows = [
         name
         for name in labels.ATTRIBUTES
-        if all(name in entry.results["attributes"] for entry in entries)
+        if all(name in entry.results.attributes for entry in entries)
     ]
     each = track(entries, "scoring runs", len(entries))
     told = {entry.run.path: _scores(entry, knows, weights) for entry in each}
@@ -156,7 +156,7 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
         sides=found,
         scores=scores,
         comparisons=comparisons,
-        score_of=first.results["score_of"],
+        score_of=first.results.score_of,
         photos=len(first.table),
         people=weights.people,
         truth=first.truth,
@@ -184,7 +184,7 @@ def _scores(entry: Entry, names: list[str], weights: Resamples) -> dict[str, tup
     parts = labels.marginals(entry.probabilities)
     for name in names:
         found[name] = _macro_f1(name, entry.table, parts[name].argmax(1), weights)
-    if entry.results["score_of"] == metrics.ALL_CLASSES:
+    if entry.results.score_of == metrics.ALL_CLASSES:
         predicted = entry.probabilities.argmax(1)
         score = _macro_f1("label", entry.table, predicted, weights)
     else:

@@ -41,8 +41,8 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from maskgate import metrics
 from maskgate.bootstrap import Floats
-from maskgate.metrics import Score
 from maskgate.randomness import derive
+from maskgate.score import Score
 
 _UPPER: Final = (1 + metrics.LEVEL) / 2
 

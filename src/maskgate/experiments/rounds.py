@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from maskgate import labels, metrics
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate import labels
+from maskgate.data.column_values import TRAINED
 from maskgate.experiments import compare
-from maskgate.metrics import Score
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
+from maskgate.score import Score
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,12 @@ def judge(runs: Sequence[Run]) -> Rounds:
         if number:
             found = compare.compare([runs[number - 1].path, run.path])
             difference = found.comparisons[0].score
-        score = metrics.read_score(run.metrics()["score"])
-        tables = [run.pseudo(fold)[0] for fold in run.folds] if number else []
-        rounds.append(Round(number, run, score, difference, tables))
-    first: dict[str, Any] = runs[0].metrics()
-    return Rounds(rounds, first["score_of"], first["people"], str(runs[0].status()["truth"]))
+        score = run.metrics().score
+        assert score is not None  # it was compared, or will be
+        labelled = [tables.pseudo(run, fold)[0] for fold in run.folds] if number else []
+        rounds.append(Round(number, run, score.as_score(), difference, labelled))
+    first = runs[0].metrics()
+    return Rounds(rounds, first.score_of, first.people, runs[0].status().truth)
 
 
 def _named(table: pd.DataFrame) -> "pd.Series[str]":

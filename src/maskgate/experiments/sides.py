@@ -13,7 +13,8 @@ import pandas as pd
 from maskgate import alike
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
-from maskgate.runs import Run, open_run, scan
+from maskgate.records.results import Results
+from maskgate.runs import Run, open_run, scan, tables
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class Entry:
     recipe: dict[str, Any]  # or system, without its seed
     seed: int  # of a system, that of its first member
     truth: str
-    results: dict[str, Any]
+    results: Results
     table: pd.DataFrame
     probabilities: npt.NDArray[np.float32]  # (N, 18)
 
     @property
     def selected(self) -> bool:
         """Whether its epoch was selected on the photos it is scored on."""
-        return bool(self.results.get("selection") == "best")
+        return self.results.selection == "best"
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,9 @@ def damage(run: Run) -> MaskgateError | None:
     """What is wrong with the files of a run that a comparison reads; None where they are whole."""
     try:
         run.check()
-        if run.files.is_finished and run.metrics()["validated"]:
+        if run.files.is_finished and run.metrics().validated:
             run.settings()
-            run.oof()
+            tables.oof(run)
     except MaskgateError as error:
         return error
     return None
@@ -148,30 +149,30 @@ def damage(run: Run) -> MaskgateError | None:
 
 def _read(run: Run) -> Entry:
     status = run.status()
-    if not status.get("finished"):
+    if status.finished is None:
         raise MaskgateError(
             f"{run.path}: the run is unfinished; repeat the command that began it, or name the"
             " others alone"
         )
-    if status.get("smoke"):
+    if status.smoke:
         raise MaskgateError(
             f"{run.path}: a smoke run, whose scores mean nothing; train it without --smoke"
         )
     run.check()
     results = run.metrics()
-    if not results["validated"]:
+    if not results.validated:
         raise MaskgateError(
             f"{run.path}: trained on all photos, so that there is no validation to compare; give"
             " a run of the recipe with folds.kind: kfold or holdout"
         )
     recipe, seed = _without_seed(run.settings())
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     order = np.argsort(table["photo"].to_numpy(str), kind="stable")
     return Entry(
         run=run,
         recipe=recipe,
         seed=seed,
-        truth=str(status.get("truth", "")),
+        truth=status.truth,
         results=results,
         table=table.iloc[order].reset_index(drop=True),
         probabilities=probabilities[order],
@@ -201,9 +202,9 @@ def _check_alike(entries: list[Entry]) -> None:
     first, validated = entries[0], alike.of(entries[0].run)
     for other in entries[1:]:
         alike.check(validated, alike.of(other.run))
-        if other.results["score_of"] != first.results["score_of"]:
+        if other.results.score_of != first.results.score_of:
             raise MaskgateError(
                 f"{other.run.path}: judged by another score than {first.run.path}"
-                f" ({other.results['score_of']}; {first.results['score_of']}); give runs judged by"
+                f" ({other.results.score_of}; {first.results.score_of}); give runs judged by"
                 " one"
             )

@@ -44,7 +44,7 @@ def of_run(
         own = member.tta if tta is None else tta
         opened = runs.open_run(inner.path, trust=inner.trusted)
         members.append((of_run(opened, cache, own), member.weight))
-    wanted, learned = Wanted.of(system), run.learned()
+    wanted, learned = Wanted.of(system), run.learned().by_name()
     if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
         raise damaged(run.combination_file, why)
     return Ensemble(members, Combination(wanted, learned))

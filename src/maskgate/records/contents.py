@@ -5,10 +5,10 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,16 +30,16 @@ Name = Annotated[
 Entries = dict[Name, Entry]
 
 
-def entry(path: Path) -> dict[str, Any]:
+def entry(path: Path) -> Entry:
     """What a list tells of the file. Raises MaskgateError where it cannot be read."""
     with _opened(path, REMEDY) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"sha256": digest, "bytes": os.fstat(file.fileno()).st_size}
+        return Entry(sha256=digest, bytes=os.fstat(file.fileno()).st_size)
 
 
-def read(path: Path, listed: Mapping[str, Any] | None, remedy: str = REMEDY) -> bytes:
-    """The file's bytes. Raises MaskgateError where it is missing, or not as `listed` (an `entry`;
-    None for a file that no list tells of)."""
+def read(path: Path, listed: Entry | None, remedy: str = REMEDY) -> bytes:
+    """The file's bytes. Raises MaskgateError where it is missing, or not as `listed` (None for a
+    file that no list tells of)."""
     with _opened(path, remedy) as file:
         try:
             content = file.read()
@@ -50,22 +50,22 @@ def read(path: Path, listed: Mapping[str, Any] | None, remedy: str = REMEDY) -> 
     return content
 
 
-def digest(path: Path, listed: Mapping[str, Any] | None) -> str:
+def digest(path: Path, listed: Entry | None) -> str:
     """SHA-256 of the file, which is read in parts. Raises MaskgateError as `read` does."""
     now = entry(path)
     if listed is not None:
-        _compare(path, now["bytes"], now["sha256"], listed)
-    return str(now["sha256"])
+        _compare(path, now.bytes, now.sha256, listed)
+    return now.sha256
 
 
-def check_there(path: Path, listed: Mapping[str, Any] | None) -> None:
+def check_there(path: Path, listed: Entry | None) -> None:
     """Raise MaskgateError where the file is missing, may not be read or has another size.
 
     Its content is not read.
     """
     with _opened(path, REMEDY) as file:
         size = os.fstat(file.fileno()).st_size
-    if listed is not None and size != listed["bytes"]:
+    if listed is not None and size != listed.bytes:
         raise _changed(path)
 
 
@@ -84,8 +84,8 @@ def _opened(path: Path, remedy: str) -> Iterator[io.BufferedReader]:
         yield file
 
 
-def _compare(path: Path, size: int, sha256: str, listed: Mapping[str, Any]) -> None:
-    if (size, sha256) != (listed["bytes"], listed["sha256"]):
+def _compare(path: Path, size: int, sha256: str, listed: Entry) -> None:
+    if (size, sha256) != (listed.bytes, listed.sha256):
         raise _changed(path)
 
 

@@ -1,19 +1,21 @@
 """fold.json: what the training of a fold took and drew."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from maskgate import labels
 from maskgate.records import stored
 from maskgate.records.faults import REMEDY
-from maskgate.records.stored import Count, Positive, Record
+from maskgate.records.stored import Count, File, Positive
 
 
-class FoldResult(Record):
+class FoldResult(File):
     """`drawn` are photos of each class in all epochs (18,), `mixed` batches by how they were mixed;
     see `training.fit.Fitted`."""
+
+    indent: ClassVar[int | None] = None
 
     seconds: Positive
     photos: Count
@@ -24,9 +26,9 @@ class FoldResult(Record):
 
 def parse(content: bytes, path: Path, remedy: str = REMEDY) -> FoldResult:
     """The result of a fold in the bytes of the file at `path`. Raises MaskgateError."""
-    return FoldResult.model_validate(stored.parse(content, FoldResult, path, remedy))
+    return stored.parse(content, FoldResult, path, remedy)
 
 
 def write(path: Path, result: FoldResult) -> None:
     """Replace the file: the fold has been trained to its end."""
-    stored.write(path, result.model_dump(), indent=None)
+    stored.write(path, FoldResult, result.model_dump())

@@ -1,12 +1,12 @@
 """combination.json: what a system's combination has learned of the out-of-fold probabilities."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from maskgate import labels
 from maskgate.records.results import Attribute, Matrix
-from maskgate.records.stored import Count, Positive, Record
+from maskgate.records.stored import Count, File, Positive, Record
 
 
 class Regression(Record):
@@ -25,10 +25,14 @@ class Offsets(Record):
     penalty: float | None = None
 
 
-class Learned(Record):
+class Learned(File):
     """By name, what each combination and adjustment has learned; see `ensemble.combining`."""
 
     weights: dict[Attribute, list[Positive]] | None = None
     stacking: dict[Attribute, Regression] | None = None
     near_tie: NearTie | None = None
     offsets: Offsets | None = None
+
+    def by_name(self) -> dict[str, Any]:
+        """The same as `ensemble.combining` takes it: what each has learned, ready for JSON."""
+        return self.model_dump(exclude_unset=True)

@@ -1,11 +1,11 @@
 """metrics.json: what a run scored, each figure with its interval."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from maskgate.metrics import ALL_CLASSES
-from maskgate.records.stored import Count, Record
+from maskgate.records.stored import Count, File, Record
+from maskgate.score import Score
 
 Attribute = Literal["mask", "gender", "age_band"]
 Matrix = list[list[float]]
@@ -15,6 +15,21 @@ class Figure(Record):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, score: Score) -> "Figure":
+        return cls(value=score.value, low=score.low, high=score.high)
+
+    def as_score(self) -> Score:
+        return Score(self.value, self.low, self.high)
+
+    def __str__(self) -> str:
+        return str(self.as_score())
+
+
+def known(results: "Results | Member") -> list[str]:
+    """The attributes that a model knows: all, where nothing else is said."""
+    return list(get_args(Attribute)) if results.knows is None else list(results.knows)
 
 
 def _needs(record: Record, key: str, *others: str) -> None:
@@ -93,7 +108,7 @@ class WithoutTta(Record):
 
 
 class Member(Record):
-    """What a system tells of a member."""
+    """What a system tells of a member; see `Results.as_member`."""
 
     score: Figure | None = None
     score_of: str = ""
@@ -127,7 +142,7 @@ _OF_VALIDATED: Final = (
 )  # fmt: skip
 
 
-class Results(Record):
+class Results(File):
     """metrics.json. What only a validated run has is needed where `validated` is true."""
 
     validated: bool
@@ -137,8 +152,12 @@ class Results(Record):
     fully_labelled: Count = 0
     interval: str = ""
     attributes: dict[Attribute, Scores] = Field({})
+    macro_f1: Figure | None = None  # of the 18 classes, as the next three
+    accuracy: Figure | None = None
+    classes: list[ClassScores] = Field([])
+    confusion: Confusion | None = None
     score: Figure | None = None
-    score_of: str = ALL_CLASSES
+    score_of: str = ""
     knows: list[Attribute] | None = None
     selection: str = ""
     faces: Faces | None = None
@@ -159,3 +178,23 @@ class Results(Record):
             if content["fully_labelled"]:
                 Scores.model_validate(content)
         return content
+
+    @property
+    def all_classes(self) -> Scores | None:
+        """The scores of the 18 classes, where photos know all attributes."""
+        if not self.fully_labelled:
+            return None
+        assert self.macro_f1 is not None and self.accuracy is not None  # or it is not valid
+        assert self.confusion is not None
+        return Scores(
+            macro_f1=self.macro_f1,
+            accuracy=self.accuracy,
+            classes=self.classes,
+            confusion=self.confusion,
+        )
+
+    def as_member(self) -> dict[str, Any]:
+        """What the metrics.json of a system repeats of this member's, ready for JSON."""
+        keys = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
+        values = self.model_dump(include=set(keys), exclude_unset=True)
+        return {key: values[key] for key in keys if key in values}

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from maskgate.progress import track
 from maskgate.records import contents, status
+from maskgate.records.contents import Entry
 from maskgate.records.faults import REMEDY, damaged
+from maskgate.records.status import Status
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,15 @@ class RunFiles:
 
     @property
     def is_finished(self) -> bool:
-        return self.status_file.exists() and bool(self.status().get("finished"))
+        return self.status_file.exists() and self.status().finished is not None
 
-    def status(self) -> dict[str, Any]:
-        """What run.json tells; see `status.Status`. Raises MaskgateError."""
+    def status(self) -> Status:
+        """What run.json holds. Raises MaskgateError."""
         return status.read(self.status_file)
 
     def tell(self, **news: Any) -> None:
-        """Add to run.json."""
-        before = self.status() if self.status_file.exists() else {}
-        status.write(self.status_file, before | news)
+        """Add to run.json. Raises MaskgateError."""
+        status.add(self.status_file, news)
 
     def end(self, paths: Iterable[Path]) -> None:
         """Write that the run is finished, and list the files at `paths`, of which it consists.
@@ -47,19 +46,20 @@ class RunFiles:
     def add(self, path: Path) -> None:
         """List a file that was made, or made anew, after the run had ended; a run that an older
         version has made has no list."""
+        from filelock import FileLock  # not there where nothing but prediction is installed
+
         with FileLock(self.folder / ".list.lock"):
             listed = self.listed()
             if listed is not None:
                 self.tell(files=listed | {self._name(path): contents.entry(path)})
 
-    def listed(self) -> dict[str, Any] | None:
+    def listed(self) -> dict[str, Entry] | None:
         """What a finished run consists of: size and SHA-256 of each file by its path in the folder.
         None of an unfinished run, and of one that an older version has made."""
         if not self.status_file.exists():
             return None
-        values = self.status()
-        listed: dict[str, Any] | None = values.get("files") if values.get("finished") else None
-        return listed
+        status = self.status()
+        return None if status.finished is None else status.files
 
     def holds(self, path: Path) -> bool:
         """Whether the file is part of the run."""
@@ -91,7 +91,7 @@ class RunFiles:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _entry(self, path: Path) -> dict[str, Any] | None:
+    def _entry(self, path: Path) -> Entry | None:
         """What the list tells of a file; None where there is no list."""
         listed = self.listed()
         if listed is None:
@@ -99,5 +99,4 @@ class RunFiles:
         if (name := self._name(path)) not in listed:
             why = "it was not there when the run ended" if path.exists() else "no such file"
             raise damaged(path, why)
-        entry: dict[str, Any] = listed[name]
-        return entry
+        return listed[name]

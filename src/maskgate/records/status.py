@@ -1,16 +1,19 @@
 """run.json: what a run is of, when it began and ended, and the files it consists of."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from maskgate import labels
-from maskgate.data.pseudo_labels import USES
+from maskgate.data.column_values import USES
 from maskgate.records import contents, stored
 from maskgate.records.contents import Entries
-from maskgate.records.stored import Count, Positive, Record
+from maskgate.records.stored import Count, File, Positive, Record
 
 
 def _is_time(text: str) -> str:
@@ -44,9 +47,10 @@ class Did(Record):
         return self
 
 
-class Status(Record):
+class Status(File):
     """run.json. What only a finished run has is needed where `finished` is set."""
 
+    sealed: ClassVar[bool] = True
     nullable = frozenset({"finished", "files"})
 
     recipe: str
@@ -91,15 +95,22 @@ _OF_FINISHED = {
 }  # fmt: skip
 
 
-def read(path: Path) -> dict[str, Any]:
-    """What run.json tells. Raises MaskgateError where it is damaged."""
-    content = contents.read(path, None)
-    values = stored.parse(content, Status, path)
-    if values.get(stored.SEAL) is not None:
-        stored.check_seal(content, values, path)
-    return values
+def read(path: Path) -> Status:
+    """What run.json holds. Raises MaskgateError where it is damaged."""
+    return _parsed(contents.read(path, None), path)
 
 
-def write(path: Path, values: dict[str, Any]) -> None:
-    """Replace run.json, with a digest over all of it."""
-    stored.write_sealed(path, values)
+@lru_cache(maxsize=64)
+def _parsed(content: bytes, path: Path) -> Status:
+    """Kept by the content, which is read again and again: each file of a run is looked up there."""
+    return stored.parse(content, Status, path)
+
+
+def add(path: Path, news: Mapping[str, Any]) -> None:
+    """Replace run.json by one that holds `news` as well, with a digest over all of it; keys that
+    this version does not know stay. Raises MaskgateError."""
+    before: dict[str, Any] = {}
+    if path.exists():
+        read(path)
+        before = json.loads(contents.read(path, None))
+    stored.write(path, Status, before | dict(news))

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import finite, labels
-from maskgate.data.folds import NEVER
-from maskgate.data.pseudo_labels import USES
+from maskgate.data.column_values import NEVER, USES
 from maskgate.records.faults import REMEDY, damaged
 
 Check = Callable[["pd.Series[Any]"], bool]

@@ -12,9 +12,9 @@ from scipy.special import stdtrit
 
 from maskgate import files, metrics, terminal
 from maskgate.experiments.compare import Comparison, Comparisons
-from maskgate.metrics import Score
 from maskgate.reports import compare as compare_page
 from maskgate.reports import pages
+from maskgate.score import Score
 
 
 @dataclass(frozen=True)

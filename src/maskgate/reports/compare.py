@@ -10,9 +10,9 @@ from maskgate import files, terminal
 from maskgate.experiments import power
 from maskgate.experiments.compare import SCORE, Comparison, Comparisons
 from maskgate.experiments.sides import Side
-from maskgate.metrics import Score
 from maskgate.reports import charts, pages
 from maskgate.reports.listing import differences
+from maskgate.score import Score
 
 
 def targets(out: Path) -> tuple[Path, Path]:

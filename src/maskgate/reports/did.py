@@ -4,19 +4,20 @@ from typing import Any
 
 from maskgate import labels, variants
 from maskgate.config import Named
-from maskgate.data.pseudo_labels import TRAINED, USES
+from maskgate.data.column_values import TRAINED, USES
 from maskgate.recipe import Recipe
+from maskgate.records.status import Did, Status
 
 
-def told(recipe: Recipe, status: dict[str, Any]) -> dict[str, Any] | None:
+def told(recipe: Recipe, status: Status) -> dict[str, Any] | None:
     """`lines`, pairs of a part of the recipe and what became of it, and `classes`, rows of a class,
     its photos to train on and those drawn in an epoch (means of the folds).
 
     None for a run of an older version, which counted nothing.
     """
-    if "did" not in status:
+    counted = status.did
+    if counted is None:
         return None
-    counted = status["did"]
     lines = [
         ("Labels", _labels(recipe, status)),
         ("Data", _data(recipe, status)),
@@ -24,14 +25,14 @@ def told(recipe: Recipe, status: dict[str, Any]) -> dict[str, Any] | None:
         ("Photo", _photo(recipe)),
         ("Sampling", _sampling(recipe)),
         ("Augmentation", ", then ".join(map(_named, recipe.augment)) or "none"),
-        ("Mixing", _mixing(counted["mixed"])),
-        ("Network", _network(recipe, counted["parameters"])),
+        ("Mixing", _mixing(counted.mixed)),
+        ("Network", _network(recipe, counted.parameters)),
         ("Loss", _named(recipe.loss)),
         ("Optimiser", _optimizer(recipe)),
         ("Weights", _weights(recipe)),
         ("Test-time augmentation", _tta(recipe)),
     ]
-    rows = list(zip(labels.CLASSES, counted["there"], counted["drawn"], strict=True))
+    rows = list(zip(labels.CLASSES, counted.there, counted.drawn, strict=True))
     even = all(abs(there - drawn) <= 0.1 * there + 1 for _, there, drawn in rows)
     return {
         "lines": [(part, text) for part, text in lines if text],
@@ -54,30 +55,31 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _labels(recipe: Recipe, status: dict[str, Any]) -> str:
+def _labels(recipe: Recipe, status: Status) -> str:
     wanted, parts = recipe.labels, []
     if wanted.corrections is not None:
         parts.append(
-            f"{status['corrected']} photos corrected by {wanted.corrections}, up to {wanted.tier}"
+            f"{status.corrected} photos corrected by {wanted.corrections}, up to {wanted.tier}"
         )
     if wanted.old_from != labels.AGE_BOUNDARIES[1]:
         parts.append(f"training calls people old from {wanted.old_from}")
     if wanted.leave_out_ages:
         ages = ", ".join(map(str, wanted.leave_out_ages))
-        parts.append(f"{status['left_out']} photos of people aged {ages} left out of training")
+        parts.append(f"{status.left_out} photos of people aged {ages} left out of training")
     return "; ".join(parts)
 
 
-def _data(recipe: Recipe, status: dict[str, Any]) -> str:
+def _data(recipe: Recipe, status: Status) -> str:
     sets = ", ".join(f"{each.path} (weight {each.weight:g})" for each in recipe.data)
-    return f"{status['more']} photos of {sets}, never validated on" if sets else ""
+    return f"{status.more} photos of {sets}, never validated on" if sets else ""
 
 
-def _pseudo(recipe: Recipe, counted: dict[str, Any]) -> str:
+def _pseudo(recipe: Recipe, counted: Did) -> str:
     wanted = recipe.pseudo
-    if wanted is None:
+    count = counted.pseudo
+    if wanted is None or count is None:
         return ""
-    count, least = counted["pseudo"], wanted.thresholds
+    least = wanted.thresholds
     told = [
         f"{name.replace('_', ' ')} of {count[name]:.0f} (from {getattr(least, name):g} on)"
         for name in labels.ATTRIBUTES

@@ -29,16 +29,15 @@ def show(folder: Path) -> None:
             table.add_row(run.path.name, "damaged", "see below")
             faults.append(str(error))
             continue
-        base = first.setdefault((status["recipe"], run.is_system), resolved)
+        base = first.setdefault((status.recipe, run.is_system), resolved)
         changes = ", ".join(differences(base, resolved)) or "–"
-        seconds = status.get("seconds")
         table.add_row(
             run.path.name,
-            f"{status['recipe']} (system)" if run.is_system else status["recipe"],
+            f"{status.recipe} (system)" if run.is_system else status.recipe,
             changes,
             score,
-            str(status["people"]),
-            "–" if seconds is None else f"{seconds / 60:.1f} min",
+            str(status.people),
+            "–" if status.seconds is None else f"{status.seconds / 60:.1f} min",
         )
     console = terminal.console()
     console.print(table)
@@ -48,21 +47,21 @@ def show(folder: Path) -> None:
 
 def _started(run: Run) -> str:
     try:
-        return str(run.status().get("started", ""))
+        return run.status().started
     except MaskgateError:
         return ""
 
 
 def _score(run: Run) -> str:
-    if not run.status().get("finished"):
+    if run.status().finished is None:
         return "unfinished"
     results = run.metrics()
-    if not results["validated"]:
+    if not results.validated:
         return "not validated"
-    score = str(metrics.read_score(results["score"]))
-    if results["score_of"] != metrics.ALL_CLASSES:
-        score += f" {results['score_of']}"
-    if epochs := results.get("unvalidated_epochs"):
+    score = str(results.score)
+    if results.score_of != metrics.ALL_CLASSES:
+        score += f" {results.score_of}"
+    if epochs := results.unvalidated_epochs:
         score += f", before {epochs} epoch{'' if epochs == 1 else 's'} unvalidated"
     return score
 

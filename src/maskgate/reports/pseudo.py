@@ -8,12 +8,13 @@ import pandas as pd
 from rich.table import Table
 
 from maskgate import files, labels, terminal
-from maskgate.data.pseudo_labels import TRAINED, USES
+from maskgate.data.column_values import TRAINED, USES
 from maskgate.experiments.rounds import Round, Rounds
 from maskgate.recipe import Pseudo
 from maskgate.reports import charts, pages
 from maskgate.reports.compare import signed
 from maskgate.reports.listing import differences
+from maskgate.runs import tables
 
 PAGE: Final = "pseudo.html"
 LISTING: Final = "pseudo.csv"
@@ -160,7 +161,7 @@ def _means(each: Round) -> dict[str, float]:
 
 def _sure(each: Round, wanted: Pseudo) -> list[str]:
     """A histogram for each attribute: how sure the models were of it, over all folds' photos."""
-    said = [each.run.pseudo(fold)[1] for fold in each.run.folds]
+    said = [tables.pseudo(each.run, fold)[1] for fold in each.run.folds]
     parts = labels.marginals(np.concatenate(said).astype(np.float64))
     drawn = []
     for name, part in parts.items():

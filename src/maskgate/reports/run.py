@@ -11,9 +11,10 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import listed
 from maskgate.records.faults import damaged
+from maskgate.records.results import Confusion, Member, Results, Scores, known
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.reports.compare import signed
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 
 def write(run: Run, photos: bool = True) -> Path:
@@ -22,13 +23,13 @@ def write(run: Run, photos: bool = True) -> Path:
     Without `photos` the page shows no photo of anyone.
     """
     status, results = run.status(), run.metrics()
-    history = None if run.is_system else run.history()
-    validated = results["validated"]
+    history = None if run.is_system else tables.history(run)
+    validated = results.validated
     parts = _parts(results) if validated else []
     kept: dict[str, float] = {}
-    if history is not None and results.get("selection") == "best":
+    if history is not None and results.selection == "best":
         kept = _kept(history)
-    root = Path(status["root"]) if photos else None
+    root = Path(status.root) if photos else None
     pages.write(
         run.report_file,
         "run.html",
@@ -39,39 +40,39 @@ def write(run: Run, photos: bool = True) -> Path:
         only=_only(results),
         members=_members(run, results) if run.is_system else [],
         learned=_learned(run) if run.is_system else [],
-        confusions=[_cells(part["confusion"]) for _, part in parts],
+        confusions=[_cells(part.confusion) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
         did=None if run.is_system else did.told(run.recipe(), status),
         curves=_curves(history, kept) if history is not None else [],
         kept=kept,
         recipe=run.files.text(run.settings_file),
         bar=charts.interval_bar,
-        score=lambda told: str(metrics.read_score(told)),
-        signed=lambda told: signed(metrics.read_score(told)),
+        signed=lambda figure: signed(figure.as_score()),
     )
     return run.report_file
 
 
-def _parts(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _parts(results: Results) -> list[tuple[str, Scores]]:
     """Title and scores of each attribute known, and of the 18 classes where photos know all."""
-    parts = [(name.replace("_", " "), part) for name, part in results["attributes"].items()]
-    return parts + ([("18 classes", results)] if results["fully_labelled"] else [])
+    parts = [(name.replace("_", " "), part) for name, part in results.attributes.items()]
+    whole = results.all_classes
+    return parts if whole is None else [*parts, ("18 classes", whole)]
 
 
-def _only(results: dict[str, Any]) -> str:
+def _only(results: Results | Member) -> str:
     """The attributes that a model knows, which does not know all; else empty."""
-    knows = _known(results)
+    knows = known(results)
     return "" if set(knows) == set(labels.ATTRIBUTES) else listed(knows).replace("_", " ")
 
 
-def _members(run: Run, results: dict[str, Any]) -> list[dict[str, Any]]:
+def _members(run: Run, results: Results) -> list[dict[str, Any]]:
     """Of each member its name, its network and what it knows in words, its weight, `results` and
     its page."""
     rows = []
-    if "combine" not in results:
+    if not results.combine:
         raise damaged(run.metrics_file, "it does not say how the members are combined")
     for wanted, member in zip(run.system().members, run.members(), strict=True):
-        if (own := results["members"].get(wanted.name)) is None:
+        if (own := results.members.get(wanted.name)) is None:
             raise damaged(run.metrics_file, f"it says nothing of the member {wanted.name}")
         rows.append(
             {
@@ -98,38 +99,35 @@ def _network(run: Run) -> str:
 
 def _learned(run: Run) -> list[tuple[str, str]]:
     """What a system has learned of its out-of-fold probabilities, in words."""
-    told, system, results = run.learned(), run.system(), run.metrics()["members"]
+    told, system, results = run.learned(), run.system(), run.metrics().members
     names = [member.name for member in system.members]
-    if why := combining.unlike(Wanted.of(system), told, [_known(results[n]) for n in names]):
+    knows = [known(results[name]) for name in names]
+    if why := combining.unlike(Wanted.of(system), told.by_name(), knows):
         raise damaged(run.combination_file, why)
     lines = []
-    for attribute, weights in told.get("weights", {}).items():
-        knowing = [name for name in names if attribute in _known(results[name])]
+    for attribute, weights in (told.weights or {}).items():
+        knowing = [name for name in names if attribute in known(results[name])]
         shares = zip(knowing, weights, strict=True)
         text = ", ".join(f"{name} {weight:.2f}" for name, weight in shares)
         lines.append((f"Weights, {attribute.replace('_', ' ')}", text))
-    if best := told.get("near_tie", {}).get("best"):
-        lines.append(("The two best", " and ".join(names[number] for number in best)))
-    if "offsets" in told:
-        offsets = dict(zip(labels.CLASSES, told["offsets"]["offsets"], strict=True))
+    if told.near_tie is not None:
+        lines.append(("The two best", " and ".join(names[each] for each in told.near_tie.best)))
+    if told.offsets is not None:
+        offsets = dict(zip(labels.CLASSES, told.offsets.offsets, strict=True))
         moved = [f"{name.replace('_', ' ')} {by:+.2f}" for name, by in offsets.items() if by]
         lines.append(("Offsets", ", ".join(moved) or "none: no offsets paid"))
     return lines
 
 
-def _known(results: dict[str, Any]) -> list[str]:
-    return list(results.get("knows", labels.ATTRIBUTES))
-
-
-def _cells(confusion: dict[str, Any]) -> list[list[dict[str, Any]]]:
+def _cells(confusion: Confusion) -> list[list[dict[str, Any]]]:
     """Rows of cells: count and share of the true class, each `{"value", "low", "high"}`."""
     ends = ("value", "low", "high")
-    size = range(len(confusion["value"]))
+    size = range(len(confusion.value))
     return [
         [
             {
-                "count": {end: confusion[end][true][taken] for end in ends},
-                "share": {end: confusion["share"][end][true][taken] for end in ends},
+                "count": {end: getattr(confusion, end)[true][taken] for end in ends},
+                "share": {end: getattr(confusion.share, end)[true][taken] for end in ends},
             }
             for taken in size
         ]
@@ -163,11 +161,11 @@ def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
 
 def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     """How many there are, cards of the worst, and what kept photos from being shown."""
-    table, probabilities = run.oof()
+    table, probabilities = tables.oof(run)
     if root is not None:
-        run.check_names(table["photo"].tolist(), root)
+        tables.check_names(run, table["photo"].tolist(), root)
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
-    knows = run.metrics().get("knows", labels.ATTRIBUTES)
+    knows = known(run.metrics())
     found = mistakes.find(metrics.narrowed(table, knows), probabilities)
     mistakes.write(run.mistakes_file, found)
     cards, faults = mistakes.cards(mistakes.worst(found), root, digests)

@@ -159,7 +159,7 @@ def plan(
             fits.append(Fit(own, place, f"{name}, seed {seed}", wanted, damage))
             if damage:
                 say(f"warning: {damage}")
-            elif found.status_file.exists() and found.status()["digest"] != wanted:
+            elif found.status_file.exists() and found.status().digest != wanted:
                 faults.append(
                     f"{out} holds a run with another recipe or other data; give another --out, or"
                     " remove that folder"

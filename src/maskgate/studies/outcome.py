@@ -9,11 +9,11 @@ import numpy as np
 
 from maskgate import metrics
 from maskgate.experiments import compare, sides
-from maskgate.metrics import Score
 from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.reports import tune as page
 from maskgate.runs import Run
+from maskgate.score import Score
 from maskgate.studies import trial as trials
 from maskgate.studies.space import Parameter, Range
 from maskgate.studies.study import Search

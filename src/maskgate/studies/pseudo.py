@@ -94,7 +94,7 @@ def _begin(recipe: Recipe, order: Order, wanted: Pseudo, first: Path | None) -> 
     recipe = recipe.model_copy(update={"pseudo": None})
     if first is not None:
         run = runs.open_model(first)
-        if not run.metrics()["validated"]:
+        if not run.metrics().validated:
             raise MaskgateError(
                 f"{run.path}: validated nobody, so that no round can be judged against it; give a"
                 " run with folds"

@@ -9,7 +9,7 @@ import time
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from maskgate import files
 from maskgate import recipe as recipes
@@ -38,9 +38,10 @@ _ATTEMPTS: Final = 3
 _WAITS: Final = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 15}}
 
 
-class Manifest(stored.Record):
+class Manifest(stored.File):
     """study.json: which study the folder is of, and where that is kept."""
 
+    indent: ClassVar[int | None] = None
     nullable = frozenset({"storage"})
 
     study: str
@@ -181,13 +182,13 @@ def _settle(search: Search) -> None:
     files.check_folder(folder)
     if path.exists():
         before = stored.parse(contents.read(path, None, _REMEDY), Manifest, path, _REMEDY)
-        if before["study"] != search.name:
+        if before.study != search.name:
             raise MaskgateError(
-                f"{folder}: holds the study {before['study']}, and this one is {search.name}: the"
+                f"{folder}: holds the study {before.study}, and this one is {search.name}: the"
                 " recipe, the space, the data or the seed differs; give another --out"
             )
-        if before["storage"] != told["storage"]:
-            kept = before["storage"] or f"{DATABASE} in that folder, without --storage"
+        if before.storage != told["storage"]:
+            kept = before.storage or f"{DATABASE} in that folder, without --storage"
             raise MaskgateError(
                 f"{folder}: its study is kept in {kept}; go on with it there, or give another --out"
             )
@@ -195,7 +196,7 @@ def _settle(search: Search) -> None:
     if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty and no study; give another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    stored.write(path, told, indent=None)
+    stored.write(path, Manifest, told)
 
 
 # -------------------------------------------------------------------------- the next trial

@@ -72,10 +72,12 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         _keep_recipe(search, number, changes)
         _tell(study, number, claims, state=TrialState.FAIL)
     else:
-        for name in ("score", "score_of", "people"):
-            trial.set_user_attr(name, results[name])
-        trial.set_user_attr("seconds", Run(folder).status()["seconds"])
-        _tell(study, number, claims, values=results["score"]["value"])
+        assert results.score is not None  # a search validates
+        trial.set_user_attr("score", results.score.model_dump())
+        trial.set_user_attr("score_of", results.score_of)
+        trial.set_user_attr("people", results.people)
+        trial.set_user_attr("seconds", Run(folder).status().seconds)
+        _tell(study, number, claims, values=results.score.value)
     tidy(study, search, number)
 
 

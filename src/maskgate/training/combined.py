@@ -12,17 +12,18 @@ from maskgate import files, labels, metrics, runs, together
 from maskgate.ensemble.combining import Wanted
 from maskgate.progress import say
 from maskgate.records import stored
+from maskgate.records.learned import Learned
+from maskgate.records.results import Results
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.system import System
 from maskgate.together import Together
 from maskgate.training import folder
 
-_OF_A_MEMBER: Final = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
-_OF_THE_DATA: Final = (
+_OF_THE_DATA: Final = {
     "data", "root", "smoke", "truth", "photos", "people", "more", "corrected", "left_out",
     "largest_cluster", "twins",
-)  # fmt: skip
+}  # fmt: skip
 
 
 def combine(
@@ -45,7 +46,7 @@ def combine(
     ]
     system = system.model_copy(update={"members": tuple(found)})
     digests = {
-        member.name: str(run.status()["digest"])
+        member.name: run.status().digest
         for member, run in zip(system.members, members, strict=True)
     }
     digest = system.digest(digests)
@@ -81,7 +82,7 @@ def combine(
 def _fill(run: Run, system: System, first: Run, about: dict[str, Any]) -> None:
     """Write what is known of the run before its members are heard; `first` is one of them."""
     status = first.status()
-    run.tell(**about, **{key: status[key] for key in _OF_THE_DATA if key in status})
+    run.tell(**about, **status.model_dump(include=_OF_THE_DATA, exclude_unset=True))
     _copy(first, first.folds_file, run.folds_file)
     _copy(first, first.photos_file, run.photos_file)
     system.write(run.system_file, {})
@@ -97,52 +98,48 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     members = run.members()
     statuses = [member.status() for member in members]
     results = [member.metrics() for member in members]
-    seconds = sum(each["seconds"] for each in statuses)
-    seen = sum(each["seconds"] * each["photos_per_second"] for each in statuses)
+    seconds = sum(each.seconds or 0 for each in statuses)
+    seen = sum((each.seconds or 0) * (each.photos_per_second or 0) for each in statuses)
     names = [member.name for member in system.members]
     run.tell(
-        members={name: each["digest"] for name, each in zip(names, statuses, strict=True)},
-        warnings=sorted({warning for each in statuses for warning in each["warnings"]}),
+        members={name: each.digest for name, each in zip(names, statuses, strict=True)},
+        warnings=sorted({warning for each in statuses for warning in each.warnings}),
         seconds=round(seconds, 1),
         photos_per_second=round(seen / max(seconds, 1e-9), 1),
     )
-    found: dict[str, Any] = {"validated": all(each["validated"] for each in results)}
-    unvalidated = [each.get("unvalidated_epochs", 0) for each in results]
+    found: dict[str, Any] = {"validated": all(each.validated for each in results)}
+    unvalidated = [each.unvalidated_epochs for each in results]
     if any(unvalidated):
         found["unvalidated_epochs"] = max(unvalidated)
     answer = together.gather(together.trained(run), Wanted.of(system), cache)
     if answer.combination.learned:
-        stored.write(run.combination_file, answer.combination.learned)
+        stored.write(run.combination_file, Learned, answer.combination.learned)
     if found["validated"]:
         found |= _score(run, answer, members, results)
-    found["members"] = {
-        name: {key: each[key] for key in _OF_A_MEMBER if key in each}
-        for name, each in zip(names, results, strict=True)
-    }
-    told = answer.told()
-    for name, each in told["members"].items():  # with its own augmentation
-        found["members"][name] |= each
-    found["steps"] = told["steps"]
+    found["members"] = {name: each.as_member() for name, each in zip(names, results, strict=True)}
+    for name, member in answer.members.items():  # with its own augmentation
+        found["members"][name] |= member.model_dump(exclude_unset=True)
+    found["steps"] = answer.step_results
     found["combine"] = system.combine.name
-    stored.write(run.metrics_file, found)
+    stored.write(run.metrics_file, Results, found)
     run_report.write(run)
     run.end()
 
 
 def _score(
-    run: Run, answer: Together, members: list[Run], results: list[dict[str, Any]]
+    run: Run, answer: Together, members: list[Run], results: list[Results]
 ) -> dict[str, Any]:
     """Keep the out-of-fold probabilities of all together, and score them."""
     table, probabilities = answer.table, answer.steps[-1].probabilities
     assert table is not None
     rows = table[["photo", "person", "label", "fold"]]
-    runs.write_probabilities(run.oof_file, rows, probabilities)
-    best = any(each["selection"] == "best" for each in results)
+    tables.write_probabilities(run.oof_file, rows, probabilities)
+    best = any(each.selection == "best" for each in results)
     told = metrics.evaluate(probabilities, table) | {
         "knows": list(labels.ATTRIBUTES),
         "selection": "best" if best else "last",
     }
-    looked = [photos for photos in (member.photos() for member in members) if "faces" in photos]
+    looked = [photos for photos in map(tables.photos, members) if "faces" in photos]
     if looked:  # of members that look for faces, the first tells
         faces = looked[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
         told["faces"] = metrics.by_face(probabilities, table, faces > 0)

@@ -14,8 +14,8 @@ from accelerate import Accelerator
 from filelock import FileLock
 from safetensors.torch import save as serialised
 
-from maskgate import files, metrics, runs, variants
-from maskgate.data import folds
+from maskgate import files, metrics, variants
+from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
@@ -25,8 +25,9 @@ from maskgate.recipe import Recipe
 from maskgate.records import fold as fold_results
 from maskgate.records import stored
 from maskgate.records.fold import FoldResult
+from maskgate.records.results import Results
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import beginning, folder, processes, pseudo, start
 from maskgate.training.fit import Fitted
 from maskgate.training.prepare import Order, Prepared, prepare
@@ -187,11 +188,11 @@ def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataF
     # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
     files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
     rows = table[["photo", "person", "label"]].assign(fold=number)
-    runs.write_probabilities(place / "oof.parquet", rows, fitted.probabilities)
+    tables.write_probabilities(place / "oof.parquet", rows, fitted.probabilities)
     if recipe.tta:
-        runs.write_probabilities(place / "oof-plain.parquet", rows, fitted.plain_probabilities)
+        tables.write_probabilities(place / "oof-plain.parquet", rows, fitted.plain_probabilities)
     if recipe.training.select == "best":
-        runs.write_probabilities(place / "oof-last.parquet", rows, fitted.last_probabilities)
+        tables.write_probabilities(place / "oof-last.parquet", rows, fitted.last_probabilities)
     history = pd.DataFrame(fitted.history)
     files.replace(place / "history.csv", lambda beside: history.to_csv(beside, index=False))
     result = FoldResult(
@@ -211,14 +212,14 @@ def conclude(training: Training) -> None:
     """Pool the folds, score them and write the report: the run is finished."""
     run, recipe, prepared = training.run, training.recipe, training.prepared
     told = [run.fold_result(number) for number in run.folds]
-    history = pd.concat([run.fold_history(number) for number in run.folds])
+    history = pd.concat([tables.fold_history(run, number) for number in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
-    results: dict[str, Any] = {"validated": bool((prepared.fold != folds.NEVER).any())}
+    results: dict[str, Any] = {"validated": bool((prepared.fold != NEVER).any())}
     if recipe.training.validation_epochs:
         results["unvalidated_epochs"] = recipe.training.validation_epochs
     if results["validated"]:
         table, probabilities = _pooled(run, "oof.parquet")
-        runs.write_probabilities(run.oof_file, table, probabilities)
+        tables.write_probabilities(run.oof_file, table, probabilities)
         truth = prepared.photos.table.set_index("photo").loc[table["photo"]].reset_index()
         knows = heads.knows(recipe.model.head)
         results |= metrics.evaluate(probabilities, truth, knows=knows) | {"knows": knows}
@@ -229,14 +230,14 @@ def conclude(training: Training) -> None:
         if recipe.tta:
             _, plain = _pooled(run, "oof-plain.parquet")
             place = run.oof_file_of(variants.digest([variants.PLAIN]))
-            runs.write_probabilities(place, table, plain)
+            tables.write_probabilities(place, table, plain)
             results["without_tta"] = metrics.beside(probabilities, plain, truth, knows)
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")
             last_epoch = metrics.evaluate(last, truth, knows=knows)
             results["last_epoch"] = last_epoch["score"]
-    stored.write(run.metrics_file, results)
+    stored.write(run.metrics_file, Results, results)
     seconds = sum(part.seconds for part in told)
     reduced = sorted(set(history["accumulate"]) - {recipe.training.accumulate})
     warnings = prepared.warnings + [
@@ -276,7 +277,7 @@ def _did(run: Run, told: list[FoldResult], recipe: Recipe, prepared: Prepared) -
 
 
 def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-    parts = [run.fold_oof(number, name) for number in run.folds]
+    parts = [tables.fold_oof(run, number, name) for number in run.folds]
     return pd.concat([table for table, _ in parts], ignore_index=True), np.concatenate(
         [probabilities for _, probabilities in parts]
     )
@@ -285,8 +286,8 @@ def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]
 def told(run: Run) -> str:
     """A finished run in two lines: where it is, and its score."""
     status, results = run.status(), run.metrics()
-    where = f"{run.path}: {status['seconds'] / 60:.1f} minutes, report in {run.report_file}"
-    if not results["validated"]:
+    minutes = (status.seconds or 0) / 60
+    where = f"{run.path}: {minutes:.1f} minutes, report in {run.report_file}"
+    if not results.validated:
         return f"{where}\ntrained on all photos: there is no validation"
-    score = metrics.read_score(results["score"])
-    return f"{where}\nout-of-fold {results['score_of']} {score} on {results['people']} people"
+    return f"{where}\nout-of-fold {results.score_of} {results.score} on {results.people} people"

@@ -33,7 +33,7 @@ def place(order: Order, digest: str) -> Path:
     smoke = "-smoke" if order.smoke else ""
     path = order.out or order.runs / f"{order.name}{smoke}-{digest}"
     run = Run(path)
-    if order.smoke and run.status_file.exists() and run.status().get("smoke"):
+    if order.smoke and run.status_file.exists() and run.status().smoke:
         shutil.rmtree(path)
     return made(path, digest)
 
@@ -44,7 +44,7 @@ def made(path: Path, digest: str) -> Path:
     Another run that was begun there and has nothing to go on with gives way.
     """
     run = Run(path)
-    if run.status_file.exists() and run.status().get("digest") != digest:
+    if run.status_file.exists() and run.status().digest != digest:
         forget_begun(run)
     check(path, digest)
     path.mkdir(parents=True, exist_ok=True)
@@ -60,9 +60,9 @@ def check(path: Path, digest: str) -> None:
         raise MaskgateError(f"{linked[0]}: is a link; give another --out, or put the folder there")
     if run.status_file.exists():
         status = run.status()
-        if status["digest"] != digest:
+        if status.digest != digest:
             raise MaskgateError(
-                f"{path}: holds a run of {status['recipe']} with another recipe or other data;"
+                f"{path}: holds a run of {status.recipe} with another recipe or other data;"
                 " give another --out, or remove the folder"
             )
     elif path.is_dir() and not all(map(files.is_left, path.iterdir())):

@@ -14,6 +14,7 @@ import pandas as pd
 from maskgate import files, runs
 from maskgate.alike import Validated
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
+from maskgate.data.column_values import NEVER
 from maskgate.data.table import Photos
 from maskgate.data.training_table import Told
 from maskgate.errors import MaskgateError
@@ -88,7 +89,7 @@ class Prepared:
     @property
     def folds(self) -> list[int]:
         """The folds to train: those validated on, or a single one without validation."""
-        return sorted({int(fold) for fold in self.fold} - {folds.NEVER}) or [0]
+        return sorted({int(fold) for fold in self.fold} - {NEVER}) or [0]
 
     @property
     def labelled(self) -> int:
@@ -275,7 +276,7 @@ def _folds(
         )
     runs.verify(Path(wanted.file))
     fold = folds.read(Path(wanted.file), photos, twins.cluster)
-    validates = bool((fold != folds.NEVER).any())
+    validates = bool((fold != NEVER).any())
     if validates != (wanted.kind != "all") and not order.smoke:
         does = "validates people" if validates else "validates nobody"
         raise MaskgateError(

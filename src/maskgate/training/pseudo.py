@@ -15,13 +15,13 @@ from accelerate import Accelerator
 
 from maskgate import labels, runs
 from maskgate.data import pseudo_labels
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate.data.column_values import TRAINED, USES
 from maskgate.errors import MaskgateError, listed
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.progress import say
 from maskgate.recipe import Recipe
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import processes, start
 from maskgate.training.prepare import Order, Prepared
 from maskgate.trust import check_trusted, vouched
@@ -53,7 +53,7 @@ def of_fold(
     def label() -> None:
         if not path.exists():
             table, probabilities = made(number, recipe, prepared, order)
-            runs.write_probabilities(path, table, probabilities)
+            tables.write_probabilities(path, table, probabilities)
             say(told(number, table))
 
     processes.on_main(accelerator, label)
@@ -64,7 +64,7 @@ def as_trained(number: int, prepared: Prepared, run: Run) -> Prepared:
     """As `of_fold`, of a fold that has its labels."""
     if not prepared.unlabelled:
         return prepared
-    return taught(prepared, run.pseudo(number)[0])
+    return taught(prepared, tables.pseudo(run, number)[0])
 
 
 def made(
@@ -124,7 +124,7 @@ def told(number: int, table: pd.DataFrame) -> str:
     """What became of the photos without labels of a fold, in one line."""
     count = counts(table)
     parts = [f"{count[name]} by {name.replace('_', ' ')}" for name in labels.ATTRIBUTES]
-    parts += [f"{count[use]} {use}" for use in pseudo_labels.USES[1:] if count[use]]
+    parts += [f"{count[use]} {use}" for use in USES[1:] if count[use]]
     return (
         f"fold {number}: {count[TRAINED]} of {len(table)} photos without labels are trained on"
         f" ({', '.join(parts)})"
@@ -133,7 +133,7 @@ def told(number: int, table: pd.DataFrame) -> str:
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
     """How many photos there are of each use, and of those trained on how many tell an attribute."""
-    found = {use: int((table["use"] == use).sum()) for use in pseudo_labels.USES}
+    found = {use: int((table["use"] == use).sum()) for use in USES}
     trained = table[table["use"] == TRAINED]
     return found | {
         name: int((trained[name] != labels.UNKNOWN).sum()) for name in labels.ATTRIBUTES
@@ -144,7 +144,7 @@ def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
     """A sentence where folds were trained without any pseudo label."""
     if recipe.pseudo is None:
         return []
-    bare = [n for n in numbers if not counts(run.pseudo(n)[0])[TRAINED]]
+    bare = [n for n in numbers if not counts(tables.pseudo(run, n)[0])[TRAINED]]
     if not bare:
         return []
     return [
@@ -155,5 +155,5 @@ def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
 
 def summary(run: Run, numbers: list[int]) -> dict[str, Any]:
     """Photos of each use and attribute, means of the folds, for the report."""
-    tables = [counts(run.pseudo(number)[0]) for number in numbers]
-    return {key: float(np.mean([each[key] for each in tables])) for key in tables[0]}
+    counted = [counts(tables.pseudo(run, number)[0]) for number in numbers]
+    return {key: float(np.mean([each[key] for each in counted])) for key in counted[0]}

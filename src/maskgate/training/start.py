@@ -13,7 +13,7 @@ from maskgate.images import thumbnails, twins
 from maskgate.images.cache import PhotoStore
 from maskgate.model.network import Network
 from maskgate.recipe import Recipe
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training.prepare import Prepared
 
 
@@ -25,7 +25,7 @@ def epochs(recipe: Recipe) -> Recipe:
     if recipe.training.epochs_from is None:
         return recipe
     run = runs.open_model(recipe.training.epochs_from)
-    history = run.history()
+    history = tables.history(run)
     if "valid_score" not in history or history["valid_score"].isna().all():
         raise MaskgateError(
             f"training.epochs_from={run.path}: that run validated nobody; give one with folds"
@@ -110,9 +110,9 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
     if run.thumbnails_file.exists():
         return
     others = [other for _, other in _runs(recipe)]
-    tables = [_thumbnails(other) for other in others if other.thumbnails_file.exists()]
+    kept = [_thumbnails(other) for other in others if other.thumbnails_file.exists()]
     own = thumbnails.encoded(store.digests, store.thumbnails_of)
-    thumbnails.write(run.thumbnails_file, [own, *tables])
+    thumbnails.write(run.thumbnails_file, [own, *kept])
 
 
 def inherited(recipe: Recipe, prepared: Prepared, fold: int) -> set[str]:
@@ -120,7 +120,7 @@ def inherited(recipe: Recipe, prepared: Prepared, fold: int) -> set[str]:
     were trained on."""
     seen: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= run.seen(source(run, prepared, fold, key))
+        seen |= tables.seen(run, source(run, prepared, fold, key))
     return seen
 
 
@@ -157,7 +157,7 @@ def source(run: Run, prepared: Prepared, fold: int, key: str) -> int:
     """
     theirs = validated(run, prepared, fold)
     for other in sorted(run.folds, key=lambda other: (other != fold, other)):
-        if not theirs & run.seen(other):
+        if not theirs & tables.seen(run, other):
             return other
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on people of fold {fold}, on"

@@ -1,4 +1,4 @@
-"""A run: the folder one training leaves, and what the others read from it."""
+"""The folder of a run: its files by what they hold, and whether it is whole."""
 
 import re
 from collections.abc import Iterator
@@ -6,24 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from safetensors.torch import load_file
-
-from maskgate import files, finite, labels, recipe, system
-from maskgate.data import folds
-from maskgate.data.pseudo_labels import TRAINED
+from maskgate import recipe, system
 from maskgate.ensemble.combining import Wanted
-from maskgate.errors import MaskgateError, listed
-from maskgate.progress import say
+from maskgate.errors import MaskgateError
 from maskgate.recipe import Recipe
-from maskgate.records import contents, fold, stored, tables
-from maskgate.records.faults import damaged, unreadable
+from maskgate.records import contents, fold, people, stored
+from maskgate.records.faults import damaged
 from maskgate.records.fold import FoldResult
 from maskgate.records.learned import Learned
 from maskgate.records.results import Results
 from maskgate.records.run_files import RunFiles
+from maskgate.records.status import Status
 from maskgate.system import System
 
 # Kept predictions, which are made again where they are missing.
@@ -139,23 +132,6 @@ class Run:
         """What the training of a fold took and drew: there once the fold is trained."""
         return self.fold(fold) / "fold.json"
 
-    def seen(self, fold: int) -> set[str]:
-        """Contents of all photos the fold's weights were ever trained on, by way of others too."""
-        photos, recipe = self.photos(), self.recipe()
-        trained = photos["fold"] != fold
-        if recipe.training.validation_epochs:
-            trained[:] = True
-        found = _contents(photos[trained])
-        if recipe.data:
-            more = self.more()
-            found |= _contents(more[[fold not in kept_out for kept_out in more["not_in"]]])
-        if recipe.pseudo is not None:
-            pseudo, _ = self.pseudo(fold)
-            found |= _contents(pseudo[pseudo["use"] == TRAINED])
-        if recipe.model.init is not None or recipe.pseudo is not None:
-            found |= set(self.files.text(self.inherited_file(fold)).split())
-        return found
-
     def fold_result(self, number: int) -> FoldResult:
         """What the training of a fold took and drew. Raises MaskgateError."""
         path = self.fold_file(number)
@@ -163,7 +139,7 @@ class Run:
 
     def seconds(self) -> list[float]:
         """How long the fit of each finished fold took, in the order of folds."""
-        if not self.photos_file.exists():
+        if not self.folds_file.exists():
             return []
         trained = [number for number in self.folds if self.fold_file(number).exists()]
         return [self.fold_result(number).seconds for number in trained]
@@ -175,10 +151,8 @@ class Run:
         if listed is not None:
             found = [_WEIGHTS.fullmatch(name) for name in listed]
             return sorted(int(match[1]) for match in found if match)
-        if self.photos_file.exists():
-            return _trained(self.photos())
         if self.folds_file.exists():
-            return _trained(self._people())
+            return people.folds(self.files.read(self.folds_file), self.folds_file)
         own = self.recipe().folds
         return list(range(own.count)) if own.kind == "kfold" else [0]
 
@@ -200,11 +174,11 @@ class Run:
         """The runs of a system's members, in its order. Raises MaskgateError where one that was
         there before it is gone, or another by now."""
         found = []
-        digests = self.status().get("members", {})
+        digests = self.status().members
         for member in self.system().members:
             if member.run is None:
                 run = Run(self.path / "members" / member.name, self.trusted)
-                if member.name in digests and run.status()["digest"] != digests[member.name]:
+                if member.name in digests and run.status().digest != digests[member.name]:
                     raise MaskgateError(
                         f"{run.path}: is another run than the one that {self.path} was trained"
                         f" with; put that back, or remove {self.path} and train it again"
@@ -222,7 +196,7 @@ class Run:
                     f"{self.status_file}: does not tell the digest of its member {member.name};"
                     " get the run again from where it comes, or combine anew"
                 )
-            if digests[member.name] != run.status()["digest"]:
+            if digests[member.name] != run.status().digest:
                 raise MaskgateError(
                     f"{self.path}: its member {run.path} was trained anew with another recipe or"
                     " other data; remove the folder and combine anew"
@@ -230,11 +204,12 @@ class Run:
             found.append(run)
         return found
 
-    def learned(self) -> dict[str, Any]:
-        """What a system's combination has learned, by name; nothing where there is nothing to."""
+    def learned(self) -> Learned:
+        """What a system's combination has learned; nothing where there is nothing to. Raises
+        MaskgateError."""
         path = self.combination_file
         if not (Wanted.of(self.system()).learns or self.files.holds(path)):
-            return {}
+            return Learned()
         return stored.parse(self.files.read(path), Learned, path)
 
     def settings(self) -> dict[str, Any]:
@@ -250,71 +225,19 @@ class Run:
                 told["members"][name] = own | given
         return told
 
-    def status(self) -> dict[str, Any]:
-        """What run.json tells: recipe, digest, data, root, command, warnings, seconds, finished;
-        see `records.status.Status`. Raises MaskgateError."""
+    def status(self) -> Status:
+        """What run.json holds: recipe, digest, data, root, command, warnings, seconds, finished.
+        Raises MaskgateError."""
         return self.files.status()
 
-    def metrics(self) -> dict[str, Any]:
-        """What metrics.json tells; see `records.results.Results`. Raises MaskgateError."""
+    def metrics(self) -> Results:
+        """What metrics.json holds. Raises MaskgateError."""
         return stored.parse(self.files.read(self.metrics_file), Results, self.metrics_file)
 
-    def photos(self) -> pd.DataFrame:
-        """The photo table of the data validated on, labelled with the truth that the scores are
-        taken against, with `cluster`, `fold` and `digest`."""
-        return tables.parquet(self.files.read(self.photos_file), tables.PHOTOS, self.photos_file)
-
-    def more(self) -> pd.DataFrame:
-        """The photos of further data sets as they were trained on, with `data`, `weight`,
-        `digest`, `cluster`, and `not_in`: the folds whose training they were kept out of."""
-        return tables.parquet(self.files.read(self.more_file), tables.MORE, self.more_file)
-
-    def pseudo(self, fold: int) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-        """The photos without labels, with what became of them in a fold (`use`), what they were
-        labelled as, and their probabilities (N, 18); see `data.pseudo_labels.choose`."""
-        path = self.pseudo_file(fold)
-        return tables.probabilities(
-            self.files.read(path), tables.PSEUDO, path, self.files.remedy(path)
-        )
-
-    def oof(self, path: Path | None = None) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-        """The photo table of the validated photos and their probabilities (N, 18), those in the
-        `oof_file` unless another is given. Raises MaskgateError."""
-        path = path or self.oof_file
-        told, probabilities = tables.probabilities(self.files.read(path), tables.OOF, path)
-        photos = self.photos().set_index("photo", drop=False)
-        if set(told["photo"]) != set(photos.index[photos["fold"] != folds.NEVER]):
-            raise damaged(path, f"it holds other photos than {self.photos_file.name} validates")
-        return photos.loc[told["photo"]].reset_index(drop=True), probabilities
-
-    def history(self) -> pd.DataFrame:
-        return tables.history(self.files.read(self.history_file), self.history_file)
-
-    def fold_history(self, number: int) -> pd.DataFrame:
-        """The history of a fold, of which the run's is put together. Raises MaskgateError."""
-        path = self.fold(number) / "history.csv"
-        return tables.history(contents.read(path, None), path, self.files.remedy(path))
-
-    def fold_oof(
-        self, number: int, name: str = "oof.parquet"
-    ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-        """The rows and probabilities (V, 18) of a fold's validated photos, of which the run's are
-        put together. Raises MaskgateError."""
-        path = self.fold(number) / name
-        remedy = self.files.remedy(path)
-        return tables.probabilities(contents.read(path, None), tables.OOF, path, remedy)
-
-    def check_names(self, photos: list[str], root: Path) -> None:
-        """Raise MaskgateError where names of photos, as this run holds them, leave the `root`."""
-        leave = zip(photos, files.outside(photos, root), strict=True)
-        if out := [photo for photo, leaves in leave if leaves]:
-            raise MaskgateError(
-                f"{self.photos_file}: names photos that lie outside {root} ({listed(out)}), which"
-                " no training does; get the run again from where it comes (a report can be written"
-                " with --no-photos)"
-            )
-
     def weights(self, fold: int) -> dict[str, Any]:
+        """The tensors of a fold's model by name; needs torch. Raises MaskgateError."""
+        from safetensors.torch import load_file
+
         path = self.weights_file(fold)
         self.files.digest(path)
         try:
@@ -325,7 +248,7 @@ class Run:
     # ------------------------------------------------------------------- whole or refused
 
     def tell(self, **news: Any) -> None:
-        """Add to run.json."""
+        """Add to run.json, which is checked before it is written. Raises MaskgateError."""
         self.files.tell(**news)
 
     def end(self) -> None:
@@ -338,10 +261,10 @@ class Run:
         self._check(())
 
     def _check(self, above: tuple[Path, ...]) -> None:
-        told, place = self.status(), self.path.resolve()
+        place = self.path.resolve()
         if place in above:
             raise MaskgateError(f"{self.path}: is a member of itself; remove it, and combine anew")
-        if not told.get("finished"):
+        if not self.files.is_finished:
             if above:
                 raise unfinished(self)
             return
@@ -363,11 +286,17 @@ class Run:
         numbers, own = self.folds, self.recipe().folds
         for number in numbers:
             contents.check_there(self.weights_file(number), None)
-        if self.folds_file.exists() and _trained(self._people()) != numbers:
+        if any(number not in numbers for number in self._with_weights()):
             raise damaged(self.folds_file, "it has other folds than the run")
         if own.kind == "kfold" and own.file is None and len(numbers) != own.count:
             why = f"it has {len(numbers)} folds, and the recipe {own.count}"
-            raise damaged(self.photos_file, why)
+            raise damaged(self.folds_file, why)
+
+    def _with_weights(self) -> list[int]:
+        """The folds whose weights lie in the folder."""
+        names = (f"{path.parent.name}/{path.name}" for path in self.path.glob("fold-*/*"))
+        matches = [_WEIGHTS.fullmatch(name) for name in names]
+        return sorted(int(match[1]) for match in matches if match)
 
     def _consists_of(self) -> Iterator[Path]:
         """The files of a run that is about to end. The report and the list of mistakes can be
@@ -384,126 +313,7 @@ class Run:
             some = (self.inherited_file(number), self.pseudo_file(number))
             yield from (path for path in some if path.exists())
 
-    def _people(self) -> pd.DataFrame:
-        return tables.csv(self.files.read(self.folds_file), tables.FOLDS, self.folds_file)
-
-
-def _trained(people: pd.DataFrame) -> list[int]:
-    """The folds of a run whose photos or people are in these: those validated on, or a single one
-    without validation."""
-    return sorted({int(fold) for fold in people["fold"]} - {folds.NEVER}) or [0]
-
-
-def _contents(photos: pd.DataFrame) -> set[str]:
-    """Digests of the photos, and of those that they were drawn on."""
-    below = photos.get("drawn_from", pd.Series(dtype="str")).dropna()
-    return {*photos["digest"], *below} - {""}
-
 
 def unfinished(run: Run) -> MaskgateError:
     """The fault of a run that has not been trained to its end."""
     return MaskgateError(f"{run.path}: the run is unfinished; repeat the command that began it")
-
-
-def open_run(path: str | Path, trust: bool = False) -> Run:
-    """The finished run in a folder, or the only (finished) one among the folders in it.
-
-    `trust` where the user vouches for it. Raises MaskgateError where there is none, several, or it
-    is unfinished or not whole.
-    """
-    files.check_name(Path(path))
-    run = Run(Path(path), trust)
-    if not _is_there(run.status_file):
-        run = Run(_only_run(run.path).path, trust)
-    if not run.files.is_finished:
-        raise unfinished(run)
-    run.check()
-    return run
-
-
-def open_model(path: str | Path, trust: bool = False) -> Run:
-    """As `open_run`, of a single model; raises MaskgateError for a system's run as well."""
-    run = open_run(path, trust=trust)
-    if run.is_system:
-        raise MaskgateError(
-            f"{run.path}: the run of a system, which is no single model; give the run of one of"
-            f" its members, such as {run.members()[0].path}"
-        )
-    return run
-
-
-def _only_run(folder: Path) -> Run:
-    found = usable(folder)
-    found = [run for run in found if run.files.is_finished] or found
-    if not found:
-        raise MaskgateError(f"{folder}: no run; give a folder that `maskgate train` has left")
-    if len(found) > 1:
-        names = listed([run.path.name for run in found])
-        raise MaskgateError(f"{folder}: holds {len(found)} runs ({names}); give one of them")
-    return found[0]
-
-
-def usable(folder: Path) -> list[Run]:
-    """The runs among the folders in `folder`, by name; those that are damaged are left out, each
-    with a warning. Raises the fault where all are."""
-    found, faults = [], []
-    for run, fault in scan(folder):
-        if fault is None:
-            found.append(run)
-        else:
-            faults.append(fault)
-    if faults and not found:
-        raise faults[0]
-    for fault in faults:
-        say(f"warning: left out, {fault}")
-    return found
-
-
-def scan(folder: Path) -> list[tuple[Run, MaskgateError | None]]:
-    """The runs among the folders in `folder`, by name, and the fault of each that is damaged."""
-    found: list[tuple[Run, MaskgateError | None]] = []
-    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
-        run = Run(place)
-        try:
-            if not _is_there(run.status_file):
-                continue
-            run.check()
-            found.append((run, None))
-        except MaskgateError as error:
-            found.append((run, error))
-    return found
-
-
-def verify(path: Path) -> None:
-    """Raise MaskgateError where a file is one of a finished run, and not as that lists it."""
-    folder = path.parent.parent if path.parent.name.startswith("fold-") else path.parent
-    run = Run(folder)
-    if run.status_file.is_file() and run.files.holds(path):
-        run.files.digest(path)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return True
-
-
-def write_probabilities(
-    path: Path, table: pd.DataFrame, probabilities: npt.NDArray[np.floating]
-) -> None:
-    """Parquet of `table`'s columns and the 18 probabilities p00…p17 (float32) of its rows. Raises
-    MaskgateError where one is not finite."""
-    finite.check(probabilities, str(path))
-    names = list(labels.PROBABILITY_COLUMNS)
-    columns = pd.DataFrame(probabilities.astype(np.float32), columns=names)
-    whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
-    files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
-
-
-def read_probabilities(path: Path) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-    """The other columns and the probabilities (N, 18) of such a file. Raises MaskgateError."""
-    return tables.probabilities(contents.read(path, None), {}, path)

@@ -18,7 +18,7 @@ from maskgate.errors import MaskgateError
 from maskgate.experiments import sides
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 from maskgate.training import combined, ensembles, start
 from maskgate.training.prepare import Order
 
@@ -76,7 +76,7 @@ def copied(tmp_path: Path) -> Callable[[Path], Run]:
 
 def unlisted(run: Run) -> Run:
     """As the version before left it: without a list of its files."""
-    told = run.status()
+    told = json.loads(run.status_file.read_text())
     rest = {key: value for key, value in told.items() if key not in ("files", "sha256")}
     run.status_file.write_text(json.dumps(rest, indent=2) + "\n")
     return run
@@ -88,7 +88,7 @@ def init(run: Run) -> None:
     start.contents(wanted)
     start._thumbnails(run)
     for fold in run.folds:
-        run.seen(fold)
+        tables.seen(run, fold)
         run.weights(fold)
 
 
@@ -129,7 +129,7 @@ COMMANDS: dict[str, Command] = {
     "epochs_from": epochs,
     "folds.file": folds_file,
     "copied folds": copy_folds,
-    "plain predictions": lambda run: run.oof(run.oof_file_of(variants.digest([variants.PLAIN]))),
+    "plain predictions": lambda run: tables.oof(run, path_in(run, "oof-plain")),
     "time": lambda run: run.seconds(),
 }
 OF_SINGLE = ("init", "epochs_from", "time")
@@ -187,19 +187,19 @@ def flips(content: bytes) -> Iterator[bytes]:
 def test_a_finished_run_lists_what_it_consists_of(rich: Path, joint: Path) -> None:
     plain = path_in(Run(rich), "oof-plain").name
     told = Run(rich).status()
-    assert set(told["files"]) == {
+    assert set(told.files) == {
         "recipe.yaml", "folds.csv", "photos.parquet", "more.parquet", "history.csv", "oof.parquet",
         "thumbnails.parquet", plain, "metrics.json",
         *(f"fold-{fold}/{name}" for fold in (0, 1) for name in (
             "fold.json", "model.safetensors", "inherited.txt", "pseudo.parquet")),
     }  # fmt: skip
-    for name, entry in told["files"].items():
-        assert entry["bytes"] == (rich / name).stat().st_size
-    assert set(Run(joint).status()["files"]) == {
+    for name, entry in told.files.items():
+        assert entry.bytes == (rich / name).stat().st_size
+    assert set(Run(joint).status().files) == {
         "system.yaml", "recipes/one.yaml", "recipes/two.yaml", "folds.csv", "photos.parquet",
         "oof.parquet", "combination.json", "metrics.json",
     }  # fmt: skip
-    assert list(told)[-1] == "sha256"
+    assert list(json.loads(Run(rich).status_file.read_text()))[-1] == "sha256"
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name not in OF_SYSTEM[1:4]])
@@ -258,7 +258,7 @@ def test_a_file_that_is_not_there_is_refused_by_every_command(
 ) -> None:
     run = copied(rich)
     kept = path_in(run, "oof-plain").name
-    for name in sorted(set(run.status()["files"]) - {kept}):
+    for name in sorted(set(run.status().files) - {kept}):
         path = run.path / name
         content = path.read_bytes()
         with pytest.MonkeyPatch.context() as patch:
@@ -329,7 +329,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
     run = combined.combine(asked, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
-    run.tell(members={"tiny": run.status()["digest"]}, files=None)
+    run.tell(members={"tiny": run.status().digest}, files=None)
     with pytest.raises(MaskgateError, match="is a member of itself"):
         loading.load(run.path)
 
@@ -359,7 +359,7 @@ def test_kept_predictions_are_listed_and_made_again(
     _, expected = out_of_fold.oof_with(run, tta, cache)
     (path,) = run.path.glob("oof-*.parquet")
     before = path.read_bytes()
-    assert path.name in run.status()["files"]
+    assert path.name in run.status().files
     path.write_bytes(before.replace(b"ARROW", b"arrow"))
     with pytest.raises(MaskgateError, match=f"{path.name}: missing or damaged"):
         out_of_fold.oof_with(run, tta, cache)
