@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels, metrics
-from maskgate.ensemble import groups, offsets
+from maskgate.ensemble.learning import groups, offsets
 from maskgate.progress import track
 from maskgate.runs import open_run, tables
 

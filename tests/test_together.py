@@ -12,8 +12,8 @@ import yaml
 
 from maskgate import labels, metrics, out_of_fold, runs, together
 from maskgate.config import Named
-from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.learning import combinations
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
@@ -78,14 +78,14 @@ def test_combined_runs_are_a_run(
     how = Wanted(Named(name="weights"), (Named(name="offsets"),))
     for fold in (0, 1):
         inside = (table["fold"] == fold).to_numpy()
-        learned = combining.learn(
+        learned = combinations.learn(
             how, [v.of(~inside) for v in voices], table[~inside].reset_index(drop=True)
         )
         np.testing.assert_allclose(kept[inside], learned([v.of(inside) for v in voices]), atol=1e-6)
     # New photos are answered by what all of them taught.
     photos = eval_photos(people)[:5]
     parts = [loading.load(path).probabilities(photos)[0] for path in (trained, other)]
-    whole = combining.learn(how, voices, table)
+    whole = combinations.learn(how, voices, table)
     wanted = whole([Voice(part, tuple(labels.ATTRIBUTES)) for part in parts])
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], wanted, atol=1e-5)
     assert json.loads(run.combination_file.read_text()) == {

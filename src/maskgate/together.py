@@ -15,6 +15,7 @@ from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.learning import combinations
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
@@ -99,8 +100,8 @@ def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> T
     if not all(part.run.metrics().validated for part in members):
         return Together(members, Combination(how, {}))
     table, voices = _voices(members, cache)
-    found = [each.astype(np.float32) for each in combining.out_of_fold(how, voices, table)]
-    combination = combining.learn(how, voices, table)
+    found = [each.astype(np.float32) for each in combinations.out_of_fold(how, voices, table)]
+    combination = combinations.learn(how, voices, table)
     scores, steps = _scored(members, voices, how, found, table)
     of = [metrics.judged_by(metrics.narrowed(table, voice.knows)) for voice in voices]
     return Together(members, combination, table, scores, of, steps)

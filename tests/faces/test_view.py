@@ -178,10 +178,10 @@ def test_the_report_tells_of_photos_without_a_face(
     for which, part in (("found", found), ("missed", ~found)):
         truth, said = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]
         score = f1_score(truth, said, labels=range(18), average="macro", zero_division=0)
-        assert told[which]["score"]["value"] == pytest.approx(score)
+        assert getattr(told, which).score.value == pytest.approx(score)
         parts = labels.marginals(probabilities[part])
         right = parts["gender"].argmax(1) == truth // 3 % 2
-        assert told[which]["accuracy"]["gender"]["value"] == pytest.approx(right.mean())
+        assert getattr(told, which).accuracy["gender"].value == pytest.approx(right.mean())
     page = run.report_file.read_text("utf-8")
     assert f"No face was found in {missed.sum()} of {len(table)} photos" in " ".join(page.split())
     assert "found by toy (side: 0.6)" in page

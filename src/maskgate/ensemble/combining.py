@@ -1,7 +1,6 @@
 """From several members' probabilities to one answer: a combination, then adjustments, by name.
 
-What they learn, they learn of out-of-fold probabilities. `out_of_fold` tells honestly what that
-is worth: each group of people is answered by what was learned of the others.
+It needs NumPy alone. What some of them have learned is given to them; `ensemble.learning` learns.
 """
 
 import inspect
@@ -10,15 +9,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-import pandas as pd
-
 from maskgate import finite, labels, yaml12
 from maskgate.config import Named, lookup
-from maskgate.ensemble import groups, near_tie, offsets, stacking, votes, weights
+from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
-from maskgate.progress import track
 from maskgate.system import System
 
 COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
@@ -32,13 +27,12 @@ ADJUSTMENTS: Final[dict[str, Callable[..., Floats]]] = {
     "near_tie": near_tie.near_tie,
     "offsets": offsets.offsets,
 }
-# What is learned of (voices, truth), or of (probabilities, voices, truth), before it is applied.
-_LEARNED: Final[dict[str, Callable[..., dict[str, Any]]]] = {
-    "weights": weights.learn,
-    "stacking": stacking.learn,
-    "near_tie": near_tie.learn,
-    "offsets": offsets.learn,
-}
+# Whoever takes `learned` is given what was learned under its name.
+LEARNED: Final = frozenset(
+    name
+    for name, function in (COMBINATIONS | ADJUSTMENTS).items()
+    if "learned" in inspect.signature(function).parameters
+)
 _OF_SOME: Final = ("attributes", "weights", "stacking")  # may have members that know not all
 _REMEDY: Final = "what it has learned is damaged; combine anew, or in another way"
 _GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of a user's
@@ -59,7 +53,7 @@ class Wanted:
     @property
     def learns(self) -> bool:
         """Whether it needs photos whose truth is known."""
-        return any(each.name in _LEARNED for each in (self.combine, *self.adjust))
+        return any(each.name in LEARNED for each in (self.combine, *self.adjust))
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +85,7 @@ class Combination:
         return found
 
     def _given(self, named: Named) -> dict[str, Any]:
-        learned = {"learned": self.learned[named.name]} if named.name in _LEARNED else {}
+        learned = {"learned": self.learned[named.name]} if named.name in LEARNED else {}
         return named.arguments | learned
 
 
@@ -135,7 +129,7 @@ def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -
 def unlike(wanted: Wanted, learned: Mapping[str, Any], knows: Sequence[Collection[str]]) -> str:
     """In what `learned`, of the types that `learn` gives, is not of members that know these
     attributes and are combined so; nothing where it fits."""
-    if missing := [name for name in wanted.names if name in _LEARNED and name not in learned]:
+    if missing := [name for name in wanted.names if name in LEARNED and name not in learned]:
         return f"nothing is learned for {missing[0]}"
     for name, values in labels.ATTRIBUTES.items():
         count, size = sum(name in each for each in knows), len(values)
@@ -152,44 +146,3 @@ def unlike(wanted: Wanted, learned: Mapping[str, Any], knows: Sequence[Collectio
     if "near_tie" in learned and not set(learned["near_tie"]["best"]) <= set(every):
         return "near_tie names members that do not know all attributes"
     return ""
-
-
-def learn(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> Combination:
-    """The combination, learned of voices (N) whose `truth` a photo table (N rows) tells.
-
-    It has the columns `fold` and `cluster` of people. Each adjustment learns of what comes out of
-    those before it.
-    """
-    learned: dict[str, Any] = {}
-    combination = Combination(Wanted(wanted.combine), learned)
-    if wanted.combine.name in _LEARNED:
-        learned[wanted.combine.name] = _LEARNED[wanted.combine.name](voices, truth)
-    for count, named in enumerate(wanted.adjust, 1):
-        if named.name in _LEARNED:
-            told = combination(voices)
-            learned[named.name] = _LEARNED[named.name](told, voices, truth)
-        combination = Combination(Wanted(wanted.combine, wanted.adjust[:count]), learned)
-    return combination
-
-
-def out_of_fold(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> list[Floats]:
-    """The probabilities (N, 18) after the combination, and after each adjustment, of photos whose
-    people nothing was learned of: a group of people in turn is left out of the learning.
-
-    The groups are the folds of `truth` where it has several. Raises MaskgateError where there are
-    too few people to leave some out.
-    """
-    if not wanted.learns:
-        return Combination(wanted, {}).steps(voices)
-    group = groups.of_people(truth)
-    truth = truth.assign(fold=group)
-    found: list[Floats] = [np.empty((len(truth), labels.COUNT)) for _ in wanted.names]
-    numbers = np.unique(group).tolist()
-    for number in track(numbers, f"learning {', '.join(wanted.names)}", len(numbers)):
-        out = group == number
-        others = truth[~out].reset_index(drop=True)
-        combination = learn(wanted, [voice.of(~out) for voice in voices], others)
-        steps = combination.steps([voice.of(out) for voice in voices])
-        for whole, part in zip(found, steps, strict=True):
-            whole[out] = part
-    return found

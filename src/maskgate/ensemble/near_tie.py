@@ -4,27 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 
-from maskgate import labels, metrics
+from maskgate import labels
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
 
 _OLDEST: Final = len(labels.AGE_BANDS) - 1
 _LEAST: Final = 1e-12
-
-
-def learn(probabilities: Floats, voices: Sequence[Voice], truth: pd.DataFrame) -> dict[str, Any]:
-    """Which two members, that know all, are the `best`: by macro F1 on the photo table `truth`."""
-    codes = truth["label"].to_numpy()
-    scores = {
-        number: metrics.macro_f1(
-            metrics.confusion(codes, voice.probabilities.argmax(1), labels.COUNT)
-        )
-        for number, voice in enumerate(voices)
-        if set(voice.knows) == set(labels.ATTRIBUTES)
-    }
-    return {"best": sorted(scores, key=lambda number: (-scores[number], number))[:2]}
 
 
 def near_tie(

@@ -4,42 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
-from scipy.special import softmax
 
 from maskgate import labels
+from maskgate.ensemble.softmax import softmax
 from maskgate.ensemble.votes import Floats, Voice, marginals, product
 
 _LEAST: Final = 1e-6
-_NEVER: Final = -20.0  # logit of a value that no photo learned from has
-
-
-def learn(voices: Sequence[Voice], truth: pd.DataFrame) -> dict[str, Any]:
-    """By attribute `weights` (features, values) and `bias` (values,) of a logistic regression.
-
-    Its features are the log-probabilities that the members who know the attribute give its values;
-    it is fitted, with scikit-learn's own L2 penalty, to the known labels of the photo table `truth`
-    (N): Wolpert 1992.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    learned = {}
-    for name, values in labels.ATTRIBUTES.items():
-        codes = truth[name].to_numpy(np.int64)
-        known = codes != labels.UNKNOWN
-        features = _features(voices, name)
-        weights = np.zeros((features.shape[1], len(values)))
-        bias = np.full(len(values), _NEVER)
-        there = np.unique(codes[known])
-        bias[there] = 0.0
-        if len(there) > 1:
-            model = LogisticRegression(max_iter=1000).fit(features[known], codes[known])
-            rows, ends = model.coef_, model.intercept_
-            if len(there) == 2:  # scikit-learn tells the second value's alone
-                rows, ends = np.vstack([-rows, rows]) / 2, np.hstack([-ends, ends]) / 2
-            weights[:, there], bias[there] = rows.T, ends
-        learned[name] = {"weights": weights.tolist(), "bias": bias.tolist()}
-    return learned
 
 
 def stacking(voices: Sequence[Voice], learned: Mapping[str, Any]) -> Floats:
@@ -49,15 +19,15 @@ def stacking(voices: Sequence[Voice], learned: Mapping[str, Any]) -> Floats:
     """
     parts = {
         name: softmax(
-            _features(voices, name) @ np.array(learned[name]["weights"]) + learned[name]["bias"],
-            axis=1,
+            features(voices, name) @ np.array(learned[name]["weights"]) + learned[name]["bias"]
         )
         for name in labels.ATTRIBUTES
     }
     return product(parts)
 
 
-def _features(voices: Sequence[Voice], name: str) -> Floats:
-    """(N, members × values)."""
+def features(voices: Sequence[Voice], name: str) -> Floats:
+    """The log-probabilities that the members who know an attribute give its values, (N, members ×
+    values)."""
     told = np.log(marginals(voices, name).clip(_LEAST))
     return np.concatenate(list(told), axis=1)

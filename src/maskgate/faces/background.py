@@ -3,15 +3,26 @@
 import math
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from maskgate.errors import MaskgateError
 from maskgate.pixels import GREY, Pixels, Window
 
 _ROUNDS: Final = 3
 _SIDE: Final = 160  # pixels of the longer side that the person is cut out at
+
+
+def check() -> None:
+    """Raise MaskgateError where OpenCV, which `without` needs, is not installed."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise MaskgateError(
+            "photo.face.background: remove needs OpenCV, which is not installed;"
+            " pip install maskgate[train]"
+        ) from error
 
 
 def without(image: Image.Image, box: npt.NDArray[np.floating], window: Window) -> Image.Image:
@@ -39,6 +50,8 @@ def without(image: Image.Image, box: npt.NDArray[np.floating], window: Window) -
 
 def _person(picture: Pixels, box: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     """Which pixels (H, W) are the person's."""
+    import cv2
+
     height, width = picture.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -57,6 +70,8 @@ def _person(picture: Pixels, box: npt.NDArray[np.floating]) -> npt.NDArray[np.bo
 
 def _seeds(size: tuple[int, int], box: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     """GrabCut's first guess of each pixel, of a picture of width and height `size`."""
+    import cv2
+
     width, height = size
     left, top, right, bottom = box
     wide, tall = right - left, bottom - top

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
-from maskgate.faces import mtcnn_export, overlaps
+from maskgate.faces import mtcnn_export, overlaps, resizing
 from maskgate.faces.arguments import number
 from maskgate.faces.protocol import NONE, Faces, Floats
 from maskgate.pixels import Pixels
@@ -24,7 +23,7 @@ _OVERLAP: Final = 0.5  # of two candidates; 0.7 as elsewhere finds no more and t
 _LAST_OVERLAP: Final = 0.7
 _MOST: Final = 2000  # candidates of the first network
 _RIM: Final = 0.25  # of the photo's width and height, on each side
-_GREY: Final = (127, 127, 127)
+_GREY: Final = 127
 
 
 class MTCNN:
@@ -68,10 +67,9 @@ class MTCNN:
         if not len(faces):
             # No square that the first network sees is larger than the photo; a close-up is.
             rim_y, rim_x = (round(length * _RIM) for length in small.shape[:2])
-            wider = cv2.copyMakeBorder(
-                small, rim_y, rim_y, rim_x, rim_x, cv2.BORDER_CONSTANT, value=_GREY
-            )
-            faces = self._found(wider, least * scale, (rim_x, rim_y))  # type: ignore[arg-type]
+            rims = ((rim_y, rim_y), (rim_x, rim_x), (0, 0))
+            wider = np.pad(small, rims, constant_values=_GREY)
+            faces = self._found(wider, least * scale, (rim_x, rim_y))
         return Faces(faces.boxes * np.tile(back, 2), faces.landmarks * back, faces.scores)
 
     def _found(self, photo: Pixels, least: float, corner: tuple[int, int] = (0, 0)) -> Faces:
@@ -129,8 +127,8 @@ class MTCNN:
 
 def _resized(photo: Pixels, source: Pixels, scale: float) -> Pixels:
     """The photo times `scale`, from a `source` that is no smaller."""
-    size = tuple(int(length * scale + 1) for length in photo.shape[1::-1])
-    return cv2.resize(source, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    height, width = (int(length * scale + 1) for length in photo.shape[:2])
+    return resizing.by_area(source, height, width)
 
 
 def _seen(photo: Pixels, boxes: Floats, side: int) -> tuple[Floats, Pixels]:
@@ -142,8 +140,7 @@ def _seen(photo: Pixels, boxes: Floats, side: int) -> tuple[Floats, Pixels]:
     inside = np.flatnonzero((low < high).all(axis=1))
     seen = np.empty((len(inside), side, side, 3), np.uint8)
     for place, (left, top), (right, bottom) in zip(seen, low[inside], high[inside], strict=True):
-        cut = photo[top:bottom, left:right]
-        cv2.resize(cut, (side, side), dst=place, interpolation=cv2.INTER_AREA)
+        place[:] = resizing.by_area(photo[top:bottom, left:right], side, side)
     return boxes[inside], seen
 
 

@@ -25,6 +25,10 @@ NETWORKS: Final = ("pnet", "rnet", "onet")
 VERSION: Final = 1  # raised by whatever changes what the files compute: SHA256 is another then
 SHA256: Final = "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
 _RELEASE: Final = "facenet-pytorch==2.5.3"  # whose weights, exported by this version, SHA256 is of
+_MISSING: Final = (
+    "detector mtcnn: its networks are not at hand, and to write them takes the package {}, which is"
+    " not installed; pip install maskgate[train], or take yunet"
+)
 _NO_HASH: Final = "0" * 64  # stands where a file's own hash will be
 _OPSET: Final = 17
 _IR: Final = 8
@@ -108,16 +112,16 @@ def _weights() -> dict[str, bytes]:
                 f" pip install --force-reinstall --no-deps {_RELEASE}"
             )
         return weights
-    raise MaskgateError(
-        "detector mtcnn: its weights come with the package facenet-pytorch, which is not"
-        f" installed; pip install {_RELEASE}"
-    )
+    raise MaskgateError(_MISSING.format("facenet-pytorch"))
 
 
 def _network(name: str, weights: bytes) -> bytes:
-    """One network as the bytes of an ONNX file."""
-    import torch  # only to read the weights, once
-    from onnx import TensorProto, helper, numpy_helper
+    """One network as the bytes of an ONNX file. Raises MaskgateError without torch or onnx."""
+    try:
+        import torch  # only to read the weights, once
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError as error:
+        raise MaskgateError(_MISSING.format(error.name)) from error
 
     state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
     nodes: list[Any] = []

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from maskgate.config import lookup
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, sessions
+from maskgate.faces import model_files, resizing, sessions
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.protocol import NONE, Faces
 from maskgate.pixels import Pixels
@@ -72,9 +71,9 @@ class RetinaFace:
         side = self.arguments["side"]
         # Scaled here: uniface fails on a photo that is far longer than wide.
         scale = side / max(photo.shape[:2])
-        width, height = (max(1, round(length * scale)) for length in photo.shape[1::-1])
+        height, width = (max(1, round(length * scale)) for length in photo.shape[:2])
         canvas = np.zeros((side, side, 3), np.uint8)
-        small = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+        small = resizing.by_area(photo, height, width)
         canvas[:height, :width] = small[..., ::-1]
         found = sorted(self._network.detect(canvas), key=lambda face: -face.confidence)
         if not found:

@@ -75,10 +75,13 @@ def create(photo: Photo, folder: Path | None) -> View:
     """The view that a recipe's `photo` tells; `folder` is the cache's, with the detector's model:
     the user's unless given, and not needed without a detector.
 
-    Raises MaskgateError where the detector is not to be had or not the one it was trained with.
+    Raises MaskgateError where the detector is not to be had or not the one it was trained with,
+    and where the scene is to be removed without OpenCV.
     """
     if photo.face is None:
         return View(photo.geometry)
+    if photo.face.background == "remove":
+        background.check()
     folder = folder or files.cache_folder()
     file = photo.face.detector.arguments.get("file")
     if photo.face.sha256 is not None and file is not None:  # before a stranger has it loaded

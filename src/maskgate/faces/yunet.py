@@ -7,11 +7,10 @@ the time, may be called from several threads and prints nothing.
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, overlaps, sessions
+from maskgate.faces import model_files, overlaps, resizing, sessions
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.protocol import NONE, Faces, Floats
 from maskgate.pixels import Pixels
@@ -84,8 +83,8 @@ class YuNet:
 def _scaled(source: Pixels, photo: Pixels, side: int) -> Pixels:
     """The photo with `side` pixels at its longest, from `source`, the same at another size."""
     scale = side / max(photo.shape[:2])
-    size = tuple(max(1, round(length * scale)) for length in photo.shape[1::-1])
-    return cv2.resize(source, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    height, width = (max(1, round(length * scale)) for length in photo.shape[:2])
+    return resizing.by_area(source, height, width)
 
 
 def _decoded(

@@ -1,7 +1,5 @@
 """What is learned of out-of-fold probabilities: weights, stacking, offsets, S3's rule."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from maskgate import labels, metrics
 from maskgate.config import Named
 from maskgate.data import table as photo_table
-from maskgate.ensemble import combining, groups, near_tie, offsets, stacking, weights
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import LEARNED, Wanted
+from maskgate.ensemble.learning import combinations, groups, near_tie, offsets, stacking, weights
+from maskgate.ensemble.stacking import stacking as apply_stacking
 from maskgate.ensemble.votes import Voice, product
+from maskgate.ensemble.weights import weights as apply_weights
 from maskgate.errors import MaskgateError
 
 ALL = tuple(labels.ATTRIBUTES)
@@ -56,6 +56,10 @@ def macro(table: pd.DataFrame, probabilities: np.ndarray) -> float:
     return float(metrics.macro_f1(metrics.confusion(codes, probabilities.argmax(1), 18)))
 
 
+def test_whoever_takes_what_is_learned_has_a_learner() -> None:
+    assert set(combinations.LEARNERS) == LEARNED
+
+
 # ------------------------------------------------------------------- learned a second way
 
 
@@ -80,14 +84,14 @@ def test_members_that_know_some_are_weighted_where_they_know() -> None:
     learned = weights.learn(voices, table)
     assert [len(learned[name]) for name in ALL] == [1, 1, 2]
     assert learned["age_band"][1] > 0.8
-    told = labels.marginals(weights.weights(voices, learned))
+    told = labels.marginals(apply_weights(voices, learned))
     np.testing.assert_allclose(told["mask"], labels.marginals(voices[0].probabilities)["mask"])
 
 
 def test_stacking_is_scikit_learns_regression() -> None:
     table = drawn(0)
     voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2)]
-    told = labels.marginals(stacking.stacking(voices, stacking.learn(voices, table)))
+    told = labels.marginals(apply_stacking(voices, stacking.learn(voices, table)))
     for name in ALL:
         features = np.hstack([np.log(labels.marginals(v.probabilities)[name]) for v in voices])
         model = LogisticRegression(max_iter=1000).fit(features, table[name])
@@ -98,12 +102,11 @@ def test_stacking_never_says_what_it_never_saw() -> None:
     table = drawn(0)
     young = table[table["age_band"] < 2].reset_index(drop=True)
     voices = [Voice(guess(young, 1, 2), ALL)]
-    told = stacking.stacking(voices, stacking.learn(voices, young))
+    told = apply_stacking(voices, stacking.learn(voices, young))
     assert labels.marginals(told)["age_band"][:, 2].max() < 1e-3
     one = young.assign(gender=np.int8(1))
     assert (
-        labels.marginals(stacking.stacking(voices, stacking.learn(voices, one)))["gender"].min()
-        < 1e-3
+        labels.marginals(apply_stacking(voices, stacking.learn(voices, one)))["gender"].min() < 1e-3
     )
 
 
@@ -136,62 +139,13 @@ def test_offsets_mend_a_model_that_never_says_the_rare() -> None:
     told = guess(table, 1, 3)
     told[:, 2::3] /= 20
     told /= told.sum(1, keepdims=True)
-    before, after = combining.out_of_fold(wanted("soft_vote", "offsets"), [Voice(told, ALL)], table)
+    before, after = combinations.out_of_fold(
+        wanted("soft_vote", "offsets"), [Voice(told, ALL)], table
+    )
     assert macro(table, after) > macro(table, before) + 0.1
-    learned = combining.learn(wanted("soft_vote", "offsets"), [Voice(told, ALL)], table).learned
+    learned = combinations.learn(wanted("soft_vote", "offsets"), [Voice(told, ALL)], table).learned
     found = np.array(learned["offsets"]["offsets"])
     assert found[2::3].min() > max(found[0::3].max(), found[1::3].max())
-
-
-# --------------------------------------------------------------------- S3's rule, by hand
-
-
-def logits(**told: float) -> np.ndarray:
-    """Probabilities (1, 18) of a model with these logits by class number, `c5=1.2`; others −9."""
-    values = np.full(labels.COUNT, -9.0)
-    for name, value in told.items():
-        values[int(name[1:])] = value
-    odds = np.exp(values)
-    return (odds / odds.sum())[None]
-
-
-WORN_MAN_OLD, WORN_MAN_MIDDLE, WORN_WOMAN_OLD, WORN_WOMAN_MIDDLE = 2, 1, 5, 4
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "answer"),
-    [
-        # The worked example: 2.0 and 1.8 are 0.2 apart; the models disagree; the younger.
-        (logits(c2=2.0, c1=1.8), logits(c1=3.0, c2=0.0), WORN_MAN_MIDDLE),
-        (logits(c1=3.0, c2=0.0), logits(c2=2.0, c1=1.8), WORN_MAN_MIDDLE),  # either may hesitate
-        (logits(c2=2.0, c1=1.71), logits(c4=9.0), WORN_MAN_MIDDLE),  # 0.29 is near
-        (logits(c2=2.0, c1=1.69), logits(c4=9.0), 7),  # 0.31 is not: what there was stays
-        (logits(c2=2.0, c1=1.8), logits(c2=3.0), 7),  # they agree
-        (logits(c2=2.0, c4=1.8), logits(c1=3.0), 7),  # the second is another person
-        (logits(c2=2.0, c0=1.8), logits(c1=3.0), 7),  # two bands younger
-        (logits(c1=2.0, c2=1.8), logits(c2=9.0), 7),  # the first is not the oldest band
-        (logits(c1=2.0, c0=1.8), logits(c2=9.0), 7),
-        (logits(c5=2.0, c4=1.9), logits(c2=2.0, c1=1.9), WORN_WOMAN_MIDDLE),  # both: the best's
-        (logits(c17=1.0, c16=0.9), logits(c0=5.0), 16),
-    ],
-)
-def test_near_ties(first: np.ndarray, second: np.ndarray, answer: int) -> None:
-    voices = [Voice(first, ALL), Voice(second, ALL)]
-    whole = logits(c7=4.0, c3=1.0)  # what stood there before
-    moved = near_tie.near_tie(whole, voices, {"best": [0, 1]})
-    assert moved.argmax() == answer
-    assert moved.sum() == pytest.approx(1)
-    kept = [c for c in range(18) if c not in (7, answer)]
-    np.testing.assert_array_equal(moved[0, kept], whole[0, kept])
-
-
-def test_how_near_is_an_argument() -> None:
-    voices = [Voice(logits(c2=2.0, c1=1.5), ALL), Voice(logits(c1=3.0), ALL)]
-    for within, answer in ((0.4, WORN_MAN_OLD), (0.6, WORN_MAN_MIDDLE)):
-        named = Named.model_validate({"name": "near_tie", "within": within})
-        how = Combination(Wanted(Named(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}})
-        first = Voice(voices[0].probabilities, ALL, 100.0)
-        assert how([first, voices[1]]).argmax() == answer
 
 
 def test_the_two_best_are_those_of_the_people_learned_of() -> None:
@@ -200,8 +154,6 @@ def test_the_two_best_are_those_of_the_people_learned_of() -> None:
     partly = Voice(guess(table, 4, 9), ("age_band",))
     probabilities = voices[0].probabilities
     assert near_tie.learn(probabilities, [*voices, partly], table) == {"best": [1, 2]}
-    with pytest.raises(MaskgateError, match="fewer than two know all"):
-        combining.check(wanted("attributes", "near_tie"), [ALL, ("mask",)])
 
 
 # ------------------------------------------------------------------------------ honesty
@@ -220,13 +172,13 @@ def test_nobody_is_answered_by_what_was_learned_of_them(how: Wanted) -> None:
     """Another truth of one fold's people changes nothing of their own probabilities."""
     table = drawn(0)
     voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2, 3)]
-    found = combining.out_of_fold(how, voices, table)[-1]
+    found = combinations.out_of_fold(how, voices, table)[-1]
     fold = (table["fold"] == 2).to_numpy()
     turned = table["label"].to_numpy().copy()
     turned[fold] = 17 - turned[fold]
     mask, gender, band = labels.decode(turned)
     other = table.assign(label=turned, mask=mask, gender=gender, age_band=band)
-    again = combining.out_of_fold(how, voices, other)[-1]
+    again = combinations.out_of_fold(how, voices, other)[-1]
     np.testing.assert_array_equal(found[fold], again[fold])
     if how.names != ["soft_vote", "near_tie"]:  # the two best may well stay the two best
         assert (found[~fold] != again[~fold]).any()
@@ -240,9 +192,9 @@ def test_pure_noise_gains_nothing(how: Wanted) -> None:
     for seed in range(6):
         table = drawn(seed, people=150)
         voices = [Voice(guess(table, 100 * seed + k, 0), ALL) for k in range(4)]
-        plain = macro(table, combining.out_of_fold(wanted("soft_vote"), voices, table)[-1])
-        nested = combining.out_of_fold(how, voices, table)[-1]
-        same = combining.learn(how, voices, table)(voices)
+        plain = macro(table, combinations.out_of_fold(wanted("soft_vote"), voices, table)[-1])
+        nested = combinations.out_of_fold(how, voices, table)[-1]
+        same = combinations.learn(how, voices, table)(voices)
         gains.append(macro(table, nested) - plain)
         flattered.append(macro(table, same) - plain)
     assert np.mean(gains) < 0.01
@@ -258,7 +210,7 @@ def test_noise_beside_a_good_member_neither_gains_nor_costs(how: Wanted) -> None
         good = Voice(guess(table, 50 + seed, 3), ALL)
         noise = [Voice(guess(table, 100 * seed + k, 0), ALL) for k in range(3)]
         alone = macro(table, good.probabilities)
-        together = combining.out_of_fold(how, [good, *noise], table)[-1]
+        together = combinations.out_of_fold(how, [good, *noise], table)[-1]
         differences.append(macro(table, together) - alone)
     assert np.mean(differences) < 0.01
     if how.names[0] != "soft_vote":
@@ -272,7 +224,7 @@ def test_a_single_fold_is_dealt_anew_by_people() -> None:
     assert set(group) == set(range(5))
     assert pd.Series(group).groupby(table["cluster"]).nunique().eq(1).all()
     voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2)]
-    found = combining.out_of_fold(wanted("weights", "offsets"), voices, table)[-1]
+    found = combinations.out_of_fold(wanted("weights", "offsets"), voices, table)[-1]
     np.testing.assert_allclose(found.sum(1), 1)
     with pytest.raises(MaskgateError, match="several people"):
         groups.of_people(table.assign(cluster=0))
@@ -286,31 +238,5 @@ def test_unknown_attributes_are_no_truth(how: Wanted) -> None:
     known = table["age_band"].where(~hidden, labels.UNKNOWN).astype(np.int8)
     table = table.assign(age_band=known, label=labels.encode(table["mask"], table["gender"], known))
     voices = [Voice(guess(drawn(0), seed, 2), ALL) for seed in (1, 2)]
-    found = combining.out_of_fold(how, voices, table)
+    found = combinations.out_of_fold(how, voices, table)
     assert all(np.isfinite(each).all() for each in found)
-
-
-def adjusted(*given: Any) -> Wanted:
-    return Wanted(Named(name="soft_vote"), tuple(map(Named.model_validate, given)))
-
-
-@pytest.mark.parametrize(
-    ("how", "told"),
-    [
-        (adjusted({"name": "ofsets"}), r"unknown adjustment ofsets; did you mean offsets\?"),
-        (adjusted({"name": "offsets", "penalty": 1}), "offsets takes no arguments; remove penalty"),
-        (adjusted({"name": "near_tie", "witin": 1}), "near_tie takes within; remove witin"),
-        (adjusted({"name": "near_tie", "within": "x"}), "within is a number from 0, not x"),
-        (adjusted({"name": "near_tie", "within": -1}), "within is a number from 0, not -1"),
-        (
-            Wanted(
-                Named(name="soft_vote"), (Named.model_construct(name="near_tie", within=np.inf),)
-            ),
-            "number from 0, not inf",
-        ),
-        (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets stands there twice"),
-    ],
-)
-def test_what_cannot_be_adjusted_is_refused(how: Wanted, told: str) -> None:
-    with pytest.raises(MaskgateError, match=told):
-        combining.check(how, [ALL, ALL])

@@ -1,0 +1,64 @@
+"""Faces are found and cut out where nothing that only training needs is installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from maskgate.config import Named
+from maskgate.errors import MaskgateError
+from maskgate.faces import detectors, showing, view
+from maskgate.recipe import Photo
+
+TRAINING = (
+    *("cv2", "facenet_pytorch", "filelock", "onnx", "pandas", "pyarrow", "safetensors", "scipy"),
+    *("sklearn", "sqlite3", "torch", "torchvision"),
+)
+SHOWN = f"""
+import sys
+sys.modules.update(dict.fromkeys({TRAINING!r}))  # to import any of them fails
+from pathlib import Path
+import numpy as np
+from maskgate.faces import showing, view
+from maskgate.recipe import Photo
+photo = Photo.model_validate({{"face": {{"detector": "mtcnn"}}}})
+seen = view.create(photo, Path(sys.argv[1]))
+shown = showing.show(Path(sys.argv[2]), [seen])
+np.savez(sys.argv[3], boxes=shown.boxes, pictures=shown.pictures[0])
+"""
+
+
+def test_a_face_is_shown_as_where_all_is_installed(tmp_path: Path) -> None:
+    photo, there = tmp_path / "photo.png", tmp_path / "there.npz"
+    Image.fromarray(skimage.data.astronaut()).save(photo)
+    seen = view.create(Photo.model_validate({"face": {"detector": "mtcnn"}}), tmp_path)
+    here = showing.show(photo, [seen])
+    subprocess.run([sys.executable, "-c", SHOWN, tmp_path, photo, there], check=True)
+    with np.load(there) as other:
+        np.testing.assert_array_equal(other["boxes"], here.boxes)
+        np.testing.assert_array_equal(other["pictures"], here.pictures[0])
+    assert np.isfinite(here.boxes).all()
+
+
+@pytest.mark.parametrize("name", ["torch", "onnx"])
+def test_networks_that_cannot_be_written_are_one_sentence(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    told = rf"the package {name}, which is not installed; pip install maskgate\[train\], or take y"
+    with pytest.raises(MaskgateError, match=told):
+        detectors.create(Named(name="mtcnn"), tmp_path)
+
+
+def test_a_scene_that_cannot_be_removed_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    face = {"detector": "mtcnn", "background": "remove"}
+    with pytest.raises(MaskgateError, match=r"remove needs OpenCV.*; pip install maskgate\[train"):
+        view.create(Photo.model_validate({"face": face}), tmp_path)
+    assert not list(tmp_path.iterdir())
