@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
 
+from maskgate import extras
 from maskgate.decoding import isolated
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
@@ -117,7 +118,7 @@ def sentence(passed_over: Mapping[str, int]) -> str:
 
 
 def _remedy(name: str) -> str:
-    return " (read after pip install 'maskgate[heic]')" if name in _HEIC else ""
+    return f" (read after {extras.install('heic')})" if name in _HEIC else ""
 
 
 def photos_in(paths: Iterable[Path]) -> list[Path]:

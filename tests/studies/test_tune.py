@@ -422,7 +422,7 @@ def test_without_the_extra_it_is_named(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MaskgateError, match=r"pip install 'maskgate\[search\]'"):
+    with pytest.raises(MaskgateError, match=r'pip install "maskgate\[search\]"'):
         plan(tmp_path / "study")
 
 
