@@ -16,7 +16,7 @@ from maskgate.inference.predictions import Predictions
 from maskgate.progress import say, track
 from maskgate.reports import verdicts
 from maskgate.training import crossval
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 EVAL_PEOPLE = 60
 SIZE = (96, 72)

@@ -28,7 +28,7 @@ from maskgate.studies import tune
 from maskgate.studies.space import Parameter
 from maskgate.studies.study import Search
 from maskgate.training import crossval, fit
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Plan = Callable[..., Search]
 LISTED = ["trial", "state", "score", "low", "high", "optimizer.lr", "training.batch_size"]

@@ -14,7 +14,8 @@ from maskgate import pixels, recipe
 from maskgate.data import folds, layouts, sample_people
 from maskgate.errors import MaskgateError
 from maskgate.training import prepare as preparing
-from maskgate.training.prepare import Order, Prepared
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared
 
 Prepare = Callable[..., Prepared]
 

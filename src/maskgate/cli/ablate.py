@@ -57,7 +57,7 @@ def ablate(
     from maskgate.reports import ablate as page
     from maskgate.studies import ablate as study
     from maskgate.studies import changes as kinds
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     source, own = data_and_overrides(data, overrides)
     path = recipes.find(recipe)

@@ -58,7 +58,7 @@ def pseudo(
     from maskgate import recipe as recipes
     from maskgate.reports import pseudo as page
     from maskgate.studies import pseudo as study
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     for change in overrides or []:
         if change.startswith(("pseudo.run=", "pseudo.photos=", "pseudo=")):

@@ -54,7 +54,7 @@ def train(
     from maskgate import recipe as recipes
     from maskgate import system as systems
     from maskgate.training import crossval, ensembles, spread
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     folder, changes = data_and_overrides(data, overrides)
     several = systems.is_system(recipe)
@@ -100,7 +100,7 @@ def lr(
     from maskgate import files
     from maskgate import recipe as recipes
     from maskgate.training import lr_finder
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     files.check_folder(out)
     folder, changes = data_and_overrides(data, overrides)

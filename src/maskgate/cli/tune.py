@@ -60,7 +60,7 @@ def tune(
     from maskgate.studies import space as spaces
     from maskgate.studies import tune as tuning
     from maskgate.studies.study import Search
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     folder, changes = data_and_overrides(data, overrides)
     path = recipes.find(recipe)

@@ -20,7 +20,8 @@ from maskgate.recipe import Recipe
 from maskgate.records import contents, stored
 from maskgate.studies.space import NOTHING, Space, overlap
 from maskgate.training import beginning, start
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 if TYPE_CHECKING:
     import optuna

@@ -16,7 +16,8 @@ from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.system import System
 from maskgate.training import beginning, combined, crossval, folder, processes, spread, start
-from maskgate.training.prepare import Order, Prepared, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared, prepare
 
 
 def train(system: System, order: Order, on: str | None = None) -> Run:
