@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.records import contents, fold, stored, tables
-from maskgate.records.faults import damaged, unreadable
+from maskgate.records.faults import damaged, no_run, unreadable
 from maskgate.records.fold import FoldResult
 from maskgate.records.learned import Learned
 from maskgate.records.results import Results
@@ -436,7 +436,7 @@ def _only_run(folder: Path) -> Run:
     found = usable(folder)
     found = [run for run in found if run.files.is_finished] or found
     if not found:
-        raise MaskgateError(f"{folder}: no run; give a folder that `maskgate train` has left")
+        raise no_run(folder)
     if len(found) > 1:
         names = listed([run.path.name for run in found])
         raise MaskgateError(f"{folder}: holds {len(found)} runs ({names}); give one of them")

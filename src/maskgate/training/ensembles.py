@@ -34,9 +34,7 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
         )
     if on is not None:
         spread.check_alone()
-    recipes = {
-        member.name: crossval.resolved(system.recipe_of(member), order) for member in system.members
-    }
+    recipes = {name: crossval.resolved(recipe, order) for name, recipe in system.recipes().items()}
     with processes.group() as group:
 
         def on_main(work: Callable[[], Any]) -> Any:
