@@ -411,6 +411,7 @@ def test_a_file_of_one_machine_is_no_storage_of_a_cluster(
 ) -> None:
     with pytest.raises(MaskgateError, match="--on needs a database that all nodes reach"):
         tune.tune(plan(tmp_path / "study"), on="ray")
+    (tmp_path / "no data").mkdir()
     code, _, err = call("tune", tiny, tmp_path / "no data", "--on", "ray")  # before any data
     assert (code, "--on needs a database that all nodes reach" in err) == (2, True)
 

@@ -62,7 +62,8 @@ def ablate(
     path, _ = path_and_recipe(recipe, own)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)
-    wanted = [*(kinds.read(changes) if changes else []), *map(kinds.given, change or [])]
+    given = list(map(kinds.given, change or []))
+    wanted = [*(kinds.read(changes) if changes else []), *given]
     order = Order(
         name=path.stem,
         data=source,
@@ -76,7 +77,7 @@ def ablate(
     def load(more: Sequence[str]) -> recipes.Recipe:
         return recipes.load(path, [*own, *more])
 
-    kinds.check(wanted, load)
+    kinds.check(given, load)
 
     from maskgate.reports import ablate as page
     from maskgate.studies import ablate as study
