@@ -59,7 +59,7 @@ def train(tiny: Path, people: Path, cache: Path) -> "Callable[..., Path]":
     """`train(out, *overrides)` trains the tiny recipe on the sample people; the run's folder."""
     from maskgate import recipe
     from maskgate.training import crossval
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     def run(out: Path, *overrides: str, data: Path = people, **order: object) -> Path:
         resolved = recipe.load(tiny, list(overrides))

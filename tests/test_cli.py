@@ -7,7 +7,7 @@ import pytest
 
 from maskgate.recipe import Recipe
 from maskgate.training import crossval
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Call = Callable[..., tuple[int, str, str]]
 

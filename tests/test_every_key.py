@@ -23,7 +23,8 @@ from maskgate.pixels import Pixels
 from maskgate.recipe import Recipe
 from maskgate.reports.reference import TABLES
 from maskgate.training import beginning, processes
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 REFERENCE = """
 seed: 1

@@ -72,7 +72,7 @@ def test_the_sentence_counts_by_kind() -> None:
     told = photo_files.sentence({".txt": 2, ".heic": 1200, "hidden": 2})
     assert told == (
         "passed over 1,204 that are no photo: 1,200 .heic (read after pip install"
-        " 'maskgate[heic]'), 2 .txt, 2 hidden"
+        ' "maskgate[heic]"), 2 .txt, 2 hidden'
     )
 
 

@@ -17,7 +17,7 @@ from maskgate.progress import say, track
 from maskgate.reports import verdicts
 from maskgate.score import Score
 from maskgate.training import crossval
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 EVAL_PEOPLE = 60
 SIZE = (96, 72)

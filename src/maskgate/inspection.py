@@ -253,7 +253,7 @@ def _groups(keys: pd.Series) -> Iterator["np.ndarray"]:
 
 def _tests(data: Path) -> tuple[int | None, list[Problem]]:
     """How many test photos there are, and what is wrong with them, each looked at by itself."""
-    csv = layouts.test_table(data)
+    csv = photo_files.test_table(data)
     if csv is None:
         return None, []
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
 
+from maskgate import extras, files
 from maskgate.decoding import isolated
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
@@ -20,6 +21,35 @@ SUFFIXES: Final = frozenset(
 
 HIDDEN: Final = "hidden"
 NO_FILE: Final = "no file that can be read"  # a broken link, a pipe
+
+
+def check_data(data: Path) -> None:
+    """Raise MaskgateError where there is no data set of that name."""
+    files.check_name(Path(os.path.abspath(data)))
+    if not data.exists():
+        raise MaskgateError(f"{data}: no such file or folder; give the folder of photos or its CSV")
+
+
+def check_photos(places: Iterable[str]) -> None:
+    """Raise MaskgateError for a photo or folder of photos that is not there; addresses are not
+    asked."""
+    for place in places:
+        if not is_address(place) and not Path(place).exists():
+            raise MaskgateError(f"{place}: no such photo or folder; mend the path")
+
+
+def test_table(data: Path) -> Path | None:
+    """The `info.csv` that lists the test photos in `data` or `data/eval`, where there is one."""
+    beside = [folder / "info.csv" for folder in (data, data / "eval")]
+    return next((path for path in beside if path.is_file()), None)
+
+
+def find_test_table(data: Path) -> Path:
+    """As `test_table`; raises MaskgateError where there is none."""
+    csv = test_table(data)
+    if csv is None:
+        raise MaskgateError(f"{data}: holds no info.csv; give the folder with info.csv and images/")
+    return csv
 
 
 def is_address(place: str) -> bool:
@@ -117,7 +147,7 @@ def sentence(passed_over: Mapping[str, int]) -> str:
 
 
 def _remedy(name: str) -> str:
-    return " (read after pip install 'maskgate[heic]')" if name in _HEIC else ""
+    return f" (read after {extras.install('heic')})" if name in _HEIC else ""
 
 
 def photos_in(paths: Iterable[Path]) -> list[Path]:
@@ -128,6 +158,7 @@ def photos_in(paths: Iterable[Path]) -> list[Path]:
     paths = list(paths)
     found: list[Path] = []
     passed_over = Counter[str]()
+    check_photos(map(str, paths))
     for path in paths:
         if path.is_dir():
             inside = below(path)
@@ -135,12 +166,10 @@ def photos_in(paths: Iterable[Path]) -> list[Path]:
             passed_over += inside.passed_over
         elif path.is_file():
             found.append(path)
-        elif path.exists():
+        else:
             raise MaskgateError(
                 f"{path}: a pipe, socket or device, and no file; copy the photo into a file"
             )
-        else:
-            raise MaskgateError(f"{path}: no such photo or folder; mend the path")
     if not found:
         raise no_photo([str(path) for path in paths], passed_over)
     if passed_over:

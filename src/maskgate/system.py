@@ -94,6 +94,10 @@ class System(Section):
             raise ValueError(f"two members are called {twice[0]}; give each its own name")
         return self
 
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipe of every member that is to be trained, by its name. Raises MaskgateError."""
+        return {each.name: self.recipe_of(each) for each in self.members if each.run is None}
+
     def recipe_of(self, member: Member) -> Recipe:
         """The member's recipe, on the folds of the system. Raises MaskgateError."""
         assert member.recipe is not None, "a member that is a run has the recipe of its training"

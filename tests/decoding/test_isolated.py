@@ -131,7 +131,7 @@ def test_an_avif_gives_its_first_frame(picture: Image.Image) -> None:
 def test_a_heic_needs_what_decodes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "reads_heic", lambda: False)
     for read in (pixels.decode, pixels.header):
-        with pytest.raises(PhotoError, match=r"read after pip install 'maskgate\[heic\]'"):
+        with pytest.raises(PhotoError, match=r'read after pip install "maskgate\[heic\]"'):
             read(HEIC)
 
 

@@ -26,7 +26,7 @@ from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.studies import study
 from maskgate.training import checkpoint, ensembles
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -20,7 +20,7 @@ from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.training import combined, ensembles, start
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Call = Callable[..., tuple[int, str, str]]
 Command = Callable[[Run], object]

@@ -24,7 +24,7 @@ QUICK = ["training.epochs=1"]
 def plan(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Callable[..., Search]:
     """`plan(out, *changes, space=…, trials=…)` is a search of the tiny recipe, ready to start."""
     from maskgate.studies import tune
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     def make(
         out: Path, *changes: str, space: str = SPACE, trials: int = 2, seed: int = 7,

@@ -18,7 +18,7 @@ from maskgate.reports import ablate as page
 from maskgate.reports import compare as compare_page
 from maskgate.studies import ablate, changes
 from maskgate.training import crossval, processes
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Call = Callable[..., tuple[int, str, str]]
 QUICK = ("training.epochs=1", "folds.kind=holdout")

@@ -121,7 +121,7 @@ def done(
     """Two rounds, whatever they score."""
     from maskgate import recipe
     from maskgate.studies import pseudo
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     out = tmp_path_factory.mktemp("rounds") / "tiny"
     told = [f"pseudo.photos={photos}", "pseudo.run=round"]

@@ -28,7 +28,7 @@ from maskgate.studies import tune
 from maskgate.studies.space import Parameter
 from maskgate.studies.study import Search
 from maskgate.training import crossval, fit
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Plan = Callable[..., Search]
 LISTED = ["trial", "state", "score", "low", "high", "optimizer.lr", "training.batch_size"]
@@ -411,6 +411,7 @@ def test_a_file_of_one_machine_is_no_storage_of_a_cluster(
 ) -> None:
     with pytest.raises(MaskgateError, match="--on needs a database that all nodes reach"):
         tune.tune(plan(tmp_path / "study"), on="ray")
+    (tmp_path / "no data").mkdir()
     code, _, err = call("tune", tiny, tmp_path / "no data", "--on", "ray")  # before any data
     assert (code, "--on needs a database that all nodes reach" in err) == (2, True)
 
@@ -422,7 +423,7 @@ def test_without_the_extra_it_is_named(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MaskgateError, match=r"pip install 'maskgate\[search\]'"):
+    with pytest.raises(MaskgateError, match=r'pip install "maskgate\[search\]"'):
         plan(tmp_path / "study")
 
 

@@ -94,7 +94,7 @@ def test_a_worker_that_dies_every_time_is_told(nodes: str) -> None:
 
 def test_without_ray_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MaskgateError, match=r"pip install 'maskgate\[cluster\]'"):
+    with pytest.raises(MaskgateError, match=r'pip install "maskgate\[cluster\]"'):
         list(tasks.each(str, [1], on="ray"))
 
 
@@ -109,7 +109,7 @@ def test_without_a_cluster_no_folder_is_made(
     assert (code, err.count("\n"), "no Ray cluster answers" in err) == (2, 1, True)
     monkeypatch.setitem(sys.modules, "ray", None)
     code, _, err = call(*words, "--on", "ray")
-    assert (code, err.count("\n"), "pip install 'maskgate[cluster]'" in err) == (2, 1, True)
+    assert (code, err.count("\n"), 'pip install "maskgate[cluster]"' in err) == (2, 1, True)
     assert not out.exists()
 
 

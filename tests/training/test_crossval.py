@@ -149,7 +149,7 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     monkeypatch.setattr(pixels, "decode", noted)
     from maskgate import recipe
     from maskgate.training import crossval
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     order = Order("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
     made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
@@ -388,7 +388,8 @@ def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
 ) -> None:
     from maskgate import recipe
     from maskgate.data import near_duplicates
-    from maskgate.training.prepare import Order, prepare
+    from maskgate.training.order import Order
+    from maskgate.training.prepare import prepare
 
     order = Order("tiny", people, tmp_path / "run", tmp_path / "cache")
     assert prepare(recipe.load(tiny), order).twins.largest == 2

@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.runs import Run, tables
 from maskgate.training import crossval, ensembles
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Call = Callable[..., tuple[int, str, str]]
 

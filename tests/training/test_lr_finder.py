@@ -11,7 +11,7 @@ from maskgate import recipe
 from maskgate.errors import MaskgateError
 from maskgate.training import lr_finder
 from maskgate.training.lr_finder import Sweep
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -15,7 +15,8 @@ from maskgate.data import layouts, sample_people
 from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError
 from maskgate.training import prepare as preparing
-from maskgate.training.prepare import Order, Prepared
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared
 
 Prepare = Callable[..., Prepared]
 

@@ -21,7 +21,8 @@ from maskgate.inference.predictor import Predictor
 from maskgate.runs import Run, tables
 from maskgate.training import lr_finder, pseudo
 from maskgate.training.fit import Fit, Task
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 Train = Callable[..., Path]
 

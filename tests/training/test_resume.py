@@ -57,7 +57,7 @@ def compare(
 
     from maskgate import recipe
     from maskgate.training import crossval
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     order = Order("tiny", people, out, cache, checkpoint_seconds=0)
     crossval.train(recipe.load(tiny, list(changes)), order)

@@ -17,7 +17,7 @@ from maskgate import recipe, system
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
 from maskgate.training import crossval, ensembles, processes, spread
-from maskgate.training.prepare import Order
+from maskgate.training.order import Order
 from maskgate.training.spread import Part
 
 Call = Callable[..., tuple[int, str, str]]

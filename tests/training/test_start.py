@@ -15,7 +15,8 @@ from maskgate.images import thumbnails
 from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
 from maskgate.training import prepare, start
-from maskgate.training.prepare import Order, Prepared
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared
 
 
 def wanted(run: Path, tiny: Path) -> Recipe:

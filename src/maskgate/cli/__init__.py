@@ -1,12 +1,13 @@
 """The command line. Nothing heavy is imported until a command needs it."""
 
 import contextlib  # noqa: I001
+import shlex
 import sys
 from typing import Final, NoReturn
 
 import typer
 
-from maskgate import interruption, terminal, threads
+from maskgate import extras, interruption, terminal, threads
 
 # In the order in which `maskgate --help` lists their commands.
 from maskgate.cli import data, training, tune, answers, together  # noqa: F401
@@ -33,6 +34,11 @@ def main() -> None:
         _fail(_misused(error))
     except interruption.Interrupted:
         _fail("interrupted; to go on, repeat the command")
+    except ModuleNotFoundError as error:
+        missing = extras.fault(error, shlex.join(["maskgate", *sys.argv[1:2]]))
+        if missing is None:
+            raise
+        _fail(str(missing))
     except BrokenPipeError:
         _end_unread()
     except OSError as error:

@@ -17,6 +17,7 @@ from maskgate.cli.app import (
     Workers,
     app,
     data_and_overrides,
+    path_and_recipe,
     typed,
 )
 from maskgate.cli.app import Changes as Overrides
@@ -54,16 +55,15 @@ def ablate(
     """Change one thing of a recipe at a time and say which changes are real."""
     from maskgate import files
     from maskgate import recipe as recipes
-    from maskgate.reports import ablate as page
-    from maskgate.studies import ablate as study
     from maskgate.studies import changes as kinds
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     source, own = data_and_overrides(data, overrides)
-    path = recipes.find(recipe)
+    path, _ = path_and_recipe(recipe, own)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)
-    wanted = [*(kinds.read(changes) if changes else []), *map(kinds.given, change or [])]
+    given = list(map(kinds.given, change or []))
+    wanted = [*(kinds.read(changes) if changes else []), *given]
     order = Order(
         name=path.stem,
         data=source,
@@ -76,6 +76,11 @@ def ablate(
 
     def load(more: Sequence[str]) -> recipes.Recipe:
         return recipes.load(path, [*own, *more])
+
+    kinds.check(given, load)
+
+    from maskgate.reports import ablate as page
+    from maskgate.studies import ablate as study
 
     if not wanted:
         wanted = study.possible(load, kinds.leave_one_out(load([])), order)

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app
+from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, run_there
 from maskgate.errors import MaskgateError
 
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A run folder.", callback=run_there)
+    ],
     photos: Annotated[
         list[str],
         typer.Argument(
@@ -51,15 +53,21 @@ def predict(
     With --on, of millions of photos, as parquet files; the same command goes on with those missing.
     """
     from maskgate import files, photo_files
-    from maskgate.inference import loading
-    from maskgate.inference.resume_cache import ResumeCache
-    from maskgate.progress import say
 
+    if on is None:
+        if part is not None:
+            raise MaskgateError("--part cuts what --on writes; give both, or neither")
+        if there := [place for place in photos if photo_files.is_address(place)]:
+            raise MaskgateError(f"{there[0]}: photos at an address are read with --on ray alone")
+        if out is not None:
+            files.check_target(out)
+    photo_files.check_photos(photos)
     if on is not None:
-        from maskgate import bulk
-
         if out is None:
             raise MaskgateError("--on writes a folder of parquet files; name it with --out")
+
+        from maskgate import bulk
+
         order = bulk.Order(
             model,
             photos,
@@ -74,13 +82,11 @@ def predict(
         if not skip_faulty:
             done.refuse_faults()
         return
-    if part is not None:
-        raise MaskgateError("--part cuts what --on writes; give both, or neither")
-    addresses = [place for place in photos if photo_files.is_address(place)]
-    if addresses:
-        raise MaskgateError(f"{addresses[0]}: photos at an address are read with --on ray alone")
-    if out is not None:
-        files.check_target(out)
+
+    from maskgate.inference import loading
+    from maskgate.inference.resume_cache import ResumeCache
+    from maskgate.progress import say
+
     predictor = loading.load(model, cache, trust=trust)
     given = photo_files.photos_in([Path(place) for place in photos])
     if out is None:

@@ -1,4 +1,8 @@
-"""The application that commands join, and the arguments that several of them take."""
+"""The application that commands join, and the arguments that several of them take.
+
+A command looks at all of its words first: names, paths and changes. What is heavy, such as torch
+and pandas, it imports after that, so that a typo is told at once.
+"""
 
 import math
 import os
@@ -6,12 +10,15 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from maskgate import __version__, terminal
 from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.recipe import Recipe
 
 app = typer.Typer(
     name="maskgate",
@@ -20,12 +27,43 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def data_there(data: Path) -> Path:
+    """A data set's folder or file. Raises MaskgateError where it does not exist."""
+    from maskgate import photo_files
+
+    photo_files.check_data(data)
+    return data
+
+
+def run_there(run: Path | None) -> Path | None:
+    """A run's folder, if one is given. Raises MaskgateError where it does not exist."""
+    if run is not None:
+        check_runs([run])
+    return run
+
+
+def check_runs(runs: list[Path]) -> list[Path]:
+    """Folders or files of runs. Raises MaskgateError where one does not exist."""
+    from maskgate import files
+    from maskgate.records.faults import no_run
+
+    for run in runs:
+        files.check_name(run)
+        if not run.exists():
+            raise no_run(run)
+    return runs
+
+
 # The SM_ variables are those of the competition's own code; whoever has them set may leave out
 # the folders they name.
 _DATA = "Folder of people, or a CSV of photos."
-Data = Annotated[Path, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)]
+Data = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA, callback=data_there),
+]
 # Where another argument must follow, which the variable could not give.
-DataBeforeMore = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA)]
+DataBeforeMore = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA, callback=data_there)]
 # One after the other: what stands where DATA is left out may be the first change.
 DataOrChange = Annotated[
     str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
@@ -107,7 +145,10 @@ DetectorName = Annotated[
 
 
 def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[Path, list[str]]:
-    """Where DATA is left to its variable, the first override stands in its place."""
+    """Where DATA is left to its variable, the first override stands in its place.
+
+    Raises MaskgateError where there is none, or nothing of that name.
+    """
     overrides = overrides or []
     if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
         overrides = [data, *overrides]
@@ -117,7 +158,15 @@ def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[P
             "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
             " recipe, or set SM_CHANNEL_TRAIN to it"
         )
-    return Path(data), overrides
+    return data_there(Path(data)), overrides
+
+
+def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Path, Recipe]":
+    """The file of the recipe of that name, and what it holds. Raises MaskgateError."""
+    from maskgate import recipe as recipes
+
+    path = recipes.find(name)
+    return path, recipes.load(path, overrides)
 
 
 def typed() -> str:

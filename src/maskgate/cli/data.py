@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import WORKERS, Cache, Data, DetectorName, SkipFaulty, app
+from maskgate.cli.app import (
+    WORKERS,
+    Cache,
+    Data,
+    DetectorName,
+    SkipFaulty,
+    app,
+    data_there,
+    path_and_recipe,
+)
 from maskgate.errors import MaskgateError
 
 
@@ -25,15 +34,17 @@ def inspect(
     ] = None,
 ) -> None:
     """What is in a data set and everything wrong with it: a page, and a table of problems."""
-    from maskgate import files, inspection
-    from maskgate import recipe as recipes
+    from maskgate import files
+
+    files.check_folder(out)
+    shown = None if recipe is None else path_and_recipe(recipe)
+
+    from maskgate import inspection
     from maskgate.data import checks
     from maskgate.reports import inspect as inspect_page
     from maskgate.reports.recipe_picture import Effects
 
-    files.check_folder(out)
-    path = None if recipe is None else recipes.find(recipe)
-    effects = None if path is None else Effects(path.stem, recipes.load(path), cache)
+    effects = None if shown is None else Effects(shown[0].stem, shown[1], cache)
     found = inspection.inspect(data, cache or files.cache_folder())
     page, problems = inspect_page.write(found, out, photos, effects)
     for line in checks.summary(found.problems):
@@ -66,9 +77,8 @@ def faces(
     Trainings with the same detector find their faces in the cache then.
     """
     from maskgate import config, files
-    from maskgate import recipe as recipes
     from maskgate.config import Named
-    from maskgate.faces import boxes, detectors, survey
+    from maskgate.faces import detectors
 
     files.check_target(out)
     given = dict(map(config.split, arguments or []))
@@ -76,15 +86,19 @@ def faces(
         raise MaskgateError("name: is no argument of a detector; name one with --detector")
     wanted = Named(name=detector, **given)
     if recipe is not None:
-        path = recipes.find(recipe)
-        face = recipes.load(path).photo.face
+        path, loaded = path_and_recipe(recipe)
+        face = loaded.photo.face
         if face is None:
             raise MaskgateError(f"{path}: has no photo.face; name a detector with --detector")
         if wanted != Named(name="auto"):
             raise MaskgateError("a recipe and a detector are given; give one of them")
         wanted = face.detector
     folder = cache or files.cache_folder()
-    found = survey.find(data, detectors.create(wanted, folder), folder, skip_faulty)
+    finder = detectors.create(wanted, folder)
+
+    from maskgate.faces import boxes, survey
+
+    found = survey.find(data, finder, folder, skip_faulty)
     boxes.write(out, found.faces)
     for line in found.sentences():
         terminal.show(line)
@@ -96,7 +110,9 @@ def wear(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FACES", help="Bare faces: a CSV, a folder of people, or UTKFace-style names."
+            metavar="FACES",
+            help="Bare faces: a CSV, a folder of people, or UTKFace-style names.",
+            callback=data_there,
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],

@@ -6,14 +6,27 @@ from typing import Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import app
+from maskgate.cli.app import app, check_runs, run_there
+
+
+def _folder_there(folder: Path) -> Path:
+    from maskgate.records.faults import no_runs
+
+    if not folder.exists():
+        raise no_runs(folder)
+    return folder
 
 
 @app.command()
 def runs(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", envvar="SM_MODEL_DIR", help="Folder of run folders."),
+        typer.Argument(
+            metavar="FOLDER",
+            envvar="SM_MODEL_DIR",
+            help="Folder of run folders.",
+            callback=_folder_there,
+        ),
     ] = Path("runs"),
 ) -> None:
     """List runs: recipe, what differs, score with its interval, time."""
@@ -26,7 +39,11 @@ def runs(
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUNS", help="Run folders, or folders of them; the first leads."),
+        typer.Argument(
+            metavar="RUNS",
+            help="Run folders, or folders of them; the first leads.",
+            callback=check_runs,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -56,7 +73,7 @@ def compare(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", callback=run_there)],
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,

@@ -18,9 +18,21 @@ from maskgate.cli.app import (
     Trust,
     Workers,
     app,
+    path_and_recipe,
+    run_there,
     typed,
 )
 from maskgate.errors import MaskgateError
+
+
+def _folder_there(photos: Path) -> Path:
+    from maskgate import files
+
+    files.check_name(photos)
+    if not photos.is_dir():
+        what = "is a file" if photos.is_file() else "no such folder"
+        raise MaskgateError(f"{photos}: {what}; give a folder of photos without labels")
+    return photos
 
 
 @app.command()
@@ -28,7 +40,10 @@ def pseudo(
     recipe: RecipeName,
     data: DataBeforeMore,
     photos: Annotated[
-        Path, typer.Argument(metavar="PHOTOS", help="Folder of photos without labels.")
+        Path,
+        typer.Argument(
+            metavar="PHOTOS", help="Folder of photos without labels.", callback=_folder_there
+        ),
     ],
     overrides: Changes = None,
     rounds: Annotated[
@@ -38,7 +53,9 @@ def pseudo(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="A finished run that gives the first labels.", show_default="trained as round 0"
+            help="A finished run that gives the first labels.",
+            show_default="trained as round 0",
+            callback=run_there,
         ),
     ] = None,
     out: Annotated[
@@ -55,10 +72,7 @@ def pseudo(
     trust: Trust = False,
 ) -> None:
     """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
-    from maskgate import recipe as recipes
-    from maskgate.reports import pseudo as page
-    from maskgate.studies import pseudo as study
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     for change in overrides or []:
         if change.startswith(("pseudo.run=", "pseudo.photos=", "pseudo=")):
@@ -66,10 +80,9 @@ def pseudo(
                 f"{change}: every round names its run and its photos itself; give PHOTOS and --run,"
                 " and change the other keys of pseudo one by one"
             )
-    path = recipes.find(recipe)
     named = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
-    made = recipes.load(path, [*(overrides or []), *named])
-    assert made.pseudo is not None
+    path, loaded = path_and_recipe(recipe, [*(overrides or []), *named])
+    assert loaded.pseudo is not None
     order = Order(
         name=path.stem,
         data=data,
@@ -81,7 +94,11 @@ def pseudo(
         command=typed(),
         trust=trust,
     )
-    found = study.train(made, order, made.pseudo, rounds, run, keep_going)
+
+    from maskgate.reports import pseudo as page
+    from maskgate.studies import pseudo as study
+
+    found = study.train(loaded, order, loaded.pseudo, rounds, run, keep_going)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         page.show(found)
         terminal.show(Path(order.out or "") / page.PAGE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskgate import terminal
-from maskgate.cli.app import Cache, Trust, app, typed
+from maskgate.cli.app import Cache, Trust, app, check_runs, typed
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN|SYSTEM...", help="Run folders, or a system file whose members are runs."
+        metavar="RUN|SYSTEM...",
+        help="Run folders, or a system file whose members are runs.",
+        callback=check_runs,
     ),
 ]
 Combine = Annotated[
@@ -97,15 +99,20 @@ def submit(
 
     Tells what each scores out of fold, what they score together, and photos a second.
     """
-    from maskgate import files, submission, together
-    from maskgate.data import layouts
-    from maskgate.ensemble.combining import Wanted
-    from maskgate.reports import together as table
+    from maskgate import files, photo_files
 
     folder = os.environ.get("SM_OUTPUT_DATA_DIR")
     answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
     runs, data = _runs_and_eval(paths or [])
     files.check_target(answers)
+    check_runs(runs)
+    photo_files.find_test_table(data)
+
+    from maskgate import submission, together
+    from maskgate.data import layouts
+    from maskgate.ensemble.combining import Wanted
+    from maskgate.reports import together as table
+
     layouts.read_eval(data)
     system, name = _asked(runs, combine, adjust, tta)
     how = Wanted.of(system)

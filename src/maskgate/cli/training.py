@@ -19,6 +19,7 @@ from maskgate.cli.app import (
     Workers,
     app,
     data_and_overrides,
+    path_and_recipe,
     rate,
     typed,
 )
@@ -51,14 +52,17 @@ def train(
     trust: Trust = False,
 ) -> None:
     """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
-    from maskgate import recipe as recipes
     from maskgate import system as systems
-    from maskgate.training import crossval, ensembles, spread
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     folder, changes = data_and_overrides(data, overrides)
-    several = systems.is_system(recipe)
-    path = systems.find(recipe) if several else recipes.find(recipe)
+    system = None
+    if systems.is_system(recipe):
+        path = systems.find(recipe)
+        system = systems.load(path, changes)
+        system.recipes()
+    else:
+        path, loaded = path_and_recipe(recipe, changes)
     order = Order(
         name=path.stem,
         data=folder,
@@ -72,12 +76,15 @@ def train(
         command=typed(),
         trust=trust,
     )
-    if several:
-        run = ensembles.train(systems.load(path, changes), order, on)
+
+    from maskgate.training import crossval, ensembles, spread
+
+    if system is not None:
+        run = ensembles.train(system, order, on)
     elif on is not None:
-        (run,) = spread.train([(recipes.load(path, changes), order)], on)
+        (run,) = spread.train([(loaded, order)], on)
     else:
-        run = crossval.train(recipes.load(path, changes), order)
+        run = crossval.train(loaded, order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         terminal.show(crossval.told(run))
 
@@ -98,16 +105,17 @@ def lr(
 ) -> None:
     """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
     from maskgate import files
-    from maskgate import recipe as recipes
-    from maskgate.training import lr_finder
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     files.check_folder(out)
     folder, changes = data_and_overrides(data, overrides)
-    path = recipes.find(recipe)
+    path, loaded = path_and_recipe(recipe, changes)
     order = Order(
         path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust
     )
-    found = lr_finder.find(recipes.load(path, changes), order, low, high, updates)
+
+    from maskgate.training import lr_finder
+
+    found = lr_finder.find(loaded, order, low, high, updates)
     page = lr_finder.write(found, out, path.stem, changes)
     terminal.show(f"{lr_finder.sentence(found)}\n{page}")

@@ -18,6 +18,7 @@ from maskgate.cli.app import (
     Workers,
     app,
     data_and_overrides,
+    path_and_recipe,
 )
 
 
@@ -56,14 +57,12 @@ def tune(
     trust: Trust = False,
 ) -> None:
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
-    from maskgate import recipe as recipes
     from maskgate.studies import space as spaces
-    from maskgate.studies import tune as tuning
-    from maskgate.studies.study import Search
-    from maskgate.training.prepare import Order
+    from maskgate.training.order import Order
 
     folder, changes = data_and_overrides(data, overrides)
-    path = recipes.find(recipe)
+    path, _ = path_and_recipe(recipe, changes)
+    searched = spaces.find(space)
     order = Order(
         name=path.stem,
         data=folder,
@@ -74,6 +73,10 @@ def tune(
         checkpoint_seconds=checkpoint_seconds,
         trust=trust,
     )
+
+    from maskgate.studies import tune as tuning
+    from maskgate.studies.study import Search
+
     wanted = Search(
         recipe=recipe,
         path=path,
@@ -86,5 +89,5 @@ def tune(
     )
     if on is not None:
         tuning.check_shared(wanted)
-    search = tuning.plan(wanted, spaces.find(space))
+    search = tuning.plan(wanted, searched)
     terminal.show(tuning.told(tuning.tune(search, on), search.folder))

@@ -1,13 +1,12 @@
 """Finds out how a data set lies on disk, and has it read."""
 
-import os
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from maskgate import files
+from maskgate import files, photo_files
 from maskgate.data import columns, csv_files, csv_photos, names, seven_photos, utkface
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -22,9 +21,7 @@ def read(data: Path) -> Photos:
     names tell the labels. Faults are collected in `problems`. Raises MaskgateError where nothing
     of any kind is found.
     """
-    files.check_name(Path(os.path.abspath(data)))
-    if not data.exists():
-        raise MaskgateError(f"{data}: no such file or folder; give the folder of photos or its CSV")
+    photo_files.check_data(data)
     if data.is_file():
         return csv_photos.read(data)
     for folder in (data, data / "train"):
@@ -82,9 +79,7 @@ def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
 
     `data` is the folder with `info.csv` or the one above `eval`. Raises MaskgateError.
     """
-    csv = test_table(data)
-    if csv is None:
-        raise MaskgateError(f"{data}: holds no info.csv; give the folder with info.csv and images/")
+    csv = photo_files.find_test_table(data)
     rows, _ = columns.renamed(csv_files.load(csv), columns.TESTS, csv)
     if "ImageID" not in rows.columns:
         raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
@@ -114,9 +109,3 @@ def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
     if faults:
         raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")
     return folder, rows.assign(photo=photos.astype("str"))
-
-
-def test_table(data: Path) -> Path | None:
-    """The `info.csv` that lists the test photos in `data` or `data/eval`, where there is one."""
-    beside = [folder / "info.csv" for folder in (data, data / "eval")]
-    return next((path for path in beside if path.is_file()), None)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from PIL import Image, features
 
+from maskgate import extras
 from maskgate.decoding import limits
 from maskgate.decoding.child import is_avif
 from maskgate.decoding.limits import PhotoError
@@ -67,7 +68,7 @@ def _asked(content: bytes, pixels: bool) -> tuple[dict[str, Any], memoryview]:
         if is_avif(content) and not features.check("avif"):
             raise PhotoError("an AVIF, which this build of Pillow does not read")
         if not is_avif(content) and not reads_heic():
-            raise PhotoError("a HEIC, which is read after pip install 'maskgate[heic]'")
+            raise PhotoError(f"a HEIC, which is read after {extras.install('heic')}")
     program = _CHILD.format(
         path=[str(place) for place in sys.path], memory=_MEMORY, seconds=_SECONDS, pixels=pixels
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from maskgate import labels
+from maskgate import labels, photo_files
 from maskgate.data import checks, layouts
 from maskgate.data import table as photo_table
 from maskgate.data.table import Photos
@@ -58,7 +58,7 @@ def _photos(data: Path) -> Photos:
     try:
         return layouts.read(data)
     except MaskgateError:
-        if layouts.test_table(data) is None:
+        if photo_files.test_table(data) is None:
             raise
     images, rows = layouts.read_eval(data)
     names = rows["photo"]

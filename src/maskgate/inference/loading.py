@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maskgate import runs, variants
+from maskgate import extras, runs, variants
 from maskgate.config import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
@@ -71,6 +71,7 @@ def of_folds(
 
 def _torch(run: runs.Run) -> Callable[[int], Backend]:
     """What gives the network of a fold of a run. Raises MaskgateError where torch is missing."""
-    from maskgate.inference.backends import torch
+    with extras.needed_by(f"{run.path}: the run of a training"):
+        from maskgate.inference.backends import torch
 
     return lambda fold: torch.TorchBackend(torch.restore(run, fold))

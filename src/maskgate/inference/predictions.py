@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from maskgate import finite, labels
+from maskgate import extras, finite, labels
 from maskgate.faces.protocol import BOX
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class Predictions:
     def to_pandas(self) -> "pd.DataFrame":
         """The table, with `pd.NA` for labels that are unknown. Raises MaskgateError where pandas is
         missing."""
-        import pandas as pd
+        with extras.needed_by("to_pandas"):
+            import pandas as pd
 
         table = pd.DataFrame(self.columns())
         if set(labels.ATTRIBUTES) <= set(self.knows):

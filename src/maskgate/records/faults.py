@@ -10,6 +10,16 @@ REMEDY: Final = "put back a copy of it, or remove the run and train it again"
 _LONGEST: Final = 160  # characters of a reason: what a file holds may be quoted in it
 
 
+def no_run(path: Path) -> MaskgateError:
+    """The fault of a path where no run is."""
+    return MaskgateError(f"{path}: no run; give a folder that `maskgate train` has left")
+
+
+def no_runs(folder: Path) -> MaskgateError:
+    """The fault of a folder that holds no run."""
+    return MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
+
+
 def damaged(path: Path, why: str, remedy: str = REMEDY) -> MaskgateError:
     """The fault of a file that is missing or does not hold what it should."""
     short = cut(why, _LONGEST)

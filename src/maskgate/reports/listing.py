@@ -7,6 +7,7 @@ from rich.table import Table
 
 from maskgate import metrics, terminal
 from maskgate.errors import MaskgateError
+from maskgate.records.faults import no_runs
 from maskgate.runs import Run, scan
 
 
@@ -14,7 +15,7 @@ def show(folder: Path) -> None:
     """Print a table of the runs in `folder`, oldest first. Raises MaskgateError for none."""
     found = scan(folder)
     if not found:
-        raise MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
+        raise no_runs(folder)
     found.sort(key=lambda each: _started(each[0]))
     table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}

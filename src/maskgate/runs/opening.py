@@ -5,7 +5,7 @@ from pathlib import Path
 from maskgate import files
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
-from maskgate.records.faults import unreadable
+from maskgate.records.faults import no_run, unreadable
 from maskgate.runs.run import Run, unfinished
 
 
@@ -40,7 +40,7 @@ def _only_run(folder: Path) -> Run:
     found = usable(folder)
     found = [run for run in found if run.files.is_finished] or found
     if not found:
-        raise MaskgateError(f"{folder}: no run; give a folder that `maskgate train` has left")
+        raise no_run(folder)
     if len(found) > 1:
         names = listed([run.path.name for run in found])
         raise MaskgateError(f"{folder}: holds {len(found)} runs ({names}); give one of them")

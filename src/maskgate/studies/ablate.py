@@ -25,7 +25,8 @@ from maskgate.runs import Run
 from maskgate.studies.changes import REFERENCE, Change
 from maskgate.training import beginning, crossval, spread, start
 from maskgate.training.folder import is_finished
-from maskgate.training.prepare import Order, Prepared, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared, prepare
 
 
 @dataclass(frozen=True)

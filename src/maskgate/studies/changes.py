@@ -4,7 +4,7 @@ A change is written as on the command line of `maskgate train`: a list of `key.s
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -109,6 +109,18 @@ def named(overrides: Sequence[str]) -> str:
     """A name for a change that can be that of a folder."""
     text = re.sub(r"[^\w.=+]+", "-", " ".join(overrides).replace('"', ""))
     return text[:60].strip("-.=")
+
+
+def check(changes: Sequence[Change], load: Callable[[Sequence[str]], Recipe]) -> None:
+    """Raise MaskgateError of all changes with which `load` makes no recipe."""
+    faults = []
+    for change in changes:
+        try:
+            load(change.overrides)
+        except MaskgateError as error:
+            faults.append(f"change {change.name}: {error}")
+    if faults:
+        raise MaskgateError("; ".join(faults))
 
 
 # ------------------------------------------------------------------------- leave one out

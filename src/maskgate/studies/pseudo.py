@@ -20,7 +20,8 @@ from maskgate.recipe import Pseudo, Recipe
 from maskgate.reports import pseudo as page
 from maskgate.runs import Run
 from maskgate.training import beginning, crossval, folder, processes
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 _OURS: Final = ("round-*", page.PAGE, page.LISTING, ".*")
 

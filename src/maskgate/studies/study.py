@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from maskgate import files
+from maskgate import extras, files
 from maskgate import recipe as recipes
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
@@ -20,7 +20,8 @@ from maskgate.recipe import Recipe
 from maskgate.records import contents, stored
 from maskgate.studies.space import NOTHING, Space, overlap
 from maskgate.training import beginning, start
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 if TYPE_CHECKING:
     import optuna
@@ -146,8 +147,9 @@ def unanswered(search: Search, error: Exception) -> MaskgateError:
     """The fault of a database that cannot be used."""
     if isinstance(error, ImportError):
         return MaskgateError(
-            f"{address(search)}: the driver of that database is missing; pip install"
-            " 'maskgate[search]' has PostgreSQL's, that of another is installed by its own name"
+            f"{address(search)}: the driver of that database is missing;"
+            f" {extras.install('search')} has PostgreSQL's, that of another is installed by its own"
+            " name"
         )
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     return MaskgateError(

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from maskgate import tasks
+from maskgate import extras, tasks
 from maskgate.errors import MaskgateError, listed
 from maskgate.model import heads
 from maskgate.progress import say
@@ -83,13 +83,9 @@ def check_shared(search: Search) -> None:
 
 
 def _check_extra() -> None:
-    try:
+    with extras.needed_by("a search"):
         import optuna  # noqa: F401
         import sqlalchemy  # noqa: F401
-    except ImportError as error:
-        raise MaskgateError(
-            f"a search needs {error.name}, which is not installed; pip install 'maskgate[search]'"
-        ) from error
 
 
 def tune(search: Search, on: str | None = None) -> page.Search:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from maskgate import extras
 from maskgate.errors import MaskgateError
 from maskgate.progress import say
 
@@ -85,7 +86,7 @@ def _ray() -> Any:
         import ray
     except ImportError as error:
         raise MaskgateError(
-            "work on a cluster needs Ray; install it with pip install 'maskgate[cluster]', or"
+            f"work on a cluster needs Ray; install it with {extras.install('cluster')}, or"
             " leave --on out"
         ) from error
     return ray

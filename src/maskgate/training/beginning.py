@@ -21,7 +21,8 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import pseudo, start
 from maskgate.training.fit import Fit, Task
-from maskgate.training.prepare import Order, Prepared
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared
 
 
 def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:

@@ -16,7 +16,8 @@ from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.system import System
 from maskgate.training import beginning, combined, crossval, folder, processes, spread, start
-from maskgate.training.prepare import Order, Prepared, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared, prepare
 
 
 def train(system: System, order: Order, on: str | None = None) -> Run:
@@ -33,9 +34,7 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
         )
     if on is not None:
         spread.check_alone()
-    recipes = {
-        member.name: crossval.resolved(system.recipe_of(member), order) for member in system.members
-    }
+    recipes = {name: crossval.resolved(recipe, order) for name, recipe in system.recipes().items()}
     with processes.group() as group:
 
         def on_main(work: Callable[[], Any]) -> Any:

@@ -16,7 +16,8 @@ from maskgate.errors import MaskgateError, of_disk
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run
-from maskgate.training.prepare import Order, Prepared
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared
 
 # What a run's folder may hold without anything trained, and what it takes hours to make again.
 _BEGUN: Final = (

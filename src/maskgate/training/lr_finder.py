@@ -22,7 +22,8 @@ from maskgate.recipe import Recipe
 from maskgate.reports import charts, pages
 from maskgate.training import beginning, processes, pseudo
 from maskgate.training.fit import Fit
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 _DIVERGED: Final = 4.0  # times the smallest smoothed loss
 # fastai's 0.98 lags behind by fifty updates, half of those there are.

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files, runs
+from maskgate import runs
 from maskgate.alike import Validated
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import NEVER
@@ -24,33 +22,10 @@ from maskgate.images import cache
 from maskgate.images.twins import twins_of, with_more
 from maskgate.recipe import DataSet, Recipe
 from maskgate.training import unlabelled
+from maskgate.training.order import Order
 
 SMOKE_PHOTOS = 64
 _SMOKE_PHOTOS_A_PERSON = 7
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the command line asks for, beside the recipe; none of it changes the numbers."""
-
-    name: str  # of the recipe
-    data: Path
-    out: Path | None = None
-    cache: Path | None = None
-    runs: Path = Path("runs")  # where a run gets its folder without `out`
-    smoke: bool = False
-    skip_faulty: bool = False
-    workers: int = 0
-    checkpoint_seconds: float = 60.0
-    command: str = ""
-    trust: bool = False  # of the code that a run named in the recipe may bring
-    # Told each row of the history once the checkpoint is written; what it raises ends the training.
-    after_epoch: Callable[[dict[str, Any]], None] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The cache's."""
-        return self.cache or files.cache_folder()
 
 
 @dataclass(frozen=True)

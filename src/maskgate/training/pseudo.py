@@ -23,7 +23,8 @@ from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
 from maskgate.training import processes, start
-from maskgate.training.prepare import Order, Prepared
+from maskgate.training.order import Order
+from maskgate.training.prepare import Prepared
 from maskgate.trust import check_trusted, vouched
 
 

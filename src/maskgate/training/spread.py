@@ -13,7 +13,8 @@ from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training import crossval, processes, start
 from maskgate.training.crossval import Training
-from maskgate.training.prepare import Order, prepare
+from maskgate.training.order import Order
+from maskgate.training.prepare import prepare
 
 
 @dataclass(frozen=True)

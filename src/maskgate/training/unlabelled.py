@@ -24,7 +24,7 @@ def read(folder: Path) -> Photos:
             f"{folder}: {what}, but pseudo.photos names it; give a folder of photos without"
             f" labels, relative to the working folder {Path.cwd()}"
         )
-    if layouts.test_table(folder) is not None:
+    if photo_files.test_table(folder) is not None:
         root, rows = layouts.read_eval(folder)
         found = rows["photo"].tolist()
     else:

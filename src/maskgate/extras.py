@@ -1,0 +1,63 @@
+"""Packages that the base install lacks: which extra installs each of them, and what a user reads
+where one is missing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from maskgate.errors import MaskgateError
+
+# The extra of pyproject.toml that installs a package, by the name it is imported under.
+EXTRA_OF: Final = {
+    "accelerate": "train",
+    "cv2": "train",
+    "facenet_pytorch": "train",
+    "filelock": "train",
+    "jinja2": "train",
+    "onnx": "train",
+    "pandas": "train",
+    "pyarrow": "train",
+    "safetensors": "train",
+    "scipy": "train",
+    "sklearn": "train",
+    "timm": "train",
+    "torch": "train",
+    "torchvision": "train",
+    "ray": "cluster",
+    "pi_heif": "heic",
+    "uniface": "retinaface",
+    "optuna": "search",
+    "sqlalchemy": "search",
+}
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra, quoted for any shell."""
+    return f'pip install "maskgate[{extra}]"'
+
+
+def fault(error: ImportError, what: str) -> MaskgateError | None:
+    """The sentence for a package of an extra that `what` needs and that is not installed; None
+    where the error has another cause."""
+    package = error.name
+    if not isinstance(error, ModuleNotFoundError) or package not in EXTRA_OF:
+        return None
+    return MaskgateError(
+        f"{what} needs the package {package}, which is not installed;"
+        f" {install(EXTRA_OF[package])} and repeat it"
+    )
+
+
+@contextmanager
+def needed_by(what: str) -> Iterator[None]:
+    """Within it, a missing package of an extra raises MaskgateError, which names the extra.
+
+    Any other ImportError passes. `what` begins the sentence, such as `maskgate.load`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = fault(error, what)
+        if missing is None:
+            raise
+        raise missing from error

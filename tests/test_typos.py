@@ -1,0 +1,130 @@
+"""What is wrong with the words of a command is told before torch and pandas are imported.
+
+Every command is called with a wrong word for each that names something.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from maskgate.cli import app
+
+GOLDEN = Path(__file__).parent / "golden"
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+RUN, FOLDER = str(GOLDEN / "plain"), str(GOLDEN)
+
+Words = list[str]
+NO_RECIPE = (["baselin"], "baselin: no such recipe; did you mean baseline?")
+NO_DATA = (["/gone"], "/gone: no such file or folder; give the folder of photos or its CSV")
+NO_RUN = (["/gone"], "/gone: no run; give a folder that `maskgate train` has left")
+NO_PHOTO = (["/gone.jpg"], "/gone.jpg: no such photo or folder; mend the path")
+UNKNOWN_KEY = (["training.epoch=2"], "unknown key training.epoch, did you mean epochs?")
+WRONG_VALUE = (["seed=three"], "seed: Input should be a valid integer, not three")
+NO_CHANGE = (["epochs"], "epochs: an override is written key.sub=value")
+
+# Of each argument, by its metavar, right words; and wrong ones with what is told of them.
+ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
+    "RECIPE": (["baseline"], [NO_RECIPE]),
+    "DATA": ([FOLDER], [NO_DATA]),
+    "FACES": ([FOLDER], [NO_DATA]),
+    "PHOTOS": ([FOLDER], [NO_PHOTO]),
+    "MODEL": ([RUN], [NO_RUN]),
+    "RUN": ([RUN], [NO_RUN]),
+    "RUNS": ([RUN, RUN], [([RUN, "/gone"], NO_RUN[1])]),
+    "RUN|SYSTEM...": ([RUN], [([RUN, "/gone"], NO_RUN[1])]),
+    "RUN|SYSTEM... EVAL": ([RUN, FOLDER], [
+        (["/gone", FOLDER], NO_RUN[1]),
+        ([RUN, "/gone"], "/gone: holds no info.csv; give the folder with info.csv and images/")]),
+    "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
+    "OUT": (["out"], []),
+    "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE]),
+    "[ARGUMENT=VALUE]...": ([], [(["scor=1"], "detector auto: "), NO_CHANGE]),
+}  # fmt: skip
+OPTIONS: dict[str, list[tuple[Words, str]]] = {
+    "--recipe": [NO_RECIPE],
+    "--run": [NO_RUN],
+    "--space": [(["finetun"], "finetun: no such search space; did you mean finetune?")],
+    "--changes": [(["/gone"], "/gone: not a list of changes")],
+    "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
+}
+# These name nothing that is there already, or what only a heavy package knows.
+OTHERS = {
+    "--cache", "--out", "--runs", "--storage", "--on", "--detector", "--combine", "--adjust",
+    "--tta", "--all-faces", "--checkpoint-seconds", "--high", "--keep-going", "--list", "--low",
+    "--part", "--people", "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds",
+    "--skip-faulty", "--smoke", "--trials", "--trust", "--updates", "--workers",
+}  # fmt: skip
+# Of some commands, a word is another thing than of the others.
+ALSO: dict[str, list[tuple[Words, str]]] = {
+    "train": [
+        (["systems/s1-smal", FOLDER], "s1-smal: no such system; did you mean s1-small?"),
+        (["systems/s1-small", FOLDER, *UNKNOWN_KEY[0]], UNKNOWN_KEY[1]),
+        (["systems/s1-small", FOLDER, *WRONG_VALUE[0]], WRONG_VALUE[1]),
+    ]
+}
+INSTEAD = {("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without"}
+
+# Each line is a command; what came of it goes into the file.
+SCRIPT = """
+import io, json, pathlib, sys
+from maskgate import cli
+done = []
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:], sys.stderr, code = words, io.StringIO(), 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code
+    heavy = {"torch", "pandas", "scipy", "pyarrow"} & set(sys.modules)
+    done.append([code, sys.stderr.getvalue(), sorted(heavy)])
+pathlib.Path("done.json").write_text(json.dumps(done))
+"""
+
+
+def calls(command: str) -> Iterator[tuple[Words, str]]:
+    """Words with one fault among them, and what is told of it."""
+    names = [
+        each.metavar for each in COMMANDS[command].params if each.param_type_name == "argument"
+    ]
+    missing = [name for name in names if name not in ARGUMENTS]
+    assert not missing, f"tell this test of right and wrong words for {missing}"
+    given = {name: ARGUMENTS[name][0] for name in names}
+    right = [word for words in given.values() for word in words]
+    for name in names:
+        for wrong, sentence in ARGUMENTS[name][1]:
+            words = [word for words in (given | {name: wrong}).values() for word in words]
+            yield words, INSTEAD.get((command, *wrong), sentence)
+    for option in COMMANDS[command].params:
+        if option.param_type_name == "option":
+            name = option.opts[0]
+            assert name in OPTIONS or name in OTHERS, f"tell this test of wrong words for {name}"
+            for wrong, sentence in OPTIONS.get(name, []):
+                yield [*right, name, *wrong], sentence
+    yield from ALSO.get(command, [])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_words_are_told_before_anything_heavy_is_imported(
+    command: str, tmp_path: Path
+) -> None:
+    faults = list(calls(command))
+    required = [
+        word
+        for each in COMMANDS[command].params
+        if each.required and each.param_type_name == "option"
+        for word in (each.opts[0], "out")
+    ]
+    lines = [[command, *words, *required] for words, _ in faults] + [[command, "--help"]]
+    words = [sys.executable, "-c", SCRIPT, json.dumps(lines)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    *told, helped = json.loads((tmp_path / "done.json").read_text())
+    for line, (_, sentence), (code, err, heavy) in zip(lines, faults, told, strict=False):
+        assert (code, sentence in err, heavy) == (2, True, []), (line, err, heavy)
+    assert helped == [0, "", []]
+    assert {path.name for path in tmp_path.iterdir()} == {"done.json"}
