@@ -139,7 +139,7 @@ TESTED_ELSEWHERE = {
     "pseudo.thresholds.age_band": "training/test_pseudo.py",
     "pseudo.cap": "training/test_pseudo.py",
     "pseudo.weight": "training/test_pseudo.py",
-    "folds.vote": "test_predict.py",
+    "folds.vote": "inference/test_predictor.py",
 }
 
 
