@@ -158,7 +158,7 @@ def combination(name: str, arguments: dict[str, Any]) -> None:
 VOTE = Named(name="soft_vote")
 OPTIMISERS = {name: get_optimizer_class(name) for name in ("adamw", "sgd", "lamb", "muon", "adan")}
 EVERY_TABLE = USES | {
-    "detector": (detector, {"mtcnn": detectors.DETECTORS["mtcnn"]}, ("folder",)),
+    "detector": (detector, {"mtcnn": detectors.DETECTORS["mtcnn"]}, ("folders",)),
     "optimiser": (optimiser, OPTIMISERS, ("params", "lr", "weight_decay")),
     "combination": (
         combination,

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from maskgate import config, recipe
 from maskgate.data import sample_people
 from maskgate.faces.detectors import DETECTORS
+from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import Faces
 from maskgate.pixels import Pixels
 from maskgate.recipe import Recipe
@@ -148,8 +149,9 @@ class Middle:
 
     name, sha256 = "middle", "0" * 64
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folders: Folders) -> None:
         self.arguments: dict[str, object] = {}
+        self.files: dict[str, Path] = {}
 
     def __call__(self, photo: Pixels) -> Faces:
         height, width = photo.shape[:2]

@@ -358,12 +358,13 @@ def test_arguments_that_are_set_elsewhere_are_refused_by_name(trained: Path) -> 
         loading.load(theirs)
 
 
-def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path) -> None:
+@pytest.mark.parametrize("name", ["fold-0", "detector"])
+def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path, name: str) -> None:
     out = train(here / "run", "training.epochs=1", "folds.kind=all")
     (here / "elsewhere").mkdir()
-    shutil.rmtree(out / "fold-0")
-    (out / "fold-0").symlink_to(here / "elsewhere")
+    shutil.rmtree(out / name, ignore_errors=True)
+    (out / name).symlink_to(here / "elsewhere")
     Run(out).tell(finished=None, files=None)
-    with pytest.raises(MaskgateError, match="fold-0: is a link"):
+    with pytest.raises(MaskgateError, match=f"{name}: is a link"):
         train(out, "training.epochs=1", "folds.kind=all")
     assert list((here / "elsewhere").iterdir()) == []

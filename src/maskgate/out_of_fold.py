@@ -138,7 +138,7 @@ def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> Photo
     tables.check_names(run, table["photo"].tolist(), root)
     photos = Photos(root, table)
     try:
-        seen = view.create(recipe.photo, folder)
+        seen = view.create(recipe.photo, folder, run.kept_detector())
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
     found = None if seen.detector is None else boxes.find(photos, seen.detector, folder)[0]

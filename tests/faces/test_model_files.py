@@ -12,7 +12,7 @@ import pytest
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
-from maskgate.faces.model_files import Source
+from maskgate.faces.model_files import Folders, Source
 
 CONTENT = b"a model" * 1000
 
@@ -52,10 +52,10 @@ def source(url: str) -> Source:
 
 def test_a_download_is_kept(server: str, tmp_path: Path) -> None:
     wanted = source(f"{server}/model")
-    found = model_files.find(wanted, tmp_path)
+    found = model_files.find(wanted, Folders(tmp_path))
     assert found == tmp_path / "models" / wanted.name and found.read_bytes() == CONTENT
     assert [path.name for path in found.parent.iterdir()] == [found.name]
-    assert model_files.find(replace(wanted, url="http://127.0.0.1:1"), tmp_path) == found
+    assert model_files.find(replace(wanted, url="http://127.0.0.1:1"), Folders(tmp_path)) == found
     assert model_files.at_hand(wanted, tmp_path) == found
 
 
@@ -63,7 +63,7 @@ def test_a_download_is_kept(server: str, tmp_path: Path) -> None:
 def test_a_bad_download_leaves_nothing(server: str, page: str, tmp_path: Path) -> None:
     wanted = source(f"{server}/{page}")
     with pytest.raises(MaskgateError) as fault:
-        model_files.find(wanted, tmp_path)
+        model_files.find(wanted, Folders(tmp_path))
     told = str(fault.value)
     for part in (wanted.url, "connect to the network", "file:", "$MASKGATE_YUNET", "mtcnn"):
         assert part in told
@@ -72,13 +72,13 @@ def test_a_bad_download_leaves_nothing(server: str, page: str, tmp_path: Path) -
 
 def test_no_server_is_told(tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match=r"cannot be downloaded.*Connection refused.*mtcnn"):
-        model_files.find(source("http://127.0.0.1:1/model"), tmp_path)
+        model_files.find(source("http://127.0.0.1:1/model"), Folders(tmp_path))
 
 
 def test_a_cache_that_cannot_be_is_told(server: str, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
     with pytest.raises(MaskgateError, match="models: "):
-        model_files.find(source(f"{server}/model"), tmp_path)
+        model_files.find(source(f"{server}/model"), Folders(tmp_path))
 
 
 def test_a_file_named_goes_first_then_the_environment(
@@ -89,10 +89,10 @@ def test_a_file_named_goes_first_then_the_environment(
     wanted = replace(source("http://127.0.0.1:1"), name="m")
     for file in (named, own, cached):
         file.write_bytes(b"other content than the known one")
-    assert model_files.find(wanted, tmp_path) == cached
+    assert model_files.find(wanted, Folders(tmp_path)) == cached
     monkeypatch.setenv("MASKGATE_YUNET", str(own))
-    assert model_files.find(wanted, tmp_path) == own
-    assert model_files.find(wanted, tmp_path, str(named)) == named
+    assert model_files.find(wanted, Folders(tmp_path)) == own
+    assert model_files.find(wanted, Folders(tmp_path), str(named)) == named
     monkeypatch.setenv("MASKGATE_YUNET", str(tmp_path / "gone"))
     with pytest.raises(MaskgateError, match=r"gone: no such file, named by \$MASKGATE_YUNET"):
         model_files.at_hand(wanted, tmp_path)

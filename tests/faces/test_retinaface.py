@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper, save
 
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
-from maskgate.faces import detectors
+from maskgate.faces import detectors, model_files
 
 SIDE = 64
 WITHOUT = "uniface is not installed: pip install maskgate[retinaface]"
@@ -24,7 +24,7 @@ def test_without_uniface_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uniface.constants", None)
     monkeypatch.setitem(sys.modules, "uniface", None)
-    with pytest.raises(MaskgateError, match=r"pip install maskgate\[retinaface\]"):
+    with pytest.raises(MaskgateError, match=r'pip install "maskgate\[retinaface\]"'):
         detectors.create(Named(name="retinaface"), tmp_path)
 
 
@@ -120,6 +120,19 @@ def test_uniface_is_asked_for_the_weights(
     uniface.verify_model_weights = given
     detectors.create(Named(name="retinaface", variant="r18", side=SIDE), tmp_path)
     assert asked == [("retinaface_r18", str(tmp_path / "models"))]
+
+
+def test_a_run_keeps_its_file_and_takes_that(
+    weights: Path, uniface: SimpleNamespace, tmp_path: Path
+) -> None:
+    """`uniface` would download, which fails the test."""
+    first = detectors.create(Named(name="retinaface", file=str(weights), side=SIDE), tmp_path)
+    kept = tmp_path / "detector"
+    model_files.keep(first.files, kept)
+    assert [file.name for file in kept.iterdir()] == ["retinaface.onnx"]
+    for file in ({}, {"file": "gone.onnx"}):
+        wanted = Named(name="retinaface", side=SIDE, **file)
+        assert detectors.create(wanted, tmp_path, kept=kept).sha256 == first.sha256
 
 
 def test_a_failed_download_is_told(uniface: SimpleNamespace, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 import maskgate
 from maskgate.faces.detectors import DETECTORS
+from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import Faces
 from maskgate.pixels import Pixels
 
@@ -25,8 +26,9 @@ class Known:
 
     name, sha256 = "known", "0" * 64
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folders: Folders) -> None:
         self.arguments: dict[str, Any] = {}
+        self.files: dict[str, Path] = {}
 
     def __call__(self, photo: Pixels) -> Faces:
         points = np.array([[[27, 28], [37, 28], [32, 34], [28, 40], [36, 40]]], dtype=np.float32)

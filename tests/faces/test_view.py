@@ -18,6 +18,7 @@ from maskgate.data import layouts
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, detectors, view
+from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces
 from maskgate.images import cache
 from maskgate.images.loader import Loader
@@ -46,8 +47,9 @@ class Toy:
     name = "toy"
     sha256 = "0" * 64
 
-    def __init__(self, folder: Path, side: float = 0.5) -> None:
+    def __init__(self, folders: Folders, side: float = 0.5) -> None:
         self.arguments: dict[str, Any] = {"side": side}
+        self.files: dict[str, Path] = {}
 
     def __call__(self, photo: Pixels) -> Faces:
         height, width = photo.shape[:2]
@@ -269,8 +271,8 @@ def test_a_photo_that_changes_between_the_passes_is_told(
 def test_a_model_file_by_name_stays_in_the_recipe_unless_it_is_at_hand(
     toy: type[Toy], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def of_file(folder: Path, file: str | None = None) -> Toy:
-        made = Toy(folder)
+    def of_file(folders: Folders, file: str | None = None) -> Toy:
+        made = Toy(folders)
         made.arguments = {}
         made.sha256 = "0" * 64 if file in (None, "same") else "f" * 64
         return made

@@ -19,7 +19,9 @@ def begun(path: Path, digest: str = "00000000") -> Run:
     """A run as a kill before its first checkpoint leaves it."""
     (path / "fold-0").mkdir(parents=True)
     (path / "run.json").write_text(json.dumps({"recipe": "tiny", "digest": digest}))
-    for name in ("recipe.yaml", "folds.csv", ".lock", ".photos.parquet.part", "fold-0/.lock"):
+    for name in ("recipe.yaml", "folds.csv", ".lock", ".photos.parquet.part", "fold-0/.lock",
+        "detector/yunet.onnx", "detector/.yunet.onnx.part"):  # fmt: skip
+        (path / name).parent.mkdir(exist_ok=True)
         (path / name).write_text("half")
     return Run(path)
 

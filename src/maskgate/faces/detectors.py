@@ -8,6 +8,7 @@ from typing import Any, Final
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import model_files
+from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import Detector
 
 AUTO: Final = "auto"
@@ -15,7 +16,7 @@ _VARIANT: Final = "mnet_v2"  # of RetinaFace
 
 
 def _yunet(
-    folder: Path,
+    folders: Folders,
     file: str | None = None,
     score: float = 0.3,
     side: int = 256,
@@ -24,11 +25,11 @@ def _yunet(
     """YuNet; its file, where none is named or at hand, is downloaded."""
     from maskgate.faces.yunet import YuNet
 
-    return YuNet(model_files.find(model_files.YUNET, folder, file), score, side, overlap)
+    return YuNet(model_files.find(model_files.YUNET, folders, file), score, side, overlap)
 
 
 def _mtcnn(
-    folder: Path,
+    folders: Folders,
     min_face: float = 0.2,
     thresholds: tuple[float, float, float] = (0.4, 0.5, 0.4),
     factor: float = 0.8,
@@ -39,11 +40,11 @@ def _mtcnn(
     """
     from maskgate.faces.mtcnn import MTCNN
 
-    return MTCNN(folder, min_face, thresholds, factor)
+    return MTCNN(folders, min_face, thresholds, factor)
 
 
 def _retinaface(
-    folder: Path,
+    folders: Folders,
     file: str | None = None,
     variant: str = _VARIANT,
     score: float = 0.5,
@@ -53,7 +54,7 @@ def _retinaface(
     """RetinaFace; of the package uniface, which downloads its file."""
     from maskgate.faces.retinaface import RetinaFace
 
-    return RetinaFace(folder, file, variant, score, side, overlap)
+    return RetinaFace(folders, file, variant, score, side, overlap)
 
 
 DETECTORS: Final[dict[str, Callable[..., Detector]]] = {
@@ -81,8 +82,12 @@ def at_hand(wanted: Named, folder: Path) -> bool:
     return True
 
 
-def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
+def create(
+    wanted: Named, folder: Path, download: bool = True, kept: Path | None = None
+) -> Detector:
     """The detector of that name; model files are kept in `folder`/models, the cache's.
+
+    Those in `kept`, the folder of a run, are taken before any others, except for `auto`.
 
     `auto` is YuNet where its file is at hand and MTCNN otherwise; only a detector asked for by
     its own name is downloaded, and none without `download`. Raises MaskgateError for an unknown
@@ -96,6 +101,7 @@ def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
                 " name, such as photo.face.detector={name: yunet, file: PATH}"
                 " (in maskgate faces: --detector yunet file=PATH)"
             )
+        kept = None
         name = "yunet" if model_files.at_hand(model_files.YUNET, folder) else "mtcnn"
     make: Callable[..., Any] = lookup("detector", name, {AUTO: None, **DETECTORS})
     known = list(inspect.signature(make).parameters)[1:]
@@ -110,6 +116,6 @@ def create(wanted: Named, folder: Path, download: bool = True) -> Detector:
                 f"detector {name}: its model is not at hand, and here none is downloaded; download"
                 " it elsewhere and name it as file:, or take mtcnn, which needs none"
             )
-        return make(folder, **wanted.arguments)
+        return make(Folders(folder, kept), **wanted.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"detector {name}: {error}; it takes {listed(known, 20)}") from error

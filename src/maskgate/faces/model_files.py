@@ -1,8 +1,9 @@
-"""Where the file of a detector's model is: named, at hand, or downloaded."""
+"""Where the file of a detector's model is: kept with a run, named, at hand, or downloaded."""
 
 import hashlib
 import os
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -30,6 +31,24 @@ class Source:
     variable: str
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where models are looked for: in `kept`, the folder of a run's own, before the `cache`."""
+
+    cache: Path
+    kept: Path | None = None
+
+    def kept_file(self, detector: str) -> Path | None:
+        """The file of a detector whose model is one file, None where none is kept."""
+        file = None if self.kept is None else self.kept / kept_name(detector)
+        return file if file is not None and file.is_file() else None
+
+
+def kept_name(detector: str) -> str:
+    """What the file of a detector whose model is one file is called in a run."""
+    return f"{detector}.onnx"
+
+
 YUNET: Final = Source(
     detector="yunet",
     name="face_detection_yunet_2026may.onnx",
@@ -51,14 +70,33 @@ def at_hand(source: Source, folder: Path) -> Path | None:
     return cached if cached.is_file() else None
 
 
-def find(source: Source, folder: Path, file: object = None) -> Path:
-    """The model's file: `file`, else the one at hand, else downloaded into the cache `folder`.
+def find(source: Source, folders: Folders, file: object = None) -> Path:
+    """The model's file: the one kept, else `file`, else the one at hand, else downloaded into the
+    cache.
 
     Raises MaskgateError where there is none, with the ways out.
     """
+    if kept := folders.kept_file(source.detector):
+        return kept
     if file is not None:
         return named(file, f"file of detector {source.detector}")
-    return at_hand(source, folder) or _download(source, folder / "models" / source.name)
+    cache = folders.cache
+    return at_hand(source, cache) or _download(source, cache / "models" / source.name)
+
+
+def keep(models: Mapping[str, Path], folder: Path) -> None:
+    """Copy a detector's `files` into the `folder` that a run keeps them in. Raises MaskgateError
+    where one cannot be read, or the disk does not take it."""
+    for name, model in models.items():
+        try:
+            content = model.read_bytes()
+        except OSError as error:
+            raise of_disk(error, model) from error
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise of_disk(error, folder) from error
+        files.replace(folder / name, lambda beside, content=content: beside.write_bytes(content))  # type: ignore[misc]
 
 
 def sha256(file: Path) -> str:

@@ -6,13 +6,13 @@ whose weights these are; the cascade is our own and needs neither that package n
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from maskgate.faces import mtcnn_export, overlaps, resizing
 from maskgate.faces.arguments import number
+from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces, Floats
 from maskgate.pixels import Pixels
 
@@ -38,7 +38,7 @@ class MTCNN:
 
     def __init__(
         self,
-        folder: Path,
+        folders: Folders,
         min_face: float,
         thresholds: Sequence[float],
         factor: float,
@@ -53,7 +53,12 @@ class MTCNN:
             "thresholds": list(thresholds),
             "factor": factor,
         }
-        self._first, self._second, self._third = mtcnn_export.load(folder / "models")
+        place = folders.cache / "models"
+        networks = None
+        if folders.kept is not None and (networks := mtcnn_export.find(folders.kept)):
+            place = folders.kept
+        self._first, self._second, self._third = networks or mtcnn_export.load(place)
+        self.files = {file.name: file for file in mtcnn_export.paths(place)}
         self.sha256 = mtcnn_export.SHA256
 
     def __call__(self, photo: Pixels) -> Faces:

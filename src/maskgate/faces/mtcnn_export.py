@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from maskgate import files
+from maskgate import extras, files
 from maskgate.errors import MaskgateError, of_disk
 from maskgate.faces import sessions
 from maskgate.faces.protocol import Floats
@@ -25,10 +25,6 @@ NETWORKS: Final = ("pnet", "rnet", "onet")
 VERSION: Final = 1  # raised by whatever changes what the files compute: SHA256 is another then
 SHA256: Final = "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
 _RELEASE: Final = "facenet-pytorch==2.5.3"  # whose weights, exported by this version, SHA256 is of
-_MISSING: Final = (
-    "detector mtcnn: its networks are not at hand, and to write them takes the package {}, which is"
-    " not installed; pip install maskgate[train], or take yunet"
-)
 _NO_HASH: Final = "0" * 64  # stands where a file's own hash will be
 _OPSET: Final = 17
 _IR: Final = 8
@@ -49,13 +45,25 @@ _OUTPUTS: Final = {
 _NAMES: Final = ("scores", "boxes", "landmarks")
 
 
+def paths(folder: Path) -> list[Path]:
+    """The files of the three networks in a folder."""
+    return [folder / f"mtcnn_{name}.onnx" for name in NETWORKS]
+
+
+def find(folder: Path) -> list[Any] | None:
+    """Sessions of the three networks, None where a file in `folder` is missing, damaged or of
+    another version. Nothing is written."""
+    networks = [_whole(file) for file in paths(folder)]
+    return networks if all(networks) else None
+
+
 def load(folder: Path) -> list[Any]:
     """Sessions of the three networks, from their files in `folder`.
 
     A file that is missing, damaged or of another version is written anew. Raises MaskgateError
     where that needs the weights of facenet-pytorch and they are missing or others.
     """
-    targets = [folder / f"mtcnn_{name}.onnx" for name in NETWORKS]
+    targets = paths(folder)
     networks = [_whole(target) for target in targets]
     if all(networks):
         return networks
@@ -112,7 +120,15 @@ def _weights() -> dict[str, bytes]:
                 f" pip install --force-reinstall --no-deps {_RELEASE}"
             )
         return weights
-    raise MaskgateError(_MISSING.format("facenet-pytorch"))
+    raise _missing("facenet-pytorch")
+
+
+def _missing(package: str | None) -> MaskgateError:
+    """The fault of a package that is not installed."""
+    return MaskgateError(
+        "detector mtcnn: its networks are not at hand, and to write them takes the package"
+        f" {package}, which is not installed; {extras.install('train')}, or take yunet"
+    )
 
 
 def _network(name: str, weights: bytes) -> bytes:
@@ -121,7 +137,7 @@ def _network(name: str, weights: bytes) -> bytes:
         import torch  # only to read the weights, once
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
-        raise MaskgateError(_MISSING.format(error.name)) from error
+        raise _missing(error.name) from error
 
     state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
     nodes: list[Any] = []

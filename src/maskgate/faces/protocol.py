@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -39,12 +40,14 @@ NONE: Final = Faces(np.zeros((0, 4), "f4"), np.zeros((0, 5, 2), "f4"), np.zeros(
 class Detector(Protocol):
     """Finds faces.
 
-    `sha256` is of its model's file or weights, `arguments` are all that it was made with.
+    `sha256` is of its model's file or weights, `arguments` are all that it was made with, `files`
+    are its model's by the names that a run keeps them under.
     """
 
     name: str
     sha256: str
     arguments: dict[str, Any]
+    files: dict[str, Path]
 
     def __call__(self, photo: Pixels) -> Faces:
         """The faces in a photo (H, W, 3), RGB; may be called from several threads."""

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from maskgate import extras
 from maskgate.config import lookup
 from maskgate.errors import MaskgateError
 from maskgate.faces import model_files, resizing, sessions
 from maskgate.faces.arguments import number, whole
+from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces
 from maskgate.pixels import Pixels
 
@@ -16,16 +18,17 @@ from maskgate.pixels import Pixels
 class RetinaFace:
     """Finds faces in the photo scaled into a square of `side` pixels.
 
-    `variant` is one of uniface's models, whose weights it downloads into the cache where `file`
-    does not name them. Faces below `score` are dropped; of those that overlap by more than
-    `overlap` (intersection over union) the surest stays. Raises MaskgateError without uniface.
+    `variant` is one of uniface's models, whose weights it downloads into the cache where no run
+    keeps them and `file` does not name them. Faces below `score` are dropped; of those that overlap
+    by more than `overlap` (intersection over union) the surest stays. Raises MaskgateError without
+    uniface.
     """
 
     name = "retinaface"
 
     def __init__(
         self,
-        folder: Path,
+        folders: Folders,
         file: str | None,
         variant: str,
         score: float,
@@ -45,15 +48,18 @@ class RetinaFace:
         except ImportError as error:
             raise MaskgateError(
                 "detector retinaface: the package uniface is not installed"
-                f" ({error}); pip install maskgate[retinaface], or take yunet or mtcnn"
+                f" ({error}); {extras.install('retinaface')}, or take yunet or mtcnn"
             ) from error
         known = {each.value.removeprefix("retinaface_"): each for each in RetinaFaceWeights}
         model = lookup("variant of retinaface", str(variant), known)
-        if file is not None:
+        if kept := folders.kept_file(self.name):
+            path = kept
+        elif file is not None:
             path = model_files.named(file, f"file of detector {self.name}")
         else:
-            path = _weights(model, folder / "models")
+            path = _weights(model, folders.cache / "models")
         self.sha256 = model_files.sha256(path)
+        self.files = {model_files.kept_name(self.name): path}
         # Its constructor knows only models that it downloads, into a folder of its own, and
         # sessions that use every core; what it would set is set here.
         self._network = network = UniFace.__new__(UniFace)

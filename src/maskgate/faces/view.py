@@ -71,9 +71,12 @@ class View:
         return pixels.cut(image, window, *self.geometry.stored)
 
 
-def create(photo: Photo, folder: Path | None) -> View:
+def create(photo: Photo, folder: Path | None, kept: Path | None = None) -> View:
     """The view that a recipe's `photo` tells; `folder` is the cache's, with the detector's model:
     the user's unless given, and not needed without a detector.
+
+    `kept` is the folder in which the recipe's run keeps that model. It is taken first where the
+    recipe tells its hash.
 
     Raises MaskgateError where the detector is not to be had or not the one it was trained with,
     and where the scene is to be removed without OpenCV.
@@ -83,13 +86,30 @@ def create(photo: Photo, folder: Path | None) -> View:
     if photo.face.background == "remove":
         background.check()
     folder = folder or files.cache_folder()
-    file = photo.face.detector.arguments.get("file")
-    if photo.face.sha256 is not None and file is not None:  # before a stranger has it loaded
-        named = model_files.named(file, f"file of detector {photo.face.detector.name}")
-        _check_same(photo.face, model_files.sha256(named))
-    detector = detectors.create(photo.face.detector, folder)
+    kept = kept if photo.face.sha256 is not None else None
+    if photo.face.sha256 is not None:  # before a stranger has it loaded
+        _check_file(photo.face, model_files.Folders(folder, kept))
+    detector = detectors.create(photo.face.detector, folder, kept=kept)
     _check_same(photo.face, detector.sha256)
     return View(photo.geometry, detector, photo.face)
+
+
+def keep(photo: Photo, cache: Path, folder: Path) -> None:
+    """Copy the model of the detector, where there is one, into the `folder` of a run that keeps it.
+    Raises MaskgateError."""
+    detector = create(photo, cache).detector
+    if detector is not None:
+        model_files.keep(detector.files, folder)
+
+
+def _check_file(face: Face, folders: model_files.Folders) -> None:
+    """Raise MaskgateError where the file that is kept, or else the one that the recipe names, has
+    another hash than the recipe tells."""
+    name, file = face.detector.name, face.detector.arguments.get("file")
+    kept = folders.kept_file(name)
+    if kept is not None or file is not None:
+        path = kept or model_files.named(file, f"file of detector {name}")
+        _check_same(face, model_files.sha256(path))
 
 
 def _check_same(face: Face, here: str) -> None:

@@ -37,6 +37,7 @@ class YuNet:
         self.arguments: dict[str, Any] = {"score": score, "side": side, "overlap": overlap}
         self._network = sessions.load(file)
         self.sha256 = model_files.sha256(file)
+        self.files = {model_files.kept_name(self.name): file}
         outputs = {output.name for output in self._network.get_outputs()}
         inputs = self._network.get_inputs()
         if not outputs >= {f"{part}_{stride}" for part in _PARTS for stride in _STRIDES}:

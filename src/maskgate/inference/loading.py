@@ -24,8 +24,10 @@ def load(
 ) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined.
 
-    A face detector's model is looked for in the folder `cache`, the user's unless given. The
-    test-time augmentation is that of the recipe, of each member its own, unless `tta` is given.
+    A face detector's model is the one that the run keeps; that of a run by an older version is
+    looked for in the folder `cache`, the user's unless given. The test-time augmentation is that of
+    the recipe, of each member its own, unless `tta` is given.
+
     Raises MaskgateError; so too, before anything is imported, where the run brings code (a backbone
     `package.module:factory`) and is not to be trusted.
     """
@@ -61,7 +63,7 @@ def of_folds(
     check_trusted(run, recipe)
     wanted = recipe.tta if tta is None else tta
     try:
-        seen = view.create(recipe.photo, cache)
+        seen = view.create(recipe.photo, cache, run.kept_detector())
         variants.create(wanted, seen.geometry)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error

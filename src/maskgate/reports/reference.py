@@ -39,7 +39,7 @@ class Names:
 
 
 TABLES: Final = (
-    Names("photo.face.detector", DETECTORS, ("folder",)),
+    Names("photo.face.detector", DETECTORS, ("folders",)),
     Names("augment", TRANSFORMS, ("geometry",)),
     Names("sampling", SAMPLERS, ("rows", "table", "random")),
     Names("mixing", MIXES),

@@ -79,6 +79,11 @@ class Run:
         return self.path / "thumbnails.parquet"
 
     @property
+    def detector_folder(self) -> Path:
+        """The model of its face detector, there where the recipe has one: see `kept_detector`."""
+        return self.path / "detector"
+
+    @property
     def history_file(self) -> Path:
         return self.path / "history.csv"
 
@@ -204,6 +209,14 @@ class Run:
             found.append(run)
         return found
 
+    def kept_detector(self) -> Path | None:
+        """The `detector_folder`, its files checked; None where the run keeps no detector: one that
+        is unfinished, or that an older version has made. Raises MaskgateError."""
+        names = [name for name in self.files.listed() or {} if name.startswith("detector/")]
+        for name in names:
+            self.files.digest(self.path / name)
+        return self.detector_folder if names else None
+
     def learned(self) -> Learned:
         """What a system's combination has learned; nothing where there is nothing to. Raises
         MaskgateError."""
@@ -308,6 +321,7 @@ class Run:
         if self.is_system:
             yield from sorted(self.path.glob("recipes/*.yaml"))
             return
+        yield from sorted(self.detector_folder.glob("*.onnx"))
         for number in self.folds:
             yield from (self.weights_file(number), self.fold_file(number))
             some = (self.inherited_file(number), self.pseudo_file(number))

@@ -17,6 +17,7 @@ from safetensors.torch import save as serialised
 from maskgate import files, metrics, variants
 from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError
+from maskgate.faces import view
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
 from maskgate.model.output_losses import CLASSES
@@ -108,6 +109,7 @@ def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> 
         if accelerator.is_main_process:
             folder.describe(run, training.order, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)
+            view.keep(training.recipe.photo, training.order.folder, run.detector_folder)
             start.keep_thumbnails(training.recipe, training.prepared.store, run)
         accelerator.wait_for_everyone()
         yield

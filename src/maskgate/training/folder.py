@@ -22,7 +22,7 @@ from maskgate.training.prepare import Prepared
 # What a run's folder may hold without anything trained, and what it takes hours to make again.
 _BEGUN: Final = (
     "run.json", "recipe.yaml", "system.yaml", "folds.csv", "photos.parquet", "more.parquet",
-    "thumbnails.parquet",
+    "thumbnails.parquet", "detector",
     "recipes", "members", "fold-*", ".lock", ".*.part", "combination.json", "oof*.parquet",
     "metrics.json", "mistakes.csv", "report.html",
 )  # fmt: skip
@@ -57,7 +57,8 @@ def check(path: Path, digest: str) -> None:
     files.check_name(path)
     run = Run(path)
     # Who has made the folder may be a stranger, and what is written through a link lands elsewhere.
-    if linked := [each for each in (*path.glob("fold-*"), path / "members") if each.is_symlink()]:
+    folders = (*path.glob("fold-*"), path / "members", run.detector_folder)
+    if linked := [each for each in folders if each.is_symlink()]:
         raise MaskgateError(f"{linked[0]}: is a link; give another --out, or put the folder there")
     if run.status_file.exists():
         status = run.status()
@@ -129,7 +130,7 @@ def take(lock: FileLock, run: Run) -> None:
 
 def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
     """Write what is known of the run before its first fold."""
-    files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes")
+    files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder)
     table = prepared.table()
     more = prepared.more()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's

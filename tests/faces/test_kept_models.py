@@ -1,0 +1,197 @@
+"""A run keeps its face detector's model: a copy of it predicts anywhere, without a network."""
+
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskgate.faces import detectors, model_files, mtcnn_export, sessions
+from maskgate.runs import Run
+
+Train = Callable[..., Path]
+RunOf = Callable[[str], Path]
+Predict = Callable[..., tuple[int, str]]
+YUNET = os.environ.get("MASKGATE_YUNET", "")
+WITHOUT = "YuNet's file is not given: name face_detection_yunet_2026may.onnx in $MASKGATE_YUNET"
+NEEDS_YUNET = pytest.mark.skipif(not YUNET, reason=WITHOUT)
+MTCNN_FILES = ["mtcnn_onet.onnx", "mtcnn_pnet.onnx", "mtcnn_rnet.onnx"]
+BOTH = pytest.mark.parametrize(
+    ("name", "kept"),
+    [("mtcnn", MTCNN_FILES), pytest.param("yunet", ["yunet.onnx"], marks=NEEDS_YUNET)],
+)
+
+
+def changes_of(name: str) -> tuple[str, ...]:
+    """What differs from the tiny recipe."""
+    return "training.epochs=1", "folds.kind=all", f"photo.face={{detector: {name}}}"
+
+
+@pytest.fixture(scope="module")
+def run_of(train: Train, tmp_path_factory: pytest.TempPathFactory) -> RunOf:
+    """`run_of(name)` is a run of the faces that the detector of that name finds."""
+    runs: dict[str, Path] = {}
+
+    def run(name: str) -> Path:
+        if name not in runs:
+            runs[name] = train(tmp_path_factory.mktemp("runs") / name, *changes_of(name))
+        return runs[name]
+
+    return run
+
+
+@pytest.fixture
+def predict(
+    call: Callable[..., Any], people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Predict:
+    """`predict(run)` gives the exit code and the CSV of some photos, or what went wrong; with
+    `offline` where nothing is at hand that a detector's model comes from."""
+    photos = sorted((people / "eval" / "images").iterdir())[:8]
+    out = tmp_path / "answers.csv"
+
+    def away(*_: object, **__: object) -> Any:
+        pytest.fail("a model is taken from elsewhere")
+
+    def run(path: Path, offline: bool = False) -> tuple[int, str]:
+        if offline:
+            for name in ("facenet_pytorch", "onnx"):
+                monkeypatch.setitem(sys.modules, name, None)
+            monkeypatch.setattr(mtcnn_export, "_weights", away)
+            monkeypatch.setattr(model_files, "_fetched", away)
+            monkeypatch.delenv(model_files.YUNET.variable, raising=False)
+            monkeypatch.setenv("MASKGATE_CACHE", str(tmp_path / "empty"))
+        code, _, told = call("predict", path, *photos, "-o", out)
+        return code, out.read_text() if code == 0 else told
+
+    return run
+
+
+def copied(run: Path, place: Path) -> Path:
+    return Path(shutil.copytree(run, place / "elsewhere"))
+
+
+@BOTH
+def test_a_copied_run_predicts_the_same_offline(
+    name: str, kept: list[str], run_of: RunOf, predict: Predict, tmp_path: Path
+) -> None:
+    run = run_of(name)
+    assert sorted(file.name for file in (run / "detector").iterdir()) == kept
+    listed = json.loads((run / "run.json").read_text())["files"]
+    assert {f"detector/{file}" for file in kept} <= set(listed)
+    code, here = predict(run)
+    assert code == 0, here
+    assert any(row["face_left"] for row in csv.DictReader(here.splitlines()))
+    assert predict(copied(run, tmp_path), offline=True) == (0, here)
+    assert not (tmp_path / "empty" / "models").exists()
+
+
+@NEEDS_YUNET
+def test_a_file_that_a_recipe_names_may_be_gone(
+    train: Train, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.onnx"
+    shutil.copyfile(YUNET, file)
+    monkeypatch.delenv(model_files.YUNET.variable)
+    monkeypatch.setattr(model_files, "at_hand", lambda source, folder: None)
+    face = f"photo.face={{detector: {{name: yunet, file: {file}}}}}"
+    run = train(tmp_path / "run", "training.epochs=1", "folds.kind=all", face)
+    recipe = Run(run).recipe()
+    assert recipe.photo.face is not None
+    assert recipe.photo.face.detector.arguments["file"] == str(file)
+    code, here = predict(run)
+    assert code == 0, here
+    file.unlink()
+    assert predict(copied(run, tmp_path), offline=True) == (0, here)
+
+
+@BOTH
+def test_a_run_of_an_earlier_version_takes_the_model_at_hand(
+    name: str, kept: list[str], run_of: RunOf, predict: Predict, tmp_path: Path
+) -> None:
+    there = Run(copied(run_of(name), tmp_path))
+    shutil.rmtree(there.detector_folder)
+    listed = there.files.listed() or {}
+    there.tell(files={file: entry for file, entry in listed.items() if "detector" not in file})
+    assert there.kept_detector() is None
+    assert predict(there.path) == predict(run_of(name))
+
+
+@BOTH
+def test_a_resumed_training_keeps_it(
+    name: str, kept: list[str], run_of: RunOf, train: Train, tmp_path: Path
+) -> None:
+    run = Run(copied(run_of(name), tmp_path))
+    run.tell(finished=None, files=None)
+    (run.detector_folder / kept[0]).rename(run.detector_folder / f".{kept[0]}.part")
+    train(run.path, *changes_of(name))
+    assert sorted(file.name for file in run.detector_folder.iterdir()) == kept
+    assert run.kept_detector() == run.detector_folder
+
+
+@BOTH
+def test_a_damaged_model_is_refused(
+    name: str, kept: list[str], run_of: RunOf, predict: Predict, tmp_path: Path
+) -> None:
+    there = copied(run_of(name), tmp_path)
+    file = there / "detector" / kept[0]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    code, told = predict(there)
+    assert code == 2 and f"{kept[0]}: " in told and "changed" in told, told
+    file.unlink()
+    code, told = predict(there)
+    assert code == 2 and f"{kept[0]}: " in told, told
+
+
+@NEEDS_YUNET
+def test_another_model_is_refused_before_it_is_loaded(
+    run_of: RunOf, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Run(copied(run_of("yunet"), tmp_path))
+    file = there.detector_folder / "yunet.onnx"
+    file.write_bytes(b"another")
+    there.files.add(file)  # as a stranger can
+    monkeypatch.setattr(sessions, "load", lambda path: pytest.fail("it is loaded"))
+    code, told = predict(there.path)
+    assert code == 2 and "is of the detector yunet with the model" in told
+
+
+def test_mtcnn_of_other_weights_is_not_taken(run_of: RunOf, tmp_path: Path, cache: Path) -> None:
+    there = Run(copied(run_of("mtcnn"), tmp_path))
+    first, second = (there.detector_folder / name for name in MTCNN_FILES[:2])
+    first.write_bytes(second.read_bytes())
+    recipe = there.recipe()
+    assert recipe.photo.face is not None
+    detector = detectors.create(recipe.photo.face.detector, cache, kept=there.detector_folder)
+    assert {file.parent for file in detector.files.values()} == {cache / "models"}
+    assert first.read_bytes() == second.read_bytes()  # nothing is written into a run
+
+
+def test_each_member_of_a_system_keeps_its_own(
+    call: Callable[..., Any], predict: Predict, people: Path, tmp_path: Path, tiny: Path
+) -> None:
+    members = [
+        f"  - {{name: {name}, recipe: {tiny}, changes: {{photo.face: {face}}}}}"
+        for name, face in (("face", "{detector: mtcnn}"), ("whole", "null"))
+    ]
+    system = tmp_path / "both.yaml"
+    system.write_text("\n".join(["members:", *members, "combine: soft_vote", ""]))
+    code, _, told = call("train", system, people, "--out", tmp_path / "run")
+    assert code == 0, told
+    code, here = predict(tmp_path / "run")
+    assert code == 0, here
+    there = copied(tmp_path / "run", tmp_path)
+    kept = sorted(file.relative_to(there).as_posix() for file in there.rglob("detector/*"))
+    assert kept == [f"members/face/detector/{name}" for name in MTCNN_FILES]
+    assert predict(there, offline=True) == (0, here)
+
+
+def test_models_of_whole_photos_keep_none(trained: Path) -> None:
+    assert not Run(trained).detector_folder.exists()
+    assert Run(trained).kept_detector() is None
