@@ -27,11 +27,6 @@ class Figure(Record):
         return str(self.as_score())
 
 
-def known(results: "Results | Member") -> list[str]:
-    """The attributes that a model knows: all, where nothing else is said."""
-    return list(get_args(Attribute)) if results.knows is None else list(results.knows)
-
-
 def _needs(record: Record, key: str, *others: str) -> None:
     """Raise ValueError where the key is there and one of the others is not."""
     if key in record.model_fields_set:
@@ -198,3 +193,8 @@ class Results(File):
         keys = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
         values = self.model_dump(include=set(keys), exclude_unset=True)
         return {key: values[key] for key in keys if key in values}
+
+
+def known(results: Results | Member) -> list[str]:
+    """The attributes that a model knows: all, where nothing else is said."""
+    return list(get_args(Attribute)) if results.knows is None else list(results.knows)
