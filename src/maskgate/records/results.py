@@ -12,15 +12,19 @@ Matrix = list[list[float]]
 
 
 class Figure(Record):
+    """A score as it is stored: a value with the ends of its 95% interval."""
+
     value: float
     low: float
     high: float
 
     @classmethod
     def of(cls, score: Score) -> "Figure":
+        """The same numbers as they are stored."""
         return cls(value=score.value, low=score.low, high=score.high)
 
     def as_score(self) -> Score:
+        """The same numbers as scores are computed with."""
         return Score(self.value, self.low, self.high)
 
     def __str__(self) -> str:
