@@ -2,8 +2,6 @@
 does not know is kept."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -127,17 +125,3 @@ def test_a_status_is_not_parsed_again_and_never_stale(tmp_path: Path) -> None:
     files.status_file.unlink()
     with pytest.raises(MaskgateError, match=r"run\.json: missing or damaged"):
         files.status()
-
-
-def test_the_files_are_read_without_what_trains() -> None:
-    heavy = ("pandas", "scipy", "torch", "safetensors", "filelock", "pyarrow")
-    modules = ("contents", "fold", "learned", "people", "results", "run_files", "status", "stored")
-    source = f"""
-import sys
-{"; ".join(f"import maskgate.records.{name}" for name in modules)}
-print([name for name in {heavy} if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
