@@ -7,6 +7,7 @@ one; `MASKGATE_EXACT=1` forbids that.
 import csv
 import importlib.util
 import io
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from maskgate.errors import MaskgateError
+from maskgate.runs import Run
 
 HERE = Path(__file__).parent / "golden"
 CLOSE = 0.0 if os.environ.get("MASKGATE_EXACT") else 1.5e-6
@@ -92,6 +96,106 @@ def test_train(folder: Path, call: Any) -> None:
         assert folds.read_text() == (HERE / name / folds.name).read_text()
         new, known = (pd.read_parquet(Path(at, "oof.parquet")) for at in (f"new-{name}", name))
         pd.testing.assert_frame_equal(new, known, check_exact=True)
+
+
+# ------------------------------------------------------- its runs are runs of this version, too
+
+
+def test_report(folder: Path, call: Any) -> None:
+    for name in (*make.RECIPES, "together"):
+        for words in ((), ("--no-photos",)):
+            code, _, err = call("report", name, *words)
+            assert (code, err) == (0, "")
+        score = json.loads(Path(name, "metrics.json").read_text())["score"]["value"]
+        assert f"{score:.3f}" in Path(name, "report.html").read_text("utf-8")
+
+
+def test_compare_and_list(folder: Path, call: Any) -> None:
+    code, out, err = call("compare", "plain", "faces")
+    assert (code, err) == (0, "")
+    assert "faces" in out
+    code, out, err = call("runs", ".")
+    assert (code, err) == (0, "")
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert rows.keys() >= {*make.RECIPES, "together"}
+    assert "damaged" not in out
+
+
+def test_train_again(folder: Path, call: Any) -> None:
+    """Nothing is left to train, and nothing is written."""
+    written = {path: path.read_bytes() for path in Path().glob("*/run.json")}
+    Path("plain.yaml").write_text(make.recipe("plain"))
+    for words in (
+        ("train", "plain.yaml", "people", "--out", "plain"),
+        (*make.COMBINE, "-o", "together"),
+    ):
+        code, _, err = call(*words)
+        assert code == 0
+        assert f"{words[-1]}: this run is finished" in err
+    assert {path: path.read_bytes() for path in Path().glob("*/run.json")} == written
+
+
+def test_resume(folder: Path, call: Any) -> None:
+    """A fold that the version before has trained is kept, and the rest is trained."""
+    shutil.copytree("plain", "begun")
+    status = json.loads(Path("begun/run.json").read_text())
+    rest = {key: status[key] for key in status if key not in ("finished", "files", "sha256")}
+    Path("begun/run.json").write_text(json.dumps(rest))
+    for name in ("metrics.json", "oof.parquet", "history.csv"):
+        Path("begun", name).unlink()
+    shutil.rmtree("begun/fold-1")
+    Path("plain.yaml").write_text(make.recipe("plain"))
+    kept = Path("begun/fold-0/model.safetensors").stat().st_mtime_ns
+    code, _, err = call("train", "plain.yaml", "people", "--out", "begun")
+    assert code == 0, err
+    assert Path("begun/fold-0/model.safetensors").stat().st_mtime_ns == kept
+    assert call("runs", ".")[1].count("damaged") == 0
+    if make.processor() == (HERE / "processor.txt").read_text().strip():
+        known = (HERE / "plain" / "metrics.json").read_text()
+        assert _without_version(Path("begun/metrics.json").read_text()) == known
+    shutil.rmtree("begun")
+
+
+JSON = ("run.json", "metrics.json", "fold-0/fold.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *((name, change) for name in (*JSON, "recipe.yaml") for change in ("a bit", "its end")),
+        *((name, "a newer version") for name in JSON),
+    ],
+)
+def test_damaged(name: str, change: str, folder: Path, call: Any, tmp_path: Path) -> None:
+    """A command that reads the file ends with one sentence, which names it."""
+    place = Path(shutil.copytree("plain", tmp_path / "plain")) / name
+    content = place.read_bytes()
+    if change == "a bit":
+        place.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    elif change == "its end":
+        place.write_bytes(content[:-20])
+    else:
+        place.write_bytes(b'{"version": 2}')
+        _unlist(tmp_path / "plain", name)
+    if name == "fold-0/fold.json":  # which no command reads of a finished run
+        with pytest.raises(
+            MaskgateError, match=r"fold\.json: (missing or damaged|made by a newer)"
+        ):
+            Run(tmp_path / "plain").seconds()
+        return
+    for words in (("report", tmp_path / "plain"), ("compare", tmp_path / "plain", "faces")):
+        code, out, err = call(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert str(place) in err
+        assert ("made by a newer maskgate" if "version" in change else "damaged") in err
+
+
+def _unlist(run: Path, name: str) -> None:
+    """Let the run tell nothing of its files, so that it is their content that is looked at."""
+    if name != "run.json":
+        status = json.loads((run / "run.json").read_text())
+        rest = {key: status[key] for key in status if key not in ("files", "sha256")}
+        (run / "run.json").write_text(json.dumps(rest))
 
 
 @pytest.mark.slow

@@ -88,10 +88,9 @@ def test_combined_runs_are_a_run(
     whole = combinations.learn(how, voices, table)
     wanted = whole([Voice(part, tuple(labels.ATTRIBUTES)) for part in parts])
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], wanted, atol=1e-5)
-    assert json.loads(run.combination_file.read_text()) == {
-        "version": 1,
-        **json.loads(json.dumps(whole.learned)),
-    }
+    learned = json.loads(json.dumps(whole.learned))
+    assert run.learned().by_name() == learned
+    assert json.loads(run.combination_file.read_text()) == {"version": 1, **learned}
     # Every command takes it for a run, and repeating this one changes nothing.
     before = run.metrics_file.stat().st_mtime_ns
     code, again, _ = call(*asked)

@@ -13,6 +13,7 @@ from maskgate.errors import MaskgateError
 from maskgate.experiments.compare import SCORE, Comparison, Comparisons
 from maskgate.experiments.differences import Difference, Scored
 from maskgate.experiments.sides import Entry, Side
+from maskgate.records.results import Results
 from maskgate.reports import charts, compare
 from maskgate.runs import Run
 from maskgate.score import Score
@@ -23,10 +24,11 @@ HOSTILE = "<script>x</script>[red]"
 
 def side(name: str, seeds: tuple[int, ...], **recipe: Any) -> Side:
     table, none = pd.DataFrame(), np.zeros((0, 18), np.float32)
+    results = Results(validated=False)
     return Side(
         name,
         tuple(
-            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", {}, table, none)
+            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", results, table, none)
             for seed in seeds
         ),
     )

@@ -12,24 +12,23 @@ Matrix = list[list[float]]
 
 
 class Figure(Record):
+    """A score as it is stored: a value with the ends of its 95% interval."""
+
     value: float
     low: float
     high: float
 
     @classmethod
     def of(cls, score: Score) -> "Figure":
+        """The same numbers as they are stored."""
         return cls(value=score.value, low=score.low, high=score.high)
 
     def as_score(self) -> Score:
+        """The same numbers as scores are computed with."""
         return Score(self.value, self.low, self.high)
 
     def __str__(self) -> str:
         return str(self.as_score())
-
-
-def known(results: "Results | Member") -> list[str]:
-    """The attributes that a model knows: all, where nothing else is said."""
-    return list(get_args(Attribute)) if results.knows is None else list(results.knows)
 
 
 def _needs(record: Record, key: str, *others: str) -> None:
@@ -198,3 +197,8 @@ class Results(File):
         keys = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
         values = self.model_dump(include=set(keys), exclude_unset=True)
         return {key: values[key] for key in keys if key in values}
+
+
+def known(results: Results | Member) -> list[str]:
+    """The attributes that a model knows: all, where nothing else is said."""
+    return list(get_args(Attribute)) if results.knows is None else list(results.knows)

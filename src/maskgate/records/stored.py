@@ -84,9 +84,8 @@ def write(path: Path, model: type[File], values: Mapping[str, Any]) -> None:
     try:
         _validated(json.loads(text), model)
     except (ValueError, RecursionError) as error:
-        raise MaskgateError(
-            f"{path}: not written, it could not be read again: {_why(error)}"
-        ) from error
+        why = _why(error)
+        raise MaskgateError(f"{path}: not written, as nobody could read it ({why})") from error
     files.replace_text(path, text)
 
 
