@@ -27,18 +27,9 @@ BASE = (
 )  # fmt: skip
 # Modules and folders in these rooms that need the extra train, and are imported in functions alone.
 TRAIN = (
-    "faces.background", "faces.boxes", "faces.survey", "faces.retinaface", "ensemble.learning",
-    "records.tables", "inference.backends.torch",
+    "faces.boxes", "faces.survey", "ensemble.learning", "records.tables", "runs.tables",
+    "inference.backends.torch",
 )  # fmt: skip
-# What will be like the others and is not yet.
-LATER = {
-    "faces.mtcnn", "faces.showing", "faces.view", "faces.yunet",
-    "ensemble.combining", "ensemble.groups", "ensemble.near_tie", "ensemble.offsets",
-    "ensemble.stacking", "ensemble.weights",
-    "records.learned", "records.results", "records.run_files", "records.status", "runs", "trust",
-    "inference.classifier", "inference.loading", "inference.photos", "inference.predictor",
-    "inference.resume_cache",
-}  # fmt: skip
 
 
 def module_file(name: str) -> Path | None:
@@ -112,19 +103,17 @@ def is_base(name: str) -> bool:
 
 
 MODULES = [name for room in BASE for name in filter(is_base, modules(room))]
-later = pytest.mark.xfail(strict=True, reason="still imports a package of an extra")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=later if name in LATER else ()) for name in MODULES]
-)
+@pytest.mark.parametrize("name", MODULES)
 def test_no_package_of_an_extra_is_imported(name: str) -> None:
     way = chain(name)
     assert not way, " imports ".join(way)
 
 
-def test_the_lists_name_what_is_there() -> None:
-    assert set(MODULES) >= LATER
+@pytest.mark.parametrize("name", TRAIN)
+def test_what_needs_the_extra_train_imports_of_it(name: str) -> None:
+    assert any(map(chain, modules(name.replace(".", "/")))), f"{name} is as the others are"
 
 
 def test_imports_are_those_that_run_with_the_module() -> None:
@@ -232,7 +221,7 @@ def test_the_base_install_is_small(base: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_it_imports_all_that_prediction_needs(base: Path) -> None:
-    given = json.dumps([[name for name in MODULES if name not in LATER], sorted(EXTRA_OF)])
+    given = json.dumps([MODULES, sorted(EXTRA_OF)])
     done = run(base / "bin/python", "-c", IMPORT_ALL, given, cwd=base)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[], []], "imported, and installed"

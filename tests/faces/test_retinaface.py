@@ -16,7 +16,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
 
 SIDE = 64
-WITHOUT = "uniface is not installed: pip install maskgate[retinaface]"
+WITHOUT = 'uniface is not installed: pip install "maskgate[retinaface]"'
 
 
 def test_without_uniface_the_extra_is_named(
@@ -24,7 +24,7 @@ def test_without_uniface_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uniface.constants", None)
     monkeypatch.setitem(sys.modules, "uniface", None)
-    with pytest.raises(MaskgateError, match=r"pip install maskgate\[retinaface\]"):
+    with pytest.raises(MaskgateError, match=r'pip install "maskgate\[retinaface\]"'):
         detectors.create(Named(name="retinaface"), tmp_path)
 
 

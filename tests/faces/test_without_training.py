@@ -49,7 +49,9 @@ def test_networks_that_cannot_be_written_are_one_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)
-    told = rf"the package {name}, which is not installed; pip install maskgate\[train\], or take y"
+    told = (
+        rf'the package {name}, which is not installed; pip install "maskgate\[train\]", or take y'
+    )
     with pytest.raises(MaskgateError, match=told):
         detectors.create(Named(name="mtcnn"), tmp_path)
 
@@ -59,6 +61,6 @@ def test_a_scene_that_cannot_be_removed_is_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     face = {"detector": "mtcnn", "background": "remove"}
-    with pytest.raises(MaskgateError, match=r"remove needs OpenCV.*; pip install maskgate\[train"):
+    with pytest.raises(MaskgateError, match=r'remove needs OpenCV.*; pip install "maskgate\[train'):
         view.create(Photo.model_validate({"face": face}), tmp_path)
     assert not list(tmp_path.iterdir())

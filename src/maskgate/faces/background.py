@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from maskgate import extras
 from maskgate.errors import MaskgateError
 from maskgate.pixels import GREY, Pixels, Window
 
@@ -21,7 +22,7 @@ def check() -> None:
     except ImportError as error:
         raise MaskgateError(
             "photo.face.background: remove needs OpenCV, which is not installed;"
-            " pip install maskgate[train]"
+            f" {extras.install('train')}"
         ) from error
 
 

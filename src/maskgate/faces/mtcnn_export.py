@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from maskgate import files
+from maskgate import extras, files
 from maskgate.errors import MaskgateError, of_disk
 from maskgate.faces import sessions
 from maskgate.faces.protocol import Floats
@@ -27,7 +27,7 @@ SHA256: Final = "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd581
 _RELEASE: Final = "facenet-pytorch==2.5.3"  # whose weights, exported by this version, SHA256 is of
 _MISSING: Final = (
     "detector mtcnn: its networks are not at hand, and to write them takes the package {}, which is"
-    " not installed; pip install maskgate[train], or take yunet"
+    f" not installed; {extras.install('train')}, or take yunet"
 )
 _NO_HASH: Final = "0" * 64  # stands where a file's own hash will be
 _OPSET: Final = 17

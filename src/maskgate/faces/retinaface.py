@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from maskgate import extras
 from maskgate.config import lookup
 from maskgate.errors import MaskgateError
 from maskgate.faces import model_files, resizing, sessions
@@ -45,7 +46,7 @@ class RetinaFace:
         except ImportError as error:
             raise MaskgateError(
                 "detector retinaface: the package uniface is not installed"
-                f" ({error}); pip install maskgate[retinaface], or take yunet or mtcnn"
+                f" ({error}); {extras.install('retinaface')}, or take yunet or mtcnn"
             ) from error
         known = {each.value.removeprefix("retinaface_"): each for each in RetinaFaceWeights}
         model = lookup("variant of retinaface", str(variant), known)
