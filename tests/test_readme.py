@@ -12,6 +12,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -123,6 +124,16 @@ def _make(text: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def _pip(text: str) -> None:
+    """The extra is there; what it installs is tested by itself."""
+    *options, what = shlex.split(text)
+    assert options == ["pip", "install", "-c", "constraints.txt"]
+    extra = re.fullmatch(r"\.(?:\[(\w+)\])?", what)
+    assert extra is not None, text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert extra[1] is None or extra[1] in project["optional-dependencies"]
+
+
 def _source(text: str) -> None:
     """`. .venv/bin/activate` of an environment where the Makefile makes it."""
     folder = text.split()[1].split("/")[0]
@@ -141,6 +152,7 @@ RUNNERS: dict[str, Callable[[str], None]] = {
     "maskgate": _maskgate,
     "torchrun": _torchrun,
     "make": _make,
+    "pip": _pip,
     ".": _source,
     "python code": _python_code,
 }
@@ -204,6 +216,8 @@ def test_other_languages_have_the_same_commands() -> None:
 def test_an_unknown_command_is_no_silence(run: Callable[[Command], None]) -> None:
     with pytest.raises(AssertionError, match="cannot run `frobnicate now`"):
         run(Command("frobnicate", "frobnicate now"))
+    with pytest.raises(AssertionError):
+        run(Command("pip", 'pip install -c constraints.txt ".[trian]"'))
     with pytest.raises(AssertionError, match="what … is"):
         run(Command("maskgate", "maskgate train baseline …"))
     with pytest.raises(AssertionError, match="exit code 2"):

@@ -33,8 +33,8 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "DATA": ([FOLDER], [NO_DATA]),
     "FACES": ([FOLDER], [NO_DATA]),
     "PHOTOS": ([FOLDER], [NO_PHOTO]),
-    "MODEL": ([RUN], [NO_RUN]),
-    "RUN": ([RUN], [NO_RUN]),
+    "MODEL": ([RUN], [NO_RUN, (["."], ".: no run;")]),
+    "RUN": ([RUN], [NO_RUN, (["."], ".: no run;")]),
     "RUNS": ([RUN, RUN], [([RUN, "/gone"], NO_RUN[1])]),
     "RUN|SYSTEM...": ([RUN], [([RUN, "/gone"], NO_RUN[1])]),
     "RUN|SYSTEM... EVAL": ([RUN, FOLDER], [

@@ -15,10 +15,14 @@ def load(model: "str | Path", trust: bool = False) -> "Predictor":
     """The trained model of a run folder, ready to `predict(photos)`.
 
     A run may come from anybody, and bring code of its own (a backbone `package.module:factory`).
-    That is imported and run only with `trust`, else MaskgateError is raised.
+    That is imported and run only with `trust`, else MaskgateError is raised; so too where a package
+    is missing that the model needs.
 
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
-    from maskgate.inference import loading
+    from maskgate import extras
 
-    return loading.load(model, trust=trust)
+    with extras.needed_by("maskgate.load"):
+        from maskgate.inference import loading
+
+        return loading.load(model, trust=trust)

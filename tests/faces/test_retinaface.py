@@ -16,7 +16,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 
 SIDE = 64
-WITHOUT = "uniface is not installed: pip install maskgate[retinaface]"
+WITHOUT = 'uniface is not installed: pip install "maskgate[retinaface]"'
 
 
 def test_without_uniface_the_extra_is_named(

@@ -80,6 +80,9 @@ def report(
 ) -> None:
     """Write a run's report.html anew."""
     from maskgate import runs as run_folders
+
+    opened = run_folders.open_run(run)
+
     from maskgate.reports import run as run_report
 
-    terminal.show(run_report.write(run_folders.open_run(run), photos))
+    terminal.show(run_report.write(opened, photos))
