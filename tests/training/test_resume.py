@@ -18,7 +18,7 @@ UPDATE, CHECKPOINT = "maskgate.training.fit:Fit._update", "pathlib:Path.write_by
 POINTS = {
     "cache": ("maskgate.pixels:decode", 2, 220),
     "update": (UPDATE, 1, 12),
-    "validation": ("maskgate.predict:of_loader", 1, 4),
+    "validation": ("maskgate.inference.backends.torch:of_loader", 1, 4),
     "checkpoint": (CHECKPOINT, 1, 12),
     "last epoch": (UPDATE, 10, 12),
 }
