@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels, metrics
 from maskgate.bootstrap import Floats, Resamples
 from maskgate.experiments.compare import FEWEST
 from maskgate.experiments.differences import Scored, differences
@@ -98,8 +98,8 @@ def true_score(model: str) -> float:
     random = np.random.default_rng(12345)
     people = draw(random, 200_000)
     found = classify(random, people, MODELS[model])
-    counts = metrics.confusion(truth(people).ravel(), found.ravel(), labels.COUNT)
-    return float(metrics.macro_f1(counts))
+    counts = confusions.confusion(truth(people).ravel(), found.ravel(), labels.COUNT)
+    return float(confusions.macro_f1(counts))
 
 
 # ------------------------------------------------------------------- other ways, to compare
@@ -208,9 +208,9 @@ def ours(people: People, predictions: list[Codes]) -> list[Ends]:
     resamples = Resamples(table, RESAMPLES, seed=0)
     label, scores = table["label"].to_numpy(), []
     for predicted in predictions:
-        here = metrics.confusion(label, predicted.ravel(), labels.COUNT)
+        here = confusions.confusion(label, predicted.ravel(), labels.COUNT)
         drawn = resamples.confusions("label", label, predicted.ravel())
-        scores.append((metrics.macro_f1(here), metrics.macro_f1(drawn)))
+        scores.append((confusions.macro_f1(here), confusions.macro_f1(drawn)))
     score = metrics.interval(*scores[0])
     found = [(score.low, score.high)]
     first, *others = (Scored(value[None], drawn[None]) for value, drawn in scores)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels
 from maskgate.ensemble.learning import groups, offsets
 from maskgate.progress import track
 from maskgate.runs import open_run, tables
@@ -24,7 +24,7 @@ SHRINKS = (1.0, 0.5, 0.25)
 
 
 def macro_f1(codes: Codes, logs: Floats) -> float:
-    return float(metrics.macro_f1(metrics.confusion(codes, logs.argmax(1), labels.COUNT)))
+    return float(confusions.macro_f1(confusions.confusion(codes, logs.argmax(1), labels.COUNT)))
 
 
 def searched(logs: Floats, table: pd.DataFrame) -> Floats:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from maskgate import labels, metrics, runs
+from maskgate import confusions, labels, metrics, runs
 from maskgate.bootstrap import Resamples
 from maskgate.data import checks, layouts
 from maskgate.data.contents import digest
@@ -70,8 +70,8 @@ def _balanced(
     truth = table[name].to_numpy()
     said = labels.marginals(probabilities)[name].argmax(1)
     size = len(labels.ATTRIBUTES[name])
-    here = metrics.recall(metrics.confusion(truth, said, size))[there].mean()
-    drawn = metrics.recall(weights.confusions(name, truth, said))[:, there].mean(1)
+    here = confusions.recall(confusions.confusion(truth, said, size))[there].mean()
+    drawn = confusions.recall(weights.confusions(name, truth, said))[:, there].mean(1)
     return metrics.interval(here, drawn)
 
 

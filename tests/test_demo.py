@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maskgate import demo, labels, metrics
+from maskgate import confusions, demo, labels
 from maskgate.data import layouts
 
 
@@ -20,7 +20,7 @@ def histogram(path: Path) -> np.ndarray:
 
 
 def macro_f1(answers: np.ndarray, truth: np.ndarray) -> float:
-    return float(metrics.macro_f1(metrics.confusion(truth, answers, labels.COUNT)))
+    return float(confusions.macro_f1(confusions.confusion(truth, answers, labels.COUNT)))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels, metrics
 from maskgate.bootstrap import Resamples
 from maskgate.data import table as photo_table
 
@@ -50,28 +50,28 @@ def test_scores_equal_scikit_learns_with_absent_classes(seed: int) -> None:
     guessed = random.choice(18, 9, replace=False)
     truth = random.choice(present, 60)
     predicted = np.where(random.random(60) < 0.5, truth, random.choice(guessed, 60))
-    counts = metrics.confusion(truth, predicted, 18)
+    counts = confusions.confusion(truth, predicted, 18)
     options: dict[str, Any] = {"labels": range(18), "zero_division": 0}
-    assert metrics.macro_f1(counts) == pytest.approx(
+    assert confusions.macro_f1(counts) == pytest.approx(
         f1_score(truth, predicted, average="macro", **options)
     )
-    assert metrics.accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
+    assert confusions.accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
     for ours, theirs in (
-        (metrics.f1, f1_score),
-        (metrics.precision, precision_score),
-        (metrics.recall, recall_score),
+        (confusions.f1, f1_score),
+        (confusions.precision, precision_score),
+        (confusions.recall, recall_score),
     ):
         np.testing.assert_allclose(ours(counts), theirs(truth, predicted, average=None, **options))
 
 
 def test_an_absent_class_counts_zero_and_is_not_left_out() -> None:
     truth = np.arange(9)  # all right, but nine classes have no photo
-    assert metrics.macro_f1(metrics.confusion(truth, truth, 18)) == pytest.approx(0.5)
+    assert confusions.macro_f1(confusions.confusion(truth, truth, 18)) == pytest.approx(0.5)
 
 
 def test_measures_take_many_confusions_at_once() -> None:
     stacked = np.random.default_rng(0).integers(0, 5, (2, 4, 3, 3)).astype(np.float64)
-    for measure in (metrics.macro_f1, metrics.accuracy, metrics.f1, metrics.recall):
+    for measure in (confusions.macro_f1, confusions.accuracy, confusions.f1, confusions.recall):
         every = measure(stacked)
         for i in range(2):
             for j in range(4):
@@ -79,8 +79,8 @@ def test_measures_take_many_confusions_at_once() -> None:
 
 
 def test_no_photos_score_zero() -> None:
-    empty = metrics.confusion([], [], 3)
-    assert metrics.macro_f1(empty) == metrics.accuracy(empty) == 0
+    empty = confusions.confusion([], [], 3)
+    assert confusions.macro_f1(empty) == confusions.accuracy(empty) == 0
 
 
 def test_confusion_equals_a_loop_and_drops_unknown_truth() -> None:
@@ -90,7 +90,7 @@ def test_confusion_equals_a_loop_and_drops_unknown_truth() -> None:
     for t, p in zip(truth, predicted, strict=True):
         if t != labels.UNKNOWN:
             naive[t, p] += 1
-    assert metrics.confusion(truth, predicted, 3).tolist() == naive.tolist()
+    assert confusions.confusion(truth, predicted, 3).tolist() == naive.tolist()
     known = truth >= 0
     assert naive.tolist() == confusion_matrix(truth[known], predicted[known]).tolist()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import metrics, out_of_fold, pixels, variants
+from maskgate import confusions, metrics, out_of_fold, pixels, variants
 from maskgate.bootstrap import Resamples
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
@@ -259,8 +259,8 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     truth = table["label"].to_numpy()
     drawn = []
     for said in (with_it, without):
-        confusions = weights.confusions("label", truth, said.argmax(1))
-        drawn.append([metrics.macro_f1(each) for each in confusions])
+        resampled = weights.confusions("label", truth, said.argmax(1))
+        drawn.append([confusions.macro_f1(each) for each in resampled])
     low, high = np.quantile(np.subtract(*drawn), [0.025, 0.975])
     value = found["difference"]["value"]
     assert found["difference"]["low"] == pytest.approx(min(low, value))

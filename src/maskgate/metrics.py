@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import finite, labels
+from maskgate import confusions, finite, labels
 from maskgate.bootstrap import Floats, Resamples
 from maskgate.score import Score
 
@@ -20,49 +20,6 @@ RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
 FEW: Final = 10  # people: of fewer a bootstrap tells too narrow an interval
 ALL_CLASSES: Final = "macro F1"
-
-
-def confusion(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Floats:
-    """Counts (classes, classes), true class down, predicted class across; unknown truth dropped."""
-    truth, predicted = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
-    known = truth != labels.UNKNOWN
-    cells = truth[known] * classes + predicted[known]
-    counts = np.bincount(cells, minlength=classes * classes)
-    return counts.reshape(classes, classes).astype(np.float64)
-
-
-def f1(confusion: Floats) -> Floats:
-    """F1 of every class (…, C) of confusions (…, C, C); 0 for one never true nor predicted."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(-1) + confusion.sum(-2)
-    return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
-
-
-def macro_f1(confusion: Floats) -> Floats:
-    """Mean F1 (…) over all classes of confusions (…, C, C)."""
-    return f1(confusion).mean(-1)
-
-
-def accuracy(confusion: Floats) -> Floats:
-    """Share of photos on the diagonal, (…), of confusions (…, C, C); 0 of no photos."""
-    total = confusion.sum((-2, -1))
-    hits = np.trace(confusion, axis1=-2, axis2=-1)
-    return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
-
-
-def recall(confusion: Floats) -> Floats:
-    """Share of each true class found, (…, C)."""
-    return _share(confusion, confusion.sum(-1))
-
-
-def precision(confusion: Floats) -> Floats:
-    """Share of each predicted class that is right, (…, C)."""
-    return _share(confusion, confusion.sum(-2))
-
-
-def _share(confusion: Floats, total: Floats) -> Floats:
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
 
 
 def evaluate(
@@ -148,8 +105,8 @@ def judged(
     for name, part in told.items():
         truth, predicted = table[name].to_numpy(), part.argmax(1)
         if (truth != labels.UNKNOWN).any():
-            here.append(macro_f1(confusion(truth, predicted, part.shape[1])))
-            drawn.append(macro_f1(weights.confusions(name, truth, predicted)))
+            here.append(confusions.macro_f1(confusions.confusion(truth, predicted, part.shape[1])))
+            drawn.append(confusions.macro_f1(weights.confusions(name, truth, predicted)))
     return np.mean(here, axis=0), np.mean(drawn, axis=0)
 
 
@@ -206,15 +163,19 @@ def _scores(
 ) -> dict[str, Any]:
     """Scores of the predicted codes (N,) of an attribute, or of `label`."""
     truth, names = table[of].to_numpy(), labels.ATTRIBUTES.get(of, labels.CLASSES)
-    here = confusion(truth, predicted, len(names))
+    here = confusions.confusion(truth, predicted, len(names))
     drawn = weights.confusions(of, truth, predicted)
     found: dict[str, Any] = {
         name: _interval(measure(here), measure(drawn))
-        for name, measure in (("macro_f1", macro_f1), ("accuracy", accuracy))
+        for name, measure in (("macro_f1", confusions.macro_f1), ("accuracy", confusions.accuracy))
     }
     per_class = {
         name: _intervals(measure(here), measure(drawn))
-        for name, measure in (("f1", f1), ("precision", precision), ("recall", recall))
+        for name, measure in (
+            ("f1", confusions.f1),
+            ("precision", confusions.precision),
+            ("recall", confusions.recall),
+        )
     }
     support = here.sum(1).astype(int)
     people = [len(np.unique(weights.person[truth == c])) for c in range(len(names))]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels, metrics
 from maskgate.bootstrap import Floats, Resamples
 from maskgate.data import table as photo_table
 from maskgate.errors import MaskgateError
@@ -125,7 +125,7 @@ def naive(first: Path, second: Path, resamples: int) -> Score:
         pairs = zip(of(theirs.argmax(1)), of(mine.argmax(1)), strict=True)
         return np.array([f1(other) - f1(one) for other, one in pairs])
 
-    (value,) = both(lambda predicted: metrics.confusion(truth, predicted, 18)[None])
+    (value,) = both(lambda predicted: confusions.confusion(truth, predicted, 18)[None])
     low, high = np.quantile(
         both(lambda predicted: drawn.confusions("label", truth, predicted)), [0.025, 0.975]
     )

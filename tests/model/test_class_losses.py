@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels
 from maskgate.errors import MaskgateError
 from maskgate.model.class_losses import CLASS_LOSSES, Weights
 
@@ -312,7 +312,7 @@ def test_f1_of_sure_answers_is_the_macro_f1_of_counts() -> None:
     answers, code = torch.randint(3, (60,)), torch.randint(3, (60,))
     log_p = (200.0 * functional.one_hot(answers, 3)).log_softmax(1)
     value = CLASS_LOSSES["f1"](COUNTS[3])(log_p, functional.one_hot(code, 3).bool())
-    expected = metrics.macro_f1(metrics.confusion(code.numpy(), answers.numpy(), 3))
+    expected = confusions.macro_f1(confusions.confusion(code.numpy(), answers.numpy(), 3))
     assert 1 - value.item() == pytest.approx(expected, abs=1e-6)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels, metrics
 from maskgate.bootstrap import Floats, Resamples
 from maskgate.errors import listed
 from maskgate.experiments import sides
@@ -197,8 +197,8 @@ def _macro_f1(
     of: str, table: pd.DataFrame, predicted: Predicted, weights: Resamples
 ) -> tuple[float, Floats]:
     drawn = weights.confusions(of, table[of].to_numpy(), predicted)
-    here = metrics.confusion(table[of], predicted, drawn.shape[-1])
-    return float(metrics.macro_f1(here)), metrics.macro_f1(drawn)
+    here = confusions.confusion(table[of], predicted, drawn.shape[-1])
+    return float(confusions.macro_f1(here)), confusions.macro_f1(drawn)
 
 
 def _of_side(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import nn
 
-from maskgate import finite, labels, metrics, variants
+from maskgate import confusions, finite, labels, metrics, variants
 from maskgate.images.loader import Loader
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.progress import say, track
@@ -105,8 +105,8 @@ def scores(
         truths[f"{name}_"] = (rows[name], part)
     for name, (truth, part) in truths.items():
         known = bool((truth != labels.UNKNOWN).any())
-        counts = metrics.confusion(truth, part.argmax(1), part.shape[1])
-        for key, measure in (("macro_f1", metrics.macro_f1), ("accuracy", metrics.accuracy)):
+        counts = confusions.confusion(truth, part.argmax(1), part.shape[1])
+        for key, measure in (("macro_f1", confusions.macro_f1), ("accuracy", confusions.accuracy)):
             found[f"valid_{name}{key}"] = float(measure(counts)) if known else float("nan")
     score = found["valid_macro_f1"]
     if np.isnan(score):

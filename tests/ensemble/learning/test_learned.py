@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels
 from maskgate.config import Named
 from maskgate.data import table as photo_table
 from maskgate.ensemble.combining import LEARNED, Wanted
@@ -53,7 +53,7 @@ def guess(table: pd.DataFrame, seed: int, skill: float) -> np.ndarray:
 
 def macro(table: pd.DataFrame, probabilities: np.ndarray) -> float:
     codes = table["label"].to_numpy()
-    return float(metrics.macro_f1(metrics.confusion(codes, probabilities.argmax(1), 18)))
+    return float(confusions.macro_f1(confusions.confusion(codes, probabilities.argmax(1), 18)))
 
 
 def test_whoever_takes_what_is_learned_has_a_learner() -> None:

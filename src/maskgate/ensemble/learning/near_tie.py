@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels
 from maskgate.ensemble.votes import Floats, Voice
 
 
@@ -13,8 +13,8 @@ def learn(probabilities: Floats, voices: Sequence[Voice], truth: pd.DataFrame) -
     """Which two members, that know all, are the `best`: by macro F1 on the photo table `truth`."""
     codes = truth["label"].to_numpy()
     scores = {
-        number: metrics.macro_f1(
-            metrics.confusion(codes, voice.probabilities.argmax(1), labels.COUNT)
+        number: confusions.macro_f1(
+            confusions.confusion(codes, voice.probabilities.argmax(1), labels.COUNT)
         )
         for number, voice in enumerate(voices)
         if set(voice.knows) == set(labels.ATTRIBUTES)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import minimize
 
-from maskgate import labels, metrics
+from maskgate import confusions, labels
 from maskgate.ensemble.learning import groups
 from maskgate.ensemble.offsets import log_probabilities
 from maskgate.ensemble.softmax import softmax
@@ -48,7 +48,7 @@ def _penalty(logs: Floats, codes: Codes, group: Codes) -> float:
             out = group == left_out
             offsets = _found(logs[~out], codes[~out], penalty)
             answer[out] = (logs[out] + offsets).argmax(1)
-        scores.append(metrics.macro_f1(metrics.confusion(codes, answer, labels.COUNT)))
+        scores.append(confusions.macro_f1(confusions.confusion(codes, answer, labels.COUNT)))
     return float(_PENALTIES[int(np.argmax(scores))])
 
 
