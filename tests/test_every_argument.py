@@ -17,12 +17,12 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
+from maskgate.geometry import Geometry
 from maskgate.images import sampling
 from maskgate.images.mixing import MIXES, Mixing
 from maskgate.images.target import Target, one_of_each
 from maskgate.images.transforms import TRANSFORMS, Augment
 from maskgate.model import averages, heads, losses, optim, schedules
-from maskgate.pixels import Geometry
 from maskgate.recipe import Mix, Optimizer, Sampling, Schedule
 
 VALUES: list[Any] = [

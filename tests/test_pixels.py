@@ -16,7 +16,8 @@ from PIL import Image
 
 from maskgate import pixels
 from maskgate.faces.view import View
-from maskgate.pixels import Geometry, PhotoError, Pixels
+from maskgate.geometry import Geometry
+from maskgate.pixels import PhotoError, Pixels
 
 Shown = Callable[..., "np.ndarray"]
 

@@ -15,6 +15,7 @@ from maskgate import labels
 from maskgate.config import Named
 from maskgate.data import folds, layouts
 from maskgate.faces.view import View
+from maskgate.geometry import Geometry
 from maskgate.images import cache as caches
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
@@ -25,7 +26,6 @@ from maskgate.inference.predictor import Predictor
 from maskgate.model import heads
 from maskgate.model.class_losses import CLASS_LOSSES
 from maskgate.model.heads import HEADS, Output
-from maskgate.pixels import Geometry
 from maskgate.recipe import Recipe, load
 
 Shown = Callable[..., "np.ndarray"]

@@ -9,7 +9,7 @@ from PIL import Image
 from maskgate import pixels, variants
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
-from maskgate.pixels import Geometry
+from maskgate.geometry import Geometry
 from maskgate.variants import PLAIN, Variant
 
 GEOMETRY = Geometry(16, 12, 0.25)  # stored are 20×15

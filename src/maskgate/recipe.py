@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from maskgate import config, files, yaml12
 from maskgate.config import LOSSLESS, Named, Section, Several
 from maskgate.errors import MaskgateError
-from maskgate.pixels import Geometry
+from maskgate.geometry import Geometry
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sure = Annotated[float, Field(gt=0, le=1)]

@@ -16,7 +16,8 @@ from PIL import Image
 from maskgate import arguments, pixels
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
-from maskgate.pixels import Geometry, Pixels
+from maskgate.geometry import Geometry
+from maskgate.pixels import Pixels
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 from maskgate import pixels
 from maskgate.faces import crop
 from maskgate.faces.protocol import NONE, Faces
-from maskgate.pixels import GREY, Geometry, Window
+from maskgate.geometry import Geometry
+from maskgate.pixels import GREY, Window
 
 
 def faces(*boxes: tuple[float, float, float, float], tilt: float = 0.0) -> Faces:

@@ -19,9 +19,9 @@ from maskgate.data import near_duplicates
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
+from maskgate.geometry import Geometry
 from maskgate.images import cache
 from maskgate.images.cache import PhotoStore
-from maskgate.pixels import Geometry
 
 GEOMETRY = Geometry(16, 12, 0.25)
 COUNT = 21
@@ -44,7 +44,7 @@ decode = pixels.decode
 {prelude}
 names = [f"{{row}}.jpg" for row in range(first, last)]
 photos = Photos(folder, pd.DataFrame({{"photo": names}}))
-cache.build(photos, View(pixels.Geometry(16, 12, 0.25)), out)
+cache.build(photos, View(Geometry(16, 12, 0.25)), out)
 """
 SLOW = """
 def slow(source):

@@ -14,12 +14,12 @@ from maskgate.config import Named
 from maskgate.data import layouts
 from maskgate.data import table as photo_table
 from maskgate.faces.view import View
+from maskgate.geometry import Geometry
 from maskgate.images import cache as caches
 from maskgate.images import sampling
 from maskgate.images.cache import PhotoStore
 from maskgate.images.loader import Batch, Loader
 from maskgate.images.transforms import Augment
-from maskgate.pixels import Geometry
 
 Shown = Callable[..., "np.ndarray"]
 

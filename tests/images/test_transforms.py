@@ -10,9 +10,10 @@ from torchvision.transforms import v2
 
 from maskgate.config import Named
 from maskgate.errors import MaskgateError
+from maskgate.geometry import Geometry
 from maskgate.images import transforms
 from maskgate.images.transforms import TRANSFORMS, Augment
-from maskgate.pixels import Geometry, Pixels, centre
+from maskgate.pixels import Pixels, centre
 
 GEOMETRY = Geometry(8, 6, 0.5)
 HEIGHT, WIDTH = GEOMETRY.stored

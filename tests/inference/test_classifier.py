@@ -10,9 +10,10 @@ from maskgate.config import Named
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
+from maskgate.geometry import Geometry
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
-from maskgate.pixels import Geometry, Pixels
+from maskgate.pixels import Pixels
 
 GEOMETRY = Geometry(8, 6, margin=0.5)
 FLIP = Named(name="flip")

@@ -9,10 +9,10 @@ from torch import nn
 
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
+from maskgate.geometry import Geometry
 from maskgate.images import cache
 from maskgate.model import backbone, network
 from maskgate.model.network import Normalise
-from maskgate.pixels import Geometry
 from maskgate.recipe import Model, Recipe
 
 SMALL = Geometry(32, 24)

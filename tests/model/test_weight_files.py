@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from maskgate.errors import MaskgateError
+from maskgate.geometry import Geometry
 from maskgate.model import backbone
-from maskgate.pixels import Geometry
 from maskgate.recipe import Model
 
 State = dict[str, Tensor]

@@ -15,6 +15,7 @@ from maskgate.data import layouts
 from maskgate.data import table as tables
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.geometry import Geometry
 from maskgate.inspection import Inspection
 from maskgate.recipe import Recipe
 from maskgate.reports import inspect, recipe_picture
@@ -48,7 +49,7 @@ def text(page: Path) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.read_text())))
 
 
-def shown(picture: Image.Image, row: int, column: int, geometry: pixels.Geometry) -> np.ndarray:
+def shown(picture: Image.Image, row: int, column: int, geometry: Geometry) -> np.ndarray:
     """The photo at a place of the picture's first part."""
     tall = round(recipe_picture._WIDTH * geometry.height / geometry.width)
     left, top = recipe_picture._at(column), 2 * recipe_picture._LINE

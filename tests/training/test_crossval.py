@@ -12,6 +12,7 @@ from maskgate import metrics, pixels, runs
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
+from maskgate.geometry import Geometry
 from maskgate.images import cache as caches
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
@@ -410,6 +411,6 @@ def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> Non
 
 def test_the_cache_is_not_needed_to_resume(people: Path, tmp_path: Path) -> None:
     photos = layouts.read(people)
-    store, problems = caches.build(photos, View(pixels.Geometry(16, 12)), tmp_path)
+    store, problems = caches.build(photos, View(Geometry(16, 12)), tmp_path)
     assert len(store) == len(photos.table)
     assert not problems

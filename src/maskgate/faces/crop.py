@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from maskgate.faces.protocol import Faces
-from maskgate.pixels import Geometry, Window
+from maskgate.geometry import Geometry
+from maskgate.pixels import Window
 
 
 def chosen(faces: Faces, height: int, width: int) -> int | None:

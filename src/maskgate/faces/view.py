@@ -13,7 +13,8 @@ from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import background, crop, detectors, model_files
 from maskgate.faces.protocol import NONE, Detector, Faces, key
-from maskgate.pixels import Geometry, Pixels
+from maskgate.geometry import Geometry
+from maskgate.pixels import Pixels
 from maskgate.recipe import Face, Photo
 
 

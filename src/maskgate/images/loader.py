@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from maskgate.geometry import Geometry
 from maskgate.images import target
 from maskgate.images.cache import PhotoStore
 from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
-from maskgate.pixels import Geometry
 from maskgate.randomness import derive
 from maskgate.variants import PLAIN, Variant
 

@@ -17,7 +17,8 @@ from torchvision.transforms import v2
 from maskgate import arguments
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
-from maskgate.pixels import Geometry, Pixels, centre
+from maskgate.geometry import Geometry
+from maskgate.pixels import Pixels, centre
 
 _TRIALS: Final = 8
 _LARGEST: Final = 10_000  # number among the arguments of a transform

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from maskgate import finite
 from maskgate.errors import MaskgateError
+from maskgate.geometry import Geometry
 from maskgate.interruption import Interrupted
 from maskgate.model import weight_files
-from maskgate.pixels import Geometry
 from maskgate.recipe import Model, is_factory
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -21,6 +21,7 @@ from maskgate.config import Named
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
+from maskgate.geometry import Geometry
 from maskgate.images import mixing, target
 from maskgate.images.mixing import MIXES, Mixed
 from maskgate.images.transforms import TRANSFORMS, Augment
@@ -225,7 +226,7 @@ class _Row:
     below: Sequence[Sequence[str]]
 
 
-def _drawing(rows: Sequence[_Row], heads: Sequence[str], geometry: pixels.Geometry) -> Image.Image:
+def _drawing(rows: Sequence[_Row], heads: Sequence[str], geometry: Geometry) -> Image.Image:
     tall = round(_WIDTH * geometry.height / geometry.width)
     below = [words for row in rows for told in row.below for words in told]
     small_font = _fitting(below)
