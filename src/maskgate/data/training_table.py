@@ -56,7 +56,14 @@ def told(read: Photos, photos: Photos, fixes: Corrections | None, wanted: Labels
     if not fixes.rows:
         problems.append(Problem("no corrections", fixes.path.name, "no row below its header"))
     changed = int(found.changed[rows].sum())
-    return Told(training, true, truth, fixes.sha256, changed, tuple(problems))
+    return Told(
+        training=training,
+        true=true,
+        truth=truth,
+        sha256=fixes.sha256,
+        changed=changed,
+        problems=tuple(problems),
+    )
 
 
 def build(

@@ -82,7 +82,7 @@ def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
     beginning.check_data(recipe, prepared, accelerator.num_processes)
     digest = recipe.digest(prepared.digest, *start.contents(recipe))
     run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
-    return Training(run, recipe, order, prepared, digest)
+    return Training(run=run, recipe=recipe, order=order, prepared=prepared, digest=digest)
 
 
 def is_finished(training: Training, accelerator: Accelerator) -> bool:

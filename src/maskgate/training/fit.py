@@ -104,7 +104,11 @@ class Fit:
         self.knows = network.head.knows
         self.never_finite = finite.broken(network.state_dict())
         self.validator = Validator(
-            recipe, self.data.fold, task.loader, self.data.validation, accelerator
+            recipe=recipe,
+            fold=self.data.fold,
+            loader=task.loader,
+            rows=self.data.validation,
+            accelerator=accelerator,
         )
         self.size = min(recipe.training.batch_size, len(self.data.train))
         loss = losses.create(
@@ -118,7 +122,14 @@ class Fit:
             len(self._batches(self.data.train, epoch=0)),
         )
         self.network, self.optimizer = accelerator.prepare(network, optimizer)
-        self.updater = Updater(recipe, self.network, self.optimizer, loss, accelerator, self.size)
+        self.updater = Updater(
+            recipe=recipe,
+            network=self.network,
+            optimizer=self.optimizer,
+            loss=loss,
+            accelerator=accelerator,
+            size=self.size,
+        )
         named = recipe.training.average
         self.average = averages.create(named, self._bare()) if named is not None else None
         self.state = State(accumulate=recipe.training.accumulate)
@@ -142,16 +153,16 @@ class Fit:
         self._check_weights()
         chosen, plain, final = (each.numpy() for each in state.validated)
         return Fitted(
-            _weights(self._kept()),
-            chosen,
-            plain,
-            final,
-            state.history,
-            state.seconds,
-            state.mixed,
-            state.drawn,
-            state.photos,
-            state.epoch - state.unvalidated,
+            weights=_weights(self._kept()),
+            probabilities=chosen,
+            plain_probabilities=plain,
+            last_probabilities=final,
+            history=state.history,
+            seconds=state.seconds,
+            mixed=state.mixed,
+            drawn=state.drawn,
+            photos=state.photos,
+            epochs=state.epoch - state.unvalidated,
         )
 
     def batches(self) -> Iterator[tuple[Tensor, Any]]:
@@ -313,7 +324,13 @@ class Fit:
         finite probabilities: of finite ones, too, that have grown without bounds."""
         loader, rows = self.task.loader, self.data.train
         rows = rows[: self.recipe.training.validation_batch_size]
-        validator = Validator(self.recipe, self.data.fold, loader, rows, self.accelerator)
+        validator = Validator(
+            recipe=self.recipe,
+            fold=self.data.fold,
+            loader=loader,
+            rows=rows,
+            accelerator=self.accelerator,
+        )
         validator.predict(self._kept())
 
     # ---------------------------------------------------------------- position and state

@@ -231,7 +231,12 @@ def _folds(
     wanted = recipe.folds
     if wanted.file is None:
         return folds.split(
-            photos, twins.cluster, wanted.kind, wanted.count, wanted.fraction, wanted.seed
+            photos,
+            twins.cluster,
+            wanted.kind,
+            count=wanted.count,
+            fraction=wanted.fraction,
+            seed=wanted.seed,
         )
     runs.verify(Path(wanted.file))
     fold = folds.read(Path(wanted.file), photos, twins.cluster)

@@ -86,8 +86,8 @@ def validated(run: Run, prepared: Prepared, data: FoldData) -> set[str]:
         here.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),
-        lambda: thumbnails.decoded(others, run.thumbnails_file),
-        prepared.folder,
+        read=lambda: thumbnails.decoded(others, run.thumbnails_file),
+        folder=prepared.folder,
     )
     return own | {other for one, other in pairs if one in own}
 
