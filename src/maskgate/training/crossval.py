@@ -176,12 +176,13 @@ def fold(number: int, training: Training, accelerator: Accelerator) -> None:
 def _train(number: int, training: Training, checkpoint: Path, accelerator: Accelerator) -> None:
     run, recipe, order = training.run, training.recipe, training.order
     prepared = training.prepared
+    data = prepared.fold_data(number)
     processes.on_main(
-        accelerator, lambda: pseudo.label(recipe, prepared, number, order=order, run=run)
+        accelerator, lambda: pseudo.label(recipe, prepared, data, order=order, run=run)
     )
-    data = pseudo.fold_data(prepared, number, run)
+    labelled = pseudo.labelled(data, run)
     fit = beginning.fit(
-        recipe, prepared, data, order=order, checkpoint=checkpoint, accelerator=accelerator
+        recipe, prepared, labelled, order=order, checkpoint=checkpoint, accelerator=accelerator
     )
     fitted = fit.run()
     if not accelerator.is_main_process:
@@ -268,7 +269,7 @@ def _did(run: Run, told: list[FoldResult], recipe: Recipe, prepared: Prepared) -
 
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
     """
-    folds = [pseudo.fold_data(prepared, number, run) for number in prepared.folds]
+    folds = [pseudo.labelled(prepared.fold_data(number), run) for number in prepared.folds]
     there = [counts(data.table.iloc[data.train])[CLASSES] for data in folds]
     drawn = [np.array(part.drawn) / part.epochs for part in told]
     mixed = [part.mixed for part in told]

@@ -35,23 +35,22 @@ def check(recipe: Recipe, prepared: Prepared, folds: Sequence[FoldData]) -> None
             _source(recipe, prepared, data, trust=True)  # nothing is run yet
 
 
-def label(recipe: Recipe, prepared: Prepared, fold: int, *, order: Order, run: Run) -> None:
+def label(recipe: Recipe, prepared: Prepared, data: FoldData, *, order: Order, run: Run) -> None:
     """Label the photos without labels for a fold, and keep the labels in the run: a resumed
     training uses the same. Raises MaskgateError."""
-    path = run.pseudo_file(fold)
+    path = run.pseudo_file(data.fold)
     if recipe.pseudo is None or path.exists():
         return
-    table, probabilities = made(recipe, prepared, prepared.fold_data(fold), order)
+    table, probabilities = made(recipe, prepared, data, order)
     tables.write_probabilities(path, table, probabilities)
-    say(told(fold, table))
+    say(told(data.fold, table))
 
 
-def fold_data(prepared: Prepared, fold: int, run: Run) -> FoldData:
-    """What a fold is trained on and validated on, with the pseudo labels that the run keeps."""
-    data = prepared.fold_data(fold)
-    if not prepared.unlabelled:
+def labelled(data: FoldData, run: Run) -> FoldData:
+    """The data of a fold with the pseudo labels that the run keeps, if it has any."""
+    if not (data.table["source"] == UNLABELLED).any():
         return data
-    return with_pseudo_labels(data, tables.pseudo(run, fold)[0])
+    return with_pseudo_labels(data, tables.pseudo(run, data.fold)[0])
 
 
 def made(
