@@ -48,6 +48,7 @@ from maskgate.progress import say, track
 from maskgate.recipe import Recipe
 from maskgate.training import processes
 from maskgate.training.fit import Fit, Task
+from maskgate.training.fold_data import FoldData
 
 SIZES = ((192, 256), (384, 512))  # width, height of the photos as stored
 BATCH = 64
@@ -210,9 +211,18 @@ class Bench:
         arguments = (store, table, geometry, Augment(recipe.augment, geometry), workers)
         paced = _Paced(self.floor_step, *arguments)
         rows = np.arange(len(table))
-        task = Task(0, table, table, Loader(*arguments) if workers else paced, rows, rows[:0])
+        data = FoldData(fold=0, table=table, train=rows, validation=rows[:0], truth=table[:0])
+        task = Task(data, Loader(*arguments) if workers else paced)
         with tempfile.TemporaryDirectory(dir=self.folder) as run:
-            Fit(recipe, model, task, Path(run, "checkpoint.pt"), self.accelerator, 60).run()
+            fit = Fit(
+                recipe,
+                model,
+                task,
+                path=Path(run, "checkpoint.pt"),
+                accelerator=self.accelerator,
+                checkpoint_seconds=60,
+            )
+            fit.run()
         return None if workers else paced.seconds
 
     def _measured(self, work: Callable[[], object]) -> Measured:

@@ -205,7 +205,10 @@ def trained(place: Path, *overrides: str) -> str:
         beginning.check_recipe(made, "keys")
         checkpoint = place / "checkpoint.pt"
         checkpoint.unlink(missing_ok=True)
-        fit = beginning.fit(prepared.folds[0], made, prepared, order, checkpoint, accelerator)
+        data = prepared.fold_data(prepared.folds[0])
+        fit = beginning.fit(
+            made, prepared, data, order=order, checkpoint=checkpoint, accelerator=accelerator
+        )
         shapes: list[tuple[int, ...]] = []
         fit.network.register_forward_hook(lambda _, given, __: shapes.append(given[0].shape))
         fitted = fit.run()

@@ -71,7 +71,9 @@ def _score(answers: Path, data: Path) -> Score:
     given = pd.read_csv(answers).set_index("ImageID").loc[truth.index, "ans"]
     mask, gender, band = labels.decode(truth["ans"])
     nothing = np.full(len(truth), np.nan)
-    people = table.build(truth.index, truth["person"].astype("str"), mask, gender, nothing, band)
+    people = table.build(
+        truth.index, truth["person"].astype("str"), mask, gender=gender, age=nothing, age_band=band
+    )
     certain = np.eye(labels.COUNT)[given]
     return metrics.read_score(metrics.evaluate(certain, people)["macro_f1"])
 

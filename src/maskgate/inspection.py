@@ -78,7 +78,16 @@ def inspect(data: Path, folder: Path) -> Inspection:
         *test_problems,
     ]
     problems.sort(key=lambda problem: not problem.fatal)
-    return Inspection(data, photos, store, _headers(photos), grey, twins, problems, tests)
+    return Inspection(
+        data=data,
+        photos=photos,
+        store=store,
+        files=_headers(photos),
+        grey=grey,
+        twins=twins,
+        problems=problems,
+        tests=tests,
+    )
 
 
 def _headers(photos: Photos) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def oof_with(
         check_trusted(run, recipe)
         with FileLock(run.path / ".lock"):
             if not _is_kept(run, path):  # another process may have made it meanwhile
-                _make(run, recipe, wanted, path, cache or files.cache_folder())
+                _make(run, recipe, wanted, path=path, folder=cache or files.cache_folder())
     return tables.oof(run, path)
 
 
@@ -85,7 +85,7 @@ def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: P
     parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
     missing = [fold for fold, part in parts.items() if not _is_whole(part)]
     if missing:
-        steps = _steps(run, recipe, told, missing, wanted, folder)
+        steps = _steps(run, recipe, told, folds=missing, wanted=wanted, folder=folder)
         what = f"predicting {run.path.name} out of fold"
         steps = track(steps, what, len(missing) * len(wanted))
         for fold in missing:
@@ -126,7 +126,9 @@ def _steps(
         network = torch_backend.restore(run, fold).to(device)
         rows = np.flatnonzero(told["fold"] == fold)
         for variant in wanted:
-            batches = loader.validation(rows, recipe.training.validation_batch_size, 0, 1, variant)
+            batches = loader.validation(
+                rows, recipe.training.validation_batch_size, rank=0, ranks=1, variant=variant
+            )
             found = torch_backend.of_loader(network, batches, device)
             finite.check(found, f"{run.path}, fold {fold}")
             yield found

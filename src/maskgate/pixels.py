@@ -195,7 +195,9 @@ def cut(image: Image.Image, window: Window, height: int, width: int) -> Pixels:
     if window.turn:
         reach_x = reach_y = math.hypot(half_width, half_height)
     left, top = math.floor(x - reach_x), math.floor(y - reach_y)
-    part = _part(image, left, top, math.ceil(x + reach_x), math.ceil(y + reach_y))
+    part = _part(
+        image, left=left, top=top, right=math.ceil(x + reach_x), bottom=math.ceil(y + reach_y)
+    )
     x, y = x - left, y - top
     if window.turn:
         part = part.rotate(

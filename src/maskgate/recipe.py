@@ -411,4 +411,4 @@ def find(name: str) -> Path:
 def load(path: Path, overrides: list[str] | None = None, alone: bool = False) -> Recipe:
     """The recipe in `path` with `key.sub=value` overrides; `alone`, it may have no base. Raises
     MaskgateError."""
-    return config.load(Recipe, path, "recipe", overrides or [], alone)
+    return config.load(Recipe, path, "recipe", overrides=overrides or [], alone=alone)

@@ -211,7 +211,7 @@ def load(path: Path, overrides: list[str], alone: bool = False) -> System:
     run, neither it nor a recipe may have a base, and recipes are those that `write` puts beside it.
     """
     own = [o for o in overrides if o.partition("=")[0].split(".")[0] in System.model_fields]
-    system = config.load(System, path, "system", own, alone)
+    system = config.load(System, path, "system", overrides=own, alone=alone)
     theirs = dict(config.split(override) for override in overrides if override not in own)
     members = []
     if system.is_of_runs:

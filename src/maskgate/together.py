@@ -102,9 +102,11 @@ def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> T
     table, voices = _voices(members, cache)
     found = [each.astype(np.float32) for each in combinations.out_of_fold(how, voices, table)]
     combination = combinations.learn(how, voices, table)
-    scores, steps = _scored(members, voices, how, found, table)
+    scores, steps = _scored(members, voices, how, found=found, table=table)
     of = [metrics.judged_by(metrics.narrowed(table, voice.knows)) for voice in voices]
-    return Together(members, combination, table, scores, of, steps)
+    return Together(
+        parts=members, combination=combination, table=table, scores=scores, score_of=of, steps=steps
+    )
 
 
 def check(members: Sequence[Part], how: Wanted) -> None:
@@ -252,6 +254,15 @@ def _scored(
             gain = metrics.interval(value - drawn_before[0], drawn - drawn_before[1])
         score = metrics.interval(value, drawn)
         of = metrics.judged_by(table)
-        steps.append(Step(name, probabilities, score, of, before if gain else "", gain))
+        steps.append(
+            Step(
+                name=name,
+                probabilities=probabilities,
+                score=score,
+                score_of=of,
+                before=before if gain else "",
+                gain=gain,
+            )
+        )
         before, drawn_before = name, (value, drawn)
     return scores, steps

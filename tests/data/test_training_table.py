@@ -9,6 +9,7 @@ import pytest
 
 from maskgate.data import corrections, training_table
 from maskgate.data import table as photo_table
+from maskgate.data.column_values import AGE, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
 from maskgate.recipe import DataSet, Labels
@@ -30,11 +31,12 @@ def labels_of(**told: object) -> Labels:
 
 def test_without_a_wish_training_is_told_what_was_read() -> None:
     read = aged(*AGES)
-    found = training_table.build(read, [], Labels())
-    pd.testing.assert_frame_equal(found.table[list(photo_table.COLUMNS)], read)
-    assert found.table["weight"].eq(1).all()
-    assert found.table["data"].eq("").all()
-    assert not found.left_out.any()
+    found = training_table.build(read, [], [], Labels())
+    pd.testing.assert_frame_equal(found[list(photo_table.COLUMNS)], read)
+    assert found["weight"].eq(1).all()
+    assert found["data"].eq("").all()
+    assert found["left_out"].eq("").all()
+    assert found["source"].eq(PRIMARY).all()
 
 
 @pytest.mark.parametrize("old_from", [57, 58, 59, 60, 65])
@@ -42,7 +44,7 @@ def test_the_old_begin_where_the_recipe_says(old_from: int) -> None:
     read = aged(*AGES, np.nan)
     read.loc[10, "age_band"] = 2  # a band, but no years
     before = read.copy()
-    told = training_table.build(read, [], labels_of(old_from=old_from)).table
+    told = training_table.build(read, [], [], labels_of(old_from=old_from))
     band = [0 if age < 30 else 2 if age >= old_from else 1 for age in AGES] + [2]
     assert told["age_band"].tolist() == band
     assert told["label"].tolist() == [12 + each for each in band]
@@ -53,10 +55,10 @@ def test_the_old_begin_where_the_recipe_says(old_from: int) -> None:
 
 def test_ages_are_left_out_by_the_year() -> None:
     ages = (*range(27, 30), *range(57, 60))
-    found = training_table.build(aged(*AGES, np.nan), [], labels_of(leave_out_ages=ages))
+    found = training_table.build(aged(*AGES, np.nan), [], [], labels_of(leave_out_ages=ages))
     out = [27 <= age < 30 or 57 <= age < 60 for age in AGES]
-    assert found.left_out.tolist() == [*out, False]
-    assert len(found.table) == len(AGES) + 1
+    assert found["left_out"].tolist() == [*(AGE if each else "" for each in out), ""]
+    assert len(found) == len(AGES) + 1
 
 
 def test_further_data_lie_below_and_keep_their_weight() -> None:
@@ -65,16 +67,18 @@ def test_further_data_lie_below_and_keep_their_weight() -> None:
         (DataSet(path="c/d.csv"), aged(29)),
     ]
     wanted = labels_of(old_from=58, leave_out_ages=[29])
-    found = training_table.build(aged(58, 40), more, wanted)
-    told = found.table
+    bare = aged(np.nan).assign(mask=-1, gender=-1, age_band=-1, label=-1)
+    unlabelled = [(DataSet(path="e", weight=0.5), bare)]
+    told = training_table.build(aged(58, 40), more, unlabelled, wanted)
     assert told["photo"].tolist() == [
-        "0.png", "1.png", "b:0.png", "b:1.png", "c/d.csv:0.png",
+        "0.png", "1.png", "b:0.png", "b:1.png", "c/d.csv:0.png", "e:0.png",
     ]  # fmt: skip
     assert told["person"].is_unique
-    assert told["data"].tolist() == ["", "", "b", "b", "c/d.csv"]
-    assert told["weight"].tolist() == [1, 1, 2.5, 2.5, 1]
-    assert told["age_band"].tolist() == [2, 1, 2, 0, 0]  # the boundary is moved in all of them
-    assert found.left_out.tolist() == [False] * 4 + [True]
+    assert told["data"].tolist() == ["", "", "b", "b", "c/d.csv", "e"]
+    assert told["weight"].tolist() == [1, 1, 2.5, 2.5, 1, 0.5]
+    assert told["age_band"].tolist() == [2, 1, 2, 0, 0, -1]  # the boundary is moved in all of them
+    assert told["source"].tolist() == [PRIMARY] * 2 + [EXTRA] * 3 + [UNLABELLED]
+    assert told["left_out"].tolist() == [""] * 4 + [AGE, NO_LABELS]
     assert told["label"].dtype == np.int8
 
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pandas as pd
@@ -289,8 +290,8 @@ def test_interrupted_it_goes_on(
     with monkeypatch.context() as cut:
         watch, left = trials._watch, [epochs]
 
-        def counting(*arguments: object) -> Callable[..., None]:
-            after_epoch = watch(*arguments)  # type: ignore[arg-type]
+        def counting(*arguments: Any, **named: Any) -> Callable[..., None]:
+            after_epoch = watch(*arguments, **named)
 
             def counted(row: dict[str, object]) -> None:
                 left[0] -= 1

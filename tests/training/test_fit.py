@@ -21,6 +21,7 @@ from maskgate.images.transforms import Augment
 from maskgate.model import network
 from maskgate.training import validation
 from maskgate.training.fit import Fit, Fitted, Task
+from maskgate.training.fold_data import FoldData
 from maskgate.training.update import Updater
 
 Train = Callable[..., Fitted]
@@ -49,9 +50,23 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
         rows = np.arange(len(table)) if training is None else np.asarray(training)
         torch.manual_seed(seed)
         held = np.asarray(validation, dtype=np.int64)
-        task = Task(0, table, table, loader, rows, held, afterwards=held)
-        model = network.create(made)
-        return Fit(made, model, task, tmp_path / checkpoint, Accelerator(cpu=True), 60).run()
+        data = FoldData(
+            fold=0,
+            table=table,
+            train=rows,
+            validation=held,
+            truth=table.iloc[held],
+            afterwards=held,
+        )
+        fit = Fit(
+            made,
+            network.create(made),
+            Task(data, loader),
+            path=tmp_path / checkpoint,
+            accelerator=Accelerator(cpu=True),
+            checkpoint_seconds=60,
+        )
+        return fit.run()
 
     return run
 

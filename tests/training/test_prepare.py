@@ -1,5 +1,8 @@
 """What training folds get of corrections, ages left out and further data, and never get."""
 
+import hashlib
+import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -12,9 +15,10 @@ from PIL import Image
 
 from maskgate import pixels, recipe
 from maskgate.data import layouts, sample_people
-from maskgate.data.column_values import NEVER
+from maskgate.data.column_values import EXTRA, NEVER
 from maskgate.errors import MaskgateError
 from maskgate.training import prepare as preparing
+from maskgate.training.fold_data import Rows
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared
 
@@ -84,6 +88,12 @@ def copies(people: Path, to: Path) -> Path:
     return to
 
 
+def rows_of(ready: Prepared, fold: int) -> tuple[Rows, Rows]:
+    """The rows that a fold is trained and validated on."""
+    data = ready.fold_data(fold)
+    return data.train, data.validation
+
+
 def fix(path: Path, *rows: str) -> str:
     path.write_text("\n".join(["person,field,value,tier,reason", *rows]) + "\n")
     return f"labels.corrections={path}"
@@ -97,20 +107,21 @@ def test_whoever_is_validated_never_trains_by_way_of_further_data(
 ) -> None:
     more = copies(people, tmp_path / "more")
     ready = prepare("folds.count=3", f"data=[{{path: {more}}}]")
-    count, taught = len(ready.fold), ready.taught
+    fold = ready.photos.table["fold"].to_numpy()
+    count, table = len(fold), ready.table
     assert ready.folds == [0, 1, 2]
-    of_person = dict(zip(ready.photos.table["person"], ready.fold, strict=True))
-    source = taught["person"].str.removeprefix(f"{more}:").map(of_person)
-    np.testing.assert_array_equal(source[:count], ready.fold)
+    of_person = dict(zip(ready.photos.table["person"], fold, strict=True))
+    fold_of = table["person"].str.removeprefix(f"{more}:").map(of_person)
+    np.testing.assert_array_equal(fold_of[:count], fold)
     for number in ready.folds:
-        training, validation = ready.split(number)
-        np.testing.assert_array_equal(validation, np.flatnonzero(ready.fold == number))
+        training, validation = rows_of(ready, number)
+        np.testing.assert_array_equal(validation, np.flatnonzero(fold == number))
         # Of the further people all are kept out whose twin is validated, noise too, and no other.
-        np.testing.assert_array_equal(training, np.flatnonzero(source != number))
+        np.testing.assert_array_equal(training, np.flatnonzero(fold_of != number))
         contents = {ready.store.digests[row] for row in training}
-        assert not contents & ready.digests_of_people(validation)
-    told = ready.more()
-    assert [list(each) for each in told["not_in"]] == [[fold] for fold in source[count:]]
+        assert not contents & ready.fold_data(number).contents_of_people
+    told = ready.extra()
+    assert [list(each) for each in told["not_in"]] == [[fold] for fold in fold_of[count:]]
     assert told["digest"].tolist() == ready.store.digests[count:]
 
 
@@ -132,14 +143,14 @@ def test_people_of_one_name_in_two_data_sets_are_one_person(
     ready = prepare(
         "folds.count=4", f"data=[{{path: {further}}}]", data=tmp_path / "first" / "photos.csv"
     )
-    person = ready.taught["person"].str.removeprefix(f"{further}:").to_numpy()
+    person = ready.table["person"].str.removeprefix(f"{further}:").to_numpy()
     for number in ready.folds:
-        training, validation = ready.split(number)
+        training, validation = rows_of(ready, number)
         assert not set(person[training]) & set(person[validation])
         everyone = np.arange(len(person))
         kept_out = np.setdiff1d(everyone, training)
         assert set(person[kept_out]) == set(person[validation])  # and nobody else
-    told = ready.more()
+    told = ready.extra()
     assert (told["not_in"].map(len) > 0).sum() == 10 * 2
     assert [line for line in ready.warnings if "person 30" in line] == [
         f"10 people of {further} have names of people here (first: {further}:person 30): each is"
@@ -158,7 +169,7 @@ def test_photos_without_people_have_no_names_in_common(prepare: Prepare, tmp_pat
     wanted = f"data=[{{path: {tmp_path / 'second'}}}]"
     ready = prepare(wanted, data=tmp_path / "first" / "photos.csv")
     assert not [line for line in ready.warnings if "names of people here" in line]
-    assert not ready.more()["not_in"].map(len).any()
+    assert not ready.extra()["not_in"].map(len).any()
 
 
 def test_folds_are_the_same_whatever_is_trained_on_beside(
@@ -176,31 +187,31 @@ def test_folds_are_the_same_whatever_is_trained_on_beside(
         ["labels.leave_out_ages=[30, 31, 32, 33]", "labels.old_from=45"],
     ):
         ready = prepare(*changes)
-        np.testing.assert_array_equal(ready.fold, alone.fold)
-        np.testing.assert_array_equal(ready.cluster, alone.cluster)
+        np.testing.assert_array_equal(ready.photos.table["fold"], alone.photos.table["fold"])
+        np.testing.assert_array_equal(ready.photos.table["cluster"], alone.photos.table["cluster"])
         assert ready.photos.table["photo"].tolist() == alone.photos.table["photo"].tolist()
-        assert ready.store.digests[: len(alone.fold)] == alone.store.digests
+        assert ready.store.digests[: len(alone.photos.table)] == alone.store.digests
 
 
 def test_without_further_data_the_clusters_are_those_of_the_people(prepare: Prepare) -> None:
     ready = prepare()
-    np.testing.assert_array_equal(ready.twins.cluster, ready.cluster)
-    assert len(ready.more()) == 0
-    assert len(ready.taught) == len(ready.photos.table)
+    np.testing.assert_array_equal(ready.table["cluster"], ready.photos.table["cluster"])
+    assert len(ready.extra()) == 0
+    assert len(ready.table) == len(ready.photos.table)
 
 
 def test_clusters_that_no_further_photo_joins_keep_their_number(
     prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
 ) -> None:
     ready = prepare(f"data=[{{path: {strangers}}}]")
-    count = len(ready.fold)
-    np.testing.assert_array_equal(ready.twins.cluster[:count], ready.cluster)
-    assert ready.twins.cluster[count:].min() > ready.cluster.max()
+    count = len(ready.photos.table)
+    np.testing.assert_array_equal(ready.table["cluster"][:count], ready.photos.table["cluster"])
+    assert ready.table["cluster"][count:].min() > ready.photos.table["cluster"].max()
     for number in ready.folds:  # strangers always train
-        assert set(range(count, len(ready.taught))) <= set(ready.split(number)[0])
+        assert set(range(count, len(ready.table))) <= set(ready.fold_data(number).train)
     ready = prepare(f"data=[{{path: {copies(people, tmp_path / 'more')}}}]")
-    np.testing.assert_array_equal(ready.twins.cluster[:count], ready.cluster)
-    assert set(ready.twins.cluster[count:]) == set(ready.cluster)
+    np.testing.assert_array_equal(ready.table["cluster"][:count], ready.photos.table["cluster"])
+    assert set(ready.table["cluster"][count:]) == set(ready.photos.table["cluster"])
 
 
 def test_the_same_file_counts_as_one_shot_even_without_contrast(
@@ -217,26 +228,27 @@ def test_the_same_file_counts_as_one_shot_even_without_contrast(
     table = pd.DataFrame(more, columns=["photo", "person"]).assign(mask="wear")
     table.to_csv(tmp_path / "c" / "more.csv", index=False)
     ready = prepare(f"data=[{{path: {tmp_path / 'c'}}}]", data=tmp_path / "photos.csv")
-    fold = int(ready.fold[0])
-    assert ready.split(fold)[0].tolist() == [2]
-    assert ready.split(1 - fold)[0].tolist() == [0, 1, 3, 4]
+    fold = int(ready.photos.table["fold"][0])
+    assert ready.fold_data(fold).train.tolist() == [2]
+    assert ready.fold_data(1 - fold).train.tolist() == [0, 1, 3, 4]
 
 
 def test_the_store_holds_every_row_of_the_training_table(
     prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
 ) -> None:
     ready = prepare(f"data=[{{path: {strangers}, weight: 3}}]", cache=tmp_path / "fresh")
-    assert len(ready.store) == len(ready.taught) == len(ready.left_out)
+    assert len(ready.store) == len(ready.table)
     roots = {"": people, str(strangers): strangers}
     geometry = recipe.Photo(height=32, width=24, margin=0.25).geometry
-    for row in (0, len(ready.fold) - 1, len(ready.fold), len(ready.taught) - 1):
-        told = ready.taught.iloc[row]
+    count = len(ready.photos.table)
+    for row in (0, count - 1, count, len(ready.table) - 1):
+        told = ready.table.iloc[row]
         path = roots[told["data"]] / "train" / "images" / told["photo"].split(":")[-1]
         with Image.open(path) as opened:
             wanted = pixels.resize(opened.convert("RGB"), *geometry.stored)
         np.testing.assert_array_equal(ready.store[row], wanted)
     np.testing.assert_array_equal(
-        ready.taught["weight"], np.where(ready.taught["data"] == "", 1.0, 3.0)
+        ready.table["weight"], np.where(ready.table["data"] == "", 1.0, 3.0)
     )
 
 
@@ -245,7 +257,7 @@ def test_all_further_data_train_where_nobody_is_validated(
 ) -> None:
     more = copies(people, tmp_path / "more")
     ready = prepare(f"data=[{{path: {more}}}]", "folds.kind=all")
-    assert len(ready.split(0)[0]) == len(ready.taught)
+    assert len(ready.fold_data(0).train) == len(ready.table)
 
 
 def test_people_who_are_only_trained_on_do_not_keep_their_twins_out(
@@ -254,10 +266,11 @@ def test_people_who_are_only_trained_on_do_not_keep_their_twins_out(
     more = copies(people, tmp_path / "more")
     ready = prepare(f"data=[{{path: {more}}}]", "folds.kind=holdout")
     assert ready.folds == [0]
-    never = set(ready.cluster[ready.fold == NEVER])
-    rows = [r for r in range(len(ready.fold), len(ready.taught)) if ready.twins.cluster[r] in never]
+    never = set(ready.photos.table["cluster"][ready.photos.table["fold"] == NEVER])
+    is_shared = (ready.table["source"] == EXTRA) & ready.table["cluster"].isin(never)
+    rows = np.flatnonzero(is_shared).tolist()
     assert rows
-    assert set(rows) <= set(ready.split(0)[0])
+    assert set(rows) <= set(ready.fold_data(0).train)
 
 
 def test_smoke_takes_a_few_photos_of_each_data_set(
@@ -267,7 +280,7 @@ def test_smoke_takes_a_few_photos_of_each_data_set(
     wanted = f"data=[{{path: {more}}}, {{path: {strangers}}}]"
     fixes = fix(tmp_path / "fixes.csv", *(f"{f.name},age,40,sure," for f in folders(people)))
     ready = prepare(wanted, fixes, smoke=True)
-    counts = ready.taught["data"].value_counts()
+    counts = ready.table["data"].value_counts()
     assert set(counts.index) == {"", str(more), str(strangers)}
     assert counts.max() <= preparing.SMOKE_PHOTOS
     # Whom a smoke test leaves aside is not called unknown.
@@ -284,8 +297,10 @@ def test_ages_left_out_are_validated_but_not_trained_on(prepare: Prepare, people
     assert out.any()
     validated: set[int] = set()
     for number in ready.folds:
-        training, validation = ready.split(number)
-        np.testing.assert_array_equal(training, np.flatnonzero((ready.fold != number) & ~out))
+        training, validation = rows_of(ready, number)
+        np.testing.assert_array_equal(
+            training, np.flatnonzero((ready.photos.table["fold"] != number) & ~out)
+        )
         validated |= set(validation.tolist())
     assert validated == set(range(len(out)))
 
@@ -297,12 +312,12 @@ def test_ages_left_out_of_further_data_do_not_train_either(
     ready = prepare(
         f"data=[{{path: {strangers}}}]", f"labels.leave_out_ages={[int(a) for a in ages]}"
     )
-    out = ready.taught["age"].isin(ages).to_numpy()
-    assert out[len(ready.fold) :].any()
+    out = ready.table["age"].isin(ages).to_numpy()
+    assert out[len(ready.photos.table) :].any()
     for number in ready.folds:
-        assert not out[ready.split(number)[0]].any()
-    kept_out = ready.more()["not_in"].map(len) == len(ready.folds)
-    np.testing.assert_array_equal(kept_out, out[len(ready.fold) :])
+        assert not out[ready.fold_data(number).train].any()
+    kept_out = ready.extra()["not_in"].map(len) == len(ready.folds)
+    np.testing.assert_array_equal(kept_out, out[len(ready.photos.table) :])
 
 
 def test_the_truth_is_fixed(
@@ -318,15 +333,15 @@ def test_the_truth_is_fixed(
     )
     pd.testing.assert_frame_equal(ready.photos.table, alone.photos.table)
     assert ready.labels.truth == alone.labels.truth == "bands 30/60, labels as read"
-    told = ready.taught[ready.taught["person"] == first]
+    told = ready.table[ready.table["person"] == first]
     assert told["age"].eq(77).all()
     assert told["age_band"].eq(2).all()
     worn = told["photo"].map(lambda photo: Path(photo).stem)
     assert told["mask"][worn == "mask1"].tolist() == [1]
     assert told["mask"][worn == "mask2"].tolist() == [0]
-    count = len(ready.fold)
+    count = len(ready.photos.table)
     old = ready.photos.table["age"].ge(40).to_numpy() | (ready.photos.table["person"] == first)
-    np.testing.assert_array_equal(ready.taught["age_band"][:count] == 2, old)
+    np.testing.assert_array_equal(ready.table["age_band"][:count] == 2, old)
     assert ready.labels.changed == 7
 
 
@@ -338,7 +353,7 @@ def test_a_corrected_truth_is_that_of_its_tier(
     ready = prepare(fix(tmp_path / "fixes.csv", *rows), "labels.truth=sure")
     age = ready.photos.table.groupby("person")["age"].first()
     assert (age[first], age[second] == 77) == (77, False)
-    assert ready.taught.groupby("person")["age"].first()[[first, second]].tolist() == [77, 77]
+    assert ready.table.groupby("person")["age"].first()[[first, second]].tolist() == [77, 77]
     assert ready.labels.truth.startswith("bands 30/60, labels corrected by fixes.csv up to sure (")
     assert "1 × correction of nobody here (first: nobody)" in ready.warnings
 
@@ -362,6 +377,47 @@ def test_what_is_trained_on_makes_another_run(
     digests.append(prepare(wanted).digest)
     assert len(set(digests)) == len(digests)
     assert prepare(wanted).digest == digests[-1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        ["labels.leave_out_ages=[30, 31, 32, 33, 60]", "labels.old_from=45"],
+        ["data=[{path: MORE}, {path: STRANGERS, weight: 2}]", "folds.kind=holdout", "FIXES"],
+        ["pseudo.photos=PHOTOS", "pseudo.run=RUN", "data=[{path: STRANGERS}]"],
+    ],
+    ids=["plain", "ages", "extra", "unlabelled"],
+)
+def test_the_digest_is_the_one_that_runs_of_earlier_versions_have(
+    changes: list[str], prepare: Prepare, people: Path, strangers: Path, trained: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Else an unfinished run could not be resumed: the formula of version 0.1, from the photos."""
+    names = {
+        "MORE": str(copies(people, tmp_path / "more")),
+        "STRANGERS": str(strangers),
+        "PHOTOS": str(people / "eval"),
+        "RUN": str(trained),
+        "FIXES": fix(tmp_path / "fixes.csv", f"{folders(people)[0].name},age,77,sure,"),
+    }
+    for name, value in names.items():
+        changes = [change.replace(name, value) for change in changes]
+    ready = prepare(*changes)
+    columns = ["photo", "person", "mask", "gender", "age", "age_band", "label"]
+    texts = [
+        ready.photos.table[columns].to_csv(index=False),
+        ready.table[[*columns, "data", "weight"]].to_csv(index=False),
+    ]
+    described = [*texts, ready.store.digests, ready.labels.truth, ready.labels.sha256]
+    years = [30, 31, 32, 33, 60] if "leave_out_ages" in str(changes) else []
+    unlabelled = len(layouts.read_eval(people / "eval")[1]) if "pseudo" in str(changes) else 0
+    left_out = [math.floor(age) in years for age in ready.table["age"].fillna(-1)]
+    left_out[len(left_out) - unlabelled :] = [True] * unlabelled
+    fold = np.array(ready.photos.table["fold"], dtype=np.int64)
+    digest = hashlib.sha256(json.dumps(described).encode())
+    digest.update(fold.tobytes() + np.array(left_out, dtype=np.bool_).tobytes())
+    assert ready.digest == digest.hexdigest()
 
 
 # --------------------------------------------------------------------------- who is who
@@ -393,7 +449,7 @@ def test_a_near_name_keeps_people_in_one_fold(prepare: Prepare, tmp_path: Path) 
     ready = prepare(data=labelled(tmp_path / "data", "photo,mask,person_id", *rows))
     people = ready.photos.table["person"]
     assert people.nunique() == 8
-    assert (pd.Series(ready.fold).groupby(people).nunique() == 1).all()
+    assert (pd.Series(ready.photos.table["fold"]).groupby(people).nunique() == 1).all()
     assert ready.warnings == [
         "1 × column under another name (first: person_id)",
         "4 × similar names (first: kim0)",
@@ -436,7 +492,7 @@ def test_faults_of_further_data_name_it(prepare: Prepare, people: Path, tmp_path
         prepare(wanted)
     ready = prepare(wanted, skip_faulty=True)
     assert f"1 × unreadable photo (first: 0.jpg) in {more}" in ready.warnings
-    assert len(ready.store) == len(ready.taught)
+    assert len(ready.store) == len(ready.table)
     (more / "photos.csv").write_text("photo,mask\n1.jpg,perhaps\n")
     with pytest.raises(MaskgateError, match=rf"^{more}: 1 of its entries .*'perhaps'"):
         prepare(wanted)
@@ -454,7 +510,7 @@ def test_data_that_are_missing_or_named_twice_are_refused(
     monkeypatch.chdir(strangers.parent)
     with pytest.raises(MaskgateError, match="is trained on already"):
         prepare(f"data=[{{path: {strangers}}}, {{path: {strangers.name}}}]")
-    assert prepare(f"data=[{{path: {strangers.name}}}]").taught["data"].iloc[-1] == strangers.name
+    assert prepare(f"data=[{{path: {strangers.name}}}]").table["data"].iloc[-1] == strangers.name
 
 
 def test_faulty_corrections_are_told_before_a_photo_is_read(

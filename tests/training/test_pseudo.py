@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,17 @@ import torch
 from PIL import Image
 
 from maskgate import labels, recipe
-from maskgate.data.column_values import BARRED, TRAINED, UNSURE
+from maskgate.data.column_values import BARRED, PRIMARY, TRAINED, UNLABELLED, UNSURE
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
+from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
 from maskgate.training import lr_finder, pseudo
 from maskgate.training.fit import Fit, Task
+from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
-from maskgate.training.prepare import prepare
+from maskgate.training.prepare import Prepared, prepare
 
 Train = Callable[..., Path]
 
@@ -64,9 +67,9 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Task]]:
     begun: list[Task] = []
     begin = Fit.__init__
 
-    def noted(self: Fit, made: object, network: object, task: Task, *others: object) -> None:
+    def noted(self: Fit, made: Any, network: Any, task: Task, **others: Any) -> None:
         begun.append(task)
-        begin(self, made, network, task, *others)  # type: ignore[arg-type]
+        begin(self, made, network, task, **others)
 
     monkeypatch.setattr(Fit, "__init__", noted)
     yield begun
@@ -95,7 +98,7 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
         assert len(of_mine) == 2
         assert (of_mine == BARRED).all()
         assert (use[use.index.str.match(rf"(copy|again){others}\.")] != BARRED).all()
-        trained_on = task.taught.iloc[task.training]
+        trained_on = task.data.table.iloc[task.data.train]
         kept = table[table["use"] == TRAINED].set_index("photo")
         told = trained_on[trained_on["data"] != ""].set_index("photo")
         assert len(kept) > 10
@@ -114,8 +117,10 @@ def test_nobody_is_validated_on_them(
 ) -> None:
     run, plain = Run(train(tmp_path / "run", *asked)), Run(trained)
     for task in tasks:
-        assert (task.taught.iloc[task.validation]["data"] == "").all()
-        assert task.validation.max() < len(task.truth) == len(tables.photos(plain))
+        table, validation = task.data.table, task.data.validation
+        assert (table["source"].iloc[validation] == PRIMARY).all()
+        assert (table["source"] == PRIMARY).sum() == len(tables.photos(plain))
+        assert table["photo"].iloc[validation].tolist() == task.data.truth["photo"].tolist()
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
     pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
     (rows, said), (wanted, before) = tables.oof(run), tables.oof(plain)
@@ -162,8 +167,8 @@ def test_unlabelled_test_photos_are_found_by_their_table(
     prepared = prepare(made, Order("tiny", people, cache=cache))
     assert prepared.unlabelled == 6 * 7
     assert prepared.unlabelled_root == people / "eval" / "images"
-    known = prepared.taught[list(labels.ATTRIBUTES)] != labels.UNKNOWN
-    assert not known.iloc[prepared.labelled :].any(axis=None)
+    unlabelled = prepared.table[prepared.table["source"] == UNLABELLED]
+    assert (unlabelled[list(labels.ATTRIBUTES)] == labels.UNKNOWN).all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,7 @@ def test_the_learning_rate_is_tried_on_them_too(
 ) -> None:
     order = Order("tiny", people, cache=cache)
     lr_finder.find(recipe.load(tiny, list(asked)), order, 1e-5, 1e-1, 10)
-    rows = tasks[0].taught.iloc[tasks[0].training]
+    rows = tasks[0].data.table.iloc[tasks[0].data.train]
     assert (rows["data"] != "").any()
     assert (rows.loc[rows["data"] != "", list(labels.ATTRIBUTES)] != -1).any(axis=None)
 
@@ -260,7 +265,12 @@ def test_killed_and_resumed_to_the_same_bytes(
     assert len(there) == (at // 2 if point == "labelling" else len(list(out.glob("fold-?"))))
     made: list[int] = []
     label = pseudo.made
-    monkeypatch.setattr(pseudo, "made", lambda number, *o: made.append(number) or label(number, *o))
+
+    def noted(recipe: Recipe, prepared: Prepared, data: FoldData, order: Order) -> Any:
+        made.append(data.fold)
+        return label(recipe, prepared, data, order)
+
+    monkeypatch.setattr(pseudo, "made", noted)
     train(out, SHORT, *asked, checkpoint_seconds=0)
     assert len(made) == 2 - len(there), "a photo is labelled once"
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]

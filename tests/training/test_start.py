@@ -113,14 +113,15 @@ def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
     fold: int, copied: dict[int, Path], prepared: Callable[..., Prepared]
 ) -> None:
     run, ready = Run(copied[fold]), prepared()
+    data = ready.fold_data(fold)
     assert not tables.seen(run, 0) & set(ready.store.digests)  # of the same bytes there is none
-    assert start.source(run, ready, 1 - fold, "model.init") == 0
+    assert start.source(run, ready, ready.fold_data(1 - fold), "model.init") == 0
     # Nearly every photo is known again, not just one of a person.
-    assert len(start.validated(run, ready, fold) & tables.seen(run, 0)) > 0.8 * len(
+    assert len(start.validated(run, ready, data) & tables.seen(run, 0)) > 0.8 * len(
         tables.seen(run, 0)
     )
     with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
-        start.source(run, ready, fold, "model.init")
+        start.source(run, ready, data, "model.init")
 
 
 @pytest.mark.parametrize("key", ["model.init", "pseudo.run"])
@@ -163,7 +164,8 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
-        start.source(old, prepared(), 0, "model.init")
+        ready = prepared()
+        start.source(old, ready, ready.fold_data(0), "model.init")
 
 
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:

@@ -83,7 +83,14 @@ def predict(order: Order, on: str) -> Done:
     columns, digest = schema(predictor), predictor.digest
     del predictor  # the cluster's processes load their own
     photos = listing.find(order.photos)
-    asked = Asked(digest, photos.digest, len(photos), order.part, order.all_faces, photos.names)
+    asked = Asked(
+        model=digest,
+        photos=photos.digest,
+        count=len(photos),
+        part=order.part,
+        all_faces=order.all_faces,
+        names=photos.names,
+    )
     with parts.opened(order.out, asked, photos.contents) as whole:
         since, wanted = time.monotonic(), whole.missing()
         left = sum(len(whole.photos(part)) for part in wanted)
@@ -93,7 +100,9 @@ def predict(order: Order, on: str) -> Done:
         )
         if wanted:
             blocks = list(_blocks(photos, whole, wanted))
-            for done in track(_written(order, photos, columns, blocks, whole, on), "photos", left):
+            for done in track(
+                _written(order, photos, columns, blocks=blocks, whole=whole, on=on), "photos", left
+            ):
                 del done
         return Done(whole, left, time.monotonic() - since, list(whole.faults()))
 

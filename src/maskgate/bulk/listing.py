@@ -75,7 +75,13 @@ def find(places: Sequence[str]) -> Listing:
             names.update(f"{name(source, path)}\n".encode())
     if not paths:
         raise photo_files.no_photo([shown(place) for place in places], {})
-    return Listing(sources, numbers, paths, told.hexdigest(), names.hexdigest())
+    return Listing(
+        sources=sources,
+        places=numbers,
+        paths=paths,
+        digest=told.hexdigest(),
+        names=names.hexdigest(),
+    )
 
 
 def name(source: str, path: str) -> str:

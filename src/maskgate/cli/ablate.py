@@ -84,7 +84,7 @@ def ablate(
 
     if not wanted:
         wanted = study.possible(load, kinds.leave_one_out(load([])), order)
-    planned = study.plan(load, wanted, seeds, folder, order)
+    planned = study.plan(load, wanted, seeds, folder=folder, order=order)
     rows = [(each.name, told) for each, told in zip(planned.changes, planned.differs, strict=True)]
     page.announce(rows, len(planned.fits), len(planned.left), study.remaining(planned))
     if listed:

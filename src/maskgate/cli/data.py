@@ -139,7 +139,16 @@ def wear(
     checks.refuse(photos.problems, source, skip_faulty)
     folder = cache or files.cache_folder()
     found = detectors.create(Named(name=detector), folder)
-    dressed = people.dress(photos, found, out, seed, folder, source, skip_faulty, workers)
+    dressed = people.dress(
+        photos,
+        found,
+        out,
+        seed=seed,
+        folder=folder,
+        source=source,
+        skip_faulty=skip_faulty,
+        workers=workers,
+    )
     left_out = {
         f"people ({why}; left_out.csv)": count
         for why, count in Counter(dressed.left_out.values()).items()

@@ -98,7 +98,9 @@ def pseudo(
     from maskgate.reports import pseudo as page
     from maskgate.studies import pseudo as study
 
-    found = study.train(loaded, order, loaded.pseudo, rounds, run, keep_going)
+    found = study.train(
+        loaded, order, loaded.pseudo, count=rounds, first=run, keep_going=keep_going
+    )
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         page.show(found)
         terminal.show(Path(order.out or "") / page.PAGE)

@@ -64,7 +64,7 @@ def combine(
     from maskgate.training import combined
 
     system, name = _asked(runs, combine, adjust, tta)
-    run = combined.combine(system, out, name, typed(), cache, trust)
+    run = combined.combine(system, out, name, command=typed(), cache=cache, trust=trust)
     results = run.metrics()
     table.show(results.members, results.steps)
     terminal.show(f"{run.path}: report in {run.report_file}")

@@ -116,6 +116,6 @@ def lr(
 
     from maskgate.training import lr_finder
 
-    found = lr_finder.find(loaded, order, low, high, updates)
+    found = lr_finder.find(loaded, order, low=low, high=high, updates=updates)
     page = lr_finder.write(found, out, path.stem, changes)
     terminal.show(f"{lr_finder.sentence(found)}\n{page}")

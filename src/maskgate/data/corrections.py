@@ -132,12 +132,12 @@ def _correction(row: int, person: str, field: str, value: str, tier: str) -> Cor
     if tier not in TIERS:
         raise ValueError(_unknown("tier", tier, TIERS))
     if attribute == "age":
-        return Correction(row, person, field, _age(value), tier)
+        return Correction(row=row, person=person, field=field, value=_age(value), tier=tier)
     try:
         code = _CODES[attribute](value)
     except (ValueError, KeyError):
         raise ValueError(_unknown(attribute, value, _OFFERED[attribute])) from None
-    return Correction(row, person, field, code, tier)
+    return Correction(row=row, person=person, field=field, value=code, tier=tier)
 
 
 def _age(value: str) -> int:

@@ -63,11 +63,17 @@ def read(path: Path) -> Photos:
     outside = np.array(files.outside(given.str.replace("\\", "/"), path.parent), dtype=np.bool_)
     rows["photo"] = given.where(outside, _found(given[~outside], path.parent, problems))
     photos = rows["photo"]
-    _report(problems, photos, photos == "", "row without photo", lambda row: f"row {row + 2}")
+    _report(
+        problems,
+        photos,
+        photos == "",
+        kind="row without photo",
+        detail=lambda row: f"row {row + 2}",
+    )
     repeated = photos.duplicated() & (photos != "")
-    _report(problems, photos, repeated, "photo listed twice", lambda _: "listed before")
+    _report(problems, photos, repeated, kind="photo listed twice", detail=lambda _: "listed before")
     why = "lies outside the folder of the table; put a link to its folder there"
-    _report(problems, photos, outside, "photo outside the folder", lambda _: why)
+    _report(problems, photos, outside, kind="photo outside the folder", detail=lambda _: why)
     rows = _groups_called_ages(rows)
     mask = _column(rows, "mask", label_words.mask, problems)
     gender = _column(rows, "gender", label_words.gender, problems)
@@ -75,7 +81,13 @@ def read(path: Path) -> Photos:
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
     group = _column(rows, "age_group", _groups(rows), problems).astype(np.int8)
     clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
-    _report(problems, photos, clash, "contradictory labels", lambda _: "its age says otherwise")
+    _report(
+        problems,
+        photos,
+        clash,
+        kind="contradictory labels",
+        detail=lambda _: "its age says otherwise",
+    )
     band = np.where(band == labels.UNKNOWN, group, band)
     people = _people(rows, problems).fillna(photos)
     problems[:0] = _apart(rows, people)  # first, where nobody misses it
@@ -83,9 +95,9 @@ def read(path: Path) -> Photos:
         photos,
         people,
         mask,
-        gender,
-        np.where(age >= 0, age, np.nan),
-        band,
+        gender=gender,
+        age=np.where(age >= 0, age, np.nan),
+        age_band=band,
     )
     if "drawn_from" in rows.columns:
         table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
@@ -249,5 +261,5 @@ def _column(
         why = parsed[codes[row]][1]
         return f"{name} {label_words.quoted(values[codes[row]])}{', ' if why else ''}{why}"
 
-    _report(problems, rows["photo"], np.isnan(column), f"unknown {name}", detail)
+    _report(problems, rows["photo"], np.isnan(column), kind=f"unknown {name}", detail=detail)
     return np.where(np.isnan(column), labels.UNKNOWN, column)

@@ -85,7 +85,9 @@ def _backdrop(brush: Brush, rng: Rng) -> None:
         x, y = rng.uniform(-2.2, 2.2), rng.uniform(-2.5, 2.5)
         colour = mix(base, hsv(rng.random(), rng.random(), rng.random()), rng.uniform(0.15, 0.7))
         if rng.random() < 0.5:
-            brush.soft(x, y, rng.uniform(0.3, 1.2), rng.uniform(0.3, 1.2), colour, 1.2)
+            brush.soft(
+                x, y, rx=rng.uniform(0.3, 1.2), ry=rng.uniform(0.3, 1.2), colour=colour, alpha=1.2
+            )
         else:
             w, h = rng.uniform(0.1, 1.0), rng.uniform(0.1, 1.6)
             corners = [(x - w, y - h), (x + w, y - h), (x + w, y + h), (x - w, y + h)]
@@ -133,10 +135,10 @@ def _face(brush: Brush, person: Person) -> None:
         brush.soft(
             side * 0.58,
             0.45,
-            0.3,
-            0.22,
-            mix(person.skin, (225, 95, 85), 0.4),
-            0.9 - 0.8 * person.sag,
+            rx=0.3,
+            ry=0.22,
+            colour=mix(person.skin, (225, 95, 85), 0.4),
+            alpha=0.9 - 0.8 * person.sag,
         )
 
 
@@ -193,7 +195,7 @@ def _age(brush: Brush, person: Person) -> None:
 def _nose_and_mouth(brush: Brush, person: Person, rng: Rng) -> None:
     shade, wide = mix(person.skin, (110, 52, 40), 0.45), 0.17 * person.nose
     brush.stroke([(0.1, -0.12), (0.09, 0.15), (wide, 0.38)], 0.06, shade, 0.4)
-    brush.soft(0, 0.36, wide, 0.13, mix(person.skin, WHITE, 0.5), 0.6)
+    brush.soft(0, 0.36, rx=wide, ry=0.13, colour=mix(person.skin, WHITE, 0.5), alpha=0.6)
     for side in (-1, 1):
         wing = [(side * wide, 0.4), (side * wide * 0.6, 0.5), (0, 0.47)]
         brush.stroke(wing, 0.06, shade)

@@ -111,7 +111,9 @@ def candidates(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -
     random = np.random.default_rng(seed)
     nearest = _Nearest(len(hashes), FAR)
     for _ in track(range(ORDERS), "looking for near-duplicates", ORDERS):
-        for found in _neighbours(hashes, None, 0, person, nearest.limit, random.permutation(64)):
+        for found in _neighbours(
+            hashes, None, 0, person=person, limit=nearest.limit, bits=random.permutation(64)
+        ):
             nearest.add(found)
     return nearest.pairs()
 
@@ -126,7 +128,9 @@ def candidates_in_parts(
     for _ in track(range(ORDERS_OF_PARTS), "looking for parts of photos", ORDERS_OF_PARTS):
         bits = random.permutation(64)
         for number, part in enumerate(parts, 1):
-            for found in _neighbours(hashes, part, number, person, nearest.limit, bits):
+            for found in _neighbours(
+                hashes, part, number, person=person, limit=nearest.limit, bits=bits
+            ):
                 nearest.add(found)
     return nearest.pairs()
 
@@ -167,7 +171,7 @@ class _Nearest:
         self._select()
         one, _, other, alignment, swapped = _unpacked(self._kept)
         first, second = np.where(swapped, other, one), np.where(swapped, one, other)
-        once = _distinct(_packed(first, np.uint64(0), second, alignment, 0))
+        once = _distinct(_packed(first, np.uint64(0), second, alignment=alignment, swapped=0))
         first, _, second, alignment, _ = _unpacked(once)
         return np.stack([first, second, alignment], axis=1).astype(np.int64)
 
@@ -212,8 +216,8 @@ def _neighbours(
         one, far, other, alignment = (
             side[near] for side in (rows[first], far, rows[second], alignment)
         )
-        yield _packed(one, far, other, alignment, 0)
-        yield _packed(other, far, one, alignment, 1)
+        yield _packed(one, far, other, alignment=alignment, swapped=0)
+        yield _packed(other, far, one, alignment=alignment, swapped=1)
 
 
 def _first_of_orientations(

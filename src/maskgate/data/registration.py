@@ -33,8 +33,11 @@ class _Level(NamedTuple):
     sure: float = 1.0
 
 
-_FIRST: Final = _Level(4, 5, 0.5, 2, 0.5, sure=0.66)
-_LEVELS: Final = (_Level(2, 7, 0.7, 3, 0.45), _Level(1, 9, 0.5, 4, 0.45))
+_FIRST: Final = _Level(factor=4, window=5, worth=0.5, iterations=2, least=0.5, sure=0.66)
+_LEVELS: Final = (
+    _Level(factor=2, window=7, worth=0.7, iterations=3, least=0.45),
+    _Level(factor=1, window=9, worth=0.5, iterations=4, least=0.45),
+)
 _NOISE: Final = 3.0  # grey levels: contrast below that is none
 _FLAT: Final = 2  # grey levels: a square of 5 pixels with less range is a bar, a frame, or clipped
 _OUTLIER: Final = 0.5  # difference of normalised values from which a pixel loses its weight

@@ -127,7 +127,7 @@ def make(
     folders, planted = _with_errors(_folders(people, seed, oddities), label_errors, seed)
     images = root / "train" / "images"
     for folder in folders:
-        _write_person(images / folder.name, folder, size, seed, oddities)
+        _write_person(images / folder.name, folder, size, seed=seed, oddities=oddities)
         tell()
     honest = [folder for folder in folders if folder.name not in {p.person for p in planted}]
     for number, source in enumerate(honest[::-1][:twins]):
@@ -137,7 +137,7 @@ def make(
         planted.append(Planted("twin", twin.name, f"the same person as {source.name}"))
         tell()
     _write_train_tables(root, folders, planted)
-    answers = _write_eval(root / "eval", eval_people, size, seed, tell)
+    answers = _write_eval(root / "eval", eval_people, size, seed=seed, tell=tell)
     _write_csv(root / "truth" / "eval.csv", ("ImageID", "ans", "person"), answers)
     return SamplePeople(root, tuple(f.name for f in folders), len(answers), tuple(planted))
 
@@ -170,7 +170,14 @@ def _id(index: int, seed: int) -> str:
 def _folders(people: int, seed: int, oddities: bool) -> list[_Folder]:
     cast = _cast(people, seed, _TRAIN)
     folders = [
-        _Folder(index, gender, age, _id(index, seed), gender, age)
+        _Folder(
+            index=index,
+            gender=gender,
+            age=age,
+            id=_id(index, seed),
+            said_gender=gender,
+            said_age=age,
+        )
         for index, (gender, age) in enumerate(cast)
     ]
     if oddities:
@@ -235,11 +242,11 @@ def person(rng: Rng, gender: int, age: int) -> Person:
         iris=mix((60, 36, 24), (120, 84, 50), chance()),
         jaw=trait(0.75, 0.2, 0.2),
         length=float(rng.normal(1 + 0.03 * old, 0.035)),
-        eyes=trait(1.02, 1.14, 0.05, 0.7, 1.35) - 0.25 * old,
-        brows=trait(0.16, 0.08, 0.025, 0.05, 0.22),
+        eyes=trait(1.02, 1.14, 0.05, low=0.7, high=1.35) - 0.25 * old,
+        brows=trait(0.16, 0.08, 0.025, low=0.05, high=0.22),
         lashes=trait(0.1, 0.8, 0.2),
         lips=trait(0.25, 0.75, 0.2),
-        nose=trait(1.15, 0.95, 0.1, 0.7, 1.5),
+        nose=trait(1.15, 0.95, 0.1, low=0.7, high=1.5),
         hair_length=float(rng.uniform(0.6, 2.3)) if long else -1.0,
         volume=float(rng.uniform(0.02, 0.2)),
         fringe=str(rng.choice(["up", "swept", "bangs"], p=fringes)),

@@ -96,7 +96,7 @@ def read(images: Path, csv: Path | None) -> Photos:
             age.append(codes[1])
     for name in nobodys:
         unlabelled += [f"{name}/{file}" for file, _ in _photos_of(folders[name], [])]
-    table = photo_table.build(photo, person, mask, gender, age)
+    table = photo_table.build(photo, person, mask, gender=gender, age=age)
     return Photos(images, table, problems, unlabelled)
 
 

@@ -14,11 +14,10 @@ import pandas as pd
 from maskgate import labels
 from maskgate.data import corrections
 from maskgate.data.checks import Problem
+from maskgate.data.column_values import AGE, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
 from maskgate.recipe import DataSet, Labels
-
-PRIMARY = ""  # what the column `data` says of the photos of the command line
 
 
 @dataclass(frozen=True)
@@ -57,33 +56,43 @@ def told(read: Photos, photos: Photos, fixes: Corrections | None, wanted: Labels
     if not fixes.rows:
         problems.append(Problem("no corrections", fixes.path.name, "no row below its header"))
     changed = int(found.changed[rows].sum())
-    return Told(training, true, truth, fixes.sha256, changed, tuple(problems))
-
-
-@dataclass(frozen=True)
-class TrainingTable:
-    """The photos to train on: the primary rows first, in their order, then the further ones.
-
-    `table` (N rows) has the photo table's columns, and `data` (the path of the data set as the
-    recipe gives it, PRIMARY for the first) and `weight` (how often a photo is drawn). Names of
-    further photos and people begin with their data set's path. `left_out` (N,) are rows that no
-    fold trains on, for their age.
-    """
-
-    table: pd.DataFrame
-    left_out: npt.NDArray[np.bool_]
+    return Told(
+        training=training,
+        true=true,
+        truth=truth,
+        sha256=fixes.sha256,
+        changed=changed,
+        problems=tuple(problems),
+    )
 
 
 def build(
-    primary: pd.DataFrame, more: Sequence[tuple[DataSet, pd.DataFrame]], wanted: Labels
-) -> TrainingTable:
-    """The training table of the `primary` photo table, corrected already, and `more` of them."""
-    tables = [primary.assign(data=PRIMARY, weight=1.0)]
-    tables += [_named_after(data, table) for data, table in more]
+    primary: pd.DataFrame,
+    extra: Sequence[tuple[DataSet, pd.DataFrame]],
+    unlabelled: Sequence[tuple[DataSet, pd.DataFrame]],
+    wanted: Labels,
+) -> pd.DataFrame:
+    """The training table (N rows) of photo tables: the `primary` one, corrected already, the
+    `extra` ones, and those of `unlabelled` photos. Rows are in this order.
+
+    Beside the photo table's columns it has
+
+    - `data`: the path of the data set as the recipe gives it, empty for the primary one
+    - `weight`: how often a photo is drawn, compared with one of weight 1
+    - `source`: PRIMARY, EXTRA or UNLABELLED
+    - `left_out`: why no fold trains on the photo, for its age (AGE) or lacking labels (NO_LABELS);
+      else empty
+
+    Names of photos and people that are not primary begin with their data set's path.
+    """
+    tables = [primary.assign(data="", weight=1.0, source=PRIMARY)]
+    tables += [_named_after(data, table).assign(source=EXTRA) for data, table in extra]
+    tables += [_named_after(data, table).assign(source=UNLABELLED) for data, table in unlabelled]
     table = pd.concat(tables, ignore_index=True)
     age = table["age"].to_numpy(dtype=np.float64)
-    left_out = np.isin(np.floor(age), wanted.leave_out_ages)  # NaN is no age
-    return TrainingTable(_aged(table, wanted.old_from), left_out)
+    of_age = np.isin(np.floor(age), wanted.leave_out_ages)  # NaN is no age
+    left_out = np.where(of_age, AGE, np.where(table["source"] == UNLABELLED, NO_LABELS, ""))
+    return _aged(table, wanted.old_from).assign(left_out=pd.Series(left_out, dtype="str"))
 
 
 def namesakes(table: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -94,13 +103,13 @@ def namesakes(table: pd.DataFrame) -> npt.NDArray[np.int64]:
     each photo is a person of its own, its name is none of a person.
     """
     people = table.assign(row=np.arange(len(table))).drop_duplicates("person")
-    prefix = people["data"].where(people["data"] == PRIMARY, people["data"] + ":")
+    prefix = people["data"].where(people["source"] == PRIMARY, people["data"] + ":")
     bare = [
         person.removeprefix(before) for person, before in zip(people["person"], prefix, strict=True)
     ]
     people = people.assign(bare=pd.Series(bare, index=people.index, dtype="str"))
     people = people[people["person"] != people["photo"]]
-    own = people["data"] == PRIMARY
+    own = people["source"] == PRIMARY
     pairs = people[own].merge(people[~own], on="bare", suffixes=("", "_further"))
     return pairs[["row", "row_further"]].to_numpy(dtype=np.int64)
 

@@ -48,7 +48,7 @@ def read(folder: Path) -> Photos:
         else:
             rows.append((name, *codes))
     photo, gender, age = zip(*rows, strict=True) if rows else ((), (), ())
-    table = photo_table.build(photo, photo, [labels.UNKNOWN] * len(rows), gender, age)
+    table = photo_table.build(photo, photo, [labels.UNKNOWN] * len(rows), gender=gender, age=age)
     return Photos(folder, table, problems, unlabelled)
 
 

@@ -31,4 +31,6 @@ def read(content: bytes) -> Encoded:
     result = 4 * width * height // limits.reduction(width, height) ** 2
     memory = len(content) + 4 * width * height + result
     limits.check_memory(memory)
-    return Encoded("BMP", width, height, 1, content, memory)
+    return Encoded(
+        format="BMP", width=width, height=height, orientation=1, content=content, memory=memory
+    )

@@ -100,7 +100,15 @@ def read(content: bytes) -> Encoded:
     memory = len(content) + len(slim) + 4 * sizes[scale] + max(4 * sizes[scale], coefficients)
     limits.check_memory(memory)
     turned = exif.orientation(b"".join(structure.exif), structure.xmp)
-    return Encoded("JPEG", width, height, turned, slim, memory, scale)
+    return Encoded(
+        format="JPEG",
+        width=width,
+        height=height,
+        orientation=turned,
+        content=slim,
+        memory=memory,
+        scale=scale,
+    )
 
 
 def _segments(content: bytes) -> _Structure:

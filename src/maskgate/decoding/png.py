@@ -66,7 +66,14 @@ def read(content: bytes) -> Encoded:
     limits.check_memory(memory)
     block = block or _raw_profile(*texts.get(_RAW_EXIF, (b"", b"")))
     xmp = _international(*texts.get(_XMP, (b"", b"")))
-    return Encoded("PNG", width, height, exif.orientation(block, xmp), slim, memory)
+    return Encoded(
+        format="PNG",
+        width=width,
+        height=height,
+        orientation=exif.orientation(block, xmp),
+        content=slim,
+        memory=memory,
+    )
 
 
 def _inflated(data: bytes) -> bytes:

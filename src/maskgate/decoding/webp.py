@@ -59,7 +59,14 @@ def read(content: bytes) -> Encoded:
     slim = b"RIFF" + size.to_bytes(4, "little") + b"WEBP" + chunks
     memory = len(content) + 2 * len(slim) + _BYTES_A_PIXEL * width * height
     limits.check_memory(memory)
-    return Encoded("WEBP", width, height, exif.orientation(block, xmp), slim, memory)
+    return Encoded(
+        format="WEBP",
+        width=width,
+        height=height,
+        orientation=exif.orientation(block, xmp),
+        content=slim,
+        memory=memory,
+    )
 
 
 def _size(chunk: bytes) -> tuple[int, int]:

@@ -157,7 +157,8 @@ class _Drawn:
         own = freedom * ((of_seeds + of_people) / of_seeds) ** 2 if of_seeds else np.inf
         wider = _student(own, _UPPER) / ndtri(_UPPER)
         draws = drawn + other.moved - reference.moved
-        return cls(value, value + wider * (draws - value), own, of_people, of_seeds)
+        draws = value + wider * (draws - value)
+        return cls(value, draws, freedom=own, of_people=of_people, of_seeds=of_seeds)
 
     @property
     def ends(self) -> tuple[float, float, float]:

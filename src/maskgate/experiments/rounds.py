@@ -81,7 +81,15 @@ def judge(runs: Sequence[Run]) -> Rounds:
         score = run.metrics().score
         assert score is not None  # it was compared, or will be
         labelled = [tables.pseudo(run, fold)[0] for fold in run.folds] if number else []
-        rounds.append(Round(number, run, score.as_score(), difference, labelled))
+        rounds.append(
+            Round(
+                number=number,
+                run=run,
+                score=score.as_score(),
+                difference=difference,
+                labels=labelled,
+            )
+        )
     first = runs[0].metrics()
     return Rounds(rounds, first.score_of, first.people, runs[0].status().truth)
 

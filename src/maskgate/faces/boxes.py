@@ -183,7 +183,7 @@ def _searched(
         faces = detector(np.asarray(image))
         return _Found(image.height, image.width, faces, pixels.size_of(image))
 
-    return contents.read_all(paths, rows, have, search, _CHUNK, "looking for faces")
+    return contents.read_all(paths, rows, have, make=search, size=_CHUNK, what="looking for faces")
 
 
 def _packed(faces: Faces) -> bytes:

@@ -37,4 +37,4 @@ def window(faces: Faces, number: int, geometry: Geometry, margin: float, align: 
     if align:
         (x0, y0), (x1, y1) = faces.landmarks[number, :2].astype(np.float64)
         turn = math.degrees(math.atan2(y1 - y0, x1 - x0))
-    return Window(x, y, scale * width, scale * height, turn)
+    return Window(x=x, y=y, width=scale * width, height=scale * height, turn=turn)

@@ -54,7 +54,9 @@ def _retinaface(
     """RetinaFace; of the package uniface, which downloads its file."""
     from maskgate.faces.retinaface import RetinaFace
 
-    return RetinaFace(folders, file, variant, score, side, overlap)
+    return RetinaFace(
+        folders=folders, file=file, variant=variant, score=score, side=side, overlap=overlap
+    )
 
 
 DETECTORS: Final[dict[str, Callable[..., Detector]]] = {

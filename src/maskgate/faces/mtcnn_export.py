@@ -173,7 +173,7 @@ def _network(name: str, weights: bytes) -> bytes:
         if number == 1:
             bias -= weight.sum(axis=(1, 2, 3)) * (127.5 / 128)
             weight /= 128
-        at = layer("Conv", f"conv{number}", at, weight, bias)
+        at = layer("Conv", f"conv{number}", at, weight=weight, bias=bias)
         at = bend(f"prelu{number}", at, 2)
         if pool:
             size, stride = pool
@@ -185,15 +185,19 @@ def _network(name: str, weights: bytes) -> bytes:
         at = add("Transpose", [at], "columns", perm=[0, 3, 2, 1])  # as the weights were trained
         at = add("Flatten", [at], "flat", axis=1)
         weight, bias = (state[f"dense{number}.{part}"].numpy() for part in ("weight", "bias"))
-        at = bend(f"prelu{number}", layer("Gemm", f"dense{number}", at, weight, bias), 0)
+        at = bend(
+            f"prelu{number}", layer("Gemm", f"dense{number}", at, weight=weight, bias=bias), 0
+        )
     for output, number_of in zip(_NAMES, _OUTPUTS[name], strict=False):
         key = f"{'conv' if kind == 'Conv' else 'dense'}{number_of}"
         weight, bias = (state[f"{key}.{part}"].numpy() for part in ("weight", "bias"))
         if output == "scores":  # softmax's second output is the sigmoid of the difference
-            difference = layer(kind, key, at, weight[1:] - weight[:1], bias[1:] - bias[:1])
+            difference = layer(
+                kind, key, at, weight=weight[1:] - weight[:1], bias=bias[1:] - bias[:1]
+            )
             add("Sigmoid", [difference], output)
         else:
-            layer(kind, key, at, weight, bias, output)
+            layer(kind, key, at, weight=weight, bias=bias, output=output)
     pixels = helper.make_tensor_value_info(
         "pixels", TensorProto.UINT8, ["photos", "height", "width", 3]
     )

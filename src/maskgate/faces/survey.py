@@ -63,7 +63,9 @@ def _photos(data: Path) -> Photos:
     images, rows = layouts.read_eval(data)
     names = rows["photo"]
     unknown = np.full(len(names), labels.UNKNOWN)
-    table = photo_table.build(names, names, unknown, unknown, np.full(len(names), np.nan))
+    table = photo_table.build(
+        names, names, unknown, gender=unknown, age=np.full(len(names), np.nan)
+    )
     return Photos(images, table)
 
 

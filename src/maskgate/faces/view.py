@@ -66,7 +66,9 @@ class View:
             number = crop.chosen(faces, image.height, image.width)
         if self.face is None or number is None:
             return pixels.resize(image, *self.geometry.stored, self.geometry.crop)
-        window = crop.window(faces, number, self.geometry, self.face.margin, self.face.align)
+        window = crop.window(
+            faces, number, self.geometry, margin=self.face.margin, align=self.face.align
+        )
         if self.face.background == "remove":
             image = background.without(image, faces.boxes[number], window)
         return pixels.cut(image, window, *self.geometry.stored)

@@ -93,7 +93,7 @@ def build(
     height, width = view.geometry.stored
     place = folder / view.name
     with contents.opened(place, _SCHEMA) as index:
-        digests, problems = _fill(place, index, photos, view, boxes)
+        digests, problems = _fill(place, index, photos, view=view, boxes=boxes)
         slot_of = dict(index.execute("SELECT digest, slot FROM photos"))
     slots = np.array([slot_of[digest] for digest in digests], dtype=np.int64)
     store = PhotoStore(
@@ -134,7 +134,7 @@ def _fill(
             _reserve(place / name, (free + len(missing)) * int(np.prod(shape)))
         maps = [_map(place / name, shape, "r+") for name, shape in shapes.items()]
         say(f"reading {len(missing)} photos into {place}")
-        for rows, results in _decoded(files["path"], missing, have, view, boxes):
+        for rows, results in _decoded(files["path"], missing, have, view=view, boxes=boxes):
             new = []
             for row, (content, pictures) in zip(rows, results, strict=True):
                 if isinstance(content, str):
@@ -188,4 +188,4 @@ def _decoded(
             return "changed while it was read"
         return view.stored(image, faces), near_duplicates.thumbnail(image)
 
-    return contents.read_all(paths, rows, have, shown, _CHUNK, "reading photos")
+    return contents.read_all(paths, rows, have, make=shown, size=_CHUNK, what="reading photos")

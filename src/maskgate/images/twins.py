@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate.data import folds, near_duplicates, remembered_pairs, training_table
+from maskgate.data.column_values import PRIMARY
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.images.cache import PhotoStore
@@ -58,40 +59,42 @@ def copies(
 
 
 def with_more(primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
-    """The near-duplicates of all `photos`, of which the first rows are those of `primary`.
+    """The near-duplicates of all `photos`, a training table whose first rows are those of
+    `primary`.
 
     Whoever is one cluster there is one here; where no further photo joins two of them, a cluster
     keeps its number. The same content counts as one shot even where a photo has no contrast, and
     people of one name in two data sets count as one.
     """
-    count = len(primary.cluster)
-    if len(photos.table) == count:
+    is_primary = (photos.table["source"] == PRIMARY).to_numpy()
+    if is_primary.all():
         return primary
     found = twins_of(photos, store, folder).rows
     # A search among more photos proposes other pairs, and may miss one that it found among few.
     shots = np.unique(
-        np.concatenate([primary.rows, found, _same_content(photos, store, count)]), axis=0
+        np.concatenate([primary.rows, found, _same_content(photos, store, ~is_primary)]), axis=0
     )
     names = training_table.namesakes(photos.table)
     twins = folds.joined(photos, np.concatenate([shots, names]))
     pairs = twins.pairs[: len(shots)]  # who bears one name shares no shot
-    number = np.full(int(twins.cluster.max()) + 1, count, dtype=np.int64)
-    np.minimum.at(number, twins.cluster[:count], primary.cluster)
-    fresh = np.flatnonzero(number == count)
+    none = len(is_primary)  # more than any cluster's number
+    number = np.full(int(twins.cluster.max()) + 1, none, dtype=np.int64)
+    np.minimum.at(number, twins.cluster[is_primary], primary.cluster)
+    fresh = np.flatnonzero(number == none)
     number[fresh] = int(primary.cluster.max()) + 1 + np.arange(len(fresh))
     return replace(twins, cluster=number[twins.cluster], pairs=pairs, rows=shots)
 
 
-def _same_content(photos: Photos, store: PhotoStore, count: int) -> Pairs:
-    """Pairs (P, 2) of a row from `count` on and another person's first row with its content; that
-    of a drawn photo is the one it was drawn on."""
+def _same_content(photos: Photos, store: PhotoStore, of: npt.NDArray[np.bool_]) -> Pairs:
+    """Pairs (P, 2) of a row `of` (N,) and another person's first row with its content; that of a
+    drawn photo is the one it was drawn on."""
     digest = pd.Series(store.digests, dtype="str")
     if "drawn_from" in photos.table:
         below = photos.table["drawn_from"].fillna("")
         digest = digest.where(below == "", below)
     content, _ = pd.factorize(digest)
     _, first = np.unique(content, return_index=True)
-    more = np.arange(count, len(content))
-    pairs = np.stack([first[content[more]], more], axis=1).astype(np.int64)
+    rows = np.flatnonzero(of)
+    pairs = np.stack([first[content[rows]], rows], axis=1).astype(np.int64)
     person = photos.table["person"].to_numpy()[pairs]
     return pairs[person[:, 0] != person[:, 1]]

@@ -57,10 +57,16 @@ def create(model: Model, geometry: Geometry, start: bool = True) -> nn.Module:
         each if start else {key: value for key, value in each.items() if key != _LOCAL_WEIGHTS}
         for each in (model.arguments, model.beside_arguments)
     )
-    backbone = _make(model.backbone, arguments, "model.arguments", geometry, pretrained)
+    backbone = _make(
+        model.backbone, arguments, "model.arguments", geometry=geometry, pretrained=pretrained
+    )
     if model.beside is not None:
         second = _make(
-            model.beside, beside_arguments, "model.beside_arguments", geometry, pretrained
+            model.beside,
+            beside_arguments,
+            "model.beside_arguments",
+            geometry=geometry,
+            pretrained=pretrained,
         )
         backbone = Beside(backbone, second)
     if start and model.weights is not None:
@@ -74,7 +80,7 @@ def _make(
     """One backbone; `key` is where the recipe holds its arguments."""
     if is_factory(name):
         return _from_factory(name, arguments)
-    return _from_timm(name, dict(arguments), key, geometry, pretrained)
+    return _from_timm(name, dict(arguments), key, geometry=geometry, pretrained=pretrained)
 
 
 def _from_timm(

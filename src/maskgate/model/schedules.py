@@ -253,7 +253,13 @@ def _plateau(
     for name, value in (("patience", patience_epochs), ("cooldown", cooldown_epochs)):
         if not isinstance(value, int) or value < 0:
             raise ValueError(f"{name}_epochs is {value}, no whole number from 0 on")
-    return Plateau(course, patience_epochs, decay_rate, threshold, cooldown_epochs)
+    return Plateau(
+        course=course,
+        patience=patience_epochs,
+        rate=decay_rate,
+        threshold=threshold,
+        cooldown=cooldown_epochs,
+    )
 
 
 def _decays_last(course: Course, decay_epochs: float, decay_fn: str, **told: Any) -> Schedule:
@@ -334,11 +340,11 @@ def create(
                 f"schedule {recipe.name}: {name} must be given; write schedule.arguments.{name}=…"
             )
     course = Course(
-        optimizer,
-        epochs - recipe.warmup_epochs,
-        recipe.warmup_epochs,
-        updates_per_epoch,
-        recipe.min_lr,
+        optimizer=optimizer,
+        epochs=epochs - recipe.warmup_epochs,
+        warmup_epochs=recipe.warmup_epochs,
+        updates_per_epoch=updates_per_epoch,
+        min_lr=recipe.min_lr,
     )
     try:
         arguments.check(make, recipe.arguments)

@@ -178,7 +178,7 @@ def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title:
             f' stroke-width="3"><title>{escape(name)}: {value:+z.4f} [{low:+z.4f}, {high:+z.4f}]'
             f'</title></path><circle cx="{across(value):.1f}" cy="{y}" r="5" fill="{colour}"/>'
         )
-    return figure(parts, (), x_label, title, foot + _BOTTOM)
+    return figure(parts, (), x_label, title=title, height=foot + _BOTTOM)
 
 
 def figure(

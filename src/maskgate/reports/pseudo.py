@@ -172,7 +172,11 @@ def _sure(each: Round, wanted: Pseudo) -> list[str]:
         mark = getattr(wanted.thresholds, name)
         drawn.append(
             charts.columns(
-                {title: counts.tolist()}, shown, "probability of the answer", title, [mark]
+                {title: counts.tolist()},
+                shown,
+                "probability of the answer",
+                y_label=title,
+                marks=[mark],
             )
         )
     return drawn

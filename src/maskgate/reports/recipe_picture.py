@@ -100,7 +100,8 @@ class Effects:
         whole = [_drawing(rows, heads, self.geometry)]
         if self.ways:
             mixed = [
-                self._mixed(mix, mixer, table, stored, len(chosen)) for mix, mixer in self.ways
+                self._mixed(mix, mixer, table, stored=stored, shown=len(chosen))
+                for mix, mixer in self.ways
             ]
             heads = ["", "batches mixed in training, shown without the transforms"]
             whole.append(_drawing(mixed, heads, self.geometry))

@@ -101,7 +101,7 @@ def draw(
     parts += _staircase([(across(x), up(y)) for x, y in line])
     parts += [_mark(dot, across(dot.x), up) for dot in dots]
     names, colours = _legend(dots, bool(line))
-    return charts.figure(parts, names, x_label, title, _HEIGHT, colours)
+    return charts.figure(parts, names, x_label, title=title, height=_HEIGHT, colours=colours)
 
 
 def _staircase(points: Sequence[tuple[float, float]]) -> list[str]:

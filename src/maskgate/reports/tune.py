@@ -180,7 +180,9 @@ def _history(found: Search) -> str:
     if not dots:
         return ""
     numbers = [trial.number for trial in found.trials]
-    return scatter.draw(dots, scatter.counted(numbers), "trial", "Score of each trial", line)
+    return scatter.draw(
+        dots, scatter.counted(numbers), "trial", title="Score of each trial", line=line
+    )
 
 
 def _plot(found: Search, key: Key) -> str:

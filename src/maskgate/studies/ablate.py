@@ -157,7 +157,15 @@ def plan(
             wanted = own.digest(digest, *start.contents(own))
             damage = _damage(found)
             place = replace(order, name=name, out=out)
-            fits.append(Fit(own, place, f"{name}, seed {seed}", wanted, damage))
+            fits.append(
+                Fit(
+                    recipe=own,
+                    order=place,
+                    title=f"{name}, seed {seed}",
+                    digest=wanted,
+                    damage=damage,
+                )
+            )
             if damage:
                 say(f"warning: {damage}")
             elif found.status_file.exists() and found.status().digest != wanted:

@@ -54,7 +54,7 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
     )
     try:
         recipe = search.load(changes)
-        watch = _watch(study, trial, search, claims, recipe)
+        watch = _watch(study, trial, search, claims=claims, recipe=recipe)
         _replay(folder, watch)
         results = crossval.train(recipe, replace(order, after_epoch=watch)).metrics()
     except _LostError:

@@ -21,6 +21,7 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import pseudo, start
 from maskgate.training.fit import Fit, Task
+from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared
 
@@ -75,68 +76,57 @@ def _check_ages(recipe: Recipe) -> None:
 
 def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
     """Try what the data has a say in, before a folder is made."""
-    for number in prepared.folds:
-        count = len(prepared.split(number)[0])
+    folds = [prepared.fold_data(number) for number in prepared.folds]
+    for data in folds:
+        count = len(data.train)
         if count < 2 * processes:
             ages = ", or shorten labels.leave_out_ages" if prepared.left_out_for_age else ""
             raise MaskgateError(
-                f"{prepared.photos.root.resolve()}: fold {number} leaves {count} photos to train"
+                f"{prepared.photos.root.resolve()}: fold {data.fold} leaves {count} photos to train"
                 f" on; add photos, or lower folds.count or folds.fraction{ages}"
             )
-    rows, _ = prepared.split(prepared.folds[0])
-    sampling.epoch_order(recipe.sampling, rows, prepared.taught, recipe.seed)
-    for number in prepared.folds if recipe.model.init is not None else []:
-        _network(number, recipe, prepared)
-    pseudo.check(recipe, prepared)
+    sampling.epoch_order(recipe.sampling, folds[0].train, folds[0].table, recipe.seed)
+    for data in folds if recipe.model.init is not None else []:
+        _network(recipe, prepared, data)
+    pseudo.check(recipe, prepared, folds)
 
 
-def _network(number: int, recipe: Recipe, prepared: Prepared) -> Network:
+def _network(recipe: Recipe, prepared: Prepared, data: FoldData) -> Network:
     """A fold's network before its first update."""
-    training, _ = prepared.split(number)
-    torch.manual_seed(derive(recipe.seed, number, "weights"))
+    torch.manual_seed(derive(recipe.seed, data.fold, "weights"))
     by_data = recipe.model.normalise == "data"
-    model = network.create(recipe, cache.statistics(prepared.store, training) if by_data else None)
+    colours = cache.statistics(prepared.store, data.train) if by_data else None
+    model = network.create(recipe, colours)
     if recipe.model.init is not None:
-        start.from_run(model, Path(recipe.model.init), prepared, number)
+        start.from_run(model, Path(recipe.model.init), prepared, data)
     return model
 
 
 def fit(
-    number: int,
     recipe: Recipe,
     prepared: Prepared,
+    data: FoldData,
+    *,
     order: Order,
     checkpoint: Path,
     accelerator: Accelerator,
 ) -> Fit:
     """The training of one fold, at its checkpoint where there is one. Raises MaskgateError."""
-    training, validation = prepared.split(number)
     geometry = recipe.photo.geometry
     loader = Loader(
         prepared.store,
-        prepared.taught,
+        data.table,
         geometry,
         Augment(recipe.augment, geometry),
-        order.workers,
+        workers=order.workers,
         pin_memory=accelerator.device.type == "cuda",
     )
-    task = Task(
-        number,
-        prepared.photos.table,
-        prepared.taught,
-        loader,
-        training,
-        validation,
-        afterwards=validation[~prepared.left_out[validation]],
-        updates=1 if order.smoke else None,
-    )
-    model = _network(number, recipe, prepared)
     return Fit(
         recipe,
-        model,
-        task,
-        checkpoint,
-        accelerator,
-        order.checkpoint_seconds,
-        order.after_epoch,
+        _network(recipe, prepared, data),
+        Task(data, loader, updates=1 if order.smoke else None),
+        path=checkpoint,
+        accelerator=accelerator,
+        checkpoint_seconds=order.checkpoint_seconds,
+        after_epoch=order.after_epoch,
     )

@@ -15,7 +15,6 @@ from filelock import FileLock
 from safetensors.torch import save as serialised
 
 from maskgate import files, metrics, variants
-from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.images.target import counts
@@ -31,6 +30,7 @@ from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.training import beginning, folder, processes, pseudo, start
 from maskgate.training.fit import Fitted
+from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared, prepare
 
@@ -82,7 +82,7 @@ def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
     beginning.check_data(recipe, prepared, accelerator.num_processes)
     digest = recipe.digest(prepared.digest, *start.contents(recipe))
     run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
-    return Training(run, recipe, order, prepared, digest)
+    return Training(run=run, recipe=recipe, order=order, prepared=prepared, digest=digest)
 
 
 def is_finished(training: Training, accelerator: Accelerator) -> bool:
@@ -175,22 +175,29 @@ def fold(number: int, training: Training, accelerator: Accelerator) -> None:
 
 def _train(number: int, training: Training, checkpoint: Path, accelerator: Accelerator) -> None:
     run, recipe, order = training.run, training.recipe, training.order
-    prepared = pseudo.of_fold(number, recipe, training.prepared, order, run, accelerator)
-    fit = beginning.fit(number, recipe, prepared, order, checkpoint, accelerator)
+    prepared = training.prepared
+    data = prepared.fold_data(number)
+    processes.on_main(
+        accelerator, lambda: pseudo.label(recipe, prepared, data, order=order, run=run)
+    )
+    labelled = pseudo.labelled(data, run)
+    fit = beginning.fit(
+        recipe, prepared, labelled, order=order, checkpoint=checkpoint, accelerator=accelerator
+    )
     fitted = fit.run()
     if not accelerator.is_main_process:
         return
-    _, validation = prepared.split(number)
-    if seen := start.inherited(recipe, prepared, number):
+    if seen := start.inherited(recipe, prepared, data):
         files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
-    _keep(run, number, recipe, fitted, prepared.photos.table.iloc[validation])
+    _keep(run, recipe, data, fitted)
 
 
-def _keep(run: Run, number: int, recipe: Recipe, fitted: Fitted, table: pd.DataFrame) -> None:
+def _keep(run: Run, recipe: Recipe, data: FoldData, fitted: Fitted) -> None:
+    number = data.fold
     place, weights = run.fold(number), run.weights_file(number)
     # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
     files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
-    rows = table[["photo", "person", "label"]].assign(fold=number)
+    rows = data.truth[["photo", "person", "label", "fold"]]
     tables.write_probabilities(place / "oof.parquet", rows, fitted.probabilities)
     if recipe.tta:
         tables.write_probabilities(place / "oof-plain.parquet", rows, fitted.plain_probabilities)
@@ -217,7 +224,7 @@ def conclude(training: Training) -> None:
     told = [run.fold_result(number) for number in run.folds]
     history = pd.concat([tables.fold_history(run, number) for number in run.folds])
     files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
-    results: dict[str, Any] = {"validated": bool((prepared.fold != NEVER).any())}
+    results: dict[str, Any] = {"validated": prepared.validates}
     if recipe.training.validation_epochs:
         results["unvalidated_epochs"] = recipe.training.validation_epochs
     if results["validated"]:
@@ -226,10 +233,9 @@ def conclude(training: Training) -> None:
         truth = prepared.photos.table.set_index("photo").loc[table["photo"]].reset_index()
         knows = heads.knows(recipe.model.head)
         results |= metrics.evaluate(probabilities, truth, knows=knows) | {"knows": knows}
-        if prepared.faces is not None:
-            faces = prepared.faces.set_index(prepared.photos.table["photo"]).loc[table["photo"]]
-            there = faces["faces"].to_numpy() > 0
-            results["faces"] = metrics.by_face(probabilities, truth, there, knows)
+        if "faces" in truth:
+            has_face = truth["faces"].to_numpy() > 0
+            results["faces"] = metrics.by_face(probabilities, truth, has_face, knows)
         if recipe.tta:
             _, plain = _pooled(run, "oof-plain.parquet")
             place = run.oof_file_of(variants.digest([variants.PLAIN]))
@@ -263,10 +269,8 @@ def _did(run: Run, told: list[FoldResult], recipe: Recipe, prepared: Prepared) -
 
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
     """
-    there = []
-    for number in prepared.folds:
-        own = pseudo.as_trained(number, prepared, run)
-        there.append(counts(own.taught.iloc[own.split(number)[0]])[CLASSES])
+    folds = [pseudo.labelled(prepared.fold_data(number), run) for number in prepared.folds]
+    there = [counts(data.table.iloc[data.train])[CLASSES] for data in folds]
     drawn = [np.array(part.drawn) / part.epochs for part in told]
     mixed = [part.mixed for part in told]
     model = network.create(recipe, start=False)

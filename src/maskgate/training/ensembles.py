@@ -41,7 +41,9 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
             return processes.on_main(group, work)
 
         describe: list[Callable[[], None]] = []  # of the main process
-        run: Run = on_main(lambda: _begin(system, recipes, order, group.num_processes, describe))
+        run: Run = on_main(
+            lambda: _begin(system, recipes, order, processes=group.num_processes, describe=describe)
+        )
         if on_main(lambda: folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it anew, remove the folder")

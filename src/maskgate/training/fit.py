@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -26,29 +24,18 @@ from maskgate.progress import say, track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import checkpoint, validation
+from maskgate.training.fold_data import FoldData, Rows
 from maskgate.training.processes import on_main
 from maskgate.training.update import Updater, is_out_of_memory
 from maskgate.training.validation import Probabilities, Validator
 
-Rows = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Task:
-    """What one fold trains on and validates on.
+    """What one fold trains on and validates on; `loader` serves the rows of its table."""
 
-    Its rows are those of `taught`, the table that training is told and `loader` serves. The rows
-    validated on are scored against the same rows of `truth`; those among them that may be trained
-    on after all scores are taken are `afterwards`.
-    """
-
-    fold: int
-    truth: pd.DataFrame
-    taught: pd.DataFrame
+    data: FoldData
     loader: Loader
-    training: Rows
-    validation: Rows
-    afterwards: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     updates: int | None = None  # the most of an epoch
 
 
@@ -111,22 +98,38 @@ class Fit:
         checkpoint_seconds: float,
         after_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.recipe, self.task, self.path, self.accelerator = recipe, task, path, accelerator
+        self.recipe, self.task, self.data = recipe, task, task.data
+        self.path, self.accelerator = path, accelerator
         self.checkpoint_seconds, self.after_epoch = checkpoint_seconds, after_epoch
         self.knows = network.head.knows
         self.never_finite = finite.broken(network.state_dict())
-        self.validator = Validator(recipe, task.fold, task.loader, task.validation, accelerator)
-        self.size = min(recipe.training.batch_size, len(task.training))
-        loss = losses.create(recipe.loss, counts(task.taught.iloc[task.training]), network.head)
+        self.validator = Validator(
+            recipe=recipe,
+            fold=self.data.fold,
+            loader=task.loader,
+            rows=self.data.validation,
+            accelerator=accelerator,
+        )
+        self.size = min(recipe.training.batch_size, len(self.data.train))
+        loss = losses.create(
+            recipe.loss, counts(self.data.table.iloc[self.data.train]), network.head
+        )
         optimizer = optim.create(recipe.optimizer, network)
         self.schedule = schedules.create(
             recipe.schedule,
             optimizer,
             recipe.training.epochs + recipe.training.validation_epochs,
-            len(self._batches(task.training, epoch=0)),
+            len(self._batches(self.data.train, epoch=0)),
         )
         self.network, self.optimizer = accelerator.prepare(network, optimizer)
-        self.updater = Updater(recipe, self.network, self.optimizer, loss, accelerator, self.size)
+        self.updater = Updater(
+            recipe=recipe,
+            network=self.network,
+            optimizer=self.optimizer,
+            loss=loss,
+            accelerator=accelerator,
+            size=self.size,
+        )
         named = recipe.training.average
         self.average = averages.create(named, self._bare()) if named is not None else None
         self.state = State(accumulate=recipe.training.accumulate)
@@ -140,31 +143,31 @@ class Fit:
         state, wanted = self.state, self.recipe.training
         last: Probabilities | None = None
         while state.epoch < wanted.epochs and not state.stopped and state.validated is None:
-            self._train_epoch(self.task.training)
+            self._train_epoch(self.data.train)
             last = self._end_epoch()
         if state.validated is None:
             state.validated = [torch.from_numpy(each) for each in self._select(last)]
-        while state.unvalidated < wanted.validation_epochs and len(self.task.afterwards) > 1:
-            self._train_epoch(self.task.afterwards)
+        while state.unvalidated < wanted.validation_epochs and len(self.data.afterwards) > 1:
+            self._train_epoch(self.data.afterwards)
             self._end_unvalidated_epoch()
         self._check_weights()
         chosen, plain, final = (each.numpy() for each in state.validated)
         return Fitted(
-            _weights(self._kept()),
-            chosen,
-            plain,
-            final,
-            state.history,
-            state.seconds,
-            state.mixed,
-            state.drawn,
-            state.photos,
-            state.epoch - state.unvalidated,
+            weights=_weights(self._kept()),
+            probabilities=chosen,
+            plain_probabilities=plain,
+            last_probabilities=final,
+            history=state.history,
+            seconds=state.seconds,
+            mixed=state.mixed,
+            drawn=state.drawn,
+            photos=state.photos,
+            epochs=state.epoch - state.unvalidated,
         )
 
     def batches(self) -> Iterator[tuple[Tensor, Any]]:
         """This process's shares of the batches that are left of an epoch's training photos."""
-        return iter(self._loader(self._batches(self.task.training, self.state.epoch)))
+        return iter(self._loader(self._batches(self.data.train, self.state.epoch)))
 
     def _select(self, last: Probabilities | None) -> tuple[Probabilities, ...]:
         """Go back to the epoch selected; its probabilities, the same without test-time
@@ -208,7 +211,7 @@ class Fit:
         rows, state = np.concatenate(batches), self.state
         state.photos += len(rows)
         if state.validated is None:
-            drawn = counts(self.task.taught.iloc[rows])[CLASSES].tolist()
+            drawn = counts(self.data.table.iloc[rows])[CLASSES].tolist()
             state.drawn = [before + now for before, now in zip(state.drawn, drawn, strict=True)]
 
     def _update(self, photos: Tensor, target: Any) -> None:
@@ -218,7 +221,7 @@ class Fit:
         loss = self.updater.update(photos, target, seed)
         if not np.isfinite(loss):
             raise MaskgateError(
-                f"fold {self.task.fold}, epoch {state.epoch + 1}: the loss is {loss}; lower"
+                f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is {loss}; lower"
                 " optimizer.lr, or set training.clip_norm"
             )
         state.loss_sum += loss
@@ -236,12 +239,11 @@ class Fit:
             self.average.after_epoch((state.epoch + 1) / self.recipe.training.epochs)
         self._check_weights()
         probabilities = self.validator.predict(self._kept())
-        if not len(self.task.validation) and state.epoch + 1 == self.recipe.training.epochs:
+        if not len(self.data.validation) and state.epoch + 1 == self.recipe.training.epochs:
             self._check_unvalidated()
         row = self._row()
-        if len(self.task.validation):
-            rows = self.task.truth.iloc[self.task.validation]
-            row |= validation.scores(probabilities, rows, self.knows)
+        if len(self.data.validation):
+            row |= validation.scores(probabilities, self.data.truth, self.knows)
             self._note_best(row)
         self._close_epoch(row)
         self.schedule.end_epoch(state.epoch, row.get("valid_score"))
@@ -266,7 +268,7 @@ class Fit:
         """What the history tells of an epoch, less its validation."""
         state = self.state
         return {
-            "fold": self.task.fold,
+            "fold": self.data.fold,
             "epoch": state.epoch + 1,
             "updates": state.updates,
             "lr": max(group["lr"] for group in self.optimizer.param_groups),
@@ -313,22 +315,29 @@ class Fit:
     def _check_weights(self) -> None:
         """Raise MaskgateError where an update, the last one too, has left weights, or an average of
         them, that are not finite."""
-        where = f"fold {self.task.fold}, update {self.state.updates}"
+        where = f"fold {self.data.fold}, update {self.state.updates}"
         for network in (self._bare(), self._kept()):
             finite.check_weights(network.state_dict(), self.never_finite, where, finite.LOWER)
 
     def _check_unvalidated(self) -> None:
         """Raise MaskgateError where the weights to keep, which nothing validates, do not give
         finite probabilities: of finite ones, too, that have grown without bounds."""
-        task = self.task
-        rows = task.training[: self.recipe.training.validation_batch_size]
-        Validator(self.recipe, task.fold, task.loader, rows, self.accelerator).predict(self._kept())
+        loader, rows = self.task.loader, self.data.train
+        rows = rows[: self.recipe.training.validation_batch_size]
+        validator = Validator(
+            recipe=self.recipe,
+            fold=self.data.fold,
+            loader=loader,
+            rows=rows,
+            accelerator=self.accelerator,
+        )
+        validator.predict(self._kept())
 
     # ---------------------------------------------------------------- position and state
 
     def _batches(self, rows: Rows, epoch: int) -> list[Rows]:
-        place = (self.recipe.seed, self.task.fold, epoch)
-        order = sampling.epoch_order(self.recipe.sampling, rows, self.task.taught, *place)
+        place = (self.recipe.seed, self.data.fold, epoch)
+        order = sampling.epoch_order(self.recipe.sampling, rows, self.data.table, *place)
         return sampling.batches(order, self.size)[: self.task.updates]
 
     def _loader(self, batches: list[Rows]) -> Any:
@@ -341,7 +350,7 @@ class Fit:
         )
 
     def _place(self, *more: int | str) -> tuple[int | str, ...]:
-        return (self.recipe.seed, self.task.fold, self.state.epoch, *more)
+        return (self.recipe.seed, self.data.fold, self.state.epoch, *more)
 
     def _sum(self, value: float) -> float:
         if self.accelerator.num_processes == 1:
@@ -352,9 +361,9 @@ class Fit:
         if not self.accelerator.is_main_process:
             return iter(loader)
         wanted, state = self.recipe.training, self.state
-        what = f"fold {self.task.fold}, epoch {state.epoch + 1}/{wanted.epochs}"
+        what = f"fold {self.data.fold}, epoch {state.epoch + 1}/{wanted.epochs}"
         if state.validated is not None:
-            what = f"fold {self.task.fold}, validation photos, {state.unvalidated + 1}"
+            what = f"fold {self.data.fold}, validation photos, {state.unvalidated + 1}"
         return track(loader, what, updates, state.update)
 
     def _save(self) -> None:
@@ -388,7 +397,7 @@ class Fit:
             raise checkpoint.damaged(self.path, "it is of another training") from error
         if self.accelerator.is_main_process:
             say(
-                f"fold {self.task.fold}: going on at epoch {self.state.epoch + 1},"
+                f"fold {self.data.fold}: going on at epoch {self.state.epoch + 1},"
                 f" update {self.state.update}"
             )
 

@@ -131,11 +131,11 @@ def take(lock: FileLock, run: Run) -> None:
 def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
     """Write what is known of the run before its first fold."""
     files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder)
-    table = prepared.table()
-    more = prepared.more()
+    table = prepared.photos.table
+    extra = prepared.extra()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's
         pairs = {
-            tuple(sorted(map(_person_of(prepared.taught), pair))) for pair in prepared.twins.pairs
+            tuple(sorted(map(_person_of(prepared.table), pair))) for pair in prepared.twins.pairs
         }
         run.tell(
             recipe=order.name,
@@ -149,7 +149,7 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
             truth=prepared.labels.truth,
             photos=len(table),
             people=int(table["person"].nunique()),
-            more=len(more),
+            more=len(extra),
             corrected=prepared.labels.changed,
             left_out=prepared.left_out_for_age,
             unlabelled=prepared.unlabelled,
@@ -157,23 +157,25 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
             twins=sorted(pairs),
             warnings=prepared.warnings,
         )
-    folds.write(run.folds_file, prepared.photos, prepared.cluster, prepared.fold)
+    folds.write(
+        run.folds_file, prepared.photos, table["cluster"].to_numpy(), table["fold"].to_numpy()
+    )
     files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
-    if len(more):
-        files.replace(run.more_file, lambda beside: more.to_parquet(beside, index=False))
+    if len(extra):
+        files.replace(run.more_file, lambda beside: extra.to_parquet(beside, index=False))
     say(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
         f" join people in clusters of at most {prepared.twins.largest}"
-        + _changes(prepared, len(more))
+        + _changes(prepared, len(extra))
     )
     for warning in prepared.warnings:
         say(f"warning: {warning}")
 
 
-def _changes(prepared: Prepared, more: int) -> str:
+def _changes(prepared: Prepared, extra: int) -> str:
     """How training differs from the photos as read, where it does."""
     counts = {
-        "photos of further data": more,
+        "photos of further data": extra,
         "photos with corrected labels": prepared.labels.changed,
         "photos left out for their age": prepared.left_out_for_age,
         "photos without labels": prepared.unlabelled,

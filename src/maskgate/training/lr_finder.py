@@ -22,6 +22,7 @@ from maskgate.recipe import Recipe
 from maskgate.reports import charts, pages
 from maskgate.training import beginning, processes, pseudo
 from maskgate.training.fit import Fit
+from maskgate.training.fold_data import with_pseudo_labels
 from maskgate.training.order import Order
 from maskgate.training.prepare import prepare
 
@@ -107,7 +108,7 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
             for group in fit.optimizer.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)
             photos, target = next(batches)
-            seed = derive(recipe.seed, fit.task.fold, "lr", number)
+            seed = derive(recipe.seed, fit.data.fold, "lr", number)
             return fit.updater.update(photos, target, seed) / len(photos)
 
         return sweep(low, high, updates, update)
@@ -118,11 +119,14 @@ def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
     beginning.check_recipe(recipe, order.name, order.trust)
     prepared = prepare(recipe, order)
     beginning.check_data(recipe, prepared, accelerator.num_processes)
+    data = prepared.fold_data(prepared.folds[0])
     if recipe.pseudo is not None:
-        table, _ = pseudo.made(prepared.folds[0], recipe, prepared, order)
-        prepared = pseudo.taught(prepared, table)
+        table, _ = pseudo.made(recipe, prepared, data, order)
+        data = with_pseudo_labels(data, table)
     nowhere = Path(f".{order.name}.no-checkpoint")
-    return beginning.fit(prepared.folds[0], recipe, prepared, order, nowhere, accelerator)
+    return beginning.fit(
+        recipe, prepared, data, order=order, checkpoint=nowhere, accelerator=accelerator
+    )
 
 
 def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:

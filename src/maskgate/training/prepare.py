@@ -12,8 +12,8 @@ import pandas as pd
 from maskgate import runs
 from maskgate.alike import Validated
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
-from maskgate.data.column_values import NEVER
-from maskgate.data.table import Photos
+from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
+from maskgate.data.table import COLUMNS, Photos
 from maskgate.data.training_table import Told
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
@@ -21,7 +21,9 @@ from maskgate.faces.view import View
 from maskgate.images import cache
 from maskgate.images.twins import twins_of, with_more
 from maskgate.recipe import DataSet, Recipe
-from maskgate.training import unlabelled
+from maskgate.training import fold_data
+from maskgate.training import unlabelled as unlabelled_photos
+from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
 
 SMOKE_PHOTOS = 64
@@ -32,94 +34,77 @@ _SMOKE_PHOTOS_A_PERSON = 7
 class Prepared:
     """The photos ready to train on.
 
-    `photos` are those of the command line (P rows), labelled with the truth that scores are taken
-    against; `cluster` and `fold` (P,) are of their people. `taught` is the table that training is
-    told (N rows): the same photos first, in the same order, then those of further data sets, then
-    those without labels; of these only `pseudo` tells a fold what to train on. `store`,
-    `twins` and `left_out` (N,) go by its rows.
+    `photos` are those of the command line, the only ones validated on. Their table (P rows) has the
+    true labels that scores are taken against, and `cluster`, `fold` and `digest`; where faces are
+    cropped, also what was found of them (`Boxes.table`).
+
+    `table` is the training table (N rows) as `training_table.build` makes it, with `digest`,
+    `cluster` and `fold` as well: the primary photos come first, in the order of `photos`; the fold
+    of others is NEVER. A cluster here may be larger than in `photos`, as extra photos may join two.
+    `store` goes by its rows.
     """
 
     photos: Photos
-    taught: pd.DataFrame
+    table: pd.DataFrame
     store: cache.PhotoStore
-    twins: folds.Twins
-    cluster: npt.NDArray[np.int64]
-    fold: npt.NDArray[np.int64]
-    left_out: npt.NDArray[np.bool_]  # of training, for their age or without labels
+    twins: folds.Twins  # of `table`
     labels: Told
     warnings: list[str]
-    faces: pd.DataFrame | None = None  # of `photos`, a row each, where faces are cropped
-    unlabelled: int = 0  # photos without labels: the last rows of `taught`, left out by themselves
-    unlabelled_root: Path = Path()  # the folder that these are in
-    folder: Path = Path()  # the cache's
+    unlabelled_root: Path  # the folder that the unlabelled photos are in
+    folder: Path  # the cache's
 
     @property
     def digest(self) -> str:
         """Of truth and training table, the photos' contents, the folds and the corrections."""
-        tables = [table.to_csv(index=False) for table in (self.photos.table, self.taught)]
-        told = json.dumps([*tables, self.store.digests, self.labels.truth, self.labels.sha256])
-        arrays = self.fold.tobytes() + self.left_out.tobytes()
-        return hashlib.sha256(told.encode() + arrays).hexdigest()
+        tables = (self.photos.table, self.table)
+        texts = [table[_described(table)].to_csv(index=False) for table in tables]
+        described = [*texts, self.store.digests, self.labels.truth, self.labels.sha256]
+        is_left_out = (self.table["left_out"] != "").to_numpy(dtype=np.bool_)
+        arrays = self.photos.table["fold"].to_numpy(dtype=np.int64).tobytes()
+        arrays += is_left_out.tobytes()
+        return hashlib.sha256(json.dumps(described).encode() + arrays).hexdigest()
 
     @property
     def folds(self) -> list[int]:
         """The folds to train: those validated on, or a single one without validation."""
-        return sorted({int(fold) for fold in self.fold} - {NEVER}) or [0]
+        return sorted({*self.photos.table["fold"].tolist()} - {NEVER}) or [0]
 
     @property
-    def labelled(self) -> int:
-        """How many photos, the first rows of `taught`, have labels of their own."""
-        return len(self.taught) - self.unlabelled
+    def validates(self) -> bool:
+        """Whether anybody is validated on."""
+        return bool((self.photos.table["fold"] != NEVER).any())
+
+    @property
+    def unlabelled(self) -> int:
+        """How many photos have no labels of their own."""
+        return int((self.table["source"] == UNLABELLED).sum())
 
     @property
     def left_out_for_age(self) -> int:
-        return int(self.left_out[: self.labelled].sum())
-
-    def table(self) -> pd.DataFrame:
-        """The rows of `photos` with `cluster`, `fold`, `digest`, and what faces were found."""
-        table = self.photos.table.assign(
-            cluster=self.cluster,
-            fold=self.fold,
-            digest=self.store.digests[: len(self.fold)],
-        )
-        return table if self.faces is None else table.join(self.faces)
+        """How many photos no fold trains on, for their age."""
+        return int((self.table["left_out"] == AGE).sum())
 
     def validated(self, name: str) -> Validated:
         """What the scores of a run by that name would be taken on."""
-        return Validated(name, self.table(), self.labels.truth)
+        return Validated(name, self.photos.table, self.labels.truth)
 
-    def split(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Rows of `taught` to train a fold on, and rows of `photos` to validate it on.
+    def fold_data(self, fold: int) -> FoldData:
+        """What a fold is trained on and validated on, before any pseudo labels."""
+        return fold_data.of_fold(fold, self.table, self.photos.table)
 
-        Further photos of whoever shares a photo with somebody validated are not trained on.
-        """
-        validated = np.flatnonzero(self.fold == number)
-        return np.flatnonzero(~(self.barred(number) | self.left_out)), validated
-
-    def barred(self, number: int) -> npt.NDArray[np.bool_]:
-        """Which rows of `taught` show people whom a fold validates, or share a shot with them."""
-        count = len(self.fold)
-        validated = self.fold == number
-        others = self.twins.cluster[count:]
-        leaks = np.isin(others, self.twins.cluster[:count][validated])
-        return np.concatenate([validated, leaks])
-
-    def digests_of_people(self, rows: npt.NDArray[np.int64]) -> set[str]:
-        """Contents of all photos of the clusters of people that `rows` belong to."""
-        theirs = np.isin(self.twins.cluster, self.twins.cluster[rows])
-        return {self.store.digests[row] for row in np.flatnonzero(theirs)}
-
-    def more(self) -> pd.DataFrame:
-        """The rows of further data sets, with `digest`, `cluster`, and `not_in`: the folds whose
+    def extra(self) -> pd.DataFrame:
+        """The rows of extra data sets, with `digest`, `cluster`, and `not_in`: the folds whose
         training they are kept out of."""
-        rows = np.arange(len(self.fold), self.labelled)
-        trained = {number: set(self.split(number)[0].tolist()) for number in self.folds}
-        kept_out = [[n for n in self.folds if row not in trained[n]] for row in rows.tolist()]
-        return self.taught.iloc[rows].assign(
-            digest=[self.store.digests[row] for row in rows],
-            cluster=self.twins.cluster[rows],
-            not_in=pd.Series(kept_out, index=rows, dtype=object),
-        )
+        extra = self.table[self.table["source"] == EXTRA]
+        trained = {fold: set(self.fold_data(fold).train.tolist()) for fold in self.folds}
+        not_in = [[f for f in self.folds if row not in trained[f]] for row in extra.index]
+        columns = [*_described(extra), "digest", "cluster"]
+        return extra[columns].assign(not_in=pd.Series(not_in, index=extra.index, dtype=object))
+
+
+def _described(table: pd.DataFrame) -> list[str]:
+    """The columns that tell of photos what was read, and how often they are drawn."""
+    return [name for name in table if name in (*COLUMNS, "drawn_from", "data", "weight")]
 
 
 def prepare(recipe: Recipe, order: Order) -> Prepared:
@@ -130,54 +115,53 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         fixes = corrections.read(corrections.find(wanted.corrections))
     # All tables are read before any photo is: what is missing is told at once.
     read = _read(order.data, order)
-    further = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
-    bare = _unlabelled(recipe, order)
+    extra = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
+    unlabelled = _unlabelled(recipe, order)
     seen = view.create(recipe.photo, order.folder)
     photos, store, faces = _decoded(read, order.data, seen, order)
     told = training_table.told(read, photos, fixes, wanted)
-    further += bare
-    ready = [(data, *_decoded(more, Path(data.path), seen, order)) for data, more in further]
+    others = [
+        (data, *_decoded(photos, Path(data.path), seen, order))
+        for data, photos in (*extra, *unlabelled)
+    ]
 
-    folder = order.folder
-    own = twins_of(photos, store, folder)
-    # By the labels as read: neither corrections nor further photos change who is validated when.
+    own = twins_of(photos, store, order.folder)
+    # By the labels as read: neither corrections nor extra photos change who is validated when.
     fold = _folds(recipe, order, photos, own)
-    more = [(data, each.table) for data, each, _, _ in ready]
-    training = training_table.build(told.training, more, wanted)
-    store = cache.joined([store, *(each for _, _, each, _ in ready)])
-    twins = with_more(own, Photos(photos.root, training.table), store, folder)
+    tables = [(data, each.table) for data, each, _, _ in others]
+    table = training_table.build(
+        told.training, extra=tables[: len(extra)], unlabelled=tables[len(extra) :], wanted=wanted
+    )
+    whole = cache.joined([store, *(each for _, _, each, _ in others)])
+    twins = with_more(own, Photos(photos.root, table), whole, order.folder)
     doubts = [*people.apart(photos), *photos.problems, *people.doubtful(photos)]
     warnings = checks.summary([*doubts, *told.problems])
-    for data, each, _, _ in ready:
+    for data, each, _, _ in others:
         doubts = [*each.problems, *people.doubtful(each)]
         warnings += [f"{line} in {data.path}" for line in checks.summary(doubts)]
-    warnings += _namesakes(training.table)
-    unlabelled = len(ready[-1][1].table) if bare else 0
-    left_out = training.left_out | (np.arange(len(store)) >= len(store) - unlabelled)
+    warnings += _namesakes(table)
+    truth = told.true.assign(cluster=own.cluster, fold=fold, digest=store.digests)
+    fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
+    fold_of_all[table["source"] == PRIMARY] = fold
     return Prepared(
-        replace(photos, table=told.true),
-        training.table,
-        store,
-        twins,
-        own.cluster,
-        fold,
-        left_out,
-        told,
-        warnings,
-        faces,
-        unlabelled,
-        ready[-1][1].root if bare else Path(),
-        folder,
+        photos=replace(photos, table=truth if faces is None else truth.join(faces)),
+        table=table.assign(digest=whole.digests, cluster=twins.cluster, fold=fold_of_all),
+        store=whole,
+        twins=twins,
+        labels=told,
+        warnings=warnings,
+        unlabelled_root=others[-1][1].root if unlabelled else Path(),
+        folder=order.folder,
     )
 
 
 def _namesakes(table: pd.DataFrame) -> list[str]:
-    """A sentence for each further data set with people of the same names."""
-    further = table.iloc[training_table.namesakes(table)[:, 1]]
+    """A sentence for each extra data set with people of the same names."""
+    namesakes = table.iloc[training_table.namesakes(table)[:, 1]]
     return [
         f"{len(people)} people of {data} have names of people here (first: {people.iloc[0]}): each"
         " is taken for the same person, and not trained on where that one is validated"
-        for data, people in further.groupby("data", sort=False)["person"]
+        for data, people in namesakes.groupby("data", sort=False)["person"]
     ]
 
 
@@ -204,7 +188,7 @@ def _unlabelled(recipe: Recipe, order: Order) -> list[tuple[DataSet, Photos]]:
     """The photos without labels as a further data set, if the recipe asks for some."""
     if recipe.pseudo is None:
         return []
-    photos = unlabelled.read(Path(recipe.pseudo.photos))
+    photos = unlabelled_photos.read(Path(recipe.pseudo.photos))
     known = [order.data, *(Path(data.path) for data in recipe.data)]
     same = [path for path in known if path.resolve() == photos.root.resolve()]
     if same:
@@ -247,7 +231,12 @@ def _folds(
     wanted = recipe.folds
     if wanted.file is None:
         return folds.split(
-            photos, twins.cluster, wanted.kind, wanted.count, wanted.fraction, wanted.seed
+            photos,
+            twins.cluster,
+            wanted.kind,
+            count=wanted.count,
+            fraction=wanted.fraction,
+            seed=wanted.seed,
         )
     runs.verify(Path(wanted.file))
     fold = folds.read(Path(wanted.file), photos, twins.cluster)

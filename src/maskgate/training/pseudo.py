@@ -5,103 +5,79 @@ by way of the labels it gives to others. So every fold has labels of its own, by
 seen none of its people.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from accelerate import Accelerator
 
 from maskgate import labels, runs
 from maskgate.data import pseudo_labels
-from maskgate.data.column_values import TRAINED, USES
+from maskgate.data.column_values import BARRED, TRAINED, UNLABELLED, USES
 from maskgate.errors import MaskgateError, listed
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
-from maskgate.training import processes, start
+from maskgate.training import start
+from maskgate.training.fold_data import FoldData, with_pseudo_labels
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared
 from maskgate.trust import check_trusted, vouched
 
 
-def check(recipe: Recipe, prepared: Prepared) -> None:
+def check(recipe: Recipe, prepared: Prepared, folds: Sequence[FoldData]) -> None:
     """Raise MaskgateError for a fold that no model of the run may label photos for."""
     if recipe.pseudo is not None:
-        for number in prepared.folds:
-            _source(recipe, prepared, number, trust=True)  # nothing is run yet
+        for data in folds:
+            _source(recipe, prepared, data, trust=True)  # nothing is run yet
 
 
-def of_fold(
-    number: int,
-    recipe: Recipe,
-    prepared: Prepared,
-    order: Order,
-    run: Run,
-    accelerator: Accelerator,
-) -> Prepared:
-    """The photos as a fold is trained on them, with its pseudo labels.
-
-    These are made once, by the main process, and kept in the run: a resumed training uses the same.
-    """
-    if recipe.pseudo is None:
-        return prepared
-    path = run.pseudo_file(number)
-
-    def label() -> None:
-        if not path.exists():
-            table, probabilities = made(number, recipe, prepared, order)
-            tables.write_probabilities(path, table, probabilities)
-            say(told(number, table))
-
-    processes.on_main(accelerator, label)
-    return as_trained(number, prepared, run)
+def label(recipe: Recipe, prepared: Prepared, data: FoldData, *, order: Order, run: Run) -> None:
+    """Label the photos without labels for a fold, and keep the labels in the run: a resumed
+    training uses the same. Raises MaskgateError."""
+    path = run.pseudo_file(data.fold)
+    if recipe.pseudo is None or path.exists():
+        return
+    table, probabilities = made(recipe, prepared, data, order)
+    tables.write_probabilities(path, table, probabilities)
+    say(told(data.fold, table))
 
 
-def as_trained(number: int, prepared: Prepared, run: Run) -> Prepared:
-    """As `of_fold`, of a fold that has its labels."""
-    if not prepared.unlabelled:
-        return prepared
-    return taught(prepared, tables.pseudo(run, number)[0])
+def labelled(data: FoldData, run: Run) -> FoldData:
+    """The data of a fold with the pseudo labels that the run keeps, if it has any."""
+    if not (data.table["source"] == UNLABELLED).any():
+        return data
+    return with_pseudo_labels(data, tables.pseudo(run, data.fold)[0])
 
 
 def made(
-    number: int, recipe: Recipe, prepared: Prepared, order: Order
+    recipe: Recipe, prepared: Prepared, data: FoldData, order: Order
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     """The photos without labels as `pseudo_labels.choose` tells of them, with `digest`, and their
     probabilities (N, 18). Raises MaskgateError."""
     wanted = recipe.pseudo
     assert wanted is not None
-    run, fold = _source(recipe, prepared, number, order.trust)
+    run, fold = _source(recipe, prepared, data, order.trust)
     predictor = Predictor(loading.of_folds(run, [fold], order.folder))
-    rows = np.arange(prepared.labelled, len(prepared.taught))
-    names = prepared.taught["photo"].iloc[rows]
+    unlabelled = data.table[data.table["source"] == UNLABELLED]
+    names = unlabelled["photo"]
     photos = [prepared.unlabelled_root / name.removeprefix(f"{wanted.photos}:") for name in names]
-    say(f"fold {number}: labelling {len(photos)} photos by fold {fold} of {run.path}")
+    say(f"fold {data.fold}: labelling {len(photos)} photos by fold {fold} of {run.path}")
     probabilities, faults = predictor.probabilities(photos)
     if faults:
         what = listed([f"{photos[row]} ({why})" for row, why in faults.items()])
         raise MaskgateError(f"{what}: cannot be read any more; mend it and repeat the command")
-    barred = prepared.barred(number)[rows]
-    table = pseudo_labels.choose(probabilities, names.tolist(), barred, wanted, predictor.knows)
-    digests = [prepared.store.digests[row] for row in rows]
-    return table.assign(digest=pd.Series(digests, dtype="str")), probabilities
-
-
-def taught(prepared: Prepared, table: pd.DataFrame) -> Prepared:
-    """The photos with the pseudo labels of `table`, those left out that are of no use."""
-    known, used = prepared.labelled, table["use"].to_numpy() == TRAINED
-    codes = [*labels.ATTRIBUTES, "label"]
-    whole = prepared.taught.copy()
-    for name in codes:
-        column = whole[name].to_numpy(copy=True)
-        column[known:] = np.where(used, table[name].to_numpy(), labels.UNKNOWN)
-        whole[name] = column
-    left_out = np.concatenate([prepared.left_out[:known], ~used])
-    return replace(prepared, taught=whole, left_out=left_out)
+    table = pseudo_labels.choose(
+        probabilities,
+        names.tolist(),
+        barred=(unlabelled["left_out"] == BARRED).to_numpy(),
+        wanted=wanted,
+        knows=predictor.knows,
+    )
+    return table.assign(digest=unlabelled["digest"].reset_index(drop=True)), probabilities
 
 
 def labeller(recipe: Recipe, trust: bool = False) -> Run:
@@ -113,9 +89,9 @@ def labeller(recipe: Recipe, trust: bool = False) -> Run:
     return run
 
 
-def _source(recipe: Recipe, prepared: Prepared, number: int, trust: bool) -> tuple[Run, int]:
+def _source(recipe: Recipe, prepared: Prepared, data: FoldData, trust: bool) -> tuple[Run, int]:
     run = labeller(recipe, trust)
-    return run, start.source(run, prepared, number, "pseudo.run")
+    return run, start.source(run, prepared, data, "pseudo.run")
 
 
 # ------------------------------------------------------------------------------ in words

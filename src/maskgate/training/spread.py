@@ -45,7 +45,13 @@ def train(wanted: Sequence[tuple[Recipe, Order]], on: str) -> list[Run]:
             locks.enter_context(crossval.taken(training, accelerator))
         left = {each.run: _left(each) for each in unfinished}
         parts = [
-            Part(number, each.recipe, each.order, each.run, each.digest)
+            Part(
+                number=number,
+                recipe=each.recipe,
+                order=each.order,
+                run=each.run,
+                digest=each.digest,
+            )
             for each in unfinished
             for number in left[each.run]
         ]
@@ -105,5 +111,7 @@ def _train(part: Part) -> None:
         digest = part.recipe.digest(prepared.digest, *start.contents(part.recipe))
         if digest != part.digest:
             raise differs(part.order.data)
-        training = Training(part.run, part.recipe, part.order, prepared, digest)
+        training = Training(
+            run=part.run, recipe=part.recipe, order=part.order, prepared=prepared, digest=digest
+        )
         crossval.fold(part.number, training, accelerator)

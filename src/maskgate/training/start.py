@@ -14,6 +14,7 @@ from maskgate.images.cache import PhotoStore
 from maskgate.model.network import Network
 from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
+from maskgate.training.fold_data import FoldData
 from maskgate.training.prepare import Prepared
 
 
@@ -66,13 +67,13 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
     return found
 
 
-def validated(run: Run, prepared: Prepared, fold: int) -> set[str]:
+def validated(run: Run, prepared: Prepared, data: FoldData) -> set[str]:
     """Contents of the photos of all whom a fold validates, and of the near-duplicates of these
     among what `run` has seen.
 
     Contents that are among the photos here are not compared: their own search has joined them.
     """
-    own = prepared.digests_of_people(np.flatnonzero(prepared.fold == fold))
+    own = data.contents_of_people
     if not run.thumbnails_file.exists():
         return own
     here = pd.Series(prepared.store.digests, dtype="str").drop_duplicates()
@@ -85,8 +86,8 @@ def validated(run: Run, prepared: Prepared, fold: int) -> set[str]:
         here.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),
-        lambda: thumbnails.decoded(others, run.thumbnails_file),
-        prepared.folder,
+        read=lambda: thumbnails.decoded(others, run.thumbnails_file),
+        folder=prepared.folder,
     )
     return own | {other for one, other in pairs if one in own}
 
@@ -115,16 +116,16 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
     thumbnails.write(run.thumbnails_file, [own, *kept])
 
 
-def inherited(recipe: Recipe, prepared: Prepared, fold: int) -> set[str]:
+def inherited(recipe: Recipe, prepared: Prepared, data: FoldData) -> set[str]:
     """Contents of the photos that the models which a fold starts from, or which label its photos,
     were trained on."""
     seen: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= tables.seen(run, source(run, prepared, fold, key))
+        seen |= tables.seen(run, source(run, prepared, data, key))
     return seen
 
 
-def from_run(network: Network, path: Path, prepared: Prepared, fold: int) -> None:
+def from_run(network: Network, path: Path, prepared: Prepared, data: FoldData) -> None:
     """Fill the network's backbone from the run at `path`, for a fold; see `source`.
 
     Raises MaskgateError.
@@ -133,7 +134,7 @@ def from_run(network: Network, path: Path, prepared: Prepared, fold: int) -> Non
     prefix = "backbone."
     found = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(source(run, prepared, fold, "model.init")).items()
+        for name, tensor in run.weights(source(run, prepared, data, "model.init")).items()
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
@@ -148,19 +149,19 @@ def from_run(network: Network, path: Path, prepared: Prepared, fold: int) -> Non
     network.backbone.load_state_dict(found)
 
 
-def source(run: Run, prepared: Prepared, fold: int, key: str) -> int:
-    """The fold of `run` whose model may have a say in a fold of this number.
+def source(run: Run, prepared: Prepared, data: FoldData, key: str) -> int:
+    """The fold of `run` whose model may have a say in the fold of these data.
 
     The one with the same number is taken first. One whose weights were ever trained on a photo of
     the people now validated on, or on a near-duplicate of it, is not taken; where none is left,
     MaskgateError, which tells the recipe's `key`.
     """
-    theirs = validated(run, prepared, fold)
-    for other in sorted(run.folds, key=lambda other: (other != fold, other)):
+    theirs = validated(run, prepared, data)
+    for other in sorted(run.folds, key=lambda other: (other != data.fold, other)):
         if not theirs & tables.seen(run, other):
             return other
     raise MaskgateError(
-        f"{key}={run.path}: every model of that run was trained on people of fold {fold}, on"
+        f"{key}={run.path}: every model of that run was trained on people of fold {data.fold}, on"
         " which this one is to be validated (on the same files, or near-duplicates of them); set"
         f" folds.file={run.folds_file} to share its folds, or give another run"
     )

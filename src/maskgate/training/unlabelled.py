@@ -35,4 +35,4 @@ def read(folder: Path) -> Photos:
             raise MaskgateError(f"{folder}: {len(odd)} photos cannot be used: {listed(odd)}")
     unknown = np.full(len(found), labels.UNKNOWN, dtype=np.int8)
     nothing = np.full(len(found), np.nan)
-    return Photos(root, table.build(found, found, unknown, unknown, nothing))
+    return Photos(root, table.build(found, found, unknown, gender=unknown, age=nothing))

@@ -57,7 +57,9 @@ class Validator:
                 broadcast(buffer)
         while True:
             try:
-                loader = self.loader.validation(self.rows, self.at_once, rank, ranks, variant)
+                loader = self.loader.validation(
+                    self.rows, self.at_once, rank=rank, ranks=ranks, variant=variant
+                )
                 mine = torch_backend.of_loader(network, loader, self.accelerator.device)
                 break
             except Exception as error:

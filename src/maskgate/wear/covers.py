@@ -114,7 +114,7 @@ def _phone(easel: _Easel, ink: Array, rng: np.random.Generator) -> None:
     easel.fill(_box(1.0, 1.9, 0.12), ink * 0.7)
     easel.fill(_box(0.96, 1.86, 0.12), ink)
     for lens in range(int(rng.integers(1, 4))):
-        easel.fill(_box(0.17, 0.17, 0.08, -0.3, -0.72 + 0.22 * lens), ink * 0.3)
+        easel.fill(_box(0.17, 0.17, 0.08, x=-0.3, y=-0.72 + 0.22 * lens), ink * 0.3)
 
 
 def _mug(easel: _Easel, ink: Array, rng: np.random.Generator) -> None:
@@ -124,4 +124,4 @@ def _mug(easel: _Easel, ink: Array, rng: np.random.Generator) -> None:
         shade = 0.75 + 0.3 * math.cos((left + right) * 1.1 + 0.6)
         strip = [(left, -0.45), (right, -0.45), (right * foot, 0.7), (left * foot, 0.7)]
         easel.fill(np.array(strip), ink * shade)
-    easel.fill(_box(1.12, 0.16, 0.07, 0, -0.45), np.clip(ink * 1.15, 0, 1))
+    easel.fill(_box(1.12, 0.16, 0.07, x=0, y=-0.45), np.clip(ink * 1.15, 0, 1))

@@ -49,7 +49,9 @@ def dressed(face: Sitter, outfit: Outfit, rng: np.random.Generator) -> Pixels:
     canvas = draw(face, outfit)
     if canvas is None:
         return face.photo.copy()
-    return blending.blended(face.photo, canvas, outfit, face.light, face.head.scale, rng)
+    return blending.blended(
+        face.photo, canvas, outfit, seen=face.light, scale=face.head.scale, rng=rng
+    )
 
 
 def within(face: Sitter, outfit: Outfit) -> float:

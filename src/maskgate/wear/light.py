@@ -72,7 +72,15 @@ def measure(photo: Pixels, pose: Pose) -> Light:
         tint = tint / (tint @ LUMA)
     low = min(0.6 * float(dark), 0.3 * top)
     blur, noise = _grain(near, pose.scale)
-    return Light(top * tint, np.full(3, low) * tint, skin, slope, blur, noise, grey)
+    return Light(
+        white=top * tint,
+        black=np.full(3, low) * tint,
+        skin=skin,
+        slope=slope,
+        blur=blur,
+        noise=noise,
+        grey=grey,
+    )
 
 
 def _around(photo: Pixels, pose: Pose) -> Pixels:

@@ -120,7 +120,14 @@ def dress(
 def _people(table: pd.DataFrame) -> list[Person]:
     columns = (table[name] for name in ("person", "photo", "gender", "age", "age_band"))
     return [
-        Person(name, photo, _folder(name), int(gender), float(age), int(band))
+        Person(
+            name=name,
+            source=photo,
+            folder=_folder(name),
+            gender=int(gender),
+            age=float(age),
+            age_band=int(band),
+        )
         for name, photo, gender, age, band in zip(*columns, strict=True)
     ]
 

@@ -131,7 +131,16 @@ def fit(landmarks: npt.ArrayLike) -> Pose:
     pulls = pulls * np.minimum(1, 0.25 * scale / (length + 1e-9))  # else the surface would fold
     yaw, pitch, roll = x[:3].tolist()
     rotation = _rotation(yaw, pitch, roll)
-    return Pose(yaw, pitch, roll, rotation, scale, x[4:] * size + middle, anchors, pulls)
+    return Pose(
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+        rotation=rotation,
+        scale=scale,
+        centre=x[4:] * size + middle,
+        anchors=anchors,
+        pulls=pulls,
+    )
 
 
 def _first_guess(points: Array) -> Array:

@@ -31,4 +31,11 @@ def of_people(truth: pd.DataFrame) -> npt.NDArray[np.int64]:
         )
     count = min(_COUNT, len(people))
     seed = derive("groups") % 2**32
-    return folds.split(Photos(Path(), truth), cluster.astype(np.int64), "kfold", count, 0.0, seed)
+    return folds.split(
+        Photos(Path(), truth),
+        cluster.astype(np.int64),
+        "kfold",
+        count=count,
+        fraction=0.0,
+        seed=seed,
+    )
