@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint format reference clean
+.PHONY: help demo test test-all lint format reference dist clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY)  ## generated people → train → submit → report, in minutes
 	$(BIN)/maskgate demo
@@ -14,12 +17,12 @@ test: lint  ## lint, types and the whole test suite
 test-all: lint  ## the same and what takes minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: $(READY)
+lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
-format: $(READY)
+format: $(READY)  ## the code put in shape by ruff
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
 
@@ -32,5 +35,14 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $(READY)
 
-clean:
-	rm -rf .venv demo
+# The wheel is installed once: its metadata and its code name the same version.
+dist: $(READY)  ## sdist and wheel, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m pip install --quiet --no-deps --target dist/installed dist/*.whl
+	cd dist/installed && ../../$(BIN)/python -c 'from importlib.metadata import version; \
+		import maskgate; assert version("maskgate") == maskgate.__version__'
+	rm -rf dist/installed
+
+clean:  ## away with .venv, demo/ and dist/
+	rm -rf .venv demo dist

@@ -163,7 +163,7 @@ def _tell_pairs(name: str, photos: Photos, folder: Path) -> None:
         say("facenet-pytorch is not installed: no pairs")
         return
     torch.set_num_threads(1)
-    large = [cv2.resize(photo, SIZE) for photo in _decoded(photos, "pairs")]
+    large = [np.asarray(cv2.resize(photo, SIZE), np.uint8) for photo in _decoded(photos, "pairs")]
     print(
         f"\n{name}, {len(large)} photos at {SIZE[0]}×{SIZE[1]}, faces from {SMALLEST} pixels on\n"
     )

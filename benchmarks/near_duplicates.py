@@ -73,10 +73,12 @@ def barred(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """A black bar over a fifth of the photo, across it or upright."""
     across, start = random.integers(2), random.uniform(0, 0.8)
     width, height = image.size
-    box = (0, start * height, width, (start + 0.2) * height)
-    upright = (start * width, 0, (start + 0.2) * width, height)
+    first, last = start, start + 0.2
     image = image.copy()
-    image.paste((0, 0, 0), tuple(round(side) for side in (box if across else upright)))
+    if across:
+        image.paste((0, 0, 0), (0, round(first * height), width, round(last * height)))
+    else:
+        image.paste((0, 0, 0), (round(first * width), 0, round(last * width), height))
     return image
 
 
@@ -160,10 +162,14 @@ def plain(thumbnails: Pixels, person: Rows) -> Pairs:
     spent = []
     for share in (8, 2, 1):
         some = np.flatnonzero(person < (person.max() + 1) / share)
+
+        def pictures(rows: Rows, some: Rows = some) -> Pixels:
+            return thumbnails[some[rows]]
+
         since = time.process_time()
-        hashes = near_duplicates.hashes(lambda rows, some=some: thumbnails[some[rows]], len(some))
+        hashes = near_duplicates.hashes(pictures, len(some))
         proposed = near_duplicates.proposals(hashes, person[some])
-        same = near_duplicates.confirmed(proposed, lambda rows, some=some: thumbnails[some[rows]])
+        same = near_duplicates.confirmed(proposed, pictures)
         spent.append((len(some), time.process_time() - since))
         print(f"| {len(some):,} | {len(proposed):,} | {spent[-1][1]:.1f} |", flush=True)
     (few, quick), *_, (many, slow) = spent

@@ -109,9 +109,11 @@ def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
         data = folder / "people"
         people = -(-count // 7)
         shown = track(range(people), "drawing people", people)
-        sample_people.make(
-            data, people, 0, (512, 384), twins=0, on_person=lambda: next(shown, None)
-        )
+
+        def drawn() -> None:
+            next(shown, None)
+
+        sample_people.make(data, people, 0, (512, 384), twins=0, on_person=drawn)
     photos = layouts.read(data).take(np.arange(count))
     sets = {}
     for width, height in SIZES:
@@ -140,7 +142,7 @@ class Bench:
         self.count = len(next(iter(sets.values())).table)
         step = _step(self._network(), self.recipe)
         batch = _batch(self.recipe, accelerator.device)
-        self.floor_step = lambda: step(*batch)
+        self.floor_step: Callable[[], None] = lambda: step(*batch)
         self.floor_step()
 
     def ways(self) -> dict[str, Callable[[], Measured]]:

@@ -1,6 +1,7 @@
 """Generated people for all tests; no real photo is needed."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -125,6 +126,15 @@ def kill() -> Kill:
         assert done.returncode == -signal.SIGKILL, f"{place} {at}: {done.stderr}"
 
     return run
+
+
+@pytest.fixture
+def moments(request: pytest.FixtureRequest) -> random.Random:
+    """Draws the moments of kills; a failed test prints the seed that repeats them."""
+    seed = os.environ.get("MASKGATE_KILL_SEED", str(random.SystemRandom().randrange(10**6)))
+    repeat = f"MASKGATE_KILL_SEED={seed} repeats the moments of this test"
+    request.node.add_report_section("call", "seed", repeat)
+    return random.Random(f"{seed} {request.node.name}")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What two runs must share to be held against each other, and what they need not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ PHOTOS = pd.DataFrame(
 FIRST = Validated("first", PHOTOS, "as read")
 
 
-def changed(row: int, **values: object) -> Validated:
+def changed(row: int, **values: Any) -> Validated:
     photos = PHOTOS.copy()
     for name, value in values.items():
         photos.loc[row, name] = value

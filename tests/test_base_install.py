@@ -7,7 +7,7 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -231,6 +231,7 @@ def test_it_imports_all_that_prediction_needs(base: Path) -> None:
 def test_its_command_line_says_what_to_install(base: Path) -> None:
     maskgate = base / "bin" / "maskgate"
     plain = ROOT / "tests" / "golden" / "plain"
+    words: Sequence[object]
     for words in (["--version"], ["--help"], ["predict", "--help"], ["train", "--help"]):
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stderr) == (0, "")

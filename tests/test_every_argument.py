@@ -168,7 +168,10 @@ EVERY_TABLE = USES | {
 }
 
 
-REQUIRED = {"step": {"decay_epochs": 1}, "multistep": {"decay_milestones": [1]}}
+REQUIRED: dict[str, dict[str, object]] = {
+    "step": {"decay_epochs": 1},
+    "multistep": {"decay_milestones": [1]},
+}
 
 
 def of_kind(key: str, kind: tuple[type, ...]) -> list[tuple[str, str]]:

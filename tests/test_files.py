@@ -41,7 +41,12 @@ def test_what_a_killed_writer_leaves_is_written_over(tmp_path: Path) -> None:
     with started(path, "kill") as process:
         assert process.wait() == -signal.SIGKILL
     assert [left.name for left in tmp_path.iterdir()] == [".table.csv.part"]
-    files.replace(path, lambda beside: beside.open("ab").write(b"whole"))
+
+    def append(beside: Path) -> None:
+        with beside.open("ab") as file:
+            file.write(b"whole")
+
+    files.replace(path, append)
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -146,7 +146,8 @@ def test_an_animation_gives_its_first_frame(kind: str) -> None:
     frames = [Image.new("RGB", (16, 8), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
     content = saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-    with Image.open(io.BytesIO(content)) as image:
+    opened: Any = Image.open(io.BytesIO(content))
+    with opened as image:
         assert image.n_frames == 3
     found = decoded(content)
     assert found.shape == (8, 16, 3)

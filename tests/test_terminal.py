@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.table import Table
@@ -13,7 +14,7 @@ from maskgate import terminal
 
 Call = Callable[..., tuple[int, str, str]]
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-ENCODINGS = {
+ENCODINGS: dict[str, dict[str, Any]] = {
     name: {"PYTHONIOENCODING": name} for name in ("cp949", "euc-kr", "ascii", "latin-1")
 } | {"C": C_LOCALE}
 NAME = "[red]–×≥·[bold] 홍é→"

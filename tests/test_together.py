@@ -69,7 +69,7 @@ def test_combined_runs_are_a_run(
     assert last.gain.value == pytest.approx(last.score.value - results.steps[0].score.value)
     assert last.gain.low <= last.gain.value <= last.gain.high
     # What is kept are the nested probabilities, by a second way.
-    table, kept = tables.oof(run)
+    table, nested = tables.oof(run)
     voices = []
     for path in (trained, other):
         rows, said = tables.oof(Run(path))
@@ -81,7 +81,9 @@ def test_combined_runs_are_a_run(
         learned = combinations.learn(
             how, [v.of(~inside) for v in voices], table[~inside].reset_index(drop=True)
         )
-        np.testing.assert_allclose(kept[inside], learned([v.of(inside) for v in voices]), atol=1e-6)
+        np.testing.assert_allclose(
+            nested[inside], learned([v.of(inside) for v in voices]), atol=1e-6
+        )
     # New photos are answered by what all of them taught.
     photos = eval_photos(people)[:5]
     parts = [loading.load(path).probabilities(photos)[0] for path in (trained, other)]

@@ -82,6 +82,7 @@ def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net"
 def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Path) -> None:
     theirs = of(trained, "stranger:net")
     combine = ("combine", theirs, trained, "-o", "both", "--tta", "flip")
+    words: tuple[object, ...]
     for words in (
         ("predict", theirs, people / "eval"),
         ("predict", theirs, people / "eval", "-o", "out.csv"),
@@ -298,6 +299,7 @@ def test_names_that_leave_the_root_are_refused(
     name = str(Path("mine.jpg").resolve()) if absolute else "../mine.jpg"
     theirs = with_photos(trained, [name])
     before = (theirs / "report.html").read_bytes()
+    words: tuple[object, ...]
     for words in (("report", theirs), ("combine", theirs, "-o", "both", "--tta", "flip")):
         code, out, err = call(*words)
         assert (code, out) == (2, "")

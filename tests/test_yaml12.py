@@ -139,7 +139,7 @@ TEXTS = [
     "9" * 100, "a: b", "a #b", " a ", "- a", "{a}", "[a", "!a", "&a", "*a", "'a'", '"a"', "a\nb",
     "\x1b[31m", "\x7f", "\x85", "홍길동", "%a", "@a", "`a", "?", "-", "|", ">", "a\\b", "😀",
 ]  # fmt: skip
-VALUES = [
+VALUES: list[Any] = [
     *TEXTS,
     0,
     -3,
@@ -160,7 +160,7 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_what_is_written_is_read_back(value: Any) -> None:
-    nested = {"key": [value, {"inner": value}], "text": str(value)}
+    nested: dict[str, Any] = {"key": [value, {"inner": value}], "text": str(value)}
     if isinstance(value, str):
         nested[value] = 1
     for made in (value, nested):

@@ -251,8 +251,9 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
     columns = schema(loading.load(trained))
     answering = Answering(
-        trained, None, False, False, found.sources, columns, SimpleNamespace(settle=lambda: None)
-    )
+        trained, None, False, False, found.sources, columns,
+        SimpleNamespace(settle=lambda: None),  # type: ignore[arg-type]
+    )  # fmt: skip
 
     def listed() -> tuple[Asked, listing.Listing]:
         found = listing.find([str(folder)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskgate.data import alignments, near_duplicates
+from maskgate.data import alignments, near_duplicates, registration
 
 
 def held_so(picture: np.ndarray, orientation: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_a_part_is_what_a_crop_shows() -> None:
 
 def hashes_of(pictures: "np.ndarray") -> "np.ndarray":
     """Those of whole thumbnails (N, 64, 48)."""
-    return near_duplicates.perceptual_hash(near_duplicates.shrink(pictures, 2))
+    return near_duplicates.perceptual_hash(registration.shrink(pictures, 2))
 
 
 def test_the_hash_of_a_photo_held_in_another_way_is_known_without_it() -> None:

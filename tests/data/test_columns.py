@@ -1,5 +1,6 @@
 """Columns by other usual names: read where it is certain which is meant, else refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -110,7 +111,7 @@ def test_a_column_that_repeats_like_people_is_told(name: str, tmp_path: Path) ->
 PEOPLE_OF = [row * 7 % 12 for row in range(84)]  # twelve people of seven photos, mixed
 
 
-def joined(folder: Path, header: str, *cells: "list[object]") -> Path:
+def joined(folder: Path, header: str, *cells: Sequence[object]) -> Path:
     """A table of 84 photos with further columns, such as who each shows."""
     path = folder / "labels.csv"
     each_row = zip(*cells, strict=True)

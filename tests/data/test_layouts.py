@@ -79,7 +79,7 @@ def test_a_person_gives_seven_labelled_photos(images: Path) -> None:
     assert tuple(photos.table.columns) == COLUMNS
     assert len(photos.table) == 3 * 7
     for row in photos.table.itertuples():
-        folder, _, name = row.photo.partition("/")
+        folder, _, name = str(row.photo).partition("/")
         stem = name.removesuffix(".jpg")
         mask = 1 if stem == "incorrect_mask" else 2 if stem == "normal" else 0
         gender, age = int("female" in folder), int(folder[-2:])
@@ -112,9 +112,10 @@ def test_the_table_and_the_folder_names_alone_give_the_same(people: Path) -> Non
     with_table = layouts.read(people)
     names_alone = seven_photos.read(people / "train" / "images", None)
     assert len(with_table.table) == 7 * 32
-    pd.testing.assert_frame_equal(
-        *(p.table.sort_values("photo", ignore_index=True) for p in (with_table, names_alone))
+    one, other = (
+        photos.table.sort_values("photo", ignore_index=True) for photos in (with_table, names_alone)
     )
+    pd.testing.assert_frame_equal(one, other)
     assert with_table.problems == names_alone.problems == []
 
 
@@ -645,7 +646,7 @@ def test_the_seven_photos_in_any_case(tmp_path: Path) -> None:
     folder = person(tmp_path, PEOPLE[0], ".JPG", stems)
     (folder / "mask1.png").touch()
     photos = layouts.read(tmp_path)
-    masks = {Path(row.photo).stem: row.mask for row in photos.table.itertuples()}
+    masks = {Path(str(row.photo)).stem: row.mask for row in photos.table.itertuples()}
     assert masks == {"Mask1": 0, "MASK2": 0, "mask3": 0, "Incorrect_Mask": 1, "Normal": 2}
     assert {kind for kind, _ in told(photos)} == {"missing photo", "extra file"}
     assert {where for kind, where in told(photos) if kind == "extra file"} == {
@@ -719,7 +720,7 @@ def test_a_table_without_a_row_is_a_fault(header: tuple[str, ...], images: Path)
     csv = write(images.parent / name, [header])
     read = layouts.read_eval if name == "info.csv" else layouts.read
     with pytest.raises(MaskgateError, match=rf"{name}: .*no row below its header"):
-        read(csv if name == "labels.csv" else images.parent)  # type: ignore[operator]
+        read(csv if name == "labels.csv" else images.parent)
 
 
 def test_what_lies_beside_the_table_does_not_stop_it(tmp_path: Path) -> None:

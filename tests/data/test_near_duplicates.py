@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from maskgate import pixels
-from maskgate.data import folds, layouts, near_duplicates
+from maskgate.data import folds, layouts, near_duplicates, registration
 from maskgate.data.near_duplicates import Thumbnails
 from maskgate.data.table import Photos
 from maskgate.pixels import Pixels
@@ -69,6 +69,8 @@ def barred(image: Image.Image, number: int) -> Image.Image:
     return image
 
 
+LEVELS = list(range(256)) * 3
+
 # What is done to the one photo of a twin, by the twin's number, and in how many of 24 cases it is
 # to be joined at least.
 ALONE: dict[str, tuple[Callable[[Image.Image, int], Image.Image], int]] = {
@@ -88,7 +90,6 @@ ALONE: dict[str, tuple[Callable[[Image.Image, int], Image.Image], int]] = {
     "blur": (lambda image, _: image.filter(ImageFilter.GaussianBlur(3)), 18),
     "bar": (barred, 18),
 }
-LEVELS = list(range(256)) * 3
 
 
 def rows_of(thumbnails: Pixels) -> Thumbnails:
@@ -117,7 +118,9 @@ class Case:
         self.twins = folds.find_twins(self.doubled, rows_of(self.doubled_thumbnails))
         planted = pd.read_csv(root / "truth" / "planted.csv")
         planted = planted[planted["kind"] == "twin"]
-        self.planted = {row.person: row.detail.rsplit(" ", 1)[1] for row in planted.itertuples()}
+        self.planted = {
+            row.person: str(row.detail).rsplit(" ", 1)[1] for row in planted.itertuples()
+        }
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +225,7 @@ def test_blank_pictures_join_nobody() -> None:
 
 def hashes_of(pictures: Pixels) -> "np.ndarray":
     """Those of whole thumbnails (N, 64, 48)."""
-    return near_duplicates.perceptual_hash(near_duplicates.shrink(pictures, 2))
+    return near_duplicates.perceptual_hash(registration.shrink(pictures, 2))
 
 
 def test_a_hash_depends_on_content_and_hardly_on_light(case: Case) -> None:

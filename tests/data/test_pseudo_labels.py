@@ -63,13 +63,14 @@ def test_labels_are_those_of_the_naive_rule(cap: int | None) -> None:
         elif not known:
             assert row.use == UNSURE
         else:
-            groups.setdefault(tuple(codes), []).append((-row.sure, row.photo))
+            groups.setdefault(tuple(codes), []).append(
+                (-found["sure"].iloc[number], found["photo"].iloc[number])
+            )
     assert kinds == {0, 1, 2, 3}, "the photos drawn do not show every case"
     for members in groups.values():
         kept = {name for _, name in sorted(members)[: cap or len(members)]}
         for _, name in members:
-            row = found.iloc[int(name[:3])]
-            assert row["use"] == (TRAINED if name in kept else CAPPED)
+            assert found["use"].iloc[int(name[:3])] == (TRAINED if name in kept else CAPPED)
 
 
 def test_a_threshold_counts_itself() -> None:

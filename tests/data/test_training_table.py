@@ -49,7 +49,7 @@ def test_the_old_begin_where_the_recipe_says(old_from: int) -> None:
     assert told["age_band"].tolist() == band
     assert told["label"].tolist() == [12 + each for each in band]
     assert told["age"].tolist()[:-1] == read["age"].tolist()[:-1]
-    assert (told.dtypes[list(read)] == read.dtypes).all()
+    assert (told[[*read]].dtypes == read.dtypes).all()
     pd.testing.assert_frame_equal(read, before)
 
 

@@ -64,8 +64,8 @@ def changed(content: bytes, seed: int) -> bytes:
 def by_pillow(content: bytes) -> "np.ndarray | None":
     """Pixels of what Pillow alone makes of it, in RGB without alpha; None where it cannot."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as image:
-            image = ImageOps.exif_transpose(image)
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as file:
+            image: Image.Image = ImageOps.exif_transpose(file)
             if image.has_transparency_data:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

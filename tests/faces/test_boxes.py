@@ -32,6 +32,7 @@ class Toy:
 
     def __init__(self, **arguments: object) -> None:
         self.arguments = dict(arguments)
+        self.files: dict[str, Path] = {}
         self.asked = 0
 
     def __call__(self, photo: Pixels) -> Faces:

@@ -156,7 +156,7 @@ def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
 )
 def test_yunet_refuses(argument: dict[str, object], told: str, folder: Path) -> None:
     with pytest.raises(MaskgateError, match=told):
-        detectors.create(Named(name="yunet", **argument), folder)  # type: ignore[arg-type]
+        detectors.create(Named(name="yunet", **argument), folder)
 
 
 WITHOUT_TORCH = """

@@ -130,7 +130,13 @@ def silent(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda content: b"half", lambda content: content[:-9], flipped, of_other_weights, silent],
+    [
+        pytest.param(lambda content: b"half", id="another"),
+        pytest.param(lambda content: content[:-9], id="cut short"),
+        flipped,
+        of_other_weights,
+        silent,
+    ],
 )
 def test_a_file_that_is_damaged_or_another_is_exported_anew(
     spoil: Callable[[bytes], bytes], folder: Path

@@ -51,7 +51,7 @@ def whole_factor(random: np.random.Generator, side: int) -> tuple[Any, Any]:
 def test_numpy_gives_opencvs_bits(draw: Draw, side: int) -> None:
     random = np.random.default_rng(side)
     for _ in range(60 if side < 400 else 15):
-        old, new = (tuple(map(int, size)) for size in draw(random, side))
+        old, new = ((int(height), int(width)) for height, width in draw(random, side))
         photo = random.integers(0, 256, (*old, 3), dtype=np.uint8)
         photo[random.random(old) < 0.2] = 255
         resized = resizing.with_numpy(photo, *new)

@@ -69,7 +69,7 @@ def uniface(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     registry = {
         each: SimpleNamespace(sha256=hashlib.sha256(b"whole").hexdigest()) for each in Variants
     }
-    parts = {
+    parts: dict[str, dict[str, object]] = {
         "common": {"generate_anchors": lambda image_size: None},
         "constants": {"RetinaFaceWeights": Variants, "MODEL_REGISTRY": registry},
         "detection": {"RetinaFace": Finder},

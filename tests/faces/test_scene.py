@@ -96,7 +96,7 @@ def test_a_model_without_scenes_does_not_mind_another_room(
         )
         model = maskgate.load(run)
         said = {
-            kind: model.predict(sorted(photos.glob(f"{kind}-*.png")))["mask"].to_numpy()
+            kind: model.predict(sorted(photos.glob(f"{kind}-*.png"))).to_pandas()["mask"].to_numpy()
             for kind in ("true", "swapped")
         }
         truth = np.where(np.arange(64, 96) % 2, "not_wear", "wear")

@@ -103,6 +103,7 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
     np.testing.assert_array_equal(predicted, expected)
 
     some = photos.take(np.arange(30))
+    assert seen.detector is not None
     known, _, _ = boxes.find(some, seen.detector, tmp_path / "cache")
     store, _ = cache.build(some, seen, tmp_path / "cache", known)
     geometry = seen.geometry
@@ -199,6 +200,7 @@ def test_all_faces_give_a_row_each(
     every = maskgate.load(run).predict(paths, all_faces=True).to_pandas()
     assert len(one) == 12
     counts = every.groupby("photo").size()
+    row: Any
     for row in one.itertuples(index=False):
         rows = every[every["photo"] == row.photo]
         assert counts[row.photo] == (1 if np.isnan(row.face_left) else 2)
@@ -249,7 +251,7 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Sho
             return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     views = (with_margin, without)
-    members = [(SingleModel([TorchBackend(Spy())], each), 1.0) for each in views]  # type: ignore[list-item]
+    members = [(SingleModel([TorchBackend(Spy())], each), 1.0) for each in views]  # type: ignore[arg-type]
     vote = Combination(Wanted(Named(name="soft_vote")), {})
     Predictor(Ensemble(members, vote)).predict([photo])
     assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]

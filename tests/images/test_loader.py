@@ -94,7 +94,7 @@ def test_validation_gives_every_row_exactly_once(count: int, size: int, ranks: i
 def test_validation_photos_are_the_centre_and_never_augmented() -> None:
     made = loader()
     rows = np.arange(COUNT)
-    wanted = np.stack([pixels.centre(made._trained.store[row], GEOMETRY) for row in rows])
+    wanted = np.stack([pixels.centre(made._trained.store[row], GEOMETRY) for row in range(COUNT)])
     for _ in range(2):
         whole(made.training(BATCHES, 0, 0, 1, *PLACE))
         photos, _ = whole(made.validation(rows, 8, 0, 1))

@@ -91,7 +91,7 @@ def digests(classifiers: Sequence[Classifier]) -> set[str]:
 def test_what_changes_probabilities_changes_the_digest() -> None:
     view, vote = View(GEOMETRY), Combination(Wanted(Named(name="soft_vote")), {})
     single = SingleModel([Linear(0), Linear(1)], view)
-    several = [
+    several: list[Classifier] = [
         single,
         SingleModel([Linear(0)], view),
         SingleModel([Linear(1), Linear(0)], view),

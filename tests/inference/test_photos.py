@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_photo_in_every_form_gets_one_answer(model: Predictor, path: Path) -> None:
     with Image.open(path) as image:
-        forms = {
+        forms: dict[str, Any] = {
             str(path): path,
             str(path) + " ": str(path),
             "photo 2": path.read_bytes(),

@@ -21,6 +21,7 @@ from maskgate.images import cache
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
 from maskgate.inference.backends import torch as torch_backend
+from maskgate.model.heads import Output
 from maskgate.model.network import Network
 
 Shown = Callable[..., "np.ndarray"]
@@ -53,7 +54,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     batches: list[np.ndarray] = []
     forward = Network.forward
 
-    def spy(self: Network, photos: torch.Tensor) -> torch.Tensor:
+    def spy(self: Network, photos: torch.Tensor) -> Output:
         batches.append(photos.cpu().numpy().copy())
         return forward(self, photos)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -177,7 +178,8 @@ def test_the_features_of_two_backbones_stand_side_by_side() -> None:
     both = backbone.create(model, size).eval()
     assert isinstance(both, Beside)
     photos = torch.randn(2, 3, 64, 64)
-    first, second = both.parts
+    parts: Any = both.parts
+    first, second = parts
     torch.testing.assert_close(both(photos), torch.cat([first(photos), second(photos)], 1))
     assert backbone.feature_count(both, size) == first.num_features + second.num_features
     assert len(second.blocks) == 2

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def logit_adjusted(p, photos, counts, tau=1.0):
     return cross_entropy(torch.stack(rows), photos, counts)
 
 
-NAIVE = {
+NAIVE: dict[str, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
     "label_smoothing": label_smoothing,
     "focal": focal,
@@ -193,7 +194,7 @@ NAIVE = {
     "ldam": ldam,
     "logit_adjusted": logit_adjusted,
 }
-WEIGHTED = [{"weights": "inverse"}, {"weights": "effective", "beta": 0.99}]
+WEIGHTED: list[dict[str, object]] = [{"weights": "inverse"}, {"weights": "effective", "beta": 0.99}]
 ARGUMENTS: dict[str, list[dict[str, object]]] = {
     "cross_entropy": WEIGHTED,
     "label_smoothing": [{"smoothing": 0.3}, *WEIGHTED],
@@ -357,7 +358,8 @@ def test_every_loss_teaches_where_no_training_photo_has_its_class_known() -> Non
 
 
 def test_ldam_weighs_classes_once_its_share_of_the_epochs_is_done() -> None:
-    loss, photos = CLASS_LOSSES["ldam"](COUNTS[18], defer=0.5).double(), BATCHES["full"][1]
+    loss: Any = CLASS_LOSSES["ldam"](COUNTS[18], defer=0.5).double()
+    photos = BATCHES["full"][1]
     p = torch.randn(5, 18, dtype=torch.float64).softmax(1)
     values = {}
     for done in (0.0, 0.49, 0.5, 1.0):
@@ -373,7 +375,7 @@ def test_ldam_gives_rare_classes_the_wider_margin() -> None:
     torch.testing.assert_close(margins, torch.tensor([0.05, 0.25, 0.5]))
 
 
-FAULTS = {
+FAULTS: dict[str, list[dict[str, object]]] = {
     "cross_entropy": [{"weights": "inverted"}, {"weights": "effective", "beta": 1.0}],
     "label_smoothing": [{"smoothing": 1.1}, {"smoothing": -0.1}, {"smoothing": math.nan}],
     "focal": [{"gamma": -1}, {"gamma": math.nan}, {"gamma": math.inf}],

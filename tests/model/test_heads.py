@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
-def linear(head: Head, feature: list[float]) -> list[float]:
+def linear(head: Any, feature: list[float]) -> list[float]:
     weight, bias = (t.detach().tolist() for t in (head.linear.weight, head.linear.bias))
     rows = zip(weight, bias, strict=True)
     return [sum(w * x for w, x in zip(row, feature, strict=True)) + b for row, b in rows]
@@ -203,7 +204,7 @@ def test_weights_written_before_heads_had_arguments_still_load() -> None:
 
 @pytest.mark.parametrize("starts", [FINE, (30, 60), (10, 29.5, 30, 59.9, 60, 61)])
 def test_finer_ages_go_back_to_the_band_they_are_of(starts) -> None:
-    head = made("factored", age="fine", fine_ages=list(starts))
+    head: Any = made("factored", age="fine", fine_ages=list(starts))
     for age in (0.0, 18, 29.4, 29.9, 30, 30.1, 59, 59.9, 60, 60.5, 99):
         number = sum(age >= start for start in starts)  # the class that holds the age
         with torch.no_grad():  # a network that is sure of it
@@ -240,7 +241,8 @@ def test_bad_fine_ages_are_refused_in_a_sentence(ages) -> None:
 
 
 def test_the_regressed_age_is_a_line_around_forty_years() -> None:
-    head, features = made("factored", regress_age=True), torch.randn(4, F)
+    head: Any = made("factored", regress_age=True)
+    features = torch.randn(4, F)
     weight, bias = (t.detach().tolist() for t in (head.years.weight[0], head.years.bias[0]))
     for age, row in zip(head(features).more["age"].tolist(), features.tolist(), strict=True):
         by_hand = 40 + 10 * (sum(w * x for w, x in zip(weight, row, strict=True)) + bias)

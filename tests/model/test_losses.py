@@ -1,6 +1,7 @@
 """Losses by name: what they ask of heads, and every one derived a second time."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def codes(photo: Photo) -> tuple[int | None, ...]:
     return photo[0], photo[1], band_of(photo[2])
 
 
-def drawn(batch: str) -> tuple[Target, list[dict[str, list[float] | int | None]]]:
+def drawn(batch: str) -> tuple[Target, list[dict[str, Any]]]:
     """A target, and of each photo per attribute: a code, None, or the values' probabilities."""
     if batch == "soft":
         soft = np.random.default_rng(5).dirichlet(np.full(18, 0.2), 5).astype(np.float32)
@@ -63,7 +64,7 @@ def drawn(batch: str) -> tuple[Target, list[dict[str, list[float] | int | None]]
                     parts[name][code] += p
             found.append(parts | {"class": int(row.argmax())})
         return Target(torch.from_numpy(soft), torch.full((5,), torch.nan)), found
-    rows = [codes(photo) for photo in BATCHES[batch]]
+    rows: list[Any] = [codes(photo) for photo in BATCHES[batch]]
     numbers = np.array([[-1 if c is None else c for c in row] for row in rows], dtype=np.int8)
     ages = [p[2] if isinstance(p[2], float) else math.nan for p in BATCHES[batch]]
     target = Target(torch.from_numpy(labels.agrees(*numbers.T)), torch.tensor(ages))
@@ -214,7 +215,8 @@ def triplet(output, target, known, of="classes", margin=0.2):
 
 SUM = [{"name": "f1", "weight": 0.4}, {"name": "focal", "weight": 0.6}]
 FOCAL = {"name": "focal", "gamma": 1.5}
-CASES = [  # loss, its arguments, a head, the naive twin, the arguments it shares
+# A loss, its arguments, a head, the naive twin, the arguments it shares.
+CASES: list[tuple[str, dict[str, Any], dict[str, Any], Any, dict[str, Any]]] = [
     ("per_attribute", {}, {"name": "factored"}, per_attribute, {}),
     ("per_attribute", {}, {"name": "joint"}, per_attribute, {}),
     (
@@ -259,7 +261,7 @@ def made(name: str, head: Head, **arguments: object) -> Loss:
     return losses.create(Named(name=name, **arguments), COUNTS, head)
 
 
-def headed(head: dict[str, object] | None = None) -> Head:
+def headed(head: dict[str, Any] | None = None) -> Head:
     torch.manual_seed(6)
     return heads.create(Named(**(head or {"name": "joint"})), F)
 
@@ -315,7 +317,7 @@ def test_class_losses_look_at_the_18_classes(name, batch) -> None:
     torch.testing.assert_close(made(name, network)(output, target), expected)
 
 
-WITH_COUNTS = {name: {} for name in CLASS_LOSSES} | {
+WITH_COUNTS: dict[str, dict[str, Any]] = {name: {} for name in CLASS_LOSSES} | {
     "cross_entropy": {"weights": "inverse"},
     "focal": {"weights": "effective"},
     "label_smoothing": {"weights": "inverse"},
@@ -557,7 +559,7 @@ def test_a_loss_of_features_or_ages_needs_one_of_classes_beside_it() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_values_and_finite_gradients_in_16_bits() -> None:
-    plain = [(name, {}, {"name": "joint"}) for name in CLASS_LOSSES]
+    plain = [(name, dict[str, Any](), {"name": "joint"}) for name in CLASS_LOSSES]
     for name, arguments, head in [*plain, *(c[:3] for c in CASES)]:
         network, (target, known) = headed(head), drawn("partial")
         features, loss = torch.randn(len(known), F), made(name, network, **arguments)

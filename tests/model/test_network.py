@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ def test_a_caller_with_weights_of_its_own_asks_for_no_others(tmp_path: Path) -> 
 
 def test_backbones_that_crash_channels_last_are_left_alone() -> None:
     convolution = network.create(recipe()).backbone.conv1
-    first = convolution[0] if isinstance(convolution, nn.Sequential) else convolution
+    first: Any = convolution[0] if isinstance(convolution, nn.Sequential) else convolution
     assert first.weight.is_contiguous(memory_format=torch.channels_last)
     model = network.create(recipe(backbone="repvgg_a0"))
     model(

@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
 
 
-def made(**recipe: object) -> torch.optim.Optimizer:
+def made(**recipe: Any) -> torch.optim.Optimizer:
     return optim.create(Optimizer(**{"lr": 1.0, **recipe}), net())
 
 
@@ -45,16 +46,16 @@ def test_optimisers_step_and_go_on_from_their_state(name: str) -> None:
     torch.manual_seed(0)
     recipe = Optimizer(name=name, lr=0.01)
     first, second = net(), net()
-    start = first[0].weight.detach().clone()
+    start = first.get_parameter("0.weight").detach().clone()
     optimizer, resumed = (optim.create(recipe, each) for each in (first, second))
     for number in range(3):
         step(first, optimizer, number)
-    assert not torch.equal(start, first[0].weight)
+    assert not torch.equal(start, first.get_parameter("0.weight"))
     second.load_state_dict(first.state_dict())
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     step(first, optimizer, 9)
     step(second, resumed, 9)
-    assert torch.equal(first[0].weight, second[0].weight)
+    assert torch.equal(first.get_parameter("0.weight"), second.get_parameter("0.weight"))
 
 
 def test_sgd_is_nesterovs_and_momentum_is_plain() -> None:

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def test_an_unknown_name_is_told() -> None:
         schedules.create(Schedule(name="cosinus"), made(), 3, 10)
 
 
-def rates(name: str, epochs: int = EPOCHS, **keys: object) -> list[float]:
+def rates(name: str, epochs: int = EPOCHS, **keys: Any) -> list[float]:
     """The learning rate of every update, the peak being 1."""
     optimizer = made()
     schedule = schedules.create(Schedule(name=name, **keys), optimizer, epochs, UPDATES)
@@ -139,9 +140,9 @@ def test_learning_rates_are_the_formula(which: str) -> None:
 
 def test_every_schedule_has_a_formula_and_every_argument_a_use() -> None:
     assert {name for name, *_ in FORMULAS.values()} | {"plateau"} == set(schedules.SCHEDULES)
-    whole = {"step": {"decay_epochs": 3}, "multistep": {"decay_milestones": [3]}}
+    whole: dict[str, Any] = {"step": {"decay_epochs": 3}, "multistep": {"decay_milestones": [3]}}
     cycles = {"cycle_limit": 3}
-    other = {
+    other: dict[str, dict[str, Any]] = {
         "cosine": {"k_decay": 2, "cycle_limit": 2} | {"cycle_mul": 2, "cycle_decay": 0.5},
         "tanh": {"lb": -3, "ub": 1, "cycle_limit": 2, "cycle_mul": 2, "cycle_decay": 0.5},
         "poly": {"power": 2, "k_decay": 2, "cycle_limit": 2, "cycle_mul": 2, "cycle_decay": 0.5},
@@ -232,7 +233,7 @@ def test_plateau_goes_on_where_it_was(killed: int) -> None:
         name="plateau", arguments={"patience_epochs": 2, "cooldown_epochs": 1}, warmup_epochs=1
     )
 
-    def run(schedule: schedules.Schedule, first: int, last: int) -> list[float]:
+    def run(schedule: Any, first: int, last: int) -> list[float]:
         found = []
         for epoch in range(first, last):
             schedule.step_update(epoch * 10)
@@ -240,7 +241,7 @@ def test_plateau_goes_on_where_it_was(killed: int) -> None:
             schedule.end_epoch(epoch + 1, SCORES[epoch])
         return found
 
-    def create() -> schedules.Schedule:
+    def create() -> Any:
         return schedules.create(recipe, made(), len(SCORES), 10)
 
     whole, first, second = create(), create(), create()
@@ -253,7 +254,10 @@ def test_plateau_goes_on_where_it_was(killed: int) -> None:
 
 @pytest.mark.parametrize("name", sorted({*schedules.SCHEDULES} - {"plateau"}))
 def test_other_schedules_keep_nothing(name: str) -> None:
-    needs = {"step": {"decay_epochs": 5}, "multistep": {"decay_milestones": [5]}}
+    needs: dict[str, dict[str, Any]] = {
+        "step": {"decay_epochs": 5},
+        "multistep": {"decay_milestones": [5]},
+    }
     recipe = Schedule(name=name, arguments=needs.get(name, {}))
     schedule = schedules.create(recipe, made(), EPOCHS, UPDATES)
     schedule.step_update(30)

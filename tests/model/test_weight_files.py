@@ -117,6 +117,7 @@ def test_so_of_the_real_wrappers(tmp_path: Path) -> None:
     plain = timm.create_model("test_resnet", num_classes=0)
     lightning = Lightning()
     lightning.model.backbone.load_state_dict(plain.state_dict())
+    model: Any
     for model in (
         nn.DataParallel(plain),
         torch.compile(plain),

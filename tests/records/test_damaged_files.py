@@ -283,7 +283,8 @@ def test_a_combination_of_another_kind(content: bytes, joint: Path, tmp_path: Pa
 @pytest.mark.parametrize("keys", [("members",), ("members", "one"), ("combine",), ("steps", 0)])
 def test_results_of_a_system(keys: tuple[str | int, ...], joint: Path, tmp_path: Path) -> None:
     run = unlisted(Run(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
-    for value in (None, {}, [], "x", 3):
+    values: tuple[Any, ...] = (None, {}, [], "x", 3)
+    for value in values:
         content = run.metrics_file.read_bytes()
         _changed(run.metrics_file, keys, value)
         if (keys, value) not in ((("combine",), "x"), (("members", "one"), {})):
@@ -320,13 +321,13 @@ PHOTOS: Final[dict[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "no rows": lambda table: table.iloc[:0],
     "a photo twice": lambda table: pd.concat([table, table.iloc[:1]]),
     "names that are numbers": lambda table: table.assign(photo=range(len(table))),
-    "no name": lambda table: table.assign(photo=[None, *table["photo"].iloc[1:]]),
+    "no name": lambda table: table.assign(photo=table["photo"].where(table.index > 0, None)),
     "labels that are words": lambda table: table.assign(label="wear"),
     "labels that are fractions": lambda table: table.assign(label=0.5),
     "labels there are not": lambda table: table.assign(label=np.int8(18)),
     "a fold there is not": lambda table: table.assign(fold=-2),
     "folds that are words": lambda table: table.assign(fold="a"),
-    "lists": lambda table: table.assign(digest=[[1]] * len(table)),
+    "lists": lambda table: table.assign(digest=pd.Series([[1]] * len(table), table.index)),
 }
 
 

@@ -91,8 +91,9 @@ def test_every_table_that_names_are_looked_up_in_is_there() -> None:
     found = 0
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            called = node.func if isinstance(node, ast.Call) else None
-            if getattr(called, "id", getattr(called, "attr", "")) == "lookup":
+            if not isinstance(node, ast.Call):
+                continue
+            if getattr(node.func, "id", getattr(node.func, "attr", "")) == "lookup":
                 place = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
                 name = ast.unparse(node.args[2])
                 if name == "known":  # what another package names, found as the program runs

@@ -72,9 +72,9 @@ def test_the_table_holds_every_trial(tmp_path: Path) -> None:
     page(FOUND, tmp_path)
     table = pd.read_csv(tmp_path / "trials.csv", dtype=str).fillna("")
     assert table["trial"].tolist() == list("123456")
-    assert table.loc[1, ["state", "score", "low", "high", "optimizer.lr", "loss"]].tolist() == [
+    assert table[["state", "score", "low", "high", "optimizer.lr", "loss"]].iloc[1].tolist() == [
         "complete", "0.52", "0.46", "0.58", "0.01", "{name: f1}"]  # fmt: skip
-    assert table.loc[2, ["state", "score", "best_of_first_fold", "reason"]].tolist() == [
+    assert table[["state", "score", "best_of_first_fold", "reason"]].iloc[2].tolist() == [
         "pruned", "", "0.1234", "under the median"]  # fmt: skip
     assert table["repeats"].tolist() == ["", "", "", "", "2", ""]
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
 ) -> None:
     monkeypatch.setattr(claims, "machine", lambda: "another")
     clock = [0.0]
-    monkeypatch.setattr(claims.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     with Claims(engine, "study", tmp_path) as mine:
 
         def later(seconds: float) -> bool:

@@ -248,12 +248,13 @@ def test_the_learning_rate_is_tried_on_them_too(
 
 @pytest.mark.parametrize("point", ["labelling", "update"])
 def test_killed_and_resumed_to_the_same_bytes(
-    point: str, kill: Callable[..., None], train: Train, told: Path, tiny: Path, people: Path,
-    cache: Path, asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    point: str, kill: Callable[..., None], moments: random.Random, train: Train, told: Path,
+    tiny: Path, people: Path, cache: Path, asked: tuple[str, ...], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     out = tmp_path / "run"
     # Labels and out-of-fold answers are written once a fold; 8 updates in all.
-    at = random.choice([1, 3]) if point == "labelling" else random.randint(2, 8)
+    at = moments.choice([1, 3]) if point == "labelling" else moments.randint(2, 8)
     labelling, update = (
         "maskgate.runs.tables:write_probabilities",
         "maskgate.training.fit:Fit._update",

@@ -1,6 +1,5 @@
 """Killed with SIGKILL at a random moment and resumed: the same bytes as undisturbed."""
 
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -42,14 +41,15 @@ def compare(
     undisturbed: Path,
     kill: Kill,
     point: tuple[str, int, int],
+    moments: random.Random,
     tiny: Path,
     people: Path,
     folder: Path,
     *changes: str,
 ) -> None:
     """Train with the changes, killed at a random moment; resume, and compare all files."""
-    place, *moments = point
-    at = random.Random(os.urandom(8)).randint(*moments)
+    place, first, last = point
+    at = moments.randint(first, last)
     out, cache = folder / "run", folder / "cache"
     words = ("train", tiny, people, *changes, "--out", out, "--cache", cache)
     kill(place, at, *words, "--checkpoint-seconds", 0)
@@ -74,18 +74,20 @@ def compare(
     [name if name == "update" else pytest.param(name, marks=pytest.mark.slow) for name in POINTS],
 )
 def test_killed_and_resumed_to_the_same_bytes(
-    point: str, kill: Kill, tiny: Path, people: Path, trained: Path, tmp_path: Path
-) -> None:
-    compare(trained, kill, POINTS[point], tiny, people, tmp_path)
+    point: str, kill: Kill, moments: random.Random, tiny: Path, people: Path, trained: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    compare(trained, kill, POINTS[point], moments, tiny, people, tmp_path)
 
 
 def test_so_with_averages_plateau_mixing_and_validation_photos(
-    kill: Kill, tiny: Path, people: Path, train: Callable[..., Path], tmp_path: Path
-) -> None:
+    kill: Kill, moments: random.Random, tiny: Path, people: Path, train: Callable[..., Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
     undisturbed = train(tmp_path / "undisturbed", *EVERYTHING)
     # 3 epochs of 3 updates, then 2 of the validation photos', in each of the 2 folds.
-    point = random.choice([(UPDATE, 2, 24), (CHECKPOINT, 1, 30)])
-    compare(undisturbed, kill, point, tiny, people, tmp_path, *EVERYTHING)
+    point = moments.choice([(UPDATE, 2, 24), (CHECKPOINT, 1, 30)])
+    compare(undisturbed, kill, point, moments, tiny, people, tmp_path, *EVERYTHING)
 
 
 def test_a_checkpoint_holds_tensors_and_primitives_only(tmp_path: Path) -> None:

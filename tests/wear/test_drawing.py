@@ -2,6 +2,7 @@
 
 import dataclasses
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,12 @@ def wear(photo: Pixels, points: np.ndarray, outfit: Outfit, noise: np.random.Gen
 def white() -> Outfit:
     """A plain white mask as it is worn, that takes all from the photo's light."""
     drawn = outfits.random(rng(5), "worn", "surgical")
-    plain = {"pattern": "plain", "colour": "#f4f4f6", "flat": False, "fastening": "none"}
+    plain: dict[str, Any] = {
+        "pattern": "plain",
+        "colour": "#f4f4f6",
+        "flat": False,
+        "fastening": "none",
+    }
     return dataclasses.replace(drawn, **plain, gain=1.0, relight=0.3, tilt=0.0, details="")
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +17,11 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from maskgate import labels
+from maskgate import files, labels
 from maskgate.data import layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
+from maskgate.faces import boxes
 from maskgate.faces.protocol import NONE, Faces
 from maskgate.pixels import Pixels
 from maskgate.wear import journal, people, workers
@@ -50,15 +51,17 @@ class Known:
         unit = height / 4
         face = np.array([(-0.5, 0), (0.5, 0), (0, 0.51), (-0.42, 0.93), (0.42, 0.93)]) * unit
         middle = face + np.array([width / 2, height * (2 if green > 220 else 0.4)])
-        boxes = [(0, 0, 4, 4), (24, 2, 84, 62), (5, 5, width - 5, height - 5)]
+        corners = [(0, 0, 4, 4), (24, 2, 84, 62), (5, 5, width - 5, height - 5)]
         points = [face / 9, face + np.array([54, 30]), middle]
-        return Faces(*(np.array(each, dtype="f4") for each in (boxes, points, [0.9, 0.85, 0.8])))
+        return Faces(*(np.array(each, dtype="f4") for each in (corners, points, [0.9, 0.85, 0.8])))
 
 
 def work(faces: Path, out: Path, **changes: Any) -> people.Dressed:
     """`dress` as the command does it, in this process."""
-    usual = {"seed": 7, "folder": out.parent / "cache", "source": faces, "skip_faulty": True}
-    arguments = {"photos": layouts.read(faces), "detector": Known(), "workers": 1} | usual
+    arguments: dict[str, Any] = {
+        "photos": layouts.read(faces), "detector": Known(), "workers": 1, "seed": 7,
+        "folder": out.parent / "cache", "source": faces, "skip_faulty": True,
+    }  # fmt: skip
     return dress(out=out, **(arguments | changes))
 
 
@@ -93,14 +96,15 @@ def made(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> people.Dresse
 def slow(seconds: float) -> None:
     """From now on people are taken one by one, with pauses."""
 
-    def slowly(things: list[Any]) -> Iterator[Any]:
+    def slowly(things: Iterable[Any]) -> Iterator[Any]:
         for thing in things:
             time.sleep(seconds)
             yield thing
 
-    people.mapped = lambda function, task, things, workers_: workers.mapped(
-        function, task, slowly(things), workers_
-    )
+    def mapped(function: Any, task: Any, things: Iterable[Any], count: int) -> Any:
+        return workers.mapped(function, task, slowly(things), count)
+
+    people.mapped = mapped  # type: ignore[assignment, attr-defined]
 
 
 @pytest.fixture
@@ -160,6 +164,7 @@ def test_what_was_drawn_is_written_down(made: people.Dressed) -> None:
 
 def test_the_bare_photo_stays_bare_and_the_others_do_not(made: people.Dressed) -> None:
     drawn = pd.read_parquet(made.out / "drawn.parquet")
+    row: Any
     for row in drawn.itertuples():
         with Image.open(made.out / row.photo) as image:
             contrast = np.asarray(image).std((0, 1)).max()
@@ -243,7 +248,7 @@ def test_killed_while_it_begins_it_goes_on(
     faces: Path, made: people.Dressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
     out = tmp_path / "out"
-    check, replace_text = journal.check, journal.files.replace_text
+    check, replace_text = journal.check, files.replace_text
 
     def kill(*_: object) -> None:
         raise Killed
@@ -266,7 +271,7 @@ def test_killed_while_it_begins_it_goes_on(
         elif after == "images":
             patch.setattr(journal, "Journal", kill)
         else:
-            patch.setattr(journal.files, "replace_text", write_and_kill)
+            patch.setattr(files, "replace_text", write_and_kill)
         work(faces, out)
     begun = {path.name for path in out.iterdir()} - {".lock"}
     wanted = {"half": {".wear.json.1.part"}, "wear.json": {"wear.json"}}
@@ -351,7 +356,7 @@ def test_broken_photos_are_refused_together_until_they_are_mended(
 def test_a_photo_that_changes_meanwhile_is_told(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = people.boxes.find
+    find = boxes.find
 
     def find_and_change(*given: Any) -> Any:
         found = find(*given)
@@ -359,7 +364,7 @@ def test_a_photo_that_changes_meanwhile_is_told(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(people.boxes, "find", find_and_change)
+        patch.setattr(boxes, "find", find_and_change)
         with pytest.raises(MaskgateError, match=r"3.png: has changed .* repeat the command"):
             work(copied, tmp_path / "out")
     assert work(copied, tmp_path / "out").people == 6

@@ -41,7 +41,7 @@ BARE = {
 
 YAWS = (-50, -15, 0, 35)
 SIZE, SCALE, CENTRE = (130, 130), 30.0, (65.0, 45.0)
-Opacity = Callable[[list[tuple[float, ...]]], np.ndarray]
+Opacity = Callable[[list[tuple[float, float, float]]], np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def opacity(heads: SimpleNamespace, sitters: dict[float, Sitter]) -> Callable[..
         top, left = canvas.corner
         whole[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
 
-        def at(points: list[tuple[float, ...]]) -> np.ndarray:
+        def at(points: list[tuple[float, float, float]]) -> np.ndarray:
             flat = heads.seen(points, yaw, scale=SCALE, centre=CENTRE)
             x, y = np.round(flat).astype(int).T
             return whole[y, x]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError
 
 from maskgate import files
 from maskgate.errors import MaskgateError, of_disk
@@ -141,8 +142,12 @@ def _download(source: Source, target: Path) -> Path:
 
 def _fetched(source: Source) -> bytes:
     """The file's bytes. Raises ValueError where they are others than the expected ones."""
-    with urllib.request.urlopen(source.url, timeout=_SECONDS) as answer:
-        content: bytes = answer.read(_LARGEST + 1)
+    try:
+        with urllib.request.urlopen(source.url, timeout=_SECONDS) as answer:
+            content: bytes = answer.read(_LARGEST + 1)
+    except HTTPError as error:
+        error.close()  # it is the answer too, whose connection is open
+        raise
     if hashlib.sha256(content).hexdigest() != source.sha256:
         raise ValueError(f"{len(content):,} bytes came whose SHA-256 is not the known one")
     return content
