@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 from maskgate import files
-from maskgate.errors import LONGEST, MaskgateError
+from maskgate.errors import LONGEST, DiskError, DiskFullError, MaskgateError, of_disk
 from maskgate.runs import Run
 
 Call = Callable[..., tuple[int, str, str]]
@@ -718,6 +718,20 @@ def test_a_message_is_short_and_keeps_its_remedy() -> None:
     assert str(error).endswith(f"x is no label; {'y' * 100}; mend it")
     assert " … " in str(error)
     assert str(MaskgateError("y" * 1000)) == "y" * 1000
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "remedy"),
+    [
+        (errno.ENOSPC, DiskFullError, "free some space"),
+        (errno.EDQUOT, DiskFullError, "free some space"),
+        (errno.EACCES, DiskError, "see that it can be read and written"),
+    ],
+)
+def test_a_full_disk_is_an_error_of_its_own(code: int, kind: type, remedy: str) -> None:
+    error = of_disk(OSError(code, "any words"), "file.csv")
+    assert type(error) is kind
+    assert str(error) == f"file.csv: {os.strerror(code)}; {remedy} and repeat the command"
 
 
 def test_a_message_controls_no_terminal() -> None:

@@ -1,5 +1,6 @@
 """Searches of the tiny recipe: pruned, failed, interrupted, killed and gone on with."""
 
+import errno
 import json
 import os
 import pickle
@@ -18,8 +19,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from maskgate import files, recipe, runs
-from maskgate.errors import MaskgateError
+from maskgate import recipe, runs
+from maskgate.errors import DiskFullError, MaskgateError, of_disk
 from maskgate.experiments import compare
 from maskgate.interruption import Interrupted
 from maskgate.reports import listing
@@ -269,10 +270,10 @@ def test_a_full_disk_is_no_fault_of_a_trial(
     with monkeypatch.context() as full:
 
         def fails(path: Path, write: object) -> None:
-            raise files.of_disk(OSError(28, "full"), path) from OSError(28, "full")
+            raise of_disk(OSError(errno.ENOSPC, "full"), path)
 
         full.setattr("maskgate.training.checkpoint.files.replace", fails)
-        with pytest.raises(MaskgateError, match="free some space"):
+        with pytest.raises(DiskFullError, match="free some space"):
             tune.tune(search)
     tune.tune(search)
     assert listed(tmp_path / "study") == listed(done)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from maskgate import files
-from maskgate.errors import MaskgateError
+from maskgate.errors import DiskError, MaskgateError
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.records import contents, tables
@@ -64,9 +64,9 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         trial.set_user_attr("reason", str(pruned))
         say(f"trial {number + 1}: pruned, {pruned}")
         _tell(study, number, claims, state=TrialState.PRUNED)
+    except DiskError:
+        raise
     except MaskgateError as error:
-        if isinstance(error.__cause__, OSError):
-            raise
         trial.set_user_attr("reason", str(error))
         say(f"trial {number + 1}: failed: {error}")
         _keep_recipe(search, number, changes)
