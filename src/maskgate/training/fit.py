@@ -25,7 +25,6 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import checkpoint, validation
 from maskgate.training.fold_data import FoldData, Rows
-from maskgate.training.processes import on_main
 from maskgate.training.update import Updater, is_out_of_memory
 from maskgate.training.validation import Probabilities, Validator
 
@@ -100,7 +99,8 @@ class Fit:
     ) -> None:
         self.recipe, self.task, self.data = recipe, task, task.data
         self.path, self.accelerator = path, accelerator
-        self.checkpoint_seconds, self.after_epoch = checkpoint_seconds, after_epoch
+        self.timer = checkpoint.Timer(checkpoint_seconds, accelerator)
+        self.after_epoch = after_epoch
         self.knows = network.head.knows
         self.never_finite = finite.broken(network.state_dict())
         self.validator = Validator(
@@ -190,19 +190,19 @@ class Fit:
         return found
 
     def _train_epoch(self, rows: Rows) -> None:
-        state, accelerator = self.state, self.accelerator
+        state = self.state
         losses.tell_progress(self.updater.loss, state.epoch / self.recipe.training.epochs)
         self.updater.begin(frozen=state.epoch < self.recipe.training.freeze_epochs)
-        since = saved = time.monotonic()
+        self.timer.restart()
+        since = time.monotonic()
         batches = self._batches(rows, state.epoch)
         self.updater.size = len(batches[0])
         for photos, target in self._shown(self._loader(batches), len(batches)):
             self._update(photos, target)
-            now = time.monotonic()
-            if on_main(accelerator, lambda: now - saved > self.checkpoint_seconds):  # noqa: B023
-                state.seconds += now - since
+            if self.timer.is_due():
+                state.seconds += time.monotonic() - since
                 self._save()
-                since = saved = time.monotonic()
+                since = time.monotonic()
         self._count(batches)
         state.seconds += time.monotonic() - since
 
@@ -384,6 +384,7 @@ class Fit:
                     "scaler": scaler.state_dict() if scaler is not None else None,
                 },
             )
+        self.timer.restart()
 
     def _load(self) -> None:
         found = checkpoint.load(self.path)
