@@ -74,7 +74,7 @@ def test_weights_are_looked_at_after_the_last_update(
 
     def broken(self: Fit, *given: Any) -> None:
         update(self, *given)
-        model = self._kept() if where == "averages" else self._bare()
+        model = self._kept() if where == "averages" else self.updater.bare_network
         last = [t for t in model.state_dict().values() if t.is_floating_point()]
         if where == "statistics":
             last = [t for name, t in model.state_dict().items() if name.endswith("running_var")]

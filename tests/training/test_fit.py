@@ -22,7 +22,7 @@ from maskgate.model import network
 from maskgate.training import validation
 from maskgate.training.fit import Fit, Fitted, Task
 from maskgate.training.fold_data import FoldData
-from maskgate.training.update import Updater
+from maskgate.training.update import Update, Updater
 
 Train = Callable[..., Fitted]
 SCORES = validation.scores
@@ -260,10 +260,10 @@ def test_ema_is_the_naive_average_of_the_weights(
     name = "head.linear.weight"
     update = Updater.update
 
-    def watched(self: Updater, *arguments: Any) -> float:
-        loss = update(self, *arguments)
+    def watched(self: Updater, *arguments: Any) -> Update:
+        done = update(self, *arguments)
         seen.append(self.network.state_dict()[name].clone())
-        return loss
+        return done
 
     monkeypatch.setattr(Updater, "update", watched)
     done = fitted("training.epochs=2", "training.average={name: ema, decay: 0.6}")
@@ -280,7 +280,7 @@ def test_swa_is_the_mean_of_the_last_epochs(fitted: Train, monkeypatch: pytest.M
     end = Fit._end_epoch
 
     def watched(self: Fit) -> Any:
-        ends.append({n: t.clone() for n, t in self._bare().state_dict().items()})
+        ends.append({n: t.clone() for n, t in self.updater.bare_network.state_dict().items()})
         return end(self)
 
     monkeypatch.setattr(Fit, "_end_epoch", watched)
@@ -335,12 +335,12 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
 
     update = Updater.update
 
-    def first(self: Updater, *arguments: Any) -> float:
+    def first(self: Updater, *arguments: Any) -> Update:
         nonlocal updater
         updater = self
-        loss = update(self, *arguments)
-        assert loss == pytest.approx(told[-1], rel=1e-4)
-        return loss
+        done = update(self, *arguments)
+        assert done.loss_sum == pytest.approx(told[-1], rel=1e-4)
+        return done
 
     updater: Any = None
     monkeypatch.setattr(Mixing, "__call__", watched)

@@ -17,7 +17,7 @@ from maskgate.errors import MaskgateError
 from maskgate.images import sampling
 from maskgate.images.loader import Loader
 from maskgate.images.target import counts
-from maskgate.model import averages, losses, optim, schedules
+from maskgate.model import averages, schedules
 from maskgate.model.network import Network
 from maskgate.model.output_losses import CLASSES
 from maskgate.progress import say, track
@@ -25,7 +25,7 @@ from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import checkpoint, validation
 from maskgate.training.fold_data import FoldData, Rows
-from maskgate.training.update import Updater, is_out_of_memory
+from maskgate.training.update import Updater, is_out_of_memory, weights
 from maskgate.training.validation import Probabilities, Validator
 
 
@@ -45,7 +45,6 @@ class State:
     epoch: int = 0
     update: int = 0  # of this epoch: the sampler's position
     updates: int = 0  # of all epochs
-    accumulate: int = 1
     loss_sum: float = 0.0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -111,30 +110,19 @@ class Fit:
             accelerator=accelerator,
         )
         self.size = min(recipe.training.batch_size, len(self.data.train))
-        loss = losses.create(
-            recipe.loss, counts(self.data.table.iloc[self.data.train]), network.head
+        self.updater = Updater(
+            recipe, network, counts(self.data.table.iloc[self.data.train]), accelerator
         )
-        optimizer = optim.create(recipe.optimizer, network)
         self.schedule = schedules.create(
             recipe.schedule,
-            optimizer,
+            self.updater.optimizer,
             recipe.training.epochs + recipe.training.validation_epochs,
             len(self._batches(self.data.train, epoch=0)),
         )
-        self.network, self.optimizer = accelerator.prepare(network, optimizer)
-        self.updater = Updater(
-            recipe=recipe,
-            network=self.network,
-            optimizer=self.optimizer,
-            loss=loss,
-            accelerator=accelerator,
-            size=self.size,
-        )
-        named = recipe.training.average
-        self.average = averages.create(named, self._bare()) if named is not None else None
-        self.state = State(accumulate=recipe.training.accumulate)
+        named, bare = recipe.training.average, self.updater.bare_network
+        self.average = averages.create(named, bare) if named is not None else None
+        self.state = State()
         self._load()
-        self.updater.mixed = self.state.mixed
 
     # ------------------------------------------------------------------------- the loop
 
@@ -153,7 +141,7 @@ class Fit:
         self._check_weights()
         chosen, plain, final = (each.numpy() for each in state.validated)
         return Fitted(
-            weights=_weights(self._kept()),
+            weights=weights(self._kept()),
             probabilities=chosen,
             plain_probabilities=plain,
             last_probabilities=final,
@@ -177,7 +165,7 @@ class Fit:
         best = self.state.best if self.recipe.training.select == "best" else None
         plain = last
         if best is not None and best["epoch"] != self.state.epoch:
-            self._bare().load_state_dict(best["weights"])
+            self.updater.bare_network.load_state_dict(best["weights"])
             self.average = None  # those weights are an average already
             plain = self.validator.predict(self._kept())
         return self._augmented(plain), plain, last
@@ -191,12 +179,15 @@ class Fit:
 
     def _train_epoch(self, rows: Rows) -> None:
         state = self.state
-        losses.tell_progress(self.updater.loss, state.epoch / self.recipe.training.epochs)
-        self.updater.begin(frozen=state.epoch < self.recipe.training.freeze_epochs)
-        self.timer.restart()
+        wanted = self.recipe.training
         since = time.monotonic()
         batches = self._batches(rows, state.epoch)
-        self.updater.size = len(batches[0])
+        self.updater.begin_epoch(
+            size=len(batches[0]),
+            share_done=state.epoch / wanted.epochs,
+            frozen=state.epoch < wanted.freeze_epochs,
+        )
+        self.timer.restart()
         for photos, target in self._shown(self._loader(batches), len(batches)):
             self._update(photos, target)
             if self.timer.is_due():
@@ -218,16 +209,16 @@ class Fit:
         state = self.state
         self.schedule.step_update(state.updates)
         seed = derive(*self._place("update", state.update, self.accelerator.process_index))
-        loss = self.updater.update(photos, target, seed)
-        if not np.isfinite(loss):
+        update = self.updater.update(photos, target, seed)
+        if not np.isfinite(update.loss_sum):
             raise MaskgateError(
-                f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is {loss}; lower"
-                " optimizer.lr, or set training.clip_norm"
+                f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is {update.loss_sum};"
+                " lower optimizer.lr, or set training.clip_norm"
             )
-        state.loss_sum += loss
+        state.loss_sum += update.loss_sum
+        state.mixed[update.mixing] = state.mixed.get(update.mixing, 0) + 1
         state.update += 1
         state.updates += 1
-        state.accumulate = self.updater.accumulate
         if self.average is not None:
             self.average.after_update()
 
@@ -271,8 +262,8 @@ class Fit:
             "fold": self.data.fold,
             "epoch": state.epoch + 1,
             "updates": state.updates,
-            "lr": max(group["lr"] for group in self.optimizer.param_groups),
-            "accumulate": state.accumulate,
+            "lr": max(group["lr"] for group in self.updater.optimizer.param_groups),
+            "accumulate": self.updater.accumulate,
             "train_loss": self._sum(state.loss_sum) / (self.updater.size * state.update),
         }
 
@@ -288,7 +279,7 @@ class Fit:
             return
         best = self.state.best
         if best is None or row["valid_score"] > best["score"]:
-            kept = _weights(self._kept()) if self.recipe.training.select == "best" else None
+            kept = weights(self._kept()) if self.recipe.training.select == "best" else None
             score = row["valid_score"]
             self.state.best = {"epoch": row["epoch"], "score": score, "weights": kept}
 
@@ -302,21 +293,16 @@ class Fit:
 
     # ---------------------------------------------------------------------- the network
 
-    def _bare(self) -> Network:
-        """The network in training, out of what Accelerate wraps it in."""
-        network: Network = self.accelerator.unwrap_model(self.network)
-        return network
-
     def _kept(self) -> nn.Module:
         """The network that is validated and kept: the average, where there is one."""
         averaged = self.average.averaged if self.average is not None else None
-        return self._bare() if averaged is None else averaged
+        return self.updater.bare_network if averaged is None else averaged
 
     def _check_weights(self) -> None:
         """Raise MaskgateError where an update, the last one too, has left weights, or an average of
         them, that are not finite."""
         where = f"fold {self.data.fold}, update {self.state.updates}"
-        for network in (self._bare(), self._kept()):
+        for network in (self.updater.bare_network, self._kept()):
             finite.check_weights(network.state_dict(), self.never_finite, where, finite.LOWER)
 
     def _check_unvalidated(self) -> None:
@@ -368,20 +354,18 @@ class Fit:
 
     def _save(self) -> None:
         self._check_weights()
-        state = self.state
-        sums = gather_object([state.loss_sum])
+        sums = gather_object([self.state.loss_sum])
         if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
+            step = self.updater.state_dict()
+            position = {**vars(self.state), "accumulate": step.pop("accumulate")}
             checkpoint.save(
                 self.path,
                 {
-                    "position": vars(state),
+                    **step,
+                    "position": position,
                     "loss_sums": sums,  # of the processes
-                    "weights": _weights(self._bare()),
                     "average": self.average.state_dict() if self.average is not None else None,
-                    "optimizer": self.optimizer.state_dict(),
                     "schedule": self.schedule.state_dict(),
-                    "scaler": scaler.state_dict() if scaler is not None else None,
                 },
             )
         self.timer.restart()
@@ -404,26 +388,16 @@ class Fit:
 
     def _restore(self, found: dict[str, Any]) -> None:
         """Go on where a checkpoint was written."""
-        self.state = State(**found["position"])
-        self.updater.accumulate = self.state.accumulate
+        position = dict(found["position"])
+        self.updater.load_state_dict({**found, "accumulate": position.pop("accumulate")})
+        self.state = State(**position)
         sums = found["loss_sums"]
         if len(sums) == self.accelerator.num_processes:
             self.state.loss_sum = sums[self.accelerator.process_index]
         else:
             self.state.loss_sum = sum(sums) if self.accelerator.is_main_process else 0.0
-        self._bare().load_state_dict(found["weights"])
         if found["average"] is None:
             self.average = None
         elif self.average is not None:
             self.average.load_state_dict(found["average"])
-        self.optimizer.load_state_dict(found["optimizer"])
         self.schedule.load_state_dict(found["schedule"])
-        if found["scaler"] is not None and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(found["scaler"])
-
-
-def _weights(network: nn.Module) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in network.state_dict().items()
-    }

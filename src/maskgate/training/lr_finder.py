@@ -105,11 +105,11 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
         batches = _endless(fit)
 
         def update(number: int, rate: float) -> float:
-            for group in fit.optimizer.param_groups:
+            for group in fit.updater.optimizer.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)
             photos, target = next(batches)
             seed = derive(recipe.seed, fit.data.fold, "lr", number)
-            return fit.updater.update(photos, target, seed) / len(photos)
+            return fit.updater.update(photos, target, seed).loss_sum / len(photos)
 
         return sweep(low, high, updates, update)
 
@@ -131,7 +131,7 @@ def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
 
 def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:
     """The batches of one epoch after another."""
-    fit.updater.begin(frozen=False)
+    fit.updater.begin_epoch(fit.size)
     while True:
         yield from fit.batches()
         fit.state.epoch += 1
