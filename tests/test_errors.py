@@ -851,7 +851,7 @@ INTERRUPTED = (
     ("maskgate.pixels.decode", 100),
     ("maskgate.data.folds.split", 1),
     ("maskgate.training.folder.describe", 1),
-    ("maskgate.training.fit.Fit._update", 2),
+    ("maskgate.training.update.Updater.update", 2),
     ("torch.save", 3),
     ("maskgate.inference.backends.torch.of_loader", 1),
     ("maskgate.training.crossval._keep", 1),
@@ -920,7 +920,7 @@ def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.01)
         assert "interrupted" in the_line(ctrl_c(process))
-    press_ctrl_c(place.patch, "maskgate.training.fit.Fit._update", 2)
+    press_ctrl_c(place.patch, "maskgate.training.update.Updater.update", 2)
     again = call(*TRAIN, place.people, "training.epochs=500")
     assert "interrupted" in the_line(again)
     assert "fold 0: going on at epoch" in again[2]

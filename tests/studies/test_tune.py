@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pandas as pd
@@ -30,6 +29,7 @@ from maskgate.studies import tune
 from maskgate.studies.space import Parameter
 from maskgate.studies.study import Search
 from maskgate.training import crossval, fit
+from maskgate.training.callbacks import Callbacks
 from maskgate.training.order import Order
 
 Plan = Callable[..., Search]
@@ -283,28 +283,20 @@ def test_a_full_disk_is_no_fault_of_a_trial(
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_interrupted_it_goes_on(
-    epochs: int, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Path
-) -> None:
+def test_interrupted_it_goes_on(epochs: int, plan: Plan, tmp_path: Path, done: Path) -> None:
     """At the end of that many epochs, the checkpoint being written and the study not told."""
     search, out = plan(tmp_path / "study"), tmp_path / "study"
-    with monkeypatch.context() as cut:
-        watch, left = trials._watch, [epochs]
+    left = epochs
 
-        def counting(*arguments: Any, **named: Any) -> Callable[..., None]:
-            after_epoch = watch(*arguments, **named)
+    def interrupt(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Interrupted
 
-            def counted(row: dict[str, object]) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    raise Interrupted
-                after_epoch(row)
-
-            return counted
-
-        cut.setattr(trials, "_watch", counting)
-        with pytest.raises(Interrupted):
-            tune.tune(search)
+    order = replace(search.order, callbacks=(Callbacks(on_epoch_end=interrupt),))
+    with pytest.raises(Interrupted):
+        tune.tune(replace(search, order=order))
     tune.tune(search)
     assert listed(out) == listed(done)
     columns = ("best_of_first_fold", "epochs_of_first_fold")
@@ -313,8 +305,8 @@ def test_interrupted_it_goes_on(
 
 POINTS = [
     ("optuna.trial:Trial.suggest_categorical", 1),  # in the midst of drawing
-    ("maskgate.training.fit:Fit._update", 2),
-    ("maskgate.training.fit:Fit._end_epoch", 3),
+    ("maskgate.training.update:Updater.update", 2),
+    ("maskgate.training.validation:Validator.predict", 3),
     ("optuna.study:Study.tell", 1),
 ]
 
