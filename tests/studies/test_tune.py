@@ -303,6 +303,21 @@ def test_interrupted_it_goes_on(epochs: int, plan: Plan, tmp_path: Path, done: P
     assert listed(out, *columns) == listed(done, *columns)
 
 
+def test_interrupted_after_an_epoch_without_a_score_it_goes_on(plan: Plan, tmp_path: Path) -> None:
+    """The epochs on the validation photos have none."""
+    search = plan(tmp_path / "study", "training.validation_epochs=1", trials=1)
+
+    def interrupt(row: dict[str, object]) -> None:
+        if "valid_score" not in row:
+            raise Interrupted
+
+    order = replace(search.order, callbacks=(Callbacks(on_epoch_end=interrupt),))
+    with pytest.raises(Interrupted):
+        tune.tune(replace(search, order=order))
+    (trial,) = tune.tune(search).trials
+    assert trial.state == "complete"
+
+
 POINTS = [
     ("optuna.trial:Trial.suggest_categorical", 1),  # in the midst of drawing
     ("maskgate.training.update:Updater.update", 2),
