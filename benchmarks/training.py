@@ -47,7 +47,8 @@ from maskgate.model import losses, network, optim
 from maskgate.progress import say, track
 from maskgate.recipe import Recipe
 from maskgate.training import processes
-from maskgate.training.fit import Fit, Task
+from maskgate.training.batches import Task
+from maskgate.training.fit import Fit
 from maskgate.training.fold_data import FoldData
 
 SIZES = ((192, 256), (384, 512))  # width, height of the photos as stored

@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 from maskgate import files
-from maskgate.errors import LONGEST, MaskgateError
+from maskgate.errors import LONGEST, DiskError, DiskFullError, MaskgateError, of_disk
 from maskgate.runs import Run
 
 Call = Callable[..., tuple[int, str, str]]
@@ -720,6 +720,20 @@ def test_a_message_is_short_and_keeps_its_remedy() -> None:
     assert str(MaskgateError("y" * 1000)) == "y" * 1000
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "remedy"),
+    [
+        (errno.ENOSPC, DiskFullError, "free some space"),
+        (errno.EDQUOT, DiskFullError, "free some space"),
+        (errno.EACCES, DiskError, "see that it can be read and written"),
+    ],
+)
+def test_a_full_disk_is_an_error_of_its_own(code: int, kind: type, remedy: str) -> None:
+    error = of_disk(OSError(code, "any words"), "file.csv")
+    assert type(error) is kind
+    assert str(error) == f"file.csv: {os.strerror(code)}; {remedy} and repeat the command"
+
+
 def test_a_message_controls_no_terminal() -> None:
     shown = str(MaskgateError("a\x1b[2J\x07b\x9b31m\r\nc\u202egpj.exe 홍길동\udcb0"))
     assert shown == "a\\x1b[2J\\x07b\\x9b31m c\\u202egpj.exe 홍길동\\xb0"
@@ -837,7 +851,7 @@ INTERRUPTED = (
     ("maskgate.pixels.decode", 100),
     ("maskgate.data.folds.split", 1),
     ("maskgate.training.folder.describe", 1),
-    ("maskgate.training.fit.Fit._update", 2),
+    ("maskgate.training.update.Updater.update", 2),
     ("torch.save", 3),
     ("maskgate.inference.backends.torch.of_loader", 1),
     ("maskgate.training.crossval._keep", 1),
@@ -906,7 +920,7 @@ def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.01)
         assert "interrupted" in the_line(ctrl_c(process))
-    press_ctrl_c(place.patch, "maskgate.training.fit.Fit._update", 2)
+    press_ctrl_c(place.patch, "maskgate.training.update.Updater.update", 2)
     again = call(*TRAIN, place.people, "training.epochs=500")
     assert "interrupted" in the_line(again)
     assert "fold 0: going on at epoch" in again[2]

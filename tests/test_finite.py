@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from maskgate import finite, labels, metrics
 from maskgate.config import Named
@@ -23,9 +24,10 @@ from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
 from maskgate.inference.predictions import Predictions
 from maskgate.model import network
+from maskgate.model.averages import EMA
 from maskgate.recipe import Pseudo
 from maskgate.runs import Run, tables
-from maskgate.training.fit import Fit
+from maskgate.training.update import Updater
 
 Call = Callable[..., tuple[int, str, str]]
 Train = Callable[..., Path]
@@ -70,17 +72,27 @@ def test_a_last_update_that_explodes_is_no_finished_run(
 def test_weights_are_looked_at_after_the_last_update(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    update = Fit._update
+    update, average = Updater.update, EMA.after_update
 
-    def broken(self: Fit, *given: Any) -> None:
-        update(self, *given)
-        model = self._kept() if where == "averages" else self._bare()
-        last = [t for t in model.state_dict().values() if t.is_floating_point()]
-        if where == "statistics":
-            last = [t for name, t in model.state_dict().items() if name.endswith("running_var")]
+    def break_one(network: nn.Module, name: str = "") -> None:
+        state = network.state_dict().items()
+        last = [t for key, t in state if t.is_floating_point() and key.endswith(name)]
         last[-1].view(-1)[0] = torch.inf
 
-    monkeypatch.setattr(Fit, "_update", broken)
+    def updated(self: Updater, *given: Any) -> Any:
+        done = update(self, *given)
+        break_one(self.bare_network, "running_var" if where == "statistics" else "")
+        return done
+
+    def averaged(self: EMA) -> None:
+        average(self)
+        assert self.averaged is not None
+        break_one(self.averaged)
+
+    if where == "averages":
+        monkeypatch.setattr(EMA, "after_update", averaged)
+    else:
+        monkeypatch.setattr(Updater, "update", updated)
     with pytest.raises(MaskgateError, match=r"fold 0, update 1: 1 of .* not finite \(first"):
         train(tmp_path / "run", "training.epochs=1", "training.batch_size=512",
             "training.average=ema")  # fmt: skip

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from maskgate import yaml12
-from maskgate.errors import MaskgateError, listed, shortened
+from maskgate.errors import DiskError, MaskgateError, listed, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
@@ -145,7 +145,8 @@ def read(path: Path, kind: str) -> Any:
     try:
         return yaml12.read(path)
     except (OSError, ValueError, yaml12.InvalidYamlError) as error:
-        raise MaskgateError(
+        fault = DiskError if isinstance(error, OSError) else MaskgateError
+        raise fault(
             f"{path}: not a {kind} in YAML ({error}); mend it, or copy a shipped one"
         ) from error
 

@@ -20,6 +20,14 @@ class MaskgateError(Exception):
         super().__init__(shortened(harmless(" ".join(printable(message).split()))))
 
 
+class DiskError(MaskgateError):
+    """A file or folder that the system does not let us read or write: no fault of a recipe's."""
+
+
+class DiskFullError(DiskError):
+    """No space is left to write to."""
+
+
 def printable(text: str) -> str:
     """`text` with each byte of a file name that is not UTF-8 as `\\xb1`: it can be written."""
     try:
@@ -48,12 +56,18 @@ def shortened(text: str, longest: int = LONGEST, end: int = _END) -> str:
     return f"{text[: longest - end - 3]} … {text[-end:]}"
 
 
-def of_disk(error: OSError, where: object) -> MaskgateError:
-    """The fault of a file or folder that cannot be read or written."""
+def is_disk_full(error: OSError) -> bool:
+    """Whether the error says that the disk, or the user's share of it, has no space left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def of_disk(error: OSError, where: object) -> DiskError:
+    """The fault of a file or folder that cannot be read or written; DiskFullError for want of
+    space."""
     why = os.strerror(error.errno) if error.errno else str(error)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "free some space" if full else "see that it can be read and written"
-    return MaskgateError(f"{where}: {why}; {remedy} and repeat the command")
+    if is_disk_full(error):
+        return DiskFullError(f"{where}: {why}; free some space and repeat the command")
+    return DiskError(f"{where}: {why}; see that it can be read and written and repeat the command")
 
 
 def listed(items: list[str], limit: int = 5) -> str:

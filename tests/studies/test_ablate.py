@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from maskgate import recipe, tasks
-from maskgate.errors import MaskgateError
+from maskgate.errors import DiskFullError, MaskgateError
 from maskgate.experiments.compare import compare
 from maskgate.interruption import Interrupted
 from maskgate.recipe import Recipe
@@ -125,10 +125,7 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
     train = crossval.train
 
     def full(own: Recipe, order: Order, **more: Any) -> Any:
-        try:
-            raise OSError(28, "no space left")
-        except OSError as error:
-            raise MaskgateError("the disk is full; free some space") from error
+        raise DiskFullError("the disk is full; free some space")
 
     with monkeypatch.context() as only_here:
         only_here.setattr(crossval, "train", full)

@@ -1,5 +1,6 @@
 """Searches of the tiny recipe: pruned, failed, interrupted, killed and gone on with."""
 
+import errno
 import json
 import os
 import pickle
@@ -10,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pandas as pd
@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from maskgate import files, recipe, runs
-from maskgate.errors import MaskgateError
+from maskgate import recipe, runs
+from maskgate.errors import DiskFullError, MaskgateError, of_disk
 from maskgate.experiments import compare
 from maskgate.interruption import Interrupted
 from maskgate.reports import listing
@@ -29,6 +29,7 @@ from maskgate.studies import tune
 from maskgate.studies.space import Parameter
 from maskgate.studies.study import Search
 from maskgate.training import crossval, fit
+from maskgate.training.callbacks import Callbacks
 from maskgate.training.order import Order
 
 Plan = Callable[..., Search]
@@ -269,10 +270,10 @@ def test_a_full_disk_is_no_fault_of_a_trial(
     with monkeypatch.context() as full:
 
         def fails(path: Path, write: object) -> None:
-            raise files.of_disk(OSError(28, "full"), path) from OSError(28, "full")
+            raise of_disk(OSError(errno.ENOSPC, "full"), path)
 
         full.setattr("maskgate.training.checkpoint.files.replace", fails)
-        with pytest.raises(MaskgateError, match="free some space"):
+        with pytest.raises(DiskFullError, match="free some space"):
             tune.tune(search)
     tune.tune(search)
     assert listed(tmp_path / "study") == listed(done)
@@ -282,38 +283,45 @@ def test_a_full_disk_is_no_fault_of_a_trial(
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_interrupted_it_goes_on(
-    epochs: int, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Path
-) -> None:
+def test_interrupted_it_goes_on(epochs: int, plan: Plan, tmp_path: Path, done: Path) -> None:
     """At the end of that many epochs, the checkpoint being written and the study not told."""
     search, out = plan(tmp_path / "study"), tmp_path / "study"
-    with monkeypatch.context() as cut:
-        watch, left = trials._watch, [epochs]
+    left = epochs
 
-        def counting(*arguments: Any, **named: Any) -> Callable[..., None]:
-            after_epoch = watch(*arguments, **named)
+    def interrupt(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Interrupted
 
-            def counted(row: dict[str, object]) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    raise Interrupted
-                after_epoch(row)
-
-            return counted
-
-        cut.setattr(trials, "_watch", counting)
-        with pytest.raises(Interrupted):
-            tune.tune(search)
+    order = replace(search.order, callbacks=(Callbacks(on_epoch_end=interrupt),))
+    with pytest.raises(Interrupted):
+        tune.tune(replace(search, order=order))
     tune.tune(search)
     assert listed(out) == listed(done)
     columns = ("best_of_first_fold", "epochs_of_first_fold")
     assert listed(out, *columns) == listed(done, *columns)
 
 
+def test_interrupted_after_an_epoch_without_a_score_it_goes_on(plan: Plan, tmp_path: Path) -> None:
+    """The epochs on the validation photos have none."""
+    search = plan(tmp_path / "study", "training.validation_epochs=1", trials=1)
+
+    def interrupt(row: dict[str, object]) -> None:
+        if "valid_score" not in row:
+            raise Interrupted
+
+    order = replace(search.order, callbacks=(Callbacks(on_epoch_end=interrupt),))
+    with pytest.raises(Interrupted):
+        tune.tune(replace(search, order=order))
+    (trial,) = tune.tune(search).trials
+    assert trial.state == "complete"
+
+
 POINTS = [
     ("optuna.trial:Trial.suggest_categorical", 1),  # in the midst of drawing
-    ("maskgate.training.fit:Fit._update", 2),
-    ("maskgate.training.fit:Fit._end_epoch", 3),
+    ("maskgate.training.update:Updater.update", 2),
+    ("maskgate.training.validation:Validator.predict", 3),
     ("optuna.study:Study.tell", 1),
 ]
 

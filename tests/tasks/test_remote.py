@@ -164,3 +164,13 @@ def test_a_task_takes_its_share(
 def test_a_cluster_without_cores_is_told() -> None:
     with pytest.raises(MaskgateError, match="no cores"):
         cluster.share(Nodes({"CPU": 0}), 2)
+
+
+@pytest.mark.parametrize("kind", ["MaskgateError", "DiskFullError"])
+def test_a_sentence_is_read_from_a_traceback_that_has_lost_its_cause(kind: str) -> None:
+    text = f"ray::map()\n  File x, line 3\n    maskgate.errors.{kind}: a.csv: the disk is full\n"
+    error = cluster.fault_of(RuntimeError(text))
+    assert isinstance(error, MaskgateError)
+    assert str(error) == "a.csv: the disk is full"
+    other = RuntimeError("ValueError: no sentence")
+    assert cluster.fault_of(other) is other

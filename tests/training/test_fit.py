@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
 from maskgate.model import network
 from maskgate.training import validation
-from maskgate.training.fit import Fit, Fitted, Task
+from maskgate.training.batches import Task
+from maskgate.training.callbacks import Callbacks, Epoch, Row
+from maskgate.training.fit import Fit
 from maskgate.training.fold_data import FoldData
-from maskgate.training.update import Updater
+from maskgate.training.state import Fitted
+from maskgate.training.update import Update, Updater
 
 Train = Callable[..., Fitted]
 SCORES = validation.scores
@@ -30,7 +34,10 @@ SCORES = validation.scores
 
 @pytest.fixture
 def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
-    """`fitted(*overrides, training=rows, validation=rows, change=table → table)`."""
+    """`fitted(*overrides, training=rows, validation=rows, change=table → table)`.
+
+    `callbacks(network)` gives what the training calls.
+    """
 
     def run(
         *overrides: str,
@@ -39,6 +46,7 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
         change: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
         seed: int = 0,
         checkpoint: str = "checkpoint.pt",
+        callbacks: Callable[[network.Network], Callbacks] = lambda _: Callbacks(),
     ) -> Fitted:
         made = recipe.load(tiny, list(overrides))
         read = layouts.read(people)
@@ -58,13 +66,15 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
             truth=table.iloc[held],
             afterwards=held,
         )
+        model = network.create(made)
         fit = Fit(
             made,
-            network.create(made),
+            model,
             Task(data, loader),
             path=tmp_path / checkpoint,
             accelerator=Accelerator(cpu=True),
             checkpoint_seconds=60,
+            callbacks=[callbacks(model)],
         )
         return fit.run()
 
@@ -253,20 +263,18 @@ def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(fitted: Train, t
     assert not torch.equal(first[stem], later.weights[stem])
 
 
-def test_ema_is_the_naive_average_of_the_weights(
-    fitted: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ema_is_the_naive_average_of_the_weights(fitted: Train) -> None:
     seen: list[torch.Tensor] = []
     name = "head.linear.weight"
-    update = Updater.update
 
-    def watched(self: Updater, *arguments: Any) -> float:
-        loss = update(self, *arguments)
-        seen.append(self.network.state_dict()[name].clone())
-        return loss
+    def watch(model: network.Network) -> Callbacks:
+        def on_update_end(_: int) -> None:
+            seen.append(model.state_dict()[name].clone())
 
-    monkeypatch.setattr(Updater, "update", watched)
-    done = fitted("training.epochs=2", "training.average={name: ema, decay: 0.6}")
+        return Callbacks(on_update_end=on_update_end)
+
+    ema = "training.average={name: ema, decay: 0.6}"
+    done = fitted("training.epochs=2", ema, callbacks=watch)
     naive = seen[0]
     for number, now in enumerate(seen[1:], 1):
         decay = min(0.6, (1 + number) / (10 + number))
@@ -275,22 +283,22 @@ def test_ema_is_the_naive_average_of_the_weights(
     assert not torch.equal(done.weights[name], seen[-1])
 
 
-def test_swa_is_the_mean_of_the_last_epochs(fitted: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swa_is_the_mean_of_the_last_epochs(fitted: Train) -> None:
     ends: list[dict[str, torch.Tensor]] = []
-    end = Fit._end_epoch
 
-    def watched(self: Fit) -> Any:
-        ends.append({n: t.clone() for n, t in self._bare().state_dict().items()})
-        return end(self)
+    def watch(model: network.Network) -> Callbacks:
+        def on_epoch_end(_: Row) -> None:
+            ends.append({n: t.clone() for n, t in model.state_dict().items()})
 
-    monkeypatch.setattr(Fit, "_end_epoch", watched)
+        return Callbacks(on_epoch_end=on_epoch_end)
+
     rows = {"training": np.arange(64), "validation": np.arange(64, 96)}
-    done = fitted("training.epochs=4", "training.average={name: swa, start: 0.5}", **rows)
+    swa = "training.average={name: swa, start: 0.5}"
+    done = fitted("training.epochs=4", swa, callbacks=watch, **rows)
     for name, tensor in done.weights.items():
         if tensor.is_floating_point():  # statistics of the norms, too
             naive = (ends[2][name] + ends[3][name]) / 2
             torch.testing.assert_close(tensor, naive, msg=name)
-    monkeypatch.undo()
     plain = fitted("training.epochs=4", checkpoint="plain.pt", **rows)
     before = [row["valid_loss"] for row in done.history]
     assert before[:2] == [row["valid_loss"] for row in plain.history][:2]
@@ -335,12 +343,12 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
 
     update = Updater.update
 
-    def first(self: Updater, *arguments: Any) -> float:
+    def first(self: Updater, *arguments: Any) -> Update:
         nonlocal updater
         updater = self
-        loss = update(self, *arguments)
-        assert loss == pytest.approx(told[-1], rel=1e-4)
-        return loss
+        done = update(self, *arguments)
+        assert done.loss_sum == pytest.approx(told[-1], rel=1e-4)
+        return done
 
     updater: Any = None
     monkeypatch.setattr(Mixing, "__call__", watched)
@@ -364,3 +372,47 @@ def test_what_was_drawn_and_mixed_is_counted(fitted: Train) -> None:
     done = fitted(*changes, training=np.arange(64))
     assert done.mixed == {"cutmix": 4}
     assert sum(done.drawn) == 128
+
+
+def test_callbacks_are_called_in_the_order_of_the_training(fitted: Train) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def noted(name: str) -> Callable[..., None]:
+        return lambda *values: calls.append((name, *values))
+
+    names = ("on_epoch_start", "on_update_end", "on_epoch_end", "on_fit_end")
+    callbacks = Callbacks(**{name: noted(name) for name in names})
+    rows = {"training": np.arange(64), "validation": np.arange(64, 128)}
+    more = "training.validation_epochs=1"
+    done = fitted("training.epochs=1", more, callbacks=lambda _: callbacks, **rows)
+    assert calls == [
+        ("on_epoch_start", Epoch(0, "epoch 1/1", updates=2, done=0)),
+        ("on_update_end", 1),
+        ("on_update_end", 2),
+        ("on_epoch_end", done.history[0]),
+        ("on_epoch_start", Epoch(0, "validation photos, 1", updates=2, done=0)),
+        ("on_update_end", 3),
+        ("on_update_end", 4),
+        ("on_epoch_end", done.history[1]),
+        ("on_fit_end",),
+    ]
+
+
+def test_what_a_callback_raises_ends_the_training_and_it_goes_on(fitted: Train) -> None:
+    ended: list[str] = []
+
+    def end(_: object) -> None:
+        raise KeyError("enough")
+
+    for callbacks in (Callbacks(on_epoch_end=end), Callbacks(on_update_end=end)):
+        whole = replace(callbacks, on_fit_end=lambda: ended.append("closed"))
+        with pytest.raises(KeyError, match="enough"):
+            fitted(training=np.arange(64), callbacks=lambda _, whole=whole: whole)
+    assert ended == ["closed", "closed"]
+    starts: list[Epoch] = []
+    done = fitted(
+        training=np.arange(64), callbacks=lambda _: Callbacks(on_epoch_start=starts.append)
+    )
+    assert [epoch.name for epoch in starts] == ["epoch 2/2"]
+    plain = fitted(training=np.arange(64), checkpoint="plain.pt")
+    assert done.history == plain.history

@@ -111,3 +111,13 @@ def test_two_processes_augment_at_test_time_as_one(
     assert again_table["photo"].tolist() == table["photo"].tolist()
     np.testing.assert_allclose(again, probabilities, atol=1e-5)
     assert np.abs(tables.oof(run)[1] - probabilities).max() > 1e-4
+
+
+@pytest.mark.slow
+def test_two_processes_agree_on_checkpoints_which_change_nothing(
+    torchrun: Callable[..., str], tmp_path: Path
+) -> None:
+    torchrun(tmp_path / "none", *SHARED)
+    torchrun(tmp_path / "many", *SHARED, "--checkpoint-seconds", "0.1")
+    for name in ("oof.parquet", "history.csv", "fold-0/model.safetensors"):
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "none" / name).read_bytes()

@@ -21,8 +21,8 @@ from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
-from maskgate.training import lr_finder, pseudo
-from maskgate.training.fit import Fit, Task
+from maskgate.training import beginning, lr_finder, pseudo
+from maskgate.training.batches import Task
 from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared, prepare
@@ -65,13 +65,13 @@ def told(train: Train, asked: tuple[str, ...], tmp_path_factory: pytest.TempPath
 def tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Task]]:
     """What folds are trained on and validated on, as they begin."""
     begun: list[Task] = []
-    begin = Fit.__init__
+    make = beginning.task
 
-    def noted(self: Fit, made: Any, network: Any, task: Task, **others: Any) -> None:
-        begun.append(task)
-        begin(self, made, network, task, **others)
+    def noted(*arguments: Any, **more: Any) -> Task:
+        begun.append(make(*arguments, **more))
+        return begun[-1]
 
-    monkeypatch.setattr(Fit, "__init__", noted)
+    monkeypatch.setattr(beginning, "task", noted)
     yield begun
 
 
@@ -257,7 +257,7 @@ def test_killed_and_resumed_to_the_same_bytes(
     at = moments.choice([1, 3]) if point == "labelling" else moments.randint(2, 8)
     labelling, update = (
         "maskgate.runs.tables:write_probabilities",
-        "maskgate.training.fit:Fit._update",
+        "maskgate.training.update:Updater.update",
     )
     words = ("train", tiny, people, SHORT, *asked, "--out", out, "--cache", cache)
     place = labelling if point == "labelling" else update

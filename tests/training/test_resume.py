@@ -13,7 +13,7 @@ Kill = Callable[..., None]
 
 # Where, and from which to which call: 2 folds of about 112 training photos, which are 3 updates an
 # epoch, and 2 epochs.
-UPDATE, CHECKPOINT = "maskgate.training.fit:Fit._update", "pathlib:Path.write_bytes"
+UPDATE, CHECKPOINT = "maskgate.training.update:Updater.update", "pathlib:Path.write_bytes"
 POINTS = {
     "cache": ("maskgate.pixels:decode", 2, 220),
     "update": (UPDATE, 1, 12),

@@ -17,45 +17,34 @@ from maskgate import recipe, system
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
 from maskgate.training import crossval, ensembles, processes, spread
+from maskgate.training.callbacks import Callbacks, Epoch
 from maskgate.training.order import Order
-from maskgate.training.spread import Part
 
 Call = Callable[..., tuple[int, str, str]]
 
 
-def killed_once(marker: Path) -> Callable[[Part], None]:
-    """Trains a fold; the first process that is in fold 0's second epoch is killed."""
+def killed_once(marker: Path, run: Path) -> Callbacks:
+    """The first process that is in the second epoch of the run's fold 0 is killed."""
+    # A list: pickled, two functions no longer share a variable.
+    epochs: list[Epoch] = []
 
-    def work(part: Part) -> None:
-        from maskgate.training import fit, spread
+    def on_update_end(updates: int) -> None:
+        if updates == 4 and epochs[-1].fold == 0 and not marker.exists():
+            marker.write_text(str((run / "fold-0" / "checkpoint.pt").exists()))
+            os.kill(os.getpid(), signal.SIGKILL)
 
-        update, calls = fit.Fit._update, 0
-
-        def counted(self: Any, *args: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == 5 and part.number == 0 and not marker.exists():
-                marker.write_text(str((part.run.fold(0) / "checkpoint.pt").exists()))
-                os.kill(os.getpid(), signal.SIGKILL)
-            return update(self, *args)
-
-        fit.Fit._update = counted  # type: ignore[method-assign]
-        try:
-            spread._train(part)
-        finally:
-            fit.Fit._update = update  # type: ignore[method-assign]
-
-    return work
+    return Callbacks(on_epoch_start=epochs.append, on_update_end=on_update_end)
 
 
 @pytest.mark.slow
 def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     nodes: str, trained: Path, tiny: Path, people: Path, cache: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, call: Call,
+    call: Call,
 ) -> None:  # fmt: skip
     marker = tmp_path / "killed"
-    monkeypatch.setattr(spread, "_train", killed_once(marker))
-    order = Order("tiny", people, tmp_path / "run", cache, checkpoint_seconds=0)
+    out = tmp_path / "run"
+    callbacks = (killed_once(marker, out),)
+    order = Order("tiny", people, out, cache, checkpoint_seconds=0, callbacks=callbacks)
     (run,) = spread.train([(recipe.load(tiny), order)], nodes)
     assert marker.read_text() == "True"  # and the checkpoint was there to go on from
     for name in ("oof.parquet", "folds.csv", "recipe.yaml", "fold-0/model.safetensors",

@@ -1,6 +1,5 @@
 """What is in a photo's file: a digest of it, remembered by the file's path and stamp."""
 
-import errno
 import hashlib
 import os
 import sqlite3
@@ -16,7 +15,7 @@ from PIL import Image
 
 from maskgate import pixels
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import DiskError, DiskFullError, MaskgateError, is_disk_full, listed
 from maskgate.files import outside, stamp
 from maskgate.progress import track
 
@@ -104,11 +103,11 @@ def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
             index.executescript(_FILES + schema)
             yield index
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MaskgateError(
+        if is_disk_full(error):
+            raise DiskFullError(
                 f"{place}: the disk is full; free some space or name another folder with --cache"
             ) from error
-        raise MaskgateError(
+        raise DiskError(
             f"{place}: the cache cannot be written ({error.strerror}); name another folder with"
             " --cache"
         ) from error

@@ -17,7 +17,7 @@ from typing import Final
 
 import pandas as pd
 
-from maskgate.errors import MaskgateError, listed
+from maskgate.errors import DiskError, MaskgateError, listed
 
 _SEPARATORS: Final = ",;\t|"  # the first of those that split the header alike
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -69,7 +69,8 @@ def _content(path: Path, size: int = -1) -> bytes:
             return file.read(size)
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         why = getattr(error, "strerror", None) or error
-        raise MaskgateError(f"{path}: cannot be read ({why}); give a CSV that can") from error
+        fault = DiskError if isinstance(error, OSError) else MaskgateError
+        raise fault(f"{path}: cannot be read ({why}); give a CSV that can") from error
 
 
 def _decode(path: Path, content: bytes) -> str:

@@ -62,33 +62,28 @@ class Joint(Head):
         return Output(self.linear(features).float().log_softmax(1), {"features": features})
 
 
-class Factored(Head):
-    """Mask, gender and age band apart, their log-probabilities added up to the 18 classes.
+class Separate(Head):
+    """A softmax for each attribute that it `knows`, their log-probabilities added up.
 
-    What is rare (60 and over, worn wrongly) borrows from what is common. `age` is `bands` (one
-    softmax), `ordinal` (≥30, and of those ≥60: CORN, Shi et al. 2021) or `fine` (a softmax over
-    classes that begin at `fine_ages`, added up to bands: S1). `regress_age` gives the years
-    beside the classes, for the loss `age_regression` (S2). Raises MaskgateError.
+    `age`, `fine_ages` and `regress_age` as in `factored`; only where it knows the age band.
+    Raises MaskgateError.
     """
 
     def __init__(
         self,
         features: int,
-        age: str = "bands",
-        fine_ages: Sequence[float] = FINE,
-        regress_age: bool = False,
+        knows: tuple[str, ...],
+        *,
+        age: str,
+        fine_ages: Sequence[float],
+        regress_age: bool,
     ) -> None:
         super().__init__()
-        self._build(features, age, fine_ages, regress_age)
-
-    def _build(
-        self, features: int, age: str, fine_ages: Sequence[float], regress_age: bool
-    ) -> None:
         if age not in _AGES:
             raise MaskgateError(f"head: age is {listed(list(_AGES))}, not {age}")
-        if "age_band" not in self.knows and (age != "bands" or regress_age):
-            raise MaskgateError(f"head: one of {self.knows[0]} alone has no ages to tell")
-        self.age = age
+        if "age_band" not in knows and (age != "bands" or regress_age):
+            raise MaskgateError(f"head: one of {knows[0]} alone has no ages to tell")
+        self.knows, self.age = knows, age
         starts = np.array([0.0, *fine_ages])
         rise = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
         if age == "fine" and not (rise and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
@@ -98,7 +93,7 @@ class Factored(Head):
         self.register_buffer("starts", ages, persistent=False)
         bands = torch.from_numpy(labels.age_band(starts)).long()
         self.register_buffer("band_of_fine", bands, persistent=False)
-        sizes = {name: len(labels.ATTRIBUTES[name]) for name in self.knows}
+        sizes = {name: len(labels.ATTRIBUTES[name]) for name in knows}
         if "age_band" in sizes:
             sizes["age_band"] = {"bands": sizes["age_band"], "ordinal": 2, "fine": len(starts)}[age]
         self.sizes = tuple(sizes.values())
@@ -134,24 +129,37 @@ class Factored(Head):
         return logits.log_softmax(1)
 
 
-class OneAttribute(Factored):
+def factored(
+    features: int,
+    age: str = "bands",
+    fine_ages: Sequence[float] = FINE,
+    regress_age: bool = False,
+) -> Separate:
+    """Mask, gender and age band apart, their log-probabilities added up to the 18 classes.
+
+    What is rare (60 and over, worn wrongly) borrows from what is common. `age` is `bands` (one
+    softmax), `ordinal` (≥30, and of those ≥60: CORN, Shi et al. 2021) or `fine` (a softmax over
+    classes that begin at `fine_ages`, added up to bands: S1). `regress_age` gives the years
+    beside the classes, for the loss `age_regression` (S2). Raises MaskgateError.
+    """
+    every = tuple(labels.ATTRIBUTES)
+    return Separate(features, every, age=age, fine_ages=fine_ages, regress_age=regress_age)
+
+
+def one_attribute(
+    features: int,
+    of: str,
+    age: str = "bands",
+    fine_ages: Sequence[float] = FINE,
+    regress_age: bool = False,
+) -> Separate:
     """One attribute `of` the three and no other: a third of a system (S0, S1).
 
     `age`, `fine_ages` and `regress_age` as those of `factored`, where it is of the age band.
+    Raises MaskgateError.
     """
-
-    def __init__(
-        self,
-        features: int,
-        of: str,
-        age: str = "bands",
-        fine_ages: Sequence[float] = FINE,
-        regress_age: bool = False,
-    ) -> None:
-        Head.__init__(self)
-        lookup("attribute", of, labels.ATTRIBUTES)
-        self.knows = (of,)
-        self._build(features, age, fine_ages, regress_age)
+    lookup("attribute", of, labels.ATTRIBUTES)
+    return Separate(features, (of,), age=age, fine_ages=fine_ages, regress_age=regress_age)
 
 
 class MultiLabel(Head):
@@ -206,9 +214,9 @@ class Cosine(Head):
 
 
 HEADS: Final[dict[str, Callable[..., Head]]] = {
-    "factored": Factored,
+    "factored": factored,
     "joint": Joint,
-    "one_attribute": OneAttribute,
+    "one_attribute": one_attribute,
     "multi_label": MultiLabel,
     "cosine": Cosine,
 }

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from maskgate.errors import MaskgateError, cut
+from maskgate.errors import DiskError, MaskgateError, cut
 
 REMEDY: Final = "put back a copy of it, or remove the run and train it again"
 _LONGEST: Final = 160  # characters of a reason: what a file holds may be quoted in it
@@ -27,11 +27,12 @@ def damaged(path: Path, why: str, remedy: str = REMEDY) -> MaskgateError:
     return MaskgateError(f"{path}: missing or damaged ({shown}); {remedy}")
 
 
-def unreadable(path: Path, error: OSError, remedy: str = REMEDY) -> MaskgateError:
+def unreadable(path: Path, error: OSError, remedy: str = REMEDY) -> DiskError:
     """The fault of a file that the system does not give."""
     if isinstance(error, PermissionError):
-        return MaskgateError(
+        return DiskError(
             f"{path}: you may not read it ({os.strerror(error.errno or 0)}); give yourself the"
             " permission, and repeat the command"
         )
-    return damaged(path, os.strerror(error.errno) if error.errno else str(error), remedy)
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return DiskError(str(damaged(path, why, remedy)))

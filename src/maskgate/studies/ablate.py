@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskgate import alike, tasks
-from maskgate.errors import MaskgateError
+from maskgate.errors import DiskError, MaskgateError
 from maskgate.experiments import compare as comparison
 from maskgate.experiments import sides
 from maskgate.experiments.compare import Comparisons
@@ -231,13 +231,13 @@ def _name(fit: Fit) -> str:
 
 def _train(fit: Fit, again: bool = False) -> str:
     """Why a training failed by its own fault, as where the loss explodes; nothing where it ended
-    well. Raises MaskgateError for a fault that the others have as well, such as a full disk."""
+    well. Raises DiskError, a fault that the others have as well, such as a full disk."""
     say(fit.title)
     try:
         crossval.train(fit.recipe, fit.order, again=again)
+    except DiskError:
+        raise
     except MaskgateError as error:
-        if isinstance(error.__cause__, OSError):
-            raise
         return str(error)
     return ""
 

@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from maskgate import files
-from maskgate.errors import MaskgateError
+from maskgate.errors import DiskError, MaskgateError
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.records import contents, tables
 from maskgate.runs import Run
 from maskgate.studies.study import Search
 from maskgate.training import checkpoint, crossval
+from maskgate.training.callbacks import Callbacks, Row
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
 
     from maskgate.studies.claims import Claims
-
-Row = dict[str, Any]
 
 
 class _LostError(Exception):
@@ -56,7 +55,8 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         recipe = search.load(changes)
         watch = _watch(study, trial, search, claims=claims, recipe=recipe)
         _replay(folder, watch)
-        results = crossval.train(recipe, replace(order, after_epoch=watch)).metrics()
+        order = replace(order, callbacks=(*order.callbacks, Callbacks(on_epoch_end=watch)))
+        results = crossval.train(recipe, order).metrics()
     except _LostError:
         say(f"trial {number + 1}: taken over by another process; going on with the next")
         return
@@ -64,9 +64,9 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         trial.set_user_attr("reason", str(pruned))
         say(f"trial {number + 1}: pruned, {pruned}")
         _tell(study, number, claims, state=TrialState.PRUNED)
+    except DiskError:
+        raise
     except MaskgateError as error:
-        if isinstance(error.__cause__, OSError):
-            raise
         trial.set_user_attr("reason", str(error))
         say(f"trial {number + 1}: failed: {error}")
         _keep_recipe(search, number, changes)
@@ -117,13 +117,13 @@ def _tell(study: "optuna.Study", number: int, claims: "Claims", **outcome: Any) 
 def _watch(
     study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims", recipe: Recipe
 ) -> Callable[[Row], None]:
-    """What is told each epoch: it reports the first fold's scores, and ends what does badly."""
+    """Called at the end of each epoch: reports the first fold's scores, ends what does badly."""
     from optuna.exceptions import TrialPruned
 
-    def after_epoch(row: Row) -> None:
+    def on_epoch_end(row: Row) -> None:
         if not claims.holds(trial.number):
             raise _LostError
-        if row["fold"] != search.folds[0]:
+        if row["fold"] != search.folds[0] or "valid_score" not in row:
             return
         told = study.get_trials(deepcopy=False)[trial.number].intermediate_values
         if row["epoch"] not in told:
@@ -136,15 +136,15 @@ def _watch(
                 " the median of the complete trials"
             )
 
-    return after_epoch
+    return on_epoch_end
 
 
-def _replay(folder: Path, after_epoch: Callable[[Row], None]) -> None:
+def _replay(folder: Path, on_epoch_end: Callable[[Row], None]) -> None:
     """Tell of the epochs that are behind a trial that was cut off: it may have been just before
     they were told."""
     found = sorted(folder.glob("fold-*/checkpoint.pt"))
     for row in _rows(found[0]) if found else []:
-        after_epoch(row)
+        on_epoch_end(row)
 
 
 def _rows(path: Path) -> list[Row]:

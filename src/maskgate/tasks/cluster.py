@@ -156,7 +156,6 @@ def fault_of(error: BaseException) -> BaseException:
             return MaskgateError(str(within))
         within = getattr(within, "cause", None) or within.__cause__
     # What Ray Data wraps loses its cause between the processes; its text is left.
-    named = f"{MaskgateError.__module__}.{MaskgateError.__name__}: "
-    lines = [line.strip() for line in str(error).splitlines()]
-    told = [line.removeprefix(named) for line in lines if line.startswith(named)]
-    return MaskgateError(told[-1]) if told else error
+    named = rf"\s*{re.escape(MaskgateError.__module__)}\.\w+: (.*)"  # it or a class below it
+    sentences = [match[1] for line in str(error).splitlines() if (match := re.match(named, line))]
+    return MaskgateError(sentences[-1].strip()) if sentences else error

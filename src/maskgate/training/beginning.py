@@ -19,8 +19,9 @@ from maskgate.model.network import Network
 from maskgate.progress import say
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
-from maskgate.training import pseudo, start
-from maskgate.training.fit import Fit, Task
+from maskgate.training import epoch_progress, pseudo, start
+from maskgate.training.batches import Task
+from maskgate.training.fit import Fit
 from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared
@@ -87,12 +88,12 @@ def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
             )
     sampling.epoch_order(recipe.sampling, folds[0].train, folds[0].table, recipe.seed)
     for data in folds if recipe.model.init is not None else []:
-        _network(recipe, prepared, data)
+        initial_network(recipe, prepared, data)
     pseudo.check(recipe, prepared, folds)
 
 
-def _network(recipe: Recipe, prepared: Prepared, data: FoldData) -> Network:
-    """A fold's network before its first update."""
+def initial_network(recipe: Recipe, prepared: Prepared, data: FoldData) -> Network:
+    """A fold's network before its first update. Raises MaskgateError."""
     torch.manual_seed(derive(recipe.seed, data.fold, "weights"))
     by_data = recipe.model.normalise == "data"
     colours = cache.statistics(prepared.store, data.train) if by_data else None
@@ -100,6 +101,22 @@ def _network(recipe: Recipe, prepared: Prepared, data: FoldData) -> Network:
     if recipe.model.init is not None:
         start.from_run(model, Path(recipe.model.init), prepared, data)
     return model
+
+
+def task(
+    recipe: Recipe, prepared: Prepared, data: FoldData, *, order: Order, accelerator: Accelerator
+) -> Task:
+    """The task of one fold, its photos loaded as the order asks for."""
+    geometry = recipe.photo.geometry
+    loader = Loader(
+        prepared.store,
+        data.table,
+        geometry,
+        Augment(recipe.augment, geometry),
+        workers=order.workers,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    return Task(data, loader, updates=1 if order.smoke else None)
 
 
 def fit(
@@ -112,21 +129,13 @@ def fit(
     accelerator: Accelerator,
 ) -> Fit:
     """The training of one fold, at its checkpoint where there is one. Raises MaskgateError."""
-    geometry = recipe.photo.geometry
-    loader = Loader(
-        prepared.store,
-        data.table,
-        geometry,
-        Augment(recipe.augment, geometry),
-        workers=order.workers,
-        pin_memory=accelerator.device.type == "cuda",
-    )
+    progress = [epoch_progress.callbacks()] if accelerator.is_main_process else []
     return Fit(
         recipe,
-        _network(recipe, prepared, data),
-        Task(data, loader, updates=1 if order.smoke else None),
+        initial_network(recipe, prepared, data),
+        task(recipe, prepared, data, order=order, accelerator=accelerator),
         path=checkpoint,
         accelerator=accelerator,
         checkpoint_seconds=order.checkpoint_seconds,
-        after_epoch=order.after_epoch,
+        callbacks=[*progress, *order.callbacks],
     )

@@ -6,16 +6,21 @@ draw), so the position stands for the generators.
 """
 
 import io
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
 
 from maskgate import files
 from maskgate.errors import MaskgateError
 
 FORMAT: Final = 2
+_LONGEST_WAIT: Final = 1000  # updates
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -44,6 +49,50 @@ def load(path: Path) -> dict[str, Any] | None:
     if version != FORMAT:
         raise MaskgateError(f"{path}: written by another version; remove it to start the fold anew")
     return state
+
+
+class Timer:
+    """Says after which updates a checkpoint is due: about every `seconds`, in all processes alike.
+
+    The main process's clock counts. Several processes exchange what it says only after as many
+    updates as fill half of the time that is left, by their pace so far.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        accelerator: Accelerator,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds, self._accelerator, self._clock = seconds, accelerator, clock
+        self.restart()
+
+    def restart(self) -> None:
+        """A checkpoint has been written, or an epoch begins."""
+        self._since, self._updates, self._next_look = self._clock(), 0, 1
+
+    def is_due(self) -> bool:
+        """Whether a checkpoint is due after one more update."""
+        self._updates += 1
+        if self._updates < self._next_look:
+            return False
+        wait = self._wait()
+        if self._accelerator.num_processes > 1:
+            of_main = torch.tensor(wait, device=self._accelerator.device)
+            wait = int(broadcast(of_main).item())
+        self._next_look += wait
+        return wait == 0
+
+    def _wait(self) -> int:
+        """Updates until the next look at the clock, by this process's: 0 where it is time."""
+        elapsed = self._clock() - self._since
+        left = self._seconds - elapsed
+        if left < 0:
+            return 0
+        if self._accelerator.num_processes == 1:
+            return 1
+        pace = max(elapsed / self._updates, 1e-6)
+        return max(1, int(min(left / pace / 2, _LONGEST_WAIT)))
 
 
 def damaged(path: Path, why: str) -> MaskgateError:

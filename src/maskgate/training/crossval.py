@@ -29,10 +29,10 @@ from maskgate.records.results import Results
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.training import beginning, folder, processes, pseudo, start
-from maskgate.training.fit import Fitted
 from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared, prepare
+from maskgate.training.state import Fitted
 
 _PATIENCE: Final = 60.0  # seconds for a process that trains the same to end
 

@@ -1,7 +1,7 @@
 """Trains a system: every member as a run of its own, then their answers combined."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from filelock import FileLock
@@ -20,6 +20,21 @@ from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared, prepare
 
 
+@dataclass(frozen=True)
+class Training:
+    """A system's run before its first member is trained.
+
+    `recipes` are the members', with detectors that are at hand, `first` the photos of one of them.
+    """
+
+    system: System
+    order: Order
+    run: Run
+    digest: str
+    recipes: dict[str, Recipe]
+    first: Prepared
+
+
 def train(system: System, order: Order, on: str | None = None) -> Run:
     """Train the members of a system in its folder and score what they say together.
 
@@ -34,16 +49,16 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
         )
     if on is not None:
         spread.check_alone()
-    recipes = {name: crossval.resolved(recipe, order) for name, recipe in system.recipes().items()}
+    resolved = {name: crossval.resolved(recipe, order) for name, recipe in system.recipes().items()}
     with processes.group() as group:
 
         def on_main(work: Callable[[], Any]) -> Any:
             return processes.on_main(group, work)
 
-        describe: list[Callable[[], None]] = []  # of the main process
-        run: Run = on_main(
-            lambda: _begin(system, recipes, order, processes=group.num_processes, describe=describe)
+        training = processes.only_on_main(
+            group, lambda: _begin(system, resolved, order, group.num_processes)
         )
+        run, recipes = on_main(lambda: (_of_main(training).run, _of_main(training).recipes))
         if on_main(lambda: folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it anew, remove the folder")
@@ -51,7 +66,7 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
         lock = FileLock(run.path / ".lock", timeout=0)
         on_main(lambda: folder.take(lock, run))
         try:
-            on_main(lambda: describe[0]())
+            on_main(lambda: _describe(_of_main(training)))
             members = [
                 (recipe, replace(order, name=name, out=run.path / "members" / name))
                 for name, recipe in recipes.items()
@@ -76,16 +91,9 @@ def _begin(
     recipes: dict[str, Recipe],
     order: Order,
     processes: int,
-    describe: list[Callable[[], None]],
-) -> Run:
-    """The folder of the system, after every member has been tried.
-
-    What describes it, once it is locked, is put into `describe`.
-    """
-    for name, recipe in recipes.items():
-        whose = f"{order.name}, member {name}"
-        beginning.check_recipe(recipe, whose, order.trust)
-        recipes[name] = beginning.with_detector(recipe, order, whose)
+) -> Training:
+    """Try every member, then make the system's folder. Raises MaskgateError."""
+    recipes = {name: _checked(recipe, order, name) for name, recipe in recipes.items()}
     wanted = Wanted.of(system)
     if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
         raise MaskgateError(
@@ -108,12 +116,32 @@ def _begin(
         digests[name] = recipe.digest(prepared.digest, *start.contents(recipe))
     assert first is not None
     digest = system.digest(digests)
-    run = Run(folder.place(order, digest))
+    return Training(
+        system=system,
+        order=order,
+        run=Run(folder.place(order, digest)),
+        digest=digest,
+        recipes=recipes,
+        first=first,
+    )
 
-    def written(first: Prepared = first) -> None:
-        folder.describe(run, order, first, digest)
-        system.write(run.system_file, recipes)
-        (run.path / "members").mkdir(exist_ok=True)
 
-    describe.append(written)
-    return run
+def _checked(recipe: Recipe, order: Order, member: str) -> Recipe:
+    """A member's recipe with the face detector that is at hand. Raises MaskgateError."""
+    name = f"{order.name}, member {member}"
+    beginning.check_recipe(recipe, name, order.trust)
+    return beginning.with_detector(recipe, order, name)
+
+
+def _describe(training: Training) -> None:
+    """Write what is known of the run before its first member is trained."""
+    run = training.run
+    folder.describe(run, training.order, training.first, training.digest)
+    training.system.write(run.system_file, training.recipes)
+    (run.path / "members").mkdir(exist_ok=True)
+
+
+def _of_main(training: Training | None) -> Training:
+    """What the main process has, for work in that process."""
+    assert training is not None
+    return training

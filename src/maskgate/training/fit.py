@@ -1,8 +1,7 @@
 """Trains one fold: a plain loop that can be killed at any moment and goes on to the same bytes."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,79 +9,22 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
 
-from maskgate import finite, labels
 from maskgate.errors import MaskgateError
-from maskgate.images import sampling
-from maskgate.images.loader import Loader
 from maskgate.images.target import counts
-from maskgate.model import averages, losses, optim, schedules
+from maskgate.model import schedules
 from maskgate.model.network import Network
-from maskgate.model.output_losses import CLASSES
-from maskgate.progress import say, track
+from maskgate.progress import say
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.training import checkpoint, validation
-from maskgate.training.fold_data import FoldData, Rows
-from maskgate.training.processes import on_main
-from maskgate.training.update import Updater, is_out_of_memory
+from maskgate.training.batches import Batches, Task
+from maskgate.training.callbacks import Callbacks, Epoch, Row
+from maskgate.training.fold_data import Rows
+from maskgate.training.kept_network import KeptNetwork
+from maskgate.training.state import Fitted, State
+from maskgate.training.update import Updater, is_out_of_memory, weights
 from maskgate.training.validation import Probabilities, Validator
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one fold trains on and validates on; `loader` serves the rows of its table."""
-
-    data: FoldData
-    loader: Loader
-    updates: int | None = None  # the most of an epoch
-
-
-@dataclass
-class State:
-    """Where a fold's training is: all of a checkpoint but the weights and the optimiser."""
-
-    epoch: int = 0
-    update: int = 0  # of this epoch: the sampler's position
-    updates: int = 0  # of all epochs
-    accumulate: int = 1
-    loss_sum: float = 0.0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] | None = None  # epoch, score and weights
-    stopped: bool = False
-    mixed: dict[str, int] = field(default_factory=dict)  # batches by the way they were mixed
-    drawn: list[int] = field(default_factory=lambda: [0] * labels.COUNT)  # photos of each class
-    photos: int = 0  # drawn in all, those with unknown labels too
-    # Once the validation photos are trained on: for how many epochs, and the probabilities from
-    # before, as `_select` tells them.
-    unvalidated: int = 0
-    validated: list[Tensor] | None = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fold at its end: weights, validation probabilities (V, 18) of the epoch selected, the same
-    without test-time augmentation and those of the last epoch, also without it, a history row an
-    epoch, and the seconds all of it took.
-
-    The probabilities are those from before any training on the validation photos. `mixed` counts
-    the batches by the way they were mixed, `drawn` (18,) the photos of each class in all epochs
-    (`epochs`) but those on the validation photos, `photos` those of all epochs, whatever their
-    label.
-    """
-
-    weights: dict[str, Tensor]
-    probabilities: Probabilities
-    plain_probabilities: Probabilities
-    last_probabilities: Probabilities
-    history: list[dict[str, Any]]
-    seconds: float
-    mixed: dict[str, int]
-    drawn: list[int]
-    photos: int
-    epochs: int
 
 
 class Fit:
@@ -96,13 +38,12 @@ class Fit:
         path: Path,
         accelerator: Accelerator,
         checkpoint_seconds: float,
-        after_epoch: Callable[[dict[str, Any]], None] | None = None,
+        callbacks: Sequence[Callbacks] = (),
     ) -> None:
         self.recipe, self.task, self.data = recipe, task, task.data
-        self.path, self.accelerator = path, accelerator
-        self.checkpoint_seconds, self.after_epoch = checkpoint_seconds, after_epoch
+        self.path, self.accelerator, self.callbacks = path, accelerator, callbacks
         self.knows = network.head.knows
-        self.never_finite = finite.broken(network.state_dict())
+        self.batches = Batches(recipe, task, accelerator)
         self.validator = Validator(
             recipe=recipe,
             fold=self.data.fold,
@@ -110,189 +51,145 @@ class Fit:
             rows=self.data.validation,
             accelerator=accelerator,
         )
-        self.size = min(recipe.training.batch_size, len(self.data.train))
-        loss = losses.create(
-            recipe.loss, counts(self.data.table.iloc[self.data.train]), network.head
+        self.updater = Updater(
+            recipe, network, counts(self.data.table.iloc[self.data.train]), accelerator
         )
-        optimizer = optim.create(recipe.optimizer, network)
         self.schedule = schedules.create(
             recipe.schedule,
-            optimizer,
+            self.updater.optimizer,
             recipe.training.epochs + recipe.training.validation_epochs,
-            len(self._batches(self.data.train, epoch=0)),
+            len(self.batches.of_epoch(self.data.train, epoch=0)),
         )
-        self.network, self.optimizer = accelerator.prepare(network, optimizer)
-        self.updater = Updater(
-            recipe=recipe,
-            network=self.network,
-            optimizer=self.optimizer,
-            loss=loss,
-            accelerator=accelerator,
-            size=self.size,
-        )
-        named = recipe.training.average
-        self.average = averages.create(named, self._bare()) if named is not None else None
-        self.state = State(accumulate=recipe.training.accumulate)
+        self.kept = KeptNetwork(recipe, self.updater.bare_network)
+        self.timer = checkpoint.Timer(checkpoint_seconds, accelerator)
+        self.state = State()
         self._load()
-        self.updater.mixed = self.state.mixed
 
     # ------------------------------------------------------------------------- the loop
 
     def run(self) -> Fitted:
         """Train to the end. Raises MaskgateError where the loss explodes or memory is short."""
-        state, wanted = self.state, self.recipe.training
+        state, training = self.state, self.recipe.training
         last: Probabilities | None = None
-        while state.epoch < wanted.epochs and not state.stopped and state.validated is None:
-            self._train_epoch(self.data.train)
-            last = self._end_epoch()
-        if state.validated is None:
-            state.validated = [torch.from_numpy(each) for each in self._select(last)]
-        while state.unvalidated < wanted.validation_epochs and len(self.data.afterwards) > 1:
-            self._train_epoch(self.data.afterwards)
-            self._end_unvalidated_epoch()
+        try:
+            while state.validated is None and not state.stopped and state.epoch < training.epochs:
+                self._train_epoch(self.data.train)
+                last = self._validate_epoch()
+            if state.validated is None:
+                state.validated = [torch.from_numpy(each) for each in self._select(last)]
+            while state.unvalidated < training.validation_epochs and len(self.data.afterwards) > 1:
+                self._train_epoch(self.data.afterwards)
+                self._end_unvalidated_epoch()
+        finally:
+            for each in self.callbacks:
+                each.on_fit_end()
         self._check_weights()
-        chosen, plain, final = (each.numpy() for each in state.validated)
-        return Fitted(
-            weights=_weights(self._kept()),
-            probabilities=chosen,
-            plain_probabilities=plain,
-            last_probabilities=final,
-            history=state.history,
-            seconds=state.seconds,
-            mixed=state.mixed,
-            drawn=state.drawn,
-            photos=state.photos,
-            epochs=state.epoch - state.unvalidated,
-        )
-
-    def batches(self) -> Iterator[tuple[Tensor, Any]]:
-        """This process's shares of the batches that are left of an epoch's training photos."""
-        return iter(self._loader(self._batches(self.data.train, self.state.epoch)))
-
-    def _select(self, last: Probabilities | None) -> tuple[Probabilities, ...]:
-        """Go back to the epoch selected; its probabilities, the same without test-time
-        augmentation, and those of the last epoch, also without it."""
-        if last is None:  # killed after the last checkpoint: only the probabilities are missing
-            last = self.validator.predict(self._kept())
-        best = self.state.best if self.recipe.training.select == "best" else None
-        plain = last
-        if best is not None and best["epoch"] != self.state.epoch:
-            self._bare().load_state_dict(best["weights"])
-            self.average = None  # those weights are an average already
-            plain = self.validator.predict(self._kept())
-        return self._augmented(plain), plain, last
-
-    def _augmented(self, plain: Probabilities) -> Probabilities:
-        """Probabilities (V, 18) with the recipe's test-time augmentation; `plain` are without."""
-        since = time.monotonic()
-        found = self.validator.augmented(self._kept(), plain)
-        self.state.seconds += time.monotonic() - since
-        return found
+        return state.fitted(weights(self.kept.network))
 
     def _train_epoch(self, rows: Rows) -> None:
-        state, accelerator = self.state, self.accelerator
-        losses.tell_progress(self.updater.loss, state.epoch / self.recipe.training.epochs)
-        self.updater.begin(frozen=state.epoch < self.recipe.training.freeze_epochs)
-        since = saved = time.monotonic()
-        batches = self._batches(rows, state.epoch)
-        self.updater.size = len(batches[0])
-        for photos, target in self._shown(self._loader(batches), len(batches)):
-            self._update(photos, target)
-            now = time.monotonic()
-            if on_main(accelerator, lambda: now - saved > self.checkpoint_seconds):  # noqa: B023
-                state.seconds += now - since
+        """Train on those batches of an epoch that no checkpoint has behind it."""
+        state, since = self.state, time.monotonic()
+        batches = self.batches.of_epoch(rows, state.epoch)
+        self._begin_epoch(batches)
+        for photos, target in self.batches.load(batches, state.epoch, start=state.update):
+            self.schedule.step_update(state.updates)
+            # Forward, loss, backward and step.
+            update = self.updater.update(photos, target, self._seed_of_update())
+            if not np.isfinite(update.loss_sum):
+                raise MaskgateError(
+                    f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is"
+                    f" {update.loss_sum}; lower optimizer.lr, or set training.clip_norm"
+                )
+            state.add_update(update)
+            self.kept.after_update()
+            if self.timer.is_due():
+                state.seconds += time.monotonic() - since
                 self._save()
-                since = saved = time.monotonic()
-        self._count(batches)
+                since = time.monotonic()
+            for each in self.callbacks:
+                each.on_update_end(state.updates)
+        state.add_drawn(batches, self.data.table)
         state.seconds += time.monotonic() - since
 
-    def _count(self, batches: list[Rows]) -> None:
-        """Note what an epoch has drawn."""
-        rows, state = np.concatenate(batches), self.state
-        state.photos += len(rows)
-        if state.validated is None:
-            drawn = counts(self.data.table.iloc[rows])[CLASSES].tolist()
-            state.drawn = [before + now for before, now in zip(state.drawn, drawn, strict=True)]
-
-    def _update(self, photos: Tensor, target: Any) -> None:
-        state = self.state
-        self.schedule.step_update(state.updates)
-        seed = derive(*self._place("update", state.update, self.accelerator.process_index))
-        loss = self.updater.update(photos, target, seed)
-        if not np.isfinite(loss):
-            raise MaskgateError(
-                f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is {loss}; lower"
-                " optimizer.lr, or set training.clip_norm"
-            )
-        state.loss_sum += loss
-        state.update += 1
-        state.updates += 1
-        state.accumulate = self.updater.accumulate
-        if self.average is not None:
-            self.average.after_update()
-
-    # --------------------------------------------------------------- the end of an epoch
-
-    def _end_epoch(self) -> Probabilities:
-        state, since = self.state, time.monotonic()
-        if self.average is not None:
-            self.average.after_epoch((state.epoch + 1) / self.recipe.training.epochs)
+    def _validate_epoch(self) -> Probabilities:
+        """Predict and score the validation photos (V, 18), and keep the epoch if it is the best."""
+        state, training, since = self.state, self.recipe.training, time.monotonic()
+        self.kept.after_epoch(share_done=(state.epoch + 1) / training.epochs)
         self._check_weights()
-        probabilities = self.validator.predict(self._kept())
-        if not len(self.data.validation) and state.epoch + 1 == self.recipe.training.epochs:
+        probabilities = self.validator.predict(self.kept.network)
+        if not len(self.data.validation) and state.epoch + 1 == training.epochs:
             self._check_unvalidated()
         row = self._row()
         if len(self.data.validation):
             row |= validation.scores(probabilities, self.data.truth, self.knows)
-            self._note_best(row)
-        self._close_epoch(row)
+            self._keep_best(row)
+        state.end_epoch(row)
         self.schedule.end_epoch(state.epoch, row.get("valid_score"))
-        state.stopped = self._no_longer_better()
+        state.stopped = self._is_patience_over()
         state.seconds += time.monotonic() - since
-        self._save()
-        if self.after_epoch is not None:
-            self.after_epoch(row)
+        self._end_epoch(row)
         return probabilities
 
     def _end_unvalidated_epoch(self) -> None:
         self.state.unvalidated += 1
-        if self.average is not None:
-            self.average.after_epoch(share_done=1.0)
+        self.kept.after_epoch(share_done=1.0)
         self._check_weights()
         if self.state.unvalidated == self.recipe.training.validation_epochs:
             self._check_unvalidated()
-        self._close_epoch(self._row())
-        self._save()
+        row = self._row()
+        self.state.end_epoch(row)
+        self._end_epoch(row)
 
-    def _row(self) -> dict[str, Any]:
+    # ------------------------------------------------------------------ parts of an epoch
+
+    def _begin_epoch(self, batches: list[Rows]) -> None:
+        state, training = self.state, self.recipe.training
+        self.updater.begin_epoch(
+            size=len(batches[0]),
+            share_done=state.epoch / training.epochs,
+            frozen=state.epoch < training.freeze_epochs,
+        )
+        self.timer.restart()
+        name = f"epoch {state.epoch + 1}/{training.epochs}"
+        if state.validated is not None:
+            name = f"validation photos, {state.unvalidated + 1}"
+        for each in self.callbacks:
+            each.on_epoch_start(Epoch(self.data.fold, name, len(batches), state.update))
+
+    def _end_epoch(self, row: Row) -> None:
+        self._save()
+        for each in self.callbacks:
+            each.on_epoch_end(row)
+
+    def _seed_of_update(self) -> int:
+        place = (self.recipe.seed, self.data.fold, self.state.epoch)
+        return derive(*place, "update", self.state.update, self.accelerator.process_index)
+
+    def _row(self) -> Row:
         """What the history tells of an epoch, less its validation."""
-        state = self.state
+        state, updater = self.state, self.updater
+        loss_sum = sum(gather_object([state.loss_sum]))
         return {
             "fold": self.data.fold,
             "epoch": state.epoch + 1,
             "updates": state.updates,
-            "lr": max(group["lr"] for group in self.optimizer.param_groups),
-            "accumulate": state.accumulate,
-            "train_loss": self._sum(state.loss_sum) / (self.updater.size * state.update),
+            "lr": max(group["lr"] for group in updater.optimizer.param_groups),
+            "accumulate": updater.accumulate,
+            "train_loss": loss_sum / (updater.size * state.update),
         }
 
-    def _close_epoch(self, row: dict[str, Any]) -> None:
-        state = self.state
-        state.history.append(row)
-        state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
-        if self.accelerator.is_main_process:
-            say(validation.told(row))
+    # ----------------------------------------------------------------------- what is kept
 
-    def _note_best(self, row: dict[str, Any]) -> None:
-        if self.recipe.training.select != "best" and self.recipe.training.patience is None:
+    def _keep_best(self, row: Row) -> None:
+        training, best = self.recipe.training, self.state.best
+        if training.select != "best" and training.patience is None:
             return
-        best = self.state.best
-        if best is None or row["valid_score"] > best["score"]:
-            kept = _weights(self._kept()) if self.recipe.training.select == "best" else None
-            score = row["valid_score"]
+        score = row["valid_score"]
+        if best is None or score > best["score"]:
+            kept = weights(self.kept.network) if training.select == "best" else None
             self.state.best = {"epoch": row["epoch"], "score": score, "weights": kept}
 
-    def _no_longer_better(self) -> bool:
+    def _is_patience_over(self) -> bool:
         patience, best = self.recipe.training.patience, self.state.best
         return (
             patience is not None
@@ -300,97 +197,62 @@ class Fit:
             and self.state.epoch - best["epoch"] >= patience
         )
 
-    # ---------------------------------------------------------------------- the network
-
-    def _bare(self) -> Network:
-        """The network in training, out of what Accelerate wraps it in."""
-        network: Network = self.accelerator.unwrap_model(self.network)
-        return network
-
-    def _kept(self) -> nn.Module:
-        """The network that is validated and kept: the average, where there is one."""
-        averaged = self.average.averaged if self.average is not None else None
-        return self._bare() if averaged is None else averaged
+    def _select(self, last: Probabilities | None) -> tuple[Probabilities, ...]:
+        """Go back to the epoch selected; its probabilities, the same without test-time
+        augmentation, and those of the last epoch, also without it."""
+        if last is None:  # killed after the last checkpoint: only the probabilities are missing
+            last = self.validator.predict(self.kept.network)
+        best = self.state.best if self.recipe.training.select == "best" else None
+        plain = last
+        if best is not None and best["epoch"] != self.state.epoch:
+            self.kept.go_back(best["weights"])
+            plain = self.validator.predict(self.kept.network)
+        since = time.monotonic()
+        augmented = self.validator.augmented(self.kept.network, plain)
+        self.state.seconds += time.monotonic() - since
+        return augmented, plain, last
 
     def _check_weights(self) -> None:
-        """Raise MaskgateError where an update, the last one too, has left weights, or an average of
-        them, that are not finite."""
-        where = f"fold {self.data.fold}, update {self.state.updates}"
-        for network in (self._bare(), self._kept()):
-            finite.check_weights(network.state_dict(), self.never_finite, where, finite.LOWER)
+        self.kept.check(f"fold {self.data.fold}, update {self.state.updates}")
 
     def _check_unvalidated(self) -> None:
         """Raise MaskgateError where the weights to keep, which nothing validates, do not give
         finite probabilities: of finite ones, too, that have grown without bounds."""
-        loader, rows = self.task.loader, self.data.train
-        rows = rows[: self.recipe.training.validation_batch_size]
         validator = Validator(
             recipe=self.recipe,
             fold=self.data.fold,
-            loader=loader,
-            rows=rows,
+            loader=self.task.loader,
+            rows=self.data.train[: self.recipe.training.validation_batch_size],
             accelerator=self.accelerator,
         )
-        validator.predict(self._kept())
+        validator.predict(self.kept.network)
 
-    # ---------------------------------------------------------------- position and state
-
-    def _batches(self, rows: Rows, epoch: int) -> list[Rows]:
-        place = (self.recipe.seed, self.data.fold, epoch)
-        order = sampling.epoch_order(self.recipe.sampling, rows, self.data.table, *place)
-        return sampling.batches(order, self.size)[: self.task.updates]
-
-    def _loader(self, batches: list[Rows]) -> Any:
-        return self.task.loader.training(
-            batches,
-            self.state.update,
-            self.accelerator.process_index,
-            self.accelerator.num_processes,
-            *self._place("augment"),
-        )
-
-    def _place(self, *more: int | str) -> tuple[int | str, ...]:
-        return (self.recipe.seed, self.data.fold, self.state.epoch, *more)
-
-    def _sum(self, value: float) -> float:
-        if self.accelerator.num_processes == 1:
-            return value
-        return float(sum(gather_object([value])))
-
-    def _shown(self, loader: Any, updates: int) -> Iterator[tuple[Tensor, Any]]:
-        if not self.accelerator.is_main_process:
-            return iter(loader)
-        wanted, state = self.recipe.training, self.state
-        what = f"fold {self.data.fold}, epoch {state.epoch + 1}/{wanted.epochs}"
-        if state.validated is not None:
-            what = f"fold {self.data.fold}, validation photos, {state.unvalidated + 1}"
-        return track(loader, what, updates, state.update)
+    # --------------------------------------------------------------------- the checkpoint
 
     def _save(self) -> None:
         self._check_weights()
-        state = self.state
-        sums = gather_object([state.loss_sum])
+        sums = gather_object([self.state.loss_sum])
         if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
+            step = self.updater.state_dict()
+            position = {**vars(self.state), "accumulate": step.pop("accumulate")}
             checkpoint.save(
                 self.path,
                 {
-                    "position": vars(state),
+                    **step,
+                    "position": position,
                     "loss_sums": sums,  # of the processes
-                    "weights": _weights(self._bare()),
-                    "average": self.average.state_dict() if self.average is not None else None,
-                    "optimizer": self.optimizer.state_dict(),
+                    "average": self.kept.state_dict(),
                     "schedule": self.schedule.state_dict(),
-                    "scaler": scaler.state_dict() if scaler is not None else None,
                 },
             )
+        self.timer.restart()
 
     def _load(self) -> None:
-        found = checkpoint.load(self.path)
-        if found is None:
+        content = checkpoint.load(self.path)
+        if content is None:
             return
         try:
-            self._restore(found)
+            self._restore(content)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             if is_out_of_memory(error):
                 raise
@@ -401,28 +263,15 @@ class Fit:
                 f" update {self.state.update}"
             )
 
-    def _restore(self, found: dict[str, Any]) -> None:
+    def _restore(self, content: dict[str, Any]) -> None:
         """Go on where a checkpoint was written."""
-        self.state = State(**found["position"])
-        self.updater.accumulate = self.state.accumulate
-        sums = found["loss_sums"]
+        position = dict(content["position"])
+        self.updater.load_state_dict({**content, "accumulate": position.pop("accumulate")})
+        self.state = State(**position)
+        sums = content["loss_sums"]
         if len(sums) == self.accelerator.num_processes:
             self.state.loss_sum = sums[self.accelerator.process_index]
         else:
             self.state.loss_sum = sum(sums) if self.accelerator.is_main_process else 0.0
-        self._bare().load_state_dict(found["weights"])
-        if found["average"] is None:
-            self.average = None
-        elif self.average is not None:
-            self.average.load_state_dict(found["average"])
-        self.optimizer.load_state_dict(found["optimizer"])
-        self.schedule.load_state_dict(found["schedule"])
-        if found["scaler"] is not None and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(found["scaler"])
-
-
-def _weights(network: nn.Module) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in network.state_dict().items()
-    }
+        self.kept.load_state_dict(content["average"])
+        self.schedule.load_state_dict(content["schedule"])

@@ -3,28 +3,31 @@
 After Smith 2017 (Cyclical Learning Rates for Training Neural Networks) and fastai's `lr_find`.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from torch import Tensor
 
 from maskgate import files
 from maskgate.errors import MaskgateError
+from maskgate.images.loader import Batch
+from maskgate.images.target import counts
 from maskgate.progress import track
 from maskgate.randomness import derive
 from maskgate.recipe import Recipe
 from maskgate.reports import charts, pages
 from maskgate.training import beginning, processes, pseudo
-from maskgate.training.fit import Fit
-from maskgate.training.fold_data import with_pseudo_labels
+from maskgate.training.batches import Batches
+from maskgate.training.fold_data import FoldData, with_pseudo_labels
 from maskgate.training.order import Order
-from maskgate.training.prepare import prepare
+from maskgate.training.prepare import Prepared, prepare
+from maskgate.training.update import Updater
 
 _DIVERGED: Final = 4.0  # times the smallest smoothed loss
 # fastai's 0.98 lags behind by fifty updates, half of those there are.
@@ -95,46 +98,43 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
     """
     if not 0 < low < high:
         raise MaskgateError(f"learning rates from {low:g} to {high:g}: give 0 < --low < --high")
-    recipe = recipe.model_copy(
-        update={"training": recipe.training.model_copy(update={"average": None})}
-    )
     with processes.started(recipe.training.precision) as accelerator:
         if accelerator.num_processes > 1:
             raise MaskgateError("learning rates are tried in one process; leave out torchrun")
-        fit = _fit(recipe, order, accelerator)
-        batches = _endless(fit)
+        prepared, data = _first_fold(recipe, order)
+        network = beginning.initial_network(recipe, prepared, data)
+        task = beginning.task(recipe, prepared, data, order=order, accelerator=accelerator)
+        updater = Updater(recipe, network, counts(data.table.iloc[data.train]), accelerator)
+        batches = _endless(Batches(recipe, task, accelerator), data, updater)
 
         def update(number: int, rate: float) -> float:
-            for group in fit.optimizer.param_groups:
+            for group in updater.optimizer.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)
             photos, target = next(batches)
-            seed = derive(recipe.seed, fit.data.fold, "lr", number)
-            return fit.updater.update(photos, target, seed) / len(photos)
+            seed = derive(recipe.seed, data.fold, "lr", number)
+            return updater.update(photos, target, seed).loss_sum / len(photos)
 
         return sweep(low, high, updates, update)
 
 
-def _fit(recipe: Recipe, order: Order, accelerator: Any) -> Fit:
-    """The first fold as training begins it."""
+def _first_fold(recipe: Recipe, order: Order) -> tuple[Prepared, FoldData]:
+    """The photos, and the first fold as training begins it."""
     beginning.check_recipe(recipe, order.name, order.trust)
     prepared = prepare(recipe, order)
-    beginning.check_data(recipe, prepared, accelerator.num_processes)
+    beginning.check_data(recipe, prepared, processes=1)
     data = prepared.fold_data(prepared.folds[0])
     if recipe.pseudo is not None:
         table, _ = pseudo.made(recipe, prepared, data, order)
         data = with_pseudo_labels(data, table)
-    nowhere = Path(f".{order.name}.no-checkpoint")
-    return beginning.fit(
-        recipe, prepared, data, order=order, checkpoint=nowhere, accelerator=accelerator
-    )
+    return prepared, data
 
 
-def _endless(fit: Fit) -> Iterator[tuple[Tensor, Any]]:
+def _endless(batches: Batches, data: FoldData, updater: Updater) -> Iterator[Batch]:
     """The batches of one epoch after another."""
-    fit.updater.begin(frozen=False)
-    while True:
-        yield from fit.batches()
-        fit.state.epoch += 1
+    for epoch in itertools.count():
+        rows = batches.of_epoch(data.train, epoch)
+        updater.begin_epoch(len(rows[0]))
+        yield from batches.load(rows, epoch)
 
 
 # ------------------------------------------------------------------------------- the page

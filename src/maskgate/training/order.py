@@ -1,11 +1,10 @@
 """What a training is asked for beside its recipe; known before anything heavy is imported."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from maskgate import files
+from maskgate.training.callbacks import Callbacks
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,7 @@ class Order:
     checkpoint_seconds: float = 60.0
     command: str = ""
     trust: bool = False  # of the code that a run named in the recipe may bring
-    # Told each row of the history once the checkpoint is written; what it raises ends the training.
-    after_epoch: Callable[[dict[str, Any]], None] | None = None
+    callbacks: tuple[Callbacks, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -94,3 +94,13 @@ def on_main(accelerator: Accelerator | PartialState, work: Callable[[], T]) -> T
     if answer[1] is not None:
         raise MaskgateError(str(answer[1]))
     return answer[0]  # type: ignore[return-value]
+
+
+def only_on_main(accelerator: Accelerator | PartialState, work: Callable[[], T]) -> T | None:
+    """What `work` returns in the main process, None in the others: for what is too large to send.
+
+    Its MaskgateError is raised in every process.
+    """
+    results: list[T] = []
+    on_main(accelerator, lambda: results.append(work()))
+    return results[0] if results else None

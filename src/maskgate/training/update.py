@@ -1,89 +1,128 @@
 """One step of the optimiser on a batch: mixed, run in parts, and in fewer where memory is short."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from maskgate.errors import MaskgateError
 from maskgate.images.mixing import Mixing
 from maskgate.images.target import Target
-from maskgate.model.output_losses import Loss
+from maskgate.model import losses, optim
+from maskgate.model.network import Network
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 
 
-class Updater:
-    """Updates a network by this process's shares of batches of `size` photos.
+@dataclass(frozen=True)
+class Update:
+    """What a step has done: the sum of this process's photos' losses, and how they were mixed."""
 
-    `network` and `optimizer` are those that Accelerate has prepared. `accumulate` is the number of
-    parts a share is run in; `frozen` keeps the backbone as it is.
+    loss_sum: float
+    mixing: str
+
+
+class Updater:
+    """Updates a network by this process's shares of batches: forward, loss, backward, step.
+
+    `counts` are of the training photos, by class (`target.counts`). `network` and `optimizer` are
+    as Accelerate wraps them. `size` is the number of photos of an epoch's batches, in all
+    processes; `accumulate` the number of parts a share is run in, which grows where memory is
+    short.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        network: nn.Module,
-        optimizer: Optimizer,
-        loss: Loss,
+        network: Network,
+        counts: dict[str, npt.NDArray[np.int64]],
         accelerator: Accelerator,
-        size: int,
     ) -> None:
-        self.network, self.optimizer, self.accelerator = network, optimizer, accelerator
+        loss = losses.create(recipe.loss, counts, network.head)
+        optimizer = optim.create(recipe.optimizer, network)
+        self.accelerator = accelerator
+        self.network, self.optimizer = accelerator.prepare(network, optimizer)
         self.loss = loss.to(accelerator.device)
         self.mixing = Mixing(recipe.mixing)
         self.clip_norm = recipe.training.clip_norm
-        self.size = size
         self.accumulate = recipe.training.accumulate
-        self.frozen = False
-        self.mixed: dict[str, int] = {}  # batches by the way they were mixed
+        self.size = 0
+        self._frozen = False
 
-    def begin(self, frozen: bool) -> None:
-        """Get the network ready to train; a `frozen` backbone keeps its statistics too."""
-        self.frozen = frozen
+    @property
+    def bare_network(self) -> Network:
+        """The network out of what Accelerate wraps it in."""
+        network: Network = self.accelerator.unwrap_model(self.network)
+        return network
+
+    def begin_epoch(self, size: int, share_done: float = 0.0, frozen: bool = False) -> None:
+        """Get ready for batches of `size` photos, a share of the training being done (0 to 1).
+
+        A `frozen` backbone keeps its weights and its statistics.
+        """
+        self.size, self._frozen = size, frozen
+        losses.tell_progress(self.loss, share_done)
         self.network.train()
         if frozen:
             self._backbone().eval()
 
-    def update(self, photos: Tensor, target: Target, seed: int) -> float:
-        """One step; the sum of the photos' losses. `seed` is of all that is random in it.
+    def update(self, photos: Tensor, target: Target, seed: int) -> Update:
+        """One step on a share of a batch. `seed` is of all that is random in it.
 
         Raises MaskgateError where memory does not do for two photos at once.
         """
-        while True:
-            torch.manual_seed(seed)
-            try:
-                loss, name = self._backward(photos, target)
-                break
-            except Exception as error:
-                self._use_less_memory(error)
-        self.mixed[name] = self.mixed.get(name, 0) + 1
-        if self.frozen:  # dropped rather than not computed: several processes exchange all of them
+        update = self._backward_within_memory(photos, target, seed)
+        if self._frozen:  # dropped rather than not computed: several processes exchange all of them
             for parameter in self._backbone().parameters():
                 parameter.grad = None
         if self.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return loss
+        return update
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimiser and parts of a batch: tensors and primitives for a checkpoint."""
+        scaler = self.accelerator.scaler
+        return {
+            "weights": weights(self.bare_network),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "accumulate": self.accumulate,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.bare_network.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.accumulate = state["accumulate"]
 
     def _backbone(self) -> nn.Module:
-        backbone: nn.Module = self.accelerator.unwrap_model(self.network).backbone
-        return backbone
+        return self.bare_network.backbone
 
-    def _backward(self, photos: Tensor, target: Target) -> tuple[float, str]:
-        """Gradients of the batch's mean loss, in `accumulate` parts.
+    def _backward_within_memory(self, photos: Tensor, target: Target, seed: int) -> Update:
+        """Gradients as `_backward` leaves them, in more parts where the memory asks for it."""
+        while True:
+            torch.manual_seed(seed)
+            try:
+                return self._backward(photos, target)
+            except Exception as error:
+                self._use_less_memory(error)
 
-        The sum of the photos' losses, and how the batch was mixed.
-        """
+    def _backward(self, photos: Tensor, target: Target) -> Update:
+        """Gradients of the batch's mean loss, in `accumulate` parts."""
         mixed = self.mixing(photos, target)
-        told = [*target] if mixed.partner is None else [*target, *target.take(mixed.partner)]
+        targets = [*target] if mixed.partner is None else [*target, *target.take(mixed.partner)]
         # At least two photos a part: batch normalisation cannot do with one.
         count = min(self.accumulate, max(1, len(photos) // 2))
-        parts = list(zip(*(t.tensor_split(count) for t in (mixed.photos, *told)), strict=True))
+        parts = list(zip(*(t.tensor_split(count) for t in (mixed.photos, *targets)), strict=True))
         accelerator, total = self.accelerator, 0.0
         for number, tensors in enumerate(parts, 1):
             last = number == len(parts)
@@ -98,7 +137,7 @@ class Updater:
                 share = len(part) * accelerator.num_processes / self.size
                 accelerator.backward(loss * share)
             total += loss.item() * len(part)
-        return total, mixed.name
+        return Update(total, mixed.name)
 
     def _use_less_memory(self, error: Exception) -> None:
         """Halve the part of a batch that is run at once, after the device ran out of memory."""
@@ -119,6 +158,14 @@ class Updater:
             f"warning: out of memory; each batch of {self.size} now runs in {self.accumulate}"
             " parts (batch normalisation sees the smaller parts)"
         )
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    """The weights and statistics of a network by their names, copied to the CPU."""
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
 
 
 def is_out_of_memory(error: Exception) -> bool:

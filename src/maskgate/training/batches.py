@@ -1,0 +1,49 @@
+"""A fold's training batches, epoch by epoch: the same for any number of processes and workers."""
+
+from dataclasses import dataclass
+
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
+
+from maskgate.images import sampling
+from maskgate.images.loader import Batch, Loader
+from maskgate.recipe import Recipe
+from maskgate.training.fold_data import FoldData, Rows
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one fold trains on and validates on; `loader` serves the rows of its table."""
+
+    data: FoldData
+    loader: Loader
+    updates: int | None = None  # the most of an epoch
+
+
+class Batches:
+    """The batches of a task, and this process's shares of them."""
+
+    def __init__(self, recipe: Recipe, task: Task, accelerator: Accelerator) -> None:
+        self._recipe, self._task, self._accelerator = recipe, task, accelerator
+        self._size = min(recipe.training.batch_size, len(task.data.train))
+
+    def of_epoch(self, rows: Rows, epoch: int) -> list[Rows]:
+        """The rows of each batch of an epoch, counted from 0, over these `rows` of the table."""
+        order = sampling.epoch_order(
+            self._recipe.sampling, rows, self._task.data.table, *self._place(epoch)
+        )
+        return sampling.batches(order, self._size)[: self._task.updates]
+
+    def load(self, batches: list[Rows], epoch: int, start: int = 0) -> "DataLoader[Batch]":
+        """This process's share of each of an epoch's batches, from number `start` on."""
+        return self._task.loader.training(
+            batches,
+            start,
+            self._accelerator.process_index,
+            self._accelerator.num_processes,
+            *self._place(epoch),
+            "augment",
+        )
+
+    def _place(self, epoch: int) -> tuple[int, int, int]:
+        return self._recipe.seed, self._task.data.fold, epoch
