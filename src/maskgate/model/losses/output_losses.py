@@ -15,8 +15,8 @@ from maskgate import labels
 from maskgate.config import lookup
 from maskgate.errors import MaskgateError
 from maskgate.images.target import Target
-from maskgate.model.class_losses import agreeing, known_class
 from maskgate.model.heads import Output
+from maskgate.model.losses.class_losses import agreeing, known_class
 
 CLASSES: Final = "classes"
 

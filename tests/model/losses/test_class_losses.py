@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from maskgate import confusions, labels
 from maskgate.errors import MaskgateError
-from maskgate.model.class_losses import CLASS_LOSSES, Weights
+from maskgate.model.losses.class_losses import CLASS_LOSSES, Weights
 
 # What is known of a photo: the classes that agree, or the probability of every class.
 Photo = set[int] | list[float]

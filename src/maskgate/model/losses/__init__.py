@@ -1,7 +1,7 @@
 """Losses by the name in a recipe.
 
-Those of `model.class_losses` look at classes alone. Here they are applied to a network's output:
-to the 18 classes, or to each attribute; added up; and joined by those of `model.output_losses`.
+Those of `class_losses` look at classes alone. Here they are applied to a network's output:
+to the 18 classes, or to each attribute; added up; and joined by those of `output_losses`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +17,9 @@ from maskgate import arguments, yaml12
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, shortened
 from maskgate.images.target import Target
-from maskgate.model.class_losses import CLASS_LOSSES
 from maskgate.model.heads import Head, Output
-from maskgate.model.output_losses import (
+from maskgate.model.losses.class_losses import CLASS_LOSSES
+from maskgate.model.losses.output_losses import (
     CLASSES,
     OUTPUT_LOSSES,
     Loss,
