@@ -4,11 +4,9 @@ Those of `class_losses` look at classes alone. Here they are applied to a networ
 to the 18 classes, or to each attribute; added up; and joined by those of `output_losses`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -19,6 +17,7 @@ from maskgate.errors import MaskgateError, shortened
 from maskgate.images.target import Target
 from maskgate.model.heads import Head, Output
 from maskgate.model.losses.class_losses import CLASS_LOSSES
+from maskgate.model.losses.counts import ClassCounts, Counts
 from maskgate.model.losses.output_losses import (
     CLASSES,
     OUTPUT_LOSSES,
@@ -26,9 +25,6 @@ from maskgate.model.losses.output_losses import (
     marginal,
     marginal_target,
 )
-
-Counts = Mapping[str, npt.NDArray[np.int64]]
-"""Training photos of each class: `classes` (18,), and per attribute (K,)."""
 
 
 class OfClasses(Loss):
@@ -157,7 +153,7 @@ def tell_progress(loss: Loss, share: float) -> None:
             module.share_done = share  # type: ignore[assignment]
 
 
-def _class_loss(named: Named, counts: npt.NDArray[np.int64]) -> nn.Module:
+def _class_loss(named: Named, counts: ClassCounts) -> nn.Module:
     make = lookup("class loss", named.name, CLASS_LOSSES)
     try:
         arguments.check(make, named.arguments)

@@ -16,7 +16,7 @@ from maskgate.config import lookup
 from maskgate.errors import MaskgateError
 from maskgate.images.target import Target
 from maskgate.model.heads import Output
-from maskgate.model.losses.class_losses import agreeing, known_class
+from maskgate.model.losses.partial_labels import agreeing, known_class
 
 CLASSES: Final = "classes"
 
