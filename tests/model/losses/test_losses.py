@@ -16,7 +16,7 @@ from maskgate.model import heads, losses
 from maskgate.model.heads import Head, Output
 from maskgate.model.losses import LOSSES
 from maskgate.model.losses.class_losses import CLASS_LOSSES
-from maskgate.model.losses.output_losses import Loss
+from maskgate.model.losses.loss import Loss
 
 F = 6
 SIZES = {"mask": 3, "gender": 2, "age_band": 3}

@@ -1,7 +1,8 @@
 """Losses by the name in a recipe.
 
-Those of `class_losses` look at classes alone. Here they are applied to a network's output:
-to the 18 classes, or to each attribute; added up; and joined by those of `output_losses`.
+Those of `class_losses` look at classes alone. Here they are applied to a network's output: to the
+18 classes, or to each attribute; added up; and joined by those that need more of the output than
+its classes (`heads.Output.more`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +17,16 @@ from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, shortened
 from maskgate.images.target import Target
 from maskgate.model.heads import Head, Output
+from maskgate.model.losses.age_regression import AgeRegression
+from maskgate.model.losses.arcface import ArcFace
+from maskgate.model.losses.binary_cross_entropy import BinaryCrossEntropy
 from maskgate.model.losses.class_losses import CLASS_LOSSES
 from maskgate.model.losses.counts import ClassCounts, Counts
-from maskgate.model.losses.output_losses import (
-    CLASSES,
-    OUTPUT_LOSSES,
-    Loss,
-    marginal,
-    marginal_target,
-)
+from maskgate.model.losses.fine_age import FineAge
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.marginals import CLASSES, marginal, marginal_target
+from maskgate.model.losses.supervised_contrastive import SupervisedContrastive
+from maskgate.model.losses.triplet import Triplet
 
 
 class OfClasses(Loss):
@@ -106,7 +108,15 @@ _MADE_OF_OTHERS: Final[dict[str, Callable[..., Loss]]] = {
     "per_attribute": PerAttribute,
     "sum": Sum,
 }
-LOSSES: Final[dict[str, Callable[..., nn.Module]]] = CLASS_LOSSES | _MADE_OF_OTHERS | OUTPUT_LOSSES
+_OF_OUTPUTS: Final[dict[str, Callable[..., Loss]]] = {
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "arcface": ArcFace,
+    "age_regression": AgeRegression,
+    "fine_age": FineAge,
+    "supervised_contrastive": SupervisedContrastive,
+    "triplet": Triplet,
+}
+LOSSES: Final[dict[str, Callable[..., nn.Module]]] = CLASS_LOSSES | _MADE_OF_OTHERS | _OF_OUTPUTS
 
 
 def create(named: Named, counts: Counts, head: Head) -> Loss:
@@ -123,7 +133,7 @@ def create(named: Named, counts: Counts, head: Head) -> Loss:
         arguments.check(LOSSES[named.name], named.arguments)
         if named.name in _MADE_OF_OTHERS:
             return _MADE_OF_OTHERS[named.name](counts, head, **named.arguments)
-        loss = OUTPUT_LOSSES[named.name](**named.arguments)
+        loss = _OF_OUTPUTS[named.name](**named.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
     if missing := loss.needs - head.gives:
