@@ -11,6 +11,10 @@ from typing import Final
 
 from torch import nn
 
+from maskgate import arguments
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.errors import MaskgateError
+from maskgate.model.losses.counts import ClassCounts
 from maskgate.model.losses.cross_entropy import CrossEntropy
 from maskgate.model.losses.f1 import F1
 from maskgate.model.losses.focal import Focal
@@ -26,3 +30,17 @@ CLASS_LOSSES: Final[dict[str, Callable[..., nn.Module]]] = {
     "ldam": LDAM,
     "logit_adjusted": LogitAdjusted,
 }
+
+
+def create_class_loss(named: Named, counts: ClassCounts) -> nn.Module:
+    """The class loss of that name, for training photos of each class counted as `counts` (C,).
+
+    Raises MaskgateError for an unknown name or argument.
+    """
+    make = lookup("class loss", named.name, CLASS_LOSSES)
+    try:
+        arguments.check(make, named.arguments)
+        loss: nn.Module = make(counts, **named.arguments)
+    except WRONG_ARGUMENTS as error:
+        raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
+    return loss
