@@ -24,8 +24,8 @@ from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
 from maskgate.model import heads
-from maskgate.model.class_losses import CLASS_LOSSES
 from maskgate.model.heads import HEADS, Output
+from maskgate.model.losses.class_losses import CLASS_LOSSES
 from maskgate.recipe import Recipe, load
 
 Shown = Callable[..., "np.ndarray"]

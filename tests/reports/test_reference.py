@@ -98,7 +98,8 @@ def test_every_table_that_names_are_looked_up_in_is_there() -> None:
                 name = ast.unparse(node.args[2])
                 if name == "known":  # what another package names, found as the program runs
                     continue
-                table = eval(name, vars(importlib.import_module(place)))
+                module = importlib.import_module(place.removesuffix(".__init__"))
+                table = eval(name, vars(module))
                 if any(map(callable, table.values())):  # not the names alone, of timm's
                     named = {name: made for name, made in table.items() if made is not None}
                     told = any(named.items() <= whole.items() for whole in known)

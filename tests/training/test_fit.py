@@ -153,14 +153,14 @@ def test_another_error_is_not_taken_for_want_of_memory(
     def broken(*_: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr("maskgate.model.class_losses.CrossEntropy.forward", broken)
+    monkeypatch.setattr("maskgate.model.losses.cross_entropy.CrossEntropy.forward", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         fitted("training.epochs=1")
 
 
 def test_a_loss_that_explodes_is_told(fitted: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "maskgate.model.class_losses.CrossEntropy.forward",
+        "maskgate.model.losses.cross_entropy.CrossEntropy.forward",
         lambda self, out, _: out.sum() * torch.nan,
     )
     with pytest.raises(MaskgateError, match=r"lower optimizer\.lr"):

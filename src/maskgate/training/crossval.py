@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.images.target import counts
 from maskgate.model import backbone, heads, network
-from maskgate.model.output_losses import CLASSES
+from maskgate.model.losses.marginals import CLASSES
 from maskgate.progress import say
 from maskgate.recipe import Recipe
 from maskgate.records import fold as fold_results

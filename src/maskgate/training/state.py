@@ -9,7 +9,7 @@ from torch import Tensor
 
 from maskgate import labels
 from maskgate.images.target import counts
-from maskgate.model.output_losses import CLASSES
+from maskgate.model.losses.marginals import CLASSES
 from maskgate.training.callbacks import Row
 from maskgate.training.fold_data import Rows
 from maskgate.training.update import Update

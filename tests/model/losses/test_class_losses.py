@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from maskgate import confusions, labels
 from maskgate.errors import MaskgateError
-from maskgate.model.class_losses import CLASS_LOSSES, Weights
+from maskgate.model.losses.class_losses import CLASS_LOSSES
+from maskgate.model.losses.class_weights import ClassWeights
 
 # What is known of a photo: the classes that agree, or the probability of every class.
 Photo = set[int] | list[float]
@@ -323,7 +324,7 @@ def test_f1_of_sure_answers_is_the_macro_f1_of_counts() -> None:
 @pytest.mark.parametrize(("how", "beta"), [("inverse", 0.9), ("effective", 0.9), (None, 0.9)])
 def test_weights_have_mean_one_over_the_training_photos(how, beta) -> None:
     for counts in COUNTS.values():
-        made = Weights(counts, how, beta)
+        made = ClassWeights(counts, how, beta)
         photos = torch.eye(len(counts)).bool()[np.repeat(np.arange(len(counts)), counts)]
         assert made(photos).mean().item() == pytest.approx(1, abs=1e-5)
         each = made(torch.eye(len(counts)).bool()).tolist()
@@ -332,7 +333,7 @@ def test_weights_have_mean_one_over_the_training_photos(how, beta) -> None:
 
 def test_partial_labels_weigh_as_those_who_agree() -> None:
     counts = np.array([30, 10, 0])
-    made = Weights(counts, "inverse")
+    made = ClassWeights(counts, "inverse")
     target = torch.tensor([[True, True, False], [False, True, True], [False, False, True]])
     one, ten = made(torch.eye(3).bool())[:2].tolist()
     assert made(target).tolist() == pytest.approx([0.75 * one + 0.25 * ten, ten, 20], rel=1e-5)
@@ -341,7 +342,7 @@ def test_partial_labels_weigh_as_those_who_agree() -> None:
 
 @pytest.mark.parametrize("how", ["inverse", "effective"])
 def test_weights_are_alike_where_no_training_photo_has_its_class_known(how) -> None:
-    made = Weights(np.zeros(18, dtype=np.int64), how)
+    made = ClassWeights(np.zeros(18, dtype=np.int64), how)
     target = torch.from_numpy(labels.agrees(*np.array([[0, -1, 2], [1, 1, 1], [-1, 0, 1]], "i1")))
     torch.testing.assert_close(made(target), torch.ones(3))
 

@@ -13,10 +13,10 @@ from maskgate.config import Named
 from maskgate.errors import MaskgateError
 from maskgate.images.target import Target
 from maskgate.model import heads, losses
-from maskgate.model.class_losses import CLASS_LOSSES
 from maskgate.model.heads import Head, Output
 from maskgate.model.losses import LOSSES
-from maskgate.model.output_losses import Loss
+from maskgate.model.losses.class_losses import CLASS_LOSSES
+from maskgate.model.losses.loss import Loss
 
 F = 6
 SIZES = {"mask": 3, "gender": 2, "age_band": 3}

@@ -1,0 +1,100 @@
+"""Losses by the name in a recipe.
+
+Those of `class_losses` look at classes alone. Here they are applied to a network's output: to the
+18 classes, or to each attribute; added up; and joined by those that need more of the output than
+its classes (`heads.Output.more`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from torch import nn
+
+from maskgate import arguments
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.errors import MaskgateError
+from maskgate.model.heads import Head
+from maskgate.model.losses.age_regression import AgeRegression
+from maskgate.model.losses.arcface import ArcFace
+from maskgate.model.losses.binary_cross_entropy import BinaryCrossEntropy
+from maskgate.model.losses.class_losses import CLASS_LOSSES, create_class_loss
+from maskgate.model.losses.classification import Classification
+from maskgate.model.losses.counts import Counts
+from maskgate.model.losses.fine_age import FineAge
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.marginals import CLASSES
+from maskgate.model.losses.per_attribute import PerAttribute
+from maskgate.model.losses.supervised_contrastive import SupervisedContrastive
+from maskgate.model.losses.triplet import Triplet
+from maskgate.model.losses.weighted_sum import WeightedSum, read_parts
+
+
+def _sum(counts: Counts, head: Head, parts: Sequence[Any]) -> Loss:
+    """A weighted sum of `parts`: each a loss with its arguments, and its `weight` (1 if not given).
+
+    Such as S3's and others' 0.4 F1 + 0.6 focal, or a classifier's loss and a contrastive one.
+    """
+    losses, weights = [], []
+    for named, weight in read_parts(parts):
+        losses.append(create(named, counts, head))
+        weights.append(weight)
+    return WeightedSum(losses, weights)
+
+
+_MADE_OF_OTHERS: Final[dict[str, Callable[..., Loss]]] = {
+    "per_attribute": PerAttribute,
+    "sum": _sum,
+}
+_OF_OUTPUTS: Final[dict[str, Callable[..., Loss]]] = {
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "arcface": ArcFace,
+    "age_regression": AgeRegression,
+    "fine_age": FineAge,
+    "supervised_contrastive": SupervisedContrastive,
+    "triplet": Triplet,
+}
+LOSSES: Final[dict[str, Callable[..., nn.Module]]] = CLASS_LOSSES | _MADE_OF_OTHERS | _OF_OUTPUTS
+
+
+def create(named: Named, counts: Counts, head: Head) -> Loss:
+    """The loss of a recipe, for photos counted as `counts` and the outputs of `head`.
+
+    `counts` holds the training photos of each class, `classes` (18,), and per attribute (K,).
+    Raises MaskgateError for an unknown name or argument, or where the head does not suit.
+    """
+    lookup("loss", named.name, LOSSES)
+    try:
+        if named.name in CLASS_LOSSES:
+            of = CLASSES if len(head.knows) > 1 else head.knows[0]
+            return Classification(create_class_loss(named, counts[of]), of)
+        arguments.check(LOSSES[named.name], named.arguments)
+        if named.name in _MADE_OF_OTHERS:
+            return _MADE_OF_OTHERS[named.name](counts, head, **named.arguments)
+        loss = _OF_OUTPUTS[named.name](**named.arguments)
+    except WRONG_ARGUMENTS as error:
+        raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
+    if missing := loss.needs - head.gives:
+        raise MaskgateError(
+            f"loss {named.name} needs a head that gives {', '.join(sorted(missing))}; see"
+            " model.head in docs/recipe.md"
+        )
+    return loss
+
+
+def check_use(loss: Loss, head: Head) -> None:
+    """Raise MaskgateError where no loss looks at an age the head regresses, or at its classes."""
+    if not loss.teaches:
+        raise MaskgateError(
+            "the loss teaches no classes; make it a sum, with cross_entropy or the like beside it"
+        )
+    if "age" in head.gives - loss.needs:
+        raise MaskgateError(
+            "model.head regresses the age, but no loss looks at it; add age_regression to the loss"
+        )
+
+
+def tell_progress(loss: Loss, share: float) -> None:
+    """Let the parts of a loss that change with the training know its `share` done, from 0 to 1."""
+    for module in loss.modules():
+        if hasattr(module, "share_done"):
+            module.share_done = share  # type: ignore[assignment]

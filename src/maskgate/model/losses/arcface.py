@@ -1,0 +1,58 @@
+"""ArcFace: Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition"."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from maskgate import labels
+from maskgate.config import lookup
+from maskgate.errors import MaskgateError
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.marginals import marginal_target
+from maskgate.model.losses.partial_labels import agreeing
+
+
+class ArcFace(Loss):
+    """Softmax over angles, the true one made `margin` radians wider (Deng et al. 2019; S3).
+
+    For the head `cosine`; the cross-entropies of the attributes in `of` are added up. An angle
+    that would be wider than π falls by its cosine as without a margin, so that it still learns.
+    """
+
+    needs = frozenset({"cosines"})
+
+    def __init__(self, margin: float = 0.3, of: Sequence[str] = tuple(labels.ATTRIBUTES)) -> None:
+        super().__init__()
+        if isinstance(of, str) or not of:
+            raise MaskgateError(f"loss arcface: of is a list of attributes, not {of!r}")
+        for name in of:
+            lookup("attribute", name, labels.ATTRIBUTES)
+        if not 0 <= margin < np.pi / 2:
+            raise MaskgateError(f"loss arcface: margin lies from 0 to π/2, not {margin}")
+        self.margin, self.of = margin, tuple(of)
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        cosines = torch.split(output.more["cosines"], list(labels.SIZES), dim=1)
+        terms = []
+        for name, part in zip(labels.ATTRIBUTES, cosines, strict=True):
+            if name not in self.of:
+                continue
+            wanted = marginal_target(target.classes, name)
+            single = wanted.float()
+            if not wanted.is_floating_point():
+                single = single * (single.sum(1, keepdim=True) == 1)
+            logits = output.more["scale"] * _wider(part, self.margin * single)
+            terms.append(agreeing(logits.log_softmax(1), wanted).mean())
+        return -torch.stack(terms).sum()
+
+
+def _wider(cosines: Tensor, margin: Tensor) -> Tensor:
+    """Cosines of angles that are `margin` radians wider; falling with the angle up to π."""
+    # At ±1 the sine has no slope.
+    sines = (1 - cosines.square()).clamp(min=1e-6).sqrt()
+    wider = cosines * margin.cos() - sines * margin.sin()
+    return torch.where(cosines > -margin.cos(), wider, cosines - 1 + margin.cos())

@@ -1,0 +1,34 @@
+"""Binary cross-entropy: every value of every attribute is answered with yes or no."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from maskgate import labels
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.marginals import marginal_target
+
+
+class BinaryCrossEntropy(Loss):
+    """Yes or no for each of the eight values, added up; for the head `multi_label`.
+
+    A value that may or may not be the photo's adds nothing.
+    """
+
+    needs = frozenset({"logits"})
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        wanted, known = [], []
+        for name in labels.ATTRIBUTES:
+            part = marginal_target(target.classes, name)
+            wanted.append(part.float())
+            only = torch.ones_like(part, dtype=torch.bool)
+            if not part.is_floating_point():
+                only = ~part | (part.sum(1, keepdim=True) == 1)
+            known.append(only)
+        loss = functional.binary_cross_entropy_with_logits(
+            output.more["logits"], torch.cat(wanted, 1), reduction="none"
+        )
+        return (loss * torch.cat(known, 1)).sum(1).mean()

@@ -1,0 +1,46 @@
+"""Losses over classes, by the name in a recipe: log-probabilities and a target to a scalar.
+
+Each is made with the training photos of each class (C,) and is called with log-probabilities
+(N, C) and a target (N, C), true for every class that agrees with what is known of a photo, or
+probabilities (`images.target.Target`). A photo of which nothing is known adds nothing. All but F1
+are means over the batch. All serve the 18 classes and one attribute alike.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from torch import nn
+
+from maskgate import arguments
+from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.errors import MaskgateError
+from maskgate.model.losses.counts import ClassCounts
+from maskgate.model.losses.cross_entropy import CrossEntropy
+from maskgate.model.losses.f1 import F1
+from maskgate.model.losses.focal import Focal
+from maskgate.model.losses.label_smoothing import LabelSmoothing
+from maskgate.model.losses.ldam import LDAM
+from maskgate.model.losses.logit_adjusted import LogitAdjusted
+
+CLASS_LOSSES: Final[dict[str, Callable[..., nn.Module]]] = {
+    "cross_entropy": CrossEntropy,
+    "label_smoothing": LabelSmoothing,
+    "focal": Focal,
+    "f1": F1,
+    "ldam": LDAM,
+    "logit_adjusted": LogitAdjusted,
+}
+
+
+def create_class_loss(named: Named, counts: ClassCounts) -> nn.Module:
+    """The class loss of that name, for training photos of each class counted as `counts` (C,).
+
+    Raises MaskgateError for an unknown name or argument.
+    """
+    make = lookup("class loss", named.name, CLASS_LOSSES)
+    try:
+        arguments.check(make, named.arguments)
+        loss: nn.Module = make(counts, **named.arguments)
+    except WRONG_ARGUMENTS as error:
+        raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
+    return loss

@@ -1,0 +1,26 @@
+"""Macro F1 as a differentiable loss, also called soft F1."""
+
+from torch import Tensor, nn
+
+from maskgate.model.losses.counts import ClassCounts
+from maskgate.model.losses.partial_labels import expected, informed
+
+
+class F1(nn.Module):
+    """1 − macro F1 of the batch, with probabilities in the place of counts (S2, S3).
+
+    The mean over the classes that occur in the batch. Over all classes, those that do not occur
+    would count 0 whatever the network says: the same gradient, made smaller by their share.
+    """
+
+    def __init__(self, counts: ClassCounts) -> None:
+        super().__init__()
+
+    def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
+        told = informed(target)[:, None]
+        truth, p = expected(log_p, target) * told, log_p.exp() * told
+        hits, total = (truth * p).sum(0), truth.sum(0) + p.sum(0)
+        occurs = truth.sum(0) > 1e-6
+        if not occurs.any():
+            return log_p.sum() * 0
+        return 1 - (2 * hits[occurs] / total[occurs]).mean()

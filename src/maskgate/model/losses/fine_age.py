@@ -1,0 +1,24 @@
+"""Cross-entropy of age classes that are finer than the three bands."""
+
+import torch
+from torch import Tensor
+
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.loss import Loss
+
+
+class FineAge(Loss):
+    """Cross-entropy of the finer age classes, over photos whose age is known (S1).
+
+    For a head with `age: fine`.
+    """
+
+    needs = frozenset({"fine_age"})
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        log_p, known = output.more["fine_age"], target.age.isfinite()
+        starts = output.more["fine_age_starts"].to(target.age.dtype)
+        fine = torch.bucketize(target.age.nan_to_num(), starts, right=True)
+        taken = torch.where(known, log_p.gather(1, fine[:, None]).squeeze(1), 0.0)
+        return -taken.sum() / known.sum().clamp(min=1)

@@ -1,0 +1,38 @@
+"""Label smoothing.
+
+Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision".
+"""
+
+from torch import Tensor, nn
+
+from maskgate.errors import MaskgateError
+from maskgate.model.losses.class_weights import ClassWeights
+from maskgate.model.losses.counts import ClassCounts
+from maskgate.model.losses.partial_labels import informed
+
+
+class LabelSmoothing(nn.Module):
+    """Cross-entropy against a target of which `smoothing` is spread over all classes.
+
+    Szegedy et al. 2016; S0, S2, S4. `weights` as in cross_entropy.
+    """
+
+    def __init__(
+        self,
+        counts: ClassCounts,
+        smoothing: float = 0.1,
+        weights: str | None = None,
+        beta: float = 0.999,
+    ) -> None:
+        super().__init__()
+        if not 0 <= smoothing <= 1:
+            raise MaskgateError(
+                f"loss label_smoothing: smoothing lies from 0 to 1, not {smoothing}"
+            )
+        self.smoothing = smoothing
+        self.weights = ClassWeights(counts, weights, beta)
+
+    def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
+        spread = (self.weights(target) * informed(target) * log_p.mean(1)).mean()
+        mean = self.weights.mean(log_p, target)
+        return -((1 - self.smoothing) * mean + self.smoothing * spread)

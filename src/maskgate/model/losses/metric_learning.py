@@ -1,0 +1,34 @@
+"""What losses of distances between features share: pairs of photos, of one class or of two."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from maskgate import labels
+from maskgate.errors import MaskgateError
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.marginals import CLASSES, marginal_target
+from maskgate.model.losses.partial_labels import known_class
+
+
+def check_of(loss: str, of: str) -> None:
+    """Raise MaskgateError where `of` is neither `classes` nor an attribute; `loss` is a name."""
+    if of != CLASSES and of not in labels.ATTRIBUTES:
+        known = ", ".join([CLASSES, *labels.ATTRIBUTES])
+        raise MaskgateError(f"loss {loss}: of is one of {known}, not {of}")
+
+
+def feature_pairs(output: Output, target: Target, of: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (M, F) of length 1 of the M photos whose class is known, and their pairs.
+
+    The pairs are two masks (M, M): which are of the same class, no photo with itself, and which
+    are of different ones. The class is that of all 18 where `of` is `classes`, else of that
+    attribute.
+    """
+    target_of = target.classes if of == CLASSES else marginal_target(target.classes, of)
+    code = known_class(target_of)
+    features = functional.normalize(output.more["features"].float()[code >= 0])
+    code = code[code >= 0]
+    same = code[:, None] == code[None, :]
+    return features, same & ~torch.eye(len(code), dtype=torch.bool, device=code.device), ~same

@@ -1,0 +1,41 @@
+"""One class loss an attribute, added up."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskgate.images.target import Target
+from maskgate.model.heads import Head, Output
+from maskgate.model.losses.class_losses import create_class_loss
+from maskgate.model.losses.classification import Classification
+from maskgate.model.losses.counts import Counts
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.nested import nested_loss
+
+
+class PerAttribute(Loss):
+    """One class loss an attribute, added up: the sum of one cross-entropy per attribute (S0).
+
+    Each of `mask`, `gender` and `age_band` is a class loss: its name, or the name with arguments.
+    Only those of the attributes that `head` knows are used.
+    """
+
+    def __init__(
+        self,
+        counts: Counts,
+        head: Head,
+        mask: Any = "cross_entropy",
+        gender: Any = "cross_entropy",
+        age_band: Any = "cross_entropy",
+    ) -> None:
+        super().__init__()
+        settings = {"mask": mask, "gender": gender, "age_band": age_band}
+        parts = []
+        for name in head.knows:
+            named = nested_loss(settings[name], f"loss.{name}")
+            parts.append(Classification(create_class_loss(named, counts[name]), name))
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        return torch.stack([part(output, target) for part in self.parts]).sum()

@@ -1,0 +1,38 @@
+"""Supervised contrastive loss: Khosla et al. 2020, "Supervised Contrastive Learning"."""
+
+from torch import Tensor
+
+from maskgate.errors import MaskgateError
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.marginals import CLASSES
+from maskgate.model.losses.metric_learning import check_of, feature_pairs
+
+
+class SupervisedContrastive(Loss):
+    """Features of one class draw near, of others apart (Khosla et al. 2020; S1's wish).
+
+    Over photos whose class is known; `of` is `classes` or an attribute. A photo that is alone in
+    its class in the batch adds nothing.
+    """
+
+    teaches = False
+
+    def __init__(self, of: str = CLASSES, temperature: float = 0.1) -> None:
+        super().__init__()
+        check_of("supervised_contrastive", of)
+        if not temperature > 0:
+            raise MaskgateError("loss supervised_contrastive: temperature is over 0")
+        self.of, self.temperature = of, temperature
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        features, same, other = feature_pairs(output, target, self.of)
+        if not same.any():
+            return features.sum() * 0
+        alike = features @ features.T / self.temperature
+        among = alike.masked_fill(~(same | other), float("-inf"))
+        anchors = same.any(1)
+        log_p = (alike - among.logsumexp(1, keepdim=True))[anchors]
+        mine = same[anchors]
+        return -(log_p.masked_fill(~mine, 0).sum(1) / mine.sum(1)).mean()

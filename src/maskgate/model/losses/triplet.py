@@ -1,0 +1,42 @@
+"""Triplet loss, batch hard.
+
+Hermans et al. 2017, "In Defense of the Triplet Loss for Person Re-Identification".
+"""
+
+from torch import Tensor
+from torch.nn import functional
+
+from maskgate.errors import MaskgateError
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.marginals import CLASSES
+from maskgate.model.losses.metric_learning import check_of, feature_pairs
+
+
+class Triplet(Loss):
+    """The farthest of one's class must be nearer, by `margin`, than the nearest of another.
+
+    Batch-hard triplets of normalised features (Hermans et al. 2017; S1's wish), over photos whose
+    class is known; `of` is `classes` or an attribute.
+    """
+
+    teaches = False
+
+    def __init__(self, of: str = CLASSES, margin: float = 0.2) -> None:
+        super().__init__()
+        check_of("triplet", of)
+        if not 0 <= margin < float("inf"):
+            raise MaskgateError("loss triplet: margin is 0 or more")
+        self.of, self.margin = of, margin
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        features, same, other = feature_pairs(output, target, self.of)
+        anchors = same.any(1) & other.any(1)
+        if not anchors.any():
+            return features.sum() * 0
+        # The distance has no slope where two features are one.
+        apart = (2 - 2 * features @ features.T).clamp(min=1e-6).sqrt()[anchors]
+        farthest = apart.masked_fill(~same[anchors], float("-inf")).amax(1)
+        nearest = apart.masked_fill(~other[anchors], float("inf")).amin(1)
+        return functional.relu(farthest - nearest + self.margin).mean()

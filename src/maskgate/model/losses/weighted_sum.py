@@ -1,0 +1,50 @@
+"""A weighted sum of losses: `sum` in a recipe."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskgate import yaml12
+from maskgate.config import Named
+from maskgate.errors import MaskgateError, shortened
+from maskgate.images.target import Target
+from maskgate.model.heads import Output
+from maskgate.model.losses.loss import Loss
+from maskgate.model.losses.nested import nested_loss
+
+
+class WeightedSum(Loss):
+    """The sum of losses, each times its weight. It needs what they need of a head."""
+
+    def __init__(self, losses: Sequence[Loss], weights: Sequence[float]) -> None:
+        super().__init__()
+        self.parts, self.weights = nn.ModuleList(losses), weights
+        self.needs = frozenset().union(*(loss.needs for loss in losses))
+        pairs = zip(losses, weights, strict=True)
+        self.teaches = any(loss.teaches and weight > 0 for loss, weight in pairs)
+
+    def forward(self, output: Output, target: Target) -> Tensor:
+        terms = zip(self.weights, self.parts, strict=True)
+        return torch.stack([weight * part(output, target) for weight, part in terms]).sum()
+
+
+def read_parts(parts: Any) -> Iterator[tuple[Named, float]]:
+    """Each of a recipe's `loss.parts` without its weight, and the weight, 1 if not given.
+
+    Raises MaskgateError where it is no list of losses, or a weight is not a number of 0 or more.
+    """
+    if not isinstance(parts, list | tuple) or not parts:
+        raise MaskgateError("loss sum: parts is a list of losses with their weights")
+    for number, part in enumerate(parts):
+        named = nested_loss(part, f"loss.parts.{number}")
+        settings = named.arguments
+        weight = settings.pop("weight", 1.0)
+        boolean = isinstance(weight, bool)
+        if boolean or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            raise MaskgateError(
+                f"loss.parts.{number}.weight is a number of 0 or more, not"
+                f" {shortened(yaml12.line(weight), 60, 20)}"
+            )
+        yield Named(name=named.name, **settings), float(weight)
