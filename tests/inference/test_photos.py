@@ -109,6 +109,7 @@ def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
     told = str(error.value)
     assert "3 of 4 photos cannot be read: photo 1 (not an image" in told
     assert "gone.jpg (no such file)" in told
+    assert told.endswith("leave them out with --skip-faulty (in Python: skip_faulty=True)")
     assert model.predict([b"", path], skip_faulty=True).photos == [str(path)]
 
 
