@@ -235,20 +235,21 @@ def test_its_command_line_says_what_to_install(base: Path) -> None:
     for words in (["--version"], ["--help"], ["predict", "--help"], ["train", "--help"]):
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stderr) == (0, "")
-    for words in (
-        ["predict", plain, ROOT / "docs" / "verdicts.png"],
-        ["train", "baseline", plain],
-        ["train", "systems/s1-small", plain],
-        ["inspect", plain],
-        ["faces", plain],
-        ["report", plain],
-        ["compare", plain, plain],
-        ["tune", "baseline", plain],
-        ["demo"],
+    for extra, words in (
+        ("train", ["predict", plain, ROOT / "docs" / "verdicts.png"]),
+        ("train", ["train", "baseline", plain]),
+        ("train", ["train", "systems/s1-small", plain]),
+        ("train", ["inspect", plain]),
+        ("train", ["faces", plain]),
+        ("train", ["report", plain]),
+        ("train", ["compare", plain, plain]),
+        ("search", ["tune", "baseline", plain]),
+        ("cluster", ["train", "baseline", plain, "--on", "ray"]),
+        ("train", ["demo"]),
     ):
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-        assert 'pip install "maskgate[train]"' in done.stderr
+        assert f'pip install "maskgate[{extra}]"' in done.stderr
     load = f"import maskgate; maskgate.load({str(plain)!r})"
     done = run(base / "bin/python", "-c", load, cwd=base)
     assert done.stderr.splitlines()[-1].startswith("maskgate.errors.MaskgateError: ")

@@ -142,7 +142,7 @@ def test_an_argument_of_an_optimiser_works_or_is_refused(name: str) -> None:
 
 
 def detector(name: str, arguments: dict[str, Any]) -> None:
-    detectors.create(Named(name=name, **arguments), Path("nowhere"), download=False)
+    detectors.create(Named(name=name, **arguments), Path("nowhere"))
 
 
 def optimiser(name: str, arguments: dict[str, Any]) -> None:

@@ -65,6 +65,21 @@ def test_a_missing_package_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_a_command_names_the_extra_that_holds_all_it_needs(
+    call: Call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("torch", "pandas", "optuna", "ray"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert call("tune", tiny, tmp_path) == (
+        2,
+        "",
+        "maskgate: maskgate tune needs the package optuna, which is not installed;"
+        ' pip install "maskgate[search]" and repeat it\n',
+    )
+    code, _, told = call("train", tiny, tmp_path, "--on", "ray")
+    assert code == 2 and 'pip install "maskgate[cluster]"' in told
+
+
 @pytest.mark.parametrize("module", ["no_such_package", "maskgate.no_such_module", "yaml.no_such"])
 def test_what_no_extra_installs_stays_a_traceback(module: str) -> None:
     with pytest.raises(ModuleNotFoundError, match="No module named"), extras.needed_by("it"):

@@ -3,6 +3,7 @@ where one is missing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Final
 
 from maskgate.errors import MaskgateError
@@ -42,10 +43,22 @@ def fault(error: ImportError, what: str) -> MaskgateError | None:
     package = error.name
     if not isinstance(error, ModuleNotFoundError) or package not in EXTRA_OF:
         return None
+    return _missing(package, what)
+
+
+def _missing(package: str, what: str) -> MaskgateError:
     return MaskgateError(
         f"{what} needs the package {package}, which is not installed;"
         f" {install(EXTRA_OF[package])} and repeat it"
     )
+
+
+def check(extra: str, what: str) -> None:
+    """Raise MaskgateError, which names the extra, where a package of it is not installed; `what`
+    begins the sentence. Nothing is imported."""
+    for package in (name for name, each in EXTRA_OF.items() if each == extra):
+        if find_spec(package) is None:
+            raise _missing(package, what)
 
 
 @contextmanager

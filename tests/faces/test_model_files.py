@@ -103,18 +103,14 @@ def test_auto_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert detectors.create(Named(name="auto"), tmp_path).name == "mtcnn"
 
 
-def test_what_needs_no_download_is_told_and_the_rest_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_needs_no_download_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "_download", lambda *_: pytest.fail("a download"))
     for name in ("auto", "mtcnn"):
         assert detectors.at_hand(Named(name=name), tmp_path)
-        assert detectors.create(Named(name=name), tmp_path, download=False).name == "mtcnn"
+        assert detectors.create(Named(name=name), tmp_path).name == "mtcnn"
     assert not detectors.at_hand(Named(name="yunet", file=None), tmp_path)
-    with pytest.raises(MaskgateError, match=r"yunet: its model is not at hand.*file:.*mtcnn"):
-        detectors.create(Named(name="yunet"), tmp_path, download=False)
     with pytest.raises(MaskgateError, match="no argument size"):
-        detectors.create(Named(name="yunet", size=3), tmp_path, download=False)
+        detectors.create(Named(name="yunet", size=3), tmp_path)
     with pytest.raises(MaskgateError, match=r"unknown detector yunt; did you mean yunet\?"):
         detectors.at_hand(Named(name="yunt"), tmp_path)
 
@@ -128,7 +124,7 @@ def test_yunets_file_is_at_hand_wherever_it_is(
     file.write_bytes(CONTENT)
     assert detectors.at_hand(plain, tmp_path) and not detectors.at_hand(plain, tmp_path / "no")
     with pytest.raises(MaskgateError, match="not a model"):  # it is looked into
-        detectors.create(plain, tmp_path, download=False)
+        detectors.create(plain, tmp_path)
     monkeypatch.setenv("MASKGATE_YUNET", str(file))
     assert detectors.at_hand(plain, tmp_path / "no")
 

@@ -102,7 +102,7 @@ def test_once_exported_neither_torch_nor_the_weights_are_needed(
     assert detectors.create(Named(name="mtcnn"), folder).name == "mtcnn"
     with pytest.raises(
         MaskgateError,
-        match=r'facenet-pytorch, which is not .*install "maskgate\[train\]", or take yunet$',
+        match=r'facenet-pytorch, which is not .*install "maskgate\[train\]", or train with yunet$',
     ):
         detectors.create(Named(name="mtcnn"), tmp_path)
 

@@ -50,7 +50,8 @@ def test_networks_that_cannot_be_written_are_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     told = (
-        rf'package {name}, which is not installed; pip install "maskgate\[train\]", or take yunet'
+        rf'package {name}, which is not installed; pip install "maskgate\[train\]",'
+        " or train with yunet"
     )
     with pytest.raises(MaskgateError, match=told):
         detectors.create(Named(name="mtcnn"), tmp_path)

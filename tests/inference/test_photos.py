@@ -96,12 +96,20 @@ def test_what_is_no_photo_is_one_sentence(given: object, told: str) -> None:
         photos.named(given)  # type: ignore[arg-type]
 
 
+def test_a_photo_opened_as_text_is_one_sentence(path: Path) -> None:
+    with path.open(encoding="utf-8") as file, pytest.raises(MaskgateError, match="mode 'rb'"):
+        photos.named(file)
+    with pytest.raises(MaskgateError, match="photo 1: a file opened as text"):
+        photos.named([b"", io.StringIO("photo")])  # type: ignore[list-item]
+
+
 def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError) as error:
         model.predict([path, b"no photo", "gone.jpg", "nul\0.jpg"])
     told = str(error.value)
     assert "3 of 4 photos cannot be read: photo 1 (not an image" in told
     assert "gone.jpg (no such file)" in told
+    assert told.endswith("leave them out with --skip-faulty (in Python: skip_faulty=True)")
     assert model.predict([b"", path], skip_faulty=True).photos == [str(path)]
 
 

@@ -68,6 +68,41 @@ def test_no_photos_are_a_table_without_rows() -> None:
     assert nothing.to_csv().count("\n") == 1
 
 
+def test_a_name_that_is_no_attribute_is_refused(three: Predictions) -> None:
+    for ask in (three.words, three.confidence):
+        with pytest.raises(ValueError, match=r"'gendre'.*'mask', 'gender', 'age_band'"):
+            ask("gendre")
+
+
+@pytest.mark.parametrize(
+    ("photos", "probabilities", "boxes", "why"),
+    [
+        (["a"], (2, labels.COUNT), None, r"probabilities of shape \(2, 18\).*\(1, 18\)"),
+        (["a", "b"], (2, 17), None, r"probabilities of shape \(2, 17\).*\(2, 18\)"),
+        (["a"], (labels.COUNT,), None, r"probabilities of shape \(18,\).*\(1, 18\)"),
+        (["a", "b"], (2, labels.COUNT), (1, 5), r"boxes of shape \(1, 5\).*\(2, 5\)"),
+        (["a"], (1, labels.COUNT), (1, 4), r"boxes of shape \(1, 4\).*\(1, 5\)"),
+    ],
+)
+def test_arrays_of_other_shapes_are_refused(
+    photos: list[str],
+    probabilities: tuple[int, ...],
+    boxes: tuple[int, ...] | None,
+    why: str,
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        Predictions(
+            photos,
+            np.zeros(probabilities, np.float32),
+            boxes=None if boxes is None else np.zeros(boxes, np.float32),
+        )
+
+
+def test_predictions_are_compared_by_identity(three: Predictions) -> None:
+    again = Predictions(three.photos, three.probabilities, boxes=three.boxes)
+    assert again != three and len({again, three, three}) == 2
+
+
 def test_numbers_that_are_none_are_refused() -> None:
     probabilities = np.full((2, labels.COUNT), np.nan, np.float32)
     with pytest.raises(MaskgateError, match="2 of 2 photos"):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from maskgate import terminal
+from maskgate import extras, terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -73,6 +73,8 @@ def tune(
         checkpoint_seconds=checkpoint_seconds,
         trust=trust,
     )
+
+    extras.check("search", "maskgate tune")  # it includes the extra train
 
     from maskgate.studies import tune as tuning
     from maskgate.studies.study import Search

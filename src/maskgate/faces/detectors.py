@@ -84,16 +84,14 @@ def at_hand(wanted: Named, folder: Path) -> bool:
     return True
 
 
-def create(
-    wanted: Named, folder: Path, download: bool = True, kept: Path | None = None
-) -> Detector:
+def create(wanted: Named, folder: Path, kept: Path | None = None) -> Detector:
     """The detector of that name; model files are kept in `folder`/models, the cache's.
 
     Those in `kept`, the folder of a run, are taken before any others, except for `auto`.
 
     `auto` is YuNet where its file is at hand and MTCNN otherwise; only a detector asked for by
-    its own name is downloaded, and none without `download`. Raises MaskgateError for an unknown
-    name or argument, and where a model is not to be had.
+    its own name is downloaded. Raises MaskgateError for an unknown name or argument, and where a
+    model is not to be had.
     """
     name = wanted.name
     if name == AUTO:
@@ -113,11 +111,6 @@ def create(
             f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
         )
     try:
-        if not (download or at_hand(wanted, folder)):
-            raise MaskgateError(
-                f"detector {name}: its model is not at hand, and here none is downloaded; download"
-                " it elsewhere and name it as file:, or take mtcnn, which needs none"
-            )
         return make(Folders(folder, kept), **wanted.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"detector {name}: {error}; it takes {listed(known, 20)}") from error

@@ -134,7 +134,7 @@ def _download(source: Source, target: Path) -> Path:
         raise MaskgateError(
             f"detector {source.detector}: its model cannot be downloaded from {source.url}"
             f" ({why}); connect to the network, or download it elsewhere"
-            f" and name it as file: or in ${source.variable}, or take mtcnn, which needs none"
+            f" and name it as file: or in ${source.variable}, or train with mtcnn, which needs none"
         ) from error
     files.replace(target, lambda beside: beside.write_bytes(content))
     return target

@@ -127,7 +127,7 @@ def _missing(package: str | None) -> MaskgateError:
     """The fault of a package that is not installed."""
     return MaskgateError(
         "detector mtcnn: its networks are not at hand, and to write them takes the package"
-        f" {package}, which is not installed; {extras.install('train')}, or take yunet"
+        f" {package}, which is not installed; {extras.install('train')}, or train with yunet"
     )
 
 

@@ -48,7 +48,7 @@ class RetinaFace:
         except ImportError as error:
             raise MaskgateError(
                 "detector retinaface: the package uniface is not installed"
-                f" ({error}); {extras.install('retinaface')}, or take yunet or mtcnn"
+                f" ({error}); {extras.install('retinaface')}, or train with yunet or mtcnn"
             ) from error
         known = {each.value.removeprefix("retinaface_"): each for each in RetinaFaceWeights}
         model = lookup("variant of retinaface", str(variant), known)
@@ -115,6 +115,7 @@ def _weights(model: Any, folder: Path) -> Path:
         raise MaskgateError(
             f"detector retinaface: its model {model.value} cannot be downloaded by uniface"
             f" ({error}); connect to the network, or download it elsewhere and name it as"
-            f" file: or put it at {folder / model.value}.onnx, or take mtcnn, which needs none"
+            f" file: or put it at {folder / model.value}.onnx, or train with mtcnn, which needs"
+            " none"
         ) from error
     return Path(found)

@@ -1,5 +1,6 @@
 """What Python code may give as photos: paths, bytes, Pillow's images and arrays, one or many."""
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,7 +47,8 @@ def _named(name: str, one: Any) -> tuple[str, Photo]:
     if isinstance(one, Image.Image):
         return name, one
     if hasattr(one, "read"):
-        if not isinstance(content := one.read(), bytes):
+        # Reading a photo as text would fail while it is decoded.
+        if isinstance(one, io.TextIOBase) or not isinstance(content := one.read(), bytes):
             raise MaskgateError(f"{name}: a file opened as text; open it with mode 'rb'")
         return name, content
     if not isinstance(one, np.ndarray):

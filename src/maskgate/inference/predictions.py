@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictions:
-    """A row for each photo, or for each face of each photo: R rows. Raises MaskgateError where a
-    probability is not finite.
+    """A row for each photo, or for each face of each photo: R rows. Raises ValueError for arrays of
+    other shapes, and MaskgateError where a probability is not finite.
 
     `photos` (R,) are the photos' names. `probabilities` (R, 18) are of the classes; of attributes
     that the model does not know (those outside `knows`) all values are as likely. `boxes` (R, 5)
@@ -36,6 +36,16 @@ class Predictions:
     boxes: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
+        rows, probabilities = len(self.photos), np.shape(self.probabilities)
+        if probabilities != (rows, labels.COUNT):
+            raise ValueError(
+                f"probabilities of shape {probabilities}; {rows} photos have ({rows},"
+                f" {labels.COUNT})"
+            )
+        if self.boxes is not None and np.shape(self.boxes) != (rows, len(FACE)):
+            raise ValueError(
+                f"boxes of shape {np.shape(self.boxes)}; {rows} photos have ({rows}, {len(FACE)})"
+            )
         finite.check(self.probabilities, "the model")
 
     def __len__(self) -> int:
@@ -65,17 +75,24 @@ class Predictions:
         return self.words("age_band")
 
     def words(self, attribute: str) -> list[str]:
-        """The likeliest value of an attribute (R,), or "" where the model does not know it."""
-        if attribute not in self.knows:
+        """The likeliest value of an attribute (R,), or "" where the model does not know it. Raises
+        ValueError for a name that is no attribute."""
+        if not self._is_known(attribute):
             return [""] * len(self)
         values = labels.ATTRIBUTES[attribute]
         return [values[code] for code in self._marginals(attribute).argmax(1)]
 
     def confidence(self, attribute: str) -> npt.NDArray[np.float32]:
-        """The probability of that value (R,), NaN where the model does not know the attribute."""
-        if attribute not in self.knows:
+        """The probability of that value (R,), NaN where the model does not know the attribute.
+        Raises ValueError for a name that is no attribute."""
+        if not self._is_known(attribute):
             return np.full(len(self), np.nan, np.float32)
         return self._marginals(attribute).max(1).clip(max=1)
+
+    def _is_known(self, attribute: str) -> bool:
+        if attribute not in labels.ATTRIBUTES:
+            raise ValueError(f"no attribute {attribute!r}; it is one of {list(labels.ATTRIBUTES)}")
+        return attribute in self.knows
 
     def _marginals(self, attribute: str) -> npt.NDArray[Any]:
         return labels.marginals(self.probabilities)[attribute]

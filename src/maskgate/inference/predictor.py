@@ -72,7 +72,7 @@ class Predictor:
             reasons = listed([f"{names[place]} ({why})" for place, why in faults.items()])
             raise MaskgateError(
                 f"{len(faults)} of {len(names)} photos cannot be read: {reasons}; mend them, or"
-                " leave them out with --skip-faulty"
+                " leave them out with --skip-faulty (in Python: skip_faulty=True)"
             )
         return predictions
 

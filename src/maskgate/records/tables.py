@@ -82,7 +82,6 @@ PSEUDO: Final[dict[str, Check]] = {
 }
 OOF: Final[dict[str, Check]] = {"photo": _is_name, "fold": _is_fold}
 HISTORY: Final[dict[str, Check]] = {"fold": _is_whole, "epoch": _is_whole}
-FOLDS: Final[dict[str, Check]] = {"fold": _is_fold}
 # Of these a table may lack one.
 _OPTIONAL: Final[dict[str, Check]] = {"drawn_from": _is_text_or_missing, "faces": _is_number}
 

@@ -10,7 +10,7 @@ from maskgate import recipe, system
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.recipe import Recipe
-from maskgate.records import contents, fold, people, stored
+from maskgate.records import contents, fold, folds, stored
 from maskgate.records.faults import damaged
 from maskgate.records.fold import FoldResult
 from maskgate.records.learned import Learned
@@ -157,7 +157,7 @@ class Run:
             found = [_WEIGHTS.fullmatch(name) for name in listed]
             return sorted(int(match[1]) for match in found if match)
         if self.folds_file.exists():
-            return people.folds(self.files.read(self.folds_file), self.folds_file)
+            return folds.validated(self.files.read(self.folds_file), self.folds_file)
         own = self.recipe().folds
         return list(range(own.count)) if own.kind == "kfold" else [0]
 

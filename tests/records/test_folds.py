@@ -9,7 +9,7 @@ import pytest
 from maskgate.data import folds
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.records import people
+from maskgate.records import folds as folds_csv
 
 PATH = Path("run/folds.csv")
 
@@ -24,7 +24,7 @@ def test_folds_are_those_that_people_are_validated_in(
     names = ["a", 'quoted "b", c', "two\nlines", "김"]
     photos = Photos(tmp_path, pd.DataFrame({"person": names}))
     folds.write(tmp_path / "folds.csv", photos, np.arange(4), np.array(fold))
-    assert people.folds((tmp_path / "folds.csv").read_bytes(), PATH) == expected
+    assert folds_csv.validated((tmp_path / "folds.csv").read_bytes(), PATH) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_folds_are_those_that_people_are_validated_in(
 )
 def test_what_is_no_such_table_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(MaskgateError, match=rf"^run/folds\.csv: missing or damaged \({why}"):
-        people.folds(content, PATH)
+        folds_csv.validated(content, PATH)

@@ -12,7 +12,7 @@ from maskgate.records.faults import damaged
 _FOLD: Final = re.compile(r"-?\d{1,9}")
 
 
-def folds(content: bytes, path: Path) -> list[int]:
+def validated(content: bytes, path: Path) -> list[int]:
     """The folds that people are validated in, in order; 0 alone where nobody is validated. Raises
     MaskgateError, which names `path`, where the bytes of the file are no such table."""
     numbers = set()
