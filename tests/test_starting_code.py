@@ -78,7 +78,7 @@ def test_4_validation_photos_are_not_augmented(shown: Shown, loader: Loader, peo
     names = layouts.read(people).table["photo"]
     expected = np.stack([shown(images / names[row], View(GEOMETRY)) for row in rows])
     np.testing.assert_array_equal(photos.numpy(), expected)
-    (augmented, _), *_ = loader.training([rows], 0, 0, 1, 7)
+    (augmented, _), *_ = loader.training([rows], start=0, rank=0, ranks=1, place=(7,))
     assert (augmented.numpy() != expected).any()
 
 
@@ -86,7 +86,7 @@ def test_5_test_photos_are_cropped_as_training_photos_are(people: Path, cache: P
     photos = layouts.read(people)
     store, _ = caches.build(photos, View(GEOMETRY), cache)
     loader = Loader(store, photos.table, GEOMETRY, Augment((), GEOMETRY))
-    (trained_on, _), *_ = loader.training([np.arange(4)], 0, 0, 1, 7)
+    (trained_on, _), *_ = loader.training([np.arange(4)], start=0, rank=0, ranks=1, place=(7,))
     seen: list[torch.Tensor] = []
 
     class Spy(torch.nn.Module):

@@ -108,7 +108,7 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
     store, _ = cache.build(some, seen, tmp_path / "cache", known)
     geometry = seen.geometry
     loader = Loader(store, some.table, geometry, Augment((), geometry))
-    (trained, _), *_ = loader.training([np.arange(30)], 0, 0, 1, 7)
+    (trained, _), *_ = loader.training([np.arange(30)], start=0, rank=0, ranks=1, place=(7,))
     (validated, _), *_ = loader.validation(np.arange(30), 99, 0, 1)
     np.testing.assert_array_equal(trained.numpy(), expected)
     np.testing.assert_array_equal(validated.numpy(), expected)

@@ -55,7 +55,7 @@ def numbers(photos: Tensor) -> list[int]:
 
 
 def test_a_training_batch_holds_the_photos_drawn_and_their_targets() -> None:
-    batches = list(loader().training(BATCHES, 0, 0, 1, *PLACE))
+    batches = list(loader().training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
     assert len(batches) == 4
     for rows, (photos, targets) in zip(BATCHES, batches, strict=True):
         assert photos.shape == (5, 16, 12, 3)
@@ -96,7 +96,7 @@ def test_validation_photos_are_the_centre_and_never_augmented() -> None:
     rows = np.arange(COUNT)
     wanted = np.stack([pixels.centre(made._trained.store[row], GEOMETRY) for row in range(COUNT)])
     for _ in range(2):
-        whole(made.training(BATCHES, 0, 0, 1, *PLACE))
+        whole(made.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
         photos, _ = whole(made.validation(rows, 8, 0, 1))
         np.testing.assert_array_equal(photos, wanted)
 
@@ -117,8 +117,11 @@ def test_validation_photos_equal_pixels_read_of_their_files(
 
 @pytest.mark.parametrize("ranks", [2, 3, 5])
 def test_the_shares_of_several_processes_are_the_batch_of_one(ranks: int) -> None:
-    alone = list(loader().training(BATCHES, 0, 0, 1, *PLACE))
-    shares = [list(loader().training(BATCHES, 0, rank, ranks, *PLACE)) for rank in range(ranks)]
+    alone = list(loader().training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
+    shares = [
+        list(loader().training(BATCHES, start=0, rank=rank, ranks=ranks, place=PLACE))
+        for rank in range(ranks)
+    ]
     for number, (photos, targets) in enumerate(alone):
         for rank in range(ranks):
             share_photos, share_targets = shares[rank][number]
@@ -130,7 +133,8 @@ def test_workers_give_the_same_pixels() -> None:
     alone, helped = loader(), loader(workers=2)
     for start in (0, 2):
         one, other = (
-            whole(each.training(BATCHES, start, 0, 1, *PLACE)) for each in (alone, helped)
+            whole(each.training(BATCHES, start=start, rank=0, ranks=1, place=PLACE))
+            for each in (alone, helped)
         )
         assert torch.equal(one[0], other[0])
         assert torch.equal(one[1], other[1])
@@ -143,8 +147,8 @@ def test_workers_give_the_same_pixels() -> None:
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_an_epoch_taken_up_is_the_rest_of_it(ranks: int, start: int) -> None:
     for rank in range(ranks):
-        every = list(loader().training(BATCHES, 0, rank, ranks, *PLACE))
-        rest = list(loader().training(BATCHES, start, rank, ranks, *PLACE))
+        every = list(loader().training(BATCHES, start=0, rank=rank, ranks=ranks, place=PLACE))
+        rest = list(loader().training(BATCHES, start=start, rank=rank, ranks=ranks, place=PLACE))
         assert len(rest) == len(every) - start
         for (photos, targets), (wanted, wanted_targets) in zip(rest, every[start:], strict=True):
             assert torch.equal(photos, wanted)
@@ -152,19 +156,19 @@ def test_an_epoch_taken_up_is_the_rest_of_it(ranks: int, start: int) -> None:
 
 
 def test_an_epoch_at_its_end_has_no_batches_left() -> None:
-    assert list(loader().training(BATCHES, len(BATCHES), 0, 1, *PLACE)) == []
+    assert list(loader().training(BATCHES, start=len(BATCHES), rank=0, ranks=1, place=PLACE)) == []
 
 
 def test_a_photo_drawn_twice_in_an_epoch_differs() -> None:
     batches = [np.full(8, 5), np.full(8, 5)]
-    photos, _ = whole(loader().training(batches, 0, 0, 1, *PLACE))
+    photos, _ = whole(loader().training(batches, start=0, rank=0, ranks=1, place=PLACE))
     assert set(numbers(photos)) == {5}
     assert len({photo.numpy().tobytes() for photo in photos}) > 8
 
 
 def test_pixels_are_a_function_of_the_place_and_of_nothing_else() -> None:
     def epoch(*place: int) -> Tensor:
-        return whole(loader().training(BATCHES, 0, 0, 1, *place))[0]
+        return whole(loader().training(BATCHES, start=0, rank=0, ranks=1, place=place))[0]
 
     first = epoch(*PLACE)
     torch.manual_seed(1234)

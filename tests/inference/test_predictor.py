@@ -84,7 +84,7 @@ def test_equal_pixels_through_train_predict_and_submit(
     store, _ = cache.build(photos, view, tmp_path / "cache")
     loader = Loader(store, photos.table, geometry, Augment((), geometry))
     rows = np.arange(len(names))
-    (trained_on, _), *_ = loader.training([rows], 0, 0, 1, 7)
+    (trained_on, _), *_ = loader.training([rows], start=0, rank=0, ranks=1, place=(7,))
     (validated_on, _), *_ = loader.validation(rows, 99, 0, 1)
 
     for other in (submitted, trained_on.numpy(), validated_on.numpy()):

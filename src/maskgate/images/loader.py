@@ -57,10 +57,11 @@ class Loader:
     def training(
         self,
         batches: list[npt.NDArray[np.int64]],
+        *,
         start: int,
         rank: int,
         ranks: int,
-        *place: int | str,
+        place: tuple[int | str, ...],
     ) -> "DataLoader[Batch]":
         """This process's share of the global `batches` from number `start` on.
 

@@ -38,11 +38,10 @@ class Batches:
         """This process's share of each of an epoch's batches, from number `start` on."""
         return self._task.loader.training(
             batches,
-            start,
-            self._accelerator.process_index,
-            self._accelerator.num_processes,
-            *self._place(epoch),
-            "augment",
+            start=start,
+            rank=self._accelerator.process_index,
+            ranks=self._accelerator.num_processes,
+            place=(*self._place(epoch), "augment"),
         )
 
     def _place(self, epoch: int) -> tuple[int, int, int]:
