@@ -256,9 +256,9 @@ class _Paced(Loader):
         super().__init__(*arguments)
         self.floor_step, self.seconds = floor_step, 0.0
 
-    def training(self, *arguments: Any) -> Any:
-        batches = super().training(*arguments)
-        for number, batch in enumerate(batches, 1):
+    def training(self, batches: Any, **arguments: Any) -> Any:
+        loaded = super().training(batches, **arguments)
+        for number, batch in enumerate(loaded, 1):
             yield batch
             if number % PACE == 0:
                 since = time.perf_counter()

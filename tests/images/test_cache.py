@@ -34,6 +34,7 @@ import sys, time, os
 from pathlib import Path
 import pandas as pd
 from maskgate import files, pixels
+from maskgate.geometry import Geometry
 from maskgate.data.table import Photos
 from maskgate.faces.view import View
 from maskgate.images import cache
