@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -204,9 +205,9 @@ def _in_turn(sizes: range) -> Callable[..., dict[str, str]]:
 
     def suggest(space: object, trial: "optuna.trial.Trial") -> dict[str, str]:
         choices = optuna.distributions.CategoricalDistribution([str(size) for size in sizes])
-        trial.study.sampler = optuna.samplers.PartialFixedSampler(
-            {"training.batch_size": str(sizes[trial.number])}, trial.study.sampler
-        )
+        fixed = {"training.batch_size": str(sizes[trial.number])}
+        with warnings.catch_warnings(action="ignore"):  # the sampler is experimental
+            trial.study.sampler = optuna.samplers.PartialFixedSampler(fixed, trial.study.sampler)
         return {
             "training.batch_size": trial.suggest_categorical("training.batch_size", choices.choices)
         }
