@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-all lint format reference dist clean
+.PHONY: help demo test test-all coverage lint format reference dist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ test: lint  ## lint, types and the whole test suite
 
 test-all: lint  ## the same and what takes minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: lint  ## as `make test`, with the lines that no test runs; too many of them fail
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 20 --cov
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check src tests benchmarks

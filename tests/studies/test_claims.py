@@ -50,12 +50,11 @@ def other(url: str, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """A process that holds 1 and 2."""
     folder = tmp_path / "other"
     words = [sys.executable, "-c", DRIVER, url, str(folder)]
-    started = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    assert started.stdout.readline() == "True True\n"
-    yield started
-    started.kill()
-    started.wait()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "True True\n"
+        yield started
+        started.kill()
 
 
 def test_a_number_has_one_owner(engine: Engine, tmp_path: Path) -> None:

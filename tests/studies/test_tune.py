@@ -7,10 +7,13 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pandas as pd
@@ -18,7 +21,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from maskgate import recipe, runs
+from maskgate import recipe, runs, tasks
 from maskgate.errors import DiskFullError, MaskgateError, of_disk
 from maskgate.experiments import compare
 from maskgate.interruption import Interrupted
@@ -26,9 +29,9 @@ from maskgate.reports import listing
 from maskgate.studies import study as studies
 from maskgate.studies import trial as trials
 from maskgate.studies import tune
-from maskgate.studies.space import Parameter
+from maskgate.studies.space import Parameter, Space
 from maskgate.studies.study import Search
-from maskgate.training import crossval, fit
+from maskgate.training import crossval, validation
 from maskgate.training.callbacks import Callbacks
 from maskgate.training.order import Order
 
@@ -89,7 +92,8 @@ def test_what_is_told_trains_the_best_again(
     search = plan(done)
     result = tune.tune(search)  # nothing is left to do
     told = tune.told(result, done)
-    best = max(listed(done), key=lambda row: row[2])
+    rows: list[Any] = listed(done)
+    best = max(rows, key=lambda row: row[2])
     assert (
         f"trial {best[0]}, out-of-fold macro F1 {best[2]:.4f} [{best[3]:.4f}, {best[4]:.4f}]"
         in told
@@ -97,11 +101,11 @@ def test_what_is_told_trains_the_best_again(
     assert "flattered" in told
     assert f"optimizer.lr={best[5]} training.batch_size={best[6]}" in told
     assert "Of the 1 other runs" in told
-    changes = [*search.changes, *trials.overrides(dict(result.best.values))]  # type: ignore[union-attr]
+    changes = [*search.changes, *trials.overrides(dict(result.best.values))]
     path = crossval.train(
         search.load(changes), Order("tiny", people, tmp_path / "again", cache)
     ).path
-    own = done / result.best.folder  # type: ignore[union-attr]
+    own = done / result.best.folder
     assert (path / "oof.parquet").read_bytes() == (own / "oof.parquet").read_bytes()
 
 
@@ -152,21 +156,21 @@ def test_values_depend_on_seed_and_number_alone(plan: Plan, tmp_path: Path) -> N
 
 def scored(monkeypatch: pytest.MonkeyPatch, scores: dict[int, list[float]]) -> None:
     """Plant the validation score of every epoch, by the trial's batch size."""
-    end = fit.validation.scores
+    end: Callable[..., dict[str, float]] = validation.scores
 
     def planted(*arguments: object, **more: object) -> dict[str, float]:
-        return end(*arguments, **more) | {"valid_score": next(queue)}  # type: ignore[arg-type]
+        return end(*arguments, **more) | {"valid_score": next(queue)}
 
     train = crossval.train
+    queue = iter([0.0])
 
     def trained(wanted: recipe.Recipe, order: Order) -> runs.Run:
         nonlocal queue
         queue = iter(scores[wanted.training.batch_size])
         return train(wanted, order)
 
-    queue = iter([0.0])
-    monkeypatch.setattr(fit.validation, "scores", planted)
-    monkeypatch.setattr(trials.crossval, "train", trained)
+    monkeypatch.setattr(validation, "scores", planted)
+    monkeypatch.setattr(crossval, "train", trained)
 
 
 def test_a_bad_trial_is_pruned_on_the_first_fold(
@@ -176,7 +180,7 @@ def test_a_bad_trial_is_pruned_on_the_first_fold(
     good, bad, late = [0.5, 0.6] * 2, [0.1, 0.2] * 2, [0.5, 0.6, 0.0, 0.0]
     scored(monkeypatch, {30: good, 31: good, 32: good, 33: bad, 34: late})
     out = tmp_path / "study"
-    monkeypatch.setattr(studies.Space, "suggest", _in_turn(range(30, 35)))
+    monkeypatch.setattr(Space, "suggest", _in_turn(range(30, 35)))
     search = plan(
         out, "training.epochs=2", space="training.batch_size: [30, 31, 32, 33, 34]", trials=5,
         prune_after=3,
@@ -199,14 +203,14 @@ def test_a_bad_trial_is_pruned_on_the_first_fold(
     assert pruned.reason in (out / "tune.html").read_text()
 
 
-def _in_turn(sizes: range) -> Callable[..., dict[str, str]]:
+def _in_turn(sizes: range) -> Callable[..., dict[str, object]]:
     """In the place of `Space.suggest`: the batch size by the trial's number."""
 
-    def suggest(space: object, trial: "optuna.trial.Trial") -> dict[str, str]:
+    def suggest(space: object, trial: "optuna.trial.Trial") -> dict[str, object]:
         choices = optuna.distributions.CategoricalDistribution([str(size) for size in sizes])
-        trial.study.sampler = optuna.samplers.PartialFixedSampler(
-            {"training.batch_size": str(sizes[trial.number])}, trial.study.sampler
-        )
+        fixed = {"training.batch_size": str(sizes[trial.number])}
+        with warnings.catch_warnings(action="ignore"):  # the sampler is experimental
+            trial.study.sampler = optuna.samplers.PartialFixedSampler(fixed, trial.study.sampler)
         return {
             "training.batch_size": trial.suggest_categorical("training.batch_size", choices.choices)
         }
@@ -226,7 +230,7 @@ def test_a_single_fold_is_not_pruned_at_its_end(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(monkeypatch, {30: [0.5], 31: [0.1]})
-    monkeypatch.setattr(studies.Space, "suggest", _in_turn(range(30, 32)))
+    monkeypatch.setattr(Space, "suggest", _in_turn(range(30, 32)))
     space = "training.batch_size: [30, 31]"
     result = tune.tune(
         plan(tmp_path / "study", "folds.kind=holdout", space=space, trials=2, prune_after=1)
@@ -380,7 +384,7 @@ def test_on_a_cluster_each_trial_is_a_task(
             begun.append((item, on))
             yield item, pickle.loads(pickle.dumps(work))(item)
 
-    monkeypatch.setattr(tune.tasks, "each", each)
+    monkeypatch.setattr(tasks, "each", each)
     url = _empty_database(postgresql)
     result = tune.tune(plan(tmp_path / "study", storage=url), on="ray")
     assert begun == [(0, "ray"), (1, "ray")]
@@ -460,7 +464,7 @@ def test_without_validation_there_is_nothing_to_search_by(plan: Plan, tmp_path: 
 def test_a_database_that_does_not_answer_is_one_sentence(
     storage: str, said: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studies.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with pytest.raises(MaskgateError, match=said) as told:
         tune.tune(plan(tmp_path / "study", storage=storage))
     assert "secret" not in str(told.value)

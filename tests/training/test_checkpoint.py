@@ -55,14 +55,14 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_one_process_goes_by_its_clock(looks: list[int]) -> None:
     clock = Clock()
-    timer = checkpoint.Timer(10, Alone(), clock)  # type: ignore[arg-type]
+    timer = checkpoint.Timer(10, Alone(), clock)
     assert due(timer, clock, [3, 3, 3, 3, 3, 3, 3, 3, 20, 1]) == [4, 8, 9]
     assert looks == []
 
 
 def test_several_processes_seldom_ask_and_are_seldom_late(looks: list[int]) -> None:
     clock = Clock()
-    timer = checkpoint.Timer(60, Processes(), clock)  # type: ignore[arg-type]
+    timer = checkpoint.Timer(60, Processes(), clock)
     assert due(timer, clock, [0.1] * 1900) == pytest.approx([601, 1202, 1803], abs=4)
     assert len(looks) < 50
     assert looks.count(0) == 3
@@ -72,7 +72,7 @@ def test_updates_that_slow_down_delay_a_checkpoint_by_half_of_what_was_left(
     looks: list[int],
 ) -> None:
     clock = Clock()
-    timer = checkpoint.Timer(60, Processes(), clock)  # type: ignore[arg-type]
+    timer = checkpoint.Timer(60, Processes(), clock)
     paces = [1.0] * 10 + [2.0] * 60
     (first, *_) = due(timer, clock, paces)
     assert 60 < sum(paces[:first]) <= 60 + 30
@@ -90,5 +90,5 @@ def test_a_process_does_as_the_main_one_says(monkeypatch: pytest.MonkeyPatch) ->
     of_main = iter([3, 0])
     monkeypatch.setattr(checkpoint, "broadcast", lambda tensor: tensor * 0 + next(of_main))
     clock = Clock()
-    timer = checkpoint.Timer(60, Processes(), clock)  # type: ignore[arg-type]
+    timer = checkpoint.Timer(60, Processes(), clock)
     assert due(timer, clock, [500, 0, 0, 0]) == [4]

@@ -118,8 +118,8 @@ def test_the_report_lists_the_members_beside_the_whole(vote: Run, parts: Run) ->
         page, text = run.report_file.read_text(), bare(run.report_file)
         results = run.metrics()
         together = results.combine.replace("_", " ")
-        for name, each in (*results.members.items(), (together, results)):
-            score = each.score
+        scores = {name: each.score for name, each in results.members.items()}
+        for name, score in (scores | {together: results.score}).items():
             told = f"{score.value:.3f} {score.low:.3f} – {score.high:.3f}"
             assert re.search(rf"{name} .*{re.escape(told)}", text)
             if name != together:

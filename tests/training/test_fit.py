@@ -20,6 +20,7 @@ from maskgate.images.mixing import Mixing
 from maskgate.images.target import Target
 from maskgate.images.transforms import Augment
 from maskgate.model import network
+from maskgate.model.heads import Output
 from maskgate.training import validation
 from maskgate.training.batches import Task
 from maskgate.training.callbacks import Callbacks, Epoch, Row
@@ -125,7 +126,7 @@ def test_out_of_memory_halves_what_runs_at_once(
 ) -> None:
     forward = network.Network.forward
 
-    def small_device(self: network.Network, photos: torch.Tensor) -> torch.Tensor:
+    def small_device(self: network.Network, photos: torch.Tensor) -> Output:
         if self.training and len(photos) > 10:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return forward(self, photos)
@@ -330,10 +331,12 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
 ) -> None:
     """share · L(own) + (1 − share) · L(partner's), whatever the loss, in whatever parts."""
     told: list[float] = []
+    updater: Any = None
     mix = Mixing.__call__
 
     def watched(self: Mixing, photos: torch.Tensor, target: Target) -> Any:
         mixed = mix(self, photos, target)
+        assert mixed.partner is not None
         with torch.no_grad():
             output = updater.network(mixed.photos)
             own = updater.loss(output, target)
@@ -350,7 +353,6 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
         assert done.loss_sum == pytest.approx(told[-1], rel=1e-4)
         return done
 
-    updater: Any = None
     monkeypatch.setattr(Mixing, "__call__", watched)
     monkeypatch.setattr(Updater, "update", first)
     # Without norms: two passes over a batch give the same.

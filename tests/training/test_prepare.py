@@ -132,11 +132,11 @@ def test_people_of_one_name_in_two_data_sets_are_one_person(
     for name, people, seed in (("first", range(40), 0), ("second", range(30, 60), 9000)):
         (tmp_path / name).mkdir()
         rows = []
-        for person in people:
+        for each in people:
             for photo in range(2):
-                file = f"{person}-{photo}.png"
-                noise(tmp_path / name / file, seed + 100 * person + photo)
-                rows.append((file, f"person {person}", "wear", "male", 30 + person % 3))
+                file = f"{each}-{photo}.png"
+                noise(tmp_path / name / file, seed + 100 * each + photo)
+                rows.append((file, f"person {each}", "wear", "male", 30 + each % 3))
         columns = ["photo", "person", "mask", "gender", "age"]
         pd.DataFrame(rows, columns=columns).to_csv(tmp_path / name / "photos.csv", index=False)
     further = tmp_path / "second"
