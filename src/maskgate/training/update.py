@@ -67,7 +67,7 @@ class Updater:
         A `frozen` backbone keeps its weights and its statistics.
         """
         self.size, self._frozen = size, frozen
-        losses.tell_progress(self.loss, share_done)
+        losses.set_progress(self.loss, share_done)
         self.network.train()
         if frozen:
             self._backbone().eval()

@@ -487,10 +487,10 @@ def test_deferred_weights_hear_of_the_progress_wherever_they_stand() -> None:
     for loss in (plain, nested):
         values = []
         for share in (0.0, 0.4, 0.5, 1.0, 0.0):
-            losses.tell_progress(loss, share)
+            losses.set_progress(loss, share)
             values.append(loss(output, target).item())
         assert values[0] == values[1] == values[4] != values[2] == values[3]
-    losses.tell_progress(made("f1", network), 0.5)  # one that does not care
+    losses.set_progress(made("f1", network), 0.5)  # one that does not care
 
 
 # --------------------------------------------------------------------------------------- faults

@@ -83,7 +83,7 @@ def create(named: Named, counts: Counts, head: Head) -> Loss:
 
 def check_use(loss: Loss, head: Head) -> None:
     """Raise MaskgateError where no loss looks at an age the head regresses, or at its classes."""
-    if not loss.teaches:
+    if not loss.trains_classes:
         raise MaskgateError(
             "the loss teaches no classes; make it a sum, with cross_entropy or the like beside it"
         )
@@ -93,8 +93,8 @@ def check_use(loss: Loss, head: Head) -> None:
         )
 
 
-def tell_progress(loss: Loss, share: float) -> None:
-    """Let the parts of a loss that change with the training know its `share` done, from 0 to 1."""
+def set_progress(loss: Loss, share: float) -> None:
+    """Set the `share` of the training that is done, 0 to 1, in the losses that change with it."""
     for module in loss.modules():
         if hasattr(module, "share_done"):
             module.share_done = share  # type: ignore[assignment]

@@ -15,7 +15,7 @@ class AgeRegression(Loss):
     """
 
     needs = frozenset({"age"})
-    teaches = False
+    trains_classes = False
 
     def forward(self, output: Output, target: Target) -> Tensor:
         age, known = output.more["age"], target.age.isfinite()

@@ -41,12 +41,12 @@ class ArcFace(Loss):
         for name, part in zip(labels.ATTRIBUTES, cosines, strict=True):
             if name not in self.of:
                 continue
-            wanted = marginal_target(target.classes, name)
-            single = wanted.float()
-            if not wanted.is_floating_point():
-                single = single * (single.sum(1, keepdim=True) == 1)
-            logits = output.more["scale"] * _wider(part, self.margin * single)
-            terms.append(agreeing(logits.log_softmax(1), wanted).mean())
+            values = marginal_target(target.classes, name)
+            certain = values.float()
+            if not values.is_floating_point():
+                certain = certain * (certain.sum(1, keepdim=True) == 1)
+            logits = output.more["scale"] * _wider(part, self.margin * certain)
+            terms.append(agreeing(logits.log_softmax(1), values).mean())
         return -torch.stack(terms).sum()
 
 

@@ -20,15 +20,15 @@ class BinaryCrossEntropy(Loss):
     needs = frozenset({"logits"})
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        wanted, known = [], []
+        targets, masks = [], []
         for name in labels.ATTRIBUTES:
-            part = marginal_target(target.classes, name)
-            wanted.append(part.float())
-            only = torch.ones_like(part, dtype=torch.bool)
-            if not part.is_floating_point():
-                only = ~part | (part.sum(1, keepdim=True) == 1)
-            known.append(only)
+            values = marginal_target(target.classes, name)
+            targets.append(values.float())
+            certain = torch.ones_like(values, dtype=torch.bool)
+            if not values.is_floating_point():
+                certain = ~values | (values.sum(1, keepdim=True) == 1)
+            masks.append(certain)
         loss = functional.binary_cross_entropy_with_logits(
-            output.more["logits"], torch.cat(wanted, 1), reduction="none"
+            output.more["logits"], torch.cat(targets, 1), reduction="none"
         )
-        return (loss * torch.cat(known, 1)).sum(1).mean()
+        return (loss * torch.cat(masks, 1)).sum(1).mean()

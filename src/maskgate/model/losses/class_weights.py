@@ -18,25 +18,26 @@ from maskgate.model.losses.partial_labels import agreeing
 class ClassWeights(nn.Module):
     """Weights (N,) of photos by their classes' rarity; their mean over the training photos is 1.
 
-    `inverse` is 1/n of the n photos of a class, `effective` (1−β)/(1−βⁿ) (Cui et al. 2019), None
-    the same for all. Where several classes agree, the mean of theirs over the training photos.
+    Of a class of n photos, the `kind` inverse is 1/n and effective (1−β)/(1−βⁿ) (Cui et al. 2019);
+    None is the same for all. Where several classes agree, a photo has the mean of their weights
+    over the training photos.
     All are the same where no training photo has its class known.
     """
 
-    def __init__(self, counts: ClassCounts, how: str | None, beta: float = 0.999) -> None:
+    def __init__(self, counts: ClassCounts, kind: str | None, beta: float = 0.999) -> None:
         super().__init__()
         n = counts.astype(np.float64)
-        if how is None:
+        if kind is None:
             weights = np.ones_like(n)
-        elif how == "inverse":
+        elif kind == "inverse":
             weights = 1 / n.clip(min=1)
-        elif how == "effective":
+        elif kind == "effective":
             if not 0 < beta < 1:
                 raise MaskgateError(f"class weights: beta lies between 0 and 1, not at {beta}")
             weights = (1 - beta) / (1 - beta ** n.clip(min=1))
         else:
-            raise MaskgateError(f"class weights are inverse or effective, not {how}")
-        self.plain = how is None
+            raise MaskgateError(f"class weights are inverse or effective, not {kind}")
+        self.plain = kind is None
         if n.any():
             weights *= n.sum() / (weights * n).sum()
         # Classes without a photo count as one, so that a photo of several has a mean.
@@ -49,8 +50,8 @@ class ClassWeights(nn.Module):
             return torch.ones(len(target), device=target.device)
         if target.is_floating_point():
             return target @ weights
-        theirs = target * counts
-        return (theirs @ weights) / theirs.sum(1)
+        shares = target * counts
+        return (shares @ weights) / shares.sum(1)
 
     def mean(
         self, log_p: Tensor, target: Tensor, term: Callable[[Tensor], Tensor] = lambda p: p

@@ -17,8 +17,8 @@ class F1(nn.Module):
         super().__init__()
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        told = informed(target)[:, None]
-        truth, p = expected(log_p, target) * told, log_p.exp() * told
+        known = informed(target)[:, None]
+        truth, p = expected(log_p, target) * known, log_p.exp() * known
         hits, total = (truth * p).sum(0), truth.sum(0) + p.sum(0)
         occurs = truth.sum(0) > 1e-6
         if not occurs.any():

@@ -20,5 +20,5 @@ class FineAge(Loss):
         log_p, known = output.more["fine_age"], target.age.isfinite()
         starts = output.more["fine_age_starts"].to(target.age.dtype)
         fine = torch.bucketize(target.age.nan_to_num(), starts, right=True)
-        taken = torch.where(known, log_p.gather(1, fine[:, None]).squeeze(1), 0.0)
-        return -taken.sum() / known.sum().clamp(min=1)
+        log_likelihood = torch.where(known, log_p.gather(1, fine[:, None]).squeeze(1), 0.0)
+        return -log_likelihood.sum() / known.sum().clamp(min=1)

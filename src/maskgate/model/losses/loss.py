@@ -6,9 +6,9 @@ from torch import nn
 class Loss(nn.Module):
     """(Output of N photos, Target of them) to a scalar.
 
-    It asks the head for the outputs that `needs` names (`heads.Head.gives`). `teaches` is false
-    where the head's classes learn nothing by it.
+    It asks the head for the outputs that `needs` names (`heads.Head.gives`).
+    `trains_classes` is false where it gives the head's classes no gradient.
     """
 
     needs: frozenset[str] = frozenset()
-    teaches: bool = True
+    trains_classes: bool = True

@@ -22,9 +22,9 @@ def check_of(loss: str, of: str) -> None:
 def feature_pairs(output: Output, target: Target, of: str) -> tuple[Tensor, Tensor, Tensor]:
     """Features (M, F) of length 1 of the M photos whose class is known, and their pairs.
 
-    The pairs are two masks (M, M): which are of the same class, no photo with itself, and which
-    are of different ones. The class is that of all 18 where `of` is `classes`, else of that
-    attribute.
+    The pairs are two masks (M, M): the positives, which are of the same class (no photo with
+    itself), and the negatives, which are of different ones. A class is one of the 18 where `of` is
+    `classes`, else a value of the attribute `of`.
     """
     target_of = target.classes if of == CLASSES else marginal_target(target.classes, of)
     code = known_class(target_of)

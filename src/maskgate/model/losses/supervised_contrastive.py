@@ -17,7 +17,7 @@ class SupervisedContrastive(Loss):
     its class in the batch adds nothing.
     """
 
-    teaches = False
+    trains_classes = False
 
     def __init__(self, of: str = CLASSES, temperature: float = 0.1) -> None:
         super().__init__()
@@ -27,12 +27,12 @@ class SupervisedContrastive(Loss):
         self.of, self.temperature = of, temperature
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        features, same, other = feature_pairs(output, target, self.of)
-        if not same.any():
+        features, positives, negatives = feature_pairs(output, target, self.of)
+        if not positives.any():
             return features.sum() * 0
-        alike = features @ features.T / self.temperature
-        among = alike.masked_fill(~(same | other), float("-inf"))
-        anchors = same.any(1)
-        log_p = (alike - among.logsumexp(1, keepdim=True))[anchors]
-        mine = same[anchors]
-        return -(log_p.masked_fill(~mine, 0).sum(1) / mine.sum(1)).mean()
+        similarities = features @ features.T / self.temperature
+        others = similarities.masked_fill(~(positives | negatives), float("-inf"))
+        log_p = similarities - others.logsumexp(1, keepdim=True)
+        anchors = positives.any(1)
+        log_p, positives = log_p[anchors], positives[anchors]
+        return -(log_p.masked_fill(~positives, 0).sum(1) / positives.sum(1)).mean()

@@ -21,7 +21,7 @@ class Triplet(Loss):
     class is known; `of` is `classes` or an attribute.
     """
 
-    teaches = False
+    trains_classes = False
 
     def __init__(self, of: str = CLASSES, margin: float = 0.2) -> None:
         super().__init__()
@@ -31,12 +31,12 @@ class Triplet(Loss):
         self.of, self.margin = of, margin
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        features, same, other = feature_pairs(output, target, self.of)
-        anchors = same.any(1) & other.any(1)
+        features, positives, negatives = feature_pairs(output, target, self.of)
+        anchors = positives.any(1) & negatives.any(1)
         if not anchors.any():
             return features.sum() * 0
         # The distance has no slope where two features are one.
-        apart = (2 - 2 * features @ features.T).clamp(min=1e-6).sqrt()[anchors]
-        farthest = apart.masked_fill(~same[anchors], float("-inf")).amax(1)
-        nearest = apart.masked_fill(~other[anchors], float("inf")).amin(1)
+        distances = (2 - 2 * features @ features.T).clamp(min=1e-6).sqrt()[anchors]
+        farthest = distances.masked_fill(~positives[anchors], float("-inf")).amax(1)
+        nearest = distances.masked_fill(~negatives[anchors], float("inf")).amin(1)
         return functional.relu(farthest - nearest + self.margin).mean()

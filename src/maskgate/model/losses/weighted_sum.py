@@ -23,7 +23,7 @@ class WeightedSum(Loss):
         self.parts, self.weights = nn.ModuleList(losses), weights
         self.needs = frozenset().union(*(loss.needs for loss in losses))
         pairs = zip(losses, weights, strict=True)
-        self.teaches = any(loss.teaches and weight > 0 for loss, weight in pairs)
+        self.trains_classes = any(loss.trains_classes and weight > 0 for loss, weight in pairs)
 
     def forward(self, output: Output, target: Target) -> Tensor:
         terms = zip(self.weights, self.parts, strict=True)
