@@ -210,7 +210,9 @@ def trained(place: Path, *overrides: str) -> str:
             made, prepared, data, order=order, checkpoint=checkpoint, accelerator=accelerator
         )
         shapes: list[tuple[int, ...]] = []
-        fit.updater.bare_network.register_forward_hook(lambda _, given, __: shapes.append(given[0].shape))
+        fit.updater.bare_network.register_forward_hook(
+            lambda _, given, __: shapes.append(given[0].shape)
+        )
         fitted = fit.run()
     finally:
         processes.stop(accelerator)
