@@ -853,7 +853,7 @@ INTERRUPTED = (
     ("maskgate.training.folder.describe", 1),
     ("maskgate.training.update.Updater.update", 2),
     ("torch.save", 3),
-    ("maskgate.inference.backends.torch.of_loader", 1),
+    ("maskgate.model.predicting.probabilities", 1),
     ("maskgate.training.crossval._keep", 1),
     ("maskgate.reports.run.write", 1),
 )

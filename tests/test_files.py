@@ -126,3 +126,9 @@ def test_a_folder_that_cannot_be_made_leaves_none(tmp_path: Path) -> None:
     with pytest.raises(MaskgateError), files.made(tmp_path / "a" / "b"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_seen_from_a_link_to_itself_lead_out_as_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    names = ["a.png", "../a.png", "/a.png", str(tmp_path / "link" / "a.png")]
+    assert files.outside(names, tmp_path / "link") == [False, True, True, False]

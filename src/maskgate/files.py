@@ -218,7 +218,7 @@ def replace_text(path: Path, text: str) -> None:
 def outside(names: Iterable[str], root: Path) -> list[bool]:
     """Which names of files, seen from the folder `root`, lead out of it: those with `..`, and
     absolute ones that do not lie in it. Links in the folder are the user's own."""
-    roots = [Path(os.path.abspath(root)), root.resolve()]
+    roots = [Path(os.path.abspath(root)), Path(os.path.realpath(root))]
 
     def leaves(name: str) -> bool:
         path = Path(name)

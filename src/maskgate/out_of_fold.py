@@ -20,6 +20,7 @@ from maskgate.images.cache import PhotoStore
 from maskgate.images.loader import Loader
 from maskgate.images.transforms import Augment
 from maskgate.inference.backends import torch as torch_backend
+from maskgate.model import predicting
 from maskgate.progress import track
 from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
@@ -129,7 +130,7 @@ def _steps(
             batches = loader.validation(
                 rows, recipe.training.validation_batch_size, rank=0, ranks=1, variant=variant
             )
-            found = torch_backend.of_loader(network, batches, device)
+            found = predicting.probabilities(network, batches, device)
             finite.check(found, f"{run.path}, fold {fold}")
             yield found
 

@@ -371,6 +371,23 @@ def test_the_same_run_does_not_count_twice(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------- the command
 
 
+def test_links_in_a_circle_are_one_sentence(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("first", 0), ("second", 1), ("odd", 2)):
+        write_run(Path(name), guesses(0.8, seed), **other(20 + seed))
+    odd = Path("odd/run.json")
+    odd.unlink()
+    odd.symlink_to("run.json")
+    sentence = "odd/run.json: missing or damaged (Too many levels of symbolic links); "
+    code, _, told = call("compare", "odd", "second")
+    assert (code, told.count("\n")) == (2, 1) and f"maskgate: {sentence}" in told
+    Path("link").symlink_to("link")
+    code, _, told = call("compare", ".")  # a folder of runs: the others are compared
+    assert code == 0 and f"warning: left out, {sentence}" in told
+
+
 def test_trained_runs_are_compared(
     call: Call,
     train: Callable[..., Path],

@@ -17,7 +17,7 @@ UPDATE, CHECKPOINT = "maskgate.training.update:Updater.update", "pathlib:Path.wr
 POINTS = {
     "cache": ("maskgate.pixels:decode", 2, 220),
     "update": (UPDATE, 1, 12),
-    "validation": ("maskgate.inference.backends.torch:of_loader", 1, 4),
+    "validation": ("maskgate.model.predicting:probabilities", 1, 4),
     "checkpoint": (CHECKPOINT, 1, 12),
     "last epoch": (UPDATE, 10, 12),
 }

@@ -14,7 +14,7 @@ from maskgate import alike
 from maskgate.errors import MaskgateError, listed
 from maskgate.progress import say
 from maskgate.records.results import Results
-from maskgate.runs import Run, open_run, scan, tables
+from maskgate.runs import Run, is_run, open_run, scan, tables
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _found(paths: Sequence[Path]) -> list[Run]:
     given: set[Path] = set()
     for path in paths:
         place = path.resolve()
-        single = Run(path).status_file.exists()
+        single = is_run(path)
         if place in given or (single and place in found):
             raise MaskgateError(f"{path}: is given twice; give every run once")
         given.add(place)
@@ -126,7 +126,7 @@ def _found(paths: Sequence[Path]) -> list[Run]:
 def _undamaged(folder: Path) -> list[Run]:
     """The runs among the folders in `folder` but those that are damaged, each with a warning.
     Raises the fault where all are."""
-    every = [(run, damage(run)) for run, _ in scan(folder)]
+    every = [(run, fault or damage(run)) for run, fault in scan(folder)]
     faults = [fault for _, fault in every if fault is not None]
     if faults and len(faults) == len(every):
         raise faults[0]

@@ -88,16 +88,20 @@ def find(source: Source, folders: Folders, file: object = None) -> Path:
 def keep(models: Mapping[str, Path], folder: Path) -> None:
     """Copy a detector's `files` into the `folder` that a run keeps them in. Raises MaskgateError
     where one cannot be read, or the disk does not take it."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise of_disk(error, folder) from error
     for name, model in models.items():
-        try:
-            content = model.read_bytes()
-        except OSError as error:
-            raise of_disk(error, model) from error
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise of_disk(error, folder) from error
-        files.replace(folder / name, lambda beside, content=content: beside.write_bytes(content))  # type: ignore[misc]
+        _copy(model, folder / name)
+
+
+def _copy(model: Path, target: Path) -> None:
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise of_disk(error, model) from error
+    files.replace(target, lambda beside: beside.write_bytes(content))
 
 
 def sha256(file: Path) -> str:

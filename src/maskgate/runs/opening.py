@@ -17,7 +17,7 @@ def open_run(path: str | Path, trust: bool = False) -> Run:
     """
     files.check_name(Path(path))
     run = Run(Path(path), trust)
-    if not _is_there(run.status_file):
+    if not is_run(run.path):
         run = Run(_only_run(run.path).path, trust)
     if not run.files.is_finished:
         raise unfinished(run)
@@ -69,7 +69,7 @@ def scan(folder: Path) -> list[tuple[Run, MaskgateError | None]]:
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         run = Run(place)
         try:
-            if not _is_there(run.status_file):
+            if not is_run(run.path):
                 continue
             run.check()
             found.append((run, None))
@@ -86,11 +86,14 @@ def verify(path: Path) -> None:
         run.files.digest(path)
 
 
-def _is_there(path: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether `folder` holds a run. Raises MaskgateError where the system does not tell, as of
+    links that lead round in a circle."""
+    file = Run(folder).status_file
     try:
-        path.stat()
+        file.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(file, error) from error
     return True

@@ -1,5 +1,6 @@
 """The folder of a run: its files by what they hold, and whether it is whole."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -273,8 +274,8 @@ class Run:
         of it is missing, may not be read, or has another size. Contents are checked when read."""
         self._check(())
 
-    def _check(self, above: tuple[Path, ...]) -> None:
-        place = self.path.resolve()
+    def _check(self, above: tuple[str, ...]) -> None:
+        place = os.path.realpath(self.path)  # which takes links that lead round in a circle
         if place in above:
             raise MaskgateError(f"{self.path}: is a member of itself; remove it, and combine anew")
         if not self.files.is_finished:

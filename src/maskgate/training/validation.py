@@ -12,7 +12,7 @@ from torch import nn
 
 from maskgate import confusions, finite, labels, metrics, variants
 from maskgate.images.loader import Loader
-from maskgate.inference.backends import torch as torch_backend
+from maskgate.model import predicting
 from maskgate.progress import say, track
 from maskgate.recipe import Recipe
 from maskgate.training.update import is_out_of_memory
@@ -60,7 +60,7 @@ class Validator:
                 loader = self.loader.validation(
                     self.rows, self.at_once, rank=rank, ranks=ranks, variant=variant
                 )
-                mine = torch_backend.of_loader(network, loader, self.accelerator.device)
+                mine = predicting.probabilities(network, loader, self.accelerator.device)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:

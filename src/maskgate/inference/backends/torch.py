@@ -1,14 +1,12 @@
 """Networks run by torch, as a training leaves them."""
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
-from maskgate import finite, labels
+from maskgate import finite
 from maskgate.errors import MaskgateError
 from maskgate.model import network
 from maskgate.model.network import Network
@@ -60,14 +58,3 @@ def restore(run: Run, fold: int) -> Network:
         ) from error
     finite.check_weights(model.state_dict(), never_finite, str(run.weights_file(fold)))
     return model
-
-
-@torch.inference_mode()
-def of_loader(network: nn.Module, loader: Any, device: torch.device) -> npt.NDArray[np.float32]:
-    """A network's probabilities (N, 18) of the photos that a loader gives, in its order."""
-    network.eval()
-    parts = [
-        network(photos.to(device)).log_probabilities.exp().float().cpu().numpy()
-        for photos, _ in loader
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)
