@@ -90,8 +90,8 @@ def _from_timm(
         near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 1)
         hint = f"did you mean {near[0]}?" if near else "timm.list_models() has them all"
         raise MaskgateError(f"unknown backbone {name}; {hint}")
-    if taken := sorted(_OURS & arguments.keys()):
-        raise MaskgateError(f"{key}: {taken[0]} is not passed on; see model.pretrained")
+    if reserved := sorted(_OURS & arguments.keys()):
+        raise MaskgateError(f"{key}: {reserved[0]} is not passed on; see model.pretrained")
     if _wants_size(name):
         arguments.setdefault("img_size", (geometry.height, geometry.width))
     try:
@@ -118,21 +118,21 @@ def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
     if "" not in sys.path:
         sys.path.insert(0, "")  # it may lie in the working folder
     try:
-        made = getattr(importlib.import_module(module), factory)(**arguments)
+        backbone = getattr(importlib.import_module(module), factory)(**arguments)
     except (KeyboardInterrupt, Interrupted):
         raise
     except BaseException as error:  # SystemExit too: it would end the command without a word
-        told = str(error) or type(error).__name__
+        reason = str(error) or type(error).__name__
         if isinstance(error, SystemExit):
-            told = f"it would end the command ({told})"
-        why = textwrap.shorten(told, _LONGEST, placeholder="…")
+            reason = f"it would end the command ({reason})"
+        reason = textwrap.shorten(reason, _LONGEST, placeholder="…")
         raise MaskgateError(
-            f"backbone {name}: {why}; it names a function of an importable module"
+            f"backbone {name}: {reason}; it names a function of an importable module"
             " that returns a torch module"
         ) from error
-    if not isinstance(made, nn.Module):
+    if not isinstance(backbone, nn.Module):
         raise MaskgateError(f"backbone {name} returned no torch module")
-    return made
+    return backbone
 
 
 def load_weights(backbone: nn.Module, path: Path) -> None:
@@ -140,9 +140,9 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
 
     Raises MaskgateError where a tensor is missing, has another shape, is unknown or not finite.
     """
-    wanted = backbone.state_dict()
-    state = weight_files.read(path, wanted, _heads(backbone))
-    finite.check_weights(state, finite.broken(wanted), str(path), "give another file of weights")
+    expected = backbone.state_dict()
+    state = weight_files.read(path, expected, _heads(backbone))
+    finite.check_weights(state, finite.broken(expected), str(path), "give another file of weights")
     backbone.load_state_dict(state)
 
 

@@ -31,9 +31,9 @@ def create(recipe: OptimizerRecipe, model: nn.Module) -> Optimizer:
     frozen when this is called is never updated. With `layer_decay` the model must have a
     `backbone`.
     """
-    given: dict[str, Any] = dict(recipe.arguments)
+    options: dict[str, Any] = dict(recipe.arguments)
     if recipe.name in _FUSED:
-        given.setdefault("fused", True)
+        options.setdefault("fused", True)
     if recipe.name.endswith("adahessian"):
         raise MaskgateError(
             f"optimizer {recipe.name}: needs second derivatives, which training does not take;"
@@ -43,14 +43,14 @@ def create(recipe: OptimizerRecipe, model: nn.Module) -> Optimizer:
     decay = recipe.weight_decay
     groups = None if recipe.layer_decay is None else _by_layer(model, decay, recipe.layer_decay)
     try:
-        arguments.check(create_optimizer_v2, given)
-        arguments.check(get_optimizer_class(name), given)
+        arguments.check(create_optimizer_v2, options)
+        arguments.check(get_optimizer_class(name), options)
         return create_optimizer_v2(
             model if groups is None else groups,
             opt=recipe.name,
             lr=recipe.lr,
             weight_decay=decay if groups is None else 0.0,
-            **given,
+            **options,
         )
     except WRONG_ARGUMENTS as error:
         lookup("optimizer", name, dict.fromkeys(list_optimizers()))

@@ -47,7 +47,7 @@ class Course:
 
     @property
     def timm(self) -> dict[str, Any]:
-        """What all of timm's schedules are told."""
+        """The arguments that all of timm's schedules share."""
         return {"warmup_t": self.warmup, "warmup_lr_init": 0.0, "t_in_epochs": False}
 
 
@@ -135,7 +135,7 @@ class Plateau:
 
 
 def _cycles(course: Course, limit: int, mul: float, decay: float) -> dict[str, Any]:
-    """What timm's schedules with restarts are told: the cycles fill the course together."""
+    """The arguments of timm's schedules with restarts: the cycles fill the course together."""
     if limit < 1 or mul <= 0:
         raise ValueError("cycle_limit must be at least 1 and cycle_mul more than 0")
     if limit > _CYCLES:
@@ -163,9 +163,9 @@ def _cosine(
     Each is `cycle_mul` times as long and `cycle_decay` times as high as the one before (Loshchilov
     and Hutter 2017); `k_decay` above 1 keeps the rate high for longer (Zhang and Li 2020).
     """
-    told = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
-    made = timm_schedules.CosineLRScheduler(course.optimizer, k_decay=k_decay, **told)
-    return ByUpdates(course, made)
+    options = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    schedule = timm_schedules.CosineLRScheduler(course.optimizer, k_decay=k_decay, **options)
+    return ByUpdates(course, schedule)
 
 
 def _tanh(
@@ -180,8 +180,9 @@ def _tanh(
 
     Hsueh et al. 2019.
     """
-    told = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
-    return ByUpdates(course, timm_schedules.TanhLRScheduler(course.optimizer, lb=lb, ub=ub, **told))
+    options = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    schedule = timm_schedules.TanhLRScheduler(course.optimizer, lb=lb, ub=ub, **options)
+    return ByUpdates(course, schedule)
 
 
 def _poly(
@@ -193,16 +194,18 @@ def _poly(
     k_decay: float = 1.0,
 ) -> Schedule:
     """What is left of the epochs to the `power` (1: a line), down to `min_lr`; else as `cosine`."""
-    told = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
-    made = timm_schedules.PolyLRScheduler(course.optimizer, power=power, k_decay=k_decay, **told)
-    return ByUpdates(course, made)
+    options = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    schedule = timm_schedules.PolyLRScheduler(
+        course.optimizer, power=power, k_decay=k_decay, **options
+    )
+    return ByUpdates(course, schedule)
 
 
 def _steps(course: Course, updates: float, rate: float) -> Schedule:
-    made = timm_schedules.StepLRScheduler(
+    schedule = timm_schedules.StepLRScheduler(
         course.optimizer, decay_t=updates, decay_rate=rate, warmup_prefix=True, **course.timm
     )
-    return ByUpdates(course, made)
+    return ByUpdates(course, schedule)
 
 
 def _step(course: Course, decay_epochs: float, decay_rate: float = 0.1) -> Schedule:
@@ -221,14 +224,14 @@ def _multistep(
     """
     # timm's milestones come one update early.
     milestones = sorted(each * course.updates_per_epoch + 1 for each in decay_milestones)
-    made = timm_schedules.MultiStepLRScheduler(
+    schedule = timm_schedules.MultiStepLRScheduler(
         course.optimizer,
         decay_t=milestones,
         decay_rate=decay_rate,
         warmup_prefix=True,
         **course.timm,
     )
-    return ByUpdates(course, made)
+    return ByUpdates(course, schedule)
 
 
 def _exponential(course: Course, decay_rate: float = 0.9) -> Schedule:
@@ -262,21 +265,21 @@ def _plateau(
     )
 
 
-def _decays_last(course: Course, decay_epochs: float, decay_fn: str, **told: Any) -> Schedule:
+def _decays_last(course: Course, decay_epochs: float, decay_fn: str, **options: Any) -> Schedule:
     """timm's warm-up, long stretch and decay at the end; all of it decays where it is shorter."""
     if decay_epochs <= 0:
         raise ValueError("decay_epochs must be more than 0")
     share = decay_epochs / course.epochs if decay_epochs >= 1 else decay_epochs
-    made = WSDLRScheduler(
+    schedule = WSDLRScheduler(
         course.optimizer,
         t_initial=course.updates,
         decay_t=min(1.0, share) * course.updates,
         lr_min=course.min_lr,
         decay_fn=decay_fn,
-        **told,
+        **options,
         **course.timm,
     )
-    return ByUpdates(course, made)
+    return ByUpdates(course, schedule)
 
 
 def _wsd(course: Course, decay_epochs: float = 0.2, decay_fn: str = "1-sqrt") -> Schedule:
@@ -329,12 +332,12 @@ def create(
 ) -> Schedule:
     """The schedule of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("schedule", recipe.name, SCHEDULES)
-    known = dict(list(inspect.signature(make).parameters.items())[1:])
-    unknown = [name for name in recipe.arguments if name not in known]
+    parameters = dict(list(inspect.signature(make).parameters.items())[1:])
+    unknown = [name for name in recipe.arguments if name not in parameters]
     if unknown:
-        takes = f"it takes {listed(list(known))}" if known else "it takes none"
+        takes = f"it takes {listed(list(parameters))}" if parameters else "it takes none"
         raise MaskgateError(f"schedule {recipe.name}: no argument {listed(unknown)}; {takes}")
-    for name, parameter in known.items():
+    for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in recipe.arguments:
             raise MaskgateError(
                 f"schedule {recipe.name}: {name} must be given; write schedule.arguments.{name}=…"
@@ -350,8 +353,8 @@ def create(
         arguments.check(make, recipe.arguments)
         return make(course, **recipe.arguments)
     except WRONG_ARGUMENTS as error:
-        told = str(error) or "an argument is out of range"
-        raise MaskgateError(f"schedule {recipe.name}: {told}; see docs/recipe.md") from error
+        reason = str(error) or "an argument is out of range"
+        raise MaskgateError(f"schedule {recipe.name}: {reason}; see docs/recipe.md") from error
 
 
 def check(schedule: Schedule, recipe: ScheduleRecipe, optimizer: Optimizer, epochs: int) -> None:

@@ -25,7 +25,7 @@ from maskgate.errors import MaskgateError, cut, listed
 
 _WRAPPERS: Final = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _DEEP: Final = 4  # dicts in dicts that are looked into
-_LONGEST: Final = 80  # characters of a name that are told
+_LONGEST: Final = 80  # characters of a name in a message
 _SCALAR: Final = np.float64(0).__reduce__()[0]  # what makes a number of NumPy's
 # Plain data that training code likes to save beside the tensors; nothing else is unpickled.
 _PLAIN: Final[list[Any]] = [
@@ -43,32 +43,33 @@ class _Place:
 
     name: str
     tensors: Mapping[str, Tensor]
-    of_a_run: bool  # maskgate's own, which tells nobody there whom it has seen
+    of_a_run: bool  # maskgate's own network; the file does not list the people it has seen
 
-    def fits(self, wanted: Mapping[str, Tensor]) -> int:
+    def fits(self, expected: Mapping[str, Tensor]) -> int:
         """How many tensors of the backbone it holds in their shape."""
         return sum(
             key in self.tensors and self.tensors[key].shape == tensor.shape
-            for key, tensor in wanted.items()
+            for key, tensor in expected.items()
         )
 
 
-def read(path: Path, wanted: Mapping[str, Tensor], heads: Collection[str]) -> dict[str, Tensor]:
-    """The tensors of the file at `path` that a backbone with the state `wanted` takes, all of them.
+def read(path: Path, expected: Mapping[str, Tensor], heads: Collection[str]) -> dict[str, Tensor]:
+    """The tensors of a backbone, by its names, from the file at `path`.
 
-    Of the model that holds them only classifiers, the modules `heads`, may be left over; what lies
-    outside of that model does not matter. Where averaged weights (EMA) lie beside others they are
-    taken, as timm does. Raises MaskgateError where a tensor is missing, has another shape or is
-    unknown, and where several sets of weights fit.
+    `expected` is the state of that backbone. Of the model in the file that holds it only
+    classifiers, the modules `heads`, may be left over; what lies outside of that model does not
+    matter. Where averaged weights (EMA) lie beside others they are used, as timm does. Raises
+    MaskgateError where a tensor is missing, has another shape or is unknown, and where several sets
+    of weights fit.
     """
-    places = [place for state in _states(_loaded(path)) for place in _places(*state, wanted)]
+    places = [place for state in _states(_loaded(path)) for place in _places(*state, expected)]
     if not places:
         raise MaskgateError(
-            f"{path}: does not fit the backbone, none of its {len(wanted)} tensors is there; use"
+            f"{path}: does not fit the backbone, none of its {len(expected)} tensors is there; use"
             " the backbone they come from, or model.init=RUN for those of a run"
         )
-    most = max(place.fits(wanted) for place in places)
-    best = [place for place in places if place.fits(wanted) == most]
+    most = max(place.fits(expected) for place in places)
+    best = [place for place in places if place.fits(expected) == most]
     if any(place.of_a_run for place in best):
         raise MaskgateError(
             f"{path}: does not fit the backbone: it is the whole model of a run, and whom that has"
@@ -76,19 +77,19 @@ def read(path: Path, wanted: Mapping[str, Tensor], heads: Collection[str]) -> di
             " validated on"
         )
     place = best[0]
-    if faults := _faults(place, wanted, heads):
+    if faults := _faults(place, expected, heads):
         raise MaskgateError(
             f"{path}: does not fit the backbone, tensors {', '.join(faults)}; use the backbone they"
             " come from, or model.init=RUN for those of a run"
         )
     chosen = [each for each in best if re.search(r"(?:^|[._])ema(?:[._]|$)", each.name)] or best
-    if any(not _equal(chosen[0], each, wanted) for each in chosen[1:]):
-        names = listed([_told(each.name) for each in chosen])
+    if any(not _equal(chosen[0], each, expected) for each in chosen[1:]):
+        names = listed([_shortened(each.name) for each in chosen])
         raise MaskgateError(
             f"{path}: holds {len(chosen)} sets of weights that fit the backbone ({names}); save the"
             " one to use in a file of its own"
         )
-    return {key: chosen[0].tensors[key] for key in wanted}
+    return {key: chosen[0].tensors[key] for key in expected}
 
 
 def _loaded(path: Path) -> Any:
@@ -123,7 +124,7 @@ def _objects(path: Path) -> str:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # it is no file of torch's
         return ""
-    return listed([_told(name) for name in sorted(names)], 3)
+    return listed([_shortened(name) for name in sorted(names)], 3)
 
 
 def _states(
@@ -139,20 +140,22 @@ def _states(
         yield from _states(each, f"{name}{key}.", deep - 1)
 
 
-def _places(name: str, state: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> Iterator[_Place]:
+def _places(
+    name: str, state: Mapping[str, Any], expected: Mapping[str, Tensor]
+) -> Iterator[_Place]:
     """Where in a state dict names of the backbone lie, most of them first."""
     named = {
         ".".join(part for part in key.split(".") if part not in _WRAPPERS): each
         for key, each in state.items()
         if isinstance(each, Tensor)
     }
-    found: Counter[str] = Counter()
+    prefixes: Counter[str] = Counter()
     for key in named:
         parts = key.split(".")
         for start in range(len(parts)):
-            if ".".join(parts[start:]) in wanted:
-                found["".join(f"{part}." for part in parts[:start])] += 1
-    for prefix, _ in found.most_common():
+            if ".".join(parts[start:]) in expected:
+                prefixes["".join(f"{part}." for part in parts[:start])] += 1
+    for prefix, _ in prefixes.most_common():
         tensors = {
             key.removeprefix(prefix): each for key, each in named.items() if key.startswith(prefix)
         }
@@ -161,14 +164,15 @@ def _places(name: str, state: Mapping[str, Any], wanted: Mapping[str, Tensor]) -
         yield _Place(f"{name}{prefix}", tensors, of_a_run)
 
 
-def _faults(place: _Place, wanted: Mapping[str, Tensor], heads: Collection[str]) -> list[str]:
+def _faults(place: _Place, expected: Mapping[str, Tensor], heads: Collection[str]) -> list[str]:
     """In what the tensors at a place are not those of the backbone, in a few words each."""
-    there = place.tensors
-    missing = sorted(wanted.keys() - there.keys())
-    shaped = [key for key in wanted if key in there and wanted[key].shape != there[key].shape]
-    unknown = [key for key in there.keys() - wanted.keys() if not _is_of(key, heads)]
+    tensors = place.tensors
+    missing = sorted(expected.keys() - tensors.keys())
+    both = expected.keys() & tensors.keys()
+    shaped = [key for key in both if expected[key].shape != tensors[key].shape]
+    unknown = [key for key in tensors.keys() - expected.keys() if not _is_of(key, heads)]
     return [
-        f"{len(keys)} {what} (first {_told(min(keys))})"
+        f"{len(keys)} {what} (first {_shortened(min(keys))})"
         for what, keys in (("missing", missing), ("of another shape", shaped), ("unknown", unknown))
         if keys
     ]
@@ -178,10 +182,10 @@ def _is_of(key: str, modules: Collection[str]) -> bool:
     return any(key.startswith(f"{module}.") for module in modules)
 
 
-def _equal(one: _Place, other: _Place, wanted: Mapping[str, Tensor]) -> bool:
-    return all(torch.equal(one.tensors[key], other.tensors[key]) for key in wanted)
+def _equal(one: _Place, other: _Place, expected: Mapping[str, Tensor]) -> bool:
+    return all(torch.equal(one.tensors[key], other.tensors[key]) for key in expected)
 
 
-def _told(name: str) -> str:
+def _shortened(name: str) -> str:
     """A name from a file, cut where it is too long for a sentence."""
     return cut(name, _LONGEST)
