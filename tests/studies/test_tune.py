@@ -468,6 +468,8 @@ def test_a_database_that_does_not_answer_is_one_sentence(
     with pytest.raises(MaskgateError, match=said) as told:
         tune.tune(plan(tmp_path / "study", storage=storage))
     assert "secret" not in str(told.value)
+    assert not (tmp_path / "study").exists()
+    tune.tune(plan(tmp_path / "study", trials=0))  # the same folder, with a database that is there
 
 
 def test_no_password_is_written(done: Path, plan: Plan, tmp_path: Path) -> None:

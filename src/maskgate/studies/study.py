@@ -116,9 +116,19 @@ def prepared(search: Search) -> Search:
 def open_study(search: Search) -> "tuple[optuna.Study, Engine]":
     """The search's study, made where it is new, and the engine of its database.
 
-    Raises MaskgateError where it cannot be.
+    Raises MaskgateError where it cannot be. Then no folder is left that would keep to a database
+    which cannot be used.
     """
+    if search.storage is None:
+        _settle(search)  # its database is a file in that folder
+        return _opened(search)
+    _is_settled(search)
+    opened = _opened(search)
     _settle(search)
+    return opened
+
+
+def _opened(search: Search) -> "tuple[optuna.Study, Engine]":
     import optuna
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
@@ -177,9 +187,8 @@ def address(search: Search) -> "URL":
     return url
 
 
-def _settle(search: Search) -> None:
-    """Make the study's folder. Raises MaskgateError where it holds another's."""
-    told = {"study": search.name, "storage": search.storage and str(address(search))}
+def _is_settled(search: Search) -> bool:
+    """Whether the study's folder is there. Raises MaskgateError where it holds another's."""
     path, folder = search.folder / MANIFEST, search.folder
     files.check_folder(folder)
     if path.exists():
@@ -189,16 +198,29 @@ def _settle(search: Search) -> None:
                 f"{folder}: holds the study {before.study}, and this one is {search.name}: the"
                 " recipe, the space, the data or the seed differs; give another --out"
             )
-        if before.storage != told["storage"]:
+        if before.storage != _shown(search):
             kept = before.storage or f"{DATABASE} in that folder, without --storage"
             raise MaskgateError(
                 f"{folder}: its study is kept in {kept}; go on with it there, or give another --out"
             )
-        return
+        return True
     if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty and no study; give another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    stored.write(path, Manifest, told)
+    return False
+
+
+def _settle(search: Search) -> None:
+    """Make the study's folder. Raises MaskgateError where it holds another's."""
+    if _is_settled(search):
+        return
+    search.folder.mkdir(parents=True, exist_ok=True)
+    manifest = {"study": search.name, "storage": _shown(search)}
+    stored.write(search.folder / MANIFEST, Manifest, manifest)
+
+
+def _shown(search: Search) -> str | None:
+    """The database's URL without its password, None for the file in the study's folder."""
+    return None if search.storage is None else str(address(search))
 
 
 # -------------------------------------------------------------------------- the next trial
