@@ -132,3 +132,20 @@ def test_names_seen_from_a_link_to_itself_lead_out_as_from_any_folder(tmp_path: 
     (tmp_path / "link").symlink_to("link")
     names = ["a.png", "../a.png", "/a.png", str(tmp_path / "link" / "a.png")]
     assert files.outside(names, tmp_path / "link") == [False, True, True, False]
+
+
+def test_where_no_folder_can_be_made_is_known_before(tmp_path: Path) -> None:
+    files.check_folder(tmp_path)
+    files.check_folder(tmp_path / "new" / "folder")
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch()
+    link.symlink_to("gone")
+    for place, why in (
+        (file, "is a file; name a folder"),
+        (file / "folder", "Not a directory; see that it can be read and written"),
+        (link, "File exists; see that it can be read and written"),
+    ):
+        with pytest.raises(MaskgateError, match=f"^{place}: {why}"):
+            files.check_folder(place)
+    with pytest.raises(MaskgateError, match=f"^{file}: is a file; give another --out"):
+        files.check_folder(file, remedy="give another --out")

@@ -26,6 +26,29 @@ NO_PHOTO = (["/gone.jpg"], "/gone.jpg: no such photo or folder; mend the path")
 UNKNOWN_KEY = (["training.epoch=2"], "unknown key training.epoch, did you mean epochs?")
 WRONG_VALUE = (["seed=three"], "seed: Input should be a valid integer, not three")
 NO_CHANGE = (["epochs"], "epochs: an override is written key.sub=value")
+NO_DETECTOR = "unknown detector yunett; did you mean yunet?"
+NO_FLIP = "unknown test-time augmentation flp; did you mean flip?"
+NO_OUT = (["/dev/null/out"], "/dev/null/out: ")
+# Names and paths that a recipe holds, each with what is told of it.
+IN_RECIPE: list[tuple[Words, str]] = [
+    (["tta=[flp]"], f"recipe baseline: {NO_FLIP}"),
+    (["photo.face.detector=yunett"], f"recipe baseline: {NO_DETECTOR}"),
+    (["photo.face.detector={name: yunet, scor: 1}"],
+     "recipe baseline: detector yunet: no argument scor"),
+    (["photo.face.detector={name: yunet, file: /gone}"],
+     "recipe baseline: /gone: no such file, named by file of detector yunet"),
+    (["model.weights=/gone"], "recipe baseline: /gone: no such file of weights"),
+    (["model.init=/gone"], NO_RUN[1]),
+    (["folds.file=/gone"], "/gone: not a fold file with columns person,fold (cannot be read"),
+    (["labels.corrections=competitoin"], "competitoin: no such file of corrections; did you mean"),
+    (["data=[{path: /gone}]"], "/gone: no such file or folder, but the recipe's data names it"),
+    (["folds.kind=all", "training.epochs_from=/gone"], NO_RUN[1]),
+]  # fmt: skip
+PSEUDO: list[tuple[Words, str]] = [
+    ([f"pseudo={{photos: {FOLDER}, run: /gone}}"], f"recipe baseline: {NO_RUN[1]}"),
+    ([f"pseudo={{photos: /gone, run: {RUN}}}"],
+     "/gone: no such folder, but pseudo.photos names it"),
+]  # fmt: skip
 
 # Of each argument, by its metavar, right words; and wrong ones with what is told of them.
 ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
@@ -41,8 +64,8 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
         (["/gone", FOLDER], NO_RUN[1]),
         ([RUN, "/gone"], "/gone: holds no info.csv; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
-    "OUT": (["out"], []),
-    "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE]),
+    "OUT": (["out"], [NO_OUT]),
+    "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE, *IN_RECIPE]),
     "[ARGUMENT=VALUE]...": ([], [(["scor=1"], "detector auto: "), NO_CHANGE]),
 }  # fmt: skip
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
@@ -50,14 +73,20 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--run": [NO_RUN],
     "--space": [(["finetun"], "finetun: no such search space; did you mean finetune?")],
     "--changes": [(["/gone"], "/gone: not a list of changes")],
+    "--combine": [(["wieghts"], "unknown combination wieghts; did you mean weights?"),
+                  (["{name: soft_vote, power: 2}"], "combine soft_vote takes no arguments")],
+    "--adjust": [(["ofsets"], "unknown adjustment ofsets; did you mean offsets?")],
+    "--tta": [(["flp"], NO_FLIP)],
+    "--detector": [(["yunett"], NO_DETECTOR)],
+    "--out": [NO_OUT],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
-}
+}  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
-    "--cache", "--out", "--runs", "--storage", "--on", "--detector", "--combine", "--adjust",
-    "--tta", "--all-faces", "--checkpoint-seconds", "--high", "--keep-going", "--list", "--low",
-    "--part", "--people", "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds",
-    "--skip-faulty", "--smoke", "--trials", "--trust", "--updates", "--workers",
+    "--cache", "--runs", "--storage", "--on", "--all-faces", "--checkpoint-seconds", "--high",
+    "--keep-going", "--list", "--low", "--part", "--people", "--photos", "--power",
+    "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty", "--smoke", "--trials",
+    "--trust", "--updates", "--workers",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {
@@ -65,6 +94,11 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["systems/s1-smal", FOLDER], "s1-smal: no such system; did you mean s1-small?"),
         (["systems/s1-small", FOLDER, *UNKNOWN_KEY[0]], UNKNOWN_KEY[1]),
         (["systems/s1-small", FOLDER, *WRONG_VALUE[0]], WRONG_VALUE[1]),
+        (["systems/s1-small", FOLDER, "combine=sofd_vote"], "unknown combination sofd_vote"),
+        (["systems/s1-small", FOLDER, "tta=[flp]"], "recipe s1-small, member "),
+        (["systems/s1-small", FOLDER, "model.init=/gone"], NO_RUN[1]),
+        (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
+        *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
     ]
 }
 INSTEAD = {("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without"}
@@ -119,7 +153,7 @@ def test_wrong_words_are_told_before_anything_heavy_is_imported(
         if each.required and each.param_type_name == "option"
         for word in (each.opts[0], "out")
     ]
-    lines = [[command, *words, *required] for words, _ in faults] + [[command, "--help"]]
+    lines = [[command, *required, *words] for words, _ in faults] + [[command, "--help"]]
     words = [sys.executable, "-c", SCRIPT, json.dumps(lines)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from maskgate.errors import MaskgateError, of_disk, printable
+from maskgate.errors import DiskError, MaskgateError, of_disk, printable
 
 _KOREAN_WINDOWS: Final = "cp949"
 
@@ -80,11 +80,35 @@ def check_target(path: Path) -> None:
         raise MaskgateError(f"{path}: the folder {path.parent} does not exist; make it first")
 
 
-def check_folder(path: Path) -> None:
-    """Raise MaskgateError where `path` cannot become a folder, before the work."""
+def check_folder(path: Path, remedy: str = "name a folder") -> None:
+    """Raise MaskgateError where `path` cannot become a folder, before the work; `remedy` is for one
+    that is a file."""
     check_name(path)
-    if path.exists() and not path.is_dir():
-        raise MaskgateError(f"{path}: is a file; name a folder")
+    if path.is_dir():
+        return
+    if path.exists():
+        raise MaskgateError(f"{path}: is a file; {remedy}")
+    if path.is_symlink():
+        raise of_disk(OSError(errno.EEXIST, ""), path)
+    new = path
+    while not new.parent.exists() and new.parent != new:
+        new = new.parent
+    if not new.parent.is_dir():
+        raise of_disk(OSError(errno.ENOTDIR, ""), path)
+    if not os.access(new.parent, os.W_OK | os.X_OK):
+        raise of_disk(OSError(errno.EACCES, ""), new)
+
+
+def content(path: Path, what: str, size: int = -1) -> bytes:
+    """The first `size` bytes of a file, all of them by default. Raises MaskgateError (DiskError
+    where the system refuses), which asks for `what` instead."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        why = getattr(error, "strerror", None) or error
+        fault = DiskError if isinstance(error, OSError) else MaskgateError
+        raise fault(f"{path}: cannot be read ({why}); give {what} that can") from error
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -6,7 +6,8 @@ recipe's `tta` multiplies what the entries before it have made, so that their or
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -124,19 +125,34 @@ def create(tta: Sequence[Named], geometry: Geometry) -> list[Variant]:
 
     Raises MaskgateError for an unknown name or arguments it does not take.
     """
+    check(tta)
     found = [PLAIN]
     for named in tta:
-        make = lookup("test-time augmentation", named.name, VARIANTS)
-        try:
-            arguments.check(make, named.arguments)
+        make = VARIANTS[named.name]
+        with _faults_of(named):
             found = [new for old in found for new in make(old, geometry, **named.arguments)]
-        except WRONG_ARGUMENTS as error:
-            told = str(error).rstrip(".")
-            raise MaskgateError(f"tta {named.name}: {told}; see docs/recipe.md") from error
     shown: dict[Any, Variant] = {}
     for variant in found:
         shown.setdefault((variant.window(geometry), variant.mirrored), variant)
     return list(shown.values())
+
+
+def check(tta: Sequence[Named]) -> None:
+    """Raise MaskgateError for an unknown name, and for arguments of a wrong kind; whether they suit
+    a geometry `create` tells."""
+    for named in tta:
+        make = lookup("test-time augmentation", named.name, VARIANTS)
+        with _faults_of(named):
+            arguments.check(make, named.arguments)
+
+
+@contextmanager
+def _faults_of(named: Named) -> Iterator[None]:
+    try:
+        yield
+    except WRONG_ARGUMENTS as error:
+        why = str(error).rstrip(".")
+        raise MaskgateError(f"tta {named.name}: {why}; see docs/recipe.md") from error
 
 
 def digest(variants: Sequence[Variant]) -> str:

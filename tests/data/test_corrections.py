@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import labels
+from maskgate import files, labels, recipe_files
 from maskgate.data import corrections, layouts, seven_photos
 from maskgate.data import table as photo_table
 from maskgate.data.corrections import Corrections
@@ -18,7 +18,7 @@ from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.recipe import Tier
 
-SHIPPED = corrections.shipped() / "competition.csv"
+SHIPPED = files.shipped("corrections") / "competition.csv"
 STEMS = tuple(seven_photos.STEMS)
 
 # What competition entrants publish, spelled out a second time: id, what is read of the folder,
@@ -95,7 +95,7 @@ def words(row: "pd.Series") -> tuple[str, str, str]:
 
 
 def test_the_published_list_is_shipped_whole() -> None:
-    rows = corrections.read(corrections.find("competition")).rows
+    rows = corrections.read(recipe_files.corrections("competition")).rows
     told = [(row.tier, row.person, row.field) for row in rows]
     assert sorted(told) == sorted((tier, n, field) for tier, n, told in CASES for field in told)
     reasons = pd.read_csv(SHIPPED, dtype="str")["reason"]
@@ -309,18 +309,6 @@ def test_what_are_no_corrections_is_refused(content: bytes, told: str, tmp_path:
     (tmp_path / "fixes.csv").write_bytes(content)
     with pytest.raises(MaskgateError, match=told):
         corrections.read(tmp_path / "fixes.csv")
-
-
-def test_a_file_is_found_by_path_or_name(tmp_path: Path) -> None:
-    fixes = fixes_of(tmp_path)
-    assert corrections.find(str(fixes.path)) == fixes.path
-    assert corrections.find("competition") == SHIPPED
-    with pytest.raises(MaskgateError, match="did you mean competition"):
-        corrections.find("competitoin")
-    with pytest.raises(MaskgateError, match=r"did you mean .*fixes\.csv"):
-        corrections.find(str(tmp_path / "fixs.csv"))
-    with pytest.raises(MaskgateError, match="no such file of corrections; shipped are competition"):
-        corrections.find("qqq")
 
 
 def test_people_and_photos_are_found_in_any_spelling(tmp_path: Path) -> None:

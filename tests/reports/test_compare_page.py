@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate.errors import MaskgateError
 from maskgate.experiments.compare import SCORE, Comparison, Comparisons
 from maskgate.experiments.differences import Difference, Scored
 from maskgate.experiments.sides import Entry, Side
 from maskgate.records.results import Results
-from maskgate.reports import charts, compare
+from maskgate.reports import charts, compare, targets
 from maskgate.runs import Run
 from maskgate.score import Score
 
@@ -104,7 +103,7 @@ def test_into_a_pipe_every_line_is_whole(
 
 
 def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) -> None:
-    page, listing = compare.targets(tmp_path / "new" / "folder")
+    page, listing = targets.of_comparison(tmp_path / "new" / "folder")
     compare.write(found, page, listing)
     source = page.read_text()
     text = told(source)
@@ -131,21 +130,6 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
         assert words in text
     assert "<script>" not in source
     assert not re.search(r'(src|href)="?http', source), "one file that holds all it shows"
-
-
-def test_out_is_a_page_or_a_folder(tmp_path: Path) -> None:
-    assert compare.targets(tmp_path / "a.html") == (tmp_path / "a.html", tmp_path / "a.csv")
-    folder = tmp_path / "folder"
-    assert compare.targets(folder) == (folder / "compare.html", folder / "compare.csv")
-    (tmp_path / "file").touch()
-    (tmp_path / "b.csv").mkdir()
-    for out, fault in (
-        ("file", "is a file"),
-        ("none/a.html", "does not exist"),
-        ("b.html", "is a folder"),
-    ):
-        with pytest.raises(MaskgateError, match=fault):
-            compare.targets(tmp_path / out)
 
 
 def test_a_forest_tells_by_colour_which_side_of_zero_an_interval_lies_on() -> None:

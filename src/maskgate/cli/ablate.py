@@ -16,8 +16,8 @@ from maskgate.cli.app import (
     Trust,
     Workers,
     app,
+    checked_recipe,
     data_and_overrides,
-    path_and_recipe,
     typed,
 )
 from maskgate.cli.app import Changes as Overrides
@@ -59,7 +59,7 @@ def ablate(
     from maskgate.training.order import Order
 
     source, own = data_and_overrides(data, overrides)
-    path, _ = path_and_recipe(recipe, own)
+    path, _ = checked_recipe(recipe, own)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)
     given = list(map(kinds.given, change or []))

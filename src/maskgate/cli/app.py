@@ -169,6 +169,18 @@ def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Pat
     return path, recipes.load(path, overrides)
 
 
+def checked_recipe(
+    name: str, overrides: list[str] | None = None, smoke: bool = False
+) -> "tuple[Path, Recipe]":
+    """As `path_and_recipe`, of a recipe that is to be trained: what it names is there. Raises
+    MaskgateError."""
+    from maskgate import recipe_check
+
+    path, loaded = path_and_recipe(name, overrides)
+    recipe_check.check(loaded, path.stem, smoke)
+    return path, loaded
+
+
 def typed() -> str:
     """The command as it was typed, which a run keeps."""
     return shlex.join(["maskgate", *sys.argv[1:]])

@@ -131,14 +131,19 @@ def wear(
     """
     from maskgate import files
     from maskgate.config import Named
-    from maskgate.data import checks, layouts
     from maskgate.faces import detectors
+
+    wanted = Named(name=detector)
+    detectors.check(wanted)
+    files.check_folder(out)
+
+    from maskgate.data import checks, layouts
     from maskgate.wear import people
 
     photos = layouts.read(source)
     checks.refuse(photos.problems, source, skip_faulty)
     folder = cache or files.cache_folder()
-    found = detectors.create(Named(name=detector), folder)
+    found = detectors.create(wanted, folder)
     dressed = people.dress(
         photos,
         found,

@@ -16,6 +16,10 @@ def demo(
     ] = 160,
 ) -> None:
     """Generated people → train → submit → report, scored against the truth, in minutes."""
+    from maskgate import files
+
+    files.check_folder(out)
+
     from maskgate import demo as whole
 
     whole.run(out, people)

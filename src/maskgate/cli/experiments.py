@@ -60,15 +60,18 @@ def compare(
     ] = None,
 ) -> None:
     """Compare runs: paired differences of out-of-fold scores, with intervals and a verdict."""
+    from maskgate.reports import targets
+
+    files = None if out is None else targets.of_comparison(out)
+
     from maskgate.experiments import compare as comparison
     from maskgate.reports import compare as compare_page
 
-    targets = None if out is None else compare_page.targets(out)
     found = comparison.compare(runs)
     compare_page.show(found, power)
-    if targets is not None:
-        compare_page.write(found, *targets, power)
-        terminal.show(targets[0])
+    if files is not None:
+        compare_page.write(found, *files, power)
+        terminal.show(files[0])
 
 
 @app.command()

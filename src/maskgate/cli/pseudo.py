@@ -72,6 +72,7 @@ def pseudo(
     trust: Trust = False,
 ) -> None:
     """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
+    from maskgate import files, recipe_check
     from maskgate.training.order import Order
 
     for change in overrides or []:
@@ -83,10 +84,13 @@ def pseudo(
     named = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
     path, loaded = path_and_recipe(recipe, [*(overrides or []), *named])
     assert loaded.pseudo is not None
+    recipe_check.check(loaded.model_copy(update={"pseudo": None}), path.stem)
+    folder = out or Path("runs") / f"pseudo-{path.stem}"
+    files.check_folder(folder, remedy="give another --out")
     order = Order(
         name=path.stem,
         data=data,
-        out=out or Path("runs") / f"pseudo-{path.stem}",
+        out=folder,
         cache=cache,
         skip_faulty=skip_faulty,
         workers=workers,
@@ -103,4 +107,4 @@ def pseudo(
     )
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         page.show(found)
-        terminal.show(Path(order.out or "") / page.PAGE)
+        terminal.show(folder / page.PAGE)

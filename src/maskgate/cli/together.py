@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,10 +60,16 @@ def combine(
 
     What is learned (weights, stacking, offsets) is scored on people it was not learned of.
     """
+    from maskgate import files
+
+    file = _system_file(runs)
+    changes = _changes(file, combine, adjust, tta)
+    files.check_folder(out, remedy="give another --out")
+
     from maskgate.reports import together as table
     from maskgate.training import combined
 
-    system, name = _asked(runs, combine, adjust, tta)
+    system, name = _asked(runs, file, changes)
     run = combined.combine(system, out, name, command=typed(), cache=cache, trust=trust)
     results = run.metrics()
     table.show(results.members, results.steps)
@@ -106,6 +112,8 @@ def submit(
     runs, data = _runs_and_eval(paths or [])
     files.check_target(answers)
     check_runs(runs)
+    file = _system_file(runs)
+    changes = _changes(file, combine, adjust, tta)
     photo_files.find_test_table(data)
 
     from maskgate import submission, together
@@ -114,7 +122,7 @@ def submit(
     from maskgate.reports import together as table
 
     layouts.read_eval(data)
-    system, name = _asked(runs, combine, adjust, tta)
+    system, name = _asked(runs, file, changes)
     how = Wanted.of(system)
     found = together.gather(together.parts(system, trust), how, cache)
     done = submission.submit(found.predictor(cache), name, data, answers)
@@ -147,35 +155,69 @@ def _is_model(path: Path) -> bool:
     return path.is_file() or any(path.glob("run.json")) or any(path.glob("*/run.json"))
 
 
-def _asked(
-    runs: list[Path], combine: str | None, adjust: list[str] | None, tta: list[str] | None
-) -> "tuple[System, str]":
-    """The system of runs that the command line asks for, and what to call it."""
-    from maskgate import config, together
+def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":
+    """The system's file among the paths, if one is given, and what it holds. Raises
+    MaskgateError."""
     from maskgate import system as systems
 
     file = next((path for path in runs if path.is_file()), None)
-    if file is not None and len(runs) > 1:
+    if file is None:
+        return None
+    if len(runs) > 1:
         raise MaskgateError(
             f"{file}: a system's file stands alone; make a run of it with maskgate combine, and"
             " give that beside the others"
         )
-    changes: dict[str, object] = {}
-    if file is not None:
-        system = systems.load(file, [])
-        if not system.is_of_runs:
-            raise MaskgateError(
-                f"{file}: its members are recipes; train it with maskgate train, and give the run"
-            )
-    else:
-        system = together.system_of(runs)
+    system = systems.load(file, [])
+    if not system.is_of_runs:
+        raise MaskgateError(
+            f"{file}: its members are recipes; train it with maskgate train, and give the run"
+        )
+    return file, system
+
+
+def _changes(
+    file: "tuple[Path, System] | None",
+    combine: str | None,
+    adjust: list[str] | None,
+    tta: list[str] | None,
+) -> dict[str, Any]:
+    """What the options ask for: `combine`, `adjust` and `tta`, each if it is given. Raises
+    MaskgateError for a name that the options or the system's file have wrong."""
+    from maskgate import config, variants
+    from maskgate.ensemble import combining
+    from maskgate.ensemble.combining import Wanted
+
+    changes: dict[str, Any] = {}
     if combine is not None:
         changes["combine"] = config.named(combine)
-    if adjust is not None:
-        changes["adjust"] = () if adjust == ["none"] else tuple(map(config.named, adjust))
-    if tta is not None:
-        named = () if tta == ["none"] else tuple(map(config.named, tta))
-        members = (member.model_copy(update={"tta": named}) for member in system.members)
-        changes["members"] = tuple(members)
-    name = file.stem if file is not None else "+".join(member.name for member in system.members)
-    return systems.changed(system, changes), name
+    for option, names in (("adjust", adjust), ("tta", tta)):
+        if names is not None:
+            changes[option] = () if names == ["none"] else tuple(map(config.named, names))
+    own = Wanted(config.Named(name="soft_vote")) if file is None else Wanted.of(file[1])
+    combining.check_names(
+        Wanted(changes.get("combine", own.combine), changes.get("adjust", own.adjust))
+    )
+    every = [changes["tta"]] if "tta" in changes else []
+    if file is not None and not every:
+        every = [member.tta or () for member in file[1].members]
+    for each in every:
+        variants.check(each)
+    return changes
+
+
+def _asked(
+    runs: list[Path], file: "tuple[Path, System] | None", changes: dict[str, Any]
+) -> "tuple[System, str]":
+    """The system of runs that the command line asks for, and what to call it."""
+    from maskgate import system as systems
+    from maskgate import together
+
+    system = together.system_of(runs) if file is None else file[1]
+    name = "+".join(member.name for member in system.members) if file is None else file[0].stem
+    own = {key: value for key, value in changes.items() if key != "tta"}
+    if "tta" in changes:
+        own["members"] = tuple(
+            member.model_copy(update={"tta": changes["tta"]}) for member in system.members
+        )
+    return systems.changed(system, own), name

@@ -18,8 +18,8 @@ from maskgate.cli.app import (
     Trust,
     Workers,
     app,
+    checked_recipe,
     data_and_overrides,
-    path_and_recipe,
     rate,
     typed,
 )
@@ -52,6 +52,7 @@ def train(
     trust: Trust = False,
 ) -> None:
     """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
+    from maskgate import files, recipe_check
     from maskgate import system as systems
     from maskgate.training.order import Order
 
@@ -60,9 +61,13 @@ def train(
     if systems.is_system(recipe):
         path = systems.find(recipe)
         system = systems.load(path, changes)
-        system.recipes()
+        recipe_check.check_system(system, path.stem, smoke)
     else:
-        path, loaded = path_and_recipe(recipe, changes)
+        path, loaded = checked_recipe(recipe, changes, smoke)
+    if out is not None:
+        files.check_folder(out, remedy="give another --out")
+    else:
+        files.check_folder(runs, remedy="give another --runs")
     order = Order(
         name=path.stem,
         data=folder,
@@ -109,7 +114,7 @@ def lr(
 
     files.check_folder(out)
     folder, changes = data_and_overrides(data, overrides)
-    path, loaded = path_and_recipe(recipe, changes)
+    path, loaded = checked_recipe(recipe, changes)
     order = Order(
         path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust
     )

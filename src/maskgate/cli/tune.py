@@ -17,8 +17,8 @@ from maskgate.cli.app import (
     Trust,
     Workers,
     app,
+    checked_recipe,
     data_and_overrides,
-    path_and_recipe,
 )
 
 
@@ -57,12 +57,14 @@ def tune(
     trust: Trust = False,
 ) -> None:
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
+    from maskgate import files
     from maskgate.studies import space as spaces
     from maskgate.training.order import Order
 
     folder, changes = data_and_overrides(data, overrides)
-    path, _ = path_and_recipe(recipe, changes)
+    path, _ = checked_recipe(recipe, changes)
     searched = spaces.find(space)
+    files.check_folder(out or Path("tune"))
     order = Order(
         name=path.stem,
         data=folder,

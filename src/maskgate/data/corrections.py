@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import config, files, labels
+from maskgate import labels
 from maskgate.data import columns, csv_files, label_words, names, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
@@ -88,16 +88,6 @@ class Corrected:
             Problem("correction of nobody here", unused.person, f"row {unused.row} of {file.name}")
             for unused in self.unused
         ]
-
-
-def shipped() -> Path:
-    """The folder of the corrections that come with maskgate."""
-    return files.shipped("corrections")
-
-
-def find(name: str) -> Path:
-    """The file of corrections given as a path or as the name of a shipped one."""
-    return config.find(name, "file of corrections", shipped(), (".csv",))
 
 
 def read(path: Path) -> Corrections:

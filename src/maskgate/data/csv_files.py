@@ -17,7 +17,8 @@ from typing import Final
 
 import pandas as pd
 
-from maskgate.errors import DiskError, MaskgateError, listed
+from maskgate import files
+from maskgate.errors import MaskgateError, listed
 
 _SEPARATORS: Final = ",;\t|"  # the first of those that split the header alike
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -30,7 +31,7 @@ def load(path: Path) -> pd.DataFrame:
     Raises MaskgateError where it is no CSV, where columns share a name, and for rows that are
     longer or shorter than the header, with their lines. Empty fields at a row's end may be extra.
     """
-    records = _records(path, _decode(path, _content(path)))
+    records = _records(path, _decode(path, files.content(path, "a CSV")))
     if not records:
         return pd.DataFrame()
     names, *rows = (fields for _, fields in records)
@@ -56,21 +57,11 @@ def load(path: Path) -> pd.DataFrame:
 
 def header(path: Path) -> list[str]:
     """The names of its columns, without reading all of it. Raises MaskgateError as `load`."""
-    content = _content(path, _HEAD)
+    content = files.content(path, "a CSV", _HEAD)
     if len(content) == _HEAD and not content.startswith(_UTF16):
         content = content[: content.rfind(b"\n") + 1]
     records = _records(path, _decode(path, content), only_header=True)
     return [name for name in records[0][1] if name] if records else []
-
-
-def _content(path: Path, size: int = -1) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(size)
-    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-        why = getattr(error, "strerror", None) or error
-        fault = DiskError if isinstance(error, OSError) else MaskgateError
-        raise fault(f"{path}: cannot be read ({why}); give a CSV that can") from error
 
 
 def _decode(path: Path, content: bytes) -> str:

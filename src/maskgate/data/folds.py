@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files
+from maskgate import files, recipe_files
 from maskgate.data import (
     columns,
     csv_files,
@@ -188,28 +188,23 @@ def _rows(path: Path) -> pd.DataFrame:
     try:
         rows, _ = columns.renamed(csv_files.load(path), _COLUMNS, path)
     except MaskgateError as error:
-        raise _no_fold_file(path, str(error).removeprefix(f"{path}: ")) from error
+        raise recipe_files.no_fold_file(path, error) from error
     missing = [name for name in _COLUMNS if name not in rows.columns]
     if missing:
-        raise _no_fold_file(path, f"it lacks {listed(missing)}")
+        raise recipe_files.no_fold_file(path, f"it lacks {listed(missing)}")
     rows = rows[list(_COLUMNS)]
     for name in _COLUMNS:
         if rows[name].isna().any():
             row = np.flatnonzero(rows[name].isna())[0] + 2
-            raise _no_fold_file(path, f"row {row} gives no {name}")
+            raise recipe_files.no_fold_file(path, f"row {row} gives no {name}")
     fold = []
     for row, text in enumerate(rows["fold"], 2):
         number = _FOLD.fullmatch(text)
         if number is None or len(number[1]) > _DIGITS:
             why = "too large" if number else "not a whole number"
-            raise _no_fold_file(path, f"row {row}: fold {label_words.quoted(text)} is {why}")
+            why = f"row {row}: fold {label_words.quoted(text)} is {why}"
+            raise recipe_files.no_fold_file(path, why)
         fold.append(int(number[1]))
     return rows.assign(
         person=rows["person"].map(names.normalise), fold=np.array(fold, dtype=np.int64)
-    )
-
-
-def _no_fold_file(path: Path, why: str) -> MaskgateError:
-    return MaskgateError(
-        f"{path}: not a fold file with columns person,fold ({why}); give a run's folds.csv"
     )

@@ -89,8 +89,8 @@ class Combination:
         return named.arguments | learned
 
 
-def check(wanted: Wanted, knows: Sequence[tuple[str, ...]]) -> None:
-    """Raise MaskgateError where members that know these attributes cannot be combined so."""
+def check_names(wanted: Wanted) -> None:
+    """Raise MaskgateError for an unknown name, a wrong argument, and an adjustment given twice."""
     for kind, named, known in (
         ("combine", wanted.combine, COMBINATIONS),
         *(("adjust", named, ADJUSTMENTS) for named in wanted.adjust),
@@ -99,6 +99,11 @@ def check(wanted: Wanted, knows: Sequence[tuple[str, ...]]) -> None:
         _check_arguments(kind, named, function)
     if twice := {name for name in wanted.names if wanted.names.count(name) > 1}:
         raise MaskgateError(f"adjust: {min(twice)} stands there twice; leave one out")
+
+
+def check(wanted: Wanted, knows: Sequence[tuple[str, ...]]) -> None:
+    """Raise MaskgateError where members that know these attributes cannot be combined so."""
+    check_names(wanted)
     every, name = set(labels.ATTRIBUTES), wanted.combine.name
     if name in _OF_SOME:
         if missing := every - {attribute for each in knows for attribute in each}:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from maskgate.config import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
@@ -93,7 +93,24 @@ def create(wanted: Named, folder: Path, kept: Path | None = None) -> Detector:
     its own name is downloaded. Raises MaskgateError for an unknown name or argument, and where a
     model is not to be had.
     """
+    check(wanted)
     name = wanted.name
+    if name == AUTO:
+        kept = None
+        name = "yunet" if model_files.at_hand(model_files.YUNET, folder) else "mtcnn"
+    make = DETECTORS[name]
+    try:
+        return make(Folders(folder, kept), **wanted.arguments)
+    except WRONG_ARGUMENTS as error:
+        known = listed(_arguments(name), 20)
+        raise MaskgateError(f"detector {name}: {error}; it takes {known}") from error
+
+
+def check(wanted: Named) -> None:
+    """Raise MaskgateError for an unknown name, and for arguments that the detector does not take;
+    nothing is imported."""
+    name = wanted.name
+    lookup("detector", name, {AUTO: None, **DETECTORS})
     if name == AUTO:
         if wanted.arguments:
             raise MaskgateError(
@@ -101,16 +118,13 @@ def create(wanted: Named, folder: Path, kept: Path | None = None) -> Detector:
                 " name, such as photo.face.detector={name: yunet, file: PATH}"
                 " (in maskgate faces: --detector yunet file=PATH)"
             )
-        kept = None
-        name = "yunet" if model_files.at_hand(model_files.YUNET, folder) else "mtcnn"
-    make: Callable[..., Any] = lookup("detector", name, {AUTO: None, **DETECTORS})
-    known = list(inspect.signature(make).parameters)[1:]
-    unknown = [argument for argument in wanted.arguments if argument not in known]
-    if unknown:
+        return
+    known = _arguments(name)
+    if unknown := [argument for argument in wanted.arguments if argument not in known]:
         raise MaskgateError(
             f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
         )
-    try:
-        return make(Folders(folder, kept), **wanted.arguments)
-    except WRONG_ARGUMENTS as error:
-        raise MaskgateError(f"detector {name}: {error}; it takes {listed(known, 20)}") from error
+
+
+def _arguments(name: str) -> list[str]:
+    return list(inspect.signature(DETECTORS[name]).parameters)[1:]

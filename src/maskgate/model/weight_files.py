@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from maskgate import recipe_files
 from maskgate.errors import MaskgateError, cut, listed
 
 _WRAPPERS: Final = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
@@ -94,8 +95,7 @@ def read(path: Path, expected: Mapping[str, Tensor], heads: Collection[str]) -> 
 
 def _loaded(path: Path) -> Any:
     """What the file holds, of which nothing is run. Raises MaskgateError."""
-    if not path.is_file():
-        raise MaskgateError(f"{path}: no such file of weights; see model.weights")
+    recipe_files.check_weights(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -15,19 +15,6 @@ from maskgate.reports.listing import differences
 from maskgate.score import Score
 
 
-def targets(out: Path) -> tuple[Path, Path]:
-    """Page and CSV that `out` names: a `.html` file, or the folder of `compare.html`.
-
-    Raises MaskgateError where they cannot be written.
-    """
-    if out.suffix != ".html":
-        files.check_folder(out)
-        return out / "compare.html", out / "compare.csv"
-    for path in (out, out.with_suffix(".csv")):
-        files.check_target(path)
-    return out, out.with_suffix(".csv")
-
-
 def show(found: Comparisons, size: float | None = None) -> None:
     """Print scores and differences as a table, then every verdict as a sentence.
 

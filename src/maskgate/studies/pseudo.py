@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from filelock import FileLock
 
-from maskgate import runs
+from maskgate import files, runs
 from maskgate.errors import MaskgateError, listed
 from maskgate.experiments import rounds
 from maskgate.experiments.rounds import Rounds
@@ -83,8 +83,7 @@ def _begin(recipe: Recipe, order: Order, wanted: Pseudo, first: Path | None) -> 
     """
     place = order.out
     assert place is not None
-    if place.is_file():
-        raise MaskgateError(f"{place}: is a file; give another --out")
+    files.check_folder(place, remedy="give another --out")
     known = {path for pattern in _OURS for path in place.glob(pattern)}
     there = set(place.iterdir()) if place.is_dir() else set()
     others = sorted(path.name for path in there - known)

@@ -69,8 +69,8 @@ def check(path: Path, digest: str) -> None:
             )
     elif path.is_dir() and not all(map(files.is_left, path.iterdir())):
         raise MaskgateError(f"{path}: not empty and no run; give another --out")
-    elif path.is_file():
-        raise MaskgateError(f"{path}: is a file; give another --out")
+    else:
+        files.check_folder(path, remedy="give another --out")
 
 
 def forget_begun(run: Run) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import runs
+from maskgate import recipe_files, runs
 from maskgate.alike import Validated
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
@@ -112,7 +112,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     wanted = recipe.labels
     fixes = None
     if wanted.corrections is not None:
-        fixes = corrections.read(corrections.find(wanted.corrections))
+        fixes = corrections.read(recipe_files.corrections(wanted.corrections))
     # All tables are read before any photo is: what is missing is told at once.
     read = _read(order.data, order)
     extra = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
@@ -170,11 +170,7 @@ def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]
     known = {order.data.resolve()}
     for data in sets:
         path = Path(data.path)
-        if not path.exists():
-            raise MaskgateError(
-                f"{path}: no such file or folder, but the recipe's data names it; mend the path,"
-                f" which is relative to the working folder {Path.cwd()}"
-            )
+        recipe_files.check_extra(path)
         if path.resolve() in known:
             raise MaskgateError(
                 f"{path}: the recipe's data names it, and it is trained on already; remove one of"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskgate import files, labels, photo_files
+from maskgate import files, labels, photo_files, recipe_files
 from maskgate.data import layouts, table
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -18,12 +18,7 @@ def read(folder: Path) -> Photos:
     all in it and below. Raises MaskgateError.
     """
     files.check_name(Path(os.path.abspath(folder)))
-    if not folder.is_dir():
-        what = "is a file" if folder.is_file() else "no such folder"
-        raise MaskgateError(
-            f"{folder}: {what}, but pseudo.photos names it; give a folder of photos without"
-            f" labels, relative to the working folder {Path.cwd()}"
-        )
+    recipe_files.check_unlabelled(folder)
     if photo_files.test_table(folder) is not None:
         root, rows = layouts.read_eval(folder)
         found = rows["photo"].tolist()
