@@ -29,14 +29,16 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from maskgate import files, labels, pixels
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.settings import Named
+from maskgate.core import files
+from maskgate.core.progress import say, track
 from maskgate.data import layouts, seven_photos
 from maskgate.data.table import Photos
 from maskgate.faces import detectors, model_files, survey
 from maskgate.faces.protocol import Detector
-from maskgate.pixels import Pixels
-from maskgate.progress import say, track
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 
 PAPER: Final = [0.6, 0.7, 0.7]
 LOW: Final = [0.5, 0.6, 0.5]

@@ -3,9 +3,9 @@
     python benchmarks/hostile_photos.py [NAME ...]
 
 The files are made by hand: a few bytes that promise much, and the most that the limits of
-`maskgate.decoding` let through. For each: its size, what `pixels.decode` makes of it, the seconds
-of CPU that takes, and by how many MB the memory of the process and of those it starts grows at the
-peak, together (Linux). Prints a Markdown table.
+`maskgate.imaging.decoding` let through. For each: its size, what `pixels.decode` makes of it, the
+seconds of CPU that takes, and by how many MB the memory of the process and of those it starts grows
+at the peak, together (Linux). Prints a Markdown table.
 """
 
 import io
@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from PIL import Image
 
-from maskgate import pixels
+from maskgate.imaging import pixels
 
 FLAT: Final = b"\x28\xa2\x8a\x00"  # 16×16 grey pixels in a JPEG with the standard's Huffman codes
 
@@ -233,7 +233,7 @@ PHOTOS: Final[dict[str, Callable[[], bytes]]] = {
 _DECODE: Final = """
 import resource, sys
 from pathlib import Path
-from maskgate import pixels
+from maskgate.imaging import pixels
 print("ready", flush=True)
 sys.stdin.readline()
 def used():

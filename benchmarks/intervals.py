@@ -23,10 +23,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from maskgate import confusions, labels, metrics
-from maskgate.bootstrap import Floats, Resamples
-from maskgate.experiments.compare import FEWEST
-from maskgate.experiments.differences import Scored, differences
+from maskgate import labels
+from maskgate.core import confusions
+from maskgate.evaluation import metrics
+from maskgate.evaluation.bootstrap import Floats, Resamples
+from maskgate.evaluation.compare import FEWEST
+from maskgate.evaluation.differences import Scored, differences
 
 Codes = npt.NDArray[np.int64]
 Random = np.random.Generator

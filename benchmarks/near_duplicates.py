@@ -24,12 +24,12 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image, ImageFilter, ImageOps
 
-from maskgate import pixels
+from maskgate.core.progress import track
 from maskgate.data import layouts, near_duplicates
 from maskgate.data.near_duplicates import Pairs
 from maskgate.data.table import Photos
-from maskgate.pixels import Pixels
-from maskgate.progress import track
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 
 Rows = npt.NDArray[np.int64]
 Alteration = Callable[[Image.Image, np.random.Generator], Image.Image]

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import confusions, labels
+from maskgate import labels
+from maskgate.core import confusions
+from maskgate.core.progress import track
 from maskgate.ensemble.learning import groups, offsets
-from maskgate.progress import track
 from maskgate.runs import open_run, tables
 
 Floats = npt.NDArray[np.floating]

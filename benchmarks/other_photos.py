@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from maskgate import confusions, labels, metrics, runs
-from maskgate.bootstrap import Resamples
+from maskgate import labels, runs
+from maskgate.core import confusions
+from maskgate.core.score import Score
 from maskgate.data import checks, layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import metrics
+from maskgate.evaluation.bootstrap import Resamples
 from maskgate.inference import loading
 from maskgate.runs import tables
-from maskgate.score import Score
 
 
 def main() -> None:

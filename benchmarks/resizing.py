@@ -24,12 +24,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskgate import files, pixels
-from maskgate.config import Named
+from maskgate.config.settings import Named
+from maskgate.core import files
 from maskgate.data import layouts
 from maskgate.faces import detectors, model_files, resizing
 from maskgate.faces.protocol import Faces
-from maskgate.pixels import Pixels
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 
 # Height and width, and to what: whole factors and others.
 RESIZED: Final = [

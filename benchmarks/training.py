@@ -35,17 +35,20 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from maskgate import labels, pixels, threads
-from maskgate.data import layouts, sample_people
+from maskgate import labels
+from maskgate.config.recipe import Recipe
+from maskgate.core import threads
+from maskgate.core.progress import say, track
+from maskgate.data import layouts
 from maskgate.data.table import Photos
 from maskgate.faces.view import View
-from maskgate.images import cache, target
-from maskgate.images.loader import Loader
-from maskgate.images.target import Target
-from maskgate.images.transforms import Augment
+from maskgate.imaging import pixels
 from maskgate.model import losses, network, optim
-from maskgate.progress import say, track
-from maskgate.recipe import Recipe
+from maskgate.pipeline import cache, target
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.target import Target
+from maskgate.pipeline.transforms import Augment
+from maskgate.synthetic.people import sample_people
 from maskgate.training import processes
 from maskgate.training.batches import Task
 from maskgate.training.fit import Fit

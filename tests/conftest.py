@@ -34,7 +34,7 @@ training: {epochs: 2, batch_size: 32}
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sample people: 30 and two twins to train on, 6 to be judged on, 64×48 pixels."""
-    from maskgate.data import sample_people
+    from maskgate.synthetic.people import sample_people
 
     root = tmp_path_factory.mktemp("people")
     sample_people.make(root, people=30, eval_people=6, size=(64, 48), twins=2, label_errors=3)
@@ -58,7 +58,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def train(tiny: Path, people: Path, cache: Path) -> "Callable[..., Path]":
     """`train(out, *overrides)` trains the tiny recipe on the sample people; the run's folder."""
-    from maskgate import recipe
+    from maskgate.config import recipe
     from maskgate.training import crossval
     from maskgate.training.order import Order
 
@@ -107,8 +107,8 @@ def nodes() -> Iterator[str]:
 @pytest.fixture
 def shown() -> "Callable[..., object]":
     """`shown(photo, view)` is what a model of that view sees of a photo, (height, width, 3)."""
-    from maskgate import pixels
     from maskgate.faces import showing
+    from maskgate.imaging import pixels
 
     return lambda photo, view: pixels.centre(
         showing.show(photo, [view]).pictures[0][0], view.geometry

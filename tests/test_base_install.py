@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import maskgate
-from maskgate.extras import EXTRA_OF
+from maskgate.core.extras import EXTRA_OF
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(maskgate.__file__).parent
@@ -21,14 +21,13 @@ LARGEST = 220  # MB, of all that the base install brings
 
 # Rooms, or modules, that the base install is enough for.
 BASE = (
-    "errors", "extras", "finite", "labels", "files", "decoding", "photo_files",
-    "pixels", "yaml12", "config", "arguments", "recipe", "system", "variants", "faces", "ensemble",
-    "records", "runs", "trust", "inference", "cli",
+    "labels", "errors", "core", "config", "imaging", "faces", "ensemble", "runs", "inference",
+    "cli",
 )  # fmt: skip
 # Modules and folders in these rooms that need the extra train, and are imported in functions alone.
 TRAIN = (
-    "faces.boxes", "faces.survey", "ensemble.learning", "records.tables", "runs.tables",
-    "inference.backends.torch",
+    "faces.boxes", "faces.survey", "ensemble.learning", "runs.records.tables", "runs.tables",
+    "runs.comparability", "inference.backends.torch",
 )  # fmt: skip
 
 
@@ -119,11 +118,11 @@ def test_what_needs_the_extra_train_imports_of_it(name: str) -> None:
 def test_imports_are_those_that_run_with_the_module() -> None:
     source = """
 from typing import TYPE_CHECKING
-import maskgate.recipe as recipes
+import maskgate.config.recipe as recipes
 if TYPE_CHECKING:
     import torch
 else:
-    from maskgate import files
+    from maskgate.core import files
 try:
     import pandas.api as api
 except ImportError:
@@ -134,8 +133,8 @@ class Section:
         import scipy
 """
     assert list(imported(source)) == [
-        "typing.TYPE_CHECKING", "maskgate.recipe", "maskgate.files", "pandas.api", "yaml",
-        "maskgate.data.table",
+        "typing.TYPE_CHECKING", "maskgate.config.recipe", "maskgate.core.files", "pandas.api",
+        "yaml", "maskgate.data.table",
     ]  # fmt: skip
     assert list(of_package("maskgate.data.table.Photos")) == ["", "data", "data.table"]
     assert chain("training.crossval")[-1] in EXTRA_OF

@@ -60,8 +60,8 @@ def test_long_calls_are_found_wherever_they_stand() -> None:
 import cv2
 import numpy as np
 from rich.table import Table
-from maskgate.pixels import Window
-from maskgate.wear import light
+from maskgate.imaging.pixels import Window
+from maskgate.synthetic.masks import light
 
 class Light:
     @classmethod

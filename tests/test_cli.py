@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from maskgate.recipe import Recipe
+from maskgate.config.recipe import Recipe
 from maskgate.training import crossval
 from maskgate.training.order import Order
 

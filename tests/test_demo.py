@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maskgate import confusions, demo, labels
+from maskgate import demo, labels
+from maskgate.core import confusions
 from maskgate.data import layouts
 
 

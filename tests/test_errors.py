@@ -24,7 +24,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.errors import LONGEST, DiskError, DiskFullError, MaskgateError, of_disk
 from maskgate.runs import Run
 
@@ -848,7 +848,7 @@ def test_a_disk_that_fills_up_costs_no_work(call: Call, place: Place) -> None:
 
 # Function, and the call of it in which the user presses Ctrl-C.
 INTERRUPTED = (
-    ("maskgate.pixels.decode", 100),
+    ("maskgate.imaging.pixels.decode", 100),
     ("maskgate.data.folds.split", 1),
     ("maskgate.training.folder.describe", 1),
     ("maskgate.training.update.Updater.update", 2),

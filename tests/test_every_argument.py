@@ -11,19 +11,21 @@ import pytest
 import torch
 from timm.optim import get_optimizer_class
 
-from maskgate import arguments, labels, variants
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config import arguments
+from maskgate.config.recipe import Mix, Optimizer, Sampling, Schedule
+from maskgate.config.settings import Named
+from maskgate.core.geometry import Geometry
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
-from maskgate.geometry import Geometry
-from maskgate.images import sampling
-from maskgate.images.mixing import MIXES, Mixing
-from maskgate.images.target import Target, one_of_each
-from maskgate.images.transforms import TRANSFORMS, Augment
+from maskgate.imaging import variants
 from maskgate.model import averages, heads, losses, optim, schedules
-from maskgate.recipe import Mix, Optimizer, Sampling, Schedule
+from maskgate.pipeline import sampling
+from maskgate.pipeline.mixing import MIXES, Mixing
+from maskgate.pipeline.target import Target, one_of_each
+from maskgate.pipeline.transforms import TRANSFORMS, Augment
 
 VALUES: list[Any] = [
     -1, 0, 1, 2.0, 0.5, 1e30, 1e308, 1e-300, 10**9, 2**62, True, "x", [1], [1, 2], [-1, 1e30],

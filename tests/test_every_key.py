@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from maskgate import config, recipe
-from maskgate.data import sample_people
+from maskgate.config import recipe, settings
+from maskgate.config.recipe import Recipe
 from maskgate.faces.detectors import DETECTORS
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import Faces
-from maskgate.pixels import Pixels
-from maskgate.recipe import Recipe
+from maskgate.imaging.pixels import Pixels
 from maskgate.reports.reference import TABLES
+from maskgate.synthetic.people import sample_people
 from maskgate.training import beginning, processes
 from maskgate.training.order import Order
 from maskgate.training.prepare import prepare
@@ -241,8 +241,8 @@ def leaves(model: type[BaseModel] = Recipe, path: str = "") -> Iterator[str]:
     """Every key of a recipe; of a name with arguments, those that stand beside all such names."""
     for name, field in model.model_fields.items():
         key = f"{path}.{name}".lstrip(".")
-        section = config.section_of(field.annotation)
-        is_named = section is not None and issubclass(section, config.Named)
+        section = settings.section_of(field.annotation)
+        is_named = section is not None and issubclass(section, settings.Named)
         if section is None or is_named or key == "data":
             yield key
         if section is not None:

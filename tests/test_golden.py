@@ -40,7 +40,7 @@ make = _loaded()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The runs of that version, and the people they were trained on, in the working folder."""
-    from maskgate.data import sample_people
+    from maskgate.synthetic.people import sample_people
 
     folder = tmp_path_factory.mktemp("golden")
     sample_people.make(folder / "people", **make.PEOPLE)

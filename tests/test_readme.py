@@ -22,8 +22,9 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from maskgate import cli, recipe
-from maskgate.data import sample_people
+from maskgate import cli
+from maskgate.config import recipe
+from maskgate.synthetic.people import sample_people
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

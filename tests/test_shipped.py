@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from maskgate import recipe, runs, system
+from maskgate import runs
+from maskgate.config import recipe, system
 from maskgate.runs import tables
 
 RECIPES = sorted(path.stem for path in recipe.shipped().glob("*.yaml"))
@@ -43,7 +44,7 @@ def smoke(name: str, people: Path, cache: Path, folder: Path, changes: list[str]
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> None:
     if name == "more-data":
-        from maskgate.data import sample_people
+        from maskgate.synthetic.people import sample_people
 
         sample_people.make(tmp_path / "more", people=4, eval_people=0, size=(64, 48), seed=9)
     run = smoke(name, people, cache, tmp_path, MORE.get(name, []))

@@ -12,13 +12,11 @@ import pytest
 import torch
 
 from maskgate import labels
-from maskgate.config import Named
+from maskgate.config.recipe import Recipe, load
+from maskgate.config.settings import Named
+from maskgate.core.geometry import Geometry
 from maskgate.data import folds, layouts
 from maskgate.faces.view import View
-from maskgate.geometry import Geometry
-from maskgate.images import cache as caches
-from maskgate.images.loader import Loader
-from maskgate.images.transforms import Augment
 from maskgate.inference import loading
 from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
@@ -26,7 +24,9 @@ from maskgate.inference.predictor import Predictor
 from maskgate.model import heads
 from maskgate.model.heads import HEADS, Output
 from maskgate.model.losses.class_losses import CLASS_LOSSES
-from maskgate.recipe import Recipe, load
+from maskgate.pipeline import cache as caches
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.transforms import Augment
 
 Shown = Callable[..., "np.ndarray"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from maskgate import recipe, system
+from maskgate.config import recipe, system
 
 ROOT = Path(__file__).parents[1]
 LINES = (ROOT / "docs" / "techniques.md").read_text("utf-8").splitlines()
@@ -77,10 +77,10 @@ def test_every_shipped_recipe_of_the_write_ups_is_listed() -> None:
 
 def test_every_name_is_a_technique() -> None:
     """What a recipe can look up in the tables of losses, heads, mixes and samplers is listed."""
-    from maskgate.images.mixing import MIXES
-    from maskgate.images.sampling import SAMPLERS
     from maskgate.model.heads import HEADS
     from maskgate.model.losses import LOSSES
+    from maskgate.pipeline.mixing import MIXES
+    from maskgate.pipeline.sampling import SAMPLERS
 
     text = "\n".join(row[1] for row in ROWS) + " weighted shuffle"
     for name in (*MIXES, *SAMPLERS, *HEADS, *LOSSES):

@@ -20,7 +20,7 @@ def load(model: "str | Path", trust: bool = False) -> "Predictor":
 
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
-    from maskgate import extras
+    from maskgate.core import extras
 
     with extras.needed_by("maskgate.load"):
         from maskgate.inference import loading

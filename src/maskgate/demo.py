@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from maskgate import files, labels, metrics, recipe, submission, terminal
-from maskgate.data import drawing, sample_people, table
+from maskgate import labels
+from maskgate.config import recipe
+from maskgate.core import files, terminal
+from maskgate.core.progress import say, track
+from maskgate.core.score import Score
+from maskgate.data import table
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import metrics, submission
 from maskgate.inference import loading
 from maskgate.inference.predictions import Predictions
-from maskgate.progress import say, track
 from maskgate.reports import verdicts
-from maskgate.score import Score
+from maskgate.synthetic.people import drawing, sample_people
 from maskgate.training import crossval
 from maskgate.training.order import Order
 

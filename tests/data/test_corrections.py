@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import files, labels, recipe_files
+from maskgate import labels
+from maskgate.config import recipe_files
+from maskgate.config.recipe import Tier
+from maskgate.core import files
 from maskgate.data import corrections, layouts, seven_photos
 from maskgate.data import table as photo_table
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.recipe import Tier
 
 SHIPPED = files.shipped("corrections") / "competition.csv"
 STEMS = tuple(seven_photos.STEMS)

@@ -16,7 +16,7 @@ from maskgate.data.column_values import NEVER
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 Kind = Literal["holdout", "kfold", "all"]
 Ints = npt.NDArray[np.int64]

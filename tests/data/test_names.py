@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.data import names
 
 NFC, NFD = (unicodedata.normalize(form, "김철수") for form in ("NFC", "NFD"))

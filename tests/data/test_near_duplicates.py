@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from maskgate import pixels
 from maskgate.data import folds, layouts, near_duplicates, registration
 from maskgate.data.near_duplicates import Thumbnails
 from maskgate.data.table import Photos
-from maskgate.pixels import Pixels
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 
 Change = Callable[[Image.Image], Image.Image]
 CUBIC = Image.Resampling.BICUBIC

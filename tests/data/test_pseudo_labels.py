@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from maskgate import labels
+from maskgate.config.recipe import Pseudo
 from maskgate.data.column_values import BARRED, CAPPED, TRAINED, UNSURE
 from maskgate.data.pseudo_labels import choose
-from maskgate.recipe import Pseudo
 
 NAMES = [f"{number:03}.jpg" for number in range(400)]
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import affine_transform
 
 from maskgate.data import alignments, registration
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 
 def pictures(count: int) -> Pixels:

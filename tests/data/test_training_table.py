@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskgate.config.recipe import DataSet, Labels
 from maskgate.data import corrections, training_table
 from maskgate.data import table as photo_table
 from maskgate.data.column_values import AGE, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
-from maskgate.recipe import DataSet, Labels
 
 AGES = (18.0, 27.0, 29.5, 30.0, 56.9, 57.0, 58.0, 59.0, 60.0, 71.0)
 

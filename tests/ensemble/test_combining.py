@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError

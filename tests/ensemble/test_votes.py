@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.votes import Voice

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from maskgate.faces import background
-from maskgate.pixels import GREY, Window
+from maskgate.imaging.pixels import GREY, Window
 
 BOX = np.array([40.0, 30.0, 80.0, 80.0])
 WHOLE = Window(60, 80, 120, 160)

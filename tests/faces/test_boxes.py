@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import pixels
 from maskgate.data.table import Photos
-from maskgate.decoding import limits
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import BOX, NONE, Faces, key
-from maskgate.pixels import Pixels
+from maskgate.imaging import pixels
+from maskgate.imaging.decoding import limits
+from maskgate.imaging.pixels import Pixels
 
 COUNT = 20
 

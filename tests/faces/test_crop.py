@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from maskgate import pixels
+from maskgate.core.geometry import Geometry
 from maskgate.faces import crop
 from maskgate.faces.protocol import NONE, Faces
-from maskgate.geometry import Geometry
-from maskgate.pixels import GREY, Window
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import GREY, Window
 
 
 def faces(*boxes: tuple[float, float, float, float], tilt: float = 0.0) -> Faces:

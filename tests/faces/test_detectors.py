@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from maskgate import recipe
-from maskgate.config import Named
+from maskgate.config import recipe
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
 from maskgate.faces.protocol import Detector
@@ -166,10 +166,10 @@ from pathlib import Path
 sys.modules.update(torch=None, facenet_pytorch=None, onnx=None)  # to import one is a fault
 import numpy as np
 from PIL import Image
-from maskgate.config import Named
-from maskgate import variants
+from maskgate.config.settings import Named
+from maskgate.imaging import variants
 from maskgate.faces import showing, view
-from maskgate.recipe import Photo
+from maskgate.config.recipe import Photo
 
 photo = Photo.model_validate({"face": {"detector": "mtcnn", "background": "remove"}})
 seen = view.create(photo, Path(sys.argv[1]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.faces.model_files import Folders, Source

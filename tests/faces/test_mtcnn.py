@@ -14,12 +14,12 @@ import pytest
 import skimage.data
 from onnx import helper
 
-from maskgate.config import Named
-from maskgate.data import sample_people
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, mtcnn_export, overlaps
 from maskgate.faces.mtcnn_export import NETWORKS
-from maskgate.pixels import Pixels, decode
+from maskgate.imaging.pixels import Pixels, decode
+from maskgate.synthetic.people import sample_people
 
 PAPER = {"thresholds": [0.6, 0.7, 0.7], "factor": 0.709}
 

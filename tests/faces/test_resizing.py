@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from maskgate.faces import resizing
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 Size = tuple[int, int]
 Draw = Callable[[np.random.Generator, int], tuple[Any, Any]]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 

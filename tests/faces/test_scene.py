@@ -13,7 +13,7 @@ import maskgate
 from maskgate.faces.detectors import DETECTORS
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import Faces
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 SIZE = (80, 64)  # height, width
 BOX = (20, 16, 44, 46)

@@ -12,24 +12,25 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 import maskgate
-from maskgate import labels, pixels, runs
-from maskgate.config import Named
+from maskgate import labels, runs
+from maskgate.config.recipe import Photo
+from maskgate.config.settings import Named
 from maskgate.data import layouts
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, detectors, view
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces
-from maskgate.images import cache
-from maskgate.images.loader import Loader
-from maskgate.images.transforms import Augment
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
 from maskgate.model.heads import HEADS, Output
 from maskgate.model.network import Network
-from maskgate.pixels import Pixels
-from maskgate.recipe import Photo
+from maskgate.pipeline import cache
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.transforms import Augment
 from maskgate.runs import tables
 
 Shown = Callable[..., "np.ndarray"]

@@ -9,10 +9,10 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from maskgate.config import Named
+from maskgate.config.recipe import Photo
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, showing, view
-from maskgate.recipe import Photo
 
 TRAINING = (
     *("cv2", "facenet_pytorch", "filelock", "onnx", "pandas", "pyarrow", "safetensors", "scipy"),
@@ -24,7 +24,7 @@ sys.modules.update(dict.fromkeys({TRAINING!r}))  # to import any of them fails
 from pathlib import Path
 import numpy as np
 from maskgate.faces import showing, view
-from maskgate.recipe import Photo
+from maskgate.config.recipe import Photo
 photo = Photo.model_validate({{"face": {{"detector": "mtcnn"}}}})
 seen = view.create(photo, Path(sys.argv[1]))
 shown = showing.show(Path(sys.argv[2]), [seen])

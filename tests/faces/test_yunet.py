@@ -9,11 +9,11 @@ import onnx
 import pytest
 import skimage.data
 
-from maskgate import pixels
-from maskgate.config import Named
-from maskgate.data import sample_people
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
+from maskgate.imaging import pixels
+from maskgate.synthetic.people import sample_people
 
 FILE = os.environ.get("MASKGATE_YUNET", "")
 WITHOUT = "YuNet's file is not given: name face_detection_yunet_2026may.onnx in $MASKGATE_YUNET"

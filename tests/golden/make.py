@@ -60,7 +60,7 @@ def _maskgate(folder: Path, *words: str) -> str:
 
 
 def _make(folder: Path) -> None:
-    from maskgate.data import sample_people
+    from maskgate.synthetic.people import sample_people
 
     folder.mkdir(parents=True)
     sample_people.make(folder / "people", **PEOPLE)  # type: ignore[arg-type]

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from maskgate import labels, variants
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.settings import Named
+from maskgate.core.geometry import Geometry
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
-from maskgate.geometry import Geometry
+from maskgate.imaging import variants
+from maskgate.imaging.pixels import Pixels
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
-from maskgate.pixels import Pixels
 
 GEOMETRY = Geometry(8, 6, margin=0.5)
 FLIP = Named(name="flip")

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import maskgate
-from maskgate import pixels
 from maskgate.errors import MaskgateError
+from maskgate.imaging import pixels
 from maskgate.inference import photos
 from maskgate.inference.predictor import Predictor
 

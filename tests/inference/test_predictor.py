@@ -13,16 +13,18 @@ import torch
 from PIL import Image
 
 import maskgate
-from maskgate import photo_files, runs, submission
+from maskgate import runs
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import submission
 from maskgate.faces.view import View
-from maskgate.images import cache
-from maskgate.images.loader import Loader
-from maskgate.images.transforms import Augment
+from maskgate.imaging import photo_files
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.model.heads import Output
 from maskgate.model.network import Network
+from maskgate.pipeline import cache
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.transforms import Augment
 
 Shown = Callable[..., "np.ndarray"]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import interruption, labels
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.settings import Named
+from maskgate.core import interruption
 from maskgate.faces import showing
 from maskgate.inference import loading, predictor, resume_cache
 from maskgate.inference.classifier import SingleModel

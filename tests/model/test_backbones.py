@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from maskgate.config.recipe import Model, Recipe
+from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
-from maskgate.geometry import Geometry
 from maskgate.model import backbone, network, weight_files
 from maskgate.model.backbone import Beside
-from maskgate.recipe import Model, Recipe
 
 # The smallest of each family, which makes a step, and more of it, of which shapes are enough.
 FAMILIES = {

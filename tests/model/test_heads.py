@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from maskgate import labels
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.model.heads import HEADS, Head

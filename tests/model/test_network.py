@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from maskgate.config.recipe import Model, Recipe
+from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
-from maskgate.geometry import Geometry
-from maskgate.images import cache
 from maskgate.model import backbone, network
 from maskgate.model.network import Normalise
-from maskgate.recipe import Model, Recipe
+from maskgate.pipeline import cache
 
 SMALL = Geometry(32, 24)
 

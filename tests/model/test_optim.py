@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from maskgate.config.recipe import Optimizer, Recipe, Schedule
 from maskgate.errors import MaskgateError
 from maskgate.model import network, optim, schedules
-from maskgate.recipe import Optimizer, Recipe, Schedule
 
 EPOCHS, UPDATES, WARMUP, LOWEST = 7, 10, 1.5, 0.02
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from maskgate.config.recipe import Optimizer, Schedule
 from maskgate.errors import MaskgateError
 from maskgate.model import optim, schedules
-from maskgate.recipe import Optimizer, Schedule
 
 EPOCHS, UPDATES, WARMUP, LOWEST = 7, 10, 1.5, 0.02
 

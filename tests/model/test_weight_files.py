@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from maskgate.config.recipe import Model
+from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
-from maskgate.geometry import Geometry
 from maskgate.model import backbone
-from maskgate.recipe import Model
 
 State = dict[str, Tensor]
 SIZE = Geometry(32, 24)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate.experiments.compare import SCORE, Comparison, Comparisons
-from maskgate.experiments.differences import Difference, Scored
-from maskgate.experiments.sides import Entry, Side
-from maskgate.records.results import Results
+from maskgate.core.score import Score
+from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
+from maskgate.evaluation.differences import Difference, Scored
+from maskgate.evaluation.sides import Entry, Side
 from maskgate.reports import charts, compare, targets
 from maskgate.runs import Run
-from maskgate.score import Score
+from maskgate.runs.records.results import Results
 
 LONG = "a" * 150
 HOSTILE = "<script>x</script>[red]"

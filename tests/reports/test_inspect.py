@@ -5,10 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from maskgate import inspection, labels
-from maskgate.data import checks, sample_people
-from maskgate.inspection import Inspection
+from maskgate import labels
+from maskgate.data import checks
+from maskgate.pipeline import inspection
+from maskgate.pipeline.inspection import Inspection
 from maskgate.reports import inspect
+from maskgate.synthetic.people import sample_people
 
 
 @pytest.fixture(scope="module")

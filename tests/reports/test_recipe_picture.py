@@ -10,14 +10,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import inspection, labels, pixels, recipe
+from maskgate import labels
+from maskgate.config import recipe
+from maskgate.config.recipe import Recipe
+from maskgate.core.geometry import Geometry
 from maskgate.data import layouts
 from maskgate.data import table as tables
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.geometry import Geometry
-from maskgate.inspection import Inspection
-from maskgate.recipe import Recipe
+from maskgate.imaging import pixels
+from maskgate.pipeline import inspection
+from maskgate.pipeline.inspection import Inspection
 from maskgate.reports import inspect, recipe_picture
 from maskgate.reports.recipe_picture import Effects
 

@@ -13,11 +13,11 @@ import yaml
 from pydantic import BaseModel, Field, TypeAdapter
 
 import maskgate
-from maskgate import config, recipe, system
-from maskgate.config import Named
-from maskgate.recipe import Recipe
+from maskgate.config import recipe, settings, system
+from maskgate.config.recipe import Recipe
+from maskgate.config.settings import Named
+from maskgate.config.system import System
 from maskgate.reports import reference
-from maskgate.system import System
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(maskgate.__file__).parent
@@ -133,13 +133,13 @@ def test_the_overrides_on_the_page_work() -> None:
     assert changed.training.clip_norm is None
 
 
-class Inner(config.Section):
+class Inner(settings.Section):
     """What is inside."""
 
     share: recipe.Share = Field(0.5, description="a share")
 
 
-class Everything(config.Section):
+class Everything(settings.Section):
     """Every kind of field."""
 
     choice: Literal["a", "no", 3] = Field("a", description="choice | of some")

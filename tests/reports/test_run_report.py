@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import labels, metrics, runs
+from maskgate import labels, runs
+from maskgate.evaluation import metrics
 from maskgate.reports import charts, listing, mistakes
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables

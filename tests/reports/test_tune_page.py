@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from maskgate.core.score import Score
 from maskgate.reports import scatter, tune
 from maskgate.reports.tune import Key, Search, Trial
-from maskgate.score import Score
 
 KEYS = (
     Key("optimizer.lr", "0.0001 to 0.1, by factors", "log"),

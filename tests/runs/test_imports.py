@@ -10,7 +10,7 @@ import sys
 
 heavy = ("accelerate", "cv2", "filelock", "pandas", "pyarrow", "safetensors", "scipy", "torch")
 sys.modules.update(dict.fromkeys(heavy))  # no import of them works
-from maskgate import runs, trust
+from maskgate import runs; from maskgate.runs import trust
 
 for name in ("plain", "faces", "together"):
     run = runs.open_run(name)

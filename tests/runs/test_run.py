@@ -10,15 +10,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from maskgate import out_of_fold, recipe, runs, system, together, variants
-from maskgate.config import Named
-from maskgate.data import sample_people
+from maskgate import runs
+from maskgate.config import recipe, system
+from maskgate.config.settings import Named
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
-from maskgate.experiments import sides
+from maskgate.evaluation import ensemble, oof, sides
+from maskgate.imaging import variants
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
+from maskgate.synthetic.people import sample_people
 from maskgate.training import combined, ensembles, start
 from maskgate.training.order import Order
 
@@ -106,8 +108,8 @@ def compare(run: Run) -> None:
 
 
 def combine(run: Run) -> None:
-    asked = together.system_of([run.path])
-    together.gather(together.parts(asked), Wanted.of(asked))
+    asked = ensemble.system_of([run.path])
+    ensemble.gather(ensemble.parts(asked), Wanted.of(asked))
 
 
 def copy_folds(run: Run) -> None:
@@ -325,7 +327,7 @@ def test_a_member_that_is_damaged_or_another_is_missed(
 
 
 def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
-    asked = together.system_of([trained])
+    asked = ensemble.system_of([trained])
     run = combined.combine(asked, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
@@ -356,17 +358,17 @@ def test_kept_predictions_are_listed_and_made_again(
     trained: Path, copied: Callable[[Path], Run], cache: Path
 ) -> None:
     run, tta = copied(trained), [Named(name="flip")]
-    _, expected = out_of_fold.oof_with(run, tta, cache)
+    _, expected = oof.oof_with(run, tta, cache)
     (path,) = run.path.glob("oof-*.parquet")
     before = path.read_bytes()
     assert path.name in (run.status().files or ())
     path.write_bytes(before.replace(b"ARROW", b"arrow"))
     with pytest.raises(MaskgateError, match=f"{path.name}: missing or damaged"):
-        out_of_fold.oof_with(run, tta, cache)
+        oof.oof_with(run, tta, cache)
     path.unlink()
     for command in WHOLE:
         COMMANDS[command](run)
-    _, again = out_of_fold.oof_with(run, tta, cache)
+    _, again = oof.oof_with(run, tta, cache)
     assert (again == expected).all()
     assert path.read_bytes() == before
     # Left by a process that was killed before it could list them: nobody knows whether it is whole.
@@ -374,7 +376,7 @@ def test_kept_predictions_are_listed_and_made_again(
     assert files is not None
     run.tell(files={name: entry for name, entry in files.items() if name != path.name})
     path.write_bytes(b"half")
-    _, again = out_of_fold.oof_with(run, tta, cache)
+    _, again = oof.oof_with(run, tta, cache)
     assert (again == expected).all()
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from maskgate import recipe, tasks
+from maskgate import cluster
+from maskgate.config import recipe
+from maskgate.config.recipe import Recipe
+from maskgate.core.interruption import Interrupted
 from maskgate.errors import DiskFullError, MaskgateError
-from maskgate.experiments.compare import compare
-from maskgate.interruption import Interrupted
-from maskgate.recipe import Recipe
+from maskgate.evaluation.compare import compare
 from maskgate.reports import ablate as page
 from maskgate.reports import compare as compare_page
 from maskgate.studies import ablate, changes
@@ -273,7 +274,7 @@ def test_on_a_cluster_each_run_is_a_task(
         for number, item in enumerate(items):
             yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
-    monkeypatch.setattr(tasks, "each", each)
+    monkeypatch.setattr(cluster, "each", each)
     order = Order("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:

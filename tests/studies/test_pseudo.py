@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskgate import labels, metrics
+from maskgate import labels
+from maskgate.core.score import Score
 from maskgate.data.column_values import TRAINED
-from maskgate.experiments import rounds
+from maskgate.evaluation import metrics, rounds
 from maskgate.reports import pseudo as page
 from maskgate.runs import Run, tables
-from maskgate.score import Score
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -119,7 +119,7 @@ def done(
     tiny: Path, people: Path, photos: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Two rounds, whatever they score."""
-    from maskgate import recipe
+    from maskgate.config import recipe
     from maskgate.studies import pseudo
     from maskgate.training.order import Order
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from maskgate import config, recipe
+from maskgate.config import recipe, settings
+from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
-from maskgate.recipe import Recipe
 from maskgate.studies import space
 
 
@@ -40,7 +40,7 @@ optimizer.name: [adam, "no"]
     )
     values = drawn(found)
     parsed = [
-        {key: config.split(f"{key}={text}")[1] for key, text in each.items()} for each in values
+        {key: settings.split(f"{key}={text}")[1] for key, text in each.items()} for each in values
     ]
     rates = [each["optimizer.lr"] for each in parsed]
     assert all(isinstance(rate, float) and 1e-4 <= rate <= 1e-1 for rate in rates)

@@ -21,10 +21,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from maskgate import recipe, runs, tasks
+from maskgate import cluster, runs
+from maskgate.config import recipe
+from maskgate.core.interruption import Interrupted
 from maskgate.errors import DiskFullError, MaskgateError, of_disk
-from maskgate.experiments import compare
-from maskgate.interruption import Interrupted
+from maskgate.evaluation import compare
 from maskgate.reports import listing
 from maskgate.studies import study as studies
 from maskgate.studies import trial as trials
@@ -384,7 +385,7 @@ def test_on_a_cluster_each_trial_is_a_task(
             begun.append((item, on))
             yield item, pickle.loads(pickle.dumps(work))(item)
 
-    monkeypatch.setattr(tasks, "each", each)
+    monkeypatch.setattr(cluster, "each", each)
     url = _empty_database(postgresql)
     result = tune.tune(plan(tmp_path / "study", storage=url), on="ray")
     assert begun == [(0, "ray"), (1, "ray")]

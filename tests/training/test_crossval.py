@@ -8,16 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-from maskgate import metrics, pixels, runs
+from maskgate import runs
+from maskgate.core.geometry import Geometry
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import metrics
 from maskgate.faces.view import View
-from maskgate.geometry import Geometry
-from maskgate.images import cache as caches
+from maskgate.imaging import pixels
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
-from maskgate.records.results import Results
+from maskgate.pipeline import cache as caches
 from maskgate.runs import Run, tables
+from maskgate.runs.records.results import Results
 from maskgate.training import crossval
 
 Shown = Callable[..., "np.ndarray"]
@@ -148,7 +150,7 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
         return decode(source)
 
     monkeypatch.setattr(pixels, "decode", noted)
-    from maskgate import recipe
+    from maskgate.config import recipe
     from maskgate.training import crossval
     from maskgate.training.order import Order
 
@@ -387,7 +389,7 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
 def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
     tiny: Path, people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from maskgate import recipe
+    from maskgate.config import recipe
     from maskgate.data import near_duplicates
     from maskgate.training.order import Order
     from maskgate.training.prepare import prepare

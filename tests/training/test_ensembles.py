@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from maskgate import labels, runs, system
+from maskgate import labels, runs
+from maskgate.config import system
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.runs import Run, tables

@@ -9,18 +9,20 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from maskgate import labels, metrics, recipe
+from maskgate import labels
+from maskgate.config import recipe
 from maskgate.data import layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import metrics
 from maskgate.faces.view import View
-from maskgate.images import cache as caches
-from maskgate.images.loader import Loader
-from maskgate.images.mixing import Mixing
-from maskgate.images.target import Target
-from maskgate.images.transforms import Augment
 from maskgate.model import network
 from maskgate.model.heads import Output
+from maskgate.pipeline import cache as caches
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.mixing import Mixing
+from maskgate.pipeline.target import Target
+from maskgate.pipeline.transforms import Augment
 from maskgate.training import validation
 from maskgate.training.batches import Task
 from maskgate.training.callbacks import Callbacks, Epoch, Row

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from maskgate import recipe
+from maskgate.config import recipe
 from maskgate.errors import MaskgateError
 from maskgate.training import lr_finder
 from maskgate.training.lr_finder import Sweep

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import pixels, recipe
-from maskgate.data import layouts, sample_people
+from maskgate.config import recipe
+from maskgate.data import layouts
 from maskgate.data.column_values import EXTRA, NEVER
 from maskgate.errors import MaskgateError
+from maskgate.imaging import pixels
+from maskgate.synthetic.people import sample_people
 from maskgate.training import prepare as preparing
 from maskgate.training.fold_data import Rows
 from maskgate.training.order import Order

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate import out_of_fold, pixels, variants
-from maskgate.config import Named
+from maskgate.config.settings import Named
+from maskgate.evaluation import oof
 from maskgate.faces import showing
 from maskgate.faces.view import View
+from maskgate.imaging import pixels, variants
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run, tables
 
@@ -107,7 +108,7 @@ def test_two_processes_augment_at_test_time_as_one(
     run.oof_file.write_bytes(plain.read_bytes())
     run.end()
     tta = [Named(name="crops"), Named(name="flip")]
-    again_table, again = out_of_fold.oof_with(run, tta, cache)
+    again_table, again = oof.oof_with(run, tta, cache)
     assert again_table["photo"].tolist() == table["photo"].tolist()
     np.testing.assert_allclose(again, probabilities, atol=1e-5)
     assert np.abs(tables.oof(run)[1] - probabilities).max() > 1e-4

@@ -14,12 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from maskgate import labels, recipe
+from maskgate import labels
+from maskgate.config import recipe
+from maskgate.config.recipe import Recipe
 from maskgate.data.column_values import BARRED, PRIMARY, TRAINED, UNLABELLED, UNSURE
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
-from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
 from maskgate.training import beginning, lr_finder, pseudo
 from maskgate.training.batches import Task

@@ -15,7 +15,7 @@ Kill = Callable[..., None]
 # epoch, and 2 epochs.
 UPDATE, CHECKPOINT = "maskgate.training.update:Updater.update", "pathlib:Path.write_bytes"
 POINTS = {
-    "cache": ("maskgate.pixels:decode", 2, 220),
+    "cache": ("maskgate.imaging.pixels:decode", 2, 220),
     "update": (UPDATE, 1, 12),
     "validation": ("maskgate.model.predicting:probabilities", 1, 4),
     "checkpoint": (CHECKPOINT, 1, 12),
@@ -55,7 +55,7 @@ def compare(
     kill(place, at, *words, "--checkpoint-seconds", 0)
     assert not (out / "metrics.json").exists()
 
-    from maskgate import recipe
+    from maskgate.config import recipe
     from maskgate.training import crossval
     from maskgate.training.order import Order
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from maskgate import recipe, system
+from maskgate.config import recipe, system
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
 from maskgate.training import crossval, ensembles, processes, spread

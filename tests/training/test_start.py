@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskgate import recipe
+from maskgate.config import recipe
+from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
-from maskgate.images import thumbnails
-from maskgate.recipe import Recipe
+from maskgate.pipeline import thumbnails
 from maskgate.runs import Run, tables
 from maskgate.training import prepare, start
 from maskgate.training.order import Order

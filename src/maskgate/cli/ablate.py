@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     DataOrChange,
@@ -21,6 +20,7 @@ from maskgate.cli.app import (
     typed,
 )
 from maskgate.cli.app import Changes as Overrides
+from maskgate.core import terminal
 
 
 @app.command()
@@ -53,8 +53,8 @@ def ablate(
     trust: Trust = False,
 ) -> None:
     """Change one thing of a recipe at a time and say which changes are real."""
-    from maskgate import files
-    from maskgate import recipe as recipes
+    from maskgate.config import recipe as recipes
+    from maskgate.core import files
     from maskgate.studies import changes as kinds
     from maskgate.training.order import Order
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from maskgate import __version__, terminal
+from maskgate import __version__
+from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
-    from maskgate.recipe import Recipe
+    from maskgate.config.recipe import Recipe
 
 app = typer.Typer(
     name="maskgate",
@@ -30,7 +31,7 @@ app = typer.Typer(
 
 def data_there(data: Path) -> Path:
     """A data set's folder or file. Raises MaskgateError where it does not exist."""
-    from maskgate import photo_files
+    from maskgate.imaging import photo_files
 
     photo_files.check_data(data)
     return data
@@ -45,8 +46,8 @@ def run_there(run: Path | None) -> Path | None:
 
 def check_runs(runs: list[Path]) -> list[Path]:
     """Folders or files of runs. Raises MaskgateError where one does not exist."""
-    from maskgate import files
-    from maskgate.records.faults import no_run
+    from maskgate.core import files
+    from maskgate.runs.records.faults import no_run
 
     for run in runs:
         files.check_name(run)
@@ -111,9 +112,9 @@ Cache = Annotated[
 def _reachable(on: str | None) -> str | None:
     """Without a cluster the command ends before a folder is made."""
     if on is not None:
-        from maskgate import tasks
+        from maskgate import cluster
 
-        tasks.check(on)
+        cluster.check(on)
     return on
 
 
@@ -163,7 +164,7 @@ def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[P
 
 def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Path, Recipe]":
     """The file of the recipe of that name, and what it holds. Raises MaskgateError."""
-    from maskgate import recipe as recipes
+    from maskgate.config import recipe as recipes
 
     path = recipes.find(name)
     return path, recipes.load(path, overrides)
@@ -174,7 +175,7 @@ def checked_recipe(
 ) -> "tuple[Path, Recipe]":
     """As `path_and_recipe`, of a recipe that is to be trained: what it names is there. Raises
     MaskgateError."""
-    from maskgate import recipe_check
+    from maskgate.inference import recipe_check
 
     path, loaded = path_and_recipe(name, overrides)
     recipe_check.check(loaded, path.stem, smoke)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from maskgate import terminal
 from maskgate.cli.app import (
     WORKERS,
     Cache,
@@ -17,6 +16,7 @@ from maskgate.cli.app import (
     data_there,
     path_and_recipe,
 )
+from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
 
@@ -34,13 +34,13 @@ def inspect(
     ] = None,
 ) -> None:
     """What is in a data set and everything wrong with it: a page, and a table of problems."""
-    from maskgate import files
+    from maskgate.core import files
 
     files.check_folder(out)
     shown = None if recipe is None else path_and_recipe(recipe)
 
-    from maskgate import inspection
     from maskgate.data import checks
+    from maskgate.pipeline import inspection
     from maskgate.reports import inspect as inspect_page
     from maskgate.reports.recipe_picture import Effects
 
@@ -76,12 +76,13 @@ def faces(
 
     Trainings with the same detector find their faces in the cache then.
     """
-    from maskgate import config, files
-    from maskgate.config import Named
+    from maskgate.config import settings
+    from maskgate.config.settings import Named
+    from maskgate.core import files
     from maskgate.faces import detectors
 
     files.check_target(out)
-    given = dict(map(config.split, arguments or []))
+    given = dict(map(settings.split, arguments or []))
     if "name" in given:
         raise MaskgateError("name: is no argument of a detector; name one with --detector")
     wanted = Named(name=detector, **given)
@@ -129,8 +130,8 @@ def wear(
 
     Repeat the command to go on where it was cut off.
     """
-    from maskgate import files
-    from maskgate.config import Named
+    from maskgate.config.settings import Named
+    from maskgate.core import files
     from maskgate.faces import detectors
 
     wanted = Named(name=detector)
@@ -138,7 +139,7 @@ def wear(
     files.check_folder(out)
 
     from maskgate.data import checks, layouts
-    from maskgate.wear import people
+    from maskgate.synthetic.masks import people
 
     photos = layouts.read(source)
     checks.refuse(photos.problems, source, skip_faulty)

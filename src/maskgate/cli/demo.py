@@ -16,7 +16,7 @@ def demo(
     ] = 160,
 ) -> None:
     """Generated people → train → submit → report, scored against the truth, in minutes."""
-    from maskgate import files
+    from maskgate.core import files
 
     files.check_folder(out)
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -22,11 +21,12 @@ from maskgate.cli.app import (
     run_there,
     typed,
 )
+from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
 
 def _folder_there(photos: Path) -> Path:
-    from maskgate import files
+    from maskgate.core import files
 
     files.check_name(photos)
     if not photos.is_dir():
@@ -72,7 +72,8 @@ def pseudo(
     trust: Trust = False,
 ) -> None:
     """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
-    from maskgate import files, recipe_check
+    from maskgate.core import files
+    from maskgate.inference import recipe_check
     from maskgate.training.order import Order
 
     for change in overrides or []:

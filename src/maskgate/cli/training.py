@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from maskgate import terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -23,6 +22,7 @@ from maskgate.cli.app import (
     rate,
     typed,
 )
+from maskgate.core import terminal
 
 
 @app.command()
@@ -52,8 +52,9 @@ def train(
     trust: Trust = False,
 ) -> None:
     """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
-    from maskgate import files, recipe_check
-    from maskgate import system as systems
+    from maskgate.config import system as systems
+    from maskgate.core import files
+    from maskgate.inference import recipe_check
     from maskgate.training.order import Order
 
     folder, changes = data_and_overrides(data, overrides)
@@ -109,7 +110,7 @@ def lr(
     trust: Trust = False,
 ) -> None:
     """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
-    from maskgate import files
+    from maskgate.core import files
     from maskgate.training.order import Order
 
     files.check_folder(out)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from maskgate import extras, terminal
 from maskgate.cli.app import (
     Cache,
     Changes,
@@ -20,6 +19,7 @@ from maskgate.cli.app import (
     checked_recipe,
     data_and_overrides,
 )
+from maskgate.core import extras, terminal
 
 
 @app.command()
@@ -57,7 +57,7 @@ def tune(
     trust: Trust = False,
 ) -> None:
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
-    from maskgate import files
+    from maskgate.core import files
     from maskgate.studies import space as spaces
     from maskgate.training.order import Order
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.errors import MaskgateError, cut, listed, printable
 
 _LONGEST: Final = 200  # characters of a name in a message

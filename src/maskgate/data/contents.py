@@ -13,11 +13,11 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
-from maskgate import pixels
+from maskgate.core.files import outside, stamp
+from maskgate.core.progress import track
 from maskgate.data.table import Photos
 from maskgate.errors import DiskError, DiskFullError, MaskgateError, is_disk_full, listed
-from maskgate.files import outside, stamp
-from maskgate.progress import track
+from maskgate.imaging import pixels
 
 T = TypeVar("T")
 

@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
+from maskgate.config.recipe import Tier
 from maskgate.data import columns, csv_files, label_words, names, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.errors import MaskgateError, listed
-from maskgate.recipe import Tier
 
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)  # the surest first
 _NEEDED: Final[columns.Names] = {"person": (), "field": (), "value": (), "tier": ()}

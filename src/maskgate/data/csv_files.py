@@ -17,7 +17,7 @@ from typing import Final
 
 import pandas as pd
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.errors import MaskgateError, listed
 
 _SEPARATORS: Final = ",;\t|"  # the first of those that split the header alike

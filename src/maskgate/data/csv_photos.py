@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from maskgate import files, labels
+from maskgate import labels
+from maskgate.core import files
+from maskgate.core.progress import track
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import APART, NOT_UTF8, Problem
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.progress import track
 
 _COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
 _LABELS: Final = ("mask", "gender", "age", "age_group")

@@ -14,15 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files, recipe_files
-from maskgate.data import (
-    columns,
-    csv_files,
-    label_words,
-    names,
-    near_duplicates,
-    remembered_pairs,
-)
+from maskgate.config import recipe_files
+from maskgate.core import files
+from maskgate.data import columns, csv_files, label_words, names, near_duplicates, remembered_pairs
 from maskgate.data.column_values import NEVER
 from maskgate.data.near_duplicates import Pairs, Thumbnails
 from maskgate.data.table import Photos

@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from maskgate import files, photo_files
+from maskgate.core import files
 from maskgate.data import columns, csv_files, csv_photos, names, seven_photos, utkface
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
+from maskgate.imaging import photo_files
 
 _TABLES: Final = (".csv", ".tsv")
 

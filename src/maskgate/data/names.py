@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from maskgate.files import in_cp949, is_utf8
+from maskgate.core.files import in_cp949, is_utf8
 
 _LEADING: Final = re.compile(r"(?<!\d)0+(?=\d)")
 _TRAILING: Final = re.compile(r"(?<=\d)\.0+$")  # of a whole number that was saved as a fraction

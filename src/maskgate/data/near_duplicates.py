@@ -18,11 +18,11 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from maskgate.core.progress import track
 from maskgate.data import alignments, registration
 from maskgate.data.alignments import ORIENTATIONS, PARTS
 from maskgate.data.registration import shrink
-from maskgate.pixels import Pixels
-from maskgate.progress import track
+from maskgate.imaging.pixels import Pixels
 
 Hashes = npt.NDArray[np.uint64]
 Packed = npt.NDArray[np.uint64]

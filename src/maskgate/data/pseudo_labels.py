@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import finite, labels
+from maskgate import labels
+from maskgate.config.recipe import Pseudo
+from maskgate.core import finite
 from maskgate.data.column_values import BARRED, CAPPED, TRAINED, UNSURE
-from maskgate.recipe import Pseudo
 
 
 def choose(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
 from maskgate.data.alignments import Matrices, corners, grid, places
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 Values = npt.NDArray[np.float32]
 Coarse = npt.NDArray[np.int8]

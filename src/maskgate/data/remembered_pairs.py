@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.data.near_duplicates import Pairs
 
 

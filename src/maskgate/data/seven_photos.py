@@ -5,15 +5,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from maskgate import files
+from maskgate.core import files
+from maskgate.core.progress import track
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.photo_files import is_photo
-from maskgate.progress import track
+from maskgate.imaging.photo_files import is_photo
 
 STEMS: Final = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "incorrect"} | {
     "normal": "not_wear"

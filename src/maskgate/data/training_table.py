@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
+from maskgate.config.recipe import DataSet, Labels
 from maskgate.data import corrections
 from maskgate.data.checks import Problem
 from maskgate.data.column_values import AGE, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
-from maskgate.recipe import DataSet, Labels
 
 
 @dataclass(frozen=True)

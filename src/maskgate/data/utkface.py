@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from maskgate import files, labels
+from maskgate import labels
+from maskgate.core import files
 from maskgate.data import table as photo_table
 from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
-from maskgate.photo_files import is_photo
+from maskgate.imaging.photo_files import is_photo
 
 _WHOLE: Final = re.compile(r"\d{1,3}_[01]_\d_\d{6,}\..+")
 # Some names lack the race, which nothing here needs.

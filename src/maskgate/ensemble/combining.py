@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from maskgate import finite, labels, yaml12
-from maskgate.config import Named, lookup
+from maskgate import labels
+from maskgate.config import yaml12
+from maskgate.config.settings import Named, lookup
+from maskgate.config.system import System
+from maskgate.core import finite
 from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
-from maskgate.system import System
 
 COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
     "soft_vote": votes.soft_vote,

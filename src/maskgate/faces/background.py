@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from maskgate import extras
+from maskgate.core import extras
 from maskgate.errors import MaskgateError
-from maskgate.pixels import GREY, Pixels, Window
+from maskgate.imaging.pixels import GREY, Pixels, Window
 
 _ROUNDS: Final = 3
 _SIDE: Final = 160  # pixels of the longer side that the person is cut out at

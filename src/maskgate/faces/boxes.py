@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from maskgate import files, pixels
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.data import contents
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
-from maskgate.decoding import limits
 from maskgate.faces import crop
 from maskgate.faces.protocol import BOX, Detector, Faces, key
-from maskgate.progress import say
+from maskgate.imaging import pixels
+from maskgate.imaging.decoding import limits
 
 _CHUNK: Final = 64  # photos searched between two commits
 _SCHEMA: Final = """

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from maskgate.core.geometry import Geometry
 from maskgate.faces.protocol import Faces
-from maskgate.geometry import Geometry
-from maskgate.pixels import Window
+from maskgate.imaging.pixels import Window
 
 
 def chosen(faces: Faces, height: int, width: int) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import model_files
 from maskgate.faces.model_files import Folders

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError
 
-from maskgate import files
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, of_disk
-from maskgate.progress import say
 
 _SECONDS: Final = 20  # without a byte, then the connection is taken for dead
 _LARGEST: Final = 1 << 24  # bytes that are read of an answer

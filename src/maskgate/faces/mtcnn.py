@@ -14,7 +14,7 @@ from maskgate.faces import mtcnn_export, overlaps, resizing
 from maskgate.faces.arguments import number
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces, Floats
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 _CELL: Final = 12  # pixels of a face that the first network sees,
 _STRIDE: Final = 2  # in steps of this many,

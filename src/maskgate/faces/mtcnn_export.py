@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from maskgate import extras, files
+from maskgate.core import extras, files
 from maskgate.errors import MaskgateError, of_disk
 from maskgate.faces import sessions
 from maskgate.faces.protocol import Floats

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 VERSION: Final = 1  # raised by whatever changes what a detector finds: faces are remembered by it
 Floats = npt.NDArray[np.float32]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 _CHANNELS: Final = 3
 _BITS: Final = 11  # of the weights between two pixels, which are whole numbers

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from maskgate import extras
-from maskgate.config import lookup
+from maskgate.config.settings import lookup
+from maskgate.core import extras
 from maskgate.errors import MaskgateError
 from maskgate.faces import model_files, resizing, sessions
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 
 class RetinaFace:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from maskgate import pixels
 from maskgate.faces import crop
 from maskgate.faces.protocol import BOX, Faces
 from maskgate.faces.view import View
-from maskgate.pixels import Pixels
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 
 BATCH: Final = 64
 # Where a photo lies, its bytes, an image, or what fetches bytes; that may raise PhotoError.

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from maskgate import labels, photo_files
+from maskgate import labels
 from maskgate.data import checks, layouts
 from maskgate.data import table as photo_table
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import Detector
+from maskgate.imaging import photo_files
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskgate import files, pixels
-from maskgate.config import Named
+from maskgate.config.recipe import Face, Photo
+from maskgate.config.settings import Named
+from maskgate.core import files
+from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.faces import background, crop, detectors, model_files
 from maskgate.faces.protocol import NONE, Detector, Faces, key
-from maskgate.geometry import Geometry
-from maskgate.pixels import Pixels
-from maskgate.recipe import Face, Photo
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import model_files, overlaps, resizing, sessions
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.protocol import NONE, Faces, Floats
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 _STRIDES: Final = (8, 16, 32)  # pixels from one place to the next, of the three grids
 _PARTS: Final = ("cls", "obj", "bbox", "kps")

@@ -9,14 +9,16 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from maskgate import finite, labels, variants
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.settings import Named
+from maskgate.core import finite
 from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination
 from maskgate.ensemble.votes import Voice
 from maskgate.faces.view import View
+from maskgate.imaging import variants
+from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends.protocol import Backend
-from maskgate.pixels import Pixels
 
 Probabilities = npt.NDArray[np.float32]
 _BATCH: Final = 64  # pictures that a network is given at once

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maskgate import extras, runs, variants
-from maskgate.config import Named
+from maskgate import runs
+from maskgate.config.settings import Named
+from maskgate.core import extras
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
+from maskgate.imaging import variants
 from maskgate.inference.backends.protocol import Backend
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
-from maskgate.records.faults import damaged
-from maskgate.trust import check_trusted
+from maskgate.runs.records.faults import damaged
+from maskgate.runs.trust import check_trusted
 
 
 def load(

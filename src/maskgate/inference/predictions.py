@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from maskgate import extras, finite, labels
+from maskgate import labels
+from maskgate.core import extras, finite
 from maskgate.faces.protocol import BOX
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskgate import labels
+from maskgate.core.progress import say, track
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import showing
 from maskgate.faces.showing import BATCH, Photo
@@ -16,7 +17,6 @@ from maskgate.inference import photos as inputs
 from maskgate.inference.classifier import Classifier
 from maskgate.inference.predictions import FACE, Predictions
 from maskgate.inference.resume_cache import Answer, ResumeCache
-from maskgate.progress import say, track
 
 
 class Predictor:

@@ -10,8 +10,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from maskgate import files, labels, pixels
+from maskgate import labels
+from maskgate.core import files
 from maskgate.faces.showing import Photo
+from maskgate.imaging import pixels
 
 _EVERY: Final = 10.0  # seconds from one writing to the next, and longer where writing takes long
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from maskgate import arguments
-from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config import arguments
+from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 
 

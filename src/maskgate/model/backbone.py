@@ -11,12 +11,12 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from maskgate import finite
+from maskgate.config.recipe import Model, is_factory
+from maskgate.core import finite
+from maskgate.core.geometry import Geometry
+from maskgate.core.interruption import Interrupted
 from maskgate.errors import MaskgateError
-from maskgate.geometry import Geometry
-from maskgate.interruption import Interrupted
 from maskgate.model import weight_files
-from maskgate.recipe import Model, is_factory
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maskgate import arguments, labels
-from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate import labels
+from maskgate.config import arguments
+from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError, listed
 
 FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which finer classes begin, beside the youngest

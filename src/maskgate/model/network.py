@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.model import backbone as backbones
 from maskgate.model import heads
 from maskgate.model.heads import Head, Output
-from maskgate.recipe import Recipe
 
 
 class Normalise(nn.Module):

@@ -13,11 +13,11 @@ from timm.optim import (
 from torch import nn
 from torch.optim import Optimizer
 
-from maskgate import arguments
-from maskgate.config import WRONG_ARGUMENTS, lookup
+from maskgate.config import arguments
+from maskgate.config.recipe import Optimizer as OptimizerRecipe
+from maskgate.config.settings import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.backbone import Beside
-from maskgate.recipe import Optimizer as OptimizerRecipe
 
 _CUDA_ONLY: Final = ("bnb", "fused")  # bitsandbytes and APEX, in timm's names
 # torch's own optimisers that have a kernel which updates all tensors at once.

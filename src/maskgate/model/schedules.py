@@ -12,10 +12,10 @@ from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.wsd_lr import WSDLRScheduler
 from torch.optim import Optimizer
 
-from maskgate import arguments
-from maskgate.config import WRONG_ARGUMENTS, lookup
+from maskgate.config import arguments
+from maskgate.config.recipe import Schedule as ScheduleRecipe
+from maskgate.config.settings import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError, listed
-from maskgate.recipe import Schedule as ScheduleRecipe
 
 # Of a smoke test's single update timm warns that it has no room for a cosine.
 logging.getLogger("timm.scheduler.cosine_lr").setLevel(logging.ERROR)

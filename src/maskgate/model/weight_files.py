@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from maskgate import recipe_files
+from maskgate.config import recipe_files
 from maskgate.errors import MaskgateError, cut, listed
 
 _WRAPPERS: Final = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}

@@ -10,11 +10,12 @@ import pandas as pd
 from rich.table import Table
 from scipy.special import stdtrit
 
-from maskgate import files, metrics, terminal
-from maskgate.experiments.compare import Comparison, Comparisons
+from maskgate.core import files, terminal
+from maskgate.core.score import Score
+from maskgate.evaluation import metrics
+from maskgate.evaluation.compare import Comparison, Comparisons
 from maskgate.reports import compare as compare_page
 from maskgate.reports import pages
-from maskgate.score import Score
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from maskgate import files, terminal
-from maskgate.experiments import power
-from maskgate.experiments.compare import SCORE, Comparison, Comparisons
-from maskgate.experiments.sides import Side
+from maskgate.core import files, terminal
+from maskgate.core.score import Score
+from maskgate.evaluation import power
+from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
+from maskgate.evaluation.sides import Side
 from maskgate.reports import charts, pages
 from maskgate.reports.listing import differences
-from maskgate.score import Score
 
 
 def show(found: Comparisons, size: float | None = None) -> None:

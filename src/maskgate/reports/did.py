@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from maskgate import labels, variants
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.recipe import Recipe
+from maskgate.config.settings import Named
 from maskgate.data.column_values import TRAINED, USES
-from maskgate.recipe import Recipe
-from maskgate.records.status import Did, Status
+from maskgate.imaging import variants
+from maskgate.runs.records.status import Did, Status
 
 
 def told(recipe: Recipe, status: Status) -> dict[str, Any] | None:

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from maskgate import files, labels
+from maskgate import labels
+from maskgate.core import files
 from maskgate.data import checks
 from maskgate.data.checks import Problem
-from maskgate.images import cache
-from maskgate.inspection import Inspection
+from maskgate.pipeline import cache
+from maskgate.pipeline.inspection import Inspection
 from maskgate.reports import charts, pages
 from maskgate.reports.recipe_picture import Effects
 

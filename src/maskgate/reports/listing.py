@@ -5,10 +5,11 @@ from typing import Any
 
 from rich.table import Table
 
-from maskgate import metrics, terminal
+from maskgate.core import terminal
 from maskgate.errors import MaskgateError
-from maskgate.records.faults import no_runs
+from maskgate.evaluation import metrics
 from maskgate.runs import Run, scan
+from maskgate.runs.records.faults import no_runs
 
 
 def show(folder: Path) -> None:

@@ -14,8 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from maskgate import files, labels, pixels
+from maskgate import labels
+from maskgate.core import files
 from maskgate.data import contents
+from maskgate.imaging import pixels
 from maskgate.reports import pages
 
 SHOWN: Final = 24

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from maskgate import files
+from maskgate.core import files
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("maskgate.reports"),

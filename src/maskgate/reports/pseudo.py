@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from maskgate import files, labels, terminal
+from maskgate import labels
+from maskgate.config.recipe import Pseudo
+from maskgate.core import files, terminal
 from maskgate.data.column_values import TRAINED, USES
-from maskgate.experiments.rounds import Round, Rounds
-from maskgate.recipe import Pseudo
+from maskgate.evaluation.rounds import Round, Rounds
 from maskgate.reports import charts, pages
 from maskgate.reports.compare import signed
 from maskgate.reports.listing import differences

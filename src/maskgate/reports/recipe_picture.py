@@ -16,18 +16,19 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from maskgate import labels, pixels
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.recipe import Mix, Recipe
+from maskgate.config.settings import Named
+from maskgate.core.geometry import Geometry
+from maskgate.core.seeding import derive
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
-from maskgate.geometry import Geometry
-from maskgate.images import mixing, target
-from maskgate.images.mixing import MIXES, Mixed
-from maskgate.images.transforms import TRANSFORMS, Augment
-from maskgate.pixels import Pixels
-from maskgate.randomness import derive
-from maskgate.recipe import Mix, Recipe
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
+from maskgate.pipeline import mixing, target
+from maskgate.pipeline.mixing import MIXES, Mixed
+from maskgate.pipeline.transforms import TRANSFORMS, Augment
 
 PEOPLE: Final = 6
 DRAWS: Final = 6

@@ -14,19 +14,20 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from maskgate import files, recipe, system, yaml12
+from maskgate.config import recipe, system, yaml12
+from maskgate.config.recipe import Recipe
+from maskgate.config.system import System
+from maskgate.core import files
 from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS
 from maskgate.faces.detectors import DETECTORS
-from maskgate.images.mixing import MIXES
-from maskgate.images.sampling import SAMPLERS
-from maskgate.images.transforms import TRANSFORMS
+from maskgate.imaging.variants import VARIANTS
 from maskgate.model.averages import AVERAGES
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
 from maskgate.model.schedules import SCHEDULES
-from maskgate.recipe import Recipe
-from maskgate.system import System
-from maskgate.variants import VARIANTS
+from maskgate.pipeline.mixing import MIXES
+from maskgate.pipeline.sampling import SAMPLERS
+from maskgate.pipeline.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from maskgate import labels, metrics
+from maskgate import labels
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import listed
-from maskgate.records.faults import damaged
-from maskgate.records.results import Confusion, Member, Results, Scores, known
+from maskgate.evaluation import metrics
 from maskgate.reports import charts, did, mistakes, pages
 from maskgate.reports.compare import signed
 from maskgate.runs import Run, tables
+from maskgate.runs.records.faults import damaged
+from maskgate.runs.records.results import Confusion, Member, Results, Scores, known
 
 
 def write(run: Run, photos: bool = True) -> Path:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from maskgate import files
+from maskgate.core import files
 
 
 def of_comparison(out: Path) -> tuple[Path, Path]:

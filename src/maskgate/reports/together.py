@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from maskgate import terminal
-from maskgate.progress import say
-from maskgate.records.results import Member, Step
+from maskgate.core import terminal
+from maskgate.core.progress import say
 from maskgate.reports.compare import signed
+from maskgate.runs.records.results import Member, Step
 
 
 def show(members: Mapping[str, Member], steps: Sequence[Step]) -> None:

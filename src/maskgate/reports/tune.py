@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from maskgate import files
+from maskgate.core import files
+from maskgate.core.score import Score
 from maskgate.reports import charts, pages, scatter
-from maskgate.score import Score
 
 State = Literal["complete", "pruned", "failed", "unfinished"]
 ENOUGH: Final = 50  # trials for importances to mean much: PED-ANOVA looks at the best tenth

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from maskgate import files
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
-from maskgate.progress import say
-from maskgate.records.faults import no_run, unreadable
+from maskgate.runs.records.faults import no_run, unreadable
 from maskgate.runs.run import Run, unfinished
 
 

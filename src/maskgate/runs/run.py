@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from maskgate import recipe, system
+from maskgate.config import recipe, system
+from maskgate.config.recipe import Recipe
+from maskgate.config.system import System
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
-from maskgate.recipe import Recipe
-from maskgate.records import contents, fold, folds, stored
-from maskgate.records.faults import damaged
-from maskgate.records.fold import FoldResult
-from maskgate.records.learned import Learned
-from maskgate.records.results import Results
-from maskgate.records.run_files import RunFiles
-from maskgate.records.status import Status
-from maskgate.system import System
+from maskgate.runs.records import contents, fold, folds, stored
+from maskgate.runs.records.faults import damaged
+from maskgate.runs.records.fold import FoldResult
+from maskgate.runs.records.learned import Learned
+from maskgate.runs.records.results import Results
+from maskgate.runs.records.run_files import RunFiles
+from maskgate.runs.records.status import Status
 
 # Kept predictions, which are made again where they are missing.
 _KEPT: Final = re.compile(r"oof-[^/]*\.parquet")

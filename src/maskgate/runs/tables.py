@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files, finite, labels
+from maskgate import labels
+from maskgate.core import files, finite
 from maskgate.data.column_values import NEVER, TRAINED
 from maskgate.errors import MaskgateError, listed
-from maskgate.records import contents, tables
-from maskgate.records.faults import damaged
+from maskgate.runs.records import contents, tables
+from maskgate.runs.records.faults import damaged
 from maskgate.runs.run import Run
 
 Probabilities = npt.NDArray[np.float32]  # (N, 18)

@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from maskgate import alike, tasks
+from maskgate import cluster
+from maskgate.config.recipe import Recipe
+from maskgate.core.progress import say
 from maskgate.errors import DiskError, MaskgateError
-from maskgate.experiments import compare as comparison
-from maskgate.experiments import sides
-from maskgate.experiments.compare import Comparisons
+from maskgate.evaluation import compare as comparison
+from maskgate.evaluation import sides
+from maskgate.evaluation.compare import Comparisons
 from maskgate.model import heads
-from maskgate.progress import say
-from maskgate.recipe import Recipe
 from maskgate.reports.listing import differences
-from maskgate.runs import Run
+from maskgate.runs import Run, comparability
 from maskgate.studies.changes import REFERENCE, Change
 from maskgate.training import beginning, crossval, spread, start
 from maskgate.training.folder import is_finished
@@ -142,7 +142,7 @@ def plan(
             faults.append(f"change {name}: {error}")
             continue
         first = first or prepared
-        if told := alike.unlike(
+        if told := comparability.unlike(
             first.validated("the recipe"), prepared.validated(f"change {name}")
         ):
             faults.append(told)
@@ -199,7 +199,7 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     if on is not None and left:
         left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
     train_one = _train if on is None else _train_there
-    for ended, (number, why) in enumerate(tasks.each(train_one, items, on, _name), 1):
+    for ended, (number, why) in enumerate(cluster.each(train_one, items, on, _name), 1):
         fit = items[number]
         to_go = f"{len(left) - ended} to go. {remaining(study)}".strip()
         if not why:

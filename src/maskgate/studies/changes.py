@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from maskgate import config
-from maskgate.config import Named
+from maskgate.config import settings
+from maskgate.config.recipe import Recipe
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
-from maskgate.recipe import Recipe
 
 REFERENCE: Final = "reference"
 
@@ -74,7 +74,7 @@ def read(path: Path) -> list[Change]:
 
     Raises MaskgateError where it holds something else.
     """
-    content = config.read(path, "list of changes")
+    content = settings.read(path, "list of changes")
     if not isinstance(content, dict | list) or not content:
         raise MaskgateError(
             f"{path}: holds no changes; write a name and below it key.sub: value, or a list of"
@@ -86,7 +86,7 @@ def read(path: Path) -> list[Change]:
             raise MaskgateError(
                 f"{path}: {name} is no change; write its keys below it as key.sub: value"
             )
-        overrides = tuple(f"{key}={config.plain(value)}" for key, value in keys.items())
+        overrides = tuple(f"{key}={settings.plain(value)}" for key, value in keys.items())
         found.append(Change(named(overrides) if name is None else str(name), overrides))
     return found
 
@@ -96,12 +96,12 @@ def _entries(content: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
         yield from content.items()
         return
     for entry in content:
-        yield None, dict([config.split(entry)]) if isinstance(entry, str) else entry
+        yield None, dict([settings.split(entry)]) if isinstance(entry, str) else entry
 
 
 def given(override: str) -> Change:
     """The change that one `key.sub=value` makes, named after itself. Raises MaskgateError."""
-    config.split(override)
+    settings.split(override)
     return Change(named([override]), (override,))
 
 
@@ -179,7 +179,7 @@ def _differing(
         usual = default[name] if default is not None else field.default
         if isinstance(usual, BaseModel):
             usual = usual.model_dump(mode="json")
-        inner = config.section_of(field.annotation)
+        inner = settings.section_of(field.annotation)
         if value == usual or key in KEPT:
             continue
         if inner is not None and issubclass(inner, Named) and inner.model_fields.keys() > {"name"}:
@@ -212,7 +212,7 @@ def _at(content: Any, key: str) -> Any:
             place = place.get(part)
         elif field is not None:
             place = field.default
-        section = config.section_of(field.annotation) if field is not None else None  # type: ignore[assignment]
+        section = settings.section_of(field.annotation) if field is not None else None  # type: ignore[assignment]
     return place
 
 
@@ -223,11 +223,12 @@ def _without_each(key: str, entries: list[dict[str, Any]]) -> Iterator[Change]:
         if not rest and key == "loss.parts":
             continue
         twice = f"-{names[: number + 1].count(name)}" if names.count(name) > 1 else ""
-        yield Change(f"without-{named([name])}{twice}", (f"{key}={config.plain(rest)}",))
+        yield Change(f"without-{named([name])}{twice}", (f"{key}={settings.plain(rest)}",))
 
 
 def _back(key: str, usual: Any, keys: Sequence[tuple[str, Any]]) -> Change:
     """The change that puts `keys` back; it is called after what it takes away or brings back."""
     what = key.removesuffix(".name").rpartition(".")[2]
     word = "without" if not usual else "default"
-    return Change(f"{word}-{what}", tuple(f"{each}={config.plain(value)}" for each, value in keys))
+    changes = tuple(f"{each}={settings.plain(value)}" for each, value in keys)
+    return Change(f"{word}-{what}", changes)

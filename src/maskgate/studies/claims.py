@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from maskgate.progress import say
+from maskgate.core.progress import say
 
 EVERY: Final = 10.0  # seconds between beats
 GRACE: Final = 90.0  # seconds without one

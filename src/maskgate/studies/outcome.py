@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from maskgate import metrics
-from maskgate.experiments import compare, sides
-from maskgate.progress import say, track
-from maskgate.randomness import derive
+from maskgate.core.progress import say, track
+from maskgate.core.score import Score
+from maskgate.core.seeding import derive
+from maskgate.evaluation import compare, metrics, sides
 from maskgate.reports import tune as page
 from maskgate.runs import Run
-from maskgate.score import Score
 from maskgate.studies import trial as trials
 from maskgate.studies.space import Parameter, Range
 from maskgate.studies.study import Search

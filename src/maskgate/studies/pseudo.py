@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from filelock import FileLock
 
-from maskgate import files, runs
+from maskgate import runs
+from maskgate.config.recipe import Pseudo, Recipe
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
-from maskgate.experiments import rounds
-from maskgate.experiments.rounds import Rounds
-from maskgate.progress import say
-from maskgate.recipe import Pseudo, Recipe
+from maskgate.evaluation import rounds
+from maskgate.evaluation.rounds import Rounds
 from maskgate.reports import pseudo as page
 from maskgate.runs import Run
 from maskgate.training import beginning, crossval, folder, processes

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, ValidationError, model_validator
 
-from maskgate import config, files, yaml12
-from maskgate.config import Section
+from maskgate.config import settings, yaml12
+from maskgate.config.recipe import Recipe
+from maskgate.config.settings import Section
+from maskgate.core import files
+from maskgate.core.progress import track
 from maskgate.errors import MaskgateError
-from maskgate.progress import track
-from maskgate.recipe import Recipe
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -160,7 +161,7 @@ def shipped() -> Path:
 
 def find(name: str) -> Path:
     """The file of a search space, by its path or as a shipped one by name. Raises MaskgateError."""
-    return config.find(name, "search space", shipped())
+    return settings.find(name, "search space", shipped())
 
 
 def load(path: Path, recipe: Recipe) -> Space:
@@ -169,7 +170,7 @@ def load(path: Path, recipe: Recipe) -> Space:
     A range of a key that holds a broken number in the recipe is one of broken numbers, even where
     its ends are written without a point.
     """
-    content = config.read(path, "search space")
+    content = settings.read(path, "search space")
     if content is not None and not isinstance(content, Mapping):
         raise MaskgateError(f"{path}: a search space is a mapping of keys such as 'optimizer.lr:'")
     if not content:
@@ -203,7 +204,7 @@ def _parameter(key: str, value: Any, now: Any) -> Parameter:
         try:
             found = Range.model_validate(value)
         except ValidationError as error:
-            raise MaskgateError(f"{key}: {config.told(error, Range)}") from error
+            raise MaskgateError(f"{key}: {settings.told(error, Range)}") from error
         return Parameter(key, found, found.is_whole and not isinstance(now, float))
     if not isinstance(value, list):
         raise MaskgateError(

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from maskgate import extras, files
-from maskgate import recipe as recipes
+from maskgate.config import recipe as recipes
+from maskgate.config.recipe import Recipe
+from maskgate.core import extras, files
+from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
-from maskgate.randomness import derive
-from maskgate.recipe import Recipe
-from maskgate.records import contents, stored
+from maskgate.runs.records import contents, stored
 from maskgate.studies.space import NOTHING, Space, overlap
 from maskgate.training import beginning, start
 from maskgate.training.order import Order

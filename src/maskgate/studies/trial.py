@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from maskgate import files
+from maskgate.config.recipe import Recipe
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.errors import DiskError, MaskgateError
-from maskgate.progress import say
-from maskgate.recipe import Recipe
-from maskgate.records import contents, tables
 from maskgate.runs import Run
+from maskgate.runs.records import contents, tables
 from maskgate.studies.study import Search
 from maskgate.training import checkpoint, crossval
 from maskgate.training.callbacks import Callbacks, Row

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from maskgate import extras, tasks
+from maskgate import cluster
+from maskgate.core import extras
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
 from maskgate.model import heads
-from maskgate.progress import say
 from maskgate.reports import tune as page
 from maskgate.studies import outcome, space, trial
 from maskgate.studies.study import (
@@ -131,7 +132,7 @@ def _on_cluster(search: Search, on: str) -> None:
     with _joined(search) as (study, _):  # makes the tables and the folder once
         ended = sum(each.state.is_finished() for each in study.get_trials(deepcopy=False))
         left = range(search.trials - ended)
-        for done, _ in enumerate(tasks.each(partial(_one, search), left, on), 1):
+        for done, _ in enumerate(cluster.each(partial(_one, search), left, on), 1):
             say(f"{done} of {len(left)} tasks have ended")
             page.write(outcome.found(study, search), search.folder)
 

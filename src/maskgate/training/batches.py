@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
 
-from maskgate.images import sampling
-from maskgate.images.loader import Batch, Loader
-from maskgate.recipe import Recipe
+from maskgate.config.recipe import Recipe
+from maskgate.pipeline import sampling
+from maskgate.pipeline.loader import Batch, Loader
 from maskgate.training.fold_data import FoldData, Rows
 
 

@@ -5,20 +5,21 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from maskgate import labels, variants
-from maskgate.config import Named, lookup
+from maskgate import labels
+from maskgate.config.recipe import Recipe
+from maskgate.config.settings import Named, lookup
+from maskgate.core.progress import say
+from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, view
-from maskgate.images import cache, sampling
-from maskgate.images.loader import Loader
-from maskgate.images.mixing import Mixing
-from maskgate.images.target import one_of_each
-from maskgate.images.transforms import Augment
+from maskgate.imaging import variants
 from maskgate.model import averages, losses, network, optim, schedules
 from maskgate.model.network import Network
-from maskgate.progress import say
-from maskgate.randomness import derive
-from maskgate.recipe import Recipe
+from maskgate.pipeline import cache, sampling
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.mixing import Mixing
+from maskgate.pipeline.target import one_of_each
+from maskgate.pipeline.transforms import Augment
 from maskgate.training import epoch_progress, pseudo, start
 from maskgate.training.batches import Task
 from maskgate.training.fit import Fit

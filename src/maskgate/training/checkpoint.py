@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.errors import MaskgateError
 
 FORMAT: Final = 2

@@ -8,16 +8,18 @@ import torch
 from filelock import FileLock
 
 import maskgate
-from maskgate import files, labels, metrics, runs, together
+from maskgate import labels, runs
+from maskgate.config.system import System
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.ensemble.combining import Wanted
-from maskgate.progress import say
-from maskgate.records import stored
-from maskgate.records.learned import Learned
-from maskgate.records.results import Results
+from maskgate.evaluation import ensemble, metrics
+from maskgate.evaluation.ensemble import Together
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
-from maskgate.system import System
-from maskgate.together import Together
+from maskgate.runs.records import stored
+from maskgate.runs.records.learned import Learned
+from maskgate.runs.records.results import Results
 from maskgate.training import folder
 
 _OF_THE_DATA: Final = {
@@ -50,7 +52,7 @@ def combine(
         for member, run in zip(system.members, members, strict=True)
     }
     digest = system.digest(digests)
-    together.check(together.parts(system), Wanted.of(system))
+    ensemble.check(ensemble.parts(system), Wanted.of(system))
     run = Run(out, trust)
     folder.forget_begun(run)  # of a command that was killed
     folder.check(out, digest)
@@ -111,7 +113,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     unvalidated = [each.unvalidated_epochs for each in results]
     if any(unvalidated):
         found["unvalidated_epochs"] = max(unvalidated)
-    answer = together.gather(together.trained(run), Wanted.of(system), cache)
+    answer = ensemble.gather(ensemble.trained(run), Wanted.of(system), cache)
     if answer.combination.learned:
         stored.write(run.combination_file, Learned, answer.combination.learned)
     if found["validated"]:

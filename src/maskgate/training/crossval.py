@@ -14,20 +14,22 @@ from accelerate import Accelerator
 from filelock import FileLock
 from safetensors.torch import save as serialised
 
-from maskgate import files, metrics, variants
+from maskgate.config.recipe import Recipe
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import metrics
 from maskgate.faces import view
-from maskgate.images.target import counts
+from maskgate.imaging import variants
 from maskgate.model import backbone, heads, network
 from maskgate.model.losses.marginals import CLASSES
-from maskgate.progress import say
-from maskgate.recipe import Recipe
-from maskgate.records import fold as fold_results
-from maskgate.records import stored
-from maskgate.records.fold import FoldResult
-from maskgate.records.results import Results
+from maskgate.pipeline.target import counts
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
+from maskgate.runs.records import fold as fold_results
+from maskgate.runs.records import stored
+from maskgate.runs.records.fold import FoldResult
+from maskgate.runs.records.results import Results
 from maskgate.training import beginning, folder, processes, pseudo, start
 from maskgate.training.fold_data import FoldData
 from maskgate.training.order import Order

@@ -6,15 +6,14 @@ from typing import Any
 
 from filelock import FileLock
 
-from maskgate import alike
+from maskgate.config.recipe import Recipe
+from maskgate.config.system import System
+from maskgate.core.progress import say
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Wanted
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
-from maskgate.progress import say
-from maskgate.recipe import Recipe
-from maskgate.runs import Run
-from maskgate.system import System
+from maskgate.runs import Run, comparability
 from maskgate.training import beginning, combined, crossval, folder, processes, spread, start
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared, prepare
@@ -112,7 +111,9 @@ def _begin(
                 raise
             raise MaskgateError(f"member {name}: {error}") from error
         first = first or prepared
-        alike.check(first.validated("the first member"), prepared.validated(f"member {name}"))
+        comparability.check(
+            first.validated("the first member"), prepared.validated(f"member {name}")
+        )
         digests[name] = recipe.digest(prepared.digest, *start.contents(recipe))
     assert first is not None
     digest = system.digest(digests)

@@ -1,6 +1,6 @@
 """Shows how far a fold's training is: a bar of an epoch's updates, then a line of its scores."""
 
-from maskgate.progress import Bar, say
+from maskgate.core.progress import Bar, say
 from maskgate.training import validation
 from maskgate.training.callbacks import Callbacks, Epoch, Row
 

@@ -10,13 +10,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
+from maskgate.config.recipe import Recipe
+from maskgate.core.progress import say
+from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
-from maskgate.images.target import counts
 from maskgate.model import schedules
 from maskgate.model.network import Network
-from maskgate.progress import say
-from maskgate.randomness import derive
-from maskgate.recipe import Recipe
+from maskgate.pipeline.target import counts
 from maskgate.training import checkpoint, validation
 from maskgate.training.batches import Batches, Task
 from maskgate.training.callbacks import Callbacks, Epoch, Row

@@ -10,11 +10,11 @@ import torch
 from filelock import FileLock, Timeout
 
 import maskgate
-from maskgate import files
+from maskgate.config.recipe import Recipe
+from maskgate.core import files
+from maskgate.core.progress import say
 from maskgate.data import folds
 from maskgate.errors import MaskgateError, of_disk
-from maskgate.progress import say
-from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared

@@ -4,10 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from maskgate import finite
+from maskgate.config.recipe import Recipe
+from maskgate.core import finite
 from maskgate.model import averages
 from maskgate.model.network import Network
-from maskgate.recipe import Recipe
 
 
 class KeptNetwork:

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import files
+from maskgate.config.recipe import Recipe
+from maskgate.core import files
+from maskgate.core.progress import track
+from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
-from maskgate.images.loader import Batch
-from maskgate.images.target import counts
-from maskgate.progress import track
-from maskgate.randomness import derive
-from maskgate.recipe import Recipe
+from maskgate.pipeline.loader import Batch
+from maskgate.pipeline.target import counts
 from maskgate.reports import charts, pages
 from maskgate.training import beginning, processes, pseudo
 from maskgate.training.batches import Batches

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskgate import files
+from maskgate.core import files
 from maskgate.training.callbacks import Callbacks
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskgate import recipe_files, runs
-from maskgate.alike import Validated
+from maskgate import runs
+from maskgate.config import recipe_files
+from maskgate.config.recipe import DataSet, Recipe
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
 from maskgate.data.table import COLUMNS, Photos
@@ -18,9 +19,9 @@ from maskgate.data.training_table import Told
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
 from maskgate.faces.view import View
-from maskgate.images import cache
-from maskgate.images.twins import twins_of, with_more
-from maskgate.recipe import DataSet, Recipe
+from maskgate.pipeline import cache
+from maskgate.pipeline.twins import twins_of, with_more
+from maskgate.runs.comparability import Validated
 from maskgate.training import fold_data
 from maskgate.training import unlabelled as unlabelled_photos
 from maskgate.training.fold_data import FoldData

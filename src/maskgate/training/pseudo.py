@@ -13,19 +13,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels, runs
+from maskgate.config.recipe import Recipe
+from maskgate.core.progress import say
 from maskgate.data import pseudo_labels
 from maskgate.data.column_values import BARRED, TRAINED, UNLABELLED, USES
 from maskgate.errors import MaskgateError, listed
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
-from maskgate.progress import say
-from maskgate.recipe import Recipe
 from maskgate.runs import Run, tables
+from maskgate.runs.trust import check_trusted, vouched
 from maskgate.training import start
 from maskgate.training.fold_data import FoldData, with_pseudo_labels
 from maskgate.training.order import Order
 from maskgate.training.prepare import Prepared
-from maskgate.trust import check_trusted, vouched
 
 
 def check(recipe: Recipe, prepared: Prepared, folds: Sequence[FoldData]) -> None:

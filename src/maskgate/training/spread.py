@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskgate import tasks
+from maskgate import cluster
+from maskgate.config.recipe import Recipe
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
-from maskgate.progress import say
-from maskgate.recipe import Recipe
 from maskgate.runs import Run
 from maskgate.training import crossval, processes, start
 from maskgate.training.crossval import Training
@@ -92,7 +92,7 @@ def _left(training: Training) -> list[int]:
 
 def _trained(parts: Sequence[Part], on: str) -> Iterator[Part]:
     """The parts as they have been trained."""
-    for done, (number, _) in enumerate(tasks.each(_train, parts, on, _name), 1):
+    for done, (number, _) in enumerate(cluster.each(_train, parts, on, _name), 1):
         part = parts[number]
         say(f"{part.run.path}: fold {part.number} is trained ({done} of {len(parts)})")
         yield part

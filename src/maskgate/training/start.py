@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from maskgate import config, finite, runs
+from maskgate import runs
+from maskgate.config import settings
+from maskgate.config.recipe import Recipe
+from maskgate.core import finite
 from maskgate.errors import MaskgateError
-from maskgate.images import thumbnails, twins
-from maskgate.images.cache import PhotoStore
 from maskgate.model.network import Network
-from maskgate.recipe import Recipe
+from maskgate.pipeline import thumbnails, twins
+from maskgate.pipeline.cache import PhotoStore
 from maskgate.runs import Run, tables
 from maskgate.training.fold_data import FoldData
 from maskgate.training.prepare import Prepared
@@ -39,7 +41,7 @@ def epochs(recipe: Recipe) -> Recipe:
     except ValidationError as error:
         raise MaskgateError(
             f"training.epochs_from={run.path}: {changed['training']['epochs']} epochs were best"
-            f" there, but {config.told(error, Recipe)}"
+            f" there, but {settings.told(error, Recipe)}"
         ) from error
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 from torch import Tensor
 
 from maskgate import labels
-from maskgate.images.target import counts
 from maskgate.model.losses.marginals import CLASSES
+from maskgate.pipeline.target import counts
 from maskgate.training.callbacks import Row
 from maskgate.training.fold_data import Rows
 from maskgate.training.update import Update

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from maskgate import files, labels, photo_files, recipe_files
+from maskgate import labels
+from maskgate.config import recipe_files
+from maskgate.core import files
 from maskgate.data import layouts, table
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
+from maskgate.imaging import photo_files
 
 
 def read(folder: Path) -> Photos:

@@ -11,13 +11,13 @@ from accelerate import Accelerator
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
+from maskgate.config.recipe import Recipe
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
-from maskgate.images.mixing import Mixing
-from maskgate.images.target import Target
 from maskgate.model import losses, optim
 from maskgate.model.network import Network
-from maskgate.progress import say
-from maskgate.recipe import Recipe
+from maskgate.pipeline.mixing import Mixing
+from maskgate.pipeline.target import Target
 
 
 @dataclass(frozen=True)

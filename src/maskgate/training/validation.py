@@ -10,13 +10,16 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import nn
 
-from maskgate import confusions, finite, labels, metrics, variants
-from maskgate.images.loader import Loader
+from maskgate import labels
+from maskgate.config.recipe import Recipe
+from maskgate.core import confusions, finite
+from maskgate.core.progress import say, track
+from maskgate.evaluation import metrics
+from maskgate.imaging import variants
+from maskgate.imaging.variants import PLAIN, Variant
 from maskgate.model import predicting
-from maskgate.progress import say, track
-from maskgate.recipe import Recipe
+from maskgate.pipeline.loader import Loader
 from maskgate.training.update import is_out_of_memory
-from maskgate.variants import PLAIN, Variant
 
 Probabilities = npt.NDArray[np.float32]
 

@@ -6,8 +6,9 @@ import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from maskgate import confusions, labels
-from maskgate.config import Named
+from maskgate import labels
+from maskgate.config.settings import Named
+from maskgate.core import confusions
 from maskgate.data import table as photo_table
 from maskgate.ensemble.combining import LEARNED, Wanted
 from maskgate.ensemble.learning import combinations, groups, near_tie, offsets, stacking, weights

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from maskgate import labels
-from maskgate.config import Named
-from maskgate.images.target import Target
+from maskgate.config.settings import Named
 from maskgate.model import heads, losses
 from maskgate.model.heads import Head, Output
 from maskgate.model.losses.class_losses import CLASS_LOSSES
 from maskgate.model.losses.loss import Loss
+from maskgate.pipeline.target import Target
 
 F = 6
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from maskgate import labels
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
+from maskgate.pipeline.target import Target
 from tests.model.losses.naive_losses import create_head, create_loss
 
 

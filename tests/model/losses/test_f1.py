@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from maskgate import confusions
+from maskgate.core import confusions
 from maskgate.model.losses.class_losses import CLASS_LOSSES
 from tests.model.losses.naive_class_losses import COUNTS
 

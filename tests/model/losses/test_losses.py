@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from maskgate import labels
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
-from maskgate.images.target import Target
 from maskgate.model import losses
 from maskgate.model.losses import LOSSES
 from maskgate.model.losses.class_losses import CLASS_LOSSES
+from maskgate.pipeline.target import Target
 from tests.model.losses.naive_losses import (
     BATCHES_AND_SOFT,
     COUNTS,

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from maskgate import labels
+from maskgate.core.progress import track
 from maskgate.ensemble.combining import Combination, Wanted
 from maskgate.ensemble.learning import groups, near_tie, offsets, stacking, weights
 from maskgate.ensemble.votes import Floats, Voice
-from maskgate.progress import track
 
 # For each combination what learns of (voices, truth), and for each adjustment what learns of
 # (probabilities, voices, truth).

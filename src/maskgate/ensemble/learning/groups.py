@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskgate.core.seeding import derive
 from maskgate.data import folds
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.randomness import derive
 
 _COUNT: Final = 5  # where a run has no folds to take
 

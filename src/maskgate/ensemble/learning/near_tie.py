@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from maskgate import confusions, labels
+from maskgate import labels
+from maskgate.core import confusions
 from maskgate.ensemble.votes import Floats, Voice
 
 

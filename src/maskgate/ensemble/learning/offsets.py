@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import minimize
 
-from maskgate import confusions, labels
+from maskgate import labels
+from maskgate.core import confusions
 from maskgate.ensemble.learning import groups
 from maskgate.ensemble.offsets import log_probabilities
 from maskgate.ensemble.softmax import softmax

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from maskgate.pixels import Pixels
+from maskgate.imaging.pixels import Pixels
 
 
 class Backend(Protocol):

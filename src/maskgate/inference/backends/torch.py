@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from maskgate import finite
+from maskgate.core import finite
 from maskgate.errors import MaskgateError
+from maskgate.imaging.pixels import Pixels
 from maskgate.model import network
 from maskgate.model.network import Network
-from maskgate.pixels import Pixels
 from maskgate.runs import Run
-from maskgate.trust import check_trusted
+from maskgate.runs.trust import check_trusted
 
 
 class TorchBackend:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from torch import nn
 
-from maskgate import arguments
-from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config import arguments
+from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.heads import Head
 from maskgate.model.losses.age_regression import AgeRegression

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
+from maskgate.pipeline.target import Target
 
 
 class AgeRegression(Loss):

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from maskgate import labels
-from maskgate.config import lookup
+from maskgate.config.settings import lookup
 from maskgate.errors import MaskgateError
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.marginals import marginal_target
 from maskgate.model.losses.partial_labels import agreeing
+from maskgate.pipeline.target import Target
 
 
 class ArcFace(Loss):

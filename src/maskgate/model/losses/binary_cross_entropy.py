@@ -5,10 +5,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from maskgate import labels
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.marginals import marginal_target
+from maskgate.pipeline.target import Target
 
 
 class BinaryCrossEntropy(Loss):

@@ -11,8 +11,8 @@ from typing import Final
 
 from torch import nn
 
-from maskgate import arguments
-from maskgate.config import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config import arguments
+from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.losses.counts import ClassCounts
 from maskgate.model.losses.cross_entropy import CrossEntropy

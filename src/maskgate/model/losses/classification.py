@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.marginals import CLASSES, marginal, marginal_target
+from maskgate.pipeline.target import Target
 
 
 class Classification(Loss):

@@ -6,10 +6,10 @@ from torch.nn import functional
 
 from maskgate import labels
 from maskgate.errors import MaskgateError
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.marginals import CLASSES, marginal_target
 from maskgate.model.losses.partial_labels import known_class
+from maskgate.pipeline.target import Target
 
 
 def check_of(loss: str, of: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from maskgate.config import Named
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskgate.images.target import Target
 from maskgate.model.heads import Head, Output
 from maskgate.model.losses.class_losses import create_class_loss
 from maskgate.model.losses.classification import Classification
 from maskgate.model.losses.counts import Counts
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.nested import nested_loss
+from maskgate.pipeline.target import Target
 
 
 class PerAttribute(Loss):

@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from maskgate.errors import MaskgateError
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.marginals import CLASSES
 from maskgate.model.losses.metric_learning import check_of, feature_pairs
+from maskgate.pipeline.target import Target
 
 
 class Triplet(Loss):

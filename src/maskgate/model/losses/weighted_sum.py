@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskgate import yaml12
-from maskgate.config import Named
+from maskgate.config import yaml12
+from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError, shortened
-from maskgate.images.target import Target
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.nested import nested_loss
+from maskgate.pipeline.target import Target
 
 
 class WeightedSum(Loss):

@@ -1,0 +1,91 @@
+"""Commands on runs that are there: runs, compare, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import app, check_runs, run_there
+from maskgate.core import terminal
+
+
+def _folder_there(folder: Path) -> Path:
+    from maskgate.runs.records.faults import no_runs
+
+    if not folder.exists():
+        raise no_runs(folder)
+    return folder
+
+
+@app.command()
+def runs(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            envvar="SM_MODEL_DIR",
+            help="Folder of run folders.",
+            callback=_folder_there,
+        ),
+    ] = Path("runs"),
+) -> None:
+    """List runs: recipe, what differs, score with its interval, time."""
+    from maskgate.reports import listing
+
+    listing.show(folder)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUNS",
+            help="Run folders, or folders of them; the first leads.",
+            callback=check_runs,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Page to write (.html), or a folder for it."),
+    ] = None,
+    power: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DIFFERENCE",
+            min=0.0001,
+            max=1,
+            help="Also print how many people it takes to show this difference of the score.",
+        ),
+    ] = None,
+) -> None:
+    """Compare runs: paired differences of out-of-fold scores, with intervals and a verdict."""
+    from maskgate.reports import targets
+
+    files = None if out is None else targets.of_comparison(out)
+
+    from maskgate.evaluation import compare as comparison
+    from maskgate.reports import compare as compare_page
+
+    found = comparison.compare(runs)
+    compare_page.show(found, power)
+    if files is not None:
+        compare_page.write(found, *files, power)
+        terminal.show(files[0])
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", callback=run_there)],
+    photos: Annotated[
+        bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
+    ] = True,
+) -> None:
+    """Write a run's report.html anew."""
+    from maskgate import runs as run_folders
+
+    opened = run_folders.open_run(run)
+
+    from maskgate.reports import run as run_report
+
+    terminal.show(run_report.write(opened, photos))

@@ -1,0 +1,225 @@
+"""Commands that let runs answer together: combine, submit."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maskgate.cli.app import Cache, Trust, app, check_runs, typed
+from maskgate.core import terminal
+from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.config.system import System
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN|SYSTEM...",
+        help="Run folders, or a system file whose members are runs.",
+        callback=check_runs,
+    ),
+]
+Combine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How runs answer together: soft_vote, hard_vote, attributes, weights, stacking.",
+        show_default="soft_vote, or attributes where runs know but some",
+    ),
+]
+Adjust = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Then: offsets, near_tie or none; repeat for several, in order. An argument is given"
+        " as {name: near_tie, within: 0.2}.",
+    ),
+]
+Tta = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Test-time augmentation instead of the recipes': flip, crops, sizes, or none.",
+    ),
+]
+
+
+@app.command()
+def combine(
+    runs: Runs,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
+    combine: Combine = None,
+    adjust: Adjust = None,
+    tta: Tta = None,
+    cache: Cache = None,
+    trust: Trust = False,
+) -> None:
+    """Let finished runs answer together: a run of all, with their out-of-fold scores and its own.
+
+    What is learned (weights, stacking, offsets) is scored on people it was not learned of.
+    """
+    from maskgate.core import files
+
+    file = _system_file(runs)
+    changes = _changes(file, combine, adjust, tta)
+    files.check_folder(out, remedy="give another --out")
+
+    from maskgate.reports import together as table
+    from maskgate.training import combined
+
+    system, name = _asked(runs, file, changes)
+    run = combined.combine(system, out, name, command=typed(), cache=cache, trust=trust)
+    results = run.metrics()
+    table.show(results.members, results.steps)
+    terminal.show(f"{run.path}: report in {run.report_file}")
+
+
+@app.command()
+def submit(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN|SYSTEM... EVAL",
+            help="Run folders, or a system file whose members are runs; then the folder with"
+            " info.csv and images/. SM_CHANNEL_MODEL and SM_CHANNEL_EVAL stand in for either.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write.",
+            show_default="$SM_OUTPUT_DATA_DIR/output.csv or submission.csv",
+        ),
+    ] = None,
+    combine: Combine = None,
+    adjust: Adjust = None,
+    tta: Tta = None,
+    cache: Cache = None,
+    trust: Trust = False,
+) -> None:
+    """Answer every photo of EVAL's info.csv, in its order, by one run or several together.
+
+    Tells what each scores out of fold, what they score together, and photos a second.
+    """
+    from maskgate.core import files
+    from maskgate.imaging import photo_files
+
+    folder = os.environ.get("SM_OUTPUT_DATA_DIR")
+    answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
+    runs, data = _runs_and_eval(paths or [])
+    files.check_target(answers)
+    check_runs(runs)
+    file = _system_file(runs)
+    changes = _changes(file, combine, adjust, tta)
+    photo_files.find_test_table(data)
+
+    from maskgate.data import layouts
+    from maskgate.ensemble.combining import Wanted
+    from maskgate.evaluation import ensemble, submission
+    from maskgate.reports import together as table
+
+    layouts.read_eval(data)
+    system, name = _asked(runs, file, changes)
+    how = Wanted.of(system)
+    found = ensemble.gather(ensemble.parts(system, trust), how, cache)
+    done = submission.submit(found.predictor(cache), name, data, answers)
+    (alone, *others) = found.parts
+    as_it_is = not (others or how.learns or how.adjust or alone.tta is not None)
+    if as_it_is and alone.run.is_system:
+        results = alone.run.metrics()
+        table.show(results.members, results.steps)  # its members, and what each step adds
+    else:
+        table.show(found.members, found.step_results)
+    terminal.show(f"{answers}: {done}")
+
+
+def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:
+    """What is left out is told by the competition's own variables."""
+    model, data = (os.environ.get(f"SM_CHANNEL_{name}") for name in ("MODEL", "EVAL"))
+    if data and (not paths or _is_model(paths[-1])):
+        paths = [*paths, Path(data)]
+    if model and len(paths) == 1:
+        paths = [Path(model), *paths]
+    if len(paths) < 2:
+        raise MaskgateError(
+            "give one run or several, and then EVAL, the folder with info.csv and images/; or set"
+            " SM_CHANNEL_MODEL and SM_CHANNEL_EVAL to them"
+        )
+    return paths[:-1], paths[-1]
+
+
+def _is_model(path: Path) -> bool:
+    return path.is_file() or any(path.glob("run.json")) or any(path.glob("*/run.json"))
+
+
+def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":
+    """The system's file among the paths, if one is given, and what it holds. Raises
+    MaskgateError."""
+    from maskgate.config import system as systems
+
+    file = next((path for path in runs if path.is_file()), None)
+    if file is None:
+        return None
+    if len(runs) > 1:
+        raise MaskgateError(
+            f"{file}: a system's file stands alone; make a run of it with maskgate combine, and"
+            " give that beside the others"
+        )
+    system = systems.load(file, [])
+    if not system.is_of_runs:
+        raise MaskgateError(
+            f"{file}: its members are recipes; train it with maskgate train, and give the run"
+        )
+    return file, system
+
+
+def _changes(
+    file: "tuple[Path, System] | None",
+    combine: str | None,
+    adjust: list[str] | None,
+    tta: list[str] | None,
+) -> dict[str, Any]:
+    """What the options ask for: `combine`, `adjust` and `tta`, each if it is given. Raises
+    MaskgateError for a name that the options or the system's file have wrong."""
+    from maskgate.config import settings
+    from maskgate.ensemble import combining
+    from maskgate.ensemble.combining import Wanted
+    from maskgate.imaging import variants
+
+    changes: dict[str, Any] = {}
+    if combine is not None:
+        changes["combine"] = settings.named(combine)
+    for option, names in (("adjust", adjust), ("tta", tta)):
+        if names is not None:
+            changes[option] = () if names == ["none"] else tuple(map(settings.named, names))
+    own = Wanted(settings.Named(name="soft_vote")) if file is None else Wanted.of(file[1])
+    combining.check_names(
+        Wanted(changes.get("combine", own.combine), changes.get("adjust", own.adjust))
+    )
+    every = [changes["tta"]] if "tta" in changes else []
+    if file is not None and not every:
+        every = [member.tta or () for member in file[1].members]
+    for each in every:
+        variants.check(each)
+    return changes
+
+
+def _asked(
+    runs: list[Path], file: "tuple[Path, System] | None", changes: dict[str, Any]
+) -> "tuple[System, str]":
+    """The system of runs that the command line asks for, and what to call it."""
+    from maskgate.config import system as systems
+    from maskgate.evaluation import ensemble
+
+    system = ensemble.system_of(runs) if file is None else file[1]
+    name = "+".join(member.name for member in system.members) if file is None else file[0].stem
+    own = {key: value for key, value in changes.items() if key != "tta"}
+    if "tta" in changes:
+        own["members"] = tuple(
+            member.model_copy(update={"tta": changes["tta"]}) for member in system.members
+        )
+    return systems.changed(system, own), name

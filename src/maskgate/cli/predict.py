@@ -1,0 +1,100 @@
+"""The command predict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, run_there
+from maskgate.core import terminal
+from maskgate.errors import MaskgateError
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A run folder.", callback=run_there)
+    ],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTOS",
+            help="Photos, or folders of photos; with --on also addresses such as s3://BUCKET/FOLDER.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="CSV to write, or with --on a folder of parquet files.",
+            show_default="standard output",
+        ),
+    ] = None,
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+    all_faces: Annotated[
+        bool,
+        typer.Option(
+            "--all-faces", help="A row for each face, not for the largest and most central."
+        ),
+    ] = False,
+    on: On = None,
+    part: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, help="Photos a parquet file, with --on.", show_default="10240"
+        ),
+    ] = None,
+    trust: Trust = False,
+) -> None:
+    """Mask, gender and age band of photos, with the 18 probabilities, as CSV.
+
+    With --on, of millions of photos, as parquet files; the same command goes on with those missing.
+    """
+    from maskgate.core import files
+    from maskgate.imaging import photo_files
+
+    if on is None:
+        if part is not None:
+            raise MaskgateError("--part cuts what --on writes; give both, or neither")
+        if there := [place for place in photos if photo_files.is_address(place)]:
+            raise MaskgateError(f"{there[0]}: photos at an address are read with --on ray alone")
+        if out is not None:
+            files.check_target(out)
+    photo_files.check_photos(photos)
+    if on is not None:
+        if out is None:
+            raise MaskgateError("--on writes a folder of parquet files; name it with --out")
+
+        from maskgate.cluster import bulk
+
+        order = bulk.Order(
+            model,
+            photos,
+            out,
+            part or bulk.PART,
+            all_faces=all_faces,
+            cache=cache,
+            trust=trust,
+        )
+        done = bulk.predict(order, on)
+        terminal.show(done.sentence())
+        if not skip_faulty:
+            done.refuse_faults()
+        return
+
+    from maskgate.core.progress import say
+    from maskgate.inference import loading
+    from maskgate.inference.resume_cache import ResumeCache
+
+    predictor = loading.load(model, cache, trust=trust)
+    given = photo_files.photos_in([Path(place) for place in photos])
+    if out is None:
+        terminal.write(predictor.predict(given, skip_faulty, all_faces).to_csv())
+        return
+    resume = ResumeCache(out, f"{predictor.digest}, all faces: {all_faces}")
+    predictions = predictor.predict(given, skip_faulty, all_faces, resume)
+    files.replace_text(out, predictions.to_csv())
+    resume.forget()
+    say(f"{out}: {len(predictions)} rows")

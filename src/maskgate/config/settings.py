@@ -1,0 +1,297 @@
+"""YAML files of settings: read, overridden, validated, and their faults told with near misses."""
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Strict,
+    ValidationError,
+)
+
+from maskgate.config import yaml12
+from maskgate.errors import DiskError, MaskgateError, listed, shortened
+
+Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item")
+BASE: Final = "base"
+# What a function raises that is given arguments of a wrong kind or size.
+WRONG_ARGUMENTS: Final = (
+    TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError,
+    RuntimeError,
+)  # fmt: skip
+_BASES: Final = 40  # paths above a base, two for each
+_FAULTS: Final = 20  # the most that are told of one file
+_PARTS: Final = 20  # of a key, joined by dots; no place lies deeper
+
+
+def _without_loss(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_finite(value: Any, place: str = "") -> None:
+    """Raise MaskgateError for a number that is none: no schema looks into arguments."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MaskgateError(f"{place}: {yaml12.line(value)} is not a finite number; write another")
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
+    for key, part in parts:
+        _check_finite(part, f"{place}.{key}".lstrip("."))
+
+
+# In a Section numbers are numbers: neither text nor true and false are taken for one.
+LOSSLESS: Final = BeforeValidator(_without_loss)
+"""Takes `2.0` for a whole number. It stands behind the bounds, which a schema would lose else."""
+Several = Annotated[tuple[Item, ...], Strict(False)]
+"""A list in YAML."""
+
+
+class Section(BaseModel):
+    """Settings that stand together; a key it does not know is refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, strict=True
+    )
+
+
+class Named(Section):
+    """Something looked up by name, with its arguments beside the name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+def named(text: str) -> Named:
+    """What a command line names: `name`, or `{name: …, argument: …}`. Raises MaskgateError."""
+    try:
+        given = yaml12.parse(text)
+        _check_finite(given)
+        return Named.model_validate({"name": given} if isinstance(given, str) else given)
+    except (yaml12.InvalidYamlError, ValidationError, MaskgateError) as error:
+        raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
+
+
+def plain(value: Any) -> str:
+    """`value` as it stands after the equals sign of an override."""
+    if value is None:
+        return ""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # .inf and .nan, which JSON lacks
+        return yaml12.line(value)
+
+
+def find(
+    name: str, kind: str, shipped: Path, suffixes: tuple[str, ...] = (".yaml", ".yml")
+) -> Path:
+    """The file of a `kind` (recipe, system …) given as a path or as the name of a shipped one.
+
+    Shipped ones end in the first of `suffixes`.
+    """
+    path = Path(name)
+    known = sorted(file.stem for file in shipped.glob(f"*{suffixes[0]}"))
+    if path.is_file():
+        return path
+    if name in known:
+        return shipped / f"{name}{suffixes[0]}"
+    beside = [str(file) for suffix in suffixes for file in sorted(path.parent.glob(f"*{suffix}"))]
+    near = difflib.get_close_matches(path.stem, known, 1)
+    near += difflib.get_close_matches(name, beside, 1)
+    hint = f"did you mean {near[0]}?" if near else f"shipped are {listed(known, 40)}"
+    raise MaskgateError(f"{name}: no such {kind}; {hint}")
+
+
+def load(
+    model: type[Model],
+    path: Path,
+    kind: str,
+    overrides: Iterable[str] = (),
+    alone: bool = False,
+) -> Model:
+    """What the file at `path` holds, with `key.sub=value` overrides. Raises MaskgateError.
+
+    Its key `base` names a file beside it that it changes: mappings are merged, all else replaced.
+    `alone`, such as in a run, which may be a stranger's, it may name no other file of this machine.
+    """
+    content = _content(path, kind, model, alone=alone)
+    for override in overrides:
+        _override(content, override)
+    try:
+        _check_finite(content)
+    except MaskgateError as error:
+        raise MaskgateError(f"{path}: {error}") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise MaskgateError(f"{path}: {told(error, model)}") from error
+
+
+def read(path: Path, kind: str) -> Any:
+    """What the YAML file of a `kind` (recipe, list of changes …) holds. Raises MaskgateError."""
+    try:
+        return yaml12.read(path)
+    except (OSError, ValueError, yaml12.InvalidYamlError) as error:
+        fault = DiskError if isinstance(error, OSError) else MaskgateError
+        raise fault(
+            f"{path}: not a {kind} in YAML ({error}); mend it, or copy a shipped one"
+        ) from error
+
+
+def _content(
+    path: Path,
+    kind: str,
+    model: type[BaseModel],
+    above: tuple[Path, ...] = (),
+    alone: bool = False,
+) -> dict[str, Any]:
+    """What the file holds, merged into its base, and that into its own."""
+    content = read(path, kind)
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise MaskgateError(f"{path}: a {kind} is a mapping of keys such as 'model:'")
+    if BASE not in content:
+        return content
+    if alone:
+        raise MaskgateError(
+            f"{path}: names another file as its base, which the {kind} of a run never does; get the"
+            " run again from where it comes"
+        )
+    base = path.parent / f"{content.pop(BASE)}.yaml"
+    if not base.is_file() or base in above or len(above) > _BASES:
+        why = "is not there" if base not in above else "goes round in a circle"
+        why = f"is the last of more than {_BASES // 2}" if len(above) > _BASES else why
+        raise MaskgateError(f"{path}: its base {base} {why}; mend the key 'base'")
+    return _merged(_content(base, kind, model, (*above, path, base)), content, model)
+
+
+def _merged(
+    below: dict[str, Any], above: dict[str, Any], model: type[BaseModel] | None
+) -> dict[str, Any]:
+    """`above` over `below`: mappings are merged; arguments go with the name they belong to."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if not (isinstance(old, dict) and isinstance(value, dict)):
+            merged[key] = value
+            continue
+        field = model.model_fields.get(key) if model is not None else None
+        section = section_of(field.annotation) if field is not None else None
+        if "name" in value and value["name"] != old.get("name"):
+            named = section is None or issubclass(section, Named)
+            old = {} if named else {k: v for k, v in old.items() if k != "arguments"}
+        merged[key] = _merged(old, value, section)
+    return merged
+
+
+def split(override: str) -> tuple[str, Any]:
+    """Key and value of `key.sub=value`. Raises MaskgateError where it is written otherwise."""
+    key, equals, text = override.partition("=")
+    if not equals or not key or key.count(".") > _PARTS:
+        raise MaskgateError(f"{override}: an override is written key.sub=value")
+    try:
+        return key, yaml12.parse(text) if text else None
+    except yaml12.InvalidYamlError as error:
+        raise MaskgateError(f"{override}: the value is not YAML ({error}); mend it") from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, value = split(override)
+    *parents, last = key.split(".")
+    place: Any = content
+    try:
+        for parent in parents:
+            if isinstance(place, list):
+                place = place[int(parent)]
+                continue
+            if isinstance(place.get(parent), str):  # a name that stands alone
+                place[parent] = {"name": place[parent]}
+            place = place.setdefault(parent, {})
+        if isinstance(place, list):
+            place[int(last)] = value
+        else:
+            place[last] = value
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise MaskgateError(
+            f"{override}: the recipe has no place {key}; see docs/recipe.md"
+        ) from error
+
+
+_WRONG_KIND: Final = {
+    "tuple_type": "is a list; write [first, second] or [{name: …}]",
+    "model_type": "holds several keys; write {key: value} or change one as key.sub=value",
+}
+_WRONG_TYPE: Final = {
+    "int_type": "Input should be a valid integer",
+    "float_type": "Input should be a valid number",
+    "finite_number": "Input should be a finite number",
+    "bool_type": "Input should be true or false",
+    "string_type": "Input should be text, in quotes where it looks like something else",
+}
+
+
+def told(error: ValidationError, model: type[BaseModel]) -> str:
+    """All faults of settings in one sentence, with the nearest known key for unknown ones."""
+    faults = []
+    for fault in error.errors(include_url=False)[:_FAULTS]:
+        key = ".".join(str(part) for part in fault["loc"]) or model.__name__.lower()
+        if fault["type"] == "extra_forbidden":
+            known = _keys_beside(fault["loc"], model)
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 20)}"
+            faults.append(f"unknown key {key}, {hint}")
+        else:
+            why = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+            if fault["type"] in _WRONG_TYPE:
+                why = f"{_WRONG_TYPE[fault['type']]}, not {_shown(fault['input'])}"
+            faults.append(f"{key}: {why}".removeprefix(": "))
+    more = error.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {more:,} more" if more else "")
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in YAML, of a length for a message."""
+    text = yaml12.line(value) if isinstance(value, str | list | dict | None) else str(value)
+    return shortened(text.lower() if isinstance(value, bool) else text, 60, 20)
+
+
+def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    section = model
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        inner = section_of(field.annotation) if field is not None else None
+        section = inner or section
+    return list(section.model_fields)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section in an annotation such as `Model`, `Model | None` or `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (tuple, list, Union, UnionType):
+        found = (section_of(part) for part in get_args(annotation))
+        return next((section for section in found if section is not None), None)
+    return None
+
+
+def lookup(kind: str, name: str, known: Mapping[str, Any]) -> Any:
+    """`known[name]`, or a MaskgateError that names the nearest."""
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, list(known), 1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {listed(sorted(known), 20)}"
+    raise MaskgateError(f"unknown {kind} {name}; {hint}")

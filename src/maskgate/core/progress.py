@@ -1,0 +1,70 @@
+"""Progress on anything longer than two seconds: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Generator, Iterable
+from typing import TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from maskgate.core import terminal
+from maskgate.errors import harmless
+
+T = TypeVar("T")
+
+_EVERY = 10.0  # seconds between plain lines
+
+
+def say(message: str) -> None:
+    """One line to the user, on stderr: stdout is for results."""
+    print(harmless(message), file=sys.stderr, flush=True)
+
+
+class Bar:
+    """How many of `total` are done: a bar on a terminal, lines elsewhere; `done` are at the start.
+
+    It goes away once all are done, or by `close`.
+    """
+
+    def __init__(self, what: str, total: int, done: int = 0) -> None:
+        self._what, self._total, self._done = what, total, done
+        self._last_line = time.monotonic()
+        self._bar: Progress | None = None
+        console = terminal.console(stderr=True)
+        if console.is_terminal:
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(harmless(what), total=total, completed=done)
+            self._bar.start()
+
+    def advance(self) -> None:
+        """One more is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.advance(self._task)
+        elif self._done < self._total and time.monotonic() - self._last_line > _EVERY:
+            self._last_line = time.monotonic()
+            say(f"{self._what}: {self._done} of {self._total}")
+        if self._done >= self._total:
+            self.close()
+
+    def close(self) -> None:
+        """Take the bar away, however many are done."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def track(items: Iterable[T], what: str, total: int, start: int = 0) -> Generator[T, None, None]:
+    """`items` as they come, showing how many of `total` are done; `start` are done already."""
+    bar = Bar(what, total, start)
+    try:
+        for item in items:
+            yield item
+            bar.advance()
+    finally:
+        bar.close()

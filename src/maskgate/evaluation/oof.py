@@ -1,0 +1,162 @@
+"""A finished run's validated photos looked at anew: another test-time augmentation, no training."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from filelock import FileLock
+
+from maskgate.config.recipe import Recipe
+from maskgate.config.settings import Named
+from maskgate.core import files, finite
+from maskgate.core.progress import track
+from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError, listed
+from maskgate.faces import boxes, view
+from maskgate.imaging import variants
+from maskgate.imaging.variants import Variant
+from maskgate.inference.backends import torch as torch_backend
+from maskgate.model import predicting
+from maskgate.pipeline import cache as caches
+from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.loader import Loader
+from maskgate.pipeline.transforms import Augment
+from maskgate.runs import Run, tables
+from maskgate.runs.trust import check_trusted
+
+Probabilities = npt.NDArray[np.float32]
+
+
+def oof_with(
+    run: Run, tta: Sequence[Named], cache: Path | None = None
+) -> tuple[pd.DataFrame, Probabilities]:
+    """What `runs.tables.oof` gives of a single model, with the test-time augmentation `tta` in
+    place of the recipe's: the photo table of the validated photos and their probabilities (N, 18).
+
+    Each photo is predicted by the network of its fold, which never saw its person. What is found is
+    kept in the run's folder, fold by fold, and not made again. Raises MaskgateError where the run
+    validated nobody, its weights were trained on the validation photos afterwards, or the photos
+    are gone or changed.
+    """
+    recipe = run.recipe()
+    geometry = recipe.photo.geometry
+    own, wanted = (variants.create(each, geometry) for each in (recipe.tta, tta))
+    _check(run)
+    if variants.digest(wanted) == variants.digest(own):
+        return tables.oof(run)
+    path = run.oof_file_of(variants.digest(wanted))
+    if not _is_kept(run, path):
+        _check_weights(run, recipe)
+        check_trusted(run, recipe)
+        with FileLock(run.path / ".lock"):
+            if not _is_kept(run, path):  # another process may have made it meanwhile
+                _make(run, recipe, wanted, path=path, folder=cache or files.cache_folder())
+    return tables.oof(run, path)
+
+
+def _is_kept(run: Run, path: Path) -> bool:
+    """Whether the predictions are there, and the run tells of them: a process that was killed may
+    have left some that it does not."""
+    return path.exists() and run.files.holds(path)
+
+
+def _check(run: Run) -> None:
+    if not run.metrics().validated:
+        raise MaskgateError(
+            f"{run.path}: validated nobody, so there are no out-of-fold probabilities; give a run"
+            " with folds"
+        )
+
+
+def _check_weights(run: Run, recipe: Recipe) -> None:
+    if recipe.training.validation_epochs:
+        raise MaskgateError(
+            f"{run.path}: its weights were trained on the validation photos afterwards, so nothing"
+            " out of fold can be made with them; train it with training.validation_epochs=0"
+        )
+
+
+def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: Path) -> None:
+    """Predict every fold that is not there yet, then put them together at `path`."""
+    told, _ = tables.oof(run)
+    told = told[["photo", "person", "label", "fold"]]
+    parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
+    missing = [fold for fold, part in parts.items() if not _is_whole(part)]
+    if missing:
+        steps = _steps(run, recipe, told, folds=missing, wanted=wanted, folder=folder)
+        what = f"predicting {run.path.name} out of fold"
+        steps = track(steps, what, len(missing) * len(wanted))
+        for fold in missing:
+            mean = sum(islice(steps, len(wanted)), start=np.zeros(())) / len(wanted)
+            tables.write_probabilities(parts[fold], told[told["fold"] == fold], mean)
+    read = [tables.read_probabilities(part) for part in parts.values()]
+    table = pd.concat([rows for rows, _ in read], ignore_index=True)
+    tables.write_probabilities(path, table, np.concatenate([found for _, found in read]))
+    run.files.add(path)
+    for part in parts.values():
+        part.unlink()
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a fold's predictions are there, and can be read."""
+    try:
+        tables.read_probabilities(part)
+    except MaskgateError:
+        return False
+    return True
+
+
+def _steps(
+    run: Run,
+    recipe: Recipe,
+    told: pd.DataFrame,
+    folds: list[int],
+    wanted: list[Variant],
+    folder: Path,
+) -> Iterator[Probabilities]:
+    """What the network of each fold says of its photos, variant by variant: (V, 18) each."""
+    photos = tables.photos(run).set_index("photo", drop=False)
+    table = photos.loc[told["photo"]].reset_index(drop=True)
+    geometry = recipe.photo.geometry
+    loader = Loader(_store(run, recipe, table, folder), table, geometry, Augment((), geometry))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for fold in folds:
+        network = torch_backend.restore(run, fold).to(device)
+        rows = np.flatnonzero(told["fold"] == fold)
+        for variant in wanted:
+            batches = loader.validation(
+                rows, recipe.training.validation_batch_size, rank=0, ranks=1, variant=variant
+            )
+            found = predicting.probabilities(network, batches, device)
+            finite.check(found, f"{run.path}, fold {fold}")
+            yield found
+
+
+def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:
+    """The stored pictures of the table's photos, which are those that the run was trained with."""
+    root = Path(run.status().root)
+    tables.check_names(run, table["photo"].tolist(), root)
+    photos = Photos(root, table)
+    try:
+        seen = view.create(recipe.photo, folder, run.kept_detector())
+    except MaskgateError as error:
+        raise MaskgateError(f"{run.path}: {error}") from error
+    found = None if seen.detector is None else boxes.find(photos, seen.detector, folder)[0]
+    store, broken = caches.build(photos, seen, folder, found)
+    if broken:
+        names = listed([f"{problem.where} ({problem.detail})" for problem in broken])
+        raise MaskgateError(
+            f"{root}: {len(broken)} of the {len(table)} photos that {run.path} validated cannot be"
+            f" read: {names}; put them back, or train anew"
+        )
+    pairs = zip(table["photo"], table["digest"], store.digests, strict=True)
+    if changed := [name for name, then, now in pairs if then != now]:
+        raise MaskgateError(
+            f"{root}: {len(changed)} of the {len(table)} photos that {run.path} validated have"
+            f" changed since: {listed(changed)}; put the old ones back, or train anew"
+        )
+    return store

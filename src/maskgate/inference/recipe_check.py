@@ -1,0 +1,70 @@
+"""What a recipe or a system names, looked up before anything heavy is imported.
+
+It covers test-time augmentation, face detectors, combinations, and every path. What torch's tables
+know (losses, heads, optimisers and the like) is looked up as the training begins.
+"""
+
+from pathlib import Path
+
+from maskgate import runs
+from maskgate.config import recipe_files
+from maskgate.config.recipe import Recipe
+from maskgate.config.system import System
+from maskgate.ensemble import combining
+from maskgate.ensemble.combining import Wanted
+from maskgate.errors import MaskgateError
+from maskgate.faces import detectors, model_files
+from maskgate.imaging import variants
+
+
+def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
+    """Raise MaskgateError for a wrong name or path in a recipe called `name`; a `smoke` test does
+    not look at `training.epochs_from`."""
+    _check_names(recipe, name)
+    _check_paths(recipe, smoke)
+
+
+def check_system(system: System, name: str, smoke: bool = False) -> None:
+    """As `check`, of a system and of every member that is a recipe."""
+    combining.check_names(Wanted.of(system))
+    for number, (member, recipe) in enumerate(system.recipes().items()):
+        _check_names(recipe, f"{name}, member {member}")
+        try:
+            _check_paths(recipe, smoke)
+        except MaskgateError as error:
+            if not number:  # it may be of all members
+                raise
+            raise MaskgateError(f"member {member}: {error}") from error
+
+
+def _check_names(recipe: Recipe, name: str) -> None:
+    """What a training reports as faults of the recipe itself."""
+    try:
+        if recipe.pseudo is not None:
+            runs.open_model(recipe.pseudo.run)
+        variants.create(recipe.tta, recipe.photo.geometry)
+        if recipe.model.weights is not None:
+            recipe_files.check_weights(Path(recipe.model.weights))
+        if recipe.photo.face is not None:
+            detector = recipe.photo.face.detector
+            detectors.check(detector)
+            if (file := detector.arguments.get("file")) is not None:
+                model_files.named(file, f"file of detector {detector.name}")
+    except MaskgateError as error:
+        raise MaskgateError(f"recipe {name}: {error}") from error
+
+
+def _check_paths(recipe: Recipe, smoke: bool) -> None:
+    """What a training reports as faults of the data and of other runs."""
+    if recipe.training.epochs_from is not None and not smoke:
+        runs.open_model(recipe.training.epochs_from)
+    if recipe.labels.corrections is not None:
+        recipe_files.corrections(recipe.labels.corrections)
+    for data in recipe.data:
+        recipe_files.check_extra(Path(data.path))
+    if recipe.pseudo is not None:
+        recipe_files.check_unlabelled(Path(recipe.pseudo.photos))
+    if recipe.folds.file is not None:
+        recipe_files.check_fold_file(Path(recipe.folds.file))
+    if recipe.model.init is not None:
+        runs.open_model(recipe.model.init)

@@ -1,0 +1,110 @@
+"""Batches for the model: photos (N, height, width, 3) uint8 and what is known of them."""
+
+import signal
+import sys
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from maskgate.core.geometry import Geometry
+from maskgate.core.seeding import derive
+from maskgate.imaging.variants import PLAIN, Variant
+from maskgate.pipeline import target
+from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.target import Target
+from maskgate.pipeline.transforms import Augment
+
+Batch = tuple[Tensor, Target]
+_Draw = tuple[int, int]  # row of the table, seed of the augmentation
+
+
+class _Photos(Dataset[Batch]):
+    def __init__(
+        self, store: PhotoStore, known: Target, geometry: Geometry, how: Augment | Variant
+    ) -> None:
+        self.store, self.target, self.geometry, self.how = store, known, geometry, how
+
+    def __getitem__(self, draw: _Draw) -> Batch:
+        row, seed = draw
+        # A copy: the cache is mapped read-only, and torch wants memory it may write to.
+        stored = np.array(self.store[row])
+        if isinstance(self.how, Variant):
+            shown = torch.from_numpy(self.how.show(stored, self.geometry))
+            return shown, self.target.take(row)
+        return self.how(stored, seed), self.target.take(row)
+
+
+class Loader:
+    """Serves the photos of one table from its store, to training and validation."""
+
+    def __init__(
+        self,
+        store: PhotoStore,
+        table: pd.DataFrame,
+        geometry: Geometry,
+        augment: Augment,
+        workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        self._store, self._target, self._geometry = store, target.of_table(table), geometry
+        self._trained = _Photos(store, self._target, geometry, augment)
+        self._workers, self._pin_memory = workers, pin_memory
+
+    def training(
+        self,
+        batches: list[npt.NDArray[np.int64]],
+        *,
+        start: int,
+        rank: int,
+        ranks: int,
+        place: tuple[int | str, ...],
+    ) -> "DataLoader[Batch]":
+        """This process's share of the global `batches` from number `start` on.
+
+        The augmentation's seed is a function of `place` (seed, fold, epoch) and of the draw's
+        number in the epoch, whatever the number of processes and workers.
+        """
+        size = len(batches[0])
+        shares = [
+            [
+                (int(batch[draw]), derive(*place, number * size + draw))
+                for draw in range(rank, len(batch), ranks)
+            ]
+            for number, batch in enumerate(batches[start:], start)
+        ]
+        return self._load(self._trained, shares)
+
+    def validation(
+        self,
+        rows: npt.NDArray[np.int64],
+        size: int,
+        rank: int,
+        ranks: int,
+        variant: Variant = PLAIN,
+    ) -> "DataLoader[Batch]":
+        """This process's share (every `ranks`-th) of `rows`, in order, as the variant shows them
+        and without augmentation."""
+        draws = [(int(row), 0) for row in rows[rank::ranks]]
+        share = max(1, size // ranks)
+        shown = _Photos(self._store, self._target, self._geometry, variant)
+        return self._load(shown, [draws[at : at + share] for at in range(0, len(draws), share)])
+
+    def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
+        return DataLoader(
+            photos,
+            batch_sampler=batches,
+            num_workers=self._workers,
+            pin_memory=self._pin_memory,
+            worker_init_fn=_leave_interrupts_to_the_parent,
+            generator=torch.Generator(),  # else every loader draws from the global stream
+        )
+
+
+def _leave_interrupts_to_the_parent(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A parent that is interrupted hangs up on the worker; that is no news.
+    sys.excepthook = lambda *_: None

@@ -1,0 +1,93 @@
+"""The files that a finished run consists of, with their sizes and SHA-256; each is checked when it
+is read."""
+
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from maskgate.errors import MaskgateError
+from maskgate.runs.records.faults import REMEDY, damaged, unreadable
+
+
+class Entry(BaseModel):
+    """A file as it was when it was listed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+Name = Annotated[
+    str, Field(pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)*$")
+]  # of a file, from the run's folder
+Entries = dict[Name, Entry]
+
+
+def entry(path: Path) -> Entry:
+    """What a list tells of the file. Raises MaskgateError where it cannot be read."""
+    with _opened(path, REMEDY) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Entry(sha256=digest, bytes=os.fstat(file.fileno()).st_size)
+
+
+def read(path: Path, listed: Entry | None, remedy: str = REMEDY) -> bytes:
+    """The file's bytes. Raises MaskgateError where it is missing, or not as `listed` (None for a
+    file that no list tells of)."""
+    with _opened(path, remedy) as file:
+        try:
+            content = file.read()
+        except OSError as error:
+            raise unreadable(path, error, remedy) from error
+    if listed is not None:
+        _compare(path, len(content), hashlib.sha256(content).hexdigest(), listed)
+    return content
+
+
+def digest(path: Path, listed: Entry | None) -> str:
+    """SHA-256 of the file, which is read in parts. Raises MaskgateError as `read` does."""
+    now = entry(path)
+    if listed is not None:
+        _compare(path, now.bytes, now.sha256, listed)
+    return now.sha256
+
+
+def check_there(path: Path, listed: Entry | None) -> None:
+    """Raise MaskgateError where the file is missing, may not be read or has another size.
+
+    Its content is not read.
+    """
+    with _opened(path, REMEDY) as file:
+        size = os.fstat(file.fileno()).st_size
+    if listed is not None and size != listed.bytes:
+        raise _changed(path)
+
+
+@contextmanager
+def _opened(path: Path, remedy: str) -> Iterator[io.BufferedReader]:
+    """The file, open; no folder, nor a pipe or device, which might never end."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise damaged(path, "it is no file", remedy)
+        file = path.open("rb")
+    except OSError as error:
+        raise unreadable(path, error, remedy) from error
+    except ValueError as error:  # a NUL in its name
+        raise damaged(path, str(error), remedy) from error
+    with file:
+        yield file
+
+
+def _compare(path: Path, size: int, sha256: str, listed: Entry) -> None:
+    if (size, sha256) != (listed.bytes, listed.sha256):
+        raise _changed(path)
+
+
+def _changed(path: Path) -> MaskgateError:
+    return damaged(path, "it has changed since the run ended")

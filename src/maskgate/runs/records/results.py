@@ -1,0 +1,204 @@
+"""metrics.json: what a run scored, each figure with its interval."""
+
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from maskgate.core.score import Score
+from maskgate.runs.records.stored import Count, File, Record
+
+Attribute = Literal["mask", "gender", "age_band"]
+Matrix = list[list[float]]
+
+
+class Figure(Record):
+    """A score as it is stored: a value with the ends of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, score: Score) -> "Figure":
+        """The same numbers as they are stored."""
+        return cls(value=score.value, low=score.low, high=score.high)
+
+    def as_score(self) -> Score:
+        """The same numbers as scores are computed with."""
+        return Score(self.value, self.low, self.high)
+
+    def __str__(self) -> str:
+        return str(self.as_score())
+
+
+def _needs(record: Record, key: str, *others: str) -> None:
+    """Raise ValueError where the key is there and one of the others is not."""
+    if key in record.model_fields_set:
+        for other in others:
+            if other not in record.model_fields_set:
+                raise ValueError(f"{other} is missing")
+
+
+class ClassScores(Record):
+    name: str
+    photos: Count
+    people: Count
+    f1: Figure
+    precision: Figure
+    recall: Figure
+
+
+class Matrices(Record):
+    value: Matrix
+    low: Matrix
+    high: Matrix
+
+    def is_square(self, size: int) -> bool:
+        """Whether all of them have that many rows and columns."""
+        return all(
+            len(each) == size and all(len(row) == size for row in each)
+            for each in (self.value, self.low, self.high)
+        )
+
+
+class Confusion(Matrices):
+    share: Matrices
+
+
+class Scores(Record):
+    """Scores of one attribute, or of the 18 classes."""
+
+    macro_f1: Figure
+    accuracy: Figure
+    classes: Annotated[list[ClassScores], Field(min_length=2)]
+    confusion: Confusion
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Scores":
+        size = len(self.classes)
+        if not (self.confusion.is_square(size) and self.confusion.share.is_square(size)):
+            raise ValueError(f"the confusion is not of {size} classes")
+        return self
+
+
+class Part(Record):
+    """Scores of some of the photos; none where they are too few."""
+
+    photos: Count
+    people: Count
+    score: Figure | None = None
+    score_of: str = ""
+    accuracy: dict[Attribute, Figure] = Field({})
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> "Part":
+        _needs(self, "score", "score_of", "accuracy")
+        return self
+
+
+class Faces(Record):
+    found: Part
+    missed: Part
+
+
+class WithoutTta(Record):
+    score: Figure
+    difference: Figure
+
+
+class Member(Record):
+    """What a system tells of a member; see `Results.as_member`."""
+
+    score: Figure | None = None
+    score_of: str = ""
+    knows: list[Attribute] | None = None
+    selection: str = ""
+    unvalidated_epochs: Count = 0
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> "Member":
+        _needs(self, "score", "score_of")
+        return self
+
+
+class Step(Record):
+    """What came out of a system's combination, or of an adjustment."""
+
+    name: str
+    score: Figure
+    score_of: str
+    before: str = ""
+    gain: Figure | None = None
+
+    @model_validator(mode="after")
+    def _says_over_what(self) -> "Step":
+        _needs(self, "gain", "before")
+        return self
+
+
+_OF_VALIDATED: Final = (
+    "photos", "people", "fully_labelled", "interval", "attributes", "score", "score_of", "selection"
+)  # fmt: skip
+
+
+class Results(File):
+    """metrics.json. What only a validated run has is needed where `validated` is true."""
+
+    validated: bool
+    unvalidated_epochs: Count = 0
+    photos: Count = 0
+    people: Count = 0
+    fully_labelled: Count = 0
+    interval: str = ""
+    attributes: dict[Attribute, Scores] = Field({})
+    macro_f1: Figure | None = None  # of the 18 classes, as the next three
+    accuracy: Figure | None = None
+    classes: list[ClassScores] = Field([])
+    confusion: Confusion | None = None
+    score: Figure | None = None
+    score_of: str = ""
+    knows: list[Attribute] | None = None
+    selection: str = ""
+    faces: Faces | None = None
+    without_tta: WithoutTta | None = None
+    last_epoch: Figure | None = None
+    members: dict[str, Member] = Field({})
+    steps: list[Step] = Field([])
+    combine: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _are_whole(cls, content: Any) -> Any:
+        """The scores of the 18 classes stand beside the rest."""
+        if isinstance(content, dict) and content.get("validated") is True:
+            for key in _OF_VALIDATED:
+                if content.get(key) is None:
+                    raise ValueError(f"{key} is missing")
+            if content["fully_labelled"]:
+                Scores.model_validate(content)
+        return content
+
+    @property
+    def all_classes(self) -> Scores | None:
+        """The scores of the 18 classes, where photos know all attributes."""
+        if not self.fully_labelled:
+            return None
+        assert self.macro_f1 is not None and self.accuracy is not None  # or it is not valid
+        assert self.confusion is not None
+        return Scores(
+            macro_f1=self.macro_f1,
+            accuracy=self.accuracy,
+            classes=self.classes,
+            confusion=self.confusion,
+        )
+
+    def as_member(self) -> dict[str, Any]:
+        """What the metrics.json of a system repeats of this member's, ready for JSON."""
+        keys = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
+        values = self.model_dump(include=set(keys), exclude_unset=True)
+        return {key: values[key] for key in keys if key in values}
+
+
+def known(results: Results | Member) -> list[str]:
+    """The attributes that a model knows: all, where nothing else is said."""
+    return list(get_args(Attribute)) if results.knows is None else list(results.knows)

@@ -1,0 +1,145 @@
+"""The JSON files of a run: the one place that reads and writes them.
+
+What they hold is checked by a pydantic model when it is read and before it is written, so that
+whoever uses a value may rely on its type. Keys that a model does not know are kept: another version
+may have written them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from maskgate.core import files
+from maskgate.errors import MaskgateError
+from maskgate.runs.records.faults import REMEDY, damaged
+
+SEAL: Final = "sha256"
+VERSION: Final = "version"
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Positive = Annotated[float, Field(ge=0, lt=2**53)]
+
+
+class Record(BaseModel):
+    """What a JSON file, or a part of one, holds."""
+
+    model_config = ConfigDict(
+        extra="allow", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+    nullable: ClassVar[frozenset[str]] = frozenset()  # all other keys are left out or hold a value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nulls(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in cls.model_fields.keys() - cls.nullable:
+                if key in values and values[key] is None:
+                    raise ValueError(f"{key} is null")
+        return values
+
+
+class File(Record):
+    """What a whole file holds. Its first key is the version of its form, which goes up where an
+    older maskgate would misread it; a file without one is of version 0."""
+
+    version: ClassVar[int] = 1
+    sealed: ClassVar[bool] = False  # whether its last key is a digest of all the rest
+    indent: ClassVar[int | None] = 2
+
+
+AnyFile = TypeVar("AnyFile", bound=File)
+
+
+def parse(content: bytes, model: type[AnyFile], path: Path, remedy: str = REMEDY) -> AnyFile:
+    """What the bytes of a JSON file hold.
+
+    Raises MaskgateError, which names `path`, where they do not fit the model, a sealed file has
+    changed since it was written, or a newer maskgate has written it.
+    """
+    try:
+        values = json.loads(content.decode("utf-8"))
+        if isinstance(values, dict):
+            if model.sealed and values.get(SEAL) is not None:
+                _check_seal(content, values, model, path)
+            _check_version(values, model, path, remedy)
+        return _validated(values, model)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, _why(error), remedy) from error
+
+
+def write(path: Path, model: type[File], values: Mapping[str, Any]) -> None:
+    """Replace the JSON file, its keys in the order of `values`, which may hold records.
+
+    Raises MaskgateError where they do not fit the model, or the disk does not take the file.
+    """
+    rest = {key: value for key, value in values.items() if key not in (VERSION, SEAL)}
+    whole = {VERSION: model.version, **rest}
+    if model.sealed:
+        whole[SEAL] = _digest(whole, model.indent)
+    text = _text(whole, model.indent)
+    try:
+        _validated(json.loads(text), model)
+    except (ValueError, RecursionError) as error:
+        why = _why(error)
+        raise MaskgateError(f"{path}: not written, as nobody could read it ({why})") from error
+    files.replace_text(path, text)
+
+
+def _validated(values: Any, model: type[AnyFile]) -> AnyFile:
+    """Raises ValueError."""
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key != VERSION}
+    record = model.model_validate(values)
+    json.dumps(values, ensure_ascii=False).encode("utf-8")  # half a character cannot be written
+    return record
+
+
+def _check_seal(content: bytes, values: Mapping[str, Any], model: type[File], path: Path) -> None:
+    """Raise MaskgateError where a sealed file is not, to the byte, as it was written."""
+    rest = {key: value for key, value in values.items() if key != SEAL}
+    text = _text(values, model.indent)
+    if values[SEAL] != _digest(rest, model.indent) or content != text.encode("utf-8"):
+        raise damaged(path, "it has changed since it was written")
+
+
+def _check_version(values: Mapping[str, Any], model: type[File], path: Path, remedy: str) -> None:
+    version = values.get(VERSION, 0)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
+        raise damaged(path, f"its {VERSION} is no whole number", remedy)
+    if version > model.version:
+        raise MaskgateError(
+            f"{path}: made by a newer maskgate (version {version} of the file; this one reads up to"
+            f" {model.version}); update maskgate"
+        )
+
+
+def _digest(content: Mapping[str, Any], indent: int | None) -> str:
+    return hashlib.sha256(_text(content, indent).encode("utf-8")).hexdigest()
+
+
+def _text(content: Mapping[str, Any], indent: int | None) -> str:
+    return json.dumps(content, indent=indent, default=_of_record) + "\n"
+
+
+def _of_record(value: Any) -> dict[str, Any]:
+    if not isinstance(value, BaseModel):
+        raise TypeError(f"{type(value).__name__} is nothing that JSON holds")
+    return value.model_dump(exclude_unset=True)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a file's content; of several faults the first, and where it is."""
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    if not isinstance(error, ValidationError):
+        return f"not JSON: {error}"
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    why = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] in ("model_type", "dict_type"):
+        why = "not an object with keys and values"
+    return f"{where}: {why}" if where else why

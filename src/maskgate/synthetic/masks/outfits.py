@@ -1,0 +1,168 @@
+"""What is drawn on a face, as plain data: drawn at random, written to a table, drawn again."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from maskgate.synthetic.masks import colours
+from maskgate.synthetic.masks.placements import PLACEMENTS, Range
+
+# How often each kind of mask is worn.
+STYLES: Final = {
+    "surgical": 0.36,
+    "kf94": 0.14,
+    "kn95": 0.12,
+    "cup": 0.12,
+    "cloth": 0.23,
+    "clear": 0.03,
+}
+# What is no mask, though it lies on the face.
+COVERS: Final = {"hand": 0.4, "scarf": 0.3, "collar": 0.12, "phone": 0.1, "mug": 0.08}
+PATTERNS: Final = {
+    "plain": 0.24,
+    "checks": 0.1,
+    "plaid": 0.1,
+    "stripes": 0.08,
+    "dots": 0.1,
+    "denim": 0.08,
+    "camouflage": 0.07,
+    "flowers": 0.1,
+    "zigzag": 0.05,
+    "net": 0.05,
+    "clouds": 0.03,
+}
+_PATTERNED: Final = {"surgical": 0.04, "kf94": 0.04, "kn95": 0.06, "cup": 0.03}
+_FLAT: Final = 0.3  # share of drawings that take nothing but the brightness from the photo
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """A mask as it sits, or another cover of the face.
+
+    `style` is of STYLES or COVERS; `placement` of placements.PLACEMENTS, or `bare` for a cover;
+    `pattern` of PATTERNS. `colour`, `second` (the pattern's) and `straps` are #rrggbb, or `skin`
+    for the face's own. `top`, `bottom` (face units, see `pose`), `wide` (share), `sag`, `tilt`
+    (radians), `aside` (radians around the head; of a thing that is held, face units) and `puff`
+    (how far it stands off, as a share) say how it sits. `fastening` is `ears`, `head` or `none`,
+    `details` names what is sewn on or printed. `flat` drawings take nothing but the brightness
+    from the photo; `relight` (0…1) is how far its broad lights and shadows are taken over,
+    `shadow` how dark the skin at the rim becomes, `gain` how much brighter it is than expected.
+    `seed` fixes what else is random about it.
+    """
+
+    style: str
+    placement: str
+    pattern: str
+    colour: str
+    second: str
+    top: float
+    bottom: float
+    wide: float
+    sag: float
+    tilt: float
+    aside: float
+    puff: float
+    fastening: str
+    straps: str
+    details: str
+    flat: bool
+    relight: float
+    shadow: float
+    gain: float
+    seed: int
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it is a mask at all."""
+        return self.style in STYLES
+
+
+def random(rng: np.random.Generator, placement: str, style: str | None = None) -> Outfit:
+    """A mask that sits as `placement` says; of any style where none is given."""
+    style = style or colours.one_of(rng, STYLES)
+    sits = PLACEMENTS[placement]
+    flat = bool(rng.random() < _FLAT)
+    pattern = "plain"
+    if style == "cloth" or rng.random() < _PATTERNED.get(style, 0):
+        pattern = colours.one_of(rng, PATTERNS)
+    colour = colours.random(rng, style)
+    fastening = "none" if flat and rng.random() < 0.8 else "ears"
+    if style == "cup" and fastening == "ears" and rng.random() < 0.7:
+        fastening = "head"
+    if style != "cup" and rng.random() < 0.05:
+        fastening = "none"
+    straps = colour if rng.random() < 0.35 else "#f2f2f2"
+    if rng.random() < 0.1 or colour == "#1c1c1e":
+        straps = "#1a1a1a"
+    if fastening == "head" and rng.random() < 0.5:
+        straps = "#d8b13c"
+    calm = 0.6 if flat else 1.0
+    return Outfit(
+        style=style,
+        placement=placement,
+        pattern=pattern,
+        colour=colour,
+        second=colours.beside(rng, colour),
+        top=rng.uniform(*sits.top),
+        bottom=rng.uniform(*sits.bottom),
+        wide=rng.uniform(*sits.wide),
+        sag=rng.uniform(*sits.sag),
+        tilt=calm * rng.normal(0, 0.035),
+        aside=calm * rng.normal(0, 0.02),
+        puff=rng.uniform(0.6, 1.3),
+        fastening=fastening,
+        straps=straps,
+        details=_details(rng, style),
+        flat=flat,
+        relight=0.0 if flat and rng.random() < 0.7 else rng.uniform(0.1, 0.6),
+        shadow=0.0 if flat else rng.uniform(0.1, 0.5),
+        gain=float(np.exp(rng.normal(0, 0.09))),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def cover(rng: np.random.Generator, style: str | None = None) -> Outfit:
+    """Something before the face or around the neck that is no mask."""
+    style = style or colours.one_of(rng, COVERS)
+    high = bool(rng.random() < 0.55)  # pulled over the mouth, or only near it
+    top: Range = (0.35, 0.95) if high else (1.5, 1.9)
+    if style in ("hand", "phone", "mug"):
+        top = (0.55, 0.95) if high else (0.9, 1.5)
+    cloth = colours.one_of(rng, PATTERNS) if style == "scarf" else "plain"
+    colour = "skin" if style == "hand" else colours.random(rng, "cloth")
+    return Outfit(
+        style=style,
+        placement="bare",
+        pattern=cloth,
+        colour=colour,
+        second="#808080" if style == "hand" else colours.beside(rng, colour),
+        top=rng.uniform(*top),
+        bottom=rng.uniform(2.6, 3.2),
+        wide=rng.uniform(0.85, 1.2),
+        sag=rng.uniform(-0.1, 0.35),
+        tilt=rng.normal(0, 0.1),
+        aside=rng.normal(0, 0.1),
+        puff=rng.uniform(0.8, 1.6),
+        fastening="none",
+        straps="#808080",
+        details="",
+        flat=False,
+        relight=rng.uniform(0.1, 0.5),
+        shadow=rng.uniform(0.2, 0.6),
+        gain=float(np.exp(rng.normal(0, 0.09))),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _details(rng: np.random.Generator, style: str) -> str:
+    """What is sewn on or printed, joined by spaces."""
+    chances = {
+        "surgical": {"wire": 0.7},
+        "kf94": {"wire": 0.5, "print": 0.3},
+        "kn95": {"print": 0.7, "wire": 0.4, "valve": 0.1},
+        "cup": {"print": 0.6, "valve": 0.35, "marks": 0.4, "wire": 0.6},
+        "cloth": {"seam": 0.6, "hem": 0.5, "print": 0.12, "pleats": 0.2},
+        "clear": {},
+    }[style]
+    return " ".join(name for name, chance in chances.items() if rng.random() < chance)

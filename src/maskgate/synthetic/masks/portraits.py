@@ -1,0 +1,103 @@
+"""One person's seven photos: all of them or none."""
+
+import io
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from maskgate.core.seeding import derive
+from maskgate.data import contents
+from maskgate.errors import MaskgateError, of_disk
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
+from maskgate.synthetic.masks import drawing
+from maskgate.synthetic.masks.shots import SHOTS, shoot
+from maskgate.synthetic.masks.truth import NO_FACE, UNSEEN, Person
+
+QUALITY: Final = 95  # of the JPEGs
+
+
+@dataclass(frozen=True)
+class Face:
+    """A person with the landmarks (5, 2) of their face, and the digest of the photo's content."""
+
+    person: Person
+    digest: bytes
+    landmarks: npt.NDArray[np.float64]
+    score: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is the same for all people."""
+
+    root: Path
+    out: Path
+    seed: int
+
+
+def draw(task: Task, face: Face) -> dict[str, Any]:
+    """Draw a person's photos into their folder; the journal's line."""
+    person = face.person
+    told: dict[str, Any] = {
+        "person": person.name,
+        "drawn_from": face.digest.hex(),
+        "why": "",
+        "landmarks": face.landmarks.ravel().tolist(),
+        "score": face.score,
+        "drawn": [],
+    }
+    try:
+        sitter = drawing.sitter(_photo(task.root / person.source, face.digest), face.landmarks)
+    except ValueError:  # of landmarks that are no face's
+        return told | {"why": NO_FACE}
+    encoded = {}
+    for shot in SHOTS:
+        rng = np.random.default_rng(derive(task.seed, person.name, shot))
+        taken = shoot(sitter, shot, rng)
+        if taken is None:
+            return told | {"why": UNSEEN, "drawn": []}
+        outfit, dressed = taken
+        encoded[shot] = _jpeg(dressed)
+        told["drawn"].append({"shot": shot, **(asdict(outfit) if outfit else {})})
+    _save(task.out / "images" / person.folder, encoded)
+    return told
+
+
+def _photo(path: Path, digest: bytes) -> Pixels:
+    """The photo whose face was found. Raises MaskgateError where another is there by now."""
+    try:
+        content, image = contents.photo(str(path), ())
+    except pixels.PhotoError:
+        image = None
+    if image is None or content != digest:
+        raise MaskgateError(f"{path}: has changed since its face was found; repeat the command")
+    return np.asarray(image)
+
+
+def _jpeg(photo: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _save(folder: Path, encoded: dict[str, bytes]) -> None:
+    """All of a person's photos, or none."""
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        beside.mkdir()
+        for shot, data in encoded.items():
+            (beside / f"{shot}.jpg").write_bytes(data)
+        if folder.exists():  # by a process that outlived its own command for a moment
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise of_disk(error, folder) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

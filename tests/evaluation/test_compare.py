@@ -1,0 +1,442 @@
+"""Paired differences against loops; intervals against what they must cover; what is refused."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from maskgate import labels
+from maskgate.config.recipe import Recipe
+from maskgate.core import confusions
+from maskgate.core.score import Score
+from maskgate.data import table as photo_table
+from maskgate.errors import MaskgateError
+from maskgate.evaluation import compare as comparison
+from maskgate.evaluation import metrics, sides
+from maskgate.evaluation.bootstrap import Floats, Resamples
+from maskgate.evaluation.compare import SCORE, Comparisons, compare
+from maskgate.evaluation.differences import Difference
+from maskgate.reports import compare as compare_page
+from maskgate.runs import Run, tables
+
+Call = Callable[..., tuple[int, str, str]]
+PEOPLE, PHOTOS = 60, 7
+
+
+def photos() -> pd.DataFrame:
+    """PEOPLE in two folds, PHOTOS of each; the last ten people are never validated."""
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(PEOPLE), PHOTOS)
+    gender = (np.arange(PEOPLE) % 2).astype(np.int8)[person]
+    band = random.integers(0, 3, PEOPLE)[person]
+    mask = np.array([0, 0, 0, 0, 0, 1, 2])[np.arange(len(person)) % PHOTOS]
+    names = [f"{who:03d}/{at % PHOTOS}.jpg" for at, who in enumerate(person)]
+    ages = np.array([20, 40, 70])[band]
+    table = photo_table.build(names, [f"p{who:03d}" for who in person], mask, gender, ages)
+    fold = np.where(person < PEOPLE - 10, person % 2, -1)
+    return table.assign(cluster=person, fold=fold, digest=[f"d{name}" for name in names])
+
+
+def guesses(share: float, seed: int) -> npt.NDArray[np.float64]:
+    """Probabilities (N, 18) of all photos that are right for about `share` of them."""
+    random = np.random.default_rng(seed)
+    truth = photos()["label"].to_numpy()
+    right = random.random(len(truth)) < share
+    taken = np.where(right, truth, random.integers(0, labels.COUNT, len(truth)))
+    return 0.1 / labels.COUNT + 0.9 * np.eye(labels.COUNT)[taken]
+
+
+def write_run(
+    path: Path,
+    probabilities: npt.NDArray[np.float64],
+    seed: int = 7,
+    table: pd.DataFrame | None = None,
+    status: dict[str, Any] | None = None,
+    results: dict[str, Any] | None = None,
+    **recipe: Any,
+) -> Path:
+    """A run folder as a training leaves it, its photos given these probabilities."""
+    table = photos() if table is None else table
+    path.mkdir(parents=True)
+    run = Run(path)
+    Recipe(seed=seed, **recipe).write(run.recipe_file)
+    table.to_parquet(run.photos_file)
+    people = table.drop_duplicates("person")[["person", "fold", "cluster"]]
+    people.to_csv(run.folds_file, index=False)
+    validated = np.flatnonzero(table["fold"] >= 0)
+    validated = validated[np.argsort(table["fold"].to_numpy()[validated], kind="stable")]
+    rows = table.iloc[validated]
+    columns = rows[["photo", "person", "label", "fold"]]
+    tables.write_probabilities(run.oof_file, columns, probabilities[validated])
+    found = metrics.evaluate(probabilities[validated], rows.reset_index(drop=True), resamples=5)
+    found |= {"validated": True, "selection": "last"} | (results or {})
+    run.metrics_file.write_text(json.dumps(found))
+    for fold in (0, 1):
+        run.fold(fold).mkdir()
+        run.weights_file(fold).write_bytes(b"weights, which no comparison reads")
+        run.fold_file(fold).write_text("{}")
+    counts = {"photos": len(table), "people": len(people), "largest_cluster": 1}
+    speed = {"seconds": 1.0, "photos_per_second": 1.0}
+    versions = {"maskgate": "0.1.0", "torch": "2"}
+    texts = {"recipe": "r", "digest": "1a2b3c4d", "truth": "as read", "root": "", "command": ""}
+    rest = {"smoke": False, "warnings": [], "twins": [], "versions": versions}
+    run.tell(**texts, **rest, **counts, **speed)
+    run.end()
+    run.tell(**(status or {}))
+    return path
+
+
+def other(epochs: int = 20) -> dict[str, Any]:
+    """What makes a recipe another one."""
+    return {"training": {"epochs": epochs}}
+
+
+def only(found: Comparisons) -> comparison.Comparison:
+    (one,) = found.comparisons
+    return one
+
+
+# ------------------------------------------------------------------------ the difference
+
+
+def naive(first: Path, second: Path, resamples: int) -> Score:
+    """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
+    table, mine = tables.oof(Run(first))
+    _, theirs = tables.oof(Run(second))
+    order = table["photo"].argsort().to_numpy()
+    table, mine, theirs = table.iloc[order].reset_index(drop=True), mine[order], theirs[order]
+    drawn = Resamples(table, resamples, seed=0)
+    truth = table["label"].to_numpy()
+
+    def f1(confusion: Floats) -> float:
+        """From a photo for every cell, which weighs as much as the cell holds."""
+        true, predicted = np.divmod(np.arange(18 * 18), 18)
+        options: dict[str, Any] = {"average": "macro", "zero_division": 0}
+        weight = confusion.ravel()
+        return float(f1_score(true, predicted, labels=range(18), sample_weight=weight, **options))
+
+    def both(of: Callable[[npt.NDArray[np.int64]], Floats]) -> Floats:
+        pairs = zip(of(theirs.argmax(1)), of(mine.argmax(1)), strict=True)
+        return np.array([f1(other) - f1(one) for other, one in pairs])
+
+    (value,) = both(lambda predicted: confusions.confusion(truth, predicted, 18)[None])
+    low, high = np.quantile(
+        both(lambda predicted: drawn.confusions("label", truth, predicted)), [0.025, 0.975]
+    )
+    return Score(float(value), float(low), float(high))
+
+
+def test_two_models_differ_by_the_percentiles_of_a_loop(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.8, 2), **other()),
+    ]
+    found = only(compare(paths, resamples=40)).score
+    wanted = naive(paths[0], paths[1], resamples=40)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (wanted.value, wanted.low, wanted.high)
+    )
+
+
+def test_scores_are_those_of_the_runs(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.8, 2), seed=8),
+        write_run(tmp_path / "c", guesses(0.8, 3), **other()),
+    ]
+    found = compare(paths, resamples=5)
+    reported: list[Any] = [Run(path).metrics() for path in paths]
+    assert found.score_of == "macro F1"
+    for name in labels.ATTRIBUTES:
+        wanted = [results.attributes[name].macro_f1.value for results in reported]
+        assert found.scores[0][name].value.tolist() == pytest.approx(wanted[:2])
+        assert found.scores[1][name].value.tolist() == pytest.approx(wanted[2:])
+        assert only(found).differences[name].corrected.value == pytest.approx(
+            wanted[2] - np.mean(wanted[:2])
+        )
+    wanted = [results.score.value for results in reported]
+    assert only(found).score.value == pytest.approx(wanted[2] - np.mean(wanted[:2]))
+
+
+def test_without_fully_labelled_photos_the_attributes_are_compared(tmp_path: Path) -> None:
+    table = photos().assign(gender=np.int8(-1), label=np.int8(-1))
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1), table=table),
+        write_run(tmp_path / "b", guesses(0.9, 2), table=table, **other()),
+    ]
+    found = compare(paths, resamples=50)
+    reported = [Run(path).metrics().score.value for path in paths]
+    assert list(found.scores[0]) == [SCORE, "mask", "age_band"]
+    assert found.score_of == "macro F1, mean of mask, age band"
+    assert only(found).score.value == pytest.approx(reported[1] - reported[0])
+    assert only(found).verdict == "better"
+
+
+def test_identical_predictions_differ_by_nothing(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.7, 1), **other()),
+    ]
+    found = only(compare(paths, resamples=50))
+    same = Score(0.0, 0.0, 0.0)
+    assert set(found.differences.values()) == {Difference(same, same, 0.0, 0.0)}
+    assert found.verdict == "undecided"
+
+
+def test_an_improvement_is_found_and_is_the_others_loss(tmp_path: Path) -> None:
+    paths = []
+    for seed in (1, 2):
+        weak, strong = tmp_path / f"weak-{seed}", tmp_path / f"strong-{seed}"
+        paths.append(write_run(weak, guesses(0.6, seed), seed))
+        paths.append(write_run(strong, guesses(0.9, 10 + seed), seed, **other()))
+    found = compare(paths)
+    assert [side.name for side in found.sides] == ["weak", "strong"]
+    assert [side.seeds for side in found.sides] == [[1, 2], [1, 2]]
+    assert only(found).verdict == "better"
+    assert only(found).speaks_of == "these recipes"
+    back = only(compare(paths[::-1]))
+    assert back.verdict == "worse"
+    assert back.score.value == pytest.approx(-only(found).score.value)
+
+
+def test_pairing_narrows_the_interval_of_runs_that_err_on_the_same_people(tmp_path: Path) -> None:
+    first = guesses(0.7, 1)
+    second = np.where(
+        np.random.default_rng(3).random((len(first), 1)) < 0.9, first, guesses(0.7, 2)
+    )
+    paths = [write_run(tmp_path / "a", first), write_run(tmp_path / "b", second, **other())]
+    found = compare(paths)
+    paired = only(found).score
+    mine, theirs = (scores[SCORE].drawn[0] for scores in found.scores)
+    apart = np.quantile(np.random.default_rng(0).permutation(theirs) - mine, [0.025, 0.975])
+    assert paired.high - paired.low < 0.7 * (apart[1] - apart[0])
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "words"),
+    [
+        (1, 1, "these two models"),
+        (1, 2, "these three models"),
+        (3, 1, "these four models"),
+        (2, 2, "these recipes"),
+        (2, 3, "these recipes"),
+        (1, 12, "these 13 models"),
+    ],
+)
+def test_one_seed_is_a_model_and_several_are_a_recipe(
+    tmp_path: Path, mine: int, theirs: int, words: str
+) -> None:
+    write_run(tmp_path / "run", guesses(0.7, 1))
+    (entry,) = (sides._read(run) for run in sides._found([tmp_path / "run"]))
+    reference, side = (
+        sides.Side("x", tuple(replace(entry, seed=seed) for seed in range(count)))
+        for count in (mine, theirs)
+    )
+    found = comparison.Comparison(
+        reference,
+        side,
+        {SCORE: Difference(Score(0.1, 0.09, 0.11), Score(0.1, 0.05, 0.2), 0.1, 0.0)},
+        {},
+    )
+    assert found.speaks_of == words
+    assert compare_page.sentence(found).startswith(f"Of {words}, x is better than x: +0.1000 [")
+
+
+def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
+    best = {"selection": "best"}
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.7, 2), **other()),
+        write_run(tmp_path / "c", guesses(0.7, 3), results=best, **other(30)),
+    ]
+    notes = " ".join(compare(paths, resamples=5).notes)
+    for told in (
+        "one seed is one model",
+        "2 comparisons were made, and intervals are corrected",
+        "flatters the score, in c.",
+    ):
+        assert told in notes
+    pairs = [
+        *(write_run(tmp_path / f"d-{seed}", guesses(0.7, 4), seed) for seed in (1, 2)),
+        *(write_run(tmp_path / f"e-{seed}", guesses(0.7, 5), seed, **other()) for seed in (1, 2)),
+    ]
+    assert compare(pairs, resamples=5).notes == []
+
+
+# ------------------------------------------------------------------------------- sides
+
+
+def test_runs_are_found_in_folders_and_the_first_one_leads(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path / f"plain-{seed}", guesses(0.7, seed), seed)
+        write_run(tmp_path / f"long-{seed}", guesses(0.7, seed), seed, **other())
+    told = [[(side.name, side.seeds) for side in sides.gather(paths)] for paths in (
+        [tmp_path],
+        [tmp_path / "plain-2", tmp_path],
+        [tmp_path / "plain-2", tmp_path / "long-1"],
+    )]  # fmt: skip
+    assert told == [
+        [("long", [1, 2]), ("plain", [1, 2])],
+        [("plain", [2, 1]), ("long", [1, 2])],
+        [("plain-2", [2]), ("long-1", [1])],
+    ]
+
+
+def test_sides_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / "a" / "run", guesses(0.7, 1)),
+        write_run(tmp_path / "b" / "run", guesses(0.7, 2), **other()),
+    ]
+    assert [side.name for side in sides.gather(paths)] == list(map(str, paths))
+
+
+def test_rows_are_matched_by_photo(tmp_path: Path) -> None:
+    turned = photos().iloc[::-1].reset_index(drop=True)
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.7, 1)[::-1], table=turned, **other()),
+    ]
+    assert only(compare(paths, resamples=5)).score == Score(0.0, 0.0, 0.0)
+
+
+def relabelled() -> pd.DataFrame:
+    table = photos()
+    table.loc[3, "mask"] = (table["mask"].iloc[3] + 1) % 3
+    return table
+
+
+def refolded() -> pd.DataFrame:
+    table = photos()
+    return table.assign(fold=table["fold"].where(table["person"] != "p002", 1))
+
+
+REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "unfinished": ({"status": {"finished": None}}, ("b: the run is unfinished", "repeat the")),
+    "smoke": ({"status": {"smoke": True}}, ("b: a smoke run", "without --smoke")),
+    "not validated": ({"results": {"validated": False}}, ("b: trained on all", "folds.kind")),
+    "other truth": ({"status": {"truth": "corrected"}}, ("(corrected; as read)",)),
+    "other labels": ({"table": relabelled()}, ("000/3.jpg being labelled", "same labels")),
+    "other folds": ({"table": refolded()}, ("people are in other folds", "folds.file set to")),
+    "other people": ({"table": photos().iloc[PHOTOS:]}, ("people are in other folds",)),
+    "other photos": ({"table": photos().drop(index=3)}, ("on other photos", "same data")),
+    "other contents": ({"table": photos().assign(digest="x")}, ("on other photos",)),
+    "other score": ({"results": {"score_of": "luck"}}, ("another score", "(luck; macro F1)")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_runs_that_cannot_be_compared_are_refused(call: Call, tmp_path: Path, name: str) -> None:
+    changes, told = REFUSED[name]
+    table = changes.get("table", photos())
+    given = pd.Series(list(guesses(0.7, 2)), index=photos()["photo"]).loc[table["photo"]]
+    first = write_run(tmp_path / "a", guesses(0.7, 1))
+    second = write_run(tmp_path / "b", np.stack(list(given)), **changes, **other())
+    code, out, err = call("compare", first, second, "-o", tmp_path / "page.html")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("maskgate: ")
+    assert str(second) in line
+    assert all(part in line for part in told), line
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_too_few_sides_are_refused(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "runs" / "a", guesses(0.7, 1))
+    with pytest.raises(MaskgateError, match="a: one run alone; give a run of another recipe"):
+        compare([first])
+    second = write_run(tmp_path / "runs" / "b", guesses(0.7, 2), seed=8)
+    with pytest.raises(MaskgateError, match=r"same recipe, with other seeds only; .* give a run"):
+        compare([first, second])
+    with pytest.raises(MaskgateError, match="no run; give a folder"):
+        compare([first, tmp_path / "none"])
+
+
+def test_the_same_run_does_not_count_twice(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "runs" / "a", guesses(0.7, 1))
+    second = write_run(tmp_path / "runs" / "b", guesses(0.7, 2), **other())
+    for paths in ([first, second, first], [tmp_path / "runs", first], [tmp_path / "runs"] * 2):
+        with pytest.raises(MaskgateError, match="is given twice"):
+            compare(paths)
+    copy = write_run(tmp_path / "copy", guesses(0.7, 1))
+    with pytest.raises(MaskgateError, match=r"copy: has the recipe and the seed of .*a, and"):
+        compare([first, second, copy])
+
+
+# --------------------------------------------------------------------------- the command
+
+
+def test_links_in_a_circle_are_one_sentence(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("first", 0), ("second", 1), ("odd", 2)):
+        write_run(Path(name), guesses(0.8, seed), **other(20 + seed))
+    odd = Path("odd/run.json")
+    odd.unlink()
+    odd.symlink_to("run.json")
+    sentence = "odd/run.json: missing or damaged (Too many levels of symbolic links); "
+    code, _, told = call("compare", "odd", "second")
+    assert (code, told.count("\n")) == (2, 1) and f"maskgate: {sentence}" in told
+    Path("link").symlink_to("link")
+    code, _, told = call("compare", ".")  # a folder of runs: the others are compared
+    assert code == 0 and f"warning: left out, {sentence}" in told
+
+
+def test_trained_runs_are_compared(
+    call: Call,
+    train: Callable[..., Path],
+    trained: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seed = train(tmp_path / "seed", "seed=8")
+    short = train(tmp_path / "short", "training.epochs=1")
+    capsys.readouterr()
+    code, out, err = call("compare", trained, seed, short, "--out", tmp_path / "page")
+    assert (code, err) == (0, "")
+    score = np.mean([Run(path).metrics().score.value for path in (trained, seed)])
+    less = Run(short).metrics().score.value - score
+    assert f"{score:.4f}" in out
+    assert f"{less:+.4f} [" in out
+    assert "short, seed 7: training.epochs=1" in out
+    assert "Of these three models, short" in out
+    assert out.splitlines()[-1] == str(tmp_path / "page" / "compare.html")
+    assert {path.name for path in (tmp_path / "page").iterdir()} == {"compare.html", "compare.csv"}
+
+
+def test_too_few_people_of_a_class_leave_every_verdict_open(tmp_path: Path) -> None:
+    table = photos()
+    old_men = table.loc[(table["gender"] == 0) & (table["age_band"] == 2), "person"].unique()
+    few = table[~table["person"].isin(old_men[3:])].reset_index(drop=True)
+    kept = np.isin(table["person"], few["person"].unique())
+    paths = []
+    for name, share, changes in (("weak", 0.5, {}), ("strong", 1.0, other())):
+        paths.append(write_run(tmp_path / name, guesses(share, 1)[kept], table=few, **changes))
+    found = compare(paths, resamples=100)
+    assert only(found).score.low > 0  # the interval is given all the same
+    assert only(found).verdict == "undecided"
+    validated = few[few["fold"] >= 0]
+    count = validated.loc[validated["label"] == 2, "person"].nunique()
+    assert 0 < count < comparison.FEWEST
+    assert any(f"wear male >=60 ({count})" in note for note in found.notes)
+
+
+def test_how_many_people_a_difference_needs(tmp_path: Path, call: Call) -> None:
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.8, 2), **other()),
+    ]
+    code, out, _ = call("compare", *map(str, paths), "--power", "0.03")
+    assert code == 0
+    assert "b against a: about " in out
+    assert "people are needed to show a true difference of 0.030 in 80% of studies" in out
+    code, _, err = call("compare", *map(str, paths), "--power", "0")
+    assert code == 2
+    assert "--power" in err

@@ -1,0 +1,301 @@
+"""Test-time augmentation: the same at training's end, afterwards, and on a photo's bytes."""
+
+import shutil
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from maskgate.config.settings import Named
+from maskgate.core import confusions
+from maskgate.errors import MaskgateError
+from maskgate.evaluation import metrics, oof
+from maskgate.evaluation.bootstrap import Resamples
+from maskgate.faces import showing
+from maskgate.imaging import pixels, variants
+from maskgate.inference import loading
+from maskgate.inference.backends import torch as torch_backend
+from maskgate.inference.backends.torch import TorchBackend
+from maskgate.inference.classifier import SingleModel
+from maskgate.inference.predictor import Predictor
+from maskgate.model import predicting
+from maskgate.reports import did
+from maskgate.runs import Run, tables
+from maskgate.training import validation
+
+Train = Callable[..., Path]
+
+FLIP = [Named(name="flip")]
+ALL = [Named(name="flip"), Named(name="crops"), Named(name="sizes", scales=[0.9, 1.25])]
+TTA = "tta=[flip, crops, {name: sizes, scales: [0.9, 1.25]}]"
+
+
+@pytest.fixture(scope="module")
+def augmented(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run with every kind of test-time augmentation."""
+    return train(tmp_path_factory.mktemp("tta") / "tiny", TTA)
+
+
+@pytest.fixture
+def plain(trained: Path, tmp_path: Path) -> Run:
+    """A copy of the tiny run without any, that a test may add to."""
+    return Run(Path(shutil.copytree(trained, tmp_path / "plain")))
+
+
+def averaged(run: Run, fold: int, photo: Path, tta: list[Named]) -> np.ndarray:
+    """Probabilities (18,) of one photo, one variant at a time through one network."""
+    view = loading.load(run.path).views[0]
+    stored = view.stored(pixels.decode(photo))
+    network = torch_backend.restore(run, fold).eval()
+    with torch.inference_mode():
+        said = [
+            network(torch.from_numpy(np.array(variant.show(stored, view.geometry)))[None])
+            .log_probabilities.exp()[0]
+            .numpy()
+            for variant in variants.create(tta, view.geometry)
+        ]
+    return np.mean(said, axis=0)
+
+
+def test_out_of_fold_probabilities_are_the_mean_over_the_variants(
+    augmented: Path, people: Path
+) -> None:
+    run = Run(augmented)
+    table, probabilities = tables.oof(run)
+    images = people / "train" / "images"
+    for row in range(0, len(table), 23):
+        by_hand = averaged(run, table["fold"][row], images / table["photo"][row], ALL)
+        np.testing.assert_allclose(probabilities[row], by_hand, atol=1e-5)
+
+
+def test_photos_are_predicted_with_the_variants_of_the_recipe(
+    augmented: Path, people: Path
+) -> None:
+    photos = sorted((people / "eval" / "images").iterdir())[:3]
+    run, model = Run(augmented), loading.load(augmented)
+    found = model.predict(photos).probabilities
+    of_bytes, _ = model.probabilities([photo.read_bytes() for photo in photos])
+    for row, photo in enumerate(photos):
+        by_hand = np.mean([averaged(run, fold, photo, ALL) for fold in (0, 1)], axis=0)
+        np.testing.assert_allclose(found[row], by_hand, atol=1e-5)
+    np.testing.assert_array_equal(of_bytes, found.astype(np.float32))
+
+
+def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
+    augmented: Path, people: Path
+) -> None:
+    run = Run(augmented)
+    table, probabilities = tables.oof(run)
+    view = loading.load(augmented).views[0]
+    for fold in run.folds:
+        network = TorchBackend(torch_backend.restore(run, fold))
+        model = Predictor(SingleModel([network], view, run.recipe().tta))
+        rows = np.flatnonzero(table["fold"] == fold)
+        photos = [
+            (people / "train" / "images" / name).read_bytes() for name in table["photo"][rows]
+        ]
+        found, faults = model.probabilities(photos)
+        assert not faults
+        np.testing.assert_allclose(found, probabilities[rows], atol=1e-5)
+
+
+def test_training_is_the_same_with_and_without(augmented: Path, trained: Path) -> None:
+    one, other = Run(augmented), Run(trained)
+    for fold in one.folds:
+        assert one.weights_file(fold).read_bytes() == other.weights_file(fold).read_bytes()
+    assert one.history_file.read_bytes() == other.history_file.read_bytes()
+
+
+def test_looked_at_anew_it_is_what_training_would_have_told(
+    augmented: Path, trained: Path, plain: Run, cache: Path
+) -> None:
+    wanted, without = Run(augmented), Run(trained)
+    table, probabilities = oof.oof_with(plain, ALL, cache)
+    expected_table, expected = tables.oof(wanted)
+    assert table["photo"].tolist() == expected_table["photo"].tolist()
+    np.testing.assert_array_equal(probabilities, expected)
+    table, probabilities = oof.oof_with(wanted, (), cache)
+    expected_table, expected = tables.oof(without)
+    assert table["photo"].tolist() == expected_table["photo"].tolist()
+    np.testing.assert_array_equal(probabilities, expected)
+    assert not list(plain.path.glob("fold-*/oof-*.parquet"))
+
+
+def test_the_plain_ones_are_made_anew_as_well(augmented: Path, trained: Path, cache: Path,
+                                              tmp_path: Path) -> None:  # fmt: skip
+    run = Run(Path(shutil.copytree(augmented, tmp_path / "run")))
+    run.oof_file_of(variants.digest([variants.PLAIN])).unlink()
+    _, probabilities = oof.oof_with(run, (), cache)
+    np.testing.assert_array_equal(probabilities, tables.oof(Run(trained))[1])
+
+
+def test_its_own_is_read_not_made(
+    augmented: Path, plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oof.oof_with(plain, FLIP, cache)
+    monkeypatch.setattr(predicting, "probabilities", None)  # nothing is predicted from here on
+    swapped = [ALL[1], ALL[2], ALL[0]]
+    for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
+        table, probabilities = oof.oof_with(run, tta, cache)
+        stored, expected = tables.oof(run)
+        assert (table == stored).to_numpy().all()
+        assert (probabilities == expected).all()
+    _, again = oof.oof_with(plain, FLIP, cache)
+    assert np.abs(again - tables.oof(plain)[1]).max() > 1e-4
+
+
+def test_killed_between_two_folds_it_goes_on(
+    plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = count(1), predicting.probabilities
+
+    def killed(*given: object) -> np.ndarray:
+        if next(calls) == 4:  # of two folds, each plain and mirrored
+            raise KeyboardInterrupt
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(predicting, "probabilities", killed)
+    with pytest.raises(KeyboardInterrupt):
+        oof.oof_with(plain, FLIP, cache)
+    assert not list(plain.path.glob("oof-*.parquet"))
+    assert len(list(plain.path.glob("fold-*/oof-*.parquet"))) == 1
+    _, found = oof.oof_with(plain, FLIP, cache)
+    assert next(calls) == 4 + 2 + 1
+    again = Run(Path(shutil.copytree(plain.path, plain.path.parent / "again")))
+    again.oof_file_of(
+        variants.digest(variants.create(FLIP, again.recipe().photo.geometry))
+    ).unlink()
+    np.testing.assert_array_equal(found, oof.oof_with(again, FLIP, cache)[1])
+
+
+def test_gone_or_changed_photos_are_told(
+    train: Train, people: Path, cache: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(people, tmp_path / "people"))
+    run = Run(train(tmp_path / "run", "training.epochs=1", "folds.kind=holdout", data=data))
+    first, second = tables.oof(run)[0]["photo"][:2]
+    images = data / "train" / "images"
+    (images / first).write_bytes((images / second).read_bytes())
+    with pytest.raises(MaskgateError, match=f"1 of the .* have changed since: {first}"):
+        oof.oof_with(run, FLIP, cache)
+    shutil.rmtree(images)
+    with pytest.raises(MaskgateError, match=r"cannot be read: .*put them back"):
+        oof.oof_with(run, FLIP, cache)
+    assert not list(run.path.glob("oof-*.parquet"))
+
+
+def test_a_run_without_out_of_fold_answers_is_told(
+    train: Train, cache: Path, tmp_path: Path
+) -> None:
+    everybody = Run(train(tmp_path / "all", "folds.kind=all", "training.epochs=1"))
+    with pytest.raises(MaskgateError, match="validated nobody"):
+        oof.oof_with(everybody, FLIP, cache)
+
+
+def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
+    train: Train, cache: Path, people: Path, tmp_path: Path
+) -> None:
+    given = ("folds.kind=holdout", "training.epochs=1", "schedule.name=none", "tta=[flip]")
+    before = Run(train(tmp_path / "before", *given))
+    after = Run(train(tmp_path / "after", *given, "training.validation_epochs=1"))
+    assert before.weights_file(0).read_bytes() != after.weights_file(0).read_bytes()
+    for one, other in zip(tables.oof(before), tables.oof(after), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    np.testing.assert_array_equal(
+        oof.oof_with(after, (), cache)[1], oof.oof_with(before, (), cache)[1]
+    )
+    with pytest.raises(MaskgateError, match="were trained on the validation photos"):
+        oof.oof_with(after, [Named(name="crops")], cache)
+
+
+def test_the_epoch_selected_is_the_one_augmented(
+    train: Train, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, number = validation.scores, count()
+    monkeypatch.setattr(  # the first epoch is the best
+        validation, "scores", lambda *given: told(*given) | {"valid_score": -next(number)}
+    )
+    run = Run(train(tmp_path / "run", "folds.kind=holdout", "tta=[flip]", "training.select=best"))
+    _, last = tables.read_probabilities(run.fold(0) / "oof-last.parquet")
+    _, plain = tables.read_probabilities(run.fold(0) / "oof-plain.parquet")
+    assert np.abs(last - plain).max() > 1e-3
+    table, probabilities = tables.oof(run)
+    images = people / "train" / "images"
+    for row in (0, len(table) // 2):
+        by_hand = averaged(run, 0, images / table["photo"][row], FLIP)
+        np.testing.assert_allclose(probabilities[row], by_hand, atol=1e-5)
+    text = " ".join(run.report_file.read_text("utf-8").split())
+    assert "without test-time augmentation.</p>" in text.replace(" </p>", "</p>")
+
+
+def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path) -> None:
+    run, plain = Run(augmented), Run(trained)
+    results, without = run.metrics(), run.metrics().without_tta
+    assert without.score == plain.metrics().score
+    difference = without.difference.as_score()
+    assert difference.value == pytest.approx(results.score.value - without.score.value)
+    assert difference.low <= difference.value <= difference.high
+    assert plain.metrics().without_tta is None
+    page = run.report_file.read_text("utf-8")
+    assert str(without.score) in page
+    assert f"{difference.value:+.4f}" in page
+    assert "without it" not in plain.report_file.read_text("utf-8").lower()
+    lines = dict(did.told(run.recipe(), run.status())["lines"])  # type: ignore[index]
+    assert lines["Test-time augmentation"] == (
+        "flip, then crops, then sizes (scales: [0.9, 1.25]): 22 pictures of a photo, averaged"
+    )
+
+
+def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) -> None:
+    """Naively: both scored on each resample, people drawn alike, and subtracted."""
+    table, with_it = tables.oof(Run(augmented))
+    _, without = tables.oof(Run(trained))
+    found = metrics.beside(with_it, without, table)
+    weights = Resamples(table, metrics.RESAMPLES, seed=0)
+    truth = table["label"].to_numpy()
+    drawn = []
+    for said in (with_it, without):
+        resampled = weights.confusions("label", truth, said.argmax(1))
+        drawn.append([confusions.macro_f1(each) for each in resampled])
+    low, high = np.quantile(np.subtract(drawn[0], drawn[1]), [0.025, 0.975])
+    value = found["difference"]["value"]
+    assert found["difference"]["low"] == pytest.approx(min(low, value))
+    assert found["difference"]["high"] == pytest.approx(max(high, value))
+    nothing = metrics.beside(with_it, with_it, table)["difference"]
+    assert nothing == {"value": 0, "low": 0, "high": 0}
+
+
+def test_another_augmentation_may_be_asked_of_a_predictor(
+    augmented: Path, trained: Path, people: Path
+) -> None:
+    photos = sorted((people / "eval" / "images").iterdir())[:3]
+    given, _ = loading.load(trained, tta=ALL).probabilities(photos)
+    own, _ = loading.load(augmented).probabilities(photos)
+    np.testing.assert_array_equal(given, own)
+    given, _ = loading.load(augmented, tta=()).probabilities(photos)
+    own, _ = loading.load(trained).probabilities(photos)
+    np.testing.assert_array_equal(given, own)
+    with pytest.raises(MaskgateError, match=f"{trained}: unknown test-time augmentation"):
+        loading.load(trained, tta=[Named(name="flop")])
+
+
+def test_a_recipe_is_refused_before_a_photo_is_read(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=r"recipe tiny: tta sizes: .*at most 1\.25"):
+        train(tmp_path / "run", "tta=[{name: sizes, scales: [1.3]}]")
+    assert not (tmp_path / "run").exists()
+
+
+def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
+    """Each face of a photo has its own variants: as many answers as faces."""
+    view = loading.load(augmented).views[0]
+    photo = min((people / "eval" / "images").iterdir())
+    shown = showing.show(photo, [view])
+    assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
+    two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
+    said = loading.load(augmented).classifier([two])
+    assert said.shape == (2, 18)
+    np.testing.assert_allclose(said[:1], loading.load(augmented).classifier([two[:1]]), atol=1e-6)
+    assert np.abs(said[0] - said[1]).max() > 1e-4

@@ -1,0 +1,67 @@
+"""What two runs must share to be held against each other, and what they need not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from maskgate.errors import MaskgateError
+from maskgate.runs import comparability
+from maskgate.runs.comparability import Validated
+
+PHOTOS = pd.DataFrame(
+    {
+        "photo": ["a/1.jpg", "a/2.jpg", "b/1.jpg", "c/1.jpg"],
+        "person": ["a", "a", "b", "c"],
+        "digest": ["a1", "a2", "b1", "c1"],
+        "fold": [0, 0, 1, -1],
+        "mask": [0, 2, 1, 0],
+        "gender": [0, 0, 1, 1],
+        "age_band": [0, 0, 2, 1],
+        "label": [0, 12, 11, 4],
+    }
+)
+FIRST = Validated("first", PHOTOS, "as read")
+
+
+def changed(row: int, **values: Any) -> Validated:
+    photos = PHOTOS.copy()
+    for name, value in values.items():
+        photos.loc[row, name] = value
+    return Validated("other", photos, "as read")
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (
+            replace(FIRST, name="other", truth="sure"),
+            r"another truth than first \(sure; as",
+        ),
+        (changed(2, fold=0), "people are in other folds than in first"),
+        (changed(3, fold=0), "people are in other folds"),  # not validated in the one
+        (changed(2, person="d"), "people are in other folds"),
+        (changed(1, digest="x"), "validated on other photos than first"),
+        (changed(1, photo="a/3.jpg"), "validated on other photos"),
+        (changed(1, mask=0, label=0), "first, a/2.jpg being labelled otherwise"),
+        (changed(2, age_band=-1, label=-1), "b/1.jpg being labelled otherwise"),
+    ],
+)
+def test_what_was_validated_otherwise_is_refused(other: Validated, told: str) -> None:
+    with pytest.raises(MaskgateError, match=f"^other: .*{told}"):
+        comparability.check(FIRST, other)
+
+
+@pytest.mark.parametrize(
+    "photos",
+    [
+        PHOTOS.iloc[[3, 1, 0, 2]],  # another order
+        PHOTOS.assign(digest=["a1", "a2", "b1", "x"]),  # of one who is trained on only
+        PHOTOS.assign(label=[0, 12, 11, 5]),
+        PHOTOS.assign(faces=[1, 1, 0, 1]),  # one looks for faces
+    ],
+)
+def test_what_the_scores_do_not_rest_on_may_differ(photos: pd.DataFrame) -> None:
+    comparability.check(FIRST, Validated("other", photos, "as read"))
+    assert not comparability.unlike(Validated("other", photos, "as read"), FIRST)

@@ -1,0 +1,374 @@
+"""A run from a stranger runs no code, and reads nothing of mine, unless it is trusted."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import maskgate
+from maskgate import runs
+from maskgate.cluster import bulk
+from maskgate.config import recipe
+from maskgate.data import layouts
+from maskgate.errors import MaskgateError
+from maskgate.inference import loading
+from maskgate.model import network
+from maskgate.runs import Run, trust
+
+Call = Callable[..., tuple[int, str, str]]
+Train = Callable[..., Path]
+
+# Whoever imports it leaves a trace; its network is the tiny recipe's own.
+STRANGER = """
+from pathlib import Path
+import timm
+Path("imported").touch()
+def net():
+    return timm.create_model("test_resnet", num_classes=0)
+def ends():
+    raise SystemExit(0)
+def breaks():
+    raise RuntimeError("x" * 10_000)
+class Odd(BaseException): pass
+def odd():
+    raise Odd("odd")
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working folder, in which the stranger's module lies."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    yield tmp_path
+    sys.modules.pop("stranger", None)
+
+
+def of(run: Path, backbone: str, name: str = "theirs") -> Path:
+    """A copy of the run in the working folder whose recipe names another backbone."""
+    there = Path(shutil.copytree(run, name)).resolve()
+    path = there / "recipe.yaml"
+    text, count = re.subn(r"backbone: test_resnet\b", f"backbone: {backbone}", path.read_text())
+    assert count == 1
+    write(path, text)
+    return there
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file of a run, and list it anew: whoever makes a run makes its list as well."""
+    path.write_text(text)
+    Run(path.parent).end()
+
+
+def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net") -> None:
+    """It is one sentence that names factory and run, and nothing has been imported."""
+    code, out, err = told
+    assert (code, out) == (2, "")
+    (line,) = (each for each in err.splitlines() if each.startswith("maskgate: "))
+    assert err.splitlines()[-1] == line
+    assert "Traceback" not in err
+    for word in (factory, str(run), "--trust"):
+        assert word in line
+    assert not Path("imported").exists()
+    assert "stranger" not in sys.modules
+    assert "" not in sys.path
+
+
+def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Path) -> None:
+    theirs = of(trained, "stranger:net")
+    combine = ("combine", theirs, trained, "-o", "both", "--tta", "flip")
+    words: tuple[object, ...]
+    for words in (
+        ("predict", theirs, people / "eval"),
+        ("predict", theirs, people / "eval", "-o", "out.csv"),
+        ("submit", theirs, people, "-o", "out.csv"),
+        ("submit", theirs, trained, people, "-o", "out.csv"),
+        combine,
+    ):
+        refused(call(*words), Path("theirs"))
+        assert not Path("out.csv").exists()
+        assert not Path("both").exists()
+    for words in (("report", theirs), ("runs", theirs.parent), ("compare", theirs, trained)):
+        assert call(*words)[0] == 0  # they need no network
+        assert not Path("imported").exists()
+    order = bulk.Order(theirs, [str(people / "eval")], Path("answers"))
+    with pytest.raises(MaskgateError, match=r"stranger:net.*--trust"):
+        bulk.predict(order, "ray")
+    assert not Path("answers").exists()
+    with pytest.raises(MaskgateError, match=r"stranger:net.*trust=True"):
+        maskgate.load(theirs)
+
+
+@pytest.mark.parametrize(
+    ("factory", "does"),
+    [("os:system", "arguments: {command: touch imported}"), ("builtins:exit", "arguments: {}")],
+)
+def test_the_code_need_not_be_theirs(
+    call: Call, trained: Path, people: Path, factory: str, does: str
+) -> None:
+    theirs = of(trained, factory)
+    path = theirs / "recipe.yaml"
+    write(path, path.read_text().replace("arguments: {}", does, 1))
+    refused(call("predict", theirs, people / "eval"), theirs, factory)
+    code, out, err = call("predict", theirs, people / "eval", "--trust")
+    assert (code, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert last.startswith(f"maskgate: {theirs}: backbone {factory}")
+    assert Path("imported").exists() == (factory == "os:system")
+
+
+def test_whoever_trusts_it_gets_its_predictions(call: Call, trained: Path, people: Path) -> None:
+    theirs = of(trained, "stranger:net")
+    photos = people / "eval"
+    code, out, err = call("predict", theirs, photos, "--trust")
+    assert code == 0, err
+    assert out == call("predict", trained, photos)[1]
+    assert Path("imported").exists()
+    one = sorted(photos.rglob("*.jpg"))[:1]
+    ours = maskgate.load(trained).predict(one).to_csv()
+    assert maskgate.load(theirs, trust=True).predict(one).to_csv() == ours
+
+
+def test_so_with_the_members_of_a_bundle(call: Call, trained: Path, people: Path) -> None:
+    theirs = of(trained, "stranger:net")
+    assert call("combine", theirs, trained, "-o", "both")[0] == 0  # of what is kept: no network
+    refused(call("predict", "both", people / "eval"), Path("theirs"))
+    refused(call("submit", "both", people, "-o", "out.csv"), Path("theirs"))
+    code, _, err = call("submit", "both", people, "-o", "out.csv", "--trust")
+    assert code == 0, err
+
+
+def test_the_second_backbone_counts_as_well(call: Call, trained: Path, people: Path) -> None:
+    theirs = of(trained, "test_resnet")
+    path = theirs / "recipe.yaml"
+    write(path, path.read_text().replace("beside: null", "beside: stranger:net"))
+    refused(call("predict", theirs, people / "eval"), theirs)
+
+
+def test_what_a_training_names_is_trusted_and_what_its_teacher_names_is_not(
+    call: Call, trained: Path, tiny: Path, people: Path
+) -> None:
+    theirs, photos = of(trained, "stranger:net"), people / "eval" / "images"
+    asked = ("train", tiny, people, "training.epochs=1", f"pseudo.photos={photos}", "--out", "run")
+    teacher = f"pseudo.run={theirs}"
+    refused(call(*asked, teacher), theirs)
+    refused(call("lr", tiny, people, *asked[4:5], teacher), theirs)
+    assert not Path("run").exists()
+    # Named by the user, the same code runs anyway.
+    code, _, err = call(*asked, teacher, "model.backbone=stranger:net", "training.epochs=1")
+    assert code == 0, err
+    code, _, err = call(*asked[:-1], "other", teacher, "--trust")
+    assert code == 0, err
+
+
+def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tiny: Path,
+    people: Path) -> None:  # fmt: skip
+    theirs = of(trained, "stranger:net")
+    code, _, err = call("train", tiny, people, f"model.init={theirs}", "training.epochs=1",
+        f"folds.file={trained / 'folds.csv'}", "--out", "run")  # fmt: skip
+    assert code == 0, err
+    assert not Path("imported").exists()
+
+
+def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -> None:
+    out = train(here / "run", "training.epochs=1", "folds.kind=all")
+    Run(out).tell(finished=None, files=None)
+    text = (out / "recipe.yaml").read_text()
+    (out / "recipe.yaml").write_text(text.replace("backbone: test_resnet", "backbone: os:system"))
+    with pytest.raises(MaskgateError, match=r"recipe\.yaml: is another recipe"):
+        train(out, "training.epochs=1", "folds.kind=all")
+    (out / "recipe.yaml").write_text(text)
+    train(out, "training.epochs=1", "folds.kind=all")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("ends", r"would end the command \(0\)"), ("breaks", "…"), ("odd", "odd"), ("gone", "gone")],
+)
+def test_whatever_a_factory_raises_is_one_sentence(name: str, why: str) -> None:
+    made = recipe.Recipe.model_validate({"model": {"backbone": f"stranger:{name}"}})
+    with pytest.raises(MaskgateError, match=f"stranger:{name}: .*{why}") as told:
+        network.create(made)
+    assert len(str(told.value)) < 400
+
+
+def test_a_stored_recipe_reads_no_other_file(call: Call, trained: Path, people: Path) -> None:
+    theirs = of(trained, "test_resnet")
+    Path("mine.yaml").write_text("seed: 3\n")
+    write(theirs / "recipe.yaml", "base: ../mine\n")
+    code, _, err = call("predict", theirs, people / "eval")
+    assert code == 2
+    assert "names another file as its base" in err
+
+
+def test_weights_of_my_files_are_not_read(trained: Path) -> None:
+    theirs = of(trained, "test_resnet")
+    path = theirs / "recipe.yaml"
+    text = path.read_text().replace("arguments: {}", "arguments: {checkpoint_path: mine.pth}", 1)
+    write(path, text)
+    assert Run(theirs).recipe().model.arguments == {"checkpoint_path": "mine.pth"}
+    loading.load(theirs)  # a missing file would be told
+
+
+def test_a_member_outside_is_read_only_by_who_knows_it(
+    call: Call, trained: Path, people: Path
+) -> None:
+    assert call("combine", trained, "-o", "theirs")[0] == 0
+    for members in ({}, {"tiny": "00000000"}):
+        Run(Path("theirs")).tell(members=members)
+        code, out, err = call("predict", "theirs", people / "eval")
+        assert (code, out) == (2, "")
+        assert "its member " in err.splitlines()[-1]
+
+
+def test_a_detectors_file_is_read_only_where_its_hash_is_told(
+    call: Call, trained: Path, people: Path
+) -> None:
+    theirs = of(trained, "test_resnet")
+    Path("mine.onnx").write_bytes(b"mine")
+    path = theirs / "recipe.yaml"
+    face = "  face:\n    detector: {name: yunet, file: mine.onnx}\n    sha256: {}\n"
+    text = path.read_text()
+    assert "  face: null\n" in text
+    for told, fault in (
+        ("null", "would read mine.onnx"),
+        (f"'{'0' * 64}'", "is of the detector yunet"),
+    ):
+        write(path, text.replace("  face: null\n", face.replace("{}", told)))
+        code, _, err = call("predict", theirs, people / "eval")
+        assert code == 2
+        assert fault in err, err
+        assert "ONNX Runtime" not in err  # which has not seen it
+
+
+def test_trust_goes_down_to_members(trained: Path) -> None:
+    assert not runs.open_run(trained).trusted
+    assert runs.open_run(trained, trust=True).trusted
+    made = recipe.Recipe.model_validate({"model": {"backbone": "stranger:net"}})
+    theirs = Run(of(trained, "stranger:net"))
+    assert trust.vouched(theirs, made.model.factories).trusted
+    assert not trust.vouched(theirs, [("stranger:net", {"more": 1})]).trusted
+    assert not trust.vouched(Run(trained), []).trusted
+
+
+# ----------------------------------------------------------------------- files of the user's
+
+
+def with_photos(run: Path, names: list[str], name: str = "theirs") -> Path:
+    """A copy of the run whose first validated photos are called otherwise."""
+    there = Path(shutil.copytree(run, name))
+    for file in ("photos.parquet", "oof.parquet"):
+        table = pd.read_parquet(there / file)
+        first = sorted(pd.read_parquet(run / "oof.parquet")["photo"])[: len(names)]
+        table["photo"] = table["photo"].replace(dict(zip(first, names, strict=True)))
+        table.to_parquet(there / file, index=False)
+    Run(there).end()
+    return there
+
+
+def pictures(page: Path) -> int:
+    return page.read_text().count("data:image/jpeg")
+
+
+def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path) -> None:
+    assert call("report", trained)[0] == 0
+    assert pictures(trained / "report.html") > 10
+    # The folder holds photos of the very names, but not the photos of the run.
+    status = json.loads((trained / "run.json").read_text())
+    theirs, mine = Path(shutil.copytree(trained, "theirs")), Path("mine").resolve()
+    for photo in sorted(Path(status["root"]).rglob("*.*")):
+        if photo.suffix in (".jpg", ".png", ".jpeg"):
+            target = mine / photo.relative_to(status["root"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), "red").save(target)
+    Run(theirs).tell(root=str(mine))
+    assert call("report", theirs)[0] == 0
+    assert pictures(theirs / "report.html") == 0
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_names_that_leave_the_root_are_refused(
+    call: Call, trained: Path, people: Path, tmp_path: Path, absolute: bool
+) -> None:
+    Image.new("RGB", (40, 40), "red").save("mine.jpg")
+    name = str(Path("mine.jpg").resolve()) if absolute else "../mine.jpg"
+    theirs = with_photos(trained, [name])
+    before = (theirs / "report.html").read_bytes()
+    words: tuple[object, ...]
+    for words in (("report", theirs), ("combine", theirs, "-o", "both", "--tta", "flip")):
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        assert name in err.splitlines()[-1]
+        assert "outside" in err.splitlines()[-1]
+    assert (theirs / "report.html").read_bytes() == before
+    assert not Path("both").exists()
+    Path("set").mkdir()
+    Path("set/theirs.csv").write_text(f"photo,mask\n{name},wear\n")
+    Path("eval/images").mkdir(parents=True)
+    Path("eval/info.csv").write_text(f"ImageID,ans\n{name},0\n")
+    for words in (
+        ("train", tmp_path / "tiny.yaml", "set/theirs.csv"),
+        ("faces", "set/theirs.csv"),
+        ("submit", trained, "eval", "-o", "out.csv"),
+    ):
+        (tmp_path / "tiny.yaml").write_text("model: {backbone: test_resnet}\n")
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        assert name in err.splitlines()[-1]
+        assert "outside" in err.splitlines()[-1]
+    assert not Path("out.csv").exists()
+    code, out, _ = call("inspect", "set/theirs.csv")
+    assert code == 0
+    assert "photo outside the folder" in out
+
+
+def test_absolute_names_within_the_folder_are_read(tmp_path: Path) -> None:
+    Path("photos").mkdir()
+    Image.new("RGB", (40, 40), "red").save("photos/a.png")
+    inside = (tmp_path / "photos" / "a.png").resolve()
+    Path("mine.csv").write_text(f"photo,mask\n{inside},wear\nphotos/../photos/b.png,wear\n")
+    (kept,) = layouts.read(Path("mine.csv")).table["photo"]
+    assert kept == str(inside)
+
+
+def test_links_within_a_data_set_of_mine_are_followed(
+    call: Call, trained: Path, people: Path
+) -> None:
+    Path("data").mkdir()
+    Path("data/eval").symlink_to(people / "eval")
+    assert call("submit", trained, "data", "-o", "out.csv")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["hf-hub:timm/resnet18", "local-dir:/etc", "os.system"])
+def test_other_names_with_a_colon_are_no_code(trained: Path, name: str) -> None:
+    theirs = of(trained, name)
+    with pytest.raises(MaskgateError, match="unknown backbone") as told:
+        loading.load(theirs)
+    assert str(theirs) in str(told.value)
+
+
+def test_arguments_that_are_set_elsewhere_are_refused_by_name(trained: Path) -> None:
+    theirs = of(trained, "test_resnet")
+    path = theirs / "recipe.yaml"
+    write(path, path.read_text().replace("arguments: {}", "arguments: {pretrained: true}", 1))
+    with pytest.raises(MaskgateError, match=r"theirs: model\.arguments: pretrained is not passed"):
+        loading.load(theirs)
+
+
+@pytest.mark.parametrize("name", ["fold-0", "detector"])
+def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path, name: str) -> None:
+    out = train(here / "run", "training.epochs=1", "folds.kind=all")
+    (here / "elsewhere").mkdir()
+    shutil.rmtree(out / name, ignore_errors=True)
+    (out / name).symlink_to(here / "elsewhere")
+    Run(out).tell(finished=None, files=None)
+    with pytest.raises(MaskgateError, match=f"{name}: is a link"):
+        train(out, "training.epochs=1", "folds.kind=all")
+    assert list((here / "elsewhere").iterdir()) == []
