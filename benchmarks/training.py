@@ -5,9 +5,9 @@
 The floor is the model step alone (forward, loss, backward, optimiser) on a batch that lies in
 memory. Beside it, in every round and in turn: the step as torch comes (contiguous tensors, an
 optimiser that is not fused, glibc's way with memory, threads that wait busily; a process of its
-own), real training (`maskgate.training.fit`, flip and crop, its checkpoint included) from a warm
-cache, the same from an empty cache, the way of the competition's starting code (one worker decodes
-each photo in each epoch), and real training with heavy augmentation.
+own), real training (`maskgate.training.trainer`, flip and crop, its checkpoint included) from a
+warm cache, the same from an empty cache, the way of the competition's starting code (one worker
+decodes each photo in each epoch), and real training with heavy augmentation.
 
 A machine's speed drifts within seconds, so training is stopped after every few batches for as many
 steps of the floor, and its ratio is to those; ways with workers, that would go on meanwhile, and
@@ -51,8 +51,8 @@ from maskgate.pipeline.transforms import Augment
 from maskgate.synthetic.people import sample_people
 from maskgate.training import processes
 from maskgate.training.batches import Task
-from maskgate.training.fit import Fit
 from maskgate.training.fold_data import FoldData
+from maskgate.training.trainer import Trainer
 
 SIZES = ((192, 256), (384, 512))  # width, height of the photos as stored
 BATCH = 64
@@ -220,7 +220,7 @@ class Bench:
         data = FoldData(fold=0, table=table, train=rows, validation=rows[:0], truth=table[:0])
         task = Task(data, Loader(*arguments) if workers else paced)
         with tempfile.TemporaryDirectory(dir=self.folder) as run:
-            fit = Fit(
+            fit = Trainer(
                 recipe,
                 model,
                 task,

@@ -60,11 +60,11 @@ def train(tiny: Path, people: Path, cache: Path) -> "Callable[..., Path]":
     """`train(out, *overrides)` trains the tiny recipe on the sample people; the run's folder."""
     from maskgate.config import recipe
     from maskgate.training import crossval
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     def run(out: Path, *overrides: str, data: Path = people, **order: object) -> Path:
         resolved = recipe.load(tiny, list(overrides))
-        place = Order("tiny", data, out, cache, **order)  # type: ignore[arg-type]
+        place = TrainOptions("tiny", data, out, cache, **order)  # type: ignore[arg-type]
         return crossval.train(resolved, place).path
 
     return run
@@ -107,11 +107,11 @@ def nodes() -> Iterator[str]:
 @pytest.fixture
 def shown() -> "Callable[..., object]":
     """`shown(photo, view)` is what a model of that view sees of a photo, (height, width, 3)."""
-    from maskgate.faces import showing
+    from maskgate.faces import reader
     from maskgate.imaging import pixels
 
     return lambda photo, view: pixels.centre(
-        showing.show(photo, [view]).pictures[0][0], view.geometry
+        reader.show(photo, [view]).pictures[0][0], view.geometry
     )
 
 

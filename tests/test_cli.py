@@ -7,7 +7,7 @@ import pytest
 
 from maskgate.config.recipe import Recipe
 from maskgate.training import crossval
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -80,7 +80,7 @@ def test_data_is_given_or_left_to_its_variable(
     data: str,
     epochs: int,
 ) -> None:
-    trained: list[tuple[Recipe, Order]] = []
+    trained: list[tuple[Recipe, TrainOptions]] = []
     monkeypatch.setattr(crossval, "train", lambda *given: trained.append(given))
     monkeypatch.setattr(crossval, "told", lambda run: "")
     monkeypatch.setenv("SM_CHANNEL_TRAIN", variable.format(people=people))

@@ -850,8 +850,8 @@ def test_a_disk_that_fills_up_costs_no_work(call: Call, place: Place) -> None:
 INTERRUPTED = (
     ("maskgate.imaging.pixels.decode", 100),
     ("maskgate.data.folds.split", 1),
-    ("maskgate.training.folder.describe", 1),
-    ("maskgate.training.update.Updater.update", 2),
+    ("maskgate.training.run_folder.describe", 1),
+    ("maskgate.training.step.TrainingStep.update", 2),
     ("torch.save", 3),
     ("maskgate.model.predicting.probabilities", 1),
     ("maskgate.training.crossval._keep", 1),
@@ -920,7 +920,7 @@ def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.01)
         assert "interrupted" in the_line(ctrl_c(process))
-    press_ctrl_c(place.patch, "maskgate.training.update.Updater.update", 2)
+    press_ctrl_c(place.patch, "maskgate.training.step.TrainingStep.update", 2)
     again = call(*TRAIN, place.people, "training.epochs=500")
     assert "interrupted" in the_line(again)
     assert "fold 0: going on at epoch" in again[2]

@@ -17,7 +17,7 @@ from maskgate.config.recipe import Mix, Optimizer, Sampling, Schedule
 from maskgate.config.settings import Named
 from maskgate.core.geometry import Geometry
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
 from maskgate.imaging import variants
@@ -153,7 +153,7 @@ def optimiser(name: str, arguments: dict[str, Any]) -> None:
 
 def combination(name: str, arguments: dict[str, Any]) -> None:
     named = Named(name=name, **arguments)
-    wanted = Wanted(named) if name in combining.COMBINATIONS else Wanted(VOTE, (named,))
+    wanted = EnsembleSpec(named) if name in combining.COMBINATIONS else EnsembleSpec(VOTE, (named,))
     combining.check(wanted, [tuple(labels.ATTRIBUTES)] * 2)
 
 

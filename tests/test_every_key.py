@@ -23,9 +23,9 @@ from maskgate.faces.protocol import Faces
 from maskgate.imaging.pixels import Pixels
 from maskgate.reports.reference import TABLES
 from maskgate.synthetic.people import sample_people
-from maskgate.training import beginning, processes
-from maskgate.training.order import Order
-from maskgate.training.prepare import prepare
+from maskgate.training import preflight, processes
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import prepare
 
 REFERENCE = """
 seed: 1
@@ -132,7 +132,7 @@ TESTED_ELSEWHERE = {
     "model.pretrained": "model/test_network.py",
     "model.weights": "model/test_network.py",
     "model.init": "training/test_crossval.py",
-    "training.epochs_from": "training/test_start.py",
+    "training.epochs_from": "training/test_warm_start.py",
     "pseudo.photos": "training/test_pseudo.py",
     "pseudo.run": "training/test_pseudo.py",
     "pseudo.thresholds.mask": "training/test_pseudo.py",
@@ -169,7 +169,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "tiny_net.py").write_text(NET)
     sys.path.insert(0, str(root))
     DETECTORS["middle"] = Middle
-    table = prepare(load(root), Order("keys", root / "people", cache=root / "cache")).photos.table
+    table = prepare(
+        load(root), TrainOptions("keys", root / "people", cache=root / "cache")
+    ).photos.table
     people = table.drop_duplicates("person")
     tiers = itertools.cycle(["sure", "likely", "doubtful"])
     other = {0: "female", 1: "male"}
@@ -198,15 +200,17 @@ def load(place: Path, *overrides: str) -> Recipe:
 def trained(place: Path, *overrides: str) -> str:
     """A hash of batches, weights, probabilities and scores of a training with these changes."""
     made = load(place, *overrides)
-    order = Order("keys", place / "people", cache=place / "cache", checkpoint_seconds=math.inf)
+    order = TrainOptions(
+        "keys", place / "people", cache=place / "cache", checkpoint_seconds=math.inf
+    )
     prepared = prepare(made, order)
     accelerator = processes.start(made.training.precision)
     try:
-        beginning.check_recipe(made, "keys")
+        preflight.check_recipe(made, "keys")
         checkpoint = place / "checkpoint.pt"
         checkpoint.unlink(missing_ok=True)
         data = prepared.fold_data(prepared.folds[0])
-        fit = beginning.fit(
+        fit = preflight.fit(
             made, prepared, data, order=order, checkpoint=checkpoint, accelerator=accelerator
         )
         shapes: list[tuple[int, ...]] = []

@@ -21,7 +21,7 @@ from maskgate.inference.predictions import Predictions
 from maskgate.reports import verdicts
 from maskgate.synthetic.people import drawing, sample_people
 from maskgate.training import crossval
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 EVAL_PEOPLE = 60
 SIZE = (96, 72)
@@ -43,7 +43,7 @@ def run(out: Path, people: int) -> None:
         raise MaskgateError(f"{data}: holds {there} people; give another --out to draw {people}")
     say("2/4 training recipes/demo.yaml on them")
     path = recipe.find("demo")
-    order = Order("demo", data, out / "run", out / "cache", command="maskgate demo")
+    order = TrainOptions("demo", data, out / "run", out / "cache", command="maskgate demo")
     trained = crossval.train(recipe.load(path), order)
     say("3/4 answering the test photos")
     answers = out / "submission.csv"

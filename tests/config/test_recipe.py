@@ -305,11 +305,11 @@ BUILT = [key for key in NUMBERS if key.startswith(("model.hidden", "optimizer.",
 
 @pytest.mark.parametrize("key", BUILT)
 def test_a_number_that_is_taken_can_be_built_with(key: str, tmp_path: Path) -> None:
-    from maskgate.training import beginning
+    from maskgate.training import preflight
 
     for text in TRIED:
         try:
-            beginning.check_recipe(load(SMALL, f"{key}={text}", folder=tmp_path), "small")
+            preflight.check_recipe(load(SMALL, f"{key}={text}", folder=tmp_path), "small")
         except MaskgateError as error:
             assert len(str(error)) <= 1000
 

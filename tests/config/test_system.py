@@ -9,7 +9,7 @@ import yaml
 from maskgate.config import recipe, system
 from maskgate.config.system import System
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 
@@ -180,7 +180,7 @@ def test_the_digest_tells_systems_apart(tmp_path: Path) -> None:
 def test_a_shipped_system_loads_and_its_members_can_be_combined(path: Path) -> None:
     made = system.load(path, [])
     recipes = [made.recipe_of(member) for member in made.members]
-    combining.check(Wanted.of(made), [heads.knows(each.model.head) for each in recipes])
+    combining.check(EnsembleSpec.of(made), [heads.knows(each.model.head) for each in recipes])
     assert {each.folds for each in recipes} == {made.folds}
     commands = [line for line in path.read_text().splitlines() if line.startswith("# maskgate")]
     name = commands[0].split()[3]

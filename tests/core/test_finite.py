@@ -21,7 +21,7 @@ from maskgate.core import finite
 from maskgate.data import pseudo_labels
 from maskgate.data import table as photo_table
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
@@ -29,7 +29,7 @@ from maskgate.inference.predictions import Predictions
 from maskgate.model import network
 from maskgate.model.averages import EMA
 from maskgate.runs import Run, tables
-from maskgate.training.update import Updater
+from maskgate.training.step import TrainingStep
 
 Call = Callable[..., tuple[int, str, str]]
 Train = Callable[..., Path]
@@ -74,14 +74,14 @@ def test_a_last_update_that_explodes_is_no_finished_run(
 def test_weights_are_looked_at_after_the_last_update(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    update, average = Updater.update, EMA.after_update
+    update, average = TrainingStep.update, EMA.after_update
 
     def break_one(network: nn.Module, name: str = "") -> None:
         state = network.state_dict().items()
         last = [t for key, t in state if t.is_floating_point() and key.endswith(name)]
         last[-1].view(-1)[0] = torch.inf
 
-    def updated(self: Updater, *given: Any) -> Any:
+    def updated(self: TrainingStep, *given: Any) -> Any:
         done = update(self, *given)
         break_one(self.bare_network, "running_var" if where == "statistics" else "")
         return done
@@ -94,7 +94,7 @@ def test_weights_are_looked_at_after_the_last_update(
     if where == "averages":
         monkeypatch.setattr(EMA, "after_update", averaged)
     else:
-        monkeypatch.setattr(Updater, "update", updated)
+        monkeypatch.setattr(TrainingStep, "update", updated)
     with pytest.raises(MaskgateError, match=r"fold 0, update 1: 1 of .* not finite \(first"):
         train(tmp_path / "run", "training.epochs=1", "training.batch_size=512",
             "training.average=ema")  # fmt: skip
@@ -192,7 +192,7 @@ def test_what_is_learned_of_them_is_told(how: str) -> None:
     every = tuple(labels.ATTRIBUTES)
     voices = [Voice(sure(6).astype(np.float64), every) for _ in range(2)]
     is_adjustment = how in combining.ADJUSTMENTS
-    wanted = Wanted(
+    wanted = EnsembleSpec(
         Named(name="soft_vote" if is_adjustment else how),
         (Named(name=how),) if is_adjustment else (),
     )

@@ -10,7 +10,7 @@ import pytest
 from maskgate import labels
 from maskgate.config.settings import Named
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 
 ALL = tuple(labels.ATTRIBUTES)
@@ -28,8 +28,8 @@ def test_what_was_learned_is_applied_without_what_learns_it() -> None:
     subprocess.run([sys.executable, "-c", APPLIED], check=True)
 
 
-def adjusted(*given: Any) -> Wanted:
-    return Wanted(Named(name="soft_vote"), tuple(map(Named.model_validate, given)))
+def adjusted(*given: Any) -> EnsembleSpec:
+    return EnsembleSpec(Named(name="soft_vote"), tuple(map(Named.model_validate, given)))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def adjusted(*given: Any) -> Wanted:
         (adjusted({"name": "near_tie", "within": "x"}), "within is a number from 0, not x"),
         (adjusted({"name": "near_tie", "within": -1}), "within is a number from 0, not -1"),
         (
-            Wanted(
+            EnsembleSpec(
                 Named(name="soft_vote"), (Named.model_construct(name="near_tie", within=np.inf),)
             ),
             "number from 0, not inf",
@@ -49,6 +49,6 @@ def adjusted(*given: Any) -> Wanted:
         (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets stands there twice"),
     ],
 )
-def test_what_cannot_be_adjusted_is_refused(how: Wanted, told: str) -> None:
+def test_what_cannot_be_adjusted_is_refused(how: EnsembleSpec, told: str) -> None:
     with pytest.raises(MaskgateError, match=told):
         combining.check(how, [ALL, ALL])

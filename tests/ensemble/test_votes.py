@@ -9,7 +9,7 @@ import pytest
 from maskgate import labels
 from maskgate.config.settings import Named
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
 
@@ -23,7 +23,7 @@ def said(seed: int, rows: int = 40) -> np.ndarray:
 
 
 def combine(name: str, *voices: Voice) -> np.ndarray:
-    found = Combination(Wanted(Named(name=name)), {})(voices)
+    found = Combination(EnsembleSpec(Named(name=name)), {})(voices)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (found >= 0).all()
     return found
@@ -165,4 +165,4 @@ def test_what_cannot_be_combined_is_refused(
     named: Named, knows: list[tuple[str, ...]], told: str
 ) -> None:
     with pytest.raises(MaskgateError, match=told):
-        combining.check(Wanted(named), knows)
+        combining.check(EnsembleSpec(named), knows)

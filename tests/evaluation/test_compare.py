@@ -19,7 +19,7 @@ from maskgate.core.score import Score
 from maskgate.data import table as photo_table
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import compare as comparison
-from maskgate.evaluation import metrics, sides
+from maskgate.evaluation import groups, metrics
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.compare import SCORE, Comparisons, compare
 from maskgate.evaluation.differences import Difference
@@ -234,9 +234,9 @@ def test_one_seed_is_a_model_and_several_are_a_recipe(
     tmp_path: Path, mine: int, theirs: int, words: str
 ) -> None:
     write_run(tmp_path / "run", guesses(0.7, 1))
-    (entry,) = (sides._read(run) for run in sides._found([tmp_path / "run"]))
+    (entry,) = (groups._read(run) for run in groups._found([tmp_path / "run"]))
     reference, side = (
-        sides.Side("x", tuple(replace(entry, seed=seed) for seed in range(count)))
+        groups.Side("x", tuple(replace(entry, seed=seed) for seed in range(count)))
         for count in (mine, theirs)
     )
     found = comparison.Comparison(
@@ -277,7 +277,7 @@ def test_runs_are_found_in_folders_and_the_first_one_leads(tmp_path: Path) -> No
     for seed in (1, 2):
         write_run(tmp_path / f"plain-{seed}", guesses(0.7, seed), seed)
         write_run(tmp_path / f"long-{seed}", guesses(0.7, seed), seed, **other())
-    told = [[(side.name, side.seeds) for side in sides.gather(paths)] for paths in (
+    told = [[(side.name, side.seeds) for side in groups.gather(paths)] for paths in (
         [tmp_path],
         [tmp_path / "plain-2", tmp_path],
         [tmp_path / "plain-2", tmp_path / "long-1"],
@@ -294,7 +294,7 @@ def test_sides_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None
         write_run(tmp_path / "a" / "run", guesses(0.7, 1)),
         write_run(tmp_path / "b" / "run", guesses(0.7, 2), **other()),
     ]
-    assert [side.name for side in sides.gather(paths)] == list(map(str, paths))
+    assert [side.name for side in groups.gather(paths)] == list(map(str, paths))
 
 
 def test_rows_are_matched_by_photo(tmp_path: Path) -> None:

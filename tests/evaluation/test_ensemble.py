@@ -12,7 +12,7 @@ import yaml
 
 from maskgate import labels, runs
 from maskgate.config.settings import Named
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.ensemble.learning import combinations
 from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
@@ -76,7 +76,7 @@ def test_combined_runs_are_a_run(
         rows, said = tables.oof(Run(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
         voices.append(Voice(said[place], tuple(labels.ATTRIBUTES)))
-    how = Wanted(Named(name="weights"), (Named(name="offsets"),))
+    how = EnsembleSpec(Named(name="weights"), (Named(name="offsets"),))
     for fold in (0, 1):
         inside = (table["fold"] == fold).to_numpy()
         learned = combinations.learn(
@@ -413,7 +413,7 @@ def test_runs_on_all_photos_vote_without_a_score(
     assert code == 0
     assert "there is no out-of-fold score" in err
     found = ensemble.gather(
-        [Part("a", Run(trained)), Part("b", Run(everything))], Wanted(Named(name="hard_vote"))
+        [Part("a", Run(trained)), Part("b", Run(everything))], EnsembleSpec(Named(name="hard_vote"))
     )
     assert found.steps == ()
 

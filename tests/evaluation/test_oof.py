@@ -14,7 +14,7 @@ from maskgate.core import confusions
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
-from maskgate.faces import showing
+from maskgate.faces import reader
 from maskgate.imaging import pixels, variants
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
@@ -22,7 +22,7 @@ from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
 from maskgate.model import predicting
-from maskgate.reports import did
+from maskgate.reports import recipe_summary
 from maskgate.runs import Run, tables
 from maskgate.training import validation
 
@@ -243,7 +243,7 @@ def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path)
     assert str(without.score) in page
     assert f"{difference.value:+.4f}" in page
     assert "without it" not in plain.report_file.read_text("utf-8").lower()
-    lines = dict(did.told(run.recipe(), run.status())["lines"])  # type: ignore[index]
+    lines = dict(recipe_summary.told(run.recipe(), run.status())["lines"])  # type: ignore[index]
     assert lines["Test-time augmentation"] == (
         "flip, then crops, then sizes (scales: [0.9, 1.25]): 22 pictures of a photo, averaged"
     )
@@ -292,7 +292,7 @@ def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
     """Each face of a photo has its own variants: as many answers as faces."""
     view = loading.load(augmented).views[0]
     photo = min((people / "eval" / "images").iterdir())
-    shown = showing.show(photo, [view])
+    shown = reader.show(photo, [view])
     assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
     two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
     said = loading.load(augmented).classifier([two])

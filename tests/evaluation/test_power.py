@@ -7,7 +7,7 @@ from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison
 from maskgate.evaluation.differences import Difference
-from maskgate.evaluation.sides import Side
+from maskgate.evaluation.groups import Side
 
 ANY = Score(0.0, -0.1, 0.1)
 

@@ -16,7 +16,7 @@ from onnx import helper
 
 from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
-from maskgate.faces import detectors, mtcnn_export, overlaps
+from maskgate.faces import detectors, mtcnn_export, nms
 from maskgate.faces.mtcnn_export import NETWORKS
 from maskgate.imaging.pixels import Pixels, decode
 from maskgate.synthetic.people import sample_people
@@ -197,5 +197,5 @@ def test_of_overlapping_boxes_the_surest_stay(of_smaller: bool) -> None:
     for each in np.argsort(-scores):
         if all(overlap(boxes[each], boxes[kept]) <= 0.4 for kept in stay):
             stay.append(int(each))
-    assert overlaps.surest(boxes, scores, 0.4, of_smaller).tolist() == stay
-    assert len(overlaps.surest(boxes[:0], scores[:0], 0.4)) == 0
+    assert nms.surest(boxes, scores, 0.4, of_smaller).tolist() == stay
+    assert len(nms.surest(boxes[:0], scores[:0], 0.4)) == 0

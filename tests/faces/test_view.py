@@ -16,7 +16,7 @@ from maskgate import labels, runs
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Named
 from maskgate.data import layouts
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, detectors, view
 from maskgate.faces.model_files import Folders
@@ -253,7 +253,7 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Sho
 
     views = (with_margin, without)
     members = [(SingleModel([TorchBackend(Spy())], each), 1.0) for each in views]  # type: ignore[arg-type]
-    vote = Combination(Wanted(Named(name="soft_vote")), {})
+    vote = Combination(EnsembleSpec(Named(name="soft_vote")), {})
     Predictor(Ensemble(members, vote)).predict([photo])
     assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]
     for picture, alone in zip(seen, views, strict=True):

@@ -12,7 +12,7 @@ from PIL import Image
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Named
 from maskgate.errors import MaskgateError
-from maskgate.faces import detectors, showing, view
+from maskgate.faces import detectors, reader, view
 
 TRAINING = (
     *("cv2", "facenet_pytorch", "filelock", "onnx", "pandas", "pyarrow", "safetensors", "scipy"),
@@ -36,7 +36,7 @@ def test_a_face_is_shown_as_where_all_is_installed(tmp_path: Path) -> None:
     photo, there = tmp_path / "photo.png", tmp_path / "there.npz"
     Image.fromarray(skimage.data.astronaut()).save(photo)
     seen = view.create(Photo.model_validate({"face": {"detector": "mtcnn"}}), tmp_path)
-    here = showing.show(photo, [seen])
+    here = reader.show(photo, [seen])
     subprocess.run([sys.executable, "-c", SHOWN, tmp_path, photo, there], check=True)
     with np.load(there) as other:
         np.testing.assert_array_equal(other["boxes"], here.boxes)

@@ -124,7 +124,7 @@ def test_an_image_that_is_cut_short_is_a_fault(model: Predictor) -> None:
 
 
 def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
-    from maskgate.faces import showing
+    from maskgate.faces import reader
     from maskgate.faces.protocol import Faces
 
     image = Image.new("RGB", (6016, 4000))
@@ -144,7 +144,7 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
             return np.zeros((4, 3, 3), np.uint8)
 
     views: list[Callable[..., object]] = [Toy()]  # type: ignore[list-item]
-    shown = showing.show(image, views)  # type: ignore[arg-type]
+    shown = reader.show(image, views)  # type: ignore[arg-type]
     np.testing.assert_allclose(shown.boxes, [[20, 40, 220, 280, 0.75]])
 
 

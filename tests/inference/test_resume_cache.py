@@ -12,7 +12,7 @@ import pytest
 from maskgate import labels
 from maskgate.config.settings import Named
 from maskgate.core import interruption
-from maskgate.faces import showing
+from maskgate.faces import reader
 from maskgate.inference import loading, predictor, resume_cache
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.resume_cache import Answer, ResumeCache
@@ -125,7 +125,7 @@ def test_an_interrupted_command_answers_the_rest(
     assert list(tmp_path.iterdir()) == [whole]
 
     monkeypatch.setattr(predictor, "BATCH", 8)
-    monkeypatch.setattr(showing, "BATCH", 8)
+    monkeypatch.setattr(reader, "BATCH", 8)
     batches, real = iter(range(100)), SingleModel.__call__
 
     def cut(self: SingleModel, pictures: list[np.ndarray]) -> np.ndarray:

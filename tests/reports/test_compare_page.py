@@ -12,7 +12,7 @@ import pytest
 from maskgate.core.score import Score
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.differences import Difference, Scored
-from maskgate.evaluation.sides import Entry, Side
+from maskgate.evaluation.groups import Entry, Side
 from maskgate.reports import charts, compare, targets
 from maskgate.runs import Run
 from maskgate.runs.records.results import Results

@@ -13,16 +13,16 @@ import pytest
 from maskgate import runs
 from maskgate.config import recipe, system
 from maskgate.config.settings import Named
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
-from maskgate.evaluation import ensemble, oof, sides
+from maskgate.evaluation import ensemble, groups, oof
 from maskgate.imaging import variants
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.synthetic.people import sample_people
-from maskgate.training import combined, ensembles, start
-from maskgate.training.order import Order
+from maskgate.training import combined, ensembles, warm_start
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 Command = Callable[[Run], object]
@@ -68,7 +68,7 @@ def joint(tiny: Path, people: Path, cache: Path, tmp_path_factory: pytest.TempPa
     shutil.copy(tiny, folder / "tiny.yaml")
     (folder / "joint.yaml").write_text(SYSTEM)
     loaded = system.load(folder / "joint.yaml", ["training.epochs=1"])
-    return ensembles.train(loaded, Order("joint", people, folder / "run", cache)).path
+    return ensembles.train(loaded, TrainOptions("joint", people, folder / "run", cache)).path
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def unlisted(run: Run) -> Run:
 def init(run: Run) -> None:
     """What a training does that starts from the run."""
     wanted = recipe.Recipe.model_validate({"model": {"init": str(run.path)}})
-    start.contents(wanted)
-    start._thumbnails(run)
+    warm_start.contents(wanted)
+    warm_start._thumbnails(run)
     for fold in run.folds:
         tables.seen(run, fold)
         run.weights(fold)
@@ -96,7 +96,7 @@ def init(run: Run) -> None:
 
 def epochs(run: Run) -> None:
     """What a training does whose epochs the run has found."""
-    start.epochs(
+    warm_start.epochs(
         recipe.Recipe.model_validate(
             {"folds": {"kind": "all"}, "training": {"epochs_from": str(run.path)}}
         )
@@ -104,12 +104,12 @@ def epochs(run: Run) -> None:
 
 
 def compare(run: Run) -> None:
-    sides._read(sides._found([run.path])[0])
+    groups._read(groups._found([run.path])[0])
 
 
 def combine(run: Run) -> None:
     asked = ensemble.system_of([run.path])
-    ensemble.gather(ensemble.parts(asked), Wanted.of(asked))
+    ensemble.gather(ensemble.parts(asked), EnsembleSpec.of(asked))
 
 
 def copy_folds(run: Run) -> None:

@@ -98,7 +98,7 @@ def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Pa
     for words in (("report", theirs), ("runs", theirs.parent), ("compare", theirs, trained)):
         assert call(*words)[0] == 0  # they need no network
         assert not Path("imported").exists()
-    order = bulk.Order(theirs, [str(people / "eval")], Path("answers"))
+    order = bulk.BulkJob(theirs, [str(people / "eval")], Path("answers"))
     with pytest.raises(MaskgateError, match=r"stranger:net.*--trust"):
         bulk.predict(order, "ray")
     assert not Path("answers").exists()

@@ -24,7 +24,7 @@ QUICK = ["training.epochs=1"]
 def plan(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Callable[..., Search]:
     """`plan(out, *changes, space=…, trials=…)` is a search of the tiny recipe, ready to start."""
     from maskgate.studies import tune
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     def make(
         out: Path, *changes: str, space: str = SPACE, trials: int = 2, seed: int = 7,
@@ -32,7 +32,7 @@ def plan(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Callable[...,
     ) -> Search:  # fmt: skip
         file = tmp_path / "space.yaml"
         file.write_text(space)
-        order = Order("tiny", people, out, cache, checkpoint_seconds=0)
+        order = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
         wanted = Search(
             str(recipe), recipe, [*QUICK, *changes], order, trials, seed, prune_after, storage
         )

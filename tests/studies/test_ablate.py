@@ -19,7 +19,7 @@ from maskgate.reports import ablate as page
 from maskgate.reports import compare as compare_page
 from maskgate.studies import ablate, changes
 from maskgate.training import crossval, processes
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 QUICK = ("training.epochs=1", "folds.kind=holdout")
@@ -125,7 +125,7 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
 
     train = crossval.train
 
-    def full(own: Recipe, order: Order, **more: Any) -> Any:
+    def full(own: Recipe, order: TrainOptions, **more: Any) -> Any:
         raise DiskFullError("the disk is full; free some space")
 
     with monkeypatch.context() as only_here:
@@ -244,7 +244,7 @@ def test_a_run_is_known_again_whatever_its_recipe_asks_for(
     """The photos that a run labels are part of some changes, and of others not."""
     pseudo = [f"pseudo.photos={people / 'eval' / 'images'}", f"pseudo.run={trained}"]
     own = [*QUICK, *pseudo, "tta=[flip]", f"folds.file={trained / 'folds.csv'}", "folds.kind=kfold"]
-    order = Order("tiny", people, cache=cache)
+    order = TrainOptions("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*own, *more])
@@ -275,7 +275,7 @@ def test_on_a_cluster_each_run_is_a_task(
             yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
     monkeypatch.setattr(cluster, "each", each)
-    order = Order("tiny", people, cache=cache)
+    order = TrainOptions("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*QUICK, *more])

@@ -121,13 +121,13 @@ def done(
     """Two rounds, whatever they score."""
     from maskgate.config import recipe
     from maskgate.studies import pseudo
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     out = tmp_path_factory.mktemp("rounds") / "tiny"
     told = [f"pseudo.photos={photos}", "pseudo.run=round"]
     made = recipe.load(tiny, [*QUICK, *told])
     assert made.pseudo is not None
-    pseudo.train(made, Order("tiny", people, out, cache), made.pseudo, 2, keep_going=True)
+    pseudo.train(made, TrainOptions("tiny", people, out, cache), made.pseudo, 2, keep_going=True)
     return out
 
 

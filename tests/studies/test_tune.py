@@ -34,7 +34,7 @@ from maskgate.studies.space import Parameter, Space
 from maskgate.studies.study import Search
 from maskgate.training import crossval, validation
 from maskgate.training.callbacks import Callbacks
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Plan = Callable[..., Search]
 LISTED = ["trial", "state", "score", "low", "high", "optimizer.lr", "training.batch_size"]
@@ -104,7 +104,7 @@ def test_what_is_told_trains_the_best_again(
     assert "Of the 1 other runs" in told
     changes = [*search.changes, *trials.overrides(dict(result.best.values))]
     path = crossval.train(
-        search.load(changes), Order("tiny", people, tmp_path / "again", cache)
+        search.load(changes), TrainOptions("tiny", people, tmp_path / "again", cache)
     ).path
     own = done / result.best.folder
     assert (path / "oof.parquet").read_bytes() == (own / "oof.parquet").read_bytes()
@@ -165,7 +165,7 @@ def scored(monkeypatch: pytest.MonkeyPatch, scores: dict[int, list[float]]) -> N
     train = crossval.train
     queue = iter([0.0])
 
-    def trained(wanted: recipe.Recipe, order: Order) -> runs.Run:
+    def trained(wanted: recipe.Recipe, order: TrainOptions) -> runs.Run:
         nonlocal queue
         queue = iter(scores[wanted.training.batch_size])
         return train(wanted, order)
@@ -325,7 +325,7 @@ def test_interrupted_after_an_epoch_without_a_score_it_goes_on(plan: Plan, tmp_p
 
 POINTS = [
     ("optuna.trial:Trial.suggest_categorical", 1),  # in the midst of drawing
-    ("maskgate.training.update:Updater.update", 2),
+    ("maskgate.training.step:TrainingStep.update", 2),
     ("maskgate.training.validation:Validator.predict", 3),
     ("optuna.study:Study.tell", 1),
 ]

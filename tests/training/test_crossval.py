@@ -152,9 +152,9 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     monkeypatch.setattr(pixels, "decode", noted)
     from maskgate.config import recipe
     from maskgate.training import crossval
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
-    order = Order("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
+    order = TrainOptions("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
     made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
     run = crossval.train(made, order)
     assert 32 < len(read) <= 64
@@ -391,10 +391,10 @@ def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
 ) -> None:
     from maskgate.config import recipe
     from maskgate.data import near_duplicates
-    from maskgate.training.order import Order
-    from maskgate.training.prepare import prepare
+    from maskgate.training.options import TrainOptions
+    from maskgate.training.training_data import prepare
 
-    order = Order("tiny", people, tmp_path / "run", tmp_path / "cache")
+    order = TrainOptions("tiny", people, tmp_path / "run", tmp_path / "cache")
     assert prepare(recipe.load(tiny), order).twins.largest == 2
     monkeypatch.setattr(near_duplicates, "confirmed", lambda pairs, _: np.zeros(len(pairs), bool))
     assert prepare(recipe.load(tiny), order).twins.largest == 2  # remembered

@@ -20,7 +20,7 @@ from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.runs import Run, tables
 from maskgate.training import crossval, ensembles
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
 
 def made(file: Path, out: Path, people: Path, cache: Path, *overrides: str) -> Run:
     loaded = system.load(file, ["training.epochs=1", *overrides])
-    return ensembles.train(loaded, Order(file.stem, people, out, cache))
+    return ensembles.train(loaded, TrainOptions(file.stem, people, out, cache))
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_a_system_is_resumed_after_a_member(
 ) -> None:
     out, train, begun = place / "resumed", crossval.train, []
 
-    def killed(recipe: object, order: Order) -> Run:
+    def killed(recipe: object, order: TrainOptions) -> Run:
         begun.append(order.name)
         if order.name == "joint" and begun.count("joint") == 1:
             raise KeyboardInterrupt
@@ -348,7 +348,7 @@ def test_without_validation_there_is_no_score(
 
 def test_a_smoke_run_of_a_system(place: Path, people: Path, cache: Path, tmp_path: Path) -> None:
     loaded = system.load(place / "parts.yaml", [])
-    order = Order("parts", people, None, cache, runs=tmp_path, smoke=True)
+    order = TrainOptions("parts", people, None, cache, runs=tmp_path, smoke=True)
     first = ensembles.train(loaded, order)
     assert first.path.name.startswith("parts-smoke-")
     assert json.loads(first.status_file.read_text())["smoke"]

@@ -11,7 +11,7 @@ from maskgate.config import recipe
 from maskgate.errors import MaskgateError
 from maskgate.training import lr_finder
 from maskgate.training.lr_finder import Sweep
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -98,7 +98,7 @@ def test_a_loss_that_is_no_number_at_once_is_a_fault() -> None:
 @pytest.fixture
 def find(tiny: Path, people: Path, cache: Path) -> Callable[..., Sweep]:
     def run(*changes: str, low: float = 1e-5, high: float = 10.0, updates: int = 24) -> Sweep:
-        order = Order("tiny", people, cache=cache)
+        order = TrainOptions("tiny", people, cache=cache)
         return lr_finder.find(recipe.load(tiny, list(changes)), order, low, high, updates)
 
     return run

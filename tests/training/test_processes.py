@@ -12,7 +12,7 @@ import torch
 
 from maskgate.config.settings import Named
 from maskgate.evaluation import oof
-from maskgate.faces import showing
+from maskgate.faces import reader
 from maskgate.faces.view import View
 from maskgate.imaging import pixels, variants
 from maskgate.inference.backends import torch as torch_backend
@@ -80,7 +80,7 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
     views = [View(geometry)]
-    seen = [showing.show(images / name, views).pictures[0] for name in told["photo"]]
+    seen = [reader.show(images / name, views).pictures[0] for name in told["photo"]]
     batch = pixels.centre(np.concatenate(seen), geometry)
     with torch.inference_mode():
         again = (

@@ -22,11 +22,11 @@ from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.runs import Run, tables
-from maskgate.training import beginning, lr_finder, pseudo
+from maskgate.training import lr_finder, preflight, pseudo
 from maskgate.training.batches import Task
 from maskgate.training.fold_data import FoldData
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared, prepare
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import TrainingData, prepare
 
 Train = Callable[..., Path]
 
@@ -66,13 +66,13 @@ def told(train: Train, asked: tuple[str, ...], tmp_path_factory: pytest.TempPath
 def tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Task]]:
     """What folds are trained on and validated on, as they begin."""
     begun: list[Task] = []
-    make = beginning.task
+    make = preflight.task
 
     def noted(*arguments: Any, **more: Any) -> Task:
         begun.append(make(*arguments, **more))
         return begun[-1]
 
-    monkeypatch.setattr(beginning, "task", noted)
+    monkeypatch.setattr(preflight, "task", noted)
     yield begun
 
 
@@ -165,7 +165,7 @@ def test_unlabelled_test_photos_are_found_by_their_table(
     trained: Path, people: Path, tiny: Path, cache: Path
 ) -> None:
     made = recipe.load(tiny, [f"pseudo.photos={people}", f"pseudo.run={trained}"])
-    prepared = prepare(made, Order("tiny", people, cache=cache))
+    prepared = prepare(made, TrainOptions("tiny", people, cache=cache))
     assert prepared.unlabelled == 6 * 7
     assert prepared.unlabelled_root == people / "eval" / "images"
     unlabelled = prepared.table[prepared.table["source"] == UNLABELLED]
@@ -237,7 +237,7 @@ def test_faults_are_told_before_anything_is_trained(
 def test_the_learning_rate_is_tried_on_them_too(
     tiny: Path, people: Path, cache: Path, asked: tuple[str, ...], tasks: list[Task]
 ) -> None:
-    order = Order("tiny", people, cache=cache)
+    order = TrainOptions("tiny", people, cache=cache)
     lr_finder.find(recipe.load(tiny, list(asked)), order, 1e-5, 1e-1, 10)
     rows = tasks[0].data.table.iloc[tasks[0].data.train]
     assert (rows["data"] != "").any()
@@ -258,7 +258,7 @@ def test_killed_and_resumed_to_the_same_bytes(
     at = moments.choice([1, 3]) if point == "labelling" else moments.randint(2, 8)
     labelling, update = (
         "maskgate.runs.tables:write_probabilities",
-        "maskgate.training.update:Updater.update",
+        "maskgate.training.step:TrainingStep.update",
     )
     words = ("train", tiny, people, SHORT, *asked, "--out", out, "--cache", cache)
     place = labelling if point == "labelling" else update
@@ -268,7 +268,7 @@ def test_killed_and_resumed_to_the_same_bytes(
     made: list[int] = []
     label = pseudo.made
 
-    def noted(recipe: Recipe, prepared: Prepared, data: FoldData, order: Order) -> Any:
+    def noted(recipe: Recipe, prepared: TrainingData, data: FoldData, order: TrainOptions) -> Any:
         made.append(data.fold)
         return label(recipe, prepared, data, order)
 

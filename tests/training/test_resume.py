@@ -13,7 +13,7 @@ Kill = Callable[..., None]
 
 # Where, and from which to which call: 2 folds of about 112 training photos, which are 3 updates an
 # epoch, and 2 epochs.
-UPDATE, CHECKPOINT = "maskgate.training.update:Updater.update", "pathlib:Path.write_bytes"
+UPDATE, CHECKPOINT = "maskgate.training.step:TrainingStep.update", "pathlib:Path.write_bytes"
 POINTS = {
     "cache": ("maskgate.imaging.pixels:decode", 2, 220),
     "update": (UPDATE, 1, 12),
@@ -57,9 +57,9 @@ def compare(
 
     from maskgate.config import recipe
     from maskgate.training import crossval
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
-    order = Order("tiny", people, out, cache, checkpoint_seconds=0)
+    order = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
     crossval.train(recipe.load(tiny, list(changes)), order)
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
     names += [f"fold-{fold}/model.safetensors" for fold in (0, 1)]

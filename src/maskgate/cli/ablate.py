@@ -56,7 +56,7 @@ def ablate(
     from maskgate.config import recipe as recipes
     from maskgate.core import files
     from maskgate.studies import changes as kinds
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     source, own = data_and_overrides(data, overrides)
     path, _ = checked_recipe(recipe, own)
@@ -64,7 +64,7 @@ def ablate(
     files.check_folder(folder)
     given = list(map(kinds.given, change or []))
     wanted = [*(kinds.read(changes) if changes else []), *given]
-    order = Order(
+    order = TrainOptions(
         name=path.stem,
         data=source,
         cache=cache,

@@ -118,13 +118,13 @@ def submit(
     photo_files.find_test_table(data)
 
     from maskgate.data import layouts
-    from maskgate.ensemble.combining import Wanted
+    from maskgate.ensemble.combining import EnsembleSpec
     from maskgate.evaluation import ensemble, submission
     from maskgate.reports import together as table
 
     layouts.read_eval(data)
     system, name = _asked(runs, file, changes)
-    how = Wanted.of(system)
+    how = EnsembleSpec.of(system)
     found = ensemble.gather(ensemble.parts(system, trust), how, cache)
     done = submission.submit(found.predictor(cache), name, data, answers)
     (alone, *others) = found.parts
@@ -187,7 +187,7 @@ def _changes(
     MaskgateError for a name that the options or the system's file have wrong."""
     from maskgate.config import settings
     from maskgate.ensemble import combining
-    from maskgate.ensemble.combining import Wanted
+    from maskgate.ensemble.combining import EnsembleSpec
     from maskgate.imaging import variants
 
     changes: dict[str, Any] = {}
@@ -196,9 +196,11 @@ def _changes(
     for option, names in (("adjust", adjust), ("tta", tta)):
         if names is not None:
             changes[option] = () if names == ["none"] else tuple(map(settings.named, names))
-    own = Wanted(settings.Named(name="soft_vote")) if file is None else Wanted.of(file[1])
+    own = (
+        EnsembleSpec(settings.Named(name="soft_vote")) if file is None else EnsembleSpec.of(file[1])
+    )
     combining.check_names(
-        Wanted(changes.get("combine", own.combine), changes.get("adjust", own.adjust))
+        EnsembleSpec(changes.get("combine", own.combine), changes.get("adjust", own.adjust))
     )
     every = [changes["tta"]] if "tta" in changes else []
     if file is not None and not every:

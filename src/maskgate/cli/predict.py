@@ -69,7 +69,7 @@ def predict(
 
         from maskgate.cluster import bulk
 
-        order = bulk.Order(
+        order = bulk.BulkJob(
             model,
             photos,
             out,

@@ -74,7 +74,7 @@ def pseudo(
     """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
     from maskgate.core import files
     from maskgate.inference import recipe_check
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     for change in overrides or []:
         if change.startswith(("pseudo.run=", "pseudo.photos=", "pseudo=")):
@@ -88,7 +88,7 @@ def pseudo(
     recipe_check.check(loaded.model_copy(update={"pseudo": None}), path.stem)
     folder = out or Path("runs") / f"pseudo-{path.stem}"
     files.check_folder(folder, remedy="give another --out")
-    order = Order(
+    order = TrainOptions(
         name=path.stem,
         data=data,
         out=folder,

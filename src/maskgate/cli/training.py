@@ -55,7 +55,7 @@ def train(
     from maskgate.config import system as systems
     from maskgate.core import files
     from maskgate.inference import recipe_check
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides)
     system = None
@@ -69,7 +69,7 @@ def train(
         files.check_folder(out, remedy="give another --out")
     else:
         files.check_folder(runs, remedy="give another --runs")
-    order = Order(
+    order = TrainOptions(
         name=path.stem,
         data=folder,
         out=out,
@@ -83,12 +83,12 @@ def train(
         trust=trust,
     )
 
-    from maskgate.training import crossval, ensembles, spread
+    from maskgate.training import crossval, distribute, ensembles
 
     if system is not None:
         run = ensembles.train(system, order, on)
     elif on is not None:
-        (run,) = spread.train([(loaded, order)], on)
+        (run,) = distribute.train([(loaded, order)], on)
     else:
         run = crossval.train(loaded, order)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
@@ -111,12 +111,12 @@ def lr(
 ) -> None:
     """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
     from maskgate.core import files
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     files.check_folder(out)
     folder, changes = data_and_overrides(data, overrides)
     path, loaded = checked_recipe(recipe, changes)
-    order = Order(
+    order = TrainOptions(
         path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust
     )
 

@@ -59,13 +59,13 @@ def tune(
     """Search a recipe's values; the same command, as often as you like, goes on with it."""
     from maskgate.core import files
     from maskgate.studies import space as spaces
-    from maskgate.training.order import Order
+    from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides)
     path, _ = checked_recipe(recipe, changes)
     searched = spaces.find(space)
     files.check_folder(out or Path("tune"))
-    order = Order(
+    order = TrainOptions(
         name=path.stem,
         data=folder,
         out=out,

@@ -41,14 +41,14 @@ _GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EnsembleSpec:
     """How members are to be combined, and their combined answer adjusted, in this order."""
 
     combine: Named
     adjust: tuple[Named, ...] = ()
 
     @classmethod
-    def of(cls, system: System) -> "Wanted":
+    def of(cls, system: System) -> "EnsembleSpec":
         """What a system asks for."""
         return cls(system.combine, system.adjust)
 
@@ -66,7 +66,7 @@ class Wanted:
 class Combination:
     """A way to combine, with what it has `learned`, by name and ready for JSON."""
 
-    wanted: Wanted
+    wanted: EnsembleSpec
     learned: Mapping[str, Any]
 
     def __call__(self, voices: Sequence[Voice]) -> Floats:
@@ -91,7 +91,7 @@ class Combination:
         return named.arguments | learned
 
 
-def check_names(wanted: Wanted) -> None:
+def check_names(wanted: EnsembleSpec) -> None:
     """Raise MaskgateError for an unknown name, a wrong argument, and an adjustment given twice."""
     for kind, named, known in (
         ("combine", wanted.combine, COMBINATIONS),
@@ -103,7 +103,7 @@ def check_names(wanted: Wanted) -> None:
         raise MaskgateError(f"adjust: {min(twice)} stands there twice; leave one out")
 
 
-def check(wanted: Wanted, knows: Sequence[tuple[str, ...]]) -> None:
+def check(wanted: EnsembleSpec, knows: Sequence[tuple[str, ...]]) -> None:
     """Raise MaskgateError where members that know these attributes cannot be combined so."""
     check_names(wanted)
     every, name = set(labels.ATTRIBUTES), wanted.combine.name
@@ -133,7 +133,9 @@ def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -
             raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {shown}")
 
 
-def unlike(wanted: Wanted, learned: Mapping[str, Any], knows: Sequence[Collection[str]]) -> str:
+def unlike(
+    wanted: EnsembleSpec, learned: Mapping[str, Any], knows: Sequence[Collection[str]]
+) -> str:
     """In what `learned`, of the types that `learn` gives, is not of members that know these
     attributes and are combined so; nothing where it fits."""
     if missing := [name for name in wanted.names if name in LEARNED and name not in learned]:

@@ -19,10 +19,10 @@ from maskgate.core import confusions
 from maskgate.core.progress import track
 from maskgate.core.score import Score
 from maskgate.errors import listed
-from maskgate.evaluation import metrics, sides
+from maskgate.evaluation import groups, metrics
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.differences import Difference, Scored, differences
-from maskgate.evaluation.sides import Entry, Side
+from maskgate.evaluation.groups import Entry, Side
 
 Predicted = npt.NDArray[np.int64]
 
@@ -126,7 +126,7 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
 
     Raises MaskgateError where they cannot be compared; see `sides.gather`.
     """
-    found = sides.gather(paths)
+    found = groups.gather(paths)
     first = found[0].entries[0]
     weights = Resamples(first.table, resamples, seed=0)
     entries = [entry for side in found for entry in side.entries]

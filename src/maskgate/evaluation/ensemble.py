@@ -16,7 +16,7 @@ from maskgate.config.system import Member, System
 from maskgate.core.progress import track
 from maskgate.core.score import Score
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.learning import combinations
 from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
@@ -96,7 +96,7 @@ class Together:
         return [step.result for step in self.steps]
 
 
-def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> Together:
+def gather(members: Sequence[Part], how: EnsembleSpec, cache: Path | None = None) -> Together:
     """Let the parts answer together. Raises MaskgateError as `check` does."""
     check(members, how)
     if not all(part.run.metrics().validated for part in members):
@@ -111,7 +111,7 @@ def gather(members: Sequence[Part], how: Wanted, cache: Path | None = None) -> T
     )
 
 
-def check(members: Sequence[Part], how: Wanted) -> None:
+def check(members: Sequence[Part], how: EnsembleSpec) -> None:
     """Raise MaskgateError where the parts cannot be combined so, were not validated alike, or
     where something is to be learned and they validated nobody."""
     combining.check(how, [knows(part.run) for part in members])
@@ -137,13 +137,13 @@ def check(members: Sequence[Part], how: Wanted) -> None:
             comparability.check(first, comparability.of(part.run))
 
 
-def _check_learned(part: Part, how: Wanted) -> None:
+def _check_learned(part: Part, how: EnsembleSpec) -> None:
     """Raise MaskgateError where a part has learned of out-of-fold probabilities itself.
 
     What it says of one fold was then learned of the labels of the others: whoever learns of that
     again reads back what it is scored on.
     """
-    learned = [run for run in _systems(part.run) if Wanted.of(run.system()).learns]
+    learned = [run for run in _systems(part.run) if EnsembleSpec.of(run.system()).learns]
     if learned and (how.learns or part.tta is not None):
         raise MaskgateError(
             f"{learned[0].path}: has learned of its members' out-of-fold probabilities; give its"
@@ -208,7 +208,7 @@ def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
         return tables.oof(part.run)
     if not part.run.is_system:
         return oof.oof_with(part.run, part.tta, cache)
-    inner = gather(trained(part.run, part.tta), Wanted.of(part.run.system()), cache)
+    inner = gather(trained(part.run, part.tta), EnsembleSpec.of(part.run.system()), cache)
     assert inner.table is not None
     return inner.table, inner.steps[-1].probabilities
 
@@ -234,7 +234,7 @@ def _parts(system: System, runs: Sequence[Run]) -> list[Part]:
 def _scored(
     members: Sequence[Part],
     voices: Sequence[Voice],
-    how: Wanted,
+    how: EnsembleSpec,
     found: Sequence[npt.NDArray[np.float32]],
     table: pd.DataFrame,
 ) -> tuple[list[Score], list[Step]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from maskgate.faces import mtcnn_export, overlaps, resizing
+from maskgate.faces import mtcnn_export, nms, resizing
 from maskgate.faces.arguments import number
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces, Floats
@@ -100,12 +100,12 @@ class MTCNN:
             corners = np.stack([columns, rows], axis=1).astype(np.float32) * _STRIDE
             boxes = np.concatenate([(corners + 1) // scale, (corners + _CELL) // scale], axis=1)
             surely = scores[0, 0, rows, columns]
-            stay = overlaps.surest(boxes, surely, _OVERLAP)[:_MOST]
+            stay = nms.surest(boxes, surely, _OVERLAP)[:_MOST]
             parts = [boxes, surely[:, None], moves[0][:, rows, columns].T]
             found.append(np.concatenate(parts, axis=1)[stay].astype(np.float32))
             scale *= self.factor
         boxes = np.concatenate(found)
-        boxes = boxes[overlaps.surest(boxes[:, :4], boxes[:, 4], _OVERLAP)[:_MOST]]
+        boxes = boxes[nms.surest(boxes[:, :4], boxes[:, 4], _OVERLAP)[:_MOST]]
         sizes = boxes[:, 2:4] - boxes[:, :2]
         return _squares(boxes[:, :4] + boxes[:, 5:] * np.tile(sizes, 2))
 
@@ -114,7 +114,7 @@ class MTCNN:
         boxes, seen = _seen(photo, boxes, _SECOND)
         scores, moves = self._second.run(None, {"pixels": seen})
         stay = np.flatnonzero(scores[:, 0] > self.thresholds[1])
-        stay = stay[overlaps.surest(boxes[stay], scores[stay, 0], _OVERLAP)]
+        stay = stay[nms.surest(boxes[stay], scores[stay, 0], _OVERLAP)]
         return _squares(_moved(boxes[stay], moves[stay]))
 
     def _last(self, photo: Pixels, boxes: Floats) -> Faces:
@@ -126,7 +126,7 @@ class MTCNN:
         sizes = boxes[:, None, 2:] - boxes[:, None, :2] + 1
         landmarks = boxes[:, None, :2] - 1 + sizes * points[stay].reshape(-1, 2, 5).swapaxes(1, 2)
         boxes = _moved(boxes, moves[stay])
-        first = overlaps.surest(boxes, sure, _LAST_OVERLAP, of_smaller=True)
+        first = nms.surest(boxes, sure, _LAST_OVERLAP, of_smaller=True)
         return Faces(boxes[first], landmarks[first], sure[first])
 
 

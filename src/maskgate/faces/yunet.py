@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, overlaps, resizing, sessions
+from maskgate.faces import model_files, nms, resizing, sessions
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.protocol import NONE, Faces, Floats
 from maskgate.imaging.pixels import Pixels
@@ -77,7 +77,7 @@ class YuNet:
         sure = sure[np.argsort(-scores[sure], kind="stable")][:_MOST]
         if not len(sure):
             return NONE
-        stay = sure[overlaps.surest(boxes[sure], scores[sure], self.overlap)]
+        stay = sure[nms.surest(boxes[sure], scores[sure], self.overlap)]
         return Faces(boxes[stay], points[stay], scores[stay])
 
 

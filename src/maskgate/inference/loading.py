@@ -7,7 +7,7 @@ from maskgate import runs
 from maskgate.config.settings import Named
 from maskgate.core import extras
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.imaging import variants
@@ -48,7 +48,7 @@ def of_run(
         own = member.tta if tta is None else tta
         opened = runs.open_run(inner.path, trust=inner.trusted)
         members.append((of_run(opened, cache, own), member.weight))
-    wanted, learned = Wanted.of(system), run.learned().by_name()
+    wanted, learned = EnsembleSpec.of(system), run.learned().by_name()
     if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
         raise damaged(run.combination_file, why)
     return Ensemble(members, Combination(wanted, learned))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from maskgate.errors import MaskgateError, printable
-from maskgate.faces.showing import Photo
+from maskgate.faces.reader import Photo
 
 One = str | os.PathLike[str] | bytes | memoryview | IO[bytes] | Image.Image | npt.NDArray[np.uint8]
 Given = One | Iterable[One]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from maskgate import labels
 from maskgate.core.progress import say, track
 from maskgate.errors import MaskgateError, listed
-from maskgate.faces import showing
-from maskgate.faces.showing import BATCH, Photo
+from maskgate.faces import reader
+from maskgate.faces.reader import BATCH, Photo
 from maskgate.faces.view import View
 from maskgate.inference import photos as inputs
 from maskgate.inference.classifier import Classifier
@@ -143,7 +143,7 @@ class Predictor:
             say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
 
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:
-        for batch in showing.in_batches(photos, self.views, all_faces):
+        for batch in reader.in_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
             answers: Iterator[npt.NDArray[np.float32]] = iter(())
             if readable:

@@ -11,7 +11,7 @@ from maskgate.config import recipe_files
 from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.imaging import variants
@@ -26,7 +26,7 @@ def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
 
 def check_system(system: System, name: str, smoke: bool = False) -> None:
     """As `check`, of a system and of every member that is a recipe."""
-    combining.check_names(Wanted.of(system))
+    combining.check_names(EnsembleSpec.of(system))
     for number, (member, recipe) in enumerate(system.recipes().items()):
         _check_names(recipe, f"{name}, member {member}")
         try:

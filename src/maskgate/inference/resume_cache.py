@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from maskgate import labels
 from maskgate.core import files
-from maskgate.faces.showing import Photo
+from maskgate.faces.reader import Photo
 from maskgate.imaging import pixels
 
 _EVERY: Final = 10.0  # seconds from one writing to the next, and longer where writing takes long

@@ -10,7 +10,7 @@ from maskgate.core import files, terminal
 from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
-from maskgate.evaluation.sides import Side
+from maskgate.evaluation.groups import Side
 from maskgate.reports import charts, pages
 from maskgate.reports.listing import differences
 

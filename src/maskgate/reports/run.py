@@ -8,10 +8,10 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
 from maskgate.evaluation import metrics
-from maskgate.reports import charts, did, mistakes, pages
+from maskgate.reports import charts, mistakes, pages, recipe_summary
 from maskgate.reports.compare import signed
 from maskgate.runs import Run, tables
 from maskgate.runs.records.faults import damaged
@@ -43,7 +43,7 @@ def write(run: Run, photos: bool = True) -> Path:
         learned=_learned(run) if run.is_system else [],
         confusions=[_cells(part.confusion) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
-        did=None if run.is_system else did.told(run.recipe(), status),
+        did=None if run.is_system else recipe_summary.told(run.recipe(), status),
         curves=_curves(history, kept) if history is not None else [],
         kept=kept,
         recipe=run.files.text(run.settings_file),
@@ -103,7 +103,7 @@ def _learned(run: Run) -> list[tuple[str, str]]:
     told, system, results = run.learned(), run.system(), run.metrics().members
     names = [member.name for member in system.members]
     knows = [known(results[name]) for name in names]
-    if why := combining.unlike(Wanted.of(system), told.by_name(), knows):
+    if why := combining.unlike(EnsembleSpec.of(system), told.by_name(), knows):
         raise damaged(run.combination_file, why)
     lines = []
     for attribute, weights in (told.weights or {}).items():

@@ -10,7 +10,7 @@ from typing import Any, Final
 from maskgate.config import recipe, system
 from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.runs.records import contents, fold, folds, stored
 from maskgate.runs.records.faults import damaged
@@ -222,7 +222,7 @@ class Run:
         """What a system's combination has learned; nothing where there is nothing to. Raises
         MaskgateError."""
         path = self.combination_file
-        if not (Wanted.of(self.system()).learns or self.files.holds(path)):
+        if not (EnsembleSpec.of(self.system()).learns or self.files.holds(path)):
             return Learned()
         return stored.parse(self.files.read(path), Learned, path)
 

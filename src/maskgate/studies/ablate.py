@@ -17,16 +17,16 @@ from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
 from maskgate.errors import DiskError, MaskgateError
 from maskgate.evaluation import compare as comparison
-from maskgate.evaluation import sides
+from maskgate.evaluation import groups
 from maskgate.evaluation.compare import Comparisons
 from maskgate.model import heads
 from maskgate.reports.listing import differences
 from maskgate.runs import Run, comparability
 from maskgate.studies.changes import REFERENCE, Change
-from maskgate.training import beginning, crossval, spread, start
-from maskgate.training.folder import is_finished
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared, prepare
+from maskgate.training import crossval, distribute, preflight, warm_start
+from maskgate.training.options import TrainOptions
+from maskgate.training.run_folder import is_finished
+from maskgate.training.training_data import TrainingData, prepare
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Fit:
     """One run of a study: where it goes, which it is, and all that its training needs."""
 
     recipe: Recipe
-    order: Order
+    order: TrainOptions
     title: str
     digest: str  # of the run, as the photos are seen here
     damage: str = ""  # what is wrong with the run that was there, if anything
@@ -74,7 +74,7 @@ class Study:
 
 
 def possible(
-    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], order: Order
+    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], order: TrainOptions
 ) -> list[Change]:
     """Those of the changes that can be made alone; of the others it is told why not.
 
@@ -92,7 +92,7 @@ def possible(
                 changed = load(each.overrides)
                 if told := _not_alike(reference, changed):
                     raise MaskgateError(told)
-                beginning.check_recipe(changed, order.name, order.trust)
+                preflight.check_recipe(changed, order.name, order.trust)
             except MaskgateError as error:
                 say(f"not changed, {each.name}: {error}")
                 continue
@@ -106,7 +106,7 @@ def plan(
     changes: Sequence[Change],
     seeds: int,
     folder: Path,
-    order: Order,
+    order: TrainOptions,
 ) -> Study:
     """The study of these changes; `load` gives the recipe with further overrides.
 
@@ -127,15 +127,15 @@ def plan(
     made = _validated(load, reference, changes)
     ready: list[tuple[str, Recipe, str]] = []
     faults: list[str] = []
-    first: Prepared | None = None
+    first: TrainingData | None = None
     for name, recipe in made.items():
         say(f"checking {name}")
         try:
-            beginning.check_recipe(recipe, order.name, order.trust)
-            recipe = beginning.with_detector(recipe, order, order.name)
+            preflight.check_recipe(recipe, order.name, order.trust)
+            recipe = preflight.with_detector(recipe, order, order.name)
             same = first is not None and _sees(recipe) == _sees(ready[0][1])
             prepared = first if same and first is not None else prepare(recipe, order)
-            beginning.check_data(recipe, prepared, 1)
+            preflight.check_data(recipe, prepared, 1)
         except MaskgateError as error:
             if first is None:  # what is wrong with the reference is wrong with all
                 raise
@@ -154,7 +154,7 @@ def plan(
             out = folder / f"{name}-{seed}"
             own = recipe.model_copy(update={"seed": seed})
             found = Run(out)
-            wanted = own.digest(digest, *start.contents(own))
+            wanted = own.digest(digest, *warm_start.contents(own))
             damage = _damage(found)
             place = replace(order, name=name, out=out)
             fits.append(
@@ -222,7 +222,7 @@ def _damage(run: Run) -> str:
         run.seconds()
     except MaskgateError as error:
         return str(error)
-    return str(sides.damage(run) or "")
+    return str(groups.damage(run) or "")
 
 
 def _name(fit: Fit) -> str:
@@ -246,10 +246,10 @@ def _train_there(fit: Fit) -> str:
     """As `_train`, on a node of a cluster, which may be begun anew there."""
     study = fit.run.path.parent
     if not study.is_dir():
-        raise spread.unseen(study, "the folder of runs")
+        raise distribute.unseen(study, "the folder of runs")
     prepared = prepare(fit.recipe, fit.order)
-    if fit.recipe.digest(prepared.digest, *start.contents(fit.recipe)) != fit.digest:
-        raise spread.differs(fit.order.data)
+    if fit.recipe.digest(prepared.digest, *warm_start.contents(fit.recipe)) != fit.digest:
+        raise distribute.differs(fit.order.data)
     return _train(fit, again=True)
 
 

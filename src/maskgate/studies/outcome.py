@@ -10,7 +10,7 @@ import numpy as np
 from maskgate.core.progress import say, track
 from maskgate.core.score import Score
 from maskgate.core.seeding import derive
-from maskgate.evaluation import compare, metrics, sides
+from maskgate.evaluation import compare, groups, metrics
 from maskgate.reports import tune as page
 from maskgate.runs import Run
 from maskgate.studies import trial as trials
@@ -100,7 +100,7 @@ def _is_usable(run: Run) -> bool:
     """Whether a trial's run lies here, and is whole: a damaged one is told of, and left out."""
     if not run.status_file.exists():
         return False
-    if fault := sides.damage(run):
+    if fault := groups.damage(run):
         say(f"warning: left out, {fault}")
     return fault is None
 

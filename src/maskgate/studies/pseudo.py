@@ -20,16 +20,16 @@ from maskgate.evaluation import rounds
 from maskgate.evaluation.rounds import Rounds
 from maskgate.reports import pseudo as page
 from maskgate.runs import Run
-from maskgate.training import beginning, crossval, folder, processes
-from maskgate.training.order import Order
-from maskgate.training.prepare import prepare
+from maskgate.training import crossval, preflight, processes, run_folder
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import prepare
 
 _OURS: Final = ("round-*", page.PAGE, page.LISTING, ".*")
 
 
 def train(
     recipe: Recipe,
-    order: Order,
+    order: TrainOptions,
     wanted: Pseudo,
     count: int,
     first: Path | None = None,
@@ -53,7 +53,7 @@ def train(
 
         recipe = on_main(lambda: _begin(recipe, order, wanted, first))
         lock = FileLock(place / ".lock", timeout=0)
-        on_main(lambda: folder.take(lock, Run(place)))
+        on_main(lambda: run_folder.take(lock, Run(place)))
         try:
             trained = [] if first is None else [runs.open_model(first)]
             while len(trained) <= count:
@@ -77,7 +77,7 @@ def train(
     return done
 
 
-def _begin(recipe: Recipe, order: Order, wanted: Pseudo, first: Path | None) -> Recipe:
+def _begin(recipe: Recipe, order: TrainOptions, wanted: Pseudo, first: Path | None) -> Recipe:
     """The recipe less its pseudo labels, on the folds of `first`; makes the folder.
 
     All that is needed is tried before the first round is trained, not after.
@@ -108,9 +108,9 @@ def _begin(recipe: Recipe, order: Order, wanted: Pseudo, first: Path | None) -> 
             f"recipe {order.name}: folds.kind is all, so that no round can be judged; set kfold or"
             " holdout"
         )
-    beginning.check_recipe(recipe, order.name, order.trust)
+    preflight.check_recipe(recipe, order.name, order.trust)
     tried = recipe.model_copy(update={"pseudo": wanted})
-    prepare(beginning.with_detector(tried, order, order.name), order)
+    prepare(preflight.with_detector(tried, order, order.name), order)
     place.mkdir(parents=True, exist_ok=True)
     return recipe
 

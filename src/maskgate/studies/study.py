@@ -19,16 +19,16 @@ from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.runs.records import contents, stored
 from maskgate.studies.space import NOTHING, Space, overlap
-from maskgate.training import beginning, start
-from maskgate.training.order import Order
-from maskgate.training.prepare import prepare
+from maskgate.training import preflight, warm_start
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import prepare
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
     from sqlalchemy import URL, Engine
 
-    from maskgate.studies.claims import Claims
+    from maskgate.studies.leases import Claims
 
 DATABASE: Final = "study.db"
 MANIFEST: Final = "study.json"
@@ -60,7 +60,7 @@ class Search:
     recipe: str  # as it was asked for
     path: Path  # of the recipe's file
     changes: list[str]
-    order: Order
+    order: TrainOptions
     trials: int
     seed: int
     prune_after: int
@@ -90,7 +90,7 @@ def check(recipe: Recipe, knows: tuple[str, ...], name: str, trust: bool = False
     if heads.knows(recipe.model.head) != knows:
         raise MaskgateError("its head knows other attributes, and its score would be another one")
     model = recipe.model.model_copy(update={"pretrained": False})
-    beginning.check_recipe(recipe.model_copy(update={"model": model}), name, trust)
+    preflight.check_recipe(recipe.model_copy(update={"model": model}), name, trust)
 
 
 def prepared(search: Search) -> Search:
@@ -100,11 +100,11 @@ def prepared(search: Search) -> Search:
     MaskgateError.
     """
     recipe, order = search.load([]), search.order
-    beginning.check_recipe(recipe, order.name, order.trust)
-    ready = beginning.with_detector(recipe, order, order.name)
+    preflight.check_recipe(recipe, order.name, order.trust)
+    ready = preflight.with_detector(recipe, order, order.name)
     data = prepare(ready, order)
-    beginning.check_data(ready, data, processes=1)
-    told = (data.digest, search.space.digest, str(search.seed), *start.contents(recipe))
+    preflight.check_data(ready, data, processes=1)
+    told = (data.digest, search.space.digest, str(search.seed), *warm_start.contents(recipe))
     name = f"{order.name}-{recipe.digest(*told)}"
     out = order.out or Path("tune") / name
     return replace(search, name=name, folds=tuple(data.folds), order=replace(order, out=out))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
 
-    from maskgate.studies.claims import Claims
+    from maskgate.studies.leases import Claims
 
 
 class _LostError(Exception):

@@ -32,12 +32,12 @@ from maskgate.studies.study import (
     pruner,
     unanswered,
 )
-from maskgate.training import spread
+from maskgate.training import distribute
 
 if TYPE_CHECKING:
     import optuna
 
-    from maskgate.studies.claims import Claims
+    from maskgate.studies.leases import Claims
 
 _POLL: Final = 1.0  # seconds between looks at what others do
 _REMIND: Final = 60.0  # seconds between words about it
@@ -113,7 +113,7 @@ def _joined(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    from maskgate.studies.claims import Claims
+    from maskgate.studies.leases import Claims
 
     study, engine = open_study(search)
     study.pruner = pruner(search)
@@ -141,9 +141,9 @@ def _one(search: Search, _: int) -> None:
     """Run the next trial, on whatever node; none where all have been begun."""
     _check_extra()
     if not (search.folder / MANIFEST).exists():
-        raise spread.unseen(search.folder, "the study's folder")
+        raise distribute.unseen(search.folder, "the study's folder")
     if prepared(search).name != search.name:
-        raise spread.differs(search.order.data)
+        raise distribute.differs(search.order.data)
     with _joined(search) as (study, claims):
         while True:
             if _train_next(study, search, claims):

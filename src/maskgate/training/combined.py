@@ -12,7 +12,7 @@ from maskgate import labels, runs
 from maskgate.config.system import System
 from maskgate.core import files
 from maskgate.core.progress import say
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.evaluation import ensemble, metrics
 from maskgate.evaluation.ensemble import Together
 from maskgate.reports import run as run_report
@@ -20,7 +20,7 @@ from maskgate.runs import Run, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.learned import Learned
 from maskgate.runs.records.results import Results
-from maskgate.training import folder
+from maskgate.training import run_folder
 
 _OF_THE_DATA: Final = {
     "data", "root", "smoke", "truth", "photos", "people", "more", "corrected", "left_out",
@@ -52,16 +52,16 @@ def combine(
         for member, run in zip(system.members, members, strict=True)
     }
     digest = system.digest(digests)
-    ensemble.check(ensemble.parts(system), Wanted.of(system))
+    ensemble.check(ensemble.parts(system), EnsembleSpec.of(system))
     run = Run(out, trust)
-    folder.forget_begun(run)  # of a command that was killed
-    folder.check(out, digest)
-    if folder.is_finished(run):
+    run_folder.forget_begun(run)  # of a command that was killed
+    run_folder.check(out, digest)
+    if run_folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run
     with files.made(out):
         lock = FileLock(run.path / ".lock", timeout=0)
-        folder.take(lock, run)
+        run_folder.take(lock, run)
         try:
             about: dict[str, Any] = {
                 "recipe": name,
@@ -75,7 +75,7 @@ def combine(
             conclude(run, system, cache)
         except BaseException:
             lock.release()
-            folder.forget_begun(run)
+            run_folder.forget_begun(run)
             raise
         lock.release()
     return run
@@ -113,7 +113,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     unvalidated = [each.unvalidated_epochs for each in results]
     if any(unvalidated):
         found["unvalidated_epochs"] = max(unvalidated)
-    answer = ensemble.gather(ensemble.trained(run), Wanted.of(system), cache)
+    answer = ensemble.gather(ensemble.trained(run), EnsembleSpec.of(system), cache)
     if answer.combination.learned:
         stored.write(run.combination_file, Learned, answer.combination.learned)
     if found["validated"]:

@@ -30,11 +30,11 @@ from maskgate.runs.records import fold as fold_results
 from maskgate.runs.records import stored
 from maskgate.runs.records.fold import FoldResult
 from maskgate.runs.records.results import Results
-from maskgate.training import beginning, folder, processes, pseudo, start
+from maskgate.training import preflight, processes, pseudo, run_folder, warm_start
 from maskgate.training.fold_data import FoldData
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared, prepare
+from maskgate.training.options import TrainOptions
 from maskgate.training.state import Fitted
+from maskgate.training.training_data import TrainingData, prepare
 
 _PATIENCE: Final = 60.0  # seconds for a process that trains the same to end
 
@@ -45,12 +45,12 @@ class Training:
 
     run: Run
     recipe: Recipe
-    order: Order
-    prepared: Prepared
+    order: TrainOptions
+    prepared: TrainingData
     digest: str
 
 
-def train(recipe: Recipe, order: Order, again: bool = False) -> Run:
+def train(recipe: Recipe, order: TrainOptions, again: bool = False) -> Run:
     """Train every fold of a recipe on a data set; returns the finished run.
 
     An unfinished folder is resumed, a finished one left as it is. A process that is training the
@@ -70,27 +70,27 @@ def train(recipe: Recipe, order: Order, again: bool = False) -> Run:
                 accelerator.wait_for_everyone()
         except MaskgateError:
             if accelerator.is_main_process:
-                folder.forget_begun(training.run)
+                run_folder.forget_begun(training.run)
             raise
         return training.run
 
 
-def begin(recipe: Recipe, order: Order, accelerator: Accelerator) -> Training:
+def begin(recipe: Recipe, order: TrainOptions, accelerator: Accelerator) -> Training:
     """The training of a recipe as it is `resolved`, after all it needs has been tried."""
-    beginning.check_recipe(recipe, order.name, order.trust)
-    recipe = beginning.with_detector(recipe, order, order.name)
+    preflight.check_recipe(recipe, order.name, order.trust)
+    recipe = preflight.with_detector(recipe, order, order.name)
     prepared = prepare(recipe, order)
-    prepared = replace(prepared, warnings=[*prepared.warnings, *start.blind(recipe)])
-    beginning.check_data(recipe, prepared, accelerator.num_processes)
-    digest = recipe.digest(prepared.digest, *start.contents(recipe))
-    run = Run(processes.on_main(accelerator, lambda: folder.place(order, digest)))
+    prepared = replace(prepared, warnings=[*prepared.warnings, *warm_start.blind(recipe)])
+    preflight.check_data(recipe, prepared, accelerator.num_processes)
+    digest = recipe.digest(prepared.digest, *warm_start.contents(recipe))
+    run = Run(processes.on_main(accelerator, lambda: run_folder.place(order, digest)))
     return Training(run=run, recipe=recipe, order=order, prepared=prepared, digest=digest)
 
 
 def is_finished(training: Training, accelerator: Accelerator) -> bool:
     """Whether nothing is left to train, which the user is told."""
     run = training.run
-    finished = processes.on_main(accelerator, lambda: folder.is_finished(run))
+    finished = processes.on_main(accelerator, lambda: run_folder.is_finished(run))
     if finished and accelerator.is_main_process:
         say(f"{run.path}: this run is finished; to train it anew, remove the folder")
     return finished
@@ -105,23 +105,23 @@ def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> 
     """
     run = training.run
     lock = FileLock(run.path / ".lock", timeout=patience)
-    processes.on_main(accelerator, lambda: folder.take(lock, run))
+    processes.on_main(accelerator, lambda: run_folder.take(lock, run))
     try:
-        processes.on_main(accelerator, lambda: folder.check_recipe(run, training.recipe))
+        processes.on_main(accelerator, lambda: run_folder.check_recipe(run, training.recipe))
         if accelerator.is_main_process:
-            folder.describe(run, training.order, training.prepared, training.digest)
+            run_folder.describe(run, training.order, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)
             view.keep(training.recipe.photo, training.order.folder, run.detector_folder)
-            start.keep_thumbnails(training.recipe, training.prepared.store, run)
+            warm_start.keep_thumbnails(training.recipe, training.prepared.store, run)
         accelerator.wait_for_everyone()
         yield
     finally:
         lock.release()
 
 
-def resolved(recipe: Recipe, order: Order) -> Recipe:
+def resolved(recipe: Recipe, order: TrainOptions) -> Recipe:
     """The recipe as it is trained: smoked, or with the epochs that another run found."""
-    return smoked(recipe) if order.smoke else start.epochs(recipe)
+    return smoked(recipe) if order.smoke else warm_start.epochs(recipe)
 
 
 def smoked(recipe: Recipe) -> Recipe:
@@ -163,7 +163,7 @@ def fold(number: int, training: Training, accelerator: Accelerator) -> None:
     run = training.run
     run.fold(number).mkdir(exist_ok=True)
     lock = FileLock(run.fold(number) / ".lock", timeout=_PATIENCE)
-    processes.on_main(accelerator, lambda: folder.take(lock, run))
+    processes.on_main(accelerator, lambda: run_folder.take(lock, run))
     try:
         checkpoint = run.fold(number) / "checkpoint.pt"
         if not processes.on_main(accelerator, lambda: is_trained(run, number)):
@@ -183,13 +183,13 @@ def _train(number: int, training: Training, checkpoint: Path, accelerator: Accel
         accelerator, lambda: pseudo.label(recipe, prepared, data, order=order, run=run)
     )
     labelled = pseudo.labelled(data, run)
-    fit = beginning.fit(
+    fit = preflight.fit(
         recipe, prepared, labelled, order=order, checkpoint=checkpoint, accelerator=accelerator
     )
     fitted = fit.run()
     if not accelerator.is_main_process:
         return
-    if seen := start.inherited(recipe, prepared, data):
+    if seen := warm_start.inherited(recipe, prepared, data):
         files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
     _keep(run, recipe, data, fitted)
 
@@ -266,7 +266,9 @@ def conclude(training: Training) -> None:
     run.end()
 
 
-def _did(run: Run, told: list[FoldResult], recipe: Recipe, prepared: Prepared) -> dict[str, Any]:
+def _did(
+    run: Run, told: list[FoldResult], recipe: Recipe, prepared: TrainingData
+) -> dict[str, Any]:
     """What the training did of what the recipe asks for: see the report's section of that name.
 
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.

@@ -10,13 +10,21 @@ from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
 from maskgate.core.progress import say
 from maskgate.ensemble import combining
-from maskgate.ensemble.combining import Wanted
+from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.runs import Run, comparability
-from maskgate.training import beginning, combined, crossval, folder, processes, spread, start
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared, prepare
+from maskgate.training import (
+    combined,
+    crossval,
+    distribute,
+    preflight,
+    processes,
+    run_folder,
+    warm_start,
+)
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import TrainingData, prepare
 
 
 @dataclass(frozen=True)
@@ -27,14 +35,14 @@ class Training:
     """
 
     system: System
-    order: Order
+    order: TrainOptions
     run: Run
     digest: str
     recipes: dict[str, Recipe]
-    first: Prepared
+    first: TrainingData
 
 
-def train(system: System, order: Order, on: str | None = None) -> Run:
+def train(system: System, order: TrainOptions, on: str | None = None) -> Run:
     """Train the members of a system in its folder and score what they say together.
 
     The folds of all members are trained on a cluster where `on` names one. Finished members are
@@ -47,7 +55,7 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
             " combine"
         )
     if on is not None:
-        spread.check_alone()
+        distribute.check_alone()
     resolved = {name: crossval.resolved(recipe, order) for name, recipe in system.recipes().items()}
     with processes.group() as group:
 
@@ -58,12 +66,12 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
             group, lambda: _begin(system, resolved, order, group.num_processes)
         )
         run, recipes = on_main(lambda: (_of_main(training).run, _of_main(training).recipes))
-        if on_main(lambda: folder.is_finished(run)):
+        if on_main(lambda: run_folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it anew, remove the folder")
             return run
         lock = FileLock(run.path / ".lock", timeout=0)
-        on_main(lambda: folder.take(lock, run))
+        on_main(lambda: run_folder.take(lock, run))
         try:
             on_main(lambda: _describe(_of_main(training)))
             members = [
@@ -71,7 +79,7 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
                 for name, recipe in recipes.items()
             ]
             if on is not None:
-                spread.train(members, on)
+                distribute.train(members, on)
             for number, (recipe, own) in enumerate(members if on is None else [], 1):
                 if group.is_main_process:
                     say(f"member {number} of {len(members)}: {own.name}")
@@ -88,24 +96,24 @@ def train(system: System, order: Order, on: str | None = None) -> Run:
 def _begin(
     system: System,
     recipes: dict[str, Recipe],
-    order: Order,
+    order: TrainOptions,
     processes: int,
 ) -> Training:
     """Try every member, then make the system's folder. Raises MaskgateError."""
     recipes = {name: _checked(recipe, order, name) for name, recipe in recipes.items()}
-    wanted = Wanted.of(system)
+    wanted = EnsembleSpec.of(system)
     if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
         raise MaskgateError(
             f"{order.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
             " models answer alone; set folds.kind to kfold or holdout, and folds.vote to soft_vote"
         )
     combining.check(wanted, [heads.knows(r.model.head) for r in recipes.values()])
-    first: Prepared | None = None
+    first: TrainingData | None = None
     digests = {}
     for name, recipe in recipes.items():
         try:
             prepared = prepare(recipe, order)
-            beginning.check_data(recipe, prepared, processes)
+            preflight.check_data(recipe, prepared, processes)
         except MaskgateError as error:
             if first is None:  # what is wrong with the data of all
                 raise
@@ -114,30 +122,30 @@ def _begin(
         comparability.check(
             first.validated("the first member"), prepared.validated(f"member {name}")
         )
-        digests[name] = recipe.digest(prepared.digest, *start.contents(recipe))
+        digests[name] = recipe.digest(prepared.digest, *warm_start.contents(recipe))
     assert first is not None
     digest = system.digest(digests)
     return Training(
         system=system,
         order=order,
-        run=Run(folder.place(order, digest)),
+        run=Run(run_folder.place(order, digest)),
         digest=digest,
         recipes=recipes,
         first=first,
     )
 
 
-def _checked(recipe: Recipe, order: Order, member: str) -> Recipe:
+def _checked(recipe: Recipe, order: TrainOptions, member: str) -> Recipe:
     """A member's recipe with the face detector that is at hand. Raises MaskgateError."""
     name = f"{order.name}, member {member}"
-    beginning.check_recipe(recipe, name, order.trust)
-    return beginning.with_detector(recipe, order, name)
+    preflight.check_recipe(recipe, name, order.trust)
+    return preflight.with_detector(recipe, order, name)
 
 
 def _describe(training: Training) -> None:
     """Write what is known of the run before its first member is trained."""
     run = training.run
-    folder.describe(run, training.order, training.first, training.digest)
+    run_folder.describe(run, training.order, training.first, training.digest)
     training.system.write(run.system_file, training.recipes)
     (run.path / "members").mkdir(exist_ok=True)
 

@@ -22,12 +22,12 @@ from maskgate.errors import MaskgateError
 from maskgate.pipeline.loader import Batch
 from maskgate.pipeline.target import counts
 from maskgate.reports import charts, pages
-from maskgate.training import beginning, processes, pseudo
+from maskgate.training import preflight, processes, pseudo
 from maskgate.training.batches import Batches
 from maskgate.training.fold_data import FoldData, with_pseudo_labels
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared, prepare
-from maskgate.training.update import Updater
+from maskgate.training.options import TrainOptions
+from maskgate.training.step import TrainingStep
+from maskgate.training.training_data import TrainingData, prepare
 
 _DIVERGED: Final = 4.0  # times the smallest smoothed loss
 # fastai's 0.98 lags behind by fifty updates, half of those there are.
@@ -90,7 +90,7 @@ def sweep(low: float, high: float, updates: int, update: Callable[[int, float], 
     return Sweep(columns[0], columns[1], columns[2], diverged)
 
 
-def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) -> Sweep:
+def find(recipe: Recipe, order: TrainOptions, low: float, high: float, updates: int) -> Sweep:
     """Sweep the learning rate over the training batches of the recipe's first fold.
 
     Batches, mixing, loss and optimiser are the recipe's; nothing is frozen, and neither schedule
@@ -102,9 +102,9 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
         if accelerator.num_processes > 1:
             raise MaskgateError("learning rates are tried in one process; leave out torchrun")
         prepared, data = _first_fold(recipe, order)
-        network = beginning.initial_network(recipe, prepared, data)
-        task = beginning.task(recipe, prepared, data, order=order, accelerator=accelerator)
-        updater = Updater(recipe, network, counts(data.table.iloc[data.train]), accelerator)
+        network = preflight.initial_network(recipe, prepared, data)
+        task = preflight.task(recipe, prepared, data, order=order, accelerator=accelerator)
+        updater = TrainingStep(recipe, network, counts(data.table.iloc[data.train]), accelerator)
         batches = _endless(Batches(recipe, task, accelerator), data, updater)
 
         def update(number: int, rate: float) -> float:
@@ -117,11 +117,11 @@ def find(recipe: Recipe, order: Order, low: float, high: float, updates: int) ->
         return sweep(low, high, updates, update)
 
 
-def _first_fold(recipe: Recipe, order: Order) -> tuple[Prepared, FoldData]:
+def _first_fold(recipe: Recipe, order: TrainOptions) -> tuple[TrainingData, FoldData]:
     """The photos, and the first fold as training begins it."""
-    beginning.check_recipe(recipe, order.name, order.trust)
+    preflight.check_recipe(recipe, order.name, order.trust)
     prepared = prepare(recipe, order)
-    beginning.check_data(recipe, prepared, processes=1)
+    preflight.check_data(recipe, prepared, processes=1)
     data = prepared.fold_data(prepared.folds[0])
     if recipe.pseudo is not None:
         table, _ = pseudo.made(recipe, prepared, data, order)
@@ -129,7 +129,7 @@ def _first_fold(recipe: Recipe, order: Order) -> tuple[Prepared, FoldData]:
     return prepared, data
 
 
-def _endless(batches: Batches, data: FoldData, updater: Updater) -> Iterator[Batch]:
+def _endless(batches: Batches, data: FoldData, updater: TrainingStep) -> Iterator[Batch]:
     """The batches of one epoch after another."""
     for epoch in itertools.count():
         rows = batches.of_epoch(data.train, epoch)

@@ -22,20 +22,22 @@ from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.runs import Run, tables
 from maskgate.runs.trust import check_trusted, vouched
-from maskgate.training import start
+from maskgate.training import warm_start
 from maskgate.training.fold_data import FoldData, with_pseudo_labels
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import TrainingData
 
 
-def check(recipe: Recipe, prepared: Prepared, folds: Sequence[FoldData]) -> None:
+def check(recipe: Recipe, prepared: TrainingData, folds: Sequence[FoldData]) -> None:
     """Raise MaskgateError for a fold that no model of the run may label photos for."""
     if recipe.pseudo is not None:
         for data in folds:
             _source(recipe, prepared, data, trust=True)  # nothing is run yet
 
 
-def label(recipe: Recipe, prepared: Prepared, data: FoldData, *, order: Order, run: Run) -> None:
+def label(
+    recipe: Recipe, prepared: TrainingData, data: FoldData, *, order: TrainOptions, run: Run
+) -> None:
     """Label the photos without labels for a fold, and keep the labels in the run: a resumed
     training uses the same. Raises MaskgateError."""
     path = run.pseudo_file(data.fold)
@@ -54,7 +56,7 @@ def labelled(data: FoldData, run: Run) -> FoldData:
 
 
 def made(
-    recipe: Recipe, prepared: Prepared, data: FoldData, order: Order
+    recipe: Recipe, prepared: TrainingData, data: FoldData, order: TrainOptions
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     """The photos without labels as `pseudo_labels.choose` tells of them, with `digest`, and their
     probabilities (N, 18). Raises MaskgateError."""
@@ -89,9 +91,9 @@ def labeller(recipe: Recipe, trust: bool = False) -> Run:
     return run
 
 
-def _source(recipe: Recipe, prepared: Prepared, data: FoldData, trust: bool) -> tuple[Run, int]:
+def _source(recipe: Recipe, prepared: TrainingData, data: FoldData, trust: bool) -> tuple[Run, int]:
     run = labeller(recipe, trust)
-    return run, start.source(run, prepared, data, "pseudo.run")
+    return run, warm_start.source(run, prepared, data, "pseudo.run")
 
 
 # ------------------------------------------------------------------------------ in words

@@ -12,7 +12,7 @@ from maskgate.model.losses.marginals import CLASSES
 from maskgate.pipeline.target import counts
 from maskgate.training.callbacks import Row
 from maskgate.training.fold_data import Rows
-from maskgate.training.update import Update
+from maskgate.training.step import Update
 from maskgate.training.validation import Probabilities
 
 

@@ -19,7 +19,7 @@ from maskgate.imaging import variants
 from maskgate.imaging.variants import PLAIN, Variant
 from maskgate.model import predicting
 from maskgate.pipeline.loader import Loader
-from maskgate.training.update import is_out_of_memory
+from maskgate.training.step import is_out_of_memory
 
 Probabilities = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from maskgate import labels
 from maskgate.config.settings import Named
 from maskgate.core import confusions
 from maskgate.data import table as photo_table
-from maskgate.ensemble.combining import LEARNED, Wanted
+from maskgate.ensemble.combining import LEARNED, EnsembleSpec
 from maskgate.ensemble.learning import combinations, groups, near_tie, offsets, stacking, weights
 from maskgate.ensemble.stacking import stacking as apply_stacking
 from maskgate.ensemble.votes import Voice, product
@@ -21,8 +21,8 @@ ALL = tuple(labels.ATTRIBUTES)
 COMMON = {"mask": [1 / 3] * 3, "gender": [0.4, 0.6], "age_band": [0.5, 0.42, 0.08]}
 
 
-def wanted(combine: str, *adjust: str) -> Wanted:
-    return Wanted(Named(name=combine), tuple(Named(name=name) for name in adjust))
+def wanted(combine: str, *adjust: str) -> EnsembleSpec:
+    return EnsembleSpec(Named(name=combine), tuple(Named(name=name) for name in adjust))
 
 
 def drawn(seed: int, people: int = 300, folds: int = 5) -> pd.DataFrame:
@@ -169,7 +169,7 @@ LEARNING = [
 
 
 @pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
-def test_nobody_is_answered_by_what_was_learned_of_them(how: Wanted) -> None:
+def test_nobody_is_answered_by_what_was_learned_of_them(how: EnsembleSpec) -> None:
     """Another truth of one fold's people changes nothing of their own probabilities."""
     table = drawn(0)
     voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2, 3)]
@@ -186,7 +186,7 @@ def test_nobody_is_answered_by_what_was_learned_of_them(how: Wanted) -> None:
 
 
 @pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
-def test_pure_noise_gains_nothing(how: Wanted) -> None:
+def test_pure_noise_gains_nothing(how: EnsembleSpec) -> None:
     """Members that know nothing, over several draws: learned and scored on the same people they
     seem to gain; nested they gain nothing."""
     gains, flattered = [], []
@@ -204,7 +204,7 @@ def test_pure_noise_gains_nothing(how: Wanted) -> None:
 
 
 @pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
-def test_noise_beside_a_good_member_neither_gains_nor_costs(how: Wanted) -> None:
+def test_noise_beside_a_good_member_neither_gains_nor_costs(how: EnsembleSpec) -> None:
     differences = []
     for seed in range(4):
         table = drawn(seed, people=200)
@@ -232,7 +232,7 @@ def test_a_single_fold_is_dealt_anew_by_people() -> None:
 
 
 @pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
-def test_unknown_attributes_are_no_truth(how: Wanted) -> None:
+def test_unknown_attributes_are_no_truth(how: EnsembleSpec) -> None:
     """Photos of which an attribute is unknown teach the others, and break nothing."""
     table = drawn(0)
     hidden = np.arange(len(table)) % 3 == 0

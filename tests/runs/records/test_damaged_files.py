@@ -17,7 +17,7 @@ from maskgate import runs
 from maskgate.cluster.bulk import parts
 from maskgate.config import system
 from maskgate.errors import MaskgateError
-from maskgate.evaluation import sides
+from maskgate.evaluation import groups
 from maskgate.inference import loading
 from maskgate.reports import listing
 from maskgate.reports import run as run_report
@@ -27,7 +27,7 @@ from maskgate.runs.records.results import Results
 from maskgate.runs.records.status import Status
 from maskgate.studies import study
 from maskgate.training import checkpoint, ensembles
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -68,7 +68,7 @@ def joint(tiny: Path, people: Path, cache: Path, tmp_path_factory: pytest.TempPa
     shutil.copy(tiny, folder / "tiny.yaml")
     (folder / "joint.yaml").write_text(SYSTEM)
     loaded = system.load(folder / "joint.yaml", ["training.epochs=1"])
-    return ensembles.train(loaded, Order("joint", people, folder / "run", cache)).path
+    return ensembles.train(loaded, TrainOptions("joint", people, folder / "run", cache)).path
 
 
 def unlisted(run: Run) -> Run:
@@ -87,7 +87,7 @@ def report(run: Run) -> None:
 
 
 def compare(run: Run) -> None:
-    sides._read(sides._found([run.path])[0])
+    groups._read(groups._found([run.path])[0])
 
 
 def load(run: Run) -> None:
@@ -443,7 +443,7 @@ def test_a_studys_file_of_another_kind(content: bytes | None, tmp_path: Path) ->
         path.mkdir()
     else:
         path.write_bytes(content)
-    order = Order("tiny", tmp_path, tmp_path)
+    order = TrainOptions("tiny", tmp_path, tmp_path)
     search = study.Search("tiny", tmp_path, [], order, 1, 7, 5, name="tiny-1a2b3c4d")
     with pytest.raises(MaskgateError, match=r"study\.json: missing or damaged .* another --out"):
         study._settle(search)

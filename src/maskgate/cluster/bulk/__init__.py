@@ -16,10 +16,10 @@ from maskgate.cluster.bulk.parts import Asked, Parts
 from maskgate.cluster.remote import Driver
 from maskgate.core.progress import say, track
 from maskgate.errors import MaskgateError, listed
-from maskgate.faces.showing import BATCH
+from maskgate.faces.reader import BATCH
 from maskgate.inference import loading
 
-__all__ = ["PART", "Done", "Order", "predict"]
+__all__ = ["PART", "BulkJob", "Done", "predict"]
 
 # Photos. Whole batches, so that these hold the same photos as without a cluster: in others, a sum
 # may be rounded otherwise.
@@ -28,7 +28,7 @@ _BLOCK: Final = 4 * BATCH  # at once to a process of the cluster
 
 
 @dataclass(frozen=True)
-class Order:
+class BulkJob:
     """What is asked for: `photos` are paths and addresses, `part` photos a file of `out`; `trust`
     where the user vouches for the model's code."""
 
@@ -70,7 +70,7 @@ class Done:
             )
 
 
-def predict(order: Order, on: str) -> Done:
+def predict(order: BulkJob, on: str) -> Done:
     """Answer all photos on the cluster `on`, into files `part-000000.parquet` and so on.
 
     Their rows are those of `Predictor.predict` in the order of the photos, with a column `fault`:
@@ -123,7 +123,7 @@ def _blocks(photos: Listing, whole: Parts, wanted: Sequence[int]) -> Iterator[pa
 
 
 def _written(
-    order: Order,
+    order: BulkJob,
     photos: Listing,
     columns: pa.Schema,
     blocks: list[pa.Table],

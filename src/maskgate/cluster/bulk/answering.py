@@ -12,7 +12,7 @@ from maskgate.cluster.bulk import listing
 from maskgate.cluster.bulk.parts import CONTENT
 from maskgate.cluster.remote import Driver
 from maskgate.data.contents import digest
-from maskgate.faces.showing import Photo
+from maskgate.faces.reader import Photo
 from maskgate.inference import loading
 from maskgate.inference.predictions import FACE, Predictions
 from maskgate.inference.predictor import Predictor

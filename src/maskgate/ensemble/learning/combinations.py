@@ -12,7 +12,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.core.progress import track
-from maskgate.ensemble.combining import Combination, Wanted
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.learning import groups, near_tie, offsets, stacking, weights
 from maskgate.ensemble.votes import Floats, Voice
 
@@ -26,25 +26,25 @@ LEARNERS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
 }
 
 
-def learn(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> Combination:
+def learn(wanted: EnsembleSpec, voices: Sequence[Voice], truth: pd.DataFrame) -> Combination:
     """The combination, learned of voices (N) whose `truth` a photo table (N rows) tells.
 
     It has the columns `fold` and `cluster` of people. Each adjustment learns of what comes out of
     those before it.
     """
     learned: dict[str, Any] = {}
-    combination = Combination(Wanted(wanted.combine), learned)
+    combination = Combination(EnsembleSpec(wanted.combine), learned)
     if wanted.combine.name in LEARNERS:
         learned[wanted.combine.name] = LEARNERS[wanted.combine.name](voices, truth)
     for count, named in enumerate(wanted.adjust, 1):
         if named.name in LEARNERS:
             told = combination(voices)
             learned[named.name] = LEARNERS[named.name](told, voices, truth)
-        combination = Combination(Wanted(wanted.combine, wanted.adjust[:count]), learned)
+        combination = Combination(EnsembleSpec(wanted.combine, wanted.adjust[:count]), learned)
     return combination
 
 
-def out_of_fold(wanted: Wanted, voices: Sequence[Voice], truth: pd.DataFrame) -> list[Floats]:
+def out_of_fold(wanted: EnsembleSpec, voices: Sequence[Voice], truth: pd.DataFrame) -> list[Floats]:
     """The probabilities (N, 18) after the combination, and after each adjustment, of photos whose
     people nothing was learned of: a group of people in turn is left out of the learning.
 

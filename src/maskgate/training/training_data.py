@@ -25,14 +25,14 @@ from maskgate.runs.comparability import Validated
 from maskgate.training import fold_data
 from maskgate.training import unlabelled as unlabelled_photos
 from maskgate.training.fold_data import FoldData
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 SMOKE_PHOTOS = 64
 _SMOKE_PHOTOS_A_PERSON = 7
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TrainingData:
     """The photos ready to train on.
 
     `photos` are those of the command line, the only ones validated on. Their table (P rows) has the
@@ -108,7 +108,7 @@ def _described(table: pd.DataFrame) -> list[str]:
     return [name for name in table if name in (*COLUMNS, "drawn_from", "data", "weight")]
 
 
-def prepare(recipe: Recipe, order: Order) -> Prepared:
+def prepare(recipe: Recipe, order: TrainOptions) -> TrainingData:
     """Read, check, decode and split the data. Raises MaskgateError that tells all faults."""
     wanted = recipe.labels
     fixes = None
@@ -144,7 +144,7 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
     truth = told.true.assign(cluster=own.cluster, fold=fold, digest=store.digests)
     fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
     fold_of_all[table["source"] == PRIMARY] = fold
-    return Prepared(
+    return TrainingData(
         photos=replace(photos, table=truth if faces is None else truth.join(faces)),
         table=table.assign(digest=whole.digests, cluster=twins.cluster, fold=fold_of_all),
         store=whole,
@@ -166,7 +166,7 @@ def _namesakes(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]]:
+def _paths(sets: tuple[DataSet, ...], order: TrainOptions) -> list[tuple[DataSet, Path]]:
     """The recipe's further data sets and where they lie, each once and all there."""
     known = {order.data.resolve()}
     for data in sets:
@@ -181,7 +181,7 @@ def _paths(sets: tuple[DataSet, ...], order: Order) -> list[tuple[DataSet, Path]
     return [(data, Path(data.path)) for data in sets]
 
 
-def _unlabelled(recipe: Recipe, order: Order) -> list[tuple[DataSet, Photos]]:
+def _unlabelled(recipe: Recipe, order: TrainOptions) -> list[tuple[DataSet, Photos]]:
     """The photos without labels as a further data set, if the recipe asks for some."""
     if recipe.pseudo is None:
         return []
@@ -196,14 +196,14 @@ def _unlabelled(recipe: Recipe, order: Order) -> list[tuple[DataSet, Photos]]:
     return [(DataSet(path=recipe.pseudo.photos, weight=recipe.pseudo.weight), photos)]
 
 
-def _read(data: Path, order: Order) -> Photos:
+def _read(data: Path, order: TrainOptions) -> Photos:
     photos = layouts.read(data)
     checks.refuse(photos.problems, data, order.skip_faulty)
     return photos
 
 
 def _decoded(
-    photos: Photos, data: Path, seen: View, order: Order
+    photos: Photos, data: Path, seen: View, order: TrainOptions
 ) -> tuple[Photos, cache.PhotoStore, pd.DataFrame | None]:
     """The photos that can be used, a few of them for a smoke test, their store and faces."""
     if order.smoke:
@@ -223,7 +223,7 @@ def _decoded(
 
 
 def _folds(
-    recipe: Recipe, order: Order, photos: Photos, twins: folds.Twins
+    recipe: Recipe, order: TrainOptions, photos: Photos, twins: folds.Twins
 ) -> npt.NDArray[np.int64]:
     wanted = recipe.folds
     if wanted.file is None:

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
-from maskgate.training import folder
+from maskgate.training import run_folder
 
 Train = Callable[..., Path]
 
@@ -41,26 +41,26 @@ def test_what_is_of_use_stays(tmp_path: Path, kept: str) -> None:
     (run.path / kept).touch()
     before = sorted(run.path.rglob("*"))
     with pytest.raises(MaskgateError, match="holds a run of tiny with another recipe"):
-        folder.made(run.path, "11111111")
+        run_folder.made(run.path, "11111111")
     assert sorted(run.path.rglob("*")) == before
 
 
 def test_a_folder_that_somebody_works_in_stays(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
     with FileLock(run.path / ".lock"):
-        folder.forget_begun(run)
+        run_folder.forget_begun(run)
     assert run.status_file.exists()
-    folder.forget_begun(run)
+    run_folder.forget_begun(run)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_its_own_run_is_resumed(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
-    folder.made(run.path, "00000000")
+    run_folder.made(run.path, "00000000")
     assert (run.path / "recipe.yaml").exists()
 
 
 def test_a_finished_run_stays(trained: Path, tmp_path: Path) -> None:
     run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
-    folder.forget_begun(run)
+    run_folder.forget_begun(run)
     assert run.status().finished

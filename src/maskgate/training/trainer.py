@@ -23,11 +23,11 @@ from maskgate.training.callbacks import Callbacks, Epoch, Row
 from maskgate.training.fold_data import Rows
 from maskgate.training.kept_network import KeptNetwork
 from maskgate.training.state import Fitted, State
-from maskgate.training.update import Updater, is_out_of_memory, weights
+from maskgate.training.step import TrainingStep, is_out_of_memory, weights
 from maskgate.training.validation import Probabilities, Validator
 
 
-class Fit:
+class Trainer:
     """A `network` in training on a task, from the checkpoint at `path` where there is one."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Fit:
             rows=self.data.validation,
             accelerator=accelerator,
         )
-        self.updater = Updater(
+        self.updater = TrainingStep(
             recipe, network, counts(self.data.table.iloc[self.data.train]), accelerator
         )
         self.schedule = schedules.create(

@@ -19,20 +19,22 @@ from maskgate.data.column_values import EXTRA, NEVER
 from maskgate.errors import MaskgateError
 from maskgate.imaging import pixels
 from maskgate.synthetic.people import sample_people
-from maskgate.training import prepare as preparing
+from maskgate.training import training_data as preparing
 from maskgate.training.fold_data import Rows
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import TrainingData
 
-Prepare = Callable[..., Prepared]
+Prepare = Callable[..., TrainingData]
 
 
 @pytest.fixture
 def prepare(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Prepare:
     """`prepare(*overrides)` gets the sample people ready, or other `data`."""
 
-    def run(*overrides: str, data: Path = people, cache: Path = cache, **order: object) -> Prepared:
-        place = Order("tiny", data, tmp_path / "run", cache, **order)  # type: ignore[arg-type]
+    def run(
+        *overrides: str, data: Path = people, cache: Path = cache, **order: object
+    ) -> TrainingData:
+        place = TrainOptions("tiny", data, tmp_path / "run", cache, **order)  # type: ignore[arg-type]
         return preparing.prepare(recipe.load(tiny, list(overrides)), place)
 
     return run
@@ -90,7 +92,7 @@ def copies(people: Path, to: Path) -> Path:
     return to
 
 
-def rows_of(ready: Prepared, fold: int) -> tuple[Rows, Rows]:
+def rows_of(ready: TrainingData, fold: int) -> tuple[Rows, Rows]:
     """The rows that a fold is trained and validated on."""
     data = ready.fold_data(fold)
     return data.train, data.validation

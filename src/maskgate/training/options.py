@@ -8,7 +8,7 @@ from maskgate.training.callbacks import Callbacks
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainOptions:
     """What the command line asks for, beside the recipe; none of it changes the numbers."""
 
     name: str  # of the recipe

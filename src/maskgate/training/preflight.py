@@ -20,12 +20,12 @@ from maskgate.pipeline.loader import Loader
 from maskgate.pipeline.mixing import Mixing
 from maskgate.pipeline.target import one_of_each
 from maskgate.pipeline.transforms import Augment
-from maskgate.training import epoch_progress, pseudo, start
+from maskgate.training import epoch_progress, pseudo, warm_start
 from maskgate.training.batches import Task
-from maskgate.training.fit import Fit
 from maskgate.training.fold_data import FoldData
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared
+from maskgate.training.options import TrainOptions
+from maskgate.training.trainer import Trainer
+from maskgate.training.training_data import TrainingData
 
 
 def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
@@ -51,7 +51,7 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
         raise MaskgateError(f"recipe {name}: {error}") from error
 
 
-def with_detector(recipe: Recipe, order: Order, name: str) -> Recipe:
+def with_detector(recipe: Recipe, order: TrainOptions, name: str) -> Recipe:
     """The recipe with the face detector that is at hand or can be had; a smoke test downloads none
     and takes MTCNN instead. Raises MaskgateError."""
     photo = recipe.photo
@@ -76,7 +76,7 @@ def _check_ages(recipe: Recipe) -> None:
         )
 
 
-def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
+def check_data(recipe: Recipe, prepared: TrainingData, processes: int) -> None:
     """Try what the data has a say in, before a folder is made."""
     folds = [prepared.fold_data(number) for number in prepared.folds]
     for data in folds:
@@ -93,19 +93,24 @@ def check_data(recipe: Recipe, prepared: Prepared, processes: int) -> None:
     pseudo.check(recipe, prepared, folds)
 
 
-def initial_network(recipe: Recipe, prepared: Prepared, data: FoldData) -> Network:
+def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> Network:
     """A fold's network before its first update. Raises MaskgateError."""
     torch.manual_seed(derive(recipe.seed, data.fold, "weights"))
     by_data = recipe.model.normalise == "data"
     colours = cache.statistics(prepared.store, data.train) if by_data else None
     model = network.create(recipe, colours)
     if recipe.model.init is not None:
-        start.from_run(model, Path(recipe.model.init), prepared, data)
+        warm_start.from_run(model, Path(recipe.model.init), prepared, data)
     return model
 
 
 def task(
-    recipe: Recipe, prepared: Prepared, data: FoldData, *, order: Order, accelerator: Accelerator
+    recipe: Recipe,
+    prepared: TrainingData,
+    data: FoldData,
+    *,
+    order: TrainOptions,
+    accelerator: Accelerator,
 ) -> Task:
     """The task of one fold, its photos loaded as the order asks for."""
     geometry = recipe.photo.geometry
@@ -122,16 +127,16 @@ def task(
 
 def fit(
     recipe: Recipe,
-    prepared: Prepared,
+    prepared: TrainingData,
     data: FoldData,
     *,
-    order: Order,
+    order: TrainOptions,
     checkpoint: Path,
     accelerator: Accelerator,
-) -> Fit:
+) -> Trainer:
     """The training of one fold, at its checkpoint where there is one. Raises MaskgateError."""
     progress = [epoch_progress.callbacks()] if accelerator.is_main_process else []
-    return Fit(
+    return Trainer(
         recipe,
         initial_network(recipe, prepared, data),
         task(recipe, prepared, data, order=order, accelerator=accelerator),

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from maskgate.studies import claims
-from maskgate.studies.claims import Claims
+from maskgate.studies import leases
+from maskgate.studies.leases import Claims
 
 # Takes two numbers, says so, and waits to be killed.
 DRIVER = """
 import sys, time
 from pathlib import Path
 from sqlalchemy import create_engine
-from maskgate.studies.claims import Claims
+from maskgate.studies.leases import Claims
 with Claims(create_engine(sys.argv[1]), "study", Path(sys.argv[2])) as mine:
     print(mine.take(1), mine.take(2), flush=True)
     time.sleep(600)
@@ -102,7 +102,7 @@ def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(claims, "machine", lambda: "another")
+    monkeypatch.setattr(leases, "machine", lambda: "another")
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     with Claims(engine, "study", tmp_path) as mine:
@@ -113,16 +113,16 @@ def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
             return mine.take(1)
 
         assert not later(0)
-        assert not later(claims.GRACE - 1)
+        assert not later(leases.GRACE - 1)
         with engine.begin() as connection:
             connection.execute(text("UPDATE maskgate_claims SET beat = beat + 1"))
         assert not later(2)
-        assert not later(claims.GRACE - 1)
+        assert not later(leases.GRACE - 1)
         assert later(2)
 
 
 def test_a_heart_beats(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "EVERY", 0.02)
+    monkeypatch.setattr(leases, "EVERY", 0.02)
     with Claims(engine, "study", tmp_path) as mine:
         mine.take(1)
         for _ in range(500):

@@ -17,7 +17,7 @@ from maskgate.pipeline import thumbnails, twins
 from maskgate.pipeline.cache import PhotoStore
 from maskgate.runs import Run, tables
 from maskgate.training.fold_data import FoldData
-from maskgate.training.prepare import Prepared
+from maskgate.training.training_data import TrainingData
 
 
 def epochs(recipe: Recipe) -> Recipe:
@@ -69,7 +69,7 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
     return found
 
 
-def validated(run: Run, prepared: Prepared, data: FoldData) -> set[str]:
+def validated(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
     """Contents of the photos of all whom a fold validates, and of the near-duplicates of these
     among what `run` has seen.
 
@@ -118,7 +118,7 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
     thumbnails.write(run.thumbnails_file, [own, *kept])
 
 
-def inherited(recipe: Recipe, prepared: Prepared, data: FoldData) -> set[str]:
+def inherited(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str]:
     """Contents of the photos that the models which a fold starts from, or which label its photos,
     were trained on."""
     seen: set[str] = set()
@@ -127,7 +127,7 @@ def inherited(recipe: Recipe, prepared: Prepared, data: FoldData) -> set[str]:
     return seen
 
 
-def from_run(network: Network, path: Path, prepared: Prepared, data: FoldData) -> None:
+def from_run(network: Network, path: Path, prepared: TrainingData, data: FoldData) -> None:
     """Fill the network's backbone from the run at `path`, for a fold; see `source`.
 
     Raises MaskgateError.
@@ -151,7 +151,7 @@ def from_run(network: Network, path: Path, prepared: Prepared, data: FoldData) -
     network.backbone.load_state_dict(found)
 
 
-def source(run: Run, prepared: Prepared, data: FoldData, key: str) -> int:
+def source(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
     """The fold of `run` whose model may have a say in the fold of these data.
 
     The one with the same number is taken first. One whose weights were ever trained on a photo of

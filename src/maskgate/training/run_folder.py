@@ -16,8 +16,8 @@ from maskgate.core.progress import say
 from maskgate.data import folds
 from maskgate.errors import MaskgateError, of_disk
 from maskgate.runs import Run
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import TrainingData
 
 # What a run's folder may hold without anything trained, and what it takes hours to make again.
 _BEGUN: Final = (
@@ -29,7 +29,7 @@ _BEGUN: Final = (
 _KEPT: Final = ("checkpoint.pt", "fold.json", "pseudo.parquet")
 
 
-def place(order: Order, digest: str) -> Path:
+def place(order: TrainOptions, digest: str) -> Path:
     """The folder to train into, made where it is new. Raises MaskgateError for another run's."""
     smoke = "-smoke" if order.smoke else ""
     path = order.out or order.runs / f"{order.name}{smoke}-{digest}"
@@ -128,7 +128,7 @@ def take(lock: FileLock, run: Run) -> None:
         ) from error
 
 
-def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
+def describe(run: Run, order: TrainOptions, prepared: TrainingData, digest: str) -> None:
     """Write what is known of the run before its first fold."""
     files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder)
     table = prepared.photos.table
@@ -172,7 +172,7 @@ def describe(run: Run, order: Order, prepared: Prepared, digest: str) -> None:
         say(f"warning: {warning}")
 
 
-def _changes(prepared: Prepared, extra: int) -> str:
+def _changes(prepared: TrainingData, extra: int) -> str:
     """How training differs from the photos as read, where it does."""
     counts = {
         "photos of further data": extra,

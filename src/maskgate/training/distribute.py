@@ -11,10 +11,10 @@ from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
-from maskgate.training import crossval, processes, start
+from maskgate.training import crossval, processes, warm_start
 from maskgate.training.crossval import Training
-from maskgate.training.order import Order
-from maskgate.training.prepare import prepare
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import prepare
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Part:
 
     number: int
     recipe: Recipe
-    order: Order
+    order: TrainOptions
     run: Run
     digest: str
 
 
-def train(wanted: Sequence[tuple[Recipe, Order]], on: str) -> list[Run]:
+def train(wanted: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
     """Train the folds of all these recipes at once; the same runs as `crossval.train` leaves.
 
     This process locks and describes the runs before, and concludes each after its last fold.
@@ -108,7 +108,7 @@ def _train(part: Part) -> None:
         raise unseen(part.run.path, "the run's folder")
     with processes.started(part.recipe.training.precision) as accelerator:
         prepared = prepare(part.recipe, part.order)
-        digest = part.recipe.digest(prepared.digest, *start.contents(part.recipe))
+        digest = part.recipe.digest(prepared.digest, *warm_start.contents(part.recipe))
         if digest != part.digest:
             raise differs(part.order.data)
         training = Training(

@@ -26,10 +26,10 @@ from maskgate.pipeline.transforms import Augment
 from maskgate.training import validation
 from maskgate.training.batches import Task
 from maskgate.training.callbacks import Callbacks, Epoch, Row
-from maskgate.training.fit import Fit
 from maskgate.training.fold_data import FoldData
 from maskgate.training.state import Fitted
-from maskgate.training.update import Update, Updater
+from maskgate.training.step import TrainingStep, Update
+from maskgate.training.trainer import Trainer
 
 Train = Callable[..., Fitted]
 SCORES = validation.scores
@@ -70,7 +70,7 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
             afterwards=held,
         )
         model = network.create(made)
-        fit = Fit(
+        fit = Trainer(
             made,
             model,
             Task(data, loader),
@@ -346,9 +346,9 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
         told.append(float(mixed.share * own + (1 - mixed.share) * other) * len(photos))
         return mixed
 
-    update = Updater.update
+    update = TrainingStep.update
 
-    def first(self: Updater, *arguments: Any) -> Update:
+    def first(self: TrainingStep, *arguments: Any) -> Update:
         nonlocal updater
         updater = self
         done = update(self, *arguments)
@@ -356,7 +356,7 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
         return done
 
     monkeypatch.setattr(Mixing, "__call__", watched)
-    monkeypatch.setattr(Updater, "update", first)
+    monkeypatch.setattr(TrainingStep, "update", first)
     # Without norms: two passes over a batch give the same.
     quiet = ("model={backbone: test_vit}", "photo={height: 64, width: 48}", "training.epochs=1")
     for number, loss in enumerate(("cross_entropy", "focal", "label_smoothing")):

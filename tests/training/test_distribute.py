@@ -16,9 +16,9 @@ from filelock import FileLock
 from maskgate.config import recipe, system
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
-from maskgate.training import crossval, ensembles, processes, spread
+from maskgate.training import crossval, distribute, ensembles, processes
 from maskgate.training.callbacks import Callbacks, Epoch
-from maskgate.training.order import Order
+from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -44,8 +44,8 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     marker = tmp_path / "killed"
     out = tmp_path / "run"
     callbacks = (killed_once(marker, out),)
-    order = Order("tiny", people, out, cache, checkpoint_seconds=0, callbacks=callbacks)
-    (run,) = spread.train([(recipe.load(tiny), order)], nodes)
+    order = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0, callbacks=callbacks)
+    (run,) = distribute.train([(recipe.load(tiny), order)], nodes)
     assert marker.read_text() == "True"  # and the checkpoint was there to go on from
     for name in ("oof.parquet", "folds.csv", "recipe.yaml", "fold-0/model.safetensors",
                  "fold-1/model.safetensors"):  # fmt: skip
@@ -118,8 +118,8 @@ def test_a_system_s_members_are_trained_at_once(
     file = tmp_path / "vote.yaml"
     file.write_text(VOTE.replace("RECIPE", str(tiny)))
     loaded = system.load(file, ["training.epochs=1"])
-    here = ensembles.train(loaded, Order("vote", people, tmp_path / "here", cache))
-    there = ensembles.train(loaded, Order("vote", people, tmp_path / "there", cache), nodes)
+    here = ensembles.train(loaded, TrainOptions("vote", people, tmp_path / "here", cache))
+    there = ensembles.train(loaded, TrainOptions("vote", people, tmp_path / "there", cache), nodes)
     assert there.oof_file.read_bytes() == here.oof_file.read_bytes()
     assert "(4 of 4)" in capfd.readouterr().err
     assert all(member.status().finished for member in there.members())

@@ -28,7 +28,7 @@ class Update:
     mixing: str
 
 
-class Updater:
+class TrainingStep:
     """Updates a network by this process's shares of batches: forward, loss, backward, step.
 
     `counts` are of the training photos, by class (`target.counts`). `network` and `optimizer` are

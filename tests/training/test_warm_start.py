@@ -14,9 +14,9 @@ from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.pipeline import thumbnails
 from maskgate.runs import Run, tables
-from maskgate.training import prepare, start
-from maskgate.training.order import Order
-from maskgate.training.prepare import Prepared
+from maskgate.training import training_data, warm_start
+from maskgate.training.options import TrainOptions
+from maskgate.training.training_data import TrainingData
 
 
 def wanted(run: Path, tiny: Path) -> Recipe:
@@ -31,7 +31,7 @@ def test_epochs_are_the_mean_of_the_best(trained: Path, tiny: Path, tmp_path: Pa
     table = pd.DataFrame(rows, columns=["fold", "epoch", "valid_score"])
     table.to_csv(Run(copy).history_file, index=False)
     Run(copy).end()
-    assert start.epochs(wanted(copy, tiny)).training.epochs == 4
+    assert warm_start.epochs(wanted(copy, tiny)).training.epochs == 4
 
 
 def test_a_run_without_validation_tells_no_epochs(
@@ -41,7 +41,7 @@ def test_a_run_without_validation_tells_no_epochs(
     pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(copy).history_file, index=False)
     Run(copy).end()
     with pytest.raises(MaskgateError, match="validated nobody"):
-        start.epochs(wanted(copy, tiny))
+        warm_start.epochs(wanted(copy, tiny))
 
 
 def test_all_photos_are_trained_on_for_the_epochs_found(
@@ -56,7 +56,7 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
 
 def test_another_key_is_left_alone(tiny: Path) -> None:
     made = recipe.load(tiny, [])
-    assert start.epochs(made) is made
+    assert warm_start.epochs(made) is made
 
 
 # ------------------------------------------------------------------- what a run has seen
@@ -98,30 +98,32 @@ def copied(
 
 
 @pytest.fixture
-def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[..., Prepared]:
+def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[..., TrainingData]:
     """`prepared(*overrides)` of the sample people, in the trained run's folds."""
 
-    def made(*overrides: str) -> Prepared:
+    def made(*overrides: str) -> TrainingData:
         changes = [f"folds.file={Run(trained).folds_file}", *overrides]
-        return prepare.prepare(recipe.load(tiny, changes), Order("tiny", people, cache=cache))
+        return training_data.prepare(
+            recipe.load(tiny, changes), TrainOptions("tiny", people, cache=cache)
+        )
 
     return made
 
 
 @pytest.mark.parametrize("fold", [0, 1])
 def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
-    fold: int, copied: dict[int, Path], prepared: Callable[..., Prepared]
+    fold: int, copied: dict[int, Path], prepared: Callable[..., TrainingData]
 ) -> None:
     run, ready = Run(copied[fold]), prepared()
     data = ready.fold_data(fold)
     assert not tables.seen(run, 0) & set(ready.store.digests)  # of the same bytes there is none
-    assert start.source(run, ready, ready.fold_data(1 - fold), "model.init") == 0
+    assert warm_start.source(run, ready, ready.fold_data(1 - fold), "model.init") == 0
     # Nearly every photo is known again, not just one of a person.
-    assert len(start.validated(run, ready, data) & tables.seen(run, 0)) > 0.8 * len(
+    assert len(warm_start.validated(run, ready, data) & tables.seen(run, 0)) > 0.8 * len(
         tables.seen(run, 0)
     )
     with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
-        start.source(run, ready, data, "model.init")
+        warm_start.source(run, ready, data, "model.init")
 
 
 @pytest.mark.parametrize("key", ["model.init", "pseudo.run"])
@@ -152,7 +154,7 @@ def test_copies_are_known_again_by_way_of_a_third_run(
 
 
 def test_a_run_without_thumbnails_is_taken_with_a_warning(
-    copied: dict[int, Path], prepared: Callable[..., Prepared], train: Callable[..., Path],
+    copied: dict[int, Path], prepared: Callable[..., TrainingData], train: Callable[..., Path],
     tmp_path: Path,
 ) -> None:  # fmt: skip
     old = Run(tmp_path / "old")
@@ -165,7 +167,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
         ready = prepared()
-        start.source(old, ready, ready.fold_data(0), "model.init")
+        warm_start.source(old, ready, ready.fold_data(0), "model.init")
 
 
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
