@@ -1,4 +1,4 @@
-"""maskgate turns labelled photos of people into a mask check for the door."""
+"""maskgate trains a classifier of mask use, gender and age band, for a mask check at the door."""
 
 from typing import TYPE_CHECKING
 

@@ -30,10 +30,11 @@ def ablate(
     overrides: Overrides = None,
     changes: Annotated[
         Path | None,
-        typer.Option("--changes", help="YAML file of names and their key.sub: value."),
+        typer.Option("--changes", help="YAML file of changes: a name, and its key.sub: value."),
     ] = None,
     change: Annotated[
-        list[str] | None, typer.Option("--change", help="A change key.sub=value; once for each.")
+        list[str] | None,
+        typer.Option("--change", help="A change key.sub=value; repeat for several."),
     ] = None,
     seeds: Annotated[
         int,
@@ -44,7 +45,7 @@ def ablate(
         typer.Option("--out", "-o", help="Folder of runs.", show_default="ablate/<recipe>"),
     ] = None,
     listed: Annotated[
-        bool, typer.Option("--list", help="Tell changes, runs and time, and train nothing.")
+        bool, typer.Option("--list", help="Print the plan and the estimated time; do not train.")
     ] = False,
     on: On = None,
     cache: Cache = None,
@@ -52,7 +53,7 @@ def ablate(
     workers: Workers = 0,
     trust: Trust = False,
 ) -> None:
-    """Change one thing of a recipe at a time and say which changes are real."""
+    """Ablation: change one setting of a recipe at a time, and report which changes matter."""
     from maskgate.config import recipe as recipes
     from maskgate.core import files
     from maskgate.studies import changes as kinds

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="maskgate",
-    help="Turns labelled photos of people into a mask check for the door.",
+    help="Trains a classifier of mask use, gender and age band from photos, for a mask check at the"
+    " door.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -70,11 +71,11 @@ DataOrChange = Annotated[
     str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
 ]
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")
+    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of an included one.")
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes of the recipe."),
+    typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes to the recipe."),
 ]
 WORKERS: Final = 256  # processes; more would take the machine's memory
 
@@ -95,7 +96,7 @@ def rate(value: float) -> float:
 
 Workers = Annotated[
     int,
-    typer.Option(min=0, max=WORKERS, help="Processes that prepare photos beside the training."),
+    typer.Option(min=0, max=WORKERS, help="Worker processes that load photos."),
 ]
 CheckpointSeconds = Annotated[
     float,
@@ -123,25 +124,23 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="CLUSTER",
-        help="Work on a Ray cluster: ray, or its HOST:PORT.",
+        help="Run on a Ray cluster: ray, or its HOST:PORT.",
         callback=_reachable,
     ),
 ]
-SkipFaulty = Annotated[
-    bool, typer.Option("--skip-faulty", help="Leave out photos that cannot be used.")
-]
+SkipFaulty = Annotated[bool, typer.Option("--skip-faulty", help="Skip photos that cannot be used.")]
 
 Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Let a run's own code (a backbone package.module:factory) run on this machine, and let"
-        " it read a face detector's file that lies here.",
+        help="Allow a run's own code (a backbone package.module:factory) to run on this machine,"
+        " and to read a face detector's file on it.",
     ),
 ]
 
 DetectorName = Annotated[
-    str, typer.Option("--detector", help="What finds faces: auto, yunet, mtcnn or retinaface.")
+    str, typer.Option("--detector", help="Face detector: auto, yunet, mtcnn or retinaface.")
 ]
 
 

@@ -29,7 +29,7 @@ def runs(
         ),
     ] = Path("runs"),
 ) -> None:
-    """List runs: recipe, what differs, score with its interval, time."""
+    """List runs: recipe, differing settings, score with its interval, time."""
     from maskgate.reports import listing
 
     listing.show(folder)
@@ -41,13 +41,13 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="RUNS",
-            help="Run folders, or folders of them; the first leads.",
+            help="Run folders, or folders of them. The first run is the reference.",
             callback=check_runs,
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Page to write (.html), or a folder for it."),
+        typer.Option("--out", "-o", help="Page to write (.html), or its folder."),
     ] = None,
     power: Annotated[
         float | None,
@@ -55,7 +55,7 @@ def compare(
             metavar="DIFFERENCE",
             min=0.0001,
             max=1,
-            help="Also print how many people it takes to show this difference of the score.",
+            help="Also print how many people are needed to detect this difference in score.",
         ),
     ] = None,
 ) -> None:
@@ -81,7 +81,7 @@ def report(
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,
 ) -> None:
-    """Write a run's report.html anew."""
+    """Rebuild a run's report.html."""
     from maskgate import runs as run_folders
 
     opened = run_folders.open_run(run)

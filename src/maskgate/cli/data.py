@@ -30,10 +30,10 @@ def inspect(
     ] = True,
     recipe: Annotated[
         str | None,
-        typer.Option(metavar="RECIPE", help="Show what a recipe's transforms do to the photos."),
+        typer.Option(metavar="RECIPE", help="Show the photos after a recipe's transforms."),
     ] = None,
 ) -> None:
-    """What is in a data set and everything wrong with it: a page, and a table of problems."""
+    """Check a data set: a page that describes it, and a table of its problems."""
     from maskgate.core import files
 
     files.check_folder(out)
@@ -64,7 +64,7 @@ def faces(
     detector: DetectorName = "auto",
     recipe: Annotated[
         str | None,
-        typer.Option(metavar="RECIPE", help="Take the detector of a recipe instead."),
+        typer.Option(metavar="RECIPE", help="Use the detector of a recipe instead."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Table to write, parquet.")] = Path(
         "boxes.parquet"
@@ -72,9 +72,9 @@ def faces(
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
 ) -> None:
-    """Find the face in every photo, once: a table of boxes, and how many have one.
+    """Detect the faces in every photo: a table of boxes, and how many photos have a face.
 
-    Trainings with the same detector find their faces in the cache then.
+    The boxes stay in the cache: training with the same detector takes them from there.
     """
     from maskgate.config import settings
     from maskgate.config.settings import Named
@@ -117,18 +117,18 @@ def wear(
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed of the masks.")] = 7,
     detector: DetectorName = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=WORKERS, help="Processes that draw.", show_default="all cores"),
+        typer.Option(min=1, max=WORKERS, help="Worker processes.", show_default="all cores"),
     ] = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
 ) -> None:
-    """Draw masks on bare faces: seven photos a person, and a table of the truth.
+    """Draw masks on bare faces: seven photos per person, and a table of their labels.
 
-    Repeat the command to go on where it was cut off.
+    Repeat the command to resume.
     """
     from maskgate.config.settings import Named
     from maskgate.core import files

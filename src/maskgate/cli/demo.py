@@ -10,12 +10,12 @@ from maskgate.cli.app import app
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder to work in.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Working folder.")] = Path("demo"),
     people: Annotated[
         int, typer.Option(min=24, max=100_000, help="Generated people to train on.")
     ] = 160,
 ) -> None:
-    """Generated people → train → submit → report, scored against the truth, in minutes."""
+    """Draw people, train on them, predict new ones and score the predictions, in minutes."""
     from maskgate.core import files
 
     files.check_folder(out)

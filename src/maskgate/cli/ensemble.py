@@ -25,7 +25,7 @@ Combine = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="How runs answer together: soft_vote, hard_vote, attributes, weights, stacking.",
+        help="How probabilities are combined: soft_vote, hard_vote, attributes, weights, stacking.",
         show_default="soft_vote, or attributes where runs know but some",
     ),
 ]
@@ -33,8 +33,8 @@ Adjust = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="Then: offsets, near_tie or none; repeat for several, in order. An argument is given"
-        " as {name: near_tie, within: 0.2}.",
+        help="Adjustment afterwards: offsets, near_tie or none; repeat for several, in order. With"
+        " an argument: {name: near_tie, within: 0.2}.",
     ),
 ]
 Tta = Annotated[
@@ -49,16 +49,16 @@ Tta = Annotated[
 @app.command()
 def combine(
     runs: Runs,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to write.")],
     combine: Combine = None,
     adjust: Adjust = None,
     tta: Tta = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
-    """Let finished runs answer together: a run of all, with their out-of-fold scores and its own.
+    """Ensemble finished runs into one run, with out-of-fold scores of each and of the ensemble.
 
-    What is learned (weights, stacking, offsets) is scored on people it was not learned of.
+    What is fitted (weights, stacking, offsets) is scored on people held out from the fit.
     """
     from maskgate.core import files
 
@@ -101,9 +101,9 @@ def submit(
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
-    """Answer every photo of EVAL's info.csv, in its order, by one run or several together.
+    """Predict every photo in EVAL's info.csv, in its order, with one run or an ensemble of several.
 
-    Tells what each scores out of fold, what they score together, and photos a second.
+    Prints the out-of-fold score of each run and of the ensemble, and photos per second.
     """
     from maskgate.core import files
     from maskgate.imaging import photo_files

@@ -19,7 +19,7 @@ def predict(
         list[str],
         typer.Argument(
             metavar="PHOTOS",
-            help="Photos, or folders of photos; with --on also addresses such as s3://BUCKET/FOLDER.",
+            help="Photos, or folders of photos; with --on also URLs such as s3://BUCKET/FOLDER.",
         ),
     ],
     out: Annotated[
@@ -36,21 +36,21 @@ def predict(
     all_faces: Annotated[
         bool,
         typer.Option(
-            "--all-faces", help="A row for each face, not for the largest and most central."
+            "--all-faces", help="One row per face, not only for the largest and most central."
         ),
     ] = False,
     on: On = None,
     part: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1_000_000, help="Photos a parquet file, with --on.", show_default="10240"
+            min=1, max=1_000_000, help="Photos per parquet file, with --on.", show_default="10240"
         ),
     ] = None,
     trust: Trust = False,
 ) -> None:
-    """Mask, gender and age band of photos, with the 18 probabilities, as CSV.
+    """Predict mask, gender and age band of photos, with the 18 probabilities, as CSV.
 
-    With --on, of millions of photos, as parquet files; the same command goes on with those missing.
+    With --on, for millions of photos, as parquet files. Repeat the command to resume.
     """
     from maskgate.core import files
     from maskgate.imaging import photo_files

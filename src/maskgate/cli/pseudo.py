@@ -48,12 +48,12 @@ def pseudo(
     overrides: Changes = None,
     rounds: Annotated[
         int,
-        typer.Option(min=1, max=1000, help="Rounds to train after the one without pseudo labels."),
+        typer.Option(min=1, max=1000, help="Rounds after the one without pseudo labels."),
     ] = 1,
     run: Annotated[
         Path | None,
         typer.Option(
-            help="A finished run that gives the first labels.",
+            help="A finished run that predicts the first pseudo labels.",
             show_default="trained as round 0",
             callback=run_there,
         ),
@@ -63,7 +63,7 @@ def pseudo(
         typer.Option(help="Folder of the rounds.", show_default="runs/pseudo-<recipe>"),
     ] = None,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Do not stop where a round lowers the score.")
+        bool, typer.Option("--keep-going", help="Continue when a round lowers the score.")
     ] = False,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
@@ -71,7 +71,7 @@ def pseudo(
     checkpoint_seconds: CheckpointSeconds = 60.0,
     trust: Trust = False,
 ) -> None:
-    """Train in rounds, each on the labels that the one before is sure of; stop where it harms."""
+    """Train with pseudo labels, in rounds; stop when a round lowers the score."""
     from maskgate.core import files
     from maskgate.inference import recipe_check
     from maskgate.training.options import TrainOptions

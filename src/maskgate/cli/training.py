@@ -30,7 +30,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            metavar="RECIPE", help="A recipe or system: its file, or the name of a shipped one."
+            metavar="RECIPE", help="A recipe or system: a file, or the name of an included one."
         ),
     ],
     data: DataOrChange = None,
@@ -43,7 +43,7 @@ def train(
     ] = Path("runs"),
     cache: Cache = None,
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="Every step on at most 64 photos, in seconds.")
+        bool, typer.Option("--smoke", help="Try every step on at most 64 photos, in seconds.")
     ] = False,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
@@ -51,7 +51,7 @@ def train(
     on: On = None,
     trust: Trust = False,
 ) -> None:
-    """Train a recipe, or all of a system; the same command on an unfinished run goes on with it."""
+    """Train a recipe, or all members of a system. Repeat the command to resume."""
     from maskgate.config import system as systems
     from maskgate.core import files
     from maskgate.inference import recipe_check
@@ -109,7 +109,7 @@ def lr(
     workers: Workers = 0,
     trust: Trust = False,
 ) -> None:
-    """Try rising learning rates on a recipe's first fold: a page with the curve; suggest one."""
+    """Find a learning rate: try rising rates on the first fold, plot the loss, suggest one."""
     from maskgate.core import files
     from maskgate.training.options import TrainOptions
 

@@ -28,11 +28,11 @@ def tune(
     data: DataOrChange = None,
     overrides: Changes = None,
     space: Annotated[
-        str, typer.Option(help="What to search: a file, or the name of a shipped one.")
+        str, typer.Option(help="Search space: a file, or the name of an included one.")
     ] = "finetune",
     trials: Annotated[
         int,
-        typer.Option(min=1, max=1_000_000, help="Trials in all, of all processes together."),
+        typer.Option(min=1, max=1_000_000, help="Number of trials, over all processes."),
     ] = 30,
     out: Annotated[
         Path | None, typer.Option(help="Study folder.", show_default="tune/<recipe>-<hash>")
@@ -45,9 +45,9 @@ def tune(
             show_default="a file in the study folder",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the values that are tried.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed of the sampler.")] = 7,
     prune_after: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Complete trials before others are pruned.")
+        int, typer.Option(min=1, max=1_000_000, help="Complete trials before pruning starts.")
     ] = 5,
     on: On = None,
     cache: Cache = None,
@@ -56,7 +56,7 @@ def tune(
     checkpoint_seconds: CheckpointSeconds = 60.0,
     trust: Trust = False,
 ) -> None:
-    """Search a recipe's values; the same command, as often as you like, goes on with it."""
+    """Search hyperparameters of a recipe. Repeat the command to resume."""
     from maskgate.core import files
     from maskgate.studies import space as spaces
     from maskgate.training.options import TrainOptions
