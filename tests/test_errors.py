@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -876,7 +877,8 @@ def press_ctrl_c(patch: pytest.MonkeyPatch, function: str, number: int) -> None:
 
     def pressed(*args: Any, **kwargs: Any) -> Any:
         if next(calls) == number:
-            os.kill(os.getpid(), signal.SIGINT)
+            # Another thread might take it, and the main one go on meanwhile, perhaps to its end.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         return real(*args, **kwargs)
 
     patch.setattr(pkgutil.resolve_name(owner), name, pressed)
