@@ -168,14 +168,14 @@ import numpy as np
 from PIL import Image
 from maskgate.config.settings import Named
 from maskgate.imaging import variants
-from maskgate.faces import showing, view
+from maskgate.faces import reader, view
 from maskgate.config.recipe import Photo
 
 photo = Photo.model_validate({"face": {"detector": "mtcnn", "background": "remove"}})
 seen = view.create(photo, Path(sys.argv[1]))
 noise = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
 Image.fromarray(noise).save(sys.argv[2])
-stored = showing.show(Path(sys.argv[2]), [seen]).pictures[0]
+stored = reader.show(Path(sys.argv[2]), [seen]).pictures[0]
 shown = variants.create([Named(name="flip")], seen.geometry)
 print(*(variant.show(stored, seen.geometry).shape for variant in shown))
 """

@@ -23,11 +23,11 @@ import sys
 sys.modules.update(dict.fromkeys({TRAINING!r}))  # to import any of them fails
 from pathlib import Path
 import numpy as np
-from maskgate.faces import showing, view
+from maskgate.faces import reader, view
 from maskgate.config.recipe import Photo
 photo = Photo.model_validate({{"face": {{"detector": "mtcnn"}}}})
 seen = view.create(photo, Path(sys.argv[1]))
-shown = showing.show(Path(sys.argv[2]), [seen])
+shown = reader.show(Path(sys.argv[2]), [seen])
 np.savez(sys.argv[3], boxes=shown.boxes, pictures=shown.pictures[0])
 """
 
