@@ -39,15 +39,15 @@ def load(
 def of_run(
     run: runs.Run, cache: Path | None = None, tta: Sequence[Named] | None = None
 ) -> Classifier:
-    """The classifier of a finished run; see `load`. Raises MaskgateError."""
+    """The classifier of a run that is open, and its members with it; see `load`. Raises
+    MaskgateError."""
     if not run.is_system:
         return of_folds(run, run.folds, cache, tta)
     system = run.system()
     members = []
     for member, inner in zip(system.members, run.members(), strict=True):
         own = member.tta if tta is None else tta
-        opened = runs.open_run(inner.path, trust=inner.trusted)
-        members.append((of_run(opened, cache, own), member.weight))
+        members.append((of_run(inner, cache, own), member.weight))
     wanted, learned = EnsembleSpec.of(system), run.learned().by_name()
     if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
         raise damaged(run.combination_file, why)

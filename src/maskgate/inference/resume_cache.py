@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Predictions for a batch of photos with the state of their files, see `_state`."""
+    """Predictions for a batch of photos with the state of their files, see `_stamp`."""
 
     stamps: str
     contents: str
