@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from maskgate import runs
-from maskgate.config import recipe, system
+from maskgate.config import recipe
 from maskgate.config.settings import Named
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -21,21 +21,13 @@ from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.synthetic.people import sample_people
-from maskgate.training import combined, ensembles, warm_start
-from maskgate.training.options import TrainOptions
+from maskgate.training import combined, warm_start
+from tests.runs.older import unlisted
 
 Call = Callable[..., tuple[int, str, str]]
 Command = Callable[[Run], object]
 
 FLIPS = 300
-SYSTEM = """
-folds: {kind: kfold, count: 2}
-members:
-  - {name: one, recipe: tiny.yaml}
-  - {name: two, recipe: tiny.yaml, changes: {seed: 8}}
-combine: weights
-adjust: [offsets]
-"""
 
 
 @pytest.fixture(scope="module")
@@ -61,27 +53,9 @@ def rich(
     )
 
 
-@pytest.fixture(scope="module")
-def joint(tiny: Path, people: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of a system that learns."""
-    folder = tmp_path_factory.mktemp("system")
-    shutil.copy(tiny, folder / "tiny.yaml")
-    (folder / "joint.yaml").write_text(SYSTEM)
-    loaded = system.load(folder / "joint.yaml", ["training.epochs=1"])
-    return ensembles.train(loaded, TrainOptions("joint", people, folder / "run", cache)).path
-
-
 @pytest.fixture
 def copied(tmp_path: Path) -> Callable[[Path], Run]:
     return lambda path: Run(Path(shutil.copytree(path, tmp_path / "copy")))
-
-
-def unlisted(run: Run) -> Run:
-    """As the version before left it: without a list of its files."""
-    told = json.loads(run.status_file.read_text())
-    rest = {key: value for key, value in told.items() if key not in ("files", "sha256")}
-    run.status_file.write_text(json.dumps(rest, indent=2) + "\n")
-    return run
 
 
 def init(run: Run) -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from maskgate import runs
 from maskgate.cluster.bulk import parts
-from maskgate.config import system
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import groups
 from maskgate.inference import loading
@@ -26,8 +25,9 @@ from maskgate.runs.records import fold, stored
 from maskgate.runs.records.results import Results
 from maskgate.runs.records.status import Status
 from maskgate.studies import study
-from maskgate.training import checkpoint, ensembles
+from maskgate.training import checkpoint
 from maskgate.training.options import TrainOptions
+from tests.runs.older import unlisted
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -46,36 +46,12 @@ JUNK: Final[dict[str, bytes]] = {
     "UTF-16": '{"recipe": "x"}'.encode("utf-16"),
     "half a character": b'{"recipe": "\\ud800"}',
 }
-SYSTEM = """
-folds: {kind: kfold, count: 2}
-members:
-  - {name: one, recipe: tiny.yaml}
-  - {name: two, recipe: tiny.yaml, changes: {seed: 8}}
-combine: weights
-adjust: [near_tie, offsets]
-"""
 
 
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Run:
     """A finished run without a list of its files."""
     return unlisted(Run(Path(shutil.copytree(trained, tmp_path / "run"))))
-
-
-@pytest.fixture(scope="module")
-def joint(tiny: Path, people: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("system")
-    shutil.copy(tiny, folder / "tiny.yaml")
-    (folder / "joint.yaml").write_text(SYSTEM)
-    loaded = system.load(folder / "joint.yaml", ["training.epochs=1"])
-    return ensembles.train(loaded, TrainOptions("joint", people, folder / "run", cache)).path
-
-
-def unlisted(run: Run) -> Run:
-    told = json.loads(run.status_file.read_text())
-    rest = {key: value for key, value in told.items() if key not in ("files", "sha256")}
-    run.status_file.write_text(json.dumps(rest))
-    return run
 
 
 def show(run: Run) -> None:
