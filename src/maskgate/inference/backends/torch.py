@@ -9,7 +9,7 @@ import torch
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels
-from maskgate.model import network
+from maskgate.model import network, predicting
 from maskgate.model.network import Network
 from maskgate.runs import Run
 from maskgate.runs.trust import check_trusted
@@ -33,11 +33,8 @@ class TorchBackend:
             whole.update(tensor.cpu().numpy().tobytes())
         return whole.hexdigest()
 
-    @torch.inference_mode()
     def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
-        batch = torch.from_numpy(pictures).to(self.device)
-        probabilities: torch.Tensor = self.model(batch).log_probabilities.exp()
-        return probabilities.float().cpu().numpy()
+        return predicting.of_batch(self.model, torch.from_numpy(pictures).to(self.device))
 
 
 def restore(run: Run, fold: int) -> Network:
