@@ -12,7 +12,7 @@ import pytest
 
 from maskgate import runs
 from maskgate.config import recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, groups, oof
@@ -331,7 +331,7 @@ def test_what_may_change_does_not_make_it_another_run(
 def test_kept_predictions_are_listed_and_made_again(
     trained: Path, copied: Callable[[Path], Run], cache: Path
 ) -> None:
-    run, tta = copied(trained), [Named(name="flip")]
+    run, tta = copied(trained), [Component(name="flip")]
     _, expected = oof.oof_with(run, tta, cache)
     (path,) = run.path.glob("oof-*.parquet")
     before = path.read_bytes()

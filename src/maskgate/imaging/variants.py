@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging import pixels
@@ -121,7 +121,7 @@ VARIANTS: Final[dict[str, Callable[..., list[Variant]]]] = {
 }
 
 
-def create(tta: Sequence[Named], geometry: Geometry) -> list[Variant]:
+def create(tta: Sequence[Component], geometry: Geometry) -> list[Variant]:
     """The variants that a recipe's `tta` asks for, those that show the same once; PLAIN first.
 
     Raises MaskgateError for an unknown name or arguments it does not take.
@@ -138,7 +138,7 @@ def create(tta: Sequence[Named], geometry: Geometry) -> list[Variant]:
     return list(shown.values())
 
 
-def check(tta: Sequence[Named]) -> None:
+def check(tta: Sequence[Component]) -> None:
     """Raise MaskgateError for an unknown name, and for arguments of a wrong kind; whether they suit
     a geometry `create` tells."""
     for named in tta:
@@ -148,7 +148,7 @@ def check(tta: Sequence[Named]) -> None:
 
 
 @contextmanager
-def _faults_of(named: Named) -> Iterator[None]:
+def _faults_of(named: Component) -> Iterator[None]:
     try:
         yield
     except WRONG_ARGUMENTS as error:
