@@ -11,8 +11,8 @@ from maskgate.core.geometry import Geometry
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
-from maskgate.imaging import variants
 from maskgate.imaging.pixels import Pixels
+from maskgate.imaging.tta import tta_views
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
 
@@ -23,7 +23,7 @@ FLIP = Component(name="flip")
 class Linear:
     """A backend of one matrix multiplication on the pixels' means by column and channel."""
 
-    knows = tuple(labels.ATTRIBUTES)
+    attributes = tuple(labels.ATTRIBUTES)
 
     def __init__(self, seed: int) -> None:
         self.digest = str(seed)
@@ -55,7 +55,7 @@ def test_networks_are_averaged_over_variants_and_folds() -> None:
     expected = np.mean([n(p) for n in networks for p in (shown, shown[:, :, ::-1])], axis=0)
     np.testing.assert_allclose(classifier([pictures]), expected, atol=1e-6)
     assert classifier.count == 3
-    assert classifier.knows == ("mask", "gender", "age_band")
+    assert classifier.attributes == ("mask", "gender", "age_band")
 
 
 def test_networks_may_vote() -> None:
@@ -119,4 +119,4 @@ def test_numbers_that_are_none_are_refused() -> None:
 def test_variants_that_cannot_be_made_are_refused() -> None:
     with pytest.raises(MaskgateError, match="leaves no room"):
         SingleModel([Linear(0)], View(Geometry(8, 6)), [Component(name="crops")])
-    assert len(variants.create([FLIP], GEOMETRY)) == 2
+    assert len(tta_views([FLIP], GEOMETRY)) == 2

@@ -16,7 +16,7 @@ from maskgate.config.settings import Component
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, groups, oof
-from maskgate.imaging import variants
+from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
@@ -134,7 +134,7 @@ OF_SYSTEM = ("run.json", "system.yaml", "recipes/one.yaml", "combination.json", 
 
 def path_in(run: Run, name: str) -> Path:
     if name == "oof-plain":
-        return run.oof_file_of(variants.digest([variants.PLAIN]))
+        return run.oof_file_of(tta_digest([PLAIN_VIEW]))
     return run.path / name
 
 
@@ -433,7 +433,7 @@ def test_a_damaged_run_does_not_take_down_the_others(
     assert code == 0, err
     assert err.count("warning: left out, ") == 4
     assert "Of these two models, b-other" in out
-    # Named itself, a damaged one is a fault.
+    # Component itself, a damaged one is a fault.
     code, _, err = call("compare", folder / "a-good", folder / "b-other", folder / "e-oof")
     assert (code, "e-oof/oof.parquet: missing or damaged" in err) == (2, True)
     for name in ("b-other", "d-metrics", "e-oof", "f-fold"):

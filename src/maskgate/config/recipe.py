@@ -353,7 +353,7 @@ class Recipe(Section):
     training: Training = Training()
     tta: ListOf[Annotated[Component, BeforeValidator(expand_bare_name)]] = Field(
         (),
-        description="test-time augmentation: variants of a photo whose probabilities are averaged"
+        description="test-time augmentation: views of a photo whose probabilities are averaged"
         " with the original's; each entry multiplies their number; epochs are validated without",
     )
 

@@ -16,8 +16,8 @@ from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination
 from maskgate.ensemble.votes import Voice
 from maskgate.faces.view import View
-from maskgate.imaging import variants
 from maskgate.imaging.pixels import Pixels
+from maskgate.imaging.tta import tta_digest, tta_views
 from maskgate.inference.backends.protocol import Backend
 
 Probabilities = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ class Classifier(Protocol):
         ...
 
     @property
-    def knows(self) -> tuple[str, ...]:
+    def attributes(self) -> tuple[str, ...]:
         """The attributes that it predicts; the values of the others are all as likely."""
         ...
 
@@ -56,9 +56,9 @@ class Classifier(Protocol):
 class SingleModel:
     """The networks of one recipe, such as those of its folds; see `Classifier`.
 
-    The probabilities of each network are averaged over the variants of a photo that `tta` names,
+    The probabilities of each network are averaged over the views of a photo that `tta` gives,
     then the networks are combined by a `vote`, soft_vote or hard_vote. Raises MaskgateError where
-    the variants cannot be made.
+    `tta` is wrong.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class SingleModel:
         vote: str = "soft_vote",
     ) -> None:
         self.networks, self.view, self.vote = networks, view, vote
-        self.variants = variants.create(tta, view.geometry)
+        self.tta_views = tta_views(tta, view.geometry)
 
     @property
     def views(self) -> Sequence[View]:
         return [self.view]
 
     @property
-    def knows(self) -> tuple[str, ...]:
-        return self.networks[0].knows
+    def attributes(self) -> tuple[str, ...]:
+        return self.networks[0].attributes
 
     @property
     def count(self) -> int:
@@ -86,7 +86,7 @@ class SingleModel:
     @property
     def digest(self) -> str:
         networks = [network.digest for network in self.networks]
-        seen = self.view.name, self.view.geometry, variants.digest(self.variants)
+        seen = self.view.name, self.view.geometry, tta_digest(self.tta_views)
         return _digest(repr((networks, seen, self.vote)))
 
     def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
@@ -97,13 +97,13 @@ class SingleModel:
         return probabilities
 
     def _of_batch(self, stored: Pixels) -> Probabilities:
-        shown = [variant.show(stored, self.view.geometry) for variant in self.variants]
+        shown = [tta_view.apply(stored, self.view.geometry) for tta_view in self.tta_views]
         of_networks = [
             np.mean([network(pictures) for pictures in shown], axis=0) for network in self.networks
         ]
         if self.vote == "soft_vote":
             return np.mean(of_networks, axis=0)
-        voices = [Voice(each.astype(np.float64), self.knows) for each in of_networks]
+        voices = [Voice(each.astype(np.float64), self.attributes) for each in of_networks]
         return votes.hard_vote(voices).astype(np.float32)
 
 
@@ -120,8 +120,10 @@ class Ensemble:
         return [view for member, _ in self.members for view in member.views]
 
     @property
-    def knows(self) -> tuple[str, ...]:
-        return tuple(n for n in labels.ATTRIBUTES if any(n in m.knows for m, _ in self.members))
+    def attributes(self) -> tuple[str, ...]:
+        return tuple(
+            n for n in labels.ATTRIBUTES if any(n in m.attributes for m, _ in self.members)
+        )
 
     @property
     def count(self) -> int:
@@ -138,7 +140,7 @@ class Ensemble:
         rest = iter(pictures)
         for member, weight in self.members:
             own = list(islice(rest, len(member.views)))
-            voices.append(Voice(member(own), member.knows, weight))
+            voices.append(Voice(member(own), member.attributes, weight))
         return self.combination(voices).astype(np.float32)
 
 
