@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from maskgate.core.geometry import Geometry
 from maskgate.core.seeding import derive
-from maskgate.imaging.variants import PLAIN, Variant
+from maskgate.imaging.tta import PLAIN_VIEW, TtaView
 from maskgate.pipeline import target
 from maskgate.pipeline.cache import PhotoStore
 from maskgate.pipeline.target import Target
@@ -24,7 +24,7 @@ _Draw = tuple[int, int]  # row of the table, seed of the augmentation
 
 class _Photos(Dataset[Batch]):
     def __init__(
-        self, store: PhotoStore, target: Target, geometry: Geometry, transform: Augment | Variant
+        self, store: PhotoStore, target: Target, geometry: Geometry, transform: Augment | TtaView
     ) -> None:
         self.store, self.target, self.geometry = store, target, geometry
         self.transform = transform
@@ -33,8 +33,8 @@ class _Photos(Dataset[Batch]):
         row, seed = draw
         # A copy: the cache is mapped read-only, and torch needs writable memory.
         stored = np.array(self.store[row])
-        if isinstance(self.transform, Variant):
-            photo = torch.from_numpy(self.transform.show(stored, self.geometry))
+        if isinstance(self.transform, TtaView):
+            photo = torch.from_numpy(self.transform.apply(stored, self.geometry))
             return photo, self.target.take(row)
         return self.transform(stored, seed), self.target.take(row)
 
@@ -85,13 +85,13 @@ class Loader:
         size: int,
         rank: int,
         ranks: int,
-        variant: Variant = PLAIN,
+        tta_view: TtaView = PLAIN_VIEW,
     ) -> "DataLoader[Batch]":
-        """This process's share (every `ranks`-th) of `rows`, in order, as the test-time `variant`
-        of each photo."""
+        """This process's share (every `ranks`-th) of `rows`, in order, as `tta_view` shows
+        them, without augmentation."""
         draws = [(int(row), 0) for row in rows[rank::ranks]]
         share = max(1, size // ranks)
-        photos = _Photos(self._store, self._target, self._geometry, variant)
+        photos = _Photos(self._store, self._target, self._geometry, tta_view)
         batches = [draws[start : start + share] for start in range(0, len(draws), share)]
         return self._load(photos, batches)
 
