@@ -87,8 +87,8 @@ class Loader:
         ranks: int,
         tta_view: TtaView = PLAIN_VIEW,
     ) -> "DataLoader[Batch]":
-        """This process's share (every `ranks`-th) of `rows`, in order, as `tta_view` shows
-        them, without augmentation."""
+        """This process's share (every `ranks`-th) of `rows`, in order, as the test-time `tta_view`
+        of each photo."""
         draws = [(int(row), 0) for row in rows[rank::ranks]]
         share = max(1, size // ranks)
         photos = _Photos(self._store, self._target, self._geometry, tta_view)
