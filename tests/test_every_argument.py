@@ -20,7 +20,7 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
-from maskgate.imaging import variants
+from maskgate.imaging.tta import TTA_METHODS, tta_views
 from maskgate.model import averages, heads, losses, optim, schedules
 from maskgate.pipeline import sampling
 from maskgate.pipeline.mixing import MIXES, Mixing
@@ -95,7 +95,7 @@ def schedule(name: str, arguments: dict[str, Any]) -> None:
 
 
 def augmented(name: str, arguments: dict[str, Any]) -> None:
-    variants.create((Named(name=name, **arguments),), GEOMETRY)
+    tta_views((Named(name=name, **arguments),), GEOMETRY)
 
 
 Use = Callable[[str, dict[str, Any]], None]
@@ -107,7 +107,7 @@ USES: dict[str, tuple[Use, Mapping[str, Callable[..., Any]], tuple[str, ...]]] =
     "loss": (loss, losses.LOSSES, ("counts", "head")),
     "average": (average, averages.AVERAGES, ("network",)),
     "schedule": (schedule, schedules.SCHEDULES, ("course",)),
-    "tta": (augmented, variants.VARIANTS, ("variant", "geometry")),
+    "tta": (augmented, TTA_METHODS, ("view", "geometry")),
 }
 
 

@@ -15,7 +15,8 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
 from maskgate.faces import reader
-from maskgate.imaging import pixels, variants
+from maskgate.imaging import pixels
+from maskgate.imaging.tta import PLAIN_VIEW, tta_digest, tta_views
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.inference.backends.torch import TorchBackend
@@ -46,21 +47,21 @@ def plain(trained: Path, tmp_path: Path) -> Run:
 
 
 def averaged(run: Run, fold: int, photo: Path, tta: list[Named]) -> np.ndarray:
-    """Probabilities (18,) of one photo, one variant at a time through one network."""
+    """Probabilities (18,) of one photo, one view at a time through one network."""
     view = loading.load(run.path).views[0]
     stored = view.stored(pixels.decode(photo))
     network = torch_backend.restore(run, fold).eval()
     with torch.inference_mode():
         said = [
-            network(torch.from_numpy(np.array(variant.show(stored, view.geometry)))[None])
+            network(torch.from_numpy(np.array(tta_view.apply(stored, view.geometry)))[None])
             .log_probabilities.exp()[0]
             .numpy()
-            for variant in variants.create(tta, view.geometry)
+            for tta_view in tta_views(tta, view.geometry)
         ]
     return np.mean(said, axis=0)
 
 
-def test_out_of_fold_probabilities_are_the_mean_over_the_variants(
+def test_out_of_fold_probabilities_are_the_mean_over_the_views(
     augmented: Path, people: Path
 ) -> None:
     run = Run(augmented)
@@ -127,7 +128,7 @@ def test_looked_at_anew_it_is_what_training_would_have_told(
 def test_the_plain_ones_are_made_anew_as_well(augmented: Path, trained: Path, cache: Path,
                                               tmp_path: Path) -> None:  # fmt: skip
     run = Run(Path(shutil.copytree(augmented, tmp_path / "run")))
-    run.oof_file_of(variants.digest([variants.PLAIN])).unlink()
+    run.oof_file_of(tta_digest([PLAIN_VIEW])).unlink()
     _, probabilities = oof.oof_with(run, (), cache)
     np.testing.assert_array_equal(probabilities, tables.oof(Run(trained))[1])
 
@@ -165,9 +166,7 @@ def test_killed_between_two_folds_it_goes_on(
     _, found = oof.oof_with(plain, FLIP, cache)
     assert next(calls) == 4 + 2 + 1
     again = Run(Path(shutil.copytree(plain.path, plain.path.parent / "again")))
-    again.oof_file_of(
-        variants.digest(variants.create(FLIP, again.recipe().photo.geometry))
-    ).unlink()
+    again.oof_file_of(tta_digest(tta_views(FLIP, again.recipe().photo.geometry))).unlink()
     np.testing.assert_array_equal(found, oof.oof_with(again, FLIP, cache)[1])
 
 

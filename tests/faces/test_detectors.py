@@ -167,7 +167,7 @@ sys.modules.update(torch=None, facenet_pytorch=None, onnx=None)  # to import one
 import numpy as np
 from PIL import Image
 from maskgate.config.settings import Named
-from maskgate.imaging import variants
+from maskgate.imaging.tta import tta_views
 from maskgate.faces import reader, view
 from maskgate.config.recipe import Photo
 
@@ -176,8 +176,8 @@ seen = view.create(photo, Path(sys.argv[1]))
 noise = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
 Image.fromarray(noise).save(sys.argv[2])
 stored = reader.show(Path(sys.argv[2]), [seen]).pictures[0]
-shown = variants.create([Named(name="flip")], seen.geometry)
-print(*(variant.show(stored, seen.geometry).shape for variant in shown))
+shown = tta_views([Named(name="flip")], seen.geometry)
+print(*(tta_view.apply(stored, seen.geometry).shape for tta_view in shown))
 """
 
 

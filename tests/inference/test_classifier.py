@@ -11,8 +11,8 @@ from maskgate.core.geometry import Geometry
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
-from maskgate.imaging import variants
 from maskgate.imaging.pixels import Pixels
+from maskgate.imaging.tta import tta_views
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
 
@@ -119,4 +119,4 @@ def test_numbers_that_are_none_are_refused() -> None:
 def test_variants_that_cannot_be_made_are_refused() -> None:
     with pytest.raises(MaskgateError, match="leaves no room"):
         SingleModel([Linear(0)], View(Geometry(8, 6)), [Named(name="crops")])
-    assert len(variants.create([FLIP], GEOMETRY)) == 2
+    assert len(tta_views([FLIP], GEOMETRY)) == 2

@@ -16,7 +16,7 @@ from maskgate.config.settings import Named
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, groups, oof
-from maskgate.imaging import variants
+from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
@@ -134,7 +134,7 @@ OF_SYSTEM = ("run.json", "system.yaml", "recipes/one.yaml", "combination.json", 
 
 def path_in(run: Run, name: str) -> Path:
     if name == "oof-plain":
-        return run.oof_file_of(variants.digest([variants.PLAIN]))
+        return run.oof_file_of(tta_digest([PLAIN_VIEW]))
     return run.path / name
 
 

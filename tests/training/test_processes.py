@@ -14,7 +14,8 @@ from maskgate.config.settings import Named
 from maskgate.evaluation import oof
 from maskgate.faces import reader
 from maskgate.faces.view import View
-from maskgate.imaging import pixels, variants
+from maskgate.imaging import pixels
+from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run, tables
 
@@ -101,7 +102,7 @@ def test_two_processes_augment_at_test_time_as_one(
     run = Run(tmp_path / "two")
     table, probabilities = tables.oof(run)
     assert table["photo"].is_unique
-    plain = run.oof_file_of(variants.digest([variants.PLAIN]))
+    plain = run.oof_file_of(tta_digest([PLAIN_VIEW]))
     # A recipe without it, so that both are made anew from the weights.
     text = run.recipe_file.read_text("utf-8")
     run.recipe_file.write_text(text.partition("tta:")[0], "utf-8")

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from maskgate import labels
 from maskgate.config.recipe import Photo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.runs.records.contents import Entries, Name
 from maskgate.runs.records.learned import Learned
 from maskgate.runs.records.results import Attribute, Figure, Part, Results
@@ -16,7 +16,7 @@ from maskgate.runs.records.status import Time
 from maskgate.runs.records.stored import Count, File, Record
 
 Precision = Literal["fp32", "fp16", "int8"]
-NamedSetting = Annotated[Named, BeforeValidator(Named.model_validate)]
+ComponentSetting = Annotated[Component, BeforeValidator(Component.model_validate)]
 PhotoSetting = Annotated[Photo, BeforeValidator(Photo.model_validate)]
 
 
@@ -30,7 +30,7 @@ class SingleModelSpec(Record):
     attributes: Annotated[list[Attribute], Field(min_length=1)]  # that it predicts
     photo: PhotoSetting  # geometry and crop
     detector: Name | None = None  # the folder of the face detector's files
-    tta: list[NamedSetting] = Field([])
+    tta: list[ComponentSetting] = Field([])
     vote: Literal["soft_vote", "hard_vote"] = "soft_vote"
 
     @model_validator(mode="after")
@@ -55,8 +55,8 @@ class EnsembleModelSpec(Record):
 
     kind: Literal["ensemble"]
     members: Annotated[list[MemberSpec], Field(min_length=1)]
-    combine: NamedSetting
-    adjust: list[NamedSetting] = Field([])
+    combine: ComponentSetting
+    adjust: list[ComponentSetting] = Field([])
     learned: Learned
 
 

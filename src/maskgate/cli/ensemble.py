@@ -188,7 +188,7 @@ def _changes(
     from maskgate.config import settings
     from maskgate.ensemble import combining
     from maskgate.ensemble.combining import EnsembleSpec
-    from maskgate.imaging import variants
+    from maskgate.imaging.tta import check_tta
 
     changes: dict[str, Any] = {}
     if combine is not None:
@@ -206,7 +206,7 @@ def _changes(
     if file is not None and not every:
         every = [member.tta or () for member in file[1].members]
     for each in every:
-        variants.check(each)
+        check_tta(each)
     return changes
 
 

@@ -354,7 +354,7 @@ class Recipe(Section):
     training: Training = Training()
     tta: Several[Annotated[Named, BeforeValidator(name_alone)]] = Field(
         (),
-        description="test-time augmentation: variants of a photo whose probabilities are averaged"
+        description="test-time augmentation: views of a photo whose probabilities are averaged"
         " with the plain one's, each entry times those before; epochs are validated without",
     )
 

@@ -22,7 +22,7 @@ from maskgate.ensemble.votes import Floats, Voice
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
-from maskgate.imaging import variants
+from maskgate.imaging.tta import tta_views
 from maskgate.inference import loading
 from maskgate.inference.classifier import Ensemble
 from maskgate.inference.predictor import Predictor
@@ -126,7 +126,7 @@ def check(members: Sequence[Part], how: EnsembleSpec) -> None:
         _check_learned(part, how)
         for run in _models(part.run):
             recipe = run.recipe()
-            variants.create(part.tta or (), recipe.photo.geometry)
+            tta_views(part.tta or (), recipe.photo.geometry)
             if how.learns and recipe.folds.vote == "hard_vote" and len(run.folds) > 1:
                 raise MaskgateError(
                     f"{run.path}: its folds answer new photos by a hard vote, which is not what"

@@ -17,8 +17,7 @@ from maskgate.core.progress import track
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import boxes, view
-from maskgate.imaging import variants
-from maskgate.imaging.variants import Variant
+from maskgate.imaging.tta import TtaView, tta_digest, tta_views
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.model import predicting
 from maskgate.pipeline import cache as caches
@@ -44,11 +43,11 @@ def oof_with(
     """
     recipe = run.recipe()
     geometry = recipe.photo.geometry
-    own, wanted = (variants.create(each, geometry) for each in (recipe.tta, tta))
+    own, wanted = (tta_views(each, geometry) for each in (recipe.tta, tta))
     _check(run)
-    if variants.digest(wanted) == variants.digest(own):
+    if tta_digest(wanted) == tta_digest(own):
         return tables.oof(run)
-    path = run.oof_file_of(variants.digest(wanted))
+    path = run.oof_file_of(tta_digest(wanted))
     if not _is_kept(run, path):
         _check_weights(run, recipe)
         check_trusted(run, recipe)
@@ -80,7 +79,7 @@ def _check_weights(run: Run, recipe: Recipe) -> None:
         )
 
 
-def _make(run: Run, recipe: Recipe, wanted: list[Variant], path: Path, folder: Path) -> None:
+def _make(run: Run, recipe: Recipe, wanted: list[TtaView], path: Path, folder: Path) -> None:
     """Predict every fold that is not there yet, then put them together at `path`."""
     told, _ = tables.oof(run)
     told = told[["photo", "person", "label", "fold"]]
@@ -115,10 +114,10 @@ def _steps(
     recipe: Recipe,
     told: pd.DataFrame,
     folds: list[int],
-    wanted: list[Variant],
+    wanted: list[TtaView],
     folder: Path,
 ) -> Iterator[Probabilities]:
-    """What the network of each fold says of its photos, variant by variant: (V, 18) each."""
+    """What the network of each fold says of its photos, view by view: (V, 18) each."""
     photos = tables.photos(run).set_index("photo", drop=False)
     table = photos.loc[told["photo"]].reset_index(drop=True)
     geometry = recipe.photo.geometry
@@ -127,9 +126,9 @@ def _steps(
     for fold in folds:
         network = torch_backend.restore(run, fold).to(device)
         rows = np.flatnonzero(told["fold"] == fold)
-        for variant in wanted:
+        for tta_view in wanted:
             batches = loader.validation(
-                rows, recipe.training.validation_batch_size, rank=0, ranks=1, variant=variant
+                rows, recipe.training.validation_batch_size, rank=0, ranks=1, tta_view=tta_view
             )
             found = predicting.probabilities(network, batches, device)
             finite.check(found, f"{run.path}, fold {fold}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from maskgate.bundle import Bundle
 from maskgate.bundle.manifest import EnsembleModelSpec, SingleModelSpec
 from maskgate.config.recipe import Photo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -17,7 +17,7 @@ from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 
 
 def classifier(
-    bundle: Bundle, tta: Sequence[Named] | None = None, threads: int = 0
+    bundle: Bundle, tta: Sequence[Component] | None = None, threads: int = 0
 ) -> Classifier:
     """The classifier of an open bundle, with its own test-time augmentation unless `tta` is given.
 
@@ -29,7 +29,7 @@ def classifier(
 def _of_spec(
     bundle: Bundle,
     spec: SingleModelSpec | EnsembleModelSpec,
-    tta: Sequence[Named] | None,
+    tta: Sequence[Component] | None,
     threads: int,
 ) -> Classifier:
     if isinstance(spec, SingleModelSpec):
@@ -49,7 +49,7 @@ def _of_spec(
 
 
 def _single(
-    bundle: Bundle, spec: SingleModelSpec, tta: Sequence[Named] | None, threads: int
+    bundle: Bundle, spec: SingleModelSpec, tta: Sequence[Component] | None, threads: int
 ) -> SingleModel:
     try:
         seen = create_view(bundle, spec.photo, spec.detector)

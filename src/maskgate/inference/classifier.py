@@ -16,8 +16,8 @@ from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination
 from maskgate.ensemble.votes import Voice
 from maskgate.faces.view import View
-from maskgate.imaging import variants
 from maskgate.imaging.pixels import Pixels
+from maskgate.imaging.tta import tta_digest, tta_views
 from maskgate.inference.backends.protocol import Backend
 
 Probabilities = npt.NDArray[np.float32]
@@ -56,9 +56,9 @@ class Classifier(Protocol):
 class SingleModel:
     """The networks of one recipe, such as those of its folds; see `Classifier`.
 
-    The probabilities of each network are averaged over the variants of a photo that `tta` names,
+    The probabilities of each network are averaged over the views of a photo that `tta` gives,
     then the networks are combined by a `vote`, soft_vote or hard_vote. Raises MaskgateError where
-    the variants cannot be made.
+    `tta` is wrong.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SingleModel:
         vote: str = "soft_vote",
     ) -> None:
         self.networks, self.view, self.vote = networks, view, vote
-        self.variants = variants.create(tta, view.geometry)
+        self.tta_views = tta_views(tta, view.geometry)
 
     @property
     def views(self) -> Sequence[View]:
@@ -86,7 +86,7 @@ class SingleModel:
     @property
     def digest(self) -> str:
         networks = [network.digest for network in self.networks]
-        seen = self.view.name, self.view.geometry, variants.digest(self.variants)
+        seen = self.view.name, self.view.geometry, tta_digest(self.tta_views)
         return _digest(repr((networks, seen, self.vote)))
 
     def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
@@ -97,7 +97,7 @@ class SingleModel:
         return probabilities
 
     def _of_batch(self, stored: Pixels) -> Probabilities:
-        shown = [variant.show(stored, self.view.geometry) for variant in self.variants]
+        shown = [tta_view.apply(stored, self.view.geometry) for tta_view in self.tta_views]
         of_networks = [
             np.mean([network(pictures) for pictures in shown], axis=0) for network in self.networks
         ]

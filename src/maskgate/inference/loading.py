@@ -10,7 +10,7 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
-from maskgate.imaging import variants
+from maskgate.imaging.tta import tta_views
 from maskgate.inference import bundles
 from maskgate.inference.backends.protocol import Backend
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
@@ -70,7 +70,7 @@ def of_folds(
     wanted = recipe.tta if tta is None else tta
     try:
         seen = view.create(recipe.photo, cache, run.kept_detector())
-        variants.create(wanted, seen.geometry)
+        tta_views(wanted, seen.geometry)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
     restore = _torch(run)

@@ -14,7 +14,7 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
-from maskgate.imaging import variants
+from maskgate.imaging.tta import tta_views
 
 
 def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
@@ -42,7 +42,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
     try:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
-        variants.create(recipe.tta, recipe.photo.geometry)
+        tta_views(recipe.tta, recipe.photo.geometry)
         if recipe.model.weights is not None:
             recipe_files.check_weights(Path(recipe.model.weights))
         if recipe.photo.face is not None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from maskgate.core.geometry import Geometry
 from maskgate.core.seeding import derive
-from maskgate.imaging.variants import PLAIN, Variant
+from maskgate.imaging.tta import PLAIN_VIEW, TtaView
 from maskgate.pipeline import target
 from maskgate.pipeline.cache import PhotoStore
 from maskgate.pipeline.target import Target
@@ -24,7 +24,7 @@ _Draw = tuple[int, int]  # row of the table, seed of the augmentation
 
 class _Photos(Dataset[Batch]):
     def __init__(
-        self, store: PhotoStore, known: Target, geometry: Geometry, how: Augment | Variant
+        self, store: PhotoStore, known: Target, geometry: Geometry, how: Augment | TtaView
     ) -> None:
         self.store, self.target, self.geometry, self.how = store, known, geometry, how
 
@@ -32,8 +32,8 @@ class _Photos(Dataset[Batch]):
         row, seed = draw
         # A copy: the cache is mapped read-only, and torch wants memory it may write to.
         stored = np.array(self.store[row])
-        if isinstance(self.how, Variant):
-            shown = torch.from_numpy(self.how.show(stored, self.geometry))
+        if isinstance(self.how, TtaView):
+            shown = torch.from_numpy(self.how.apply(stored, self.geometry))
             return shown, self.target.take(row)
         return self.how(stored, seed), self.target.take(row)
 
@@ -84,13 +84,13 @@ class Loader:
         size: int,
         rank: int,
         ranks: int,
-        variant: Variant = PLAIN,
+        tta_view: TtaView = PLAIN_VIEW,
     ) -> "DataLoader[Batch]":
-        """This process's share (every `ranks`-th) of `rows`, in order, as the variant shows them
+        """This process's share (every `ranks`-th) of `rows`, in order, as the view shows them
         and without augmentation."""
         draws = [(int(row), 0) for row in rows[rank::ranks]]
         share = max(1, size // ranks)
-        shown = _Photos(self._store, self._target, self._geometry, variant)
+        shown = _Photos(self._store, self._target, self._geometry, tta_view)
         return self._load(shown, [draws[at : at + share] for at in range(0, len(draws), share)])
 
     def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":

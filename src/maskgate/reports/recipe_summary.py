@@ -6,7 +6,7 @@ from maskgate import labels
 from maskgate.config.recipe import Recipe
 from maskgate.config.settings import Named
 from maskgate.data.column_values import TRAINED, USES
-from maskgate.imaging import variants
+from maskgate.imaging.tta import tta_views
 from maskgate.runs.records.status import Did, Status
 
 
@@ -163,7 +163,7 @@ def _weights(recipe: Recipe) -> str:
 def _tta(recipe: Recipe) -> str:
     if not recipe.tta:
         return ""
-    count = len(variants.create(recipe.tta, recipe.photo.geometry))
+    count = len(tta_views(recipe.tta, recipe.photo.geometry))
     return f"{', then '.join(map(_named, recipe.tta))}: {count} pictures of a photo, averaged"
 
 

@@ -20,7 +20,7 @@ from maskgate.config.system import System
 from maskgate.core import files
 from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS
 from maskgate.faces.detectors import DETECTORS
-from maskgate.imaging.variants import VARIANTS
+from maskgate.imaging.tta import TTA_METHODS
 from maskgate.model.averages import AVERAGES
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
@@ -48,7 +48,7 @@ TABLES: Final = (
     Names("model.head", HEADS, ("features",)),
     Names("schedule", SCHEDULES, ("course",)),
     Names("training.average", AVERAGES, ("network",)),
-    Names("tta", VARIANTS, ("variant", "geometry")),
+    Names("tta", TTA_METHODS, ("view", "geometry")),
     Names("combine", COMBINATIONS, ("voices", "learned")),
     Names("adjust", ADJUSTMENTS, ("probabilities", "voices", "learned")),
 )

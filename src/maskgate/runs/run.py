@@ -92,10 +92,10 @@ class Run:
     def oof_file(self) -> Path:
         return self.path / "oof.parquet"
 
-    def oof_file_of(self, variants: str) -> Path:
-        """Where the same is kept with the `variants` of that digest instead of the recipe's `tta`;
-        training leaves the plain one beside it where there is a `tta`."""
-        return self.path / f"oof-{variants}.parquet"
+    def oof_file_of(self, tta_digest: str) -> Path:
+        """The same with another test-time augmentation than the recipe's, given by its digest.
+        Training also writes the one without, if the recipe has `tta`."""
+        return self.path / f"oof-{tta_digest}.parquet"
 
     @property
     def combination_file(self) -> Path:

@@ -20,7 +20,7 @@ from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
 from maskgate.faces import view
-from maskgate.imaging import variants
+from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.model import backbone, heads, network
 from maskgate.model.losses.marginals import CLASSES
 from maskgate.pipeline.target import counts
@@ -240,7 +240,7 @@ def conclude(training: Training) -> None:
             results["faces"] = metrics.by_face(probabilities, truth, has_face, knows)
         if recipe.tta:
             _, plain = _pooled(run, "oof-plain.parquet")
-            place = run.oof_file_of(variants.digest([variants.PLAIN]))
+            place = run.oof_file_of(tta_digest([PLAIN_VIEW]))
             tables.write_probabilities(place, table, plain)
             results["without_tta"] = metrics.beside(probabilities, plain, truth, knows)
         results["selection"] = recipe.training.select

@@ -12,7 +12,7 @@ from maskgate.core.progress import say
 from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, view
-from maskgate.imaging import variants
+from maskgate.imaging.tta import tta_views
 from maskgate.model import averages, losses, network, optim, schedules
 from maskgate.model.network import Network
 from maskgate.pipeline import cache, sampling
@@ -36,7 +36,7 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
             pseudo.labeller(recipe, trust)
         Augment(recipe.augment, recipe.photo.geometry).check()
         Mixing(recipe.mixing)
-        variants.create(recipe.tta, recipe.photo.geometry)
+        tta_views(recipe.tta, recipe.photo.geometry)
         _check_ages(recipe)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)

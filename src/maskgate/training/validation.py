@@ -15,8 +15,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core import confusions, finite
 from maskgate.core.progress import say, track
 from maskgate.evaluation import metrics
-from maskgate.imaging import variants
-from maskgate.imaging.variants import PLAIN, Variant
+from maskgate.imaging.tta import PLAIN_VIEW, TtaView, tta_views
 from maskgate.model import predicting
 from maskgate.pipeline.loader import Loader
 from maskgate.training.step import is_out_of_memory
@@ -38,20 +37,20 @@ class Validator:
     ) -> None:
         self.fold, self.loader, self.rows, self.accelerator = fold, loader, rows, accelerator
         self.at_once = recipe.training.validation_batch_size
-        self.variants = variants.create(recipe.tta, recipe.photo.geometry)
+        self.tta_views = tta_views(recipe.tta, recipe.photo.geometry)
 
-    def predict(self, network: nn.Module, variant: Variant = PLAIN) -> Probabilities:
+    def predict(self, network: nn.Module, tta_view: TtaView = PLAIN_VIEW) -> Probabilities:
         """Probabilities (V, 18) of every photo exactly once.
 
         `network` is not the one that Accelerate wraps for training: that would exchange buffers at
         every batch, and the processes' shares of batches may differ. Raises MaskgateError where a
         probability is not finite.
         """
-        found = self._predicted(network, variant)
+        found = self._predicted(network, tta_view)
         finite.check(found, f"fold {self.fold}", finite.LOWER)
         return found
 
-    def _predicted(self, network: nn.Module, variant: Variant) -> Probabilities:
+    def _predicted(self, network: nn.Module, tta_view: TtaView) -> Probabilities:
         if not len(self.rows):
             return np.empty((0, labels.COUNT), dtype=np.float32)
         rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
@@ -61,7 +60,7 @@ class Validator:
         while True:
             try:
                 loader = self.loader.validation(
-                    self.rows, self.at_once, rank=rank, ranks=ranks, variant=variant
+                    self.rows, self.at_once, rank=rank, ranks=ranks, tta_view=tta_view
                 )
                 mine = predicting.probabilities(network, loader, self.accelerator.device)
                 break
@@ -78,17 +77,17 @@ class Validator:
         return merged
 
     def augmented(self, network: nn.Module, plain: Probabilities) -> Probabilities:
-        """Probabilities (V, 18) with the recipe's test-time augmentation, whose first variant's
-        are `plain`."""
-        _, *others = self.variants
+        """Probabilities (V, 18) with the recipe's test-time augmentation, whose first view's
+        probabilities are `plain`."""
+        _, *others = self.tta_views
         if not others or not len(plain):
             return plain
-        shown: Iterable[Variant] = others
+        shown: Iterable[TtaView] = others
         if self.accelerator.is_main_process:
             shown = track(others, f"fold {self.fold}, test-time augmentation", len(others))
         total = plain.astype(np.float64)
-        for variant in shown:
-            total += self.predict(network, variant)
+        for tta_view in shown:
+            total += self.predict(network, tta_view)
         return (total / (1 + len(others))).astype(np.float32)
 
 

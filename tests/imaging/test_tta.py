@@ -1,4 +1,4 @@
-"""Variants of a photo, each a second, naive way: pixel by pixel, and by Pillow's own crop."""
+"""Test-time augmentation, derived a second, naive way: by pixel, and by Pillow's own crop."""
 
 import itertools
 
@@ -9,15 +9,15 @@ from PIL import Image
 from maskgate.config.settings import Named
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
-from maskgate.imaging import pixels, variants
-from maskgate.imaging.variants import PLAIN, Variant
+from maskgate.imaging import pixels
+from maskgate.imaging.tta import PLAIN_VIEW, TtaView, tta_digest, tta_views
 
 GEOMETRY = Geometry(16, 12, 0.25)  # stored are 20×15
 STORED = np.random.default_rng(0).integers(0, 256, (3, *GEOMETRY.stored, 3), dtype=np.uint8)
 
 
 def shown(*tta: Named, geometry: Geometry = GEOMETRY) -> list[np.ndarray]:
-    return [each.show(STORED, geometry) for each in variants.create(tta, geometry)]
+    return [each.apply(STORED, geometry) for each in tta_views(tta, geometry)]
 
 
 def window(top: int, left: int, mirrored: bool = False) -> np.ndarray:
@@ -30,7 +30,7 @@ def window(top: int, left: int, mirrored: bool = False) -> np.ndarray:
 
 
 def test_without_any_there_is_the_plain_picture_alone() -> None:
-    assert variants.create((), GEOMETRY) == [PLAIN]
+    assert tta_views((), GEOMETRY) == [PLAIN_VIEW]
     (plain,) = shown()
     np.testing.assert_array_equal(plain, pixels.centre(STORED, GEOMETRY))
     np.testing.assert_array_equal(plain, window(2, 1))
@@ -41,8 +41,8 @@ def test_flip_mirrors_each() -> None:
     np.testing.assert_array_equal(plain, window(2, 1))
     np.testing.assert_array_equal(mirrored, window(2, 1, mirrored=True))
     flat = Geometry(16, 12)  # without a margin the input is all that is stored
-    again = Variant(mirrored=True)
-    np.testing.assert_array_equal(again.show(again.show(plain, flat), flat), plain)
+    again = TtaView(mirrored=True)
+    np.testing.assert_array_equal(again.apply(again.apply(plain, flat), flat), plain)
 
 
 def test_crops_are_the_middle_and_the_corners() -> None:
@@ -57,9 +57,7 @@ def test_three_crops_lie_along_the_longer_side() -> None:
     for picture, top in zip(found, (2, 0, 4), strict=True):
         np.testing.assert_array_equal(picture, window(top, 1))
     wide = Geometry(12, 16, 0.25)
-    lefts = [
-        each.window(wide)[:2] for each in variants.create([Named(name="crops", count=3)], wide)
-    ]
+    lefts = [each.window(wide)[:2] for each in tta_views([Named(name="crops", count=3)], wide)]
     assert lefts == [(1, 2), (1, 0), (1, 4)]
 
 
@@ -76,24 +74,24 @@ def test_sizes_are_larger_and_smaller_windows_resized_to_the_input() -> None:
 
 def test_entries_multiply_whatever_their_order() -> None:
     names = [Named(name="flip"), Named(name="crops"), Named(name="sizes", scales=[0.75])]
-    found = [variants.create(order, GEOMETRY) for order in itertools.permutations(names)]
-    assert all(each[0] == PLAIN for each in found)
+    found = [tta_views(order, GEOMETRY) for order in itertools.permutations(names)]
+    assert all(each[0] == PLAIN_VIEW for each in found)
     assert {frozenset(each) for each in found} == {frozenset(found[0])}
     assert len(found[0]) == 2 * 5 * 2
-    assert len({variants.digest(each) for each in found}) == 1
-    assert variants.digest(found[0]) != variants.digest(found[0][1:])
-    for variant in found[0]:
-        picture = variant.show(STORED, GEOMETRY)
+    assert len({tta_digest(each) for each in found}) == 1
+    assert tta_digest(found[0]) != tta_digest(found[0][1:])
+    for tta_view in found[0]:
+        picture = tta_view.apply(STORED, GEOMETRY)
         assert picture.shape == (3, 16, 12, 3)
-        one = variant.show(STORED[1], GEOMETRY)
+        one = tta_view.apply(STORED[1], GEOMETRY)
         np.testing.assert_array_equal(one, picture[1])
 
 
 def test_what_shows_the_same_counts_once() -> None:
     """A window as large as the stored photo has nowhere to go, and a scale of 1 is the input's."""
     both = [Named(name="crops"), Named(name="sizes", scales=[1.0, 1.25])]
-    assert len(variants.create(both, GEOMETRY)) == 5 + 1
-    assert len(variants.create([Named(name="flip")] * 2, GEOMETRY)) == 2
+    assert len(tta_views(both, GEOMETRY)) == 5 + 1
+    assert len(tta_views([Named(name="flip")] * 2, GEOMETRY)) == 2
 
 
 @pytest.mark.parametrize(
@@ -111,11 +109,11 @@ def test_what_shows_the_same_counts_once() -> None:
 )
 def test_what_cannot_be_is_told(named: Named, geometry: Geometry, told: str) -> None:
     with pytest.raises(MaskgateError, match=told):
-        variants.create([named], geometry)
+        tta_views([named], geometry)
 
 
 def test_the_largest_scale_shows_all_that_is_stored_whatever_is_rounded() -> None:
     for height, margin in itertools.product(range(8, 40), (0.05, 0.125, 0.3)):
         geometry = Geometry(height, height + 3, margin)
-        (_, largest) = variants.create([Named(name="sizes", scales=[1 + margin])], geometry)
+        (_, largest) = tta_views([Named(name="sizes", scales=[1 + margin])], geometry)
         assert largest.window(geometry) == (0, 0, *geometry.stored)
