@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import confusions
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, oof
@@ -29,8 +29,8 @@ from maskgate.training import validation
 
 Train = Callable[..., Path]
 
-FLIP = [Named(name="flip")]
-ALL = [Named(name="flip"), Named(name="crops"), Named(name="sizes", scales=[0.9, 1.25])]
+FLIP = [Component(name="flip")]
+ALL = [Component(name="flip"), Component(name="crops"), Component(name="sizes", scales=[0.9, 1.25])]
 TTA = "tta=[flip, crops, {name: sizes, scales: [0.9, 1.25]}]"
 
 
@@ -46,7 +46,7 @@ def plain(trained: Path, tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(trained, tmp_path / "plain")))
 
 
-def averaged(run: Run, fold: int, photo: Path, tta: list[Named]) -> np.ndarray:
+def averaged(run: Run, fold: int, photo: Path, tta: list[Component]) -> np.ndarray:
     """Probabilities (18,) of one photo, one view at a time through one network."""
     view = loading.load(run.path).views[0]
     stored = view.stored(pixels.decode(photo))
@@ -207,7 +207,7 @@ def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
         oof.oof_with(after, (), cache)[1], oof.oof_with(before, (), cache)[1]
     )
     with pytest.raises(MaskgateError, match="were trained on the validation photos"):
-        oof.oof_with(after, [Named(name="crops")], cache)
+        oof.oof_with(after, [Component(name="crops")], cache)
 
 
 def test_the_epoch_selected_is_the_one_augmented(
@@ -278,7 +278,7 @@ def test_another_augmentation_may_be_asked_of_a_predictor(
     own, _ = loading.load(trained).probabilities(photos)
     np.testing.assert_array_equal(given, own)
     with pytest.raises(MaskgateError, match=f"{trained}: unknown test-time augmentation"):
-        loading.load(trained, tta=[Named(name="flop")])
+        loading.load(trained, tta=[Component(name="flop")])
 
 
 def test_a_recipe_is_refused_before_a_photo_is_read(train: Train, tmp_path: Path) -> None:

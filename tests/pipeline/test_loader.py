@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.data import layouts
 from maskgate.data import table as photo_table
@@ -26,7 +26,7 @@ Shown = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23
-AUGMENT = Augment([Named(name="random_crop"), Named(name="horizontal_flip")], GEOMETRY)
+AUGMENT = Augment([Component(name="random_crop"), Component(name="horizontal_flip")], GEOMETRY)
 PLACE = (7, 0, 3)
 BATCHES = sampling.batches(np.random.default_rng(0).permutation(COUNT), 5)
 
@@ -109,7 +109,7 @@ def test_validation_photos_equal_pixels_read_of_their_files(
     photos = photos.take(np.arange(0, len(photos.table), 5))
     geometry = Geometry(33, 24, 0.2)
     store, _ = caches.build(photos, View(geometry), cache)
-    made = Loader(store, photos.table, geometry, Augment([Named(name="random_crop")], geometry))
+    made = Loader(store, photos.table, geometry, Augment([Component(name="random_crop")], geometry))
     found, targets = whole(made.validation(np.arange(len(photos.table)), 16, 0, 1))
     for row, name in enumerate(photos.table["photo"]):
         np.testing.assert_array_equal(found[row], shown(photos.root / name, View(geometry)))

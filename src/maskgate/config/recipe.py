@@ -13,17 +13,17 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from maskgate.config import settings, yaml12
-from maskgate.config.settings import LOSSLESS, Named, Section, Several
+from maskgate.config.settings import LOSSLESS, Component, ListOf, Section
 from maskgate.core import files
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Sure = Annotated[float, Field(gt=0, le=1)]
+Threshold = Annotated[float, Field(gt=0, le=1)]
 Tier = Literal["sure", "likely", "doubtful"]
 PhotoWeight = Annotated[float, Field(gt=0, le=1000)]  # each photo is drawn so often
 Epochs = Annotated[int, Field(ge=0, le=100_000), LOSSLESS]
-SomeEpochs = Annotated[int, Field(ge=1, le=100_000), LOSSLESS]
+PositiveEpochs = Annotated[int, Field(ge=1, le=100_000), LOSSLESS]
 Count = Annotated[int, Field(ge=1, le=1_000_000), LOSSLESS]
 
 
@@ -37,8 +37,8 @@ class Face(Section):
     in training, validation, test and prediction. A photo without a face shows its centre, `crop`
     of it."""
 
-    detector: Annotated[Named, BeforeValidator(name_alone)] = Field(
-        Named(name="auto"),
+    detector: Annotated[Component, BeforeValidator(name_alone)] = Field(
+        Component(name="auto"),
         description="what finds it; `auto` is `yunet` where its model is at hand, else `mtcnn`",
     )
     sha256: str | None = Field(
@@ -97,9 +97,9 @@ class DataSet(Section):
 class Thresholds(Section):
     """How probable an attribute must be to be taken for a label; one below stays unknown."""
 
-    mask: Sure = Field(0.95, description="of the mask")
-    gender: Sure = Field(0.95, description="of the gender")
-    age_band: Sure = Field(0.9, description="of the age band")
+    mask: Threshold = Field(0.95, description="of the mask")
+    gender: Threshold = Field(0.95, description="of the gender")
+    age_band: Threshold = Field(0.9, description="of the age band")
 
 
 class Pseudo(Section):
@@ -136,7 +136,7 @@ class Labels(Section):
     old_from: Annotated[int, Field(ge=31, le=100), LOSSLESS] = Field(
         60, description="age from which training calls people ≥60"
     )
-    leave_out_ages: Several[Annotated[int, Field(ge=0, le=120), LOSSLESS]] = Field(
+    leave_out_ages: ListOf[Annotated[int, Field(ge=0, le=120), LOSSLESS]] = Field(
         (), description="ages in years that training folds leave out"
     )
 
@@ -171,7 +171,7 @@ class Folds(Section):
     )
 
 
-class Sampling(Named):
+class Sampling(Component):
     """Which photos an epoch draws."""
 
     name: str = "shuffle"
@@ -180,7 +180,7 @@ class Sampling(Named):
     )
 
 
-class Mix(Named):
+class Mix(Component):
     """A way to mix the photos of a batch."""
 
     probability: Share = Field(1.0, description="share of the batches that are mixed this way")
@@ -228,8 +228,8 @@ class Model(Section):
         None, description="width of an extra fully connected layer before the head"
     )
     dropout: Share = Field(0.0, description="share of the features dropped before the head")
-    head: Annotated[Named, BeforeValidator(name_alone)] = Field(
-        Named(name="factored"), description="from features to the 18 classes"
+    head: Annotated[Component, BeforeValidator(name_alone)] = Field(
+        Component(name="factored"), description="from features to the 18 classes"
     )
     normalise: Literal["backbone", "data"] = Field(
         "backbone",
@@ -241,8 +241,8 @@ class Model(Section):
     def factories(self) -> list[tuple[str, dict[str, Any]]]:
         """What is imported and called to make the network: each `package.module:factory` with its
         arguments; none where the backbones are timm's."""
-        named = ((self.backbone, self.arguments), (self.beside or "", self.beside_arguments))
-        return [(name, arguments) for name, arguments in named if is_factory(name)]
+        backbones = ((self.backbone, self.arguments), (self.beside or "", self.beside_arguments))
+        return [(name, arguments) for name, arguments in backbones if is_factory(name)]
 
     @model_validator(mode="after")
     def _one_start(self) -> "Model":
@@ -285,7 +285,7 @@ class Schedule(Section):
 class Training(Section):
     """The loop."""
 
-    epochs: SomeEpochs = Field(10, description="passes over the training photos")
+    epochs: PositiveEpochs = Field(10, description="passes over the training photos")
     epochs_from: str | None = Field(
         None,
         description="a run whose folds tell the epochs: the mean of their best ones; for"
@@ -309,13 +309,13 @@ class Training(Section):
     freeze_epochs: Epochs = Field(
         0, description="first epochs, in which the backbone stays as it is"
     )
-    average: Annotated[Named, BeforeValidator(name_alone)] | None = Field(
+    average: Annotated[Component, BeforeValidator(name_alone)] | None = Field(
         None, description="averages of the weights that are validated and kept: `ema` or `swa`"
     )
     select: Literal["last", "best"] = Field(
         "last", description="which epoch's weights are kept; `best` by validation macro F1"
     )
-    patience: SomeEpochs | None = Field(
+    patience: PositiveEpochs | None = Field(
         None, description="stop after so many epochs without a better validation macro F1"
     )
     validation_epochs: Epochs = Field(
@@ -331,7 +331,7 @@ class Recipe(Section):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63), LOSSLESS] = Field(
         7, description="seed of weights, order and augmentation"
     )
-    data: Several[DataSet] = Field((), description="further photos to train on")
+    data: ListOf[DataSet] = Field((), description="further photos to train on")
     pseudo: Pseudo | None = Field(
         None, description="photos without labels to train on, as another run labels them"
     )
@@ -341,18 +341,18 @@ class Recipe(Section):
     sampling: Annotated[Sampling, BeforeValidator(name_alone)] = Field(
         Sampling(), description="which photos an epoch draws"
     )
-    augment: Several[Named] = Field((), description="transforms of training photos, in order")
-    mixing: Several[Mix] = Field(
+    augment: ListOf[Component] = Field((), description="transforms of training photos, in order")
+    mixing: ListOf[Mix] = Field(
         (), description="ways to mix a batch; what their probabilities leave over stays plain"
     )
     model: Model = Model()
-    loss: Annotated[Named, BeforeValidator(name_alone)] = Field(
-        Named(name="cross_entropy"), description="what is minimised"
+    loss: Annotated[Component, BeforeValidator(name_alone)] = Field(
+        Component(name="cross_entropy"), description="what is minimised"
     )
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     training: Training = Training()
-    tta: Several[Annotated[Named, BeforeValidator(name_alone)]] = Field(
+    tta: ListOf[Annotated[Component, BeforeValidator(name_alone)]] = Field(
         (),
         description="test-time augmentation: views of a photo whose probabilities are averaged"
         " with the plain one's, each entry times those before; epochs are validated without",
@@ -360,17 +360,17 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _validation_exists(self) -> "Recipe":
-        wants = self.training
+        training = self.training
         if self.folds.kind != "all":
-            if wants.epochs_from is not None:
+            if training.epochs_from is not None:
                 raise ValueError("training.epochs_from is for folds.kind 'all'; remove one of them")
             return self
-        if wants.select == "best" or wants.patience or self.schedule.name == "plateau":
+        if training.select == "best" or training.patience or self.schedule.name == "plateau":
             raise ValueError(
                 "folds.kind 'all' has no validation to select or stop by; set training.select:"
                 " last, no patience and no plateau"
             )
-        if wants.validation_epochs:
+        if training.validation_epochs:
             raise ValueError("folds.kind 'all' trains on all photos; leave out validation_epochs")
         return self
 
@@ -382,10 +382,10 @@ class Recipe(Section):
             raise ValueError("the probabilities in mixing add up to more than 1; lower them")
         return self
 
-    def digest(self, *more: str) -> str:
-        """Eight hex digits of the recipe and of `more`."""
-        told = json.dumps([self.model_dump(mode="json"), *more], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:8]
+    def digest(self, *contents: str) -> str:
+        """Eight hex digits of the recipe and of `contents`."""
+        text = json.dumps([self.model_dump(mode="json"), *contents], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def write(self, path: Path) -> None:
         """The recipe as resolved, every default spelled out."""

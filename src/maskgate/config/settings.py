@@ -52,7 +52,7 @@ def _check_finite(value: Any, place: str = "") -> None:
 # In a Section numbers are numbers: neither text nor true and false are taken for one.
 LOSSLESS: Final = BeforeValidator(_without_loss)
 """Takes `2.0` for a whole number. It stands behind the bounds, which a schema would lose else."""
-Several = Annotated[tuple[Item, ...], Strict(False)]
+ListOf = Annotated[tuple[Item, ...], Strict(False)]
 """A list in YAML."""
 
 
@@ -64,7 +64,7 @@ class Section(BaseModel):
     )
 
 
-class Named(Section):
+class Component(Section):
     """Something looked up by name, with its arguments beside the name."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -75,12 +75,12 @@ class Named(Section):
         return dict(self.model_extra or {})
 
 
-def named(text: str) -> Named:
+def parse_component(text: str) -> Component:
     """What a command line names: `name`, or `{name: …, argument: …}`. Raises MaskgateError."""
     try:
         given = yaml12.parse(text)
         _check_finite(given)
-        return Named.model_validate({"name": given} if isinstance(given, str) else given)
+        return Component.model_validate({"name": given} if isinstance(given, str) else given)
     except (yaml12.InvalidYamlError, ValidationError, MaskgateError) as error:
         raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
 
@@ -137,7 +137,7 @@ def load(
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise MaskgateError(f"{path}: {told(error, model)}") from error
+        raise MaskgateError(f"{path}: {describe_errors(error, model)}") from error
 
 
 def read(path: Path, kind: str) -> Any:
@@ -192,8 +192,8 @@ def _merged(
         field = model.model_fields.get(key) if model is not None else None
         section = section_of(field.annotation) if field is not None else None
         if "name" in value and value["name"] != old.get("name"):
-            named = section is None or issubclass(section, Named)
-            old = {} if named else {k: v for k, v in old.items() if k != "arguments"}
+            is_component = section is None or issubclass(section, Component)
+            old = {} if is_component else {k: v for k, v in old.items() if k != "arguments"}
         merged[key] = _merged(old, value, section)
     return merged
 
@@ -244,7 +244,7 @@ _WRONG_TYPE: Final = {
 }
 
 
-def told(error: ValidationError, model: type[BaseModel]) -> str:
+def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     """All faults of settings in one sentence, with the nearest known key for unknown ones."""
     faults = []
     for fault in error.errors(include_url=False)[:_FAULTS]:

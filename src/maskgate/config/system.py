@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from maskgate.config import recipe, settings, yaml12
 from maskgate.config.recipe import Folds, Recipe, name_alone
-from maskgate.config.settings import Named, Section, Several
+from maskgate.config.settings import Component, ListOf, Section
 from maskgate.core import files
 from maskgate.errors import MaskgateError
 
@@ -38,7 +38,7 @@ class Member(Section):
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         1.0, description="how much its vote counts"
     )
-    tta: Several[Annotated[Named, BeforeValidator(name_alone)]] | None = Field(
+    tta: ListOf[Annotated[Component, BeforeValidator(name_alone)]] | None = Field(
         None, description="of a run: test-time augmentation instead of its recipe's"
     )
 
@@ -60,11 +60,11 @@ class System(Section):
     """Models and how they are combined. All are validated on the same folds."""
 
     folds: Folds = Field(Folds(), description="how people are split, for every member")
-    members: Several[Member] = Field(min_length=1, description="the models")
-    combine: Annotated[Named, BeforeValidator(name_alone)] = Field(
-        Named(name="soft_vote"), description="from the members' probabilities to one"
+    members: ListOf[Member] = Field(min_length=1, description="the models")
+    combine: Annotated[Component, BeforeValidator(name_alone)] = Field(
+        Component(name="soft_vote"), description="from the members' probabilities to one"
     )
-    adjust: Several[Annotated[Named, BeforeValidator(name_alone)]] = Field(
+    adjust: ListOf[Annotated[Component, BeforeValidator(name_alone)]] = Field(
         (), description="what is done to the combined probabilities after, in order"
     )
 
@@ -169,7 +169,7 @@ def changed(system: System, changes: Mapping[str, object]) -> System:
     try:
         return System.model_validate({**own, **changes})
     except ValidationError as error:
-        raise MaskgateError(settings.told(error, System)) from error
+        raise MaskgateError(settings.describe_errors(error, System)) from error
 
 
 def shipped() -> Path:

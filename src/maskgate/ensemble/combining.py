@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from maskgate import labels
 from maskgate.config import yaml12
-from maskgate.config.settings import Named, lookup
+from maskgate.config.settings import Component, lookup
 from maskgate.config.system import System
 from maskgate.core import finite
 from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
@@ -44,8 +44,8 @@ _GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of
 class EnsembleSpec:
     """How members are to be combined, and their combined answer adjusted, in this order."""
 
-    combine: Named
-    adjust: tuple[Named, ...] = ()
+    combine: Component
+    adjust: tuple[Component, ...] = ()
 
     @classmethod
     def of(cls, system: System) -> "EnsembleSpec":
@@ -86,7 +86,7 @@ class Combination:
             found.append(told)
         return found
 
-    def _given(self, named: Named) -> dict[str, Any]:
+    def _given(self, named: Component) -> dict[str, Any]:
         learned = {"learned": self.learned[named.name]} if named.name in LEARNED else {}
         return named.arguments | learned
 
@@ -121,7 +121,7 @@ def check(wanted: EnsembleSpec, knows: Sequence[tuple[str, ...]]) -> None:
         near_tie.check(knows)
 
 
-def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -> None:
+def _check_arguments(kind: str, named: Component, function: Callable[..., Floats]) -> None:
     known = [name for name in inspect.signature(function).parameters if name not in _GIVEN]
     if odd := sorted(set(named.arguments) - set(known)):
         takes = f"takes {', '.join(known)}" if known else "takes no arguments"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.config.system import Member, System
 from maskgate.core.progress import track
 from maskgate.core.score import Score
@@ -40,7 +40,7 @@ class Part:
     name: str
     run: Run
     weight: float = 1.0
-    tta: tuple[Named, ...] | None = None
+    tta: tuple[Component, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def system_of(paths: Sequence[Path]) -> System:
         names.append(next(name for name in chain([bare], numbered) if name not in names))
     every = all(set(knows(run)) == set(labels.ATTRIBUTES) for run in runs)
     members = (Member(name=name, run=str(run.path)) for name, run in zip(names, runs, strict=True))
-    combine = Named(name="soft_vote" if every else "attributes")
+    combine = Component(name="soft_vote" if every else "attributes")
     return System(members=tuple(members), combine=combine)
 
 
@@ -218,7 +218,7 @@ def parts(system: System, trust: bool = False) -> list[Part]:
     return _parts(system, [open_run(str(member.run), trust=trust) for member in system.members])
 
 
-def trained(run: Run, tta: tuple[Named, ...] | None = None) -> list[Part]:
+def trained(run: Run, tta: tuple[Component, ...] | None = None) -> list[Part]:
     """The members of a system's run, with `tta` instead of their own where given."""
     found = _parts(run.system(), run.members())
     return found if tta is None else [replace(part, tta=tta) for part in found]

@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 
 from maskgate.config.recipe import Recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import files, finite
 from maskgate.core.progress import track
 from maskgate.data.table import Photos
@@ -31,7 +31,7 @@ Probabilities = npt.NDArray[np.float32]
 
 
 def oof_with(
-    run: Run, tta: Sequence[Named], cache: Path | None = None
+    run: Run, tta: Sequence[Component], cache: Path | None = None
 ) -> tuple[pd.DataFrame, Probabilities]:
     """What `runs.tables.oof` gives of a single model, with the test-time augmentation `tta` in
     place of the recipe's: the photo table of the validated photos and their probabilities (N, 18).

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from maskgate import bundle, runs
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import extras
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
@@ -22,7 +22,7 @@ from maskgate.runs.trust import check_trusted
 def load(
     model: str | Path,
     cache: Path | None = None,
-    tta: Sequence[Named] | None = None,
+    tta: Sequence[Component] | None = None,
     trust: bool = False,
 ) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined; or
@@ -41,7 +41,7 @@ def load(
 
 
 def of_run(
-    run: runs.Run, cache: Path | None = None, tta: Sequence[Named] | None = None
+    run: runs.Run, cache: Path | None = None, tta: Sequence[Component] | None = None
 ) -> Classifier:
     """The classifier of a run that is open, and its members with it; see `load`. Raises
     MaskgateError."""
@@ -62,7 +62,7 @@ def of_folds(
     run: runs.Run,
     folds: Sequence[int],
     cache: Path | None = None,
-    tta: Sequence[Named] | None = None,
+    tta: Sequence[Component] | None = None,
 ) -> SingleModel:
     """The classifier of these folds of a single model's run; see `load`. Raises MaskgateError."""
     recipe = run.recipe()

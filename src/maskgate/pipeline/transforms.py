@@ -15,7 +15,7 @@ from torch.nn import functional
 from torchvision.transforms import v2
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels, centre
@@ -137,7 +137,7 @@ class Augment:
     Raises MaskgateError for an unknown transform or arguments it does not take.
     """
 
-    def __init__(self, transforms: Sequence[Named], geometry: Geometry) -> None:
+    def __init__(self, transforms: Sequence[Component], geometry: Geometry) -> None:
         self.geometry = geometry
         self.transforms: list[nn.Module] = []
         self.names = [named.name for named in transforms]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from maskgate.config import settings
 from maskgate.config.recipe import Recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 
 REFERENCE: Final = "reference"
@@ -182,9 +182,13 @@ def _differing(
         inner = settings.section_of(field.annotation)
         if value == usual or key in KEPT:
             continue
-        if inner is not None and issubclass(inner, Named) and inner.model_fields.keys() > {"name"}:
+        if (
+            inner is not None
+            and issubclass(inner, Component)
+            and inner.model_fields.keys() > {"name"}
+        ):
             yield from _of_named(key, value, usual)
-        elif inner is None or issubclass(inner, Named) or isinstance(value, list):
+        elif inner is None or issubclass(inner, Component) or isinstance(value, list):
             yield key
         else:
             if usual is None:  # the whole section is a technique, and so is what stands in it

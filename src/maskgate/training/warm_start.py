@@ -41,7 +41,7 @@ def epochs(recipe: Recipe) -> Recipe:
     except ValidationError as error:
         raise MaskgateError(
             f"training.epochs_from={run.path}: {changed['training']['epochs']} epochs were best"
-            f" there, but {settings.told(error, Recipe)}"
+            f" there, but {settings.describe_errors(error, Recipe)}"
         ) from error
 
 
