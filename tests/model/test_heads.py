@@ -154,8 +154,8 @@ def test_a_head_says_what_it_gives_and_knows(name, arguments, naive, gives) -> N
     more = head(features).more
     assert head.gives <= set(more) and more["features"] is features
     of = arguments.get("of")
-    assert head.knows == ((of,) if of else ("mask", "gender", "age_band"))
-    assert heads.knows(Component(name=name, **arguments)) == head.knows
+    assert head.attributes == ((of,) if of else ("mask", "gender", "age_band"))
+    assert heads.attributes(Component(name=name, **arguments)) == head.attributes
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, 50.0, 1e4])

@@ -70,7 +70,7 @@ def test_a_training_batch_holds_the_photos_drawn_and_their_targets() -> None:
 def test_targets_of_partial_labels_are_all_that_agree() -> None:
     made = loader(2)
     table = photo_table.build(["a", "b"], ["a", "b"], [-1, 2], [1, -1], [float("nan"), 70])
-    store = made._trained.store
+    store = made._augmented.store
     rows = np.arange(2)
     _, targets = whole(Loader(store, table, GEOMETRY, AUGMENT).validation(rows, 2, 0, 1))
     found = [target.nonzero().flatten().tolist() for target in targets]
@@ -95,7 +95,7 @@ def test_validation_gives_every_row_exactly_once(count: int, size: int, ranks: i
 def test_validation_photos_are_the_centre_and_never_augmented() -> None:
     made = loader()
     rows = np.arange(COUNT)
-    wanted = np.stack([pixels.centre(made._trained.store[row], GEOMETRY) for row in range(COUNT)])
+    wanted = np.stack([pixels.centre(made._augmented.store[row], GEOMETRY) for row in range(COUNT)])
     for _ in range(2):
         whole(made.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
         photos, _ = whole(made.validation(rows, 8, 0, 1))

@@ -53,7 +53,7 @@ def of_run(
         own = member.tta if tta is None else tta
         members.append((of_run(inner, cache, own), member.weight))
     wanted, learned = EnsembleSpec.of(system), run.learned().by_name()
-    if why := combining.unlike(wanted, learned, [each.knows for each, _ in members]):
+    if why := combining.unlike(wanted, learned, [each.attributes for each, _ in members]):
         raise damaged(run.combination_file, why)
     return Ensemble(members, Combination(wanted, learned))
 

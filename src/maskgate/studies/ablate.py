@@ -319,7 +319,7 @@ def _not_alike(reference: Recipe, recipe: Recipe) -> str:
         return "changes folds, and with them the people validated; set it for all after DATA"
     if recipe.seed != reference.seed:
         return "changes the seed, which is no change of the recipe; see --seeds"
-    if heads.knows(recipe.model.head) != heads.knows(reference.model.head):
+    if heads.attributes(recipe.model.head) != heads.attributes(reference.model.head):
         return "changes which attributes the model knows, and with them what the score is of"
     if ours.truth != theirs.truth or (ours.truth and ours.corrections != theirs.corrections):
         return "changes the truth that scores are taken against; set it for all after DATA"

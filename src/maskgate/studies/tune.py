@@ -62,13 +62,13 @@ def plan(search: Search, space_file: Path) -> Search:
                 f"{key}: is set on the command line and searched in {space_file}; remove it from"
                 " one of them"
             )
-    knows = heads.knows(recipe.model.head)
-    check(recipe, knows, search.order.name, search.order.trust)
+    attributes = heads.attributes(recipe.model.head)
+    check(recipe, attributes, search.order.name, search.order.trust)
     space.check(
         found,
         space_file,
         search.load,
-        lambda changed: check(changed, knows, search.order.name, search.order.trust),
+        lambda changed: check(changed, attributes, search.order.name, search.order.trust),
     )
     return prepared(replace(search, space=found))
 

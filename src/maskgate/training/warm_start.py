@@ -88,7 +88,7 @@ def validated(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
         here.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),
-        read=lambda: thumbnails.decoded(others, run.thumbnails_file),
+        read_other_thumbnails=lambda: thumbnails.decoded(others, run.thumbnails_file),
         folder=prepared.folder,
     )
     return own | {other for one, other in pairs if one in own}

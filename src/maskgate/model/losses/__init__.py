@@ -65,7 +65,7 @@ def create(named: Component, counts: Counts, head: Head) -> Loss:
     lookup("loss", named.name, LOSSES)
     try:
         if named.name in CLASS_LOSSES:
-            of = CLASSES if len(head.knows) > 1 else head.knows[0]
+            of = CLASSES if len(head.attributes) > 1 else head.attributes[0]
             return Classification(create_class_loss(named, counts[of]), of)
         arguments.check(LOSSES[named.name], named.arguments)
         if named.name in _MADE_OF_OTHERS:

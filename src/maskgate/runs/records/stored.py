@@ -25,10 +25,16 @@ Positive = Annotated[float, Field(ge=0, lt=2**53)]
 
 
 class Record(BaseModel):
-    """What a JSON file, or a part of one, holds."""
+    """What a JSON file, or a part of one, holds. A field whose key in the file is another word than
+    its name has that as its alias."""
 
     model_config = ConfigDict(
-        extra="allow", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
+        extra="allow",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        serialize_by_alias=True,
     )
     nullable: ClassVar[frozenset[str]] = frozenset()  # all other keys are left out or hold a value
 
@@ -36,8 +42,9 @@ class Record(BaseModel):
     @classmethod
     def _no_nulls(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            for key in cls.model_fields.keys() - cls.nullable:
-                if key in values and values[key] is None:
+            for name, field in cls.model_fields.items():
+                key = field.alias or name
+                if name not in cls.nullable and key in values and values[key] is None:
                     raise ValueError(f"{key} is null")
         return values
 
