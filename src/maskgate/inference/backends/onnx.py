@@ -47,9 +47,10 @@ def _checked(session: Any, name: str, geometry: Geometry) -> str:
     """The name of the network's input. Raises MaskgateError where it takes or gives other arrays
     than a network of maskgate."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    takes, gives = [(each.type, each.shape[1:]) for each in inputs], [
-        (each.type, each.shape[1:]) for each in outputs
-    ]
+    takes, gives = (
+        [(each.type, each.shape[1:]) for each in inputs],
+        [(each.type, each.shape[1:]) for each in outputs],
+    )
     batches = all(each.shape and not isinstance(each.shape[0], int) for each in inputs + outputs)
     size = [geometry.height, geometry.width, 3]
     if not (
