@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble import combining, near_tie
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.votes import MemberProbabilities
@@ -58,15 +58,15 @@ def test_how_near_is_an_argument() -> None:
         MemberProbabilities(logits(c1=3.0), ALL),
     ]
     for within, answer in ((0.4, WORN_MAN_OLD), (0.6, WORN_MAN_MIDDLE)):
-        named = Named.model_validate({"name": "near_tie", "within": within})
+        named = Component.model_validate({"name": "near_tie", "within": within})
         how = Combination(
-            EnsembleSpec(Named(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}}
+            EnsembleSpec(Component(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}}
         )
         first = MemberProbabilities(members[0].probabilities, ALL, 100.0)
         assert how([first, members[1]]).argmax() == answer
 
 
 def test_two_members_know_all() -> None:
-    how = EnsembleSpec(Named(name="attributes"), (Named(name="near_tie"),))
+    how = EnsembleSpec(Component(name="attributes"), (Component(name="near_tie"),))
     with pytest.raises(MaskgateError, match="predict all attributes, and fewer than two do"):
         combining.check(how, [ALL, ("mask",)])

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from maskgate import labels
 from maskgate.config import yaml12
-from maskgate.config.settings import Named, lookup
+from maskgate.config.settings import Component, lookup
 from maskgate.config.system import System
 from maskgate.core import finite
 from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
@@ -46,8 +46,8 @@ INTERNAL_PARAMETERS: Final = ("probabilities", "members", "learned")
 class EnsembleSpec:
     """How members are combined, and how their combined probabilities are adjusted, in order."""
 
-    combine: Named
-    adjust: tuple[Named, ...] = ()
+    combine: Component
+    adjust: tuple[Component, ...] = ()
 
     @classmethod
     def from_system(cls, system: System) -> "EnsembleSpec":
@@ -90,7 +90,7 @@ class Combination:
             steps.append(probabilities)
         return steps
 
-    def _arguments(self, method: Named) -> dict[str, Any]:
+    def _arguments(self, method: Component) -> dict[str, Any]:
         learned = {"learned": self.learned[method.name]} if method.name in LEARNED else {}
         return method.arguments | learned
 
@@ -125,7 +125,7 @@ def check(spec: EnsembleSpec, member_attributes: Sequence[tuple[str, ...]]) -> N
         near_tie.check(member_attributes)
 
 
-def _check_arguments(kind: str, method: Named, function: Callable[..., Floats]) -> None:
+def _check_arguments(kind: str, method: Component, function: Callable[..., Floats]) -> None:
     parameters = inspect.signature(function).parameters
     known = [name for name in parameters if name not in INTERNAL_PARAMETERS]
     if odd := sorted(set(method.arguments) - set(known)):

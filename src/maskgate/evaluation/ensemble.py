@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.config.system import Member, System
 from maskgate.core.progress import track
 from maskgate.core.score import Score
@@ -40,7 +40,7 @@ class MemberRun:
     name: str
     run: Run
     weight: float = 1.0
-    tta: tuple[Named, ...] | None = None
+    tta: tuple[Component, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def system_of(paths: Sequence[Path]) -> System:
         names.append(next(name for name in chain([bare], numbered) if name not in names))
     complete = all(set(attributes(run)) == set(labels.ATTRIBUTES) for run in runs)
     members = (Member(name=name, run=str(run.path)) for name, run in zip(names, runs, strict=True))
-    combine = Named(name="soft_vote" if complete else "attributes")
+    combine = Component(name="soft_vote" if complete else "attributes")
     return System(members=tuple(members), combine=combine)
 
 
@@ -242,7 +242,7 @@ def open_members(system: System, trust: bool = False) -> list[MemberRun]:
     return _with_weights(system, runs)
 
 
-def member_runs(run: Run, tta: tuple[Named, ...] | None = None) -> list[MemberRun]:
+def member_runs(run: Run, tta: tuple[Component, ...] | None = None) -> list[MemberRun]:
     """The members of a system's run, with `tta` instead of their own where given."""
     members = _with_weights(run.system(), run.members())
     return members if tta is None else [replace(member, tta=tta) for member in members]

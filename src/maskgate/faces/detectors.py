@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import model_files
 from maskgate.faces.model_files import Folders
@@ -66,7 +66,7 @@ DETECTORS: Final[dict[str, Callable[..., Detector]]] = {
 }
 
 
-def at_hand(wanted: Named, folder: Path) -> bool:
+def at_hand(wanted: Component, folder: Path) -> bool:
     """Whether `create` would need no download.
 
     Raises MaskgateError for an unknown name, or where the environment names a file that is not
@@ -84,7 +84,7 @@ def at_hand(wanted: Named, folder: Path) -> bool:
     return True
 
 
-def create(wanted: Named, folder: Path, kept: Path | None = None) -> Detector:
+def create(wanted: Component, folder: Path, kept: Path | None = None) -> Detector:
     """The detector of that name; model files are kept in `folder`/models, the cache's.
 
     Those in `kept`, the folder of a run, are taken before any others, except for `auto`.
@@ -106,7 +106,7 @@ def create(wanted: Named, folder: Path, kept: Path | None = None) -> Detector:
         raise MaskgateError(f"detector {name}: {error}; it takes {known}") from error
 
 
-def check(wanted: Named) -> None:
+def check(wanted: Component) -> None:
     """Raise MaskgateError for an unknown name, and for arguments that the detector does not take;
     nothing is imported."""
     name = wanted.name

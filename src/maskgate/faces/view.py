@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from maskgate.config.recipe import Face, Photo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import files
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
@@ -134,19 +134,19 @@ def resolved(photo: Photo, folder: Path) -> Photo:
     given = _file(view.face.detector, view.detector, folder) | view.detector.arguments
     face = view.face.model_copy(
         update={
-            "detector": Named(name=view.detector.name, **given),
+            "detector": Component(name=view.detector.name, **given),
             "sha256": view.detector.sha256,
         }
     )
     return photo.model_copy(update={"face": face})
 
 
-def _file(wanted: Named, detector: Detector, folder: Path) -> dict[str, str]:
+def _file(wanted: Component, detector: Detector, folder: Path) -> dict[str, str]:
     """The file that the recipe names, from anywhere; nothing where its model is at hand anyway."""
     given = wanted.arguments.get("file")
     if given is None:
         return {}
-    plain = Named(name=detector.name, **detector.arguments)
+    plain = Component(name=detector.name, **detector.arguments)
     there = detectors.at_hand(plain, folder)
     if there and detectors.create(plain, folder).sha256 == detector.sha256:
         return {}

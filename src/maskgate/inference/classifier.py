@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import finite
 from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination
@@ -65,7 +65,7 @@ class SingleModel:
         self,
         networks: Sequence[Backend],
         view: View,
-        tta: Sequence[Named] = (),
+        tta: Sequence[Component] = (),
         vote: str = "soft_vote",
     ) -> None:
         self.networks, self.view, self.vote = networks, view, vote

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from maskgate import labels
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError, listed
 
 FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which finer classes begin, beside the youngest
@@ -223,7 +223,7 @@ HEADS: Final[dict[str, Callable[..., Head]]] = {
 }
 
 
-def create(named: Named, features: int) -> Head:
+def create(named: Component, features: int) -> Head:
     """The head of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("head", named.name, HEADS)
     try:
@@ -233,6 +233,6 @@ def create(named: Named, features: int) -> Head:
         raise MaskgateError(f"head {named.name}: {error}; see docs/recipe.md") from error
 
 
-def attributes(named: Named) -> tuple[str, ...]:
+def attributes(named: Component) -> tuple[str, ...]:
     """The attributes that a recipe's head knows."""
     return create(named, 1).attributes
