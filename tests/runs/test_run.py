@@ -64,7 +64,7 @@ def init(run: Run) -> None:
     warm_start.contents(wanted)
     warm_start._thumbnails(run)
     for fold in run.folds:
-        tables.seen(run, fold)
+        tables.training_digests(run, fold)
         run.weights(fold)
 
 
@@ -78,7 +78,7 @@ def epochs(run: Run) -> None:
 
 
 def compare(run: Run) -> None:
-    groups._read(groups._found([run.path])[0])
+    groups._read(groups._runs([run.path])[0])
 
 
 def combine(run: Run) -> None:
@@ -305,7 +305,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
     run = combined.combine(asked, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
-    run.tell(members={"tiny": run.status().digest}, files=None)
+    run.update_status(members={"tiny": run.status().digest}, files=None)
     with pytest.raises(MaskgateError, match="is a member of itself"):
         loading.load(run.path)
 
@@ -320,7 +320,7 @@ def test_what_may_change_does_not_make_it_another_run(
     run.report_file.unlink()
     run.mistakes_file.write_text("photo\n")
     (run.path / "notes.txt").write_text("mine")
-    run.tell(note="mine")
+    run.update_status(note="mine")
     for command in WHOLE:
         COMMANDS[command](run)
     moved = Run(run.path.rename(tmp_path / "moved"))
@@ -348,7 +348,7 @@ def test_kept_predictions_are_listed_and_made_again(
     # Left by a process that was killed before it could list them: nobody knows whether it is whole.
     files = run.files.listed()
     assert files is not None
-    run.tell(files={name: entry for name, entry in files.items() if name != path.name})
+    run.update_status(files={name: entry for name, entry in files.items() if name != path.name})
     path.write_bytes(b"half")
     _, again = oof.oof_with(run, tta, cache)
     assert (again == expected).all()
@@ -379,7 +379,7 @@ def test_what_can_be_checked_of_a_run_of_the_version_before(
         for command in ("predict", "compare", "init"):
             refuses(COMMANDS[command], run, run.recipe_file)
     run.recipe_file.write_bytes(content)
-    for path in (run.inherited_file(0), run.more_file, run.pseudo_file(0)):
+    for path in (run.inherited_file(0), run.extra_file, run.pseudo_file(0)):
         content = path.read_bytes()
         path.unlink()
         refuses(init, run, path)

@@ -107,7 +107,7 @@ def test_two_processes_augment_at_test_time_as_one(
     text = run.recipe_file.read_text("utf-8")
     run.recipe_file.write_text(text.partition("tta:")[0], "utf-8")
     run.oof_file.write_bytes(plain.read_bytes())
-    run.end()
+    run.finish()
     tta = [Component(name="crops"), Component(name="flip")]
     again_table, again = oof.oof_with(run, tta, cache)
     assert again_table["photo"].tolist() == table["photo"].tolist()

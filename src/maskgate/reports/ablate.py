@@ -46,7 +46,7 @@ def show(found: Comparisons, failed: Mapping[str, str]) -> None:
     table = Table("change", "difference", "", "minutes a fit", box=None, pad_edge=False)
     for each in found.comparisons:
         signed = compare_page.signed(each.score)
-        table.add_row(each.side.name, signed, each.verdict, str(minutes(each)))
+        table.add_row(each.group.name, signed, each.verdict, str(minutes(each)))
     for name in failed:
         table.add_row(name, "", "failed", "")
     console = terminal.console()
@@ -76,13 +76,13 @@ def write(found: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path:
         page,
         "ablate.html",
         found=found,
-        reference=found.sides[0],
+        reference=found.groups[0],
         rows=[
             {
-                "name": each.side.name,
+                "name": each.group.name,
                 "verdict": each.verdict,
                 "sentence": sentence(each),
-                "differs": compare_page.differs(found, each.side),
+                "differs": compare_page.differs(found, each.group),
                 "minutes": str(minutes(each)),
                 "cells": [
                     (title, *_cell(each.differences[name].corrected))
@@ -103,7 +103,7 @@ def write(found: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path:
 
 def as_table(found: Comparisons) -> pd.DataFrame:
     """The table of `maskgate compare`, and what a change costs: minutes a fit."""
-    costs = {each.side.name: minutes(each) for each in found.comparisons}
+    costs = {each.group.name: minutes(each) for each in found.comparisons}
     table = compare_page.as_table(found)
     for column in dataclasses.fields(Minutes):
         told = {name: getattr(cost, column.name) for name, cost in costs.items()}
@@ -118,7 +118,7 @@ def ordered(found: Comparisons) -> Comparisons:
     places = [0, *(at + 1 for at in order)]
     return dataclasses.replace(
         found,
-        sides=[found.sides[at] for at in places],
+        groups=[found.groups[at] for at in places],
         scores=[found.scores[at] for at in places],
         comparisons=[found.comparisons[at] for at in order],
     )
@@ -130,7 +130,7 @@ def minutes(each: Comparison) -> Minutes:
     theirs = {entry.seed: entry.run.seconds() for entry in each.reference.entries}
     pairs = [
         (own - other) / 60
-        for entry in each.side.entries
+        for entry in each.group.entries
         for own, other in zip(entry.run.seconds(), theirs.get(entry.seed, []), strict=False)
     ]
     value, count = float(np.mean(pairs)), len(pairs)

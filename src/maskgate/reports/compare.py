@@ -10,7 +10,7 @@ from maskgate.core import files, terminal
 from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
-from maskgate.evaluation.groups import Side
+from maskgate.evaluation.groups import RunGroup
 from maskgate.reports import charts, pages
 from maskgate.reports.listing import differences
 
@@ -21,13 +21,13 @@ def show(found: Comparisons, size: float | None = None) -> None:
     With `size`, a difference of the score, also how many people would show it.
     """
     table = Table("side", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
-    against = {each.side.name: each for each in found.comparisons}
-    for side, scores in zip(found.sides, found.scores, strict=True):
-        comparison = against.get(side.name)
+    against = {each.group.name: each for each in found.comparisons}
+    for group, scores in zip(found.groups, found.scores, strict=True):
+        comparison = against.get(group.name)
         for name, title in titles_of(found).items():
             first = name == SCORE
             table.add_row(
-                side.name if first else "",
+                group.name if first else "",
                 title,
                 str(scores[name].score),
                 signed(comparison.differences[name].corrected) if comparison else "",
@@ -36,8 +36,8 @@ def show(found: Comparisons, size: float | None = None) -> None:
     console = terminal.console()
     console.print(table)
     console.print()
-    for side in found.sides:
-        console.print(f"{side.name}, {_seeds(side)}: {differs(found, side)}", soft_wrap=True)
+    for group in found.groups:
+        console.print(f"{group.name}, {_seeds(group)}: {differs(found, group)}", soft_wrap=True)
     for each in found.comparisons:
         console.print(sentence(each), soft_wrap=True)
     for note in [*found.notes, *_power(found, size)]:
@@ -71,9 +71,9 @@ def _write(found: Comparisons, page: Path, listing: Path, size: float | None) ->
         titles=titles,
         verdicts=[(each.verdict, sentence(each)) for each in found.comparisons],
         charts=[chart(found, name, title) for name, title in titles.items()],
-        sides=[
-            {"side": side, "seeds": _seeds(side), "differs": differs(found, side)}
-            for side in found.sides
+        groups=[
+            {"group": group, "seeds": _seeds(group), "differs": differs(found, group)}
+            for group in found.groups
         ],
         listing=listing.name,
         signed=signed,
@@ -90,9 +90,9 @@ def as_table(found: Comparisons) -> pd.DataFrame:
             rows.append(
                 {
                     "reference": each.reference.name,
-                    "side": each.side.name,
+                    "side": each.group.name,
                     "reference_seeds": " ".join(map(str, each.reference.seeds)),
-                    "side_seeds": " ".join(map(str, each.side.seeds)),
+                    "side_seeds": " ".join(map(str, each.group.seeds)),
                     "measure": name,
                     **_columns("reference", found.scores[0][name].score),
                     **_columns("side", scores[name].score),
@@ -102,8 +102,8 @@ def as_table(found: Comparisons) -> pd.DataFrame:
                     "low_alone": difference.alone.low,
                     "high_alone": difference.alone.high,
                     "verdict": each.verdict if name == SCORE else "",
-                    "speaks_of": each.speaks_of,
-                    "differs": differs(found, each.side),
+                    "speaks_of": each.scope,
+                    "differs": differs(found, each.group),
                 }
             )
     return pd.DataFrame(rows)
@@ -115,21 +115,21 @@ def _columns(of: str, score: Score) -> dict[str, float]:
 
 def sentence(comparison: Comparison) -> str:
     """The verdict, whether it is one on models or on recipes, and the difference behind it."""
-    side, reference = comparison.side.name, comparison.reference.name
+    group, reference = comparison.group.name, comparison.reference.name
     than = f"is {comparison.verdict} than {reference}"
     if comparison.verdict == "undecided":
         than = f"against {reference} is undecided"
-    return f"Of {comparison.speaks_of}, {side} {than}: {signed(comparison.score)}."
+    return f"Of {comparison.scope}, {group} {than}: {signed(comparison.score)}."
 
 
-def differs(found: Comparisons, side: Side) -> str:
+def differs(found: Comparisons, group: RunGroup) -> str:
     """What a side's recipe has and the reference's has not, as `key.sub=value, …`."""
-    if side is found.sides[0]:
+    if group is found.groups[0]:
         return "the reference"
-    kinds = ["members" in each.recipe for each in (found.sides[0], side)]
+    kinds = ["members" in each.recipe for each in (found.groups[0], group)]
     if kinds[0] != kinds[1]:
         return "a system" if kinds[1] else "a single recipe"
-    return ", ".join(differences(found.sides[0].recipe, side.recipe))
+    return ", ".join(differences(found.groups[0].recipe, group.recipe))
 
 
 def signed(score: Score) -> str:
@@ -146,9 +146,9 @@ def titles_of(found: Comparisons) -> dict[str, str]:
     return {name: told if name == SCORE else name.replace("_", " ") for name in found.scores[0]}
 
 
-def _seeds(side: Side) -> str:
-    told = ", ".join(map(str, side.seeds))
-    return f"seeds {told}" if len(side.seeds) > 1 else f"seed {told}"
+def _seeds(group: RunGroup) -> str:
+    told = ", ".join(map(str, group.seeds))
+    return f"seeds {told}" if len(group.seeds) > 1 else f"seed {told}"
 
 
 def chart(found: Comparisons, name: str, title: str) -> str:
@@ -156,6 +156,8 @@ def chart(found: Comparisons, name: str, title: str) -> str:
     rows = []
     for each in found.comparisons:
         score = each.differences[name].corrected
-        rows.append((each.side.name, score.value, score.low, score.high))
-    axis = f"less {found.sides[0].name}" if len(found.sides[0].name) < 60 else "less the reference"
+        rows.append((each.group.name, score.value, score.low, score.high))
+    axis = (
+        f"less {found.groups[0].name}" if len(found.groups[0].name) < 60 else "less the reference"
+    )
     return charts.forest(rows, axis, f"Macro F1, {title}")

@@ -7,7 +7,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.config.settings import Component
 from maskgate.data.column_values import TRAINED, USES
 from maskgate.imaging.tta import tta_views
-from maskgate.runs.records.status import Did, Status
+from maskgate.runs.records.status import Status, TrainingCounts
 
 
 def told(recipe: Recipe, status: Status) -> dict[str, Any] | None:
@@ -33,7 +33,7 @@ def told(recipe: Recipe, status: Status) -> dict[str, Any] | None:
         ("Weights", _weights(recipe)),
         ("Test-time augmentation", _tta(recipe)),
     ]
-    rows = list(zip(labels.CLASSES, counted.there, counted.drawn, strict=True))
+    rows = list(zip(labels.CLASSES, counted.available, counted.drawn, strict=True))
     even = all(abs(there - drawn) <= 0.1 * there + 1 for _, there, drawn in rows)
     return {
         "lines": [(part, text) for part, text in lines if text],
@@ -75,7 +75,7 @@ def _data(recipe: Recipe, status: Status) -> str:
     return f"{status.more} photos of {sets}, never validated on" if sets else ""
 
 
-def _pseudo(recipe: Recipe, counted: Did) -> str:
+def _pseudo(recipe: Recipe, counted: TrainingCounts) -> str:
     wanted = recipe.pseudo
     count = counted.pseudo
     if wanted is None or count is None:

@@ -260,14 +260,14 @@ def conclude(training: Training) -> None:
         for parts in reduced
     ]
     warnings += pseudo.warnings(recipe, run, prepared.folds)
-    run.tell(
+    run.update_status(
         seconds=round(seconds, 1),
         photos_per_second=round(sum(part.photos for part in told) / max(seconds, 1e-9), 1),
         warnings=warnings,
         did=_did(run, told, recipe, prepared),
     )
     run_report.write(run)
-    run.end()
+    run.finish()
 
 
 def _did(

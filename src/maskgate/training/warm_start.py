@@ -123,7 +123,7 @@ def inherited(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str
     were trained on."""
     seen: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= tables.seen(run, source(run, prepared, data, key))
+        seen |= tables.training_digests(run, source(run, prepared, data, key))
     return seen
 
 
@@ -160,7 +160,7 @@ def source(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
     """
     theirs = validated(run, prepared, data)
     for other in sorted(run.folds, key=lambda other: (other != data.fold, other)):
-        if not theirs & tables.seen(run, other):
+        if not theirs & tables.training_digests(run, other):
             return other
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on people of fold {data.fold}, on"
