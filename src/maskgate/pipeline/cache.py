@@ -183,7 +183,7 @@ def _decoded(
     paths: "pd.Series[str]", rows: list[int], have: set[bytes], view: View, boxes: Boxes | None
 ) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Stored | None]]]]:
     def shown(digest: bytes, image: Image.Image) -> _Stored | str:
-        faces = None if boxes is None else boxes.of(digest)
+        faces = None if boxes is None else boxes.faces(digest)
         if boxes is not None and faces is None:
             return "changed while it was read"
         return view.stored(image, faces), near_duplicates.thumbnail(image)

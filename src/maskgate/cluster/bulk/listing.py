@@ -57,8 +57,8 @@ class Listing:
 def find(places: Sequence[str]) -> Listing:
     """All photos at these places: files, folders, and addresses of folders.
 
-    Each folder is sorted as `photo_files.photos_in` does it. Raises MaskgateError for a place that
-    is not there, and where none holds a photo.
+    Each folder is sorted as by `photo_files.list_photos`. Raises MaskgateError for a place that is
+    missing, and if none has a photo.
     """
     sources: list[str] = []
     numbers: list[int] = []
@@ -75,7 +75,7 @@ def find(places: Sequence[str]) -> Listing:
             told.update(f"{name(source, path)}\0{stamp}\n".encode())
             names.update(f"{name(source, path)}\n".encode())
     if not paths:
-        raise photo_files.no_photo([shown(place) for place in places], {})
+        raise photo_files.no_photos_error([shown(place) for place in places], {})
     return Listing(
         sources=sources,
         places=numbers,
@@ -115,7 +115,7 @@ def fetch(source: str, path: str) -> bytes:
 
 def _here(place: str) -> list[tuple[str, str]]:
     try:
-        photos = photo_files.photos_in([Path(place)])
+        photos = photo_files.list_photos([Path(place)])
     except MaskgateError:
         if Path(place).is_dir():  # another place may hold some
             return []
@@ -140,17 +140,19 @@ def _there(address: str) -> list[tuple[str, str]]:
             found = store.get_file_info(fs.FileSelector(root, recursive=True))
     except OSError as error:
         raise _unreachable(shown(address), error) from error
-    photos, passed_over = [], Counter[str]()
+    photos, skipped = [], Counter[str]()
     for file in found:
         if file.type == fs.FileType.File:
             below = PurePosixPath(file.path.removeprefix(root)).parts
             hidden = any(part.startswith(".") for part in below)
-            if photo_files.named_like_photo(file.path) and not hidden:
+            if photo_files.has_photo_suffix(file.path) and not hidden:
                 photos.append(file)
             else:
-                passed_over[photo_files.HIDDEN if hidden else photo_files.kind(file.base_name)] += 1
-    if passed_over:
-        say(photo_files.sentence(passed_over))
+                skipped[
+                    photo_files.HIDDEN if hidden else photo_files.file_kind(file.base_name)
+                ] += 1
+    if skipped:
+        say(photo_files.skipped_sentence(skipped))
     photos.sort(key=lambda file: PurePosixPath(file.path))
     return [(file.path, f"{file.size}-{file.mtime_ns}") for file in photos]
 
