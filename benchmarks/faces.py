@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import files
 from maskgate.core.progress import say, track
 from maskgate.data import layouts, seven_photos
@@ -81,7 +81,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     at_hand = model_files.local_file(model_files.YUNET, asked.cache)
     settings = [each for each in SETTINGS if at_hand or each["name"] != "yunet"]
-    made = {_title(each): detectors.create(Named(**each), asked.cache) for each in settings}
+    made = {_title(each): detectors.create(Component(**each), asked.cache) for each in settings}
     for folder in asked.data:
         photos = _drawn(layouts.read(folder), asked.photos, asked.seed)
         _tell(folder.name, photos, made)
@@ -173,7 +173,7 @@ def _tell_pairs(name: str, photos: Photos, folder: Path) -> None:
     print("|---|---|---:|---|---:|---:|")
     for thresholds, factor in PAIRS:
         same = {"thresholds": thresholds, "factor": factor}
-        wanted = Named(name="mtcnn", min_face=SMALLEST / min(SIZE), **same)
+        wanted = Component(name="mtcnn", min_face=SMALLEST / min(SIZE), **same)
         own = detectors.create(wanted, folder)
         theirs = MTCNN(min_face_size=SMALLEST, keep_all=True, **same)
         ours, other = Seen(), Seen()

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import files
 from maskgate.data import layouts
 from maskgate.faces import detectors, model_files, resizing
@@ -77,7 +77,7 @@ def _show_detectors(images: list[Image.Image], cache: Path) -> None:
     print("\n| detector, photo | OpenCV, ms | NumPy, ms | ratio |\n|---|---:|---:|---:|")
     names = ["yunet", "mtcnn"] if model_files.local_file(model_files.YUNET, cache) else ["mtcnn"]
     for name in names:
-        detector = detectors.create(Named(name=name), cache)
+        detector = detectors.create(Component(name=name), cache)
         for size in SEEN:
             photos = [np.asarray(image.resize(size[::-1])) for image in images]
             _show(f"{name}, {_size(size)}", detector, photos)

@@ -14,7 +14,7 @@ from timm.optim import get_optimizer_class
 from maskgate import labels
 from maskgate.config import arguments
 from maskgate.config.recipe import Mix, Optimizer, Sampling, Schedule
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
@@ -36,7 +36,7 @@ PHOTOS = 140
 
 
 def augment(name: str, arguments: dict[str, Any]) -> None:
-    made = Augment((Named(name=name, **arguments),), GEOMETRY)
+    made = Augment((Component(name=name, **arguments),), GEOMETRY)
     made.check()
     for seed in range(3):
         assert made(np.full((40, 30, 3), seed, np.uint8), seed).shape == (32, 24, 3)
@@ -55,27 +55,27 @@ def sample(name: str, arguments: dict[str, Any]) -> None:
 
 
 def head(name: str, arguments: dict[str, Any]) -> None:
-    made = heads.create(Named(name=name, **arguments), 8)
+    made = heads.create(Component(name=name, **arguments), 8)
     assert made(torch.zeros(4, 8)).log_probabilities.shape == (4, 18)
 
 
 # What a loss needs of the head.
 HEADS = {
-    "arcface": Named(name="cosine"),
-    "binary_cross_entropy": Named(name="multi_label"),
-    "fine_age": Named(name="factored", age="fine"),
-    "age_regression": Named(name="factored", regress_age=True),
+    "arcface": Component(name="cosine"),
+    "binary_cross_entropy": Component(name="multi_label"),
+    "fine_age": Component(name="factored", age="fine"),
+    "age_regression": Component(name="factored", regress_age=True),
 }
 
 
 def loss(name: str, arguments: dict[str, Any]) -> None:
-    made = heads.create(HEADS.get(name, Named(name="factored")), 8)
-    function = losses.create(Named(name=name, **arguments), one_of_each(), made)
+    made = heads.create(HEADS.get(name, Component(name="factored")), 8)
+    function = losses.create(Component(name=name, **arguments), one_of_each(), made)
     function(made(torch.randn(8, 8)), Target(torch.eye(18).bool()[:8], torch.full((8,), 30.0)))
 
 
 def average(name: str, arguments: dict[str, Any]) -> None:
-    made = averages.create(Named(name=name, **arguments), torch.nn.Linear(2, 2))
+    made = averages.create(Component(name=name, **arguments), torch.nn.Linear(2, 2))
     for share in (0.5, 1.0):
         made.after_update()
         made.after_epoch(share)
@@ -95,7 +95,7 @@ def schedule(name: str, arguments: dict[str, Any]) -> None:
 
 
 def augmented(name: str, arguments: dict[str, Any]) -> None:
-    tta_views((Named(name=name, **arguments),), GEOMETRY)
+    tta_views((Component(name=name, **arguments),), GEOMETRY)
 
 
 Use = Callable[[str, dict[str, Any]], None]
@@ -144,7 +144,7 @@ def test_an_argument_of_an_optimiser_works_or_is_refused(name: str) -> None:
 
 
 def detector(name: str, arguments: dict[str, Any]) -> None:
-    detectors.create(Named(name=name, **arguments), Path("nowhere"))
+    detectors.create(Component(name=name, **arguments), Path("nowhere"))
 
 
 def optimiser(name: str, arguments: dict[str, Any]) -> None:
@@ -152,12 +152,12 @@ def optimiser(name: str, arguments: dict[str, Any]) -> None:
 
 
 def combination(name: str, arguments: dict[str, Any]) -> None:
-    named = Named(name=name, **arguments)
+    named = Component(name=name, **arguments)
     wanted = EnsembleSpec(named) if name in combining.COMBINATIONS else EnsembleSpec(VOTE, (named,))
     combining.check(wanted, [tuple(labels.ATTRIBUTES)] * 2)
 
 
-VOTE = Named(name="soft_vote")
+VOTE = Component(name="soft_vote")
 OPTIMISERS = {name: get_optimizer_class(name) for name in ("adamw", "sgd", "lamb", "muon", "adan")}
 EVERY_TABLE = USES | {
     "detector": (detector, {"mtcnn": detectors.DETECTORS["mtcnn"]}, ("folders",)),

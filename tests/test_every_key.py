@@ -246,7 +246,7 @@ def leaves(model: type[BaseModel] = Recipe, path: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         key = f"{path}.{name}".lstrip(".")
         section = settings.section_of(field.annotation)
-        is_named = section is not None and issubclass(section, settings.Named)
+        is_named = section is not None and issubclass(section, settings.Component)
         if section is None or is_named or key == "data":
             yield key
         if section is not None:

@@ -13,7 +13,7 @@ import torch
 
 from maskgate import labels
 from maskgate.config.recipe import Recipe, load
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.data import folds, layouts
 from maskgate.faces.view import View
@@ -31,7 +31,7 @@ from maskgate.pipeline.transforms import Augment
 Shown = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(32, 24, 0.25)
-AUGMENT = (Named(name="random_crop"), Named(name="color_jitter", brightness=0.5))
+AUGMENT = (Component(name="random_crop"), Component(name="color_jitter", brightness=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_8_everything_counts_18_classes() -> None:
     every = torch.eye(18, dtype=torch.bool)
     for name in HEADS:
         of = {"of": "mask"} if name == "one_attribute" else {}
-        head = heads.create(Named(name=name, **of), 4)
+        head = heads.create(Component(name=name, **of), 4)
         assert head(torch.randn(18, 4)).log_probabilities.shape == (18, 18)
     log_p = torch.randn(18, 18).log_softmax(1)
     for name, make in CLASS_LOSSES.items():

@@ -16,7 +16,7 @@ from torch import nn
 
 from maskgate import labels
 from maskgate.config.recipe import Pseudo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import finite
 from maskgate.data import pseudo_labels
 from maskgate.data import table as photo_table
@@ -193,8 +193,8 @@ def test_what_is_learned_of_them_is_told(how: str) -> None:
     voices = [Voice(sure(6).astype(np.float64), every) for _ in range(2)]
     is_adjustment = how in combining.ADJUSTMENTS
     wanted = EnsembleSpec(
-        Named(name="soft_vote" if is_adjustment else how),
-        (Named(name=how),) if is_adjustment else (),
+        Component(name="soft_vote" if is_adjustment else how),
+        (Component(name=how),) if is_adjustment else (),
     )
     combine = {"weights": {name: [np.nan, 1.0] for name in every},
         "stacking": {name: {"weights": np.full((2 * n, n), np.nan).tolist(), "bias": [0.0] * n}

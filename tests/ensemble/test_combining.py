@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -29,7 +29,7 @@ def test_what_was_learned_is_applied_without_what_learns_it() -> None:
 
 
 def adjusted(*given: Any) -> EnsembleSpec:
-    return EnsembleSpec(Named(name="soft_vote"), tuple(map(Named.model_validate, given)))
+    return EnsembleSpec(Component(name="soft_vote"), tuple(map(Component.model_validate, given)))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,8 @@ def adjusted(*given: Any) -> EnsembleSpec:
         (adjusted({"name": "near_tie", "within": -1}), "within is a number from 0, not -1"),
         (
             EnsembleSpec(
-                Named(name="soft_vote"), (Named.model_construct(name="near_tie", within=np.inf),)
+                Component(name="soft_vote"),
+                (Component.model_construct(name="near_tie", within=np.inf),),
             ),
             "number from 0, not inf",
         ),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble import combining, near_tie
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.votes import Voice
@@ -55,15 +55,15 @@ def test_near_ties(first: np.ndarray, second: np.ndarray, answer: int) -> None:
 def test_how_near_is_an_argument() -> None:
     voices = [Voice(logits(c2=2.0, c1=1.5), ALL), Voice(logits(c1=3.0), ALL)]
     for within, answer in ((0.4, WORN_MAN_OLD), (0.6, WORN_MAN_MIDDLE)):
-        named = Named.model_validate({"name": "near_tie", "within": within})
+        named = Component.model_validate({"name": "near_tie", "within": within})
         how = Combination(
-            EnsembleSpec(Named(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}}
+            EnsembleSpec(Component(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}}
         )
         first = Voice(voices[0].probabilities, ALL, 100.0)
         assert how([first, voices[1]]).argmax() == answer
 
 
 def test_two_members_know_all() -> None:
-    how = EnsembleSpec(Named(name="attributes"), (Named(name="near_tie"),))
+    how = EnsembleSpec(Component(name="attributes"), (Component(name="near_tie"),))
     with pytest.raises(MaskgateError, match="fewer than two know all"):
         combining.check(how, [ALL, ("mask",)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.votes import Voice
@@ -23,7 +23,7 @@ def said(seed: int, rows: int = 40) -> np.ndarray:
 
 
 def combine(name: str, *voices: Voice) -> np.ndarray:
-    found = Combination(EnsembleSpec(Named(name=name)), {})(voices)
+    found = Combination(EnsembleSpec(Component(name=name)), {})(voices)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (found >= 0).all()
     return found
@@ -145,24 +145,32 @@ def test_one_member_alone_decides(name: str) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_order_of_photos_does_not_matter(name: str) -> None:
     voices = [Voice(said(seed), ALL, 1 + seed) for seed in range(3)]
-    turned = [Voice(v.probabilities[::-1], v.knows, v.weight) for v in voices]
+    turned = [Voice(v.probabilities[::-1], v.attributes, v.weight) for v in voices]
     np.testing.assert_allclose(combine(name, *turned)[::-1], combine(name, *voices))
 
 
 @pytest.mark.parametrize(
-    ("named", "knows", "told"),
+    ("named", "attributes", "told"),
     [
-        (Named(name="soft_vot"), [ALL], r"unknown combination soft_vot; did you mean soft_vote\?"),
-        (Named(name="zzz"), [ALL], "known are attributes, hard_vote, soft_vote, stacking, weights"),
-        (Named(name="soft_vote", power=2), [ALL], "soft_vote takes no arguments; remove power"),
-        (Named(name="attributes"), [("mask",), ("gender",)], "no member knows age_band"),
-        (Named(name="attributes"), [("mask",)], "no member knows age_band, gender"),
-        (Named(name="soft_vote"), [ALL, ("mask",)], "use attributes"),
-        (Named(name="hard_vote"), [("mask",), ("gender",), ("age_band",)], "use attributes"),
+        (
+            Component(name="soft_vot"),
+            [ALL],
+            r"unknown combination soft_vot; did you mean soft_vote\?",
+        ),
+        (
+            Component(name="zzz"),
+            [ALL],
+            "known are attributes, hard_vote, soft_vote, stacking, weights",
+        ),
+        (Component(name="soft_vote", power=2), [ALL], "soft_vote takes no arguments; remove power"),
+        (Component(name="attributes"), [("mask",), ("gender",)], "no member knows age_band"),
+        (Component(name="attributes"), [("mask",)], "no member knows age_band, gender"),
+        (Component(name="soft_vote"), [ALL, ("mask",)], "use attributes"),
+        (Component(name="hard_vote"), [("mask",), ("gender",), ("age_band",)], "use attributes"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(
-    named: Named, knows: list[tuple[str, ...]], told: str
+    named: Component, attributes: list[tuple[str, ...]], told: str
 ) -> None:
     with pytest.raises(MaskgateError, match=told):
-        combining.check(EnsembleSpec(named), knows)
+        combining.check(EnsembleSpec(named), attributes)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from maskgate import labels, runs
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.ensemble.learning import combinations
 from maskgate.ensemble.votes import Voice
@@ -76,7 +76,7 @@ def test_combined_runs_are_a_run(
         rows, said = tables.oof(Run(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
         voices.append(Voice(said[place], tuple(labels.ATTRIBUTES)))
-    how = EnsembleSpec(Named(name="weights"), (Named(name="offsets"),))
+    how = EnsembleSpec(Component(name="weights"), (Component(name="offsets"),))
     for fold in (0, 1):
         inside = (table["fold"] == fold).to_numpy()
         learned = combinations.learn(
@@ -175,10 +175,10 @@ def test_another_augmentation_is_scored_and_used(
 ) -> None:
     out = tmp_path / "flipped"
     assert call("combine", trained, "-o", out, "--tta", "flip")[0] == 0
-    _, mirrored = oof.oof_with(Run(trained), [Named(name="flip")], cache)
+    _, mirrored = oof.oof_with(Run(trained), [Component(name="flip")], cache)
     np.testing.assert_array_equal(tables.oof(Run(out))[1], mirrored)
     photos = eval_photos(people)[:4]
-    flip = loading.load(trained, cache, [Named(name="flip")]).probabilities(photos)[0]
+    flip = loading.load(trained, cache, [Component(name="flip")]).probabilities(photos)[0]
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], flip, atol=1e-6)
     # Of a run of runs, too; and `none` goes back to the photo as it is.
     inner = ensemble.Part("inner", Run(out), tta=())
@@ -205,7 +205,7 @@ def test_a_file_names_the_runs(
     assert told.index("one") < told.index("two") < told.index("soft_vote")
     assert call("combine", file, "-o", tmp_path / "both")[0] == 0
     photos = eval_photos(people)[:4]
-    first = loading.load(trained, None, [Named(name="flip")]).probabilities(photos)[0]
+    first = loading.load(trained, None, [Component(name="flip")]).probabilities(photos)[0]
     second = loading.load(other).probabilities(photos)[0]
     np.testing.assert_allclose(
         loading.load(tmp_path / "both").probabilities(photos)[0],
@@ -413,7 +413,8 @@ def test_runs_on_all_photos_vote_without_a_score(
     assert code == 0
     assert "there is no out-of-fold score" in err
     found = ensemble.gather(
-        [Part("a", Run(trained)), Part("b", Run(everything))], EnsembleSpec(Named(name="hard_vote"))
+        [Part("a", Run(trained)), Part("b", Run(everything))],
+        EnsembleSpec(Component(name="hard_vote")),
     )
     assert found.steps == ()
 

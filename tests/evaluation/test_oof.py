@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import confusions
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, oof
@@ -22,15 +22,14 @@ from maskgate.inference.backends import torch as torch_backend
 from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
-from maskgate.model import predicting
 from maskgate.reports import recipe_summary
 from maskgate.runs import Run, tables
 from maskgate.training import validation
 
 Train = Callable[..., Path]
 
-FLIP = [Named(name="flip")]
-ALL = [Named(name="flip"), Named(name="crops"), Named(name="sizes", scales=[0.9, 1.25])]
+FLIP = [Component(name="flip")]
+ALL = [Component(name="flip"), Component(name="crops"), Component(name="sizes", scales=[0.9, 1.25])]
 TTA = "tta=[flip, crops, {name: sizes, scales: [0.9, 1.25]}]"
 
 
@@ -46,7 +45,7 @@ def plain(trained: Path, tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(trained, tmp_path / "plain")))
 
 
-def averaged(run: Run, fold: int, photo: Path, tta: list[Named]) -> np.ndarray:
+def averaged(run: Run, fold: int, photo: Path, tta: list[Component]) -> np.ndarray:
     """Probabilities (18,) of one photo, one view at a time through one network."""
     view = loading.load(run.path).views[0]
     stored = view.stored(pixels.decode(photo))
@@ -137,7 +136,7 @@ def test_its_own_is_read_not_made(
     augmented: Path, plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oof.oof_with(plain, FLIP, cache)
-    monkeypatch.setattr(predicting, "probabilities", None)  # nothing is predicted from here on
+    monkeypatch.setattr(oof, "predict_batches", None)  # nothing is predicted from here on
     swapped = [ALL[1], ALL[2], ALL[0]]
     for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
         table, probabilities = oof.oof_with(run, tta, cache)
@@ -151,14 +150,14 @@ def test_its_own_is_read_not_made(
 def test_killed_between_two_folds_it_goes_on(
     plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, real = count(1), predicting.probabilities
+    calls, real = count(1), oof.predict_batches
 
     def killed(*given: object) -> np.ndarray:
         if next(calls) == 4:  # of two folds, each plain and mirrored
             raise KeyboardInterrupt
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(predicting, "probabilities", killed)
+    monkeypatch.setattr(oof, "predict_batches", killed)
     with pytest.raises(KeyboardInterrupt):
         oof.oof_with(plain, FLIP, cache)
     assert not list(plain.path.glob("oof-*.parquet"))
@@ -207,7 +206,7 @@ def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
         oof.oof_with(after, (), cache)[1], oof.oof_with(before, (), cache)[1]
     )
     with pytest.raises(MaskgateError, match="were trained on the validation photos"):
-        oof.oof_with(after, [Named(name="crops")], cache)
+        oof.oof_with(after, [Component(name="crops")], cache)
 
 
 def test_the_epoch_selected_is_the_one_augmented(
@@ -278,7 +277,7 @@ def test_another_augmentation_may_be_asked_of_a_predictor(
     own, _ = loading.load(trained).probabilities(photos)
     np.testing.assert_array_equal(given, own)
     with pytest.raises(MaskgateError, match=f"{trained}: unknown test-time augmentation"):
-        loading.load(trained, tta=[Named(name="flop")])
+        loading.load(trained, tta=[Component(name="flop")])
 
 
 def test_a_recipe_is_refused_before_a_photo_is_read(train: Train, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import skimage.data
 
 from maskgate.config import recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors
 from maskgate.faces.protocol import Detector
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=AT_HAND)
 def detector(request: pytest.FixtureRequest, folder: Path) -> Detector:
-    return detectors.create(Named(name=request.param), folder)
+    return detectors.create(Component(name=request.param), folder)
 
 
 def test_a_known_face_is_found_with_its_landmarks_in_order(detector: Detector) -> None:
@@ -90,18 +90,18 @@ def test_threads_find_what_one_finds(detector: Detector) -> None:
 
 def test_what_it_is_can_be_recorded(detector: Detector, folder: Path) -> None:
     assert len(detector.sha256) == 64 and detector.arguments
-    again = detectors.create(Named(name=detector.name, **detector.arguments), folder)
+    again = detectors.create(Component(name=detector.name, **detector.arguments), folder)
     assert (again.sha256, again.arguments) == (detector.sha256, detector.arguments)
 
 
 def test_auto_is_mtcnn_without_yunets_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.delenv("MASKGATE_YUNET", raising=False)
-    assert detectors.create(Named(name="auto"), folder).name == "mtcnn"
+    assert detectors.create(Component(name="auto"), folder).name == "mtcnn"
 
 
 @pytest.mark.skipif(not YUNET, reason=WITHOUT)
 def test_auto_is_yunet_where_its_file_is(folder: Path) -> None:
-    assert detectors.create(Named(name="auto"), folder).name == "yunet"
+    assert detectors.create(Component(name="auto"), folder).name == "yunet"
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_what_is_refused_is_told_in_one_sentence(
     wanted: dict[str, object], told: str, folder: Path
 ) -> None:
     with pytest.raises(MaskgateError) as fault:
-        detectors.create(Named(**wanted), folder)  # type: ignore[arg-type]
+        detectors.create(Component(**wanted), folder)  # type: ignore[arg-type]
     assert told in str(fault.value) and "\n" not in str(fault.value)
 
 
 def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
-    def wanted(change: str) -> Named:
+    def wanted(change: str) -> Component:
         changes = ["photo.face.detector=auto", change]
         face = recipe.load(recipe.find("face"), changes).photo.face
         assert face is not None
@@ -141,7 +141,7 @@ def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
         detectors.create(below, folder)
     advice = re.search(r"photo\.face\.detector=\{.*?\}", str(fault.value))
     assert advice and "(in maskgate faces: --detector yunet file=PATH)" in str(fault.value)
-    assert wanted(advice[0]) == Named(name="yunet", file="PATH")
+    assert wanted(advice[0]) == Component(name="yunet", file="PATH")
 
 
 @pytest.mark.skipif(not YUNET, reason=WITHOUT)
@@ -156,7 +156,7 @@ def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
 )
 def test_yunet_refuses(argument: dict[str, object], told: str, folder: Path) -> None:
     with pytest.raises(MaskgateError, match=told):
-        detectors.create(Named(name="yunet", **argument), folder)
+        detectors.create(Component(name="yunet", **argument), folder)
 
 
 WITHOUT_TORCH = """
@@ -166,7 +166,7 @@ from pathlib import Path
 sys.modules.update(torch=None, facenet_pytorch=None, onnx=None)  # to import one is a fault
 import numpy as np
 from PIL import Image
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.imaging.tta import tta_views
 from maskgate.faces import reader, view
 from maskgate.config.recipe import Photo
@@ -176,13 +176,13 @@ seen = view.create(photo, Path(sys.argv[1]))
 noise = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
 Image.fromarray(noise).save(sys.argv[2])
 stored = reader.read_photo(Path(sys.argv[2]), [seen]).pictures[0]
-shown = tta_views([Named(name="flip")], seen.geometry)
+shown = tta_views([Component(name="flip")], seen.geometry)
 print(*(tta_view.apply(stored, seen.geometry).shape for tta_view in shown))
 """
 
 
 def test_a_door_sees_faces_without_torch(tmp_path: Path, cache: Path) -> None:
-    detectors.create(Named(name="mtcnn"), cache)  # here the networks are exported, once
+    detectors.create(Component(name="mtcnn"), cache)  # here the networks are exported, once
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, str(cache), str(tmp_path / "photo.png")],
         capture_output=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.faces.model_files import Folders, Source
@@ -100,26 +100,26 @@ def test_a_file_named_goes_first_then_the_environment(
 
 def test_auto_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "_download", lambda *_: pytest.fail("a download"))
-    assert detectors.create(Named(name="auto"), tmp_path).name == "mtcnn"
+    assert detectors.create(Component(name="auto"), tmp_path).name == "mtcnn"
 
 
 def test_what_needs_no_download_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "_download", lambda *_: pytest.fail("a download"))
     for name in ("auto", "mtcnn"):
-        assert detectors.is_available(Named(name=name), tmp_path)
-        assert detectors.create(Named(name=name), tmp_path).name == "mtcnn"
-    assert not detectors.is_available(Named(name="yunet", file=None), tmp_path)
+        assert detectors.is_available(Component(name=name), tmp_path)
+        assert detectors.create(Component(name=name), tmp_path).name == "mtcnn"
+    assert not detectors.is_available(Component(name="yunet", file=None), tmp_path)
     with pytest.raises(MaskgateError, match="no argument size"):
-        detectors.create(Named(name="yunet", size=3), tmp_path)
+        detectors.create(Component(name="yunet", size=3), tmp_path)
     with pytest.raises(MaskgateError, match=r"unknown detector yunt; did you mean yunet\?"):
-        detectors.is_available(Named(name="yunt"), tmp_path)
+        detectors.is_available(Component(name="yunt"), tmp_path)
 
 
 def test_yunets_file_is_at_hand_wherever_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, file = Named(name="yunet"), tmp_path / "models" / model_files.YUNET.name
-    assert detectors.is_available(Named(name="yunet", file="anywhere"), tmp_path)
+    plain, file = Component(name="yunet"), tmp_path / "models" / model_files.YUNET.name
+    assert detectors.is_available(Component(name="yunet", file="anywhere"), tmp_path)
     file.parent.mkdir()
     file.write_bytes(CONTENT)
     assert detectors.is_available(plain, tmp_path) and not detectors.is_available(
@@ -136,11 +136,11 @@ def test_a_file_that_is_no_model_is_told(content: bytes, tmp_path: Path) -> None
     file = tmp_path / "model.onnx"
     file.write_bytes(content)
     with pytest.raises(MaskgateError, match=r"model\.onnx: not a model"):
-        detectors.create(Named(name="yunet", file=str(file)), tmp_path)
+        detectors.create(Component(name="yunet", file=str(file)), tmp_path)
 
 
 def test_another_networks_file_is_told(tmp_path: Path) -> None:
-    detectors.create(Named(name="mtcnn"), tmp_path)
+    detectors.create(Component(name="mtcnn"), tmp_path)
     other = str(tmp_path / "models" / "mtcnn_pnet.onnx")
     with pytest.raises(MaskgateError, match="a model, but not YuNet"):
-        detectors.create(Named(name="yunet", file=other), tmp_path)
+        detectors.create(Component(name="yunet", file=other), tmp_path)

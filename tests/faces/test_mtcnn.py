@@ -14,7 +14,7 @@ import pytest
 import skimage.data
 from onnx import helper
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, mtcnn_export, nms
 from maskgate.faces.mtcnn_export import NETWORKS
@@ -44,7 +44,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
 
 def test_the_known_face_lies_where_they_find_it(folder: Path, theirs: Any) -> None:
     photo = skimage.data.astronaut()
-    faces = detectors.create(Named(name="mtcnn", min_face=40 / 512, **PAPER), folder)(photo)
+    faces = detectors.create(Component(name="mtcnn", min_face=40 / 512, **PAPER), folder)(photo)
     boxes, scores, points = theirs.detect(photo, landmarks=True)
     assert len(faces) == len(boxes) == 1
     assert faces.boxes[0] == pytest.approx(boxes[0].astype(float), abs=5)
@@ -53,7 +53,7 @@ def test_the_known_face_lies_where_they_find_it(folder: Path, theirs: Any) -> No
 
 
 def test_it_finds_no_fewer_drawn_people(folder: Path, theirs: Any, drawn: list[Pixels]) -> None:
-    own = detectors.create(Named(name="mtcnn", min_face=40 / 192, **PAPER), folder)
+    own = detectors.create(Component(name="mtcnn", min_face=40 / 192, **PAPER), folder)
     ours = np.array([len(own(photo)) > 0 for photo in drawn])
     other = np.array([theirs.detect(photo)[0] is not None for photo in drawn])
     assert ours.sum() >= other.sum() - 1
@@ -86,9 +86,9 @@ def test_its_hash_is_of_the_weights_and_not_of_what_onnx_writes(
     told = [hashlib.sha256((data / f"{name}.pt").read_bytes()).digest() for name in NETWORKS]
     known = hashlib.sha256(b"mtcnn 1" + b"".join(told)).hexdigest()
     assert known == "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
-    one = detectors.create(Named(name="mtcnn"), tmp_path / "one")
+    one = detectors.create(Component(name="mtcnn"), tmp_path / "one")
     monkeypatch.setattr("onnx.helper.make_model", partial(helper.make_model, doc_string="new"))
-    other = detectors.create(Named(name="mtcnn"), tmp_path / "other")
+    other = detectors.create(Component(name="mtcnn"), tmp_path / "other")
     assert one.sha256 == other.sha256 == known
     written = [(tmp_path / each / "models" / "mtcnn_pnet.onnx") for each in ("one", "other")]
     assert written[0].read_bytes() != written[1].read_bytes()
@@ -97,14 +97,14 @@ def test_its_hash_is_of_the_weights_and_not_of_what_onnx_writes(
 def test_once_exported_neither_torch_nor_the_weights_are_needed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    detectors.create(Named(name="mtcnn"), folder)
+    detectors.create(Component(name="mtcnn"), folder)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert detectors.create(Named(name="mtcnn"), folder).name == "mtcnn"
+    assert detectors.create(Component(name="mtcnn"), folder).name == "mtcnn"
     with pytest.raises(
         MaskgateError,
         match=r'facenet-pytorch, which is not .*install "maskgate\[train\]", or train with yunet$',
     ):
-        detectors.create(Named(name="mtcnn"), tmp_path)
+        detectors.create(Component(name="mtcnn"), tmp_path)
 
 
 def flipped(content: bytes) -> bytes:
@@ -141,22 +141,22 @@ def silent(content: bytes) -> bytes:
 def test_a_file_that_is_damaged_or_another_is_exported_anew(
     spoil: Callable[[bytes], bytes], folder: Path
 ) -> None:
-    detectors.create(Named(name="mtcnn"), folder)
+    detectors.create(Component(name="mtcnn"), folder)
     files = [folder / "models" / f"mtcnn_{name}.onnx" for name in NETWORKS]
     whole = [file.read_bytes() for file in files]
     kept = [file.stat().st_mtime_ns for file in files]
     files[1].write_bytes(spoil(whole[1]))
-    detectors.create(Named(name="mtcnn"), folder)
+    detectors.create(Component(name="mtcnn"), folder)
     assert [file.read_bytes() for file in files] == whole
     assert [files[place].stat().st_mtime_ns for place in (0, 2)] == [kept[0], kept[2]]
 
 
 def test_a_network_in_anothers_place_is_exported_anew(folder: Path) -> None:
-    detectors.create(Named(name="mtcnn"), folder)
+    detectors.create(Component(name="mtcnn"), folder)
     first, second = (folder / "models" / f"mtcnn_{name}.onnx" for name in NETWORKS[:2])
     whole = first.read_bytes()
     first.write_bytes(second.read_bytes())
-    detectors.create(Named(name="mtcnn"), folder)
+    detectors.create(Component(name="mtcnn"), folder)
     assert first.read_bytes() == whole
 
 
@@ -167,16 +167,16 @@ def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     package = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: package)
     with pytest.raises(MaskgateError, match=r"are not those of release 2\.5\.3; pip install"):
-        detectors.create(Named(name="mtcnn"), tmp_path)
+        detectors.create(Component(name="mtcnn"), tmp_path)
     (tmp_path / "data" / "onet.pt").unlink()
     with pytest.raises(MaskgateError, match="not installed"):
-        detectors.create(Named(name="mtcnn"), tmp_path)
+        detectors.create(Component(name="mtcnn"), tmp_path)
     assert not (tmp_path / "models").exists()
 
 
 def test_a_close_up_is_found(folder: Path) -> None:
     close = skimage.data.astronaut()[70:176, 180:270]
-    assert len(detectors.create(Named(name="mtcnn"), folder)(close)) == 1
+    assert len(detectors.create(Component(name="mtcnn"), folder)(close)) == 1
 
 
 @pytest.mark.parametrize("of_smaller", [False, True])

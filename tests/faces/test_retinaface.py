@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 
@@ -25,7 +25,7 @@ def test_without_uniface_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "uniface.constants", None)
     monkeypatch.setitem(sys.modules, "uniface", None)
     with pytest.raises(MaskgateError, match=r'pip install "maskgate\[retinaface\]"'):
-        detectors.create(Named(name="retinaface"), tmp_path)
+        detectors.create(Component(name="retinaface"), tmp_path)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def uniface(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_its_faces_are_in_the_photos_pixels_surest_first(weights: Path, tmp_path: Path) -> None:
     """The one test that needs the package itself."""
     pytest.importorskip("uniface", reason=WITHOUT)
-    wanted = Named(name="retinaface", file=str(weights), side=SIDE)
+    wanted = Component(name="retinaface", file=str(weights), side=SIDE)
     detector = detectors.create(wanted, tmp_path)
     faces = detector(np.zeros((100, 200, 3), np.uint8))
     assert faces.scores == pytest.approx([0.9, 0.6])
@@ -104,7 +104,7 @@ def test_its_faces_are_in_the_photos_pixels_surest_first(weights: Path, tmp_path
 @pytest.mark.usefixtures("uniface")
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1500), (1500, 1)])
 def test_odd_photos_raise_nothing(weights: Path, shape: tuple[int, int], tmp_path: Path) -> None:
-    wanted = Named(name="retinaface", file=str(weights), side=SIDE)
+    wanted = Component(name="retinaface", file=str(weights), side=SIDE)
     assert len(detectors.create(wanted, tmp_path)(np.zeros((*shape, 3), np.uint8))) == 0
 
 
@@ -118,7 +118,7 @@ def test_uniface_is_asked_for_the_weights(
         return str(weights)
 
     uniface.verify_model_weights = given
-    detectors.create(Named(name="retinaface", variant="r18", side=SIDE), tmp_path)
+    detectors.create(Component(name="retinaface", variant="r18", side=SIDE), tmp_path)
     assert asked == [("retinaface_r18", str(tmp_path / "models"))]
 
 
@@ -126,12 +126,12 @@ def test_a_run_keeps_its_file_and_takes_that(
     weights: Path, uniface: SimpleNamespace, tmp_path: Path
 ) -> None:
     """`uniface` would download, which fails the test."""
-    first = detectors.create(Named(name="retinaface", file=str(weights), side=SIDE), tmp_path)
+    first = detectors.create(Component(name="retinaface", file=str(weights), side=SIDE), tmp_path)
     kept = tmp_path / "detector"
     model_files.keep(first.files, kept)
     assert [file.name for file in kept.iterdir()] == ["retinaface.onnx"]
     for file in ({}, {"file": "gone.onnx"}):
-        wanted = Named(name="retinaface", side=SIDE, **file)
+        wanted = Component(name="retinaface", side=SIDE, **file)
         assert detectors.create(wanted, tmp_path, kept=kept).sha256 == first.sha256
 
 
@@ -141,28 +141,28 @@ def test_a_failed_download_is_told(uniface: SimpleNamespace, tmp_path: Path) -> 
 
     uniface.verify_model_weights = fails
     with pytest.raises(MaskgateError, match=r"downloaded by uniface \(no way out\).*mtcnn"):
-        detectors.create(Named(name="retinaface"), tmp_path)
+        detectors.create(Component(name="retinaface"), tmp_path)
 
 
 @pytest.mark.usefixtures("uniface")
 def test_unknown_variants_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match="variant of retinaface mnet_v3; did you mean mnet_v"):
-        detectors.create(Named(name="retinaface", variant="mnet_v3"), tmp_path)
+        detectors.create(Component(name="retinaface", variant="mnet_v3"), tmp_path)
     with pytest.raises(MaskgateError, match="no such file"):
-        detectors.create(Named(name="retinaface", file="gone.onnx"), tmp_path)
+        detectors.create(Component(name="retinaface", file="gone.onnx"), tmp_path)
 
 
 @pytest.mark.usefixtures("uniface")
 def test_its_file_is_at_hand_where_it_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "models" / "retinaface_mnet_v2.onnx"
     file.parent.mkdir()
-    plain, other = Named(name="retinaface"), Named(name="retinaface", variant="r18")
+    plain, other = Component(name="retinaface"), Component(name="retinaface", variant="r18")
     assert not detectors.is_available(plain, tmp_path)
     file.write_bytes(b"half")  # uniface would download it anew
     assert not detectors.is_available(plain, tmp_path)
     file.write_bytes(b"whole")
     assert detectors.is_available(plain, tmp_path) and not detectors.is_available(other, tmp_path)
-    assert detectors.is_available(Named(name="retinaface", variant="r18", file="x"), tmp_path)
+    assert detectors.is_available(Component(name="retinaface", variant="r18", file="x"), tmp_path)
 
 
 def test_what_uniface_would_take_needs_no_uniface(
@@ -170,7 +170,7 @@ def test_what_uniface_would_take_needs_no_uniface(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uniface.constants", None)
     monkeypatch.setitem(sys.modules, "uniface", None)
-    assert not detectors.is_available(Named(name="retinaface"), tmp_path)
+    assert not detectors.is_available(Component(name="retinaface"), tmp_path)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "retinaface_mnet_v2.onnx").write_bytes(b"any")
-    assert detectors.is_available(Named(name="retinaface"), tmp_path)
+    assert detectors.is_available(Component(name="retinaface"), tmp_path)

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 import maskgate
 from maskgate import labels, runs
 from maskgate.config.recipe import Photo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.data import layouts
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -253,7 +253,7 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Sho
 
     views = (with_margin, without)
     members = [(SingleModel([TorchBackend(Spy())], each), 1.0) for each in views]  # type: ignore[arg-type]
-    vote = Combination(EnsembleSpec(Named(name="soft_vote")), {})
+    vote = Combination(EnsembleSpec(Component(name="soft_vote")), {})
     Predictor(Ensemble(members, vote)).predict([photo])
     assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]
     for picture, alone in zip(seen, views, strict=True):

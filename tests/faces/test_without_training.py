@@ -10,7 +10,7 @@ import skimage.data
 from PIL import Image
 
 from maskgate.config.recipe import Photo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, reader, view
 
@@ -54,7 +54,7 @@ def test_networks_that_cannot_be_written_are_one_sentence(
         " or train with yunet"
     )
     with pytest.raises(MaskgateError, match=told):
-        detectors.create(Named(name="mtcnn"), tmp_path)
+        detectors.create(Component(name="mtcnn"), tmp_path)
 
 
 def test_a_scene_that_cannot_be_removed_is_one_sentence(

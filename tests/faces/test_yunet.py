@@ -9,7 +9,7 @@ import onnx
 import pytest
 import skimage.data
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.imaging import pixels
@@ -29,7 +29,7 @@ def test_it_finds_what_opencv_finds(tmp_path: Path) -> None:
     small = cv2.resize(photo, (240, 288), interpolation=cv2.INTER_AREA)
     rows = theirs.detect(small[..., ::-1].copy())[1]
     rows = rows[np.argsort(-rows[:, 14])]
-    faces = detectors.create(Named(name="yunet", side=288, score=0.05), tmp_path)(photo)
+    faces = detectors.create(Component(name="yunet", side=288, score=0.05), tmp_path)(photo)
     scale = 400 / 240
     assert len(rows) == len(faces)
     assert faces.scores == pytest.approx(rows[:, 14], abs=1e-4)
@@ -40,7 +40,7 @@ def test_it_finds_what_opencv_finds(tmp_path: Path) -> None:
 
 def test_drawn_people_are_found(tmp_path: Path) -> None:
     people = sample_people.make(tmp_path, 3, 0, (192, 144), twins=0, oddities=False)
-    detector = detectors.create(Named(name="yunet"), tmp_path)
+    detector = detectors.create(Component(name="yunet"), tmp_path)
     photos = sorted(people.train.glob("images/*/*.*"))
     found = [len(detector(np.asarray(pixels.decode(photo)))) > 0 for photo in photos]
     assert len(photos) == 21 and np.mean(found) >= 0.9
@@ -48,7 +48,7 @@ def test_drawn_people_are_found(tmp_path: Path) -> None:
 
 def test_a_close_up_is_found(tmp_path: Path) -> None:
     close = skimage.data.astronaut()[70:176, 180:270]
-    assert len(detectors.create(Named(name="yunet"), tmp_path)(close)) == 1
+    assert len(detectors.create(Component(name="yunet"), tmp_path)(close)) == 1
 
 
 def test_a_file_of_one_size_takes_photos_of_any(tmp_path: Path) -> None:
@@ -57,10 +57,10 @@ def test_a_file_of_one_size_takes_photos_of_any(tmp_path: Path) -> None:
     for dimension in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         dimension.dim_value = 320
     onnx.save(model, fixed)
-    detector = detectors.create(Named(name="yunet", file=str(fixed)), tmp_path)
-    whole = detectors.create(Named(name="yunet"), tmp_path)
+    detector = detectors.create(Component(name="yunet", file=str(fixed)), tmp_path)
+    whole = detectors.create(Component(name="yunet"), tmp_path)
     photo = skimage.data.astronaut()[:, 100:400]
     assert detector(photo).boxes == pytest.approx(whole(photo).boxes, abs=1)
     assert detector.sha256 != whole.sha256 == model_files.YUNET.sha256
     with pytest.raises(MaskgateError, match="takes pictures of 320 pixels; set side"):
-        detectors.create(Named(name="yunet", file=str(fixed), side=640), tmp_path)
+        detectors.create(Component(name="yunet", file=str(fixed), side=640), tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging import pixels
@@ -16,7 +16,7 @@ GEOMETRY = Geometry(16, 12, 0.25)  # stored are 20×15
 STORED = np.random.default_rng(0).integers(0, 256, (3, *GEOMETRY.stored, 3), dtype=np.uint8)
 
 
-def shown(*tta: Named, geometry: Geometry = GEOMETRY) -> list[np.ndarray]:
+def shown(*tta: Component, geometry: Geometry = GEOMETRY) -> list[np.ndarray]:
     return [each.apply(STORED, geometry) for each in tta_views(tta, geometry)]
 
 
@@ -37,7 +37,7 @@ def test_without_any_there_is_the_plain_picture_alone() -> None:
 
 
 def test_flip_mirrors_each() -> None:
-    plain, mirrored = shown(Named(name="flip"))
+    plain, mirrored = shown(Component(name="flip"))
     np.testing.assert_array_equal(plain, window(2, 1))
     np.testing.assert_array_equal(mirrored, window(2, 1, mirrored=True))
     flat = Geometry(16, 12)  # without a margin the input is all that is stored
@@ -46,23 +46,23 @@ def test_flip_mirrors_each() -> None:
 
 
 def test_crops_are_the_middle_and_the_corners() -> None:
-    found = shown(Named(name="crops"))
+    found = shown(Component(name="crops"))
     places = [(2, 1), (0, 0), (0, 3), (4, 0), (4, 3)]
     for picture, (top, left) in zip(found, places, strict=True):
         np.testing.assert_array_equal(picture, window(top, left))
 
 
 def test_three_crops_lie_along_the_longer_side() -> None:
-    found = shown(Named(name="crops", count=3))
+    found = shown(Component(name="crops", count=3))
     for picture, top in zip(found, (2, 0, 4), strict=True):
         np.testing.assert_array_equal(picture, window(top, 1))
     wide = Geometry(12, 16, 0.25)
-    lefts = [each.window(wide)[:2] for each in tta_views([Named(name="crops", count=3)], wide)]
+    lefts = [each.window(wide)[:2] for each in tta_views([Component(name="crops", count=3)], wide)]
     assert lefts == [(1, 2), (1, 0), (1, 4)]
 
 
 def test_sizes_are_larger_and_smaller_windows_resized_to_the_input() -> None:
-    plain, small, large = shown(Named(name="sizes", scales=[0.75, 1.25]))
+    plain, small, large = shown(Component(name="sizes", scales=[0.75, 1.25]))
     np.testing.assert_array_equal(plain, window(2, 1))
     for number, stored in enumerate(STORED):
         image = Image.fromarray(stored)
@@ -73,7 +73,11 @@ def test_sizes_are_larger_and_smaller_windows_resized_to_the_input() -> None:
 
 
 def test_entries_multiply_whatever_their_order() -> None:
-    names = [Named(name="flip"), Named(name="crops"), Named(name="sizes", scales=[0.75])]
+    names = [
+        Component(name="flip"),
+        Component(name="crops"),
+        Component(name="sizes", scales=[0.75]),
+    ]
     found = [tta_views(order, GEOMETRY) for order in itertools.permutations(names)]
     assert all(each[0] == PLAIN_VIEW for each in found)
     assert {frozenset(each) for each in found} == {frozenset(found[0])}
@@ -89,25 +93,33 @@ def test_entries_multiply_whatever_their_order() -> None:
 
 def test_what_shows_the_same_counts_once() -> None:
     """A window as large as the stored photo has nowhere to go, and a scale of 1 is the input's."""
-    both = [Named(name="crops"), Named(name="sizes", scales=[1.0, 1.25])]
+    both = [Component(name="crops"), Component(name="sizes", scales=[1.0, 1.25])]
     assert len(tta_views(both, GEOMETRY)) == 5 + 1
-    assert len(tta_views([Named(name="flip")] * 2, GEOMETRY)) == 2
+    assert len(tta_views([Component(name="flip")] * 2, GEOMETRY)) == 2
 
 
 @pytest.mark.parametrize(
     ("named", "geometry", "told"),
     [
-        (Named(name="flop"), GEOMETRY, "unknown test-time augmentation flop; did you mean flip"),
-        (Named(name="flip", p=0.5), GEOMETRY, "tta flip: .*unexpected keyword argument 'p'"),
-        (Named(name="crops", count=4), GEOMETRY, "tta crops: count is 4; it is 3 or 5"),
-        (Named(name="crops"), Geometry(16, 12), "tta crops: photo.margin leaves no room"),
-        (Named(name="sizes", scales=[1.26]), GEOMETRY, "tta sizes: .*1.26; .* at most 1.25,"),
-        (Named(name="sizes", scales=[1.1]), Geometry(16, 12), "at most 1, which is 1 \\+ photo"),
-        (Named(name="sizes", scales=[0]), GEOMETRY, "a scale is above 0"),
-        (Named(name="sizes", scales=["x"]), GEOMETRY, "tta sizes: "),
+        (
+            Component(name="flop"),
+            GEOMETRY,
+            "unknown test-time augmentation flop; did you mean flip",
+        ),
+        (Component(name="flip", p=0.5), GEOMETRY, "tta flip: .*unexpected keyword argument 'p'"),
+        (Component(name="crops", count=4), GEOMETRY, "tta crops: count is 4; it is 3 or 5"),
+        (Component(name="crops"), Geometry(16, 12), "tta crops: photo.margin leaves no room"),
+        (Component(name="sizes", scales=[1.26]), GEOMETRY, "tta sizes: .*1.26; .* at most 1.25,"),
+        (
+            Component(name="sizes", scales=[1.1]),
+            Geometry(16, 12),
+            "at most 1, which is 1 \\+ photo",
+        ),
+        (Component(name="sizes", scales=[0]), GEOMETRY, "a scale is above 0"),
+        (Component(name="sizes", scales=["x"]), GEOMETRY, "tta sizes: "),
     ],
 )
-def test_what_cannot_be_is_told(named: Named, geometry: Geometry, told: str) -> None:
+def test_what_cannot_be_is_told(named: Component, geometry: Geometry, told: str) -> None:
     with pytest.raises(MaskgateError, match=told):
         tta_views([named], geometry)
 
@@ -115,5 +127,5 @@ def test_what_cannot_be_is_told(named: Named, geometry: Geometry, told: str) -> 
 def test_the_largest_scale_shows_all_that_is_stored_whatever_is_rounded() -> None:
     for height, margin in itertools.product(range(8, 40), (0.05, 0.125, 0.3)):
         geometry = Geometry(height, height + 3, margin)
-        (_, largest) = tta_views([Named(name="sizes", scales=[1 + margin])], geometry)
+        (_, largest) = tta_views([Component(name="sizes", scales=[1 + margin])], geometry)
         assert largest.window(geometry) == (0, 0, *geometry.stored)

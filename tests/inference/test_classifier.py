@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -17,13 +17,13 @@ from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
 
 GEOMETRY = Geometry(8, 6, margin=0.5)
-FLIP = Named(name="flip")
+FLIP = Component(name="flip")
 
 
 class Linear:
     """A backend of one matrix multiplication on the pixels' means by column and channel."""
 
-    knows = tuple(labels.ATTRIBUTES)
+    attributes = tuple(labels.ATTRIBUTES)
 
     def __init__(self, seed: int) -> None:
         self.digest = str(seed)
@@ -55,7 +55,7 @@ def test_networks_are_averaged_over_variants_and_folds() -> None:
     expected = np.mean([n(p) for n in networks for p in (shown, shown[:, :, ::-1])], axis=0)
     np.testing.assert_allclose(classifier([pictures]), expected, atol=1e-6)
     assert classifier.count == 3
-    assert classifier.knows == ("mask", "gender", "age_band")
+    assert classifier.attributes == ("mask", "gender", "age_band")
 
 
 def test_networks_may_vote() -> None:
@@ -72,7 +72,7 @@ def test_networks_may_vote() -> None:
 def test_an_ensemble_is_composed_of_classifiers() -> None:
     first = SingleModel([Linear(0)], View(GEOMETRY), [FLIP])
     second = SingleModel([Linear(1), Linear(2)], View(GEOMETRY))
-    vote = Combination(EnsembleSpec(Named(name="soft_vote")), {})
+    vote = Combination(EnsembleSpec(Component(name="soft_vote")), {})
     inner = Ensemble([(first, 1.0), (second, 2.0)], vote)
     outer = Ensemble([(inner, 1.0), (first, 1.0)], vote)
     pictures = stored(5)
@@ -90,7 +90,7 @@ def digests(classifiers: Sequence[Classifier]) -> set[str]:
 
 
 def test_what_changes_probabilities_changes_the_digest() -> None:
-    view, vote = View(GEOMETRY), Combination(EnsembleSpec(Named(name="soft_vote")), {})
+    view, vote = View(GEOMETRY), Combination(EnsembleSpec(Component(name="soft_vote")), {})
     single = SingleModel([Linear(0), Linear(1)], view)
     several: list[Classifier] = [
         single,
@@ -101,7 +101,7 @@ def test_what_changes_probabilities_changes_the_digest() -> None:
         SingleModel([Linear(0), Linear(1)], View(Geometry(8, 6, margin=0.25))),
         Ensemble([(single, 1.0)], vote),
         Ensemble([(single, 2.0)], vote),
-        Ensemble([(single, 1.0)], Combination(EnsembleSpec(Named(name="hard_vote")), {})),
+        Ensemble([(single, 1.0)], Combination(EnsembleSpec(Component(name="hard_vote")), {})),
     ]
     assert len(digests(several)) == len(several)
     assert digests([single]) == digests([SingleModel([Linear(0), Linear(1)], view)])
@@ -118,5 +118,5 @@ def test_numbers_that_are_none_are_refused() -> None:
 
 def test_variants_that_cannot_be_made_are_refused() -> None:
     with pytest.raises(MaskgateError, match="leaves no room"):
-        SingleModel([Linear(0)], View(Geometry(8, 6)), [Named(name="crops")])
+        SingleModel([Linear(0)], View(Geometry(8, 6)), [Component(name="crops")])
     assert len(tta_views([FLIP], GEOMETRY)) == 2

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import interruption
 from maskgate.faces import reader
 from maskgate.inference import loading, predictor, resume_cache
@@ -104,7 +104,7 @@ def test_a_digest_tells_models_and_their_augmentation_apart(trained: Path, other
     models = [
         loading.load(trained),
         loading.load(other),
-        loading.load(trained, tta=[Named(name="flip")]),
+        loading.load(trained, tta=[Component(name="flip")]),
     ]
     digests = [model.digest for model in models]
     assert len(set(digests)) == 3

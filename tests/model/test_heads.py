@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.model.heads import HEADS, Head
@@ -130,7 +130,7 @@ case = pytest.mark.parametrize(
 
 def made(name: str, **arguments: object) -> Head:
     torch.manual_seed(4)
-    return heads.create(Named(name=name, **arguments), F)
+    return heads.create(Component(name=name, **arguments), F)
 
 
 def test_every_head_is_derived_a_second_time() -> None:
@@ -154,8 +154,8 @@ def test_a_head_says_what_it_gives_and_knows(name, arguments, naive, gives) -> N
     more = head(features).more
     assert head.gives <= set(more) and more["features"] is features
     of = arguments.get("of")
-    assert head.knows == ((of,) if of else ("mask", "gender", "age_band"))
-    assert heads.knows(Named(name=name, **arguments)) == head.knows
+    assert head.attributes == ((of,) if of else ("mask", "gender", "age_band"))
+    assert heads.attributes(Component(name=name, **arguments)) == head.attributes
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, 50.0, 1e4])

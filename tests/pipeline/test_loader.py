@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.data import layouts
 from maskgate.data import table as photo_table
@@ -26,7 +26,7 @@ Shown = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23
-AUGMENT = Augment([Named(name="random_crop"), Named(name="horizontal_flip")], GEOMETRY)
+AUGMENT = Augment([Component(name="random_crop"), Component(name="horizontal_flip")], GEOMETRY)
 PLACE = (7, 0, 3)
 BATCHES = sampling.batches(np.random.default_rng(0).permutation(COUNT), 5)
 
@@ -70,7 +70,7 @@ def test_a_training_batch_holds_the_photos_drawn_and_their_targets() -> None:
 def test_targets_of_partial_labels_are_all_that_agree() -> None:
     made = loader(2)
     table = photo_table.build(["a", "b"], ["a", "b"], [-1, 2], [1, -1], [float("nan"), 70])
-    store = made._trained.store
+    store = made._augmented.store
     rows = np.arange(2)
     _, targets = whole(Loader(store, table, GEOMETRY, AUGMENT).validation(rows, 2, 0, 1))
     found = [target.nonzero().flatten().tolist() for target in targets]
@@ -95,7 +95,7 @@ def test_validation_gives_every_row_exactly_once(count: int, size: int, ranks: i
 def test_validation_photos_are_the_centre_and_never_augmented() -> None:
     made = loader()
     rows = np.arange(COUNT)
-    wanted = np.stack([pixels.centre(made._trained.store[row], GEOMETRY) for row in range(COUNT)])
+    wanted = np.stack([pixels.centre(made._augmented.store[row], GEOMETRY) for row in range(COUNT)])
     for _ in range(2):
         whole(made.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
         photos, _ = whole(made.validation(rows, 8, 0, 1))
@@ -109,7 +109,7 @@ def test_validation_photos_equal_pixels_read_of_their_files(
     photos = photos.take(np.arange(0, len(photos.table), 5))
     geometry = Geometry(33, 24, 0.2)
     store, _ = caches.build(photos, View(geometry), cache)
-    made = Loader(store, photos.table, geometry, Augment([Named(name="random_crop")], geometry))
+    made = Loader(store, photos.table, geometry, Augment([Component(name="random_crop")], geometry))
     found, targets = whole(made.validation(np.arange(len(photos.table)), 16, 0, 1))
     for row, name in enumerate(photos.table["photo"]):
         np.testing.assert_array_equal(found[row], shown(photos.root / name, View(geometry)))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels, centre
@@ -37,7 +37,7 @@ def stored() -> Pixels:
 
 
 def augment(*names: str, **arguments: object) -> Augment:
-    return Augment([Named(name=name, **arguments) for name in names], GEOMETRY)
+    return Augment([Component(name=name, **arguments) for name in names], GEOMETRY)
 
 
 def test_without_transforms_it_is_the_centre(stored: Pixels) -> None:
@@ -58,7 +58,7 @@ def test_a_random_crop_is_a_window_of_the_stored_photo_and_reaches_all_of_it(
 
 
 def test_a_random_crop_without_a_margin_is_the_photo(stored: Pixels) -> None:
-    whole = Augment([Named(name="random_crop")], Geometry(HEIGHT, WIDTH))
+    whole = Augment([Component(name="random_crop")], Geometry(HEIGHT, WIDTH))
     np.testing.assert_array_equal(whole(stored, 1), stored)
 
 
@@ -102,7 +102,7 @@ def test_the_seed_alone_decides(name: str, stored: Pixels) -> None:
 
 def test_transforms_come_in_the_order_of_the_recipe(stored: Pixels) -> None:
     both = Augment(
-        [Named(name="random_crop"), Named(name="horizontal_flip", p=1.0)],
+        [Component(name="random_crop"), Component(name="horizontal_flip", p=1.0)],
         GEOMETRY,
     )
     found = both(stored, 5).numpy()[:, ::-1]
@@ -249,7 +249,7 @@ def test_brightness_lies_evenly_within_its_limits() -> None:
 
 def test_noise_has_the_standard_deviation_asked_for() -> None:
     grey = np.full((300, 200, 3), 128, dtype=np.uint8)
-    noisy = Augment([Named(name="gauss_noise", sigma=[0.05, 0.05], p=1)], Geometry(300, 200))
+    noisy = Augment([Component(name="gauss_noise", sigma=[0.05, 0.05], p=1)], Geometry(300, 200))
     found = noisy(grey, 1).float()
     assert found.std().item() == pytest.approx(0.05 * 255, rel=0.02)
     assert found.mean().item() == pytest.approx(128, abs=0.2)
@@ -260,7 +260,7 @@ def test_noise_has_the_standard_deviation_asked_for() -> None:
 
 def test_solarize_inverts_what_is_bright() -> None:
     values = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
-    found = Augment([Named(name="solarize", p=1)], Geometry(16, 16))(values, 0)
+    found = Augment([Component(name="solarize", p=1)], Geometry(16, 16))(values, 0)
     for value, (y, x) in enumerate(np.ndindex(16, 16)):
         assert found[y, x, 0] == (255 - value if value >= 128 else value)
 
@@ -268,7 +268,7 @@ def test_solarize_inverts_what_is_bright() -> None:
 def test_blur_spreads_a_point_by_its_sigma() -> None:
     point = np.zeros((31, 31, 3), dtype=np.uint8)
     point[15, 15] = 255
-    blurred = Augment([Named(name="blur", sigma=[1.0, 1.0], p=1)], Geometry(31, 31))(point, 0)
+    blurred = Augment([Component(name="blur", sigma=[1.0, 1.0], p=1)], Geometry(31, 31))(point, 0)
     naive = [255 * np.exp(-(x**2) / 2) / (2 * np.pi) for x in range(4)]
     assert [int(blurred[15, 15 + x, 1]) for x in range(4)] == pytest.approx(naive, abs=1)
 
@@ -297,7 +297,7 @@ SYSTEMS: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("system", list(SYSTEMS))
 def test_what_the_five_systems_did_can_be_written_down(system: str, stored: Pixels) -> None:
-    written = [Named.model_validate(each) for each in SYSTEMS[system]]
+    written = [Component.model_validate(each) for each in SYSTEMS[system]]
     whole = Augment(written, GEOMETRY)
     found = [whole(stored, seed) for seed in range(30)]
     assert len({photo.numpy().tobytes() for photo in found}) > 3

@@ -28,11 +28,11 @@ def test_near_duplicates(tmp_path: Path, pictures: np.ndarray, content: str) -> 
     table = pd.DataFrame({"photo": [*"abcdef"], "person": [*"uvwxyz"]})
     store = PhotoStore(pictures[..., None], pictures, np.arange(6), [*"012345"])
     photos = Photos(Path(), table)
-    first = twins.twins_of(photos, store, tmp_path)
+    first = twins.near_duplicates_of(photos, store, tmp_path)
     assert first.pairs == [("a", "f")]
     (memory,) = tmp_path.glob("near-duplicates-*.json")
     memory.write_text(content)
-    assert twins.twins_of(photos, store, tmp_path).pairs == first.pairs
+    assert twins.near_duplicates_of(photos, store, tmp_path).pairs == first.pairs
 
 
 @pytest.mark.parametrize("content", DAMAGED)

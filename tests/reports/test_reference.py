@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 import maskgate
 from maskgate.config import recipe, settings, system
 from maskgate.config.recipe import Recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.config.system import System
 from maskgate.reports import reference
 
@@ -37,7 +37,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any,
     for name, field in model.model_fields.items():
         kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind]
         inner = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
-        below = [k for k in inner if not issubclass(k, Named)]
+        below = [k for k in inner if not issubclass(k, Component)]
         entry = ".0." if get_origin(field.annotation) in (list, tuple) else "."
         yield prefix + name, field, "".join(str(k.__doc__) for k in below)
         for section in below:
@@ -153,8 +153,8 @@ class Everything(settings.Section):
     either: int | bool | str = Field(1, description="either")
     anything: Any = Field(None, description="anything")
     mapping: dict[str, int] = Field({}, description="mapping")
-    named: Named | None = Field(None, description="perhaps named")
-    chain: list[Named] = Field([Named(name="a")], description="chain")
+    named: Component | None = Field(None, description="perhaps named")
+    chain: list[Component] = Field([Component(name="a")], description="chain")
     inner: Inner = Inner()
     maybe: Inner | None = Field(None, description="perhaps inner")
     many: tuple[Inner, ...] = Field((), description="many inner")

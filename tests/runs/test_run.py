@@ -12,7 +12,7 @@ import pytest
 
 from maskgate import runs
 from maskgate.config import recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, groups, oof
@@ -331,7 +331,7 @@ def test_what_may_change_does_not_make_it_another_run(
 def test_kept_predictions_are_listed_and_made_again(
     trained: Path, copied: Callable[[Path], Run], cache: Path
 ) -> None:
-    run, tta = copied(trained), [Named(name="flip")]
+    run, tta = copied(trained), [Component(name="flip")]
     _, expected = oof.oof_with(run, tta, cache)
     (path,) = run.path.glob("oof-*.parquet")
     before = path.read_bytes()
@@ -433,7 +433,7 @@ def test_a_damaged_run_does_not_take_down_the_others(
     assert code == 0, err
     assert err.count("warning: left out, ") == 4
     assert "Of these two models, b-other" in out
-    # Named itself, a damaged one is a fault.
+    # Component itself, a damaged one is a fault.
     code, _, err = call("compare", folder / "a-good", folder / "b-other", folder / "e-oof")
     assert (code, "e-oof/oof.parquet: missing or damaged" in err) == (2, True)
     for name in ("b-other", "d-metrics", "e-oof", "f-fold"):

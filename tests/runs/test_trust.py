@@ -161,7 +161,7 @@ def test_what_a_training_names_is_trusted_and_what_its_teacher_names_is_not(
     refused(call(*asked, teacher), theirs)
     refused(call("lr", tiny, people, *asked[4:5], teacher), theirs)
     assert not Path("run").exists()
-    # Named by the user, the same code runs anyway.
+    # Component by the user, the same code runs anyway.
     code, _, err = call(*asked, teacher, "model.backbone=stranger:net", "training.epochs=1")
     assert code == 0, err
     code, _, err = call(*asked[:-1], "other", teacher, "--trust")

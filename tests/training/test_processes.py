@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.evaluation import oof
 from maskgate.faces import reader
 from maskgate.faces.view import View
@@ -108,7 +108,7 @@ def test_two_processes_augment_at_test_time_as_one(
     run.recipe_file.write_text(text.partition("tta:")[0], "utf-8")
     run.oof_file.write_bytes(plain.read_bytes())
     run.end()
-    tta = [Named(name="crops"), Named(name="flip")]
+    tta = [Component(name="crops"), Component(name="flip")]
     again_table, again = oof.oof_with(run, tta, cache)
     assert again_table["photo"].tolist() == table["photo"].tolist()
     np.testing.assert_allclose(again, probabilities, atol=1e-5)

@@ -77,7 +77,7 @@ def faces(
     The boxes stay in the cache: training with the same detector takes them from there.
     """
     from maskgate.config import settings
-    from maskgate.config.settings import Named
+    from maskgate.config.settings import Component
     from maskgate.core import files
     from maskgate.faces import detectors
 
@@ -85,13 +85,13 @@ def faces(
     given = dict(map(settings.split, arguments or []))
     if "name" in given:
         raise MaskgateError("name: is no argument of a detector; name one with --detector")
-    wanted = Named(name=detector, **given)
+    wanted = Component(name=detector, **given)
     if recipe is not None:
         path, loaded = path_and_recipe(recipe)
         face = loaded.photo.face
         if face is None:
             raise MaskgateError(f"{path}: has no photo.face; name a detector with --detector")
-        if wanted != Named(name="auto"):
+        if wanted != Component(name="auto"):
             raise MaskgateError("a recipe and a detector are given; give one of them")
         wanted = face.detector
     folder = cache or files.cache_folder()
@@ -130,11 +130,11 @@ def wear(
 
     Repeat the command to resume.
     """
-    from maskgate.config.settings import Named
+    from maskgate.config.settings import Component
     from maskgate.core import files
     from maskgate.faces import detectors
 
-    wanted = Named(name=detector)
+    wanted = Component(name=detector)
     detectors.check(wanted)
     files.check_folder(out)
 

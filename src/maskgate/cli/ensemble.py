@@ -192,12 +192,16 @@ def _changes(
 
     changes: dict[str, Any] = {}
     if combine is not None:
-        changes["combine"] = settings.named(combine)
+        changes["combine"] = settings.parse_component(combine)
     for option, names in (("adjust", adjust), ("tta", tta)):
         if names is not None:
-            changes[option] = () if names == ["none"] else tuple(map(settings.named, names))
+            changes[option] = (
+                () if names == ["none"] else tuple(map(settings.parse_component, names))
+            )
     own = (
-        EnsembleSpec(settings.Named(name="soft_vote")) if file is None else EnsembleSpec.of(file[1])
+        EnsembleSpec(settings.Component(name="soft_vote"))
+        if file is None
+        else EnsembleSpec.of(file[1])
     )
     combining.check_names(
         EnsembleSpec(changes.get("combine", own.combine), changes.get("adjust", own.adjust))
@@ -224,4 +228,4 @@ def _asked(
         own["members"] = tuple(
             member.model_copy(update={"tta": changes["tta"]}) for member in system.members
         )
-    return systems.changed(system, own), name
+    return systems.apply_changes(system, own), name

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from maskgate import labels
 from maskgate.config import yaml12
-from maskgate.config.settings import Named, lookup
+from maskgate.config.settings import Component, lookup
 from maskgate.config.system import System
 from maskgate.core import finite
 from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
@@ -21,7 +21,7 @@ from maskgate.errors import MaskgateError
 COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
     "soft_vote": votes.soft_vote,
     "hard_vote": votes.hard_vote,
-    "attributes": votes.attributes,
+    "attributes": votes.by_attribute,
     "weights": weights.weights,
     "stacking": stacking.stacking,
 }
@@ -44,8 +44,8 @@ _GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of
 class EnsembleSpec:
     """How members are to be combined, and their combined answer adjusted, in this order."""
 
-    combine: Named
-    adjust: tuple[Named, ...] = ()
+    combine: Component
+    adjust: tuple[Component, ...] = ()
 
     @classmethod
     def of(cls, system: System) -> "EnsembleSpec":
@@ -86,7 +86,7 @@ class Combination:
             found.append(told)
         return found
 
-    def _given(self, named: Named) -> dict[str, Any]:
+    def _given(self, named: Component) -> dict[str, Any]:
         learned = {"learned": self.learned[named.name]} if named.name in LEARNED else {}
         return named.arguments | learned
 
@@ -103,25 +103,25 @@ def check_names(wanted: EnsembleSpec) -> None:
         raise MaskgateError(f"adjust: {min(twice)} stands there twice; leave one out")
 
 
-def check(wanted: EnsembleSpec, knows: Sequence[tuple[str, ...]]) -> None:
+def check(wanted: EnsembleSpec, attributes: Sequence[tuple[str, ...]]) -> None:
     """Raise MaskgateError where members that know these attributes cannot be combined so."""
     check_names(wanted)
     every, name = set(labels.ATTRIBUTES), wanted.combine.name
     if name in _OF_SOME:
-        if missing := every - {attribute for each in knows for attribute in each}:
+        if missing := every - {attribute for each in attributes for attribute in each}:
             raise MaskgateError(
                 f"combine {name}: no member knows {', '.join(sorted(missing))}; add one"
             )
-    elif any(set(each) != every for each in knows):
+    elif any(set(each) != every for each in attributes):
         raise MaskgateError(
             f"combine {name} is for members that know all attributes; use"
             f" {', '.join(_OF_SOME[:-1])} or {_OF_SOME[-1]}"
         )
     if "near_tie" in wanted.names:
-        near_tie.check(knows)
+        near_tie.check(attributes)
 
 
-def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -> None:
+def _check_arguments(kind: str, named: Component, function: Callable[..., Floats]) -> None:
     known = [name for name in inspect.signature(function).parameters if name not in _GIVEN]
     if odd := sorted(set(named.arguments) - set(known)):
         takes = f"takes {', '.join(known)}" if known else "takes no arguments"
@@ -134,14 +134,14 @@ def _check_arguments(kind: str, named: Named, function: Callable[..., Floats]) -
 
 
 def unlike(
-    wanted: EnsembleSpec, learned: Mapping[str, Any], knows: Sequence[Collection[str]]
+    wanted: EnsembleSpec, learned: Mapping[str, Any], attributes: Sequence[Collection[str]]
 ) -> str:
     """In what `learned`, of the types that `learn` gives, is not of members that know these
     attributes and are combined so; nothing where it fits."""
     if missing := [name for name in wanted.names if name in LEARNED and name not in learned]:
         return f"nothing is learned for {missing[0]}"
     for name, values in labels.ATTRIBUTES.items():
-        count, size = sum(name in each for each in knows), len(values)
+        count, size = sum(name in each for each in attributes), len(values)
         if "weights" in learned:
             weights = learned["weights"].get(name, [])
             if len(weights) != count or not sum(weights) > 0:
@@ -151,7 +151,7 @@ def unlike(
             rows = [len(model["bias"]), *map(len, model["weights"])]
             if rows != [size] * (count * size + 1):
                 return f"stacking is not of {count} members that know {name}"
-    every = [at for at, each in enumerate(knows) if set(each) == set(labels.ATTRIBUTES)]
+    every = [at for at, each in enumerate(attributes) if set(each) == set(labels.ATTRIBUTES)]
     if "near_tie" in learned and not set(learned["near_tie"]["best"]) <= set(every):
         return "near_tie names members that do not know all attributes"
     return ""

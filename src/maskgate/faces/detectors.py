@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import model_files
 from maskgate.faces.model_files import Folders
@@ -66,7 +66,7 @@ DETECTORS: Final[dict[str, Callable[..., Detector]]] = {
 }
 
 
-def is_available(setting: Named, folder: Path) -> bool:
+def is_available(setting: Component, folder: Path) -> bool:
     """Whether `create` needs no download.
 
     Raises MaskgateError for an unknown name, or if an environment variable names a missing file.
@@ -83,7 +83,7 @@ def is_available(setting: Named, folder: Path) -> bool:
     return True
 
 
-def create(setting: Named, folder: Path, kept: Path | None = None) -> Detector:
+def create(setting: Component, folder: Path, kept: Path | None = None) -> Detector:
     """The detector that `setting` names; model files are kept in `folder`/models, in the cache.
 
     Files in `kept`, the folder of a run, are preferred, except for `auto`.
@@ -105,7 +105,7 @@ def create(setting: Named, folder: Path, kept: Path | None = None) -> Detector:
         raise MaskgateError(f"detector {name}: {error}; it takes {known}") from error
 
 
-def check(setting: Named) -> None:
+def check(setting: Component) -> None:
     """Raise MaskgateError for an unknown name, and for arguments that the detector does not take.
     Imports nothing."""
     name = setting.name

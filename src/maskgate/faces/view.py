@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from maskgate.config.recipe import Face, Photo
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import files
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
@@ -139,20 +139,20 @@ def resolved(photo: Photo, folder: Path) -> Photo:
     arguments = _file(view.face.detector, view.detector, folder) | view.detector.arguments
     face = view.face.model_copy(
         update={
-            "detector": Named(name=view.detector.name, **arguments),
+            "detector": Component(name=view.detector.name, **arguments),
             "sha256": view.detector.sha256,
         }
     )
     return photo.model_copy(update={"face": face})
 
 
-def _file(setting: Named, detector: Detector, folder: Path) -> dict[str, str]:
+def _file(setting: Component, detector: Detector, folder: Path) -> dict[str, str]:
     """The file that the recipe names, as an absolute path; nothing if the same model is available
     without it."""
     file = setting.arguments.get("file")
     if file is None:
         return {}
-    plain = Named(name=detector.name, **detector.arguments)
+    plain = Component(name=detector.name, **detector.arguments)
     is_available = detectors.is_available(plain, folder)
     if is_available and detectors.create(plain, folder).sha256 == detector.sha256:
         return {}

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging import pixels
@@ -120,7 +120,7 @@ TTA_METHODS: Final[dict[str, Callable[..., list[TtaView]]]] = {
 }
 
 
-def tta_views(tta: Sequence[Named], geometry: Geometry) -> list[TtaView]:
+def tta_views(tta: Sequence[Component], geometry: Geometry) -> list[TtaView]:
     """The views that a recipe's `tta` asks for, without duplicates; PLAIN_VIEW is the first.
 
     Raises MaskgateError for an unknown name or arguments it does not take.
@@ -137,7 +137,7 @@ def tta_views(tta: Sequence[Named], geometry: Geometry) -> list[TtaView]:
     return list(distinct.values())
 
 
-def check_tta(tta: Sequence[Named]) -> None:
+def check_tta(tta: Sequence[Component]) -> None:
     """Raise MaskgateError for an unknown name, or for arguments of a wrong kind. `tta_views` also
     checks them against a geometry."""
     for entry in tta:
@@ -147,7 +147,7 @@ def check_tta(tta: Sequence[Named]) -> None:
 
 
 @contextmanager
-def _errors_of(entry: Named) -> Iterator[None]:
+def _errors_of(entry: Component) -> Iterator[None]:
     try:
         yield
     except WRONG_ARGUMENTS as error:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError
 
 
@@ -92,7 +92,7 @@ class SWA(Average):
 AVERAGES: Final[dict[str, Callable[..., Average]]] = {"ema": EMA, "swa": SWA}
 
 
-def create(named: Named, network: nn.Module) -> Average:
+def create(named: Component, network: nn.Module) -> Average:
     """The average of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("average", named.name, AVERAGES)
     try:

@@ -1,7 +1,7 @@
 """From features (N, F) to log-probabilities (N, 18), by the name in `model.head`.
 
 A head may give more than that, which some losses ask for by name (`Head.gives`). A head of one
-attribute knows that attribute alone (`Head.knows`) and leaves the others open: they are all as
+attribute predicts that one alone (`Head.attributes`) and leaves the others open: they are all as
 likely in its 18 columns.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from maskgate import labels
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError, listed
 
 FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which finer classes begin, beside the youngest
@@ -37,7 +37,7 @@ class Head(nn.Module):
     """What all heads share: the attributes they know, and adding those up to 18 classes."""
 
     gives: frozenset[str] = frozenset()
-    knows: tuple[str, ...] = tuple(labels.ATTRIBUTES)
+    attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Joint(Head):
 
 
 class Separate(Head):
-    """A softmax for each attribute that it `knows`, their log-probabilities added up.
+    """A softmax for each of its `attributes`, their log-probabilities added up.
 
     `age`, `fine_ages` and `regress_age` as in `factored`; only where it knows the age band.
     Raises MaskgateError.
@@ -73,7 +73,7 @@ class Separate(Head):
     def __init__(
         self,
         features: int,
-        knows: tuple[str, ...],
+        attributes: tuple[str, ...],
         *,
         age: str,
         fine_ages: Sequence[float],
@@ -82,9 +82,9 @@ class Separate(Head):
         super().__init__()
         if age not in _AGES:
             raise MaskgateError(f"head: age is {listed(list(_AGES))}, not {age}")
-        if "age_band" not in knows and (age != "bands" or regress_age):
-            raise MaskgateError(f"head: one of {knows[0]} alone has no ages to tell")
-        self.knows, self.age = knows, age
+        if "age_band" not in attributes and (age != "bands" or regress_age):
+            raise MaskgateError(f"head: one of {attributes[0]} alone has no ages to tell")
+        self.attributes, self.age = attributes, age
         starts = np.array([0.0, *fine_ages])
         rise = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
         if age == "fine" and not (rise and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
@@ -94,7 +94,7 @@ class Separate(Head):
         self.register_buffer("starts", ages, persistent=False)
         bands = torch.from_numpy(labels.age_band(starts)).long()
         self.register_buffer("band_of_fine", bands, persistent=False)
-        sizes = {name: len(labels.ATTRIBUTES[name]) for name in knows}
+        sizes = {name: len(labels.ATTRIBUTES[name]) for name in attributes}
         if "age_band" in sizes:
             sizes["age_band"] = {"bands": sizes["age_band"], "ordinal": 2, "fine": len(starts)}[age]
         self.sizes = tuple(sizes.values())
@@ -108,7 +108,7 @@ class Separate(Head):
         logits = self.linear(features).float().split(self.sizes, dim=1)
         more = {"features": features}
         parts = {}
-        for name, part in zip(self.knows, logits, strict=True):
+        for name, part in zip(self.attributes, logits, strict=True):
             parts[name] = self._ages(part, more) if name == "age_band" else part.log_softmax(1)
         if self.years is not None:
             # Steps of ten years around 40, so that the layer starts near the ages it learns.
@@ -223,7 +223,7 @@ HEADS: Final[dict[str, Callable[..., Head]]] = {
 }
 
 
-def create(named: Named, features: int) -> Head:
+def create(named: Component, features: int) -> Head:
     """The head of a recipe. Raises MaskgateError for an unknown name or argument."""
     make = lookup("head", named.name, HEADS)
     try:
@@ -233,6 +233,6 @@ def create(named: Named, features: int) -> Head:
         raise MaskgateError(f"head {named.name}: {error}; see docs/recipe.md") from error
 
 
-def knows(named: Named) -> tuple[str, ...]:
+def attributes(named: Component) -> tuple[str, ...]:
     """The attributes that a recipe's head knows."""
-    return create(named, 1).knows
+    return create(named, 1).attributes

@@ -1,10 +1,10 @@
-"""Decoded photos on disk, read through a memory map by workers, folds and runs alike.
+"""Cache of decoded photos on disk, memory-mapped and shared by workers, folds and runs.
 
 One folder per view (stored size, crop, faces) holds `pixels.u8`, `thumbnails.u8` and
-`index.sqlite`. A photo is found by its path and stamp (`files.stamp`); else by its content, so
-that a moved copy is not decoded again. Pixels are written before the index names them: a build
-killed at any moment leaves a cache that is whole and merely shorter. Where the files have become
-shorter than the index says, the photos that are gone from them are decoded again.
+`index.sqlite`. A photo is looked up by its path and stamp (`files.stamp`), then by its content, so
+that a moved copy is not decoded again. Pixels are written before the index lists them: a build
+that is killed leaves a valid, shorter cache. If the files are shorter than the index says, the
+missing photos are decoded again.
 """
 
 import os
@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS photos (digest BLOB PRIMARY KEY, slot INTEGER UNIQUE)
 class PhotoStore:
     """Stored pictures of a photo table's rows.
 
-    `pixels` (slots, H, W, 3) and `thumbnails` (slots, 64, 48) are memory maps; `slots` (N,)
-    tells the place of each row; `digests` (N,) are the contents' BLAKE2 hashes in hex.
+    `pixels` (slots, H, W, 3) and `thumbnails` (slots, 64, 48) are memory maps; `slots` (N,) is
+    each row's slot in them; `digests` (N,) are the contents' BLAKE2 hashes in hex.
     """
 
     pixels: Pixels
@@ -58,8 +58,8 @@ class PhotoStore:
 
 
 def joined(stores: Sequence[PhotoStore]) -> PhotoStore:
-    """One store of the rows of several, in order, that were built in one folder."""
-    # Each build may have made the files longer: the longest map holds every slot.
+    """One store with the rows of several stores from the same folder, in order."""
+    # Each build may have extended the files: the longest map has every slot.
     longest = max(stores, key=lambda store: len(store.pixels))
     return PhotoStore(
         longest.pixels,
@@ -71,7 +71,7 @@ def joined(stores: Sequence[PhotoStore]) -> PhotoStore:
 
 def statistics(store: PhotoStore, rows: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel, of values 0–1, over all pixels of the rows."""
-    counts = np.zeros((3, 256), dtype=np.int64)  # of each value, per channel
+    counts = np.zeros((3, 256), dtype=np.int64)  # per channel and value
     for row in track(rows, "measuring colours", len(rows)):
         for channel, values in zip(counts, np.moveaxis(store[row], -1, 0), strict=True):
             channel += np.bincount(values.ravel(), minlength=256)
@@ -84,11 +84,11 @@ def statistics(store: PhotoStore, rows: npt.NDArray[np.int64]) -> tuple[list[flo
 def build(
     photos: Photos, view: View, folder: Path, boxes: Boxes | None = None
 ) -> tuple[PhotoStore, list[Problem]]:
-    """The store of all readable `photos`, and a fatal problem for each that is not.
+    """The store of all readable `photos`, and a fatal problem for each unreadable one.
 
-    The store's rows are those of ``photos.without(problems)``. `boxes` hold the photos' faces
-    where the view is of these. Two runs that build at once take turns. Raises MaskgateError where
-    the disk is full or cannot be written.
+    The store's rows are those of ``photos.without(problems)``. `boxes` are the photos' faces, if
+    the view crops faces. Runs that build at the same time wait for each other. Raises MaskgateError
+    if the disk is full or not writable.
     """
     height, width = view.geometry.stored
     place = folder / view.name
@@ -120,12 +120,12 @@ def _fill(
         "pixels.u8": (*view.geometry.stored, 3),
         "thumbnails.u8": near_duplicates.THUMBNAIL,
     }
-    _forget_lost(index, min(len(_map(place / name, shape)) for name, shape in shapes.items()))
-    have = {d for (d,) in index.execute("SELECT digest FROM photos")}
+    _remove_missing(index, min(len(_map(place / name, shape)) for name, shape in shapes.items()))
+    stored_digests = {d for (d,) in index.execute("SELECT digest FROM photos")}
     files = contents.files(photos, index)
-    stored = [d if d in have else None for d in files["digest"]]
-    files = files.assign(digest=pd.Series(stored, dtype=object))
-    missing = [row for row, d in enumerate(stored) if d is None]
+    known_digests = [d if d in stored_digests else None for d in files["digest"]]
+    files = files.assign(digest=pd.Series(known_digests, dtype=object))
+    missing = [row for row, d in enumerate(known_digests) if d is None]
     reasons: dict[int, str] = {}
     if missing:
         digest: list[bytes | None] = files["digest"].tolist()
@@ -134,17 +134,19 @@ def _fill(
             _reserve(place / name, (free + len(missing)) * int(np.prod(shape)))
         maps = [_map(place / name, shape, "r+") for name, shape in shapes.items()]
         say(f"reading {len(missing)} photos into {place}")
-        for rows, results in _decoded(files["path"], missing, have, view=view, boxes=boxes):
+        for rows, results in _decoded(
+            files["path"], missing, stored_digests, view=view, boxes=boxes
+        ):
             new = []
             for row, (content, pictures) in zip(rows, results, strict=True):
                 if isinstance(content, str):
                     reasons[row] = content
                     continue
                 digest[row] = content
-                if pictures is not None and content not in have:
+                if pictures is not None and content not in stored_digests:
                     for target, picture in zip(maps, pictures, strict=True):
                         target[free] = picture
-                    have.add(content)
+                    stored_digests.add(content)
                     new.append((content, free))
                     free += 1
             for target in maps:
@@ -155,24 +157,26 @@ def _fill(
             index.commit()
         files = files.assign(digest=pd.Series(digest, dtype=object))
     names = photos.table["photo"]
-    problems = [Problem("unreadable photo", names[row], why, True) for row, why in reasons.items()]
+    problems = [
+        Problem("unreadable photo", names[row], reason, True) for row, reason in reasons.items()
+    ]
     return [d for d in files["digest"] if d is not None], problems
 
 
-def _forget_lost(index: sqlite3.Connection, count: int) -> None:
-    """Take photos out of the index that are not among the `count` pictures stored."""
+def _remove_missing(index: sqlite3.Connection, count: int) -> None:
+    """Remove photos from the index whose slot is not among the `count` stored pictures."""
     lost = "typeof(slot) != 'integer' OR slot < 0 OR slot >= ?"
     index.execute(f"DELETE FROM photos WHERE {lost}", (count,))
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Take the space now, so that a full disk is told before hours of work are written."""
+    """Allocate the space now, so that a full disk is reported before hours of work."""
     path.touch()
     with open(path, "rb+") as file:
         if size > os.fstat(file.fileno()).st_size:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
-            else:  # macOS: the file grows, but a full disk is told only later
+            else:  # macOS: the file grows, but a full disk is reported only later
                 file.truncate(size)
 
 
@@ -180,12 +184,18 @@ _Stored = tuple[Pixels, Pixels]  # the picture, and the thumbnail of the whole p
 
 
 def _decoded(
-    paths: "pd.Series[str]", rows: list[int], have: set[bytes], view: View, boxes: Boxes | None
+    paths: "pd.Series[str]",
+    rows: list[int],
+    stored_digests: set[bytes],
+    view: View,
+    boxes: Boxes | None,
 ) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Stored | None]]]]:
-    def shown(digest: bytes, image: Image.Image) -> _Stored | str:
+    def pictures_of(digest: bytes, image: Image.Image) -> _Stored | str:
         faces = None if boxes is None else boxes.faces(digest)
         if boxes is not None and faces is None:
             return "changed while it was read"
         return view.stored(image, faces), near_duplicates.thumbnail(image)
 
-    return contents.read_all(paths, rows, have, make=shown, size=_CHUNK, what="reading photos")
+    return contents.read_all(
+        paths, rows, stored_digests, make=pictures_of, size=_CHUNK, what="reading photos"
+    )

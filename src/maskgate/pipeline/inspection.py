@@ -1,4 +1,4 @@
-"""Looks a data set over: everything wrong with it in one pass, and what its page shows."""
+"""Checks a data set: all its problems in one pass, and the numbers for its page."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,24 +24,25 @@ from maskgate.imaging import photo_files, pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline import cache
 from maskgate.pipeline.cache import PhotoStore
-from maskgate.pipeline.twins import twins_of
+from maskgate.pipeline.twins import near_duplicates_of
 
-BLANK: Final = 6.0  # standard deviation of the grey values (0–255) of a photo that shows nothing
-_APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # what macOS puts beside a file on foreign disks
+BLANK: Final = 6.0  # a photo with a lower standard deviation of grey values (0–255) is blank
+_APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # first bytes of macOS's metadata files on other disks
 _LABELS: Final = ("mask", "gender", "age_band")
-_CODING: Final = 16  # grey levels of a thumbnail; coding a photo again changes it by less
-# Share of a thumbnail. Of 1,356 people, shots with another mask drawn differ in .17 and more.
-_MAY_DIFFER: Final = 0.01
+_SAME_GREY: Final = 16  # grey levels; encoding a photo again changes its thumbnail by less
+# Share of a thumbnail's pixels. Among 1,356 people, a photo with another mask drawn on it differs
+# in 0.17 and more.
+_MAX_CHANGED: Final = 0.01
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A data set looked over.
+    """A checked data set.
 
-    `photos` are those that can be read and trusted, `store` their pictures, `files` (format,
-    width, height; a row each) how they are stored, `grey` (N, 2) mean and standard deviation
-    of each one's brightness (0–255). `problems` hold all faults, the fatal ones first.
-    `tests` is the number of test photos, None where the data has none.
+    `photos` are the usable photos, `store` their pictures, `files` (format, width, height; one row
+    per photo) how they are stored, `grey` (N, 2) the mean and standard deviation of each photo's
+    brightness (0–255). `problems` lists all problems, fatal ones first. `tests` is the number of
+    test photos, None if the data has none.
     """
 
     data: Path
@@ -57,12 +58,12 @@ class Inspection:
 def inspect(data: Path, folder: Path) -> Inspection:
     """Read and check everything in `data`; decoded photos are kept in the cache `folder`.
 
-    Raises MaskgateError only where `data` is no data set.
+    Raises MaskgateError only if `data` is not a data set.
     """
     photos = layouts.read(data)
     store, broken = cache.build(photos, View(Photo().geometry), folder)
     photos = photos.without(broken)
-    twins = twins_of(photos, store, folder)
+    twins = near_duplicates_of(photos, store, folder)
     thumbnails = (store.thumbnails[slot] for slot in store.slots)
     grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
     tests, test_problems = _tests(data)
@@ -76,7 +77,7 @@ def inspect(data: Path, folder: Path) -> Inspection:
         *_blank(photos.table, grey),
         *_identical(photos.table, store.digests),
         *_same_people(photos.table, store.digests),
-        *_alike(photos.table, twins, store),
+        *_near_duplicates(photos.table, twins, store),
         *test_problems,
     ]
     problems.sort(key=lambda problem: not problem.fatal)
@@ -94,22 +95,22 @@ def inspect(data: Path, folder: Path) -> Inspection:
 
 def _headers(photos: Photos) -> pd.DataFrame:
     paths = [photos.root / name for name in photos.table["photo"]]
-    shown = track(map(pixels.header, paths), "measuring photos", len(paths))
-    return pd.DataFrame(shown, columns=["format", "width", "height"])
+    headers = track(map(pixels.header, paths), "measuring photos", len(paths))
+    return pd.DataFrame(headers, columns=["format", "width", "height"])
 
 
 def _unlabelled(photos: Photos) -> Iterator[Problem]:
-    """Photos without a trustworthy label are in no table, but may be damaged as well."""
+    """Unreadable ones among the photos that are not in the table because they have no label."""
     misnamed = {each.where for each in photos.problems if each.kind == NOT_UTF8}
     rest = [name for name in photos.unlabelled if name not in misnamed]
-    for name, why in _unreadable(photos.root, rest, "checking unlabelled photos"):
-        yield Problem("unreadable photo", name, why, fatal=True)
+    for name, reason in _unreadable(photos.root, rest, "checking unlabelled photos"):
+        yield Problem("unreadable photo", name, reason, fatal=True)
 
 
-def _unreadable(root: Path, names: list[str], what: str) -> Iterator[tuple[str, str]]:
-    """The photos below `root` that cannot be decoded, and why."""
+def _unreadable(root: Path, names: list[str], title: str) -> Iterator[tuple[str, str]]:
+    """The photos below `root` that cannot be decoded, each with the reason."""
 
-    def fault(name: str) -> str | None:
+    def reason_of(name: str) -> str | None:
         try:
             pixels.decode(root / name)
         except pixels.PhotoError as error:
@@ -117,26 +118,28 @@ def _unreadable(root: Path, names: list[str], what: str) -> Iterator[tuple[str, 
         return None
 
     with ThreadPoolExecutor() as pool:
-        for name, why in zip(names, track(pool.map(fault, names), what, len(names)), strict=True):
-            if why is not None:
-                yield name, why
+        for name, reason in zip(
+            names, track(pool.map(reason_of, names), title, len(names)), strict=True
+        ):
+            if reason is not None:
+                yield name, reason
 
 
 def _unlisted(photos: Photos) -> Iterator[Problem]:
-    """Files that look like photos, in the folders of photos of the table, but are not in it."""
+    """Files that look like photos, lie in a folder of the table's photos, and are not in it."""
     root = photos.root.resolve()
-    told = (problem.where for problem in photos.problems)
-    known = {root / name for name in (*photos.table["photo"], *photos.unlabelled, *told)}
+    reported = (problem.where for problem in photos.problems)
+    known = {root / name for name in (*photos.table["photo"], *photos.unlabelled, *reported)}
     listed_already = {printable(str(path)) for path in known}  # problems are printable
     for folder in sorted({path.parent for path in known}):
         try:
-            there = sorted(folder.iterdir())
-        except OSError:  # told of already, by its row or its photos
+            paths = sorted(folder.iterdir())
+        except OSError:  # already reported, by its row or its photos
             continue
-        for path in there:
+        for path in paths:
             if not _looks_like_photo(path):
                 continue
-            if {printable(str(path)), str(_as_a_table_has_it(path))} & listed_already:
+            if {printable(str(path)), str(_as_in_table(path))} & listed_already:
                 continue
             where = os.path.relpath(path, root)
             if path.name.startswith("."):
@@ -145,21 +148,23 @@ def _unlisted(photos: Photos) -> Iterator[Problem]:
                 yield Problem("photo without row", where, "in no row of the table")
 
 
-def _as_a_table_has_it(path: Path) -> Path:
-    """The path with the name that a table has for a file whose name on disk is not UTF-8."""
-    read = None if files.is_utf8(path.name) else files.in_cp949(path.name)
-    return path if read is None else path.with_name(names.normalise(read))
+def _as_in_table(path: Path) -> Path:
+    """The path with its name as in a table, if the name on disk is not UTF-8."""
+    name = None if files.is_utf8(path.name) else files.in_cp949(path.name)
+    return path if name is None else path.with_name(names.normalise(name))
 
 
 def _looks_like_photo(path: Path) -> bool:
-    """Whether it is a photo, or a hidden file that other programs might take for one."""
+    """Whether it is a photo, or a hidden file that other programs might read as one."""
     return photo_files.has_photo_suffix(path.name) and path.is_file()
 
 
 def _kind_of_hidden(path: Path) -> str:
     with path.open("rb") as file:
-        double = file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
-    return "no picture but an AppleDouble file of macOS" if double else "its name begins with a dot"
+        is_apple_double = file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
+    if is_apple_double:
+        return "no picture but an AppleDouble file of macOS"
+    return "its name begins with a dot"
 
 
 def _shared_ids(table: pd.DataFrame) -> Iterator[Problem]:
@@ -182,8 +187,8 @@ def _identical(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
 
 
 def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
-    """People who share several files, one problem for all who share the same; one file that they
-    share has a line of its own, as identical photos."""
+    """People who share several files: one problem per group of people. A single shared file is
+    reported by `_identical`."""
     person = table["person"].to_numpy()
     shared: dict[tuple[str, ...], list[dict[str, int]]] = {}
     for rows in _groups(pd.Series(digests)):
@@ -199,11 +204,11 @@ def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
             yield from _clashes(table, rows, " = ".join(persons[:5]))
 
 
-def _alike(table: pd.DataFrame, twins: Twins, store: PhotoStore) -> Iterator[Problem]:
-    """People who share a shot, one problem a pair of people; not those who share its very file."""
+def _near_duplicates(table: pd.DataFrame, twins: Twins, store: PhotoStore) -> Iterator[Problem]:
+    """People who share a near-duplicate, one problem per pair of people; not identical files."""
     digest, person = np.array(store.digests, dtype="str"), table["person"].to_numpy()
     rows = twins.rows[digest[twins.rows[:, 0]] != digest[twins.rows[:, 1]]]
-    # Whichever row comes first in the table, all photos of two people are in one group.
+    # The smaller name first, so that all pairs of two people are in one group.
     rows = np.where((person[rows[:, :1]] <= person[rows[:, 1:]]), rows, rows[:, ::-1])
     pairs = pd.DataFrame(rows, columns=["a", "b"])
     for (a, b), shared in pairs.groupby([person[rows[:, 0]], person[rows[:, 1]]]):
@@ -218,52 +223,53 @@ def _alike(table: pd.DataFrame, twins: Twins, store: PhotoStore) -> Iterator[Pro
 def _clashes_of_people(
     table: pd.DataFrame, pairs: "np.ndarray", store: PhotoStore, people: str
 ) -> Iterator[Problem]:
-    """A problem for each label in which two people's pairs (P, 2) of rows of one shot differ.
+    """A problem for each label in which two people's near-duplicates, pairs (P, 2) of rows, differ.
 
-    Gender and age band are the person's. Different masks may be drawn on one shot, so that mask is
-    compared only where the photos hardly differ.
+    Gender and age band belong to the person. Different masks may be drawn on the same photo, so
+    the mask is compared only if the photos are almost identical.
     """
     for name in ("gender", "age_band"):
         yield from _clashes(table, _differing(table, name, pairs)[:1].ravel(), people, (name,))
     worn = _differing(table, "mask", pairs)
-    same = worn[_hardly_differ(store.thumbnails_of(worn[:, 0]), store.thumbnails_of(worn[:, 1]))]
+    same = worn[_almost_same(store.thumbnails_of(worn[:, 0]), store.thumbnails_of(worn[:, 1]))]
     for pair in same[:1]:
         yield from _clashes(table, pair, " = ".join(table["photo"].iloc[pair]), ("mask",))
 
 
 def _differing(table: pd.DataFrame, name: str, pairs: "np.ndarray") -> "np.ndarray":
-    """Those of the pairs (P, 2) of rows whose labels of that name are known and differ."""
+    """The pairs (P, 2) of rows whose labels of that name are known and differ."""
     codes = table[name].to_numpy()[pairs]
     return pairs[(codes != labels.UNKNOWN).all(1) & (codes[:, 0] != codes[:, 1])]
 
 
-def _hardly_differ(first: Pixels, second: Pixels) -> "np.ndarray":
-    """Which of the thumbnails (n, 64, 48) are the same but for how they are coded."""
-    far = np.abs(first.astype(np.int16) - second) > _CODING
-    return far.mean(axis=(1, 2)) < _MAY_DIFFER
+def _almost_same(first: Pixels, second: Pixels) -> "np.ndarray":
+    """Which thumbnails (n, 64, 48) differ only by their encoding, (n,)."""
+    differs = np.abs(first.astype(np.int16) - second) > _SAME_GREY
+    return differs.mean(axis=(1, 2)) < _MAX_CHANGED
 
 
 def _clashes(
     table: pd.DataFrame, rows: "np.ndarray", where: str, names: Sequence[str] = _LABELS
 ) -> Iterator[Problem]:
-    """A problem where known labels of photos of one shot differ."""
+    """A problem if known labels of near-duplicates differ."""
     for name in names:
         codes = table[name].iloc[rows]
         known = codes[codes != labels.UNKNOWN]
         if known.nunique() > 1:
             words = [labels.ATTRIBUTES[name][code] for code in known.unique()]
-            told = f"{name.replace('_', ' ')} is {' and '.join(words)}"
-            yield Problem("labels of one shot differ", where, told)
+            detail = f"{name.replace('_', ' ')} is {' and '.join(words)}"
+            yield Problem("labels of one shot differ", where, detail)
 
 
 def _groups(keys: pd.Series) -> Iterator["np.ndarray"]:
-    """Positions of each key that occurs more than once."""
-    again = keys[keys.duplicated(keep=False)]
-    yield from (group.to_numpy() for group in again.groupby(again, sort=False).groups.values())
+    """The positions of each key that occurs more than once."""
+    repeated = keys[keys.duplicated(keep=False)]
+    groups = repeated.groupby(repeated, sort=False).groups
+    yield from (group.to_numpy() for group in groups.values())
 
 
 def _tests(data: Path) -> tuple[int | None, list[Problem]]:
-    """How many test photos there are, and what is wrong with them, each looked at by itself."""
+    """The number of test photos, and their problems."""
     csv = photo_files.test_table(data)
     if csv is None:
         return None, []
@@ -271,23 +277,23 @@ def _tests(data: Path) -> tuple[int | None, list[Problem]]:
         images, rows = layouts.read_eval(data)
     except MaskgateError as error:
         return None, [Problem("unreadable test table", csv.name, str(error))]
-    named = rows["photo"].tolist()
-    there = {path.name for path in images.iterdir() if _looks_like_photo(path)}
+    listed_names = rows["photo"].tolist()
+    names_on_disk = {path.name for path in images.iterdir() if _looks_like_photo(path)}
     problems = [
         Problem("missing test photo", name, f"no such file in {images.name}")
-        for name in named
-        if name not in there
+        for name in listed_names
+        if name not in names_on_disk
     ]
-    hidden = {name for name in there if name.startswith(".")}
+    hidden = {name for name in names_on_disk if name.startswith(".")}
     problems += [
         Problem("hidden file", name, f"in {images.name} of the test photos")
         for name in sorted(hidden)
     ]
     problems += [
         Problem("extra test photo", name, f"not in {csv.name}")
-        for name in sorted(there - hidden - set(named))
+        for name in sorted(names_on_disk - hidden - set(listed_names))
     ]
-    found = [name for name in named if name in there]
-    for name, why in _unreadable(images, found, "checking test photos"):
-        problems.append(Problem("unreadable test photo", name, why))
-    return len(named), problems
+    present = [name for name in listed_names if name in names_on_disk]
+    for name, reason in _unreadable(images, present, "checking test photos"):
+        problems.append(Problem("unreadable test photo", name, reason))
+    return len(listed_names), problems

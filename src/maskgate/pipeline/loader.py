@@ -1,4 +1,4 @@
-"""Batches for the model: photos (N, height, width, 3) uint8 and what is known of them."""
+"""Batches for the model: photos (N, height, width, 3) uint8 and their targets."""
 
 import signal
 import sys
@@ -24,22 +24,23 @@ _Draw = tuple[int, int]  # row of the table, seed of the augmentation
 
 class _Photos(Dataset[Batch]):
     def __init__(
-        self, store: PhotoStore, known: Target, geometry: Geometry, how: Augment | TtaView
+        self, store: PhotoStore, target: Target, geometry: Geometry, transform: Augment | TtaView
     ) -> None:
-        self.store, self.target, self.geometry, self.how = store, known, geometry, how
+        self.store, self.target, self.geometry = store, target, geometry
+        self.transform = transform
 
     def __getitem__(self, draw: _Draw) -> Batch:
         row, seed = draw
-        # A copy: the cache is mapped read-only, and torch wants memory it may write to.
+        # A copy: the cache is mapped read-only, and torch needs writable memory.
         stored = np.array(self.store[row])
-        if isinstance(self.how, TtaView):
-            shown = torch.from_numpy(self.how.apply(stored, self.geometry))
-            return shown, self.target.take(row)
-        return self.how(stored, seed), self.target.take(row)
+        if isinstance(self.transform, TtaView):
+            photo = torch.from_numpy(self.transform.apply(stored, self.geometry))
+            return photo, self.target.take(row)
+        return self.transform(stored, seed), self.target.take(row)
 
 
 class Loader:
-    """Serves the photos of one table from its store, to training and validation."""
+    """Makes batches of the photos of one table, for training and validation."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Loader:
         pin_memory: bool = False,
     ) -> None:
         self._store, self._target, self._geometry = store, target.of_table(table), geometry
-        self._trained = _Photos(store, self._target, geometry, augment)
+        self._augmented = _Photos(store, self._target, geometry, augment)
         self._workers, self._pin_memory = workers, pin_memory
 
     def training(
@@ -65,8 +66,8 @@ class Loader:
     ) -> "DataLoader[Batch]":
         """This process's share of the global `batches` from number `start` on.
 
-        The augmentation's seed is a function of `place` (seed, fold, epoch) and of the draw's
-        number in the epoch, whatever the number of processes and workers.
+        The augmentation's seed depends on `place` (seed, fold, epoch) and on the draw's number in
+        the epoch, not on the number of processes and workers.
         """
         size = len(batches[0])
         shares = [
@@ -76,7 +77,7 @@ class Loader:
             ]
             for number, batch in enumerate(batches[start:], start)
         ]
-        return self._load(self._trained, shares)
+        return self._load(self._augmented, shares)
 
     def validation(
         self,
@@ -86,12 +87,13 @@ class Loader:
         ranks: int,
         tta_view: TtaView = PLAIN_VIEW,
     ) -> "DataLoader[Batch]":
-        """This process's share (every `ranks`-th) of `rows`, in order, as the view shows them
-        and without augmentation."""
+        """This process's share (every `ranks`-th) of `rows`, in order, as the test-time `tta_view`
+        of each photo."""
         draws = [(int(row), 0) for row in rows[rank::ranks]]
         share = max(1, size // ranks)
-        shown = _Photos(self._store, self._target, self._geometry, tta_view)
-        return self._load(shown, [draws[at : at + share] for at in range(0, len(draws), share)])
+        photos = _Photos(self._store, self._target, self._geometry, tta_view)
+        batches = [draws[start : start + share] for start in range(0, len(draws), share)]
+        return self._load(photos, batches)
 
     def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
         return DataLoader(
@@ -99,12 +101,13 @@ class Loader:
             batch_sampler=batches,
             num_workers=self._workers,
             pin_memory=self._pin_memory,
-            worker_init_fn=_leave_interrupts_to_the_parent,
-            generator=torch.Generator(),  # else every loader draws from the global stream
+            worker_init_fn=_ignore_interrupts,
+            generator=torch.Generator(),  # otherwise every loader draws from the global generator
         )
 
 
-def _leave_interrupts_to_the_parent(_: int) -> None:
+def _ignore_interrupts(_: int) -> None:
+    """Leave Ctrl-C to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A parent that is interrupted hangs up on the worker; that is no news.
+    # If the parent is interrupted, the worker's connection breaks; its traceback is only noise.
     sys.excepthook = lambda *_: None

@@ -1,8 +1,9 @@
-"""Photos of a batch mixed with one another, by the names in a recipe's `mixing`.
+"""Mixing of the photos of a batch (MixUp, CutMix …), by the names in a recipe's `mixing`.
 
-A photo is mixed with its partner, another photo of the batch, and learnt with the labels of both:
-share · loss(own labels) + (1 − share) · loss(the partner's), where the share is that of its own
-pixels. Random numbers come from torch's global generator, which is seeded for each update.
+A photo is mixed with its partner, another photo of the batch. The loss is
+share · loss(own labels) + (1 − share) · loss(the partner's labels), where `share` is the part of
+the pixels that are its own. Random numbers come from torch's global generator, which is seeded for
+each update.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +23,8 @@ class Mixed(NamedTuple):
     """A batch after mixing.
 
     `photos` (N, H, W, 3), uint8 or float of 0–255; `partner` (N,), the row of the batch that each
-    was mixed with, None where the batch is plain; `share`, the part of each photo that is its own;
-    `name`, the way it was mixed.
+    was mixed with, None if the batch was not mixed; `share`, the part of each photo that is its
+    own; `name`, how it was mixed.
     """
 
     photos: Tensor
@@ -33,7 +34,7 @@ class Mixed(NamedTuple):
 
 
 class MixUp:
-    """Fades each photo into its partner, with a share from Beta(alpha, alpha).
+    """Blends each photo with its partner, with a share from Beta(alpha, alpha).
 
     Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018; S4. ValueError unless
     alpha > 0.
@@ -44,16 +45,16 @@ class MixUp:
 
     def __call__(self, photos: Tensor, _: Target) -> Mixed:
         share = _beta(self.alpha)
-        partner = _anyone(photos)
+        partner = _random_partner(photos)
         return Mixed(share * photos.float() + (1 - share) * photos[partner], partner, share)
 
 
 class CutMix:
-    """Pastes a box of the partner into each photo, at one place for the whole batch.
+    """Pastes a box of the partner into each photo, at the same place for the whole batch.
 
     Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
-    Features, ICCV 2019; S0, S4. The box covers 1 − λ of the photo, λ from Beta(alpha, alpha), and
-    lies around any pixel; what reaches over the rim is cut off and counted out of the share.
+    Features, ICCV 2019; S0, S4. The box covers 1 − λ of the photo, with λ from Beta(alpha, alpha),
+    around a random pixel. It is clipped at the border, and the share is computed after clipping.
     ValueError unless alpha > 0.
     """
 
@@ -62,7 +63,7 @@ class CutMix:
 
     def __call__(self, photos: Tensor, _: Target) -> Mixed:
         side = (1 - _beta(self.alpha)) ** 0.5
-        partner = _anyone(photos)
+        partner = _random_partner(photos)
         height, width = photos.shape[1:3]
         top, bottom = _span(height, side)
         left, right = _span(width, side)
@@ -73,7 +74,7 @@ class CutMix:
 
 
 class HalfCutMix:
-    """Puts the left of each photo beside the right of its partner: half a face of each.
+    """Joins the left half of each photo and the right half of its partner.
 
     The vertical CutMix of S3, the first place. The photos are cut at the same place, between
     `low` and `high` of their width. ValueError unless 0 ≤ low ≤ high ≤ 1.
@@ -83,15 +84,14 @@ class HalfCutMix:
         self.low, self.high = _ordered(low, high)
 
     def __call__(self, photos: Tensor, _: Target) -> Mixed:
-        return _halves(photos, _anyone(photos), self.low, self.high)
+        return _halves(photos, _random_partner(photos), self.low, self.high)
 
 
 class IntraClassCutMix:
-    """`half_cutmix` with a partner of the same class, so that the labels stay as they are.
+    """`half_cutmix` with a partner of the same class, so that the labels do not change.
 
-    The intra-class CutMix of S3. Photos are of one class where the same is known of them, and
-    are mixed with another of it; one that is alone in its class stays as it is. ValueError
-    unless 0 ≤ low ≤ high ≤ 1.
+    The intra-class CutMix of S3. Photos are of one class if their known labels are equal. A photo
+    that is alone in its class is not mixed. ValueError unless 0 ≤ low ≤ high ≤ 1.
     """
 
     def __init__(self, low: float = 0.46, high: float = 0.54) -> None:
@@ -112,18 +112,18 @@ MIXES: Final[dict[str, Callable[..., Mixer]]] = {
 
 
 class Mixing:
-    """Mixes batches in the ways that a recipe's `mixing` names, one or none for each batch.
+    """Mixes each batch by at most one of the mixers in a recipe's `mixing`.
 
-    Raises MaskgateError for an unknown name or arguments it does not take. Called with photos
-    (N, H, W, 3) uint8 and what is known of them; without any ways it draws nothing at random.
+    Raises MaskgateError for an unknown name or wrong arguments. Called with photos (N, H, W, 3)
+    uint8 and their targets. An empty `mixing` draws no random numbers.
     """
 
     def __init__(self, mixes: Sequence[Mix]) -> None:
-        self.ways = [(mix.probability, create(mix), mix.name) for mix in mixes]
+        self.mixers = [(mix.probability, create(mix), mix.name) for mix in mixes]
 
     def __call__(self, photos: Tensor, target: Target) -> Mixed:
-        drawn = torch.rand(()).item() if self.ways else 1.0
-        for probability, mixer, name in self.ways:
+        drawn = torch.rand(()).item() if self.mixers else 1.0
+        for probability, mixer, name in self.mixers:
             if drawn < probability:
                 return mixer(photos, target)._replace(name=name)
             drawn -= probability
@@ -131,7 +131,7 @@ class Mixing:
 
 
 def create(mix: Mix) -> Mixer:
-    """What a recipe's entry of `mixing` names. Raises MaskgateError."""
+    """The mixer of an entry of a recipe's `mixing`. Raises MaskgateError."""
     make = lookup("mixing", mix.name, MIXES)
     try:
         arguments.check(make, mix.arguments)
@@ -157,9 +157,9 @@ def _ordered(low: float, high: float) -> tuple[float, float]:
 
 
 def _beta(alpha: float) -> float:
-    """A share from Beta(alpha, alpha): of two gammas, by their logarithms.
+    """A share from Beta(alpha, alpha), from the logarithms of two gamma variables.
 
-    torch's own Beta gives 0.5 where a small alpha should give 0 or 1. Gamma(a) is distributed as
+    torch's own Beta returns 0.5 where a small alpha should give 0 or 1. Gamma(a) is distributed as
     Gamma(a + 1) · U^(1/a), U uniform.
     """
     both = torch.full((2,), alpha, dtype=torch.float64)
@@ -169,17 +169,17 @@ def _beta(alpha: float) -> float:
 
 
 def _span(length: int, share: float) -> tuple[int, int]:
-    """First and last place of a box's side around a random pixel, cut off at the rim."""
+    """Start and end of a box's side around a random pixel, clipped at the border."""
     middle, half = int(torch.randint(length, ())), round(length * share) / 2
     return max(0, int(middle - half)), min(length, int(middle + half))
 
 
-def _anyone(photos: Tensor) -> Tensor:
+def _random_partner(photos: Tensor) -> Tensor:
     return torch.randperm(len(photos)).to(photos.device)
 
 
 def _same_class(photos: Tensor, target: Target) -> Tensor:
-    """For each photo another one of its class at random (N,), itself where there is none."""
+    """A random other photo of the same class for each photo (N,), itself if there is none."""
     _, group = torch.unique(target.classes.cpu(), dim=0, return_inverse=True)
     order, partner = torch.randperm(len(group)), torch.empty_like(group)
     for number in range(int(group.max()) + 1):

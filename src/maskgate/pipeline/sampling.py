@@ -1,7 +1,7 @@
-"""Which photos an epoch draws, and in what order, by the name in a recipe's `sampling`.
+"""Samplers: which photos an epoch draws, in which order, by the name in a recipe's `sampling`.
 
-A photo table may have a column `weight`: how often a photo is drawn, compared with one of
-weight 1. Every epoch of a fold draws equally many photos, so that updates can be counted ahead.
+A photo table may have a column `weight`: how often a photo is drawn, compared with one of weight 1.
+Every epoch of a fold draws the same number of photos, so that the updates are known in advance.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ GROUPS: Final = {"class": ("mask", "gender", "age_band"), "gender_age": ("gender
 def shuffle(rows: Rows, table: pd.DataFrame, random: np.random.Generator) -> Rows:
     """Every photo once, in random order; one of weight w about w times.
 
-    That is floor(w) times, and once more with the probability that is left.
+    That is floor(w) times, and once more with probability w − floor(w).
     """
     return random.permutation(_weighed(rows, table, random))
 
@@ -39,7 +39,7 @@ def weighted(
     by: str = "class",
     power: float = 1.0,
 ) -> Rows:
-    """As many draws as photos, with replacement, the more likely the rarer a photo's group.
+    """As many draws as photos, with replacement; photos of rare groups are drawn more often.
 
     The WeightedRandomSampler of S0, S2 and S3: a photo's probability is proportional to its
     weight / (photos of its group) ** `power`, from 0 (groups as frequent as they are) to 1 (all
@@ -60,8 +60,8 @@ def imbalanced(rows: Rows, table: pd.DataFrame, random: np.random.Generator) -> 
     """As many draws as photos, with replacement, every class equally likely.
 
     The ImbalancedDatasetSampler of S0 and S2 (github.com/ufoym/imbalanced-dataset-sampler). It is
-    `weighted` by class with power 1, but classes stay equally likely where photos have weights:
-    those count within a class only. Photos that lack a label are grouped as in `weighted`.
+    `weighted` by class with power 1, but weights of photos count only within a class: classes stay
+    equally likely. Photos that lack a label are grouped as in `weighted`.
     """
     group, _ = _groups(rows, table, "class")
     weights = _weights(rows, table)
@@ -75,13 +75,13 @@ def copies(
     people: int = 1000,
     masks: bool = True,
 ) -> Rows:
-    """Every photo at least once: people are copied up to `people` a gender × age band.
+    """Oversampling: people are copied until each gender × age band has `people` of them.
 
-    As S0 did: whole people are copied in turn, in the table's order, until each of the six bands
-    has so many (a band with more keeps them). With `masks`, photos of the rarer masks are then
-    copied in turn until each mask is as frequent as the most frequent one. What is unknown is
-    not copied: people without a gender or band, photos without a mask. A copy of a photo of
-    weight w is drawn w times, as in `shuffle`.
+    As S0 did: people are copied one after another, in the table's order, with all their photos. A
+    band that has more people keeps them. With `masks`, photos of the rarer masks are then copied
+    until each mask is as frequent as the most frequent one. People without a gender or band and
+    photos without a mask label are not copied. A copy of a photo of weight w is drawn w times, as
+    in `shuffle`.
     """
     if people != int(people) or not 1 <= people <= 100_000:
         raise ValueError(f"people is {people}, no whole number from 1 on to 100,000")
@@ -101,41 +101,41 @@ SAMPLERS: Final[dict[str, Callable[..., Rows]]] = {
 }
 
 
-def epoch_order(named: Sampling, rows: Rows, table: pd.DataFrame, *place: int | str) -> Rows:
-    """The rows of `table` an epoch draws, (draws,), a function of `place` (seed, fold, epoch).
+def epoch_order(settings: Sampling, rows: Rows, table: pd.DataFrame, *place: int | str) -> Rows:
+    """The rows of `table` that an epoch draws (draws,); they depend on `place` (seed, fold, epoch).
 
-    Raises MaskgateError for an unknown sampler or arguments it does not take.
+    Raises MaskgateError for an unknown sampler or wrong arguments.
     """
-    sampler = lookup("sampling", named.name, SAMPLERS)
-    if named.worn_per_person is not None:
+    sampler = lookup("sampling", settings.name, SAMPLERS)
+    if settings.worn_per_person is not None:
         random = np.random.default_rng(derive(*place, "worn"))
-        rows = _thinned(rows, table, named.worn_per_person, random)
+        rows = _limit_worn(rows, table, settings.worn_per_person, random)
     random = np.random.default_rng(derive(*place, "order"))
     try:
-        arguments.check(sampler, named.arguments)
-        return np.asarray(sampler(rows, table, random, **named.arguments), dtype=np.int64)
+        arguments.check(sampler, settings.arguments)
+        return np.asarray(sampler(rows, table, random, **settings.arguments), dtype=np.int64)
     except WRONG_ARGUMENTS as error:
-        raise MaskgateError(f"sampling {named.name}: {error}; see docs/recipe.md") from error
+        raise MaskgateError(f"sampling {settings.name}: {error}; see docs/recipe.md") from error
 
 
 def batches(order: Rows, size: int) -> list[Rows]:
-    """Global batches of an epoch; a last one cut short is left out unless it is the only one.
+    """Global batches of an epoch; an incomplete last one is left out unless it is the only one.
 
-    Batch normalisation wants no tiny batches; over the epochs every photo gets its turn.
+    Batch normalisation needs large batches. Other photos are left out in other epochs.
     """
-    whole = len(order) // size
-    return [order] if whole == 0 else list(order[: whole * size].reshape(whole, size))
+    count = len(order) // size
+    return [order] if count == 0 else list(order[: count * size].reshape(count, size))
 
 
 # ------------------------------------------------------------------------------- the parts
 
 
-def _thinned(rows: Rows, table: pd.DataFrame, most: int, random: np.random.Generator) -> Rows:
-    """The rows less all but `most` of each person's photos with the mask worn, left at random."""
+def _limit_worn(rows: Rows, table: pd.DataFrame, limit: int, random: np.random.Generator) -> Rows:
+    """The rows with at most `limit` photos of each person with the mask worn, chosen at random."""
     worn = np.flatnonzero(table["mask"].to_numpy()[rows] == labels.MASKS.index("wear"))
     worn = random.permutation(worn)
     turn = table["person"].iloc[rows[worn]].reset_index(drop=True)
-    return np.delete(rows, worn[turn.groupby(turn).cumcount().to_numpy() >= most])
+    return np.delete(rows, worn[turn.groupby(turn).cumcount().to_numpy() >= limit])
 
 
 def _weights(rows: Rows, table: pd.DataFrame) -> _Floats:
@@ -145,19 +145,20 @@ def _weights(rows: Rows, table: pd.DataFrame) -> _Floats:
 
 
 def _weighed(rows: Rows, table: pd.DataFrame, random: np.random.Generator) -> Rows:
-    """The rows, each as often as its weight says."""
+    """The rows, each repeated by its weight."""
     weights = _weights(rows, table)
     if (weights == 1).all():
         return rows
-    whole = np.floor(weights).astype(np.int64)
-    return np.concatenate([np.repeat(rows, whole), _some(rows, weights - whole, random)])
+    repeats = np.floor(weights).astype(np.int64)
+    return np.concatenate([np.repeat(rows, repeats), _some(rows, weights - repeats, random)])
 
 
 def _some(rows: Rows, shares: _Floats, random: np.random.Generator) -> Rows:
-    """Each row with the probability in `shares`, always equally many in all.
+    """Each row with its probability in `shares`, by systematic sampling: the number of rows is
+    fixed.
 
-    Systematic sampling: the shares laid end to end in random order, and marks at distance 1 from
-    a random place on. The shares are stretched a little so that they add up to a whole number.
+    The shares are placed end to end in random order, with marks at distance 1 from a random start.
+    They are scaled slightly so that their sum is a whole number.
     """
     count = round(shares.sum())
     if not count:
@@ -173,21 +174,21 @@ def _drawn(rows: Rows, likelihood: _Floats, random: np.random.Generator) -> Rows
 
 
 def _groups(rows: Rows, table: pd.DataFrame, by: str) -> tuple[Rows, Rows]:
-    """Each row's group (N,), of those with equal codes, and the rows of each group (G,)."""
+    """Each row's group (N,), of rows with equal codes, and the number of rows per group (G,)."""
     codes = table[list(GROUPS[by])].to_numpy()[rows]
     _, group, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     return group.reshape(-1), count
 
 
-def _with_copied_people(rows: Rows, table: pd.DataFrame, wanted: int) -> Rows:
-    """All rows, and those of each copy of a person."""
-    taken = table.iloc[rows]
-    photos_of = {person: rows[at] for person, at in taken.groupby("person").indices.items()}
-    whom = taken.drop_duplicates("person")
-    known = (whom[list(GROUPS["gender_age"])] != labels.UNKNOWN).all(axis=1)
+def _with_copied_people(rows: Rows, table: pd.DataFrame, people_per_band: int) -> Rows:
+    """All rows, and the rows of each copied person."""
+    drawn = table.iloc[rows]
+    photos_of = {person: rows[places] for person, places in drawn.groupby("person").indices.items()}
+    people = drawn.drop_duplicates("person")
+    known = (people[list(GROUPS["gender_age"])] != labels.UNKNOWN).all(axis=1)
     parts = [rows]
-    for _, band in whom[known].groupby(list(GROUPS["gender_age"])):
-        copied = np.resize(band["person"].to_numpy(), max(0, wanted - len(band)))
+    for _, band in people[known].groupby(list(GROUPS["gender_age"])):
+        copied = np.resize(band["person"].to_numpy(), max(0, people_per_band - len(band)))
         parts += [photos_of[person] for person in copied]
     return np.concatenate(parts)
 
@@ -197,4 +198,6 @@ def _with_copied_masks(rows: Rows, table: pd.DataFrame) -> Rows:
     mask = table["mask"].to_numpy()[rows]
     by_mask = [rows[mask == code] for code in range(len(labels.MASKS))]
     most = max(map(len, by_mask))
-    return np.concatenate([rows, *(np.resize(own, most - len(own)) for own in by_mask if len(own))])
+    return np.concatenate(
+        [rows, *(np.resize(group, most - len(group)) for group in by_mask if len(group))]
+    )

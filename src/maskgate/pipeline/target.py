@@ -35,17 +35,20 @@ def of_table(table: pd.DataFrame) -> Target:
 
 
 def one_of_each() -> dict[str, npt.NDArray[np.int64]]:
-    """As `counts`, of a single photo of every class and value: for what is tried without data."""
+    """`counts` of a data set with one photo of every class: for checks without data."""
     sizes = dict(zip(labels.ATTRIBUTES, labels.SIZES, strict=True)) | {"classes": labels.COUNT}
     return {name: np.ones(size, dtype=np.int64) for name, size in sizes.items()}
 
 
 def counts(table: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
-    """Photos of each class whose label is known, `classes` (18,), and per attribute (K,)."""
+    """How many photos each class has, by `classes` (18,) and by each attribute's name (K,).
+
+    Photos whose label is unknown are not counted.
+    """
     sizes = dict(zip(labels.ATTRIBUTES, labels.SIZES, strict=True))
     columns = {"classes": ("label", labels.COUNT)} | {n: (n, size) for n, size in sizes.items()}
-    found = {}
+    photos_of_class = {}
     for name, (column, size) in columns.items():
         codes = table[column].to_numpy()
-        found[name] = np.bincount(codes[codes != labels.UNKNOWN], minlength=size)
-    return found
+        photos_of_class[name] = np.bincount(codes[codes != labels.UNKNOWN], minlength=size)
+    return photos_of_class

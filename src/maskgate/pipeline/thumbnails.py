@@ -1,4 +1,4 @@
-"""Thumbnails kept beside a run: what a later search for near-duplicates needs of its photos."""
+"""Thumbnails kept in a run, so that later runs can search its photos for near-duplicates."""
 
 import io
 from collections.abc import Sequence
@@ -21,15 +21,19 @@ _NONE: Final = np.zeros(THUMBNAIL, dtype=np.uint8)
 
 
 def encoded(digests: Sequence[str], thumbnails: Thumbnails) -> pd.DataFrame:
-    """Columns `digest` and `thumbnail` (a JPEG of 64×48 grey pixels), a row for each content;
-    `thumbnails` gives the pictures of the rows of `digests` (N,)."""
-    once = pd.Series(list(digests), dtype="str").drop_duplicates()
-    starts = range(0, len(once), _CHUNK)
+    """Columns `digest` and `thumbnail` (a JPEG of 64×48 grey pixels), one row per content.
+
+    `thumbnails` returns the pictures of rows of `digests` (N,).
+    """
+    unique = pd.Series(list(digests), dtype="str").drop_duplicates()
+    starts = range(0, len(unique), _CHUNK)
     pictures: list[bytes] = []
     for start in track(starts, f"keeping thumbnails (× {_CHUNK})", len(starts)):
-        rows = once.index[start : start + _CHUNK].to_numpy(dtype=np.int64)
+        rows = unique.index[start : start + _CHUNK].to_numpy(dtype=np.int64)
         pictures += [_jpeg(picture) for picture in thumbnails(rows)]
-    return pd.DataFrame({"digest": once.to_numpy(), "thumbnail": pd.Series(pictures, dtype=object)})
+    return pd.DataFrame(
+        {"digest": unique.to_numpy(), "thumbnail": pd.Series(pictures, dtype=object)}
+    )
 
 
 def _jpeg(picture: Pixels) -> bytes:
@@ -39,22 +43,24 @@ def _jpeg(picture: Pixels) -> bytes:
 
 
 def write(path: Path, tables: Sequence[pd.DataFrame]) -> None:
-    """Write the rows of several tables as `encoded` makes them, each content once."""
-    whole = pd.concat(tables, ignore_index=True).drop_duplicates("digest")
-    files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
+    """Write the rows of several tables made by `encoded`, each content once."""
+    table = pd.concat(tables, ignore_index=True).drop_duplicates("digest")
+    files.replace(path, lambda part: table.to_parquet(part, index=False))
 
 
 def table_of(content: bytes, path: Path) -> pd.DataFrame:
-    """The table that `write` has written, from the bytes of the file at `path`. Raises
-    MaskgateError where it is damaged."""
+    """The table from `content`, the bytes of the file at `path` that `write` has written.
+
+    Raises MaskgateError where it is damaged.
+    """
     try:
         return pd.read_parquet(io.BytesIO(content))[["digest", "thumbnail"]]
-    except Exception as error:  # of damaged content, parsers raise what they like
+    except Exception as error:  # for damaged content, parsers raise anything
         raise _damaged(path) from error
 
 
 def decoded(table: pd.DataFrame, path: Path) -> Pixels:
-    """The pictures (N, 64, 48) of rows of the table at `path`. Raises MaskgateError."""
+    """The pictures (N, 64, 48) of rows of the table from `path`. Raises MaskgateError."""
     try:
         pictures = [_picture(content) for content in table["thumbnail"]]
         return np.stack([_NONE, *pictures])[1:]
@@ -69,6 +75,6 @@ def _picture(content: bytes) -> Pixels:
 
 def _damaged(path: Path) -> MaskgateError:
     return MaskgateError(
-        f"{path}: missing or damaged, so near-duplicates of the run's photos cannot be looked for;"
-        " copy the run anew, or train it again"
+        f"{path}: missing or damaged, so the run's photos cannot be searched for near-duplicates;"
+        " copy the run again, or train it again"
     )

@@ -1,7 +1,7 @@
-"""What happens to training photos only: a recipe's `augment` list, by name.
+"""Augmentation of training photos: the transforms in a recipe's `augment` list, by name.
 
-Random numbers come from a seed given with each photo, so a photo drawn twice in an epoch
-differs and a resumed run sees the same pixels.
+Each draw of a photo has its own seed: a photo drawn twice in an epoch differs, and a resumed run
+repeats the same pixels.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch.nn import functional
 from torchvision.transforms import v2
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels, centre
@@ -38,7 +38,7 @@ def color_jitter(
     p: float = 1.0,
 ) -> nn.Module:
     """torchvision's ColorJitter: brightness, contrast, saturation and hue, in random order."""
-    return _perhaps(v2.ColorJitter(brightness, contrast, saturation, hue), p)
+    return _with_probability(v2.ColorJitter(brightness, contrast, saturation, hue), p)
 
 
 def shift_scale_rotate(
@@ -48,41 +48,41 @@ def shift_scale_rotate(
     rotate: float = 45.0,
     p: float = 0.5,
 ) -> nn.Module:
-    """Moves by up to `shift` of the sides, zooms by up to `scale`, turns by up to `rotate` degrees.
+    """Shifts by up to `shift` of the sides, zooms by up to `scale`, rotates by up to `rotate`°.
 
-    As albumentations' ShiftScaleRotate (S0's AUG_0) with its defaults: what lies beyond the rim
-    is the photo mirrored, not black as with `affine`.
+    As albumentations' ShiftScaleRotate (S0's AUG_0) with its defaults. The border is filled with
+    the reflected photo, not with black as in `affine`.
     """
-    return _perhaps(_ShiftScaleRotate(shift, scale, rotate), p)
+    return _with_probability(_ShiftScaleRotate(shift, scale, rotate), p)
 
 
 def brightness_contrast(
     geometry: Geometry, brightness: float = 0.2, contrast: float = 0.2, p: float = 0.5
 ) -> nn.Module:
-    """Times 1 ± `contrast`, plus ± `brightness` of white.
+    """Multiplies by 1 ± `contrast`, then adds ± `brightness` of white.
 
     As albumentations' RandomBrightnessContrast (S0's AUG_0, with 0.3 each).
     """
-    return _perhaps(_BrightnessContrast(brightness, contrast), p)
+    return _with_probability(_BrightnessContrast(brightness, contrast), p)
 
 
 def gauss_noise(
     geometry: Geometry, sigma: Sequence[float] = (0.01, 0.03), p: float = 0.5
 ) -> nn.Module:
-    """Adds noise to every value, its standard deviation drawn from `sigma` (1 is white).
+    """Adds noise to every value, with a standard deviation drawn from `sigma` (1 is white).
 
     As albumentations' GaussNoise (S0's AUG_0), whose default is about 0.012 to 0.028.
     """
-    return _perhaps(_GaussNoise(*_low_and_high("sigma", sigma, 0.0)), p)
+    return _with_probability(_GaussNoise(*_low_and_high("sigma", sigma, 0.0)), p)
 
 
 def blur(
     geometry: Geometry, sigma: Sequence[float] = (0.1, 2.0), kernel_size: int = 9, p: float = 0.5
 ) -> nn.Module:
-    """torchvision's GaussianBlur, its standard deviation in pixels drawn from `sigma` (S1)."""
+    """torchvision's GaussianBlur, with a standard deviation in pixels drawn from `sigma` (S1)."""
     if kernel_size // 2 >= min(geometry.height, geometry.width):
         raise ValueError(f"kernel_size is {kernel_size}, too large for the photo")
-    return _perhaps(v2.GaussianBlur(kernel_size, _low_and_high("sigma", sigma, 1e-3)), p)
+    return _with_probability(v2.GaussianBlur(kernel_size, _low_and_high("sigma", sigma, 1e-3)), p)
 
 
 def solarize(geometry: Geometry, threshold: float = 128, p: float = 0.5) -> nn.Module:
@@ -98,8 +98,8 @@ def rand_augment(geometry: Geometry, num_ops: int = 2, magnitude: int = 9) -> nn
     Cubuk et al., RandAugment: Practical automated data augmentation with a reduced search space,
     NeurIPS 2020; S0's AUG_1.
     """
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (num_ops, magnitude))
-    if not (whole and 0 <= magnitude <= 30 and 0 <= num_ops <= 30):
+    are_integers = all(isinstance(n, int) and not isinstance(n, bool) for n in (num_ops, magnitude))
+    if not (are_integers and 0 <= magnitude <= 30 and 0 <= num_ops <= 30):
         raise ValueError(
             f"num_ops is {num_ops} and magnitude {magnitude}; they are whole, from 0, 0 to 30"
         )
@@ -107,13 +107,13 @@ def rand_augment(geometry: Geometry, num_ops: int = 2, magnitude: int = 9) -> nn
 
 
 def _plain(transform: Callable[..., nn.Module], **defaults: Any) -> Callable[..., nn.Module]:
-    """torchvision's own, whatever the geometry, with other `defaults` where those are better."""
-    own = partial(transform, **defaults)
+    """torchvision's transform, which needs no geometry, with other `defaults`."""
+    create = partial(transform, **defaults)
 
-    def make(geometry: Geometry, **given: Any) -> nn.Module:
-        return own(**given)
+    def make(geometry: Geometry, **settings: Any) -> nn.Module:
+        return create(**settings)
 
-    return update_wrapper(make, own, (), ())  # its signature is the arguments a recipe can give
+    return update_wrapper(make, create, (), ())  # its signature lists a recipe's arguments
 
 
 TRANSFORMS: Final[dict[str, Callable[..., nn.Module]]] = {
@@ -132,28 +132,28 @@ TRANSFORMS: Final[dict[str, Callable[..., nn.Module]]] = {
 
 
 class Augment:
-    """Stored pixels (H, W, 3) and a seed to the model's input (height, width, 3), uint8.
+    """Augments stored pixels (H, W, 3) with a seed, to the model's input (height, width, 3), uint8.
 
-    Raises MaskgateError for an unknown transform or arguments it does not take.
+    Raises MaskgateError for an unknown transform or wrong arguments.
     """
 
-    def __init__(self, transforms: Sequence[Named], geometry: Geometry) -> None:
+    def __init__(self, transforms: Sequence[Component], geometry: Geometry) -> None:
         self.geometry = geometry
         self.transforms: list[nn.Module] = []
-        self.names = [named.name for named in transforms]
-        for named in transforms:
-            make = lookup("transform", named.name, TRANSFORMS)
+        self.names = [transform.name for transform in transforms]
+        for transform in transforms:
+            make = lookup("transform", transform.name, TRANSFORMS)
             try:
-                arguments.check(make, named.arguments)
-                _check_sizes(named.arguments)
-                self.transforms.append(make(geometry, **named.arguments))
+                arguments.check(make, transform.arguments)
+                _check_sizes(transform.arguments)
+                self.transforms.append(make(geometry, **transform.arguments))
             except WRONG_ARGUMENTS as error:
-                raise _wrong(named.name, error) from error
+                raise _wrong(transform.name, error) from error
 
     def check(self) -> None:
-        """Transform a grey picture a few times: some arguments are looked at only then.
+        """Transform a grey picture a few times: some arguments are checked only in use.
 
-        Raises MaskgateError. Random numbers that others draw stay as they were.
+        Raises MaskgateError. Does not change torch's random state.
         """
         picture = torch.full((3, *self.geometry.stored), 128, dtype=torch.uint8)
         with torch.random.fork_rng(devices=[]):
@@ -166,7 +166,7 @@ class Augment:
                         raise _wrong(name, error) from error
 
     def __call__(self, stored: Pixels, seed: int) -> Tensor:
-        # What torch.manual_seed does, less the accelerators: those take longer than the photo.
+        # torch.manual_seed would also seed the accelerators, which takes longer than the photo.
         torch.default_generator.manual_seed(seed)
         photo = torch.from_numpy(stored).permute(2, 0, 1)
         for transform in self.transforms:
@@ -182,7 +182,7 @@ def _wrong(name: str, error: Exception) -> MaskgateError:
 
 
 def _check_sizes(value: Any) -> None:
-    """Raise ValueError for a number that no degree, pixel or factor is, and torch cannot draw."""
+    """Raise ValueError for numbers too large for a degree, pixel or factor: torch would fail."""
     if isinstance(value, dict | list | tuple):
         for part in value.values() if isinstance(value, dict) else value:
             _check_sizes(part)
@@ -190,17 +190,17 @@ def _check_sizes(value: Any) -> None:
         raise ValueError(f"{value:g} is over {_LARGEST:,}")
 
 
-def _perhaps(transform: nn.Module, p: float) -> nn.Module:
-    """The transform with probability `p`; without a draw where that is 1."""
+def _with_probability(transform: nn.Module, p: float) -> nn.Module:
+    """The transform applied with probability `p`; for 1 no random number is drawn."""
     if not 0 <= p <= 1:
         raise ValueError(f"p is {p}; a probability lies in [0.0, 1.0]")
     return transform if p == 1 else v2.RandomApply([transform], float(p))
 
 
-def _low_and_high(name: str, given: Sequence[float], least: float) -> tuple[float, float]:
-    low, high = given
+def _low_and_high(name: str, values: Sequence[float], least: float) -> tuple[float, float]:
+    low, high = values
     if not least <= low <= high:
-        raise ValueError(f"{name} is {list(given)}; give two numbers from {least} on, in order")
+        raise ValueError(f"{name} is {list(values)}; give two numbers from {least} on, in order")
     return low, high
 
 
@@ -227,22 +227,22 @@ class _ShiftScaleRotate(nn.Module):
         self.shift, self.scale, self.rotate = shift, scale, rotate
 
     def forward(self, photo: Tensor) -> Tensor:
-        """(3, H, W) uint8, turned clockwise around its centre."""
-        turn = math.radians(_between(-self.rotate, self.rotate))
+        """(3, H, W) uint8, rotated clockwise around its centre."""
+        angle = math.radians(_between(-self.rotate, self.rotate))
         zoom = _between(1 - self.scale, 1 + self.scale)
-        across, down = (_between(-self.shift, self.shift) for _ in range(2))
-        # From a place in the result to the one it is taken from; sides go from -1 to 1.
-        cos, sin = math.cos(turn) / zoom, math.sin(turn) / zoom
+        dx, dy = (_between(-self.shift, self.shift) for _ in range(2))
+        # Maps a place in the output to its place in the input; sides go from -1 to 1.
+        cos, sin = math.cos(angle) / zoom, math.sin(angle) / zoom
         aspect = photo.shape[1] / photo.shape[2]
-        back = torch.tensor([[cos, sin * aspect], [-sin / aspect, cos]])
-        moved = back @ torch.tensor([[-2 * across], [-2 * down]])
+        rotation = torch.tensor([[cos, sin * aspect], [-sin / aspect, cos]])
+        offset = rotation @ torch.tensor([[-2 * dx], [-2 * dy]])
         grid = functional.affine_grid(
-            torch.cat([back, moved], dim=1)[None], [1, *photo.shape], align_corners=False
+            torch.cat([rotation, offset], dim=1)[None], [1, *photo.shape], align_corners=False
         )
-        found = functional.grid_sample(
+        sampled = functional.grid_sample(
             photo[None].float(), grid, padding_mode="reflection", align_corners=False
         )
-        return _to_uint8(found[0])
+        return _to_uint8(sampled[0])
 
 
 class _BrightnessContrast(nn.Module):

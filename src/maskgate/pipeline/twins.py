@@ -1,4 +1,4 @@
-"""Twins among stored photos, remembered beside them: the same photos are compared once."""
+"""Near-duplicates among stored photos. Results are cached: the same photos are compared once."""
 
 import hashlib
 import json
@@ -18,83 +18,87 @@ from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline.cache import PhotoStore
 
 
-def twins_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
-    """The near-duplicates across the people of `photos`, whose rows are those of `store`."""
-    told = photos.table[["photo", "person"]].to_csv(index=False) + json.dumps(store.digests)
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+def near_duplicates_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
+    """The near-duplicates between people of `photos`, whose rows are those of `store`."""
+    described = photos.table[["photo", "person"]].to_csv(index=False) + json.dumps(store.digests)
+    digest = hashlib.sha256(described.encode()).hexdigest()[:16]
     name = f"near-duplicates-v{near_duplicates.VERSION}-{digest}.json"
     return folds.find_twins(photos, store.thumbnails_of, folder / name, store.digests)
 
 
 def copies(
     digests: list[str],
-    thumbnails: Thumbnails,
-    others: list[str],
-    read: Callable[[], Pixels],
+    thumbnails_of: Thumbnails,
+    other_digests: list[str],
+    read_other_thumbnails: Callable[[], Pixels],
     folder: Path,
 ) -> list[tuple[str, str]]:
-    """Pairs of a content of the `digests` (N,) and one of `others` (M,) that show one shot.
+    """Pairs of one of the `digests` (N,) and one of `other_digests` (M,) that are near-duplicates.
 
-    `thumbnails` gives the pictures of rows of the former, `read` all those of the latter (M, 64,
-    48). The result is remembered in the `folder` of the cache.
+    `thumbnails_of` returns the thumbnails of rows of `digests`, `read_other_thumbnails` those of
+    all `other_digests` (M, 64, 48). The pairs are kept in `folder`, the cache.
     """
-    key = hashlib.sha256(json.dumps([digests, others]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([digests, other_digests]).encode()).hexdigest()[:16]
     name = f"copies-v{near_duplicates.VERSION}-{key}.json"
-    every, count = [*digests, *others], len(digests)
+    all_digests, count = [*digests, *other_digests], len(digests)
 
     def search() -> Pairs:
-        pictures = read()
+        other_thumbnails = read_other_thumbnails()
 
-        def of(rows: npt.NDArray[np.int64]) -> Pixels:
-            shown = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
-            own = rows < count
-            shown[own], shown[~own] = thumbnails(rows[own]), pictures[rows[~own] - count]
-            return shown
+        def thumbnails_of_all(rows: npt.NDArray[np.int64]) -> Pixels:
+            thumbnails = np.empty((len(rows), *near_duplicates.THUMBNAIL), dtype=np.uint8)
+            is_other = rows >= count
+            thumbnails[~is_other] = thumbnails_of(rows[~is_other])
+            thumbnails[is_other] = other_thumbnails[rows[is_other] - count]
+            return thumbnails
 
-        side = np.arange(len(every)) >= count  # pairs within a side are not looked for
-        return near_duplicates.find(of, side.astype(np.int64))
+        is_other = np.arange(len(all_digests)) >= count  # only pairs across the two are searched
+        return near_duplicates.find(thumbnails_of_all, is_other.astype(np.int64))
 
-    rows = remembered_pairs.pairs(folder / name, len(every), search)
-    return [(every[one], every[other]) for one, other in rows]
+    rows = remembered_pairs.pairs(folder / name, len(all_digests), search)
+    return [(all_digests[one], all_digests[other]) for one, other in rows]
 
 
-def with_more(primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
+def with_extra_photos(
+    primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path
+) -> folds.Twins:
     """The near-duplicates of all `photos`, a training table whose first rows are those of
     `primary`.
 
-    Whoever is one cluster there is one here; where no further photo joins two of them, a cluster
-    keeps its number. The same content counts as one shot even where a photo has no contrast, and
-    people of one name in two data sets count as one.
+    A cluster of `primary` stays together, and keeps its number unless an extra photo joins it to
+    another. Identical content counts as a near-duplicate even without contrast. People of the same
+    name in two data sets count as one person.
     """
     is_primary = (photos.table["source"] == PRIMARY).to_numpy()
     if is_primary.all():
         return primary
-    found = twins_of(photos, store, folder).rows
-    # A search among more photos proposes other pairs, and may miss one that it found among few.
+    pairs_of_all = near_duplicates_of(photos, store, folder).rows
+    # A search among more photos compares other pairs, and may miss one that a smaller search found.
     shots = np.unique(
-        np.concatenate([primary.rows, found, _same_content(photos, store, ~is_primary)]), axis=0
+        np.concatenate([primary.rows, pairs_of_all, _same_content(photos, store, ~is_primary)]),
+        axis=0,
     )
     names = training_table.namesakes(photos.table)
     twins = folds.joined(photos, np.concatenate([shots, names]))
-    pairs = twins.pairs[: len(shots)]  # who bears one name shares no shot
-    none = len(is_primary)  # more than any cluster's number
-    number = np.full(int(twins.cluster.max()) + 1, none, dtype=np.int64)
+    pairs = twins.pairs[: len(shots)]  # the rest are pairs by name only
+    unset = len(is_primary)  # above every cluster's number
+    number = np.full(int(twins.cluster.max()) + 1, unset, dtype=np.int64)
     np.minimum.at(number, twins.cluster[is_primary], primary.cluster)
-    fresh = np.flatnonzero(number == none)
-    number[fresh] = int(primary.cluster.max()) + 1 + np.arange(len(fresh))
+    new_clusters = np.flatnonzero(number == unset)
+    number[new_clusters] = int(primary.cluster.max()) + 1 + np.arange(len(new_clusters))
     return replace(twins, cluster=number[twins.cluster], pairs=pairs, rows=shots)
 
 
-def _same_content(photos: Photos, store: PhotoStore, of: npt.NDArray[np.bool_]) -> Pairs:
-    """Pairs (P, 2) of a row `of` (N,) and another person's first row with its content; that of a
-    drawn photo is the one it was drawn on."""
+def _same_content(photos: Photos, store: PhotoStore, selected: npt.NDArray[np.bool_]) -> Pairs:
+    """Pairs (P, 2) of the first row of a content and a row of `selected` (N,) with the same
+    content, of another person. A drawn photo has the content of the photo it was drawn on."""
     digest = pd.Series(store.digests, dtype="str")
     if "drawn_from" in photos.table:
-        below = photos.table["drawn_from"].fillna("")
-        digest = digest.where(below == "", below)
+        origin = photos.table["drawn_from"].fillna("")
+        digest = digest.where(origin == "", origin)
     content, _ = pd.factorize(digest)
     _, first = np.unique(content, return_index=True)
-    rows = np.flatnonzero(of)
+    rows = np.flatnonzero(selected)
     pairs = np.stack([first[content[rows]], rows], axis=1).astype(np.int64)
     person = photos.table["person"].to_numpy()[pairs]
     return pairs[person[:, 0] != person[:, 1]]

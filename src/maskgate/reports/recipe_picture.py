@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from maskgate import labels
 from maskgate.config.recipe import Mix, Recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core.geometry import Geometry
 from maskgate.core.seeding import derive
 from maskgate.data.table import Photos
@@ -152,7 +152,7 @@ class Effects:
 # ------------------------------------------------------------------------------ in words
 
 
-def _step(named: Named, table: Mapping[str, Callable[..., object]]) -> Step:
+def _step(named: Component, table: Mapping[str, Callable[..., object]]) -> Step:
     """Name, all arguments that hold a value, and the first sentence of what it is."""
     from maskgate.reports import reference  # timm comes along, which a plain page can do without
 

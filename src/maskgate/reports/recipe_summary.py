@@ -4,7 +4,7 @@ from typing import Any
 
 from maskgate import labels
 from maskgate.config.recipe import Recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.data.column_values import TRAINED, USES
 from maskgate.imaging.tta import tta_views
 from maskgate.runs.records.status import Did, Status
@@ -41,7 +41,7 @@ def told(recipe: Recipe, status: Status) -> dict[str, Any] | None:
     }
 
 
-def _named(named: Named) -> str:
+def _named(named: Component) -> str:
     """`focal (gamma: 2)`."""
     given = ", ".join(f"{key}: {_plain(value)}" for key, value in named.arguments.items())
     return f"{named.name} ({given})" if given else named.name
@@ -50,7 +50,7 @@ def _named(named: Named) -> str:
 def _plain(value: Any) -> str:
     """A value of a recipe in few words."""
     if isinstance(value, dict) and "name" in value:
-        return _named(Named.model_validate(value))
+        return _named(Component.model_validate(value))
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_plain, value))}]"
     return str(value)

@@ -183,7 +183,7 @@ def plan(
 
 
 def train(study: Study, on: str | None = None) -> dict[str, str]:
-    """Train what is not finished, here or `on` a cluster (`tasks.each`).
+    """Train what is not finished, here or `on` a cluster (`cluster.map_unordered`).
 
     Returns of each change of which a run failed why: its loss exploded, say. The others go on; the
     same command tries it again. Raises MaskgateError where the reference fails, or all changes.
@@ -199,7 +199,7 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     if on is not None and left:
         left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
     train_one = _train if on is None else _train_there
-    for ended, (number, why) in enumerate(cluster.each(train_one, items, on, _name), 1):
+    for ended, (number, why) in enumerate(cluster.map_unordered(train_one, items, on, _name), 1):
         fit = items[number]
         to_go = f"{len(left) - ended} to go. {remaining(study)}".strip()
         if not why:
@@ -319,7 +319,7 @@ def _not_alike(reference: Recipe, recipe: Recipe) -> str:
         return "changes folds, and with them the people validated; set it for all after DATA"
     if recipe.seed != reference.seed:
         return "changes the seed, which is no change of the recipe; see --seeds"
-    if heads.knows(recipe.model.head) != heads.knows(reference.model.head):
+    if heads.attributes(recipe.model.head) != heads.attributes(reference.model.head):
         return "changes which attributes the model knows, and with them what the score is of"
     if ours.truth != theirs.truth or (ours.truth and ours.corrections != theirs.corrections):
         return "changes the truth that scores are taken against; set it for all after DATA"

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from maskgate.config import settings
 from maskgate.config.recipe import Recipe
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 
 REFERENCE: Final = "reference"
@@ -86,7 +86,7 @@ def read(path: Path) -> list[Change]:
             raise MaskgateError(
                 f"{path}: {name} is no change; write its keys below it as key.sub: value"
             )
-        overrides = tuple(f"{key}={settings.plain(value)}" for key, value in keys.items())
+        overrides = tuple(f"{key}={settings.override_text(value)}" for key, value in keys.items())
         found.append(Change(named(overrides) if name is None else str(name), overrides))
     return found
 
@@ -182,9 +182,13 @@ def _differing(
         inner = settings.section_of(field.annotation)
         if value == usual or key in KEPT:
             continue
-        if inner is not None and issubclass(inner, Named) and inner.model_fields.keys() > {"name"}:
+        if (
+            inner is not None
+            and issubclass(inner, Component)
+            and inner.model_fields.keys() > {"name"}
+        ):
             yield from _of_named(key, value, usual)
-        elif inner is None or issubclass(inner, Named) or isinstance(value, list):
+        elif inner is None or issubclass(inner, Component) or isinstance(value, list):
             yield key
         else:
             if usual is None:  # the whole section is a technique, and so is what stands in it
@@ -223,12 +227,12 @@ def _without_each(key: str, entries: list[dict[str, Any]]) -> Iterator[Change]:
         if not rest and key == "loss.parts":
             continue
         twice = f"-{names[: number + 1].count(name)}" if names.count(name) > 1 else ""
-        yield Change(f"without-{named([name])}{twice}", (f"{key}={settings.plain(rest)}",))
+        yield Change(f"without-{named([name])}{twice}", (f"{key}={settings.override_text(rest)}",))
 
 
 def _back(key: str, usual: Any, keys: Sequence[tuple[str, Any]]) -> Change:
     """The change that puts `keys` back; it is called after what it takes away or brings back."""
     what = key.removesuffix(".name").rpartition(".")[2]
     word = "without" if not usual else "default"
-    changes = tuple(f"{each}={settings.plain(value)}" for each, value in keys)
+    changes = tuple(f"{each}={settings.override_text(value)}" for each, value in keys)
     return Change(f"{word}-{what}", changes)

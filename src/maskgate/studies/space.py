@@ -204,7 +204,7 @@ def _parameter(key: str, value: Any, now: Any) -> Parameter:
         try:
             found = Range.model_validate(value)
         except ValidationError as error:
-            raise MaskgateError(f"{key}: {settings.told(error, Range)}") from error
+            raise MaskgateError(f"{key}: {settings.describe_errors(error, Range)}") from error
         return Parameter(key, found, found.is_whole and not isinstance(now, float))
     if not isinstance(value, list):
         raise MaskgateError(

@@ -107,7 +107,7 @@ def _begin(
             f"{order.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
             " models answer alone; set folds.kind to kfold or holdout, and folds.vote to soft_vote"
         )
-    combining.check(wanted, [heads.knows(r.model.head) for r in recipes.values()])
+    combining.check(wanted, [heads.attributes(r.model.head) for r in recipes.values()])
     first: TrainingData | None = None
     digests = {}
     for name, recipe in recipes.items():

@@ -7,7 +7,7 @@ from accelerate import Accelerator
 
 from maskgate import labels
 from maskgate.config.recipe import Recipe
-from maskgate.config.settings import Named, lookup
+from maskgate.config.settings import Component, lookup
 from maskgate.core.progress import say
 from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
@@ -63,7 +63,7 @@ def with_detector(recipe: Recipe, order: TrainOptions, name: str) -> Recipe:
             and not detectors.is_available(face.detector, order.folder)
         ):
             say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
-            other = face.model_copy(update={"detector": Named(name="mtcnn")})
+            other = face.model_copy(update={"detector": Component(name="mtcnn")})
             photo = photo.model_copy(update={"face": other})
         return recipe.model_copy(update={"photo": view.resolved(photo, order.folder)})
     except MaskgateError as error:

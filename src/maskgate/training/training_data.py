@@ -20,7 +20,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
 from maskgate.faces.view import View
 from maskgate.pipeline import cache
-from maskgate.pipeline.twins import twins_of, with_more
+from maskgate.pipeline.twins import near_duplicates_of, with_extra_photos
 from maskgate.runs.comparability import Validated
 from maskgate.training import fold_data
 from maskgate.training import unlabelled as unlabelled_photos
@@ -126,7 +126,7 @@ def prepare(recipe: Recipe, order: TrainOptions) -> TrainingData:
         for data, photos in (*extra, *unlabelled)
     ]
 
-    own = twins_of(photos, store, order.folder)
+    own = near_duplicates_of(photos, store, order.folder)
     # By the labels as read: neither corrections nor extra photos change who is validated when.
     fold = _folds(recipe, order, photos, own)
     tables = [(data, each.table) for data, each, _, _ in others]
@@ -134,7 +134,7 @@ def prepare(recipe: Recipe, order: TrainOptions) -> TrainingData:
         told.training, extra=tables[: len(extra)], unlabelled=tables[len(extra) :], wanted=wanted
     )
     whole = cache.joined([store, *(each for _, _, each, _ in others)])
-    twins = with_more(own, Photos(photos.root, table), whole, order.folder)
+    twins = with_extra_photos(own, Photos(photos.root, table), whole, order.folder)
     doubts = [*people.apart(photos), *photos.problems, *people.doubtful(photos)]
     warnings = checks.summary([*doubts, *told.problems])
     for data, each, _, _ in others:

@@ -41,7 +41,7 @@ def epochs(recipe: Recipe) -> Recipe:
     except ValidationError as error:
         raise MaskgateError(
             f"training.epochs_from={run.path}: {changed['training']['epochs']} epochs were best"
-            f" there, but {settings.told(error, Recipe)}"
+            f" there, but {settings.describe_errors(error, Recipe)}"
         ) from error
 
 
@@ -88,7 +88,7 @@ def validated(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
         here.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),
-        read=lambda: thumbnails.decoded(others, run.thumbnails_file),
+        read_other_thumbnails=lambda: thumbnails.decoded(others, run.thumbnails_file),
         folder=prepared.folder,
     )
     return own | {other for one, other in pairs if one in own}

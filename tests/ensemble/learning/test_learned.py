@@ -7,7 +7,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.core import confusions
 from maskgate.data import table as photo_table
 from maskgate.ensemble.combining import LEARNED, EnsembleSpec
@@ -22,7 +22,7 @@ COMMON = {"mask": [1 / 3] * 3, "gender": [0.4, 0.6], "age_band": [0.5, 0.42, 0.0
 
 
 def wanted(combine: str, *adjust: str) -> EnsembleSpec:
-    return EnsembleSpec(Named(name=combine), tuple(Named(name=name) for name in adjust))
+    return EnsembleSpec(Component(name=combine), tuple(Component(name=name) for name in adjust))
 
 
 def drawn(seed: int, people: int = 300, folds: int = 5) -> pd.DataFrame:

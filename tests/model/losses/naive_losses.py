@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.model import heads, losses
 from maskgate.model.heads import Head, Output
 from maskgate.model.losses.class_losses import CLASS_LOSSES
@@ -213,9 +213,9 @@ def triplet(output, target, known, of="classes", margin=0.2):
 
 
 def create_loss(name: str, head: Head, **arguments: object) -> Loss:
-    return losses.create(Named(name=name, **arguments), COUNTS, head)
+    return losses.create(Component(name=name, **arguments), COUNTS, head)
 
 
 def create_head(head: dict[str, Any] | None = None) -> Head:
     torch.manual_seed(6)
-    return heads.create(Named(**(head or {"name": "joint"})), F)
+    return heads.create(Component(**(head or {"name": "joint"})), F)

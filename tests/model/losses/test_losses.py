@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from maskgate import labels
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.model import losses
 from maskgate.model.losses import LOSSES
@@ -238,7 +238,7 @@ def test_deferred_weights_hear_of_the_progress_wherever_they_stand() -> None:
 )
 def test_a_loss_that_cannot_be_had_is_told(loss, fault) -> None:
     with pytest.raises(MaskgateError, match=fault) as told:
-        losses.create(Named(**loss), COUNTS, create_head())
+        losses.create(Component(**loss), COUNTS, create_head())
     assert "\n" not in str(told.value)
 
 

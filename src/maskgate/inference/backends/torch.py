@@ -23,8 +23,8 @@ class TorchBackend:
         self.model = model.to(self.device).eval()
 
     @property
-    def knows(self) -> tuple[str, ...]:
-        return self.model.head.knows
+    def attributes(self) -> tuple[str, ...]:
+        return self.model.head.attributes
 
     @property
     def digest(self) -> str:

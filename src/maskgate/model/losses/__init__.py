@@ -11,7 +11,7 @@ from typing import Any, Final
 from torch import nn
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.heads import Head
 from maskgate.model.losses.age_regression import AgeRegression
@@ -56,7 +56,7 @@ _OF_OUTPUTS: Final[dict[str, Callable[..., Loss]]] = {
 LOSSES: Final[dict[str, Callable[..., nn.Module]]] = CLASS_LOSSES | _MADE_OF_OTHERS | _OF_OUTPUTS
 
 
-def create(named: Named, counts: Counts, head: Head) -> Loss:
+def create(named: Component, counts: Counts, head: Head) -> Loss:
     """The loss of a recipe, for photos counted as `counts` and the outputs of `head`.
 
     `counts` holds the training photos of each class, `classes` (18,), and per attribute (K,).
@@ -65,7 +65,7 @@ def create(named: Named, counts: Counts, head: Head) -> Loss:
     lookup("loss", named.name, LOSSES)
     try:
         if named.name in CLASS_LOSSES:
-            of = CLASSES if len(head.knows) > 1 else head.knows[0]
+            of = CLASSES if len(head.attributes) > 1 else head.attributes[0]
             return Classification(create_class_loss(named, counts[of]), of)
         arguments.check(LOSSES[named.name], named.arguments)
         if named.name in _MADE_OF_OTHERS:

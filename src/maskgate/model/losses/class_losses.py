@@ -12,7 +12,7 @@ from typing import Final
 from torch import nn
 
 from maskgate.config import arguments
-from maskgate.config.settings import WRONG_ARGUMENTS, Named, lookup
+from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError
 from maskgate.model.losses.counts import ClassCounts
 from maskgate.model.losses.cross_entropy import CrossEntropy
@@ -32,7 +32,7 @@ CLASS_LOSSES: Final[dict[str, Callable[..., nn.Module]]] = {
 }
 
 
-def create_class_loss(named: Named, counts: ClassCounts) -> nn.Module:
+def create_class_loss(named: Component, counts: ClassCounts) -> nn.Module:
     """The class loss of that name, for training photos of each class counted as `counts` (C,).
 
     Raises MaskgateError for an unknown name or argument.

@@ -4,16 +4,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 
 
-def nested_loss(value: Any, key: str) -> Named:
+def nested_loss(value: Any, key: str) -> Component:
     """The loss that a recipe gives at `key`: its name, or a mapping of the name and arguments.
 
     Raises MaskgateError where it is neither.
     """
     try:
-        return Named.model_validate({"name": value} if isinstance(value, str) else value)
+        return Component.model_validate({"name": value} if isinstance(value, str) else value)
     except ValidationError as error:
         raise MaskgateError(f"{key}: a loss is a name, or a mapping with its name") from error

@@ -32,7 +32,7 @@ class PerAttribute(Loss):
         super().__init__()
         settings = {"mask": mask, "gender": gender, "age_band": age_band}
         parts = []
-        for name in head.knows:
+        for name in head.attributes:
             named = nested_loss(settings[name], f"loss.{name}")
             parts.append(Classification(create_class_loss(named, counts[name]), name))
         self.parts = nn.ModuleList(parts)

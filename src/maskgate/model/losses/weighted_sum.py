@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from maskgate.config import yaml12
-from maskgate.config.settings import Named
+from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError, shortened
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
@@ -30,7 +30,7 @@ class WeightedSum(Loss):
         return torch.stack([weight * part(output, target) for weight, part in terms]).sum()
 
 
-def read_parts(parts: Any) -> Iterator[tuple[Named, float]]:
+def read_parts(parts: Any) -> Iterator[tuple[Component, float]]:
     """Each of a recipe's `loss.parts` without its weight, and the weight, 1 if not given.
 
     Raises MaskgateError where it is no list of losses, or a weight is not a number of 0 or more.
@@ -47,4 +47,4 @@ def read_parts(parts: Any) -> Iterator[tuple[Named, float]]:
                 f"loss.parts.{number}.weight is a number of 0 or more, not"
                 f" {shortened(yaml12.line(weight), 60, 20)}"
             )
-        yield Named(name=named.name, **settings), float(weight)
+        yield Component(name=named.name, **settings), float(weight)
