@@ -115,7 +115,7 @@ def test_the_command_line_has_the_last_word(tmp_path: Path) -> None:
     head = "model.head: {name: one_attribute, of: mask}, model.head.of: age_band"
     content = TWO.replace("training.epochs: 4", head)
     made = load(content, "model.head={name: one_attribute, of: gender}", folder=tmp_path)
-    assert heads.knows(made.recipe_of(made.members[0]).model.head) == ("gender",)
+    assert heads.attributes(made.recipe_of(made.members[0]).model.head) == ("gender",)
 
 
 def test_changes_hold_any_value(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_the_digest_tells_systems_apart(tmp_path: Path) -> None:
 def test_a_shipped_system_loads_and_its_members_can_be_combined(path: Path) -> None:
     made = system.load(path, [])
     recipes = [made.recipe_of(member) for member in made.members]
-    combining.check(EnsembleSpec.of(made), [heads.knows(each.model.head) for each in recipes])
+    combining.check(EnsembleSpec.of(made), [heads.attributes(each.model.head) for each in recipes])
     assert {each.folds for each in recipes} == {made.folds}
     commands = [line for line in path.read_text().splitlines() if line.startswith("# maskgate")]
     name = commands[0].split()[3]

@@ -185,7 +185,7 @@ def system_of(paths: Sequence[Path]) -> System:
 
 def knows(run: Run) -> tuple[str, ...]:
     """The attributes that a finished run's model knows."""
-    models = [heads.knows(model.recipe().model.head) for model in _models(run)]
+    models = [heads.attributes(model.recipe().model.head) for model in _models(run)]
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
 
 

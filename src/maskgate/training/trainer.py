@@ -42,7 +42,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.task, self.data = recipe, task, task.data
         self.path, self.accelerator, self.callbacks = path, accelerator, callbacks
-        self.knows = network.head.knows
+        self.attributes = network.head.attributes
         self.batches = Batches(recipe, task, accelerator)
         self.validator = Validator(
             recipe=recipe,
@@ -121,7 +121,7 @@ class Trainer:
             self._check_unvalidated()
         row = self._row()
         if len(self.data.validation):
-            row |= validation.scores(probabilities, self.data.truth, self.knows)
+            row |= validation.scores(probabilities, self.data.truth, self.attributes)
             self._keep_best(row)
         state.end_epoch(row)
         self.schedule.end_epoch(state.epoch, row.get("valid_score"))
