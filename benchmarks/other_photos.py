@@ -49,7 +49,7 @@ def main() -> None:
     probabilities, faults = predictor.probabilities(paths)
     if faults:
         raise MaskgateError(f"{len(faults)} photos cannot be read, first {paths[min(faults)]}")
-    report = metrics.evaluate(probabilities, photos.table, knows=predictor.knows)
+    report = metrics.evaluate(probabilities, photos.table, attributes=predictor.attributes)
     print(f"{run.path} on {report['photos']} photos of {given.data} {given.source}\n")
     for name, part in report["attributes"].items():
         values = labels.ATTRIBUTES[name]

@@ -25,7 +25,7 @@ def test_a_killed_worker_is_retried_with_the_same_result(nodes: str, tmp_path: P
             os.kill(os.getpid(), signal.SIGKILL)
         return item * item
 
-    found = dict(cluster.each(work, [1, 2, 3], on=nodes))
+    found = dict(cluster.map_unordered(work, [1, 2, 3], on=nodes))
     assert len(list(tmp_path.glob("2.*"))) == 2
     assert found == {0: 1, 1: 4, 2: 9}
 
@@ -49,7 +49,7 @@ def test_both_nodes_work_at_once_as_this_process_would(
         node = ray.get_runtime_context().get_node_id()
         return node, str(Path.cwd()), torch.get_num_threads()
 
-    found = [told for _, told in sorted(cluster.each(work, [0, 1], on=nodes))]
+    found = [told for _, told in sorted(cluster.map_unordered(work, [0, 1], on=nodes))]
     assert len({node for node, _, _ in found}) == 2
     assert [told[1:] for told in found] == [(str(tmp_path), 1)] * 2
 
@@ -61,7 +61,7 @@ def test_a_fault_is_the_one_sentence_and_no_reason_to_retry(nodes: str, tmp_path
         raise MaskgateError(f"photo {item} is upside down; turn it")
 
     with pytest.raises(MaskgateError) as told:
-        list(cluster.each(work, [7], on=nodes))
+        list(cluster.map_unordered(work, [7], on=nodes))
     assert str(told.value) == "photo 7 is upside down; turn it"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -73,7 +73,7 @@ def test_whoever_stops_listening_leaves_nothing_running(nodes: str, tmp_path: Pa
             (tmp_path / "alive").write_text(str(time.monotonic_ns()))
             time.sleep(0.05)
 
-    for _ in cluster.each(work, [0, 1], on=nodes):
+    for _ in cluster.map_unordered(work, [0, 1], on=nodes):
         while not (tmp_path / "alive").exists():
             time.sleep(0.05)
         break
@@ -89,13 +89,13 @@ def test_a_worker_that_dies_every_time_is_told(nodes: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(MaskgateError, match="part 1: its worker was lost 4 times"):
-        list(cluster.each(work, [0], on=nodes))
+        list(cluster.map_unordered(work, [0], on=nodes))
 
 
 def test_without_ray_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MaskgateError, match=r'pip install "maskgate\[cluster\]"'):
-        list(cluster.each(str, [1], on="ray"))
+        list(cluster.map_unordered(str, [1], on="ray"))
 
 
 @pytest.mark.parametrize("command", ["train", "tune", "ablate", "predict"])
@@ -117,14 +117,14 @@ def test_without_a_cluster_no_folder_is_made(
     ("address", "why"),
     [
         ("127.0.0.1:1", "no Ray cluster answers there"),
-        ("ray://127.0.0.1:10001", "no address of a Ray cluster"),
-        ("somewhere", "no address of a Ray cluster"),
+        ("ray://127.0.0.1:10001", "not the address of a Ray cluster"),
+        ("somewhere", "not the address of a Ray cluster"),
     ],
 )
 def test_an_address_without_a_cluster_is_told_at_once(address: str, why: str) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(MaskgateError, match=why):
-        list(cluster.each(str, [1], on=address))
+        list(cluster.map_unordered(str, [1], on=address))
 
 
 class Nodes:

@@ -348,7 +348,7 @@ def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"a": "base: b"}, "is not there"),
+        ({"a": "base: b"}, "does not exist"),
         ({"a": "base: b", "b": "base: a"}, "circle"),
         ({"a": "base: b", "b": "[1]"}, "mapping"),
         ({"a": "base: b", "b": "photo: {heigth: 3}"}, "did you mean height"),
@@ -361,7 +361,7 @@ def test_a_base_that_cannot_be_is_told(files: dict[str, str], told: str, tmp_pat
 
 def test_a_long_chain_of_bases_ends_in_a_sentence(tmp_path: Path) -> None:
     files = {f"a{n}": f"base: a{n + 1}" for n in range(300)}
-    with pytest.raises(MaskgateError, match="is the last of more than 20; mend the key 'base'"):
+    with pytest.raises(MaskgateError, match="is the last of more than 20; fix the key 'base'"):
         based(tmp_path, **files)
 
 

@@ -29,7 +29,7 @@ def test_corrections_are_found_by_path_or_name(tmp_path: Path) -> None:
     ("check", "sentence"),
     [
         (recipe_files.check_weights, "no such file of weights; see model.weights"),
-        (recipe_files.check_extra, "no such file or folder, but the recipe's data names it; mend"),
+        (recipe_files.check_extra, "no such file or folder, but the recipe's data names it; fix"),
         (recipe_files.check_unlabelled, "no such folder, but pseudo.photos names it; give a"),
         (recipe_files.check_fold_file, "not a fold file with columns person,fold (cannot be read"
          " (No such file or directory); give a CSV that can); give a run's folds.csv"),

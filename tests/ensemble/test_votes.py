@@ -145,12 +145,12 @@ def test_one_member_alone_decides(name: str) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_order_of_photos_does_not_matter(name: str) -> None:
     voices = [Voice(said(seed), ALL, 1 + seed) for seed in range(3)]
-    turned = [Voice(v.probabilities[::-1], v.knows, v.weight) for v in voices]
+    turned = [Voice(v.probabilities[::-1], v.attributes, v.weight) for v in voices]
     np.testing.assert_allclose(combine(name, *turned)[::-1], combine(name, *voices))
 
 
 @pytest.mark.parametrize(
-    ("named", "knows", "told"),
+    ("named", "attributes", "told"),
     [
         (
             Component(name="soft_vot"),
@@ -170,7 +170,7 @@ def test_the_order_of_photos_does_not_matter(name: str) -> None:
     ],
 )
 def test_what_cannot_be_combined_is_refused(
-    named: Component, knows: list[tuple[str, ...]], told: str
+    named: Component, attributes: list[tuple[str, ...]], told: str
 ) -> None:
     with pytest.raises(MaskgateError, match=told):
-        combining.check(EnsembleSpec(named), knows)
+        combining.check(EnsembleSpec(named), attributes)

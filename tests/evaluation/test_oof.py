@@ -22,7 +22,6 @@ from maskgate.inference.backends import torch as torch_backend
 from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
-from maskgate.model import predicting
 from maskgate.reports import recipe_summary
 from maskgate.runs import Run, tables
 from maskgate.training import validation
@@ -137,7 +136,7 @@ def test_its_own_is_read_not_made(
     augmented: Path, plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oof.oof_with(plain, FLIP, cache)
-    monkeypatch.setattr(predicting, "probabilities", None)  # nothing is predicted from here on
+    monkeypatch.setattr(oof, "predict_batches", None)  # nothing is predicted from here on
     swapped = [ALL[1], ALL[2], ALL[0]]
     for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
         table, probabilities = oof.oof_with(run, tta, cache)
@@ -151,14 +150,14 @@ def test_its_own_is_read_not_made(
 def test_killed_between_two_folds_it_goes_on(
     plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, real = count(1), predicting.probabilities
+    calls, real = count(1), oof.predict_batches
 
     def killed(*given: object) -> np.ndarray:
         if next(calls) == 4:  # of two folds, each plain and mirrored
             raise KeyboardInterrupt
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(predicting, "probabilities", killed)
+    monkeypatch.setattr(oof, "predict_batches", killed)
     with pytest.raises(KeyboardInterrupt):
         oof.oof_with(plain, FLIP, cache)
     assert not list(plain.path.glob("oof-*.parquet"))

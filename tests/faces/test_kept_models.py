@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from maskgate.faces import detectors, model_files, mtcnn_export, sessions
+from maskgate.core import onnx_sessions
+from maskgate.faces import detectors, model_files, mtcnn_export
 from maskgate.runs import Run
 
 Train = Callable[..., Path]
@@ -157,7 +158,7 @@ def test_another_model_is_refused_before_it_is_loaded(
     file = there.detector_folder / "yunet.onnx"
     file.write_bytes(b"another")
     there.files.add(file)  # as a stranger can
-    monkeypatch.setattr(sessions, "load", lambda path: pytest.fail("it is loaded"))
+    monkeypatch.setattr(onnx_sessions, "load", lambda path: pytest.fail("it is loaded"))
     code, told = predict(there.path)
     assert code == 2 and "is of the detector yunet with the model" in told
 

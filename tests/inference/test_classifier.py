@@ -23,7 +23,7 @@ FLIP = Component(name="flip")
 class Linear:
     """A backend of one matrix multiplication on the pixels' means by column and channel."""
 
-    knows = tuple(labels.ATTRIBUTES)
+    attributes = tuple(labels.ATTRIBUTES)
 
     def __init__(self, seed: int) -> None:
         self.digest = str(seed)
@@ -55,7 +55,7 @@ def test_networks_are_averaged_over_variants_and_folds() -> None:
     expected = np.mean([n(p) for n in networks for p in (shown, shown[:, :, ::-1])], axis=0)
     np.testing.assert_allclose(classifier([pictures]), expected, atol=1e-6)
     assert classifier.count == 3
-    assert classifier.knows == ("mask", "gender", "age_band")
+    assert classifier.attributes == ("mask", "gender", "age_band")
 
 
 def test_networks_may_vote() -> None:

@@ -49,7 +49,7 @@ def test_the_csv_is_that_of_pandas(three: Predictions) -> None:
 
 def test_what_a_model_does_not_know_is_left_empty() -> None:
     probabilities = np.full((2, labels.COUNT), 1 / labels.COUNT, np.float32)
-    predictions = Predictions(["a", "b"], probabilities, knows=("mask",))
+    predictions = Predictions(["a", "b"], probabilities, attributes=("mask",))
     assert predictions.gender == predictions.age_band == ["", ""]
     assert predictions.mask == ["wear", "wear"]
     assert np.isnan(predictions.confidence("gender")).all()

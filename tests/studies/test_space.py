@@ -159,10 +159,10 @@ def test_a_shipped_space_suits_a_recipe(path: Path, tiny: Path) -> None:
     from maskgate.studies.study import check
 
     found = space.load(space.find(path.stem), recipe.load(tiny))
-    knows = ("mask", "gender", "age_band")
+    attributes = ("mask", "gender", "age_band")
     space.check(
         found,
         path,
         lambda changes: recipe.load(tiny, changes),
-        lambda changed: check(changed, knows, "tiny"),
+        lambda changed: check(changed, attributes, "tiny"),
     )

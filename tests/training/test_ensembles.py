@@ -101,7 +101,7 @@ def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts:
         assert rows["photo"].tolist() == table["photo"].tolist()
         naive *= labels.marginals(probabilities)[name][:, labels.decode(np.arange(18))[
             list(labels.ATTRIBUTES).index(name)]]  # fmt: skip
-        assert member.metrics().knows == [name]
+        assert member.metrics().known_attributes == [name]
         text = bare(member.report_file)
         word = name.replace("_", " ")
         assert f"This model knows {word} alone" in text

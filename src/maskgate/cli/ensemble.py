@@ -228,4 +228,4 @@ def _asked(
         own["members"] = tuple(
             member.model_copy(update={"tta": changes["tta"]}) for member in system.members
         )
-    return systems.changed(system, own), name
+    return systems.apply_changes(system, own), name

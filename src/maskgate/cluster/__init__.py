@@ -1,4 +1,4 @@
-"""Work in parts that do not need each other: one after the other here, or all on a Ray cluster."""
+"""Independent tasks: run one after the other in this process, or in parallel on a Ray cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -7,19 +7,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def each(
+def map_unordered(
     work: Callable[[T], R],
     items: Sequence[T],
     on: str | None = None,
-    named: Callable[[T], str] | None = None,
+    name_of: Callable[[T], str] | None = None,
 ) -> Iterator[tuple[int, R]]:
-    """The number of each item and what `work` makes of it, as they end.
+    """The index of each item and `work(item)`, in the order in which they finish.
 
     `on` is None for this process, `ray` for a Ray cluster that is found or started here, or the
-    address of one; `work` and `items` must then be picklable, and files lie where all nodes see
-    them. `named` gives an item the name before the lines that its work says there. Work whose
-    process or node is lost is done anew, so it must bear to be broken off anywhere. Raises what
-    `work` raises, and MaskgateError where no cluster can be had or it keeps losing the work.
+    address of one; `work` and `items` must then be picklable, and all nodes must see the files.
+    `name_of` gives the name under which Ray prints an item's output. If a process or node is lost,
+    its item is run again, so `work` must be safe to interrupt and repeat. Raises what `work`
+    raises, and MaskgateError if there is no cluster or an item is lost too often.
     """
     if on is None:
         for number, item in enumerate(items):
@@ -28,13 +28,13 @@ def each(
     from maskgate.cluster import remote
 
     names = [f"part {number + 1}" for number in range(len(items))]
-    if named is not None:
-        names = [named(item) for item in items]
-    yield from remote.each(work, items, on, names)
+    if name_of is not None:
+        names = [name_of(item) for item in items]
+    yield from remote.map_unordered(work, items, on, names)
 
 
 def check(on: str) -> None:
-    """Raise MaskgateError, before any work, where Ray is missing or nobody answers at `on`."""
+    """Raise MaskgateError if Ray is not installed or no cluster answers at `on`."""
     from maskgate.cluster import ray_cluster
 
     ray_cluster.check(on)

@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster; told of as if they ran here, and begun anew where they are lost."""
+"""Tasks on a Ray cluster; their errors are raised here, and lost tasks are retried."""
 
 import os
 import socket
@@ -17,25 +17,25 @@ from maskgate.errors import MaskgateError, of_disk
 T = TypeVar("T")
 R = TypeVar("R")
 
-RETRIES: Final = 3  # of a task whose process or node is lost
-_LOOK: Final = 0.1  # seconds between two looks at what has ended
+RETRIES: Final = 3  # of a task whose process or node was lost
+_LOOK: Final = 0.1  # seconds between polls
 
 
 @dataclass(frozen=True)
 class Driver:
-    """What a worker takes over from the process that gives it work."""
+    """What a worker takes over from the process that submits its task."""
 
     folder: Path
     cores: int
     version: str = __version__
 
     @classmethod
-    def here(cls, cores: int) -> "Driver":
+    def current(cls, cores: int) -> "Driver":
         return cls(Path.cwd(), cores)
 
-    def settle(self) -> None:
-        """Work in the driver's folder, on the cores given. Raises MaskgateError where a node
-        cannot."""
+    def set_up(self) -> None:
+        """Change to the driver's folder and use `cores` threads. Raises MaskgateError if this
+        node cannot."""
         node = socket.gethostname()
         if self.version != __version__:
             raise MaskgateError(
@@ -47,7 +47,7 @@ class Driver:
         except OSError as error:
             raise MaskgateError(
                 f"{self.folder}: {node} does not see this folder ({error.strerror}); start the"
-                " command in one that lies on storage of all nodes"
+                " command in a folder that all nodes share"
             ) from error
         threads.wait_politely()
         os.environ["OMP_NUM_THREADS"] = str(self.cores)
@@ -55,49 +55,47 @@ class Driver:
             sys.modules["torch"].set_num_threads(self.cores)
 
 
-def each(
+def map_unordered(
     work: Callable[[T], R], items: Sequence[T], on: str, names: Sequence[str]
 ) -> Iterator[tuple[int, R]]:
-    """As `tasks.each`; what is begun is given up when the caller stops listening."""
+    """As `cluster.map_unordered`; running tasks are cancelled when the caller stops iterating."""
     if not items:
         return
     with ray_cluster.joined(on) as ray:
         share = ray_cluster.share(ray, len(items))
-        driver = Driver.here(share.cores)
-        task, asked = (
-            ray.remote(_work),
-            {
-                "num_cpus": share.cores,
-                "num_gpus": share.gpus,
-                "max_retries": RETRIES,
-                "scheduling_strategy": "SPREAD",
-            },
-        )
+        driver = Driver.current(share.cores)
+        task = ray.remote(_run_task)
+        options = {
+            "num_cpus": share.cores,
+            "num_gpus": share.gpus,
+            "max_retries": RETRIES,
+            "scheduling_strategy": "SPREAD",
+        }
         waiting: dict[Any, int] = {}
         try:
             for number, item in enumerate(items):
-                # In bytes: what they need is loaded once the worker has settled, not before.
+                # In bytes, so that the worker unpickles them only after its set-up.
                 packed = ray.cloudpickle.dumps((work, item))
-                begun = task.options(name=names[number], **asked).remote(packed, driver)
-                waiting[begun] = number
+                task_id = task.options(name=names[number], **options).remote(packed, driver)
+                waiting[task_id] = number
             while waiting:
                 ended, _ = ray.wait(list(waiting), timeout=0)
-                for reference in ended:
-                    number = waiting.pop(reference)
-                    yield number, _result(ray, reference, names[number])
+                for task_id in ended:
+                    number = waiting.pop(task_id)
+                    yield number, _result(ray, task_id, names[number])
                 if not ended:
                     time.sleep(_LOOK)  # here, not in Ray, which would swallow a Ctrl-C
         finally:
-            for reference in waiting:
-                ray.cancel(reference, force=True)
+            for task_id in waiting:
+                ray.cancel(task_id, force=True)
 
 
-def _work(packed: bytes, driver: Driver) -> tuple[bool, Any]:
-    """What the work gives, or the sentence of its MaskgateError, which is no reason to retry."""
+def _run_task(packed: bytes, driver: Driver) -> tuple[bool, Any]:
+    """True and the result, or False and the message of a MaskgateError, which is not retried."""
     from ray import cloudpickle
 
     try:
-        driver.settle()
+        driver.set_up()
         work, item = cloudpickle.loads(packed)
         return True, work(item)
     except MaskgateError as error:
@@ -108,15 +106,15 @@ def _work(packed: bytes, driver: Driver) -> tuple[bool, Any]:
 
 def _result(ray: Any, reference: Any, name: str) -> Any:
     try:
-        done, told = ray.get(reference)
+        is_done, outcome = ray.get(reference)
     except ray.exceptions.RayTaskError:
         raise
     except ray.exceptions.RayError as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise MaskgateError(
-            f"{name}: its worker was lost {RETRIES + 1} times ({why}); see that the nodes have"
+            f"{name}: its worker was lost {RETRIES + 1} times ({reason}); see that the nodes have"
             " memory to spare, and repeat the command"
         ) from error
-    if not done:
-        raise MaskgateError(told)
-    return told
+    if not is_done:
+        raise MaskgateError(outcome)
+    return outcome

@@ -1,7 +1,7 @@
 """Checks the arguments that settings give to a name against the function that takes them.
 
-Functions compare and multiply what they get: true would count as 1, and text would fail deep inside
-with a message about Python's types.
+Without this check true would count as 1, and text would fail deep inside with a message about
+Python's types.
 """
 
 import inspect
@@ -22,20 +22,21 @@ def check(make: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Raise ValueError for true, false or text where `make` takes a number, alone or in a list, and
     for text where it takes true or false.
 
-    Annotations and defaults tell what it takes; what they leave open is not looked at.
+    Annotations and defaults say what it takes. A parameter without either is not checked.
     """
     parameters = _signature(make).parameters
     for name in arguments.keys() & parameters.keys():
-        kinds = _of_type(parameters[name].annotation) | _of_value(parameters[name].default)
+        parameter = parameters[name]
+        kinds = _annotation_kinds(parameter.annotation) | _value_kinds(parameter.default)
         expected = next((kind for kind in (_NUMBER, _TRUTH) if kind in kinds), None)
-        for value in _single(arguments[name]):
-            kind = next(iter(_of_value(value)), None)
-            wrong = kind == _TEXT or (kind == _TRUTH and expected == _NUMBER)
-            if expected is not None and wrong and kind not in kinds:
-                shown = shortened(yaml12.line(value), 60, 20)
+        for value in _flattened(arguments[name]):
+            kind = next(iter(_value_kinds(value)), None)
+            is_wrong = kind == _TEXT or (kind == _TRUTH and expected == _NUMBER)
+            if expected is not None and is_wrong and kind not in kinds:
+                text = shortened(yaml12.line(value), 60, 20)
                 if expected == _NUMBER:
-                    raise ValueError(f"{name} should be a number, not {shown}")
-                raise ValueError(f"{name} is {shown}, neither true nor false")
+                    raise ValueError(f"{name} should be a number, not {text}")
+                raise ValueError(f"{name} is {text}, neither true nor false")
 
 
 def _signature(make: Callable[..., Any]) -> inspect.Signature:
@@ -45,7 +46,7 @@ def _signature(make: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(make)
 
 
-def _of_type(annotation: Any) -> set[str]:
+def _annotation_kinds(annotation: Any) -> set[str]:
     """The kinds of values, or of values in a list, that an annotation allows."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         if issubclass(annotation, bool):
@@ -56,19 +57,19 @@ def _of_type(annotation: Any) -> set[str]:
     origin, parts = get_origin(annotation), get_args(annotation)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         parts = parts[1:]  # the keys are names
-    return set().union(*map(_of_type, parts))
+    return set().union(*map(_annotation_kinds, parts))
 
 
-def _of_value(value: Any) -> set[str]:
+def _value_kinds(value: Any) -> set[str]:
     if isinstance(value, list | tuple):
-        return set().union(*map(_of_value, value))
-    return set() if value is inspect.Parameter.empty else _of_type(type(value))
+        return set().union(*map(_value_kinds, value))
+    return set() if value is inspect.Parameter.empty else _annotation_kinds(type(value))
 
 
-def _single(value: Any) -> Iterator[Any]:
-    """The value, or those in it where it is a list."""
+def _flattened(value: Any) -> Iterator[Any]:
+    """The value itself, or all values in it if it is a list."""
     if isinstance(value, list | tuple):
         for part in value:
-            yield from _single(part)
+            yield from _flattened(part)
     else:
         yield value

@@ -21,39 +21,38 @@ from maskgate.errors import MaskgateError
 Share = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 Tier = Literal["sure", "likely", "doubtful"]
-PhotoWeight = Annotated[float, Field(gt=0, le=1000)]  # each photo is drawn so often
+PhotoWeight = Annotated[float, Field(gt=0, le=1000)]  # how often each photo is drawn
 Epochs = Annotated[int, Field(ge=0, le=100_000), LOSSLESS]
 PositiveEpochs = Annotated[int, Field(ge=1, le=100_000), LOSSLESS]
 Count = Annotated[int, Field(ge=1, le=1_000_000), LOSSLESS]
 
 
-def name_alone(value: Any) -> Any:
-    """A name without arguments may be written as plain text."""
+def expand_bare_name(value: Any) -> Any:
+    """Allow a name without arguments to be written as plain text."""
     return {"name": value} if isinstance(value, str) else value
 
 
 class Face(Section):
-    """The face that is cut out of a photo, in the aspect of the input; all see the same part,
-    in training, validation, test and prediction. A photo without a face shows its centre, `crop`
-    of it."""
+    """The face is cropped from the photo in the input's aspect ratio, in training, validation,
+    test and prediction alike. A photo without a face is cropped to its centre, by `crop`."""
 
-    detector: Annotated[Component, BeforeValidator(name_alone)] = Field(
+    detector: Annotated[Component, BeforeValidator(expand_bare_name)] = Field(
         Component(name="auto"),
-        description="what finds it; `auto` is `yunet` where its model is at hand, else `mtcnn`",
+        description="face detector; `auto` is `yunet` if its model is available, else `mtcnn`",
     )
     sha256: str | None = Field(
         None,
-        description="of the detector's model; filled in by a training, so that no other is"
-        " used with its run",
+        description="of the detector's model; training fills it in, so that its run uses no"
+        " other model",
     )
     margin: Annotated[float, Field(ge=0, le=2)] = Field(
-        0.2, description="share of the face's box that is added on each side"
+        0.2, description="margin on each side, as a share of the face box"
     )
-    align: bool = Field(False, description="turn the photo so that the eyes lie level")
+    align: bool = Field(False, description="rotate the photo so that the eyes are level")
     background: Literal["keep", "remove"] = Field(
         "keep",
-        description="`remove` paints grey what GrabCut takes for the scene behind; a photo without"
-        " a face keeps it",
+        description="`remove` paints the background grey, as segmented by GrabCut; a photo without"
+        " a face keeps its background",
     )
 
 
@@ -68,17 +67,15 @@ class Photo(Section):
     )
     margin: Annotated[float, Field(ge=0, le=1)] = Field(
         0.125,
-        description="share by which the stored photo is larger than the input: room for"
+        description="share by which the stored photo is larger than the input, as room for"
         " `random_crop`; validation and test take the centre",
     )
     crop: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="share of a photo's height and width that is kept around its centre: alike in"
-        " training, validation, test and prediction",
+        description="share of a photo's height and width that is kept around its centre, in"
+        " training, validation, test and prediction alike",
     )
-    face: Face | None = Field(
-        None, description="the face is shown instead; `{}` takes the defaults"
-    )
+    face: Face | None = Field(None, description="crop the face instead; `{}` takes the defaults")
 
     @property
     def geometry(self) -> Geometry:
@@ -86,7 +83,7 @@ class Photo(Section):
 
 
 class DataSet(Section):
-    """Photos to train on beside those of the command line; nobody is validated on them."""
+    """Extra photos to train on. They are never used for validation."""
 
     path: str = Field(description="a folder of people or a CSV, as for `maskgate train`")
     weight: PhotoWeight = Field(
@@ -95,7 +92,7 @@ class DataSet(Section):
 
 
 class Thresholds(Section):
-    """How probable an attribute must be to be taken for a label; one below stays unknown."""
+    """How probable an attribute must be to become a label; below, it stays unknown."""
 
     mask: Threshold = Field(0.95, description="of the mask")
     gender: Threshold = Field(0.95, description="of the gender")
@@ -103,19 +100,19 @@ class Thresholds(Section):
 
 
 class Pseudo(Section):
-    """Photos without labels to train on beside the others, as labelled by a run: each fold's by a
-    model that has never seen the people whom that fold validates. Nobody is validated on them."""
+    """Photos without labels to train on, with labels predicted by a run. A fold's pseudo labels
+    never come from a model trained on its validation people. They are never used for validation."""
 
     photos: str = Field(description="a folder of photos, or one with the test photos' `info.csv`")
     run: str = Field(
-        description="the finished run that labels them; refused where it was trained on people to"
-        " be validated"
+        description="the finished run that predicts their labels; refused if it was trained"
+        " on validation people"
     )
     thresholds: Thresholds = Thresholds()
     cap: Count | None = Field(
         None,
-        description="most photos of a class, the surest ones; those that lack the same attributes"
-        " and agree in the others are a class of their own",
+        description="maximum number of photos per class, the most probable ones; photos that lack"
+        " the same attributes and agree in the others count as one class",
     )
     weight: PhotoWeight = Field(
         1.0, description="how often a photo is drawn, compared with one of the command line's"
@@ -123,21 +120,24 @@ class Pseudo(Section):
 
 
 class Labels(Section):
-    """What training is told of its photos. Scores are taken against the labels as read, or
-    corrected up to the tier `truth`, with bands that begin at 30 and 60, whatever stands here."""
+    """Training labels. Scores are always computed against the labels as read, or corrected up to
+    the tier `truth`, with age bands that start at 30 and 60."""
 
     corrections: str | None = Field(
         None, description="a CSV `person,field,value,tier,reason`, or the name of a shipped one"
     )
-    tier: Tier = Field("likely", description="the least sure corrections that training folds get")
+    tier: Tier = Field(
+        "likely", description="the least certain tier of corrections to apply in training"
+    )
     truth: Tier | None = Field(
-        None, description="the least sure corrections that scores are taken against; none: as read"
+        None,
+        description="the least certain tier of corrections to score against; null: labels as read",
     )
     old_from: Annotated[int, Field(ge=31, le=100), LOSSLESS] = Field(
-        60, description="age from which training calls people ≥60"
+        60, description="age from which people count as ≥60 in training"
     )
     leave_out_ages: ListOf[Annotated[int, Field(ge=0, le=120), LOSSLESS]] = Field(
-        (), description="ages in years that training folds leave out"
+        (), description="ages in years to leave out of training"
     )
 
     @model_validator(mode="after")
@@ -148,12 +148,12 @@ class Labels(Section):
 
 
 class Folds(Section):
-    """How people are split."""
+    """How people are split into folds."""
 
     kind: Literal["holdout", "kfold", "all"] = Field(
         "kfold",
-        description="`holdout` validates some people once, `kfold` everybody in turn, `all` nobody:"
-        " it trains on all photos",
+        description="`holdout` validates on one group of people, `kfold` on everybody in turn,"
+        " `all` on nobody: it trains on all photos",
     )
     count: Annotated[int, Field(ge=2, le=100_000), LOSSLESS] = Field(
         5, description="number of folds of `kfold`"
@@ -162,12 +162,12 @@ class Folds(Section):
         0.2, description="share of the people held out by `holdout`"
     )
     seed: Annotated[int, Field(ge=0, lt=2**32), LOSSLESS] = Field(
-        7, description="seed of the split alone, so that seeds can be compared"
+        7, description="seed of the split alone, so that recipes of other seeds keep the folds"
     )
-    file: str | None = Field(None, description="the `folds.csv` of a run, to split as it did")
+    file: str | None = Field(None, description="the `folds.csv` of a run, to reuse its split")
     vote: Literal["soft_vote", "hard_vote"] = Field(
         "soft_vote",
-        description="how the folds' models answer new photos together; a validated photo has one",
+        description="how the fold models' probabilities are combined on new photos",
     )
 
 
@@ -176,14 +176,15 @@ class Sampling(Component):
 
     name: str = "shuffle"
     worn_per_person: Count | None = Field(
-        None, description="photos with the mask worn that an epoch takes of a person, at random"
+        None,
+        description="maximum number of photos with the mask worn per person and epoch, at random",
     )
 
 
 class Mix(Component):
     """A way to mix the photos of a batch."""
 
-    probability: Share = Field(1.0, description="share of the batches that are mixed this way")
+    probability: Share = Field(1.0, description="share of batches that are mixed this way")
 
 
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -207,40 +208,42 @@ class Model(Section):
         description="a timm name, or `package.module:factory`, which is imported and run",
     )
     arguments: dict[str, Any] = Field(
-        {}, description="passed on to the backbone, e.g. `drop_path_rate`"
+        {}, description="passed to the backbone, e.g. `drop_path_rate`"
     )
     beside: str | None = Field(
-        None, description="a second backbone, whose features are put beside the first one's"
+        None, description="a second backbone, whose features are concatenated with the first one's"
     )
-    beside_arguments: dict[str, Any] = Field({}, description="passed on to the second backbone")
-    pretrained: bool = Field(False, description="download timm's weights for the backbone")
+    beside_arguments: dict[str, Any] = Field({}, description="passed to the second backbone")
+    pretrained: bool = Field(
+        False, description="download timm's pretrained weights for the backbone"
+    )
     weights: str | None = Field(
         None,
-        description="a local file (.safetensors, .pth) with the backbone's weights, under whatever"
-        " prefix and key they were saved",
+        description="a local file (.safetensors, .pth) with the backbone's weights, saved under any"
+        " prefix and key",
     )
     init: str | None = Field(
         None,
-        description="a run folder whose backbone to start from; refused where it was trained on"
-        " people to be validated",
+        description="a run folder whose backbone weights to start from; refused if it was trained"
+        " on validation people",
     )
     hidden: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] | None = Field(
         None, description="width of an extra fully connected layer before the head"
     )
-    dropout: Share = Field(0.0, description="share of the features dropped before the head")
-    head: Annotated[Component, BeforeValidator(name_alone)] = Field(
+    dropout: Share = Field(0.0, description="dropout rate before the head")
+    head: Annotated[Component, BeforeValidator(expand_bare_name)] = Field(
         Component(name="factored"), description="from features to the 18 classes"
     )
     normalise: Literal["backbone", "data"] = Field(
         "backbone",
-        description="whose mean and standard deviation: of the backbone's pretraining, or of the"
-        " training photos",
+        description="mean and standard deviation to normalise with: of the backbone's pretraining,"
+        " or of the training photos",
     )
 
     @property
     def factories(self) -> list[tuple[str, dict[str, Any]]]:
-        """What is imported and called to make the network: each `package.module:factory` with its
-        arguments; none where the backbones are timm's."""
+        """What is imported and called to build the network: each `package.module:factory` with its
+        arguments; empty if the backbones are timm's."""
         backbones = ((self.backbone, self.arguments), (self.beside or "", self.beside_arguments))
         return [(name, arguments) for name, arguments in backbones if is_factory(name)]
 
@@ -254,74 +257,70 @@ class Model(Section):
 
 
 class Optimizer(Section):
-    """The optimiser, made by timm's `create_optimizer_v2`."""
+    """The optimiser, created by timm's `create_optimizer_v2`."""
 
     name: str = Field("adamw", description="a timm optimiser, e.g. `sgd`, `adamax`, `lamb`")
     lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="peak learning rate")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
-        0.05, description="weight decay; biases and norms are left out"
+        0.05, description="weight decay; not applied to biases and norms"
     )
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None,
-        description="factor by which the learning rate falls from each layer of the backbone to"
-        " the one before it",
+        description="layer-wise learning rate decay: factor from each layer of the backbone to the"
+        " one before it",
     )
-    arguments: dict[str, Any] = Field({}, description="passed on to the optimiser, e.g. `betas`")
+    arguments: dict[str, Any] = Field({}, description="passed to the optimiser, e.g. `betas`")
 
 
 class Schedule(Section):
-    """The learning rate over time, by the update."""
+    """The learning rate schedule, stepped at every update."""
 
-    name: str = Field("cosine", description="by name, see the table at the end")
+    name: str = Field("cosine", description="name of the schedule, see the table at the end")
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="epochs in which the learning rate rises from zero in a line"
+        0.0, description="epochs of linear warmup from zero"
     )
     min_lr: Annotated[float, Field(ge=0)] = Field(0.0, description="learning rate at the end")
-    arguments: dict[str, Any] = Field(
-        {}, description="passed on to the schedule, e.g. `decay_epochs`"
-    )
+    arguments: dict[str, Any] = Field({}, description="passed to the schedule, e.g. `decay_epochs`")
 
 
 class Training(Section):
-    """The loop."""
+    """The training loop."""
 
     epochs: PositiveEpochs = Field(10, description="passes over the training photos")
     epochs_from: str | None = Field(
         None,
-        description="a run whose folds tell the epochs: the mean of their best ones; for"
-        " `folds.kind: all`",
+        description="a run to take the number of epochs from: the mean of its folds' best epochs;"
+        " for `folds.kind: all`",
     )
     batch_size: Annotated[int, Field(ge=2, le=16_384), LOSSLESS] = Field(
-        64, description="photos an update, over all processes and accumulation steps"
+        64, description="photos per update, over all processes and accumulation steps"
     )
     accumulate: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] = Field(
-        1, description="parts a batch is run in, where memory is short"
+        1, description="gradient accumulation: parts to split a batch into, to save memory"
     )
     validation_batch_size: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] = Field(
-        256, description="photos validated at once, over all processes"
+        256, description="photos per validation batch, over all processes"
     )
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="norm that the gradients are scaled down to where it is larger"
+        None, description="maximum gradient norm; larger gradients are scaled down to it"
     )
     precision: Literal["fp32", "fp16", "bf16"] = Field(
-        "fp32", description="of the model's step; the last two are mixed precision"
+        "fp32", description="`fp16` and `bf16` are mixed precision"
     )
-    freeze_epochs: Epochs = Field(
-        0, description="first epochs, in which the backbone stays as it is"
-    )
-    average: Annotated[Component, BeforeValidator(name_alone)] | None = Field(
-        None, description="averages of the weights that are validated and kept: `ema` or `swa`"
+    freeze_epochs: Epochs = Field(0, description="first epochs, with the backbone frozen")
+    average: Annotated[Component, BeforeValidator(expand_bare_name)] | None = Field(
+        None, description="average of the weights, which is validated and kept: `ema` or `swa`"
     )
     select: Literal["last", "best"] = Field(
-        "last", description="which epoch's weights are kept; `best` by validation macro F1"
+        "last", description="which epoch's weights to keep; `best` by validation macro F1"
     )
     patience: PositiveEpochs | None = Field(
-        None, description="stop after so many epochs without a better validation macro F1"
+        None, description="early stopping: epochs without a better validation macro F1"
     )
     validation_epochs: Epochs = Field(
         0,
-        description="epochs on the validation photos after all others; what they change is"
-        " unvalidated: scores are of the weights before",
+        description="final epochs on the validation photos; their effect is not validated: scores"
+        " are of the weights before them",
     )
 
 
@@ -329,33 +328,33 @@ class Recipe(Section):
     """One model, fully determined."""
 
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63), LOSSLESS] = Field(
-        7, description="seed of weights, order and augmentation"
+        7, description="random seed of weights, order and augmentation"
     )
-    data: ListOf[DataSet] = Field((), description="further photos to train on")
+    data: ListOf[DataSet] = Field((), description="extra photos to train on")
     pseudo: Pseudo | None = Field(
-        None, description="photos without labels to train on, as another run labels them"
+        None, description="photos without labels to train on, labelled by another run"
     )
     labels: Labels = Labels()
     photo: Photo = Photo()
     folds: Folds = Folds()
-    sampling: Annotated[Sampling, BeforeValidator(name_alone)] = Field(
+    sampling: Annotated[Sampling, BeforeValidator(expand_bare_name)] = Field(
         Sampling(), description="which photos an epoch draws"
     )
     augment: ListOf[Component] = Field((), description="transforms of training photos, in order")
     mixing: ListOf[Mix] = Field(
-        (), description="ways to mix a batch; what their probabilities leave over stays plain"
+        (), description="ways to mix a batch; the remaining batches are not mixed"
     )
     model: Model = Model()
-    loss: Annotated[Component, BeforeValidator(name_alone)] = Field(
-        Component(name="cross_entropy"), description="what is minimised"
+    loss: Annotated[Component, BeforeValidator(expand_bare_name)] = Field(
+        Component(name="cross_entropy"), description="loss function"
     )
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     training: Training = Training()
-    tta: ListOf[Annotated[Component, BeforeValidator(name_alone)]] = Field(
+    tta: ListOf[Annotated[Component, BeforeValidator(expand_bare_name)]] = Field(
         (),
         description="test-time augmentation: views of a photo whose probabilities are averaged"
-        " with the plain one's, each entry times those before; epochs are validated without",
+        " with the original's; each entry multiplies their number; epochs are validated without",
     )
 
     @model_validator(mode="after")
@@ -388,7 +387,7 @@ class Recipe(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def write(self, path: Path) -> None:
-        """The recipe as resolved, every default spelled out."""
+        """Write the resolved recipe, with every default."""
         dumped = self.model_dump(mode="json")
         files.replace_text(path, yaml12.write(dumped))
 
@@ -404,12 +403,12 @@ def find(name: str) -> Path:
     known = Path(name).is_file() or (shipped() / f"{name}.yaml").exists()
     if system.exists() and not known:
         raise MaskgateError(
-            f"{name}: is a system of several models; give the recipe of one of them"
+            f"{name}: is a system of several models; give a recipe, such as that of a member"
         )
     return settings.find(name, "recipe", shipped())
 
 
 def load(path: Path, overrides: list[str] | None = None, alone: bool = False) -> Recipe:
-    """The recipe in `path` with `key.sub=value` overrides; `alone`, it may have no base. Raises
+    """The recipe in `path` with `key.sub=value` overrides. If `alone`, it may have no base. Raises
     MaskgateError."""
     return settings.load(Recipe, path, "recipe", overrides=overrides or [], alone=alone)

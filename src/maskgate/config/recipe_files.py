@@ -1,6 +1,6 @@
-"""Files and folders that a recipe names, and what is said of one that is not there.
+"""Checks that the files and folders that a recipe names exist.
 
-Nothing is read of them, so that a wrong path is reported before anything heavy is imported.
+Their contents are not read, so that a wrong path is reported before anything heavy is imported.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def check_extra(path: Path) -> None:
     """Raise MaskgateError where one of the data sets in `data` does not exist."""
     if not path.exists():
         raise MaskgateError(
-            f"{path}: no such file or folder, but the recipe's data names it; mend the path,"
+            f"{path}: no such file or folder, but the recipe's data names it; fix the path,"
             f" which is relative to the working folder {Path.cwd()}"
         )
 
@@ -49,9 +49,9 @@ def check_fold_file(path: Path) -> None:
         raise no_fold_file(path, error) from error
 
 
-def no_fold_file(path: Path, why: object) -> MaskgateError:
-    """The fault of a file that is no fold file; `why` may begin with its path."""
-    reason = str(why).removeprefix(f"{path}: ")
+def no_fold_file(path: Path, cause: object) -> MaskgateError:
+    """The error for a file that is not a fold file; `cause` may begin with its path."""
+    reason = str(cause).removeprefix(f"{path}: ")
     return MaskgateError(
         f"{path}: not a fold file with columns person,fold ({reason}); give a run's folds.csv"
     )

@@ -1,4 +1,4 @@
-"""YAML files of settings: read, overridden, validated, and their faults told with near misses."""
+"""YAML settings: reading, overriding, validating, and errors that name the nearest known key."""
 
 import difflib
 import json
@@ -22,22 +22,22 @@ from maskgate.errors import DiskError, MaskgateError, listed, shortened
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
 BASE: Final = "base"
-# What a function raises that is given arguments of a wrong kind or size.
+# What a function raises for arguments of a wrong type or size.
 WRONG_ARGUMENTS: Final = (
     TypeError, ValueError, LookupError, ArithmeticError, AttributeError, AssertionError,
     RuntimeError,
 )  # fmt: skip
-_BASES: Final = 40  # paths above a base, two for each
-_FAULTS: Final = 20  # the most that are told of one file
-_PARTS: Final = 20  # of a key, joined by dots; no place lies deeper
+_MAX_BASES: Final = 40  # paths above a base, two per file
+_MAX_FAULTS: Final = 20  # reported per file
+_MAX_KEY_PARTS: Final = 20  # of a key, joined by dots; no key is nested deeper
 
 
-def _without_loss(value: Any) -> Any:
+def _to_integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_finite(value: Any, place: str = "") -> None:
-    """Raise MaskgateError for a number that is none: no schema looks into arguments."""
+    """Raise MaskgateError for .nan and .inf; a schema does not check arguments."""
     if isinstance(value, float) and not math.isfinite(value):
         raise MaskgateError(f"{place}: {yaml12.line(value)} is not a finite number; write another")
     parts: Iterable[tuple[Any, Any]] = ()
@@ -49,15 +49,15 @@ def _check_finite(value: Any, place: str = "") -> None:
         _check_finite(part, f"{place}.{key}".lstrip("."))
 
 
-# In a Section numbers are numbers: neither text nor true and false are taken for one.
-LOSSLESS: Final = BeforeValidator(_without_loss)
-"""Takes `2.0` for a whole number. It stands behind the bounds, which a schema would lose else."""
+# In a Section text, true and false are not accepted as numbers.
+LOSSLESS: Final = BeforeValidator(_to_integer)
+"""Accepts `2.0` as a whole number. Place it after the bounds, or the schema loses them."""
 ListOf = Annotated[tuple[Item, ...], Strict(False)]
 """A list in YAML."""
 
 
 class Section(BaseModel):
-    """Settings that stand together; a key it does not know is refused."""
+    """A group of settings; unknown keys are refused."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, strict=True
@@ -76,17 +76,17 @@ class Component(Section):
 
 
 def parse_component(text: str) -> Component:
-    """What a command line names: `name`, or `{name: …, argument: …}`. Raises MaskgateError."""
+    """The component that `name` or `{name: …, argument: …}` describes. Raises MaskgateError."""
     try:
-        given = yaml12.parse(text)
-        _check_finite(given)
-        return Component.model_validate({"name": given} if isinstance(given, str) else given)
+        content = yaml12.parse(text)
+        _check_finite(content)
+        return Component.model_validate({"name": content} if isinstance(content, str) else content)
     except (yaml12.InvalidYamlError, ValidationError, MaskgateError) as error:
         raise MaskgateError(f"{text}: write a name, or {{name: …, argument: value}}") from error
 
 
-def plain(value: Any) -> str:
-    """`value` as it stands after the equals sign of an override."""
+def override_text(value: Any) -> str:
+    """`value` as text after the equals sign of an override."""
     if value is None:
         return ""
     try:
@@ -108,10 +108,12 @@ def find(
         return path
     if name in known:
         return shipped / f"{name}{suffixes[0]}"
-    beside = [str(file) for suffix in suffixes for file in sorted(path.parent.glob(f"*{suffix}"))]
-    near = difflib.get_close_matches(path.stem, known, 1)
-    near += difflib.get_close_matches(name, beside, 1)
-    hint = f"did you mean {near[0]}?" if near else f"shipped are {listed(known, 40)}"
+    neighbours = [
+        str(file) for suffix in suffixes for file in sorted(path.parent.glob(f"*{suffix}"))
+    ]
+    close = difflib.get_close_matches(path.stem, known, 1)
+    close += difflib.get_close_matches(name, neighbours, 1)
+    hint = f"did you mean {close[0]}?" if close else f"shipped are {listed(known, 40)}"
     raise MaskgateError(f"{name}: no such {kind}; {hint}")
 
 
@@ -122,10 +124,10 @@ def load(
     overrides: Iterable[str] = (),
     alone: bool = False,
 ) -> Model:
-    """What the file at `path` holds, with `key.sub=value` overrides. Raises MaskgateError.
+    """The settings in the file at `path`, with `key.sub=value` overrides. Raises MaskgateError.
 
-    Its key `base` names a file beside it that it changes: mappings are merged, all else replaced.
-    `alone`, such as in a run, which may be a stranger's, it may name no other file of this machine.
+    Its key `base` names a file in the same folder to start from: mappings are merged, all else is
+    replaced. If `alone`, as in a run, which may come from a stranger, `base` is refused.
     """
     content = _content(path, kind, model, alone=alone)
     for override in overrides:
@@ -141,13 +143,13 @@ def load(
 
 
 def read(path: Path, kind: str) -> Any:
-    """What the YAML file of a `kind` (recipe, list of changes …) holds. Raises MaskgateError."""
+    """The content of a YAML file; `kind` is a recipe, a list of changes … Raises MaskgateError."""
     try:
         return yaml12.read(path)
     except (OSError, ValueError, yaml12.InvalidYamlError) as error:
         fault = DiskError if isinstance(error, OSError) else MaskgateError
         raise fault(
-            f"{path}: not a {kind} in YAML ({error}); mend it, or copy a shipped one"
+            f"{path}: not a {kind} in YAML ({error}); fix it, or copy a shipped one"
         ) from error
 
 
@@ -158,7 +160,7 @@ def _content(
     above: tuple[Path, ...] = (),
     alone: bool = False,
 ) -> dict[str, Any]:
-    """What the file holds, merged into its base, and that into its own."""
+    """The content of the file, merged into that of its base, and so on."""
     content = read(path, kind)
     if content is None:
         content = {}
@@ -172,41 +174,44 @@ def _content(
             " run again from where it comes"
         )
     base = path.parent / f"{content.pop(BASE)}.yaml"
-    if not base.is_file() or base in above or len(above) > _BASES:
-        why = "is not there" if base not in above else "goes round in a circle"
-        why = f"is the last of more than {_BASES // 2}" if len(above) > _BASES else why
-        raise MaskgateError(f"{path}: its base {base} {why}; mend the key 'base'")
+    if not base.is_file() or base in above or len(above) > _MAX_BASES:
+        reason = "does not exist" if base not in above else "goes round in a circle"
+        if len(above) > _MAX_BASES:
+            reason = f"is the last of more than {_MAX_BASES // 2}"
+        raise MaskgateError(f"{path}: its base {base} {reason}; fix the key 'base'")
     return _merged(_content(base, kind, model, (*above, path, base)), content, model)
 
 
 def _merged(
     below: dict[str, Any], above: dict[str, Any], model: type[BaseModel] | None
 ) -> dict[str, Any]:
-    """`above` over `below`: mappings are merged; arguments go with the name they belong to."""
+    """`above` over `below`: mappings are merged; a new name drops the old name's arguments."""
     merged = dict(below)
     for key, value in above.items():
-        old = merged.get(key)
-        if not (isinstance(old, dict) and isinstance(value, dict)):
+        previous = merged.get(key)
+        if not (isinstance(previous, dict) and isinstance(value, dict)):
             merged[key] = value
             continue
         field = model.model_fields.get(key) if model is not None else None
         section = section_of(field.annotation) if field is not None else None
-        if "name" in value and value["name"] != old.get("name"):
-            is_component = section is None or issubclass(section, Component)
-            old = {} if is_component else {k: v for k, v in old.items() if k != "arguments"}
-        merged[key] = _merged(old, value, section)
+        if "name" in value and value["name"] != previous.get("name"):
+            if section is None or issubclass(section, Component):
+                previous = {}
+            else:
+                previous = {k: v for k, v in previous.items() if k != "arguments"}
+        merged[key] = _merged(previous, value, section)
     return merged
 
 
 def split(override: str) -> tuple[str, Any]:
-    """Key and value of `key.sub=value`. Raises MaskgateError where it is written otherwise."""
+    """Key and value of `key.sub=value`. Raises MaskgateError for anything else."""
     key, equals, text = override.partition("=")
-    if not equals or not key or key.count(".") > _PARTS:
+    if not equals or not key or key.count(".") > _MAX_KEY_PARTS:
         raise MaskgateError(f"{override}: an override is written key.sub=value")
     try:
         return key, yaml12.parse(text) if text else None
     except yaml12.InvalidYamlError as error:
-        raise MaskgateError(f"{override}: the value is not YAML ({error}); mend it") from error
+        raise MaskgateError(f"{override}: the value is not YAML ({error}); fix it") from error
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -218,7 +223,7 @@ def _override(content: dict[str, Any], override: str) -> None:
             if isinstance(place, list):
                 place = place[int(parent)]
                 continue
-            if isinstance(place.get(parent), str):  # a name that stands alone
+            if isinstance(place.get(parent), str):  # a name without arguments
                 place[parent] = {"name": place[parent]}
             place = place.setdefault(parent, {})
         if isinstance(place, list):
@@ -245,31 +250,31 @@ _WRONG_TYPE: Final = {
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """All faults of settings in one sentence, with the nearest known key for unknown ones."""
+    """All errors of settings in one sentence, with the nearest known key for unknown ones."""
     faults = []
-    for fault in error.errors(include_url=False)[:_FAULTS]:
+    for fault in error.errors(include_url=False)[:_MAX_FAULTS]:
         key = ".".join(str(part) for part in fault["loc"]) or model.__name__.lower()
         if fault["type"] == "extra_forbidden":
-            known = _keys_beside(fault["loc"], model)
+            known = _sibling_keys(fault["loc"], model)
             near = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
             hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 20)}"
             faults.append(f"unknown key {key}, {hint}")
         else:
-            why = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+            problem = _WRONG_KIND.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
             if fault["type"] in _WRONG_TYPE:
-                why = f"{_WRONG_TYPE[fault['type']]}, not {_shown(fault['input'])}"
-            faults.append(f"{key}: {why}".removeprefix(": "))
-    more = error.error_count() - len(faults)
-    return "; ".join(faults) + (f"; and {more:,} more" if more else "")
+                problem = f"{_WRONG_TYPE[fault['type']]}, not {_yaml_text(fault['input'])}"
+            faults.append(f"{key}: {problem}".removeprefix(": "))
+    remaining = error.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {remaining:,} more" if remaining else "")
 
 
-def _shown(value: Any) -> str:
-    """A value as it stands in YAML, of a length for a message."""
+def _yaml_text(value: Any) -> str:
+    """A value in YAML, shortened for a message."""
     text = yaml12.line(value) if isinstance(value, str | list | dict | None) else str(value)
     return shortened(text.lower() if isinstance(value, bool) else text, 60, 20)
 
 
-def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+def _sibling_keys(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     section = model
     for part in location[:-1]:
         field = section.model_fields.get(str(part))
@@ -283,13 +288,13 @@ def section_of(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (tuple, list, Union, UnionType):
-        found = (section_of(part) for part in get_args(annotation))
-        return next((section for section in found if section is not None), None)
+        sections = (section_of(part) for part in get_args(annotation))
+        return next((section for section in sections if section is not None), None)
     return None
 
 
 def lookup(kind: str, name: str, known: Mapping[str, Any]) -> Any:
-    """`known[name]`, or a MaskgateError that names the nearest."""
+    """`known[name]`. Raises MaskgateError that suggests the nearest name."""
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, list(known), 1)

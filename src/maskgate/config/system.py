@@ -1,4 +1,4 @@
-"""The system: a YAML file that lists models and how their answers are combined."""
+"""The system: a YAML file that lists models and how their probabilities are combined."""
 
 import difflib
 import hashlib
@@ -11,35 +11,35 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from maskgate.config import recipe, settings, yaml12
-from maskgate.config.recipe import Folds, Recipe, name_alone
+from maskgate.config.recipe import Folds, Recipe, expand_bare_name
 from maskgate.config.settings import Component, ListOf, Section
 from maskgate.core import files
 from maskgate.errors import MaskgateError
 
-_MARKS: Final = ("members:", "combine:")  # keys that no recipe has
+_SYSTEM_KEYS: Final = ("members:", "combine:")  # keys that no recipe has
 
 
 class Member(Section):
-    """One model of a system: a recipe with changes, or a run that is there already."""
+    """One model of a system: a recipe with changes, or a finished run."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
-        description="what the member is called, and its folder"
+        description="name of the member and of its folder"
     )
     recipe: str | None = Field(
         None,
-        description="a recipe's file, seen from the system's own, or the name of a shipped one",
+        description="a recipe file, relative to the system's file, or the name of a shipped one",
     )
     run: str | None = Field(
-        None, description="the folder of a finished run instead, of a recipe or a system"
+        None, description="the folder of a finished run instead, of a recipe or of a system"
     )
     changes: dict[str, Any] = Field(
         {}, description="changes to the recipe, `key.sub: value`, as on the command line"
     )
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = Field(
-        1.0, description="how much its vote counts"
+        1.0, description="weight of its vote"
     )
-    tta: ListOf[Annotated[Component, BeforeValidator(name_alone)]] | None = Field(
-        None, description="of a run: test-time augmentation instead of its recipe's"
+    tta: ListOf[Annotated[Component, BeforeValidator(expand_bare_name)]] | None = Field(
+        None, description="for a run: test-time augmentation instead of its recipe's"
     )
 
     @model_validator(mode="after")
@@ -61,11 +61,11 @@ class System(Section):
 
     folds: Folds = Field(Folds(), description="how people are split, for every member")
     members: ListOf[Member] = Field(min_length=1, description="the models")
-    combine: Annotated[Component, BeforeValidator(name_alone)] = Field(
-        Component(name="soft_vote"), description="from the members' probabilities to one"
+    combine: Annotated[Component, BeforeValidator(expand_bare_name)] = Field(
+        Component(name="soft_vote"), description="how the members' probabilities are combined"
     )
-    adjust: ListOf[Annotated[Component, BeforeValidator(name_alone)]] = Field(
-        (), description="what is done to the combined probabilities after, in order"
+    adjust: ListOf[Annotated[Component, BeforeValidator(expand_bare_name)]] = Field(
+        (), description="adjustments of the combined probabilities, in order"
     )
 
     @model_validator(mode="after")
@@ -85,7 +85,7 @@ class System(Section):
 
     @property
     def is_of_runs(self) -> bool:
-        """Whether its members are trained already."""
+        """Whether its members are finished runs."""
         return self.members[0].run is not None
 
     @model_validator(mode="after")
@@ -96,15 +96,16 @@ class System(Section):
         return self
 
     def recipes(self) -> dict[str, Recipe]:
-        """The recipe of every member that is to be trained, by its name. Raises MaskgateError."""
+        """The recipe of every member to be trained, by name. Raises MaskgateError."""
         return {each.name: self.recipe_of(each) for each in self.members if each.run is None}
 
     def recipe_of(self, member: Member) -> Recipe:
-        """The member's recipe, on the folds of the system. Raises MaskgateError."""
+        """The member's recipe, with the system's folds. Raises MaskgateError."""
         assert member.recipe is not None, "a member that is a run has the recipe of its training"
-        changes = [f"{key}={settings.plain(value)}" for key, value in member.changes.items()]
-        changes += [
-            f"folds.{key}={settings.plain(value)}" for key, value in self.folds.model_dump().items()
+        folds = {f"folds.{key}": value for key, value in self.folds.model_dump().items()}
+        changes = [
+            f"{key}={settings.override_text(value)}"
+            for key, value in [*member.changes.items(), *folds.items()]
         ]
         try:
             return recipe.load(recipe.find(member.recipe), changes)
@@ -112,40 +113,41 @@ class System(Section):
             raise MaskgateError(f"member {member.name}: {error}") from error
 
     def digest(self, members: Mapping[str, str]) -> str:
-        """Eight hex digits of the system, given a digest of all that makes each member."""
-        told: list[list[Any]] = []
+        """Eight hex digits of the system, given a digest of each member."""
+        parts: list[list[Any]] = []
         for member in self.members:
-            own = [named.model_dump(mode="json") for named in member.tta or ()]
-            tta = [] if member.tta is None else [own]
-            told.append([member.name, member.weight, members[member.name], *tta])
-        after = [named.model_dump(mode="json") for named in self.adjust]
-        text = json.dumps([told, self.combine.model_dump(mode="json"), *after])
+            part: list[Any] = [member.name, member.weight, members[member.name]]
+            if member.tta is not None:
+                part.append([step.model_dump(mode="json") for step in member.tta])
+            parts.append(part)
+        after = [step.model_dump(mode="json") for step in self.adjust]
+        text = json.dumps([parts, self.combine.model_dump(mode="json"), *after])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def write(self, path: Path, recipes: Mapping[str, Recipe]) -> None:
-        """The system as resolved, in a file that can be trained again.
+        """Write the resolved system into a file that can be trained again.
 
-        Members' `recipes` are written into a folder beside it, with all changes made.
+        Members' `recipes`, with all changes applied, are written into `recipes/` next to it.
         """
         members = []
         for member in self.members:
             if member.run is not None:
-                # Seen from the file, so that both can be moved together.
+                # Relative to the file, so that both can be moved together.
                 run = os.path.relpath(Path(member.run).resolve(), path.parent.resolve())
                 members.append(member.model_copy(update={"run": run}))
                 continue
             (path.parent / "recipes").mkdir(exist_ok=True)
-            beside = _recipe_file(member)
-            recipes[member.name].write(path.parent / beside)
-            members.append(member.model_copy(update={"recipe": beside, "changes": {}}))
+            recipe_file = _recipe_file(member)
+            recipes[member.name].write(path.parent / recipe_file)
+            members.append(member.model_copy(update={"recipe": recipe_file, "changes": {}}))
         dumped = self.model_copy(update={"members": tuple(members)}).model_dump(mode="json")
         if self.is_of_runs:
             del dumped["folds"]  # they are the runs'
         files.replace_text(path, yaml12.write(dumped))
 
     def settings(self) -> dict[str, Any]:
-        """What determines the models: `folds`, `combine`, and by name each of the `members`, its
-        weight and the keys of its recipe. Raises MaskgateError."""
+        """All settings: `folds`, `combine`, `adjust`, and by name each of the `members`, its weight
+        and the keys of its recipe. Raises MaskgateError."""
         members: dict[str, Any] = {}
         for member in self.members:
             if member.run is not None:
@@ -158,16 +160,16 @@ class System(Section):
         return {
             "folds": self.folds.model_dump(mode="json"),
             "combine": self.combine.model_dump(mode="json"),
-            "adjust": [named.model_dump(mode="json") for named in self.adjust],
+            "adjust": [adjustment.model_dump(mode="json") for adjustment in self.adjust],
             "members": members,
         }
 
 
-def changed(system: System, changes: Mapping[str, object]) -> System:
-    """The system with these keys instead of its own. Raises MaskgateError as `load` does."""
-    own = {key: getattr(system, key) for key in system.model_fields_set}
+def apply_changes(system: System, changes: Mapping[str, object]) -> System:
+    """The system with these keys replaced. Raises MaskgateError as `load` does."""
+    keys = {key: getattr(system, key) for key in system.model_fields_set}
     try:
-        return System.model_validate({**own, **changes})
+        return System.model_validate({**keys, **changes})
     except ValidationError as error:
         raise MaskgateError(settings.describe_errors(error, System)) from error
 
@@ -180,13 +182,13 @@ def shipped() -> Path:
 def is_system(name: str) -> bool:
     """Whether `name` is a system rather than a recipe: a shipped one, or a file with members.
 
-    Of two that ship under one name, the recipe is taken; `systems/NAME` is the other. What is
-    neither is a system where its name is nearest to one's, so that it is told as that.
+    If both ship under one name, it is the recipe; `systems/NAME` is the system. An unknown name
+    counts as a system if it is nearest to a system's, so that the error suggests that.
     """
     path = Path(name)
     if path.is_file():
         text = yaml12.head(path).decode("utf-8", errors="replace")
-        return any(line.startswith(_MARKS) for line in text.splitlines())
+        return any(line.startswith(_SYSTEM_KEYS) for line in text.splitlines())
     if path.parent == Path("systems"):
         return True
     recipes, systems = (
@@ -206,42 +208,49 @@ def find(name: str) -> Path:
 
 
 def load(path: Path, overrides: list[str], alone: bool = False) -> System:
-    """The system in `path`; `overrides` of recipe keys go to every member. Raises MaskgateError.
+    """The system in `path`; `overrides` of recipe keys apply to every member. Raises MaskgateError.
 
-    Overrides of `folds.…`, `members.…` and `combine…` are the system's own. `alone`, such as in a
-    run, neither it nor a recipe may have a base, and recipes are those that `write` puts beside it.
+    Overrides of `folds.…`, `members.…` and `combine…` apply to the system. If `alone`, as in a run,
+    neither it nor a recipe may have a base, and the recipes must be those that `write` leaves.
     """
-    own = [o for o in overrides if o.partition("=")[0].split(".")[0] in System.model_fields]
-    system = settings.load(System, path, "system", overrides=own, alone=alone)
-    theirs = dict(settings.split(override) for override in overrides if override not in own)
+    system_overrides = [
+        override
+        for override in overrides
+        if override.partition("=")[0].split(".")[0] in System.model_fields
+    ]
+    system = settings.load(System, path, "system", overrides=system_overrides, alone=alone)
+    recipe_overrides = dict(
+        settings.split(override) for override in overrides if override not in system_overrides
+    )
     members = []
     if system.is_of_runs:
-        if theirs:
+        if recipe_overrides:
             raise MaskgateError(
-                f"{path}: its members are trained already; leave out {', '.join(sorted(theirs))}"
+                f"{path}: its members are trained already; leave out"
+                f" {', '.join(sorted(recipe_overrides))}"
             )
-        return _beside(system, path.parent)
+        return _resolve_run_paths(system, path.parent)
     for member in system.members:
         assert member.recipe is not None
-        beside = path.parent / member.recipe
+        recipe_path = path.parent / member.recipe
         if alone:
-            _check_own(path, member)
-        # What the command line sets, it sets as a whole: what lies below it goes as well.
-        kept = {
+            _check_member_recipe(path, member)
+        # An override replaces the whole value: the member's changes of its parts are dropped.
+        member_changes = {
             key: value
             for key, value in member.changes.items()
-            if not any(f"{key}.".startswith(f"{other}.") for other in theirs)
+            if not any(f"{key}.".startswith(f"{other}.") for other in recipe_overrides)
         }
-        changed = {
-            "recipe": str(beside) if beside.is_file() else member.recipe,
-            "changes": kept | theirs,
+        update = {
+            "recipe": str(recipe_path) if recipe_path.is_file() else member.recipe,
+            "changes": member_changes | recipe_overrides,
         }
-        members.append(member.model_copy(update=changed))
+        members.append(member.model_copy(update=update))
     return system.model_copy(update={"members": tuple(members)})
 
 
-def _check_own(path: Path, member: Member) -> None:
-    """Raise MaskgateError where a member's recipe is another file than a training leaves there."""
+def _check_member_recipe(path: Path, member: Member) -> None:
+    """Raise MaskgateError unless a member's recipe is the file that training writes."""
     if member.recipe != _recipe_file(member):
         raise MaskgateError(
             f"{path}: member {member.name} names the recipe {member.recipe}, which in a run is"
@@ -251,16 +260,16 @@ def _check_own(path: Path, member: Member) -> None:
 
 
 def _recipe_file(member: Member) -> str:
-    """Where `System.write` puts a member's recipe, seen from the system's file."""
+    """Where `System.write` puts a member's recipe, relative to the system's file."""
     return f"recipes/{member.name}.yaml"
 
 
-def _beside(system: System, folder: Path) -> System:
-    """The system with the paths of its runs as the working folder sees them."""
+def _resolve_run_paths(system: System, folder: Path) -> System:
+    """The system with the paths of its runs relative to the working folder."""
     members = []
     for member in system.members:
         assert member.run is not None
-        beside = folder / member.run
-        run = beside if beside.is_dir() else Path(member.run)
+        run_path = folder / member.run
+        run = run_path if run_path.is_dir() else Path(member.run)
         members.append(member.model_copy(update={"run": str(run)}))
     return system.model_copy(update={"members": tuple(members)})

@@ -1,8 +1,8 @@
-"""YAML 1.2 with its core types, read and written: the one way settings become values and text.
+"""Reads and writes YAML 1.2 with its core types.
 
-PyYAML scans and composes. Its own values are those of YAML 1.1, in which `no` is false, `010` is 8
-and `1:30` is 90, so values are made here: text, whole numbers of 64 bits, floats, booleans, null,
-lists and mappings, as https://yaml.org/spec/1.2.2/#103-core-schema has them.
+PyYAML parses. It follows YAML 1.1, in which `no` is false, `010` is 8 and `1:30` is 90, so values
+are constructed here: text, whole numbers of 64 bits, floats, booleans, null, lists and mappings, as
+in https://yaml.org/spec/1.2.2/#103-core-schema.
 """
 
 import re
@@ -12,21 +12,21 @@ from typing import Any, ClassVar, Final
 
 import yaml
 
-BYTES: Final = 256 * 1024  # the most that is read: about 8,000 lines, and two seconds
-_DEPTH: Final = 50  # lists and mappings in one another
-_VALUES: Final = 100_000  # with every alias written out
-_BITS: Final = 63  # of a whole number, beside its sign
+BYTES: Final = 256 * 1024  # maximum size of a file: about 8,000 lines, two seconds
+_DEPTH: Final = 50  # maximum nesting of lists and mappings
+_VALUES: Final = 100_000  # with every alias expanded
+_BITS: Final = 63  # of a whole number, without its sign
 
 _TAG: Final = "tag:yaml.org,2002:"
 _MERGE: Final = f"{_TAG}merge"
 
 
 class InvalidYamlError(Exception):
-    """Text that is not YAML, or holds what settings do not: one phrase, with the line."""
+    """Text that is not YAML, or has a type that settings do not: one phrase, with the line."""
 
 
 def parse(text: str) -> Any:
-    """What YAML text holds; None where it is empty. Raises InvalidYamlError."""
+    """The value of YAML text; None if it is empty. Raises InvalidYamlError."""
     if len(text) > BYTES:
         raise InvalidYamlError(f"more than {BYTES // 1024} KiB long")
     try:
@@ -41,12 +41,12 @@ def parse(text: str) -> Any:
         problem = error.problem or str(error)
         if problem.startswith("but ") and error.context:
             problem = f"{error.context}, {problem}"
-        raise InvalidYamlError(_at(mark, problem)) from error
-    return None if node is None else _Values().of(node)
+        raise InvalidYamlError(_with_line(mark, problem)) from error
+    return None if node is None else _Values().build(node)
 
 
 def read(path: Path) -> Any:
-    """What the YAML file at `path`, in UTF-8, holds. Raises InvalidYamlError and OSError."""
+    """The value of the YAML file at `path`, in UTF-8. Raises InvalidYamlError and OSError."""
     return parse(_decoded(head(path, BYTES + 1)))
 
 
@@ -57,12 +57,12 @@ def head(path: Path, size: int = BYTES) -> bytes:
 
 
 def write(value: Any) -> str:
-    """`value` as a YAML document, keys in their order, a line each."""
+    """`value` as a YAML document, keys in their order, one per line."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def line(value: Any) -> str:
-    """`value` as one line of YAML, as it stands after the `=` of an override."""
+    """`value` as one line of YAML, as after the `=` of an override."""
     text = yaml.dump(
         value,
         Dumper=_Dumper,
@@ -84,20 +84,20 @@ def _decoded(content: bytes) -> str:
         raise InvalidYamlError(f"{error}, in line {at}") from error
 
 
-def _at(mark: yaml.Mark | None, problem: str) -> str:
+def _with_line(mark: yaml.Mark | None, problem: str) -> str:
     return problem if mark is None else f"line {mark.line + 1}: {problem}"
 
 
 def _fault(node: yaml.Node, problem: str) -> InvalidYamlError:
-    return InvalidYamlError(_at(node.start_mark, problem))
+    return InvalidYamlError(_with_line(node.start_mark, problem))
 
 
 # ---------------------------------------------------------------------------- core types
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    # Python refuses to read more than some thousand digits.
+    # Python refuses to convert more than a few thousand digits.
     number = int(text[2:] if base != 10 else text, base) if len(text) <= 64 else None
     if number is None or not -(2**_BITS) <= number < 2**_BITS:
         raise ValueError("a whole number of more than 64 bits")
@@ -110,7 +110,7 @@ def _float(text: str) -> float:
 
 _BREAK: Final = re.compile("[\n\r\x85\u2028\u2029]")
 _Make = Callable[[str], Any]
-# In the order in which a plain scalar is tried: its name, how it is written, its first letters.
+# By tag, in the order of matching: name, pattern, possible first letters, constructor.
 _CORE: Final[dict[str, tuple[str, re.Pattern[str], str, _Make]]] = {
     f"{_TAG}null": ("null", re.compile(r"(~|null|Null|NULL|)\Z"), "~nN\0", lambda _: None),
     f"{_TAG}bool": (
@@ -123,7 +123,7 @@ _CORE: Final[dict[str, tuple[str, re.Pattern[str], str, _Make]]] = {
         "a whole number",
         re.compile(r"([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
         "-+0123456789",
-        _whole,
+        _integer,
     ),
     f"{_TAG}float": (
         "a number",
@@ -138,7 +138,7 @@ _CORE: Final[dict[str, tuple[str, re.Pattern[str], str, _Make]]] = {
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's nodes, with the tags of YAML 1.2 and a limit to their depth."""
+    """PyYAML's loader with the tags of YAML 1.2 and a limit on nesting."""
 
     yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]
     depth = 0
@@ -155,13 +155,13 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that either version of YAML would read as something else; writes no alias."""
+    """Quotes text that either version of YAML would read as another type; writes no alias."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
     def represent_text(self, text: str) -> yaml.Node:
-        """Text of several lines keeps to one, with `\\n` in it."""
+        """Text of several lines is written on one, with `\\n` in it."""
         style = '"' if _BREAK.search(text) else None
         return self.represent_scalar(f"{_TAG}str", text, style=style)
 
@@ -178,13 +178,13 @@ _Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
 
 
 class _Values:
-    """Makes the values of a document's nodes; an alias is a copy of what it stands for."""
+    """Constructs the values of a document's nodes; an alias becomes a copy of its anchor."""
 
     def __init__(self) -> None:
         self.count = 0
         self.above: list[yaml.Node] = []
 
-    def of(self, node: yaml.Node) -> Any:
+    def build(self, node: yaml.Node) -> Any:
         self.count += 1
         if self.count > _VALUES:
             raise _fault(node, f"holds more than {_VALUES:,} values")
@@ -196,9 +196,9 @@ class _Values:
             raise _fault(node, _TOO_DEEP)
         self.above.append(node)
         is_list = isinstance(node, yaml.SequenceNode)
-        made = self._sequence(node) if is_list else self._mapping(node)
+        content = self._sequence(node) if is_list else self._mapping(node)
         self.above.pop()
-        return made
+        return content
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         if node.tag in (f"{_TAG}str", _MERGE):
@@ -218,31 +218,31 @@ class _Values:
     def _sequence(self, node: yaml.Node) -> list[Any]:
         if node.tag != f"{_TAG}seq":
             raise _unknown(node)
-        return [self.of(each) for each in node.value]
+        return [self.build(each) for each in node.value]
 
     def _mapping(self, node: yaml.Node) -> dict[Any, Any]:
         if node.tag != f"{_TAG}map":
             raise _unknown(node)
-        own: dict[Any, Any] = {}
+        values: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
         lines: dict[Any, int] = {}
         for name, content in node.value:
             if not isinstance(name, yaml.ScalarNode):
                 raise _fault(name, "a key is text, not a list or mapping")
-            key = self.of(name)
+            key = self.build(name)
             if key in lines:
                 raise _fault(name, f"the key '{name.value}' stands in line {lines[key]} already")
             lines[key] = name.start_mark.line + 1
-            value = self.of(content)
+            value = self.build(content)
             if name.tag == _MERGE:
                 merged = _merged(content, value)
             else:
-                own[key] = value
-        return merged | own
+                values[key] = value
+        return merged | values
 
 
 def _merged(node: yaml.Node, value: Any) -> dict[Any, Any]:
-    """What a merge key gives (https://yaml.org/type/merge.html): of several, the first wins."""
+    """The value of a merge key (https://yaml.org/type/merge.html): of several, the first wins."""
     parts = value if isinstance(value, list) else [value]
     merged: dict[Any, Any] = {}
     for part in parts:

@@ -21,12 +21,12 @@ def choose(
     names: Sequence[str],
     barred: npt.NDArray[np.bool_],
     wanted: Pseudo,
-    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+    attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> pd.DataFrame:
     """What photos `names` (N,) are labelled as by probabilities (N, 18), and which are used.
 
     A row a photo: `photo`; the codes `mask`, `gender` and `age_band` of what is at least as
-    probable as its threshold, and of no attribute but those that the model `knows`, else UNKNOWN;
+    probable as its threshold, and of no attribute but the `attributes` of the model, else UNKNOWN;
     their `label`; the probability that all of these are right, `sure`; and its `use`. A photo of
     which nothing is known is of no use. Photos of equal codes, UNKNOWN being one of them, are a
     class, of which the `wanted.cap` surest are used, in case of doubt the first by name. Those
@@ -37,7 +37,7 @@ def choose(
     parts = labels.marginals(probabilities.astype(np.float64))
     codes = {}
     for name, part in parts.items():
-        least = getattr(wanted.thresholds, name) if name in knows else np.inf
+        least = getattr(wanted.thresholds, name) if name in attributes else np.inf
         codes[name] = np.where(part.max(1) >= least, part.argmax(1), labels.UNKNOWN).astype(np.int8)
     agreeing = labels.agrees(*(codes[name] for name in labels.ATTRIBUTES))
     table = pd.DataFrame({"photo": pd.Series(list(names), dtype="str"), **codes})

@@ -21,7 +21,7 @@ from maskgate.errors import MaskgateError
 COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
     "soft_vote": votes.soft_vote,
     "hard_vote": votes.hard_vote,
-    "attributes": votes.attributes,
+    "attributes": votes.by_attribute,
     "weights": weights.weights,
     "stacking": stacking.stacking,
 }
@@ -103,22 +103,22 @@ def check_names(wanted: EnsembleSpec) -> None:
         raise MaskgateError(f"adjust: {min(twice)} stands there twice; leave one out")
 
 
-def check(wanted: EnsembleSpec, knows: Sequence[tuple[str, ...]]) -> None:
+def check(wanted: EnsembleSpec, attributes: Sequence[tuple[str, ...]]) -> None:
     """Raise MaskgateError where members that know these attributes cannot be combined so."""
     check_names(wanted)
     every, name = set(labels.ATTRIBUTES), wanted.combine.name
     if name in _OF_SOME:
-        if missing := every - {attribute for each in knows for attribute in each}:
+        if missing := every - {attribute for each in attributes for attribute in each}:
             raise MaskgateError(
                 f"combine {name}: no member knows {', '.join(sorted(missing))}; add one"
             )
-    elif any(set(each) != every for each in knows):
+    elif any(set(each) != every for each in attributes):
         raise MaskgateError(
             f"combine {name} is for members that know all attributes; use"
             f" {', '.join(_OF_SOME[:-1])} or {_OF_SOME[-1]}"
         )
     if "near_tie" in wanted.names:
-        near_tie.check(knows)
+        near_tie.check(attributes)
 
 
 def _check_arguments(kind: str, named: Component, function: Callable[..., Floats]) -> None:
@@ -134,14 +134,14 @@ def _check_arguments(kind: str, named: Component, function: Callable[..., Floats
 
 
 def unlike(
-    wanted: EnsembleSpec, learned: Mapping[str, Any], knows: Sequence[Collection[str]]
+    wanted: EnsembleSpec, learned: Mapping[str, Any], attributes: Sequence[Collection[str]]
 ) -> str:
     """In what `learned`, of the types that `learn` gives, is not of members that know these
     attributes and are combined so; nothing where it fits."""
     if missing := [name for name in wanted.names if name in LEARNED and name not in learned]:
         return f"nothing is learned for {missing[0]}"
     for name, values in labels.ATTRIBUTES.items():
-        count, size = sum(name in each for each in knows), len(values)
+        count, size = sum(name in each for each in attributes), len(values)
         if "weights" in learned:
             weights = learned["weights"].get(name, [])
             if len(weights) != count or not sum(weights) > 0:
@@ -151,7 +151,7 @@ def unlike(
             rows = [len(model["bias"]), *map(len, model["weights"])]
             if rows != [size] * (count * size + 1):
                 return f"stacking is not of {count} members that know {name}"
-    every = [at for at, each in enumerate(knows) if set(each) == set(labels.ATTRIBUTES)]
+    every = [at for at, each in enumerate(attributes) if set(each) == set(labels.ATTRIBUTES)]
     if "near_tie" in learned and not set(learned["near_tie"]["best"]) <= set(every):
         return "near_tie names members that do not know all attributes"
     return ""

@@ -50,9 +50,9 @@ def _hesitation(said: Floats, within: float) -> tuple[Any, Any]:
     return second, (band == _OLDEST) & younger & (logs[:, 0] - logs[:, 1] <= within)
 
 
-def check(knows: Sequence[tuple[str, ...]]) -> None:
+def check(attributes: Sequence[tuple[str, ...]]) -> None:
     """Raise MaskgateError where fewer than two members know all attributes."""
-    if sum(set(each) == set(labels.ATTRIBUTES) for each in knows) < 2:
+    if sum(set(each) == set(labels.ATTRIBUTES) for each in attributes) < 2:
         raise MaskgateError(
             "adjust near_tie: asks whether the two best members disagree, and fewer than two know"
             " all attributes; leave it out"

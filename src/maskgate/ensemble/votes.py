@@ -18,7 +18,7 @@ class Voice:
     """What one member says: probabilities (N, 18), the attributes it knows, and its weight."""
 
     probabilities: Floats
-    knows: tuple[str, ...]
+    attributes: tuple[str, ...]
     weight: float = 1.0
 
     def of(self, rows: npt.NDArray[Any]) -> "Voice":
@@ -61,7 +61,7 @@ def _ties_broken(first: Floats, then: Floats) -> Floats:
     return (1 - share) * first + share * then
 
 
-def attributes(voices: Sequence[Voice]) -> Floats:
+def by_attribute(voices: Sequence[Voice]) -> Floats:
     """Mask, gender and age band, each from the members who know it, multiplied (S0, S1).
 
     Several who know one are averaged by weight.
@@ -69,14 +69,14 @@ def attributes(voices: Sequence[Voice]) -> Floats:
     parts = {}
     for name in labels.ATTRIBUTES:
         told = marginals(voices, name)
-        weights = [voice.weight for voice in voices if name in voice.knows]
+        weights = [voice.weight for voice in voices if name in voice.attributes]
         parts[name] = np.average(told, axis=0, weights=weights)
     return product(parts)
 
 
 def marginals(voices: Sequence[Voice], name: str) -> Floats:
     """What those who know an attribute say of it, (members, N, values)."""
-    knowing = [voice for voice in voices if name in voice.knows]
+    knowing = [voice for voice in voices if name in voice.attributes]
     return np.stack([labels.marginals(voice.probabilities)[name] for voice in knowing])
 
 

@@ -130,20 +130,20 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
     first = found[0].entries[0]
     weights = Resamples(first.table, resamples, seed=0)
     entries = [entry for side in found for entry in side.entries]
-    knows = [
+    attributes = [
         name
         for name in labels.ATTRIBUTES
         if all(name in entry.results.attributes for entry in entries)
     ]
     each = track(entries, "scoring runs", len(entries))
-    told = {entry.run.path: _scores(entry, knows, weights) for entry in each}
+    told = {entry.run.path: _scores(entry, attributes, weights) for entry in each}
     scores = [_of_side([told[entry.run.path] for entry in side.entries]) for side in found]
     names = [side.name for side in found]
     by_measure = {
         name: differences(dict(zip(names, (own[name] for own in scores), strict=True)))
         for name in scores[0]
     }
-    scarce = _scarce(metrics.narrowed(first.table, knows))
+    scarce = _scarce(metrics.narrowed(first.table, attributes))
     comparisons = [
         Comparison(
             found[0],

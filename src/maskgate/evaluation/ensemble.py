@@ -105,7 +105,7 @@ def gather(members: Sequence[Part], how: EnsembleSpec, cache: Path | None = None
     found = [each.astype(np.float32) for each in combinations.out_of_fold(how, voices, table)]
     combination = combinations.learn(how, voices, table)
     scores, steps = _scored(members, voices, how, found=found, table=table)
-    of = [metrics.judged_by(metrics.narrowed(table, voice.knows)) for voice in voices]
+    of = [metrics.judged_by(metrics.narrowed(table, voice.attributes)) for voice in voices]
     return Together(
         parts=members, combination=combination, table=table, scores=scores, score_of=of, steps=steps
     )
@@ -114,7 +114,7 @@ def gather(members: Sequence[Part], how: EnsembleSpec, cache: Path | None = None
 def check(members: Sequence[Part], how: EnsembleSpec) -> None:
     """Raise MaskgateError where the parts cannot be combined so, were not validated alike, or
     where something is to be learned and they validated nobody."""
-    combining.check(how, [knows(part.run) for part in members])
+    combining.check(how, [attributes(part.run) for part in members])
     unvalidated = [part.run.path for part in members if not part.run.metrics().validated]
     if unvalidated and how.learns:
         raise MaskgateError(
@@ -177,13 +177,13 @@ def system_of(paths: Sequence[Path]) -> System:
         bare = re.sub(r"[^a-z0-9]+", "-", place.name.lower()).strip("-") or "run"
         numbered = (f"{bare}-{number}" for number in count(2))
         names.append(next(name for name in chain([bare], numbered) if name not in names))
-    every = all(set(knows(run)) == set(labels.ATTRIBUTES) for run in runs)
+    every = all(set(attributes(run)) == set(labels.ATTRIBUTES) for run in runs)
     members = (Member(name=name, run=str(run.path)) for name, run in zip(names, runs, strict=True))
     combine = Component(name="soft_vote" if every else "attributes")
     return System(members=tuple(members), combine=combine)
 
 
-def knows(run: Run) -> tuple[str, ...]:
+def attributes(run: Run) -> tuple[str, ...]:
     """The attributes that a finished run's model knows."""
     models = [heads.attributes(model.recipe().model.head) for model in _models(run)]
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
@@ -198,7 +198,7 @@ def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, 
         if not voices:
             table = rows
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
-        voices.append(Voice(probabilities[place], knows(part.run), part.weight))
+        voices.append(Voice(probabilities[place], attributes(part.run), part.weight))
     return table, voices
 
 
@@ -241,11 +241,13 @@ def _scored(
     """The score of each part, and the steps; the first is compared with the best part."""
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     alone = [
-        metrics.judged(v.probabilities, metrics.narrowed(table, v.knows), weights)
+        metrics.judged(v.probabilities, metrics.narrowed(table, v.attributes), weights)
         for v in track(voices, "scoring members", len(voices))
     ]
     scores = [metrics.interval(*each) for each in alone]
-    every = [at for at, voice in enumerate(voices) if set(voice.knows) == set(labels.ATTRIBUTES)]
+    every = [
+        at for at, voice in enumerate(voices) if set(voice.attributes) == set(labels.ATTRIBUTES)
+    ]
     best = max(every, key=lambda number: alone[number][0]) if every else None
     before, drawn_before = ("", None) if best is None else (members[best].name, alone[best])
     steps = []

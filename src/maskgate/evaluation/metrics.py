@@ -28,11 +28,11 @@ def evaluate(
     table: pd.DataFrame,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+    attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
     """All scores of probabilities (N, 18) against the table's labels, ready for JSON.
 
-    A photo counts in the attributes that both it and the model (`knows`) know; only fully
+    A photo counts in the `attributes` of the model for which it has a label; only fully
     labelled ones count in the 18 classes. Every figure is `{"value", "low", "high"}`; a
     confusion is three matrices of counts and, as its `share`, three of shares of the true
     class. What is not known is left out:
@@ -43,7 +43,7 @@ def evaluate(
     """
     finite.check(probabilities, "what is to be scored")
     weights = Resamples(table, resamples, seed)
-    table = narrowed(table, knows)
+    table = narrowed(table, attributes)
     report: dict[str, Any] = {
         "photos": len(table),
         "people": weights.people,
@@ -75,12 +75,12 @@ def beside(
     probabilities: npt.NDArray[np.floating],
     other: npt.NDArray[np.floating],
     table: pd.DataFrame,
-    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+    attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
     """The `score` of `other` (N, 18), as `evaluate` has it, and the `difference` that the score of
     `probabilities` less it makes, both on the same resamples of people."""
     weights = Resamples(table, RESAMPLES, seed=0)
-    table = narrowed(table, knows)
+    table = narrowed(table, attributes)
     here, drawn = judged(probabilities, table, weights)
     other_here, other_drawn = judged(other, table, weights)
     return {
@@ -120,7 +120,7 @@ def apart(
     probabilities: npt.NDArray[np.floating],
     table: pd.DataFrame,
     part: npt.NDArray[np.bool_],
-    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+    attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
     """The main scores of the photos in `part` (N,) alone, as in `evaluate`: `photos`, `people`,
     `score`, `score_of` and the `accuracy` of each attribute; only the counts where nothing is
@@ -132,10 +132,10 @@ def apart(
         "photos": int(part.sum()),
         "people": int(table.loc[part, "person"].nunique()),
     }
-    known = narrowed(table, knows).loc[part, list(labels.ATTRIBUTES)] != labels.UNKNOWN
+    known = narrowed(table, attributes).loc[part, list(labels.ATTRIBUTES)] != labels.UNKNOWN
     if told["people"] < FEW or not known.to_numpy().any():
         return told
-    whole = evaluate(probabilities[part], table[part].reset_index(drop=True), knows=knows)
+    whole = evaluate(probabilities[part], table[part].reset_index(drop=True), attributes=attributes)
     accuracies = {name: each["accuracy"] for name, each in whole["attributes"].items()}
     return told | {key: whole[key] for key in ("score", "score_of")} | {"accuracy": accuracies}
 
@@ -144,18 +144,18 @@ def by_face(
     probabilities: npt.NDArray[np.floating],
     table: pd.DataFrame,
     found: npt.NDArray[np.bool_],
-    knows: Collection[str] = tuple(labels.ATTRIBUTES),
+    attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
     """Scores of the photos in which a face was `found` (N,), and of the missed, as in `apart`."""
     return {
-        "found": apart(probabilities, table, found, knows),
-        "missed": apart(probabilities, table, ~found, knows),
+        "found": apart(probabilities, table, found, attributes),
+        "missed": apart(probabilities, table, ~found, attributes),
     }
 
 
-def narrowed(table: pd.DataFrame, knows: Collection[str]) -> pd.DataFrame:
+def narrowed(table: pd.DataFrame, attributes: Collection[str]) -> pd.DataFrame:
     """The table as one sees it who knows only these attributes: all other labels are unknown."""
-    hidden = {name: np.int8(labels.UNKNOWN) for name in labels.ATTRIBUTES if name not in knows}
+    hidden = {name: np.int8(labels.UNKNOWN) for name in labels.ATTRIBUTES if name not in attributes}
     return table.assign(**hidden, label=np.int8(labels.UNKNOWN)) if hidden else table
 
 

@@ -35,7 +35,7 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
     """
     files.check_target(out)
     images, rows = layouts.read_eval(data)
-    if missing := [name for name in labels.ATTRIBUTES if name not in predictor.knows]:
+    if missing := [name for name in labels.ATTRIBUTES if name not in predictor.attributes]:
         told = listed(missing).replace("_", " ")
         raise MaskgateError(
             f"{model}: knows nothing of {told}; give a run that knows all, a system's, or runs that"

@@ -16,9 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from maskgate.core import extras, files
+from maskgate.core import extras, files, onnx_sessions
 from maskgate.errors import MaskgateError, of_disk
-from maskgate.faces import sessions
 from maskgate.faces.protocol import Floats
 
 NETWORKS: Final = ("pnet", "rnet", "onet")
@@ -76,7 +75,7 @@ def load(folder: Path) -> list[Any]:
         if networks[place] is None:
             content = _network(name, weights[name])
             files.replace(target, lambda beside, content=content: beside.write_bytes(content))  # type: ignore[misc]
-            networks[place] = sessions.load(target)
+            networks[place] = onnx_sessions.load(target)
     return networks
 
 
@@ -86,7 +85,7 @@ def _whole(file: Path) -> Any | None:
         return None
     try:
         content = file.read_bytes()
-        network = sessions.load(file)
+        network = onnx_sessions.load(file)
     except (OSError, MaskgateError):
         return None
     about = network.get_modelmeta()

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from maskgate.config.settings import lookup
-from maskgate.core import extras
+from maskgate.core import extras, onnx_sessions
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, resizing, sessions
+from maskgate.faces import model_files, resizing
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.model_files import Folders
 from maskgate.faces.protocol import NONE, Faces
@@ -67,7 +67,7 @@ class RetinaFace:
         network.pre_nms_topk, network.post_nms_topk = 5000, 750
         network.dynamic_size, network.input_size = False, (side, side)
         network._priors = generate_anchors(image_size=(side, side))
-        network.session = sessions.load(path)
+        network.session = onnx_sessions.load(path)
         network.input_names = network.session.get_inputs()[0].name
         network.output_names = [output.name for output in network.session.get_outputs()]
         if len(network.output_names) != 3:

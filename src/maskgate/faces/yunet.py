@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from maskgate.core import onnx_sessions
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, nms, resizing, sessions
+from maskgate.faces import model_files, nms, resizing
 from maskgate.faces.arguments import number, whole
 from maskgate.faces.protocol import NONE, Faces, Floats
 from maskgate.imaging.pixels import Pixels
@@ -35,7 +36,7 @@ class YuNet:
         self.side = whole("side", side, 64, 2048)
         self.overlap = number("overlap", overlap, 0, 1)
         self.arguments: dict[str, Any] = {"score": score, "side": side, "overlap": overlap}
-        self._network = sessions.load(file)
+        self._network = onnx_sessions.load(file)
         self.sha256 = model_files.sha256(file)
         self.files = {model_files.kept_name(self.name): file}
         outputs = {output.name for output in self._network.get_outputs()}

@@ -33,7 +33,7 @@ class Classifier(Protocol):
         ...
 
     @property
-    def knows(self) -> tuple[str, ...]:
+    def attributes(self) -> tuple[str, ...]:
         """The attributes that it predicts; the values of the others are all as likely."""
         ...
 
@@ -76,8 +76,8 @@ class SingleModel:
         return [self.view]
 
     @property
-    def knows(self) -> tuple[str, ...]:
-        return self.networks[0].knows
+    def attributes(self) -> tuple[str, ...]:
+        return self.networks[0].attributes
 
     @property
     def count(self) -> int:
@@ -103,7 +103,7 @@ class SingleModel:
         ]
         if self.vote == "soft_vote":
             return np.mean(of_networks, axis=0)
-        voices = [Voice(each.astype(np.float64), self.knows) for each in of_networks]
+        voices = [Voice(each.astype(np.float64), self.attributes) for each in of_networks]
         return votes.hard_vote(voices).astype(np.float32)
 
 
@@ -120,8 +120,10 @@ class Ensemble:
         return [view for member, _ in self.members for view in member.views]
 
     @property
-    def knows(self) -> tuple[str, ...]:
-        return tuple(n for n in labels.ATTRIBUTES if any(n in m.knows for m, _ in self.members))
+    def attributes(self) -> tuple[str, ...]:
+        return tuple(
+            n for n in labels.ATTRIBUTES if any(n in m.attributes for m, _ in self.members)
+        )
 
     @property
     def count(self) -> int:
@@ -138,7 +140,7 @@ class Ensemble:
         rest = iter(pictures)
         for member, weight in self.members:
             own = list(islice(rest, len(member.views)))
-            voices.append(Voice(member(own), member.knows, weight))
+            voices.append(Voice(member(own), member.attributes, weight))
         return self.combination(voices).astype(np.float32)
 
 

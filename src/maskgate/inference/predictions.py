@@ -25,7 +25,7 @@ class Predictions:
     other shapes, and MaskgateError where a probability is not finite.
 
     `photos` (R,) are the photos' names. `probabilities` (R, 18) are of the classes; of attributes
-    that the model does not know (those outside `knows`) all values are as likely. `boxes` (R, 5)
+    that the model does not predict (not in `attributes`) all values are as likely. `boxes` (R, 5)
     are left, top, right and bottom of the face that the model saw, in pixels of the photo, and the
     detector's score; NaN where it saw the photo's centre, and None of a model that does not look
     for faces.
@@ -33,7 +33,7 @@ class Predictions:
 
     photos: Sequence[str]
     probabilities: npt.NDArray[np.float32]
-    knows: tuple[str, ...] = tuple(labels.ATTRIBUTES)
+    attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
     boxes: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Predictions:
     def classes(self) -> npt.NDArray[np.int8]:
         """The likeliest class 0–17 of each row (R,); UNKNOWN where the model does not know all
         attributes."""
-        if set(labels.ATTRIBUTES) <= set(self.knows):
+        if set(labels.ATTRIBUTES) <= set(self.attributes):
             return self.probabilities.argmax(1).astype(np.int8)
         return np.full(len(self), labels.UNKNOWN, np.int8)
 
@@ -93,7 +93,7 @@ class Predictions:
     def _is_known(self, attribute: str) -> bool:
         if attribute not in labels.ATTRIBUTES:
             raise ValueError(f"no attribute {attribute!r}; it is one of {list(labels.ATTRIBUTES)}")
-        return attribute in self.knows
+        return attribute in self.attributes
 
     def _marginals(self, attribute: str) -> npt.NDArray[Any]:
         return labels.marginals(self.probabilities)[attribute]
@@ -125,7 +125,7 @@ class Predictions:
             import pandas as pd
 
         table = pd.DataFrame(self.columns())
-        if set(labels.ATTRIBUTES) <= set(self.knows):
+        if set(labels.ATTRIBUTES) <= set(self.attributes):
             return table.astype({"label": "int64"})
         return table.assign(label=np.full(len(table), pd.NA))
 

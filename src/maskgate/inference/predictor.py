@@ -31,9 +31,9 @@ class Predictor:
         return self.classifier.views
 
     @property
-    def knows(self) -> tuple[str, ...]:
+    def attributes(self) -> tuple[str, ...]:
         """The attributes that the model tells; the others are all as likely."""
-        return self.classifier.knows
+        return self.classifier.attributes
 
     @property
     def count(self) -> int:
@@ -115,7 +115,7 @@ class Predictor:
         predictions = Predictions(
             [names[place] for place in places],
             np.concatenate(probabilities),
-            self.knows,
+            self.attributes,
             np.concatenate(boxes) if self.finds_faces else None,
         )
         return places, predictions, faults

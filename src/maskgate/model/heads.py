@@ -1,7 +1,7 @@
 """From features (N, F) to log-probabilities (N, 18), by the name in `model.head`.
 
 A head may give more than that, which some losses ask for by name (`Head.provides`). A head of one
-attribute knows that attribute alone (`Head.attributes`) and leaves the others open: they are all as
+attribute predicts that one alone (`Head.attributes`) and leaves the others open: they are all as
 likely in its 18 columns.
 """
 
@@ -64,7 +64,7 @@ class Joint(Head):
 
 
 class Separate(Head):
-    """A softmax for each attribute that it `attributes`, their log-probabilities added up.
+    """A softmax for each of its `attributes`, their log-probabilities added up.
 
     `age`, `fine_ages` and `regress_age` as in `factored`; only where it knows the age band.
     Raises MaskgateError.

@@ -15,7 +15,7 @@ from maskgate.reports import charts, mistakes, pages, recipe_summary
 from maskgate.reports.compare import signed
 from maskgate.runs import Run, tables
 from maskgate.runs.records.faults import damaged
-from maskgate.runs.records.results import Confusion, Member, Results, Scores, known
+from maskgate.runs.records.results import Confusion, Member, Results, Scores, known_attributes
 
 
 def write(run: Run, photos: bool = True) -> Path:
@@ -62,8 +62,8 @@ def _parts(results: Results) -> list[tuple[str, Scores]]:
 
 def _only(results: Results | Member) -> str:
     """The attributes that a model knows, which does not know all; else empty."""
-    knows = known(results)
-    return "" if set(knows) == set(labels.ATTRIBUTES) else listed(knows).replace("_", " ")
+    attributes = known_attributes(results)
+    return "" if set(attributes) == set(labels.ATTRIBUTES) else listed(attributes).replace("_", " ")
 
 
 def _members(run: Run, results: Results) -> list[dict[str, Any]]:
@@ -102,12 +102,12 @@ def _learned(run: Run) -> list[tuple[str, str]]:
     """What a system has learned of its out-of-fold probabilities, in words."""
     told, system, results = run.learned(), run.system(), run.metrics().members
     names = [member.name for member in system.members]
-    knows = [known(results[name]) for name in names]
-    if why := combining.unlike(EnsembleSpec.of(system), told.by_name(), knows):
+    attributes = [known_attributes(results[name]) for name in names]
+    if why := combining.unlike(EnsembleSpec.of(system), told.by_name(), attributes):
         raise damaged(run.combination_file, why)
     lines = []
     for attribute, weights in (told.weights or {}).items():
-        knowing = [name for name in names if attribute in known(results[name])]
+        knowing = [name for name in names if attribute in known_attributes(results[name])]
         shares = zip(knowing, weights, strict=True)
         text = ", ".join(f"{name} {weight:.2f}" for name, weight in shares)
         lines.append((f"Weights, {attribute.replace('_', ' ')}", text))
@@ -166,8 +166,8 @@ def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
     if root is not None:
         tables.check_names(run, table["photo"].tolist(), root)
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
-    knows = known(run.metrics())
-    found = mistakes.find(metrics.narrowed(table, knows), probabilities)
+    attributes = known_attributes(run.metrics())
+    found = mistakes.find(metrics.narrowed(table, attributes), probabilities)
     mistakes.write(run.mistakes_file, found)
     cards, faults = mistakes.cards(mistakes.worst(found), root, digests)
     return {"count": len(found), "cards": cards, "faults": faults, "file": run.mistakes_file.name}

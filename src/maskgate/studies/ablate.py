@@ -183,7 +183,7 @@ def plan(
 
 
 def train(study: Study, on: str | None = None) -> dict[str, str]:
-    """Train what is not finished, here or `on` a cluster (`tasks.each`).
+    """Train what is not finished, here or `on` a cluster (`cluster.map_unordered`).
 
     Returns of each change of which a run failed why: its loss exploded, say. The others go on; the
     same command tries it again. Raises MaskgateError where the reference fails, or all changes.
@@ -199,7 +199,7 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     if on is not None and left:
         left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
     train_one = _train if on is None else _train_there
-    for ended, (number, why) in enumerate(cluster.each(train_one, items, on, _name), 1):
+    for ended, (number, why) in enumerate(cluster.map_unordered(train_one, items, on, _name), 1):
         fit = items[number]
         to_go = f"{len(left) - ended} to go. {remaining(study)}".strip()
         if not why:

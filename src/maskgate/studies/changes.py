@@ -86,7 +86,7 @@ def read(path: Path) -> list[Change]:
             raise MaskgateError(
                 f"{path}: {name} is no change; write its keys below it as key.sub: value"
             )
-        overrides = tuple(f"{key}={settings.plain(value)}" for key, value in keys.items())
+        overrides = tuple(f"{key}={settings.override_text(value)}" for key, value in keys.items())
         found.append(Change(named(overrides) if name is None else str(name), overrides))
     return found
 
@@ -227,12 +227,12 @@ def _without_each(key: str, entries: list[dict[str, Any]]) -> Iterator[Change]:
         if not rest and key == "loss.parts":
             continue
         twice = f"-{names[: number + 1].count(name)}" if names.count(name) > 1 else ""
-        yield Change(f"without-{named([name])}{twice}", (f"{key}={settings.plain(rest)}",))
+        yield Change(f"without-{named([name])}{twice}", (f"{key}={settings.override_text(rest)}",))
 
 
 def _back(key: str, usual: Any, keys: Sequence[tuple[str, Any]]) -> Change:
     """The change that puts `keys` back; it is called after what it takes away or brings back."""
     what = key.removesuffix(".name").rpartition(".")[2]
     word = "without" if not usual else "default"
-    changes = tuple(f"{each}={settings.plain(value)}" for each, value in keys)
+    changes = tuple(f"{each}={settings.override_text(value)}" for each, value in keys)
     return Change(f"{word}-{what}", changes)

@@ -83,11 +83,11 @@ class Search:
         return self.folder / "trials" / f"{number + 1:03d}"
 
 
-def check(recipe: Recipe, knows: tuple[str, ...], name: str, trust: bool = False) -> None:
+def check(recipe: Recipe, attributes: tuple[str, ...], name: str, trust: bool = False) -> None:
     """Make all a recipe names, of which nothing is downloaded. Raises MaskgateError."""
     if recipe.folds.kind == "all":
         raise MaskgateError("folds.kind is all, which validates nobody; a search needs scores")
-    if heads.attributes(recipe.model.head) != knows:
+    if heads.attributes(recipe.model.head) != attributes:
         raise MaskgateError("its head knows other attributes, and its score would be another one")
     model = recipe.model.model_copy(update={"pretrained": False})
     preflight.check_recipe(recipe.model_copy(update={"model": model}), name, trust)

@@ -62,13 +62,13 @@ def plan(search: Search, space_file: Path) -> Search:
                 f"{key}: is set on the command line and searched in {space_file}; remove it from"
                 " one of them"
             )
-    knows = heads.attributes(recipe.model.head)
-    check(recipe, knows, search.options.name, search.options.trust)
+    attributes = heads.attributes(recipe.model.head)
+    check(recipe, attributes, search.options.name, search.options.trust)
     space.check(
         found,
         space_file,
         search.load,
-        lambda changed: check(changed, knows, search.options.name, search.options.trust),
+        lambda changed: check(changed, attributes, search.options.name, search.options.trust),
     )
     return prepared(replace(search, space=found))
 
@@ -90,10 +90,10 @@ def _check_extra() -> None:
 
 
 def tune(search: Search, on: str | None = None) -> page.Search:
-    """Run all trials of a planned search, together with whoever else does; what it has found.
+    """Run all trials of a planned search, together with other processes; the finished search.
 
-    `on` is a Ray cluster to run them on, as for `tasks.each`. Raises MaskgateError where every
-    trial failed, or where the database or the disk fails.
+    `on` is a Ray cluster, as for `cluster.map_unordered`. Raises MaskgateError if every trial
+    failed, or if the database or the disk fails.
     """
     if on is not None:
         _on_cluster(search, on)
@@ -132,7 +132,7 @@ def _on_cluster(search: Search, on: str) -> None:
     with _joined(search) as (study, _):  # makes the tables and the folder once
         ended = sum(each.state.is_finished() for each in study.get_trials(deepcopy=False))
         left = range(search.trials - ended)
-        for done, _ in enumerate(cluster.each(partial(_one, search), left, on), 1):
+        for done, _ in enumerate(cluster.map_unordered(partial(_one, search), left, on), 1):
             say(f"{done} of {len(left)} tasks have ended")
             page.write(outcome.found(study, search), search.folder)
 

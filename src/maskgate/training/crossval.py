@@ -235,20 +235,22 @@ def conclude(training: Training) -> None:
         table, probabilities = _pooled(run, "oof.parquet")
         tables.write_probabilities(run.oof_file, table, probabilities)
         truth = prepared.photos.table.set_index("photo").loc[table["photo"]].reset_index()
-        knows = heads.attributes(recipe.model.head)
-        results |= metrics.evaluate(probabilities, truth, knows=knows) | {"knows": knows}
+        attributes = heads.attributes(recipe.model.head)
+        results |= metrics.evaluate(probabilities, truth, attributes=attributes) | {
+            "knows": attributes
+        }
         if "faces" in truth:
             has_face = truth["faces"].to_numpy() > 0
-            results["faces"] = metrics.by_face(probabilities, truth, has_face, knows)
+            results["faces"] = metrics.by_face(probabilities, truth, has_face, attributes)
         if recipe.tta:
             _, plain = _pooled(run, "oof-plain.parquet")
             place = run.oof_file_of(tta_digest([PLAIN_VIEW]))
             tables.write_probabilities(place, table, plain)
-            results["without_tta"] = metrics.beside(probabilities, plain, truth, knows)
+            results["without_tta"] = metrics.beside(probabilities, plain, truth, attributes)
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")
-            last_epoch = metrics.evaluate(last, truth, knows=knows)
+            last_epoch = metrics.evaluate(last, truth, attributes=attributes)
             results["last_epoch"] = last_epoch["score"]
     stored.write(run.metrics_file, Results, results)
     seconds = sum(part.seconds for part in told)

@@ -92,7 +92,7 @@ def _left(training: Training) -> list[int]:
 
 def _trained(parts: Sequence[FoldTask], on: str) -> Iterator[FoldTask]:
     """The parts as they have been trained."""
-    for done, (number, _) in enumerate(cluster.each(_train, parts, on, _name), 1):
+    for done, (number, _) in enumerate(cluster.map_unordered(_train, parts, on, _name), 1):
         part = parts[number]
         say(f"{part.run.path}: fold {part.number} is trained ({done} of {len(parts)})")
         yield part

@@ -77,7 +77,7 @@ def create_labels(
         names.tolist(),
         barred=(unlabelled["left_out"] == BARRED).to_numpy(),
         wanted=wanted,
-        knows=predictor.knows,
+        attributes=predictor.attributes,
     )
     return table.assign(digest=unlabelled["digest"].reset_index(drop=True)), probabilities
 

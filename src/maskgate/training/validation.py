@@ -92,15 +92,15 @@ class Validator:
 
 
 def scores(
-    probabilities: Probabilities, rows: pd.DataFrame, knows: Collection[str]
+    probabilities: Probabilities, rows: pd.DataFrame, attributes: Collection[str]
 ) -> dict[str, float]:
     """An epoch's scores of probabilities (V, 18) against the table's rows (V), for the history.
 
     `valid_score` is what epochs are selected by: macro F1 over the 18 classes, or where no
-    photo knows all three attributes, or the model only those it `knows`, the mean macro F1 of
+    photo has all three labels, or the model does not predict all `attributes`, the mean macro F1 of
     the attributes known. Others are NaN.
     """
-    rows = metrics.narrowed(rows, knows)
+    rows = metrics.narrowed(rows, attributes)
     targets = labels.agrees(*(rows[name].to_numpy() for name in labels.ATTRIBUTES))
     agreeing = (probabilities.astype(np.float64) * targets).sum(1).clip(1e-12)
     found = {"valid_loss": float(-np.log(agreeing).mean())}

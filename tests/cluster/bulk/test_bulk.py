@@ -13,8 +13,8 @@ import pytest
 from pyarrow import fs
 
 from maskgate.cluster.bulk import listing, parts
-from maskgate.cluster.bulk.answering import Answering, schema
-from maskgate.cluster.bulk.parts import Asked
+from maskgate.cluster.bulk.answering import BlockPredictor, schema
+from maskgate.cluster.bulk.parts import Manifest
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files
 from maskgate.imaging.pixels import PhotoError
@@ -130,15 +130,15 @@ def test_what_a_node_cannot_read_is_one_sentence(
     def down(source: str, path: str) -> bytes:
         raise MaskgateError(f"{path}: the store is down; wait")
 
-    def call_with_it_down(self: answering.Answering, block: pa.Table) -> pa.Table:
+    def call_with_it_down(self: answering.BlockPredictor, block: pa.Table) -> pa.Table:
         from maskgate.cluster.bulk import listing
 
         listing.fetch = down  # in the worker
         return answer(self, block)
 
-    answer = answering.Answering.__call__
-    broken = type("Broken", (answering.Answering,), {"__call__": call_with_it_down})
-    monkeypatch.setattr("maskgate.cluster.bulk.Answering", broken)
+    answer = answering.BlockPredictor.__call__
+    broken = type("Broken", (answering.BlockPredictor,), {"__call__": call_with_it_down})
+    monkeypatch.setattr("maskgate.cluster.bulk.BlockPredictor", broken)
     code, _, err = call("predict", trained, bucket, "--on", nodes, "--out", tmp_path / "out")
     assert code == 2
     assert err.splitlines()[-1].endswith("the store is down; wait")
@@ -166,7 +166,7 @@ def test_an_address_of_this_machine_names_photos_so(photos: Path) -> None:
     [
         ("nowhere", "no such photo or folder"),
         ("file:///nowhere/at/all", "no such photo or folder"),
-        ("gopher://hole", "no address that can be opened"),
+        ("gopher://hole", "not an address that can be opened"),
         ("s3://a:secret@b/c?endpoint_override=127.0.0.1:1&scheme=http", "cannot be reached"),
     ],
 )
@@ -192,21 +192,21 @@ def answers(rows: list[int]) -> pa.Table:
 
 
 def test_a_part_is_written_when_it_is_whole_and_sorted(tmp_path: Path) -> None:
-    asked = Asked("m", "p", count=7, part=4, all_faces=True)
-    with parts.opened(tmp_path / "out", asked) as whole:
-        assert whole.add(answers([4, 3, 5])) == 3  # of two parts
-        assert whole.add(answers([2, 2])) == 1  # two faces in one photo
-        assert whole.missing() == [0, 1]
-        assert whole.add(answers([6])) == 1
-        assert whole.missing() == [0]
+    manifest = Manifest("m", "p", count=7, part=4, all_faces=True)
+    with parts.opened(tmp_path / "out", manifest) as output:
+        assert output.add(answers([4, 3, 5])) == 3  # of two parts
+        assert output.add(answers([2, 2])) == 1  # two faces in one photo
+        assert output.missing() == [0, 1]
+        assert output.add(answers([6])) == 1
+        assert output.missing() == [0]
         with (
             pytest.raises(MaskgateError, match="another process is writing"),
-            parts.opened(tmp_path / "out", asked),
+            parts.opened(tmp_path / "out", manifest),
         ):
             pass
-    with parts.opened(tmp_path / "out", asked) as whole:  # what was not whole begins anew
-        assert whole.missing() == [0]
-        whole.add(answers([0, 1, 2, 2, 3]))
+    with parts.opened(tmp_path / "out", manifest) as output:  # what was not whole begins anew
+        assert output.missing() == [0]
+        output.add(answers([0, 1, 2, 2, 3]))
     found = pq.read_table(tmp_path / "out" / "part-000000.parquet")
     assert found.to_pydict() == {"photo": ["0.jpg", "1.jpg", "2.jpg", "2.jpg", "3.jpg"]}
 
@@ -223,10 +223,10 @@ def test_a_part_is_written_when_it_is_whole_and_sorted(tmp_path: Path) -> None:
 def test_a_folder_of_other_answers_is_refused(
     changed: dict[str, object], why: str, tmp_path: Path
 ) -> None:
-    asked = Asked("m", "p", count=7, part=4, all_faces=False)
-    with parts.opened(tmp_path, asked):
+    manifest = Manifest("m", "p", count=7, part=4, all_faces=False)
+    with parts.opened(tmp_path, manifest):
         pass
-    other = Asked(**{**vars(asked), **changed})
+    other = Manifest(**{**vars(manifest), **changed})
     with pytest.raises(MaskgateError, match=why), parts.opened(tmp_path, other):
         pass
 
@@ -250,21 +250,21 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     swapped(*map(Path, found.paths[2:4]))
     swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
     columns = schema(loading.load(trained))
-    answering = Answering(
+    answering = BlockPredictor(
         trained, None, False, False, found.sources, columns,
-        SimpleNamespace(settle=lambda: None),  # type: ignore[arg-type]
+        SimpleNamespace(set_up=lambda: None),  # type: ignore[arg-type]
     )  # fmt: skip
 
-    def listed() -> tuple[Asked, listing.Listing]:
+    def listed() -> tuple[Manifest, listing.Listing]:
         found = listing.find([str(folder)])
-        return Asked("m", found.digest, len(found), 8, False, found.names), found
+        return Manifest("m", found.digest, len(found), 8, False, found.names), found
 
-    asked, found = listed()
-    with parts.opened(tmp_path / "out", asked, found.contents) as whole:
+    manifest, found = listed()
+    with parts.opened(tmp_path / "out", manifest, found.contents) as output:
         rows = range(16)
         block = {"row": rows, "source": [0] * 16, "path": [found.paths[row] for row in rows]}
-        whole.add(answering(pa.table(block)))
-        assert whole.missing() == [2, 3, 4, 5]
+        output.add(answering(pa.table(block)))
+        assert output.missing() == [2, 3, 4, 5]
     table = pq.read_table(tmp_path / "out" / "part-000000.parquet")
     assert table.schema.names == [name for name in columns.names if name != "row"]
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.parquet")}
@@ -273,9 +273,9 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     shutil.rmtree(folder)
     (tmp_path / "copy").rename(folder)  # the same names, sizes and times, and other inodes
     copied, found = listed()
-    assert (copied.photos != asked.photos, copied.names) == (True, asked.names)
-    with parts.opened(tmp_path / "out", copied, found.contents) as whole:
-        assert whole.missing() == [2, 3, 4, 5]
+    assert (copied.photos != manifest.photos, copied.names) == (True, manifest.names)
+    with parts.opened(tmp_path / "out", copied, found.contents) as output:
+        assert output.missing() == [2, 3, 4, 5]
     with parts.opened(tmp_path / "out", copied, lambda rows: pytest.fail("read again")):
         pass
     assert written == {path: path.stat().st_mtime_ns for path in written}
@@ -296,8 +296,8 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
-    asked = Asked("m", "p", count=7, part=4, all_faces=False)
-    with pytest.raises(MaskgateError, match="not empty"), parts.opened(tmp_path, asked):
+    manifest = Manifest("m", "p", count=7, part=4, all_faces=False)
+    with pytest.raises(MaskgateError, match="not empty"), parts.opened(tmp_path, manifest):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -435,4 +435,4 @@ def test_a_manifest_of_bulk_predictions_of_another_kind(
     else:
         path.write_bytes(content)
     with pytest.raises(MaskgateError, match=r"_parts\.json: damaged; remove the folder"):
-        parts._same(path, parts.Asked("a", "b", 1, 1, False))
+        parts._matches(path, parts.Manifest("a", "b", 1, 1, False))

@@ -1,4 +1,4 @@
-"""A large folder or bucket of photos → parquet, on a Ray cluster, a part at a time."""
+"""Predicts a large folder or bucket of photos on a Ray cluster, into parquet files."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,27 +10,27 @@ import pyarrow as pa
 
 from maskgate.cluster import ray_cluster
 from maskgate.cluster.bulk import listing, parts
-from maskgate.cluster.bulk.answering import Answering, schema
+from maskgate.cluster.bulk.answering import BlockPredictor, schema
 from maskgate.cluster.bulk.listing import Listing
-from maskgate.cluster.bulk.parts import Asked, Parts
+from maskgate.cluster.bulk.parts import Manifest, Parts
 from maskgate.cluster.remote import Driver
 from maskgate.core.progress import say, track
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces.reader import BATCH
 from maskgate.inference import loading
 
-__all__ = ["PART", "BulkJob", "Done", "predict"]
+__all__ = ["PART", "BulkJob", "BulkReport", "predict"]
 
-# Photos. Whole batches, so that these hold the same photos as without a cluster: in others, a sum
-# may be rounded otherwise.
+# Photos per file. Whole batches, so that they are the same as without a cluster: in other batches,
+# sums may be rounded differently.
 PART: Final = 160 * BATCH
-_BLOCK: Final = 4 * BATCH  # at once to a process of the cluster
+_BLOCK: Final = 4 * BATCH  # photos that a process gets at once
 
 
 @dataclass(frozen=True)
 class BulkJob:
-    """What is asked for: `photos` are paths and addresses, `part` photos a file of `out`; `trust`
-    where the user vouches for the model's code."""
+    """One bulk prediction: `photos` are paths and URLs, `part` is the number of photos per file of
+    `out`; `trust` allows the model's own code to run."""
 
     model: Path
     photos: Sequence[str]
@@ -42,40 +42,38 @@ class BulkJob:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command has done, and what the whole folder holds of unreadable photos."""
+class BulkReport:
+    """What a command did, and all unreadable photos of the output folder."""
 
     parts: Parts
-    photos: int  # answered by this command
+    photos: int  # predicted by this command
     seconds: float
     faults: list[tuple[str, str]]
 
     def sentence(self) -> str:
-        """One line: where, how many, how fast."""
-        whole = self.parts
+        """One line: folder, number of photos, speed."""
+        parts = self.parts
         speed = f", {self.photos / self.seconds:,.1f} photos/s" if self.photos else ""
         unread = f", {len(self.faults):,} of them unreadable" if self.faults else ""
-        return (
-            f"{whole.folder}: {whole.asked.count:,} photos in {whole.count:,} parts{unread}{speed}"
-        )
+        photos = f"{parts.manifest.count:,} photos in {parts.count:,} parts"
+        return f"{parts.folder}: {photos}{unread}{speed}"
 
     def refuse_faults(self) -> None:
-        """Raise MaskgateError that names photos that could not be read, where there are any."""
+        """Raise MaskgateError that names the photos that could not be read, if there are any."""
         if self.faults:
-            told = listed([f"{photo} ({why})" for photo, why in self.faults])
+            unreadable = listed([f"{photo} ({reason})" for photo, reason in self.faults])
             raise MaskgateError(
-                f"{len(self.faults):,} of {self.parts.asked.count:,} photos cannot be read: {told};"
-                f" the column fault in {self.parts.folder} tells of each; to leave them at that,"
+                f"{len(self.faults):,} of {self.parts.manifest.count:,} photos cannot be read:"
+                f" {unreadable}; the column fault in {self.parts.folder} lists all; to accept that,"
                 " repeat the command with --skip-faulty"
             )
 
 
-def predict(order: BulkJob, on: str) -> Done:
-    """Answer all photos on the cluster `on`, into files `part-000000.parquet` and so on.
+def predict(order: BulkJob, on: str) -> BulkReport:
+    """Predict all photos on the cluster `on`, into files `part-000000.parquet` and so on.
 
     Their rows are those of `Predictor.predict` in the order of the photos, with a column `fault`:
-    why a photo cannot be read, empty where it can. Parts that are there already are left. Raises
-    MaskgateError.
+    why a photo cannot be read, empty if it can. Existing parts are kept. Raises MaskgateError.
     """
     predictor = loading.load(order.model, order.cache, trust=order.trust)
     if order.all_faces:
@@ -83,7 +81,7 @@ def predict(order: BulkJob, on: str) -> Done:
     columns, digest = schema(predictor), predictor.digest
     del predictor  # the cluster's processes load their own
     photos = listing.find(order.photos)
-    asked = Asked(
+    manifest = Manifest(
         model=digest,
         photos=photos.digest,
         count=len(photos),
@@ -91,51 +89,54 @@ def predict(order: BulkJob, on: str) -> Done:
         all_faces=order.all_faces,
         names=photos.names,
     )
-    with parts.opened(order.out, asked, photos.contents) as whole:
-        since, wanted = time.monotonic(), whole.missing()
-        left = sum(len(whole.photos(part)) for part in wanted)
+    with parts.opened(order.out, manifest, photos.contents) as output:
+        started, missing = time.monotonic(), output.missing()
+        remaining = sum(len(output.photos(part)) for part in missing)
         say(
-            f"{order.out}: {len(photos):,} photos in {whole.count:,} parts, of which"
-            f" {len(wanted):,} are to be written"
+            f"{order.out}: {len(photos):,} photos in {output.count:,} parts, of which"
+            f" {len(missing):,} are to be written"
         )
-        if wanted:
-            blocks = list(_blocks(photos, whole, wanted))
+        if missing:
+            blocks = list(_blocks(photos, output, missing))
             for done in track(
-                _written(order, photos, columns, blocks=blocks, whole=whole, on=on), "photos", left
+                _write_parts(order, photos, columns, blocks=blocks, output=output, on=on),
+                "photos",
+                remaining,
             ):
                 del done
-        return Done(whole, left, time.monotonic() - since, list(whole.faults()))
+        return BulkReport(output, remaining, time.monotonic() - started, list(output.faults()))
 
 
-def _blocks(photos: Listing, whole: Parts, wanted: Sequence[int]) -> Iterator[pa.Table]:
-    """Tables of the photos of some parts: `row`, `source` and `path`; none is of two parts."""
-    for part in wanted:
-        rows = whole.photos(part)
+def _blocks(photos: Listing, output: Parts, missing: Sequence[int]) -> Iterator[pa.Table]:
+    """Tables of photos: `row`, `source` and `path`. Each table belongs to one of the `missing`
+    parts."""
+    for part in missing:
+        rows = output.photos(part)
         for start in range(rows.start, rows.stop, _BLOCK):
-            some = range(start, min(start + _BLOCK, rows.stop))
+            block = range(start, min(start + _BLOCK, rows.stop))
             yield pa.table(
                 {
-                    "row": pa.array(some, pa.int64()),
-                    "source": pa.array([photos.places[row] for row in some], pa.int32()),
-                    "path": pa.array([photos.paths[row] for row in some], pa.string()),
+                    "row": pa.array(block, pa.int64()),
+                    "source": pa.array([photos.places[row] for row in block], pa.int32()),
+                    "path": pa.array([photos.paths[row] for row in block], pa.string()),
                 }
             )
 
 
-def _written(
+def _write_parts(
     order: BulkJob,
     photos: Listing,
     columns: pa.Schema,
     blocks: list[pa.Table],
-    whole: Parts,
+    output: Parts,
     on: str,
 ) -> Iterator[int]:
-    """Write the parts as their photos are answered; a number for each of these."""
+    """Write the parts as their photos are predicted; yields once per photo."""
     with ray_cluster.joined(on) as ray:
         ray_cluster.quieten()
         share = ray_cluster.share(ray)
         answered = ray.data.from_arrow(blocks).map_batches(
-            Answering,
+            BlockPredictor,
             fn_constructor_args=(
                 order.model,
                 order.cache,
@@ -143,7 +144,7 @@ def _written(
                 order.all_faces,
                 photos.sources,
                 columns,
-                Driver.here(share.cores),
+                Driver.current(share.cores),
             ),
             batch_size=None,
             batch_format="pyarrow",
@@ -153,6 +154,6 @@ def _written(
         )
         try:
             for rows in answered.iter_batches(batch_size=None, batch_format="pyarrow"):
-                yield from range(whole.add(rows))
+                yield from range(output.add(rows))
         except ray.exceptions.RayError as error:
             raise ray_cluster.fault_of(error) from error

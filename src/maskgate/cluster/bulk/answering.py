@@ -1,4 +1,4 @@
-"""What a process of the cluster does: load the model once, then answer block after block."""
+"""A process of the cluster: it loads the model once, then predicts block after block."""
 
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from maskgate.inference.predictor import Predictor
 
 
 def schema(predictor: Predictor) -> pa.Schema:
-    """The columns of a block's answers: `row`, those of `Predictor.predict`, and `fault`."""
+    """The columns of a block's predictions: `row`, those of `Predictor.predict`, and `fault`."""
     fields: list[tuple[str, Any]] = [("row", pa.int64()), ("photo", pa.string())]
     if predictor.finds_faces:
         fields += [(name, pa.float32()) for name in FACE]
@@ -29,10 +29,11 @@ def schema(predictor: Predictor) -> pa.Schema:
     return pa.schema([*fields, ("fault", pa.string())])
 
 
-class Answering:
-    """A model, loaded with the first block: what fails then is told as a fault of that.
+class BlockPredictor:
+    """Predicts blocks of photos. The model is loaded with the first block, so that an error in
+    loading is reported as that of a block.
 
-    Its answers have a further column CONTENT: a digest of the photo's file.
+    Its tables have an extra column CONTENT: a digest of the photo's file.
     """
 
     def __init__(
@@ -51,14 +52,14 @@ class Answering:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         if self.predictor is None:
-            self.driver.settle()
+            self.driver.set_up()
             self.predictor = loading.load(self.model, self.cache, trust=self.trust)
         places = [self.sources[number] for number in block["source"].to_pylist()]
         paths = block["path"].to_pylist()
         numbers = block["row"].to_pylist()
-        contents = dict.fromkeys(numbers, "")  # of those that can be fetched, digests
+        contents = dict.fromkeys(numbers, "")  # digests; empty if the photo cannot be fetched
         photos: list[Photo] = [
-            partial(_fetched, place, path, contents, number)
+            partial(_fetch, place, path, contents, number)
             for place, path, number in zip(places, paths, numbers, strict=True)
         ]
         names = [listing.name(*each) for each in zip(places, paths, strict=True)]
@@ -66,17 +67,17 @@ class Answering:
         read = self._table([numbers[row] for row in rows], predictions)
         unread = pa.Table.from_pylist(
             [
-                {"row": numbers[row], "photo": names[row], "fault": why}
-                for row, why in faults.items()
+                {"row": numbers[row], "photo": names[row], "fault": reason}
+                for row, reason in faults.items()
             ],
             schema=self.columns,
         )
-        whole = pa.concat_tables([read, unread])
-        of_rows = [contents[row] for row in whole["row"].to_pylist()]
-        return whole.append_column(CONTENT, pa.array(of_rows, pa.string()))
+        table = pa.concat_tables([read, unread])
+        digests = [contents[row] for row in table["row"].to_pylist()]
+        return table.append_column(CONTENT, pa.array(digests, pa.string()))
 
     def _table(self, rows: list[int], predictions: Predictions) -> pa.Table:
-        """Predictions with the numbers of their photos; null is what the model does not know."""
+        """Predictions with the numbers of their photos; null if the model does not predict it."""
         columns = {"row": rows, **predictions.columns(), "fault": [None] * len(rows)}
         columns["label"] = np.ma.masked_equal(columns["label"], labels.UNKNOWN)
         return pa.table(
@@ -85,8 +86,8 @@ class Answering:
         )
 
 
-def _fetched(place: str, path: str, contents: dict[int, str], number: int) -> bytes:
-    """The bytes of a photo, whose digest is noted."""
+def _fetch(place: str, path: str, contents: dict[int, str], number: int) -> bytes:
+    """The bytes of a photo; its digest is stored in `contents`."""
     content = listing.fetch(place, path)
     contents[number] = digest(content).hex()
     return content

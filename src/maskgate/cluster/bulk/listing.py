@@ -1,4 +1,4 @@
-"""Photos by the million: those of folders and of buckets, in one fixed order."""
+"""Lists millions of photos of folders and buckets, in one fixed order."""
 
 import hashlib
 import re
@@ -25,11 +25,11 @@ from maskgate.imaging.pixels import PhotoError
 
 @dataclass(frozen=True)
 class Listing:
-    """N photos: each lies at a path (N,) of one of the `sources` (N numbers of them).
+    """N photos: `paths` (N,), each in one of the `sources`, whose index is in `places` (N,).
 
-    A source is an address such as `s3://bucket/folder`, or empty for paths of this machine.
-    `digest` is of all names and stamps (`files.stamp`; of addresses sizes and times of change),
-    `names` of the names alone.
+    A source is a URL such as `s3://bucket/folder`, or empty for paths of this machine. `digest` is
+    of all names and stamps (`files.stamp`; for URLs, sizes and modification times), `names` of the
+    names alone.
     """
 
     sources: list[str]
@@ -42,7 +42,7 @@ class Listing:
         return len(self.paths)
 
     def contents(self, rows: range) -> list[str]:
-        """Digests of these photos' files, which are read; empty for one that cannot be."""
+        """Digests of these photos' files, which are read; empty for an unreadable one."""
 
         def read(row: int) -> str:
             try:
@@ -55,122 +55,126 @@ class Listing:
 
 
 def find(places: Sequence[str]) -> Listing:
-    """All photos at these places: files, folders, and addresses of folders.
+    """All photos at these places: files, folders, and URLs of folders.
 
-    Each folder is sorted as `photo_files.photos_in` does it. Raises MaskgateError for a place that
-    is not there, and where none holds a photo.
+    Each folder is sorted as by `photo_files.photos_in`. Raises MaskgateError for a place that does
+    not exist, and if there is no photo at all.
     """
     sources: list[str] = []
     numbers: list[int] = []
     paths: list[str] = []
-    told, names = hashlib.sha256(), hashlib.sha256()
+    digest_hash, names_hash = hashlib.sha256(), hashlib.sha256()
     for place in places:
-        say(f"listing {shown(place)}")
-        source, found = (place, _there(place)) if is_address(place) else ("", _here(place))
+        say(f"listing {without_secrets(place)}")
+        source = place if is_address(place) else ""
+        photos = _remote_photos(place) if source else _local_photos(place)
         if source not in sources:
             sources.append(source)
-        for path, stamp in found:
+        for path, stamp in photos:
             numbers.append(sources.index(source))
             paths.append(path)
-            told.update(f"{name(source, path)}\0{stamp}\n".encode())
-            names.update(f"{name(source, path)}\n".encode())
+            digest_hash.update(f"{name(source, path)}\0{stamp}\n".encode())
+            names_hash.update(f"{name(source, path)}\n".encode())
     if not paths:
-        raise photo_files.no_photo([shown(place) for place in places], {})
+        raise photo_files.no_photo([without_secrets(place) for place in places], {})
     return Listing(
         sources=sources,
         places=numbers,
         paths=paths,
-        digest=told.hexdigest(),
-        names=names.hexdigest(),
+        digest=digest_hash.hexdigest(),
+        names=names_hash.hexdigest(),
     )
 
 
 def name(source: str, path: str) -> str:
-    """What the table calls a photo: its path, or its address without any key or option."""
+    """A photo's name in the table: its path, or its URL without secrets and options."""
     if not source:
         return path
-    bare = unquote(shown(source))
-    _, root = _opened(source)
+    bare = unquote(without_secrets(source))
+    _, root = _open_store(source)
     return bare.removesuffix("/").removesuffix(root.rstrip("/")) + path
 
 
-def shown(place: str) -> str:
-    """The place without the secrets and options that its address may hold."""
+def without_secrets(place: str) -> str:
+    """The place, without secrets and options if it is a URL."""
     return re.sub(r"//[^/@]*@", "//", place.partition("?")[0]) if is_address(place) else place
 
 
 def fetch(source: str, path: str) -> bytes:
-    """The bytes of a photo of a source. Raises PhotoError where it is gone, and MaskgateError
-    where the store does not give it, which says nothing of the photo."""
+    """The bytes of a photo of a source. Raises PhotoError if it is gone, and MaskgateError if the
+    store cannot be reached."""
     if not source:
         return pixels.read(path)
     try:
-        with _opened(source)[0].open_input_stream(path) as stream:
-            return stream.read(limits.MAX_FILE + 1)  # one more than is decoded
+        with _open_store(source)[0].open_input_stream(path) as stream:
+            return stream.read(limits.MAX_FILE + 1)  # one byte more than is accepted
     except FileNotFoundError as error:
         raise PhotoError("no such file") from error
     except OSError as error:
         raise _unreachable(name(source, path), error) from error
 
 
-def _here(place: str) -> list[tuple[str, str]]:
+def _local_photos(place: str) -> list[tuple[str, str]]:
     try:
         photos = photo_files.photos_in([Path(place)])
     except MaskgateError:
-        if Path(place).is_dir():  # another place may hold some
+        if Path(place).is_dir():  # another place may have some
             return []
         raise
-    odd = [str(photo) for photo in photos if not files.is_utf8(str(photo))]
-    if odd:
+    not_utf8 = [str(photo) for photo in photos if not files.is_utf8(str(photo))]
+    if not_utf8:
         raise MaskgateError(
-            f"{place}: the names of {len(odd)} photos are not UTF-8: {listed(odd)}; rename them"
+            f"{place}: the names of {len(not_utf8)} photos are not UTF-8: {listed(not_utf8)};"
+            " rename them"
         )
     stamps = track(map(files.stamp, photos), f"listing {place}", len(photos))
     return list(zip(map(str, photos), stamps, strict=True))
 
 
-def _there(address: str) -> list[tuple[str, str]]:
-    store, root = _opened(address)
+def _remote_photos(address: str) -> list[tuple[str, str]]:
+    store, root = _open_store(address)
     try:
         top = store.get_file_info(root)
         if top.type == fs.FileType.NotFound:
-            raise MaskgateError(f"{shown(address)}: no such photo or folder; mend the address")
-        found = [top]
+            raise MaskgateError(
+                f"{without_secrets(address)}: no such photo or folder; fix the address"
+            )
+        entries = [top]
         if top.type == fs.FileType.Directory:
-            found = store.get_file_info(fs.FileSelector(root, recursive=True))
+            entries = store.get_file_info(fs.FileSelector(root, recursive=True))
     except OSError as error:
-        raise _unreachable(shown(address), error) from error
-    photos, passed_over = [], Counter[str]()
-    for file in found:
+        raise _unreachable(without_secrets(address), error) from error
+    photos, skipped = [], Counter[str]()
+    for file in entries:
         if file.type == fs.FileType.File:
-            below = PurePosixPath(file.path.removeprefix(root)).parts
-            hidden = any(part.startswith(".") for part in below)
+            relative_parts = PurePosixPath(file.path.removeprefix(root)).parts
+            hidden = any(part.startswith(".") for part in relative_parts)
             if photo_files.named_like_photo(file.path) and not hidden:
                 photos.append(file)
             else:
-                passed_over[photo_files.HIDDEN if hidden else photo_files.kind(file.base_name)] += 1
-    if passed_over:
-        say(photo_files.sentence(passed_over))
+                skipped[photo_files.HIDDEN if hidden else photo_files.kind(file.base_name)] += 1
+    if skipped:
+        say(photo_files.sentence(skipped))
     photos.sort(key=lambda file: PurePosixPath(file.path))
     return [(file.path, f"{file.size}-{file.mtime_ns}") for file in photos]
 
 
 @cache
-def _opened(address: str) -> tuple[Any, str]:
-    """The store of an address and the path in it, opened once a process."""
+def _open_store(address: str) -> tuple[Any, str]:
+    """The store of a URL and the path in it, opened once per process."""
     try:
         store, path = fs.FileSystem.from_uri(address)
     except (OSError, ValueError) as error:
         raise MaskgateError(
-            f"{shown(address)}: no address that can be opened ({error}); give one such as"
-            " s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or hdfs://HOST:PORT/FOLDER"
+            f"{without_secrets(address)}: not an address that can be opened ({error}); give one"
+            " such as s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or hdfs://HOST:PORT/FOLDER"
         ) from error
     return store, path
 
 
-def _unreachable(where: str, error: OSError) -> MaskgateError:
-    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+def _unreachable(location: str, error: OSError) -> MaskgateError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return MaskgateError(
-        f"{where}: cannot be reached ({why}); see that the store answers and that this machine"
-        " may read it, and repeat the command"
+        f"{location}: cannot be reached ({reason}); check that the store answers and that this"
+        " machine may read it, and repeat the command"
     )

@@ -1,4 +1,4 @@
-"""The folder of answers: a parquet file a part, and what they are answers of."""
+"""The folder of bulk predictions: a parquet file per part, and a manifest."""
 
 import hashlib
 import json
@@ -17,15 +17,16 @@ from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.errors import MaskgateError, of_disk
 
-MANIFEST: Final = "_parts.json"  # readers of a folder of parquet pass over it
+MANIFEST: Final = "_parts.json"  # readers of a parquet folder ignore it
 CONTENT: Final = "content"  # a column of rows to add: a digest of the photo's file, or empty
-# Of photos by their numbers, which are read, the digests of their files.
+# Reads photos, by their numbers, and gives the digests of their files.
 Contents = Callable[[range], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """All that the answers depend on: `model` and `photos` are digests, `part` is photos a part.
+class Manifest:
+    """All that the predictions depend on: `model` and `photos` are digests, `part` is the number of
+    photos per part.
 
     `names` is a digest of the photos' names alone.
     """
@@ -49,96 +50,101 @@ _DIFFERS: Final = {
 
 @dataclass
 class Parts:
-    """The parts of `asked` in a folder; rows come in any order and are kept until a part is whole.
+    """The parts of a folder. Rows arrive in any order and are kept until a part is complete.
 
     Rows are tables with a first column `row`: the number of the photo, (R,) int64.
     """
 
     folder: Path
-    asked: Asked
+    manifest: Manifest
     _waiting: dict[int, list[pa.Table]] = field(default_factory=dict, repr=False)
     _photos: dict[int, int] = field(default_factory=dict, repr=False)  # of those waiting
 
     @property
     def count(self) -> int:
-        return -(-self.asked.count // self.asked.part)
+        return -(-self.manifest.count // self.manifest.part)
 
     def path(self, part: int) -> Path:
         return self.folder / f"part-{part:06d}.parquet"
 
     def contents_path(self, part: int) -> Path:
-        """Of the hidden file with the digest of what was in the photos' files."""
+        """The hidden file with the digest of the contents of a part's photos."""
         return self.folder / f".part-{part:06d}.contents"
 
     def photos(self, part: int) -> range:
         """Numbers of the photos of a part."""
-        start = part * self.asked.part
-        return range(start, min(start + self.asked.part, self.asked.count))
+        start = part * self.manifest.part
+        return range(start, min(start + self.manifest.part, self.manifest.count))
 
     def missing(self) -> list[int]:
         return [part for part in range(self.count) if not self.path(part).exists()]
 
     def add(self, rows: pa.Table) -> int:
-        """Take the rows of some photos, all of each, and write the parts that are whole then.
+        """Add all rows of some photos, and write the parts that are now complete.
 
         Returns the number of those photos.
         """
-        part_of = pc.divide(rows["row"], self.asked.part)
-        taken = 0
+        part_of = pc.divide(rows["row"], self.manifest.part)
+        count = 0
         for part in part_of.unique().to_pylist():
-            some = rows.filter(pc.equal(part_of, part))
-            photos = len(some["row"].unique())
-            taken += photos
-            self._waiting.setdefault(part, []).append(some)
+            part_rows = rows.filter(pc.equal(part_of, part))
+            photos = len(part_rows["row"].unique())
+            count += photos
+            self._waiting.setdefault(part, []).append(part_rows)
             self._photos[part] = self._photos.get(part, 0) + photos
             if self._photos[part] == len(self.photos(part)):
                 self._write(part)
-        return taken
+        return count
 
     def _write(self, part: int) -> None:
-        whole = pa.concat_tables(self._waiting.pop(part))
-        if CONTENT in whole.column_names:
-            of_row = dict(zip(whole["row"].to_pylist(), whole[CONTENT].to_pylist(), strict=True))
-            contents = [of_row[row] for row in self.photos(part)]
-            # Before the part, so that none is without.
+        table = pa.concat_tables(self._waiting.pop(part))
+        if CONTENT in table.column_names:
+            digest_of_row = dict(
+                zip(table["row"].to_pylist(), table[CONTENT].to_pylist(), strict=True)
+            )
+            contents = [digest_of_row[row] for row in self.photos(part)]
+            # Before the part, so that no part lacks it.
             files.replace_text(self.contents_path(part), _digest(contents))
-            whole = whole.drop_columns([CONTENT])
-        # Arrow's sort is stable: the faces of a photo stay in their order.
-        whole = whole.sort_by("row").drop_columns(["row"]).combine_chunks()
-        files.replace(self.path(part), lambda beside: pq.write_table(whole, beside))
+            table = table.drop_columns([CONTENT])
+        # Arrow's sort is stable: the faces of a photo keep their order.
+        table = table.sort_by("row").drop_columns(["row"]).combine_chunks()
+        files.replace(self.path(part), lambda target: pq.write_table(table, target))
         del self._photos[part]
 
     def check_contents(self, contents: Contents) -> None:
-        """Raise MaskgateError where photos of parts that are there are not what they were."""
-        there = [part for part in range(self.count) if self.path(part).exists()]
-        for part in track(there, "reading photos that may have changed", len(there)):
+        """Raise MaskgateError if a photo of an existing part has changed."""
+        existing = [part for part in range(self.count) if self.path(part).exists()]
+        for part in track(existing, "reading photos that may have changed", len(existing)):
             file = self.contents_path(part)
             before = file.read_text(encoding="utf-8") if file.exists() else ""
             if before != _digest(contents(self.photos(part))):
-                raise _another(self.folder, _DIFFERS["photos"])
+                raise _other_job(self.folder, _DIFFERS["photos"])
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Each photo that could not be read, and why."""
+        """Each photo that could not be read, and the reason."""
         for part in track(range(self.count), "looking for faults", self.count):
-            told = pq.read_table(self.path(part), columns=["photo", "fault"])
-            told = told.filter(told["fault"].is_valid())
-            yield from zip(told["photo"].to_pylist(), told["fault"].to_pylist(), strict=True)
+            unreadable = pq.read_table(self.path(part), columns=["photo", "fault"])
+            unreadable = unreadable.filter(unreadable["fault"].is_valid())
+            yield from zip(
+                unreadable["photo"].to_pylist(), unreadable["fault"].to_pylist(), strict=True
+            )
 
 
 @contextmanager
-def opened(folder: Path, asked: Asked, contents: Contents | None = None) -> Iterator[Parts]:
-    """The parts in a folder, locked; those that are there already stay.
+def opened(folder: Path, manifest: Manifest, contents: Contents | None = None) -> Iterator[Parts]:
+    """The parts in a folder, locked; existing parts are kept.
 
-    Where the photos' names are the same and their stamps are not, `contents` shows whether they
-    have changed.
+    If the photos' names are the same but their stamps differ, `contents` is compared.
 
-    Raises MaskgateError where the folder holds answers to something else, and where another
-    process is writing them.
+    Raises MaskgateError if the folder has other predictions, or if another process is writing
+    them.
     """
     files.check_folder(folder)
-    manifest = folder / MANIFEST
-    if folder.is_dir() and not manifest.exists() and any(_others(folder)):
-        raise MaskgateError(f"{folder}: not empty and holds no answers; give another --out")
+    manifest_file = folder / MANIFEST
+    if folder.is_dir() and not manifest_file.exists() and any(_visible_files(folder)):
+        raise MaskgateError(
+            f"{folder}: not empty, and not a folder of predictions; give another --out"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -148,24 +154,24 @@ def opened(folder: Path, asked: Asked, contents: Contents | None = None) -> Iter
         lock.acquire()
     except Timeout as error:
         raise MaskgateError(
-            f"{folder}: another process is writing these answers; let it end"
+            f"{folder}: another process is writing these predictions; wait for it to end"
         ) from error
     try:
-        if manifest.exists():
-            if not _same(manifest, asked):
+        if manifest_file.exists():
+            if not _matches(manifest_file, manifest):
                 if contents is None:
-                    raise _another(folder, _DIFFERS["photos"])
-                Parts(folder, asked).check_contents(contents)
-                files.replace_text(manifest, json.dumps(asdict(asked), indent=2) + "\n")
+                    raise _other_job(folder, _DIFFERS["photos"])
+                Parts(folder, manifest).check_contents(contents)
+                files.replace_text(manifest_file, json.dumps(asdict(manifest), indent=2) + "\n")
         else:
-            files.replace_text(manifest, json.dumps(asdict(asked), indent=2) + "\n")
+            files.replace_text(manifest_file, json.dumps(asdict(manifest), indent=2) + "\n")
         files.sweep(folder)
-        yield Parts(folder, asked)
+        yield Parts(folder, manifest)
     finally:
         lock.release()
 
 
-def _others(folder: Path) -> Iterator[Path]:
+def _visible_files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
@@ -173,28 +179,33 @@ def _digest(contents: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(contents).encode(), digest_size=16).hexdigest()
 
 
-def _same(manifest: Path, asked: Asked) -> bool:
-    """Whether the manifest tells of the same answers; False where only the photos' stamps differ.
+def _matches(manifest_file: Path, manifest: Manifest) -> bool:
+    """Whether the manifest in the file is the same; False if only the photos' stamps differ.
 
-    Raises MaskgateError where something else differs.
+    Raises MaskgateError if something else differs.
     """
     try:
-        before = json.loads(manifest.read_text(encoding="utf-8"))
-        same_names = bool(asked.names) and before.get("names") == asked.names
-        differs = [why for key, why in _DIFFERS.items() if before[key] != getattr(asked, key)]
+        before = json.loads(manifest_file.read_text(encoding="utf-8"))
+        same_names = bool(manifest.names) and before.get("names") == manifest.names
+        differs = [
+            difference
+            for key, difference in _DIFFERS.items()
+            if before[key] != getattr(manifest, key)
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MaskgateError(
-            f"{manifest}: damaged; remove the folder {manifest.parent}, and repeat the command"
+            f"{manifest_file}: damaged; remove the folder {manifest_file.parent}, and repeat the"
+            " command"
         ) from error
     if differs == [_DIFFERS["photos"]] and same_names:
         return False
     if differs:
-        raise _another(manifest.parent, differs[0])
+        raise _other_job(manifest_file.parent, differs[0])
     return True
 
 
-def _another(folder: Path, why: str) -> MaskgateError:
+def _other_job(folder: Path, difference: str) -> MaskgateError:
     return MaskgateError(
-        f"{folder}: holds answers asked for in another way ({why}); give another --out, or remove"
-        " the folder"
+        f"{folder}: has predictions with other settings ({difference}); give another --out, or"
+        " remove the folder"
     )

@@ -18,6 +18,6 @@ def learn(probabilities: Floats, voices: Sequence[Voice], truth: pd.DataFrame) -
             confusions.confusion(codes, voice.probabilities.argmax(1), labels.COUNT)
         )
         for number, voice in enumerate(voices)
-        if set(voice.knows) == set(labels.ATTRIBUTES)
+        if set(voice.attributes) == set(labels.ATTRIBUTES)
     }
     return {"best": sorted(scores, key=lambda number: (-scores[number], number))[:2]}

@@ -12,7 +12,7 @@ class Backend(Protocol):
     """One trained network."""
 
     @property
-    def knows(self) -> tuple[str, ...]:
+    def attributes(self) -> tuple[str, ...]:
         """The attributes that it predicts; the values of the others are all as likely."""
         ...
 

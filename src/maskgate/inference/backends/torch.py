@@ -23,7 +23,7 @@ class TorchBackend:
         self.model = model.to(self.device).eval()
 
     @property
-    def knows(self) -> tuple[str, ...]:
+    def attributes(self) -> tuple[str, ...]:
         return self.model.head.attributes
 
     @property

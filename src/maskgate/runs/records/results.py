@@ -111,7 +111,7 @@ class Member(Record):
 
     score: Figure | None = None
     score_of: str = ""
-    knows: list[Attribute] | None = None
+    known_attributes: list[Attribute] | None = Field(None, alias="knows")
     selection: str = ""
     unvalidated_epochs: Count = 0
 
@@ -157,7 +157,7 @@ class Results(File):
     confusion: Confusion | None = None
     score: Figure | None = None
     score_of: str = ""
-    knows: list[Attribute] | None = None
+    known_attributes: list[Attribute] | None = Field(None, alias="knows")
     selection: str = ""
     faces: Faces | None = None
     without_tta: WithoutTta | None = None
@@ -194,11 +194,12 @@ class Results(File):
 
     def as_member(self) -> dict[str, Any]:
         """What the metrics.json of a system repeats of this member's, ready for JSON."""
+        values = self.model_dump(exclude_unset=True)
         keys = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
-        values = self.model_dump(include=set(keys), exclude_unset=True)
         return {key: values[key] for key in keys if key in values}
 
 
-def known(results: Results | Member) -> list[str]:
-    """The attributes that a model knows: all, where nothing else is said."""
-    return list(get_args(Attribute)) if results.knows is None else list(results.knows)
+def known_attributes(results: Results | Member) -> list[str]:
+    """The attributes that a model predicts: all, unless the file lists some."""
+    listed = results.known_attributes
+    return list(get_args(Attribute)) if listed is None else list(listed)

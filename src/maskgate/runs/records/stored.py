@@ -25,10 +25,16 @@ Positive = Annotated[float, Field(ge=0, lt=2**53)]
 
 
 class Record(BaseModel):
-    """What a JSON file, or a part of one, holds."""
+    """What a JSON file, or a part of one, holds. A field whose key in the file is another word than
+    its name has that as its alias."""
 
     model_config = ConfigDict(
-        extra="allow", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
+        extra="allow",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        serialize_by_alias=True,
     )
     nullable: ClassVar[frozenset[str]] = frozenset()  # all other keys are left out or hold a value
 
@@ -36,8 +42,9 @@ class Record(BaseModel):
     @classmethod
     def _no_nulls(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            for key in cls.model_fields.keys() - cls.nullable:
-                if key in values and values[key] is None:
+            for name, field in cls.model_fields.items():
+                key = field.alias or name
+                if name not in cls.nullable and key in values and values[key] is None:
                     raise ValueError(f"{key} is null")
         return values
 
@@ -64,7 +71,7 @@ def parse(content: bytes, model: type[AnyFile], path: Path, remedy: str = REMEDY
         values = json.loads(content.decode("utf-8"))
         if isinstance(values, dict):
             if model.sealed and values.get(SEAL) is not None:
-                _check_seal(content, values, model, path)
+                _check_seal(content, values, model, path, remedy)
             _check_version(values, model, path, remedy)
         return _validated(values, model)
     except (ValueError, RecursionError) as error:
@@ -98,12 +105,14 @@ def _validated(values: Any, model: type[AnyFile]) -> AnyFile:
     return record
 
 
-def _check_seal(content: bytes, values: Mapping[str, Any], model: type[File], path: Path) -> None:
+def _check_seal(
+    content: bytes, values: Mapping[str, Any], model: type[File], path: Path, remedy: str
+) -> None:
     """Raise MaskgateError where a sealed file is not, to the byte, as it was written."""
     rest = {key: value for key, value in values.items() if key != SEAL}
     text = _text(values, model.indent)
     if values[SEAL] != _digest(rest, model.indent) or content != text.encode("utf-8"):
-        raise damaged(path, "it has changed since it was written")
+        raise damaged(path, "it has changed since it was written", remedy)
 
 
 def _check_version(values: Mapping[str, Any], model: type[File], path: Path, remedy: str) -> None:
