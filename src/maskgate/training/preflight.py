@@ -57,7 +57,11 @@ def with_detector(recipe: Recipe, order: TrainOptions, name: str) -> Recipe:
     photo = recipe.photo
     try:
         face = photo.face
-        if order.smoke and face is not None and not detectors.at_hand(face.detector, order.folder):
+        if (
+            order.smoke
+            and face is not None
+            and not detectors.is_available(face.detector, order.folder)
+        ):
             say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
             other = face.model_copy(update={"detector": Component(name="mtcnn")})
             photo = photo.model_copy(update={"face": other})
