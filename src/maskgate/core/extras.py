@@ -15,7 +15,6 @@ EXTRA_OF: Final = {
     "facenet_pytorch": "train",
     "filelock": "train",
     "jinja2": "train",
-    "markdown_it": "train",
     "onnx": "train",
     "onnxscript": "train",
     "pandas": "train",
