@@ -290,7 +290,7 @@ def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
     """Each face of a photo has its own variants: as many answers as faces."""
     view = loading.load(augmented).views[0]
     photo = min((people / "eval" / "images").iterdir())
-    shown = reader.show(photo, [view])
+    shown = reader.read_photo(photo, [view])
     assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
     two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
     said = loading.load(augmented).classifier([two])

@@ -150,7 +150,7 @@ class Predictor:
             )
 
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:
-        for batch in reader.in_batches(photos, self.views, all_faces):
+        for batch in reader.read_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
             answers: Iterator[npt.NDArray[np.float32]] = iter(())
             if readable:
@@ -165,7 +165,7 @@ class Predictor:
 
     def check_all_faces(self) -> None:
         """Raise MaskgateError unless the model has exactly one face detector."""
-        keys = {view.finds for view in self.views}
+        keys = {view.detector_key for view in self.views}
         if keys == {""}:
             raise MaskgateError(
                 "all faces are requested, but the model takes whole photos; train it with"

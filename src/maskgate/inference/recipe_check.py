@@ -49,7 +49,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
             detector = recipe.photo.face.detector
             detectors.check(detector)
             if (file := detector.arguments.get("file")) is not None:
-                model_files.named(file, f"file of detector {detector.name}")
+                model_files.existing_file(file, f"file of detector {detector.name}")
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
 

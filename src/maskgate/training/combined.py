@@ -54,14 +54,14 @@ def combine(
     digest = system.digest(digests)
     ensemble.check(ensemble.open_members(system), EnsembleSpec.from_system(system))
     run = Run(out, trust)
-    run_folder.forget_begun(run)  # of a command that was killed
+    run_folder.remove_untrained(run)  # of a command that was killed
     run_folder.check(out, digest)
     if run_folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run
     with files.made(out):
         lock = FileLock(run.path / ".lock", timeout=0)
-        run_folder.take(lock, run)
+        run_folder.acquire(lock, run)
         try:
             about: dict[str, Any] = {
                 "recipe": name,
@@ -75,7 +75,7 @@ def combine(
             conclude(run, system, cache)
         except BaseException:
             lock.release()
-            run_folder.forget_begun(run)
+            run_folder.remove_untrained(run)
             raise
         lock.release()
     return run

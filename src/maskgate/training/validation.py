@@ -118,7 +118,7 @@ def scores(
     return found | {"valid_score": score}
 
 
-def told(row: dict[str, Any]) -> str:
+def history_line(row: dict[str, Any]) -> str:
     """A row of the history in one line."""
     line = f"fold {row['fold']}, epoch {row['epoch']}: training loss {row['train_loss']:.3f}"
     if "valid_score" in row:
