@@ -1,13 +1,13 @@
-"""How many altered copies of photos the search for near-duplicates joins, and what else it joins.
+"""How many altered copies of photos the search for near-duplicates finds, and what else it joins.
 
     python benchmarks/near_duplicates.py DATA [--people 24] [--seeds 0 1 2 3 4] [--pictures FOLDER]
 
-DATA is searched as it is: the seconds that kept a processor busy are printed for an eighth, a half
-and all of its people, and the pairs of people that are joined; `--pictures` writes each as a PNG,
-side by side, to be looked at. Then, for one alteration and one seed after the other, one photo of
-each of so many people is altered and put into DATA under another name, and DATA is searched again:
-a Markdown table gives how many of these twins are joined to their people, the mean and the least of
-all seeds, and how many are joined to somebody else, in all seeds together.
+First DATA is searched unchanged. This prints the CPU seconds for an eighth, a half and all of its
+people, and the pairs of people that are joined; `--pictures` writes each pair as a PNG.
+Then, for each alteration and seed, one photo of each of `--people` people is altered and added to
+DATA under another person, and DATA is searched again. A Markdown table gives how many of these
+copies are joined to their people (mean and least over the seeds), and how many are joined to
+somebody else (all seeds together).
 """
 
 import argparse
@@ -36,13 +36,13 @@ Alteration = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def crop(share: float) -> Alteration:
-    """A corner of the photo is kept: `share` of its height and width is cut off."""
+    """Keeps a corner of the photo: `share` of its height and width is cut off."""
 
     def altered(image: Image.Image, random: np.random.Generator) -> Image.Image:
         width, height = (round(length * (1 - share)) for length in image.size)
         left, top = (
-            int(random.integers(2)) * (whole - part)
-            for whole, part in zip(image.size, (width, height), strict=True)
+            int(random.integers(2)) * (length - part)
+            for length, part in zip(image.size, (width, height), strict=True)
         )
         return image.crop((left, top, left + width, top + height))
 
@@ -70,12 +70,12 @@ def blurred(image: Image.Image, _: np.random.Generator) -> Image.Image:
 
 
 def barred(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A black bar over a fifth of the photo, across it or upright."""
-    across, start = random.integers(2), random.uniform(0, 0.8)
+    """A black bar over a fifth of the photo, horizontal or vertical."""
+    horizontal, start = random.integers(2), random.uniform(0, 0.8)
     width, height = image.size
     first, last = start, start + 0.2
     image = image.copy()
-    if across:
+    if horizontal:
         image.paste((0, 0, 0), (0, round(first * height), width, round(last * height)))
     else:
         image.paste((0, 0, 0), (round(first * width), 0, round(last * width), height))
@@ -121,26 +121,28 @@ def main() -> None:
         help="of who they are, and what is altered: each is a search of its own",
     )
     parser.add_argument("--pictures", type=Path, help="folder to write joined pairs into")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
 
-    photos = layouts.read(asked.data)
+    photos = layouts.read(arguments.data)
     thumbnails = read(photos)
     person, names = pd.factorize(photos.table["person"])
     pairs = plain(thumbnails, person)
     joined = {tuple(sorted(names[person[pair]])): pair for pair in pairs}
     print(f"\n{len(joined)} pairs of people joined:")
     for people, pair in sorted(joined.items()):
-        shown = " = ".join(photos.table["photo"].iloc[pair])
-        print(f"- {' = '.join(people)}, such as {shown}")
-        if asked.pictures is not None:
-            side_by_side(photos, pair, asked.pictures / f"{'='.join(people)}.png".replace("/", "_"))
-    print(f"\n| of {asked.people}, seeds {' '.join(map(str, asked.seeds))} ", end="")
+        example = " = ".join(photos.table["photo"].iloc[pair])
+        print(f"- {' = '.join(people)}, such as {example}")
+        if arguments.pictures is not None:
+            side_by_side(
+                photos, pair, arguments.pictures / f"{'='.join(people)}.png".replace("/", "_")
+            )
+    print(f"\n| of {arguments.people}, seeds {' '.join(map(str, arguments.seeds))} ", end="")
     print("| mean | least | joined to others |\n|---|---|---|---|", flush=True)
     families = near_duplicates.clusters(person, pairs)
     for name, alter in ALTERATIONS.items():
         counts = [
-            twins(photos, thumbnails, person, families, alter, asked.people, seed)
-            for seed in asked.seeds
+            twins(photos, thumbnails, person, families, alter, arguments.people, seed)
+            for seed in arguments.seeds
         ]
         right, wrong = zip(*counts, strict=True)
         print(f"| {name} | {np.mean(right):.1f} | {min(right)} | {sum(wrong)} |", flush=True)
@@ -157,7 +159,7 @@ def read(photos: Photos) -> Pixels:
 
 
 def plain(thumbnails: Pixels, person: Rows) -> Pairs:
-    """The pairs of photos in the data as it is; prints what an eighth, a half and all took."""
+    """The pairs of photos in the unchanged data; prints the time for an eighth, a half and all."""
     print("| photos | pairs looked at | CPU seconds |\n|---|---|---|")
     spent = []
     for share in (8, 2, 1):

@@ -1,7 +1,9 @@
-"""What offsets for macro F1 gain, and seem to gain: python benchmarks/offsets.py RUN…
+"""How much offsets for macro F1 gain, on the people of the fit and on others.
 
-Offsets are found in two ways: by searching macro F1 itself, class by class, and as `maskgate` does
-(`adjust: offsets`). Each is scored on the people it was found on, and on people left out.
+    python benchmarks/offsets.py RUN…
+
+Offsets are fitted in two ways: by a search of macro F1 itself, class by class, and as `maskgate`
+does (`adjust: offsets`). Each is scored on the people of the fit, and on people held out.
 """
 
 import sys
@@ -31,16 +33,16 @@ def macro_f1(codes: Codes, logs: Floats) -> float:
 def searched(logs: Floats, table: pd.DataFrame) -> Floats:
     """Offsets (18,) from a search of macro F1, class by class, with ever smaller steps."""
     codes = table["label"].to_numpy(np.int64)
-    found, best = np.zeros(labels.COUNT), macro_f1(codes, logs)
+    best_offsets, best = np.zeros(labels.COUNT), macro_f1(codes, logs)
     for shrink in SHRINKS:
         for c in range(labels.COUNT):
-            start = found[c]
+            start = best_offsets[c]
             for step in STEPS * shrink:
-                tried = found.copy()
+                tried = best_offsets.copy()
                 tried[c] = start + step
                 if (score := macro_f1(codes, logs + tried)) > best:
-                    found, best = tried, score
-    return found
+                    best_offsets, best = tried, score
+    return best_offsets
 
 
 def main() -> None:
@@ -65,15 +67,15 @@ def gains(
     codes: Codes,
     group: Codes,
 ) -> str:
-    """What offsets gain on the people they were found on, and on a group left out in turn."""
+    """What offsets gain on the people of the fit, and on people held out in turn."""
     plain = macro_f1(codes, logs)
     same = macro_f1(codes, logs + find(logs, table))
     moved, numbers = logs.copy(), np.unique(group).tolist()
     for number in track(numbers, "leaving people out", len(numbers)):
-        out = group == number
-        moved[out] += find(logs[~out], table[~out].reset_index(drop=True))
+        held_out = group == number
+        moved[held_out] += find(logs[~held_out], table[~held_out].reset_index(drop=True))
     others = macro_f1(codes, moved)
-    return f"{same - plain:+.4f} on the people found on, {others - plain:+.4f} on others"
+    return f"{same - plain:+.4f} on the people of the fit, {others - plain:+.4f} on others"
 
 
 if __name__ == "__main__":
