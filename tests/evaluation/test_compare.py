@@ -79,7 +79,7 @@ def write_run(
     found |= {"validated": True, "selection": "last"} | (results or {})
     run.metrics_file.write_text(json.dumps(found))
     for fold in (0, 1):
-        run.fold(fold).mkdir()
+        run.fold_folder(fold).mkdir()
         run.weights_file(fold).write_bytes(b"weights, which no comparison reads")
         run.fold_file(fold).write_text("{}")
     counts = {"photos": len(table), "people": len(people), "largest_cluster": 1}

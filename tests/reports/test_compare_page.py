@@ -12,7 +12,7 @@ import pytest
 from maskgate.core.score import Score
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.differences import Difference, Scored
-from maskgate.evaluation.groups import Entry, RunGroup
+from maskgate.evaluation.groups import RunGroup, ScoredRun
 from maskgate.reports import charts, compare, targets
 from maskgate.runs import Run
 from maskgate.runs.records.results import Results
@@ -27,7 +27,9 @@ def group(name: str, seeds: tuple[int, ...], **recipe: Any) -> RunGroup:
     return RunGroup(
         name,
         tuple(
-            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", results, table, none)
+            ScoredRun(
+                Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", results, table, none
+            )
             for seed in seeds
         ),
     )

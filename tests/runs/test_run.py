@@ -106,7 +106,7 @@ COMMANDS: dict[str, Command] = {
     "folds.file": folds_file,
     "copied folds": copy_folds,
     "plain predictions": lambda run: tables.oof(run, path_in(run, "oof-plain")),
-    "time": lambda run: run.seconds(),
+    "time": lambda run: run.fold_seconds(),
 }
 OF_SINGLE = ("init", "epochs_from", "time")
 # Who reads a file, at least.
@@ -134,7 +134,7 @@ OF_SYSTEM = ("run.json", "system.yaml", "recipes/one.yaml", "combination.json", 
 
 def path_in(run: Run, name: str) -> Path:
     if name == "oof-plain":
-        return run.oof_file_of(tta_digest([PLAIN_VIEW]))
+        return run.oof_file_with(tta_digest([PLAIN_VIEW]))
     return run.path / name
 
 
@@ -272,14 +272,14 @@ def test_a_fold_that_is_gone_is_missed(
         ("compare", run.path, trained),
         ("combine", run.path, trained, "-o", run.path.parent / "both"),
     ]
-    shutil.rmtree(run.fold(1))
+    shutil.rmtree(run.fold_folder(1))
     for command in commands:
         code, _, err = call(*command)
         assert code == 2, command
         assert err.count("\n") == 1, err
-        assert f"{run.fold(1)}" in err
+        assert f"{run.fold_folder(1)}" in err
         assert "missing or damaged" in err
-    refuses(init, run, run.fold(1))
+    refuses(init, run, run.fold_folder(1))
     assert not (run.path.parent / "submission.csv").exists()
     assert not (run.path.parent / "both").exists()
 
@@ -395,7 +395,7 @@ def test_what_can_be_checked_of_a_run_of_the_version_before(
 
 def test_folds_are_those_it_was_split_in(trained: Path, copied: Callable[[Path], Run]) -> None:
     run = unlisted(copied(trained))
-    shutil.rmtree(run.fold(1))
+    shutil.rmtree(run.fold_folder(1))
     assert run.folds == [0, 1]
     run.photos_file.unlink()
     assert run.folds == [0, 1]

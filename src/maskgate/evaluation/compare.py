@@ -22,7 +22,7 @@ from maskgate.errors import listed
 from maskgate.evaluation import groups, metrics
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.differences import Difference, Scored, differences
-from maskgate.evaluation.groups import Entry, RunGroup
+from maskgate.evaluation.groups import RunGroup, ScoredRun
 
 Predicted = npt.NDArray[np.int64]
 
@@ -67,7 +67,7 @@ class Comparison:
     def scope(self) -> str:
         """What the result holds for: `these recipes` where both groups have several seeds, else
         `these two models`."""
-        counts = [len(group.entries) for group in (self.reference, self.group)]
+        counts = [len(group.runs) for group in (self.reference, self.group)]
         if min(counts) > 1:
             return "these recipes"
         models = sum(counts)
@@ -114,7 +114,9 @@ class Comparisons:
                 " differs, the chance that any of them is called better or worse is one in twenty."
             )
         selected = [
-            group.name for group in self.groups if any(entry.selected for entry in group.entries)
+            group.name
+            for group in self.groups
+            if any(scored_run.selected for scored_run in group.runs)
         ]
         if selected:
             notes.append(
@@ -131,20 +133,21 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
     `groups.read_groups`.
     """
     run_groups = groups.read_groups(paths)
-    first = run_groups[0].entries[0]
+    first = run_groups[0].runs[0]
     weights = Resamples(first.table, resamples, seed=0)
-    entries = [entry for group in run_groups for entry in group.entries]
+    scored_runs = [scored_run for group in run_groups for scored_run in group.runs]
     attributes = [
         name
         for name in labels.ATTRIBUTES
-        if all(name in entry.results.attributes for entry in entries)
+        if all(name in scored_run.results.attributes for scored_run in scored_runs)
     ]
     by_run = {
-        entry.run.path: _scores(entry, attributes, weights)
-        for entry in track(entries, "scoring runs", len(entries))
+        scored_run.run.path: _scores(scored_run, attributes, weights)
+        for scored_run in track(scored_runs, "scoring runs", len(scored_runs))
     }
     scores = [
-        _group_scores([by_run[entry.run.path] for entry in group.entries]) for group in run_groups
+        _group_scores([by_run[scored_run.run.path] for scored_run in group.runs])
+        for group in run_groups
     ]
     names = [group.name for group in run_groups]
     by_measure = {
@@ -188,15 +191,17 @@ def _scarce(table: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _scores(entry: Entry, names: list[str], weights: Resamples) -> dict[str, tuple[float, Floats]]:
+def _scores(
+    scored_run: ScoredRun, names: list[str], weights: Resamples
+) -> dict[str, tuple[float, Floats]]:
     """By measure a run's value and its resamples (R,), as `metrics.evaluate` scores."""
     scores = {}
-    parts = labels.marginals(entry.probabilities)
+    parts = labels.marginals(scored_run.probabilities)
     for name in names:
-        scores[name] = _macro_f1(name, entry.table, parts[name].argmax(1), weights)
-    if entry.results.score_of == metrics.ALL_CLASSES:
-        predicted = entry.probabilities.argmax(1)
-        score = _macro_f1("label", entry.table, predicted, weights)
+        scores[name] = _macro_f1(name, scored_run.table, parts[name].argmax(1), weights)
+    if scored_run.results.score_of == metrics.ALL_CLASSES:
+        predicted = scored_run.probabilities.argmax(1)
+        score = _macro_f1("label", scored_run.table, predicted, weights)
     else:
         values, drawn = zip(*scores.values(), strict=True)
         score = float(np.mean(values)), np.mean(drawn, axis=0)

@@ -17,7 +17,7 @@ from maskgate.runs.records.results import Results
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScoredRun:
     """A finished, validated run with what a comparison reads; rows in the order of `photo`."""
 
     run: Run
@@ -39,15 +39,15 @@ class RunGroup:
     """The runs of one recipe, which differ only in their seed."""
 
     name: str
-    entries: tuple[Entry, ...]
+    runs: tuple[ScoredRun, ...]
 
     @property
     def recipe(self) -> dict[str, Any]:
-        return self.entries[0].recipe
+        return self.runs[0].recipe
 
     @property
     def seeds(self) -> list[int]:
-        return [entry.seed for entry in self.entries]
+        return [scored_run.seed for scored_run in self.runs]
 
 
 def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
@@ -56,23 +56,25 @@ def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
     Raises MaskgateError where there are fewer than two groups, or where the runs cannot be
     compared: unfinished, smoke or unvalidated ones, other photos, folds or labels.
     """
-    entries = [_read(run) for run in _runs(paths)]
-    _check_comparable(entries)
-    groups: list[list[Entry]] = []
-    for entry in entries:
-        same_recipe = next((group for group in groups if group[0].recipe == entry.recipe), None)
+    scored_runs = [_read(run) for run in _runs(paths)]
+    _check_comparable(scored_runs)
+    groups: list[list[ScoredRun]] = []
+    for scored_run in scored_runs:
+        same_recipe = next(
+            (group for group in groups if group[0].recipe == scored_run.recipe), None
+        )
         if same_recipe is None:
-            groups.append([entry])
+            groups.append([scored_run])
             continue
-        same_seed = next((other for other in same_recipe if other.seed == entry.seed), None)
+        same_seed = next((other for other in same_recipe if other.seed == scored_run.seed), None)
         if same_seed is not None:
             raise MaskgateError(
-                f"{entry.run.path}: has the recipe and the seed of {same_seed.run.path}; give one"
-                " of them"
+                f"{scored_run.run.path}: has the recipe and the seed of {same_seed.run.path};"
+                " give one of them"
             )
-        same_recipe.append(entry)
+        same_recipe.append(scored_run)
     if len(groups) < 2:
-        raise MaskgateError(_too_few(entries))
+        raise MaskgateError(_too_few(scored_runs))
     names = [_name(group) for group in groups]
     counts = Counter(names)
     return [
@@ -81,24 +83,24 @@ def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
     ]
 
 
-def _too_few(entries: list[Entry]) -> str:
-    if len(entries) == 1:
-        return f"{entries[0].run.path}: one run alone; give a run of another recipe as well"
-    names = listed([str(entry.run.path) for entry in entries])
+def _too_few(scored_runs: list[ScoredRun]) -> str:
+    if len(scored_runs) == 1:
+        return f"{scored_runs[0].run.path}: one run alone; give a run of another recipe as well"
+    names = listed([str(scored_run.run.path) for scored_run in scored_runs])
     return (
         f"{names}: runs of one recipe that differ only in their seed, so there is nothing to"
         " compare them with; give a run of another recipe as well"
     )
 
 
-def _name(group: list[Entry]) -> str:
+def _name(group: list[ScoredRun]) -> str:
     """The run's folder; for several seeds the name that their folders share, else the first's."""
-    folders = [entry.run.path.resolve().name for entry in group]
+    folders = [scored_run.run.path.resolve().name for scored_run in group]
     if len(group) == 1:
         return folders[0]
     bare = {
-        folder.removesuffix(str(entry.seed)).rstrip("-_. ")
-        for folder, entry in zip(folders, group, strict=True)
+        folder.removesuffix(str(scored_run.seed)).rstrip("-_. ")
+        for folder, scored_run in zip(folders, group, strict=True)
     }
     return bare.pop() or folders[0] if len(bare) == 1 else folders[0]
 
@@ -146,7 +148,7 @@ def damage(run: Run) -> MaskgateError | None:
     return None
 
 
-def _read(run: Run) -> Entry:
+def _read(run: Run) -> ScoredRun:
     status = run.status()
     if status.finished is None:
         raise MaskgateError(
@@ -167,7 +169,7 @@ def _read(run: Run) -> Entry:
     recipe, seed = _without_seed(run.settings())
     table, probabilities = tables.oof(run)
     order = np.argsort(table["photo"].to_numpy(str), kind="stable")
-    return Entry(
+    return ScoredRun(
         run=run,
         recipe=recipe,
         seed=seed,
@@ -198,10 +200,10 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
 # --------------------------------------------------------------- whether they compare
 
 
-def _check_comparable(entries: list[Entry]) -> None:
+def _check_comparable(scored_runs: list[ScoredRun]) -> None:
     """Raise MaskgateError where one has other validation photos, labels or another main score."""
-    first, first_set = entries[0], comparability.validation_set(entries[0].run)
-    for other in entries[1:]:
+    first, first_set = scored_runs[0], comparability.validation_set(scored_runs[0].run)
+    for other in scored_runs[1:]:
         comparability.check(first_set, comparability.validation_set(other.run))
         if other.results.score_of != first.results.score_of:
             raise MaskgateError(

@@ -46,7 +46,7 @@ def oof_with(
     _check(run)
     if digest == tta_digest(tta_views(recipe.tta, geometry)):
         return tables.oof(run)
-    path = run.oof_file_of(digest)
+    path = run.oof_file_with(digest)
     if not _is_kept(run, path):
         _check_weights(run, recipe)
         check_trusted(run, recipe)
@@ -82,7 +82,9 @@ def _predict(run: Run, views: list[TtaView], path: Path, cache: Path) -> None:
     """Predict every fold that has no predictions yet, then write those of all folds to `path`."""
     rows, _ = tables.oof(run)
     rows = rows[["photo", "person", "label", "fold"]]
-    fold_files = {int(fold): run.fold(int(fold)) / path.name for fold in rows["fold"].unique()}
+    fold_files = {
+        int(fold): run.fold_folder(int(fold)) / path.name for fold in rows["fold"].unique()
+    }
     missing = [fold for fold, file in fold_files.items() if not _is_readable(file)]
     if missing:
         steps = _steps(run, rows, folds=missing, views=views, cache=cache)

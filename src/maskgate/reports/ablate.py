@@ -127,11 +127,11 @@ def ordered(found: Comparisons) -> Comparisons:
 def minutes(each: Comparison) -> Minutes:
     """Minutes that a change adds to a fit: the mean over seeds and folds, paired where they are
     the same, with Student's interval over them."""
-    theirs = {entry.seed: entry.run.seconds() for entry in each.reference.entries}
+    theirs = {entry.seed: entry.run.fold_seconds() for entry in each.reference.runs}
     pairs = [
         (own - other) / 60
-        for entry in each.group.entries
-        for own, other in zip(entry.run.seconds(), theirs.get(entry.seed, []), strict=False)
+        for entry in each.group.runs
+        for own, other in zip(entry.run.fold_seconds(), theirs.get(entry.seed, []), strict=False)
     ]
     value, count = float(np.mean(pairs)), len(pairs)
     if count < 2:

@@ -92,7 +92,7 @@ class Run:
     def oof_file(self) -> Path:
         return self.path / "oof.parquet"
 
-    def oof_file_of(self, tta_digest: str) -> Path:
+    def oof_file_with(self, tta_digest: str) -> Path:
         """The same with another test-time augmentation than the recipe's, given by its digest.
         Training also writes the one without, if the recipe has `tta`."""
         return self.path / f"oof-{tta_digest}.parquet"
@@ -118,32 +118,32 @@ class Run:
     def status_file(self) -> Path:
         return self.files.status_file
 
-    def fold(self, fold: int) -> Path:
+    def fold_folder(self, fold: int) -> Path:
         """The folder of one fold's checkpoint and results."""
         return self.path / f"fold-{fold}"
 
     def weights_file(self, fold: int) -> Path:
-        return self.fold(fold) / "model.safetensors"
+        return self.fold_folder(fold) / "model.safetensors"
 
     def inherited_file(self, fold: int) -> Path:
         """Digests of the photos that the runs it was started from or labelled by were trained on,
         one a line."""
-        return self.fold(fold) / "inherited.txt"
+        return self.fold_folder(fold) / "inherited.txt"
 
     def pseudo_file(self, fold: int) -> Path:
         """Exists if the fold was trained on pseudo labels."""
-        return self.fold(fold) / "pseudo.parquet"
+        return self.fold_folder(fold) / "pseudo.parquet"
 
     def fold_file(self, fold: int) -> Path:
         """Time and sampling of the fold's training; exists once the fold is trained."""
-        return self.fold(fold) / "fold.json"
+        return self.fold_folder(fold) / "fold.json"
 
     def fold_result(self, number: int) -> FoldResult:
         """Time and sampling of a fold's training. Raises MaskgateError."""
         path = self.fold_file(number)
         return fold.parse(self.files.read(path), path, self.files.remedy(path))
 
-    def seconds(self) -> list[float]:
+    def fold_seconds(self) -> list[float]:
         """Training seconds of each finished fold, in the order of folds."""
         if not self.folds_file.exists():
             return []

@@ -55,7 +55,7 @@ def history(run: Run) -> pd.DataFrame:
 
 def fold_history(run: Run, number: int) -> pd.DataFrame:
     """The history of a single fold."""
-    path = run.fold(number) / "history.csv"
+    path = run.fold_folder(number) / "history.csv"
     return tables.history(contents.read(path, None), path, run.files.remedy(path))
 
 
@@ -63,7 +63,7 @@ def fold_oof(
     run: Run, number: int, name: str = "oof.parquet"
 ) -> tuple[pd.DataFrame, Probabilities]:
     """The rows and probabilities (V, 18) of a single fold's validated photos."""
-    path = run.fold(number) / name
+    path = run.fold_folder(number) / name
     return tables.probabilities(contents.read(path, None), tables.OOF, path, run.files.remedy(path))
 
 

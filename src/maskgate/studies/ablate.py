@@ -219,7 +219,7 @@ def _damage(run: Run) -> str:
     if not run.status_file.exists():
         return ""
     try:
-        run.seconds()
+        run.fold_seconds()
     except MaskgateError as error:
         return str(error)
     return str(groups.damage(run) or "")
@@ -262,8 +262,8 @@ def verdicts(study: Study) -> Comparisons:
 def remaining(study: Study) -> str:
     """What the fits that are left will take, by those that are done; nothing before the first."""
     whole = [fit for fit in study.fits if not fit.damage]
-    took = sorted(second for fit in whole for second in fit.run.seconds())
-    left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
+    took = sorted(second for fit in whole for second in fit.run.fold_seconds())
+    left = sum(study.folds - len(fit.run.fold_seconds()) for fit in study.left)
     if not took or not left:
         return ""
     low, high = took[0] / 60, took[-1] / 60

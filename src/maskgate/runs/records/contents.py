@@ -38,7 +38,7 @@ def entry(path: Path) -> Entry:
 
 def read(path: Path, listed: Entry | None, remedy: str = REMEDY, limit: int = -1) -> bytes:
     """The file's bytes, the first `limit` unless that is negative. Raises MaskgateError where it is
-    missing, or not as `listed` (None for a file that no list tells of)."""
+    missing or differs from `listed` (None for a file that is not in a list)."""
     with _opened(path, remedy) as file:
         try:
             content = file.read(limit)

@@ -31,7 +31,7 @@ class Figure(Record):
         return str(self.as_score())
 
 
-def _needs(record: Record, key: str, *others: str) -> None:
+def _require(record: Record, key: str, *others: str) -> None:
     """Raise ValueError where the key is set and one of the others is not."""
     if key in record.model_fields_set:
         for other in others:
@@ -74,7 +74,7 @@ class Scores(Record):
     confusion: Confusion
 
     @model_validator(mode="after")
-    def _fits(self) -> "Scores":
+    def _check_sizes(self) -> "Scores":
         size = len(self.classes)
         if not (self.confusion.is_square(size) and self.confusion.share.is_square(size)):
             raise ValueError(f"the confusion is not of {size} classes")
@@ -91,8 +91,8 @@ class SubsetScores(Record):
     accuracy: dict[Attribute, Figure] = Field({})
 
     @model_validator(mode="after")
-    def _says_of_what(self) -> "SubsetScores":
-        _needs(self, "score", "score_of", "accuracy")
+    def _check_score_name(self) -> "SubsetScores":
+        _require(self, "score", "score_of", "accuracy")
         return self
 
 
@@ -118,8 +118,8 @@ class Member(Record):
     unvalidated_epochs: Count = 0
 
     @model_validator(mode="after")
-    def _says_of_what(self) -> "Member":
-        _needs(self, "score", "score_of")
+    def _check_score_name(self) -> "Member":
+        _require(self, "score", "score_of")
         return self
 
 
@@ -133,12 +133,12 @@ class Step(Record):
     gain: Figure | None = None
 
     @model_validator(mode="after")
-    def _says_over_what(self) -> "Step":
-        _needs(self, "gain", "before")
+    def _check_gain(self) -> "Step":
+        _require(self, "gain", "before")
         return self
 
 
-_OF_VALIDATED: Final = (
+_REQUIRED_IF_VALIDATED: Final = (
     "photos", "people", "fully_labelled", "interval", "attributes", "score", "score_of", "selection"
 )  # fmt: skip
 
@@ -170,10 +170,10 @@ class Results(File):
 
     @model_validator(mode="before")
     @classmethod
-    def _are_whole(cls, content: Any) -> Any:
+    def _check_required(cls, content: Any) -> Any:
         """The scores of the 18 classes are keys of the file itself."""
         if isinstance(content, dict) and content.get("validated") is True:
-            for key in _OF_VALIDATED:
+            for key in _REQUIRED_IF_VALIDATED:
                 if content.get(key) is None:
                     raise ValueError(f"{key} is missing")
             if content["fully_labelled"]:

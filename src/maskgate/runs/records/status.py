@@ -41,7 +41,7 @@ class TrainingCounts(Record):
     pseudo: dict[str, Positive] | None = None
 
     @model_validator(mode="after")
-    def _is_counted(self) -> "TrainingCounts":
+    def _check_pseudo(self) -> "TrainingCounts":
         known = {*USES, *labels.ATTRIBUTES}
         if self.pseudo is not None and (missing := sorted(known - self.pseudo.keys())):
             raise ValueError(f"pseudo lacks {missing[0]}")
@@ -81,8 +81,8 @@ class Status(File):
     sha256: str | None = None
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "Status":
-        missing = sorted(_OF_FINISHED - self.model_fields_set)
+    def _check_required(self) -> "Status":
+        missing = sorted(_REQUIRED_IF_FINISHED - self.model_fields_set)
         if self.finished is not None and missing:
             raise ValueError(f"{missing[0]} is missing")
         if self.files is not None and self.sha256 is None:
@@ -90,7 +90,7 @@ class Status(File):
         return self
 
 
-_OF_FINISHED = {
+_REQUIRED_IF_FINISHED = {
     "root", "command", "versions", "truth", "photos", "people", "largest_cluster", "warnings",
     "seconds", "photos_per_second", "smoke", "twins",
 }  # fmt: skip
