@@ -34,7 +34,7 @@ Call = Callable[..., tuple[int, str, str]]
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
     r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: going on at epoch |warning: \d+ × "
-    r"|.*: \d+ photos of \d+ people; |passed over \d+ that "
+    r"|.*: \d+ photos of \d+ people; |skipped \d+ other file"
 )
 
 
@@ -264,7 +264,7 @@ DATA = {
     "no CSV": train_on("a.png", "a.png: not a CSV", "save it as one", stage=csv("")),
     "several CSVs": train_on(".", "holds several tables (more.csv, photos.csv)", "name the one",
         stage=lambda place: [place.write(f"{n}.csv", "photo,mask\n") for n in ("photos", "more")]),
-    "no rows": train_on("photos.csv", "photos.csv: holds no photo that can be used", "add some",
+    "no rows": train_on("photos.csv", "photos.csv: no photo that can be used", "add some",
         stage=csv("photo,mask\n")),
     "train.csv lacks columns": train_on("data", "train.csv: lacks the columns gender, path",
         "remove the file",
@@ -289,7 +289,7 @@ DATA = {
             place.write("x.jpg", b"no photo"), place.photos("y.jpg"),
             os.truncate(place.here / "y.jpg", 300)]),
     "all broken and skipped": train_on("photos.csv --skip-faulty",
-        "photos.csv: holds no photo that can be used", "add some",
+        "photos.csv: no photo that can be used", "add some",
         stage=csv("photo,mask\nx.png,wear\ny.png,wear\n")),
     "row longer than the header": train_on("photos.csv",
         "photos.csv: line 3 has 3 fields where the header has 2", "quote a field",
@@ -533,7 +533,7 @@ RUNS = {
     "submit what is no run": Fault("submit {people} {people} -o answers.csv",
         ("{people}: no run", "give a folder that `maskgate train` has left")),
     "submit without info.csv": Fault("submit {trained} empty -o answers.csv",
-        ("empty: holds no info.csv", "give the folder"),
+        ("empty: no info.csv in it", "give the folder"),
         Place.empty),
     "submit without ImageID": Fault("submit {trained} eval -o answers.csv",
         ("eval/info.csv: lacks the column 'ImageID'", "it needs ImageID,ans"),
@@ -566,9 +566,9 @@ RUNS = {
         ("1 of 2 photos", "b.jpg (damaged", "--skip-faulty"),
         lambda place: [place.photos("a.jpg", "b.jpg"), os.truncate("b.jpg", 400)]),
     "predict an empty folder": Fault("predict {trained} empty",
-        ("empty: holds no photo", "photos end in .avif, .bmp"), Place.empty),
+        ("empty: no photo in it", "photos end in .avif, .bmp"), Place.empty),
     "predict what is not there": Fault("predict {trained} gone.jpg",
-        ("gone.jpg: no such photo or folder", "mend the path")),
+        ("gone.jpg: no such photo or folder", "fix the path")),
     "predict with weights cut": Fault("predict run {people}/eval",
         ("run/fold-1/model.safetensors: missing or damaged", "remove the run and train it again"),
         damaged("fold-1/model.safetensors")),

@@ -215,9 +215,7 @@ def _decoded(
     checks.refuse(broken, data, order.skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
-        raise MaskgateError(
-            f"{data}: holds no photo that can be used; add some, or give other data"
-        )
+        raise MaskgateError(f"{data}: no photo that can be used; add some, or give other data")
     faces = None if found is None else found.table([bytes.fromhex(d) for d in store.digests])
     return photos, store, faces
 
