@@ -151,7 +151,7 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
     proposed = pairs[:, :2].min(axis=1) * count + pairs[:, :2].max(axis=1)
     found = np.isin(np.minimum(first, again) * count + np.maximum(first, again), proposed)
     with timed("folds", spent):
-        twins = folds.joined(photos, np.stack([first, again], axis=1)[found])
+        twins = folds.join_people(photos, np.stack([first, again], axis=1)[found])
         fold = folds.split(photos, twins.cluster, "kfold", 5, 0.2, seed)
         folds.write(folder / "folds.csv", photos, twins.cluster, fold)
         folds.read(folder / "folds.csv", photos, twins.cluster)  # refuses what leaks

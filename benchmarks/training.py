@@ -91,7 +91,7 @@ def main() -> None:
         print(_plain_step(asked.plain_step, asked.photos))
         return
     if "GOMP_SPINCOUNT" not in os.environ:  # torch has read it: start anew
-        threads.wait_politely()
+        threads.limit_spinning()
         os.execv(sys.executable, [sys.executable, *sys.argv])
     accelerator = processes.start("fp32")
     print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")

@@ -17,7 +17,7 @@ class MaskgateError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened(harmless(" ".join(printable(message).split()))))
+        super().__init__(shorten_middle(escape_control(" ".join(printable(message).split()))))
 
 
 class DiskError(MaskgateError):
@@ -36,7 +36,7 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def harmless(text: str) -> str:
+def escape_control(text: str) -> str:
     """`text` with the characters that control a terminal written out, all but tabs and line ends.
 
     File names and cells of tables may hold them.
@@ -44,12 +44,12 @@ def harmless(text: str) -> str:
     return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], text)
 
 
-def cut(text: str, longest: int) -> str:
+def truncate(text: str, longest: int) -> str:
     """The first `longest` characters of `text`, with an ellipsis where there are more."""
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def shortened(text: str, longest: int = LONGEST, end: int = _END) -> str:
+def shorten_middle(text: str, longest: int = LONGEST, end: int = _END) -> str:
     """`text` of at most `longest` characters, the last `end` of them its own last ones."""
     if len(text) <= longest:
         return text
@@ -61,7 +61,7 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def of_disk(error: OSError, where: object) -> DiskError:
+def disk_error(error: OSError, where: object) -> DiskError:
     """The fault of a file or folder that cannot be read or written; DiskFullError for want of
     space."""
     why = os.strerror(error.errno) if error.errno else str(error)

@@ -37,7 +37,7 @@ def install(extra: str) -> str:
     return f'pip install "maskgate[{extra}]"'
 
 
-def fault(error: ImportError, what: str) -> MaskgateError | None:
+def missing_package(error: ImportError, what: str) -> MaskgateError | None:
     """The sentence for a package of an extra that `what` needs and that is not installed; None
     where the error has another cause."""
     package = error.name
@@ -70,7 +70,7 @@ def needed_by(what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        missing = fault(error, what)
+        missing = missing_package(error, what)
         if missing is None:
             raise
         raise missing from error

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from maskgate.errors import DiskError, MaskgateError, of_disk, printable
+from maskgate.errors import DiskError, MaskgateError, disk_error, printable
 
 _KOREAN_WINDOWS: Final = "cp949"
 
@@ -89,14 +89,14 @@ def check_folder(path: Path, remedy: str = "name a folder") -> None:
     if path.exists():
         raise MaskgateError(f"{path}: is a file; {remedy}")
     if path.is_symlink():
-        raise of_disk(OSError(errno.EEXIST, ""), path)
+        raise disk_error(OSError(errno.EEXIST, ""), path)
     new = path
     while not new.parent.exists() and new.parent != new:
         new = new.parent
     if not new.parent.is_dir():
-        raise of_disk(OSError(errno.ENOTDIR, ""), path)
+        raise disk_error(OSError(errno.ENOTDIR, ""), path)
     if not os.access(new.parent, os.W_OK | os.X_OK):
-        raise of_disk(OSError(errno.EACCES, ""), new)
+        raise disk_error(OSError(errno.EACCES, ""), new)
 
 
 def content(path: Path, what: str, size: int = -1) -> bytes:
@@ -128,7 +128,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
                 beside.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise of_disk(error, path) from error
+        raise disk_error(error, path) from error
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(descriptor), there)
 
 
-def sweep(*folders: Path) -> None:
+def remove_leftovers(*folders: Path) -> None:
     """Remove what killed processes left beside the files of these folders."""
     for left in (path for folder in folders for path in folder.glob(f".*{_PART}")):
         if left.is_symlink() or not left.is_file():
@@ -193,13 +193,13 @@ def sweep(*folders: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def is_left(path: Path) -> bool:
+def is_leftover(path: Path) -> bool:
     """Whether this is what a killed process may leave in a folder before anything of use."""
     return path.name == ".lock" or (path.name.startswith(".") and path.suffix == _PART)
 
 
 @contextmanager
-def made(folder: Path) -> Iterator[None]:
+def new_folder(folder: Path) -> Iterator[None]:
     """`folder` to be filled, made with those above it where they are new; if that fails, all that
     was made goes again. Raises MaskgateError where it cannot be made."""
     new: list[Path] = []
@@ -215,7 +215,7 @@ def made(folder: Path) -> Iterator[None]:
                     raise
     except OSError as error:
         _forget(new)
-        raise of_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     try:
         yield
     except BaseException:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import onnxruntime
 
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 # How ONNX's protobuf names the file of a tensor that lies outside the model's.
 _EXTERNAL: Final = b"\n\x08location\x12"
@@ -16,7 +16,7 @@ def load(file: Path) -> Any:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise of_disk(error, file) from error
+        raise disk_error(error, file) from error
     return create(content, str(file), threads=1)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from maskgate.core import terminal
-from maskgate.errors import harmless
+from maskgate.errors import escape_control
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ _EVERY = 10.0  # seconds between plain lines
 
 def say(message: str) -> None:
     """One line to the user, on stderr: stdout is for results."""
-    print(harmless(message), file=sys.stderr, flush=True)
+    print(escape_control(message), file=sys.stderr, flush=True)
 
 
 class Bar:
@@ -39,7 +39,7 @@ class Bar:
                 TimeRemainingColumn(),
             )
             self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task(harmless(what), total=total, completed=done)
+            self._task = self._bar.add_task(escape_control(what), total=total, completed=done)
             self._bar.start()
 
     def advance(self) -> None:

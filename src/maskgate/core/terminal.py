@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from maskgate.errors import harmless, of_disk
+from maskgate.errors import disk_error, escape_control
 
 _WIDE: Final = 10_000  # characters: into a pipe or a file every line is written whole
 # What stands for a character that the terminal's encoding lacks; all others are written as \uXXXX.
@@ -31,7 +31,7 @@ class _Console(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(harmless(text), **options)
+        return super().render_str(escape_control(text), **options)
 
     def print(self, *parts: Any, **options: Any) -> None:
         with _writing():
@@ -85,7 +85,7 @@ def _escaped(letter: str) -> str:
 
 def show(result: object) -> None:
     """A line of the result, on stdout. Raises MaskgateError where it cannot be written."""
-    write(f"{harmless(str(result))}\n")
+    write(f"{escape_control(str(result))}\n")
 
 
 def write(text: str) -> None:
@@ -102,7 +102,7 @@ def _writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise of_disk(error, "standard output") from error
+        raise disk_error(error, "standard output") from error
 
 
 def is_read() -> bool:

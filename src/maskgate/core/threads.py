@@ -3,7 +3,7 @@
 import os
 
 
-def wait_politely() -> None:
+def limit_spinning() -> None:
     """Let a thread that waits for another give up its core after microseconds.
 
     GNU OpenMP, which torch's threads are made of on Linux, keeps such a thread busy for

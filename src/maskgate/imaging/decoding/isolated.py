@@ -16,7 +16,7 @@ from typing import Any, Final
 from PIL import Image, features
 
 from maskgate.core import extras
-from maskgate.errors import of_disk
+from maskgate.errors import disk_error
 from maskgate.imaging.decoding import limits
 from maskgate.imaging.decoding.child import is_avif
 from maskgate.imaging.decoding.limits import PhotoError
@@ -86,7 +86,7 @@ def _run_child(content: bytes, pixels: bool) -> tuple[dict[str, Any], memoryview
                 check=False,
             )
     except OSError as error:
-        raise of_disk(error, "the folder for temporary files") from error
+        raise disk_error(error, "the folder for temporary files") from error
     line, _, _ = process.stdout.partition(b"\n")
     try:
         head = json.loads(line)

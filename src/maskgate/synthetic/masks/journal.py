@@ -10,7 +10,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from maskgate.core import files
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 MADE_FROM: Final = "wear.json"
 _LINES: Final = ".made.jsonl"
@@ -33,7 +33,7 @@ class Journal:
             with open(self._path, "a", encoding="utf-8") as file:
                 file.write(_text(line))
         except OSError as error:
-            raise of_disk(error, self._path) from error
+            raise disk_error(error, self._path) from error
         self.lines[line["person"]] = line
 
     def keep(self, folders: Mapping[str, str]) -> None:
@@ -52,7 +52,7 @@ class Journal:
                 if folder.name not in wanted:
                     shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
-            raise of_disk(error, self._out / "images") from error
+            raise disk_error(error, self._out / "images") from error
 
     def _read(self) -> None:
         """The whole lines; what was cut off in the middle of one is dropped from the file."""
@@ -79,7 +79,7 @@ def opened(out: Path, made_from: dict[str, Any]) -> Iterator[Journal]:
             f"{out}: is being written to by another command; wait for it, or name another folder"
         ) from None
     except OSError as error:
-        raise of_disk(error, out) from error
+        raise disk_error(error, out) from error
     try:
         yield _begun(out, made_from)
     finally:
@@ -90,13 +90,13 @@ def _begun(out: Path, made_from: dict[str, Any]) -> Journal:
     """The journal, once the lock is held; killed in here, the same command goes on."""
     check(out, made_from)
     try:
-        files.sweep(out)
+        files.remove_leftovers(out)
         # Before all else, so that a folder that holds anything tells what it was made from.
         files.replace_text(out / MADE_FROM, json.dumps(made_from, indent=1) + "\n")
         (out / "images").mkdir(exist_ok=True)
         return Journal(out)
     except OSError as error:
-        raise of_disk(error, out) from error
+        raise disk_error(error, out) from error
 
 
 def check(out: Path, made_from: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def check(out: Path, made_from: dict[str, Any]) -> None:
         before = None
     if not isinstance(before, dict):
         # Killed before it was written, there are the lock and half of it at the most.
-        if all(path.name == _LOCK or files.is_left(path) for path in out.iterdir()):
+        if all(path.name == _LOCK or files.is_leftover(path) for path in out.iterdir()):
             return
         raise MaskgateError(f"{out}: holds other files; name an empty or a new folder")
     other = [key for key, value in made_from.items() if before.get(key) != value]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from maskgate.core.seeding import derive
 from maskgate.data import contents
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import drawing
@@ -73,7 +73,7 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
 def _photo(path: Path, digest: bytes) -> Pixels:
     """The photo whose face was found. Raises MaskgateError where another is there by now."""
     try:
-        content, image = contents.photo(str(path), ())
+        content, image = contents.read_photo(str(path), ())
     except pixels.PhotoError:
         image = None
     if image is None or content != digest:
@@ -98,6 +98,6 @@ def _save(folder: Path, encoded: dict[str, bytes]) -> None:
             shutil.rmtree(folder)
         beside.rename(folder)
     except OSError as error:
-        raise of_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.core import files
-from maskgate.errors import of_disk
+from maskgate.errors import disk_error
 from maskgate.synthetic.masks.outfits import Outfit
 from maskgate.synthetic.masks.shots import SHOTS
 
@@ -79,7 +79,7 @@ def remove(out: Path) -> None:
         try:
             (out / name).unlink(missing_ok=True)
         except OSError as error:
-            raise of_disk(error, out / name) from error
+            raise disk_error(error, out / name) from error
 
 
 def _known(person: Person) -> tuple[str, str, str]:
