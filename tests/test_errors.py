@@ -479,7 +479,7 @@ RECIPES = {
             lambda t: pd.concat([t, t.iloc[:1].assign(fold=1 - t["fold"])])
         ).to_csv("folds.csv", index=False)),
     "folds split a near-duplicate": train("folds.file=folds.csv", "folds.csv: leaks",
-        "photos of one shot", "give those people one fold",
+        "near-duplicate photos", "give those people one fold",
         stage=lambda place: split_cluster(folds(place)).to_csv("folds.csv", index=False)),
     "folds of other data": train("folds.file=folds.csv", "folds.csv: gives no fold for",
         "belongs to other data",
@@ -726,7 +726,7 @@ def test_a_message_is_short_and_keeps_its_remedy() -> None:
     [
         (errno.ENOSPC, DiskFullError, "free some space"),
         (errno.EDQUOT, DiskFullError, "free some space"),
-        (errno.EACCES, DiskError, "see that it can be read and written"),
+        (errno.EACCES, DiskError, "check that it can be read and written"),
     ],
 )
 def test_a_full_disk_is_an_error_of_its_own(code: int, kind: type, remedy: str) -> None:

@@ -142,8 +142,8 @@ def test_where_no_folder_can_be_made_is_known_before(tmp_path: Path) -> None:
     link.symlink_to("gone")
     for place, why in (
         (file, "is a file; name a folder"),
-        (file / "folder", "Not a directory; see that it can be read and written"),
-        (link, "File exists; see that it can be read and written"),
+        (file / "folder", "Not a directory; check that it can be read and written"),
+        (link, "File exists; check that it can be read and written"),
     ):
         with pytest.raises(MaskgateError, match=f"^{place}: {why}"):
             files.check_folder(place)

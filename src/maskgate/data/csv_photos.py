@@ -57,7 +57,7 @@ def read(path: Path) -> Photos:
         raise MaskgateError(f"{path}: has no label; it needs mask, gender, age or age_group")
     if not len(rows):
         raise MaskgateError(
-            f"{path}: no photo that can be used, as no row follows its header; add some"
+            f"{path}: no photo that can be used, as it has no row below its header; add some"
         )
     problems += _unknown_columns(rows)
     names_in_table = rows["photo"].fillna("")
