@@ -15,6 +15,7 @@ EXTRA_OF: Final = {
     "filelock": "train",
     "jinja2": "train",
     "onnx": "train",
+    "onnxscript": "train",
     "pandas": "train",
     "pyarrow": "train",
     "safetensors": "train",
