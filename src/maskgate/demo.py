@@ -45,13 +45,13 @@ def run(out: Path, people: int) -> None:
         )
     say("2/4 training recipes/demo.yaml on them")
     path = recipe.find("demo")
-    order = TrainOptions("demo", data, out / "run", out / "cache", command="maskgate demo")
-    trained = crossval.train(recipe.load(path), order)
+    options = TrainOptions("demo", data, out / "run", out / "cache", command="maskgate demo")
+    trained = crossval.train(recipe.load(path), options)
     say("3/4 predicting the test photos")
     predictions_file = out / "submission.csv"
     submission.submit(loading.load(trained.path), str(trained.path), data, predictions_file)
     say("4/4 scoring the predictions against the true labels")
-    terminal.show(crossval.told(trained))
+    terminal.show(crossval.summary(trained))
     score = _score(predictions_file, data)
     terminal.show(f"{predictions_file}: test macro F1 {score} on {EVAL_PEOPLE} new people")
     picture = out / "verdicts.png"

@@ -22,7 +22,6 @@ from maskgate.inference.backends import torch as torch_backend
 from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
-from maskgate.model import predicting
 from maskgate.reports import recipe_summary
 from maskgate.runs import Run, tables
 from maskgate.training import validation
@@ -137,7 +136,7 @@ def test_its_own_is_read_not_made(
     augmented: Path, plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oof.oof_with(plain, FLIP, cache)
-    monkeypatch.setattr(predicting, "probabilities", None)  # nothing is predicted from here on
+    monkeypatch.setattr(oof, "predict_batches", None)  # nothing is predicted from here on
     swapped = [ALL[1], ALL[2], ALL[0]]
     for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
         table, probabilities = oof.oof_with(run, tta, cache)
@@ -151,14 +150,14 @@ def test_its_own_is_read_not_made(
 def test_killed_between_two_folds_it_goes_on(
     plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, real = count(1), predicting.probabilities
+    calls, real = count(1), oof.predict_batches
 
     def killed(*given: object) -> np.ndarray:
         if next(calls) == 4:  # of two folds, each plain and mirrored
             raise KeyboardInterrupt
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(predicting, "probabilities", killed)
+    monkeypatch.setattr(oof, "predict_batches", killed)
     with pytest.raises(KeyboardInterrupt):
         oof.oof_with(plain, FLIP, cache)
     assert not list(plain.path.glob("oof-*.parquet"))
@@ -252,7 +251,7 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     """Naively: both scored on each resample, people drawn alike, and subtracted."""
     table, with_it = tables.oof(Run(augmented))
     _, without = tables.oof(Run(trained))
-    found = metrics.beside(with_it, without, table)
+    found = metrics.paired_comparison(with_it, without, table)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table["label"].to_numpy()
     drawn = []
@@ -263,7 +262,7 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     value = found["difference"]["value"]
     assert found["difference"]["low"] == pytest.approx(min(low, value))
     assert found["difference"]["high"] == pytest.approx(max(high, value))
-    nothing = metrics.beside(with_it, with_it, table)["difference"]
+    nothing = metrics.paired_comparison(with_it, with_it, table)["difference"]
     assert nothing == {"value": 0, "low": 0, "high": 0}
 
 
@@ -291,7 +290,7 @@ def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
     """Each face of a photo has its own variants: as many answers as faces."""
     view = loading.load(augmented).views[0]
     photo = min((people / "eval" / "images").iterdir())
-    shown = reader.show(photo, [view])
+    shown = reader.read_photo(photo, [view])
     assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
     two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
     said = loading.load(augmented).classifier([two])

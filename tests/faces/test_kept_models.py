@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from maskgate.faces import detectors, model_files, mtcnn_export, sessions
+from maskgate.core import onnx_sessions
+from maskgate.faces import detectors, model_files, mtcnn_export
 from maskgate.runs import Run
 
 Train = Callable[..., Path]
@@ -62,7 +63,7 @@ def predict(
             for name in ("facenet_pytorch", "onnx"):
                 monkeypatch.setitem(sys.modules, name, None)
             monkeypatch.setattr(mtcnn_export, "_weights", away)
-            monkeypatch.setattr(model_files, "_fetched", away)
+            monkeypatch.setattr(model_files, "_fetch", away)
             monkeypatch.delenv(model_files.YUNET.variable, raising=False)
             monkeypatch.setenv("MASKGATE_CACHE", str(tmp_path / "empty"))
         code, _, told = call("predict", path, *photos, "-o", out)
@@ -97,7 +98,7 @@ def test_a_file_that_a_recipe_names_may_be_gone(
     file = tmp_path / "mine.onnx"
     shutil.copyfile(YUNET, file)
     monkeypatch.delenv(model_files.YUNET.variable)
-    monkeypatch.setattr(model_files, "at_hand", lambda source, folder: None)
+    monkeypatch.setattr(model_files, "local_file", lambda source, folder: None)
     face = f"photo.face={{detector: {{name: yunet, file: {file}}}}}"
     run = train(tmp_path / "run", "training.epochs=1", "folds.kind=all", face)
     recipe = Run(run).recipe()
@@ -157,7 +158,7 @@ def test_another_model_is_refused_before_it_is_loaded(
     file = there.detector_folder / "yunet.onnx"
     file.write_bytes(b"another")
     there.files.add(file)  # as a stranger can
-    monkeypatch.setattr(sessions, "load", lambda path: pytest.fail("it is loaded"))
+    monkeypatch.setattr(onnx_sessions, "load", lambda path: pytest.fail("it is loaded"))
     code, told = predict(there.path)
     assert code == 2 and "is of the detector yunet with the model" in told
 

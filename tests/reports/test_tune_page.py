@@ -53,7 +53,8 @@ def test_the_page_holds_the_numbers(tmp_path: Path) -> None:
         "under the median", "the loss is &lt;nan&gt;", "as trial 2", "0.75 [0.39, 0.89]",
         "0.25 [0.11, 0.61]",
         "training.epochs=3", "the highest of 3", "0 of 1 other runs are undecided against the best",
-        "With only 3 complete trials, importances are unreliable; 50 or more", "0.0001 to 0.1, by factors",
+        "With only 3 complete trials, importances are unreliable; 50 or more",
+        "0.0001 to 0.1, by factors",
     ):  # fmt: skip
         assert told in text, told
     assert "maskgate train baseline PEOPLE optimizer.lr=0.01 &#39;loss={name: f1}&#39;" in html

@@ -65,7 +65,7 @@ def ablate(
     files.check_folder(folder)
     command_line_changes = list(map(kinds.from_override, change or []))
     chosen_changes = [*(kinds.read(changes) if changes else []), *command_line_changes]
-    order = TrainOptions(
+    options = TrainOptions(
         name=path.stem,
         data=source,
         cache=cache,
@@ -84,8 +84,8 @@ def ablate(
     from maskgate.studies import ablate as study
 
     if not chosen_changes:
-        chosen_changes = study.applicable_changes(load, kinds.leave_one_out(load([])), order)
-    planned = study.plan(load, chosen_changes, seeds, folder=folder, order=order)
+        chosen_changes = study.applicable_changes(load, kinds.leave_one_out(load([])), options)
+    planned = study.plan(load, chosen_changes, seeds, folder=folder, options=options)
     names = [change.name for change in planned.changes]
     rows = list(zip(names, planned.differs, strict=True))
     page.print_plan(rows, len(planned.fits), len(planned.left), study.remaining(planned))

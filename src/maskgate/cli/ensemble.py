@@ -124,16 +124,16 @@ def submit(
 
     layouts.read_eval(data)
     system, name = _requested_system(runs, file, changes)
-    spec = EnsembleSpec.of(system)
-    gathered = ensemble.gather(ensemble.parts(system, trust), spec, cache)
-    speed = submission.submit(gathered.predictor(cache), name, data, target)
-    (only_part, *others) = gathered.parts
-    is_unchanged = not (others or spec.learns or spec.adjust or only_part.tta is not None)
-    if is_unchanged and only_part.run.is_system:
-        results = only_part.run.metrics()
+    spec = EnsembleSpec.from_system(system)
+    fitted = ensemble.fit(ensemble.open_members(system, trust), spec, cache)
+    speed = submission.submit(fitted.predictor(cache), name, data, target)
+    (only_member, *others) = fitted.members
+    is_unchanged = not (others or spec.learns or spec.adjust or only_member.tta is not None)
+    if is_unchanged and only_member.run.is_system:
+        results = only_member.run.metrics()
         table.show(results.members, results.steps)  # its members, and the gain of each step
     else:
-        table.show(gathered.members, gathered.step_results)
+        table.show(fitted.member_records, fitted.step_records)
     terminal.show(f"{target}: {speed}")
 
 
@@ -200,7 +200,7 @@ def _changes(
     spec = (
         EnsembleSpec(settings.Component(name="soft_vote"))
         if file is None
-        else EnsembleSpec.of(file[1])
+        else EnsembleSpec.from_system(file[1])
     )
     combining.check_names(
         EnsembleSpec(changes.get("combine", spec.combine), changes.get("adjust", spec.adjust))

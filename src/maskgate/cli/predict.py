@@ -69,7 +69,7 @@ def predict(
 
         from maskgate.cluster import bulk
 
-        order = bulk.BulkJob(
+        options = bulk.BulkJob(
             model,
             photos,
             out,
@@ -78,7 +78,7 @@ def predict(
             cache=cache,
             trust=trust,
         )
-        report = bulk.predict(order, on)
+        report = bulk.predict(options, on)
         terminal.show(report.sentence())
         if not skip_faulty:
             report.refuse_faults()
@@ -89,7 +89,7 @@ def predict(
     from maskgate.inference.resume_cache import ResumeCache
 
     predictor = loading.load(model, cache, trust=trust)
-    paths = photo_files.photos_in([Path(place) for place in photos])
+    paths = photo_files.list_photos([Path(place) for place in photos])
     if out is None:
         terminal.write(predictor.predict(paths, skip_faulty, all_faces).to_csv())
         return

@@ -1,28 +1,26 @@
 """A finished run's validated photos looked at anew: another test-time augmentation, no training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from filelock import FileLock
 
 from maskgate.config.recipe import Recipe
 from maskgate.config.settings import Component
 from maskgate.core import files, finite
 from maskgate.core.progress import track
-from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError, listed
-from maskgate.faces import boxes, view
+from maskgate.errors import MaskgateError
+from maskgate.evaluation import validation_photos
+from maskgate.evaluation.validation_photos import ValidationPhotos
 from maskgate.imaging.tta import TtaView, tta_digest, tta_views
 from maskgate.inference.backends import torch as torch_backend
-from maskgate.model import predicting
-from maskgate.pipeline import cache as caches
-from maskgate.pipeline.cache import PhotoStore
-from maskgate.pipeline.loader import Loader
+from maskgate.inference.backends.protocol import Backend
+from maskgate.inference.backends.torch import TorchBackend
+from maskgate.pipeline.loader import Batch, Loader
 from maskgate.pipeline.transforms import Augment
 from maskgate.runs import Run, tables
 from maskgate.runs.trust import check_trusted
@@ -53,7 +51,7 @@ def oof_with(
         check_trusted(run, recipe)
         with FileLock(run.path / ".lock"):
             if not _is_kept(run, path):  # another process may have made it meanwhile
-                _make(run, recipe, wanted, path=path, folder=cache or files.cache_folder())
+                _make(run, wanted, path=path, folder=cache or files.cache_folder())
     return tables.oof(run, path)
 
 
@@ -79,14 +77,14 @@ def _check_weights(run: Run, recipe: Recipe) -> None:
         )
 
 
-def _make(run: Run, recipe: Recipe, wanted: list[TtaView], path: Path, folder: Path) -> None:
+def _make(run: Run, wanted: list[TtaView], path: Path, folder: Path) -> None:
     """Predict every fold that is not there yet, then put them together at `path`."""
     told, _ = tables.oof(run)
     told = told[["photo", "person", "label", "fold"]]
     parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
     missing = [fold for fold, part in parts.items() if not _is_whole(part)]
     if missing:
-        steps = _steps(run, recipe, told, folds=missing, wanted=wanted, folder=folder)
+        steps = _steps(run, told, folds=missing, wanted=wanted, folder=folder)
         what = f"predicting {run.path.name} out of fold"
         steps = track(steps, what, len(missing) * len(wanted))
         for fold in missing:
@@ -111,51 +109,41 @@ def _is_whole(part: Path) -> bool:
 
 def _steps(
     run: Run,
-    recipe: Recipe,
     told: pd.DataFrame,
     folds: list[int],
     wanted: list[TtaView],
     folder: Path,
 ) -> Iterator[Probabilities]:
     """What the network of each fold says of its photos, view by view: (V, 18) each."""
-    photos = tables.photos(run).set_index("photo", drop=False)
-    table = photos.loc[told["photo"]].reset_index(drop=True)
-    geometry = recipe.photo.geometry
-    loader = Loader(_store(run, recipe, table, folder), table, geometry, Augment((), geometry))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    photos = validation_photos.read(run, folder, told)
+
+    def restored(fold: int) -> Backend:
+        return TorchBackend(torch_backend.restore(run, fold))
+
+    yield from by_fold(photos, folds, wanted, restored)
+
+
+def by_fold(
+    photos: ValidationPhotos,
+    folds: Sequence[int],
+    views: Sequence[TtaView],
+    backend: Callable[[int], Backend],
+) -> Iterator[Probabilities]:
+    """The probabilities (V, 18) that the `backend` of each fold gives its validation photos, in
+    each of the test-time `views`. Raises MaskgateError where one is not finite."""
+    geometry = photos.recipe.photo.geometry
+    loader = Loader(photos.store, photos.table, geometry, Augment((), geometry))
+    size = photos.recipe.training.validation_batch_size
     for fold in folds:
-        network = torch_backend.restore(run, fold).to(device)
-        rows = np.flatnonzero(told["fold"] == fold)
-        for tta_view in wanted:
-            batches = loader.validation(
-                rows, recipe.training.validation_batch_size, rank=0, ranks=1, tta_view=tta_view
-            )
-            found = predicting.probabilities(network, batches, device)
-            finite.check(found, f"{run.path}, fold {fold}")
-            yield found
+        network = backend(fold)
+        rows = np.flatnonzero(photos.table["fold"] == fold)
+        for tta_view in views:
+            batches = loader.validation(rows, size, rank=0, ranks=1, tta_view=tta_view)
+            probabilities = predict_batches(network, batches)
+            finite.check(probabilities, f"{photos.run.path}, fold {fold}")
+            yield probabilities
 
 
-def _store(run: Run, recipe: Recipe, table: pd.DataFrame, folder: Path) -> PhotoStore:
-    """The stored pictures of the table's photos, which are those that the run was trained with."""
-    root = Path(run.status().root)
-    tables.check_names(run, table["photo"].tolist(), root)
-    photos = Photos(root, table)
-    try:
-        seen = view.create(recipe.photo, folder, run.kept_detector())
-    except MaskgateError as error:
-        raise MaskgateError(f"{run.path}: {error}") from error
-    found = None if seen.detector is None else boxes.find(photos, seen.detector, folder)[0]
-    store, broken = caches.build(photos, seen, folder, found)
-    if broken:
-        names = listed([f"{problem.where} ({problem.detail})" for problem in broken])
-        raise MaskgateError(
-            f"{root}: {len(broken)} of the {len(table)} photos that {run.path} validated cannot be"
-            f" read: {names}; put them back, or train anew"
-        )
-    pairs = zip(table["photo"], table["digest"], store.digests, strict=True)
-    if changed := [name for name, then, now in pairs if then != now]:
-        raise MaskgateError(
-            f"{root}: {len(changed)} of the {len(table)} photos that {run.path} validated have"
-            f" changed since: {listed(changed)}; put the old ones back, or train anew"
-        )
-    return store
+def predict_batches(network: Backend, batches: Iterable[Batch]) -> Probabilities:
+    """The probabilities (N, 18) of the photos that a loader gives, in its order."""
+    return np.concatenate([network(pictures.numpy()) for pictures, _ in batches])

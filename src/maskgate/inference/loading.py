@@ -1,16 +1,16 @@
-"""The predictor of a run's folder."""
+"""The predictor of a run's folder, or of a bundle."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maskgate import runs
+from maskgate import bundle, runs
 from maskgate.config.settings import Component
 from maskgate.core import extras
-from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.imaging.tta import tta_views
+from maskgate.inference import bundles
 from maskgate.inference.backends.protocol import Backend
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
 from maskgate.inference.predictor import Predictor
@@ -24,7 +24,8 @@ def load(
     tta: Sequence[Component] | None = None,
     trust: bool = False,
 ) -> Predictor:
-    """The predictor of a run folder: the average of its folds, or a system's members combined.
+    """The predictor of a run folder: the average of its folds, or a system's members combined; or
+    that of a bundle, which is a folder or a zip and needs no torch.
 
     A face detector's model is the one that the run keeps; that of a run by an older version is
     looked for in the folder `cache`, the user's unless given. The test-time augmentation is that of
@@ -33,6 +34,8 @@ def load(
     Raises MaskgateError; so too, before anything is imported, where the run brings code (a backbone
     `package.module:factory`) and is not to be trusted.
     """
+    if bundle.is_bundle(Path(model)):
+        return Predictor(bundles.classifier(bundle.open_bundle(Path(model)), tta))
     return Predictor(of_run(runs.open_run(model, trust=trust), cache, tta))
 
 
@@ -48,10 +51,10 @@ def of_run(
     for member, inner in zip(system.members, run.members(), strict=True):
         own = member.tta if tta is None else tta
         members.append((of_run(inner, cache, own), member.weight))
-    wanted, learned = EnsembleSpec.of(system), run.learned().by_name()
-    if why := combining.unlike(wanted, learned, [each.attributes for each, _ in members]):
-        raise damaged(run.combination_file, why)
-    return Ensemble(members, Combination(wanted, learned))
+    spec, learned = EnsembleSpec.from_system(system), run.learned()
+    if reason := learned.mismatch(spec, [member.attributes for member, _ in members]):
+        raise damaged(run.combination_file, reason)
+    return Ensemble(members, Combination(spec, learned.by_name()))
 
 
 def of_folds(

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from maskgate import labels
-from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
 from maskgate.evaluation import metrics
@@ -102,7 +101,7 @@ def _learned(run: Run) -> list[tuple[str, str]]:
     learned, system, results = run.learned(), run.system(), run.metrics().members
     names = [member.name for member in system.members]
     attributes = [known_attributes(results[name]) for name in names]
-    if problem := combining.unlike(EnsembleSpec.of(system), learned.by_name(), attributes):
+    if problem := learned.mismatch(EnsembleSpec.from_system(system), attributes):
         raise damaged(run.combination_file, problem)
     lines = []
     for attribute, weights in (learned.weights or {}).items():
@@ -168,7 +167,7 @@ def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
         tables.check_names(run, table["photo"].tolist(), root)
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
     attributes = known_attributes(run.metrics())
-    table_of_mistakes = mistakes.find(metrics.narrowed(table, attributes), probabilities)
+    table_of_mistakes = mistakes.find(metrics.keep_labels(table, attributes), probabilities)
     mistakes.write(run.mistakes_file, table_of_mistakes)
     cards, faults = mistakes.cards(mistakes.worst(table_of_mistakes), root, digests)
     return {

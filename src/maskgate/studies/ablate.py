@@ -34,15 +34,15 @@ class Fit:
     """One run of a study: its recipe, options and folder."""
 
     recipe: Recipe
-    order: TrainOptions
+    options: TrainOptions
     title: str
     digest: str  # of the recipe and the data
     damage: str = ""  # what is wrong with the existing run, if anything
 
     @property
     def run(self) -> Run:
-        assert self.order.out is not None
-        return Run(self.order.out)
+        assert self.options.out is not None
+        return Run(self.options.out)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Study:
 
 
 def applicable_changes(
-    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], order: TrainOptions
+    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], options: TrainOptions
 ) -> list[Change]:
     """The changes that can be made on their own; for the others the reason is printed.
 
@@ -92,7 +92,7 @@ def applicable_changes(
                 changed = load(candidate.overrides)
                 if reason := _why_not_comparable(reference, changed):
                     raise MaskgateError(reason)
-                preflight.check_recipe(changed, order.name, order.trust)
+                preflight.check_recipe(changed, options.name, options.trust)
             except MaskgateError as error:
                 say(f"skipped change {candidate.name}: {error}")
                 continue
@@ -106,7 +106,7 @@ def plan(
     changes: Sequence[Change],
     seeds: int,
     folder: Path,
-    order: TrainOptions,
+    options: TrainOptions,
 ) -> Study:
     """The study of these changes; `load` gives the recipe with extra overrides.
 
@@ -121,7 +121,7 @@ def plan(
     reference = load([])
     if reference.folds.kind == "all":
         raise MaskgateError(
-            f"{order.name}: folds.kind=all has no validation, so nothing can be compared; set"
+            f"{options.name}: folds.kind=all has no validation, so nothing can be compared; set"
             " folds.kind to kfold or holdout"
         )
     recipes = _load_changes(load, reference, changes)
@@ -131,10 +131,10 @@ def plan(
     for name, recipe in recipes.items():
         say(f"checking {name}")
         try:
-            preflight.check_recipe(recipe, order.name, order.trust)
-            recipe = preflight.with_detector(recipe, order, order.name)
+            preflight.check_recipe(recipe, options.name, options.trust)
+            recipe = preflight.with_detector(recipe, options, options.name)
             same_data = first is not None and _data_settings(recipe) == _data_settings(ready[0][1])
-            prepared = first if same_data and first is not None else prepare(recipe, order)
+            prepared = first if same_data and first is not None else prepare(recipe, options)
             preflight.check_data(recipe, prepared, 1)
         except MaskgateError as error:
             if first is None:  # an error in the reference is one in all
@@ -142,7 +142,7 @@ def plan(
             faults.append(f"change {name}: {error}")
             continue
         first = first or prepared
-        if fault := comparability.unlike(
+        if fault := comparability.mismatch(
             first.validated("the recipe"), prepared.validated(f"change {name}")
         ):
             faults.append(fault)
@@ -154,13 +154,13 @@ def plan(
             out = folder / f"{name}-{seed}"
             seeded = recipe.model_copy(update={"seed": seed})
             run = Run(out)
-            digest_of_run = seeded.digest(digest, *warm_start.contents(seeded))
+            digest_of_run = seeded.digest(digest, *warm_start.weight_digests(seeded))
             damage = _damage(run)
-            options = replace(order, name=name, out=out)
+            run_options = replace(options, name=name, out=out)
             fits.append(
                 Fit(
                     recipe=seeded,
-                    order=options,
+                    options=run_options,
                     title=f"{name}, seed {seed}",
                     digest=digest_of_run,
                     damage=damage,
@@ -189,7 +189,7 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     continue; repeating the command tries it again. Raises MaskgateError if the reference fails, or
     all changes do.
     """
-    left, failed = study.left, {fit.order.name: fit.damage for fit in study.damaged}
+    left, failed = study.left, {fit.options.name: fit.damage for fit in study.damaged}
     if REFERENCE in failed:
         raise MaskgateError(failed[REFERENCE])
     finished = len(study.fits) - len(left) - len(study.damaged)
@@ -208,10 +208,10 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
         if not reason:
             say(f"{fit.title}: ended, {progress}")
             continue
-        if fit.order.name == REFERENCE:
+        if fit.options.name == REFERENCE:
             raise MaskgateError(f"{fit.title}: {reason}")
         say(f"{fit.title}: failed ({reason}), {progress}")
-        failed.setdefault(fit.order.name, reason)
+        failed.setdefault(fit.options.name, reason)
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
@@ -237,7 +237,7 @@ def _train(fit: Fit, again: bool = False) -> str:
     Raises DiskError for an error that stops all runs, such as a full disk."""
     say(fit.title)
     try:
-        crossval.train(fit.recipe, fit.order, again=again)
+        crossval.train(fit.recipe, fit.options, again=again)
     except DiskError:
         raise
     except MaskgateError as error:
@@ -249,10 +249,10 @@ def _train_on_node(fit: Fit) -> str:
     """As `_train`, on a node of a cluster, where it may be retried."""
     study = fit.run.path.parent
     if not study.is_dir():
-        raise distribute.unseen(study, "the folder of runs")
-    prepared = prepare(fit.recipe, fit.order)
-    if fit.recipe.digest(prepared.digest, *warm_start.contents(fit.recipe)) != fit.digest:
-        raise distribute.differs(fit.order.data)
+        raise distribute.folder_not_shared(study, "the folder of runs")
+    prepared = prepare(fit.recipe, fit.options)
+    if fit.recipe.digest(prepared.digest, *warm_start.weight_digests(fit.recipe)) != fit.digest:
+        raise distribute.data_differ(fit.options.data)
     return _train(fit, again=True)
 
 

@@ -39,7 +39,7 @@ def summarise(study: "optuna.Study", search: Search, is_final: bool = False) -> 
     )
     search_report = page.SearchReport(
         recipe=search.recipe,
-        data=str(search.order.data),
+        data=str(search.options.data),
         changes=tuple(search.changes),
         space=search.space.name,
         keys=tuple(map(_key, search.space.parameters)),

@@ -29,31 +29,31 @@ _OWN_FILES: Final = ("round-*", page.PAGE, page.LISTING, ".*")
 
 def train(
     recipe: Recipe,
-    order: TrainOptions,
+    options: TrainOptions,
     pseudo: Pseudo,
     count: int,
     first: Path | None = None,
     keep_going: bool = False,
 ) -> Rounds:
-    """Train up to `count` rounds of a recipe in `order.out`, each a run `round-R` in it.
+    """Train up to `count` rounds of a recipe in `options.out`, each a run `round-R` in it.
 
     Round 0 is trained without pseudo labels, or is the finished run `first`, whose folds are kept.
     The rounds stop at one without pseudo labels and, unless `keep_going`, at the first that lowers
     the score. Finished rounds are kept, an unfinished one is resumed. `pseudo.run` is ignored.
     Raises MaskgateError.
     """
-    if order.out is None:
+    if options.out is None:
         raise ValueError("rounds need a folder")
-    folder = order.out
+    folder = options.out
     done: Rounds | None = None
     with processes.group() as group:
 
         def on_main(work: Callable[[], Any]) -> Any:
             return processes.on_main(group, work)
 
-        recipe = on_main(lambda: _prepare_folder(recipe, order, pseudo, first))
+        recipe = on_main(lambda: _prepare_folder(recipe, options, pseudo, first))
         lock = FileLock(folder / ".lock", timeout=0)
-        on_main(lambda: run_folder.take(lock, Run(folder)))
+        on_main(lambda: run_folder.acquire(lock, Run(folder)))
         try:
             trained = [] if first is None else [runs.open_model(first)]
             while len(trained) <= count:
@@ -64,7 +64,7 @@ def train(
                     pseudo.model_copy(update={"run": str(trained[-1].path)}) if trained else None
                 )
                 round_recipe = recipe.model_copy(update={"pseudo": round_pseudo})
-                round_options = replace(order, out=folder / f"round-{number}")
+                round_options = replace(options, out=folder / f"round-{number}")
                 trained.append(crossval.train(round_recipe, round_options))
                 if not number:
                     continue
@@ -80,13 +80,13 @@ def train(
 
 
 def _prepare_folder(
-    recipe: Recipe, order: TrainOptions, pseudo: Pseudo, first: Path | None
+    recipe: Recipe, options: TrainOptions, pseudo: Pseudo, first: Path | None
 ) -> Recipe:
     """The recipe without pseudo labels, on the folds of `first`; creates the folder.
 
     Everything that later rounds need is checked before the first one is trained.
     """
-    folder = order.out
+    folder = options.out
     assert folder is not None
     files.check_folder(folder, remedy="give another --out")
     known = {path for pattern in _OWN_FILES for path in folder.glob(pattern)}
@@ -109,12 +109,12 @@ def _prepare_folder(
             recipe = recipe.model_copy(update={"folds": kept})
     if recipe.folds.kind == "all":
         raise MaskgateError(
-            f"recipe {order.name}: folds.kind is all, so that rounds have no score; set kfold or"
+            f"recipe {options.name}: folds.kind is all, so that rounds have no score; set kfold or"
             " holdout"
         )
-    preflight.check_recipe(recipe, order.name, order.trust)
+    preflight.check_recipe(recipe, options.name, options.trust)
     first_recipe = recipe.model_copy(update={"pseudo": pseudo})
-    prepare(preflight.with_detector(first_recipe, order, order.name), order)
+    prepare(preflight.with_detector(first_recipe, options, options.name), options)
     folder.mkdir(parents=True, exist_ok=True)
     return recipe
 

@@ -53,15 +53,15 @@ class Manifest(stored.File):
 class Search:
     """A search: a recipe with changes, a search space, and the number of trials.
 
-    `order` has the data and how to train; its `out` is the study's folder. `storage` is the URL of
-    a database, None for a file in that folder. Pruning starts when `prune_after` trials are
+    `options` has the data and how to train; its `out` is the study's folder. `storage` is the URL
+    of a database, None for a file in that folder. Pruning starts when `prune_after` trials are
     complete.
     """
 
     recipe: str  # as given on the command line
     path: Path  # of the recipe's file
     changes: list[str]
-    order: TrainOptions
+    options: TrainOptions
     trials: int
     seed: int
     prune_after: int
@@ -72,8 +72,8 @@ class Search:
 
     @property
     def folder(self) -> Path:
-        assert self.order.out is not None
-        return self.order.out
+        assert self.options.out is not None
+        return self.options.out
 
     def load(self, more: list[str]) -> Recipe:
         """The recipe with `more` changes. Raises MaskgateError."""
@@ -99,15 +99,15 @@ def prepare_search(search: Search) -> Search:
 
     Raises MaskgateError for all problems of the data, before any trial could fail because of them.
     """
-    recipe, order = search.load([]), search.order
-    preflight.check_recipe(recipe, order.name, order.trust)
-    ready = preflight.with_detector(recipe, order, order.name)
-    data = prepare(ready, order)
+    recipe, options = search.load([]), search.options
+    preflight.check_recipe(recipe, options.name, options.trust)
+    ready = preflight.with_detector(recipe, options, options.name)
+    data = prepare(ready, options)
     preflight.check_data(ready, data, processes=1)
-    parts = (data.digest, search.space.digest, str(search.seed), *warm_start.contents(recipe))
-    name = f"{order.name}-{recipe.digest(*parts)}"
-    out = order.out or Path("tune") / name
-    return replace(search, name=name, folds=tuple(data.folds), order=replace(order, out=out))
+    parts = (data.digest, search.space.digest, str(search.seed), *warm_start.weight_digests(recipe))
+    name = f"{options.name}-{recipe.digest(*parts)}"
+    out = options.out or Path("tune") / name
+    return replace(search, name=name, folds=tuple(data.folds), options=replace(options, out=out))
 
 
 # ------------------------------------------------------------------------------ the storage

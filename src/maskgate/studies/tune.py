@@ -63,12 +63,12 @@ def plan(search: Search, space_file: Path) -> Search:
                 " one of them"
             )
     attributes = heads.attributes(recipe.model.head)
-    check(recipe, attributes, search.order.name, search.order.trust)
+    check(recipe, attributes, search.options.name, search.options.trust)
     space.check(
         loaded_space,
         space_file,
         search.load,
-        lambda changed: check(changed, attributes, search.order.name, search.order.trust),
+        lambda changed: check(changed, attributes, search.options.name, search.options.trust),
     )
     return prepare_search(replace(search, space=loaded_space))
 
@@ -143,9 +143,9 @@ def _run_one_trial(search: Search, _: int) -> None:
     """Run the next trial on a node; nothing if all have been started."""
     _check_extra()
     if not (search.folder / MANIFEST).exists():
-        raise distribute.unseen(search.folder, "the study's folder")
+        raise distribute.folder_not_shared(search.folder, "the study's folder")
     if prepare_search(search).name != search.name:
-        raise distribute.differs(search.order.data)
+        raise distribute.data_differ(search.options.data)
     with _open(search) as (study, claims):
         while True:
             if _train_next(study, search, claims):

@@ -37,12 +37,12 @@ def entry(path: Path) -> Entry:
         return Entry(sha256=digest, bytes=os.fstat(file.fileno()).st_size)
 
 
-def read(path: Path, listed: Entry | None, remedy: str = REMEDY) -> bytes:
-    """The file's bytes. Raises MaskgateError where it is missing, or not as `listed` (None for a
-    file that no list tells of)."""
+def read(path: Path, listed: Entry | None, remedy: str = REMEDY, limit: int = -1) -> bytes:
+    """The file's bytes, the first `limit` unless that is negative. Raises MaskgateError where it is
+    missing, or not as `listed` (None for a file that no list tells of)."""
     with _opened(path, remedy) as file:
         try:
-            content = file.read()
+            content = file.read(limit)
         except OSError as error:
             raise unreadable(path, error, remedy) from error
     if listed is not None:

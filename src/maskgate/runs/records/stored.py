@@ -71,7 +71,7 @@ def parse(content: bytes, model: type[AnyFile], path: Path, remedy: str = REMEDY
         values = json.loads(content.decode("utf-8"))
         if isinstance(values, dict):
             if model.sealed and values.get(SEAL) is not None:
-                _check_seal(content, values, model, path)
+                _check_seal(content, values, model, path, remedy)
             _check_version(values, model, path, remedy)
         return _validated(values, model)
     except (ValueError, RecursionError) as error:
@@ -105,12 +105,14 @@ def _validated(values: Any, model: type[AnyFile]) -> AnyFile:
     return record
 
 
-def _check_seal(content: bytes, values: Mapping[str, Any], model: type[File], path: Path) -> None:
+def _check_seal(
+    content: bytes, values: Mapping[str, Any], model: type[File], path: Path, remedy: str
+) -> None:
     """Raise MaskgateError where a sealed file is not, to the byte, as it was written."""
     rest = {key: value for key, value in values.items() if key != SEAL}
     text = _text(values, model.indent)
     if values[SEAL] != _digest(rest, model.indent) or content != text.encode("utf-8"):
-        raise damaged(path, "it has changed since it was written")
+        raise damaged(path, "it has changed since it was written", remedy)
 
 
 def _check_version(values: Mapping[str, Any], model: type[File], path: Path, remedy: str) -> None:

@@ -1,0 +1,10 @@
+"""What goes to the door: networks as ONNX, face detectors, and a manifest; read, never made here.
+
+`maskgate.export` makes bundles. A bundle is a folder or one zip file of the same content; it holds
+data alone, and reading one executes nothing.
+"""
+
+from maskgate.bundle.files import MANIFEST as MANIFEST
+from maskgate.bundle.files import Bundle as Bundle
+from maskgate.bundle.files import is_bundle as is_bundle
+from maskgate.bundle.files import open_bundle as open_bundle

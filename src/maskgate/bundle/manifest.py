@@ -1,0 +1,162 @@
+"""manifest.json of a bundle: how its networks see photos and are combined, and what is known of
+them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from maskgate import labels
+from maskgate.config.recipe import Photo
+from maskgate.config.settings import Component
+from maskgate.runs.records.contents import Entries, Name
+from maskgate.runs.records.learned import Learned
+from maskgate.runs.records.results import Attribute, Figure, Part, Results
+from maskgate.runs.records.status import Time
+from maskgate.runs.records.stored import Count, File, Record
+
+Precision = Literal["fp32", "fp16", "int8"]
+ComponentSetting = Annotated[Component, BeforeValidator(Component.model_validate)]
+PhotoSetting = Annotated[Photo, BeforeValidator(Photo.model_validate)]
+
+
+class SingleModelSpec(Record):
+    """The networks of one recipe, such as those of its folds; see `inference.SingleModel`."""
+
+    nullable = frozenset({"detector"})
+
+    kind: Literal["single"] = "single"
+    networks: Annotated[list[Name], Field(min_length=1)]  # ONNX files
+    attributes: Annotated[list[Attribute], Field(min_length=1)]  # that it predicts
+    photo: PhotoSetting  # geometry and crop
+    detector: Name | None = None  # the folder of the face detector's files
+    tta: list[ComponentSetting] = Field([])
+    vote: Literal["soft_vote", "hard_vote"] = "soft_vote"
+
+    @model_validator(mode="after")
+    def _has_detector(self) -> "SingleModelSpec":
+        if (self.photo.face is None) != (self.detector is None):
+            raise ValueError("a detector goes with photo.face, and one of the two is missing")
+        if self.photo.face is not None and "file" in self.photo.face.detector.arguments:
+            raise ValueError("photo.face names a file outside the bundle")
+        return self
+
+
+class MemberSpec(Record):
+    """A member of an ensemble."""
+
+    name: str
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    model: "ModelSpec"
+
+
+class EnsembleModelSpec(Record):
+    """Members whose probabilities are combined; see `inference.Ensemble`."""
+
+    kind: Literal["ensemble"]
+    members: Annotated[list[MemberSpec], Field(min_length=1)]
+    combine: ComponentSetting
+    adjust: list[ComponentSetting] = Field([])
+    learned: Learned
+
+
+ModelSpec = Annotated[
+    Annotated[SingleModelSpec, Tag("single")] | Annotated[EnsembleModelSpec, Tag("ensemble")],
+    Discriminator("kind"),
+]
+MemberSpec.model_rebuild()
+
+
+class TrainingFacts(Record):
+    """What a model of the bundle was trained on."""
+
+    model: str  # the member's name, or the run's
+    recipe: str
+    data: str
+    photos: Count
+    people: Count
+    extra_photos: Count = 0
+    started: str = ""
+    backbone: str
+    weights: str  # where its weights began
+    warnings: list[str] = Field([])
+
+
+class PrecisionLoss(Record):
+    """Scores of the same out-of-fold photos in full and in reduced precision."""
+
+    score_of: str
+    photos: Count
+    people: Count
+    before: Figure
+    after: Figure
+    loss: Figure  # before − after, on the same resamples of people
+    limit: float
+
+
+class Distribution(Record):
+    """What one measure is like over photos."""
+
+    photos: Count
+    mean: float
+    std: float
+    quantiles: Annotated[list[float], Field(min_length=5, max_length=5)]  # at QUANTILES
+
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Software(Record):
+    maskgate: str
+    torch: str
+    opset: Count
+
+
+class Manifest(File):
+    """All that a bundle says of itself. Its last key seals the rest, files included."""
+
+    sealed = True
+    nullable = frozenset({"scores", "loss", "terms"})
+
+    name: str
+    created: Time
+    software: Software
+    labels: dict[str, list[str]]
+    precision: Precision
+    loss: PrecisionLoss | None = None
+    model: ModelSpec
+    training: Annotated[list[TrainingFacts], Field(min_length=1)]
+    terms: str | None = None  # under which the training photos may be used
+    scores: Results | None = None
+    groups: dict[str, Part] = Field({})
+    reference: dict[str, Distribution] = Field({})  # see `bundle.measures`
+    files: Entries
+    sha256: str
+
+    @model_validator(mode="after")
+    def _of_these_classes(self) -> "Manifest":
+        if self.labels != {name: list(values) for name, values in labels.ATTRIBUTES.items()}:
+            raise ValueError("labels: other classes than this maskgate knows")
+        for path in self.networks():
+            if path not in self.files:
+                raise ValueError(f"files: {path} is missing")
+        return self
+
+    def networks(self) -> Iterator[str]:
+        """The ONNX files of its networks."""
+        for model in leaves(self.model):
+            yield from model.networks
+
+
+def leaves(model: "SingleModelSpec | EnsembleModelSpec") -> Iterator[SingleModelSpec]:
+    """The single models in a model, in order."""
+    if isinstance(model, SingleModelSpec):
+        yield model
+        return
+    for member in model.members:
+        yield from leaves(member.model)
+
+
+def dump(record: Any) -> Any:
+    """A record, or a setting, ready for JSON."""
+    return record.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,74 @@
+"""A network as an ONNX graph: pictures of uint8 in, probabilities of the 18 classes out."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from maskgate.core.geometry import Geometry
+from maskgate.errors import MaskgateError, shortened
+from maskgate.model.network import Network
+
+OPSET: Final = 18
+_LONGEST: Final = 200  # characters of what the exporter says went wrong
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, photos: Tensor) -> Tensor:
+        probabilities: Tensor = self.network(photos).log_probabilities.exp()
+        return probabilities
+
+
+def to_onnx(network: Network, geometry: Geometry, name: str) -> bytes:
+    """The ONNX file of a network: `photos` (N, H, W, 3) of uint8 to `probabilities` (N, 18).
+
+    N is any number from 1. Normalising is part of the graph; resizing never is. Raises
+    MaskgateError, which calls the network `name`, where ONNX lacks an operator that it needs.
+    """
+    model = _Probabilities(network).cpu().eval()
+    photos = torch.zeros((2, geometry.height, geometry.width, 3), dtype=torch.uint8)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                model,
+                (photos,),
+                input_names=["photos"],
+                output_names=["probabilities"],
+                dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+            assert program is not None  # it is, where no file is named
+            return program.model_proto.SerializeToString()
+    except Exception as error:  # what torch raises here has no common base
+        reason = shortened(str(error.__cause__ or error).strip().splitlines()[0], _LONGEST)
+        raise MaskgateError(
+            f"{name}: cannot be exported to ONNX ({reason}); train another backbone or head for"
+            " the door"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's warnings and logs, which speak of its own workings."""
+    loggers = [logging.getLogger(each) for each in ("onnxscript", "torch.onnx", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
