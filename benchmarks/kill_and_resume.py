@@ -1,10 +1,10 @@
-"""Kills a training at random moments, resumes it, and compares the bytes it ends with.
+"""Kills a training at random moments, resumes it, and compares the bytes of its files.
 
     python benchmarks/kill_and_resume.py RECIPE DATA [key.sub=value …] [--kills 5] [--cache DIR]
 
-Trains once undisturbed; then again, killed with SIGKILL after random parts of that time and
-resumed by the same command. Prints each moment, the time both took, and whether the weights,
-`oof.parquet` and `history.csv` are equal to the last byte.
+Trains once without interruption; then again, killed with SIGKILL after random parts of that time
+and resumed by the same command. Prints each moment, both durations, and whether the weights,
+`oof.parquet` and `history.csv` are equal to the byte.
 """
 
 import argparse

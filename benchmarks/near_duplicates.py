@@ -1,13 +1,13 @@
-"""How many altered copies of photos the search for near-duplicates finds, and what else it joins.
+"""How many altered copies of photos the search for near-duplicates joins, and what else it joins.
 
     python benchmarks/near_duplicates.py DATA [--people 24] [--seeds 0 1 2 3 4] [--pictures FOLDER]
 
-First DATA is searched unchanged. This prints the CPU seconds for an eighth, a half and all of its
-people, and the pairs of people that are joined; `--pictures` writes each pair as a PNG.
-Then, for each alteration and seed, one photo of each of `--people` people is altered and added to
-DATA under another person, and DATA is searched again. A Markdown table gives how many of these
-copies are joined to their people (mean and least over the seeds), and how many are joined to
-somebody else (all seeds together).
+DATA is searched as it is: the seconds that kept a processor busy are printed for an eighth, a half
+and all of its people, and the pairs of people that are joined; `--pictures` writes each as a PNG,
+side by side, to be looked at. Then, for one alteration and one seed after the other, one photo of
+each of so many people is altered and put into DATA under another name, and DATA is searched again:
+a Markdown table gives how many of these twins are joined to their people, the mean and the least of
+all seeds, and how many are joined to somebody else, in all seeds together.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Alteration = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def crop(share: float) -> Alteration:
-    """Keeps a corner of the photo: `share` of its height and width is cut off."""
+    """A corner of the photo is kept: `share` of its height and width is cut off."""
 
     def altered(image: Image.Image, random: np.random.Generator) -> Image.Image:
         width, height = (round(length * (1 - share)) for length in image.size)
@@ -70,12 +70,12 @@ def blurred(image: Image.Image, _: np.random.Generator) -> Image.Image:
 
 
 def barred(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A black bar over a fifth of the photo, horizontal or vertical."""
-    horizontal, start = random.integers(2), random.uniform(0, 0.8)
+    """A black bar over a fifth of the photo, across it or upright."""
+    across, start = random.integers(2), random.uniform(0, 0.8)
     width, height = image.size
     first, last = start, start + 0.2
     image = image.copy()
-    if horizontal:
+    if across:
         image.paste((0, 0, 0), (0, round(first * height), width, round(last * height)))
     else:
         image.paste((0, 0, 0), (round(first * width), 0, round(last * width), height))
@@ -130,8 +130,8 @@ def main() -> None:
     joined = {tuple(sorted(names[person[pair]])): pair for pair in pairs}
     print(f"\n{len(joined)} pairs of people joined:")
     for people, pair in sorted(joined.items()):
-        example = " = ".join(photos.table["photo"].iloc[pair])
-        print(f"- {' = '.join(people)}, such as {example}")
+        photo_names = " = ".join(photos.table["photo"].iloc[pair])
+        print(f"- {' = '.join(people)}, such as {photo_names}")
         if arguments.pictures is not None:
             side_by_side(
                 photos, pair, arguments.pictures / f"{'='.join(people)}.png".replace("/", "_")
@@ -141,7 +141,7 @@ def main() -> None:
     families = near_duplicates.clusters(person, pairs)
     for name, alter in ALTERATIONS.items():
         counts = [
-            twins(photos, thumbnails, person, families, alter, arguments.people, seed)
+            count_joined(photos, thumbnails, person, families, alter, arguments.people, seed)
             for seed in arguments.seeds
         ]
         right, wrong = zip(*counts, strict=True)
@@ -159,9 +159,9 @@ def read(photos: Photos) -> Pixels:
 
 
 def plain(thumbnails: Pixels, person: Rows) -> Pairs:
-    """The pairs of photos in the unchanged data; prints the time for an eighth, a half and all."""
+    """The pairs of photos in the original data; prints the time for an eighth, a half and all."""
     print("| photos | pairs looked at | CPU seconds |\n|---|---|---|")
-    spent = []
+    seconds = []
     for share in (8, 2, 1):
         some = np.flatnonzero(person < (person.max() + 1) / share)
 
@@ -172,14 +172,14 @@ def plain(thumbnails: Pixels, person: Rows) -> Pairs:
         hashes = near_duplicates.hashes(pictures, len(some))
         proposed = near_duplicates.proposals(hashes, person[some])
         same = near_duplicates.confirmed(proposed, pictures)
-        spent.append((len(some), time.process_time() - since))
-        print(f"| {len(some):,} | {len(proposed):,} | {spent[-1][1]:.1f} |", flush=True)
-    (few, quick), *_, (many, slow) = spent
+        seconds.append((len(some), time.process_time() - since))
+        print(f"| {len(some):,} | {len(proposed):,} | {seconds[-1][1]:.1f} |", flush=True)
+    (few, quick), *_, (many, slow) = seconds
     print(f"\nExponent of growth: {math.log(slow / quick, many / few):.2f}")
     return np.unique(np.sort(proposed[same, :2], axis=1), axis=0)
 
 
-def twins(
+def count_joined(
     photos: Photos,
     thumbnails: Pixels,
     person: Rows,
@@ -188,7 +188,7 @@ def twins(
     count: int,
     seed: int,
 ) -> tuple[int, int]:
-    """How many of `count` people with a twin photo are joined to it, and how many others are."""
+    """How many of `count` altered copies are joined to their person, and how many to others."""
     random = np.random.default_rng(seed)
     people = random.permutation(person.max() + 1)[:count]
     sources = [int(random.choice(np.flatnonzero(person == one))) for one in people]
@@ -201,7 +201,7 @@ def twins(
     codes = np.concatenate([person, person.max() + 1 + np.arange(count)])
     hashes = near_duplicates.hashes(lambda rows: every[rows], len(every))
     proposed = near_duplicates.proposals(hashes, codes)
-    # Pairs are confirmed one by one: those without a twin are as they were.
+    # Pairs are confirmed independently: those without a copy have not changed.
     proposed = proposed[(proposed[:, :2] >= known).any(axis=1)]
     same = proposed[near_duplicates.confirmed(proposed, lambda rows: every[rows]), :2]
     right, wrong = set(), set()

@@ -1,9 +1,9 @@
-"""How much offsets for macro F1 gain, on the people of the fit and on others.
+"""Measures the true and the apparent gain of offsets for macro F1.
 
     python benchmarks/offsets.py RUN…
 
-Offsets are fitted in two ways: by a search of macro F1 itself, class by class, and as `maskgate`
-does (`adjust: offsets`). Each is scored on the people of the fit, and on people held out.
+Offsets are found in two ways: by searching macro F1 itself, class by class, and as `maskgate` does
+(`adjust: offsets`). Each is scored on the people it was fitted to, and on people held out.
 """
 
 import sys
@@ -33,15 +33,15 @@ def macro_f1(codes: Codes, logs: Floats) -> float:
 def searched(logs: Floats, table: pd.DataFrame) -> Floats:
     """Offsets (18,) from a search of macro F1, class by class, with ever smaller steps."""
     codes = table["label"].to_numpy(np.int64)
-    best_offsets, best = np.zeros(labels.COUNT), macro_f1(codes, logs)
+    best_offsets, best_score = np.zeros(labels.COUNT), macro_f1(codes, logs)
     for shrink in SHRINKS:
         for c in range(labels.COUNT):
             start = best_offsets[c]
             for step in STEPS * shrink:
-                tried = best_offsets.copy()
-                tried[c] = start + step
-                if (score := macro_f1(codes, logs + tried)) > best:
-                    best_offsets, best = tried, score
+                offsets_to_try = best_offsets.copy()
+                offsets_to_try[c] = start + step
+                if (score := macro_f1(codes, logs + offsets_to_try)) > best_score:
+                    best_offsets, best_score = offsets_to_try, score
     return best_offsets
 
 
@@ -67,15 +67,15 @@ def gains(
     codes: Codes,
     group: Codes,
 ) -> str:
-    """What offsets gain on the people of the fit, and on people held out in turn."""
+    """The gain on the people the offsets were fitted to, and on each group held out in turn."""
     plain = macro_f1(codes, logs)
     same = macro_f1(codes, logs + find(logs, table))
-    moved, numbers = logs.copy(), np.unique(group).tolist()
+    shifted, numbers = logs.copy(), np.unique(group).tolist()
     for number in track(numbers, "leaving people out", len(numbers)):
-        held_out = group == number
-        moved[held_out] += find(logs[~held_out], table[~held_out].reset_index(drop=True))
-    others = macro_f1(codes, moved)
-    return f"{same - plain:+.4f} on the people of the fit, {others - plain:+.4f} on others"
+        left_out = group == number
+        shifted[left_out] += find(logs[~left_out], table[~left_out].reset_index(drop=True))
+    others = macro_f1(codes, shifted)
+    return f"{same - plain:+.4f} on the people found on, {others - plain:+.4f} on others"
 
 
 if __name__ == "__main__":

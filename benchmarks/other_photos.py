@@ -1,11 +1,10 @@
-"""Scores of a run on labelled photos of another data set.
+"""Scores a run on labelled photos of another data set.
 
     python benchmarks/other_photos.py RUN DATA [--source TEXT]
 
-For each attribute that the run predicts and the photos have: the confusion, the recall of each
-value and their mean (balanced recall), with 95% intervals by a bootstrap over people. With --source
-only photos whose entry in the CSV's column `source` begins with TEXT. It is an error if RUN was
-trained on one of these photos.
+For each attribute that both have: the confusion matrix, the recall of each value and their mean
+(balanced recall), with 95% intervals from a bootstrap over people. With --source, only photos whose
+value in the CSV's column `source` starts with TEXT. An error if RUN was trained on any of them.
 """
 
 import argparse
@@ -30,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--source", default="", help="a column of the CSV, and how it begins")
+    parser.add_argument("--source", default="", help="the start of the CSV's column source")
     arguments = parser.parse_args()
     photos = layouts.read(arguments.data)
     checks.refuse(photos.problems, arguments.data, skip=False)
@@ -56,7 +55,9 @@ def main() -> None:
     for name, part in report["attributes"].items():
         values = labels.ATTRIBUTES[name]
         present = [c for c, each in enumerate(part["classes"]) if each["photos"]]
-        print(f"| {name} | photos | recall | {' | '.join(f'said {value}' for value in values)} |")
+        print(
+            f"| {name} | photos | recall | {' | '.join(f'predicted {value}' for value in values)} |"
+        )
         print("|---|---|---|" + "---|" * len(values))
         for c in present:
             each = part["classes"][c]
@@ -69,7 +70,7 @@ def main() -> None:
 def _balanced(
     table: pd.DataFrame, probabilities: "np.ndarray", name: str, present: list[int]
 ) -> Score:
-    """Mean recall of the `present` values, with its interval."""
+    """The mean recall of the values that occur, with its interval."""
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table[name].to_numpy()
     predicted = labels.marginals(probabilities)[name].argmax(1)

@@ -91,7 +91,7 @@ def main() -> None:
         print(_plain_step(arguments.plain_step, arguments.photos))
         return
     if "GOMP_SPINCOUNT" not in os.environ:  # torch has read it: start anew
-        threads.wait_politely()
+        threads.limit_spinning()
         os.execv(sys.executable, [sys.executable, *sys.argv])
     accelerator = processes.start("fp32")
     print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
@@ -112,10 +112,10 @@ def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
     if data is None:
         data = folder / "people"
         people = -(-count // 7)
-        steps = track(range(people), "drawing people", people)
+        progress = track(range(people), "drawing people", people)
 
         def drawn() -> None:
-            next(steps, None)
+            next(progress, None)
 
         sample_people.make(data, people, 0, (512, 384), twins=0, on_person=drawn)
     photos = layouts.read(data).take(np.arange(count))
@@ -288,9 +288,9 @@ def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
     size = (BATCH, recipe.photo.height, recipe.photo.width, 3)
     photos = torch.randint(0, 256, size, dtype=torch.uint8, generator=random)
     classes = torch.randint(0, labels.COUNT, (BATCH,), generator=random)
-    targets = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
+    one_hot = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
     ages = torch.full((BATCH,), float("nan"))
-    return photos.to(device), Target(targets.to(device), ages.to(device))
+    return photos.to(device), Target(one_hot.to(device), ages.to(device))
 
 
 def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], None]:

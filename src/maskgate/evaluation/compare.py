@@ -105,7 +105,7 @@ class Comparisons:
             )
         if any(each.scope != "these recipes" for each in self.comparisons):
             notes.append(
-                "A group with one seed is a single model. To compare recipes, train each with"
+                "A recipe with one seed is a single model. To compare recipes, train each with"
                 " several seeds."
             )
         if len(self.comparisons) > 1:

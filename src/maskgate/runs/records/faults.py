@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from maskgate.errors import DiskError, MaskgateError, cut
+from maskgate.errors import DiskError, MaskgateError, truncate
 
 REMEDY: Final = "put back a copy of it, or remove the run and train it again"
 _LONGEST: Final = 160  # characters of a reason, which may quote the file
@@ -22,7 +22,7 @@ def no_runs(folder: Path) -> MaskgateError:
 
 def damaged(path: Path, reason: str, remedy: str = REMEDY) -> MaskgateError:
     """The error for a file that is missing or has wrong contents."""
-    printable = cut(reason, _LONGEST).encode("utf-8", "backslashreplace").decode()
+    printable = truncate(reason, _LONGEST).encode("utf-8", "backslashreplace").decode()
     return MaskgateError(f"{path}: missing or damaged ({printable}); {remedy}")
 
 
