@@ -366,7 +366,7 @@ RECIPES = {
     "optimiser of second order": train("optimizer.name=adahessian",
         "recipe tiny: optimizer adahessian", "use another"),
     "layers not told": train("optimizer.layer_decay=0.5 model.backbone=layerless:net",
-        "optimizer.layer_decay: the backbone Sequential does not tell its layers",
+        "optimizer.layer_decay: the layers of the backbone Sequential are not known",
         "leave layer_decay out",
         stage=lambda place: place.write("layerless.py", "from torch import nn\ndef net():\n"
             "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))\n")),

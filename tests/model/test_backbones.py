@@ -60,7 +60,7 @@ def on_meta(name: str, classes: int = 0) -> nn.Module:
     with torch.device("meta"):
         if not classes:
             return backbone.create(Model(backbone=name), FULL, with_weights=False)
-        sized = {"img_size": (224, 224)} if backbone._wants_size(name) else {}
+        sized = {"img_size": (224, 224)} if backbone._has_fixed_size(name) else {}
         made: nn.Module = timm.create_model(name, num_classes=classes, **sized)
         return made
 
@@ -77,7 +77,7 @@ def test_every_member_gives_features_and_takes_timms_weights(name: str) -> None:
     assert {key: wanted[key].shape for key in wanted} == {key: whole[key].shape for key in wanted}
     left = whole.keys() - wanted.keys()
     assert left
-    assert all(weight_files._is_of(key, backbone._heads(made)) for key in left), left
+    assert all(weight_files._is_inside(key, backbone._classifiers(made)) for key in left), left
 
 
 @pytest.mark.parametrize("name", marked(FAMILIES))
@@ -154,7 +154,7 @@ def test_the_smallest_photo_of_ones_own_backbone(
     model = Model(backbone="own:own", arguments=arguments)
     assert backbone.smallest_size(model) == (128, 128)
     none = Model(backbone="own:own", arguments=arguments | {"at_least": 999})
-    with pytest.raises(MaskgateError, match="takes no photos of 384×384"):
+    with pytest.raises(MaskgateError, match="does not accept photos of 384×384"):
         backbone.smallest_size(none)
 
 
