@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=files.cache_folder())
     asked = parser.parse_args()
     cv2.setNumThreads(1)
-    at_hand = model_files.at_hand(model_files.YUNET, asked.cache)
+    at_hand = model_files.local_file(model_files.YUNET, asked.cache)
     settings = [each for each in SETTINGS if at_hand or each["name"] != "yunet"]
     made = {_title(each): detectors.create(Component(**each), asked.cache) for each in settings}
     for folder in asked.data:

@@ -68,14 +68,14 @@ def _show_resizing(seed: int) -> None:
         photo = random.integers(0, 256, (*old, 3), dtype=np.uint8)
 
         def resize(photo: Pixels, new: tuple[int, int] = new) -> Pixels:
-            return resizing.by_area(photo, *new)
+            return resizing.resize_area(photo, *new)
 
         _show(f"{_size(old)} → {_size(new)}", resize, [photo] * REPEATS)
 
 
 def _show_detectors(images: list[Image.Image], cache: Path) -> None:
     print("\n| detector, photo | OpenCV, ms | NumPy, ms | ratio |\n|---|---:|---:|---:|")
-    names = ["yunet", "mtcnn"] if model_files.at_hand(model_files.YUNET, cache) else ["mtcnn"]
+    names = ["yunet", "mtcnn"] if model_files.local_file(model_files.YUNET, cache) else ["mtcnn"]
     for name in names:
         detector = detectors.create(Component(name=name), cache)
         for size in SEEN:

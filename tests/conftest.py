@@ -111,7 +111,7 @@ def shown() -> "Callable[..., object]":
     from maskgate.imaging import pixels
 
     return lambda photo, view: pixels.centre(
-        reader.show(photo, [view]).pictures[0][0], view.geometry
+        reader.read_photo(photo, [view]).pictures[0][0], view.geometry
     )
 
 

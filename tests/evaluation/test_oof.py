@@ -251,7 +251,7 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     """Naively: both scored on each resample, people drawn alike, and subtracted."""
     table, with_it = tables.oof(Run(augmented))
     _, without = tables.oof(Run(trained))
-    found = metrics.beside(with_it, without, table)
+    found = metrics.paired_comparison(with_it, without, table)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table["label"].to_numpy()
     drawn = []
@@ -262,7 +262,7 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     value = found["difference"]["value"]
     assert found["difference"]["low"] == pytest.approx(min(low, value))
     assert found["difference"]["high"] == pytest.approx(max(high, value))
-    nothing = metrics.beside(with_it, with_it, table)["difference"]
+    nothing = metrics.paired_comparison(with_it, with_it, table)["difference"]
     assert nothing == {"value": 0, "low": 0, "high": 0}
 
 
@@ -290,7 +290,7 @@ def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
     """Each face of a photo has its own variants: as many answers as faces."""
     view = loading.load(augmented).views[0]
     photo = min((people / "eval" / "images").iterdir())
-    shown = reader.show(photo, [view])
+    shown = reader.read_photo(photo, [view])
     assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
     two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
     said = loading.load(augmented).classifier([two])

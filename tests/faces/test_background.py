@@ -27,7 +27,7 @@ def portrait(scene: str, seed: int = 0) -> Image.Image:
 @pytest.mark.parametrize("scene", ["green", "navy", "khaki"])
 def test_the_person_stays_and_the_scene_goes(scene: str) -> None:
     image = portrait(scene)
-    found = np.asarray(background.without(image, BOX, WHOLE))
+    found = np.asarray(background.remove_background(image, BOX, WHOLE))
     gone = (found == GREY).all(2)
     behind = np.ones((160, 120), dtype=bool)
     behind[10:] = False
@@ -42,14 +42,16 @@ def test_the_person_stays_and_the_scene_goes(scene: str) -> None:
 
 def test_the_same_photo_is_cut_out_alike_every_time() -> None:
     image = portrait("green")
-    first, again = (np.asarray(background.without(image, BOX, WHOLE)) for _ in range(2))
+    first, again = (np.asarray(background.remove_background(image, BOX, WHOLE)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 120, 160), (-50, -50, 200, 300), (118, 150, 130, 170)])
 def test_a_face_that_fills_or_leaves_the_photo_does_no_harm(box: tuple[float, ...]) -> None:
     image = portrait("green")
-    found = background.without(image, np.array(box, dtype=np.float64), WHOLE)
+    found = background.remove_background(image, np.array(box, dtype=np.float64), WHOLE)
     assert found.size == image.size
     tiny = Image.new("RGB", (1, 1))
-    assert background.without(tiny, np.array([0.0, 0, 1, 1]), Window(0.5, 0.5, 1, 1)).size == (1, 1)
+    assert background.remove_background(
+        tiny, np.array([0.0, 0, 1, 1]), Window(0.5, 0.5, 1, 1)
+    ).size == (1, 1)

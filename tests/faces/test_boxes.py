@@ -16,7 +16,7 @@ from PIL import Image
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
-from maskgate.faces.protocol import BOX, NONE, Faces, key
+from maskgate.faces.protocol import BOX, NO_FACES, Faces, detector_key
 from maskgate.imaging import pixels
 from maskgate.imaging.decoding import limits
 from maskgate.imaging.pixels import Pixels
@@ -40,7 +40,7 @@ class Toy:
         height, width = photo.shape[:2]
         corners = [(y, x) for y in (0, height - 1) for x in (0, width - 1) if photo[y, x, 0] > 128]
         if not corners:
-            return NONE
+            return NO_FACES
         box = np.array([(x - 2, y - 3, x + 4, y + 5) for y, x in corners], dtype=np.float32)
         points = np.arange(len(box) * 10, dtype=np.float32).reshape(-1, 5, 2)
         return Faces(box, points, np.linspace(0.9, 0.5, len(box), dtype=np.float32))
@@ -72,7 +72,7 @@ def test_every_photo_has_what_the_detector_finds_in_it(photos: Photos, tmp_path:
         expected = toy(np.asarray(pixels.decode(photos.root / name)))
         for field in ("boxes", "landmarks", "scores"):
             np.testing.assert_array_equal(
-                getattr(found.of(digest), field), getattr(expected, field)
+                getattr(found.faces(digest), field), getattr(expected, field)
             )
 
 
@@ -84,19 +84,19 @@ def test_a_photo_that_is_made_smaller_tells_boxes_in_its_own_pixels(
         with Image.open(photos.root / name) as image:
             image.resize((32, 24), Image.Resampling.NEAREST).save(photos.root / name)
     whole, digests, _ = boxes.find(photos, Toy(), cache)
-    plain = whole.every(photos, digests)
+    plain = whole.all_faces(photos, digests)
     assert plain["main"].any()
     monkeypatch.setattr(limits, "LARGE", 300)  # of 768: half of each side is left
     toy = Toy()
     halves, digests, _ = boxes.find(photos, toy, cache)
     assert toy.asked == COUNT, "what an older version found in the whole photo is looked for anew"
-    every = halves.every(photos, digests)
+    every = halves.all_faces(photos, digests)
     assert set(every["height"]) == set(plain["height"]) == {24}
     assert set(every["width"]) == set(plain["width"]) == {32}
     table = halves.table(digests)
     for row, digest in enumerate(digests):
-        number = halves.main(digest)
-        faces = halves.of(digest)
+        number = halves.main_face(digest)
+        faces = halves.faces(digest)
         assert faces is not None
         if number is not None:
             np.testing.assert_allclose(table.loc[row, list(BOX)], 2 * faces.boxes[number])
@@ -121,7 +121,7 @@ def test_what_was_found_is_not_looked_for_again_wherever_it_lies(
     _, digests, _ = boxes.find(moved, again, cache)
     assert again.asked == 0 and len(digests) == COUNT
     other = Toy(score=0.5)
-    assert key(other) != key(again)
+    assert detector_key(other) != detector_key(again)
     boxes.find(moved, other, cache)
     assert other.asked == COUNT
 
@@ -151,7 +151,7 @@ def test_faces_that_are_damaged_are_looked_for_again(
 def test_tables_tell_the_face_that_counts_and_all(photos: Photos, tmp_path: Path) -> None:
     found, digests, _ = boxes.find(photos, Toy(), tmp_path / "cache")
     main = found.table(digests)
-    every = found.every(photos, digests)
+    every = found.all_faces(photos, digests)
     assert list(main["faces"][:4]) == [0, 1, 1, 2]
     assert main["left"].isna().tolist() == (main["faces"] == 0).tolist()
     for row, name in enumerate(photos.table["photo"]):
@@ -187,7 +187,7 @@ def test_photos_of_one_content_share_what_is_found(photos: Photos, tmp_path: Pat
     (photos.root / "2.png").write_bytes(content)
     found, digests, _ = boxes.find(photos, Toy(), tmp_path / "cache")
     assert digests[1] == digests[2]
-    assert len(found.every(photos, digests).query("photo in ['1.png', '2.png']")) == 2
+    assert len(found.all_faces(photos, digests).query("photo in ['1.png', '2.png']")) == 2
 
 
 KILLED = """
@@ -235,8 +235,8 @@ def test_a_full_disk_is_told(photos: Photos, tmp_path: Path) -> None:
 
 
 def test_other_arguments_or_models_have_another_key() -> None:
-    keys = {key(Toy()), key(Toy(a=1)), key(Toy(a=2))}
+    keys = {detector_key(Toy()), detector_key(Toy(a=1)), detector_key(Toy(a=2))}
     other = Toy()
     other.sha256 = "1" * 64
-    assert len(keys | {key(other)}) == 4
+    assert len(keys | {detector_key(other)}) == 4
     assert json.dumps(sorted(keys))

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from maskgate.core.geometry import Geometry
 from maskgate.faces import crop
-from maskgate.faces.protocol import NONE, Faces
+from maskgate.faces.protocol import NO_FACES, Faces
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import GREY, Window
 
@@ -25,10 +25,12 @@ def faces(*boxes: tuple[float, float, float, float], tilt: float = 0.0) -> Faces
 
 def test_the_largest_and_most_central_face_counts() -> None:
     near, far = (40, 30, 60, 55), (0, 0, 22, 27)
-    assert crop.chosen(faces(far, near), 80, 100) == 1
-    assert crop.chosen(faces(near, (41, 31, 59, 54)), 80, 100) == 0
-    assert crop.chosen(faces((45, 35, 50, 41), (0, 0, 70, 80)), 80, 100) == 1  # large, off-centre
-    assert crop.chosen(NONE, 80, 100) is None
+    assert crop.main_face(faces(far, near), 80, 100) == 1
+    assert crop.main_face(faces(near, (41, 31, 59, 54)), 80, 100) == 0
+    assert (
+        crop.main_face(faces((45, 35, 50, 41), (0, 0, 70, 80)), 80, 100) == 1
+    )  # large, off-centre
+    assert crop.main_face(NO_FACES, 80, 100) is None
 
 
 @pytest.mark.parametrize("size", [(96, 96), (112, 88), (64, 128)])
@@ -56,7 +58,7 @@ def test_aligned_eyes_lie_level() -> None:
         ImageDraw.Draw(image).line((x0, y0, x1, y1), fill="black", width=5)
         window = crop.window(found, 0, Geometry(64, 64), 0.0, align=True)
         assert window.turn == pytest.approx(tilt, abs=1e-3)
-        dark = np.argwhere(pixels.cut(image, window, 64, 64)[..., 0] < 90)
+        dark = np.argwhere(pixels.crop_window(image, window, 64, 64)[..., 0] < 90)
         assert len(dark) > 50
         slope = np.polyfit(dark[:, 1], dark[:, 0], 1)[0]
         assert abs(slope) < 0.03
@@ -86,7 +88,7 @@ def test_a_window_shows_what_a_naive_look_up_finds(
     coarse = Image.fromarray(random.integers(0, 255, (6, 8, 3), dtype=np.uint8))
     image = coarse.resize((120, 90), Image.Resampling.BICUBIC)
     window = Window(*centre, 60, 48, turn)
-    found = pixels.cut(image, window, 48, 60).astype(int)
+    found = pixels.crop_window(image, window, 48, 60).astype(int)
     expected = naive(image, window, 48, 60).astype(int)
     # Interpolated against nearest: alike but at edges and by a few levels.
     assert np.median(abs(found - expected)) <= 4
@@ -95,12 +97,12 @@ def test_a_window_shows_what_a_naive_look_up_finds(
 
 def test_a_window_far_larger_or_smaller_than_asked_for_is_scaled() -> None:
     image = Image.linear_gradient("L").resize((3000, 3000)).convert("RGB")
-    large = pixels.cut(image, Window(1500, 1500, 2800, 2800), 20, 20)
+    large = pixels.crop_window(image, Window(1500, 1500, 2800, 2800), 20, 20)
     rows = large[:, 10, 0].astype(int)
     expected = 255 * (100 + 2800 * (np.arange(20) + 0.5) / 20) / 3000
     np.testing.assert_allclose(rows, expected, atol=2)
-    assert pixels.cut(image, Window(1500, 1500, 2, 2), 20, 20).std() < 2
+    assert pixels.crop_window(image, Window(1500, 1500, 2, 2), 20, 20).std() < 2
     one = Image.new("RGB", (1, 1), (255, 0, 0))
-    assert (pixels.cut(one, Window(0.5, 0.5, 1, 1), 8, 8) == (255, 0, 0)).all()
-    beyond = pixels.cut(image, Window(-5000, 9000, 50, 50, 10), 8, 8)
+    assert (pixels.crop_window(one, Window(0.5, 0.5, 1, 1), 8, 8) == (255, 0, 0)).all()
+    beyond = pixels.crop_window(image, Window(-5000, 9000, 50, 50, 10), 8, 8)
     assert (beyond == GREY).all()

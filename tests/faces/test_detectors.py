@@ -175,7 +175,7 @@ photo = Photo.model_validate({"face": {"detector": "mtcnn", "background": "remov
 seen = view.create(photo, Path(sys.argv[1]))
 noise = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
 Image.fromarray(noise).save(sys.argv[2])
-stored = reader.show(Path(sys.argv[2]), [seen]).pictures[0]
+stored = reader.read_photo(Path(sys.argv[2]), [seen]).pictures[0]
 shown = tta_views([Component(name="flip")], seen.geometry)
 print(*(tta_view.apply(stored, seen.geometry).shape for tta_view in shown))
 """

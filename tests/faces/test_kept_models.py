@@ -63,7 +63,7 @@ def predict(
             for name in ("facenet_pytorch", "onnx"):
                 monkeypatch.setitem(sys.modules, name, None)
             monkeypatch.setattr(mtcnn_export, "_weights", away)
-            monkeypatch.setattr(model_files, "_fetched", away)
+            monkeypatch.setattr(model_files, "_fetch", away)
             monkeypatch.delenv(model_files.YUNET.variable, raising=False)
             monkeypatch.setenv("MASKGATE_CACHE", str(tmp_path / "empty"))
         code, _, told = call("predict", path, *photos, "-o", out)
@@ -98,7 +98,7 @@ def test_a_file_that_a_recipe_names_may_be_gone(
     file = tmp_path / "mine.onnx"
     shutil.copyfile(YUNET, file)
     monkeypatch.delenv(model_files.YUNET.variable)
-    monkeypatch.setattr(model_files, "at_hand", lambda source, folder: None)
+    monkeypatch.setattr(model_files, "local_file", lambda source, folder: None)
     face = f"photo.face={{detector: {{name: yunet, file: {file}}}}}"
     run = train(tmp_path / "run", "training.epochs=1", "folds.kind=all", face)
     recipe = Run(run).recipe()

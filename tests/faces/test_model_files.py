@@ -56,7 +56,7 @@ def test_a_download_is_kept(server: str, tmp_path: Path) -> None:
     assert found == tmp_path / "models" / wanted.name and found.read_bytes() == CONTENT
     assert [path.name for path in found.parent.iterdir()] == [found.name]
     assert model_files.find(replace(wanted, url="http://127.0.0.1:1"), Folders(tmp_path)) == found
-    assert model_files.at_hand(wanted, tmp_path) == found
+    assert model_files.local_file(wanted, tmp_path) == found
 
 
 @pytest.mark.parametrize("page", ["other", "cut", "missing"])
@@ -95,7 +95,7 @@ def test_a_file_named_goes_first_then_the_environment(
     assert model_files.find(wanted, Folders(tmp_path), str(named)) == named
     monkeypatch.setenv("MASKGATE_YUNET", str(tmp_path / "gone"))
     with pytest.raises(MaskgateError, match=r"gone: no such file, named by \$MASKGATE_YUNET"):
-        model_files.at_hand(wanted, tmp_path)
+        model_files.local_file(wanted, tmp_path)
 
 
 def test_auto_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,27 +106,29 @@ def test_auto_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_what_needs_no_download_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "_download", lambda *_: pytest.fail("a download"))
     for name in ("auto", "mtcnn"):
-        assert detectors.at_hand(Component(name=name), tmp_path)
+        assert detectors.is_available(Component(name=name), tmp_path)
         assert detectors.create(Component(name=name), tmp_path).name == "mtcnn"
-    assert not detectors.at_hand(Component(name="yunet", file=None), tmp_path)
+    assert not detectors.is_available(Component(name="yunet", file=None), tmp_path)
     with pytest.raises(MaskgateError, match="no argument size"):
         detectors.create(Component(name="yunet", size=3), tmp_path)
     with pytest.raises(MaskgateError, match=r"unknown detector yunt; did you mean yunet\?"):
-        detectors.at_hand(Component(name="yunt"), tmp_path)
+        detectors.is_available(Component(name="yunt"), tmp_path)
 
 
 def test_yunets_file_is_at_hand_wherever_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, file = Component(name="yunet"), tmp_path / "models" / model_files.YUNET.name
-    assert detectors.at_hand(Component(name="yunet", file="anywhere"), tmp_path)
+    assert detectors.is_available(Component(name="yunet", file="anywhere"), tmp_path)
     file.parent.mkdir()
     file.write_bytes(CONTENT)
-    assert detectors.at_hand(plain, tmp_path) and not detectors.at_hand(plain, tmp_path / "no")
+    assert detectors.is_available(plain, tmp_path) and not detectors.is_available(
+        plain, tmp_path / "no"
+    )
     with pytest.raises(MaskgateError, match="not a model"):  # it is looked into
         detectors.create(plain, tmp_path)
     monkeypatch.setenv("MASKGATE_YUNET", str(file))
-    assert detectors.at_hand(plain, tmp_path / "no")
+    assert detectors.is_available(plain, tmp_path / "no")
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all"])

@@ -197,5 +197,5 @@ def test_of_overlapping_boxes_the_surest_stay(of_smaller: bool) -> None:
     for each in np.argsort(-scores):
         if all(overlap(boxes[each], boxes[kept]) <= 0.4 for kept in stay):
             stay.append(int(each))
-    assert nms.surest(boxes, scores, 0.4, of_smaller).tolist() == stay
-    assert len(nms.surest(boxes[:0], scores[:0], 0.4)) == 0
+    assert nms.suppress(boxes, scores, 0.4, of_smaller).tolist() == stay
+    assert len(nms.suppress(boxes[:0], scores[:0], 0.4)) == 0

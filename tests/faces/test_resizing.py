@@ -54,7 +54,7 @@ def test_numpy_gives_opencvs_bits(draw: Draw, side: int) -> None:
         old, new = ((int(height), int(width)) for height, width in draw(random, side))
         photo = random.integers(0, 256, (*old, 3), dtype=np.uint8)
         photo[random.random(old) < 0.2] = 255
-        resized = resizing.with_numpy(photo, *new)
+        resized = resizing.resize_area_numpy(photo, *new)
         assert resized.dtype == np.uint8 and resized.shape == (*new, 3)
         np.testing.assert_array_equal(resized, opencv(photo, new), f"{old} to {new}")
 
@@ -79,7 +79,7 @@ def test_extremes_have_opencvs_bits(old: Size, new: Size, white: bool) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*old, 3), dtype=np.uint8)
     if white:
         photo[:] = 255
-    np.testing.assert_array_equal(resizing.with_numpy(photo, *new), opencv(photo, new))
+    np.testing.assert_array_equal(resizing.resize_area_numpy(photo, *new), opencv(photo, new))
 
 
 @pytest.mark.parametrize(("old", "new"), [((48, 980), (1, 20)), ((980, 98), (20, 1))])
@@ -87,7 +87,7 @@ def test_means_halfway_between_two_values_are_rounded_as_opencv_does(old: Size, 
     photo = np.zeros((*old, 3), np.uint8)
     for value in range(255):
         photo[::2], photo[1::2] = value, value + 1
-        np.testing.assert_array_equal(resizing.with_numpy(photo, *new), opencv(photo, new))
+        np.testing.assert_array_equal(resizing.resize_area_numpy(photo, *new), opencv(photo, new))
 
 
 def test_parts_of_a_photo_are_resized_alike() -> None:
@@ -95,8 +95,8 @@ def test_parts_of_a_photo_are_resized_alike() -> None:
     cut = photo[7:67, 11:71]
     for size in ((24, 24), (30, 30), (70, 70)):
         expected = opencv(cut, size)
-        np.testing.assert_array_equal(resizing.with_numpy(cut, *size), expected)
-        np.testing.assert_array_equal(resizing.by_area(cut, *size), expected)
+        np.testing.assert_array_equal(resizing.resize_area_numpy(cut, *size), expected)
+        np.testing.assert_array_equal(resizing.resize_area(cut, *size), expected)
 
 
 def test_without_opencv_numpy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_without_opencv_numpy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     resizing._opencv.cache_clear()
     photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     try:
-        resized = resizing.by_area(photo, 24, 24)
+        resized = resizing.resize_area(photo, 24, 24)
     finally:
         resizing._opencv.cache_clear()
     np.testing.assert_array_equal(resized, opencv(photo, (24, 24)))

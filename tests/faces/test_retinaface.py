@@ -157,12 +157,12 @@ def test_its_file_is_at_hand_where_it_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "models" / "retinaface_mnet_v2.onnx"
     file.parent.mkdir()
     plain, other = Component(name="retinaface"), Component(name="retinaface", variant="r18")
-    assert not detectors.at_hand(plain, tmp_path)
+    assert not detectors.is_available(plain, tmp_path)
     file.write_bytes(b"half")  # uniface would download it anew
-    assert not detectors.at_hand(plain, tmp_path)
+    assert not detectors.is_available(plain, tmp_path)
     file.write_bytes(b"whole")
-    assert detectors.at_hand(plain, tmp_path) and not detectors.at_hand(other, tmp_path)
-    assert detectors.at_hand(Component(name="retinaface", variant="r18", file="x"), tmp_path)
+    assert detectors.is_available(plain, tmp_path) and not detectors.is_available(other, tmp_path)
+    assert detectors.is_available(Component(name="retinaface", variant="r18", file="x"), tmp_path)
 
 
 def test_what_uniface_would_take_needs_no_uniface(
@@ -170,7 +170,7 @@ def test_what_uniface_would_take_needs_no_uniface(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uniface.constants", None)
     monkeypatch.setitem(sys.modules, "uniface", None)
-    assert not detectors.at_hand(Component(name="retinaface"), tmp_path)
+    assert not detectors.is_available(Component(name="retinaface"), tmp_path)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "retinaface_mnet_v2.onnx").write_bytes(b"any")
-    assert detectors.at_hand(Component(name="retinaface"), tmp_path)
+    assert detectors.is_available(Component(name="retinaface"), tmp_path)

@@ -20,7 +20,7 @@ from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, detectors, view
 from maskgate.faces.model_files import Folders
-from maskgate.faces.protocol import NONE, Faces
+from maskgate.faces.protocol import NO_FACES, Faces
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends.torch import TorchBackend
@@ -55,7 +55,7 @@ class Toy:
     def __call__(self, photo: Pixels) -> Faces:
         height, width = photo.shape[:2]
         if photo[height // 2, width // 2].mean() < 60:
-            return NONE
+            return NO_FACES
         side = self.arguments["side"] / 2
         both = np.array([[0.5 - side, 0.4 - side, 0.5 + side, 0.4 + side], [0.0, 0.2, 0.2, 0.4]])
         scale = np.array([width, height] * 2)
@@ -225,7 +225,7 @@ def test_all_faces_of_a_model_of_whole_photos_are_refused(
 def test_a_training_in_which_nobody_has_a_face_ends_well(
     train: Train, people: Path, tmp_path: Path, toy: type[Toy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Toy, "__call__", lambda self, photo: NONE)
+    monkeypatch.setattr(Toy, "__call__", lambda self, photo: NO_FACES)
     # Another key than that of the faces which other tests found.
     run = runs.open_run(train(tmp_path / "run", FACE.replace("0.6", "0.61")))
     told = run.metrics().faces
@@ -281,7 +281,7 @@ def test_a_model_file_by_name_stays_in_the_recipe_unless_it_is_at_hand(
         return made
 
     monkeypatch.setitem(detectors.DETECTORS, "toy", of_file)
-    monkeypatch.setattr(detectors, "at_hand", lambda wanted, folder: True)
+    monkeypatch.setattr(detectors, "is_available", lambda wanted, folder: True)
     for file, kept in (("same", {}), ("other", {"file": str(Path("other").absolute())})):
         found = view.resolved(photo_of(detector={"name": "toy", "file": file}), tmp_path).face
         assert found is not None and found.detector.arguments == kept

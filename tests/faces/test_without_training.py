@@ -27,7 +27,7 @@ from maskgate.faces import reader, view
 from maskgate.config.recipe import Photo
 photo = Photo.model_validate({{"face": {{"detector": "mtcnn"}}}})
 seen = view.create(photo, Path(sys.argv[1]))
-shown = reader.show(Path(sys.argv[2]), [seen])
+shown = reader.read_photo(Path(sys.argv[2]), [seen])
 np.savez(sys.argv[3], boxes=shown.boxes, pictures=shown.pictures[0])
 """
 
@@ -36,7 +36,7 @@ def test_a_face_is_shown_as_where_all_is_installed(tmp_path: Path) -> None:
     photo, there = tmp_path / "photo.png", tmp_path / "there.npz"
     Image.fromarray(skimage.data.astronaut()).save(photo)
     seen = view.create(Photo.model_validate({"face": {"detector": "mtcnn"}}), tmp_path)
-    here = reader.show(photo, [seen])
+    here = reader.read_photo(photo, [seen])
     subprocess.run([sys.executable, "-c", SHOWN, tmp_path, photo, there], check=True)
     with np.load(there) as other:
         np.testing.assert_array_equal(other["boxes"], here.boxes)

@@ -39,12 +39,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_found_and_what_is_passed_over(folder: Path) -> None:
-    found = photo_files.below(folder)
+    found = photo_files.find_photos(folder)
     assert [str(path.relative_to(folder)) for path in found.photos] == [
         "a.JPG", "b.jpg", "c.jfif", "d.jpe", "deep/er/g.webp", "e.avif", "f.PNG",
         "folder.jpg/inside.tif", "link.jpeg", "linked/k.bmp",
     ]  # fmt: skip
-    assert found.passed_over == {
+    assert found.skipped == {
         "hidden": 3, ".csv": 2, ".txt": 1, ".svg": 1, "without a suffix": 1, photo_files.NO_FILE: 2,
         "linked again": 2,
     }  # fmt: skip
@@ -56,20 +56,20 @@ def test_links_in_a_ring_end(tmp_path: Path) -> None:
         (tmp_path / name / "photo.jpg").touch()
         for other in ("a", "b", "c"):
             (tmp_path / name / f"to-{other}").symlink_to(tmp_path / other)
-    assert len(photo_files.below(tmp_path).photos) == 3
+    assert len(photo_files.find_photos(tmp_path).photos) == 3
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    assert len(photo_files.below(tmp_path).photos) == 3
+    assert len(photo_files.find_photos(tmp_path).photos) == 3
     (tmp_path / "a" / "up").symlink_to(tmp_path)
-    assert len(photo_files.below(tmp_path).photos) == 3
-    assert len(photo_files.below(tmp_path / "a").photos) == 3
+    assert len(photo_files.find_photos(tmp_path).photos) == 3
+    assert len(photo_files.find_photos(tmp_path / "a").photos) == 3
     (tmp_path / "start").symlink_to(tmp_path / "a")
-    assert len(photo_files.below(tmp_path / "start").photos) == 3
+    assert len(photo_files.find_photos(tmp_path / "start").photos) == 3
 
 
 def test_the_sentence_counts_by_kind() -> None:
-    assert photo_files.sentence({}) == ""
-    assert photo_files.sentence({".txt": 1}) == "passed over 1 that is no photo: 1 .txt"
-    told = photo_files.sentence({".txt": 2, ".heic": 1200, "hidden": 2})
+    assert photo_files.skipped_sentence({}) == ""
+    assert photo_files.skipped_sentence({".txt": 1}) == "passed over 1 that is no photo: 1 .txt"
+    told = photo_files.skipped_sentence({".txt": 2, ".heic": 1200, "hidden": 2})
     assert told == (
         "passed over 1,204 that are no photo: 1,200 .heic (read after pip install"
         ' "maskgate[heic]"), 2 .txt, 2 hidden'
@@ -77,10 +77,10 @@ def test_the_sentence_counts_by_kind() -> None:
 
 
 def test_heic_is_a_photo_where_it_can_be_read() -> None:
-    assert photo_files.named_like_photo("IMG_1.HEIC") == isolated.reads_heic()
+    assert photo_files.has_photo_suffix("IMG_1.HEIC") == isolated.reads_heic()
     names = ("a.jpg", "a.JPEG", "a.jpe", "a.jfif", "a.png", "a.webp", "a.bmp", "a.tif", "a.avif")
-    assert all(map(photo_files.named_like_photo, names))
-    assert not any(map(photo_files.named_like_photo, ("a.gif", "a.jp2", "jpg", "a.txt", ".jpg")))
+    assert all(map(photo_files.has_photo_suffix, names))
+    assert not any(map(photo_files.has_photo_suffix, ("a.gif", "a.jp2", "jpg", "a.txt", ".jpg")))
 
 
 def test_predict_tells_what_it_passes_over(
@@ -103,9 +103,9 @@ def test_predict_tells_what_it_passes_over(
 def test_a_folder_without_photos_tells_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "a.gif").touch()
     with pytest.raises(MaskgateError, match=r"holds no photo; .*passed over 1 .*: 1 \.gif"):
-        photo_files.photos_in([tmp_path])
+        photo_files.list_photos([tmp_path])
 
 
 def test_named_files_are_taken_whatever_they_are_called(tmp_path: Path) -> None:
     (tmp_path / ".hidden").touch()
-    assert photo_files.photos_in([tmp_path / ".hidden"]) == [tmp_path / ".hidden"]
+    assert photo_files.list_photos([tmp_path / ".hidden"]) == [tmp_path / ".hidden"]

@@ -144,7 +144,7 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
             return np.zeros((4, 3, 3), np.uint8)
 
     views: list[Callable[..., object]] = [Toy()]  # type: ignore[list-item]
-    shown = reader.show(image, views)  # type: ignore[arg-type]
+    shown = reader.read_photo(image, views)  # type: ignore[arg-type]
     np.testing.assert_allclose(shown.boxes, [[20, 40, 220, 280, 0.75]])
 
 

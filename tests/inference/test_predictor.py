@@ -207,9 +207,9 @@ def test_what_is_no_run_is_told(tmp_path: Path, train: Callable[..., Path]) -> N
     with pytest.raises(MaskgateError, match="no run"):
         maskgate.load(tmp_path)
     with pytest.raises(MaskgateError, match="no such photo"):
-        photo_files.photos_in([tmp_path / "none.jpg"])
+        photo_files.list_photos([tmp_path / "none.jpg"])
     with pytest.raises(MaskgateError, match="holds no photo"):
-        photo_files.photos_in([tmp_path])
+        photo_files.list_photos([tmp_path])
     os.mkfifo(tmp_path / "x.jpg")
     with pytest.raises(MaskgateError, match=r"x\.jpg: a pipe, socket or device, and no file"):
-        photo_files.photos_in([tmp_path / "x.jpg"])
+        photo_files.list_photos([tmp_path / "x.jpg"])

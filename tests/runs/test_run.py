@@ -83,7 +83,7 @@ def compare(run: Run) -> None:
 
 def combine(run: Run) -> None:
     asked = ensemble.system_of([run.path])
-    ensemble.gather(ensemble.parts(asked), EnsembleSpec.of(asked))
+    ensemble.fit(ensemble.open_members(asked), EnsembleSpec.from_system(asked))
 
 
 def copy_folds(run: Run) -> None:

@@ -189,7 +189,7 @@ def test_what_a_member_does_not_know_is_not_told(
     assert pd.isna(said["gender_probability"])
     code, _, err = call("submit", mask.path, people / "eval", "-o", tmp_path / "a.csv")
     assert code == 2
-    assert "no member knows age_band, gender; add one" in err
+    assert "no member predicts age_band, gender; add one" in err
     assert not (tmp_path / "a.csv").exists()
 
 

@@ -81,7 +81,7 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
     views = [View(geometry)]
-    seen = [reader.show(images / name, views).pictures[0] for name in told["photo"]]
+    seen = [reader.read_photo(images / name, views).pictures[0] for name in told["photo"]]
     batch = pixels.centre(np.concatenate(seen), geometry)
     with torch.inference_mode():
         again = (

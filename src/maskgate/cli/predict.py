@@ -89,7 +89,7 @@ def predict(
     from maskgate.inference.resume_cache import ResumeCache
 
     predictor = loading.load(model, cache, trust=trust)
-    given = photo_files.photos_in([Path(place) for place in photos])
+    given = photo_files.list_photos([Path(place) for place in photos])
     if out is None:
         terminal.write(predictor.predict(given, skip_faulty, all_faces).to_csv())
         return

@@ -1,10 +1,10 @@
-"""What a detector can be told: numbers within bounds."""
+"""Checks the arguments of a detector: numbers within bounds."""
 
 import math
 
 
-def number(name: str, value: object, low: float, high: float) -> float:
-    """`value` where it is a number from `low` to `high`. Raises ValueError."""
+def check_number(name: str, value: object, low: float, high: float) -> float:
+    """`value`, if it is a number from `low` to `high`. Raises ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} is {value!r}, not a number")
     if not low <= value <= high:
@@ -12,8 +12,8 @@ def number(name: str, value: object, low: float, high: float) -> float:
     return value
 
 
-def whole(name: str, value: object, low: int, high: int) -> int:
-    """`value` where it is a whole number from `low` to `high`. Raises ValueError."""
+def check_integer(name: str, value: object, low: int, high: int) -> int:
+    """`value`, if it is a whole number from `low` to `high`. Raises ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{name} is {value!r}, not a whole number")
-    return int(number(name, value, low, high))
+    return int(check_number(name, value, low, high))

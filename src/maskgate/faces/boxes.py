@@ -1,7 +1,7 @@
-"""Every photo's faces, found once: by its content, whatever it is called and whoever asks.
+"""Detects the faces in photos, each photo once: results are cached by the photo's content.
 
-One folder of the cache a detector holds `index.sqlite`. A search killed at any moment goes on with
-the photos that are left.
+The cache has one folder per detector, with an `index.sqlite`. A search that was killed continues
+with the remaining photos.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ from maskgate.data import contents
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.faces import crop
-from maskgate.faces.protocol import BOX, Detector, Faces, key
+from maskgate.faces.protocol import BOX, Detector, Faces, detector_key
 from maskgate.imaging import pixels
 from maskgate.imaging.decoding import limits
 
@@ -41,7 +41,7 @@ _BYTES: Final = 4 * _WIDTH  # of a face
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Detections:
     height: int
     width: int
     faces: Faces
@@ -50,74 +50,74 @@ class _Found:
 
 @dataclass(frozen=True)
 class Boxes:
-    """The faces in photos, told by the digests (16 bytes) of their contents."""
+    """The faces in photos, by the digests (16 bytes) of the photos' contents."""
 
     detector: Detector
-    _packed: dict[bytes, tuple[int, int, bytes]]  # height and width as decoded, its faces
-    _reduced: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # their width and height
+    _packed: dict[bytes, tuple[int, int, bytes]]  # height and width as decoded, faces
+    _reduced: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # original width, height
 
-    def of(self, digest: bytes) -> Faces | None:
-        """The faces in the photo with that content, None where it was not searched."""
+    def faces(self, digest: bytes) -> Faces | None:
+        """The faces in the photo with that content, None if it was not searched."""
         known = self._packed.get(digest)
         return None if known is None else _unpacked(known[2])
 
-    def main(self, digest: bytes) -> int | None:
-        """The number of the face that counts in a photo that was searched, None without any."""
+    def main_face(self, digest: bytes) -> int | None:
+        """The index of the main face in a photo that was searched, None if it has no face."""
         height, width, packed = self._packed[digest]
-        return crop.chosen(_unpacked(packed), height, width)
+        return crop.main_face(_unpacked(packed), height, width)
 
     def table(self, digests: Sequence[bytes]) -> pd.DataFrame:
-        """A row a photo: BOX, POINTS and `score` of the face that counts, NaN where there is none,
-        in the photo's pixels; and `faces`, how many were found in it."""
+        """One row per photo: BOX, POINTS and `score` of the main face in the photo's pixels (NaN
+        without a face), and `faces`, the number of faces in it."""
         values = np.full((len(digests), _WIDTH), np.nan, dtype=np.float32)
         counts = np.zeros(len(digests), dtype=np.int64)
         for row, digest in enumerate(digests):
-            number = self.main(digest)
+            number = self.main_face(digest)
             if number is not None:
-                every = self._of_photo(digest)
-                values[row], counts[row] = every[number], len(every)
+                face_rows = self._face_rows(digest)
+                values[row], counts[row] = face_rows[number], len(face_rows)
         return pd.DataFrame(values, columns=[*BOX, *POINTS, "score"]).assign(faces=counts)
 
-    def every(self, photos: Photos, digests: Sequence[bytes]) -> pd.DataFrame:
-        """A row a face of every photo of the table, whose contents are told: `photo`, `face` (0 is
-        the surest; -1 in the single row of a photo without any), `main` (the one that counts),
-        BOX, POINTS, `score`, `height` and `width` of the photo, `detector` and its `sha256`."""
+    def all_faces(self, photos: Photos, digests: Sequence[bytes]) -> pd.DataFrame:
+        """One row per face of every photo, with `digests` of their contents: `photo`, `face` (0
+        has the highest score; -1 in the single row of a photo without a face), `main` (whether it
+        is the main face), BOX, POINTS, `score`, `height` and `width` of the photo, `detector` and
+        its `sha256`."""
         rows: list[tuple[object, ...]] = []
         values = [np.empty((0, _WIDTH), dtype=np.float32)]
         for photo, digest in zip(photos.table["photo"], digests, strict=True):
             height, width, _ = self._packed[digest]
             width, height = self._reduced.get(digest, (width, height))
-            found, main = self._of_photo(digest), self.main(digest)
+            face_rows, main = self._face_rows(digest), self.main_face(digest)
             if main is None:
                 rows.append((photo, -1, False, height, width))
                 values.append(np.full((1, _WIDTH), np.nan, dtype=np.float32))
-            rows += [(photo, n, n == main, height, width) for n in range(len(found))]
-            values.append(found)
-        told = pd.DataFrame(rows, columns=["photo", "face", "main", "height", "width"])
-        faces = pd.DataFrame(np.concatenate(values), columns=[*BOX, *POINTS, "score"])
-        return pd.concat([told, faces], axis=1).assign(
+            rows += [(photo, n, n == main, height, width) for n in range(len(face_rows))]
+            values.append(face_rows)
+        photo_columns = pd.DataFrame(rows, columns=["photo", "face", "main", "height", "width"])
+        face_columns = pd.DataFrame(np.concatenate(values), columns=[*BOX, *POINTS, "score"])
+        return pd.concat([photo_columns, face_columns], axis=1).assign(
             detector=self.detector.name, sha256=self.detector.sha256
         )
 
-    def _of_photo(self, digest: bytes) -> "np.ndarray":
-        """BOX, POINTS and score (F, _WIDTH) of its faces, in the pixels of the photo itself."""
+    def _face_rows(self, digest: bytes) -> "np.ndarray":
+        """BOX, POINTS and score (F, _WIDTH) of its faces, in pixels of the original photo."""
         height, width, packed = self._packed[digest]
-        of_photo = self._reduced.get(digest, (width, height))
-        across, down = of_photo[0] / width, of_photo[1] / height
-        return (_values(packed) * ([across, down] * (_WIDTH // 2) + [1])).astype(np.float32)
+        original_width, original_height = self._reduced.get(digest, (width, height))
+        scale_x, scale_y = original_width / width, original_height / height
+        return (_values(packed) * ([scale_x, scale_y] * (_WIDTH // 2) + [1])).astype(np.float32)
 
 
 def find(
     photos: Photos, detector: Detector, folder: Path
 ) -> tuple[Boxes, list[bytes], list[Problem]]:
-    """The faces in all readable `photos`, their contents' digests, and a fatal problem for each
-    photo that is not readable.
+    """The faces in all readable `photos`, the digests of their contents, and a fatal problem for
+    each photo that is not readable.
 
-    The digests are those of ``photos.without(problems)``. What was searched before, as the cache
-    `folder` knows, is not searched again. Raises MaskgateError where that cannot be written.
+    The digests are those of ``photos.without(problems)``. Photos already in the cache `folder` are
+    not searched again. Raises MaskgateError if the cache cannot be written.
     """
-    place = folder / f"faces-{key(detector)}"
-    with contents.opened(place, _SCHEMA) as index:
+    with contents.opened(folder / f"faces-{detector_key(detector)}", _SCHEMA) as index:
         _forget_invalid(index)
         table = contents.files(photos, index)
         searched = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
@@ -128,45 +128,47 @@ def find(
         reasons: dict[int, str] = {}
         if missing:
             say(f"looking for faces in {len(missing)} photos ({detector.name})")
-        for rows, found in _searched(table["path"], missing, detector, index):
+        for rows, searched_photos in _search(table["path"], missing, detector, index):
             new = []
-            for row, (digest, answer) in zip(rows, found, strict=True):
+            for row, (digest, detections) in zip(rows, searched_photos, strict=True):
                 if isinstance(digest, str):
                     reasons[row] = digest
                     continue
                 digests[row] = digest
-                if answer is not None:
-                    packed = _packed(answer.faces)
-                    new.append((digest, answer.height, answer.width, packed))
-                    if answer.size != (answer.width, answer.height):
+                if detections is not None:
+                    height, width = detections.height, detections.width
+                    new.append((digest, height, width, _packed(detections.faces)))
+                    if detections.size != (width, height):
                         index.execute(
-                            "INSERT OR IGNORE INTO reduced VALUES (?, ?, ?)", (digest, *answer.size)
+                            "INSERT OR IGNORE INTO reduced VALUES (?, ?, ?)",
+                            (digest, *detections.size),
                         )
             index.executemany("INSERT OR IGNORE INTO photos VALUES (?, ?, ?, ?)", new)
-            known = pd.Series([digests[row] for row in rows], index=rows, dtype=object)
-            told = table.iloc[rows].assign(digest=known)
-            contents.remember(index, told)
+            new_digests = pd.Series([digests[row] for row in rows], index=rows, dtype=object)
+            contents.remember(index, table.iloc[rows].assign(digest=new_digests))
             index.commit()
         readable = [digest for digest in digests if digest is not None]
-        wanted = set(readable)
+        requested = set(readable)
         packed_of = {
             digest: (height, width, packed)
             for digest, height, width, packed in index.execute("SELECT * FROM photos")
-            if digest in wanted
+            if digest in requested
         }
         reduced = {
             digest: (width, height)
             for digest, width, height in index.execute("SELECT * FROM reduced")
-            if digest in wanted
+            if digest in requested
         }
     names = photos.table["photo"]
-    problems = [Problem("unreadable photo", names[row], why, True) for row, why in reasons.items()]
+    problems = [
+        Problem("unreadable photo", names[row], reason, True) for row, reason in reasons.items()
+    ]
     return Boxes(detector, packed_of, reduced), readable, problems
 
 
 def _forget_invalid(index: sqlite3.Connection) -> None:
-    """Take photos out of the index whose faces are not as they are written here."""
-    # Larger photos are made smaller by now: these were searched by an older version.
+    """Delete invalid rows, and those of an older version, from the index."""
+    # Larger photos are reduced before the search today: an older version wrote these rows.
     index.execute("DELETE FROM photos WHERE height * width > ?", (limits.LARGE,))
     index.execute(
         "DELETE FROM photos WHERE typeof(height) != 'integer' OR typeof(width) != 'integer'"
@@ -175,23 +177,25 @@ def _forget_invalid(index: sqlite3.Connection) -> None:
     )
 
 
-def _searched(
+def _search(
     paths: "pd.Series[str]", rows: list[int], detector: Detector, index: sqlite3.Connection
-) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Found | None]]]]:
-    have = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
+) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Detections | None]]]]:
+    existing = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
 
-    def search(_: bytes, image: Image.Image) -> _Found:
+    def detect(_: bytes, image: Image.Image) -> _Detections:
         faces = detector(np.asarray(image))
-        return _Found(image.height, image.width, faces, pixels.size_of(image))
+        return _Detections(image.height, image.width, faces, pixels.original_size(image))
 
-    return contents.read_all(paths, rows, have, make=search, size=_CHUNK, what="looking for faces")
+    return contents.read_all(
+        paths, rows, existing, make=detect, size=_CHUNK, what="looking for faces"
+    )
 
 
 def _packed(faces: Faces) -> bytes:
-    whole = np.column_stack(
+    face_rows = np.column_stack(
         [faces.boxes, faces.landmarks.reshape(len(faces), 10), faces.scores]
     ).astype("<f4")
-    return whole.tobytes()
+    return face_rows.tobytes()
 
 
 def _values(packed: bytes) -> "np.ndarray":
@@ -199,10 +203,10 @@ def _values(packed: bytes) -> "np.ndarray":
 
 
 def _unpacked(packed: bytes) -> Faces:
-    whole = _values(packed)
-    return Faces(whole[:, :4], whole[:, 4:14].reshape(-1, 5, 2), whole[:, 14])
+    rows = _values(packed)
+    return Faces(rows[:, :4], rows[:, 4:14].reshape(-1, 5, 2), rows[:, 14])
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
-    """The table of `Boxes.every` as parquet. Raises MaskgateError where it cannot be written."""
-    files.replace(path, lambda beside: table.to_parquet(beside, index=False))
+    """Write the table of `Boxes.all_faces` as parquet. Raises MaskgateError if that fails."""
+    files.replace(path, lambda temporary: table.to_parquet(temporary, index=False))

@@ -1,4 +1,4 @@
-"""Which of a photo's faces counts, and the part of the photo that shows it."""
+"""Chooses the main face of a photo, and the part of the photo that shows a face."""
 
 import math
 
@@ -9,28 +9,33 @@ from maskgate.faces.protocol import Faces
 from maskgate.imaging.pixels import Window
 
 
-def chosen(faces: Faces, height: int, width: int) -> int | None:
-    """The number of the largest and most central face of a photo of that size, None without any.
+def main_face(faces: Faces, height: int, width: int) -> int | None:
+    """The index of the main face of a photo of that size, None if it has no face.
 
-    The one with the most area, less twice the squared distance of its centre from the photo's.
+    It is the face with the largest area minus twice the squared distance of its centre from the
+    photo's centre.
     """
     if not len(faces):
         return None
     left, top, right, bottom = faces.boxes.astype(np.float64).T
     area = (right - left) * (bottom - top)
-    off = np.square((left + right - width) / 2) + np.square((top + bottom - height) / 2)
-    return int((area - 2 * off).argmax())
+    squared_distance = np.square((left + right - width) / 2) + np.square(
+        (top + bottom - height) / 2
+    )
+    return int((area - 2 * squared_distance).argmax())
 
 
 def window(faces: Faces, number: int, geometry: Geometry, margin: float, align: bool) -> Window:
-    """The part of a photo that shows one of its faces, in the aspect of what is stored.
+    """The part of a photo that shows one of its faces, with the aspect ratio of stored pictures.
 
-    The model's input, which is the middle of it, holds the face's box with `margin`, a share of
-    its sides, added on every side. With `align` it is turned so that the eyes lie level.
+    The model's input, which is the middle of it, contains the face's box with `margin`, a share of
+    its sides, added on every side. With `align` it is rotated so that the eyes are level.
     """
     left, top, right, bottom = (float(edge) for edge in faces.boxes[number])
-    wide, tall = (1 + 2 * margin) * (right - left), (1 + 2 * margin) * (bottom - top)
-    scale = max(wide / geometry.width, tall / geometry.height, 1e-3)  # photo pixels a pixel
+    box_width, box_height = (1 + 2 * margin) * (right - left), (1 + 2 * margin) * (bottom - top)
+    scale = max(
+        box_width / geometry.width, box_height / geometry.height, 1e-3
+    )  # photo pixels a pixel
     height, width = geometry.stored
     x, y = (left + right) / 2, (top + bottom) / 2
     turn = 0.0

@@ -1,4 +1,4 @@
-"""Face detectors by name, and which one `auto` is."""
+"""Creates face detectors by name; `auto` is the best one available without a download."""
 
 import inspect
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def _yunet(
     side: int = 256,
     overlap: float = 0.3,
 ) -> Detector:
-    """YuNet; its file, where none is named or at hand, is downloaded."""
+    """YuNet; its file is downloaded if none is given or available."""
     from maskgate.faces.yunet import YuNet
 
     return YuNet(model_files.find(model_files.YUNET, folders, file), score, side, overlap)
@@ -34,7 +34,7 @@ def _mtcnn(
     thresholds: tuple[float, float, float] = (0.4, 0.5, 0.4),
     factor: float = 0.8,
 ) -> Detector:
-    """MTCNN; its weights come with a package, so that it needs no download.
+    """MTCNN; its weights come with a Python package, so it needs no download.
 
     The defaults suit masked faces; the paper's thresholds are 0.6, 0.7 and 0.7.
     """
@@ -51,7 +51,7 @@ def _retinaface(
     side: int = 640,
     overlap: float = 0.4,
 ) -> Detector:
-    """RetinaFace; of the package uniface, which downloads its file."""
+    """RetinaFace, from the package uniface, which downloads its file."""
     from maskgate.faces.retinaface import RetinaFace
 
     return RetinaFace(
@@ -66,61 +66,60 @@ DETECTORS: Final[dict[str, Callable[..., Detector]]] = {
 }
 
 
-def at_hand(wanted: Component, folder: Path) -> bool:
-    """Whether `create` would need no download.
+def is_available(setting: Component, folder: Path) -> bool:
+    """Whether `create` needs no download.
 
-    Raises MaskgateError for an unknown name, or where the environment names a file that is not
-    there.
+    Raises MaskgateError for an unknown name, or if an environment variable names a missing file.
     """
-    lookup("detector", wanted.name, {AUTO: None, **DETECTORS})
-    if wanted.arguments.get("file") is not None:
+    lookup("detector", setting.name, {AUTO: None, **DETECTORS})
+    if setting.arguments.get("file") is not None:
         return True
-    if wanted.name == "yunet":
-        return model_files.at_hand(model_files.YUNET, folder) is not None
-    if wanted.name == "retinaface":
+    if setting.name == "yunet":
+        return model_files.local_file(model_files.YUNET, folder) is not None
+    if setting.name == "retinaface":
         from maskgate.faces import retinaface
 
-        return retinaface.at_hand(folder, str(wanted.arguments.get("variant", _VARIANT)))
+        return retinaface.is_available(folder, str(setting.arguments.get("variant", _VARIANT)))
     return True
 
 
-def create(wanted: Component, folder: Path, kept: Path | None = None) -> Detector:
-    """The detector of that name; model files are kept in `folder`/models, the cache's.
+def create(setting: Component, folder: Path, kept: Path | None = None) -> Detector:
+    """The detector that `setting` names; model files are kept in `folder`/models, in the cache.
 
-    Those in `kept`, the folder of a run, are taken before any others, except for `auto`.
+    Files in `kept`, the folder of a run, are preferred, except for `auto`.
 
-    `auto` is YuNet where its file is at hand and MTCNN otherwise; only a detector asked for by
-    its own name is downloaded. Raises MaskgateError for an unknown name or argument, and where a
-    model is not to be had.
+    `auto` is YuNet if its file is available, else MTCNN; only a detector given by its own name is
+    downloaded. Raises MaskgateError for an unknown name or argument, and for a model that is
+    neither available nor can be downloaded.
     """
-    check(wanted)
-    name = wanted.name
+    check(setting)
+    name = setting.name
     if name == AUTO:
         kept = None
-        name = "yunet" if model_files.at_hand(model_files.YUNET, folder) else "mtcnn"
+        name = "yunet" if model_files.local_file(model_files.YUNET, folder) else "mtcnn"
     make = DETECTORS[name]
     try:
-        return make(Folders(folder, kept), **wanted.arguments)
+        return make(Folders(folder, kept), **setting.arguments)
     except WRONG_ARGUMENTS as error:
         known = listed(_arguments(name), 20)
         raise MaskgateError(f"detector {name}: {error}; it takes {known}") from error
 
 
-def check(wanted: Component) -> None:
-    """Raise MaskgateError for an unknown name, and for arguments that the detector does not take;
-    nothing is imported."""
-    name = wanted.name
+def check(setting: Component) -> None:
+    """Raise MaskgateError for an unknown name, and for arguments that the detector does not take.
+    Imports nothing."""
+    name = setting.name
     lookup("detector", name, {AUTO: None, **DETECTORS})
     if name == AUTO:
-        if wanted.arguments:
+        if setting.arguments:
             raise MaskgateError(
-                f"detector auto: arguments ({listed(list(wanted.arguments))}) need the detector's"
+                f"detector auto: arguments ({listed(list(setting.arguments))}) need the detector's"
                 " name, such as photo.face.detector={name: yunet, file: PATH}"
                 " (in maskgate faces: --detector yunet file=PATH)"
             )
         return
     known = _arguments(name)
-    if unknown := [argument for argument in wanted.arguments if argument not in known]:
+    if unknown := [argument for argument in setting.arguments if argument not in known]:
         raise MaskgateError(
             f"detector {name}: no argument {listed(unknown)}; it takes {listed(known, 20)}"
         )

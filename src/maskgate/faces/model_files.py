@@ -1,4 +1,4 @@
-"""Where the file of a detector's model is: kept with a run, named, at hand, or downloaded."""
+"""Finds the model file of a detector: kept with a run, given, in the cache, or downloaded."""
 
 import hashlib
 import os
@@ -14,15 +14,15 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, of_disk
 
-_SECONDS: Final = 20  # without a byte, then the connection is taken for dead
-_LARGEST: Final = 1 << 24  # bytes that are read of an answer
+_TIMEOUT: Final = 20  # seconds without a byte
+_MAX_DOWNLOAD: Final = 1 << 24  # bytes
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model's file: its name in the cache, where it is downloaded from, and what it must be.
+    """A model's file: its name in the cache, its download address and its hash.
 
-    `variable` is the environment variable that names a file to take instead.
+    `variable` is the environment variable that names a file to use instead.
     """
 
     detector: str
@@ -34,19 +34,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where models are looked for: in `kept`, the folder of a run's own, before the `cache`."""
+    """Where model files are looked for: first in `kept`, a run's folder, then in the `cache`."""
 
     cache: Path
     kept: Path | None = None
 
     def kept_file(self, detector: str) -> Path | None:
-        """The file of a detector whose model is one file, None where none is kept."""
+        """The file that the run keeps of a detector with a single model file, else None."""
         file = None if self.kept is None else self.kept / kept_name(detector)
         return file if file is not None and file.is_file() else None
 
 
 def kept_name(detector: str) -> str:
-    """What the file of a detector whose model is one file is called in a run."""
+    """The name in a run of the file of a detector with a single model file."""
     return f"{detector}.onnx"
 
 
@@ -60,34 +60,34 @@ YUNET: Final = Source(
 )
 
 
-def at_hand(source: Source, folder: Path) -> Path | None:
-    """The file that the environment or the cache `folder` holds, without a download.
+def local_file(source: Source, folder: Path) -> Path | None:
+    """The file that the environment names or that is in the cache `folder`, else None.
 
-    Raises MaskgateError where the environment names a file that is not there.
+    Raises MaskgateError if the environment names a missing file.
     """
-    if own := os.environ.get(source.variable):
-        return named(own, f"${source.variable} of detector {source.detector}")
+    if path := os.environ.get(source.variable):
+        return existing_file(path, f"${source.variable} of detector {source.detector}")
     cached = folder / "models" / source.name
     return cached if cached.is_file() else None
 
 
 def find(source: Source, folders: Folders, file: object = None) -> Path:
-    """The model's file: the one kept, else `file`, else the one at hand, else downloaded into the
-    cache.
+    """The model's file: the one kept in the run, else `file`, else the local file, else downloaded
+    into the cache.
 
-    Raises MaskgateError where there is none, with the ways out.
+    Raises MaskgateError if none of these can be had; it says what to do.
     """
     if kept := folders.kept_file(source.detector):
         return kept
     if file is not None:
-        return named(file, f"file of detector {source.detector}")
+        return existing_file(file, f"file of detector {source.detector}")
     cache = folders.cache
-    return at_hand(source, cache) or _download(source, cache / "models" / source.name)
+    return local_file(source, cache) or _download(source, cache / "models" / source.name)
 
 
 def keep(models: Mapping[str, Path], folder: Path) -> None:
-    """Copy a detector's `files` into the `folder` that a run keeps them in. Raises MaskgateError
-    where one cannot be read, or the disk does not take it."""
+    """Copy a detector's `files` into the `folder` of a run. Raises MaskgateError if one cannot be
+    read or written."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -101,27 +101,30 @@ def _copy(model: Path, target: Path) -> None:
         content = model.read_bytes()
     except OSError as error:
         raise of_disk(error, model) from error
-    files.replace(target, lambda beside: beside.write_bytes(content))
+    files.replace(target, lambda temporary: temporary.write_bytes(content))
 
 
 def sha256(file: Path) -> str:
-    """The hash of a file's bytes, in hex. Raises MaskgateError where it cannot be read."""
+    """The SHA-256 of a file's bytes, in hex. Raises MaskgateError if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise of_disk(error, file) from error
 
 
-def named(file: object, by: str) -> Path:
-    """The file that the user names. Raises MaskgateError where there is none."""
+def existing_file(file: object, source: str) -> Path:
+    """The file that the user gave in `source`, such as an option. Raises MaskgateError if it does
+    not exist."""
     if not isinstance(file, str | Path) or not str(file):
-        raise MaskgateError(f"{by} is {file!r}, not a path; name a file")
+        raise MaskgateError(f"{source} is {file!r}, not a path; name a file")
     try:
         path = Path(file).expanduser()
-    except RuntimeError as error:  # of `~`, where no home is known
-        raise MaskgateError(f"{file}: {error}; {by} names it, so write the whole path") from error
+    except RuntimeError as error:  # `~`, but no home folder is known
+        raise MaskgateError(
+            f"{file}: {error}; {source} names it, so write the whole path"
+        ) from error
     if not path.is_file():
-        raise MaskgateError(f"{path}: no such file, named by {by}; correct the path")
+        raise MaskgateError(f"{path}: no such file, named by {source}; correct the path")
     return path
 
 
@@ -132,26 +135,26 @@ def _download(source: Source, target: Path) -> Path:
     except OSError as error:
         raise of_disk(error, target.parent) from error
     try:
-        content = _fetched(source)
+        content = _fetch(source)
     except (OSError, HTTPException, ValueError) as error:
-        why = getattr(error, "reason", None) or error
+        reason = getattr(error, "reason", None) or error
         raise MaskgateError(
             f"detector {source.detector}: its model cannot be downloaded from {source.url}"
-            f" ({why}); connect to the network, or download it elsewhere"
+            f" ({reason}); connect to the network, or download it elsewhere"
             f" and name it as file: or in ${source.variable}, or train with mtcnn, which needs none"
         ) from error
-    files.replace(target, lambda beside: beside.write_bytes(content))
+    files.replace(target, lambda temporary: temporary.write_bytes(content))
     return target
 
 
-def _fetched(source: Source) -> bytes:
-    """The file's bytes. Raises ValueError where they are others than the expected ones."""
+def _fetch(source: Source) -> bytes:
+    """The file's bytes. Raises ValueError if their hash is not the expected one."""
     try:
-        with urllib.request.urlopen(source.url, timeout=_SECONDS) as answer:
-            content: bytes = answer.read(_LARGEST + 1)
+        with urllib.request.urlopen(source.url, timeout=_TIMEOUT) as response:
+            content: bytes = response.read(_MAX_DOWNLOAD + 1)
     except HTTPError as error:
-        error.close()  # it is the answer too, whose connection is open
+        error.close()  # the error is also the response, with an open connection
         raise
     if hashlib.sha256(content).hexdigest() != source.sha256:
-        raise ValueError(f"{len(content):,} bytes came whose SHA-256 is not the known one")
+        raise ValueError(f"{len(content):,} bytes with another SHA-256 than expected")
     return content

@@ -1,11 +1,11 @@
 """The three networks of MTCNN as ONNX files, from the weights in the package facenet-pytorch.
 
-The package itself is not imported: its weights are read, the networks are written down here. Each
-takes uint8 pixels (N, H, W, 3) in RGB; what they expect instead, (pixel - 127.5) / 128, is part
-of their first convolution. The two softmax outputs are one sigmoid, the second one's.
+The package itself is not imported: only its weights are read, and the networks are defined here.
+Each takes uint8 pixels (N, H, W, 3) in RGB; the normalisation (pixel - 127.5) / 128 is part of the
+first convolution. The softmax of two outputs is replaced by the sigmoid of their difference.
 
-Another version of onnx may write other bytes for the same network. So a file says of itself what it
-holds: the hash of the weights it is of, and that of its own bytes, which tells whether it is whole.
+Another version of onnx may write other bytes for the same network. So each file contains the hash
+of its weights, and the hash of its own bytes, which shows whether it is damaged.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ from maskgate.errors import MaskgateError, of_disk
 from maskgate.faces.protocol import Floats
 
 NETWORKS: Final = ("pnet", "rnet", "onet")
-VERSION: Final = 1  # raised by whatever changes what the files compute: SHA256 is another then
+VERSION: Final = 1  # raise it, and change SHA256, with any change of what the files compute
 SHA256: Final = "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
-_RELEASE: Final = "facenet-pytorch==2.5.3"  # whose weights, exported by this version, SHA256 is of
-_NO_HASH: Final = "0" * 64  # stands where a file's own hash will be
+_RELEASE: Final = "facenet-pytorch==2.5.3"  # SHA256 is of its weights and VERSION
+_NO_HASH: Final = "0" * 64  # placeholder for a file's own hash
 _OPSET: Final = 17
 _IR: Final = 8
 
-# Convolutions with their pooling (size and stride), then the dense layer where there is one, then
-# the outputs: the layer of the two scores first.
+# The convolutions with their pooling (size and stride); the dense layer, if any; the outputs, of
+# which the layer of the two scores is the first.
 _CONVOLUTIONS: Final = {
     "pnet": ((2, 2), None, None),
     "rnet": ((3, 2), (3, 2), None),
@@ -50,20 +50,20 @@ def paths(folder: Path) -> list[Path]:
 
 
 def find(folder: Path) -> list[Any] | None:
-    """Sessions of the three networks, None where a file in `folder` is missing, damaged or of
-    another version. Nothing is written."""
-    networks = [_whole(file) for file in paths(folder)]
+    """Sessions of the three networks, None if a file in `folder` is missing, damaged or of another
+    version. Writes nothing."""
+    networks = [_load_valid(file) for file in paths(folder)]
     return networks if all(networks) else None
 
 
 def load(folder: Path) -> list[Any]:
     """Sessions of the three networks, from their files in `folder`.
 
-    A file that is missing, damaged or of another version is written anew. Raises MaskgateError
-    where that needs the weights of facenet-pytorch and they are missing or others.
+    A file that is missing, damaged or of another version is written again. Raises MaskgateError if
+    the weights of facenet-pytorch are needed for that and are missing or of another release.
     """
     targets = paths(folder)
-    networks = [_whole(target) for target in targets]
+    networks = [_load_valid(target) for target in targets]
     if all(networks):
         return networks
     weights = _weights()
@@ -74,13 +74,13 @@ def load(folder: Path) -> list[Any]:
     for place, (name, target) in enumerate(zip(NETWORKS, targets, strict=True)):
         if networks[place] is None:
             content = _network(name, weights[name])
-            files.replace(target, lambda beside, content=content: beside.write_bytes(content))  # type: ignore[misc]
+            files.replace(target, lambda path, content=content: path.write_bytes(content))  # type: ignore[misc]
             networks[place] = onnx_sessions.load(target)
     return networks
 
 
-def _whole(file: Path) -> Any | None:
-    """The session of a file that is as it was written, by this version; else None."""
+def _load_valid(file: Path) -> Any | None:
+    """The session of a file that this version wrote and that is undamaged; else None."""
     if not file.is_file():
         return None
     try:
@@ -88,24 +88,24 @@ def _whole(file: Path) -> Any | None:
         network = onnx_sessions.load(file)
     except (OSError, MaskgateError):
         return None
-    about = network.get_modelmeta()
-    told = about.custom_metadata_map
-    own = told.get("sha256") or _NO_HASH
-    blank = content.replace(own.encode(), _NO_HASH.encode())
-    known = (about.graph_name, told.get("weights")) == (file.stem, SHA256)
-    return network if known and hashlib.sha256(blank).hexdigest() == own else None
+    model_meta = network.get_modelmeta()
+    metadata = model_meta.custom_metadata_map
+    stored_hash = metadata.get("sha256") or _NO_HASH
+    blank = content.replace(stored_hash.encode(), _NO_HASH.encode())
+    same_version = (model_meta.graph_name, metadata.get("weights")) == (file.stem, SHA256)
+    return network if same_version and hashlib.sha256(blank).hexdigest() == stored_hash else None
 
 
 def _digest(weights: dict[str, bytes]) -> str:
     """The hash of the files of weights and of VERSION, in hex."""
-    told = hashlib.sha256(f"mtcnn {VERSION}".encode())
+    digest = hashlib.sha256(f"mtcnn {VERSION}".encode())
     for name in NETWORKS:
-        told.update(hashlib.sha256(weights[name]).digest())
-    return told.hexdigest()
+        digest.update(hashlib.sha256(weights[name]).digest())
+    return digest.hexdigest()
 
 
 def _weights() -> dict[str, bytes]:
-    """The files of weights in facenet-pytorch, which is found but not imported."""
+    """The weight files in facenet-pytorch, which is located but not imported."""
     package = importlib.util.find_spec("facenet_pytorch")
     for place in (package.submodule_search_locations or []) if package else []:
         folder = Path(place) / "data"
@@ -123,9 +123,9 @@ def _weights() -> dict[str, bytes]:
 
 
 def _missing(package: str | None) -> MaskgateError:
-    """The fault of a package that is not installed."""
+    """The error for a package that is not installed."""
     return MaskgateError(
-        "detector mtcnn: its networks are not at hand, and to write them takes the package"
+        "detector mtcnn: its networks are not in the cache, and writing them needs the package"
         f" {package}, which is not installed; {extras.install('train')}, or train with yunet"
     )
 
@@ -146,57 +146,61 @@ def _network(name: str, weights: bytes) -> bytes:
         values.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype="<f4"), key))
         return key
 
-    def add(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+    def add_node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
-    def layer(
-        kind: str, key: str, at: str, weight: Floats, bias: Floats, output: str | None = None
+    def add_layer(
+        kind: str, key: str, tensor: str, weight: Floats, bias: Floats, output: str | None = None
     ) -> str:
-        inputs = [at, parameter(f"{key}.weight", weight), parameter(f"{key}.bias", bias)]
-        return add(kind, inputs, output or key, **({"transB": 1} if kind == "Gemm" else {}))
+        inputs = [tensor, parameter(f"{key}.weight", weight), parameter(f"{key}.bias", bias)]
+        return add_node(kind, inputs, output or key, **({"transB": 1} if kind == "Gemm" else {}))
 
-    def bend(key: str, at: str, trailing: int) -> str:
-        """PReLU as slope · x + (1 - slope) · relu(x): ONNX Runtime's own takes twice as long."""
+    def add_prelu(key: str, tensor: str, trailing: int) -> str:
+        """PReLU as slope · x + (1 - slope) · relu(x): twice as fast as ONNX Runtime's PReLU."""
         slope = state[f"{key}.weight"].numpy().reshape(-1, *[1] * trailing)
-        below = add("Mul", [at, parameter(f"{key}.slope", slope)], f"{key}.below")
-        above = add("Relu", [at], f"{key}.relu")
-        above = add("Mul", [above, parameter(f"{key}.rest", 1 - slope)], f"{key}.above")
-        return add("Add", [below, above], key)
+        negative = add_node("Mul", [tensor, parameter(f"{key}.slope", slope)], f"{key}.below")
+        positive = add_node("Relu", [tensor], f"{key}.relu")
+        positive = add_node("Mul", [positive, parameter(f"{key}.rest", 1 - slope)], f"{key}.above")
+        return add_node("Add", [negative, positive], key)
 
-    at = add("Transpose", ["pixels"], "planes", perm=[0, 3, 1, 2])
-    at = add("Cast", [at], "values", to=TensorProto.FLOAT)
+    tensor = add_node("Transpose", ["pixels"], "planes", perm=[0, 3, 1, 2])
+    tensor = add_node("Cast", [tensor], "values", to=TensorProto.FLOAT)
     for number, pool in enumerate(_CONVOLUTIONS[name], 1):
         weight = state[f"conv{number}.weight"].numpy().astype("f8")
         bias = state[f"conv{number}.bias"].numpy().astype("f8")
         if number == 1:
             bias -= weight.sum(axis=(1, 2, 3)) * (127.5 / 128)
             weight /= 128
-        at = layer("Conv", f"conv{number}", at, weight=weight, bias=bias)
-        at = bend(f"prelu{number}", at, 2)
+        tensor = add_layer("Conv", f"conv{number}", tensor, weight=weight, bias=bias)
+        tensor = add_prelu(f"prelu{number}", tensor, 2)
         if pool:
             size, stride = pool
             sizes: dict[str, Any] = {"kernel_shape": [size] * 2, "strides": [stride] * 2}
-            at = add("MaxPool", [at], f"pool{number}", ceil_mode=1, **sizes)
+            tensor = add_node("MaxPool", [tensor], f"pool{number}", ceil_mode=1, **sizes)
     kind = "Conv"
     if name in _DENSE:
         kind, number = "Gemm", _DENSE[name]
-        at = add("Transpose", [at], "columns", perm=[0, 3, 2, 1])  # as the weights were trained
-        at = add("Flatten", [at], "flat", axis=1)
+        tensor = add_node(
+            "Transpose", [tensor], "columns", perm=[0, 3, 2, 1]
+        )  # as the weights were trained
+        tensor = add_node("Flatten", [tensor], "flat", axis=1)
         weight, bias = (state[f"dense{number}.{part}"].numpy() for part in ("weight", "bias"))
-        at = bend(
-            f"prelu{number}", layer("Gemm", f"dense{number}", at, weight=weight, bias=bias), 0
+        tensor = add_prelu(
+            f"prelu{number}",
+            add_layer("Gemm", f"dense{number}", tensor, weight=weight, bias=bias),
+            0,
         )
     for output, number_of in zip(_NAMES, _OUTPUTS[name], strict=False):
         key = f"{'conv' if kind == 'Conv' else 'dense'}{number_of}"
         weight, bias = (state[f"{key}.{part}"].numpy() for part in ("weight", "bias"))
         if output == "scores":  # softmax's second output is the sigmoid of the difference
-            difference = layer(
-                kind, key, at, weight=weight[1:] - weight[:1], bias=bias[1:] - bias[:1]
+            difference = add_layer(
+                kind, key, tensor, weight=weight[1:] - weight[:1], bias=bias[1:] - bias[:1]
             )
-            add("Sigmoid", [difference], output)
+            add_node("Sigmoid", [difference], output)
         else:
-            layer(kind, key, at, weight=weight, bias=bias, output=output)
+            add_layer(kind, key, tensor, weight=weight, bias=bias, output=output)
     pixels = helper.make_tensor_value_info(
         "pixels", TensorProto.UINT8, ["photos", "height", "width", 3]
     )

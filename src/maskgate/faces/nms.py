@@ -1,4 +1,4 @@
-"""Of faces that were found several times, the surest: non-maximum suppression."""
+"""Non-maximum suppression: removes boxes that overlap a box with a higher score."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,28 +6,28 @@ import numpy.typing as npt
 from maskgate.faces.protocol import Floats
 
 
-def surest(
+def suppress(
     boxes: Floats, scores: Floats, overlap: float, of_smaller: bool = False
 ) -> npt.NDArray[np.int64]:
-    """Which of the boxes (N, 4) stay, the surest first.
+    """The indices of the boxes (N, 4) that are kept, highest score first.
 
-    One goes that shares with a surer one that stays more than `overlap` of their union, or with
-    `of_smaller` of the smaller of the two.
+    A box is removed if its intersection with a kept box of higher score is more than `overlap` of
+    their union, or with `of_smaller`, of the smaller of the two.
     """
-    order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes[order].T
+    by_score = np.argsort(-scores, kind="stable")
+    left, top, right, bottom = boxes[by_score].T
     areas = (right - left) * (bottom - top)
-    waiting = np.arange(len(order))
-    stay = []
-    while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
-        stay.append(best)
-        width = np.minimum(right[best], right[waiting]) - np.maximum(left[best], left[waiting])
-        height = np.minimum(bottom[best], bottom[waiting]) - np.maximum(top[best], top[waiting])
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
+    remaining = np.arange(len(by_score))
+    kept = []
+    while len(remaining):
+        best, remaining = remaining[0], remaining[1:]
+        kept.append(best)
+        width = np.minimum(right[best], right[remaining]) - np.maximum(left[best], left[remaining])
+        height = np.minimum(bottom[best], bottom[remaining]) - np.maximum(top[best], top[remaining])
+        intersections = np.maximum(width, 0) * np.maximum(height, 0)
         if of_smaller:
-            limits = np.minimum(areas[best], areas[waiting])
+            limits = np.minimum(areas[best], areas[remaining])
         else:
-            limits = areas[best] + areas[waiting] - shared
-        waiting = waiting[shared <= overlap * limits]
-    return order[stay] if stay else order
+            limits = areas[best] + areas[remaining] - intersections
+        remaining = remaining[intersections <= overlap * limits]
+    return by_score[kept] if kept else by_score

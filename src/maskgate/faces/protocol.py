@@ -1,4 +1,4 @@
-"""What every face detector does: photo → faces."""
+"""The interface of face detectors: photo → faces."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from maskgate.imaging.pixels import Pixels
 
-VERSION: Final = 1  # raised by whatever changes what a detector finds: faces are remembered by it
+VERSION: Final = 1  # raise it with any change of what detectors find: cached faces depend on it
 Floats = npt.NDArray[np.float32]
 BOX: Final = ("left", "top", "right", "bottom")
 LANDMARKS: Final = ("eye at the left", "eye at the right", "nose", "mouth left", "mouth right")
@@ -19,11 +19,11 @@ LANDMARKS: Final = ("eye at the left", "eye at the right", "nose", "mouth left",
 
 @dataclass(frozen=True)
 class Faces:
-    """What a detector finds in one photo: F faces, the surest first.
+    """The F faces that a detector finds in one photo, highest score first.
 
-    `boxes` (F, 4) are left, top, right and bottom, `landmarks` (F, 5, 2) the x and y of LANDMARKS
-    (left and right as seen in the photo), all in the photo's pixels and perhaps beyond its
-    edges; `scores` (F,) lie in 0–1.
+    `boxes` (F, 4) are left, top, right and bottom. `landmarks` (F, 5, 2) are the x and y of
+    LANDMARKS (left and right as seen in the photo). Both are in pixels of the photo and may lie
+    outside it. `scores` (F,) are between 0 and 1.
     """
 
     boxes: Floats
@@ -34,14 +34,14 @@ class Faces:
         return len(self.scores)
 
 
-NONE: Final = Faces(np.zeros((0, 4), "f4"), np.zeros((0, 5, 2), "f4"), np.zeros(0, "f4"))
+NO_FACES: Final = Faces(np.zeros((0, 4), "f4"), np.zeros((0, 5, 2), "f4"), np.zeros(0, "f4"))
 
 
 class Detector(Protocol):
     """Finds faces.
 
-    `sha256` is of its model's file or weights, `arguments` are all that it was made with, `files`
-    are its model's by the names that a run keeps them under.
+    `sha256` is the hash of its model's file or weights, `arguments` are all its arguments, and
+    `files` are its model files by the names that they have in a run.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Detector(Protocol):
         ...
 
 
-def key(detector: Detector) -> str:
-    """A short name for what it finds: other weights or arguments have another."""
-    told = json.dumps([VERSION, detector.sha256, detector.arguments], sort_keys=True)
-    return f"{detector.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+def detector_key(detector: Detector) -> str:
+    """A short name for the detector, unique for its weights and arguments."""
+    text = json.dumps([VERSION, detector.sha256, detector.arguments], sort_keys=True)
+    return f"{detector.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

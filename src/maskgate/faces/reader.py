@@ -1,4 +1,4 @@
-"""Photos as models see them, read a batch ahead of whoever asks what they show."""
+"""Reads photos and prepares them as model inputs, one batch ahead of their use."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,45 +16,46 @@ from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 
 BATCH: Final = 64
-# Where a photo lies, its bytes, an image, or what fetches bytes; that may raise PhotoError.
+# A path, the bytes, an image, or a function that fetches the bytes and may raise PhotoError.
 Photo = Path | bytes | Image.Image | Callable[[], bytes]
 
 
-class Shown(NamedTuple):
-    """P faces of a photo: `boxes` (P, 5): BOX and score, NaN where the photo's centre is shown;
-    and for each view `pictures` (P, H, W, 3) as stored, the input and its margin."""
+class PreparedPhoto(NamedTuple):
+    """P faces of a photo: `boxes` (P, 5), BOX and score, NaN where the picture is the photo's
+    centre; and for each view `pictures` (P, H, W, 3) as stored, the input with its margin."""
 
     boxes: npt.NDArray[np.float32]
     pictures: list[Pixels]
 
 
-def in_batches(
+def read_batches(
     photos: Sequence[Photo], views: Sequence[View], all_faces: bool
-) -> Iterator[list[Shown | str]]:
-    """Batches of photos, or why they cannot be read; the next is read while one is used."""
+) -> Iterator[list[PreparedPhoto | str]]:
+    """Batches of photos, each prepared or the reason why it cannot be read; the next batch is read
+    while one is used."""
 
-    def read(photo: Photo) -> Shown | str:
+    def read(photo: Photo) -> PreparedPhoto | str:
         try:
-            return show(photo() if callable(photo) else photo, views, all_faces)
+            return read_photo(photo() if callable(photo) else photo, views, all_faces)
         except pixels.PhotoError as error:
             return str(error)
 
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(read, photo) for photo in photos[:BATCH]]
+        pending = [pool.submit(read, photo) for photo in photos[:BATCH]]
         for start in range(0, len(photos), BATCH):
-            following = photos[start + BATCH : start + 2 * BATCH]
-            ahead = [pool.submit(read, photo) for photo in following]
-            yield [future.result() for future in waiting]
-            waiting = ahead
+            next_photos = photos[start + BATCH : start + 2 * BATCH]
+            next_pending = [pool.submit(read, photo) for photo in next_photos]
+            yield [future.result() for future in pending]
+            pending = next_pending
 
 
-def show(
+def read_photo(
     photo: Path | bytes | Image.Image, views: Sequence[View], all_faces: bool = False
-) -> Shown:
-    """The photo decoded once, its faces found once a detector, and cut out once a view.
+) -> PreparedPhoto:
+    """Decode the photo once, detect its faces once per detector, and crop them once per view.
 
-    With `all_faces`, which wants views of one detector, every face; else the one that counts. The
-    boxes are those of the first view of faces. Raises PhotoError.
+    With `all_faces`, all views must have the same detector, and every face is returned; else the
+    main face only. The boxes are those of the first view with a detector. Raises PhotoError.
     """
     image = pixels.decode(photo)
     faces: dict[str, Faces] = {}
@@ -62,23 +63,33 @@ def show(
     pictures: list[Pixels] = []
     boxes: npt.NDArray[np.float32] | None = None
     for view in views:
-        if view.finds not in faces:
-            faces[view.finds] = view.faces(image)
-        found = faces[view.finds]
-        main = crop.chosen(found, image.height, image.width)
-        shown: list[int | None] = list(range(len(found))) if all_faces and len(found) else [main]
+        if view.detector_key not in faces:
+            faces[view.detector_key] = view.faces(image)
+        detected = faces[view.detector_key]
+        main_face = crop.main_face(detected, image.height, image.width)
+        numbers: list[int | None] = (
+            list(range(len(detected))) if all_faces and len(detected) else [main_face]
+        )
         if boxes is None and view.detector is not None:
-            whole = np.column_stack([found.boxes, found.scores])
-            boxes = _NOWHERE if main is None else whole if all_faces else whole[[main]]
+            boxes_and_scores = np.column_stack([detected.boxes, detected.scores])
+            boxes = (
+                _NO_BOX
+                if main_face is None
+                else boxes_and_scores
+                if all_faces
+                else boxes_and_scores[[main_face]]
+            )
         if view.name not in stored:
-            each = [view.stored(image, found, number) for number in shown]
+            each = [view.stored(image, detected, number) for number in numbers]
             stored[view.name] = np.stack(each)
         pictures.append(stored[view.name])
     if boxes is None:
-        return Shown(_NOWHERE, pictures)
-    # In pixels of the photo, which was made smaller if it is very large.
-    across, down = (of / to for of, to in zip(pixels.size_of(image), image.size, strict=True))
-    return Shown((boxes * (across, down, across, down, 1)).astype(np.float32), pictures)
+        return PreparedPhoto(_NO_BOX, pictures)
+    # In pixels of the original photo: a very large one was reduced while it was decoded.
+    original_width, original_height = pixels.original_size(image)
+    scale_x, scale_y = original_width / image.width, original_height / image.height
+    scaled = boxes * (scale_x, scale_y, scale_x, scale_y, 1)
+    return PreparedPhoto(scaled.astype(np.float32), pictures)
 
 
-_NOWHERE: Final = np.full((1, len(BOX) + 1), np.nan, dtype=np.float32)
+_NO_BOX: Final = np.full((1, len(BOX) + 1), np.nan, dtype=np.float32)

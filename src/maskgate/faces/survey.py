@@ -1,4 +1,4 @@
-"""Finds the faces of a whole data set, and tells how many are found, by mask state."""
+"""Finds the faces in a data set, and counts the photos with a face by mask state."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,42 +20,42 @@ from maskgate.imaging import photo_files
 
 @dataclass(frozen=True)
 class Survey:
-    """`faces` is the table of `Boxes.every`; `masks` are the codes (N,) of the N photos, of which
-    `found` (N,) tells whether there is a face."""
+    """`faces` is the table of `Boxes.all_faces`; `masks` (N,) are the codes of the N photos, and
+    `has_face` (N,) says whether a face was found."""
 
     detector: Detector
     faces: pd.DataFrame
     masks: "np.ndarray"
-    found: "np.ndarray"
+    has_face: "np.ndarray"
 
     def sentences(self) -> Iterator[str]:
-        """A line for all photos, and one for each mask state known."""
-        yield f"{self.detector.name}: a face in {share(self.found)} photos"
+        """One line for all photos, and one for each mask state that occurs."""
+        yield f"{self.detector.name}: a face in {share(self.has_face)} photos"
         for code, mask in enumerate(labels.MASKS):
-            those = self.found[self.masks == code]
-            if len(those):
-                yield f"  {mask.replace('_', ' ')}: {share(those)}"
+            hits_of_mask = self.has_face[self.masks == code]
+            if len(hits_of_mask):
+                yield f"  {mask.replace('_', ' ')}: {share(hits_of_mask)}"
 
 
 def find(data: Path, detector: Detector, folder: Path, skip_faulty: bool) -> Survey:
-    """The faces in all photos of `data`, labelled ones or test photos; `folder` is the cache's.
+    """The faces in all photos of `data`, labelled or test photos; `folder` is the cache.
 
     Raises MaskgateError.
     """
     photos = _photos(data)
     checks.refuse(photos.problems, data, skip_faulty)
-    found, digests, broken = boxes.find(photos, detector, folder)
+    boxes_of_photos, digests, broken = boxes.find(photos, detector, folder)
     checks.refuse(broken, data, skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
         raise MaskgateError(f"{data}: holds no photo that can be used; add some")
-    there = np.array([found.main(digest) is not None for digest in digests])
-    faces = found.every(photos, digests)
-    return Survey(detector, faces, photos.table["mask"].to_numpy(), there)
+    has_face = np.array([boxes_of_photos.main_face(digest) is not None for digest in digests])
+    faces = boxes_of_photos.all_faces(photos, digests)
+    return Survey(detector, faces, photos.table["mask"].to_numpy(), has_face)
 
 
 def _photos(data: Path) -> Photos:
-    """Labelled photos, or the test photos where there are no others."""
+    """The labelled photos, or if there are none, the test photos."""
     try:
         return layouts.read(data)
     except MaskgateError:
@@ -70,8 +70,9 @@ def _photos(data: Path) -> Photos:
     return Photos(images, table)
 
 
-def share(found: "np.ndarray") -> str:
+def share(hits: "np.ndarray") -> str:
     """`1,340 of 1,356 (98.8%, 98.1–99.3)`, with a 95% interval (Wilson 1927)."""
-    hits, count = int(found.sum()), len(found)
-    ends = binomtest(hits, count).proportion_ci(method="wilson")
-    return f"{hits:,} of {count:,} ({hits / count:.1%}, {100 * ends.low:.1f}–{100 * ends.high:.1f})"
+    successes, count = int(hits.sum()), len(hits)
+    interval = binomtest(successes, count).proportion_ci(method="wilson")
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{successes:,} of {count:,} ({successes / count:.1%}, {low:.1f}–{high:.1f})"

@@ -57,17 +57,17 @@ def is_address(place: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]+://", place) is not None
 
 
-def named_like_photo(name: str) -> bool:
+def has_photo_suffix(name: str) -> bool:
     """Whether a file of that name is taken for a photo, be it hidden or not."""
     return PurePath(name).suffix.lower() in SUFFIXES
 
 
 def is_photo(path: Path) -> bool:
     """Whether there is a file, or a link to one, that is named like a photo and not hidden."""
-    return path.name[0] != "." and named_like_photo(path.name) and _mode(path, stat.S_ISREG)
+    return path.name[0] != "." and has_photo_suffix(path.name) and _mode(path, stat.S_ISREG)
 
 
-def kind(name: str) -> str:
+def file_kind(name: str) -> str:
     """What kind of file is passed over: its suffix, or that it is hidden."""
     if name.startswith("."):
         return HIDDEN
@@ -79,10 +79,10 @@ class FolderPhotos:
     """The photos in a folder and below, sorted, and how many files of each kind are none."""
 
     photos: list[Path] = field(default_factory=list)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
-def below(folder: Path) -> FolderPhotos:
+def find_photos(folder: Path) -> FolderPhotos:
     """All photos in `folder` and the folders in it, links included; each folder is read once.
 
     Hidden files and folders are passed over, as is what is no file.
@@ -96,17 +96,17 @@ def below(folder: Path) -> FolderPhotos:
         try:
             identity = _identity(place)
             if place != folder and identity in seen:
-                result.passed_over["linked again"] += 1
+                result.skipped["linked again"] += 1
                 continue
             seen.add(identity)
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError:
-            result.passed_over["unreadable folder"] += 1
+            result.skipped["unreadable folder"] += 1
             continue
         for entry in entries:
             path = place / entry.name
             if entry.name.startswith("."):
-                result.passed_over[HIDDEN] += 1
+                result.skipped[HIDDEN] += 1
             elif entry.is_symlink() and _mode(path, stat.S_ISDIR):
                 links.append(path)
             elif entry.is_dir(follow_symlinks=False):
@@ -114,7 +114,7 @@ def below(folder: Path) -> FolderPhotos:
             elif is_photo(path):
                 result.photos.append(path)
             else:
-                result.passed_over[kind(entry.name) if _mode(path, stat.S_ISREG) else NO_FILE] += 1
+                result.skipped[file_kind(entry.name) if _mode(path, stat.S_ISREG) else NO_FILE] += 1
     result.photos.sort()
     return result
 
@@ -132,15 +132,15 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def sentence(passed_over: Mapping[str, int]) -> str:
+def skipped_sentence(skipped: Mapping[str, int]) -> str:
     """What was passed over, in one sentence; empty where nothing was."""
-    if not passed_over:
+    if not skipped:
         return ""
     counts = [
         f"{count:,} {name}{_remedy(name)}"
-        for name, count in sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))
+        for name, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
     ]
-    total = sum(passed_over.values())
+    total = sum(skipped.values())
     return (
         f"passed over {total:,} that {'is' if total == 1 else 'are'} no photo: {', '.join(counts)}"
     )
@@ -150,20 +150,20 @@ def _remedy(name: str) -> str:
     return f" (read after {extras.install('heic')})" if name in _HEIC else ""
 
 
-def photos_in(paths: Iterable[Path]) -> list[Path]:
+def list_photos(paths: Iterable[Path]) -> list[Path]:
     """The photos named, and those in the folders named; says what else these hold.
 
     Raises MaskgateError for a missing one.
     """
     paths = list(paths)
     found: list[Path] = []
-    passed_over = Counter[str]()
+    skipped = Counter[str]()
     check_photos(map(str, paths))
     for path in paths:
         if path.is_dir():
-            inside = below(path)
+            inside = find_photos(path)
             found += inside.photos
-            passed_over += inside.passed_over
+            skipped += inside.skipped
         elif path.is_file():
             found.append(path)
         else:
@@ -171,14 +171,14 @@ def photos_in(paths: Iterable[Path]) -> list[Path]:
                 f"{path}: a pipe, socket or device, and no file; copy the photo into a file"
             )
     if not found:
-        raise no_photo([str(path) for path in paths], passed_over)
-    if passed_over:
-        say(sentence(passed_over))
+        raise no_photos_error([str(path) for path in paths], skipped)
+    if skipped:
+        say(skipped_sentence(skipped))
     return found
 
 
-def no_photo(places: list[str], passed_over: Mapping[str, int]) -> MaskgateError:
+def no_photos_error(places: list[str], skipped: Mapping[str, int]) -> MaskgateError:
     """The fault of places that hold no photo, but other files perhaps."""
     known = ", ".join(sorted(SUFFIXES))
-    others = f"; {sentence(passed_over)}" if passed_over else ""
+    others = f"; {skipped_sentence(skipped)}" if skipped else ""
     return MaskgateError(f"{listed(places)}: holds no photo; photos end in {known}{others}")

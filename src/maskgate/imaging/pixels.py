@@ -64,22 +64,22 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
 def _decoded(content: bytes) -> Image.Image:
     _check_length(content)
     if isolated.accepts(content):
-        with limits.SHARED.taken(limits.MAX_MEMORY):
+        with limits.SHARED.reserve(limits.MAX_MEMORY):
             image, *size = isolated.decode(content)
         return _sized(image, *size)
     encoded = _structure(content)
-    with limits.SHARED.taken(encoded.memory), _opened(encoded) as image:
+    with limits.SHARED.reserve(encoded.memory), _opened(encoded) as image:
         if encoded.scale > 1:
             image.draft(None, (image.width // encoded.scale, image.height // encoded.scale))
         image.load()
         vars(image).pop("_decoder", None)  # WebP's, which holds as much memory as the image
         vars(image)["fp"] = None
-        plain = rgb.taken(image, encoded.orientation)
+        plain = rgb.upright_rgb(image, encoded.orientation)
     width, height = encoded.width, encoded.height
     return _sized(plain, *((height, width) if encoded.orientation > 4 else (width, height)))
 
 
-def size_of(image: Image.Image) -> tuple[int, int]:
+def original_size(image: Image.Image) -> tuple[int, int]:
     """Width and height, upright, of the photo that `decode` gave; it may have made it smaller."""
     width, height = image.info.get(_SIZE, image.size)
     return width, height
@@ -95,7 +95,7 @@ def _of_image(image: Image.Image) -> Image.Image:
     # Pillow turns a TIFF by itself, and takes the tag out where it turns another image.
     orientation = exif.orientation(image.info.get("exif") or b"", image.info.get("xmp") or b"")
     try:
-        plain = rgb.taken(image.copy(), orientation)
+        plain = rgb.upright_rgb(image.copy(), orientation)
     except Exception as error:
         raise PhotoError(f"damaged: {error}") from error
     return _sized(plain, *(image.size[::-1] if orientation > 4 else image.size))
@@ -130,7 +130,7 @@ def reading(path: str | Path) -> Iterator[bytes]:
         size = Path(path).stat().st_size
     except (OSError, ValueError):
         size = 0  # reading it raises the reason
-    with limits.FILES.taken(size):
+    with limits.FILES.reserve(size):
         yield read(path)
 
 
@@ -180,7 +180,7 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
     return np.asarray(small)
 
 
-def cut(image: Image.Image, window: Window, height: int, width: int) -> Pixels:
+def crop_window(image: Image.Image, window: Window, height: int, width: int) -> Pixels:
     """What `window` shows of `image`, turned back upright, as (height, width, 3).
 
     Beyond the photo it is grey.

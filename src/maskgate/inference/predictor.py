@@ -143,7 +143,7 @@ class Predictor:
             say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
 
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:
-        for batch in reader.in_batches(photos, self.views, all_faces):
+        for batch in reader.read_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
             answers: Iterator[npt.NDArray[np.float32]] = iter(())
             if readable:
@@ -158,7 +158,7 @@ class Predictor:
 
     def check_all_faces(self) -> None:
         """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
-        keys = {view.finds for view in self.views}
+        keys = {view.detector_key for view in self.views}
         if keys == {""}:
             raise MaskgateError(
                 "all faces are asked for, but the model looks at whole photos; train it with"

@@ -191,7 +191,7 @@ def _decoded(
     boxes: Boxes | None,
 ) -> Iterator[tuple[list[int], list[tuple[bytes | str, _Stored | None]]]]:
     def pictures_of(digest: bytes, image: Image.Image) -> _Stored | str:
-        faces = None if boxes is None else boxes.of(digest)
+        faces = None if boxes is None else boxes.faces(digest)
         if boxes is not None and faces is None:
             return "changed while it was read"
         return view.stored(image, faces), near_duplicates.thumbnail(image)

@@ -156,7 +156,7 @@ def _as_in_table(path: Path) -> Path:
 
 def _looks_like_photo(path: Path) -> bool:
     """Whether it is a photo, or a hidden file that other programs might read as one."""
-    return photo_files.named_like_photo(path.name) and path.is_file()
+    return photo_files.has_photo_suffix(path.name) and path.is_file()
 
 
 def _kind_of_hidden(path: Path) -> str:

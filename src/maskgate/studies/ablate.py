@@ -142,7 +142,7 @@ def plan(
             faults.append(f"change {name}: {error}")
             continue
         first = first or prepared
-        if told := comparability.unlike(
+        if told := comparability.mismatch(
             first.validated("the recipe"), prepared.validated(f"change {name}")
         ):
             faults.append(told)

@@ -246,7 +246,9 @@ def conclude(training: Training) -> None:
             _, plain = _pooled(run, "oof-plain.parquet")
             place = run.oof_file_of(tta_digest([PLAIN_VIEW]))
             tables.write_probabilities(place, table, plain)
-            results["without_tta"] = metrics.beside(probabilities, plain, truth, attributes)
+            results["without_tta"] = metrics.paired_comparison(
+                probabilities, plain, truth, attributes
+            )
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")

@@ -102,7 +102,7 @@ def _begin(
 ) -> Training:
     """Try every member, then make the system's folder. Raises MaskgateError."""
     recipes = {name: _checked(recipe, options, name) for name, recipe in recipes.items()}
-    wanted = EnsembleSpec.of(system)
+    wanted = EnsembleSpec.from_system(system)
     if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
         raise MaskgateError(
             f"{options.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"

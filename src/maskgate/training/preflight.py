@@ -60,7 +60,7 @@ def with_detector(recipe: Recipe, options: TrainOptions, name: str) -> Recipe:
         if (
             options.smoke
             and face is not None
-            and not detectors.at_hand(face.detector, options.folder)
+            and not detectors.is_available(face.detector, options.folder)
         ):
             say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
             other = face.model_copy(update={"detector": Component(name="mtcnn")})
@@ -116,7 +116,7 @@ def create_task(
     options: TrainOptions,
     accelerator: Accelerator,
 ) -> Task:
-    """The task of one fold, its photos loaded as the order asks for."""
+    """The task of one fold, its photos loaded as the options asks for."""
     geometry = recipe.photo.geometry
     loader = Loader(
         prepared.store,

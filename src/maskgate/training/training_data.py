@@ -21,7 +21,7 @@ from maskgate.faces import boxes, view
 from maskgate.faces.view import View
 from maskgate.pipeline import cache
 from maskgate.pipeline.twins import near_duplicates_of, with_extra_photos
-from maskgate.runs.comparability import Validated
+from maskgate.runs.comparability import ValidationSet
 from maskgate.training import fold_data
 from maskgate.training import unlabelled as unlabelled_photos
 from maskgate.training.fold_data import FoldData
@@ -85,9 +85,9 @@ class TrainingData:
         """How many photos no fold trains on, for their age."""
         return int((self.table["left_out"] == AGE).sum())
 
-    def validated(self, name: str) -> Validated:
+    def validated(self, name: str) -> ValidationSet:
         """What the scores of a run by that name would be taken on."""
-        return Validated(name, self.photos.table, self.labels.truth)
+        return ValidationSet(name, self.photos.table, self.labels.truth)
 
     def fold_data(self, fold: int) -> FoldData:
         """What a fold is trained on and validated on, before any pseudo labels."""

@@ -27,7 +27,7 @@ def read(folder: Path) -> Photos:
         found = rows["photo"].tolist()
     else:
         root = folder
-        found = [path.relative_to(folder).as_posix() for path in photo_files.photos_in([folder])]
+        found = [path.relative_to(folder).as_posix() for path in photo_files.list_photos([folder])]
         odd = [f"{name} ({files.not_utf8(name)})" for name in found if not files.is_utf8(name)]
         if odd:
             raise MaskgateError(f"{folder}: {len(odd)} photos cannot be used: {listed(odd)}")

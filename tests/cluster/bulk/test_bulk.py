@@ -74,7 +74,7 @@ def test_a_folder_is_answered_as_by_predict_and_faults_are_told(
 ) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     shutil.copytree(photos, folder)
-    expected = loading.load(trained).predict(photo_files.photos_in([folder])).to_pandas()
+    expected = loading.load(trained).predict(photo_files.list_photos([folder])).to_pandas()
     broken = folder / "broken.jpg"  # in listing order the first or the last
     broken.write_bytes(b"no photo")
     command = ["predict", trained, folder, "--on", nodes, "--out", out, "--part", "16"]
@@ -113,7 +113,7 @@ def test_a_bucket_is_answered_though_the_command_is_killed(
     assert code == 0, err
     assert "photos/s" in stdout
     assert all(file.stat().st_mtime_ns == changed for file, changed in before.items())
-    expected = loading.load(trained).predict(photo_files.photos_in([photos])).to_pandas()
+    expected = loading.load(trained).predict(photo_files.list_photos([photos])).to_pandas()
     same(rows_of(out), expected.assign(photo=expected["photo"].str.removeprefix(str(photos))),
          "s3://door/photos")  # fmt: skip
     assert "secret" not in "".join(file.read_text() for file in out.glob("*.json"))

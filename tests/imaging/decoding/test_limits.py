@@ -75,7 +75,7 @@ def test_large_jpegs_are_decoded_at_a_reduced_scale(hostile: ModuleType) -> None
         assert pixels.header(content) == ("JPEG", width, height)
         if width != 6000:
             image = pixels.decode(content)
-            assert (image.size, pixels.size_of(image)) == (size, (width, height))
+            assert (image.size, pixels.original_size(image)) == (size, (width, height))
 
 
 def test_other_large_photos_are_averaged_while_they_are_decoded() -> None:
@@ -89,7 +89,7 @@ def test_other_large_photos_are_averaged_while_they_are_decoded() -> None:
     )
     image = pixels.decode(content)
     assert image.size == (2001, 3000)
-    assert pixels.size_of(image) == (4001, 6000)
+    assert pixels.original_size(image) == (4001, 6000)
     on_white = columns[0, :, :3] * (columns[0, :, 3:] / 255) + 255 - columns[0, :, 3:]
     expected = on_white.reshape(3000, 2, 3).mean(1)
     assert np.abs(np.asarray(image)[:, 1000] - expected).max() <= 1.5
@@ -184,7 +184,7 @@ def test_threads_share_a_budget() -> None:
 
     def work(size: int) -> None:
         nonlocal most, used
-        with budget.taken(size):
+        with budget.reserve(size):
             with guard:
                 used += min(size, 100)
                 most = max(most, used)
@@ -204,8 +204,8 @@ def test_threads_share_a_budget() -> None:
 
 def test_decoding_takes_from_the_budget_and_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
     budget, asked = Budget(10**9), []
-    taken = budget.taken
-    monkeypatch.setattr(budget, "taken", lambda size: asked.append(size) or taken(size))
+    taken = budget.reserve
+    monkeypatch.setattr(budget, "reserve", lambda size: asked.append(size) or taken(size))
     monkeypatch.setattr(limits, "SHARED", budget)
     content = saved(Image.new("RGB", (100, 80)), "JPEG")
     pixels.decode(content)

@@ -23,7 +23,7 @@ from maskgate.data import layouts
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
-from maskgate.faces.protocol import NONE, Faces
+from maskgate.faces.protocol import NO_FACES, Faces
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import journal, people, workers
 from maskgate.synthetic.masks.people import dress
@@ -48,7 +48,7 @@ class Known:
         height, width = photo.shape[:2]
         _, green, blue = photo.reshape(-1, 3).mean(0)
         if blue > 200:
-            return NONE
+            return NO_FACES
         unit = height / 4
         face = np.array([(-0.5, 0), (0.5, 0), (0, 0.51), (-0.42, 0.93), (0.42, 0.93)]) * unit
         middle = face + np.array([width / 2, height * (2 if green > 220 else 0.4)])

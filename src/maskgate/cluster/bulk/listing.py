@@ -57,7 +57,7 @@ class Listing:
 def find(places: Sequence[str]) -> Listing:
     """All photos at these places: files, folders, and URLs of folders.
 
-    Each folder is sorted as by `photo_files.photos_in`. Raises MaskgateError for a place that does
+    Folders are sorted as by `photo_files.list_photos`. Raises MaskgateError for a place that does
     not exist, and if there is no photo at all.
     """
     sources: list[str] = []
@@ -76,7 +76,7 @@ def find(places: Sequence[str]) -> Listing:
             digest_hash.update(f"{name(source, path)}\0{stamp}\n".encode())
             names_hash.update(f"{name(source, path)}\n".encode())
     if not paths:
-        raise photo_files.no_photo([without_secrets(place) for place in places], {})
+        raise photo_files.no_photos_error([without_secrets(place) for place in places], {})
     return Listing(
         sources=sources,
         places=numbers,
@@ -116,7 +116,7 @@ def fetch(source: str, path: str) -> bytes:
 
 def _local_photos(place: str) -> list[tuple[str, str]]:
     try:
-        photos = photo_files.photos_in([Path(place)])
+        photos = photo_files.list_photos([Path(place)])
     except MaskgateError:
         if Path(place).is_dir():  # another place may have some
             return []
@@ -149,12 +149,14 @@ def _remote_photos(address: str) -> list[tuple[str, str]]:
         if file.type == fs.FileType.File:
             relative_parts = PurePosixPath(file.path.removeprefix(root)).parts
             hidden = any(part.startswith(".") for part in relative_parts)
-            if photo_files.named_like_photo(file.path) and not hidden:
+            if photo_files.has_photo_suffix(file.path) and not hidden:
                 photos.append(file)
             else:
-                skipped[photo_files.HIDDEN if hidden else photo_files.kind(file.base_name)] += 1
+                skipped[
+                    photo_files.HIDDEN if hidden else photo_files.file_kind(file.base_name)
+                ] += 1
     if skipped:
-        say(photo_files.sentence(skipped))
+        say(photo_files.skipped_sentence(skipped))
     photos.sort(key=lambda file: PurePosixPath(file.path))
     return [(file.path, f"{file.size}-{file.mtime_ns}") for file in photos]
 

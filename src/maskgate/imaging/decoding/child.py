@@ -105,7 +105,7 @@ def _read(file: IO[bytes], pixels: bool) -> tuple[dict[str, Any], Image.Image | 
             block, xmp = (image.info.get(name) or b"" for name in ("exif", "xmp"))
             turned = exif.orientation(block, xmp)
         image.load()
-        plain = rgb.taken(image, turned)
+        plain = rgb.upright_rgb(image, turned)
     size = {"across": plain.width, "down": plain.height, "turned": turned > 4}
     return {**head, **size}, plain
 
@@ -133,7 +133,7 @@ def _orientation_of(file: IO[bytes]) -> int:
             file.seek(here)
             tag, kind, values = struct.unpack(f"{order}HH{place_is}", file.read(entry // 2 + 2))
             if tag == exif.ORIENTATION and turned is None:
-                turned = exif.number(order, kind, values, file.read(4))
+                turned = exif.integer_value(order, kind, values, file.read(4))
             if tag in _STRIPS and values > _MAX_STRIPS:
                 raise PhotoError(f"a TIFF in {values:,} pieces")
             if tag not in _TIFF_TAGS:
@@ -141,4 +141,4 @@ def _orientation_of(file: IO[bytes]) -> int:
                 file.write(struct.pack(f"{order}H", _NO_TYPE))
     except (struct.error, OSError, OverflowError, ValueError):  # cut short: Pillow raises
         pass
-    return exif.plausible(turned)
+    return exif.valid_orientation(turned)

@@ -17,15 +17,15 @@ def orientation(block: bytes, xmp: bytes = b"") -> int:
     stated = _stated(block.removeprefix(b"Exif\0\0"))
     if stated is None and (match := _XMP.search(xmp)):
         stated = int(match[1])
-    return plausible(stated)
+    return valid_orientation(stated)
 
 
-def plausible(stated: int | None) -> int:
+def valid_orientation(stated: int | None) -> int:
     """The orientation where it is one, else 1: as stored."""
     return stated if stated is not None and 1 <= stated <= 8 else 1
 
 
-def number(order: str, kind: int, values: int, data: bytes) -> int:
+def integer_value(order: str, kind: int, values: int, data: bytes) -> int:
     """What a tag with one value says; 0 where that is no whole number, or there are several.
 
     `order` is struct's `<` or `>`, `kind` TIFF's type, `data` the bytes where the value stands.
@@ -46,7 +46,7 @@ def _stated(block: bytes) -> int | None:
         for start in range(place + 2, place + 2 + 12 * count, 12):
             tag, kind, values = struct.unpack_from(f"{order}HHL", block, start)
             if tag == ORIENTATION:
-                return number(order, kind, values, block[start + 8 : start + 12])
+                return integer_value(order, kind, values, block[start + 8 : start + 12])
     except struct.error:  # cut short
         pass
     return None

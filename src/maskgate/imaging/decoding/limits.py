@@ -54,7 +54,7 @@ class Budget:
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, size: int) -> Iterator[None]:
+    def reserve(self, size: int) -> Iterator[None]:
         """While `size` bytes of the budget, all of it at the most, are in use."""
         size = min(size, self._size)
         with self._changed:

@@ -16,7 +16,7 @@ _UPRIGHT = {
 }
 
 
-def taken(image: Image.Image, orientation: int) -> Image.Image:
+def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
     """The loaded `image` upright in RGB, alpha on white, of at most LARGE pixels; it is closed.
 
     `orientation` is EXIF's, 1 to 8.

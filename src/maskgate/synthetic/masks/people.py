@@ -157,8 +157,8 @@ def _faces(
     left_out: dict[str, str] = {}
     for person in people:
         digest = digest_of.get(person.source)
-        number = None if digest is None else found.main(digest)
-        seen = None if digest is None else found.of(digest)
+        number = None if digest is None else found.main_face(digest)
+        seen = None if digest is None else found.faces(digest)
         if digest is None or seen is None or number is None:
             left_out[person.name] = UNREADABLE if digest is None else NO_FACE
             continue

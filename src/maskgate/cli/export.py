@@ -1,0 +1,60 @@
+"""The command export."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from maskgate.cli.app import Cache, Trust, app, run_there
+from maskgate.core import terminal
+
+
+@app.command()
+def export(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A run folder, of a recipe or a system.", callback=run_there
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="Folder to write, or a file that ends in .zip."),
+    ],
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"],
+        typer.Option(
+            help="fp16: weights in half the bytes. int8: integers, faster on many machines. The"
+            " score lost is measured on out-of-fold photos."
+        ),
+    ] = "fp32",
+    max_loss: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Refuse a precision that loses more of the score."),
+    ] = 0.005,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the photos the run was validated on.",
+            show_default="where it was trained",
+        ),
+    ] = None,
+    terms: Annotated[
+        str | None,
+        typer.Option(help="Terms of the training photos, for the model card."),
+    ] = None,
+    cache: Cache = None,
+    trust: Trust = False,
+) -> None:
+    """Export a run as a bundle for the door: ONNX networks, face detector, manifest, model card.
+
+    A bundle needs no torch, and stands wherever a command takes a MODEL.
+    """
+    from maskgate.export import exporter
+    from maskgate.runs import open_run
+
+    exporter.check_out(out)
+    options = exporter.ExportOptions(out, precision, max_loss, photos, terms, cache)
+    manifest = exporter.export(open_run(model, trust=trust), options)
+    size = sum(entry.bytes for entry in manifest.files.values())
+    terminal.show(f"{out}: {len(list(manifest.networks()))} networks, {size / 1e6:.1f} MB")

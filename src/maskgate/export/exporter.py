@@ -1,0 +1,168 @@
+"""From a finished run to a bundle in a folder or a zip."""
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+
+import torch
+
+import maskgate
+from maskgate import labels
+from maskgate.bundle import MANIFEST
+from maskgate.bundle.manifest import Manifest, Precision
+from maskgate.core import files
+from maskgate.core.progress import track
+from maskgate.errors import MaskgateError, of_disk
+from maskgate.export import card, graph, reference
+from maskgate.export.models import ModelRun, models, specification
+from maskgate.inference.backends import torch as torch_backend
+from maskgate.runs import Run
+from maskgate.runs.records import stored
+
+ZIP: Final = ".zip"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a bundle is to be: a zip where the name of `out` ends so, else a folder.
+
+    `max_loss` is how much of the score a reduced `precision` may lose. `photos` is the folder with
+    the validated photos, the run's data folder unless given. `terms` are those of the training
+    photos.
+    """
+
+    out: Path
+    precision: Precision = "fp32"
+    max_loss: float = 0.005
+    photos: Path | None = None
+    terms: str | None = None
+    cache: Path | None = None
+
+
+def check_out(out: Path) -> None:
+    """Raise MaskgateError where no bundle can be written to `out`: before the work, not after."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise MaskgateError(f"{out}: exists already; remove it, or name another folder or .zip")
+    if out.suffix == ZIP:
+        files.check_target(out)
+    else:
+        files.check_folder(out)
+
+
+def export(run: Run, options: ExportOptions) -> Manifest:
+    """Write the bundle of a finished run to a new folder or zip.
+
+    Nothing is left where it fails. Raises MaskgateError where the run cannot be exported, or
+    loses more than `max_loss` in a reduced precision.
+    """
+    check_out(options.out)
+    cache = options.cache or files.cache_folder()
+    singles = models(run, cache)
+    for single in singles:
+        single.check()
+    contents: dict[str, bytes] = {}
+    total = sum(len(single.run.folds) for single in singles)
+    for single, fold in track(_folds(singles), "exporting networks", total):
+        network = torch_backend.restore(single.run, fold)
+        name = f"{single.title}, fold {fold}"
+        contents[single.network_file(fold)] = graph.to_onnx(
+            network, single.recipe.photo.geometry, name
+        )
+    for single in singles:
+        contents |= _detector_files(single)
+    values: dict[str, Any] = {
+        "name": run.path.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": {
+            "maskgate": maskgate.__version__,
+            "torch": str(torch.__version__),
+            "opset": graph.OPSET,
+        },
+        "labels": {name: list(values) for name, values in labels.ATTRIBUTES.items()},
+        "precision": options.precision,
+        "model": specification(run, singles),
+        "training": [single.facts() for single in singles],
+        **({} if options.terms is None else {"terms": options.terms}),
+        **reference.scores(run),
+        **reference.statistics(run, singles, options.photos, cache),
+    }
+    return _write(options.out, values, contents)
+
+
+def _folds(singles: list[ModelRun]) -> list[tuple[ModelRun, int]]:
+    return [(single, fold) for single in singles for fold in single.run.folds]
+
+
+def _detector_files(single: ModelRun) -> dict[str, bytes]:
+    """The files of its detector with their notice, by their names in the bundle."""
+    detector, folder = single.view.detector, single.detector_folder
+    if detector is None:
+        return {}
+    notice = resources.files("maskgate.export") / "notices" / f"{detector.name}.txt"
+    contents = {f"{folder}/NOTICE.txt": notice.read_bytes()}
+    for name, path in detector.files.items():
+        contents[f"{folder}/{name}"] = files.content(path, "the file of a detector")
+    return contents
+
+
+def _write(out: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) -> Manifest:
+    """The bundle of these values of the manifest and these files, written beside and renamed."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise of_disk(error, out) from error
+    try:
+        manifest = _fill(folder, values, contents)
+        folder.chmod(0o755)
+        if out.suffix == ZIP:
+            files.replace(out, lambda target: _zip(folder, target))
+        else:
+            folder.replace(out)
+        return manifest
+    except OSError as error:
+        raise of_disk(error, out) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(folder: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) -> Manifest:
+    """Write the files, the cards and the manifest."""
+    entries: dict[str, dict[str, Any]] = {}
+
+    def add(name: str, content: bytes) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        entries[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+    for name, content in contents.items():
+        add(name, content)
+    manifest = _write_manifest(folder, values, entries)
+    text = card.markdown(manifest)
+    add("card.md", text.encode("utf-8"))
+    add("card.html", card.html(manifest, text).encode("utf-8"))
+    return _write_manifest(folder, values, entries)
+
+
+def _write_manifest(
+    folder: Path, values: Mapping[str, Any], entries: Mapping[str, Any]
+) -> Manifest:
+    path = folder / MANIFEST
+    stored.write(path, Manifest, {**values, "files": entries})
+    return stored.parse(path.read_bytes(), Manifest, path)
+
+
+def _zip(folder: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            # Weights hardly get smaller.
+            kind = zipfile.ZIP_STORED if path.suffix == ".onnx" else zipfile.ZIP_DEFLATED
+            archive.write(path, path.relative_to(folder).as_posix(), kind)

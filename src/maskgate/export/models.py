@@ -1,0 +1,167 @@
+"""A finished run as a bundle describes it: its single models, and how they are combined."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
+
+from maskgate.bundle.manifest import (
+    EnsembleModelSpec,
+    MemberSpec,
+    SingleModelSpec,
+    TrainingFacts,
+)
+from maskgate.config.recipe import Photo, Recipe
+from maskgate.config.settings import Component
+from maskgate.errors import MaskgateError
+from maskgate.faces import view
+from maskgate.faces.view import View
+from maskgate.model import heads
+from maskgate.runs import Run
+from maskgate.runs.records.results import Attribute
+from maskgate.runs.trust import check_trusted
+
+_DETECTORS = ("yunet", "mtcnn")  # which run on ONNX Runtime alone
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """The run of a single model, itself or a member of a system's. `name` is its path among the
+    members, empty where it is alone; `tta` is its test-time augmentation."""
+
+    run: Run
+    name: str
+    tta: tuple[Component, ...]
+    cache: Path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return self.run.recipe()
+
+    @cached_property
+    def view(self) -> View:
+        """How the model sees a photo. Raises MaskgateError."""
+        return view.create(self.recipe.photo, self.cache, self.run.kept_detector())
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return str(self.run.path)
+
+    def network_file(self, fold: int) -> str:
+        """The name in a bundle of the network of one fold."""
+        folder = f"models/{self.name}" if self.name else "models"
+        return f"{folder}/fold-{fold}.onnx"
+
+    @property
+    def detector_folder(self) -> str | None:
+        """The name in a bundle of the folder with its detector's files."""
+        return f"detectors/{self.view.finds}" if self.view.detector else None
+
+    def check(self) -> None:
+        """Raise MaskgateError where the model needs what a door lacks."""
+        check_trusted(self.run, self.recipe)
+        face = self.recipe.photo.face
+        if face is None:
+            return
+        if face.background == "remove":
+            raise MaskgateError(
+                f"{self.title}: removes the scene behind faces (photo.face.background), which takes"
+                " OpenCV and far too long at a door; train it with photo.face.background=keep"
+            )
+        if face.detector.name not in _DETECTORS:
+            raise MaskgateError(
+                f"{self.title}: its face detector {face.detector.name} needs a package of its own;"
+                f" train it with photo.face.detector={_DETECTORS[0]} or {_DETECTORS[1]}"
+            )
+
+    def spec(self) -> SingleModelSpec:
+        """What the manifest says of it."""
+        predicted = heads.attributes(self.recipe.model.head)
+        return SingleModelSpec(
+            kind="single",
+            networks=[self.network_file(fold) for fold in self.run.folds],
+            attributes=[n for n in get_args(Attribute) if n in predicted],
+            photo=self._photo(),
+            **({} if self.detector_folder is None else {"detector": self.detector_folder}),
+            tta=list(self.tta),
+            vote=self.recipe.folds.vote,
+        )
+
+    def _photo(self) -> Photo:
+        """`photo` of the recipe, its detector without the path of a file."""
+        photo, detector = self.recipe.photo, self.view.detector
+        if photo.face is None or detector is None:
+            return photo
+        named = Component(name=detector.name, **detector.arguments)
+        update = {"detector": named, "sha256": detector.sha256}
+        return photo.model_copy(update={"face": photo.face.model_copy(update=update)})
+
+    def facts(self) -> TrainingFacts:
+        """What it was trained on."""
+        status, model = self.run.status(), self.recipe.model
+        backbone = model.backbone if model.beside is None else f"{model.backbone} + {model.beside}"
+        return TrainingFacts(
+            model=self.name or self.run.path.name,
+            recipe=status.recipe,
+            data=status.data,
+            photos=status.photos,
+            people=status.people,
+            extra_photos=status.more,
+            started=status.started,
+            backbone=backbone,
+            weights=_origin(self.recipe),
+            warnings=status.warnings,
+        )
+
+
+def _origin(recipe: Recipe) -> str:
+    """Where the weights of a recipe's network began."""
+    model = recipe.model
+    if model.init is not None:
+        return f"the run {Path(model.init).name}"
+    if model.weights is not None:
+        return f"the file {Path(model.weights).name}"
+    return "timm's pretrained weights" if model.pretrained else "random"
+
+
+def models(run: Run, cache: Path, tta: Sequence[Component] | None = None) -> list[ModelRun]:
+    """The single models of a run, which may be a system's, in order; `cache` is where detectors'
+    models are looked for that an older run does not keep. Raises MaskgateError."""
+    return list(_models(run, "", cache, tta))
+
+
+def _models(
+    run: Run, name: str, cache: Path, tta: Sequence[Component] | None
+) -> Iterator[ModelRun]:
+    if not run.is_system:
+        yield ModelRun(run, name, tuple(run.recipe().tta if tta is None else tta), cache)
+        return
+    for member, inner in zip(run.system().members, run.members(), strict=True):
+        below = f"{name}/{member.name}".lstrip("/")
+        yield from _models(inner, below, cache, member.tta if tta is None else tta)
+
+
+def specification(
+    run: Run, models: Sequence[ModelRun], name: str = ""
+) -> SingleModelSpec | EnsembleModelSpec:
+    """How the networks of a run are combined, of which `models` are the single models."""
+    if not run.is_system:
+        return next(model.spec() for model in models if model.name == name)
+    system = run.system()
+    members = [
+        MemberSpec(
+            name=member.name,
+            weight=member.weight,
+            model=specification(inner, models, f"{name}/{member.name}".lstrip("/")),
+        )
+        for member, inner in zip(system.members, run.members(), strict=True)
+    ]
+    return EnsembleModelSpec(
+        kind="ensemble",
+        members=members,
+        combine=system.combine,
+        adjust=list(system.adjust),
+        learned=run.learned(),
+    )
