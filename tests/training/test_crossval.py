@@ -98,7 +98,7 @@ def test_the_same_command_on_a_finished_run_says_so(
 def test_another_recipe_or_a_used_folder_is_refused(
     train: Train, trained: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(MaskgateError, match="holds a run of tiny with another recipe"):
+    with pytest.raises(MaskgateError, match="has a run of tiny with another recipe"):
         train(trained, "optimizer.lr=0.1")
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(MaskgateError, match="not empty and no run"):
@@ -238,7 +238,7 @@ def test_init_does_not_leak_by_way_of_a_third_run(
     short = ("training.epochs=1", "folds.kind=all")
     first = train(tmp_path / "first", *short)
     second = train(tmp_path / "second", *short, f"model.init={first}", data=tmp_path / "photos.csv")
-    with pytest.raises(MaskgateError, match="was trained on people of fold"):
+    with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
         train(tmp_path / "third", "training.epochs=1", f"model.init={second}")
 
 
@@ -307,7 +307,7 @@ def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) 
     noise = tmp_path / "noise.csv"
     noise.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
     third = train(tmp_path / "third", *short, more, data=noise)
-    with pytest.raises(MaskgateError, match="was trained on people of fold"):
+    with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
         train(tmp_path / "fourth", *short, f"model.init={third}")
 
 

@@ -234,7 +234,7 @@ def _train(fit: Fit, again: bool = False) -> str:
     well. Raises DiskError, a fault that the others have as well, such as a full disk."""
     say(fit.title)
     try:
-        crossval.train(fit.recipe, fit.options, again=again)
+        crossval.train(fit.recipe, fit.options, patience=crossval.PATIENCE if again else 0)
     except DiskError:
         raise
     except MaskgateError as error:
