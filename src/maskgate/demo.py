@@ -20,7 +20,7 @@ from maskgate.inference import loading
 from maskgate.inference.predictions import Predictions
 from maskgate.reports import verdicts
 from maskgate.synthetic.people import drawing, sample_people
-from maskgate.training import crossval
+from maskgate.training import crossval, scoring
 from maskgate.training.options import TrainOptions
 
 EVAL_PEOPLE = 60
@@ -49,7 +49,7 @@ def run(out: Path, people: int) -> None:
     answers = out / "submission.csv"
     submission.submit(loading.load(trained.path), str(trained.path), data, answers)
     say("4/4 scoring the answers against the generator's truth")
-    terminal.show(crossval.summary(trained))
+    terminal.show(scoring.summary(trained))
     terminal.show(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
     picture = out / "verdicts.png"
     _draw_verdicts(trained.path, picture)

@@ -20,7 +20,7 @@ from maskgate.inference.backends import torch as torch_backend
 from maskgate.pipeline import cache as caches
 from maskgate.runs import Run, tables
 from maskgate.runs.records.results import Results
-from maskgate.training import crossval
+from maskgate.training import scoring
 
 Shown = Callable[..., "np.ndarray"]
 
@@ -383,7 +383,7 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     assert results.score.value == pytest.approx(np.mean(means))
     assert tables.history(run)["valid_score"].notna().all()
     assert tables.history(run)["valid_macro_f1"].isna().all()
-    assert "mean of mask" in crossval.summary(run)
+    assert "mean of mask" in scoring.summary(run)
 
 
 def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(

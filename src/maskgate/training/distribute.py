@@ -11,7 +11,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
-from maskgate.training import crossval, processes, warm_start
+from maskgate.training import crossval, processes, scoring, warm_start
 from maskgate.training.crossval import Training
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import prepare
@@ -60,7 +60,7 @@ def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
             while remaining[training.run]:
                 task = next(trained)
                 remaining[task.run].remove(task.number)
-            crossval.conclude(training)
+            scoring.conclude(training.run, training.recipe, training.prepared)
         return [training.run for training in trainings]
 
 
