@@ -160,7 +160,7 @@ def wear(
         for why, count in Counter(dressed.left_out.values()).items()
     } | {
         "photos that show a mask already": dressed.masked,
-        "further photos of a person": dressed.further,
+        "further photos of a person": dressed.other_photos,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
     terminal.show(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from maskgate.config import recipe_files
-from maskgate.errors import MaskgateError, cut, listed
+from maskgate.errors import MaskgateError, listed, truncate
 
 _WRAPPERS: Final = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _MAX_DEPTH: Final = 4  # levels of nested dicts that are searched
@@ -199,4 +199,4 @@ def _same_tensors(one: _Candidate, other: _Candidate, expected: Mapping[str, Ten
 
 def _cut_name(name: str) -> str:
     """A name from a file, shortened for a message."""
-    return cut(name, _MAX_NAME)
+    return truncate(name, _MAX_NAME)

@@ -56,7 +56,7 @@ def write(found: Comparisons, page: Path, listing: Path, size: float | None = No
 
     With `size`, a difference of the score, the page also says how many people would show it.
     """
-    with files.made(page.parent):
+    with files.new_folder(page.parent):
         _write(found, page, listing, size)
 
 

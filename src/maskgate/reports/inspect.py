@@ -36,7 +36,7 @@ def write(
     With the `effects` of a recipe the page tells what it does to photos, and shows the picture
     that is written as `recipe.png` beside it. Without `pictures` no photo is shown or written.
     """
-    with files.made(folder):
+    with files.new_folder(folder):
         return _write(inspection, folder, pictures, effects)
 
 

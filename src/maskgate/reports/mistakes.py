@@ -100,7 +100,7 @@ def _photo(path: Path, digest: str | None) -> Image.Image:
     """The photo of that content. Raises PhotoError, in the same words where there is no file, so
     that no page tells which files there are."""
     try:
-        same = path.is_file() and contents.of_file(path).hex() == digest
+        same = path.is_file() and contents.file_digest(path).hex() == digest
     except OSError:
         same = False
     if not same:

@@ -204,7 +204,7 @@ def _is_settled(search: Search) -> bool:
                 f"{folder}: its study is kept in {kept}; go on with it there, or give another --out"
             )
         return True
-    if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
+    if folder.is_dir() and not all(map(files.is_leftover, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty and no study; give another --out")
     return False
 

@@ -148,7 +148,7 @@ def _endless(batches: Batches, data: FoldData, step: TrainingStep) -> Iterator[B
 
 def write(sweep: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     """Write `lr.html` and `lr.csv` into the folder; returns the page's path."""
-    with files.made(out):
+    with files.new_folder(out):
         return _write(sweep, out, recipe, changes)
 
 

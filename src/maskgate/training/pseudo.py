@@ -75,7 +75,7 @@ def create_labels(
         probabilities,
         names.tolist(),
         barred=(unlabelled["left_out"] == BARRED).to_numpy(),
-        wanted=settings,
+        settings=settings,
         attributes=predictor.attributes,
     )
     return table.assign(digest=unlabelled["digest"].reset_index(drop=True)), probabilities

@@ -15,7 +15,7 @@ from maskgate.config.recipe import DataSet, Recipe
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
 from maskgate.data.table import COLUMNS, Photos
-from maskgate.data.training_table import Told
+from maskgate.data.training_table import TrainingLabels
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
 from maskgate.faces.view import View
@@ -48,8 +48,8 @@ class TrainingData:
     photos: Photos
     table: pd.DataFrame
     store: cache.PhotoStore
-    twins: folds.Twins  # of `table`
-    labels: Told
+    twins: folds.NearDuplicates  # of `table`
+    labels: TrainingLabels
     warnings: list[str]
     unlabelled_root: Path  # the folder of the unlabelled photos
     folder: Path  # the cache
@@ -120,7 +120,9 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     unlabelled = _unlabelled(recipe, options)
     photo_view = view.create(recipe.photo, options.folder)
     photos, store, faces = _decoded(read_photos, options.data, photo_view, options)
-    training_labels = training_table.told(read_photos, photos, label_corrections, label_settings)
+    training_labels = training_table.training_labels(
+        read_photos, photos, label_corrections, label_settings
+    )
     others = [
         (data, *_decoded(photos, Path(data.path), photo_view, options))
         for data, photos in (*extra, *unlabelled)
@@ -134,16 +136,16 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         training_labels.training,
         extra=tables[: len(extra)],
         unlabelled=tables[len(extra) :],
-        wanted=label_settings,
+        settings=label_settings,
     )
     joint_store = cache.joined([store, *(each for _, _, each, _ in others)])
     twins = with_extra_photos(
         primary_twins, Photos(photos.root, table), joint_store, options.folder
     )
-    problems = [*people.apart(photos), *photos.problems, *people.doubtful(photos)]
+    problems = [*people.people_unknown(photos), *photos.problems, *people.doubtful_people(photos)]
     warnings = checks.summary([*problems, *training_labels.problems])
     for data, each, _, _ in others:
-        problems = [*each.problems, *people.doubtful(each)]
+        problems = [*each.problems, *people.doubtful_people(each)]
         warnings += [f"{line} in {data.path}" for line in checks.summary(problems)]
     warnings += _namesakes(table)
     truth = training_labels.true.assign(
@@ -222,9 +224,7 @@ def _decoded(
     checks.refuse(broken, data, options.skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
-        raise MaskgateError(
-            f"{data}: holds no photo that can be used; add some, or give other data"
-        )
+        raise MaskgateError(f"{data}: no photo that can be used; add some, or give other data")
     faces = (
         None if face_boxes is None else face_boxes.table([bytes.fromhex(d) for d in store.digests])
     )
@@ -232,7 +232,7 @@ def _decoded(
 
 
 def _folds(
-    recipe: Recipe, options: TrainOptions, photos: Photos, twins: folds.Twins
+    recipe: Recipe, options: TrainOptions, photos: Photos, twins: folds.NearDuplicates
 ) -> npt.NDArray[np.int64]:
     settings = recipe.folds
     if settings.file is None:

@@ -47,7 +47,7 @@ class Validator:
         is not finite.
         """
         probabilities = self._predicted(network, tta_view)
-        finite.check(probabilities, f"fold {self.fold}", finite.LOWER)
+        finite.check(probabilities, f"fold {self.fold}", finite.LOWER_LR)
         return probabilities
 
     def _predicted(self, network: nn.Module, tta_view: TtaView) -> Probabilities:

@@ -141,7 +141,7 @@ def load_backbone(network: Network, path: Path, prepared: TrainingData, data: Fo
         if name.startswith(prefix)
     }
     expected = network.backbone.state_dict()
-    finite.check_weights(tensors, finite.broken(expected), f"model.init={run.path}")
+    finite.check_weights(tensors, finite.non_finite(expected), f"model.init={run.path}")
     different = list(expected.keys() ^ tensors.keys())
     different += [
         n for n in expected.keys() & tensors.keys() if tensors[n].shape != expected[n].shape
