@@ -395,11 +395,11 @@ def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
     from maskgate.training.training_data import prepare
 
     options = TrainOptions("tiny", people, tmp_path / "run", tmp_path / "cache")
-    assert prepare(recipe.load(tiny), options).twins.largest == 2
+    assert prepare(recipe.load(tiny), options).near_duplicates.largest == 2
     monkeypatch.setattr(near_duplicates, "confirmed", lambda pairs, _: np.zeros(len(pairs), bool))
-    assert prepare(recipe.load(tiny), options).twins.largest == 2  # remembered
+    assert prepare(recipe.load(tiny), options).near_duplicates.largest == 2  # remembered
     monkeypatch.setattr(near_duplicates, "VERSION", near_duplicates.VERSION + 1)
-    assert prepare(recipe.load(tiny), options).twins.largest == 1
+    assert prepare(recipe.load(tiny), options).near_duplicates.largest == 1
 
 
 def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> None:

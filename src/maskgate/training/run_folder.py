@@ -138,7 +138,8 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
     extra = prepared.extra()
     if not run.status_file.exists():  # written first: it marks the folder as a run's
         pairs = {
-            tuple(sorted(map(_person_of(prepared.table), pair))) for pair in prepared.twins.pairs
+            tuple(sorted(map(_person_of(prepared.table), pair)))
+            for pair in prepared.near_duplicates.pairs
         }
         run.tell(
             recipe=options.name,
@@ -156,7 +157,7 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
             corrected=prepared.labels.changed,
             left_out=prepared.left_out_for_age,
             unlabelled=prepared.unlabelled,
-            largest_cluster=prepared.twins.largest,
+            largest_cluster=prepared.near_duplicates.largest,
             twins=sorted(pairs),
             warnings=prepared.warnings,
         )
@@ -168,7 +169,7 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
         files.replace(run.more_file, lambda part: extra.to_parquet(part, index=False))
     say(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
-        f" join people in groups of at most {prepared.twins.largest}"
+        f" join people in groups of at most {prepared.near_duplicates.largest}"
         + _changes(prepared, len(extra))
     )
     for warning in prepared.warnings:

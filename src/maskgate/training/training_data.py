@@ -48,7 +48,7 @@ class TrainingData:
     photos: Photos
     table: pd.DataFrame
     store: cache.PhotoStore
-    twins: folds.NearDuplicates  # of `table`
+    near_duplicates: folds.NearDuplicates  # of `table`
     labels: TrainingLabels
     warnings: list[str]
     unlabelled_root: Path  # the folder of the unlabelled photos
@@ -128,9 +128,9 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         for data, photos in (*extra, *unlabelled)
     ]
 
-    primary_twins = near_duplicates_of(photos, store, options.folder)
+    primary_duplicates = near_duplicates_of(photos, store, options.folder)
     # By the labels as read: neither corrections nor extra photos change the folds.
-    fold_of_photo = _folds(recipe, options, photos, primary_twins)
+    fold_of_photo = _folds(recipe, options, photos, primary_duplicates)
     tables = [(data, each.table) for data, each, _, _ in others]
     table = training_table.build(
         training_labels.training,
@@ -139,8 +139,8 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         settings=label_settings,
     )
     joint_store = cache.joined([store, *(each for _, _, each, _ in others)])
-    twins = with_extra_photos(
-        primary_twins, Photos(photos.root, table), joint_store, options.folder
+    near_duplicates = with_extra_photos(
+        primary_duplicates, Photos(photos.root, table), joint_store, options.folder
     )
     problems = [*people.people_unknown(photos), *photos.problems, *people.doubtful_people(photos)]
     warnings = checks.summary([*problems, *training_labels.problems])
@@ -149,15 +149,17 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         warnings += [f"{line} in {data.path}" for line in checks.summary(problems)]
     warnings += _namesakes(table)
     truth = training_labels.true.assign(
-        cluster=primary_twins.cluster, fold=fold_of_photo, digest=store.digests
+        cluster=primary_duplicates.cluster, fold=fold_of_photo, digest=store.digests
     )
     fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
     fold_of_all[table["source"] == PRIMARY] = fold_of_photo
     return TrainingData(
         photos=replace(photos, table=truth if faces is None else truth.join(faces)),
-        table=table.assign(digest=joint_store.digests, cluster=twins.cluster, fold=fold_of_all),
+        table=table.assign(
+            digest=joint_store.digests, cluster=near_duplicates.cluster, fold=fold_of_all
+        ),
         store=joint_store,
-        twins=twins,
+        near_duplicates=near_duplicates,
         labels=training_labels,
         warnings=warnings,
         unlabelled_root=others[-1][1].root if unlabelled else Path(),
@@ -232,20 +234,20 @@ def _decoded(
 
 
 def _folds(
-    recipe: Recipe, options: TrainOptions, photos: Photos, twins: folds.NearDuplicates
+    recipe: Recipe, options: TrainOptions, photos: Photos, near_duplicates: folds.NearDuplicates
 ) -> npt.NDArray[np.int64]:
     settings = recipe.folds
     if settings.file is None:
         return folds.split(
             photos,
-            twins.cluster,
+            near_duplicates.cluster,
             settings.kind,
             count=settings.count,
             fraction=settings.fraction,
             seed=settings.seed,
         )
     runs.verify(Path(settings.file))
-    fold_of_photo = folds.read(Path(settings.file), photos, twins.cluster)
+    fold_of_photo = folds.read(Path(settings.file), photos, near_duplicates.cluster)
     validates = bool((fold_of_photo != NEVER).any())
     if validates != (settings.kind != "all") and not options.smoke:
         fact = "validates people" if validates else "validates nobody"

@@ -85,7 +85,7 @@ def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[
     others = table[~table["digest"].isin(digests)]
     if others.empty:
         return contents
-    pairs = twins.copies(
+    pairs = twins.pairs_between(
         digests.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),
