@@ -64,7 +64,7 @@ def with_detector(recipe: Recipe, options: TrainOptions, name: str) -> Recipe:
             and face is not None
             and not detectors.is_available(face.detector, options.folder)
         ):
-            say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
+            say(f"{face.detector.name} is not downloaded: the smoke test uses mtcnn instead")
             other = face.model_copy(update={"detector": Component(name="mtcnn")})
             photo = photo.model_copy(update={"face": other})
         return recipe.model_copy(update={"photo": view.resolved(photo, options.folder)})
