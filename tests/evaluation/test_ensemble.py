@@ -349,7 +349,7 @@ def test_a_system_that_learns_wants_people_left_out(
     file.write_text(yaml.safe_dump({"members": members, "combine": "weights"}))
     for change in ("folds.kind=all", "folds.vote=hard_vote"):
         code, _, err = call("train", file, people, change, "--runs", tmp_path / "runs")
-        assert (code, "learns of people left out" in err) == (2, True)
+        assert (code, "is learned from out-of-fold probabilities" in err) == (2, True)
     assert not (tmp_path / "runs").exists()
 
 
@@ -395,7 +395,7 @@ def test_what_cannot_answer_together_is_refused(
         (("combine", trained, *out, "--combine", "wieghts"), "did you mean weights?"),
         (("combine", trained, *out, "--adjust", "near_tie"), "and fewer than two do"),
         (("combine", trained, *out, "--tta", "flop"), "did you mean flip?"),
-        (("combine", trained, "-o", elsewhere), "holds a run of tiny"),
+        (("combine", trained, "-o", elsewhere), "has a run of tiny"),
         (("submit", trained), "EVAL"),
         (("submit", trained, tmp_path, "-o", tmp_path / "a.csv"), "info.csv"),
     ):

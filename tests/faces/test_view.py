@@ -295,5 +295,5 @@ def test_who_was_drawn_on_counts_as_seen(
     code, _, told = call("wear", people, dressed, "--detector", "mtcnn", "--workers", 1)
     assert code == 0, told
     first = train(tmp_path / "first", "folds.kind=all", data=dressed)
-    with pytest.raises(MaskgateError, match="trained on people of fold 0"):
+    with pytest.raises(MaskgateError, match="trained on validation people of fold 0"):
         train(tmp_path / "second", f"model.init={first}")

@@ -125,14 +125,11 @@ def test_a_system_s_members_are_trained_at_once(
     assert all(member.status().finished for member in there.members())
 
 
-def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crossval, "_PATIENCE", 0.2)
+def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(trained: Path) -> None:
     training: Any = SimpleNamespace(run=Run(trained))
     with processes.started("fp32") as accelerator:
         with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as told:
-            crossval.train_fold(0, training, accelerator)
+            crossval.train_fold(0, training, accelerator, patience=0.2)
         assert "another process is training this run" in str(told.value)
         crossval.train_fold(0, training, accelerator)  # free, and nothing is left to train
 

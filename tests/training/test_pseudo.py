@@ -157,7 +157,7 @@ def test_a_model_that_has_seen_who_is_validated_may_not_label(
     bare = (f"pseudo.run={first}", f"pseudo.photos={tmp_path / 'bare'}", EASY)
     second = train(tmp_path / "second", SHORT, "folds.count=2", *bare, data=data)
     for change in (f"model.init={second}", f"pseudo.run={second}"):
-        with pytest.raises(MaskgateError, match="was trained on people of fold"):
+        with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
             train(tmp_path / "third", *asked, change)
     # A chain of rounds on the same folds is none: each fold goes on from its own.
     train(tmp_path / "chained", SHORT, *asked, f"pseudo.run={told}")

@@ -133,7 +133,9 @@ def test_neither_weights_nor_labels_come_from_re_encoded_copies(
     key: str, copied: dict[int, Path], train: Callable[..., Path], people: Path, tmp_path: Path
 ) -> None:
     photos = (f"pseudo.photos={people / 'eval'}", EASY) if key == "pseudo.run" else ()
-    with pytest.raises(MaskgateError, match=rf"^{key}=.*was trained on people of fold 1"):
+    with pytest.raises(
+        MaskgateError, match=rf"^{key}=.*was trained on validation people of fold 1"
+    ):
         train(tmp_path / "run", f"{key}={copied[1]}", *photos, "training.epochs=1")
     assert not (tmp_path / "run").exists()
 
@@ -151,7 +153,7 @@ def test_copies_are_known_again_by_way_of_a_third_run(
     assert tables.training_digests(second, 0) <= set(
         thumbnails.table_of(second.thumbnails_file.read_bytes(), second.thumbnails_file)["digest"]
     )
-    with pytest.raises(MaskgateError, match="was trained on people of fold 0"):
+    with pytest.raises(MaskgateError, match="was trained on validation people of fold 0"):
         train(tmp_path / "third", "training.epochs=1", f"model.init={second.path}")
 
 
@@ -164,8 +166,8 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     old.thumbnails_file.unlink()
     old.update_status(files=None)  # as an earlier version left it
     run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
-    (warning,) = (line for line in run.status().warnings if "only identical files tell" in line)
-    assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
+    (warning,) = (line for line in run.status().warnings if "only identical files show" in line)
+    assert warning.startswith(f"model.init={old.path} has no thumbnails")
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
         ready = prepared()

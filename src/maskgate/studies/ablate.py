@@ -237,7 +237,7 @@ def _train(fit: Fit, again: bool = False) -> str:
     Raises DiskError for an error that stops all runs, such as a full disk."""
     say(fit.title)
     try:
-        crossval.train(fit.recipe, fit.options, again=again)
+        crossval.train(fit.recipe, fit.options, patience=crossval.PATIENCE if again else 0)
     except DiskError:
         raise
     except MaskgateError as error:

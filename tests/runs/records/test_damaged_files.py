@@ -379,7 +379,7 @@ def test_a_bit_of_a_checkpoint(tmp_path: Path) -> None:
         try:
             loaded = checkpoint.load(path)
         except MaskgateError as error:
-            assert "remove it to start the fold anew" in str(error)
+            assert "remove it to restart the fold" in str(error)
             refused += 1
             continue
         # In what pads the file, and says nothing.
@@ -395,7 +395,7 @@ def test_a_checkpoint_of_another_kind(state: Any, tmp_path: Path) -> None:
 
     path = tmp_path / "checkpoint.pt"
     torch.save(state, path)
-    with pytest.raises(MaskgateError, match="remove it to start the fold anew"):
+    with pytest.raises(MaskgateError, match="remove it to restart the fold"):
         checkpoint.load(path)
 
 
@@ -408,7 +408,7 @@ def test_a_checkpoint_of_another_training(
     path = run.fold_folder(1) / "checkpoint.pt"
     for state in ({}, {"position": 3}, {"position": {"epoch": 1}}, {"position": {"hat": 1}}):
         checkpoint.save(path, state)
-        with pytest.raises(MaskgateError, match="remove it to start the fold anew"):
+        with pytest.raises(MaskgateError, match="remove it to restart the fold"):
             train(run.path)
 
 
