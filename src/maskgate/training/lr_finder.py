@@ -171,8 +171,8 @@ def _write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
         "lr.html",
         recipe=recipe,
         changes=changes,
-        found=found,
-        told=sentence(found),
+        sweep=found,
+        sentence=sentence(found),
         chart=charts.lines(
             curves,
             "learning rate, as a power of ten",
