@@ -107,7 +107,7 @@ def test_the_csv_leaves_unknown_truths_empty(tmp_path: Path) -> None:
 
 
 def card_of(photo: Path) -> tuple[dict[str, object], list[str]]:
-    digest = contents.of_file(photo).hex() if photo.exists() else ""
+    digest = contents.file_digest(photo).hex() if photo.exists() else ""
     shown = pd.DataFrame({"photo": [photo.name]})
     (card,), faults = mistakes.cards(shown, photo.parent, {photo.name: digest})
     return card, faults

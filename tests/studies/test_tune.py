@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 from maskgate import cluster, runs
 from maskgate.config import recipe
 from maskgate.core.interruption import Interrupted
-from maskgate.errors import DiskFullError, MaskgateError, of_disk
+from maskgate.errors import DiskFullError, MaskgateError, disk_error
 from maskgate.evaluation import compare
 from maskgate.reports import listing
 from maskgate.studies import study as studies
@@ -275,7 +275,7 @@ def test_a_full_disk_is_no_fault_of_a_trial(
     with monkeypatch.context() as full:
 
         def fails(path: Path, write: object) -> None:
-            raise of_disk(OSError(errno.ENOSPC, "full"), path)
+            raise disk_error(OSError(errno.ENOSPC, "full"), path)
 
         full.setattr("maskgate.training.checkpoint.files.replace", fails)
         with pytest.raises(DiskFullError, match="free some space"):

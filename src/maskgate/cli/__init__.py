@@ -13,7 +13,7 @@ from maskgate.core import extras, interruption, terminal, threads
 from maskgate.cli import data, training, tune, predict, ensemble  # noqa: F401
 from maskgate.cli import export, compare, ablate, pseudo, demo  # noqa: F401
 from maskgate.cli.app import app
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 __all__ = ["app", "main"]
 
@@ -24,7 +24,7 @@ def main() -> None:
     """Run the command line; an error is one line on stderr and exit code 2."""
     terminal.prepare()
     interruption.watch()
-    threads.wait_politely()
+    threads.limit_spinning()
     try:
         code = app(_arguments(), prog_name="maskgate", standalone_mode=False)
         terminal.flush()
@@ -35,14 +35,14 @@ def main() -> None:
     except interruption.Interrupted:
         _fail("interrupted; repeat the command to resume")
     except ModuleNotFoundError as error:
-        missing = extras.fault(error, shlex.join(["maskgate", *sys.argv[1:2]]))
+        missing = extras.missing_package(error, shlex.join(["maskgate", *sys.argv[1:2]]))
         if missing is None:
             raise
         _fail(str(missing))
     except BrokenPipeError:
         _end_broken_pipe()
     except OSError as error:
-        _fail(str(of_disk(error, error.filename or _unnamed_file())))
+        _fail(str(disk_error(error, error.filename or _unnamed_file())))
     except SystemExit as end:  # Typer's, and Rich's
         if isinstance(end.__context__, BrokenPipeError):
             _end_broken_pipe()

@@ -161,7 +161,7 @@ def wear(
         for reason, count in Counter(masked_people.left_out.values()).items()
     } | {
         "photos that show a mask already": masked_people.masked,
-        "extra photos of a person": masked_people.further,
+        "extra photos of a person": masked_people.other_photos,
     }
     skipped = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
     terminal.show(f"{out}: {masked_people.photos:,} photos of {masked_people.people:,} people")

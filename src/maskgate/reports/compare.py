@@ -56,7 +56,7 @@ def write(summary: Comparisons, page: Path, csv_file: Path, size: float | None =
 
     With `size`, a difference in score, also the number of people needed to detect it.
     """
-    with files.made(page.parent):
+    with files.new_folder(page.parent):
         _write(summary, page, csv_file, size)
 
 

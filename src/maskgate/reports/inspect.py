@@ -36,7 +36,7 @@ def write(
     With the `effects` of a recipe, the page describes them and shows a picture, which is also
     written as `recipe.png`. Without `pictures` no photo is shown or written.
     """
-    with files.made(folder):
+    with files.new_folder(folder):
         return _write(inspection, folder, pictures, effects)
 
 

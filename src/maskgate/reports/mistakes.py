@@ -100,7 +100,7 @@ def _photo(path: Path, digest: str | None) -> Image.Image:
     """The photo with that digest. Raises PhotoError, with the same message if there is no file, so
     that no page reveals which files exist."""
     try:
-        is_same = path.is_file() and contents.of_file(path).hex() == digest
+        is_same = path.is_file() and contents.file_digest(path).hex() == digest
     except OSError:
         is_same = False
     if not is_same:

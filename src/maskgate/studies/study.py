@@ -203,7 +203,7 @@ def _folder_exists(search: Search) -> bool:
                 f"{folder}: its study is stored in {kept}; continue it there, or give another --out"
             )
         return True
-    if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
+    if folder.is_dir() and not all(map(files.is_leftover, folder.iterdir())):
         raise MaskgateError(f"{folder}: not empty, and not a study; give another --out")
     return False
 
