@@ -375,7 +375,7 @@ RECIPES = {
     "argument of a backbone beside": train("model.beside=test_resnet model.beside_arguments.x=2",
         "backbone test_resnet", "'x'", "see model.beside_arguments"),
     "weights of two backbones": train("model.weights=w.pth model.beside=test_resnet",
-        "weights hold one backbone"),
+        "weights are for one backbone"),
     "learning rates upside down": Fault("lr tiny.yaml {people} --low 1 --high 0.1",
         ("learning rates from 1 to 0.1", "give 0 < --low < --high")),
     "too few learning rates": Fault("lr tiny.yaml {people} --updates 3",
@@ -706,7 +706,7 @@ def test_numbers_of_options_have_bounds(call: Call, place: Place, command: str) 
 @pytest.mark.parametrize("command", ["runs", "train tiny.yaml", "predict {trained}", "report"])
 def test_a_path_may_not_hold_nul(call: Call, place: Place, command: str) -> None:
     words = [word.format(**vars(place)) for word in command.split()]
-    assert "holds the character U+0000" in the_line(call(*words, "a\0b"))
+    assert "contains the character U+0000" in the_line(call(*words, "a\0b"))
 
 
 # --------------------------------------------------------------------------- the messages

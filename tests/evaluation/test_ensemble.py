@@ -214,7 +214,7 @@ def test_a_file_names_the_runs(
     )
     for command, sentence in (
         (("train", file, people), "its members are trained already"),
-        (("submit", file, trained, people), "a system's file stands alone"),
+        (("submit", file, trained, people), "give a system's file alone"),
         (("submit", "s4-small.yaml", people), "its members are recipes; train it"),
     ):
         if command[1] == "s4-small.yaml":

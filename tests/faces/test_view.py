@@ -188,7 +188,7 @@ def test_the_report_tells_of_photos_without_a_face(
         assert getattr(told, which).accuracy["gender"].value == pytest.approx(right.mean())
     page = run.report_file.read_text("utf-8")
     assert f"No face was found in {missed.sum()} of {len(table)} photos" in " ".join(page.split())
-    assert "found by toy (side: 0.6)" in page
+    assert "detected by toy (side: 0.6)" in page
 
 
 def test_all_faces_give_a_row_each(

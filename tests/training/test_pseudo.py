@@ -135,7 +135,7 @@ def test_nobody_is_validated_on_them(
     assert run.status().left_out == 0
     report = run.report_file.read_text("utf-8")
     assert "Pseudo labels" in report
-    assert "never validated on" in report
+    assert "not used for validation" in report
 
 
 def test_a_model_that_has_seen_who_is_validated_may_not_label(

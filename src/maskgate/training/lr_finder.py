@@ -174,7 +174,7 @@ def _write(sweep: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
         recipe=recipe,
         changes=changes,
         sweep=sweep,
-        summary=sentence(sweep),
+        sentence=sentence(sweep),
         chart=charts.lines(
             curves,
             "learning rate, as a power of ten",
