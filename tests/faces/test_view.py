@@ -163,7 +163,7 @@ def test_the_run_names_its_detector_and_refuses_another(
     with pytest.raises(MaskgateError, match=r"toy with the model 000000000000….*111111111111…"):
         maskgate.load(run)
     # A recipe that tells the hash is refused for training as well.
-    with pytest.raises(MaskgateError, match="train anew"):
+    with pytest.raises(MaskgateError, match="train again"):
         train(tmp_path / "other", FACE, f"photo.face.sha256={'0' * 64!r}")
 
 

@@ -136,7 +136,7 @@ def _age(value: str) -> int:
     except ValueError:
         raise ValueError(f"age {label_words.quoted(value)} is not 0–{OLDEST}") from None
     if years % 1:
-        raise ValueError(f"age {label_words.quoted(value)} is no whole number")
+        raise ValueError(f"age {label_words.quoted(value)} is not a whole number")
     return int(years)
 
 
@@ -240,7 +240,7 @@ def _row_finder(
         people = [name] if name in rows_by_person else by_id.get(name, [])
         if len(people) > 1:
             raise MaskgateError(
-                f"{corrections.path}: row {correction.row}: {len(people)} people carry the id"
+                f"{corrections.path}: row {correction.row}: {len(people)} people have the id"
                 f" {name} ({listed(people)}); name the folder instead"
             )
         if people:

@@ -26,7 +26,7 @@ def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
     if width * height > most:
         raise PhotoError(f"{width}×{height} pixels are over {most:,}")
     if max(width, height) > MAX_SIDE:
-        raise PhotoError(f"{width}×{height} pixels, and a side may have {MAX_SIDE:,}")
+        raise PhotoError(f"{width}×{height} pixels; a side may have at most {MAX_SIDE:,}")
 
 
 def check_memory(needed: int) -> None:
