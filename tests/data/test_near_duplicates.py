@@ -234,13 +234,13 @@ def test_a_hash_depends_on_content_and_hardly_on_light(case: Case) -> None:
     dim = hashes_of((case.thumbnails // 2 + 40).astype(np.uint8))
     assert np.bitwise_count(hashes ^ dim).max() <= 6
     others = np.bitwise_count(hashes[:, None] ^ hashes[None])
-    assert np.median(others) > near_duplicates.FAR
+    assert np.median(others) > near_duplicates.MAX_DISTANCE
 
 
 def test_the_hash_of_a_mirrored_photo_is_known_without_it(case: Case) -> None:
     hashes = hashes_of(case.thumbnails)
     mirrored = hashes_of(case.thumbnails[:, :, ::-1])
-    assert np.bitwise_count(hashes ^ mirrored).max() > near_duplicates.FAR
+    assert np.bitwise_count(hashes ^ mirrored).max() > near_duplicates.MAX_DISTANCE
     np.testing.assert_array_equal(mirrored, hashes ^ near_duplicates.MIRROR)
 
 
@@ -291,7 +291,11 @@ def brute_force(hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64]) -
         rest = np.arange(row + 1, len(hashes))
         for orientation in range(8):
             far = np.bitwise_count(hashes[row] ^ held[orientation][rest])
-            most = near_duplicates.FAR if orientation < 2 else near_duplicates.FAR_ALIGNED
+            most = (
+                near_duplicates.MAX_DISTANCE
+                if orientation < 2
+                else near_duplicates.MAX_DISTANCE_ALIGNED
+            )
             keep = (far <= most) & (person[rest] != person[row])
             near = zip(rest[keep], far[keep], strict=True)
             distances |= {(row, int(other), orientation): int(distance) for other, distance in near}

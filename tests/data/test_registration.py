@@ -40,7 +40,9 @@ def test_shrunk_pictures_are_means_of_blocks(factor: int) -> None:
 def agreement(first: Pixels, second: Pixels, alignment: int = 0) -> npt.NDArray[np.float32]:
     """As pairs are compared: first coarse, then, where that is near, at their size."""
     start = alignments.matrices(np.full(len(first), alignment))
-    rows, moved = registration.near(registration.coarse(first), registration.coarse(second), start)
+    rows, moved = registration.similar_pairs(
+        registration.coarse(first), registration.coarse(second), start
+    )
     share = np.zeros(len(first), dtype=np.float32)
     share[rows] = registration.agreement(first[rows], second[rows], moved)
     return share

@@ -142,8 +142,8 @@ def _age(value: str) -> int:
 
 def _unknown(kind: str, value: str, known: Iterable[str]) -> str:
     known = list(known)
-    near = difflib.get_close_matches(value, known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 12)}"
+    matches = difflib.get_close_matches(value, known, 1)
+    hint = f"did you mean {matches[0]}?" if matches else f"known are {listed(known, 12)}"
     return f"unknown {kind} {label_words.quoted(value)}, {hint}"
 
 

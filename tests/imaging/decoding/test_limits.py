@@ -25,7 +25,7 @@ REFUSED = {
     "WebP, animated, canvas 16383×16383": "16383×16383 pixels are over 40,000,000",
     "JPEG 2000": "an unsupported format",
     "GIF": "an unsupported format",
-    "PNG 40000000×1": "a side may have 65,535",
+    "PNG 40000000×1": "a side may have at most 65,535",
     "PNG 100000×100000": "100000×100000 pixels are over 40,000,000",
     "PNG 6320×6320, RGBA of 16 bits": "319 MB when unpacked, which take too long",
     "PNG of a million empty chunks": "a PNG of over 100,000 chunks",
@@ -152,7 +152,7 @@ def test_a_second_size_is_not_believed(
     content = hostile.bmp(10, 10, data=bytes(400))
     encoded = dataclasses.replace(bmp.read(content), height=9)
     monkeypatch.setattr(bmp, "read", lambda content: encoded)
-    with pytest.raises(PhotoError, match="two sizes"):  # a decoder's reading is another one
+    with pytest.raises(PhotoError, match="two different sizes"):  # a decoder's reading is another one
         pixels.decode(content)
 
 
