@@ -88,7 +88,7 @@ def test_partial_labels_have_sheets_of_what_is_known(
     page = numbers(inspect.write(inspected, tmp_path / "out", pictures=True)[0].read_text())
     assert "The 18 classes" not in page
     assert "male 2 photos" in page
-    assert "nothing known 2 photos" in page
+    assert "unlabelled 2 photos" in page
     assert " unknown 2 2 33.3%" in page
 
 

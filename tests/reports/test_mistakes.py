@@ -88,7 +88,7 @@ def test_no_person_fills_the_page() -> None:
     found = pd.DataFrame({"person": person, "rank": range(len(person))})
     shown = mistakes.worst(found)
     assert shown["rank"].tolist() == [0, 1, *range(9, 31)]
-    assert len(shown) == mistakes.SHOWN == 24
+    assert len(shown) == mistakes.MAX_MISTAKES == 24
     assert mistakes.worst(found[::-1])["rank"].tolist()[:4] == [41, 40, 38, 37]
 
 
