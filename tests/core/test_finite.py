@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 def copied(run: Path, folder: Path) -> Run:
     """A copy as older versions left runs, without a list of its files."""
     copied_run = Run(Path(shutil.copytree(run, folder / "run")))
-    copied_run.tell(files=None)
+    copied_run.update_status(files=None)
     return copied_run
 
 

@@ -70,7 +70,7 @@ class Study:
         count = len(self.changes) + 1
         left = {fit.run for fit in (*self.left, *self.damaged)}
         each = [[fit.run for fit in self.fits[at::count]] for at in range(count)]
-        return [run.path for side in each if not left.intersection(side) for run in side]
+        return [run.path for group in each if not left.intersection(group) for run in group]
 
 
 def applicable_changes(
@@ -222,7 +222,7 @@ def _damage(run: Run) -> str:
     if not run.status_file.exists():
         return ""
     try:
-        run.seconds()
+        run.fold_seconds()
     except MaskgateError as error:
         return str(error)
     return str(groups.damage(run) or "")
@@ -265,8 +265,8 @@ def verdicts(study: Study) -> Comparisons:
 def remaining(study: Study) -> str:
     """The estimated time of the remaining fits, from the finished ones; empty before the first."""
     undamaged = [fit for fit in study.fits if not fit.damage]
-    seconds = sorted(second for fit in undamaged for second in fit.run.seconds())
-    fits_left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
+    seconds = sorted(second for fit in undamaged for second in fit.run.fold_seconds())
+    fits_left = sum(study.folds - len(fit.run.fold_seconds()) for fit in study.left)
     if not seconds or not fits_left:
         return ""
     low, high = seconds[0] / 60, seconds[-1] / 60

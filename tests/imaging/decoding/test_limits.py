@@ -152,7 +152,9 @@ def test_a_second_size_is_not_believed(
     content = hostile.bmp(10, 10, data=bytes(400))
     encoded = dataclasses.replace(bmp.read(content), height=9)
     monkeypatch.setattr(bmp, "read", lambda content: encoded)
-    with pytest.raises(PhotoError, match="two different sizes"):  # a decoder's reading is another one
+    with pytest.raises(
+        PhotoError, match="two different sizes"
+    ):  # a decoder's reading is another one
         pixels.decode(content)
 
 
