@@ -255,7 +255,7 @@ def in_cp949(place: Place) -> None:
 DATA = {
     "no such folder": train_on("none", "none: no such file or folder", "give the folder",
         stage=nothing),
-    "empty folder": train_on("empty", "empty: holds neither", "see docs/data.md",
+    "empty folder": train_on("empty", "empty: has neither", "see docs/data.md",
         stage=Place.empty),
     "no column photo": train_on("photos.csv", "photos.csv: lacks the column 'photo'",
         "it has name", "the columns are photo,person", stage=csv("name\na.png\n")),
@@ -509,7 +509,7 @@ RECIPES = {
         stage=fixes("1,age,20,sure,", "1,age,30,doubtful,")),
     "corrections of an id of two": Fault(
         "train tiny.yaml data --out run labels.corrections=fixes.csv",
-        ("fixes.csv: row 2: 2 people carry the id 7 (7_male_Asian_20, 7_male_Asian_30)",
+        ("fixes.csv: row 2: 2 people have the id 7 (7_male_Asian_20, 7_male_Asian_30)",
             "name the folder instead"),
         lambda place: [fixes("7,gender,female,sure,")(place),
             *(path.rename(path.with_name(f"7_male_Asian_{age}"))
