@@ -75,7 +75,7 @@ class Place:
     def unfinished_run(self) -> Path:
         """`run/`, killed in its second fold."""
         run = self.run()
-        Run(run).tell(finished=None)
+        Run(run).update_status(finished=None)
         (run / "fold-1" / "fold.json").unlink()
         return run
 
@@ -184,7 +184,7 @@ def relisted(place: Place, name: str, old: str, new: str) -> None:
     """A run with a file that is another, and listed as it is."""
     run = Run(place.run())
     edit(run.path / name, old, new)
-    run.end()
+    run.finish()
 
 
 def offline(place: Place) -> None:
@@ -545,7 +545,7 @@ RUNS = {
         ("eval/info.csv: line 3 has 3 fields where the header has 2", "quote"),
         lambda place: place.write("eval/info.csv", "ImageID,ans\na.png,0\nb, c.png,0\n")),
     "submit a photo that is not there": Fault("submit {trained} eval -o answers.csv",
-        ("eval/images: 1 of 2 photos", "gone.png (no such file)", "mend them"),
+        ("eval/images: 1 of 2 photos", "gone.png (no such file)", "fix them"),
         lambda place: [place.photos("eval/images/a.png"), place.write("answers.csv", "old"),
             place.write("eval/info.csv", "ImageID,ans\na.png,0\ngone.png,0\n")]),
     "submit into a folder": Fault("submit {trained} {people} -o empty",

@@ -256,7 +256,7 @@ def test_members_that_are_gone_or_others_by_now_are_told(
         assert (code, "is gone; put it back" in err) == (2, True), err
     shutil.copytree(first, second)
     code, _, err = call("submit", tmp_path / "both", people)
-    assert (code, "trained anew" in err) == (2, True)
+    assert (code, "trained again" in err) == (2, True)
 
 
 def test_a_combined_run_and_its_members_can_be_moved_together(
@@ -327,7 +327,7 @@ def test_members_with_other_labels_are_refused(
     photos = pd.read_parquet(copy / "photos.parquet")
     photos["gender"] = 1 - photos["gender"]
     photos.to_parquet(copy / "photos.parquet", index=False)
-    Run(copy).end()
+    Run(copy).finish()
     code, _, err = call("combine", trained, copy, "-o", tmp_path / "new")
     assert (code, "differ; give both the same labels" in err) == (2, True)
 

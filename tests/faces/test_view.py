@@ -175,7 +175,7 @@ def test_the_report_tells_of_photos_without_a_face(
     missed = table["faces"] == 0
     told = run.metrics().faces
     assert told.missed.photos == missed.sum() > 0
-    assert told.found.photos == (~missed).sum() > 0
+    assert told.detected.photos == (~missed).sum() > 0
     assert table["left"].isna().tolist() == missed.tolist()
     oof, probabilities = tables.oof(run)
     found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
@@ -229,7 +229,7 @@ def test_a_training_in_which_nobody_has_a_face_ends_well(
     # Another key than that of the faces which other tests found.
     run = runs.open_run(train(tmp_path / "run", FACE.replace("0.6", "0.61")))
     told = run.metrics().faces
-    assert told.found.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
+    assert told.detected.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
     assert told.missed.score == run.metrics().score
     page = " ".join(run.report_file.read_text("utf-8").split())
     assert f"No face was found in {told.missed.photos} of" in page

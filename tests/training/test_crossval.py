@@ -290,14 +290,16 @@ def test_what_training_is_told_changes_no_truth(
 def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
     short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
     first = Run(train(tmp_path / "first", *short, more))
-    further = tables.more(first)
+    further = tables.extra(first)
     assert further["weight"].eq(2).all()
     assert set(further["cluster"]) <= set(tables.photos(first)["cluster"])
     for fold in (0, 1):
         photos = tables.photos(first)
-        assert not tables.seen(first, fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+        assert not tables.training_digests(first, fold) & set(
+            photos.loc[photos["fold"] == fold, "digest"]
+        )
         kept_out = further["not_in"].map(lambda folds, fold=fold: fold in folds)
-        assert set(further.loc[~kept_out, "digest"]) <= tables.seen(first, fold)
+        assert set(further.loc[~kept_out, "digest"]) <= tables.training_digests(first, fold)
     # Each fold may go on from its own: no copy of the people it is validated on was trained on.
     train(tmp_path / "second", *short, f"model.init={first.path}")
     random = np.random.default_rng(0)
@@ -345,7 +347,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
     short = ("training.epochs=1", "folds.kind=all")
     train(out, *short)
     run = Run(out)
-    run.tell(finished=None)
+    run.update_status(finished=None)
     told = run.status_file.read_text()
     for path in sorted(out.rglob("*"), reverse=True):
         if path.is_file() and path.name != "run.json":

@@ -59,7 +59,7 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
 
     # As if the driver had been killed before the last fold: the other is not trained again.
     (run.path / "fold-1" / "fold.json").unlink()
-    run.tell(finished=None)
+    run.update_status(finished=None)
     before = run.weights_file(0).stat().st_mtime_ns
     code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
     assert code == 0

@@ -220,12 +220,12 @@ def test_a_system_is_resumed_after_a_member(
 
 def test_a_locked_system_is_refused(place: Path, vote: Run, people: Path, cache: Path) -> None:
     status = vote.status()
-    vote.tell(finished=None)
+    vote.update_status(finished=None)
     try:
         with FileLock(vote.path / ".lock"), pytest.raises(MaskgateError, match="another process"):
             made(place / "vote.yaml", vote.path, people, cache)
     finally:
-        vote.tell(**status.model_dump(exclude_unset=True))
+        vote.update_status(**status.model_dump(exclude_unset=True))
 
 
 @pytest.mark.parametrize(
@@ -286,8 +286,8 @@ def test_members_validated_on_other_folds_are_not_combined(
     photos = tables.photos(member)
     photos["fold"] = 1 - photos["fold"]
     photos.to_parquet(member.photos_file, index=False)
-    member.end()
-    run.tell(finished=None)
+    member.finish()
+    run.update_status(finished=None)
     with pytest.raises(MaskgateError, match="joint: people are in other folds"):
         made(place / "vote.yaml", run.path, people, cache)
 

@@ -109,8 +109,10 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
         )
         assert (kept["label"] == labels.UNKNOWN).any()
         validated = everybody.loc[everybody["fold"] == fold, "digest"]
-        assert not set(validated) & tables.seen(run, fold)
-        assert set(table.loc[table["use"] == TRAINED, "digest"]) <= tables.seen(run, fold)
+        assert not set(validated) & tables.training_digests(run, fold)
+        assert set(table.loc[table["use"] == TRAINED, "digest"]) <= tables.training_digests(
+            run, fold
+        )
 
 
 def test_nobody_is_validated_on_them(

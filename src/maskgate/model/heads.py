@@ -46,7 +46,7 @@ class Head(nn.Module):
             self.register_buffer(name, torch.from_numpy(codes).long(), persistent=False)
 
     def add_up(self, parts: dict[str, Tensor]) -> Tensor:
-        """(N, 18) from log-probabilities (N, K) of the attributes this head knows."""
+        """(N, 18) from log-probabilities (N, K) of this head's attributes."""
         total = torch.stack([part[:, self.get_buffer(name)] for name, part in parts.items()]).sum(0)
         open_ones = [len(v) for name, v in labels.ATTRIBUTES.items() if name not in parts]
         return total - math.log(math.prod(open_ones))
@@ -66,8 +66,8 @@ class Joint(Head):
 class Separate(Head):
     """A softmax for each of its `attributes`, their log-probabilities added up.
 
-    `age`, `fine_ages` and `regress_age` as in `factored`; only where it knows the age band.
-    Raises MaskgateError.
+    `age`, `fine_ages` and `regress_age` as in `factored`; only if it has the age band. Raises
+    MaskgateError.
     """
 
     def __init__(
@@ -236,5 +236,5 @@ def create(component: Component, features: int) -> Head:
 
 
 def attributes(component: Component) -> tuple[str, ...]:
-    """The attributes that a recipe's head knows."""
+    """The attributes that a recipe's head predicts."""
     return create(component, 1).attributes

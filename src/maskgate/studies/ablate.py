@@ -72,7 +72,7 @@ class Study:
         count = len(self.changes) + 1
         left = {planned.run for planned in (*self.left, *self.damaged)}
         each = [[planned.run for planned in self.runs[at::count]] for at in range(count)]
-        return [run.path for side in each if not left.intersection(side) for run in side]
+        return [run.path for group in each if not left.intersection(group) for run in group]
 
 
 def applicable_changes(
@@ -224,7 +224,7 @@ def _damage(run: Run) -> str:
     if not run.status_file.exists():
         return ""
     try:
-        run.seconds()
+        run.fold_seconds()
     except MaskgateError as error:
         return str(error)
     return str(groups.damage(run) or "")
@@ -268,8 +268,8 @@ def verdicts(study: Study) -> Comparisons:
 def remaining(study: Study) -> str:
     """The estimated time of the remaining fits, from the finished ones; empty before the first."""
     undamaged = [planned for planned in study.runs if not planned.damage]
-    seconds = sorted(second for planned in undamaged for second in planned.run.seconds())
-    fits_left = sum(study.folds - len(planned.run.seconds()) for planned in study.left)
+    seconds = sorted(second for planned in undamaged for second in planned.run.fold_seconds())
+    fits_left = sum(study.folds - len(planned.run.fold_seconds()) for planned in study.left)
     if not seconds or not fits_left:
         return ""
     low, high = seconds[0] / 60, seconds[-1] / 60

@@ -84,7 +84,7 @@ def combine(
 def _fill(run: Run, system: System, first: Run, about: dict[str, Any]) -> None:
     """Write what is known of the run before its members are heard; `first` is one of them."""
     status = first.status()
-    run.tell(**about, **status.model_dump(include=_OF_THE_DATA, exclude_unset=True))
+    run.update_status(**about, **status.model_dump(include=_OF_THE_DATA, exclude_unset=True))
     _copy(first, first.folds_file, run.folds_file)
     _copy(first, first.photos_file, run.photos_file)
     system.write(run.system_file, {})
@@ -103,7 +103,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     seconds = sum(each.seconds or 0 for each in statuses)
     seen = sum((each.seconds or 0) * (each.photos_per_second or 0) for each in statuses)
     names = [member.name for member in system.members]
-    run.tell(
+    run.update_status(
         members={name: each.digest for name, each in zip(names, statuses, strict=True)},
         warnings=sorted({warning for each in statuses for warning in each.warnings}),
         seconds=round(seconds, 1),
@@ -125,7 +125,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     found["combine"] = system.combine.name
     stored.write(run.metrics_file, Results, found)
     run_report.write(run)
-    run.end()
+    run.finish()
 
 
 def _score(

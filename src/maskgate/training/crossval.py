@@ -163,11 +163,11 @@ def train_fold(number: int, training: Training, accelerator: Accelerator) -> Non
     is waited for. Raises MaskgateError where it does not end.
     """
     run = training.run
-    run.fold(number).mkdir(exist_ok=True)
-    lock = FileLock(run.fold(number) / ".lock", timeout=_PATIENCE)
+    run.fold_folder(number).mkdir(exist_ok=True)
+    lock = FileLock(run.fold_folder(number) / ".lock", timeout=_PATIENCE)
     processes.on_main(accelerator, lambda: run_folder.acquire(lock, run))
     try:
-        checkpoint = run.fold(number) / "checkpoint.pt"
+        checkpoint = run.fold_folder(number) / "checkpoint.pt"
         if not processes.on_main(accelerator, lambda: is_trained(run, number)):
             _train(number, training, checkpoint, accelerator)
         if accelerator.is_main_process:
@@ -198,7 +198,7 @@ def _train(number: int, training: Training, checkpoint: Path, accelerator: Accel
 
 def _save_fold(run: Run, recipe: Recipe, data: FoldData, fitted: Fitted) -> None:
     number = data.fold
-    place, weights = run.fold(number), run.weights_file(number)
+    place, weights = run.fold_folder(number), run.weights_file(number)
     # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
     files.replace(weights, lambda beside: beside.write_bytes(serialised(fitted.weights)))
     rows = data.truth[["photo", "person", "label", "fold"]]
@@ -244,7 +244,7 @@ def conclude(training: Training) -> None:
             results["faces"] = metrics.by_face(probabilities, truth, has_face, attributes)
         if recipe.tta:
             _, plain = _pooled(run, "oof-plain.parquet")
-            place = run.oof_file_of(tta_digest([PLAIN_VIEW]))
+            place = run.oof_file_with(tta_digest([PLAIN_VIEW]))
             tables.write_probabilities(place, table, plain)
             results["without_tta"] = metrics.paired_comparison(
                 probabilities, plain, truth, attributes
@@ -262,14 +262,14 @@ def conclude(training: Training) -> None:
         for parts in reduced
     ]
     warnings += pseudo.warnings(recipe, run, prepared.folds)
-    run.tell(
+    run.update_status(
         seconds=round(seconds, 1),
         photos_per_second=round(sum(part.photos for part in told) / max(seconds, 1e-9), 1),
         warnings=warnings,
         did=_did(run, told, recipe, prepared),
     )
     run_report.write(run)
-    run.end()
+    run.finish()
 
 
 def _did(

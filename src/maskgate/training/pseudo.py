@@ -21,7 +21,7 @@ from maskgate.errors import MaskgateError, listed
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.runs import Run, tables
-from maskgate.runs.trust import check_trusted, vouched
+from maskgate.runs.trust import check_trusted, trust_if_known
 from maskgate.training import warm_start
 from maskgate.training.fold_data import FoldData, with_pseudo_labels
 from maskgate.training.options import TrainOptions
@@ -86,7 +86,7 @@ def labeller(recipe: Recipe, trust: bool = False) -> Run:
     """The run whose models label photos. Raises MaskgateError, before anything is imported, where
     it brings code that neither the user is known to `trust` nor the recipe names itself."""
     assert recipe.pseudo is not None
-    run = vouched(runs.open_model(recipe.pseudo.run, trust), recipe.model.factories)
+    run = trust_if_known(runs.open_model(recipe.pseudo.run, trust), recipe.model.factories)
     check_trusted(run, run.recipe())
     return run
 

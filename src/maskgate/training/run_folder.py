@@ -139,7 +139,7 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
         pairs = {
             tuple(sorted(map(_person_of(prepared.table), pair))) for pair in prepared.twins.pairs
         }
-        run.tell(
+        run.update_status(
             recipe=options.name,
             digest=digest,
             data=str(options.data),
@@ -164,7 +164,7 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
     )
     files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
     if len(extra):
-        files.replace(run.more_file, lambda beside: extra.to_parquet(beside, index=False))
+        files.replace(run.extra_file, lambda beside: extra.to_parquet(beside, index=False))
     say(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
         f" join people in clusters of at most {prepared.twins.largest}"

@@ -123,7 +123,7 @@ def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -
     were trained on."""
     seen: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= tables.seen(run, source_fold(run, prepared, data, key))
+        seen |= tables.training_digests(run, source_fold(run, prepared, data, key))
     return seen
 
 
@@ -160,7 +160,7 @@ def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> i
     """
     theirs = validated_contents(run, prepared, data)
     for other in sorted(run.folds, key=lambda other: (other != data.fold, other)):
-        if not theirs & tables.seen(run, other):
+        if not theirs & tables.training_digests(run, other):
             return other
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on people of fold {data.fold}, on"
