@@ -72,7 +72,7 @@ class Study:
         count = len(self.changes) + 1
         left = {planned.run for planned in (*self.left, *self.damaged)}
         each = [[planned.run for planned in self.runs[at::count]] for at in range(count)]
-        return [run.path for side in each if not left.intersection(side) for run in side]
+        return [run.path for group in each if not left.intersection(group) for run in group]
 
 
 def applicable_changes(
