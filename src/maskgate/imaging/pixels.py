@@ -180,9 +180,7 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
     return np.asarray(small)
 
 
-def crop_window(
-    image: Image.Image | Pixels, window: Window, height: int, width: int
-) -> Pixels:
+def crop_window(image: Image.Image | Pixels, window: Window, height: int, width: int) -> Pixels:
     """What `window` shows of `image`, turned back upright, as (height, width, 3).
 
     Beyond the photo it is grey. Of a large photo only the part in the window is worked on.
@@ -217,8 +215,7 @@ def _part(
 ) -> Image.Image:
     """The part of the image within the `edges` (left, top, right, bottom), which count pixels of
     the image reduced by `factor`; in grey where it reaches beyond."""
-    is_array = isinstance(image, np.ndarray)
-    width, height = image.shape[1::-1] if is_array else image.size
+    width, height = size(image)
     left, top, right, bottom = edges
     box = (
         max(left, 0),
@@ -230,7 +227,10 @@ def _part(
         return Image.new("RGB", (max(1, right - left), max(1, bottom - top)), (GREY, GREY, GREY))
     x0, y0, x1, y1 = box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
     x1, y1 = min(x1, width), min(y1, height)
-    part = Image.fromarray(image[y0:y1, x0:x1]) if is_array else image.crop((x0, y0, x1, y1))
+    if isinstance(image, np.ndarray):
+        part = Image.fromarray(image[y0:y1, x0:x1])
+    else:
+        part = image.crop((x0, y0, x1, y1))
     if factor > 1:
         part = part.reduce(factor)
     if box == edges:
@@ -238,6 +238,17 @@ def _part(
     whole = Image.new("RGB", (right - left, bottom - top), (GREY, GREY, GREY))
     whole.paste(part, (box[0] - left, box[1] - top))
     return whole
+
+
+def size(image: Image.Image | Pixels) -> tuple[int, int]:
+    """Width and height of an image, or of an array (H, W, 3)."""
+    width, height = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+    return width, height
+
+
+def as_image(image: Image.Image | Pixels) -> Image.Image:
+    """The image, which an array (H, W, 3) may stand for."""
+    return Image.fromarray(image) if isinstance(image, np.ndarray) else image
 
 
 def centre(stored: Pixels, geometry: Geometry) -> Pixels:
