@@ -1,6 +1,6 @@
 """How narrow a face may be in a camera's frame, and so how far away, to be judged rightly.
 
-    python benchmarks/door_recall.py RUN BUNDLE [--photos 300] [--seed 0] [--sides 192 320 640]
+    python benchmarks/door_recall.py RUN BUNDLE [--photos 300] [--seed 0] [--smallest 100 72 48] [--sides 256 640 1280]
 
 BUNDLE is an export of RUN, of whose validation people `--photos` are drawn, one photo each as far
 as there are people, as many of each mask state. Each is scaled so that the face is so many pixels
@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--photos", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smallest", type=float, nargs="*", default=[detection.SMALLEST_FACE, 24])
-    parser.add_argument("--sides", type=int, nargs="*", default=[192, 320, 640])
+    parser.add_argument("--smallest", type=float, nargs="*", default=[100, 72, 48])
+    parser.add_argument("--sides", type=int, nargs="*", default=[256, 640, 1280])
     options = parser.parse_args()
     portraits = list(draw(options.run, options.bundle, options.photos, options.seed))
     counts = {mask: sum(each.mask == mask for each in portraits) for mask in labels.MASKS}

@@ -9,8 +9,7 @@ from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces.protocol import Detector as Detector
 
-SMALLEST_FACE: Final = 48.0  # pixels, see docs/door.md
-_YUNET_FACE: Final = 14  # pixels of a face that YuNet finds, in the picture it gets
+_YUNET_FACE: Final = 40  # pixels of a face of which YuNet finds 95% masked, in its own picture
 _MIN_SIDE: Final = 192  # of that picture: a close-up must stay a face
 _MAX_SIDE: Final = 2048
 
@@ -33,8 +32,8 @@ def of_manifest(manifest: Manifest) -> tuple[Photo, str]:
 
 
 def for_frames(photo: Photo, height: int, width: int, smallest_face: float) -> Photo:
-    """The settings with the detector told to find faces of `smallest_face` pixels in frames of this
-    size."""
+    """The settings, with arguments of the detector for faces from `smallest_face` pixels on in
+    frames of this size."""
     assert photo.face is not None
     detector = photo.face.detector
     if detector.name == "yunet":

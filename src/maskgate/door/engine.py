@@ -24,12 +24,14 @@ class Engine:
     """The model of a bundle at a door; it may be called from several threads.
 
     `threads` are what the networks use for one batch of faces. `smallest_face` is the width in
-    pixels of the narrowest face that is judged, and decides how much detail of a frame the detector
-    gets. Raises MaskgateError where the bundle is damaged, or its model does not look for faces.
+    pixels of the narrowest face that is judged: the smaller, the more detail of a frame the
+    detector gets, and the longer it takes. By default the detector is used as in training, which
+    suits portraits. Raises MaskgateError if the bundle is damaged, or its model has no face
+    detector.
     """
 
     def __init__(
-        self, bundle: str | Path, threads: int = 1, smallest_face: float = detection.SMALLEST_FACE
+        self, bundle: str | Path, threads: int = 1, smallest_face: float | None = None
     ) -> None:
         self._bundle = open_bundle(Path(bundle))
         self._classifier = bundles.classifier(self._bundle, threads=threads)
@@ -75,11 +77,17 @@ class Engine:
     def _faces(self, frame: Pixels) -> Faces:
         """The faces of a frame that are wide enough."""
         faces = self._detector(frame)(frame)
+        if self.smallest_face is None:
+            return faces
         wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= self.smallest_face
         return Faces(faces.boxes[wide], faces.landmarks[wide], faces.scores[wide])
 
     def _detector(self, frame: Pixels) -> detection.Detector:
         """The detector for frames of this size."""
+        if self.smallest_face is None:
+            detector = self._views[0].detector
+            assert detector is not None  # of_manifest has refused a model without one
+            return detector
         height, width = size = frame.shape[0], frame.shape[1]
         detector = self._detectors.get(size)
         if detector is None:
@@ -87,7 +95,7 @@ class Engine:
                 self._detectors.pop(next(iter(self._detectors)), None)
             photo = detection.for_frames(self._photo, height, width, self.smallest_face)
             detector = bundles.create_view(self._bundle, photo, self._detector_folder).detector
-            assert detector is not None  # of_manifest has refused a model without one
+            assert detector is not None
             self._detectors[size] = detector
         return detector
 
