@@ -101,7 +101,7 @@ def gather(members: Sequence[Part], how: EnsembleSpec, cache: Path | None = None
     check(members, how)
     if not all(part.run.metrics().validated for part in members):
         return Together(members, Combination(how, {}))
-    table, voices = _voices(members, cache)
+    table, voices = out_of_fold(members, cache)
     found = [each.astype(np.float32) for each in combinations.out_of_fold(how, voices, table)]
     combination = combinations.learn(how, voices, table)
     scores, steps = _scored(members, voices, how, found=found, table=table)
@@ -189,8 +189,11 @@ def attributes(run: Run) -> tuple[str, ...]:
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
 
 
-def _voices(members: Sequence[Part], cache: Path | None) -> tuple[pd.DataFrame, list[Voice]]:
-    """The validated photos in the order of the first part, and what each says of them."""
+def out_of_fold(
+    members: Sequence[Part], cache: Path | None = None
+) -> tuple[pd.DataFrame, list[Voice]]:
+    """The validated photos (N) in the order of the first part, and the out-of-fold probabilities
+    (N, 18) of each part. Raises MaskgateError as `oof.oof_with` does."""
     table = pd.DataFrame()
     voices: list[Voice] = []
     for part in members:

@@ -44,15 +44,23 @@ def learn(wanted: EnsembleSpec, voices: Sequence[Voice], truth: pd.DataFrame) ->
     return combination
 
 
-def out_of_fold(wanted: EnsembleSpec, voices: Sequence[Voice], truth: pd.DataFrame) -> list[Floats]:
+def out_of_fold(
+    wanted: EnsembleSpec,
+    voices: Sequence[Voice],
+    truth: pd.DataFrame,
+    combined: Sequence[Voice] | None = None,
+) -> list[Floats]:
     """The probabilities (N, 18) after the combination, and after each adjustment, of photos whose
     people nothing was learned of: a group of people in turn is left out of the learning.
 
+    Where other voices of the same photos are to be `combined`, it is still `voices` that are
+    learned of.
     The groups are the folds of `truth` where it has several. Raises MaskgateError where there are
     too few people to leave some out.
     """
+    combined = voices if combined is None else combined
     if not wanted.learns:
-        return Combination(wanted, {}).steps(voices)
+        return Combination(wanted, {}).steps(combined)
     group = groups.of_people(truth)
     truth = truth.assign(fold=group)
     found: list[Floats] = [np.empty((len(truth), labels.COUNT)) for _ in wanted.names]
@@ -61,7 +69,7 @@ def out_of_fold(wanted: EnsembleSpec, voices: Sequence[Voice], truth: pd.DataFra
         out = group == number
         others = truth[~out].reset_index(drop=True)
         combination = learn(wanted, [voice.of(~out) for voice in voices], others)
-        steps = combination.steps([voice.of(out) for voice in voices])
+        steps = combination.steps([voice.of(out) for voice in combined])
         for whole, part in zip(found, steps, strict=True):
             whole[out] = part
     return found
