@@ -62,9 +62,9 @@ def train(tiny: Path, people: Path, cache: Path) -> "Callable[..., Path]":
     from maskgate.training import crossval
     from maskgate.training.options import TrainOptions
 
-    def run(out: Path, *overrides: str, data: Path = people, **order: object) -> Path:
+    def run(out: Path, *overrides: str, data: Path = people, **options: object) -> Path:
         resolved = recipe.load(tiny, list(overrides))
-        place = TrainOptions("tiny", data, out, cache, **order)  # type: ignore[arg-type]
+        place = TrainOptions("tiny", data, out, cache, **options)  # type: ignore[arg-type]
         return crossval.train(resolved, place).path
 
     return run

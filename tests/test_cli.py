@@ -82,13 +82,13 @@ def test_data_is_given_or_left_to_its_variable(
 ) -> None:
     trained: list[tuple[Recipe, TrainOptions]] = []
     monkeypatch.setattr(crossval, "train", lambda *given: trained.append(given))
-    monkeypatch.setattr(crossval, "told", lambda run: "")
+    monkeypatch.setattr(crossval, "summary", lambda run: "")
     monkeypatch.setenv("SM_CHANNEL_TRAIN", variable.format(people=people))
     monkeypatch.chdir(tmp_path)
     Path("seed=3").mkdir()
     assert call("train", tiny, *words.format(people=people).split())[0] == 0
-    ((recipe, order),) = trained
-    assert order.data == Path(data.format(people=people))
+    ((recipe, options),) = trained
+    assert options.data == Path(data.format(people=people))
     assert recipe.training.epochs == epochs
     assert recipe.seed == 7
 

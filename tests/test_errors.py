@@ -855,7 +855,7 @@ INTERRUPTED = (
     ("maskgate.training.step.TrainingStep.update", 2),
     ("torch.save", 3),
     ("maskgate.model.predicting.probabilities", 1),
-    ("maskgate.training.crossval._keep", 1),
+    ("maskgate.training.crossval._save_fold", 1),
     ("maskgate.reports.run.write", 1),
 )
 

@@ -165,7 +165,7 @@ EVERY_TABLE = USES | {
     "combination": (
         combination,
         combining.COMBINATIONS | combining.ADJUSTMENTS,
-        ("probabilities", "voices", "learned"),
+        combining.INTERNAL_PARAMETERS,
     ),
 }
 

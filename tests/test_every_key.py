@@ -200,18 +200,18 @@ def load(place: Path, *overrides: str) -> Recipe:
 def trained(place: Path, *overrides: str) -> str:
     """A hash of batches, weights, probabilities and scores of a training with these changes."""
     made = load(place, *overrides)
-    order = TrainOptions(
+    options = TrainOptions(
         "keys", place / "people", cache=place / "cache", checkpoint_seconds=math.inf
     )
-    prepared = prepare(made, order)
+    prepared = prepare(made, options)
     accelerator = processes.start(made.training.precision)
     try:
         preflight.check_recipe(made, "keys")
         checkpoint = place / "checkpoint.pt"
         checkpoint.unlink(missing_ok=True)
         data = prepared.fold_data(prepared.folds[0])
-        fit = preflight.fit(
-            made, prepared, data, order=order, checkpoint=checkpoint, accelerator=accelerator
+        fit = preflight.create_trainer(
+            made, prepared, data, options=options, checkpoint=checkpoint, accelerator=accelerator
         )
         shapes: list[tuple[int, ...]] = []
         fit.updater.bare_network.register_forward_hook(

@@ -43,13 +43,13 @@ def run(out: Path, people: int) -> None:
         raise MaskgateError(f"{data}: holds {there} people; give another --out to draw {people}")
     say("2/4 training recipes/demo.yaml on them")
     path = recipe.find("demo")
-    order = TrainOptions("demo", data, out / "run", out / "cache", command="maskgate demo")
-    trained = crossval.train(recipe.load(path), order)
+    options = TrainOptions("demo", data, out / "run", out / "cache", command="maskgate demo")
+    trained = crossval.train(recipe.load(path), options)
     say("3/4 answering the test photos")
     answers = out / "submission.csv"
     submission.submit(loading.load(trained.path), str(trained.path), data, answers)
     say("4/4 scoring the answers against the generator's truth")
-    terminal.show(crossval.told(trained))
+    terminal.show(crossval.summary(trained))
     terminal.show(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
     picture = out / "verdicts.png"
     _draw_verdicts(trained.path, picture)

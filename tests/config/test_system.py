@@ -180,7 +180,9 @@ def test_the_digest_tells_systems_apart(tmp_path: Path) -> None:
 def test_a_shipped_system_loads_and_its_members_can_be_combined(path: Path) -> None:
     made = system.load(path, [])
     recipes = [made.recipe_of(member) for member in made.members]
-    combining.check(EnsembleSpec.of(made), [heads.attributes(each.model.head) for each in recipes])
+    combining.check(
+        EnsembleSpec.from_system(made), [heads.attributes(each.model.head) for each in recipes]
+    )
     assert {each.folds for each in recipes} == {made.folds}
     commands = [line for line in path.read_text().splitlines() if line.startswith("# maskgate")]
     name = commands[0].split()[3]

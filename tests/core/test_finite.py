@@ -22,7 +22,7 @@ from maskgate.data import pseudo_labels
 from maskgate.data import table as photo_table
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
-from maskgate.ensemble.votes import Voice
+from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
 from maskgate.inference.predictions import Predictions
@@ -190,7 +190,7 @@ def test_members_with_them_are_not_combined(call: Call, trained: Path, tmp_path:
 @pytest.mark.parametrize("how", ["weights", "stacking", "offsets", "near_tie"])
 def test_what_is_learned_of_them_is_told(how: str) -> None:
     every = tuple(labels.ATTRIBUTES)
-    voices = [Voice(sure(6).astype(np.float64), every) for _ in range(2)]
+    members = [MemberProbabilities(sure(6).astype(np.float64), every) for _ in range(2)]
     is_adjustment = how in combining.ADJUSTMENTS
     wanted = EnsembleSpec(
         Component(name="soft_vote" if is_adjustment else how),
@@ -202,19 +202,19 @@ def test_what_is_learned_of_them_is_told(how: str) -> None:
         "offsets": {"offsets": [np.nan] * labels.COUNT, "penalty": None},
     }  # fmt: skip
     if how == "near_tie":
-        voices = [Voice(sure(6, np.nan).astype(np.float64), every) for _ in range(2)]
+        members = [MemberProbabilities(sure(6, np.nan).astype(np.float64), every) for _ in range(2)]
         combine["near_tie"] = {"best": [0, 1]}
     with pytest.raises(MaskgateError, match=r"(combine|adjust) \w+: the probabilities of"):
-        Combination(wanted, combine)(voices)
+        Combination(wanted, combine)(members)
 
 
 def test_they_are_not_scored_and_label_nothing() -> None:
     nothing = np.zeros(6, dtype=int)
     table = photo_table.build("abcdef", "abcdef", nothing, nothing, np.full(6, 20.0))
-    with pytest.raises(MaskgateError, match="what is to be scored"):
+    with pytest.raises(MaskgateError, match="the probabilities to score"):
         metrics.evaluate(sure(6, np.nan), table, resamples=10)
-    with pytest.raises(MaskgateError, match="what is to be scored"):
-        metrics.beside(sure(6), sure(6, np.inf), table)
+    with pytest.raises(MaskgateError, match="the probabilities to score"):
+        metrics.paired_comparison(sure(6), sure(6, np.inf), table)
     wanted = Pseudo(photos="photos", run="run")
     with pytest.raises(MaskgateError, match="pseudo labels"):
         pseudo_labels.choose(sure(6, np.nan), list("abcdef"), nothing.astype(bool), wanted)

@@ -47,7 +47,7 @@ def adjusted(*given: Any) -> EnsembleSpec:
             ),
             "number from 0, not inf",
         ),
-        (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets stands there twice"),
+        (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets is listed twice"),
     ],
 )
 def test_what_cannot_be_adjusted_is_refused(how: EnsembleSpec, told: str) -> None:

@@ -7,7 +7,7 @@ from maskgate import labels
 from maskgate.config.settings import Component
 from maskgate.ensemble import combining, near_tie
 from maskgate.ensemble.combining import Combination, EnsembleSpec
-from maskgate.ensemble.votes import Voice
+from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.errors import MaskgateError
 
 ALL = tuple(labels.ATTRIBUTES)
@@ -43,9 +43,9 @@ WORN_MAN_OLD, WORN_MAN_MIDDLE, WORN_WOMAN_OLD, WORN_WOMAN_MIDDLE = 2, 1, 5, 4
     ],
 )
 def test_near_ties(first: np.ndarray, second: np.ndarray, answer: int) -> None:
-    voices = [Voice(first, ALL), Voice(second, ALL)]
+    members = [MemberProbabilities(first, ALL), MemberProbabilities(second, ALL)]
     whole = logits(c7=4.0, c3=1.0)  # what stood there before
-    moved = near_tie.near_tie(whole, voices, {"best": [0, 1]})
+    moved = near_tie.near_tie(whole, members, {"best": [0, 1]})
     assert moved.argmax() == answer
     assert moved.sum() == pytest.approx(1)
     kept = [c for c in range(18) if c not in (7, answer)]
@@ -53,17 +53,20 @@ def test_near_ties(first: np.ndarray, second: np.ndarray, answer: int) -> None:
 
 
 def test_how_near_is_an_argument() -> None:
-    voices = [Voice(logits(c2=2.0, c1=1.5), ALL), Voice(logits(c1=3.0), ALL)]
+    members = [
+        MemberProbabilities(logits(c2=2.0, c1=1.5), ALL),
+        MemberProbabilities(logits(c1=3.0), ALL),
+    ]
     for within, answer in ((0.4, WORN_MAN_OLD), (0.6, WORN_MAN_MIDDLE)):
         named = Component.model_validate({"name": "near_tie", "within": within})
         how = Combination(
             EnsembleSpec(Component(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}}
         )
-        first = Voice(voices[0].probabilities, ALL, 100.0)
-        assert how([first, voices[1]]).argmax() == answer
+        first = MemberProbabilities(members[0].probabilities, ALL, 100.0)
+        assert how([first, members[1]]).argmax() == answer
 
 
 def test_two_members_know_all() -> None:
     how = EnsembleSpec(Component(name="attributes"), (Component(name="near_tie"),))
-    with pytest.raises(MaskgateError, match="fewer than two know all"):
+    with pytest.raises(MaskgateError, match="predict all attributes, and fewer than two do"):
         combining.check(how, [ALL, ("mask",)])

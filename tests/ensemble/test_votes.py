@@ -10,7 +10,7 @@ from maskgate import labels
 from maskgate.config.settings import Component
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
-from maskgate.ensemble.votes import Voice
+from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.errors import MaskgateError
 
 ALL = tuple(labels.ATTRIBUTES)
@@ -22,8 +22,8 @@ def said(seed: int, rows: int = 40) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.full(labels.COUNT, 0.3), rows)
 
 
-def combine(name: str, *voices: Voice) -> np.ndarray:
-    found = Combination(EnsembleSpec(Component(name=name)), {})(voices)
+def combine(name: str, *members: MemberProbabilities) -> np.ndarray:
+    found = Combination(EnsembleSpec(Component(name=name)), {})(members)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (found >= 0).all()
     return found
@@ -31,10 +31,10 @@ def combine(name: str, *voices: Voice) -> np.ndarray:
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (1, 2, 5), (0.1, 0.3, 0.7)])
 def test_a_soft_vote_is_the_weighted_mean(weights: tuple[float, ...]) -> None:
-    voices = [Voice(said(seed), ALL, weight) for seed, weight in enumerate(weights)]
-    found = combine("soft_vote", *voices)
+    members = [MemberProbabilities(said(seed), ALL, weight) for seed, weight in enumerate(weights)]
+    found = combine("soft_vote", *members)
     for row, c in itertools.product(range(40), range(labels.COUNT)):
-        total = sum(v.weight * v.probabilities[row, c] for v in voices)
+        total = sum(v.weight * v.probabilities[row, c] for v in members)
         assert found[row, c] == pytest.approx(total / sum(weights))
 
 
@@ -42,14 +42,16 @@ def test_a_soft_vote_is_the_weighted_mean(weights: tuple[float, ...]) -> None:
     "weights", [(1, 1, 1), (1, 1), (1, 2, 5), (3, 1, 1, 1), (1, 1, 1.004), (0.1, 0.2, 0.3)]
 )
 def test_a_hard_vote_counts_votes_and_breaks_ties_by_attribute(weights: tuple[float, ...]) -> None:
-    voices = [Voice(said(seed, 200), ALL, weight) for seed, weight in enumerate(weights)]
-    found = combine("hard_vote", *voices)
-    mean = combine("soft_vote", *voices)
+    members = [
+        MemberProbabilities(said(seed, 200), ALL, weight) for seed, weight in enumerate(weights)
+    ]
+    found = combine("hard_vote", *members)
+    mean = combine("soft_vote", *members)
     ties = even = 0
     for row in range(200):
         votes: Counter[int] = Counter()
-        for voice in voices:
-            votes[int(voice.probabilities[row].argmax())] += voice.weight  # type: ignore[assignment]
+        for member in members:
+            votes[int(member.probabilities[row].argmax())] += member.weight  # type: ignore[assignment]
         most = max(votes.values())
         leading = [c for c, count in votes.items() if most - count < 1e-9]
         ties += len(leading) > 1
@@ -76,47 +78,57 @@ def test_a_tie_goes_to_the_class_whose_attributes_others_share() -> None:
         "wear male <30", "wear male 30-59", "wear female 30-59", "not_wear female >=60"
     )]  # fmt: skip
     sure = [0.9, 0.4, 0.5, 0.99]  # the mean would take the first or the last
-    voices = []
+    members = []
     for c, p in zip(classes, sure, strict=True):
         each = np.full((1, labels.COUNT), (1 - p) / (labels.COUNT - 1))
         each[0, c] = p
-        voices.append(Voice(each, ALL))
-    assert combine("soft_vote", *voices).argmax() == classes[3]
+        members.append(MemberProbabilities(each, ALL))
+    assert combine("soft_vote", *members).argmax() == classes[3]
     # wear 3, male 2, 30-59 2 against wear 3, female 2, 30-59 2: even, and the mean decides.
-    assert combine("hard_vote", *voices).argmax() == classes[2]
-    assert combine("hard_vote", *voices[:3]).argmax() == classes[1]
+    assert combine("hard_vote", *members).argmax() == classes[2]
+    assert combine("hard_vote", *members[:3]).argmax() == classes[1]
 
 
 def test_the_likeliest_on_average_does_not_outvote_a_majority() -> None:
     sure, unsure = np.full((1, 18), 0.001), np.full((1, 18), 0.001)
     sure[0, 5], unsure[0, 2], unsure[0, 5] = 1 - 0.017, 0.5, 1 - 0.5 - 0.016
-    voices = [Voice(sure, ALL), Voice(unsure, ALL), Voice(unsure, ALL)]
-    assert combine("soft_vote", *voices).argmax() == 5
-    assert combine("hard_vote", *voices).argmax() == 2
+    members = [
+        MemberProbabilities(sure, ALL),
+        MemberProbabilities(unsure, ALL),
+        MemberProbabilities(unsure, ALL),
+    ]
+    assert combine("soft_vote", *members).argmax() == 5
+    assert combine("hard_vote", *members).argmax() == 2
 
 
-def alone(name: str, seed: int, weight: float = 1.0) -> Voice:
-    """A voice that knows one attribute: the others are all as likely."""
+def alone(name: str, seed: int, weight: float = 1.0) -> MemberProbabilities:
+    """Probabilities of a member that predicts one attribute: the others are all as likely."""
     own = np.random.default_rng(seed).dirichlet(np.ones(len(labels.ATTRIBUTES[name])), 40)
     at = ALL.index(name)
     others = labels.COUNT / len(labels.ATTRIBUTES[name])
-    return Voice(np.array([[row[c[at]] / others for c in CODES] for row in own]), (name,), weight)
+    return MemberProbabilities(
+        np.array([[row[c[at]] / others for c in CODES] for row in own]), (name,), weight
+    )
 
 
 def test_attributes_are_multiplied() -> None:
-    voices = [alone(name, seed) for seed, name in enumerate(ALL)]
-    found = combine("attributes", *voices)
+    members = [alone(name, seed) for seed, name in enumerate(ALL)]
+    found = combine("attributes", *members)
     for row, (c, codes) in itertools.product(range(40), enumerate(CODES)):
         product = 1.0
-        for name, code, voice in zip(ALL, codes, voices, strict=True):
+        for name, code, member in zip(ALL, codes, members, strict=True):
             at = ALL.index(name)
             agreeing = [k for k, other in enumerate(CODES) if other[at] == code]
-            product *= sum(voice.probabilities[row, k] for k in agreeing)
+            product *= sum(member.probabilities[row, k] for k in agreeing)
         assert found[row, c] == pytest.approx(product)
 
 
 def test_several_who_know_an_attribute_are_averaged_by_weight() -> None:
-    whole, mask, age = Voice(said(5), ALL, 3.0), alone("mask", 6, 2.0), alone("age_band", 7, 0.5)
+    whole, mask, age = (
+        MemberProbabilities(said(5), ALL, 3.0),
+        alone("mask", 6, 2.0),
+        alone("age_band", 7, 0.5),
+    )
     found = combine("attributes", mask, whole, age)
     parts = {id(v): labels.marginals(v.probabilities) for v in (whole, mask, age)}
     wanted = {
@@ -133,20 +145,20 @@ def test_several_who_know_an_attribute_are_averaged_by_weight() -> None:
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_one_member_alone_decides(name: str) -> None:
-    voice = Voice(said(3), ALL, 0.2)
+    member = MemberProbabilities(said(3), ALL, 0.2)
     if name != "attributes":
-        assert (combine(name, voice).argmax(1) == voice.probabilities.argmax(1)).all()
+        assert (combine(name, member).argmax(1) == member.probabilities.argmax(1)).all()
     else:
-        told, own = labels.marginals(combine(name, voice)), labels.marginals(voice.probabilities)
+        told, own = labels.marginals(combine(name, member)), labels.marginals(member.probabilities)
         for each in ALL:
             np.testing.assert_allclose(told[each], own[each])
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_order_of_photos_does_not_matter(name: str) -> None:
-    voices = [Voice(said(seed), ALL, 1 + seed) for seed in range(3)]
-    turned = [Voice(v.probabilities[::-1], v.attributes, v.weight) for v in voices]
-    np.testing.assert_allclose(combine(name, *turned)[::-1], combine(name, *voices))
+    members = [MemberProbabilities(said(seed), ALL, 1 + seed) for seed in range(3)]
+    turned = [MemberProbabilities(v.probabilities[::-1], v.attributes, v.weight) for v in members]
+    np.testing.assert_allclose(combine(name, *turned)[::-1], combine(name, *members))
 
 
 @pytest.mark.parametrize(
@@ -163,8 +175,8 @@ def test_the_order_of_photos_does_not_matter(name: str) -> None:
             "known are attributes, hard_vote, soft_vote, stacking, weights",
         ),
         (Component(name="soft_vote", power=2), [ALL], "soft_vote takes no arguments; remove power"),
-        (Component(name="attributes"), [("mask",), ("gender",)], "no member knows age_band"),
-        (Component(name="attributes"), [("mask",)], "no member knows age_band, gender"),
+        (Component(name="attributes"), [("mask",), ("gender",)], "no member predicts age_band"),
+        (Component(name="attributes"), [("mask",)], "no member predicts age_band, gender"),
         (Component(name="soft_vote"), [ALL, ("mask",)], "use attributes"),
         (Component(name="hard_vote"), [("mask",), ("gender",), ("age_band",)], "use attributes"),
     ],

@@ -322,7 +322,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "smoke": ({"status": {"smoke": True}}, ("b: a smoke run", "without --smoke")),
     "not validated": ({"results": {"validated": False}}, ("b: trained on all", "folds.kind")),
     "other truth": ({"status": {"truth": "corrected"}}, ("(corrected; as read)",)),
-    "other labels": ({"table": relabelled()}, ("000/3.jpg being labelled", "same labels")),
+    "other labels": ({"table": relabelled()}, ("the labels of 000/3.jpg differ", "same labels")),
     "other folds": ({"table": refolded()}, ("people are in other folds", "folds.file set to")),
     "other people": ({"table": photos().iloc[PHOTOS:]}, ("people are in other folds",)),
     "other photos": ({"table": photos().drop(index=3)}, ("on other photos", "same data")),

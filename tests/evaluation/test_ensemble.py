@@ -14,10 +14,10 @@ from maskgate import labels, runs
 from maskgate.config.settings import Component
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.ensemble.learning import combinations
-from maskgate.ensemble.votes import Voice
+from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, metrics, oof
-from maskgate.evaluation.ensemble import Part
+from maskgate.evaluation.ensemble import MemberRun
 from maskgate.inference import loading
 from maskgate.runs import Run, tables
 
@@ -75,21 +75,21 @@ def test_combined_runs_are_a_run(
     for path in (trained, other):
         rows, said = tables.oof(Run(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
-        voices.append(Voice(said[place], tuple(labels.ATTRIBUTES)))
+        voices.append(MemberProbabilities(said[place], tuple(labels.ATTRIBUTES)))
     how = EnsembleSpec(Component(name="weights"), (Component(name="offsets"),))
     for fold in (0, 1):
         inside = (table["fold"] == fold).to_numpy()
         learned = combinations.learn(
-            how, [v.of(~inside) for v in voices], table[~inside].reset_index(drop=True)
+            how, [v.select(~inside) for v in voices], table[~inside].reset_index(drop=True)
         )
         np.testing.assert_allclose(
-            nested[inside], learned([v.of(inside) for v in voices]), atol=1e-6
+            nested[inside], learned([v.select(inside) for v in voices]), atol=1e-6
         )
     # New photos are answered by what all of them taught.
     photos = eval_photos(people)[:5]
     parts = [loading.load(path).probabilities(photos)[0] for path in (trained, other)]
     whole = combinations.learn(how, voices, table)
-    wanted = whole([Voice(part, tuple(labels.ATTRIBUTES)) for part in parts])
+    wanted = whole([MemberProbabilities(part, tuple(labels.ATTRIBUTES)) for part in parts])
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], wanted, atol=1e-5)
     learned = json.loads(json.dumps(whole.learned))
     assert run.learned().by_name() == learned
@@ -165,7 +165,7 @@ def test_models_that_know_some_are_put_together(
     assert "macro F1, mean of mask" in told
     code, _, err = call("submit", masks, people, "-o", tmp_path / "alone.csv")
     assert code == 2
-    assert "no member knows age_band, gender; add one" in err
+    assert "no member predicts age_band, gender; add one" in err
     code, _, err = call("submit", masks, trained, people, "--combine", "soft_vote")
     assert (code, "use attributes, weights or stacking" in err) == (2, True)
 
@@ -181,8 +181,8 @@ def test_another_augmentation_is_scored_and_used(
     flip = loading.load(trained, cache, [Component(name="flip")]).probabilities(photos)[0]
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], flip, atol=1e-6)
     # Of a run of runs, too; and `none` goes back to the photo as it is.
-    inner = ensemble.Part("inner", Run(out), tta=())
-    _, plain = ensemble._out_of_fold(inner, cache)
+    inner = ensemble.MemberRun("inner", Run(out), tta=())
+    _, plain = ensemble._member_oof(inner, cache)
     np.testing.assert_array_equal(plain, tables.oof(Run(trained))[1])
     code, _, err = call("combine", trained, "-o", tmp_path / "plain", "--tta", "none")
     assert code == 0, err
@@ -238,7 +238,7 @@ def test_what_has_learned_itself_is_learned_of_no_more(
     for run in (stacked, outer):
         for how in (("--combine", "weights"), ("--adjust", "offsets"), ("--tta", "flip")):
             code, _, err = call("combine", run, trained, "-o", tmp_path / "new", *how)
-            assert (code, "give its members themselves" in err) == (2, True), err
+            assert (code, "give its members instead" in err) == (2, True), err
     code, _, err = call("combine", plain, trained, "-o", tmp_path / "new", "--combine", "weights")
     assert code == 0, err
 
@@ -329,7 +329,7 @@ def test_members_with_other_labels_are_refused(
     photos.to_parquet(copy / "photos.parquet", index=False)
     Run(copy).end()
     code, _, err = call("combine", trained, copy, "-o", tmp_path / "new")
-    assert (code, "labelled otherwise" in err) == (2, True)
+    assert (code, "differ; give both the same labels" in err) == (2, True)
 
 
 def test_folds_that_vote_hard_teach_nothing(
@@ -393,7 +393,7 @@ def test_what_cannot_answer_together_is_refused(
         (("combine", trained, elsewhere, *out), "people are in other folds than"),
         (("combine", trained, everything, *out, "--combine", "weights"), "validated nobody"),
         (("combine", trained, *out, "--combine", "wieghts"), "did you mean weights?"),
-        (("combine", trained, *out, "--adjust", "near_tie"), "fewer than two know all"),
+        (("combine", trained, *out, "--adjust", "near_tie"), "and fewer than two do"),
         (("combine", trained, *out, "--tta", "flop"), "did you mean flip?"),
         (("combine", trained, "-o", elsewhere), "holds a run of tiny"),
         (("submit", trained), "EVAL"),
@@ -412,8 +412,8 @@ def test_runs_on_all_photos_vote_without_a_score(
     code, _, err = call("submit", trained, everything, people, "-o", tmp_path / "a.csv")
     assert code == 0
     assert "there is no out-of-fold score" in err
-    found = ensemble.gather(
-        [Part("a", Run(trained)), Part("b", Run(everything))],
+    found = ensemble.fit(
+        [MemberRun("a", Run(trained)), MemberRun("b", Run(everything))],
         EnsembleSpec(Component(name="hard_vote")),
     )
     assert found.steps == ()

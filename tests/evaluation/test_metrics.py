@@ -222,7 +222,9 @@ def test_of_an_attribute_nobody_knows_nothing_is_said() -> None:
 
 def test_what_is_judged_goes_by_the_labels() -> None:
     table = pd.DataFrame({"mask": [0, 2], "gender": [1, -1], "age_band": [2, 0], "label": [5, -1]})
-    assert metrics.judged_by(table) == metrics.ALL_CLASSES
+    assert metrics.main_score_name(table) == metrics.ALL_CLASSES
     partly = table.iloc[1:]
-    assert metrics.judged_by(partly) == "macro F1, mean of mask, age band"
-    assert metrics.judged_by(metrics.narrowed(table, ("mask",))) == "macro F1, mean of mask"
+    assert metrics.main_score_name(partly) == "macro F1, mean of mask, age band"
+    assert (
+        metrics.main_score_name(metrics.keep_labels(table, ("mask",))) == "macro F1, mean of mask"
+    )

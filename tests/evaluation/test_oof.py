@@ -251,7 +251,7 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     """Naively: both scored on each resample, people drawn alike, and subtracted."""
     table, with_it = tables.oof(Run(augmented))
     _, without = tables.oof(Run(trained))
-    found = metrics.beside(with_it, without, table)
+    found = metrics.paired_comparison(with_it, without, table)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table["label"].to_numpy()
     drawn = []
@@ -262,7 +262,7 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     value = found["difference"]["value"]
     assert found["difference"]["low"] == pytest.approx(min(low, value))
     assert found["difference"]["high"] == pytest.approx(max(high, value))
-    nothing = metrics.beside(with_it, with_it, table)["difference"]
+    nothing = metrics.paired_comparison(with_it, with_it, table)["difference"]
     assert nothing == {"value": 0, "low": 0, "high": 0}
 
 

@@ -132,7 +132,7 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
     assert large.shape == (2000, 3008, 3)
 
     class Toy:
-        finds = name = "toy"
+        detector_key = name = "toy"
         detector = object()
 
         def faces(self, image: Image.Image) -> Faces:

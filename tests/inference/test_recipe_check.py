@@ -40,7 +40,7 @@ def test_a_smoke_test_does_not_ask_for_the_run_of_the_epochs() -> None:
         (["members.1.changes={folds.file: /gone}"], None),  # folds are the system's
         (["members.1.changes={model.init: /gone}"], "^member two: /gone: no run"),
         (["model.init=/gone"], "^/gone: no run"),
-        (["adjust=[near_tie, near_tie]"], "^adjust: near_tie stands there twice"),
+        (["adjust=[near_tie, near_tie]"], "^adjust: near_tie is listed twice"),
     ],
 )
 def test_the_faults_of_a_system_name_the_member(

@@ -14,7 +14,7 @@ from maskgate.config.recipe import Model, Recipe
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.model import backbone, network, weight_files
-from maskgate.model.backbone import Beside
+from maskgate.model.backbone import ParallelBackbones
 
 # The smallest of each family, which makes a step, and more of it, of which shapes are enough.
 FAMILIES = {
@@ -59,7 +59,7 @@ def marked(names: Iterable[str]) -> list[object]:
 def on_meta(name: str, classes: int = 0) -> nn.Module:
     with torch.device("meta"):
         if not classes:
-            return backbone.create(Model(backbone=name), FULL, start=False)
+            return backbone.create(Model(backbone=name), FULL, with_weights=False)
         sized = {"img_size": (224, 224)} if backbone._wants_size(name) else {}
         made: nn.Module = timm.create_model(name, num_classes=classes, **sized)
         return made
@@ -176,7 +176,7 @@ def test_the_features_of_two_backbones_stand_side_by_side() -> None:
     size = Geometry(64, 64)
     model = Model(backbone="test_resnet", beside="test_vit", beside_arguments={"depth": 2})
     both = backbone.create(model, size).eval()
-    assert isinstance(both, Beside)
+    assert isinstance(both, ParallelBackbones)
     photos = torch.randn(2, 3, 64, 64)
     parts: Any = both.parts
     first, second = parts
@@ -206,7 +206,7 @@ def test_both_are_pretrained(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model(backbone="test_resnet", beside="resnet18", pretrained=True)
     backbone.create(model, Geometry(32, 32))
     assert asked == {"test_resnet": True, "resnet18": True}
-    backbone.create(model, Geometry(32, 32), start=False)
+    backbone.create(model, Geometry(32, 32), with_weights=False)
     assert asked == {"test_resnet": False, "resnet18": False}
 
 

@@ -150,9 +150,9 @@ def test_probabilities_are_the_naive_ones(name, arguments, naive, gives) -> None
 @case
 def test_a_head_says_what_it_gives_and_knows(name, arguments, naive, gives) -> None:
     head, features = made(name, **arguments), torch.randn(3, F)
-    assert head.gives == set(gives)
-    more = head(features).more
-    assert head.gives <= set(more) and more["features"] is features
+    assert head.provides == set(gives)
+    more = head(features).loss_inputs
+    assert head.provides <= set(more) and more["features"] is features
     of = arguments.get("of")
     assert head.attributes == ((of,) if of else ("mask", "gender", "age_band"))
     assert heads.attributes(Component(name=name, **arguments)) == head.attributes
@@ -244,7 +244,7 @@ def test_the_regressed_age_is_a_line_around_forty_years() -> None:
     head: Any = made("factored", regress_age=True)
     features = torch.randn(4, F)
     weight, bias = (t.detach().tolist() for t in (head.years.weight[0], head.years.bias[0]))
-    for age, row in zip(head(features).more["age"].tolist(), features.tolist(), strict=True):
+    for age, row in zip(head(features).loss_inputs["age"].tolist(), features.tolist(), strict=True):
         by_hand = 40 + 10 * (sum(w * x for w, x in zip(weight, row, strict=True)) + bias)
         assert age == pytest.approx(by_hand, abs=1e-3)
 
@@ -258,10 +258,10 @@ def test_the_cosine_head_looks_at_directions_alone() -> None:
         torch.testing.assert_close(
             head(length * features).log_probabilities, head(features).log_probabilities
         )
-    assert head(features).more["cosines"].abs().max() <= 1 + 1e-6
+    assert head(features).loss_inputs["cosines"].abs().max() <= 1 + 1e-6
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        cosines = head(features).more["cosines"]
-    torch.testing.assert_close(cosines, head(features).more["cosines"], atol=1e-6, rtol=0)
+        cosines = head(features).loss_inputs["cosines"]
+    torch.testing.assert_close(cosines, head(features).loss_inputs["cosines"], atol=1e-6, rtol=0)
 
 
 # ------------------------------------------------------------------------------------ faults

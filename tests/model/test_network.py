@@ -137,7 +137,7 @@ def test_pretrained_weights_that_cannot_be_had_name_the_three_ways_out(
 
 
 def test_a_caller_with_weights_of_its_own_asks_for_no_others(tmp_path: Path) -> None:
-    network.create(recipe(weights=str(tmp_path / "gone.pth")), start=False)
+    network.create(recipe(weights=str(tmp_path / "gone.pth")), with_weights=False)
 
 
 def test_backbones_that_crash_channels_last_are_left_alone() -> None:

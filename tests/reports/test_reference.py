@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = Path(maskgate.__file__).parent
 GIVEN = {
     "geometry", "rows", "table", "random", "features", "counts", "head", "course", "network",
-    "voices",
+    "members",
 }  # by the program, not by a recipe  # fmt: skip
 
 

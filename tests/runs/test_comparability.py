@@ -8,7 +8,7 @@ import pytest
 
 from maskgate.errors import MaskgateError
 from maskgate.runs import comparability
-from maskgate.runs.comparability import Validated
+from maskgate.runs.comparability import ValidationSet
 
 PHOTOS = pd.DataFrame(
     {
@@ -22,14 +22,14 @@ PHOTOS = pd.DataFrame(
         "label": [0, 12, 11, 4],
     }
 )
-FIRST = Validated("first", PHOTOS, "as read")
+FIRST = ValidationSet("first", PHOTOS, "as read")
 
 
-def changed(row: int, **values: Any) -> Validated:
+def changed(row: int, **values: Any) -> ValidationSet:
     photos = PHOTOS.copy()
     for name, value in values.items():
         photos.loc[row, name] = value
-    return Validated("other", photos, "as read")
+    return ValidationSet("other", photos, "as read")
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def changed(row: int, **values: Any) -> Validated:
         (changed(2, person="d"), "people are in other folds"),
         (changed(1, digest="x"), "validated on other photos than first"),
         (changed(1, photo="a/3.jpg"), "validated on other photos"),
-        (changed(1, mask=0, label=0), "first, a/2.jpg being labelled otherwise"),
-        (changed(2, age_band=-1, label=-1), "b/1.jpg being labelled otherwise"),
+        (changed(1, mask=0, label=0), "another truth than first: the labels of a/2.jpg differ"),
+        (changed(2, age_band=-1, label=-1), "the labels of b/1.jpg differ"),
     ],
 )
-def test_what_was_validated_otherwise_is_refused(other: Validated, told: str) -> None:
+def test_what_was_validated_otherwise_is_refused(other: ValidationSet, told: str) -> None:
     with pytest.raises(MaskgateError, match=f"^other: .*{told}"):
         comparability.check(FIRST, other)
 
@@ -63,5 +63,5 @@ def test_what_was_validated_otherwise_is_refused(other: Validated, told: str) ->
     ],
 )
 def test_what_the_scores_do_not_rest_on_may_differ(photos: pd.DataFrame) -> None:
-    comparability.check(FIRST, Validated("other", photos, "as read"))
-    assert not comparability.unlike(Validated("other", photos, "as read"), FIRST)
+    comparability.check(FIRST, ValidationSet("other", photos, "as read"))
+    assert not comparability.mismatch(ValidationSet("other", photos, "as read"), FIRST)

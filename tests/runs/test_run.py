@@ -61,7 +61,7 @@ def copied(tmp_path: Path) -> Callable[[Path], Run]:
 def init(run: Run) -> None:
     """What a training does that starts from the run."""
     wanted = recipe.Recipe.model_validate({"model": {"init": str(run.path)}})
-    warm_start.contents(wanted)
+    warm_start.weight_digests(wanted)
     warm_start._thumbnails(run)
     for fold in run.folds:
         tables.seen(run, fold)
@@ -70,7 +70,7 @@ def init(run: Run) -> None:
 
 def epochs(run: Run) -> None:
     """What a training does whose epochs the run has found."""
-    warm_start.epochs(
+    warm_start.with_best_epochs(
         recipe.Recipe.model_validate(
             {"folds": {"kind": "all"}, "training": {"epochs_from": str(run.path)}}
         )
@@ -83,7 +83,7 @@ def compare(run: Run) -> None:
 
 def combine(run: Run) -> None:
     asked = ensemble.system_of([run.path])
-    ensemble.gather(ensemble.parts(asked), EnsembleSpec.of(asked))
+    ensemble.fit(ensemble.open_members(asked), EnsembleSpec.from_system(asked))
 
 
 def copy_folds(run: Run) -> None:

@@ -32,9 +32,9 @@ def plan(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Callable[...,
     ) -> Search:  # fmt: skip
         file = tmp_path / "space.yaml"
         file.write_text(space)
-        order = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
+        options = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
         wanted = Search(
-            str(recipe), recipe, [*QUICK, *changes], order, trials, seed, prune_after, storage
+            str(recipe), recipe, [*QUICK, *changes], options, trials, seed, prune_after, storage
         )
         return tune.plan(wanted, file)
 

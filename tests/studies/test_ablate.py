@@ -125,7 +125,7 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
 
     train = crossval.train
 
-    def full(own: Recipe, order: TrainOptions, **more: Any) -> Any:
+    def full(own: Recipe, options: TrainOptions, **more: Any) -> Any:
         raise DiskFullError("the disk is full; free some space")
 
     with monkeypatch.context() as only_here:
@@ -192,11 +192,11 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     trained: list[Path] = []
     train = crossval.train
 
-    def dying(own: Recipe, order: Any, **more: Any) -> Any:
+    def dying(own: Recipe, options: Any, **more: Any) -> Any:
         if len(trained) == 2:
             raise Interrupted
-        trained.append(order.out)
-        return train(own, order, **more)
+        trained.append(options.out)
+        return train(own, options, **more)
 
     with monkeypatch.context() as only_here:
         only_here.setattr(crossval, "train", dying)
@@ -244,16 +244,16 @@ def test_a_run_is_known_again_whatever_its_recipe_asks_for(
     """The photos that a run labels are part of some changes, and of others not."""
     pseudo = [f"pseudo.photos={people / 'eval' / 'images'}", f"pseudo.run={trained}"]
     own = [*QUICK, *pseudo, "tta=[flip]", f"folds.file={trained / 'folds.csv'}", "folds.kind=kfold"]
-    order = TrainOptions("tiny", people, cache=cache)
+    options = TrainOptions("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*own, *more])
 
-    wanted = ablate.possible(load, changes.leave_one_out(load([])), order)
+    wanted = ablate.possible(load, changes.leave_one_out(load([])), options)
     assert {"without-pseudo", "without-flip"} <= {change.name for change in wanted}
     with processes.started("fp32") as accelerator:
-        for fit in ablate.plan(load, wanted, 1, tmp_path, order).fits:
-            assert crossval.begin(fit.recipe, fit.order, accelerator).digest == fit.digest
+        for fit in ablate.plan(load, wanted, 1, tmp_path, options).fits:
+            assert crossval.begin(fit.recipe, fit.options, accelerator).digest == fit.digest
 
 
 def test_nothing_is_less_than_no_minutes() -> None:
@@ -275,19 +275,19 @@ def test_on_a_cluster_each_run_is_a_task(
             yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
     monkeypatch.setattr(cluster, "each", each)
-    order = TrainOptions("tiny", people, cache=cache)
+    options = TrainOptions("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*QUICK, *more])
 
-    study = ablate.plan(load, [changes.given("model.dropout=0.5")], 1, tmp_path / "s", order)
+    study = ablate.plan(load, [changes.given("model.dropout=0.5")], 1, tmp_path / "s", options)
     ablate.train(study, "ray")
     assert asked == [("ray", "reference-7", "model.dropout=0.5-7")]
     assert not study.left
     fit = replace(study.fits[0], digest="another")
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
         ablate._train_there(fit)
-    fit = replace(fit, order=replace(order, out=tmp_path / "elsewhere" / "reference-7"))
+    fit = replace(fit, options=replace(options, out=tmp_path / "elsewhere" / "reference-7"))
     with pytest.raises(MaskgateError, match="this node does not see the folder of runs"):
         ablate._train_there(fit)
 

@@ -177,8 +177,8 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
 
     train = crossval.train
 
-    def mistaken(recipe: object, order: object) -> Run:
-        run = train(recipe, order)  # type: ignore[arg-type]
+    def mistaken(recipe: object, options: object) -> Run:
+        run = train(recipe, options)  # type: ignore[arg-type]
         trained.append(run.path.name)
         if run.path.name == "round-0":
             told, _ = tables.read_probabilities(run.oof_file)

@@ -165,10 +165,10 @@ def scored(monkeypatch: pytest.MonkeyPatch, scores: dict[int, list[float]]) -> N
     train = crossval.train
     queue = iter([0.0])
 
-    def trained(wanted: recipe.Recipe, order: TrainOptions) -> runs.Run:
+    def trained(wanted: recipe.Recipe, options: TrainOptions) -> runs.Run:
         nonlocal queue
         queue = iter(scores[wanted.training.batch_size])
-        return train(wanted, order)
+        return train(wanted, options)
 
     monkeypatch.setattr(validation, "scores", planted)
     monkeypatch.setattr(crossval, "train", trained)
@@ -299,9 +299,9 @@ def test_interrupted_it_goes_on(epochs: int, plan: Plan, tmp_path: Path, done: P
         if left == 0:
             raise Interrupted
 
-    order = replace(search.order, callbacks=(Callbacks(on_epoch_end=interrupt),))
+    options = replace(search.options, callbacks=(Callbacks(on_epoch_end=interrupt),))
     with pytest.raises(Interrupted):
-        tune.tune(replace(search, order=order))
+        tune.tune(replace(search, options=options))
     tune.tune(search)
     assert listed(out) == listed(done)
     columns = ("best_of_first_fold", "epochs_of_first_fold")
@@ -316,9 +316,9 @@ def test_interrupted_after_an_epoch_without_a_score_it_goes_on(plan: Plan, tmp_p
         if "valid_score" not in row:
             raise Interrupted
 
-    order = replace(search.order, callbacks=(Callbacks(on_epoch_end=interrupt),))
+    options = replace(search.options, callbacks=(Callbacks(on_epoch_end=interrupt),))
     with pytest.raises(Interrupted):
-        tune.tune(replace(search, order=order))
+        tune.tune(replace(search, options=options))
     (trial,) = tune.tune(search).trials
     assert trial.state == "complete"
 

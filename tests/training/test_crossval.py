@@ -154,13 +154,13 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     from maskgate.training import crossval
     from maskgate.training.options import TrainOptions
 
-    order = TrainOptions("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
+    options = TrainOptions("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
     made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
-    run = crossval.train(made, order)
+    run = crossval.train(made, options)
     assert 32 < len(read) <= 64
     assert run.metrics().photos == len(read)
     told = run.status().started
-    crossval.train(made, order)  # anew, in the same folder
+    crossval.train(made, options)  # anew, in the same folder
     assert run.status().started >= told
 
 
@@ -383,7 +383,7 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     assert results.score.value == pytest.approx(np.mean(means))
     assert tables.history(run)["valid_score"].notna().all()
     assert tables.history(run)["valid_macro_f1"].isna().all()
-    assert "mean of mask" in crossval.told(run)
+    assert "mean of mask" in crossval.summary(run)
 
 
 def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
@@ -394,12 +394,12 @@ def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
     from maskgate.training.options import TrainOptions
     from maskgate.training.training_data import prepare
 
-    order = TrainOptions("tiny", people, tmp_path / "run", tmp_path / "cache")
-    assert prepare(recipe.load(tiny), order).twins.largest == 2
+    options = TrainOptions("tiny", people, tmp_path / "run", tmp_path / "cache")
+    assert prepare(recipe.load(tiny), options).twins.largest == 2
     monkeypatch.setattr(near_duplicates, "confirmed", lambda pairs, _: np.zeros(len(pairs), bool))
-    assert prepare(recipe.load(tiny), order).twins.largest == 2  # remembered
+    assert prepare(recipe.load(tiny), options).twins.largest == 2  # remembered
     monkeypatch.setattr(near_duplicates, "VERSION", near_duplicates.VERSION + 1)
-    assert prepare(recipe.load(tiny), order).twins.largest == 1
+    assert prepare(recipe.load(tiny), options).twins.largest == 1
 
 
 def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     marker = tmp_path / "killed"
     out = tmp_path / "run"
     callbacks = (killed_once(marker, out),)
-    order = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0, callbacks=callbacks)
-    (run,) = distribute.train([(recipe.load(tiny), order)], nodes)
+    options = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0, callbacks=callbacks)
+    (run,) = distribute.train([(recipe.load(tiny), options)], nodes)
     assert marker.read_text() == "True"  # and the checkpoint was there to go on from
     for name in ("oof.parquet", "folds.csv", "recipe.yaml", "fold-0/model.safetensors",
                  "fold-1/model.safetensors"):  # fmt: skip
@@ -132,9 +132,9 @@ def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(
     training: Any = SimpleNamespace(run=Run(trained))
     with processes.started("fp32") as accelerator:
         with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as told:
-            crossval.fold(0, training, accelerator)
+            crossval.train_fold(0, training, accelerator)
         assert "another process is training this run" in str(told.value)
-        crossval.fold(0, training, accelerator)  # free, and nothing is left to train
+        crossval.train_fold(0, training, accelerator)  # free, and nothing is left to train
 
 
 @pytest.mark.parametrize("several", [False, True])

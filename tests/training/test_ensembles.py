@@ -156,8 +156,8 @@ def test_through_the_command_line(
     ]
     columns = list(labels.PROBABILITY_COLUMNS)
     wanted = (parts[0].probabilities + 2 * parts[1].probabilities) / 3
-    order = said["photo"].map({photo: row for row, photo in enumerate(parts[0].photos)})
-    np.testing.assert_allclose(said[columns], wanted[order], atol=2e-6)
+    options = said["photo"].map({photo: row for row, photo in enumerate(parts[0].photos)})
+    np.testing.assert_allclose(said[columns], wanted[options], atol=2e-6)
     answers = pd.read_csv(tmp_path / "answers.csv").set_index("ImageID")["ans"]
     for photo, label in zip(said["photo"], said["label"], strict=True):
         assert answers[Path(photo).name] == label
@@ -189,7 +189,7 @@ def test_what_a_member_does_not_know_is_not_told(
     assert pd.isna(said["gender_probability"])
     code, _, err = call("submit", mask.path, people / "eval", "-o", tmp_path / "a.csv")
     assert code == 2
-    assert "no member knows age_band, gender; add one" in err
+    assert "no member predicts age_band, gender; add one" in err
     assert not (tmp_path / "a.csv").exists()
 
 
@@ -198,11 +198,11 @@ def test_a_system_is_resumed_after_a_member(
 ) -> None:
     out, train, begun = place / "resumed", crossval.train, []
 
-    def killed(recipe: object, order: TrainOptions) -> Run:
-        begun.append(order.name)
-        if order.name == "joint" and begun.count("joint") == 1:
+    def killed(recipe: object, options: TrainOptions) -> Run:
+        begun.append(options.name)
+        if options.name == "joint" and begun.count("joint") == 1:
             raise KeyboardInterrupt
-        return train(recipe, order)  # type: ignore[arg-type]
+        return train(recipe, options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(crossval, "train", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -348,11 +348,11 @@ def test_without_validation_there_is_no_score(
 
 def test_a_smoke_run_of_a_system(place: Path, people: Path, cache: Path, tmp_path: Path) -> None:
     loaded = system.load(place / "parts.yaml", [])
-    order = TrainOptions("parts", people, None, cache, runs=tmp_path, smoke=True)
-    first = ensembles.train(loaded, order)
+    options = TrainOptions("parts", people, None, cache, runs=tmp_path, smoke=True)
+    first = ensembles.train(loaded, options)
     assert first.path.name.startswith("parts-smoke-")
     assert json.loads(first.status_file.read_text())["smoke"]
-    assert ensembles.train(loaded, order).path == first.path
+    assert ensembles.train(loaded, options).path == first.path
 
 
 @pytest.mark.slow

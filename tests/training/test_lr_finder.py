@@ -33,7 +33,7 @@ def quadratic(curvature: float) -> Callable[[int, float], float]:
 @pytest.mark.parametrize("curvature", [0.1, 1.0, 30.0])
 @pytest.mark.parametrize("updates", [60, 100, 300])
 def test_the_suggestion_lies_between_too_low_and_diverging(curvature: float, updates: int) -> None:
-    found = lr_finder.sweep(1e-7, 1000.0, updates, quadratic(curvature))
+    found = lr_finder.run_sweep(1e-7, 1000.0, updates, quadratic(curvature))
     assert found.diverged
     assert len(found.rates) < updates
     assert found.suggestion is not None
@@ -48,7 +48,7 @@ def test_rates_rise_by_a_factor_and_losses_are_smoothed() -> None:
         asked.append((number, rate))
         return float(told[number])
 
-    found = lr_finder.sweep(1e-3, 10.0, 50, update)
+    found = lr_finder.run_sweep(1e-3, 10.0, 50, update)
     assert [number for number, _ in asked] == list(range(50))
     assert [rate for _, rate in asked] == found.rates.tolist()
     assert found.rates[0] == pytest.approx(1e-3)
@@ -63,11 +63,11 @@ def test_rates_rise_by_a_factor_and_losses_are_smoothed() -> None:
 
 def test_it_stops_over_four_times_the_smallest_smoothed_loss() -> None:
     told = [1.0] * 20 + [2.0, 5.0, 9.0, 14.0, 20.0, 30.0, 40.0]
-    found = lr_finder.sweep(1e-3, 1.0, len(told), lambda number, _: told[number])
+    found = lr_finder.run_sweep(1e-3, 1.0, len(told), lambda number, _: told[number])
     assert found.diverged
     assert (found.smoothed[:-1] <= 4).all()
     assert found.smoothed[-1] > 4
-    exploded = lr_finder.sweep(1e-3, 1.0, 30, lambda n, _: [2 - n / 30, math.nan][n == 25])
+    exploded = lr_finder.run_sweep(1e-3, 1.0, 30, lambda n, _: [2 - n / 30, math.nan][n == 25])
     assert exploded.diverged
     assert len(exploded.losses) == 25
 
@@ -83,7 +83,7 @@ def test_the_suggestion_is_the_steepest_fall_before_the_lowest_point() -> None:
 
 
 def test_a_loss_that_never_falls_gives_no_suggestion(tmp_path: Path) -> None:
-    found = lr_finder.sweep(1e-3, 1.0, 40, lambda number, _: 1 + number / 40)
+    found = lr_finder.run_sweep(1e-3, 1.0, 40, lambda number, _: 1 + number / 40)
     assert found.suggestion is None
     assert lr_finder.sentence(found).startswith("no suggestion: the loss never falls")
     page = lr_finder.write(found, tmp_path, "a", [])
@@ -92,14 +92,14 @@ def test_a_loss_that_never_falls_gives_no_suggestion(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_at_once_is_a_fault() -> None:
     with pytest.raises(MaskgateError, match=r"no number from a learning rate of 0\.001 on"):
-        lr_finder.sweep(1e-3, 1.0, 40, lambda *_: math.nan)
+        lr_finder.run_sweep(1e-3, 1.0, 40, lambda *_: math.nan)
 
 
 @pytest.fixture
 def find(tiny: Path, people: Path, cache: Path) -> Callable[..., Sweep]:
     def run(*changes: str, low: float = 1e-5, high: float = 10.0, updates: int = 24) -> Sweep:
-        order = TrainOptions("tiny", people, cache=cache)
-        return lr_finder.find(recipe.load(tiny, list(changes)), order, low, high, updates)
+        options = TrainOptions("tiny", people, cache=cache)
+        return lr_finder.find(recipe.load(tiny, list(changes)), options, low, high, updates)
 
     return run
 

@@ -66,13 +66,13 @@ def told(train: Train, asked: tuple[str, ...], tmp_path_factory: pytest.TempPath
 def tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Task]]:
     """What folds are trained on and validated on, as they begin."""
     begun: list[Task] = []
-    make = preflight.task
+    make = preflight.create_task
 
     def noted(*arguments: Any, **more: Any) -> Task:
         begun.append(make(*arguments, **more))
         return begun[-1]
 
-    monkeypatch.setattr(preflight, "task", noted)
+    monkeypatch.setattr(preflight, "create_task", noted)
     yield begun
 
 
@@ -237,8 +237,8 @@ def test_faults_are_told_before_anything_is_trained(
 def test_the_learning_rate_is_tried_on_them_too(
     tiny: Path, people: Path, cache: Path, asked: tuple[str, ...], tasks: list[Task]
 ) -> None:
-    order = TrainOptions("tiny", people, cache=cache)
-    lr_finder.find(recipe.load(tiny, list(asked)), order, 1e-5, 1e-1, 10)
+    options = TrainOptions("tiny", people, cache=cache)
+    lr_finder.find(recipe.load(tiny, list(asked)), options, 1e-5, 1e-1, 10)
     rows = tasks[0].data.table.iloc[tasks[0].data.train]
     assert (rows["data"] != "").any()
     assert (rows.loc[rows["data"] != "", list(labels.ATTRIBUTES)] != -1).any(axis=None)
@@ -266,13 +266,13 @@ def test_killed_and_resumed_to_the_same_bytes(
     there = {path: path.read_bytes() for path in out.rglob("pseudo.parquet")}
     assert len(there) == (at // 2 if point == "labelling" else len(list(out.glob("fold-?"))))
     made: list[int] = []
-    label = pseudo.made
+    label = pseudo.create_labels
 
-    def noted(recipe: Recipe, prepared: TrainingData, data: FoldData, order: TrainOptions) -> Any:
+    def noted(recipe: Recipe, prepared: TrainingData, data: FoldData, options: TrainOptions) -> Any:
         made.append(data.fold)
-        return label(recipe, prepared, data, order)
+        return label(recipe, prepared, data, options)
 
-    monkeypatch.setattr(pseudo, "made", noted)
+    monkeypatch.setattr(pseudo, "create_labels", noted)
     train(out, SHORT, *asked, checkpoint_seconds=0)
     assert len(made) == 2 - len(there), "a photo is labelled once"
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]

@@ -59,8 +59,8 @@ def compare(
     from maskgate.training import crossval
     from maskgate.training.options import TrainOptions
 
-    order = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
-    crossval.train(recipe.load(tiny, list(changes)), order)
+    options = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
+    crossval.train(recipe.load(tiny, list(changes)), options)
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
     names += [f"fold-{fold}/model.safetensors" for fold in (0, 1)]
     for name in names:

@@ -41,26 +41,26 @@ def test_what_is_of_use_stays(tmp_path: Path, kept: str) -> None:
     (run.path / kept).touch()
     before = sorted(run.path.rglob("*"))
     with pytest.raises(MaskgateError, match="holds a run of tiny with another recipe"):
-        run_folder.made(run.path, "11111111")
+        run_folder.create(run.path, "11111111")
     assert sorted(run.path.rglob("*")) == before
 
 
 def test_a_folder_that_somebody_works_in_stays(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
     with FileLock(run.path / ".lock"):
-        run_folder.forget_begun(run)
+        run_folder.remove_untrained(run)
     assert run.status_file.exists()
-    run_folder.forget_begun(run)
+    run_folder.remove_untrained(run)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_its_own_run_is_resumed(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
-    run_folder.made(run.path, "00000000")
+    run_folder.create(run.path, "00000000")
     assert (run.path / "recipe.yaml").exists()
 
 
 def test_a_finished_run_stays(trained: Path, tmp_path: Path) -> None:
     run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
-    run_folder.forget_begun(run)
+    run_folder.remove_untrained(run)
     assert run.status().finished

@@ -32,9 +32,9 @@ def prepare(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Prepare:
     """`prepare(*overrides)` gets the sample people ready, or other `data`."""
 
     def run(
-        *overrides: str, data: Path = people, cache: Path = cache, **order: object
+        *overrides: str, data: Path = people, cache: Path = cache, **options: object
     ) -> TrainingData:
-        place = TrainOptions("tiny", data, tmp_path / "run", cache, **order)  # type: ignore[arg-type]
+        place = TrainOptions("tiny", data, tmp_path / "run", cache, **options)  # type: ignore[arg-type]
         return preparing.prepare(recipe.load(tiny, list(overrides)), place)
 
     return run

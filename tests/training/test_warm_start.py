@@ -31,7 +31,7 @@ def test_epochs_are_the_mean_of_the_best(trained: Path, tiny: Path, tmp_path: Pa
     table = pd.DataFrame(rows, columns=["fold", "epoch", "valid_score"])
     table.to_csv(Run(copy).history_file, index=False)
     Run(copy).end()
-    assert warm_start.epochs(wanted(copy, tiny)).training.epochs == 4
+    assert warm_start.with_best_epochs(wanted(copy, tiny)).training.epochs == 4
 
 
 def test_a_run_without_validation_tells_no_epochs(
@@ -41,7 +41,7 @@ def test_a_run_without_validation_tells_no_epochs(
     pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(copy).history_file, index=False)
     Run(copy).end()
     with pytest.raises(MaskgateError, match="validated nobody"):
-        warm_start.epochs(wanted(copy, tiny))
+        warm_start.with_best_epochs(wanted(copy, tiny))
 
 
 def test_all_photos_are_trained_on_for_the_epochs_found(
@@ -56,7 +56,7 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
 
 def test_another_key_is_left_alone(tiny: Path) -> None:
     made = recipe.load(tiny, [])
-    assert warm_start.epochs(made) is made
+    assert warm_start.with_best_epochs(made) is made
 
 
 # ------------------------------------------------------------------- what a run has seen
@@ -117,13 +117,13 @@ def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
     run, ready = Run(copied[fold]), prepared()
     data = ready.fold_data(fold)
     assert not tables.seen(run, 0) & set(ready.store.digests)  # of the same bytes there is none
-    assert warm_start.source(run, ready, ready.fold_data(1 - fold), "model.init") == 0
+    assert warm_start.source_fold(run, ready, ready.fold_data(1 - fold), "model.init") == 0
     # Nearly every photo is known again, not just one of a person.
-    assert len(warm_start.validated(run, ready, data) & tables.seen(run, 0)) > 0.8 * len(
+    assert len(warm_start.validated_contents(run, ready, data) & tables.seen(run, 0)) > 0.8 * len(
         tables.seen(run, 0)
     )
     with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
-        warm_start.source(run, ready, data, "model.init")
+        warm_start.source_fold(run, ready, data, "model.init")
 
 
 @pytest.mark.parametrize("key", ["model.init", "pseudo.run"])
@@ -167,7 +167,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
         ready = prepared()
-        warm_start.source(old, ready, ready.fold_data(0), "model.init")
+        warm_start.source_fold(old, ready, ready.fold_data(0), "model.init")
 
 
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:

@@ -65,7 +65,7 @@ def ablate(
     files.check_folder(folder)
     given = list(map(kinds.given, change or []))
     wanted = [*(kinds.read(changes) if changes else []), *given]
-    order = TrainOptions(
+    options = TrainOptions(
         name=path.stem,
         data=source,
         cache=cache,
@@ -84,8 +84,8 @@ def ablate(
     from maskgate.studies import ablate as study
 
     if not wanted:
-        wanted = study.possible(load, kinds.leave_one_out(load([])), order)
-    planned = study.plan(load, wanted, seeds, folder=folder, order=order)
+        wanted = study.possible(load, kinds.leave_one_out(load([])), options)
+    planned = study.plan(load, wanted, seeds, folder=folder, options=options)
     rows = [(each.name, told) for each, told in zip(planned.changes, planned.differs, strict=True)]
     page.announce(rows, len(planned.fits), len(planned.left), study.remaining(planned))
     if listed:

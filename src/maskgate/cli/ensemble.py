@@ -124,16 +124,16 @@ def submit(
 
     layouts.read_eval(data)
     system, name = _asked(runs, file, changes)
-    how = EnsembleSpec.of(system)
-    found = ensemble.gather(ensemble.parts(system, trust), how, cache)
+    how = EnsembleSpec.from_system(system)
+    found = ensemble.fit(ensemble.open_members(system, trust), how, cache)
     done = submission.submit(found.predictor(cache), name, data, answers)
-    (alone, *others) = found.parts
+    (alone, *others) = found.members
     as_it_is = not (others or how.learns or how.adjust or alone.tta is not None)
     if as_it_is and alone.run.is_system:
         results = alone.run.metrics()
         table.show(results.members, results.steps)  # its members, and what each step adds
     else:
-        table.show(found.members, found.step_results)
+        table.show(found.member_records, found.step_records)
     terminal.show(f"{answers}: {done}")
 
 
@@ -201,7 +201,7 @@ def _changes(
     own = (
         EnsembleSpec(settings.Component(name="soft_vote"))
         if file is None
-        else EnsembleSpec.of(file[1])
+        else EnsembleSpec.from_system(file[1])
     )
     combining.check_names(
         EnsembleSpec(changes.get("combine", own.combine), changes.get("adjust", own.adjust))

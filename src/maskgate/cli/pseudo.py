@@ -88,7 +88,7 @@ def pseudo(
     recipe_check.check(loaded.model_copy(update={"pseudo": None}), path.stem)
     folder = out or Path("runs") / f"pseudo-{path.stem}"
     files.check_folder(folder, remedy="give another --out")
-    order = TrainOptions(
+    options = TrainOptions(
         name=path.stem,
         data=data,
         out=folder,
@@ -104,7 +104,7 @@ def pseudo(
     from maskgate.studies import pseudo as study
 
     found = study.train(
-        loaded, order, loaded.pseudo, count=rounds, first=run, keep_going=keep_going
+        loaded, options, loaded.pseudo, count=rounds, first=run, keep_going=keep_going
     )
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         page.show(found)

@@ -69,7 +69,7 @@ def train(
         files.check_folder(out, remedy="give another --out")
     else:
         files.check_folder(runs, remedy="give another --runs")
-    order = TrainOptions(
+    options = TrainOptions(
         name=path.stem,
         data=folder,
         out=out,
@@ -86,13 +86,13 @@ def train(
     from maskgate.training import crossval, distribute, ensembles
 
     if system is not None:
-        run = ensembles.train(system, order, on)
+        run = ensembles.train(system, options, on)
     elif on is not None:
-        (run,) = distribute.train([(loaded, order)], on)
+        (run,) = distribute.train([(loaded, options)], on)
     else:
-        run = crossval.train(loaded, order)
+        run = crossval.train(loaded, options)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
-        terminal.show(crossval.told(run))
+        terminal.show(crossval.summary(run))
 
 
 @app.command()
@@ -116,12 +116,12 @@ def lr(
     files.check_folder(out)
     folder, changes = data_and_overrides(data, overrides)
     path, loaded = checked_recipe(recipe, changes)
-    order = TrainOptions(
+    options = TrainOptions(
         path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust
     )
 
     from maskgate.training import lr_finder
 
-    found = lr_finder.find(loaded, order, low=low, high=high, updates=updates)
+    found = lr_finder.find(loaded, options, low=low, high=high, updates=updates)
     page = lr_finder.write(found, out, path.stem, changes)
     terminal.show(f"{lr_finder.sentence(found)}\n{page}")

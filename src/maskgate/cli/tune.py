@@ -65,7 +65,7 @@ def tune(
     path, _ = checked_recipe(recipe, changes)
     searched = spaces.find(space)
     files.check_folder(out or Path("tune"))
-    order = TrainOptions(
+    options = TrainOptions(
         name=path.stem,
         data=folder,
         out=out,
@@ -85,7 +85,7 @@ def tune(
         recipe=recipe,
         path=path,
         changes=changes,
-        order=order,
+        options=options,
         trials=trials,
         seed=seed,
         prune_after=prune_after,

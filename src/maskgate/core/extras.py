@@ -16,6 +16,7 @@ EXTRA_OF: Final = {
     "filelock": "train",
     "jinja2": "train",
     "onnx": "train",
+    "onnxscript": "train",
     "pandas": "train",
     "pyarrow": "train",
     "safetensors": "train",

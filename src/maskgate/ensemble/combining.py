@@ -1,11 +1,11 @@
-"""From several members' probabilities to one answer: a combination, then adjustments, by name.
+"""From several members' probabilities to one: a combination, then adjustments, by name.
 
-It needs NumPy alone. What some of them have learned is given to them; `ensemble.learning` learns.
+It needs NumPy alone. What a combination has learned is passed to it; `ensemble.learning` fits it.
 """
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from maskgate.config.settings import Component, lookup
 from maskgate.config.system import System
 from maskgate.core import finite
 from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
-from maskgate.ensemble.votes import Floats, Voice
+from maskgate.ensemble.votes import Floats, MemberProbabilities
 from maskgate.errors import MaskgateError
 
 COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
@@ -29,129 +29,110 @@ ADJUSTMENTS: Final[dict[str, Callable[..., Floats]]] = {
     "near_tie": near_tie.near_tie,
     "offsets": offsets.offsets,
 }
-# Whoever takes `learned` is given what was learned under its name.
+# A function with a parameter `learned` gets what was learned under its name.
 LEARNED: Final = frozenset(
     name
     for name, function in (COMBINATIONS | ADJUSTMENTS).items()
     if "learned" in inspect.signature(function).parameters
 )
-_OF_SOME: Final = ("attributes", "weights", "stacking")  # may have members that know not all
-_REMEDY: Final = "what it has learned is damaged; combine anew, or in another way"
-_GIVEN: Final = ("probabilities", "voices", "learned")  # what is no argument of a user's
+# Combinations whose members need not predict all attributes.
+_ACCEPT_PARTIAL_MEMBERS: Final = ("attributes", "weights", "stacking")
+_REMEDY: Final = "what it has learned is damaged; combine again, or in another way"
+INTERNAL_PARAMETERS: Final = ("probabilities", "members", "learned")
+"""Parameters of these functions that a user cannot set."""
 
 
 @dataclass(frozen=True)
 class EnsembleSpec:
-    """How members are to be combined, and their combined answer adjusted, in this order."""
+    """How members are combined, and how their combined probabilities are adjusted, in order."""
 
     combine: Component
     adjust: tuple[Component, ...] = ()
 
     @classmethod
-    def of(cls, system: System) -> "EnsembleSpec":
-        """What a system asks for."""
+    def from_system(cls, system: System) -> "EnsembleSpec":
+        """The combination and adjustments that a system file asks for."""
         return cls(system.combine, system.adjust)
 
     @property
     def learns(self) -> bool:
-        """Whether it needs photos whose truth is known."""
-        return any(each.name in LEARNED for each in (self.combine, *self.adjust))
+        """Whether it must be fitted on photos with known labels."""
+        return any(name in LEARNED for name in self.names)
 
     @property
     def names(self) -> list[str]:
-        return [self.combine.name, *(each.name for each in self.adjust)]
+        """The name of the combination, then those of the adjustments."""
+        return [self.combine.name, *(method.name for method in self.adjust)]
 
 
 @dataclass(frozen=True)
 class Combination:
     """A way to combine, with what it has `learned`, by name and ready for JSON."""
 
-    wanted: EnsembleSpec
+    spec: EnsembleSpec
     learned: Mapping[str, Any]
 
-    def __call__(self, voices: Sequence[Voice]) -> Floats:
-        """Probabilities (N, 18) of what the members say together."""
-        return self.steps(voices)[-1]
+    def __call__(self, members: Sequence[MemberProbabilities]) -> Floats:
+        """The members' combined and adjusted probabilities (N, 18)."""
+        return self.steps(members)[-1]
 
-    def steps(self, voices: Sequence[Voice]) -> list[Floats]:
+    def steps(self, members: Sequence[MemberProbabilities]) -> list[Floats]:
         """The probabilities (N, 18) after the combination, and after each adjustment. Raises
         MaskgateError where one is not finite."""
-        named = self.wanted.combine
-        told = COMBINATIONS[named.name](voices, **self._given(named))
-        finite.check(told, f"combine {named.name}", _REMEDY)
-        found = [told]
-        for named in self.wanted.adjust:
-            told = ADJUSTMENTS[named.name](told, voices, **self._given(named))
-            finite.check(told, f"adjust {named.name}", _REMEDY)
-            found.append(told)
-        return found
+        method = self.spec.combine
+        probabilities = COMBINATIONS[method.name](members, **self._arguments(method))
+        finite.check(probabilities, f"combine {method.name}", _REMEDY)
+        steps = [probabilities]
+        for method in self.spec.adjust:
+            adjust = ADJUSTMENTS[method.name]
+            probabilities = adjust(probabilities, members, **self._arguments(method))
+            finite.check(probabilities, f"adjust {method.name}", _REMEDY)
+            steps.append(probabilities)
+        return steps
 
-    def _given(self, named: Component) -> dict[str, Any]:
-        learned = {"learned": self.learned[named.name]} if named.name in LEARNED else {}
-        return named.arguments | learned
+    def _arguments(self, method: Component) -> dict[str, Any]:
+        learned = {"learned": self.learned[method.name]} if method.name in LEARNED else {}
+        return method.arguments | learned
 
 
-def check_names(wanted: EnsembleSpec) -> None:
-    """Raise MaskgateError for an unknown name, a wrong argument, and an adjustment given twice."""
-    for kind, named, known in (
-        ("combine", wanted.combine, COMBINATIONS),
-        *(("adjust", named, ADJUSTMENTS) for named in wanted.adjust),
+def check_names(spec: EnsembleSpec) -> None:
+    """Raise MaskgateError for an unknown name, a wrong argument, and a repeated adjustment."""
+    for kind, method, known in (
+        ("combine", spec.combine, COMBINATIONS),
+        *(("adjust", method, ADJUSTMENTS) for method in spec.adjust),
     ):
-        function = lookup("combination" if kind == "combine" else "adjustment", named.name, known)
-        _check_arguments(kind, named, function)
-    if twice := {name for name in wanted.names if wanted.names.count(name) > 1}:
-        raise MaskgateError(f"adjust: {min(twice)} stands there twice; leave one out")
+        function = lookup("combination" if kind == "combine" else "adjustment", method.name, known)
+        _check_arguments(kind, method, function)
+    if repeated := {name for name in spec.names if spec.names.count(name) > 1}:
+        raise MaskgateError(f"adjust: {min(repeated)} is listed twice; remove one")
 
 
-def check(wanted: EnsembleSpec, attributes: Sequence[tuple[str, ...]]) -> None:
-    """Raise MaskgateError where members that know these attributes cannot be combined so."""
-    check_names(wanted)
-    every, name = set(labels.ATTRIBUTES), wanted.combine.name
-    if name in _OF_SOME:
-        if missing := every - {attribute for each in attributes for attribute in each}:
+def check(spec: EnsembleSpec, member_attributes: Sequence[tuple[str, ...]]) -> None:
+    """Raise MaskgateError where members that predict these attributes cannot be combined so."""
+    check_names(spec)
+    every, name = set(labels.ATTRIBUTES), spec.combine.name
+    if name in _ACCEPT_PARTIAL_MEMBERS:
+        if missing := every.difference(*member_attributes):
             raise MaskgateError(
-                f"combine {name}: no member knows {', '.join(sorted(missing))}; add one"
+                f"combine {name}: no member predicts {', '.join(sorted(missing))}; add one"
             )
-    elif any(set(each) != every for each in attributes):
+    elif any(set(attributes) != every for attributes in member_attributes):
         raise MaskgateError(
-            f"combine {name} is for members that know all attributes; use"
-            f" {', '.join(_OF_SOME[:-1])} or {_OF_SOME[-1]}"
+            f"combine {name} is for members that predict all attributes; use"
+            f" {', '.join(_ACCEPT_PARTIAL_MEMBERS[:-1])} or {_ACCEPT_PARTIAL_MEMBERS[-1]}"
         )
-    if "near_tie" in wanted.names:
-        near_tie.check(attributes)
+    if "near_tie" in spec.names:
+        near_tie.check(member_attributes)
 
 
-def _check_arguments(kind: str, named: Component, function: Callable[..., Floats]) -> None:
-    known = [name for name in inspect.signature(function).parameters if name not in _GIVEN]
-    if odd := sorted(set(named.arguments) - set(known)):
+def _check_arguments(kind: str, method: Component, function: Callable[..., Floats]) -> None:
+    parameters = inspect.signature(function).parameters
+    known = [name for name in parameters if name not in INTERNAL_PARAMETERS]
+    if odd := sorted(set(method.arguments) - set(known)):
         takes = f"takes {', '.join(known)}" if known else "takes no arguments"
-        raise MaskgateError(f"{kind} {named.name} {takes}; remove {', '.join(odd)}")
-    for key, value in named.arguments.items():
+        raise MaskgateError(f"{kind} {method.name} {takes}; remove {', '.join(odd)}")
+    for key, value in method.arguments.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and math.isfinite(value) and value >= 0):
-            shown = yaml12.line(value) if isinstance(value, bool) else value
-            raise MaskgateError(f"{kind} {named.name}: {key} is a number from 0, not {shown}")
-
-
-def unlike(
-    wanted: EnsembleSpec, learned: Mapping[str, Any], attributes: Sequence[Collection[str]]
-) -> str:
-    """In what `learned`, of the types that `learn` gives, is not of members that know these
-    attributes and are combined so; nothing where it fits."""
-    if missing := [name for name in wanted.names if name in LEARNED and name not in learned]:
-        return f"nothing is learned for {missing[0]}"
-    for name, values in labels.ATTRIBUTES.items():
-        count, size = sum(name in each for each in attributes), len(values)
-        if "weights" in learned:
-            weights = learned["weights"].get(name, [])
-            if len(weights) != count or not sum(weights) > 0:
-                return f"weights are not of {count} members that know {name}"
-        if "stacking" in learned:
-            model = learned["stacking"].get(name, {"weights": [], "bias": []})
-            rows = [len(model["bias"]), *map(len, model["weights"])]
-            if rows != [size] * (count * size + 1):
-                return f"stacking is not of {count} members that know {name}"
-    every = [at for at, each in enumerate(attributes) if set(each) == set(labels.ATTRIBUTES)]
-    if "near_tie" in learned and not set(learned["near_tie"]["best"]) <= set(every):
-        return "near_tie names members that do not know all attributes"
-    return ""
+            text = yaml12.line(value) if isinstance(value, bool) else value
+            raise MaskgateError(f"{kind} {method.name}: {key} is a number from 0, not {text}")

@@ -1,4 +1,4 @@
-"""S3's rule for near ties between the oldest and the age band below it."""
+"""S3's rule for near ties between the oldest age band and the one below it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from maskgate import labels
-from maskgate.ensemble.votes import Floats, Voice
+from maskgate.ensemble.votes import Floats, MemberProbabilities
 from maskgate.errors import MaskgateError
 
 _OLDEST: Final = len(labels.AGE_BANDS) - 1
@@ -15,45 +15,47 @@ _LEAST: Final = 1e-12
 
 def near_tie(
     probabilities: Floats,
-    voices: Sequence[Voice],
+    members: Sequence[MemberProbabilities],
     learned: Mapping[str, Any],
     within: float = 0.3,
 ) -> Floats:
-    """The younger, where the two best members disagree and one all but ties at 60 (S3).
+    """The younger age band, where the two best members disagree and one is nearly tied at 60 (S3).
 
-    It has a ≥60 class first, the same person one band younger second, and their logits at most
-    `within` apart. The younger class and the one that led change places.
+    Nearly tied: a ≥60 class is first, the class that is one band younger and otherwise the same is
+    second, and their logits differ by at most `within`. The younger class swaps its probability
+    with the class that was first.
     """
-    first, second = (voices[number].probabilities for number in learned["best"])
-    disagree = first.argmax(1) != second.argmax(1)
-    answer = probabilities.argmax(1)
-    for said in (second, first):  # where both hesitate, the best has the last word
-        younger, hesitates = _hesitation(said, within)
-        answer = np.where(disagree & hesitates, younger, answer)
-    rows, led = np.arange(len(answer)), probabilities.argmax(1)
-    moved = probabilities.copy()
-    moved[rows, answer], moved[rows, led] = probabilities[rows, led], probabilities[rows, answer]
-    return moved
+    best, second_best = (members[number].probabilities for number in learned["best"])
+    disagree = best.argmax(1) != second_best.argmax(1)
+    first = probabilities.argmax(1)
+    chosen = first
+    for member in (second_best, best):  # where both are nearly tied, the best member decides
+        younger, is_tied = _near_ties(member, within)
+        chosen = np.where(disagree & is_tied, younger, chosen)
+    rows, swapped = np.arange(len(chosen)), probabilities.copy()
+    swapped[rows, chosen] = probabilities[rows, first]
+    swapped[rows, first] = probabilities[rows, chosen]
+    return swapped
 
 
-def _hesitation(said: Floats, within: float) -> tuple[Any, Any]:
-    """(N,) the second class of each photo; and whether it is the first one's person, one band
-    younger than ≥60, and as near as that.
+def _near_ties(probabilities: Floats, within: float) -> tuple[Any, Any]:
+    """The second class of each photo (N,), and whether it is nearly tied with the first (N,).
 
     Logits differ as log-probabilities do.
     """
-    ranked = np.argsort(-said, axis=1, kind="stable")
-    top, second = ranked[:, 0], ranked[:, 1]
-    logs = np.log(np.take_along_axis(said, ranked[:, :2], axis=1).clip(_LEAST))
-    _, _, band = labels.decode(top)
-    younger = second == top - 1  # the band is the last digit of a label
-    return second, (band == _OLDEST) & younger & (logs[:, 0] - logs[:, 1] <= within)
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")
+    first, second = ranked[:, 0], ranked[:, 1]
+    logs = np.log(np.take_along_axis(probabilities, ranked[:, :2], axis=1).clip(_LEAST))
+    _, _, band = labels.decode(first)
+    is_younger = second == first - 1  # the band is the last digit of a label
+    return second, (band == _OLDEST) & is_younger & (logs[:, 0] - logs[:, 1] <= within)
 
 
-def check(attributes: Sequence[tuple[str, ...]]) -> None:
-    """Raise MaskgateError where fewer than two members know all attributes."""
-    if sum(set(each) == set(labels.ATTRIBUTES) for each in attributes) < 2:
+def check(member_attributes: Sequence[tuple[str, ...]]) -> None:
+    """Raise MaskgateError where fewer than two members predict all attributes."""
+    complete = [set(attributes) == set(labels.ATTRIBUTES) for attributes in member_attributes]
+    if sum(complete) < 2:
         raise MaskgateError(
-            "adjust near_tie: asks whether the two best members disagree, and fewer than two know"
-            " all attributes; leave it out"
+            "adjust near_tie compares the two best members that predict all attributes, and fewer"
+            " than two do; remove it"
         )

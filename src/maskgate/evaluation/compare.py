@@ -143,7 +143,7 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
         name: differences(dict(zip(names, (own[name] for own in scores), strict=True)))
         for name in scores[0]
     }
-    scarce = _scarce(metrics.narrowed(first.table, attributes))
+    scarce = _scarce(metrics.keep_labels(first.table, attributes))
     comparisons = [
         Comparison(
             found[0],

@@ -1,4 +1,4 @@
-"""Several runs that answer together: what each says, what is learned of it, what it is worth."""
+"""An ensemble of finished runs: fit their combination, and score it out of fold."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from maskgate.core.score import Score
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.learning import combinations
-from maskgate.ensemble.votes import Floats, Voice
+from maskgate.ensemble.votes import Floats, MemberProbabilities
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
@@ -33,9 +33,9 @@ from maskgate.runs.records.results import Figure
 
 
 @dataclass(frozen=True)
-class Part:
-    """A finished run among several, its weight, and its test-time augmentation where that is
-    another than its recipe's."""
+class MemberRun:
+    """A finished run in an ensemble, its weight, and its test-time augmentation where that is not
+    its recipe's."""
 
     name: str
     run: Run
@@ -45,8 +45,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Step:
-    """What comes out of the combination, or of an adjustment: probabilities (N, 18), their score
-    as `score_of` tells, and the `gain` over what stood `before`."""
+    """The output of the combination, or of an adjustment: probabilities (N, 18), their score,
+    which `score_of` names, and the `gain` over the step or member `before`."""
 
     name: str
     probabilities: npt.NDArray[np.float32]
@@ -56,21 +56,23 @@ class Step:
     gain: Score | None = None
 
     @property
-    def result(self) -> results.Step:
+    def record(self) -> results.Step:
         """What metrics.json holds of it."""
-        result = results.Step(name=self.name, score=Figure.of(self.score), score_of=self.score_of)
+        score = Figure.from_score(self.score)
+        record = results.Step(name=self.name, score=score, score_of=self.score_of)
         if self.gain is None:
-            return result
-        over = {"before": self.before, "gain": Figure.of(self.gain)}
-        return result.model_copy(update=over)
+            return record
+        gain = {"before": self.before, "gain": Figure.from_score(self.gain)}
+        return record.model_copy(update=gain)
 
 
 @dataclass(frozen=True)
-class Together:
-    """Parts with the combination they have learned; where they validated people, the `table` of the
-    photos (N), the `scores` of each part as `score_of` tells, and the `steps`, out of fold."""
+class FittedEnsemble:
+    """Members with the combination fitted to them. Where they validated people: the `table` of the
+    photos (N), the `scores` of the members, which `score_of` names, and the `steps`, out of
+    fold."""
 
-    parts: Sequence[Part]
+    members: Sequence[MemberRun]
     combination: Combination
     table: pd.DataFrame | None = None
     scores: Sequence[Score] = ()
@@ -78,76 +80,92 @@ class Together:
     steps: Sequence[Step] = ()
 
     def predictor(self, cache: Path | None = None) -> Predictor:
-        """What answers photos as all of them together do. Raises MaskgateError."""
-        members = [(loading.of_run(part.run, cache, part.tta), part.weight) for part in self.parts]
-        return Predictor(Ensemble(members, self.combination))
+        """The predictor that combines all members. Raises MaskgateError."""
+        classifiers = [
+            (loading.of_run(member.run, cache, member.tta), member.weight)
+            for member in self.members
+        ]
+        return Predictor(Ensemble(classifiers, self.combination))
 
     @property
-    def members(self) -> dict[str, results.Member]:
-        """What metrics.json holds of each part."""
+    def member_records(self) -> dict[str, results.Member]:
+        """What metrics.json holds of each member."""
         return {
-            part.name: results.Member(score=Figure.of(score), score_of=of)
-            for part, score, of in zip(self.parts, self.scores, self.score_of, strict=False)
+            member.name: results.Member(score=Figure.from_score(score), score_of=score_of)
+            for member, score, score_of in zip(
+                self.members, self.scores, self.score_of, strict=False
+            )
         }
 
     @property
-    def step_results(self) -> list[results.Step]:
+    def step_records(self) -> list[results.Step]:
         """What metrics.json holds of each step."""
-        return [step.result for step in self.steps]
+        return [step.record for step in self.steps]
 
 
-def gather(members: Sequence[Part], how: EnsembleSpec, cache: Path | None = None) -> Together:
-    """Let the parts answer together. Raises MaskgateError as `check` does."""
-    check(members, how)
-    if not all(part.run.metrics().validated for part in members):
-        return Together(members, Combination(how, {}))
-    table, voices = out_of_fold(members, cache)
-    found = [each.astype(np.float32) for each in combinations.out_of_fold(how, voices, table)]
-    combination = combinations.learn(how, voices, table)
-    scores, steps = _scored(members, voices, how, found=found, table=table)
-    of = [metrics.judged_by(metrics.narrowed(table, voice.attributes)) for voice in voices]
-    return Together(
-        parts=members, combination=combination, table=table, scores=scores, score_of=of, steps=steps
+def fit(
+    members: Sequence[MemberRun], spec: EnsembleSpec, cache: Path | None = None
+) -> FittedEnsemble:
+    """Combine the members and score them out of fold. Raises MaskgateError as `check` does."""
+    check(members, spec)
+    if not all(member.run.metrics().validated for member in members):
+        return FittedEnsemble(members, Combination(spec, {}))
+    table, probabilities = member_probabilities(members, cache)
+    combined = [
+        step.astype(np.float32) for step in combinations.out_of_fold(spec, probabilities, table)
+    ]
+    combination = combinations.learn(spec, probabilities, table)
+    scores, steps = _score(members, probabilities, spec, combined=combined, table=table)
+    return FittedEnsemble(
+        members=members,
+        combination=combination,
+        table=table,
+        scores=scores,
+        score_of=[
+            metrics.main_score_name(metrics.keep_labels(table, each.attributes))
+            for each in probabilities
+        ],
+        steps=steps,
     )
 
 
-def check(members: Sequence[Part], how: EnsembleSpec) -> None:
-    """Raise MaskgateError where the parts cannot be combined so, were not validated alike, or
-    where something is to be learned and they validated nobody."""
-    combining.check(how, [attributes(part.run) for part in members])
-    unvalidated = [part.run.path for part in members if not part.run.metrics().validated]
-    if unvalidated and how.learns:
+def check(members: Sequence[MemberRun], spec: EnsembleSpec) -> None:
+    """Raise MaskgateError where the members cannot be combined so, were validated on other photos
+    or folds, or where the combination must be learned and they validated nobody."""
+    combining.check(spec, [attributes(member.run) for member in members])
+    unvalidated = [member.run.path for member in members if not member.run.metrics().validated]
+    if unvalidated and spec.learns:
         raise MaskgateError(
-            f"{unvalidated[0]}: validated nobody, and {', '.join(how.names)} has something to learn"
-            " of people left out; train it with folds, or combine by soft_vote or hard_vote"
+            f"{unvalidated[0]}: validated nobody, and {', '.join(spec.names)} must be learned from"
+            " people left out; train it with folds, or combine by soft_vote or hard_vote"
         )
-    first = None if unvalidated else comparability.of(members[0].run)
-    for part in members:
-        _check_learned(part, how)
-        for run in _models(part.run):
+    first = None if unvalidated else comparability.validation_set(members[0].run)
+    for member in members:
+        _check_not_learned(member, spec)
+        for run in _models(member.run):
             recipe = run.recipe()
-            tta_views(part.tta or (), recipe.photo.geometry)
-            if how.learns and recipe.folds.vote == "hard_vote" and len(run.folds) > 1:
+            tta_views(member.tta or (), recipe.photo.geometry)
+            if spec.learns and recipe.folds.vote == "hard_vote" and len(run.folds) > 1:
                 raise MaskgateError(
-                    f"{run.path}: its folds answer new photos by a hard vote, which is not what"
-                    f" {', '.join(how.names)} would learn of out of fold; train it with"
-                    " folds.vote=soft_vote"
+                    f"{run.path}: its folds predict new photos by a hard vote, but"
+                    f" {', '.join(spec.names)} would be learned from the folds' own probabilities;"
+                    " train it with folds.vote=soft_vote"
                 )
         if first is not None:
-            comparability.check(first, comparability.of(part.run))
+            comparability.check(first, comparability.validation_set(member.run))
 
 
-def _check_learned(part: Part, how: EnsembleSpec) -> None:
-    """Raise MaskgateError where a part has learned of out-of-fold probabilities itself.
+def _check_not_learned(member: MemberRun, spec: EnsembleSpec) -> None:
+    """Raise MaskgateError where a member was itself fitted to out-of-fold probabilities.
 
-    What it says of one fold was then learned of the labels of the others: whoever learns of that
-    again reads back what it is scored on.
+    Its probabilities of one fold then depend on the labels of the other folds. A combination that
+    is fitted to them again would be scored on labels that it was fitted to.
     """
-    learned = [run for run in _systems(part.run) if EnsembleSpec.of(run.system()).learns]
-    if learned and (how.learns or part.tta is not None):
+    learned = [run for run in _systems(member.run) if EnsembleSpec.from_system(run.system()).learns]
+    if learned and (spec.learns or member.tta is not None):
         raise MaskgateError(
-            f"{learned[0].path}: has learned of its members' out-of-fold probabilities; give its"
-            " members themselves"
+            f"{learned[0].path}: is itself learned from out-of-fold probabilities; give its members"
+            " instead"
         )
 
 
@@ -166,8 +184,8 @@ def _systems(run: Run) -> list[Run]:
 
 
 def system_of(paths: Sequence[Path]) -> System:
-    """A system of the finished runs at `paths`, called by their folders: a soft vote, or by
-    attribute where some know but one or two. Raises MaskgateError."""
+    """A system of the finished runs at `paths`, named after their folders: a soft vote, or by
+    attribute where some predict only one or two. Raises MaskgateError."""
     runs = [open_run(path) for path in paths]
     places = [run.path.resolve() for run in runs]
     names: list[str] = []
@@ -177,99 +195,103 @@ def system_of(paths: Sequence[Path]) -> System:
         bare = re.sub(r"[^a-z0-9]+", "-", place.name.lower()).strip("-") or "run"
         numbered = (f"{bare}-{number}" for number in count(2))
         names.append(next(name for name in chain([bare], numbered) if name not in names))
-    every = all(set(attributes(run)) == set(labels.ATTRIBUTES) for run in runs)
+    complete = all(set(attributes(run)) == set(labels.ATTRIBUTES) for run in runs)
     members = (Member(name=name, run=str(run.path)) for name, run in zip(names, runs, strict=True))
-    combine = Component(name="soft_vote" if every else "attributes")
+    combine = Component(name="soft_vote" if complete else "attributes")
     return System(members=tuple(members), combine=combine)
 
 
 def attributes(run: Run) -> tuple[str, ...]:
-    """The attributes that a finished run's model knows."""
+    """The attributes that a finished run's model predicts."""
     models = [heads.attributes(model.recipe().model.head) for model in _models(run)]
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
 
 
-def out_of_fold(
-    members: Sequence[Part], cache: Path | None = None
-) -> tuple[pd.DataFrame, list[Voice]]:
-    """The validated photos (N) in the order of the first part, and the out-of-fold probabilities
-    (N, 18) of each part. Raises MaskgateError as `oof.oof_with` does."""
+def member_probabilities(
+    members: Sequence[MemberRun], cache: Path | None = None
+) -> tuple[pd.DataFrame, list[MemberProbabilities]]:
+    """The validated photos (N) in the order of the first member, and each member's out-of-fold
+    probabilities (N, 18). Raises MaskgateError as `oof.oof_with` does."""
     table = pd.DataFrame()
-    voices: list[Voice] = []
-    for part in members:
-        rows, probabilities = _out_of_fold(part, cache)
-        if not voices:
+    in_order: list[MemberProbabilities] = []
+    for member in members:
+        rows, probabilities = _member_oof(member, cache)
+        if not in_order:
             table = rows
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
-        voices.append(Voice(probabilities[place], attributes(part.run), part.weight))
-    return table, voices
+        in_order.append(
+            MemberProbabilities(probabilities[place], attributes(member.run), member.weight)
+        )
+    return table, in_order
 
 
-def _out_of_fold(part: Part, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
-    """The validated photos of a part and what it says of them, with its own augmentation."""
-    if part.tta is None:
-        return tables.oof(part.run)
-    if not part.run.is_system:
-        return oof.oof_with(part.run, part.tta, cache)
-    inner = gather(trained(part.run, part.tta), EnsembleSpec.of(part.run.system()), cache)
+def _member_oof(member: MemberRun, cache: Path | None) -> tuple[pd.DataFrame, Floats]:
+    """A member's validated photos and their probabilities, with its own augmentation."""
+    if member.tta is None:
+        return tables.oof(member.run)
+    if not member.run.is_system:
+        return oof.oof_with(member.run, member.tta, cache)
+    spec = EnsembleSpec.from_system(member.run.system())
+    inner = fit(member_runs(member.run, member.tta), spec, cache)
     assert inner.table is not None
     return inner.table, inner.steps[-1].probabilities
 
 
-def parts(system: System, trust: bool = False) -> list[Part]:
+def open_members(system: System, trust: bool = False) -> list[MemberRun]:
     """The members of a system of runs, which the user may `trust`. Raises MaskgateError."""
-    return _parts(system, [open_run(str(member.run), trust=trust) for member in system.members])
+    runs = [open_run(str(member.run), trust=trust) for member in system.members]
+    return _with_weights(system, runs)
 
 
-def trained(run: Run, tta: tuple[Component, ...] | None = None) -> list[Part]:
+def member_runs(run: Run, tta: tuple[Component, ...] | None = None) -> list[MemberRun]:
     """The members of a system's run, with `tta` instead of their own where given."""
-    found = _parts(run.system(), run.members())
-    return found if tta is None else [replace(part, tta=tta) for part in found]
+    members = _with_weights(run.system(), run.members())
+    return members if tta is None else [replace(member, tta=tta) for member in members]
 
 
-def _parts(system: System, runs: Sequence[Run]) -> list[Part]:
+def _with_weights(system: System, runs: Sequence[Run]) -> list[MemberRun]:
     return [
-        Part(member.name, run, member.weight, member.tta)
+        MemberRun(member.name, run, member.weight, member.tta)
         for member, run in zip(system.members, runs, strict=True)
     ]
 
 
-def _scored(
-    members: Sequence[Part],
-    voices: Sequence[Voice],
-    how: EnsembleSpec,
-    found: Sequence[npt.NDArray[np.float32]],
+def _score(
+    members: Sequence[MemberRun],
+    probabilities: Sequence[MemberProbabilities],
+    spec: EnsembleSpec,
+    combined: Sequence[npt.NDArray[np.float32]],
     table: pd.DataFrame,
 ) -> tuple[list[Score], list[Step]]:
-    """The score of each part, and the steps; the first is compared with the best part."""
+    """The score of each member, and the steps; the first is compared with the best member."""
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     alone = [
-        metrics.judged(v.probabilities, metrics.narrowed(table, v.attributes), weights)
-        for v in track(voices, "scoring members", len(voices))
+        metrics.main_score(each.probabilities, metrics.keep_labels(table, each.attributes), weights)
+        for each in track(probabilities, "scoring members", len(probabilities))
     ]
     scores = [metrics.interval(*each) for each in alone]
-    every = [
-        at for at, voice in enumerate(voices) if set(voice.attributes) == set(labels.ATTRIBUTES)
+    complete = [
+        number
+        for number, each in enumerate(probabilities)
+        if set(each.attributes) == set(labels.ATTRIBUTES)
     ]
-    best = max(every, key=lambda number: alone[number][0]) if every else None
-    before, drawn_before = ("", None) if best is None else (members[best].name, alone[best])
+    best = max(complete, key=lambda number: alone[number][0]) if complete else None
+    before, before_score = ("", None) if best is None else (members[best].name, alone[best])
     steps = []
-    for name, probabilities in zip(how.names, found, strict=True):
-        value, drawn = metrics.judged(probabilities, table, weights)
+    for name, step_probabilities in zip(spec.names, combined, strict=True):
+        value, drawn = metrics.main_score(step_probabilities, table, weights)
         gain = None
-        if drawn_before is not None:
-            gain = metrics.interval(value - drawn_before[0], drawn - drawn_before[1])
-        score = metrics.interval(value, drawn)
-        of = metrics.judged_by(table)
+        if before_score is not None:
+            gain = metrics.interval(value - before_score[0], drawn - before_score[1])
         steps.append(
             Step(
                 name=name,
-                probabilities=probabilities,
-                score=score,
-                score_of=of,
+                probabilities=step_probabilities,
+                score=metrics.interval(value, drawn),
+                score_of=metrics.main_score_name(table),
                 before=before if gain else "",
                 gain=gain,
             )
         )
-        before, drawn_before = name, (value, drawn)
+        before, before_score = name, (value, drawn)
     return scores, steps

@@ -198,9 +198,9 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 def _check_alike(entries: list[Entry]) -> None:
     """Raise MaskgateError where not all were validated, or not judged, as the first was."""
-    first, validated = entries[0], comparability.of(entries[0].run)
+    first, validated = entries[0], comparability.validation_set(entries[0].run)
     for other in entries[1:]:
-        comparability.check(validated, comparability.of(other.run))
+        comparability.check(validated, comparability.validation_set(other.run))
         if other.results.score_of != first.results.score_of:
             raise MaskgateError(
                 f"{other.run.path}: judged by another score than {first.run.path}"

@@ -1,6 +1,6 @@
 """Scores with intervals, from probabilities (N, 18) and a photo table.
 
-Macro F1 is the plain mean of the F1 of every class, absent ones counting 0, as the
+Macro F1 is the unweighted mean of the F1 of every class, absent ones counting 0, as the
 competition scored it. Intervals are 95% percentile intervals of a bootstrap over people, see
 `bootstrap`.
 """
@@ -19,7 +19,7 @@ from maskgate.evaluation.bootstrap import Floats, Resamples
 
 RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
-FEW: Final = 10  # people: of fewer a bootstrap tells too narrow an interval
+FEW: Final = 10  # people: of fewer a bootstrap gives too narrow an interval
 ALL_CLASSES: Final = "macro F1"
 
 
@@ -35,15 +35,14 @@ def evaluate(
     A photo counts in the `attributes` of the model for which it has a label; only fully
     labelled ones count in the 18 classes. Every figure is `{"value", "low", "high"}`; a
     confusion is three matrices of counts and, as its `share`, three of shares of the true
-    class. What is not known is left out:
-    `attributes` holds only those known, and without a fully labelled photo there is no
-    `macro_f1`. `score` is what the run is judged by, named in `score_of`: macro F1 over the 18
-    classes, else the mean macro F1 of the attributes known. Raises MaskgateError where a
-    probability is not finite.
+    class. What is not known is left out: `attributes` holds only those that have labels, and
+    without a fully labelled photo there is no `macro_f1`. `score` is the main score, which
+    `score_of` names: macro F1 over the 18 classes, else the mean macro F1 of the attributes that
+    have labels. Raises MaskgateError where a probability is not finite.
     """
-    finite.check(probabilities, "what is to be scored")
+    finite.check(probabilities, "the probabilities to score")
     weights = Resamples(table, resamples, seed)
-    table = narrowed(table, attributes)
+    table = keep_labels(table, attributes)
     report: dict[str, Any] = {
         "photos": len(table),
         "people": weights.people,
@@ -58,57 +57,59 @@ def evaluate(
     }
     if report["fully_labelled"]:
         report |= _scores(weights, "label", table, probabilities.argmax(1))
-        return report | {"score": report["macro_f1"], "score_of": judged_by(table)}
-    score = _interval(*judged(probabilities, table, weights))
-    return report | {"score": score, "score_of": judged_by(table)}
+        return report | {"score": report["macro_f1"], "score_of": main_score_name(table)}
+    score = _interval(*main_score(probabilities, table, weights))
+    return report | {"score": score, "score_of": main_score_name(table)}
 
 
-def judged_by(table: pd.DataFrame) -> str:
-    """What `judged` takes of photos with the labels of this table, in words."""
+def main_score_name(table: pd.DataFrame) -> str:
+    """What `main_score` is for photos with the labels of this table, in words."""
     if (table["label"] != labels.UNKNOWN).any():
         return ALL_CLASSES
     known = [name for name in labels.ATTRIBUTES if (table[name] != labels.UNKNOWN).any()]
     return f"macro F1, mean of {', '.join(known)}".replace("_", " ")
 
 
-def beside(
+def paired_comparison(
     probabilities: npt.NDArray[np.floating],
     other: npt.NDArray[np.floating],
     table: pd.DataFrame,
     attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
-    """The `score` of `other` (N, 18), as `evaluate` has it, and the `difference` that the score of
-    `probabilities` less it makes, both on the same resamples of people."""
+    """The `score` of `other` (N, 18), as in `evaluate`, and the `difference`: the score of
+    `probabilities` less that of `other`, on the same resamples of people."""
     weights = Resamples(table, RESAMPLES, seed=0)
-    table = narrowed(table, attributes)
-    here, drawn = judged(probabilities, table, weights)
-    other_here, other_drawn = judged(other, table, weights)
+    table = keep_labels(table, attributes)
+    score, drawn = main_score(probabilities, table, weights)
+    other_score, other_drawn = main_score(other, table, weights)
     return {
-        "score": _interval(other_here, other_drawn),
-        "difference": _interval(here - other_here, drawn - other_drawn),
+        "score": _interval(other_score, other_drawn),
+        "difference": _interval(score - other_score, drawn - other_drawn),
     }
 
 
-def judged(
+def main_score(
     probabilities: npt.NDArray[np.floating], table: pd.DataFrame, weights: Resamples
 ) -> tuple[Floats, Floats]:
-    """What a run is judged by, on all people () and in each resample (R,): macro F1 over the 18
-    classes, or where no photo of the `narrowed` table knows all attributes the mean of those known.
+    """The main score on all people () and in each resample (R,): macro F1 over the 18 classes, or
+    where no photo has all labels the mean macro F1 of the attributes that have some.
 
-    What two of them differ by is the `interval` of the differences. Raises MaskgateError where a
-    probability is not finite.
+    `table` has only the labels that the model predicts, see `keep_labels`. For a difference of two
+    scores, give the differences of both to `interval`. Raises MaskgateError where a probability is
+    not finite.
     """
-    finite.check(probabilities, "what is to be scored")
-    told = {"label": probabilities}
+    finite.check(probabilities, "the probabilities to score")
+    parts = {"label": probabilities}
     if not (table["label"] != labels.UNKNOWN).any():
-        told = labels.marginals(probabilities)
-    here, drawn = [], []
-    for name, part in told.items():
+        parts = labels.marginals(probabilities)
+    scores, drawn = [], []
+    for name, part in parts.items():
         truth, predicted = table[name].to_numpy(), part.argmax(1)
         if (truth != labels.UNKNOWN).any():
-            here.append(confusions.macro_f1(confusions.confusion(truth, predicted, part.shape[1])))
+            confusion = confusions.confusion(truth, predicted, part.shape[1])
+            scores.append(confusions.macro_f1(confusion))
             drawn.append(confusions.macro_f1(weights.confusions(name, truth, predicted)))
-    return np.mean(here, axis=0), np.mean(drawn, axis=0)
+    return np.mean(scores, axis=0), np.mean(drawn, axis=0)
 
 
 def interval(value: Floats, drawn: Floats) -> Score:
@@ -116,45 +117,48 @@ def interval(value: Floats, drawn: Floats) -> Score:
     return read_score(_interval(value, drawn))
 
 
-def apart(
+def subset_scores(
     probabilities: npt.NDArray[np.floating],
     table: pd.DataFrame,
-    part: npt.NDArray[np.bool_],
+    subset: npt.NDArray[np.bool_],
     attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
-    """The main scores of the photos in `part` (N,) alone, as in `evaluate`: `photos`, `people`,
-    `score`, `score_of` and the `accuracy` of each attribute; only the counts where nothing is
-    known of them, or they are fewer than FEW people: too few to tell how sure a score is.
+    """The scores of the photos in `subset` (N,) alone, as in `evaluate`: `photos`, `people`,
+    `score`, `score_of` and the `accuracy` of each attribute. Only the counts where no label is
+    known, or there are fewer than FEW people: too few for an interval.
 
-    Classes that no photo of the part has count 0 in a macro F1, as ever.
+    As in every macro F1, classes that no photo of the subset has count 0.
     """
-    told: dict[str, Any] = {
-        "photos": int(part.sum()),
-        "people": int(table.loc[part, "person"].nunique()),
+    counts: dict[str, Any] = {
+        "photos": int(subset.sum()),
+        "people": int(table.loc[subset, "person"].nunique()),
     }
-    known = narrowed(table, attributes).loc[part, list(labels.ATTRIBUTES)] != labels.UNKNOWN
-    if told["people"] < FEW or not known.to_numpy().any():
-        return told
-    whole = evaluate(probabilities[part], table[part].reset_index(drop=True), attributes=attributes)
-    accuracies = {name: each["accuracy"] for name, each in whole["attributes"].items()}
-    return told | {key: whole[key] for key in ("score", "score_of")} | {"accuracy": accuracies}
+    known = keep_labels(table, attributes).loc[subset, list(labels.ATTRIBUTES)] != labels.UNKNOWN
+    if counts["people"] < FEW or not known.to_numpy().any():
+        return counts
+    rows = table[subset].reset_index(drop=True)
+    scores = evaluate(probabilities[subset], rows, attributes=attributes)
+    accuracy = {name: each["accuracy"] for name, each in scores["attributes"].items()}
+    main = {"score": scores["score"], "score_of": scores["score_of"]}
+    return counts | main | {"accuracy": accuracy}
 
 
 def by_face(
     probabilities: npt.NDArray[np.floating],
     table: pd.DataFrame,
-    found: npt.NDArray[np.bool_],
+    has_face: npt.NDArray[np.bool_],
     attributes: Collection[str] = tuple(labels.ATTRIBUTES),
 ) -> dict[str, Any]:
-    """Scores of the photos in which a face was `found` (N,), and of the missed, as in `apart`."""
+    """Scores of the photos in which a face was found (`has_face`, (N,)), and of the others, as in
+    `subset_scores`."""
     return {
-        "found": apart(probabilities, table, found, attributes),
-        "missed": apart(probabilities, table, ~found, attributes),
+        "found": subset_scores(probabilities, table, has_face, attributes),
+        "missed": subset_scores(probabilities, table, ~has_face, attributes),
     }
 
 
-def narrowed(table: pd.DataFrame, attributes: Collection[str]) -> pd.DataFrame:
-    """The table as one sees it who knows only these attributes: all other labels are unknown."""
+def keep_labels(table: pd.DataFrame, attributes: Collection[str]) -> pd.DataFrame:
+    """The table with the labels of these attributes alone: all others are UNKNOWN."""
     hidden = {name: np.int8(labels.UNKNOWN) for name in labels.ATTRIBUTES if name not in attributes}
     return table.assign(**hidden, label=np.int8(labels.UNKNOWN)) if hidden else table
 
@@ -164,30 +168,30 @@ def _scores(
 ) -> dict[str, Any]:
     """Scores of the predicted codes (N,) of an attribute, or of `label`."""
     truth, names = table[of].to_numpy(), labels.ATTRIBUTES.get(of, labels.CLASSES)
-    here = confusions.confusion(truth, predicted, len(names))
+    confusion = confusions.confusion(truth, predicted, len(names))
     drawn = weights.confusions(of, truth, predicted)
-    found: dict[str, Any] = {
-        name: _interval(measure(here), measure(drawn))
+    scores: dict[str, Any] = {
+        name: _interval(measure(confusion), measure(drawn))
         for name, measure in (("macro_f1", confusions.macro_f1), ("accuracy", confusions.accuracy))
     }
     per_class = {
-        name: _intervals(measure(here), measure(drawn))
+        name: _intervals(measure(confusion), measure(drawn))
         for name, measure in (
             ("f1", confusions.f1),
             ("precision", confusions.precision),
             ("recall", confusions.recall),
         )
     }
-    support = here.sum(1).astype(int)
+    support = confusion.sum(1).astype(int)
     people = [len(np.unique(weights.person[truth == c])) for c in range(len(names))]
-    found["classes"] = [
+    scores["classes"] = [
         {"name": name, "photos": int(support[c]), "people": people[c]}
         | {key: per_class[key][c] for key in per_class}
         for c, name in enumerate(names)
     ]
-    share = _matrices(_row_shares(here), _row_shares(drawn))
-    found["confusion"] = _matrices(here, drawn) | {"share": share}
-    return found
+    share = _matrices(_row_shares(confusion), _row_shares(drawn))
+    scores["confusion"] = _matrices(confusion, drawn) | {"share": share}
+    return scores
 
 
 def _row_shares(confusion: Floats) -> Floats:
@@ -201,8 +205,8 @@ def _matrices(value: Floats, drawn: Floats) -> dict[str, Any]:
 
 
 def _ends(value: Floats, drawn: Floats) -> tuple[Floats, Floats]:
-    """The percentiles of the resamples, which people borrowed for small groups may draw to one
-    side; the value itself always lies between the ends."""
+    """The percentiles of the resamples. People borrowed for small groups may shift them, so the
+    interval is widened to include the value itself."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
     return np.minimum(low, value), np.maximum(high, value)
@@ -217,6 +221,6 @@ def _intervals(value: Floats, drawn: Floats) -> list[dict[str, float]]:
     return [_interval(value[c], drawn[:, c]) for c in range(len(value))]
 
 
-def read_score(told: dict[str, float]) -> Score:
+def read_score(figure: dict[str, float]) -> Score:
     """The Score in a `{"value", "low", "high"}` of metrics.json."""
-    return Score(told["value"], told["low"], told["high"])
+    return Score(figure["value"], figure["low"], figure["high"])

@@ -57,7 +57,7 @@ class ModelRun:
     @property
     def detector_folder(self) -> str | None:
         """The name in a bundle of the folder with its detector's files."""
-        return f"detectors/{self.view.finds}" if self.view.detector else None
+        return f"detectors/{self.view.detector_key}" if self.view.detector else None
 
     def check(self) -> None:
         """Raise MaskgateError where the model needs what a door lacks."""

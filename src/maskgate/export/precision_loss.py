@@ -2,7 +2,7 @@
 precision, and their paired difference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from maskgate.config.settings import Component
 from maskgate.core.progress import track
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.ensemble.learning import combinations
-from maskgate.ensemble.votes import Voice
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
@@ -52,17 +51,17 @@ def measure(run: Run, networks: "ReducedNetworks", limit: float) -> PrecisionLos
     rows, reduced = networks.out_of_fold(run)
     reduced = reduced[pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))]
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
-    table = metrics.narrowed(table, known_attributes(run.metrics()))
-    before, drawn_before = metrics.judged(full, table, weights)
-    after, drawn_after = metrics.judged(reduced, table, weights)
+    table = metrics.keep_labels(table, known_attributes(run.metrics()))
+    before, drawn_before = metrics.main_score(full, table, weights)
+    after, drawn_after = metrics.main_score(reduced, table, weights)
     loss = metrics.interval(before - after, drawn_before - drawn_after)
     return PrecisionLoss(
-        score_of=metrics.judged_by(table),
+        score_of=metrics.main_score_name(table),
         photos=len(table),
         people=weights.people,
-        before=Figure.of(metrics.interval(before, drawn_before)),
-        after=Figure.of(metrics.interval(after, drawn_after)),
-        loss=Figure.of(loss),
+        before=Figure.from_score(metrics.interval(before, drawn_before)),
+        after=Figure.from_score(metrics.interval(after, drawn_after)),
+        loss=Figure.from_score(loss),
         limit=limit,
     )
 
@@ -106,16 +105,16 @@ class ReducedNetworks:
         """
         if not run.is_system:
             return self._of_single(next(each for each in self.singles if each.name == name))
-        parts = ensemble.trained(run, tta)
-        table, full = ensemble.out_of_fold(parts, self.cache)
+        members = ensemble.member_runs(run, tta)
+        table, full = ensemble.member_probabilities(members, self.cache)
         reduced = []
-        for part, voice in zip(parts, full, strict=True):
-            below = f"{name}/{part.name}".lstrip("/")
-            rows, probabilities = self.out_of_fold(part.run, below, part.tta)
+        for member, each in zip(members, full, strict=True):
+            below = f"{name}/{member.name}".lstrip("/")
+            rows, probabilities = self.out_of_fold(member.run, below, member.tta)
             place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
-            reduced.append(Voice(probabilities[place], voice.attributes, voice.weight))
-        how = EnsembleSpec.of(run.system())
-        steps = combinations.out_of_fold(how, full, table, reduced)
+            reduced.append(replace(each, probabilities=probabilities[place]))
+        spec = EnsembleSpec.from_system(run.system())
+        steps = combinations.out_of_fold(spec, full, table, reduced)
         return table, steps[-1].astype(np.float32)
 
     def _of_single(self, single: ModelRun) -> tuple[pd.DataFrame, Probabilities]:

@@ -33,11 +33,13 @@ def scores(run: Run) -> dict[str, Any]:
     for name, values in labels.ATTRIBUTES.items():
         for code, value in enumerate(values):
             rows = (table[name] == code).to_numpy()
-            groups[f"{name}: {value}"] = metrics.apart(probabilities, table, rows, attributes)
+            groups[f"{name}: {value}"] = metrics.subset_scores(
+                probabilities, table, rows, attributes
+            )
     for gender, band in np.ndindex(len(labels.GENDERS), len(labels.AGE_BANDS)):
         rows = ((table["gender"] == gender) & (table["age_band"] == band)).to_numpy()
         title = f"{labels.GENDERS[gender]}, {labels.AGE_BANDS[band]}"
-        groups[title] = metrics.apart(probabilities, table, rows, attributes)
+        groups[title] = metrics.subset_scores(probabilities, table, rows, attributes)
     return {"scores": results, "groups": groups}
 
 

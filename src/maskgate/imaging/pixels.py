@@ -180,24 +180,21 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
     return np.asarray(small)
 
 
-def crop_window(image: Image.Image, window: Window, height: int, width: int) -> Pixels:
+def crop_window(image: Image.Image | Pixels, window: Window, height: int, width: int) -> Pixels:
     """What `window` shows of `image`, turned back upright, as (height, width, 3).
 
-    Beyond the photo it is grey.
+    Beyond the photo it is grey. Of a large photo only the part in the window is worked on.
     """
     # Much more detail than is asked for would only cost time and memory.
     factor = max(1, int(min(window.width / width, window.height / height) / 2))
-    if factor > 1:
-        image = image.reduce(factor)
     x, y = window.x / factor, window.y / factor
     half_width, half_height = window.width / factor / 2, window.height / factor / 2
     reach_x, reach_y = half_width, half_height
     if window.turn:
         reach_x = reach_y = math.hypot(half_width, half_height)
     left, top = math.floor(x - reach_x), math.floor(y - reach_y)
-    part = _part(
-        image, left=left, top=top, right=math.ceil(x + reach_x), bottom=math.ceil(y + reach_y)
-    )
+    edges = left, top, math.ceil(x + reach_x), math.ceil(y + reach_y)
+    part = _part(image, factor, edges)
     x, y = x - left, y - top
     if window.turn:
         part = part.rotate(
@@ -213,12 +210,31 @@ def crop_window(image: Image.Image, window: Window, height: int, width: int) -> 
     return np.asarray(small)
 
 
-def _part(image: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:
-    """That part of the image, in grey where it reaches beyond."""
-    whole = Image.new("RGB", (max(1, right - left), max(1, bottom - top)), (GREY, GREY, GREY))
-    box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
-    if box[0] < box[2] and box[1] < box[3]:
-        whole.paste(image.crop(box), (box[0] - left, box[1] - top))
+def _part(
+    image: Image.Image | Pixels, factor: int, edges: tuple[int, int, int, int]
+) -> Image.Image:
+    """The part of the image within the `edges` (left, top, right, bottom), which count pixels of
+    the image reduced by `factor`; in grey where it reaches beyond."""
+    is_array = isinstance(image, np.ndarray)
+    width, height = image.shape[1::-1] if is_array else image.size
+    left, top, right, bottom = edges
+    box = (
+        max(left, 0),
+        max(top, 0),
+        min(right, -(-width // factor)),
+        min(bottom, -(-height // factor)),
+    )
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return Image.new("RGB", (max(1, right - left), max(1, bottom - top)), (GREY, GREY, GREY))
+    x0, y0, x1, y1 = box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
+    x1, y1 = min(x1, width), min(y1, height)
+    part = Image.fromarray(image[y0:y1, x0:x1]) if is_array else image.crop((x0, y0, x1, y1))
+    if factor > 1:
+        part = part.reduce(factor)
+    if box == edges:
+        return part
+    whole = Image.new("RGB", (right - left, bottom - top), (GREY, GREY, GREY))
+    whole.paste(part, (box[0] - left, box[1] - top))
     return whole
 
 

@@ -37,15 +37,15 @@ def _of_spec(
     members = [
         (_of_spec(bundle, member.model, tta, threads), member.weight) for member in spec.members
     ]
-    ensemble, learned = EnsembleSpec(spec.combine, tuple(spec.adjust)), spec.learned.by_name()
+    ensemble = EnsembleSpec(spec.combine, tuple(spec.adjust))
     attributes = [member.attributes for member, _ in members]
     try:
         combining.check(ensemble, attributes)
     except MaskgateError as error:
         raise MaskgateError(f"{bundle.path}: {error}") from error
-    if reason := combining.unlike(ensemble, learned, attributes):
+    if reason := spec.learned.mismatch(ensemble, attributes):
         raise MaskgateError(f"{bundle.path}: {reason}; export it again")
-    return Ensemble(members, Combination(ensemble, learned))
+    return Ensemble(members, Combination(ensemble, spec.learned.by_name()))
 
 
 def _single(

@@ -14,7 +14,7 @@ from maskgate.config.settings import Component
 from maskgate.core import finite
 from maskgate.ensemble import votes
 from maskgate.ensemble.combining import Combination
-from maskgate.ensemble.votes import Voice
+from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.faces.view import View
 from maskgate.imaging.pixels import Pixels
 from maskgate.imaging.tta import tta_digest, tta_views
@@ -97,14 +97,14 @@ class SingleModel:
         return probabilities
 
     def _of_batch(self, stored: Pixels) -> Probabilities:
-        shown = [tta_view.apply(stored, self.view.geometry) for tta_view in self.tta_views]
-        of_networks = [
-            np.mean([network(pictures) for pictures in shown], axis=0) for network in self.networks
+        inputs = [tta_view.apply(stored, self.view.geometry) for tta_view in self.tta_views]
+        by_network = [
+            np.mean([network(pictures) for pictures in inputs], axis=0) for network in self.networks
         ]
         if self.vote == "soft_vote":
-            return np.mean(of_networks, axis=0)
-        voices = [Voice(each.astype(np.float64), self.attributes) for each in of_networks]
-        return votes.hard_vote(voices).astype(np.float32)
+            return np.mean(by_network, axis=0)
+        members = [MemberProbabilities(p.astype(np.float64), self.attributes) for p in by_network]
+        return votes.hard_vote(members).astype(np.float32)
 
 
 class Ensemble:
@@ -121,9 +121,8 @@ class Ensemble:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        return tuple(
-            n for n in labels.ATTRIBUTES if any(n in m.attributes for m, _ in self.members)
-        )
+        predicted = {name for member, _ in self.members for name in member.attributes}
+        return tuple(name for name in labels.ATTRIBUTES if name in predicted)
 
     @property
     def count(self) -> int:
@@ -132,16 +131,17 @@ class Ensemble:
     @property
     def digest(self) -> str:
         members = [(member.digest, weight) for member, weight in self.members]
-        how = self.combination.wanted, json.dumps(self.combination.learned, sort_keys=True)
-        return _digest(repr((members, how)))
+        combination = self.combination.spec, json.dumps(self.combination.learned, sort_keys=True)
+        return _digest(repr((members, combination)))
 
     def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
-        voices: list[Voice] = []
-        rest = iter(pictures)
+        members: list[MemberProbabilities] = []
+        remaining = iter(pictures)
         for member, weight in self.members:
-            own = list(islice(rest, len(member.views)))
-            voices.append(Voice(member(own), member.attributes, weight))
-        return self.combination(voices).astype(np.float32)
+            member_pictures = list(islice(remaining, len(member.views)))
+            probabilities = member(member_pictures)
+            members.append(MemberProbabilities(probabilities, member.attributes, weight))
+        return self.combination(members).astype(np.float32)
 
 
 def _digest(text: str) -> str:

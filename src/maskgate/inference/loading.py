@@ -6,7 +6,6 @@ from pathlib import Path
 from maskgate import bundle, runs
 from maskgate.config.settings import Component
 from maskgate.core import extras
-from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
@@ -52,10 +51,10 @@ def of_run(
     for member, inner in zip(system.members, run.members(), strict=True):
         own = member.tta if tta is None else tta
         members.append((of_run(inner, cache, own), member.weight))
-    wanted, learned = EnsembleSpec.of(system), run.learned().by_name()
-    if why := combining.unlike(wanted, learned, [each.attributes for each, _ in members]):
-        raise damaged(run.combination_file, why)
-    return Ensemble(members, Combination(wanted, learned))
+    spec, learned = EnsembleSpec.from_system(system), run.learned()
+    if reason := learned.mismatch(spec, [member.attributes for member, _ in members]):
+        raise damaged(run.combination_file, reason)
+    return Ensemble(members, Combination(spec, learned.by_name()))
 
 
 def of_folds(

@@ -26,7 +26,7 @@ def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
 
 def check_system(system: System, name: str, smoke: bool = False) -> None:
     """As `check`, of a system and of every member that is a recipe."""
-    combining.check_names(EnsembleSpec.of(system))
+    combining.check_names(EnsembleSpec.from_system(system))
     for number, (member, recipe) in enumerate(system.recipes().items()):
         _check_names(recipe, f"{name}, member {member}")
         try:

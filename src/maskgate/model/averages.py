@@ -92,14 +92,14 @@ class SWA(Average):
 AVERAGES: Final[dict[str, Callable[..., Average]]] = {"ema": EMA, "swa": SWA}
 
 
-def create(named: Component, network: nn.Module) -> Average:
+def create(component: Component, network: nn.Module) -> Average:
     """The average of a recipe. Raises MaskgateError for an unknown name or argument."""
-    make = lookup("average", named.name, AVERAGES)
+    make = lookup("average", component.name, AVERAGES)
     try:
-        arguments.check(make, named.arguments)
+        arguments.check(make, component.arguments)
         with torch.no_grad():
-            return make(network, **named.arguments)
+            return make(network, **component.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(
-            f"training.average {named.name}: {error}; see docs/recipe.md"
+            f"training.average {component.name}: {error}; see docs/recipe.md"
         ) from error

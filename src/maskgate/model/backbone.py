@@ -30,7 +30,7 @@ _OURS: Final = frozenset({"pretrained", "num_classes"})  # of timm's arguments
 _LONGEST: Final = 200  # characters of what a factory says went wrong
 
 
-class Beside(nn.Module):
+class ParallelBackbones(nn.Module):
     """Backbones side by side: the features of all of them, (N, 3, H, W) → (N, F₁ + F₂ + …).
 
     Photos are normalised as the first one's pretraining was (S0: resnet18 ⊕ efficientnet_b0).
@@ -45,16 +45,18 @@ class Beside(nn.Module):
         return torch.cat([part(photos) for part in self.parts], dim=1)
 
 
-def create(model: Model, geometry: Geometry, start: bool = True) -> nn.Module:
-    """The backbone of a recipe, (N, 3, H, W) → (N, features); two of them as a `Beside`.
+def create(model: Model, geometry: Geometry, with_weights: bool = True) -> nn.Module:
+    """The backbone of a recipe, (N, 3, H, W) → (N, features); `ParallelBackbones` if it names two.
 
-    With `start` false neither pretrained nor local weights are loaded: the caller has better. A
-    factory is imported and called: of a recipe that nobody vouches for, see `trust`. Raises
-    MaskgateError for an unknown name, weights that cannot be had or do not fit.
+    `with_weights` false loads neither pretrained nor local weights, for a caller who has others. A
+    factory is imported and called: check `trust` before, for a recipe from a stranger. Raises
+    MaskgateError for an unknown name, or weights that cannot be downloaded or do not fit.
     """
-    pretrained = start and model.pretrained
+    pretrained = with_weights and model.pretrained
     arguments, beside_arguments = (
-        each if start else {key: value for key, value in each.items() if key != _LOCAL_WEIGHTS}
+        each
+        if with_weights
+        else {key: value for key, value in each.items() if key != _LOCAL_WEIGHTS}
         for each in (model.arguments, model.beside_arguments)
     )
     backbone = _make(
@@ -68,8 +70,8 @@ def create(model: Model, geometry: Geometry, start: bool = True) -> nn.Module:
             geometry=geometry,
             pretrained=pretrained,
         )
-        backbone = Beside(backbone, second)
-    if start and model.weights is not None:
+        backbone = ParallelBackbones(backbone, second)
+    if with_weights and model.weights is not None:
         load_weights(backbone, Path(model.weights))
     return backbone
 
@@ -214,4 +216,4 @@ def smallest_size(model: Model) -> tuple[int, int]:
 
 def _try(model: Model, size: int) -> None:
     geometry = Geometry(size, size)
-    feature_count(create(model, geometry, start=False), geometry)
+    feature_count(create(model, geometry, with_weights=False), geometry)

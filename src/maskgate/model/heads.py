@@ -1,6 +1,6 @@
 """From features (N, F) to log-probabilities (N, 18), by the name in `model.head`.
 
-A head may give more than that, which some losses ask for by name (`Head.gives`). A head of one
+A head may give more than that, which some losses ask for by name (`Head.provides`). A head of one
 attribute predicts that one alone (`Head.attributes`) and leaves the others open: they are all as
 likely in its 18 columns.
 """
@@ -24,19 +24,19 @@ _AGES: Final = ("bands", "ordinal", "fine")
 
 
 class Output(NamedTuple):
-    """What a network gives: `log_probabilities` (N, 18), and in `more` what losses may ask for.
+    """A network's output: `log_probabilities` (N, 18), and other tensors for losses by name.
 
-    `more` holds the `features` (N, F) that the head was given, and what the head `gives`.
+    `loss_inputs` has the `features` (N, F) that the head received, and all that it `provides`.
     """
 
     log_probabilities: Tensor
-    more: dict[str, Tensor]
+    loss_inputs: dict[str, Tensor]
 
 
 class Head(nn.Module):
     """What all heads share: the attributes they know, and adding those up to 18 classes."""
 
-    gives: frozenset[str] = frozenset()
+    provides: frozenset[str] = frozenset()
     attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
 
     def __init__(self) -> None:
@@ -100,30 +100,32 @@ class Separate(Head):
         self.sizes = tuple(sizes.values())
         self.linear = nn.Linear(features, sum(self.sizes))
         self.years = nn.Linear(features, 1) if regress_age else None
-        self.gives = frozenset({"age"} if regress_age else ()) | frozenset(
+        self.provides = frozenset({"age"} if regress_age else ()) | frozenset(
             {"fine_age"} if age == "fine" else ()
         )
 
     def forward(self, features: Tensor) -> Output:
         logits = self.linear(features).float().split(self.sizes, dim=1)
-        more = {"features": features}
+        loss_inputs = {"features": features}
         parts = {}
         for name, part in zip(self.attributes, logits, strict=True):
-            parts[name] = self._ages(part, more) if name == "age_band" else part.log_softmax(1)
+            parts[name] = (
+                self._ages(part, loss_inputs) if name == "age_band" else part.log_softmax(1)
+            )
         if self.years is not None:
             # Steps of ten years around 40, so that the layer starts near the ages it learns.
-            more["age"] = 40 + 10 * self.years(features).float().squeeze(1)
-        return Output(self.add_up(parts), more)
+            loss_inputs["age"] = 40 + 10 * self.years(features).float().squeeze(1)
+        return Output(self.add_up(parts), loss_inputs)
 
-    def _ages(self, logits: Tensor, more: dict[str, Tensor]) -> Tensor:
+    def _ages(self, logits: Tensor, loss_inputs: dict[str, Tensor]) -> Tensor:
         """Log-probabilities (N, 3) of the age bands."""
         if self.age == "ordinal":
             over, under = functional.logsigmoid(logits), functional.logsigmoid(-logits)
             middle, old = over[:, 0] + under[:, 1], over[:, 0] + over[:, 1]
             return torch.stack([under[:, 0], middle, old], dim=1)
         if self.age == "fine":
-            fine = more["fine_age"] = logits.log_softmax(1)
-            more["fine_age_starts"] = self.get_buffer("starts")
+            fine = loss_inputs["fine_age"] = logits.log_softmax(1)
+            loss_inputs["fine_age_starts"] = self.get_buffer("starts")
             band = self.get_buffer("band_of_fine")
             bands = range(len(labels.AGE_BANDS))
             return torch.stack([fine[:, band == k].logsumexp(1) for k in bands], dim=1)
@@ -169,7 +171,7 @@ class MultiLabel(Head):
     Learns by the loss `binary_cross_entropy`, or any other.
     """
 
-    gives = frozenset({"logits"})
+    provides = frozenset({"logits"})
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -188,7 +190,7 @@ class Cosine(Head):
     The cosines times `scale` are the logits (Deng et al. 2019; S3 tried it for the age).
     """
 
-    gives = frozenset({"cosines"})
+    provides = frozenset({"cosines"})
 
     def __init__(self, features: int, scale: float = 16.0) -> None:
         super().__init__()
@@ -210,8 +212,8 @@ class Cosine(Head):
                 labels.ATTRIBUTES, torch.split(cosines, list(labels.SIZES), dim=1), strict=True
             )
         }
-        more = {"features": features, "cosines": cosines, "scale": scale}
-        return Output(self.add_up(parts), more)
+        loss_inputs = {"features": features, "cosines": cosines, "scale": scale}
+        return Output(self.add_up(parts), loss_inputs)
 
 
 HEADS: Final[dict[str, Callable[..., Head]]] = {
@@ -223,16 +225,16 @@ HEADS: Final[dict[str, Callable[..., Head]]] = {
 }
 
 
-def create(named: Component, features: int) -> Head:
+def create(component: Component, features: int) -> Head:
     """The head of a recipe. Raises MaskgateError for an unknown name or argument."""
-    make = lookup("head", named.name, HEADS)
+    make = lookup("head", component.name, HEADS)
     try:
-        arguments.check(make, named.arguments)
-        return make(features, **named.arguments)
+        arguments.check(make, component.arguments)
+        return make(features, **component.arguments)
     except WRONG_ARGUMENTS as error:
-        raise MaskgateError(f"head {named.name}: {error}; see docs/recipe.md") from error
+        raise MaskgateError(f"head {component.name}: {error}; see docs/recipe.md") from error
 
 
-def attributes(named: Component) -> tuple[str, ...]:
+def attributes(component: Component) -> tuple[str, ...]:
     """The attributes that a recipe's head knows."""
-    return create(named, 1).attributes
+    return create(component, 1).attributes

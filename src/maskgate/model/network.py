@@ -63,11 +63,11 @@ def _neck(features: int, hidden: int | None, dropout: float) -> tuple[nn.Module,
 def create(
     recipe: Recipe,
     statistics: tuple[Sequence[float], Sequence[float]] | None = None,
-    start: bool = True,
+    with_weights: bool = True,
 ) -> Network:
     """The network a recipe asks for, weights as torch's global seed draws them.
 
-    `statistics` are the mean and std (values 0–1) of `normalise: data`. `start` false skips
+    `statistics` are the mean and std (values 0–1) of `normalise: data`. `with_weights` false skips
     pretrained and local weights, for a caller who fills in all weights. Raises MaskgateError.
     """
     geometry = recipe.photo.geometry
@@ -76,7 +76,7 @@ def create(
             "model.normalise=data: a colour has one and the same value in all training photos, so"
             " that there is nothing to divide by; set model.normalise=backbone"
         )
-    backbone = backbones.create(recipe.model, geometry, start)
+    backbone = backbones.create(recipe.model, geometry, with_weights)
     features = backbones.feature_count(backbone, geometry)
     crashes = any(map(_crashes_channels_last, backbone.modules()))
     layout = torch.contiguous_format if crashes else torch.channels_last

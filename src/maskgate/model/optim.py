@@ -17,7 +17,7 @@ from maskgate.config import arguments
 from maskgate.config.recipe import Optimizer as OptimizerRecipe
 from maskgate.config.settings import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError
-from maskgate.model.backbone import Beside
+from maskgate.model.backbone import ParallelBackbones
 
 _CUDA_ONLY: Final = ("bnb", "fused")  # bitsandbytes and APEX, in timm's names
 # torch's own optimisers that have a kernel which updates all tensors at once.
@@ -80,7 +80,7 @@ def _by_layer(model: nn.Module, weight_decay: float, layer_decay: float) -> list
     """
     whole = model.get_submodule("backbone")
     groups: list[dict[str, Any]] = []
-    for backbone in whole.parts if isinstance(whole, Beside) else [whole]:
+    for backbone in whole.parts if isinstance(whole, ParallelBackbones) else [whole]:
         if not hasattr(backbone, "group_matcher"):
             raise MaskgateError(
                 f"optimizer.layer_decay: the backbone {type(backbone).__name__} does not tell its"

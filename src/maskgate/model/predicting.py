@@ -11,7 +11,7 @@ from maskgate import labels
 
 
 @torch.inference_mode()
-def of_batch(network: nn.Module, photos: torch.Tensor) -> npt.NDArray[np.float32]:
+def batch_probabilities(network: nn.Module, photos: torch.Tensor) -> npt.NDArray[np.float32]:
     """The probabilities (N, 18) of photos (N, H, W, 3) of uint8 on the network's device, which is
     not in training."""
     log_probabilities: torch.Tensor = network(photos).log_probabilities
@@ -21,5 +21,5 @@ def of_batch(network: nn.Module, photos: torch.Tensor) -> npt.NDArray[np.float32
 def probabilities(network: nn.Module, loader: Any, device: torch.device) -> npt.NDArray[np.float32]:
     """A network's probabilities (N, 18) of the photos that a loader gives, in its order."""
     network.eval()
-    parts = [of_batch(network, photos.to(device)) for photos, _ in loader]
+    parts = [batch_probabilities(network, photos.to(device)) for photos, _ in loader]
     return np.concatenate(parts) if parts else np.empty((0, labels.COUNT), dtype=np.float32)

@@ -18,7 +18,7 @@ from maskgate.config import recipe, system, yaml12
 from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
 from maskgate.core import files
-from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS
+from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS, INTERNAL_PARAMETERS
 from maskgate.faces.detectors import DETECTORS
 from maskgate.imaging.tta import TTA_METHODS
 from maskgate.model.averages import AVERAGES
@@ -49,8 +49,8 @@ TABLES: Final = (
     Names("schedule", SCHEDULES, ("course",)),
     Names("training.average", AVERAGES, ("network",)),
     Names("tta", TTA_METHODS, ("view", "geometry")),
-    Names("combine", COMBINATIONS, ("voices", "learned")),
-    Names("adjust", ADJUSTMENTS, ("probabilities", "voices", "learned")),
+    Names("combine", COMBINATIONS, INTERNAL_PARAMETERS),
+    Names("adjust", ADJUSTMENTS, INTERNAL_PARAMETERS),
 )
 
 _INTRODUCTION = """\

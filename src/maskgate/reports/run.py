@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from maskgate import labels
-from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
 from maskgate.evaluation import metrics
@@ -103,8 +102,8 @@ def _learned(run: Run) -> list[tuple[str, str]]:
     told, system, results = run.learned(), run.system(), run.metrics().members
     names = [member.name for member in system.members]
     attributes = [known_attributes(results[name]) for name in names]
-    if why := combining.unlike(EnsembleSpec.of(system), told.by_name(), attributes):
-        raise damaged(run.combination_file, why)
+    if reason := told.mismatch(EnsembleSpec.from_system(system), attributes):
+        raise damaged(run.combination_file, reason)
     lines = []
     for attribute, weights in (told.weights or {}).items():
         knowing = [name for name in names if attribute in known_attributes(results[name])]
@@ -167,7 +166,7 @@ def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
         tables.check_names(run, table["photo"].tolist(), root)
     digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
     attributes = known_attributes(run.metrics())
-    found = mistakes.find(metrics.narrowed(table, attributes), probabilities)
+    found = mistakes.find(metrics.keep_labels(table, attributes), probabilities)
     mistakes.write(run.mistakes_file, found)
     cards, faults = mistakes.cards(mistakes.worst(found), root, digests)
     return {"count": len(found), "cards": cards, "faults": faults, "file": run.mistakes_file.name}

@@ -1,4 +1,5 @@
-"""Whether two runs were validated alike, so that their scores or answers can be held together."""
+"""Whether two runs were validated on the same photos, folds and labels, so that their scores can be
+compared and their probabilities combined."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +15,11 @@ _LABELS: Final = [*labels.ATTRIBUTES, "label"]
 
 
 @dataclass(frozen=True)
-class Validated:
-    """What the scores of a run, which messages call by `name`, are taken on.
+class ValidationSet:
+    """The photos, folds and labels that a run is scored on; messages call the run by `name`.
 
-    `photos` has a row for each photo, validated or trained on only: `photo`, `person`, `digest`,
-    `fold`, and the labels of the `truth`.
+    `photos` has a row for each photo, validated or only trained on: `photo`, `person`, `digest`,
+    `fold`, and the labels. `truth` says which labels these are.
     """
 
     name: str
@@ -26,45 +27,44 @@ class Validated:
     truth: str
 
 
-def of(run: Run) -> Validated:
+def validation_set(run: Run) -> ValidationSet:
     """What a run that has begun is validated on. Raises MaskgateError for a damaged one."""
-    return Validated(str(run.path), tables.photos(run), run.status().truth)
+    return ValidationSet(str(run.path), tables.photos(run), run.status().truth)
 
 
-def check(first: Validated, other: Validated) -> None:
-    """Raise MaskgateError where the two were not validated alike."""
-    if told := unlike(first, other):
-        raise MaskgateError(told)
+def check(first: ValidationSet, other: ValidationSet) -> None:
+    """Raise MaskgateError where the two were validated on different photos, folds or labels."""
+    if reason := mismatch(first, other):
+        raise MaskgateError(reason)
 
 
-def unlike(first: Validated, other: Validated) -> str:
-    """The truth, people, folds, photos or labels in which the two differ; nothing where they are
-    alike. People who are never validated may have other photos."""
+def mismatch(first: ValidationSet, other: ValidationSet) -> str:
+    """How the two differ in truth, people, folds, photos or labels; empty where they are the same.
+    People who are never validated may have other photos."""
     if other.truth != first.truth:
         return (
             f"{other.name}: scored against another truth than {first.name} ({other.truth};"
             f" {first.truth}); give all the same labels.corrections and labels.truth"
         )
-    folds_here, folds_there = (_of_people(each.photos) for each in (other, first))
-    if not folds_here.equals(folds_there):
+    if not _fold_of_person(other.photos).equals(_fold_of_person(first.photos)):
         return (
             f"{other.name}: people are in other folds than in {first.name}; give both the same data"
             " and folds, such as by folds.file set to the folds.csv of one"
         )
-    here, there = (_validated(each.photos) for each in (other, first))
-    if not here["digest"].equals(there["digest"]):
+    other_photos, first_photos = (_validated(each.photos) for each in (other, first))
+    if not other_photos["digest"].equals(first_photos["digest"]):
         return f"{other.name}: validated on other photos than {first.name}; give both the same data"
-    odd = (here[_LABELS] != there[_LABELS]).any(axis=1)
-    if odd.any():
-        photos = listed(odd.index[odd].tolist(), 2)
+    differs = (other_photos[_LABELS] != first_photos[_LABELS]).any(axis=1)
+    if differs.any():
+        photos = listed(differs.index[differs].tolist(), 2)
         return (
-            f"{other.name}: scored against another truth than {first.name}, {photos} being labelled"
-            " otherwise; give both the same labels"
+            f"{other.name}: scored against another truth than {first.name}: the labels of {photos}"
+            " differ; give both the same labels"
         )
     return ""
 
 
-def _of_people(photos: pd.DataFrame) -> "pd.Series[int]":
+def _fold_of_person(photos: pd.DataFrame) -> "pd.Series[int]":
     """The fold of each person."""
     return photos.drop_duplicates("person").set_index("person")["fold"].sort_index()
 

@@ -222,7 +222,7 @@ class Run:
         """What a system's combination has learned; nothing where there is nothing to. Raises
         MaskgateError."""
         path = self.combination_file
-        if not (EnsembleSpec.of(self.system()).learns or self.files.holds(path)):
+        if not (EnsembleSpec.from_system(self.system()).learns or self.files.holds(path)):
             return Learned()
         return stored.parse(self.files.read(path), Learned, path)
 

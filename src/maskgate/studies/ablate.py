@@ -34,15 +34,15 @@ class Fit:
     """One run of a study: where it goes, which it is, and all that its training needs."""
 
     recipe: Recipe
-    order: TrainOptions
+    options: TrainOptions
     title: str
     digest: str  # of the run, as the photos are seen here
     damage: str = ""  # what is wrong with the run that was there, if anything
 
     @property
     def run(self) -> Run:
-        assert self.order.out is not None
-        return Run(self.order.out)
+        assert self.options.out is not None
+        return Run(self.options.out)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Study:
 
 
 def possible(
-    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], order: TrainOptions
+    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], options: TrainOptions
 ) -> list[Change]:
     """Those of the changes that can be made alone; of the others it is told why not.
 
@@ -92,7 +92,7 @@ def possible(
                 changed = load(each.overrides)
                 if told := _not_alike(reference, changed):
                     raise MaskgateError(told)
-                preflight.check_recipe(changed, order.name, order.trust)
+                preflight.check_recipe(changed, options.name, options.trust)
             except MaskgateError as error:
                 say(f"not changed, {each.name}: {error}")
                 continue
@@ -106,7 +106,7 @@ def plan(
     changes: Sequence[Change],
     seeds: int,
     folder: Path,
-    order: TrainOptions,
+    options: TrainOptions,
 ) -> Study:
     """The study of these changes; `load` gives the recipe with further overrides.
 
@@ -121,7 +121,7 @@ def plan(
     reference = load([])
     if reference.folds.kind == "all":
         raise MaskgateError(
-            f"{order.name}: folds.kind=all validates nobody, so that nothing can be compared; set"
+            f"{options.name}: folds.kind=all validates nobody, so that nothing can be compared; set"
             " folds.kind to kfold or holdout"
         )
     made = _validated(load, reference, changes)
@@ -131,10 +131,10 @@ def plan(
     for name, recipe in made.items():
         say(f"checking {name}")
         try:
-            preflight.check_recipe(recipe, order.name, order.trust)
-            recipe = preflight.with_detector(recipe, order, order.name)
+            preflight.check_recipe(recipe, options.name, options.trust)
+            recipe = preflight.with_detector(recipe, options, options.name)
             same = first is not None and _sees(recipe) == _sees(ready[0][1])
-            prepared = first if same and first is not None else prepare(recipe, order)
+            prepared = first if same and first is not None else prepare(recipe, options)
             preflight.check_data(recipe, prepared, 1)
         except MaskgateError as error:
             if first is None:  # what is wrong with the reference is wrong with all
@@ -142,7 +142,7 @@ def plan(
             faults.append(f"change {name}: {error}")
             continue
         first = first or prepared
-        if told := comparability.unlike(
+        if told := comparability.mismatch(
             first.validated("the recipe"), prepared.validated(f"change {name}")
         ):
             faults.append(told)
@@ -154,13 +154,13 @@ def plan(
             out = folder / f"{name}-{seed}"
             own = recipe.model_copy(update={"seed": seed})
             found = Run(out)
-            wanted = own.digest(digest, *warm_start.contents(own))
+            wanted = own.digest(digest, *warm_start.weight_digests(own))
             damage = _damage(found)
-            place = replace(order, name=name, out=out)
+            place = replace(options, name=name, out=out)
             fits.append(
                 Fit(
                     recipe=own,
-                    order=place,
+                    options=place,
                     title=f"{name}, seed {seed}",
                     digest=wanted,
                     damage=damage,
@@ -188,7 +188,7 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     Returns of each change of which a run failed why: its loss exploded, say. The others go on; the
     same command tries it again. Raises MaskgateError where the reference fails, or all changes.
     """
-    left, failed = study.left, {fit.order.name: fit.damage for fit in study.damaged}
+    left, failed = study.left, {fit.options.name: fit.damage for fit in study.damaged}
     if REFERENCE in failed:
         raise MaskgateError(failed[REFERENCE])
     done = len(study.fits) - len(left) - len(study.damaged)
@@ -205,10 +205,10 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
         if not why:
             say(f"{fit.title}: ended, {to_go}")
             continue
-        if fit.order.name == REFERENCE:
+        if fit.options.name == REFERENCE:
             raise MaskgateError(f"{fit.title}: {why}")
         say(f"{fit.title}: failed ({why}), {to_go}")
-        failed.setdefault(fit.order.name, why)
+        failed.setdefault(fit.options.name, why)
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
@@ -234,7 +234,7 @@ def _train(fit: Fit, again: bool = False) -> str:
     well. Raises DiskError, a fault that the others have as well, such as a full disk."""
     say(fit.title)
     try:
-        crossval.train(fit.recipe, fit.order, again=again)
+        crossval.train(fit.recipe, fit.options, again=again)
     except DiskError:
         raise
     except MaskgateError as error:
@@ -246,10 +246,10 @@ def _train_there(fit: Fit) -> str:
     """As `_train`, on a node of a cluster, which may be begun anew there."""
     study = fit.run.path.parent
     if not study.is_dir():
-        raise distribute.unseen(study, "the folder of runs")
-    prepared = prepare(fit.recipe, fit.order)
-    if fit.recipe.digest(prepared.digest, *warm_start.contents(fit.recipe)) != fit.digest:
-        raise distribute.differs(fit.order.data)
+        raise distribute.folder_not_shared(study, "the folder of runs")
+    prepared = prepare(fit.recipe, fit.options)
+    if fit.recipe.digest(prepared.digest, *warm_start.weight_digests(fit.recipe)) != fit.digest:
+        raise distribute.data_differ(fit.options.data)
     return _train(fit, again=True)
 
 

@@ -29,31 +29,31 @@ _OURS: Final = ("round-*", page.PAGE, page.LISTING, ".*")
 
 def train(
     recipe: Recipe,
-    order: TrainOptions,
+    options: TrainOptions,
     wanted: Pseudo,
     count: int,
     first: Path | None = None,
     keep_going: bool = False,
 ) -> Rounds:
-    """Train up to `count` rounds of a recipe in `order.out`, each a run `round-R` in it.
+    """Train up to `count` rounds of a recipe in `options.out`, each a run `round-R` in it.
 
     Round 0 is trained without pseudo labels, or is the finished run `first`, whose folds are kept.
     Rounds end at one that has no photo to learn from and, unless they are to `keep_going`, at the
     first that lowers the score. Finished rounds are left as they are, an unfinished one is resumed.
     `wanted.run` is not looked at. Raises MaskgateError.
     """
-    if order.out is None:
+    if options.out is None:
         raise ValueError("rounds need a folder")
-    place = order.out
+    place = options.out
     done: Rounds | None = None
     with processes.group() as group:
 
         def on_main(work: Callable[[], Any]) -> Any:
             return processes.on_main(group, work)
 
-        recipe = on_main(lambda: _begin(recipe, order, wanted, first))
+        recipe = on_main(lambda: _begin(recipe, options, wanted, first))
         lock = FileLock(place / ".lock", timeout=0)
-        on_main(lambda: run_folder.take(lock, Run(place)))
+        on_main(lambda: run_folder.acquire(lock, Run(place)))
         try:
             trained = [] if first is None else [runs.open_model(first)]
             while len(trained) <= count:
@@ -62,7 +62,7 @@ def train(
                     say(f"round {number} of {count}")
                 told = wanted.model_copy(update={"run": str(trained[-1].path)}) if trained else None
                 own = recipe.model_copy(update={"pseudo": told})
-                out = replace(order, out=place / f"round-{number}")
+                out = replace(options, out=place / f"round-{number}")
                 trained.append(crossval.train(own, out))
                 if not number:
                     continue
@@ -77,12 +77,12 @@ def train(
     return done
 
 
-def _begin(recipe: Recipe, order: TrainOptions, wanted: Pseudo, first: Path | None) -> Recipe:
+def _begin(recipe: Recipe, options: TrainOptions, wanted: Pseudo, first: Path | None) -> Recipe:
     """The recipe less its pseudo labels, on the folds of `first`; makes the folder.
 
     All that is needed is tried before the first round is trained, not after.
     """
-    place = order.out
+    place = options.out
     assert place is not None
     files.check_folder(place, remedy="give another --out")
     known = {path for pattern in _OURS for path in place.glob(pattern)}
@@ -105,12 +105,12 @@ def _begin(recipe: Recipe, order: TrainOptions, wanted: Pseudo, first: Path | No
             recipe = recipe.model_copy(update={"folds": kept})
     if recipe.folds.kind == "all":
         raise MaskgateError(
-            f"recipe {order.name}: folds.kind is all, so that no round can be judged; set kfold or"
-            " holdout"
+            f"recipe {options.name}: folds.kind is all, so that no round can be judged; set kfold"
+            " or holdout"
         )
-    preflight.check_recipe(recipe, order.name, order.trust)
+    preflight.check_recipe(recipe, options.name, options.trust)
     tried = recipe.model_copy(update={"pseudo": wanted})
-    prepare(preflight.with_detector(tried, order, order.name), order)
+    prepare(preflight.with_detector(tried, options, options.name), options)
     place.mkdir(parents=True, exist_ok=True)
     return recipe
 

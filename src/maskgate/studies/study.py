@@ -53,14 +53,14 @@ class Manifest(stored.File):
 class Search:
     """What is searched: a recipe with its changes, a space, and how many trials in all.
 
-    `order` tells the data and how to train; its `out` is the study's folder, `storage` the URL of
+    `options` tells the data and how to train; its `out` is the study's folder, `storage` the URL of
     a database, None for a file in that folder. Trials are pruned once `prune_after` are complete.
     """
 
     recipe: str  # as it was asked for
     path: Path  # of the recipe's file
     changes: list[str]
-    order: TrainOptions
+    options: TrainOptions
     trials: int
     seed: int
     prune_after: int
@@ -71,8 +71,8 @@ class Search:
 
     @property
     def folder(self) -> Path:
-        assert self.order.out is not None
-        return self.order.out
+        assert self.options.out is not None
+        return self.options.out
 
     def load(self, more: list[str]) -> Recipe:
         """The recipe with `more` changes. Raises MaskgateError."""
@@ -99,15 +99,15 @@ def prepared(search: Search) -> Search:
     All faults of the data are told here, before any trial could fail for them. Raises
     MaskgateError.
     """
-    recipe, order = search.load([]), search.order
-    preflight.check_recipe(recipe, order.name, order.trust)
-    ready = preflight.with_detector(recipe, order, order.name)
-    data = prepare(ready, order)
+    recipe, options = search.load([]), search.options
+    preflight.check_recipe(recipe, options.name, options.trust)
+    ready = preflight.with_detector(recipe, options, options.name)
+    data = prepare(ready, options)
     preflight.check_data(ready, data, processes=1)
-    told = (data.digest, search.space.digest, str(search.seed), *warm_start.contents(recipe))
-    name = f"{order.name}-{recipe.digest(*told)}"
-    out = order.out or Path("tune") / name
-    return replace(search, name=name, folds=tuple(data.folds), order=replace(order, out=out))
+    told = (data.digest, search.space.digest, str(search.seed), *warm_start.weight_digests(recipe))
+    name = f"{options.name}-{recipe.digest(*told)}"
+    out = options.out or Path("tune") / name
+    return replace(search, name=name, folds=tuple(data.folds), options=replace(options, out=out))
 
 
 # ------------------------------------------------------------------------------ the storage

@@ -46,8 +46,8 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         _repeat(study, trial, twin)
         return
     folder = search.trial_folder(number)
-    order = replace(
-        search.order,
+    options = replace(
+        search.options,
         out=folder,
         command=command(search, values, folder),
     )
@@ -55,8 +55,8 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         recipe = search.load(changes)
         watch = _watch(study, trial, search, claims=claims, recipe=recipe)
         _replay(folder, watch)
-        order = replace(order, callbacks=(*order.callbacks, Callbacks(on_epoch_end=watch)))
-        results = crossval.train(recipe, order).metrics()
+        options = replace(options, callbacks=(*options.callbacks, Callbacks(on_epoch_end=watch)))
+        results = crossval.train(recipe, options).metrics()
     except _LostError:
         say(f"trial {number + 1}: taken over by another process; going on with the next")
         return
@@ -101,7 +101,7 @@ def overrides(values: dict[str, str]) -> list[str]:
 
 def command(search: Search, values: dict[str, str], out: Path | None = None) -> str:
     """The command that trains a recipe with these values."""
-    words = ["maskgate", "train", search.recipe, str(search.order.data)]
+    words = ["maskgate", "train", search.recipe, str(search.options.data)]
     words += [*search.changes, *overrides(values)]
     return shlex.join([*words, *(["--out", str(out)] if out is not None else [])])
 

@@ -63,12 +63,12 @@ def plan(search: Search, space_file: Path) -> Search:
                 " one of them"
             )
     attributes = heads.attributes(recipe.model.head)
-    check(recipe, attributes, search.order.name, search.order.trust)
+    check(recipe, attributes, search.options.name, search.options.trust)
     space.check(
         found,
         space_file,
         search.load,
-        lambda changed: check(changed, attributes, search.order.name, search.order.trust),
+        lambda changed: check(changed, attributes, search.options.name, search.options.trust),
     )
     return prepared(replace(search, space=found))
 
@@ -141,9 +141,9 @@ def _one(search: Search, _: int) -> None:
     """Run the next trial, on whatever node; none where all have been begun."""
     _check_extra()
     if not (search.folder / MANIFEST).exists():
-        raise distribute.unseen(search.folder, "the study's folder")
+        raise distribute.folder_not_shared(search.folder, "the study's folder")
     if prepared(search).name != search.name:
-        raise distribute.differs(search.order.data)
+        raise distribute.data_differ(search.options.data)
     with _joined(search) as (study, claims):
         while True:
             if _train_next(study, search, claims):

@@ -14,7 +14,7 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.evaluation import ensemble, metrics
-from maskgate.evaluation.ensemble import Together
+from maskgate.evaluation.ensemble import FittedEnsemble
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.runs.records import stored
@@ -52,16 +52,16 @@ def combine(
         for member, run in zip(system.members, members, strict=True)
     }
     digest = system.digest(digests)
-    ensemble.check(ensemble.parts(system), EnsembleSpec.of(system))
+    ensemble.check(ensemble.open_members(system), EnsembleSpec.from_system(system))
     run = Run(out, trust)
-    run_folder.forget_begun(run)  # of a command that was killed
+    run_folder.remove_untrained(run)  # of a command that was killed
     run_folder.check(out, digest)
     if run_folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run
     with files.made(out):
         lock = FileLock(run.path / ".lock", timeout=0)
-        run_folder.take(lock, run)
+        run_folder.acquire(lock, run)
         try:
             about: dict[str, Any] = {
                 "recipe": name,
@@ -75,7 +75,7 @@ def combine(
             conclude(run, system, cache)
         except BaseException:
             lock.release()
-            run_folder.forget_begun(run)
+            run_folder.remove_untrained(run)
             raise
         lock.release()
     return run
@@ -113,15 +113,15 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
     unvalidated = [each.unvalidated_epochs for each in results]
     if any(unvalidated):
         found["unvalidated_epochs"] = max(unvalidated)
-    answer = ensemble.gather(ensemble.trained(run), EnsembleSpec.of(system), cache)
+    answer = ensemble.fit(ensemble.member_runs(run), EnsembleSpec.from_system(system), cache)
     if answer.combination.learned:
         stored.write(run.combination_file, Learned, answer.combination.learned)
     if found["validated"]:
         found |= _score(run, answer, members, results)
     found["members"] = {name: each.as_member() for name, each in zip(names, results, strict=True)}
-    for name, member in answer.members.items():  # with its own augmentation
+    for name, member in answer.member_records.items():  # with its own augmentation
         found["members"][name] |= member.model_dump(exclude_unset=True)
-    found["steps"] = answer.step_results
+    found["steps"] = answer.step_records
     found["combine"] = system.combine.name
     stored.write(run.metrics_file, Results, found)
     run_report.write(run)
@@ -129,7 +129,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
 
 
 def _score(
-    run: Run, answer: Together, members: list[Run], results: list[Results]
+    run: Run, answer: FittedEnsemble, members: list[Run], results: list[Results]
 ) -> dict[str, Any]:
     """Keep the out-of-fold probabilities of all together, and score them."""
     table, probabilities = answer.table, answer.steps[-1].probabilities

@@ -45,46 +45,48 @@ class Training:
 
     run: Run
     recipe: Recipe
-    order: TrainOptions
+    options: TrainOptions
     prepared: TrainingData
     digest: str
 
 
-def train(recipe: Recipe, order: TrainOptions, again: bool = False) -> Run:
+def train(recipe: Recipe, options: TrainOptions, again: bool = False) -> Run:
     """Train every fold of a recipe on a data set; returns the finished run.
 
     An unfinished folder is resumed, a finished one left as it is. A process that is training the
     run is waited for if this one may be begun `again` in its place. Raises MaskgateError.
     """
-    recipe = resolved(recipe, order)
+    recipe = resolved(recipe, options)
     with processes.started(recipe.training.precision) as accelerator:
-        training = begin(recipe, order, accelerator)
+        training = begin(recipe, options, accelerator)
         if is_finished(training, accelerator):
             return training.run
         try:
-            with taken(training, accelerator, _PATIENCE if again else 0):
+            with locked(training, accelerator, _PATIENCE if again else 0):
                 for number in training.prepared.folds:
-                    fold(number, training, accelerator)
+                    train_fold(number, training, accelerator)
                 if accelerator.is_main_process:
                     conclude(training)
                 accelerator.wait_for_everyone()
         except MaskgateError:
             if accelerator.is_main_process:
-                run_folder.forget_begun(training.run)
+                run_folder.remove_untrained(training.run)
             raise
         return training.run
 
 
-def begin(recipe: Recipe, order: TrainOptions, accelerator: Accelerator) -> Training:
+def begin(recipe: Recipe, options: TrainOptions, accelerator: Accelerator) -> Training:
     """The training of a recipe as it is `resolved`, after all it needs has been tried."""
-    preflight.check_recipe(recipe, order.name, order.trust)
-    recipe = preflight.with_detector(recipe, order, order.name)
-    prepared = prepare(recipe, order)
-    prepared = replace(prepared, warnings=[*prepared.warnings, *warm_start.blind(recipe)])
+    preflight.check_recipe(recipe, options.name, options.trust)
+    recipe = preflight.with_detector(recipe, options, options.name)
+    prepared = prepare(recipe, options)
+    prepared = replace(
+        prepared, warnings=[*prepared.warnings, *warm_start.missing_thumbnails(recipe)]
+    )
     preflight.check_data(recipe, prepared, accelerator.num_processes)
-    digest = recipe.digest(prepared.digest, *warm_start.contents(recipe))
-    run = Run(processes.on_main(accelerator, lambda: run_folder.place(order, digest)))
-    return Training(run=run, recipe=recipe, order=order, prepared=prepared, digest=digest)
+    digest = recipe.digest(prepared.digest, *warm_start.weight_digests(recipe))
+    run = Run(processes.on_main(accelerator, lambda: run_folder.place(options, digest)))
+    return Training(run=run, recipe=recipe, options=options, prepared=prepared, digest=digest)
 
 
 def is_finished(training: Training, accelerator: Accelerator) -> bool:
@@ -97,7 +99,7 @@ def is_finished(training: Training, accelerator: Accelerator) -> bool:
 
 
 @contextmanager
-def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> Iterator[None]:
+def locked(training: Training, accelerator: Accelerator, patience: float = 0) -> Iterator[None]:
     """The run's folder locked, and what is known before the first fold written into it.
 
     Another process that has it is waited for, `patience` seconds. Raises MaskgateError; so too
@@ -105,13 +107,13 @@ def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> 
     """
     run = training.run
     lock = FileLock(run.path / ".lock", timeout=patience)
-    processes.on_main(accelerator, lambda: run_folder.take(lock, run))
+    processes.on_main(accelerator, lambda: run_folder.acquire(lock, run))
     try:
         processes.on_main(accelerator, lambda: run_folder.check_recipe(run, training.recipe))
         if accelerator.is_main_process:
-            run_folder.describe(run, training.order, training.prepared, training.digest)
+            run_folder.describe(run, training.options, training.prepared, training.digest)
             training.recipe.write(run.recipe_file)
-            view.keep(training.recipe.photo, training.order.folder, run.detector_folder)
+            view.keep(training.recipe.photo, training.options.folder, run.detector_folder)
             warm_start.keep_thumbnails(training.recipe, training.prepared.store, run)
         accelerator.wait_for_everyone()
         yield
@@ -119,9 +121,9 @@ def taken(training: Training, accelerator: Accelerator, patience: float = 0) -> 
         lock.release()
 
 
-def resolved(recipe: Recipe, order: TrainOptions) -> Recipe:
+def resolved(recipe: Recipe, options: TrainOptions) -> Recipe:
     """The recipe as it is trained: smoked, or with the epochs that another run found."""
-    return smoked(recipe) if order.smoke else warm_start.epochs(recipe)
+    return smoked(recipe) if options.smoke else warm_start.with_best_epochs(recipe)
 
 
 def smoked(recipe: Recipe) -> Recipe:
@@ -154,7 +156,7 @@ def is_trained(run: Run, number: int) -> bool:
     return run.fold_file(number).exists()
 
 
-def fold(number: int, training: Training, accelerator: Accelerator) -> None:
+def train_fold(number: int, training: Training, accelerator: Accelerator) -> None:
     """Train a fold to its end, from its checkpoint where there is one.
 
     A process that trained it before and is about to end, such as one that a cluster has given up,
@@ -163,7 +165,7 @@ def fold(number: int, training: Training, accelerator: Accelerator) -> None:
     run = training.run
     run.fold(number).mkdir(exist_ok=True)
     lock = FileLock(run.fold(number) / ".lock", timeout=_PATIENCE)
-    processes.on_main(accelerator, lambda: run_folder.take(lock, run))
+    processes.on_main(accelerator, lambda: run_folder.acquire(lock, run))
     try:
         checkpoint = run.fold(number) / "checkpoint.pt"
         if not processes.on_main(accelerator, lambda: is_trained(run, number)):
@@ -176,25 +178,25 @@ def fold(number: int, training: Training, accelerator: Accelerator) -> None:
 
 
 def _train(number: int, training: Training, checkpoint: Path, accelerator: Accelerator) -> None:
-    run, recipe, order = training.run, training.recipe, training.order
+    run, recipe, options = training.run, training.recipe, training.options
     prepared = training.prepared
     data = prepared.fold_data(number)
     processes.on_main(
-        accelerator, lambda: pseudo.label(recipe, prepared, data, order=order, run=run)
+        accelerator, lambda: pseudo.label(recipe, prepared, data, options=options, run=run)
     )
-    labelled = pseudo.labelled(data, run)
-    fit = preflight.fit(
-        recipe, prepared, labelled, order=order, checkpoint=checkpoint, accelerator=accelerator
+    labelled = pseudo.with_labels(data, run)
+    fit = preflight.create_trainer(
+        recipe, prepared, labelled, options=options, checkpoint=checkpoint, accelerator=accelerator
     )
     fitted = fit.run()
     if not accelerator.is_main_process:
         return
-    if seen := warm_start.inherited(recipe, prepared, data):
+    if seen := warm_start.inherited_contents(recipe, prepared, data):
         files.replace_text(run.inherited_file(number), "\n".join(sorted(seen)))
-    _keep(run, recipe, data, fitted)
+    _save_fold(run, recipe, data, fitted)
 
 
-def _keep(run: Run, recipe: Recipe, data: FoldData, fitted: Fitted) -> None:
+def _save_fold(run: Run, recipe: Recipe, data: FoldData, fitted: Fitted) -> None:
     number = data.fold
     place, weights = run.fold(number), run.weights_file(number)
     # Not `save_file`: it hides a full disk, and lets nobody but the owner read the file.
@@ -244,7 +246,9 @@ def conclude(training: Training) -> None:
             _, plain = _pooled(run, "oof-plain.parquet")
             place = run.oof_file_of(tta_digest([PLAIN_VIEW]))
             tables.write_probabilities(place, table, plain)
-            results["without_tta"] = metrics.beside(probabilities, plain, truth, attributes)
+            results["without_tta"] = metrics.paired_comparison(
+                probabilities, plain, truth, attributes
+            )
         results["selection"] = recipe.training.select
         if recipe.training.select == "best":
             _, last = _pooled(run, "oof-last.parquet")
@@ -275,11 +279,11 @@ def _did(
 
     Photos of each class (18,) there are to train on, and drawn in an epoch, are means of the folds.
     """
-    folds = [pseudo.labelled(prepared.fold_data(number), run) for number in prepared.folds]
+    folds = [pseudo.with_labels(prepared.fold_data(number), run) for number in prepared.folds]
     there = [counts(data.table.iloc[data.train])[CLASSES] for data in folds]
     drawn = [np.array(part.drawn) / part.epochs for part in told]
     mixed = [part.mixed for part in told]
-    model = network.create(recipe, start=False)
+    model = network.create(recipe, with_weights=False)
     labelled = {"pseudo": pseudo.summary(run, prepared.folds)} if prepared.unlabelled else {}
     return labelled | {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -296,7 +300,7 @@ def _pooled(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]
     )
 
 
-def told(run: Run) -> str:
+def summary(run: Run) -> str:
     """A finished run in two lines: where it is, and its score."""
     status, results = run.status(), run.metrics()
     minutes = (status.seconds or 0) / 60

@@ -18,12 +18,12 @@ from maskgate.training.training_data import prepare
 
 
 @dataclass(frozen=True)
-class Part:
+class FoldTask:
     """One fold of a run, as a node is told of it; `digest` is the run's."""
 
     number: int
     recipe: Recipe
-    order: TrainOptions
+    options: TrainOptions
     run: Run
     digest: str
 
@@ -34,21 +34,21 @@ def train(wanted: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
     This process locks and describes the runs before, and concludes each after its last fold.
     Raises MaskgateError.
     """
-    check_alone()
+    check_single_process()
     with processes.started("fp32") as accelerator, ExitStack() as locks:
         trainings = [
-            crossval.begin(crossval.resolved(recipe, order), order, accelerator)
-            for recipe, order in wanted
+            crossval.begin(crossval.resolved(recipe, options), options, accelerator)
+            for recipe, options in wanted
         ]
         unfinished = [each for each in trainings if not crossval.is_finished(each, accelerator)]
         for training in unfinished:
-            locks.enter_context(crossval.taken(training, accelerator))
+            locks.enter_context(crossval.locked(training, accelerator))
         left = {each.run: _left(each) for each in unfinished}
         parts = [
-            Part(
+            FoldTask(
                 number=number,
                 recipe=each.recipe,
-                order=each.order,
+                options=each.options,
                 run=each.run,
                 digest=each.digest,
             )
@@ -64,12 +64,12 @@ def train(wanted: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
         return [training.run for training in trainings]
 
 
-def unseen(folder: Path, what: str) -> MaskgateError:
+def folder_not_shared(folder: Path, what: str) -> MaskgateError:
     """The fault of a node that does not have the folder of a run, or of several."""
     return MaskgateError(f"{folder}: this node does not see {what}; put it on storage of all nodes")
 
 
-def differs(data: Path) -> MaskgateError:
+def data_differ(data: Path) -> MaskgateError:
     """The fault of a node that has other data."""
     return MaskgateError(
         f"{data}: this node sees other photos or labels there than the command does; put the data"
@@ -77,7 +77,7 @@ def differs(data: Path) -> MaskgateError:
     )
 
 
-def check_alone() -> None:
+def check_single_process() -> None:
     """Raise MaskgateError in a process that `torchrun` started."""
     if "RANK" in os.environ:
         raise MaskgateError(
@@ -90,7 +90,7 @@ def _left(training: Training) -> list[int]:
     return [number for number in folds if not crossval.is_trained(training.run, number)]
 
 
-def _trained(parts: Sequence[Part], on: str) -> Iterator[Part]:
+def _trained(parts: Sequence[FoldTask], on: str) -> Iterator[FoldTask]:
     """The parts as they have been trained."""
     for done, (number, _) in enumerate(cluster.map_unordered(_train, parts, on, _name), 1):
         part = parts[number]
@@ -98,20 +98,20 @@ def _trained(parts: Sequence[Part], on: str) -> Iterator[Part]:
         yield part
 
 
-def _name(part: Part) -> str:
-    return f"{part.order.name} fold {part.number}"
+def _name(part: FoldTask) -> str:
+    return f"{part.options.name} fold {part.number}"
 
 
-def _train(part: Part) -> None:
+def _train(part: FoldTask) -> None:
     """Train a fold on the node that this runs on."""
     if not part.run.status_file.exists():
-        raise unseen(part.run.path, "the run's folder")
+        raise folder_not_shared(part.run.path, "the run's folder")
     with processes.started(part.recipe.training.precision) as accelerator:
-        prepared = prepare(part.recipe, part.order)
-        digest = part.recipe.digest(prepared.digest, *warm_start.contents(part.recipe))
+        prepared = prepare(part.recipe, part.options)
+        digest = part.recipe.digest(prepared.digest, *warm_start.weight_digests(part.recipe))
         if digest != part.digest:
-            raise differs(part.order.data)
+            raise data_differ(part.options.data)
         training = Training(
-            run=part.run, recipe=part.recipe, order=part.order, prepared=prepared, digest=digest
+            run=part.run, recipe=part.recipe, options=part.options, prepared=prepared, digest=digest
         )
-        crossval.fold(part.number, training, accelerator)
+        crossval.train_fold(part.number, training, accelerator)

@@ -35,14 +35,14 @@ class Training:
     """
 
     system: System
-    order: TrainOptions
+    options: TrainOptions
     run: Run
     digest: str
     recipes: dict[str, Recipe]
     first: TrainingData
 
 
-def train(system: System, order: TrainOptions, on: str | None = None) -> Run:
+def train(system: System, options: TrainOptions, on: str | None = None) -> Run:
     """Train the members of a system in its folder and score what they say together.
 
     The folds of all members are trained on a cluster where `on` names one. Finished members are
@@ -51,19 +51,20 @@ def train(system: System, order: TrainOptions, on: str | None = None) -> Run:
     """
     if system.is_of_runs:
         raise MaskgateError(
-            f"{order.name}: its members are trained already; let them answer together with maskgate"
-            " combine"
+            f"{options.name}: its members are trained already; combine them with maskgate combine"
         )
     if on is not None:
-        distribute.check_alone()
-    resolved = {name: crossval.resolved(recipe, order) for name, recipe in system.recipes().items()}
+        distribute.check_single_process()
+    resolved = {
+        name: crossval.resolved(recipe, options) for name, recipe in system.recipes().items()
+    }
     with processes.group() as group:
 
         def on_main(work: Callable[[], Any]) -> Any:
             return processes.on_main(group, work)
 
         training = processes.only_on_main(
-            group, lambda: _begin(system, resolved, order, group.num_processes)
+            group, lambda: _begin(system, resolved, options, group.num_processes)
         )
         run, recipes = on_main(lambda: (_of_main(training).run, _of_main(training).recipes))
         if on_main(lambda: run_folder.is_finished(run)):
@@ -71,11 +72,11 @@ def train(system: System, order: TrainOptions, on: str | None = None) -> Run:
                 say(f"{run.path}: this run is finished; to train it anew, remove the folder")
             return run
         lock = FileLock(run.path / ".lock", timeout=0)
-        on_main(lambda: run_folder.take(lock, run))
+        on_main(lambda: run_folder.acquire(lock, run))
         try:
             on_main(lambda: _describe(_of_main(training)))
             members = [
-                (recipe, replace(order, name=name, out=run.path / "members" / name))
+                (recipe, replace(options, name=name, out=run.path / "members" / name))
                 for name, recipe in recipes.items()
             ]
             if on is not None:
@@ -84,7 +85,7 @@ def train(system: System, order: TrainOptions, on: str | None = None) -> Run:
                 if group.is_main_process:
                     say(f"member {number} of {len(members)}: {own.name}")
                 crossval.train(recipe, own)
-            on_main(lambda: combined.conclude(run, system, order.cache))
+            on_main(lambda: combined.conclude(run, system, options.cache))
         finally:
             lock.release()
     return run
@@ -96,15 +97,15 @@ def train(system: System, order: TrainOptions, on: str | None = None) -> Run:
 def _begin(
     system: System,
     recipes: dict[str, Recipe],
-    order: TrainOptions,
+    options: TrainOptions,
     processes: int,
 ) -> Training:
     """Try every member, then make the system's folder. Raises MaskgateError."""
-    recipes = {name: _checked(recipe, order, name) for name, recipe in recipes.items()}
-    wanted = EnsembleSpec.of(system)
+    recipes = {name: _checked(recipe, options, name) for name, recipe in recipes.items()}
+    wanted = EnsembleSpec.from_system(system)
     if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
         raise MaskgateError(
-            f"{order.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
+            f"{options.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
             " models answer alone; set folds.kind to kfold or holdout, and folds.vote to soft_vote"
         )
     combining.check(wanted, [heads.attributes(r.model.head) for r in recipes.values()])
@@ -112,7 +113,7 @@ def _begin(
     digests = {}
     for name, recipe in recipes.items():
         try:
-            prepared = prepare(recipe, order)
+            prepared = prepare(recipe, options)
             preflight.check_data(recipe, prepared, processes)
         except MaskgateError as error:
             if first is None:  # what is wrong with the data of all
@@ -122,30 +123,30 @@ def _begin(
         comparability.check(
             first.validated("the first member"), prepared.validated(f"member {name}")
         )
-        digests[name] = recipe.digest(prepared.digest, *warm_start.contents(recipe))
+        digests[name] = recipe.digest(prepared.digest, *warm_start.weight_digests(recipe))
     assert first is not None
     digest = system.digest(digests)
     return Training(
         system=system,
-        order=order,
-        run=Run(run_folder.place(order, digest)),
+        options=options,
+        run=Run(run_folder.place(options, digest)),
         digest=digest,
         recipes=recipes,
         first=first,
     )
 
 
-def _checked(recipe: Recipe, order: TrainOptions, member: str) -> Recipe:
+def _checked(recipe: Recipe, options: TrainOptions, member: str) -> Recipe:
     """A member's recipe with the face detector that is at hand. Raises MaskgateError."""
-    name = f"{order.name}, member {member}"
-    preflight.check_recipe(recipe, name, order.trust)
-    return preflight.with_detector(recipe, order, name)
+    name = f"{options.name}, member {member}"
+    preflight.check_recipe(recipe, name, options.trust)
+    return preflight.with_detector(recipe, options, name)
 
 
 def _describe(training: Training) -> None:
     """Write what is known of the run before its first member is trained."""
     run = training.run
-    run_folder.describe(run, training.order, training.first, training.digest)
+    run_folder.describe(run, training.options, training.first, training.digest)
     training.system.write(run.system_file, training.recipes)
     (run.path / "members").mkdir(exist_ok=True)
 

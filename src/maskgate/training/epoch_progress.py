@@ -29,7 +29,7 @@ class _Progress:
 
     def end(self, row: Row) -> None:
         self.close()
-        say(validation.told(row))
+        say(validation.history_line(row))
 
     def close(self) -> None:
         if self._bar is not None:

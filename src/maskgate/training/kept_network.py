@@ -16,8 +16,8 @@ class KeptNetwork:
     def __init__(self, recipe: Recipe, in_training: Network) -> None:
         self._in_training = in_training
         self._never_finite = finite.broken(in_training.state_dict())
-        named = recipe.training.average
-        self._average = averages.create(named, in_training) if named is not None else None
+        average = recipe.training.average
+        self._average = averages.create(average, in_training) if average is not None else None
 
     @property
     def network(self) -> nn.Module:

@@ -61,7 +61,9 @@ class Sweep:
         return float(self.rates[first + steepest]) if slope[steepest] < 0 else None
 
 
-def sweep(low: float, high: float, updates: int, update: Callable[[int, float], float]) -> Sweep:
+def run_sweep(
+    low: float, high: float, updates: int, update: Callable[[int, float], float]
+) -> Sweep:
     """Call `update(number, rate)`, which gives a loss, at rates that rise by a factor each time.
 
     Ends early where the loss is no number, or smoothed is over 4 times its smallest so far.
@@ -90,7 +92,7 @@ def sweep(low: float, high: float, updates: int, update: Callable[[int, float], 
     return Sweep(columns[0], columns[1], columns[2], diverged)
 
 
-def find(recipe: Recipe, order: TrainOptions, low: float, high: float, updates: int) -> Sweep:
+def find(recipe: Recipe, options: TrainOptions, low: float, high: float, updates: int) -> Sweep:
     """Sweep the learning rate over the training batches of the recipe's first fold.
 
     Batches, mixing, loss and optimiser are the recipe's; nothing is frozen, and neither schedule
@@ -101,9 +103,11 @@ def find(recipe: Recipe, order: TrainOptions, low: float, high: float, updates: 
     with processes.started(recipe.training.precision) as accelerator:
         if accelerator.num_processes > 1:
             raise MaskgateError("learning rates are tried in one process; leave out torchrun")
-        prepared, data = _first_fold(recipe, order)
+        prepared, data = _first_fold(recipe, options)
         network = preflight.initial_network(recipe, prepared, data)
-        task = preflight.task(recipe, prepared, data, order=order, accelerator=accelerator)
+        task = preflight.create_task(
+            recipe, prepared, data, options=options, accelerator=accelerator
+        )
         updater = TrainingStep(recipe, network, counts(data.table.iloc[data.train]), accelerator)
         batches = _endless(Batches(recipe, task, accelerator), data, updater)
 
@@ -114,17 +118,17 @@ def find(recipe: Recipe, order: TrainOptions, low: float, high: float, updates: 
             seed = derive(recipe.seed, data.fold, "lr", number)
             return updater.update(photos, target, seed).loss_sum / len(photos)
 
-        return sweep(low, high, updates, update)
+        return run_sweep(low, high, updates, update)
 
 
-def _first_fold(recipe: Recipe, order: TrainOptions) -> tuple[TrainingData, FoldData]:
+def _first_fold(recipe: Recipe, options: TrainOptions) -> tuple[TrainingData, FoldData]:
     """The photos, and the first fold as training begins it."""
-    preflight.check_recipe(recipe, order.name, order.trust)
-    prepared = prepare(recipe, order)
+    preflight.check_recipe(recipe, options.name, options.trust)
+    prepared = prepare(recipe, options)
     preflight.check_data(recipe, prepared, processes=1)
     data = prepared.fold_data(prepared.folds[0])
     if recipe.pseudo is not None:
-        table, _ = pseudo.made(recipe, prepared, data, order)
+        table, _ = pseudo.create_labels(recipe, prepared, data, options)
         data = with_pseudo_labels(data, table)
     return prepared, data
 

@@ -51,21 +51,21 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
         raise MaskgateError(f"recipe {name}: {error}") from error
 
 
-def with_detector(recipe: Recipe, order: TrainOptions, name: str) -> Recipe:
+def with_detector(recipe: Recipe, options: TrainOptions, name: str) -> Recipe:
     """The recipe with the face detector that is at hand or can be had; a smoke test downloads none
     and takes MTCNN instead. Raises MaskgateError."""
     photo = recipe.photo
     try:
         face = photo.face
         if (
-            order.smoke
+            options.smoke
             and face is not None
-            and not detectors.is_available(face.detector, order.folder)
+            and not detectors.is_available(face.detector, options.folder)
         ):
             say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
             other = face.model_copy(update={"detector": Component(name="mtcnn")})
             photo = photo.model_copy(update={"face": other})
-        return recipe.model_copy(update={"photo": view.resolved(photo, order.folder)})
+        return recipe.model_copy(update={"photo": view.resolved(photo, options.folder)})
     except MaskgateError as error:
         raise MaskgateError(f"recipe {name}: {error}") from error
 
@@ -104,37 +104,37 @@ def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> N
     colours = cache.statistics(prepared.store, data.train) if by_data else None
     model = network.create(recipe, colours)
     if recipe.model.init is not None:
-        warm_start.from_run(model, Path(recipe.model.init), prepared, data)
+        warm_start.load_backbone(model, Path(recipe.model.init), prepared, data)
     return model
 
 
-def task(
+def create_task(
     recipe: Recipe,
     prepared: TrainingData,
     data: FoldData,
     *,
-    order: TrainOptions,
+    options: TrainOptions,
     accelerator: Accelerator,
 ) -> Task:
-    """The task of one fold, its photos loaded as the order asks for."""
+    """The task of one fold, its photos loaded as the options asks for."""
     geometry = recipe.photo.geometry
     loader = Loader(
         prepared.store,
         data.table,
         geometry,
         Augment(recipe.augment, geometry),
-        workers=order.workers,
+        workers=options.workers,
         pin_memory=accelerator.device.type == "cuda",
     )
-    return Task(data, loader, updates=1 if order.smoke else None)
+    return Task(data, loader, updates=1 if options.smoke else None)
 
 
-def fit(
+def create_trainer(
     recipe: Recipe,
     prepared: TrainingData,
     data: FoldData,
     *,
-    order: TrainOptions,
+    options: TrainOptions,
     checkpoint: Path,
     accelerator: Accelerator,
 ) -> Trainer:
@@ -143,9 +143,9 @@ def fit(
     return Trainer(
         recipe,
         initial_network(recipe, prepared, data),
-        task(recipe, prepared, data, order=order, accelerator=accelerator),
+        create_task(recipe, prepared, data, options=options, accelerator=accelerator),
         path=checkpoint,
         accelerator=accelerator,
-        checkpoint_seconds=order.checkpoint_seconds,
-        callbacks=[*progress, *order.callbacks],
+        checkpoint_seconds=options.checkpoint_seconds,
+        callbacks=[*progress, *options.callbacks],
     )

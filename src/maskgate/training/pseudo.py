@@ -36,34 +36,34 @@ def check(recipe: Recipe, prepared: TrainingData, folds: Sequence[FoldData]) -> 
 
 
 def label(
-    recipe: Recipe, prepared: TrainingData, data: FoldData, *, order: TrainOptions, run: Run
+    recipe: Recipe, prepared: TrainingData, data: FoldData, *, options: TrainOptions, run: Run
 ) -> None:
     """Label the photos without labels for a fold, and keep the labels in the run: a resumed
     training uses the same. Raises MaskgateError."""
     path = run.pseudo_file(data.fold)
     if recipe.pseudo is None or path.exists():
         return
-    table, probabilities = made(recipe, prepared, data, order)
+    table, probabilities = create_labels(recipe, prepared, data, options)
     tables.write_probabilities(path, table, probabilities)
-    say(told(data.fold, table))
+    say(summary_line(data.fold, table))
 
 
-def labelled(data: FoldData, run: Run) -> FoldData:
+def with_labels(data: FoldData, run: Run) -> FoldData:
     """The data of a fold with the pseudo labels that the run keeps, if it has any."""
     if not (data.table["source"] == UNLABELLED).any():
         return data
     return with_pseudo_labels(data, tables.pseudo(run, data.fold)[0])
 
 
-def made(
-    recipe: Recipe, prepared: TrainingData, data: FoldData, order: TrainOptions
+def create_labels(
+    recipe: Recipe, prepared: TrainingData, data: FoldData, options: TrainOptions
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     """The photos without labels as `pseudo_labels.choose` tells of them, with `digest`, and their
     probabilities (N, 18). Raises MaskgateError."""
     wanted = recipe.pseudo
     assert wanted is not None
-    run, fold = _source(recipe, prepared, data, order.trust)
-    predictor = Predictor(loading.of_folds(run, [fold], order.folder))
+    run, fold = _source(recipe, prepared, data, options.trust)
+    predictor = Predictor(loading.of_folds(run, [fold], options.folder))
     unlabelled = data.table[data.table["source"] == UNLABELLED]
     names = unlabelled["photo"]
     photos = [prepared.unlabelled_root / name.removeprefix(f"{wanted.photos}:") for name in names]
@@ -93,13 +93,13 @@ def labeller(recipe: Recipe, trust: bool = False) -> Run:
 
 def _source(recipe: Recipe, prepared: TrainingData, data: FoldData, trust: bool) -> tuple[Run, int]:
     run = labeller(recipe, trust)
-    return run, warm_start.source(run, prepared, data, "pseudo.run")
+    return run, warm_start.source_fold(run, prepared, data, "pseudo.run")
 
 
 # ------------------------------------------------------------------------------ in words
 
 
-def told(number: int, table: pd.DataFrame) -> str:
+def summary_line(number: int, table: pd.DataFrame) -> str:
     """What became of the photos without labels of a fold, in one line."""
     count = counts(table)
     parts = [f"{count[name]} by {name.replace('_', ' ')}" for name in labels.ATTRIBUTES]

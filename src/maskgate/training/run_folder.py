@@ -20,33 +20,33 @@ from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
 
 # What a run's folder may hold without anything trained, and what it takes hours to make again.
-_BEGUN: Final = (
+_UNTRAINED: Final = (
     "run.json", "recipe.yaml", "system.yaml", "folds.csv", "photos.parquet", "more.parquet",
     "thumbnails.parquet", "detector",
     "recipes", "members", "fold-*", ".lock", ".*.part", "combination.json", "oof*.parquet",
     "metrics.json", "mistakes.csv", "report.html",
 )  # fmt: skip
-_KEPT: Final = ("checkpoint.pt", "fold.json", "pseudo.parquet")
+_TRAINED: Final = ("checkpoint.pt", "fold.json", "pseudo.parquet")
 
 
-def place(order: TrainOptions, digest: str) -> Path:
+def place(options: TrainOptions, digest: str) -> Path:
     """The folder to train into, made where it is new. Raises MaskgateError for another run's."""
-    smoke = "-smoke" if order.smoke else ""
-    path = order.out or order.runs / f"{order.name}{smoke}-{digest}"
+    smoke = "-smoke" if options.smoke else ""
+    path = options.out or options.runs / f"{options.name}{smoke}-{digest}"
     run = Run(path)
-    if order.smoke and run.status_file.exists() and run.status().smoke:
+    if options.smoke and run.status_file.exists() and run.status().smoke:
         shutil.rmtree(path)
-    return made(path, digest)
+    return create(path, digest)
 
 
-def made(path: Path, digest: str) -> Path:
+def create(path: Path, digest: str) -> Path:
     """The folder of a run at `path`. Raises MaskgateError where it holds something else.
 
     Another run that was begun there and has nothing to go on with gives way.
     """
     run = Run(path)
     if run.status_file.exists() and run.status().digest != digest:
-        forget_begun(run)
+        remove_untrained(run)
     check(path, digest)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -73,12 +73,12 @@ def check(path: Path, digest: str) -> None:
         files.check_folder(path, remedy="give another --out")
 
 
-def forget_begun(run: Run) -> None:
+def remove_untrained(run: Run) -> None:
     """Remove the folder of a run that was begun and has nothing to go on with: no checkpoint, no
     fold, no labels. Left alone where a process works in it, and where it holds anything else."""
     if not run.path.is_dir() or run.path.is_symlink() or not any(run.path.iterdir()):
         return
-    if is_finished(run) or not _is_of_no_use(run.path):
+    if is_finished(run) or not _is_untrained(run.path):
         return
     try:
         with FileLock(run.path / ".lock", timeout=0):
@@ -89,9 +89,9 @@ def forget_begun(run: Run) -> None:
         raise of_disk(error, run.path) from error
 
 
-def _is_of_no_use(path: Path) -> bool:
-    known = all(any(file.match(name) for name in _BEGUN) for file in path.iterdir())
-    return known and not any(any(path.rglob(name)) for name in _KEPT)
+def _is_untrained(path: Path) -> bool:
+    known = all(any(file.match(name) for name in _UNTRAINED) for file in path.iterdir())
+    return known and not any(any(path.rglob(name)) for name in _TRAINED)
 
 
 def check_recipe(run: Run, recipe: Recipe) -> None:
@@ -118,7 +118,7 @@ def is_finished(run: Run) -> bool:
     return True
 
 
-def take(lock: FileLock, run: Run) -> None:
+def acquire(lock: FileLock, run: Run) -> None:
     """Lock the run. Raises MaskgateError where another process trains it."""
     try:
         lock.acquire()
@@ -128,7 +128,7 @@ def take(lock: FileLock, run: Run) -> None:
         ) from error
 
 
-def describe(run: Run, order: TrainOptions, prepared: TrainingData, digest: str) -> None:
+def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: str) -> None:
     """Write what is known of the run before its first fold."""
     files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder)
     table = prepared.photos.table
@@ -138,12 +138,12 @@ def describe(run: Run, order: TrainOptions, prepared: TrainingData, digest: str)
             tuple(sorted(map(_person_of(prepared.table), pair))) for pair in prepared.twins.pairs
         }
         run.tell(
-            recipe=order.name,
+            recipe=options.name,
             digest=digest,
-            data=str(order.data),
+            data=str(options.data),
             root=str(prepared.photos.root.resolve()),
-            smoke=order.smoke,
-            command=order.command,
+            smoke=options.smoke,
+            command=options.command,
             started=datetime.now(UTC).isoformat(timespec="milliseconds"),
             versions={"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
             truth=prepared.labels.truth,

@@ -21,7 +21,7 @@ from maskgate.faces import boxes, view
 from maskgate.faces.view import View
 from maskgate.pipeline import cache
 from maskgate.pipeline.twins import near_duplicates_of, with_extra_photos
-from maskgate.runs.comparability import Validated
+from maskgate.runs.comparability import ValidationSet
 from maskgate.training import fold_data
 from maskgate.training import unlabelled as unlabelled_photos
 from maskgate.training.fold_data import FoldData
@@ -85,9 +85,9 @@ class TrainingData:
         """How many photos no fold trains on, for their age."""
         return int((self.table["left_out"] == AGE).sum())
 
-    def validated(self, name: str) -> Validated:
+    def validated(self, name: str) -> ValidationSet:
         """What the scores of a run by that name would be taken on."""
-        return Validated(name, self.photos.table, self.labels.truth)
+        return ValidationSet(name, self.photos.table, self.labels.truth)
 
     def fold_data(self, fold: int) -> FoldData:
         """What a fold is trained on and validated on, before any pseudo labels."""
@@ -108,33 +108,33 @@ def _described(table: pd.DataFrame) -> list[str]:
     return [name for name in table if name in (*COLUMNS, "drawn_from", "data", "weight")]
 
 
-def prepare(recipe: Recipe, order: TrainOptions) -> TrainingData:
+def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     """Read, check, decode and split the data. Raises MaskgateError that tells all faults."""
     wanted = recipe.labels
     fixes = None
     if wanted.corrections is not None:
         fixes = corrections.read(recipe_files.corrections(wanted.corrections))
     # All tables are read before any photo is: what is missing is told at once.
-    read = _read(order.data, order)
-    extra = [(data, _read(path, order)) for data, path in _paths(recipe.data, order)]
-    unlabelled = _unlabelled(recipe, order)
-    seen = view.create(recipe.photo, order.folder)
-    photos, store, faces = _decoded(read, order.data, seen, order)
+    read = _read(options.data, options)
+    extra = [(data, _read(path, options)) for data, path in _paths(recipe.data, options)]
+    unlabelled = _unlabelled(recipe, options)
+    seen = view.create(recipe.photo, options.folder)
+    photos, store, faces = _decoded(read, options.data, seen, options)
     told = training_table.told(read, photos, fixes, wanted)
     others = [
-        (data, *_decoded(photos, Path(data.path), seen, order))
+        (data, *_decoded(photos, Path(data.path), seen, options))
         for data, photos in (*extra, *unlabelled)
     ]
 
-    own = near_duplicates_of(photos, store, order.folder)
+    own = near_duplicates_of(photos, store, options.folder)
     # By the labels as read: neither corrections nor extra photos change who is validated when.
-    fold = _folds(recipe, order, photos, own)
+    fold = _folds(recipe, options, photos, own)
     tables = [(data, each.table) for data, each, _, _ in others]
     table = training_table.build(
         told.training, extra=tables[: len(extra)], unlabelled=tables[len(extra) :], wanted=wanted
     )
     whole = cache.joined([store, *(each for _, _, each, _ in others)])
-    twins = with_extra_photos(own, Photos(photos.root, table), whole, order.folder)
+    twins = with_extra_photos(own, Photos(photos.root, table), whole, options.folder)
     doubts = [*people.apart(photos), *photos.problems, *people.doubtful(photos)]
     warnings = checks.summary([*doubts, *told.problems])
     for data, each, _, _ in others:
@@ -152,7 +152,7 @@ def prepare(recipe: Recipe, order: TrainOptions) -> TrainingData:
         labels=told,
         warnings=warnings,
         unlabelled_root=others[-1][1].root if unlabelled else Path(),
-        folder=order.folder,
+        folder=options.folder,
     )
 
 
@@ -166,9 +166,9 @@ def _namesakes(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _paths(sets: tuple[DataSet, ...], order: TrainOptions) -> list[tuple[DataSet, Path]]:
+def _paths(sets: tuple[DataSet, ...], options: TrainOptions) -> list[tuple[DataSet, Path]]:
     """The recipe's further data sets and where they lie, each once and all there."""
-    known = {order.data.resolve()}
+    known = {options.data.resolve()}
     for data in sets:
         path = Path(data.path)
         recipe_files.check_extra(path)
@@ -181,12 +181,12 @@ def _paths(sets: tuple[DataSet, ...], order: TrainOptions) -> list[tuple[DataSet
     return [(data, Path(data.path)) for data in sets]
 
 
-def _unlabelled(recipe: Recipe, order: TrainOptions) -> list[tuple[DataSet, Photos]]:
+def _unlabelled(recipe: Recipe, options: TrainOptions) -> list[tuple[DataSet, Photos]]:
     """The photos without labels as a further data set, if the recipe asks for some."""
     if recipe.pseudo is None:
         return []
     photos = unlabelled_photos.read(Path(recipe.pseudo.photos))
-    known = [order.data, *(Path(data.path) for data in recipe.data)]
+    known = [options.data, *(Path(data.path) for data in recipe.data)]
     same = [path for path in known if path.resolve() == photos.root.resolve()]
     if same:
         raise MaskgateError(
@@ -196,23 +196,23 @@ def _unlabelled(recipe: Recipe, order: TrainOptions) -> list[tuple[DataSet, Phot
     return [(DataSet(path=recipe.pseudo.photos, weight=recipe.pseudo.weight), photos)]
 
 
-def _read(data: Path, order: TrainOptions) -> Photos:
+def _read(data: Path, options: TrainOptions) -> Photos:
     photos = layouts.read(data)
-    checks.refuse(photos.problems, data, order.skip_faulty)
+    checks.refuse(photos.problems, data, options.skip_faulty)
     return photos
 
 
 def _decoded(
-    photos: Photos, data: Path, seen: View, order: TrainOptions
+    photos: Photos, data: Path, seen: View, options: TrainOptions
 ) -> tuple[Photos, cache.PhotoStore, pd.DataFrame | None]:
     """The photos that can be used, a few of them for a smoke test, their store and faces."""
-    if order.smoke:
+    if options.smoke:
         photos = photos.take(_few(photos.table))
     found = None
     if seen.detector is not None:
-        found, _, _ = boxes.find(photos, seen.detector, order.folder)
-    store, broken = cache.build(photos, seen, order.folder, found)
-    checks.refuse(broken, data, order.skip_faulty)
+        found, _, _ = boxes.find(photos, seen.detector, options.folder)
+    store, broken = cache.build(photos, seen, options.folder, found)
+    checks.refuse(broken, data, options.skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
         raise MaskgateError(
@@ -223,7 +223,7 @@ def _decoded(
 
 
 def _folds(
-    recipe: Recipe, order: TrainOptions, photos: Photos, twins: folds.Twins
+    recipe: Recipe, options: TrainOptions, photos: Photos, twins: folds.Twins
 ) -> npt.NDArray[np.int64]:
     wanted = recipe.folds
     if wanted.file is None:
@@ -238,7 +238,7 @@ def _folds(
     runs.verify(Path(wanted.file))
     fold = folds.read(Path(wanted.file), photos, twins.cluster)
     validates = bool((fold != NEVER).any())
-    if validates != (wanted.kind != "all") and not order.smoke:
+    if validates != (wanted.kind != "all") and not options.smoke:
         does = "validates people" if validates else "validates nobody"
         raise MaskgateError(
             f"{wanted.file}: {does}, which contradicts folds.kind={wanted.kind}; change one"

@@ -100,7 +100,7 @@ def scores(
     photo has all three labels, or the model does not predict all `attributes`, the mean macro F1 of
     the attributes known. Others are NaN.
     """
-    rows = metrics.narrowed(rows, attributes)
+    rows = metrics.keep_labels(rows, attributes)
     targets = labels.agrees(*(rows[name].to_numpy() for name in labels.ATTRIBUTES))
     agreeing = (probabilities.astype(np.float64) * targets).sum(1).clip(1e-12)
     found = {"valid_loss": float(-np.log(agreeing).mean())}
@@ -118,7 +118,7 @@ def scores(
     return found | {"valid_score": score}
 
 
-def told(row: dict[str, Any]) -> str:
+def history_line(row: dict[str, Any]) -> str:
     """A row of the history in one line."""
     line = f"fold {row['fold']}, epoch {row['epoch']}: training loss {row['train_loss']:.3f}"
     if "valid_score" in row:

@@ -20,7 +20,7 @@ from maskgate.training.fold_data import FoldData
 from maskgate.training.training_data import TrainingData
 
 
-def epochs(recipe: Recipe) -> Recipe:
+def with_best_epochs(recipe: Recipe) -> Recipe:
     """The recipe with the epochs that the run in `training.epochs_from` found to be best (S2).
 
     The mean of its folds' best epochs, rounded. Raises MaskgateError where it has none.
@@ -45,7 +45,7 @@ def epochs(recipe: Recipe) -> Recipe:
         ) from error
 
 
-def contents(recipe: Recipe) -> list[str]:
+def weight_digests(recipe: Recipe) -> list[str]:
     """Hashes of the weights that a training starts from or that label its photos: their paths
     alone would not do."""
     model = recipe.model
@@ -69,7 +69,7 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
     return found
 
 
-def validated(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
+def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
     """Contents of the photos of all whom a fold validates, and of the near-duplicates of these
     among what `run` has seen.
 
@@ -98,7 +98,7 @@ def _thumbnails(run: Run) -> pd.DataFrame:
     return thumbnails.table_of(run.files.read(run.thumbnails_file), run.thumbnails_file)
 
 
-def blind(recipe: Recipe) -> list[str]:
+def missing_thumbnails(recipe: Recipe) -> list[str]:
     """A sentence for each run that keeps no thumbnails to know near-duplicates by."""
     return [
         f"{key}={run.path} keeps no thumbnails, as it was trained by an earlier version: only"
@@ -118,16 +118,16 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
     thumbnails.write(run.thumbnails_file, [own, *kept])
 
 
-def inherited(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str]:
+def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str]:
     """Contents of the photos that the models which a fold starts from, or which label its photos,
     were trained on."""
     seen: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= tables.seen(run, source(run, prepared, data, key))
+        seen |= tables.seen(run, source_fold(run, prepared, data, key))
     return seen
 
 
-def from_run(network: Network, path: Path, prepared: TrainingData, data: FoldData) -> None:
+def load_backbone(network: Network, path: Path, prepared: TrainingData, data: FoldData) -> None:
     """Fill the network's backbone from the run at `path`, for a fold; see `source`.
 
     Raises MaskgateError.
@@ -136,7 +136,7 @@ def from_run(network: Network, path: Path, prepared: TrainingData, data: FoldDat
     prefix = "backbone."
     found = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(source(run, prepared, data, "model.init")).items()
+        for name, tensor in run.weights(source_fold(run, prepared, data, "model.init")).items()
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
@@ -151,14 +151,14 @@ def from_run(network: Network, path: Path, prepared: TrainingData, data: FoldDat
     network.backbone.load_state_dict(found)
 
 
-def source(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
+def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
     """The fold of `run` whose model may have a say in the fold of these data.
 
     The one with the same number is taken first. One whose weights were ever trained on a photo of
     the people now validated on, or on a near-duplicate of it, is not taken; where none is left,
     MaskgateError, which tells the recipe's `key`.
     """
-    theirs = validated(run, prepared, data)
+    theirs = validated_contents(run, prepared, data)
     for other in sorted(run.folds, key=lambda other: (other != data.fold, other)):
         if not theirs & tables.seen(run, other):
             return other

@@ -13,7 +13,7 @@ from maskgate.data import table as photo_table
 from maskgate.ensemble.combining import LEARNED, EnsembleSpec
 from maskgate.ensemble.learning import combinations, groups, near_tie, offsets, stacking, weights
 from maskgate.ensemble.stacking import stacking as apply_stacking
-from maskgate.ensemble.votes import Voice, product
+from maskgate.ensemble.votes import MemberProbabilities, product
 from maskgate.ensemble.weights import weights as apply_weights
 from maskgate.errors import MaskgateError
 
@@ -66,10 +66,13 @@ def test_whoever_takes_what_is_learned_has_a_learner() -> None:
 
 def test_weights_are_those_of_the_largest_likelihood() -> None:
     table = drawn(0)
-    voices = [Voice(guess(table, seed, skill), ALL) for seed, skill in ((1, 3), (2, 2), (3, 0))]
-    learned = weights.learn(voices, table)
+    members = [
+        MemberProbabilities(guess(table, seed, skill), ALL)
+        for seed, skill in ((1, 3), (2, 2), (3, 0))
+    ]
+    learned = weights.learn(members, table)
     for name in ALL:
-        parts = [labels.marginals(v.probabilities)[name] for v in voices]
+        parts = [labels.marginals(v.probabilities)[name] for v in members]
         right = np.array([part[np.arange(len(table)), table[name]] for part in parts])
         best = max(
             ((a, b, 1 - a - b) for a in np.linspace(0, 1, 51) for b in np.linspace(0, 1 - a, 51)),
@@ -81,20 +84,23 @@ def test_weights_are_those_of_the_largest_likelihood() -> None:
 
 def test_members_that_know_some_are_weighted_where_they_know() -> None:
     table = drawn(0)
-    voices = [Voice(guess(table, 1, 2), ALL), Voice(guess(table, 2, 4), ("age_band",))]
-    learned = weights.learn(voices, table)
+    members = [
+        MemberProbabilities(guess(table, 1, 2), ALL),
+        MemberProbabilities(guess(table, 2, 4), ("age_band",)),
+    ]
+    learned = weights.learn(members, table)
     assert [len(learned[name]) for name in ALL] == [1, 1, 2]
     assert learned["age_band"][1] > 0.8
-    told = labels.marginals(apply_weights(voices, learned))
-    np.testing.assert_allclose(told["mask"], labels.marginals(voices[0].probabilities)["mask"])
+    told = labels.marginals(apply_weights(members, learned))
+    np.testing.assert_allclose(told["mask"], labels.marginals(members[0].probabilities)["mask"])
 
 
 def test_stacking_is_scikit_learns_regression() -> None:
     table = drawn(0)
-    voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2)]
-    told = labels.marginals(apply_stacking(voices, stacking.learn(voices, table)))
+    members = [MemberProbabilities(guess(table, seed, 2), ALL) for seed in (1, 2)]
+    told = labels.marginals(apply_stacking(members, stacking.learn(members, table)))
     for name in ALL:
-        features = np.hstack([np.log(labels.marginals(v.probabilities)[name]) for v in voices])
+        features = np.hstack([np.log(labels.marginals(v.probabilities)[name]) for v in members])
         model = LogisticRegression(max_iter=1000).fit(features, table[name])
         np.testing.assert_allclose(told[name], model.predict_proba(features), atol=1e-6)
 
@@ -102,12 +108,13 @@ def test_stacking_is_scikit_learns_regression() -> None:
 def test_stacking_never_says_what_it_never_saw() -> None:
     table = drawn(0)
     young = table[table["age_band"] < 2].reset_index(drop=True)
-    voices = [Voice(guess(young, 1, 2), ALL)]
-    told = apply_stacking(voices, stacking.learn(voices, young))
+    members = [MemberProbabilities(guess(young, 1, 2), ALL)]
+    told = apply_stacking(members, stacking.learn(members, young))
     assert labels.marginals(told)["age_band"][:, 2].max() < 1e-3
     one = young.assign(gender=np.int8(1))
     assert (
-        labels.marginals(apply_stacking(voices, stacking.learn(voices, one)))["gender"].min() < 1e-3
+        labels.marginals(apply_stacking(members, stacking.learn(members, one)))["gender"].min()
+        < 1e-3
     )
 
 
@@ -126,7 +133,7 @@ def test_offsets_are_the_best_of_the_smooth_score(penalty: float) -> None:
             total += 2 * hits / (shares[:, c].sum() + (codes == c).sum())
         return penalty * float((given**2).sum()) - total / labels.COUNT
 
-    found = offsets._found(logs, codes, penalty)
+    found = offsets._fit(logs, codes, penalty)
     least = loss(found)
     assert least < loss(np.zeros(labels.COUNT))
     random = np.random.default_rng(0)
@@ -141,20 +148,25 @@ def test_offsets_mend_a_model_that_never_says_the_rare() -> None:
     told[:, 2::3] /= 20
     told /= told.sum(1, keepdims=True)
     before, after = combinations.out_of_fold(
-        wanted("soft_vote", "offsets"), [Voice(told, ALL)], table
+        wanted("soft_vote", "offsets"), [MemberProbabilities(told, ALL)], table
     )
     assert macro(table, after) > macro(table, before) + 0.1
-    learned = combinations.learn(wanted("soft_vote", "offsets"), [Voice(told, ALL)], table).learned
+    learned = combinations.learn(
+        wanted("soft_vote", "offsets"), [MemberProbabilities(told, ALL)], table
+    ).learned
     found = np.array(learned["offsets"]["offsets"])
     assert found[2::3].min() > max(found[0::3].max(), found[1::3].max())
 
 
 def test_the_two_best_are_those_of_the_people_learned_of() -> None:
     table = drawn(0)
-    voices = [Voice(guess(table, seed, skill), ALL) for seed, skill in ((1, 1), (2, 4), (3, 3))]
-    partly = Voice(guess(table, 4, 9), ("age_band",))
-    probabilities = voices[0].probabilities
-    assert near_tie.learn(probabilities, [*voices, partly], table) == {"best": [1, 2]}
+    members = [
+        MemberProbabilities(guess(table, seed, skill), ALL)
+        for seed, skill in ((1, 1), (2, 4), (3, 3))
+    ]
+    partly = MemberProbabilities(guess(table, 4, 9), ("age_band",))
+    probabilities = members[0].probabilities
+    assert near_tie.learn(probabilities, [*members, partly], table) == {"best": [1, 2]}
 
 
 # ------------------------------------------------------------------------------ honesty
@@ -172,14 +184,14 @@ LEARNING = [
 def test_nobody_is_answered_by_what_was_learned_of_them(how: EnsembleSpec) -> None:
     """Another truth of one fold's people changes nothing of their own probabilities."""
     table = drawn(0)
-    voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2, 3)]
-    found = combinations.out_of_fold(how, voices, table)[-1]
+    members = [MemberProbabilities(guess(table, seed, 2), ALL) for seed in (1, 2, 3)]
+    found = combinations.out_of_fold(how, members, table)[-1]
     fold = (table["fold"] == 2).to_numpy()
     turned = table["label"].to_numpy().copy()
     turned[fold] = 17 - turned[fold]
     mask, gender, band = labels.decode(turned)
     other = table.assign(label=turned, mask=mask, gender=gender, age_band=band)
-    again = combinations.out_of_fold(how, voices, other)[-1]
+    again = combinations.out_of_fold(how, members, other)[-1]
     np.testing.assert_array_equal(found[fold], again[fold])
     if how.names != ["soft_vote", "near_tie"]:  # the two best may well stay the two best
         assert (found[~fold] != again[~fold]).any()
@@ -192,10 +204,10 @@ def test_pure_noise_gains_nothing(how: EnsembleSpec) -> None:
     gains, flattered = [], []
     for seed in range(6):
         table = drawn(seed, people=150)
-        voices = [Voice(guess(table, 100 * seed + k, 0), ALL) for k in range(4)]
-        plain = macro(table, combinations.out_of_fold(wanted("soft_vote"), voices, table)[-1])
-        nested = combinations.out_of_fold(how, voices, table)[-1]
-        same = combinations.learn(how, voices, table)(voices)
+        members = [MemberProbabilities(guess(table, 100 * seed + k, 0), ALL) for k in range(4)]
+        plain = macro(table, combinations.out_of_fold(wanted("soft_vote"), members, table)[-1])
+        nested = combinations.out_of_fold(how, members, table)[-1]
+        same = combinations.learn(how, members, table)(members)
         gains.append(macro(table, nested) - plain)
         flattered.append(macro(table, same) - plain)
     assert np.mean(gains) < 0.01
@@ -208,8 +220,8 @@ def test_noise_beside_a_good_member_neither_gains_nor_costs(how: EnsembleSpec) -
     differences = []
     for seed in range(4):
         table = drawn(seed, people=200)
-        good = Voice(guess(table, 50 + seed, 3), ALL)
-        noise = [Voice(guess(table, 100 * seed + k, 0), ALL) for k in range(3)]
+        good = MemberProbabilities(guess(table, 50 + seed, 3), ALL)
+        noise = [MemberProbabilities(guess(table, 100 * seed + k, 0), ALL) for k in range(3)]
         alone = macro(table, good.probabilities)
         together = combinations.out_of_fold(how, [good, *noise], table)[-1]
         differences.append(macro(table, together) - alone)
@@ -224,8 +236,8 @@ def test_a_single_fold_is_dealt_anew_by_people() -> None:
     group = groups.of_people(table)
     assert set(group) == set(range(5))
     assert pd.Series(group).groupby(table["cluster"]).nunique().eq(1).all()
-    voices = [Voice(guess(table, seed, 2), ALL) for seed in (1, 2)]
-    found = combinations.out_of_fold(wanted("weights", "offsets"), voices, table)[-1]
+    members = [MemberProbabilities(guess(table, seed, 2), ALL) for seed in (1, 2)]
+    found = combinations.out_of_fold(wanted("weights", "offsets"), members, table)[-1]
     np.testing.assert_allclose(found.sum(1), 1)
     with pytest.raises(MaskgateError, match="several people"):
         groups.of_people(table.assign(cluster=0))
@@ -238,6 +250,6 @@ def test_unknown_attributes_are_no_truth(how: EnsembleSpec) -> None:
     hidden = np.arange(len(table)) % 3 == 0
     known = table["age_band"].where(~hidden, labels.UNKNOWN).astype(np.int8)
     table = table.assign(age_band=known, label=labels.encode(table["mask"], table["gender"], known))
-    voices = [Voice(guess(drawn(0), seed, 2), ALL) for seed in (1, 2)]
-    found = combinations.out_of_fold(how, voices, table)
+    members = [MemberProbabilities(guess(drawn(0), seed, 2), ALL) for seed in (1, 2)]
+    found = combinations.out_of_fold(how, members, table)
     assert all(np.isfinite(each).all() for each in found)

@@ -116,7 +116,7 @@ def f1_and_focal(output, target, known):
 
 def binary_cross_entropy(output, target, known):
     total = zero(output)
-    for logits, photo in zip(output.more["logits"].double(), known, strict=True):
+    for logits, photo in zip(output.loss_inputs["logits"].double(), known, strict=True):
         number = 0
         for name, size in SIZES.items():
             for value in range(size):
@@ -131,8 +131,8 @@ def binary_cross_entropy(output, target, known):
 
 
 def arcface(output, target, known, margin=0.3, of=tuple(SIZES)):
-    total, scale = zero(output), output.more["scale"].item()
-    for cosines, photo in zip(output.more["cosines"].double(), known, strict=True):
+    total, scale = zero(output), output.loss_inputs["scale"].item()
+    for cosines, photo in zip(output.loss_inputs["cosines"].double(), known, strict=True):
         first = 0
         for name, size in SIZES.items():
             part, first = cosines[first : first + size], first + size
@@ -155,7 +155,7 @@ def arcface(output, target, known, margin=0.3, of=tuple(SIZES)):
 def age_regression(output, target, known):
     errors = [
         (told - age) ** 2
-        for told, age in zip(output.more["age"].double(), target.age.tolist(), strict=True)
+        for told, age in zip(output.loss_inputs["age"].double(), target.age.tolist(), strict=True)
         if not math.isnan(age)
     ]
     return sum(errors) / len(errors) if errors else zero(output)
@@ -163,7 +163,9 @@ def age_regression(output, target, known):
 
 def fine_age(output, target, known):
     terms = []
-    for log_p, age in zip(output.more["fine_age"].double(), target.age.tolist(), strict=True):
+    for log_p, age in zip(
+        output.loss_inputs["fine_age"].double(), target.age.tolist(), strict=True
+    ):
         if not math.isnan(age):
             age = round(age, 3)  # 59.9 in 32 bits
             terms.append(-log_p[sum(age >= start for start in (25, 30, 40, 50, 55, 60))])
@@ -173,7 +175,7 @@ def fine_age(output, target, known):
 def clear(output: Output, known, of: str) -> list[tuple[Tensor, int]]:
     """Features of length 1 and class of the photos whose class is known."""
     found = []
-    for feature, photo in zip(output.more["features"].double(), known, strict=True):
+    for feature, photo in zip(output.loss_inputs["features"].double(), known, strict=True):
         wanted = photo["class" if of == "classes" else of]
         if isinstance(wanted, list):
             wanted = max(range(len(wanted)), key=wanted.__getitem__)

@@ -1,7 +1,7 @@
-"""Learns a combination and its adjustments of out-of-fold probabilities.
+"""Fits a combination and its adjustments to out-of-fold probabilities.
 
-`out_of_fold` tells honestly what that is worth: each group of people is answered by what was
-learned of the others.
+`out_of_fold` gives an honest estimate of their score: the probabilities of each group of people
+come from a combination that was fitted to the other people.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +14,9 @@ from maskgate import labels
 from maskgate.core.progress import track
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.learning import groups, near_tie, offsets, stacking, weights
-from maskgate.ensemble.votes import Floats, Voice
+from maskgate.ensemble.votes import Floats, MemberProbabilities
 
-# For each combination what learns of (voices, truth), and for each adjustment what learns of
-# (probabilities, voices, truth).
+# A combination is fitted to (members, truth), an adjustment to (probabilities, members, truth).
 LEARNERS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "weights": weights.learn,
     "stacking": stacking.learn,
@@ -26,50 +25,52 @@ LEARNERS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
 }
 
 
-def learn(wanted: EnsembleSpec, voices: Sequence[Voice], truth: pd.DataFrame) -> Combination:
-    """The combination, learned of voices (N) whose `truth` a photo table (N rows) tells.
+def learn(
+    spec: EnsembleSpec, members: Sequence[MemberProbabilities], truth: pd.DataFrame
+) -> Combination:
+    """The combination, fitted to members' probabilities of N photos and their labels.
 
-    It has the columns `fold` and `cluster` of people. Each adjustment learns of what comes out of
-    those before it.
+    `truth` is a photo table (N rows) with the columns `fold` and `cluster`. Each adjustment is
+    fitted to the output of the steps before it.
     """
     learned: dict[str, Any] = {}
-    combination = Combination(EnsembleSpec(wanted.combine), learned)
-    if wanted.combine.name in LEARNERS:
-        learned[wanted.combine.name] = LEARNERS[wanted.combine.name](voices, truth)
-    for count, named in enumerate(wanted.adjust, 1):
-        if named.name in LEARNERS:
-            told = combination(voices)
-            learned[named.name] = LEARNERS[named.name](told, voices, truth)
-        combination = Combination(EnsembleSpec(wanted.combine, wanted.adjust[:count]), learned)
+    combination = Combination(EnsembleSpec(spec.combine), learned)
+    if spec.combine.name in LEARNERS:
+        learned[spec.combine.name] = LEARNERS[spec.combine.name](members, truth)
+    for count, method in enumerate(spec.adjust, 1):
+        if method.name in LEARNERS:
+            probabilities = combination(members)
+            learned[method.name] = LEARNERS[method.name](probabilities, members, truth)
+        combination = Combination(EnsembleSpec(spec.combine, spec.adjust[:count]), learned)
     return combination
 
 
 def out_of_fold(
-    wanted: EnsembleSpec,
-    voices: Sequence[Voice],
+    spec: EnsembleSpec,
+    members: Sequence[MemberProbabilities],
     truth: pd.DataFrame,
-    combined: Sequence[Voice] | None = None,
+    combined: Sequence[MemberProbabilities] | None = None,
 ) -> list[Floats]:
-    """The probabilities (N, 18) after the combination, and after each adjustment, of photos whose
-    people nothing was learned of: a group of people in turn is left out of the learning.
+    """The probabilities (N, 18) after the combination, and after each adjustment.
 
-    Where other voices of the same photos are to be `combined`, it is still `voices` that are
-    learned of.
-    The groups are the folds of `truth` where it has several. Raises MaskgateError where there are
-    too few people to leave some out.
+    Each group of people is left out of the fit in turn, so that no photo is predicted by a
+    combination that was fitted to its person. The groups are the folds of `truth` where it has
+    several. The probabilities that are `combined` are those of the members, or others of the same
+    photos, to which nothing is fitted. Raises MaskgateError where there are too few people to leave
+    some out.
     """
-    combined = voices if combined is None else combined
-    if not wanted.learns:
-        return Combination(wanted, {}).steps(combined)
+    combined = members if combined is None else combined
+    if not spec.learns:
+        return Combination(spec, {}).steps(combined)
     group = groups.of_people(truth)
     truth = truth.assign(fold=group)
-    found: list[Floats] = [np.empty((len(truth), labels.COUNT)) for _ in wanted.names]
+    steps: list[Floats] = [np.empty((len(truth), labels.COUNT)) for _ in spec.names]
     numbers = np.unique(group).tolist()
-    for number in track(numbers, f"learning {', '.join(wanted.names)}", len(numbers)):
-        out = group == number
-        others = truth[~out].reset_index(drop=True)
-        combination = learn(wanted, [voice.of(~out) for voice in voices], others)
-        steps = combination.steps([voice.of(out) for voice in combined])
-        for whole, part in zip(found, steps, strict=True):
-            whole[out] = part
-    return found
+    for number in track(numbers, f"learning {', '.join(spec.names)}", len(numbers)):
+        held_out = group == number
+        others = truth[~held_out].reset_index(drop=True)
+        combination = learn(spec, [member.select(~held_out) for member in members], others)
+        group_steps = combination.steps([member.select(held_out) for member in combined])
+        for probabilities, group_probabilities in zip(steps, group_steps, strict=True):
+            probabilities[held_out] = group_probabilities
+    return steps

@@ -34,7 +34,9 @@ class TorchBackend:
         return whole.hexdigest()
 
     def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
-        return predicting.of_batch(self.model, torch.from_numpy(pictures).to(self.device))
+        return predicting.batch_probabilities(
+            self.model, torch.from_numpy(pictures).to(self.device)
+        )
 
 
 def restore(run: Run, fold: int) -> Network:
@@ -42,7 +44,7 @@ def restore(run: Run, fold: int) -> Network:
     recipe = run.recipe()
     check_trusted(run, recipe)
     try:
-        model = network.create(recipe, start=False)
+        model = network.create(recipe, with_weights=False)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
     never_finite = finite.broken(model.state_dict())

@@ -2,7 +2,7 @@
 
 Those of `class_losses` look at classes alone. Here they are applied to a network's output: to the
 18 classes, or to each attribute; added up; and joined by those that need more of the output than
-its classes (`heads.Output.more`).
+its classes (`heads.Output.loss_inputs`).
 """
 
 from collections.abc import Callable, Sequence
@@ -35,8 +35,8 @@ def _sum(counts: Counts, head: Head, parts: Sequence[Any]) -> Loss:
     Such as S3's and others' 0.4 F1 + 0.6 focal, or a classifier's loss and a contrastive one.
     """
     losses, weights = [], []
-    for named, weight in read_parts(parts):
-        losses.append(create(named, counts, head))
+    for component, weight in read_parts(parts):
+        losses.append(create(component, counts, head))
         weights.append(weight)
     return WeightedSum(losses, weights)
 
@@ -56,26 +56,26 @@ _OF_OUTPUTS: Final[dict[str, Callable[..., Loss]]] = {
 LOSSES: Final[dict[str, Callable[..., nn.Module]]] = CLASS_LOSSES | _MADE_OF_OTHERS | _OF_OUTPUTS
 
 
-def create(named: Component, counts: Counts, head: Head) -> Loss:
+def create(component: Component, counts: Counts, head: Head) -> Loss:
     """The loss of a recipe, for photos counted as `counts` and the outputs of `head`.
 
     `counts` holds the training photos of each class, `classes` (18,), and per attribute (K,).
     Raises MaskgateError for an unknown name or argument, or where the head does not suit.
     """
-    lookup("loss", named.name, LOSSES)
+    lookup("loss", component.name, LOSSES)
     try:
-        if named.name in CLASS_LOSSES:
+        if component.name in CLASS_LOSSES:
             of = CLASSES if len(head.attributes) > 1 else head.attributes[0]
-            return Classification(create_class_loss(named, counts[of]), of)
-        arguments.check(LOSSES[named.name], named.arguments)
-        if named.name in _MADE_OF_OTHERS:
-            return _MADE_OF_OTHERS[named.name](counts, head, **named.arguments)
-        loss = _OF_OUTPUTS[named.name](**named.arguments)
+            return Classification(create_class_loss(component, counts[of]), of)
+        arguments.check(LOSSES[component.name], component.arguments)
+        if component.name in _MADE_OF_OTHERS:
+            return _MADE_OF_OTHERS[component.name](counts, head, **component.arguments)
+        loss = _OF_OUTPUTS[component.name](**component.arguments)
     except WRONG_ARGUMENTS as error:
-        raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
-    if missing := loss.needs - head.gives:
+        raise MaskgateError(f"loss {component.name}: {error}; see docs/recipe.md") from error
+    if missing := loss.needs - head.provides:
         raise MaskgateError(
-            f"loss {named.name} needs a head that gives {', '.join(sorted(missing))}; see"
+            f"loss {component.name} needs a head that gives {', '.join(sorted(missing))}; see"
             " model.head in docs/recipe.md"
         )
     return loss
@@ -87,7 +87,7 @@ def check_use(loss: Loss, head: Head) -> None:
         raise MaskgateError(
             "the loss teaches no classes; make it a sum, with cross_entropy or the like beside it"
         )
-    if "age" in head.gives - loss.needs:
+    if "age" in head.provides - loss.needs:
         raise MaskgateError(
             "model.head regresses the age, but no loss looks at it; add age_regression to the loss"
         )

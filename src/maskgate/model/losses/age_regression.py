@@ -18,6 +18,6 @@ class AgeRegression(Loss):
     trains_classes = False
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        age, known = output.more["age"], target.age.isfinite()
+        age, known = output.loss_inputs["age"], target.age.isfinite()
         error = torch.where(known, age - target.age.nan_to_num(), 0.0)
         return error.square().sum() / known.sum().clamp(min=1)

@@ -12,7 +12,7 @@ from maskgate.errors import MaskgateError
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.marginals import marginal_target
-from maskgate.model.losses.partial_labels import agreeing
+from maskgate.model.losses.partial_labels import log_likelihood
 from maskgate.pipeline.target import Target
 
 
@@ -36,7 +36,7 @@ class ArcFace(Loss):
         self.margin, self.of = margin, tuple(of)
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        cosines = torch.split(output.more["cosines"], list(labels.SIZES), dim=1)
+        cosines = torch.split(output.loss_inputs["cosines"], list(labels.SIZES), dim=1)
         terms = []
         for name, part in zip(labels.ATTRIBUTES, cosines, strict=True):
             if name not in self.of:
@@ -45,8 +45,8 @@ class ArcFace(Loss):
             certain = values.float()
             if not values.is_floating_point():
                 certain = certain * (certain.sum(1, keepdim=True) == 1)
-            logits = output.more["scale"] * _wider(part, self.margin * certain)
-            terms.append(agreeing(logits.log_softmax(1), values).mean())
+            logits = output.loss_inputs["scale"] * _wider(part, self.margin * certain)
+            terms.append(log_likelihood(logits.log_softmax(1), values).mean())
         return -torch.stack(terms).sum()
 
 

@@ -29,6 +29,6 @@ class BinaryCrossEntropy(Loss):
                 certain = ~values | (values.sum(1, keepdim=True) == 1)
             masks.append(certain)
         loss = functional.binary_cross_entropy_with_logits(
-            output.more["logits"], torch.cat(targets, 1), reduction="none"
+            output.loss_inputs["logits"], torch.cat(targets, 1), reduction="none"
         )
         return (loss * torch.cat(masks, 1)).sum(1).mean()

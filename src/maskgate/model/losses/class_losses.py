@@ -32,15 +32,15 @@ CLASS_LOSSES: Final[dict[str, Callable[..., nn.Module]]] = {
 }
 
 
-def create_class_loss(named: Component, counts: ClassCounts) -> nn.Module:
+def create_class_loss(component: Component, counts: ClassCounts) -> nn.Module:
     """The class loss of that name, for training photos of each class counted as `counts` (C,).
 
     Raises MaskgateError for an unknown name or argument.
     """
-    make = lookup("class loss", named.name, CLASS_LOSSES)
+    make = lookup("class loss", component.name, CLASS_LOSSES)
     try:
-        arguments.check(make, named.arguments)
-        loss: nn.Module = make(counts, **named.arguments)
+        arguments.check(make, component.arguments)
+        loss: nn.Module = make(counts, **component.arguments)
     except WRONG_ARGUMENTS as error:
-        raise MaskgateError(f"loss {named.name}: {error}; see docs/recipe.md") from error
+        raise MaskgateError(f"loss {component.name}: {error}; see docs/recipe.md") from error
     return loss

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from maskgate.errors import MaskgateError
 from maskgate.model.losses.counts import ClassCounts
-from maskgate.model.losses.partial_labels import agreeing
+from maskgate.model.losses.partial_labels import log_likelihood
 
 
 class ClassWeights(nn.Module):
@@ -56,11 +56,11 @@ class ClassWeights(nn.Module):
     def mean(
         self, log_p: Tensor, target: Tensor, term: Callable[[Tensor], Tensor] = lambda p: p
     ) -> Tensor:
-        """Weighted mean over photos of a `term` of `agreeing`'s log-probability.
+        """Weighted mean over photos of a `term` of `log_likelihood`'s log-probability.
 
         Of a target of probabilities: the sum of what each class gives, by them, so that it is
         the same as mixing the losses of the classes.
         """
         if target.is_floating_point():
             return (target * self.get_buffer("weights") * term(log_p)).sum(1).mean()
-        return (self(target) * term(agreeing(log_p, target))).mean()
+        return (self(target) * term(log_likelihood(log_p, target))).mean()

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from maskgate.model.losses.counts import ClassCounts
-from maskgate.model.losses.partial_labels import expected, informed
+from maskgate.model.losses.partial_labels import known_mask, posterior
 
 
 class F1(nn.Module):
@@ -17,8 +17,8 @@ class F1(nn.Module):
         super().__init__()
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        known = informed(target)[:, None]
-        truth, p = expected(log_p, target) * known, log_p.exp() * known
+        known = known_mask(target)[:, None]
+        truth, p = posterior(log_p, target) * known, log_p.exp() * known
         hits, total = (truth * p).sum(0), truth.sum(0) + p.sum(0)
         occurs = truth.sum(0) > 1e-6
         if not occurs.any():

@@ -17,8 +17,8 @@ class FineAge(Loss):
     needs = frozenset({"fine_age"})
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        log_p, known = output.more["fine_age"], target.age.isfinite()
-        starts = output.more["fine_age_starts"].to(target.age.dtype)
+        log_p, known = output.loss_inputs["fine_age"], target.age.isfinite()
+        starts = output.loss_inputs["fine_age_starts"].to(target.age.dtype)
         fine = torch.bucketize(target.age.nan_to_num(), starts, right=True)
         log_likelihood = torch.where(known, log_p.gather(1, fine[:, None]).squeeze(1), 0.0)
         return -log_likelihood.sum() / known.sum().clamp(min=1)

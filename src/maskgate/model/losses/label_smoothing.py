@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from maskgate.errors import MaskgateError
 from maskgate.model.losses.class_weights import ClassWeights
 from maskgate.model.losses.counts import ClassCounts
-from maskgate.model.losses.partial_labels import informed
+from maskgate.model.losses.partial_labels import known_mask
 
 
 class LabelSmoothing(nn.Module):
@@ -33,6 +33,6 @@ class LabelSmoothing(nn.Module):
         self.weights = ClassWeights(counts, weights, beta)
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        spread = (self.weights(target) * informed(target) * log_p.mean(1)).mean()
+        spread = (self.weights(target) * known_mask(target) * log_p.mean(1)).mean()
         mean = self.weights.mean(log_p, target)
         return -((1 - self.smoothing) * mean + self.smoothing * spread)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from maskgate.errors import MaskgateError
 from maskgate.model.losses.class_weights import ClassWeights
 from maskgate.model.losses.counts import ClassCounts
-from maskgate.model.losses.partial_labels import agreeing, expected
+from maskgate.model.losses.partial_labels import log_likelihood, posterior
 
 
 class LDAM(nn.Module):
@@ -42,8 +42,8 @@ class LDAM(nn.Module):
         self.weights = ClassWeights(counts, "effective", beta)
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        margins = self.get_buffer("margins") * expected(log_p, target)
+        margins = self.get_buffer("margins") * posterior(log_p, target)
         scaled = (self.scale * (log_p - margins)).log_softmax(1)
         if self.share_done >= self.defer:
             return -self.weights.mean(scaled, target)
-        return -agreeing(scaled, target).mean()
+        return -log_likelihood(scaled, target).mean()

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from maskgate.errors import MaskgateError
 from maskgate.model.losses.counts import ClassCounts
-from maskgate.model.losses.partial_labels import agreeing
+from maskgate.model.losses.partial_labels import log_likelihood
 
 
 class LogitAdjusted(nn.Module):
@@ -24,4 +24,4 @@ class LogitAdjusted(nn.Module):
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
         adjusted = (log_p + self.get_buffer("offset")).log_softmax(1)
-        return -agreeing(adjusted, target).mean()
+        return -log_likelihood(adjusted, target).mean()

@@ -6,7 +6,7 @@ from torch import nn
 class Loss(nn.Module):
     """(Output of N photos, Target of them) to a scalar.
 
-    It asks the head for the outputs that `needs` names (`heads.Head.gives`).
+    It asks the head for the outputs that `needs` names (`heads.Head.provides`).
     `trains_classes` is false where it gives the head's classes no gradient.
     """
 

@@ -28,7 +28,7 @@ def feature_pairs(output: Output, target: Target, of: str) -> tuple[Tensor, Tens
     """
     target_of = target.classes if of == CLASSES else marginal_target(target.classes, of)
     code = known_class(target_of)
-    features = functional.normalize(output.more["features"].float()[code >= 0])
+    features = functional.normalize(output.loss_inputs["features"].float()[code >= 0])
     code = code[code >= 0]
     same = code[:, None] == code[None, :]
     return features, same & ~torch.eye(len(code), dtype=torch.bool, device=code.device), ~same

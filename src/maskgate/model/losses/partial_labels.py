@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def agreeing(log_p: Tensor, target: Tensor) -> Tensor:
+def log_likelihood(log_p: Tensor, target: Tensor) -> Tensor:
     """Log of the summed probability (N,) of all classes that agree with what is known.
 
     `log_p` (N, C) are log-probabilities. Of a target of probabilities: the mean log-probability
@@ -21,18 +21,18 @@ def agreeing(log_p: Tensor, target: Tensor) -> Tensor:
     return log_sum.masked_fill(target.all(1), 0.0)
 
 
-def expected(log_p: Tensor, target: Tensor) -> Tensor:
+def posterior(log_p: Tensor, target: Tensor) -> Tensor:
     """Probabilities (N, C) of the classes, given what is known: one-hot for a full label.
 
     Where several classes agree, the model's own belief in each, which no gradient passes:
-    −`agreeing` has the gradient of the cross-entropy against these.
+    −`log_likelihood` has the gradient of the cross-entropy against these.
     """
     if target.is_floating_point():
         return target
     return log_p.detach().masked_fill(~target, float("-inf")).softmax(1)
 
 
-def informed(target: Tensor) -> Tensor:
+def known_mask(target: Tensor) -> Tensor:
     """(N,) 1 where anything is known of a photo, else 0."""
     if target.is_floating_point():
         return torch.ones(len(target), device=target.device)

@@ -33,8 +33,8 @@ class PerAttribute(Loss):
         settings = {"mask": mask, "gender": gender, "age_band": age_band}
         parts = []
         for name in head.attributes:
-            named = nested_loss(settings[name], f"loss.{name}")
-            parts.append(Classification(create_class_loss(named, counts[name]), name))
+            component = nested_loss(settings[name], f"loss.{name}")
+            parts.append(Classification(create_class_loss(component, counts[name]), name))
         self.parts = nn.ModuleList(parts)
 
     def forward(self, output: Output, target: Target) -> Tensor:

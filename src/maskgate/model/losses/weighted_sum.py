@@ -38,8 +38,8 @@ def read_parts(parts: Any) -> Iterator[tuple[Component, float]]:
     if not isinstance(parts, list | tuple) or not parts:
         raise MaskgateError("loss sum: parts is a list of losses with their weights")
     for number, part in enumerate(parts):
-        named = nested_loss(part, f"loss.parts.{number}")
-        settings = named.arguments
+        component = nested_loss(part, f"loss.parts.{number}")
+        settings = component.arguments
         weight = settings.pop("weight", 1.0)
         boolean = isinstance(weight, bool)
         if boolean or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
@@ -47,4 +47,4 @@ def read_parts(parts: Any) -> Iterator[tuple[Component, float]]:
                 f"loss.parts.{number}.weight is a number of 0 or more, not"
                 f" {shortened(yaml12.line(weight), 60, 20)}"
             )
-        yield Component(name=named.name, **settings), float(weight)
+        yield Component(name=component.name, **settings), float(weight)

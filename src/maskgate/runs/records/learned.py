@@ -1,10 +1,12 @@
 """combination.json: what a system's combination has learned of the out-of-fold probabilities."""
 
-from typing import Annotated, Any
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
 from maskgate import labels
+from maskgate.ensemble.combining import LEARNED, EnsembleSpec
 from maskgate.runs.records.results import Attribute, Matrix
 from maskgate.runs.records.stored import Count, File, Positive, Record
 
@@ -26,7 +28,7 @@ class Offsets(Record):
 
 
 class Learned(File):
-    """By name, what each combination and adjustment has learned; see `ensemble.combining`."""
+    """What each combination and adjustment has learned, by name; see `ensemble.combining`."""
 
     weights: dict[Attribute, list[Positive]] | None = None
     stacking: dict[Attribute, Regression] | None = None
@@ -34,5 +36,38 @@ class Learned(File):
     offsets: Offsets | None = None
 
     def by_name(self) -> dict[str, Any]:
-        """The same as `ensemble.combining` takes it: what each has learned, ready for JSON."""
+        """The same as a dict, ready for JSON; `ensemble.combining.Combination` takes it."""
         return self.model_dump(exclude_unset=True)
+
+    def mismatch(self, spec: EnsembleSpec, member_attributes: Sequence[Collection[str]]) -> str:
+        """Why this was not learned for `spec` with members that predict these attributes; empty
+        where it was."""
+        missing = [name for name in spec.names if name in LEARNED and getattr(self, name) is None]
+        if missing:
+            return f"nothing is learned for {missing[0]}"
+        for name in get_args(Attribute):
+            count = sum(name in attributes for attributes in member_attributes)
+            members = f"{count} members that predict {name}"
+            if self.weights is not None:
+                weights = self.weights.get(name, [])
+                if len(weights) != count or not sum(weights) > 0:
+                    return f"weights are not of {members}"
+            size = len(labels.ATTRIBUTES[name])
+            if self.stacking is not None and not _fits(self.stacking.get(name), count, size):
+                return f"stacking is not of {members}"
+        complete = [
+            number
+            for number, attributes in enumerate(member_attributes)
+            if set(attributes) == set(labels.ATTRIBUTES)
+        ]
+        if self.near_tie is not None and not set(self.near_tie.best) <= set(complete):
+            return "near_tie names members that do not predict all attributes"
+        return ""
+
+
+def _fits(model: Regression | None, members: int, values: int) -> bool:
+    """Whether a regression takes the log-probabilities of so many members for so many values."""
+    if model is None:
+        return False
+    sizes = [len(model.bias), *map(len, model.weights)]
+    return sizes == [values] * (members * values + 1)

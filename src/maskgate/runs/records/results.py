@@ -19,12 +19,12 @@ class Figure(Record):
     high: float
 
     @classmethod
-    def of(cls, score: Score) -> "Figure":
-        """The same numbers as they are stored."""
+    def from_score(cls, score: Score) -> "Figure":
+        """The record of a score."""
         return cls(value=score.value, low=score.low, high=score.high)
 
     def as_score(self) -> Score:
-        """The same numbers as scores are computed with."""
+        """The score of this record."""
         return Score(self.value, self.low, self.high)
 
     def __str__(self) -> str:
