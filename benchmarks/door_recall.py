@@ -1,6 +1,7 @@
 """How narrow a face may be in a camera's frame, and so how far away, to be judged rightly.
 
-    python benchmarks/door_recall.py RUN BUNDLE [--photos 300] [--seed 0] [--smallest 100 72 48] [--sides 256 640 1280]
+    python benchmarks/door_recall.py RUN BUNDLE [--photos 300] [--seed 0]
+        [--smallest 100 72 48] [--sides 256 640 1280]
 
 BUNDLE is an export of RUN, of whose validation people `--photos` are drawn, one photo each as far
 as there are people, as many of each mask state. Each is scaled so that the face is so many pixels
