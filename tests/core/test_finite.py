@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 def copied(run: Path, folder: Path) -> Run:
     """A copy as older versions left runs, without a list of its files."""
     made = Run(Path(shutil.copytree(run, folder / "run")))
-    made.tell(files=None)
+    made.update_status(files=None)
     return made
 
 

@@ -117,7 +117,9 @@ def test_a_run_of_an_earlier_version_takes_the_model_at_hand(
     there = Run(copied(run_of(name), tmp_path))
     shutil.rmtree(there.detector_folder)
     listed = there.files.listed() or {}
-    there.tell(files={file: entry for file, entry in listed.items() if "detector" not in file})
+    there.update_status(
+        files={file: entry for file, entry in listed.items() if "detector" not in file}
+    )
     assert there.kept_detector() is None
     assert predict(there.path) == predict(run_of(name))
 
@@ -127,7 +129,7 @@ def test_a_resumed_training_keeps_it(
     name: str, kept: list[str], run_of: RunOf, train: Train, tmp_path: Path
 ) -> None:
     run = Run(copied(run_of(name), tmp_path))
-    run.tell(finished=None, files=None)
+    run.update_status(finished=None, files=None)
     (run.detector_folder / kept[0]).rename(run.detector_folder / f".{kept[0]}.part")
     train(run.path, *changes_of(name))
     assert sorted(file.name for file in run.detector_folder.iterdir()) == kept

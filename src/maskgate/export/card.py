@@ -14,7 +14,7 @@ from maskgate.bundle.manifest import (
     TrainingFacts,
     leaves,
 )
-from maskgate.runs.records.results import Figure, Part
+from maskgate.runs.records.results import Figure, SubsetScores
 
 _TITLES = {
     "brightness": "brightness, 0–255",
@@ -135,7 +135,7 @@ def _groups(manifest: Manifest) -> Iterator[str]:
     )
 
 
-def _accuracies(part: Part, names: Sequence[str]) -> list[str]:
+def _accuracies(part: SubsetScores, names: Sequence[str]) -> list[str]:
     by_name = {str(name): figure for name, figure in part.accuracy.items()}
     return [_figure(by_name[name]) if name in by_name else "–" for name in names]
 
