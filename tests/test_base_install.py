@@ -21,9 +21,8 @@ LARGEST = 220  # MB, of all that the base install brings
 
 # Rooms, or modules, that the base install is enough for.
 BASE = (
-    "labels", "errors", "core", "config", "imaging", "faces", "ensemble", "runs", "bundle", "inference",
-    "door",
-    "cli",
+    "labels", "errors", "core", "config", "imaging", "faces", "ensemble", "runs", "bundle",
+    "inference", "door", "cli",
 )  # fmt: skip
 # Modules and folders in these rooms that need the extra train, and are imported in functions alone.
 TRAIN = (

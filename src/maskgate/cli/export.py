@@ -50,11 +50,13 @@ def export(
 
     A bundle needs no torch, and stands wherever a command takes a MODEL.
     """
-    from maskgate.export import exporter
+    from maskgate.export import exporter, precision_loss
     from maskgate.runs import open_run
 
     exporter.check_out(out)
     options = exporter.ExportOptions(out, precision, max_loss, photos, terms, cache)
     manifest = exporter.export(open_run(model, trust=trust), options)
+    if manifest.loss is not None:
+        terminal.show(precision_loss.line(manifest.loss, manifest.precision))
     size = sum(entry.bytes for entry in manifest.files.values())
     terminal.show(f"{out}: {len(list(manifest.networks()))} networks, {size / 1e6:.1f} MB")

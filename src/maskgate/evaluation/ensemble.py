@@ -110,7 +110,7 @@ def fit(
     check(members, spec)
     if not all(member.run.metrics().validated for member in members):
         return FittedEnsemble(members, Combination(spec, {}))
-    table, probabilities = _member_probabilities(members, cache)
+    table, probabilities = member_probabilities(members, cache)
     combined = [
         step.astype(np.float32) for step in combinations.out_of_fold(spec, probabilities, table)
     ]
@@ -207,10 +207,11 @@ def attributes(run: Run) -> tuple[str, ...]:
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
 
 
-def _member_probabilities(
-    members: Sequence[MemberRun], cache: Path | None
+def member_probabilities(
+    members: Sequence[MemberRun], cache: Path | None = None
 ) -> tuple[pd.DataFrame, list[MemberProbabilities]]:
-    """The validated photos in the order of the first member, and each member's probabilities."""
+    """The validated photos (N) in the order of the first member, and each member's out-of-fold
+    probabilities (N, 18). Raises MaskgateError as `oof.oof_with` does."""
     table = pd.DataFrame()
     in_order: list[MemberProbabilities] = []
     for member in members:

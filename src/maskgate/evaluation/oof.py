@@ -56,6 +56,14 @@ def oof_with(
     return tables.oof(run, path)
 
 
+def check(run: Run) -> None:
+    """Raise MaskgateError where a run's networks can predict nothing out of fold: it validated
+    nobody, or its weights were trained on the validation photos afterwards."""
+    _check(run)
+    if not run.is_system:
+        _check_weights(run, run.recipe())
+
+
 def _is_kept(run: Run, path: Path) -> bool:
     """Whether the predictions exist and the run lists them: a killed process may have left a file
     that is not listed."""

@@ -20,8 +20,9 @@ from maskgate.bundle.manifest import Manifest, Precision
 from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.errors import MaskgateError, disk_error
-from maskgate.export import card, graph, reference
+from maskgate.export import card, graph, precision, precision_loss, reference
 from maskgate.export.models import ModelRun, models, specification
+from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run
 from maskgate.runs.records import stored
@@ -67,14 +68,17 @@ def export(run: Run, options: ExportOptions) -> Manifest:
     singles = models(run, cache)
     for single in singles:
         single.check()
+    if options.precision != "fp32":
+        precision_loss.check(run, singles, options.precision)
     contents: dict[str, bytes] = {}
     total = sum(len(single.run.folds) for single in singles)
     for single, fold in track(_folds(singles), "exporting networks", total):
-        network = torch_backend.restore(single.run, fold)
-        name = f"{single.title}, fold {fold}"
-        contents[single.network_file(fold)] = graph.to_onnx(
-            network, single.recipe.photo.geometry, name
-        )
+        contents[single.network_file(fold)] = _network(single, fold, options)
+    loss = None
+    if options.precision != "fp32":
+        networks = precision_loss.ReducedNetworks(singles, dict(contents), options.photos, cache)
+        loss = precision_loss.measure(run, networks, options.max_loss)
+        precision_loss.check_limit(loss, options.precision)
     for single in singles:
         contents |= _detector_files(single)
     values: dict[str, Any] = {
@@ -89,11 +93,24 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         "precision": options.precision,
         "model": specification(run, singles),
         "training": [single.facts() for single in singles],
+        **({} if loss is None else {"loss": loss}),
         **({} if options.terms is None else {"terms": options.terms}),
         **reference.scores(run),
         **reference.statistics(run, singles, options.photos, cache),
     }
     return _write(options.out, values, contents)
+
+
+def _network(single: ModelRun, fold: int, options: ExportOptions) -> bytes:
+    """The ONNX file of the network of a fold. Raises MaskgateError."""
+    name = f"{single.title}, fold {fold}"
+    network = torch_backend.restore(single.run, fold)
+    content = graph.to_onnx(network, single.recipe.photo.geometry, name)
+
+    def calibration() -> Pixels:
+        return precision.calibration_photos(single, fold, options.photos)
+
+    return precision.reduce(content, options.precision, name, calibration)
 
 
 def _folds(singles: list[ModelRun]) -> list[tuple[ModelRun, int]]:

@@ -1,9 +1,5 @@
 """A network as an ONNX graph: pictures of uint8 in, probabilities of the 18 classes out."""
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import Final
 
 import torch
@@ -11,6 +7,7 @@ from torch import Tensor, nn
 
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError, shorten_middle
+from maskgate.export.quiet import quiet
 from maskgate.model.network import Network
 
 OPSET: Final = 18
@@ -36,7 +33,7 @@ def to_onnx(network: Network, geometry: Geometry, name: str) -> bytes:
     model = _Probabilities(network).cpu().eval()
     photos = torch.zeros((2, geometry.height, geometry.width, 3), dtype=torch.uint8)
     try:
-        with _quiet():
+        with quiet("onnxscript", "torch.onnx", "onnx_ir"):
             program = torch.onnx.export(
                 model,
                 (photos,),
@@ -56,19 +53,3 @@ def to_onnx(network: Network, geometry: Geometry, name: str) -> bytes:
             f"{name}: cannot be exported to ONNX ({reason}); train another backbone or head for"
             " the door"
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings and logs, which speak of its own workings."""
-    loggers = [logging.getLogger(each) for each in ("onnxscript", "torch.onnx", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

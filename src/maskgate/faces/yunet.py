@@ -4,6 +4,7 @@ The file is the one for OpenCV's FaceDetectorYN. ONNX Runtime runs it instead: i
 time, may be called from several threads and prints nothing.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from maskgate.imaging.pixels import Pixels
 
 _STRIDES: Final = (8, 16, 32)  # pixels between the cells of each of the three grids
 _PARTS: Final = ("cls", "obj", "bbox", "kps")
+_OUTPUTS: Final = [f"{part}_{stride}" for stride in _STRIDES for part in _PARTS]
 _MAX_FACES: Final = 5000  # before non-maximum suppression
 
 
@@ -41,7 +43,7 @@ class YuNet:
         self.files = {model_files.kept_name(self.name): file}
         outputs = {output.name for output in self._network.get_outputs()}
         inputs = self._network.get_inputs()
-        if not outputs >= {f"{part}_{stride}" for part in _PARTS for stride in _STRIDES}:
+        if not outputs >= set(_OUTPUTS):
             raise MaskgateError(f"{file}: a model, but not YuNet; name the file of YuNet")
         self._input = inputs[0].name
         # Older files accept pictures of one size only.
@@ -69,19 +71,22 @@ class YuNet:
         shape = self._fixed_size or [-(-length // 32) * 32 for length in (height, width)]
         picture = np.zeros((1, 3, *shape), np.float32)
         picture[0, :, :height, :width] = photo[..., ::-1].transpose(2, 0, 1)
-        names = [f"{part}_{stride}" for stride in _STRIDES for part in _PARTS]
-        outputs = self._network.run(names, {self._input: picture})
-        grids = [
-            _decoded(stride, shape[1] // stride, *outputs[4 * number : 4 * number + 4])
-            for number, stride in enumerate(_STRIDES)
-        ]
-        boxes, points, scores = (np.concatenate(parts) for parts in zip(*grids, strict=True))
+        outputs = self._network.run(_OUTPUTS, {self._input: picture})
+        classes, objects, offsets, points = (
+            np.concatenate(outputs[number :: len(_PARTS)], axis=1)[0]
+            for number in range(len(_PARTS))
+        )
+        scores = np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1))
         confident = np.flatnonzero(scores >= self.score)
         confident = confident[np.argsort(-scores[confident], kind="stable")][:_MAX_FACES]
         if not len(confident):
             return NO_FACES
-        kept = confident[nms.suppress(boxes[confident], scores[confident], self.overlap)]
-        return Faces(boxes[kept], points[kept], scores[kept])
+        cells, strides = (each[confident] for each in _grid(shape[0], shape[1]))
+        boxes = _boxes(offsets[confident], cells, strides)
+        scores = scores[confident]
+        kept = nms.suppress(boxes, scores, self.overlap)
+        landmarks = (points[confident].reshape(-1, 5, 2) + cells[:, None]) * strides[:, None]
+        return Faces(boxes[kept], landmarks[kept], scores[kept])
 
 
 def _scaled(source: Pixels, photo: Pixels, side: int) -> Pixels:
@@ -91,14 +96,20 @@ def _scaled(source: Pixels, photo: Pixels, side: int) -> Pixels:
     return resizing.resize_area(source, height, width)
 
 
-def _decoded(
-    stride: int, columns: int, classes: Floats, objects: Floats, boxes: Floats, points: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Boxes (N, 4), landmarks (N, 5, 2) and scores (N,) of one grid, in pixels of the picture."""
-    row, column = np.divmod(np.arange(classes.shape[1]), columns)
-    cells = np.stack([column, row], axis=1).astype(np.float32)
-    centres = (boxes[0, :, :2] + cells) * stride
-    halves = np.exp(boxes[0, :, 2:]) * (stride / 2)
-    landmarks = (points[0].reshape(-1, 5, 2) + cells[:, None]) * stride
-    scores = np.sqrt(np.clip(classes[0, :, 0], 0, 1) * np.clip(objects[0, :, 0], 0, 1))
-    return np.concatenate([centres - halves, centres + halves], axis=1), landmarks, scores
+@lru_cache(maxsize=64)
+def _grid(height: int, width: int) -> tuple[Floats, Floats]:
+    """The cells (N, 2), column and row, of the three grids of a picture, and the strides (N, 1) of
+    their grids."""
+    cells, strides = [], []
+    for stride in _STRIDES:
+        columns, rows = np.meshgrid(np.arange(width // stride), np.arange(height // stride))
+        cells.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
+        strides.append(np.full((columns.size, 1), stride))
+    return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
+
+
+def _boxes(offsets: Floats, cells: Floats, strides: Floats) -> Floats:
+    """Boxes (N, 4) in pixels of the picture, from what the network gives for some cells."""
+    centres = (offsets[:, :2] + cells) * strides
+    halves = np.exp(offsets[:, 2:]) * (strides / 2)
+    return np.concatenate([centres - halves, centres + halves], axis=1)

@@ -181,46 +181,86 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
     return np.asarray(small)
 
 
-def crop_window(image: Image.Image, window: Window, height: int, width: int) -> Pixels:
+def crop_window(image: Image.Image | Pixels, window: Window, height: int, width: int) -> Pixels:
     """The part of `image` in `window`, rotated upright, as (height, width, 3).
 
-    Outside the photo it is grey.
+    Outside the photo it is grey. Only the part of the photo in the window is worked on.
     """
-    # Reduce the image first if it is much larger than needed: this saves time and memory.
+    # Reduce the part first if it is much larger than needed: this saves time and memory.
     reduction = max(1, int(min(window.width / width, window.height / height) / 2))
-    if reduction > 1:
-        image = image.reduce(reduction)
     x, y = window.x / reduction, window.y / reduction
     half_width, half_height = window.width / reduction / 2, window.height / reduction / 2
     reach_x, reach_y = half_width, half_height
     if window.turn:
         reach_x = reach_y = math.hypot(half_width, half_height)
     left, top = math.floor(x - reach_x), math.floor(y - reach_y)
-    area = _padded_crop(
-        image, left=left, top=top, right=math.ceil(x + reach_x), bottom=math.ceil(y + reach_y)
-    )
+    box = left, top, math.ceil(x + reach_x), math.ceil(y + reach_y)
+    area = _padded_crop(image, reduction, box)
     x, y = x - left, y - top
     if window.turn:
         area = area.rotate(
             window.turn, Image.Resampling.BICUBIC, center=(x, y), fillcolor=(GREY, GREY, GREY)
         )
-    box = (
+    edges = (
         max(0.0, x - half_width),
         max(0.0, y - half_height),
         min(float(area.width), x + half_width),
         min(float(area.height), y + half_height),
     )
-    small = area.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    small = area.resize((width, height), Image.Resampling.BILINEAR, box=edges, reducing_gap=3.0)
     return np.asarray(small)
 
 
-def _padded_crop(image: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:
-    """That part of the image, grey outside it."""
-    canvas = Image.new("RGB", (max(1, right - left), max(1, bottom - top)), (GREY, GREY, GREY))
-    box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
-    if box[0] < box[2] and box[1] < box[3]:
-        canvas.paste(image.crop(box), (box[0] - left, box[1] - top))
+def _padded_crop(
+    image: Image.Image | Pixels, reduction: int, box: tuple[int, int, int, int]
+) -> Image.Image:
+    """The part of the image in `box` (left, top, right, bottom), grey outside the image, with every
+    `reduction` × `reduction` pixels averaged to one. The box counts pixels of the reduced image."""
+    width, height = size(image)
+    left, top, right, bottom = box
+    inside = (
+        max(left, 0),
+        max(top, 0),
+        min(right, -(-width // reduction)),
+        min(bottom, -(-height // reduction)),
+    )
+    canvas_size = max(1, right - left), max(1, bottom - top)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        return Image.new("RGB", canvas_size, (GREY, GREY, GREY))
+    x0, y0, x1, y1 = (edge * reduction for edge in inside)
+    area = _crop(image, (x0, y0, min(x1, width), min(y1, height)))
+    if reduction > 1:
+        area = area.reduce(reduction)
+    if inside == box:
+        return area
+    canvas = Image.new("RGB", canvas_size, (GREY, GREY, GREY))
+    canvas.paste(area, (inside[0] - left, inside[1] - top))
     return canvas
+
+
+def _crop(image: Image.Image | Pixels, box: tuple[int, int, int, int]) -> Image.Image:
+    """The part of the image in `box`, which lies in it."""
+    left, top, right, bottom = box
+    if isinstance(image, Image.Image):
+        return image.crop(box)
+    rows = image[top:bottom, left:right]
+    if image.flags.c_contiguous:  # Pillow then reads the rows in place
+        start = (top * image.shape[1] + left) * 3
+        content = image.reshape(-1)[start:]
+        row_bytes = image.shape[1] * 3
+        return Image.frombuffer("RGB", rows.shape[1::-1], content, "raw", "RGB", row_bytes, 1)
+    return Image.fromarray(rows)
+
+
+def size(image: Image.Image | Pixels) -> tuple[int, int]:
+    """Width and height of an image, or of an array (H, W, 3)."""
+    width, height = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+    return width, height
+
+
+def as_image(image: Image.Image | Pixels) -> Image.Image:
+    """The image, which an array (H, W, 3) may stand for."""
+    return Image.fromarray(image) if isinstance(image, np.ndarray) else image
 
 
 def centre(stored: Pixels, geometry: Geometry) -> Pixels:

@@ -46,16 +46,22 @@ def learn(
 
 
 def out_of_fold(
-    spec: EnsembleSpec, members: Sequence[MemberProbabilities], truth: pd.DataFrame
+    spec: EnsembleSpec,
+    members: Sequence[MemberProbabilities],
+    truth: pd.DataFrame,
+    combined: Sequence[MemberProbabilities] | None = None,
 ) -> list[Floats]:
     """The probabilities (N, 18) after the combination, and after each adjustment.
 
     Each group of people is left out of the fit in turn, so that no photo is predicted by a
     combination that was fitted to its person. The groups are the folds of `truth` where it has
-    several. Raises MaskgateError where there are too few people to leave some out.
+    several. The probabilities that are `combined` are those of the members, or others of the same
+    photos, to which nothing is fitted. Raises MaskgateError where there are too few people to leave
+    some out.
     """
+    combined = members if combined is None else combined
     if not spec.learns:
-        return Combination(spec, {}).steps(members)
+        return Combination(spec, {}).steps(combined)
     group = groups.of_people(truth)
     truth = truth.assign(fold=group)
     steps: list[Floats] = [np.empty((len(truth), labels.COUNT)) for _ in spec.names]
@@ -64,7 +70,7 @@ def out_of_fold(
         held_out = group == number
         others = truth[~held_out].reset_index(drop=True)
         combination = learn(spec, [member.select(~held_out) for member in members], others)
-        group_steps = combination.steps([member.select(held_out) for member in members])
+        group_steps = combination.steps([member.select(held_out) for member in combined])
         for probabilities, group_probabilities in zip(steps, group_steps, strict=True):
             probabilities[held_out] = group_probabilities
     return steps
