@@ -178,8 +178,8 @@ def test_the_report_tells_of_photos_without_a_face(
     assert told.detected.photos == (~missed).sum() > 0
     assert table["left"].isna().tolist() == missed.tolist()
     oof, probabilities = tables.oof(run)
-    found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
-    for which, part in (("found", found), ("missed", ~found)):
+    has_face = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
+    for which, part in (("detected", has_face), ("missed", ~has_face)):
         truth, said = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]
         score = f1_score(truth, said, labels=range(18), average="macro", zero_division=0)
         assert getattr(told, which).score.value == pytest.approx(score)
@@ -219,7 +219,7 @@ def test_all_faces_of_a_model_of_whole_photos_are_refused(
 ) -> None:
     photo = next((people / "eval" / "images").iterdir())
     code, _, told = call("predict", trained, photo, "--all-faces")
-    assert code == 2 and "looks at whole photos" in told
+    assert code == 2 and "takes whole photos" in told
 
 
 def test_a_training_in_which_nobody_has_a_face_ends_well(
