@@ -79,14 +79,15 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--tta": [(["flp"], NO_FLIP)],
     "--detector": [(["yunett"], NO_DETECTOR)],
     "--out": [NO_OUT],
+    "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--checkpoint-seconds", "--high",
-    "--keep-going", "--list", "--low", "--part", "--people", "--photos", "--power",
-    "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty", "--smoke", "--trials",
-    "--trust", "--updates", "--workers",
+    "--keep-going", "--list", "--low", "--max-loss", "--part", "--people", "--photos", "--power",
+    "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty", "--smoke", "--terms",
+    "--trials", "--trust", "--updates", "--workers",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {

@@ -5,6 +5,8 @@ data alone, and reading one executes nothing.
 """
 
 from maskgate.bundle.files import MANIFEST as MANIFEST
+from maskgate.bundle.files import ZIP as ZIP
 from maskgate.bundle.files import Bundle as Bundle
+from maskgate.bundle.files import check_out as check_out
 from maskgate.bundle.files import is_bundle as is_bundle
 from maskgate.bundle.files import open_bundle as open_bundle

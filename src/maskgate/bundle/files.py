@@ -12,11 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from maskgate.bundle.manifest import Manifest
+from maskgate.core import files
 from maskgate.errors import MaskgateError, disk_error
 from maskgate.runs.records import contents, stored
 from maskgate.runs.records.faults import damaged
 
 MANIFEST: Final = "manifest.json"
+ZIP: Final = ".zip"
 _REMEDY: Final = "get the bundle again from where it comes, or export it again"
 _MAX_MANIFEST: Final = 1 << 24  # bytes
 _ZIP: Final = b"PK\x03\x04"
@@ -99,3 +101,13 @@ def open_bundle(path: Path) -> Bundle:
     bundle = Bundle(path)
     bundle.check()
     return bundle
+
+
+def check_out(out: Path) -> None:
+    """Raise MaskgateError where no bundle can be written to `out`: before the work, not after."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise MaskgateError(f"{out}: exists already; remove it, or name another folder or .zip")
+    if out.suffix == ZIP:
+        files.check_target(out)
+    else:
+        files.check_folder(out)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli.app import Cache, Trust, app, existing_run
+from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run
 from maskgate.core import terminal
 
 
@@ -35,8 +35,8 @@ def export(
     photos: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with the photos the run was validated on.",
-            show_default="where it was trained",
+            help="Folder of the photos that the run was trained on.",
+            show_default="where they were then",
         ),
     ] = None,
     terms: Annotated[
@@ -50,12 +50,19 @@ def export(
 
     A bundle needs no torch, and stands wherever a command takes a MODEL.
     """
-    from maskgate.export import exporter, precision_loss
+    from maskgate import bundle
     from maskgate.runs import open_run
 
-    exporter.check_out(out)
-    options = exporter.ExportOptions(out, precision, max_loss, photos, terms, cache)
-    manifest = exporter.export(open_run(model, trust=trust), options)
+    bundle.check_out(out)
+    if photos is not None:
+        existing_data(photos)
+    run = open_run(model, trust=trust)
+
+    from maskgate.export import exporter, precision_loss
+    from maskgate.export.exporter import ExportOptions
+
+    options = ExportOptions(out, precision, max_loss, photos, terms, cache)
+    manifest = exporter.export(run, options)
     if manifest.loss is not None:
         terminal.show(precision_loss.line(manifest.loss, manifest.precision))
     size = sum(entry.bytes for entry in manifest.files.values())

@@ -9,25 +9,23 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final
+from typing import Any
 
 import torch
 
 import maskgate
 from maskgate import labels
-from maskgate.bundle import MANIFEST
+from maskgate.bundle import MANIFEST, ZIP, check_out
 from maskgate.bundle.manifest import Manifest, Precision
 from maskgate.core import files
 from maskgate.core.progress import track
-from maskgate.errors import MaskgateError, disk_error
+from maskgate.errors import disk_error
 from maskgate.export import card, graph, precision, precision_loss, reference
 from maskgate.export.models import ModelRun, models, specification
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run
 from maskgate.runs.records import stored
-
-ZIP: Final = ".zip"
 
 
 @dataclass(frozen=True)
@@ -45,16 +43,6 @@ class ExportOptions:
     photos: Path | None = None
     terms: str | None = None
     cache: Path | None = None
-
-
-def check_out(out: Path) -> None:
-    """Raise MaskgateError where no bundle can be written to `out`: before the work, not after."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise MaskgateError(f"{out}: exists already; remove it, or name another folder or .zip")
-    if out.suffix == ZIP:
-        files.check_target(out)
-    else:
-        files.check_folder(out)
 
 
 def export(run: Run, options: ExportOptions) -> Manifest:

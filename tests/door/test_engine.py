@@ -1,0 +1,213 @@
+"""From a frame to verdicts: the same as `predict --all-faces`, whatever the frame's form."""
+
+import gc
+import io
+import threading
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import maskgate
+from maskgate import labels
+from maskgate.door.engine import Engine
+from maskgate.door.verdict import Verdict
+from maskgate.errors import MaskgateError
+from maskgate.export import exporter
+from maskgate.export.exporter import ExportOptions
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import PhotoError, Pixels
+from maskgate.runs import Run
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    train: Callable[..., Path], cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The bundle of a model that looks for faces."""
+    folder = tmp_path_factory.mktemp("door")
+    run = train(
+        folder / "run", "training.epochs=1", "photo.face={detector: mtcnn}", "folds.kind=holdout"
+    )
+    exporter.export(Run(run), ExportOptions(folder / "bundle", cache=cache))
+    return folder / "bundle"
+
+
+@pytest.fixture(scope="module")
+def engine(bundle: Path) -> Engine:
+    return Engine(bundle)
+
+
+@pytest.fixture(scope="module")
+def frames(people: Path) -> list[Pixels]:
+    """Frames of one, three and no face, of several sizes."""
+    photos = [pixels.decode(path) for path in sorted(people.glob("train/images/*/normal.*"))[:4]]
+    row = Image.new("RGB", (48 * 4 * 3, 64 * 4), (90, 110, 130))
+    for number, photo in enumerate(photos[1:]):
+        row.paste(photo.resize((48 * 4, 64 * 4)), (48 * 4 * number, 0))
+    empty = Image.new("RGB", (160, 120), (90, 110, 130))
+    large = photos[0].resize((480, 640))
+    return [np.asarray(image) for image in (large, row, empty)]
+
+
+def same(verdicts: list[Verdict], others: list[Verdict]) -> bool:
+    pairs = list(zip(verdicts, others, strict=True))
+    return all(
+        each.box == other.box and np.abs(each.probabilities - other.probabilities).max() < 1e-5
+        for each, other in pairs
+    )
+
+
+def test_verdicts_are_those_of_predict(engine: Engine, bundle: Path, frames: list[Pixels]) -> None:
+    predictor = maskgate.load(bundle)
+    for frame in frames[:2]:
+        predictions = predictor.predict(frame, all_faces=True)
+        verdicts = engine(frame)
+        assert len(verdicts) == len(predictions) > 0
+        assert predictions.boxes is not None
+        for row, verdict in enumerate(verdicts):
+            np.testing.assert_allclose([*verdict.box, verdict.score], predictions.boxes[row])
+            expected = predictions.probabilities[row]
+            np.testing.assert_allclose(verdict.probabilities, expected, atol=1e-6)
+            for name in labels.ATTRIBUTES:
+                answer = getattr(verdict, name)
+                assert answer.value == predictions.words(name)[row]
+                assert answer.probability == pytest.approx(predictions.confidence(name)[row])
+
+
+def test_a_frame_without_a_face_has_no_verdict(engine: Engine, frames: list[Pixels]) -> None:
+    assert engine(frames[2]) == []
+    assert engine.batch([]) == []
+    assert engine.batch([frames[2]] * 2) == [[], []]
+
+
+def test_frames_in_a_batch_get_the_verdicts_they_get_alone(
+    engine: Engine, frames: list[Pixels]
+) -> None:
+    mixed = [frames[2], frames[1], frames[0], frames[2], frames[1]]
+    together = engine.batch(mixed)
+    assert [len(each) for each in together] == [len(engine(frame)) for frame in mixed]
+    assert all(same(each, engine(frame)) for each, frame in zip(together, mixed, strict=True))
+
+
+def test_bytes_of_a_photo_are_a_frame(engine: Engine, frames: list[Pixels]) -> None:
+    content = io.BytesIO()
+    Image.fromarray(frames[0]).save(content, "PNG")
+    assert same(engine(content.getvalue()), engine(frames[0]))
+
+
+def test_a_photo_on_its_side_gets_the_same_verdict(engine: Engine, frames: list[Pixels]) -> None:
+    content, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to see it upright
+    Image.fromarray(np.rot90(frames[0])).save(content, "PNG", exif=exif)
+    assert same(engine(content.getvalue()), engine(frames[0]))
+
+
+def test_frames_need_not_lie_in_one_piece_of_memory(engine: Engine, frames: list[Pixels]) -> None:
+    bgr = np.ascontiguousarray(frames[1][..., ::-1])
+    wide = np.zeros((frames[1].shape[0], frames[1].shape[1] + 7, 3), np.uint8)
+    wide[:, 3:-4] = frames[1]
+    for view in (bgr[..., ::-1], wide[:, 3:-4], np.asfortranarray(frames[1])):
+        assert same(engine(view), engine(frames[1]))
+
+
+def test_the_frame_is_left_as_it_is(engine: Engine, frames: list[Pixels]) -> None:
+    frame = frames[1].copy()
+    engine(frame)
+    assert (frame == frames[1]).all()
+    frame.flags.writeable = False
+    engine(frame)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"a frame is an array \(H, W, 3\) of uint8"),
+        (np.zeros((4, 4, 3), np.float32), r"a frame is an array \(H, W, 3\) of uint8"),
+        (np.zeros((4, 4, 4), np.uint8), r"not \(4, 4, 4\)"),
+        (np.zeros((0, 4, 3), np.uint8), r"not \(0, 4, 3\)"),
+    ],
+)
+def test_other_arrays_are_refused(engine: Engine, frame: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        engine(frame)
+
+
+def test_bytes_that_are_no_photo_are_refused_and_the_next_frame_is_judged(
+    engine: Engine, frames: list[Pixels]
+) -> None:
+    for content in (b"", b"no photo", b"\xff\xd8\xff\xe0" + bytes(40)):
+        with pytest.raises(PhotoError):
+            engine(content)
+    assert engine(frames[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (13, 11)])
+def test_tiny_frames_have_no_face(engine: Engine, bundle: Path, size: tuple[int, int]) -> None:
+    frame = np.full((*size, 3), 128, np.uint8)
+    assert engine(frame) == Engine(bundle, smallest_face=40)(frame) == []
+
+
+def test_threads_may_share_an_engine(engine: Engine, frames: list[Pixels]) -> None:
+    expected = [engine(frame) for frame in frames]
+    found: list[bool] = []
+
+    def judge() -> None:
+        found.extend(
+            same(engine(frame), each) for frame, each in zip(frames * 3, expected * 3, strict=True)
+        )
+
+    threads = [threading.Thread(target=judge) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 36
+
+
+def test_only_faces_that_are_wide_enough_are_judged(bundle: Path, frames: list[Pixels]) -> None:
+    widths = sorted(verdict.box[2] - verdict.box[0] for verdict in Engine(bundle)(frames[1]))
+    assert len(widths) == 3
+    wide = Engine(bundle, smallest_face=widths[-1] - 0.5)(frames[1])
+    assert wide and all(each.box[2] - each.box[0] >= widths[-1] - 0.5 for each in wide)
+    assert Engine(bundle, smallest_face=2 * widths[-1])(frames[1]) == []
+
+
+def test_a_model_of_whole_photos_is_refused(trained: Path, cache: Path, tmp_path: Path) -> None:
+    exporter.export(Run(trained), ExportOptions(tmp_path / "bundle", cache=cache))
+    with pytest.raises(MaskgateError, match=r"looks at whole photos; train it with one photo"):
+        Engine(tmp_path / "bundle")
+
+
+def test_a_zip_is_a_bundle_too(bundle: Path, cache: Path, frames: list[Pixels]) -> None:
+    run = bundle.parent / "run"
+    exporter.export(Run(run), ExportOptions(bundle.parent / "bundle.zip", cache=cache))
+    assert same(Engine(bundle.parent / "bundle.zip")(frames[0]), Engine(bundle)(frames[0]))
+
+
+def test_memory_does_not_grow_with_frames(engine: Engine, frames: list[Pixels]) -> None:
+    """What Python and NumPy hold after a hundred frames they held after twenty."""
+    rng = np.random.default_rng(0)
+
+    def judge(count: int) -> None:
+        for number in range(count):
+            frame = frames[0].copy()
+            frame[:8] = rng.integers(0, 255, frame[:8].shape, dtype=np.uint8)
+            engine(frame if number % 2 else frame[:, : 300 + number % 5])
+
+    judge(20)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        judge(10)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        judge(100)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 50_000, f"{grown} bytes more; a frame takes {frames[0].nbytes}"
