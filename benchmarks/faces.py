@@ -1,18 +1,18 @@
-"""What the face detectors find, and how long they take.
+"""Measures how many faces the face detectors find, and how long they take.
 
     python benchmarks/faces.py DATA … [--photos 500] [--pairs 60] [--seed 0] [--cache FOLDER]
 
-DATA are folders of labelled photos, of which `--photos` each are drawn. Every photo goes through
-every detector and setting in turn; a photo counts as found where there is a face at all. Prints
-for each data set a Markdown table: the share found by mask state with Wilson's 95% interval; that
-among close-ups, where the longer side of the largest face (its median over the settings that find
-one) is over 60% of the photo's shorter side; and the median milliseconds a photo, decoded photo
-to faces, of processor time in one thread. Where a set holds seven photos a person, the defaults'
-shares follow by shot.
+DATA are folders of labelled photos; `--photos` are sampled from each. Every photo goes through
+every detector and setting in turn; it counts as found if it has at least one face. Prints for each
+data set a Markdown table: the share found by mask state, with Wilson's 95% interval; the share
+among close-ups, in which the longer side of the largest face (its median over the settings that
+find one) is over 60% of the photo's shorter side; and the median milliseconds per photo, from
+decoded photo to faces, in processor time of one thread. For data sets with seven photos per person,
+the shares of the default settings by photo follow.
 
-The last table is our MTCNN against that of facenet-pytorch: the same photos at 384×512, minimum
-face, thresholds and factor, in turn. The ratio is the median over the photos, with its quartiles.
-YuNet's file is looked for as always; without one it is left out, as is RetinaFace.
+The last table compares our MTCNN with that of facenet-pytorch: the same photos at 384×512, with the
+same minimum face, thresholds and factor, in turn. The ratio is the median over the photos, with its
+quartiles. YuNet is left out without its file; RetinaFace is always left out.
 """
 
 import os
@@ -59,14 +59,14 @@ SMALLEST: Final = 40  # pixels of the smallest face in them
 
 
 @dataclass
-class Seen:
-    """What one detector made of the photos, in order."""
+class Detections:
+    """The results of one detector on the photos, in order."""
 
     largest: list[float] = field(default_factory=list)  # longer side in pixels; 0 for no face
     seconds: list[float] = field(default_factory=list)
 
     @property
-    def found(self) -> np.ndarray[Any, Any]:
+    def has_face(self) -> np.ndarray[Any, Any]:
         return np.array(self.largest) > 0
 
 
@@ -77,24 +77,26 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=60, help="photos for the last table")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=files.cache_folder())
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    at_hand = model_files.local_file(model_files.YUNET, asked.cache)
-    settings = [each for each in SETTINGS if at_hand or each["name"] != "yunet"]
-    made = {_title(each): detectors.create(Component(**each), asked.cache) for each in settings}
-    for folder in asked.data:
-        photos = _drawn(layouts.read(folder), asked.photos, asked.seed)
-        _tell(folder.name, photos, made)
-    photos = _drawn(layouts.read(asked.data[0]), asked.pairs, asked.seed)
-    _tell_pairs(asked.data[0].name, photos, asked.cache)
+    has_yunet = model_files.local_file(model_files.YUNET, arguments.cache)
+    settings = [each for each in SETTINGS if has_yunet or each["name"] != "yunet"]
+    detectors_by_title = {
+        _title(each): detectors.create(Component(**each), arguments.cache) for each in settings
+    }
+    for folder in arguments.data:
+        photos = _sample(layouts.read(folder), arguments.photos, arguments.seed)
+        _print_table(folder.name, photos, detectors_by_title)
+    photos = _sample(layouts.read(arguments.data[0]), arguments.pairs, arguments.seed)
+    _print_pairs(arguments.data[0].name, photos, arguments.cache)
 
 
 def _title(setting: dict[str, Any]) -> str:
-    told = [f"{key} {value}" for key, value in setting.items() if key != "name"]
-    return f"{setting['name']}: {', '.join(told) or 'defaults'}"
+    settings = [f"{key} {value}" for key, value in setting.items() if key != "name"]
+    return f"{setting['name']}: {', '.join(settings) or 'defaults'}"
 
 
-def _drawn(photos: Photos, count: int, seed: int) -> Photos:
+def _sample(photos: Photos, count: int, seed: int) -> Photos:
     rows = np.random.default_rng(seed).permutation(len(photos.table))[:count]
     return photos.take(np.sort(rows))
 
@@ -105,11 +107,11 @@ def _decoded(photos: Photos, what: str) -> Iterable[Pixels]:
         yield np.asarray(pixels.decode(photos.root / name))
 
 
-def _timed(look: Callable[[Pixels], Any], photo: Pixels, seen: Seen) -> Any:
-    begun = time.thread_time()
-    found = look(photo)
-    seen.seconds.append(time.thread_time() - begun)
-    return found
+def _timed(detect: Callable[[Pixels], Any], photo: Pixels, detections: Detections) -> Any:
+    start = time.thread_time()
+    faces = detect(photo)
+    detections.seconds.append(time.thread_time() - start)
+    return faces
 
 
 def _longest(boxes: Any) -> float:
@@ -117,15 +119,15 @@ def _longest(boxes: Any) -> float:
     return max(sides, default=0.0)
 
 
-def _tell(name: str, photos: Photos, made: dict[str, Detector]) -> None:
-    results = {title: Seen() for title in made}
+def _print_table(name: str, photos: Photos, detectors_by_title: dict[str, Detector]) -> None:
+    results = {title: Detections() for title in detectors_by_title}
     shorter = []
     for photo in _decoded(photos, name):
         shorter.append(min(photo.shape[:2]))
-        for title, detector in made.items():
+        for title, detector in detectors_by_title.items():
             faces = _timed(detector, photo, results[title])
             results[title].largest.append(_longest(faces.boxes))
-    sides = np.array([seen.largest for seen in results.values()])
+    sides = np.array([detections.largest for detections in results.values()])
     typical = np.array([np.median(each[each > 0]) if each.any() else 0 for each in sides.T])
     close = typical > CLOSE * np.array(shorter)
     state = photos.table["mask"].to_numpy()
@@ -134,30 +136,30 @@ def _tell(name: str, photos: Photos, made: dict[str, Detector]) -> None:
     counted = [f"{known} ({rows.sum()})" for known, rows in groups.items()]
     print(f"\n{name}, {len(state)} photos\n\n| detector | {' | '.join(counted)} | ms a photo |")
     print("|---|" + "---|" * len(groups) + "---:|")
-    for title, seen in results.items():
-        shares = [_share(seen.found[rows]) for rows in groups.values()]
-        print(f"| {title} | {' | '.join(shares)} | {1000 * np.median(seen.seconds):.1f} |")
+    for title, detections in results.items():
+        shares = [_share(detections.has_face[rows]) for rows in groups.values()]
+        print(f"| {title} | {' | '.join(shares)} | {1000 * np.median(detections.seconds):.1f} |")
     shots = np.array([Path(photo).stem for photo in photos.table["photo"]])
     if set(shots) <= set(seven_photos.STEMS):
-        _tell_shots(results, shots)
+        _print_shots(results, shots)
 
 
-def _tell_shots(results: dict[str, Seen], shots: np.ndarray[Any, Any]) -> None:
+def _print_shots(results: dict[str, Detections], shots: np.ndarray[Any, Any]) -> None:
     known = [shot for shot in seven_photos.STEMS if (shots == shot).any()]
     counted = [f"{shot} ({(shots == shot).sum()})" for shot in known]
     print(f"\n| detector | {' | '.join(counted)} |\n|---|{'---|' * len(known)}")
-    for title, seen in results.items():
+    for title, detections in results.items():
         if title.endswith("defaults"):
-            shares = [_share(seen.found[shots == shot]) for shot in known]
+            shares = [_share(detections.has_face[shots == shot]) for shot in known]
             print(f"| {title} | {' | '.join(shares)} |")
 
 
-def _share(found: np.ndarray[Any, Any]) -> str:
-    """The share found with its interval; there may be no close-up."""
-    return survey.share(found) if len(found) else "–"
+def _share(has_face: np.ndarray[Any, Any]) -> str:
+    """The share with a face, with its interval; there may be no photos."""
+    return survey.share(has_face) if len(has_face) else "–"
 
 
-def _tell_pairs(name: str, photos: Photos, folder: Path) -> None:
+def _print_pairs(name: str, photos: Photos, folder: Path) -> None:
     try:
         import torch
         from facenet_pytorch import MTCNN
@@ -173,21 +175,22 @@ def _tell_pairs(name: str, photos: Photos, folder: Path) -> None:
     print("|---|---|---:|---|---:|---:|")
     for thresholds, factor in PAIRS:
         same = {"thresholds": thresholds, "factor": factor}
-        wanted = Component(name="mtcnn", min_face=SMALLEST / min(SIZE), **same)
-        own = detectors.create(wanted, folder)
-        theirs = MTCNN(min_face_size=SMALLEST, keep_all=True, **same)
-        ours, other = Seen(), Seen()
+        component = Component(name="mtcnn", min_face=SMALLEST / min(SIZE), **same)
+        our_detector = detectors.create(component, folder)
+        their_detector = MTCNN(min_face_size=SMALLEST, keep_all=True, **same)
+        our_detections, their_detections = Detections(), Detections()
         for number, photo in enumerate([large[0], *large]):
-            faces = _timed(own, photo, ours)
-            boxes = _timed(theirs.detect, photo, other)[0]
-            ours.largest.append(_longest(faces.boxes))
-            other.largest.append(_longest([] if boxes is None else boxes))
+            faces = _timed(our_detector, photo, our_detections)
+            boxes = _timed(their_detector.detect, photo, their_detections)[0]
+            our_detections.largest.append(_longest(faces.boxes))
+            their_detections.largest.append(_longest([] if boxes is None else boxes))
             if not number:  # the first time is to warm up
-                ours, other = Seen(), Seen()
-        ratios = np.divide(other.seconds, ours.seconds)
+                our_detections, their_detections = Detections(), Detections()
+        ratios = np.divide(their_detections.seconds, our_detections.seconds)
         low, middle, high = np.percentile(ratios, [25, 50, 75])
         cells = [
-            f"{_share(seen.found)} | {1000 * np.median(seen.seconds):.1f}" for seen in (ours, other)
+            f"{_share(detections.has_face)} | {1000 * np.median(detections.seconds):.1f}"
+            for detections in (our_detections, their_detections)
         ]
         faster = f"{middle:.1f} ({low:.1f}–{high:.1f})"
         print(f"| {thresholds}, {factor} | {' | '.join(cells)} | {faster} |")

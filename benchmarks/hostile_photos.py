@@ -286,11 +286,11 @@ def _resident(pid: int) -> int:
 
 
 def main() -> None:
-    asked = sys.argv[1:] or list(PHOTOS)
+    names = sys.argv[1:] or list(PHOTOS)
     print(f"pixels.VERSION {pixels.VERSION}\n")
     print("| file | its MB | decoded | s of CPU | MB |")
     print("|---|---:|---|---:|---:|")
-    for name in asked:
+    for name in names:
         content = PHOTOS[name]()
         outcome, seconds, megabytes = measure(content)
         size = f"{len(content) / 1e6:.4f}" if len(content) < 10**5 else f"{len(content) / 1e6:.1f}"

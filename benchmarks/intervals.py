@@ -1,16 +1,17 @@
-"""How often intervals hold the truth, and how often `compare` gives a false verdict.
+"""Measures how often intervals contain the true score, and how often `compare` is wrong.
 
     python benchmarks/intervals.py [--people 60 270 1356] [--studies 1000] [--seed 0]
 
-Simulates studies. People are drawn with the competition's shares of gender and age band, seven
-photos each; two models classify them. A model sees an age that is off by several years, mostly the
-same in all photos of a person, and a gender and a mask that are sometimes wrong; half of what is
-hard about a photo is hard for both models. Their true macro F1 is taken from 200,000 people.
+Simulates studies. People are sampled with the competition's shares of gender and age band, seven
+photos each; two models classify them. A model perceives an age that is wrong by several years,
+mostly the same in all photos of a person, and a gender and a mask that are sometimes wrong; half of
+the difficulty of a photo is common to both models. Their true macro F1 is computed from 200,000
+people.
 
-Prints, for each way of making a 95% interval: how often the interval of the score holds the true
-score, and on which side it misses; its mean width; and how often the interval of a difference
-leaves out zero where both models are equally good (false verdicts) and where one is truly better by
-about .03 (power). The last row is what maskgate does: verdicts need FEWEST people of every class.
+Prints, for each method of a 95% interval: how often the interval contains the true score, and on
+which side it misses; its mean width; and how often the interval of a difference excludes zero if
+both models are equally good (false verdicts), and if one is better by about .03 (power). The last
+row is maskgate's method: verdicts need FEWEST people of every class.
 """
 
 import argparse
@@ -45,8 +46,8 @@ MODELS: Final = {"a": 9.6, "equal": 9.6, "better": 8.0}  # years that an age is 
 
 @dataclass(frozen=True)
 class People:
-    """P people: their group 0–5 (gender × age band), age, and what is hard about them (P,) or about
-    each of their photos (P, 7)."""
+    """P people: their group 0–5 (gender × age band), age, and the difficulty of each person (P,)
+    and of each photo (P, 7)."""
 
     group: Codes
     age: Floats
@@ -67,16 +68,18 @@ def draw(random: Random, count: int) -> People:
 
 
 def classify(random: Random, people: People, years: float) -> Codes:
-    """Labels (P, 7) that a model gives, which sees ages `years` off."""
+    """The labels (P, 7) by a model whose perceived ages are wrong by `years`."""
 
     def mixed(hard: Floats) -> Floats:
-        own = random.standard_normal(hard.shape)
-        return np.sqrt(SHARED) * hard + np.sqrt(1 - SHARED) * own
+        random_part = random.standard_normal(hard.shape)
+        return np.sqrt(SHARED) * hard + np.sqrt(1 - SHARED) * random_part
 
     age, gender = (mixed(each)[:, None] for each in people.hard)
     age_photo, gender_photo, mask_photo = map(mixed, people.hard_photo)
-    seen = people.age[:, None] + years * (0.87 * age + 0.5 * age_photo)
-    band = np.digitize(44 + 0.85 * (seen - 44), [30, 57])  # drawn to the middle, as real models are
+    perceived_age = people.age[:, None] + years * (0.87 * age + 0.5 * age_photo)
+    band = np.digitize(
+        44 + 0.85 * (perceived_age - 44), [30, 57]
+    )  # drawn to the middle, as real models are
     wrong = 1.46 + 0.9 * gender + 0.45 * gender_photo < 0
     sex = np.where(wrong, 1 - people.group[:, None] // 3, people.group[:, None] // 3)
     mask = np.where(mask_photo > 2.4, np.where(MASKS == 0, 1, 0), MASKS)
@@ -99,17 +102,17 @@ def table_of(people: People) -> pd.DataFrame:
 def true_score(model: str) -> float:
     random = np.random.default_rng(12345)
     people = draw(random, 200_000)
-    found = classify(random, people, MODELS[model])
-    counts = confusions.confusion(truth(people).ravel(), found.ravel(), labels.COUNT)
+    predicted = classify(random, people, MODELS[model])
+    counts = confusions.confusion(truth(people).ravel(), predicted.ravel(), labels.COUNT)
     return float(confusions.macro_f1(counts))
 
 
-# ------------------------------------------------------------------- other ways, to compare
+# ------------------------------------------------------------------- other methods, to compare
 
 
 class Counts:
-    """Of each person and class (P, 18): photos classified right, and those of the class plus those
-    taken for it; F1 is twice the one by the other."""
+    """For each person and class (P, 18): correctly classified photos, and true plus predicted
+    photos of the class; F1 is twice the first divided by the second."""
 
     def __init__(self, people: People, predicted: Codes) -> None:
         eye, true = np.eye(labels.COUNT), truth(people)
@@ -122,7 +125,7 @@ class Counts:
         return np.divide(right, both, out=np.zeros_like(right), where=both > 0).mean(-1)
 
     def influence(self, weights: Floats) -> Floats:
-        """By how much each person moves the score of such people, (R, P)."""
+        """The influence of each person on the score, (R, P)."""
         right, both = weights @ self.right, weights @ self.all
         both = np.where(both > 0, both, 1)
         moved = (2 / both) @ self.right.T - (2 * right / both**2) @ self.all.T
@@ -135,7 +138,7 @@ class Counts:
 
 
 def replaced(random: Random, people: People) -> Floats:
-    """Draws with replacement, each group keeping its size (R, P)."""
+    """Weights (R, P) of samples with replacement, within each group."""
     drawn = np.zeros((RESAMPLES, len(people.group)))
     for group in np.unique(people.group):
         rows = np.flatnonzero(people.group == group)
@@ -153,7 +156,7 @@ Ends = tuple[float, float]
 
 
 def percentile(_: Random, counts: list[Counts], weights: Floats) -> list[Ends]:
-    """Of the first one's score, and of the differences of the others from it."""
+    """The intervals of the first model's score, and of the others' differences from it."""
     scores = [each.score(weights) for each in counts]
     drawn = [scores[0], *(each - scores[0] for each in scores[1:])]
     return [tuple(np.quantile(each, TAILS)) for each in drawn]
@@ -163,94 +166,100 @@ def bca(_: Random, counts: list[Counts], weights: Floats) -> list[Ends]:
     """Bias-corrected and accelerated (Efron, Better bootstrap confidence intervals, JASA 1987)."""
     one = np.ones((1, weights.shape[1]))
     scores = [(each.score(one)[0], each.score(weights), each.left_out()) for each in counts]
-    first, found = scores[0], []
-    for at, each in enumerate(scores):
-        here, drawn, out = each if not at else (b - a for a, b in zip(first, each, strict=True))
-        share = np.mean(drawn < here) + np.mean(drawn == here) / 2
+    first, intervals = scores[0], []
+    for number, each in enumerate(scores):
+        estimate, drawn, out = (
+            each if not number else (b - a for a, b in zip(first, each, strict=True))
+        )
+        share = np.mean(drawn < estimate) + np.mean(drawn == estimate) / 2
         bias = stats.norm.ppf(np.clip(share, 0.5 / RESAMPLES, 1 - 0.5 / RESAMPLES))
-        away = out.mean() - out
-        skew = (away**3).sum() / (6 * max((away**2).sum(), 1e-300) ** 1.5)
+        influence = out.mean() - out
+        skew = (influence**3).sum() / (6 * max((influence**2).sum(), 1e-300) ** 1.5)
         z = bias + stats.norm.ppf(TAILS)
-        found.append(tuple(np.quantile(drawn, stats.norm.cdf(bias + z / (1 - skew * z)))))
-    return found
+        intervals.append(tuple(np.quantile(drawn, stats.norm.cdf(bias + z / (1 - skew * z)))))
+    return intervals
 
 
 def studentised(_: Random, counts: list[Counts], weights: Floats) -> list[Ends]:
     """Bootstrap-t (Efron, Bootstrap methods: another look at the jackknife, Annals of Statistics
     1979), standard errors from the influence function."""
 
-    def of(weights: Floats) -> list[tuple[Floats, Floats]]:
-        """Score (R,) and influence (R, P) of the first, and of the others' differences from it."""
+    def scores_and_influences(weights: Floats) -> list[tuple[Floats, Floats]]:
+        """Score (R,) and influence (R, P) of the first model, and of the others' differences."""
         first, *others = ((each.score(weights), each.influence(weights)) for each in counts)
-        return [first, *((value - first[0], moved - first[1]) for value, moved in others)]
+        return [first, *((value - first[0], influence - first[1]) for value, influence in others)]
 
-    one, found = np.ones((1, weights.shape[1])), []
-    for (here, moved), (drawn, moved_drawn) in zip(of(one), of(weights), strict=True):
+    one, intervals = np.ones((1, weights.shape[1])), []
+    for (estimate, influence), (drawn, moved_drawn) in zip(
+        scores_and_influences(one), scores_and_influences(weights), strict=True
+    ):
         errors = np.sqrt((weights * moved_drawn**2).sum(1))
-        t = (drawn - here) / np.maximum(errors, 1e-9)
+        t = (drawn - estimate) / np.maximum(errors, 1e-9)
         low, high = np.quantile(t, TAILS)
-        error = np.sqrt((moved**2).sum())
-        found.append((float(here[0] - high * error), float(here[0] - low * error)))
-    return found
+        error = np.sqrt((influence**2).sum())
+        intervals.append((float(estimate[0] - high * error), float(estimate[0] - low * error)))
+    return intervals
 
 
-WAYS: Final[dict[str, tuple[Callable[..., Floats], Callable[..., list[Ends]]]]] = {
+METHODS: Final[dict[str, tuple[Callable[..., Floats], Callable[..., list[Ends]]]]] = {
     "with replacement, by group (before)": (replaced, percentile),
     "the same, BCa": (replaced, bca),
     "the same, studentised": (replaced, studentised),
     "Dirichlet weights": (dirichlet, percentile),
 }
-OURS: Final = "Dirichlet weights and borrowed people"
+MASKGATE: Final = "Dirichlet weights and borrowed people"
 FLOOR: Final = f"the same, verdicts from {FEWEST} people a class"
 
 
-def ours(people: People, predictions: list[Codes]) -> list[Ends]:
-    """Of the first one's score, and of the differences, as `train` and `compare` give them."""
+def maskgate_intervals(people: People, predictions: list[Codes]) -> list[Ends]:
+    """The intervals of the first model's score and of the differences, by `train` and `compare`."""
     table = table_of(people)
     resamples = Resamples(table, RESAMPLES, seed=0)
     label, scores = table["label"].to_numpy(), []
     for predicted in predictions:
-        here = confusions.confusion(label, predicted.ravel(), labels.COUNT)
+        confusion = confusions.confusion(label, predicted.ravel(), labels.COUNT)
         drawn = resamples.confusions("label", label, predicted.ravel())
-        scores.append((confusions.macro_f1(here), confusions.macro_f1(drawn)))
+        scores.append((confusions.macro_f1(confusion), confusions.macro_f1(drawn)))
     score = metrics.interval(*scores[0])
-    found = [(score.low, score.high)]
+    intervals = [(score.low, score.high)]
     first, *others = (Scored(value[None], drawn[None]) for value, drawn in scores)
     for other in others:
         alone = differences({"first": first, "other": other})["other"].alone
-        found.append((alone.low, alone.high))
-    return found
+        intervals.append((alone.low, alone.high))
+    return intervals
 
 
 # --------------------------------------------------------------------------- the studies
 
 
-def study(random: Random, count: int, ways: bool = True) -> dict[str, list[Ends]]:
-    """One study on `count` people: by way, the interval of the score of model a, and of what
-    "equal" and "better" differ from it by."""
+def study(random: Random, count: int, methods: bool = True) -> dict[str, list[Ends]]:
+    """One study on `count` people: by method, the interval of the score of model a, and those of
+    the differences of "equal" and "better" from it."""
     people = draw(random, count)
     predictions = [classify(random, people, years) for years in MODELS.values()]
-    found = {}
-    if ways:
+    intervals = {}
+    if methods:
         counts = [Counts(people, predicted) for predicted in predictions]
-        for name, (weights, ends) in WAYS.items():
-            found[name] = ends(random, counts, weights(random, people))
-    found[OURS] = ours(people, predictions)
-    enough = np.bincount(people.group, minlength=len(SHARES))
-    floor = bool((enough[enough > 0] >= FEWEST).all())
+        for name, (weights, ends) in METHODS.items():
+            intervals[name] = ends(random, counts, weights(random, people))
+    intervals[MASKGATE] = maskgate_intervals(people, predictions)
+    people_of_class = np.bincount(people.group, minlength=len(SHARES))
+    floor = bool((people_of_class[people_of_class > 0] >= FEWEST).all())
     undecided = (-np.inf, np.inf)
-    found[FLOOR] = found[OURS] if floor else [found[OURS][0], undecided, undecided]
-    return found
+    intervals[FLOOR] = (
+        intervals[MASKGATE] if floor else [intervals[MASKGATE][0], undecided, undecided]
+    )
+    return intervals
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one way of making intervals came to, as shares of all studies."""
+    """The results of one method, as shares of all studies."""
 
-    below: float  # the truth lies below the interval
+    below: float  # the true score is below the interval
     above: float
     width: float
-    false: float  # verdicts where nothing differs
+    false: float  # verdicts between equal models
     power: float  # verdicts for the better one
     without: float  # studies without a verdict, for lack of people
 
@@ -259,18 +268,18 @@ class Row:
         return 1 - self.below - self.above
 
 
-def simulate(count: int, studies: int, seed: int = 0, ways: bool = True) -> dict[str, Row]:
-    """By way, what `studies` of `count` people come to."""
+def simulate(count: int, studies: int, seed: int = 0, methods: bool = True) -> dict[str, Row]:
+    """The results of `studies` of `count` people, by method."""
     truth_of = true_score("a")
     each = [
-        study(np.random.default_rng([seed, count, number]), count, ways)
+        study(np.random.default_rng([seed, count, number]), count, methods)
         for number in range(studies)
     ]
     return {name: _row([found[name] for found in each], truth_of) for name in each[0]}
 
 
-def _row(found: list[list[Ends]], truth_of: float) -> Row:
-    ends = np.array(found)  # (studies, 3, 2)
+def _row(studies_of_way: list[list[Ends]], truth_of: float) -> Row:
+    ends = np.array(studies_of_way)  # (studies, 3, 2)
     low, high = ends[:, 0].T
     return Row(
         below=float(np.mean(truth_of < low)),
@@ -287,17 +296,17 @@ def main() -> None:
     parser.add_argument("--people", type=int, nargs="+", default=[60, 270, 1356])
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     scores = {model: true_score(model) for model in MODELS}
     gain = scores["better"] - scores["a"]
     print(f"true macro F1 {scores['a']:.3f}; the better model is better by {gain:+.3f}\n")
     print("| people | intervals | cover | below | above | width | false | power | no verdict |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for count in given.people:
-        for name, row in simulate(count, given.studies, given.seed).items():
+    for count in arguments.people:
+        for name, row in simulate(count, arguments.studies, arguments.seed).items():
             shares = row.covers, row.below, row.above, row.width, row.false, row.power, row.without
-            told = " | ".join(f"{share:.3f}" for share in shares)
-            print(f"| {count:,} | {name} | {told} |", flush=True)
+            cells = " | ".join(f"{share:.3f}" for share in shares)
+            print(f"| {count:,} | {name} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

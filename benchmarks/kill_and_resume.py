@@ -1,10 +1,10 @@
-"""Kills a training at random moments, resumes it, and compares the bytes it ends with.
+"""Kills a training at random moments, resumes it, and compares the bytes of its files.
 
     python benchmarks/kill_and_resume.py RECIPE DATA [key.sub=value …] [--kills 5] [--cache DIR]
 
-Trains once undisturbed; then again, killed with SIGKILL after random parts of that time and
-resumed by the same command. Prints each moment, the time both took, and whether the weights,
-`oof.parquet` and `history.csv` are equal to the last byte.
+Trains once without interruption; then again, killed with SIGKILL after random parts of that time
+and resumed by the same command. Prints each moment, both durations, and whether the weights,
+`oof.parquet` and `history.csv` are equal to the byte.
 """
 
 import argparse
@@ -24,23 +24,23 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--cache", help="folder of decoded photos")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    asked = parser.parse_args()
-    random.seed(asked.seed)
+    arguments = parser.parse_args()
+    random.seed(arguments.seed)
 
     with tempfile.TemporaryDirectory() as folder:
-        whole, killed = Path(folder, "whole"), Path(folder, "killed")
-        command = [sys.executable, "-m", "maskgate", "train", asked.recipe, asked.data]
-        command += [*asked.overrides, "--checkpoint-seconds", "5"]
-        command += ["--cache", asked.cache] if asked.cache else []
+        undisturbed, killed = Path(folder, "whole"), Path(folder, "killed")
+        command = [sys.executable, "-m", "maskgate", "train", arguments.recipe, arguments.data]
+        command += [*arguments.overrides, "--checkpoint-seconds", "5"]
+        command += ["--cache", arguments.cache] if arguments.cache else []
 
         since = time.monotonic()
-        subprocess.run([*command, "--out", str(whole)], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([*command, "--out", str(undisturbed)], check=True, stderr=subprocess.DEVNULL)
         seconds = time.monotonic() - since
         print(f"undisturbed: {seconds:.0f} s")
 
         since, kills = time.monotonic(), 0
-        while kills < asked.kills:
-            wait = random.uniform(0.5, 1.5) * seconds / (asked.kills + 1)
+        while kills < arguments.kills:
+            wait = random.uniform(0.5, 1.5) * seconds / (arguments.kills + 1)
             process = subprocess.Popen([*command, "--out", str(killed)], stderr=subprocess.DEVNULL)
             try:
                 process.wait(timeout=wait)
@@ -54,9 +54,11 @@ def main() -> None:
         print(f"killed {kills} times: {time.monotonic() - since:.0f} s")
 
         names = ["oof.parquet", "history.csv"]
-        names += [str(p.relative_to(whole)) for p in sorted(whole.rglob("*.safetensors"))]
+        names += [
+            str(p.relative_to(undisturbed)) for p in sorted(undisturbed.rglob("*.safetensors"))
+        ]
         for name in names:
-            equal = (whole / name).read_bytes() == (killed / name).read_bytes()
+            equal = (undisturbed / name).read_bytes() == (killed / name).read_bytes()
             print(f"{name}: {'equal' if equal else 'DIFFERENT'}")
 
 

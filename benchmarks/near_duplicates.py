@@ -41,8 +41,8 @@ def crop(share: float) -> Alteration:
     def altered(image: Image.Image, random: np.random.Generator) -> Image.Image:
         width, height = (round(length * (1 - share)) for length in image.size)
         left, top = (
-            int(random.integers(2)) * (whole - part)
-            for whole, part in zip(image.size, (width, height), strict=True)
+            int(random.integers(2)) * (length - part)
+            for length, part in zip(image.size, (width, height), strict=True)
         )
         return image.crop((left, top, left + width, top + height))
 
@@ -121,26 +121,28 @@ def main() -> None:
         help="of who they are, and what is altered: each is a search of its own",
     )
     parser.add_argument("--pictures", type=Path, help="folder to write joined pairs into")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
 
-    photos = layouts.read(asked.data)
+    photos = layouts.read(arguments.data)
     thumbnails = read(photos)
     person, names = pd.factorize(photos.table["person"])
     pairs = plain(thumbnails, person)
     joined = {tuple(sorted(names[person[pair]])): pair for pair in pairs}
     print(f"\n{len(joined)} pairs of people joined:")
     for people, pair in sorted(joined.items()):
-        shown = " = ".join(photos.table["photo"].iloc[pair])
-        print(f"- {' = '.join(people)}, such as {shown}")
-        if asked.pictures is not None:
-            side_by_side(photos, pair, asked.pictures / f"{'='.join(people)}.png".replace("/", "_"))
-    print(f"\n| of {asked.people}, seeds {' '.join(map(str, asked.seeds))} ", end="")
+        photo_names = " = ".join(photos.table["photo"].iloc[pair])
+        print(f"- {' = '.join(people)}, such as {photo_names}")
+        if arguments.pictures is not None:
+            side_by_side(
+                photos, pair, arguments.pictures / f"{'='.join(people)}.png".replace("/", "_")
+            )
+    print(f"\n| of {arguments.people}, seeds {' '.join(map(str, arguments.seeds))} ", end="")
     print("| mean | least | joined to others |\n|---|---|---|---|", flush=True)
     families = near_duplicates.clusters(person, pairs)
     for name, alter in ALTERATIONS.items():
         counts = [
-            twins(photos, thumbnails, person, families, alter, asked.people, seed)
-            for seed in asked.seeds
+            count_joined(photos, thumbnails, person, families, alter, arguments.people, seed)
+            for seed in arguments.seeds
         ]
         right, wrong = zip(*counts, strict=True)
         print(f"| {name} | {np.mean(right):.1f} | {min(right)} | {sum(wrong)} |", flush=True)
@@ -157,9 +159,9 @@ def read(photos: Photos) -> Pixels:
 
 
 def plain(thumbnails: Pixels, person: Rows) -> Pairs:
-    """The pairs of photos in the data as it is; prints what an eighth, a half and all took."""
+    """The pairs of photos in the original data; prints the time for an eighth, a half and all."""
     print("| photos | pairs looked at | CPU seconds |\n|---|---|---|")
-    spent = []
+    seconds = []
     for share in (8, 2, 1):
         some = np.flatnonzero(person < (person.max() + 1) / share)
 
@@ -170,14 +172,14 @@ def plain(thumbnails: Pixels, person: Rows) -> Pairs:
         hashes = near_duplicates.hashes(pictures, len(some))
         proposed = near_duplicates.proposals(hashes, person[some])
         same = near_duplicates.confirmed(proposed, pictures)
-        spent.append((len(some), time.process_time() - since))
-        print(f"| {len(some):,} | {len(proposed):,} | {spent[-1][1]:.1f} |", flush=True)
-    (few, quick), *_, (many, slow) = spent
+        seconds.append((len(some), time.process_time() - since))
+        print(f"| {len(some):,} | {len(proposed):,} | {seconds[-1][1]:.1f} |", flush=True)
+    (few, quick), *_, (many, slow) = seconds
     print(f"\nExponent of growth: {math.log(slow / quick, many / few):.2f}")
     return np.unique(np.sort(proposed[same, :2], axis=1), axis=0)
 
 
-def twins(
+def count_joined(
     photos: Photos,
     thumbnails: Pixels,
     person: Rows,
@@ -186,7 +188,7 @@ def twins(
     count: int,
     seed: int,
 ) -> tuple[int, int]:
-    """How many of `count` people with a twin photo are joined to it, and how many others are."""
+    """How many of `count` altered copies are joined to their person, and how many to others."""
     random = np.random.default_rng(seed)
     people = random.permutation(person.max() + 1)[:count]
     sources = [int(random.choice(np.flatnonzero(person == one))) for one in people]
@@ -199,7 +201,7 @@ def twins(
     codes = np.concatenate([person, person.max() + 1 + np.arange(count)])
     hashes = near_duplicates.hashes(lambda rows: every[rows], len(every))
     proposed = near_duplicates.proposals(hashes, codes)
-    # Pairs are confirmed one by one: those without a twin are as they were.
+    # Pairs are confirmed independently: those without a copy have not changed.
     proposed = proposed[(proposed[:, :2] >= known).any(axis=1)]
     same = proposed[near_duplicates.confirmed(proposed, lambda rows: every[rows]), :2]
     right, wrong = set(), set()

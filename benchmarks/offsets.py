@@ -1,7 +1,9 @@
-"""What offsets for macro F1 gain, and seem to gain: python benchmarks/offsets.py RUN…
+"""Measures the true and the apparent gain of offsets for macro F1.
+
+    python benchmarks/offsets.py RUN…
 
 Offsets are found in two ways: by searching macro F1 itself, class by class, and as `maskgate` does
-(`adjust: offsets`). Each is scored on the people it was found on, and on people left out.
+(`adjust: offsets`). Each is scored on the people it was fitted to, and on people held out.
 """
 
 import sys
@@ -31,16 +33,16 @@ def macro_f1(codes: Codes, logs: Floats) -> float:
 def searched(logs: Floats, table: pd.DataFrame) -> Floats:
     """Offsets (18,) from a search of macro F1, class by class, with ever smaller steps."""
     codes = table["label"].to_numpy(np.int64)
-    found, best = np.zeros(labels.COUNT), macro_f1(codes, logs)
+    best_offsets, best_score = np.zeros(labels.COUNT), macro_f1(codes, logs)
     for shrink in SHRINKS:
         for c in range(labels.COUNT):
-            start = found[c]
+            start = best_offsets[c]
             for step in STEPS * shrink:
-                tried = found.copy()
-                tried[c] = start + step
-                if (score := macro_f1(codes, logs + tried)) > best:
-                    found, best = tried, score
-    return found
+                offsets_to_try = best_offsets.copy()
+                offsets_to_try[c] = start + step
+                if (score := macro_f1(codes, logs + offsets_to_try)) > best_score:
+                    best_offsets, best_score = offsets_to_try, score
+    return best_offsets
 
 
 def main() -> None:
@@ -65,14 +67,14 @@ def gains(
     codes: Codes,
     group: Codes,
 ) -> str:
-    """What offsets gain on the people they were found on, and on a group left out in turn."""
+    """The gain on the people the offsets were fitted to, and on each group held out in turn."""
     plain = macro_f1(codes, logs)
     same = macro_f1(codes, logs + find(logs, table))
-    moved, numbers = logs.copy(), np.unique(group).tolist()
+    shifted, numbers = logs.copy(), np.unique(group).tolist()
     for number in track(numbers, "leaving people out", len(numbers)):
-        out = group == number
-        moved[out] += find(logs[~out], table[~out].reset_index(drop=True))
-    others = macro_f1(codes, moved)
+        left_out = group == number
+        shifted[left_out] += find(logs[~left_out], table[~left_out].reset_index(drop=True))
+    others = macro_f1(codes, shifted)
     return f"{same - plain:+.4f} on the people found on, {others - plain:+.4f} on others"
 
 

@@ -42,7 +42,7 @@ RESIZED: Final = [
     ((60, 63), (24, 24)),
     ((40, 41), (48, 48)),
 ]
-SEEN: Final = [(512, 384), (1280, 720)]
+PHOTO_SIZES: Final = [(512, 384), (1280, 720)]
 REPEATS: Final = 20
 
 
@@ -52,13 +52,15 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=60, help="photos drawn of it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=files.cache_folder())
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    _show_resizing(asked.seed)
-    labelled = layouts.read(asked.data)
-    rows = np.random.default_rng(asked.seed).permutation(len(labelled.table))[: asked.photos]
+    _show_resizing(arguments.seed)
+    labelled = layouts.read(arguments.data)
+    rows = np.random.default_rng(arguments.seed).permutation(len(labelled.table))[
+        : arguments.photos
+    ]
     paths = [labelled.root / photo for photo in labelled.table["photo"].iloc[rows]]
-    _show_detectors([pixels.decode(path) for path in paths], asked.cache)
+    _show_detectors([pixels.decode(path) for path in paths], arguments.cache)
 
 
 def _show_resizing(seed: int) -> None:
@@ -78,7 +80,7 @@ def _show_detectors(images: list[Image.Image], cache: Path) -> None:
     names = ["yunet", "mtcnn"] if model_files.local_file(model_files.YUNET, cache) else ["mtcnn"]
     for name in names:
         detector = detectors.create(Component(name=name), cache)
-        for size in SEEN:
+        for size in PHOTO_SIZES:
             photos = [np.asarray(image.resize(size[::-1])) for image in images]
             _show(f"{name}, {_size(size)}", detector, photos)
 
@@ -105,9 +107,9 @@ def _show(title: str, work: Callable[[Pixels], Any], photos: list[Pixels]) -> No
 
 
 def _timed(work: Callable[[Pixels], Any], photo: Pixels) -> tuple[float, Any]:
-    begun = time.thread_time()
+    start = time.thread_time()
     result = work(photo)
-    return time.thread_time() - begun, result
+    return time.thread_time() - start, result
 
 
 def _arrays(result: Faces | Pixels) -> list[np.ndarray[Any, Any]]:

@@ -86,25 +86,25 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=1024, help="photos a measurement trains on")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plain-step", metavar="NAME", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.plain_step:
-        print(_plain_step(asked.plain_step, asked.photos))
+    arguments = parser.parse_args()
+    if arguments.plain_step:
+        print(_plain_step(arguments.plain_step, arguments.photos))
         return
     if "GOMP_SPINCOUNT" not in os.environ:  # torch has read it: start anew
-        threads.wait_politely()
+        threads.limit_spinning()
         os.execv(sys.executable, [sys.executable, *sys.argv])
     accelerator = processes.start("fp32")
     print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name:
-        sets = _stored(asked.data, asked.photos, Path(name))
-        for model in asked.models:
+        sets = _stored(arguments.data, arguments.photos, Path(name))
+        for model in arguments.models:
             bench = Bench(model, sets, Path(name), accelerator)
             results: Results = {}
-            for number in range(asked.rounds):
+            for number in range(arguments.rounds):
                 for way, measure in bench.ways().items():
-                    say(f"{model}, round {number + 1} of {asked.rounds}: {way}")
+                    say(f"{model}, round {number + 1} of {arguments.rounds}: {way}")
                     results.setdefault(way, []).append(measure())
-            _tell(model, results)
+            _print_table(model, results)
 
 
 def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
@@ -112,10 +112,10 @@ def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
     if data is None:
         data = folder / "people"
         people = -(-count // 7)
-        shown = track(range(people), "drawing people", people)
+        progress = track(range(people), "drawing people", people)
 
         def drawn() -> None:
-            next(shown, None)
+            next(progress, None)
 
         sample_people.make(data, people, 0, (512, 384), twins=0, on_person=drawn)
     photos = layouts.read(data).take(np.arange(count))
@@ -288,9 +288,9 @@ def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
     size = (BATCH, recipe.photo.height, recipe.photo.width, 3)
     photos = torch.randint(0, 256, size, dtype=torch.uint8, generator=random)
     classes = torch.randint(0, labels.COUNT, (BATCH,), generator=random)
-    told = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
+    one_hot = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
     ages = torch.full((BATCH,), float("nan"))
-    return photos.to(device), Target(told.to(device), ages.to(device))
+    return photos.to(device), Target(one_hot.to(device), ages.to(device))
 
 
 def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], None]:
@@ -340,14 +340,14 @@ class _DecodedEachTime(Dataset[tuple[Tensor, Target]]):
         return torch.from_numpy(np.array(small)), self.target.take(row)
 
 
-def _tell(model: str, results: Results) -> None:
+def _print_table(model: str, results: Results) -> None:
     floors = [measured.rate for measured in results["floor"]]
     print(f"\n| {model} | photos/s | of the floor |\n|---|---|---|")
-    for way, found in results.items():
-        rates = [measured.rate for measured in found]
+    for way, measurements in results.items():
+        rates = [measured.rate for measured in measurements]
         ratios = [
             measured.ratio or measured.rate / floor
-            for measured, floor in zip(found, floors, strict=True)
+            for measured, floor in zip(measurements, floors, strict=True)
         ]
         middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
         print(f"| {way} | {statistics.median(rates):.0f} | {middle:.2f} [{low:.2f}, {high:.2f}] |")

@@ -26,7 +26,7 @@ import pytest
 from PIL import Image
 
 from maskgate.core import files
-from maskgate.errors import LONGEST, DiskError, DiskFullError, MaskgateError, of_disk
+from maskgate.errors import LONGEST, DiskError, DiskFullError, MaskgateError, disk_error
 from maskgate.runs import Run
 
 Call = Callable[..., tuple[int, str, str]]
@@ -34,7 +34,7 @@ Call = Callable[..., tuple[int, str, str]]
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
     r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: going on at epoch |warning: \d+ × "
-    r"|.*: \d+ photos of \d+ people; |passed over \d+ that "
+    r"|.*: \d+ photos of \d+ people; |skipped \d+ other file"
 )
 
 
@@ -262,9 +262,9 @@ DATA = {
     "no label": train_on("photos.csv", "photos.csv: has no label", "it needs mask",
         stage=csv("photo,person\na.png,a\n")),
     "no CSV": train_on("a.png", "a.png: not a CSV", "save it as one", stage=csv("")),
-    "several CSVs": train_on(".", "holds several tables (more.csv, photos.csv)", "name the one",
+    "several CSVs": train_on(".", "several tables are in it (more.csv, photos.csv)", "name the one",
         stage=lambda place: [place.write(f"{n}.csv", "photo,mask\n") for n in ("photos", "more")]),
-    "no rows": train_on("photos.csv", "photos.csv: holds no photo that can be used", "add some",
+    "no rows": train_on("photos.csv", "photos.csv: no photo that can be used", "add some",
         stage=csv("photo,mask\n")),
     "train.csv lacks columns": train_on("data", "train.csv: lacks the columns gender, path",
         "remove the file",
@@ -273,13 +273,13 @@ DATA = {
         "a.png (mask 'perhaps')", "b.png (gender 'x')", "--skip-faulty",
         stage=csv("photo,mask,gender\na.png,perhaps,male\nb.png,wear,x\nc.png,wear,male\n")),
     "label out of range": train_on("photos.csv", "photos.csv: 1 of", "a.png (age '300')",
-        "mend them", "--skip-faulty", stage=csv("photo,age\na.png,300\nb.png,20\n")),
+        "fix them", "--skip-faulty", stage=csv("photo,age\na.png,300\nb.png,20\n")),
     "age of a folder out of range": train_on("data", "data: 1 of", "age '300' is not 0–120",
         "--skip-faulty",
         stage=lambda place: (p := place.persons(2)[0]).rename(p.with_name("1_male_Asian_300"))),
-    "labels contradict": train_on("photos.csv", "a.png (its age says otherwise)", "mend them",
+    "labels contradict": train_on("photos.csv", "a.png (its age says otherwise)", "fix them",
         stage=csv("photo,age,age_group\na.png,20,60+\nb.png,20,20-29\n")),
-    "photo listed twice": train_on("photos.csv", "a.png (listed before)", "mend them",
+    "photo listed twice": train_on("photos.csv", "a.png (listed before)", "fix them",
         stage=csv("photo,mask\na.png,wear\na.png,wear\nb.png,wear\n")),
     "photo not there": train_on("photos.csv", "gone.png (no such file", "lost.png", "--skip-faulty",
         stage=csv("photo,mask\na.png,wear\ngone.png,wear\nb.png,wear\nlost.png,wear\n")),
@@ -289,7 +289,7 @@ DATA = {
             place.write("x.jpg", b"no photo"), place.photos("y.jpg"),
             os.truncate(place.here / "y.jpg", 300)]),
     "all broken and skipped": train_on("photos.csv --skip-faulty",
-        "photos.csv: holds no photo that can be used", "add some",
+        "photos.csv: no photo that can be used", "add some",
         stage=csv("photo,mask\nx.png,wear\ny.png,wear\n")),
     "row longer than the header": train_on("photos.csv",
         "photos.csv: line 3 has 3 fields where the header has 2", "quote a field",
@@ -302,13 +302,13 @@ DATA = {
     "two columns for the person": train_on("photos.csv", "the columns subject, identity may be",
         "rename the right one", stage=csv("photo,subject,identity,mask\na.png,a,x,wear\n"
             "b.png,b,x,wear\n")),
-    "NUL in a cell": train_on("photos.csv", "photos.csv: not a CSV", "line 2 holds a NUL",
+    "NUL in a cell": train_on("photos.csv", "photos.csv: not a CSV", "line 2 has a NUL",
         "save it as one", stage=csv("photo,mask\na\0.png,wear\n")),
     "numbers without end": train_on("photos.csv", "2 of its entries cannot be used",
         "a.png (age '999", "b.png (age '999", "--skip-faulty",
         stage=csv(f"photo,age\na.png,{'9' * 5000}\nb.png,{'9' * 5000}대\n")),
     "a group of two bands": train_on("photos.csv",
-        "a.png (age_group '(25, 32)', it spans the bands <30 and 30-59)", "mend them",
+        "a.png (age_group '(25, 32)', it spans the bands <30 and 30-59)", "fix them",
         stage=csv('photo,age_group\na.png,"(25, 32)"\nb.png,30대\n')),
     "train.csv without a row": train_on("data", "train.csv: has no row below its header",
         "remove the file", stage=lambda place: [place.persons(2),
@@ -479,7 +479,7 @@ RECIPES = {
             lambda t: pd.concat([t, t.iloc[:1].assign(fold=1 - t["fold"])])
         ).to_csv("folds.csv", index=False)),
     "folds split a near-duplicate": train("folds.file=folds.csv", "folds.csv: leaks",
-        "photos of one shot", "give those people one fold",
+        "near-duplicate photos", "give those people one fold",
         stage=lambda place: split_cluster(folds(place)).to_csv("folds.csv", index=False)),
     "folds of other data": train("folds.file=folds.csv", "folds.csv: gives no fold for",
         "belongs to other data",
@@ -502,10 +502,10 @@ RECIPES = {
         "fixes.csv: lacks the columns value", "person,field,value,tier,reason",
         stage=lambda place: place.write("fixes.csv", "person,field,tier\n1,age,sure\n")),
     "corrections make no sense": train("labels.corrections=fixes.csv", "fixes.csv: row 2 (unknown",
-        "did you mean gender?", "row 3 (age '200' is not 0–120)", "mend the file",
+        "did you mean gender?", "row 3 (age '200' is not 0–120)", "fix the file",
         stage=fixes("1,gendre,male,sure,", "1,age,200,sure,")),
     "corrections contradict": train("labels.corrections=fixes.csv",
-        "fixes.csv: rows 2 and 3 contradict each other about 1", "mend the file",
+        "fixes.csv: rows 2 and 3 contradict each other about 1", "fix the file",
         stage=fixes("1,age,20,sure,", "1,age,30,doubtful,")),
     "corrections of an id of two": Fault(
         "train tiny.yaml data --out run labels.corrections=fixes.csv",
@@ -533,7 +533,7 @@ RUNS = {
     "submit what is no run": Fault("submit {people} {people} -o answers.csv",
         ("{people}: no run", "give a folder that `maskgate train` has left")),
     "submit without info.csv": Fault("submit {trained} empty -o answers.csv",
-        ("empty: holds no info.csv", "give the folder"),
+        ("empty: no info.csv in it", "give the folder"),
         Place.empty),
     "submit without ImageID": Fault("submit {trained} eval -o answers.csv",
         ("eval/info.csv: lacks the column 'ImageID'", "it needs ImageID,ans"),
@@ -566,9 +566,9 @@ RUNS = {
         ("1 of 2 photos", "b.jpg (damaged", "--skip-faulty"),
         lambda place: [place.photos("a.jpg", "b.jpg"), os.truncate("b.jpg", 400)]),
     "predict an empty folder": Fault("predict {trained} empty",
-        ("empty: holds no photo", "photos end in .avif, .bmp"), Place.empty),
+        ("empty: no photo in it", "photos end in .avif, .bmp"), Place.empty),
     "predict what is not there": Fault("predict {trained} gone.jpg",
-        ("gone.jpg: no such photo or folder", "mend the path")),
+        ("gone.jpg: no such photo or folder", "fix the path")),
     "predict with weights cut": Fault("predict run {people}/eval",
         ("run/fold-1/model.safetensors: missing or damaged", "remove the run and train it again"),
         damaged("fold-1/model.safetensors")),
@@ -726,11 +726,11 @@ def test_a_message_is_short_and_keeps_its_remedy() -> None:
     [
         (errno.ENOSPC, DiskFullError, "free some space"),
         (errno.EDQUOT, DiskFullError, "free some space"),
-        (errno.EACCES, DiskError, "see that it can be read and written"),
+        (errno.EACCES, DiskError, "check that it can be read and written"),
     ],
 )
 def test_a_full_disk_is_an_error_of_its_own(code: int, kind: type, remedy: str) -> None:
-    error = of_disk(OSError(code, "any words"), "file.csv")
+    error = disk_error(OSError(code, "any words"), "file.csv")
     assert type(error) is kind
     assert str(error) == f"file.csv: {os.strerror(code)}; {remedy} and repeat the command"
 

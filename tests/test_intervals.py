@@ -33,8 +33,8 @@ def test_both_models_of_a_false_verdict_are_equally_good(intervals: ModuleType) 
 def test_intervals_hold_the_truth_and_verdicts_are_rarely_false(
     intervals: ModuleType, people: int, studies: int
 ) -> None:
-    rows = intervals.simulate(people, studies, seed=1, ways=False)
-    row, with_floor = rows[intervals.OURS], rows[intervals.FLOOR]
+    rows = intervals.simulate(people, studies, seed=1, methods=False)
+    row, with_floor = rows[intervals.MASKGATE], rows[intervals.FLOOR]
 
     def two_errors(share: float) -> float:
         return 2 * float(np.sqrt(share * (1 - share) / studies))

@@ -22,7 +22,7 @@ Words = list[str]
 NO_RECIPE = (["baselin"], "baselin: no such recipe; did you mean baseline?")
 NO_DATA = (["/gone"], "/gone: no such file or folder; give the folder of photos or its CSV")
 NO_RUN = (["/gone"], "/gone: no run; give a folder that `maskgate train` has left")
-NO_PHOTO = (["/gone.jpg"], "/gone.jpg: no such photo or folder; mend the path")
+NO_PHOTO = (["/gone.jpg"], "/gone.jpg: no such photo or folder; fix the path")
 UNKNOWN_KEY = (["training.epoch=2"], "unknown key training.epoch, did you mean epochs?")
 WRONG_VALUE = (["seed=three"], "seed: Input should be a valid integer, not three")
 NO_CHANGE = (["epochs"], "epochs: an override is written key.sub=value")
@@ -62,7 +62,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "RUN|SYSTEM...": ([RUN], [([RUN, "/gone"], NO_RUN[1])]),
     "RUN|SYSTEM... EVAL": ([RUN, FOLDER], [
         (["/gone", FOLDER], NO_RUN[1]),
-        ([RUN, "/gone"], "/gone: holds no info.csv; give the folder with info.csv and images/")]),
+        ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
     "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE, *IN_RECIPE]),

@@ -1,4 +1,4 @@
-"""The whole product on generated people: train → submit → report, scored against the truth."""
+"""The demo on generated people: train, submit and score against the true labels."""
 
 import io
 import shutil
@@ -26,64 +26,67 @@ from maskgate.training.options import TrainOptions
 EVAL_PEOPLE = 60
 SIZE = (96, 72)
 TWINS = 1
-SEED = 1  # of the people on the picture
-# Gender, age and mask of the people on the picture.
+SEED = 1  # of the people in the picture
+# Gender, age and mask of the people in the picture.
 PORTRAITS = ((1, 23, 0), (0, 41, 1), (1, 70, 2), (0, 27, 0), (1, 45, 0), (0, 68, 1))
 
 
 def run(out: Path, people: int) -> None:
-    """Make `people` in `out`, train the demo recipe on them and say how it did."""
-    since = time.monotonic()
+    """Draw `people` in `out`, train the demo recipe on them and print its scores."""
+    started = time.monotonic()
     data = out / "people"
     if not (data / "truth" / "eval.csv").exists():
-        shutil.rmtree(data, ignore_errors=True)  # half-made
+        shutil.rmtree(data, ignore_errors=True)  # unfinished
         _draw(data, people)
-    there = len(pd.read_csv(data / "train" / "train.csv")) - TWINS
-    if there != people:
-        raise MaskgateError(f"{data}: holds {there} people; give another --out to draw {people}")
+    people_drawn = len(pd.read_csv(data / "train" / "train.csv")) - TWINS
+    if people_drawn != people:
+        raise MaskgateError(
+            f"{data}: has {people_drawn} people; give another --out to draw {people}"
+        )
     say("2/4 training recipes/demo.yaml on them")
     path = recipe.find("demo")
     options = TrainOptions("demo", data, out / "run", out / "cache", command="maskgate demo")
     trained = crossval.train(recipe.load(path), options)
-    say("3/4 answering the test photos")
-    answers = out / "submission.csv"
-    submission.submit(loading.load(trained.path), str(trained.path), data, answers)
-    say("4/4 scoring the answers against the generator's truth")
+    say("3/4 predicting the test photos")
+    predictions_file = out / "submission.csv"
+    submission.submit(loading.load(trained.path), str(trained.path), data, predictions_file)
+    say("4/4 scoring the predictions against the true labels")
     terminal.show(crossval.summary(trained))
-    terminal.show(f"{answers}: test macro F1 {_score(answers, data)} on {EVAL_PEOPLE} new people")
+    score = _score(predictions_file, data)
+    terminal.show(f"{predictions_file}: test macro F1 {score} on {EVAL_PEOPLE} new people")
     picture = out / "verdicts.png"
     _draw_verdicts(trained.path, picture)
     terminal.show(
-        f"{time.monotonic() - since:.0f} seconds; look at {picture} and {trained.report_file}"
+        f"{time.monotonic() - started:.0f} seconds; look at {picture} and {trained.report_file}"
     )
 
 
 def _draw(data: Path, people: int) -> None:
     total = people + TWINS + EVAL_PEOPLE
     say(f"1/4 drawing {people + EVAL_PEOPLE} people into {data}")
-    shown = track(range(total), "drawing people", total)
+    progress = track(range(total), "drawing people", total)
 
     def drawn() -> None:
-        next(shown, None)
+        next(progress, None)
 
     sample_people.make(data, people, EVAL_PEOPLE, SIZE, twins=TWINS, on_person=drawn)
 
 
-def _score(answers: Path, data: Path) -> Score:
-    """Macro F1 of the answers with an interval over the people who were drawn."""
+def _score(predictions_file: Path, data: Path) -> Score:
+    """Macro F1 of the predictions, with an interval over people."""
     truth = pd.read_csv(data / "truth" / "eval.csv").set_index("ImageID")
-    given = pd.read_csv(answers).set_index("ImageID").loc[truth.index, "ans"]
+    predicted = pd.read_csv(predictions_file).set_index("ImageID").loc[truth.index, "ans"]
     mask, gender, band = labels.decode(truth["ans"])
     nothing = np.full(len(truth), np.nan)
     people = table.build(
         truth.index, truth["person"].astype("str"), mask, gender=gender, age=nothing, age_band=band
     )
-    certain = np.eye(labels.COUNT)[given]
+    certain = np.eye(labels.COUNT)[predicted]
     return metrics.read_score(metrics.evaluate(certain, people)["macro_f1"])
 
 
 def _draw_verdicts(model: Path, picture: Path) -> None:
-    """A few more new people, drawn larger, with what the model says of them."""
+    """Draw a picture of a few new people with the model's predictions."""
     photos, truth = [], []
     for number, (gender, age, mask) in enumerate(PORTRAITS):
         random = np.random.default_rng([SEED, number])
@@ -95,5 +98,5 @@ def _draw_verdicts(model: Path, picture: Path) -> None:
         photo.save(buffer, "PNG")
     probabilities, _ = loading.load(model).probabilities([b.getvalue() for b in buffers])
     predictions = Predictions([""] * len(photos), probabilities)
-    whole = verdicts.sheet(photos, predictions, truth, columns=len(photos))
-    files.replace(picture, lambda beside: whole.save(beside, "PNG"))
+    sheet = verdicts.sheet(photos, predictions, truth, columns=len(photos))
+    files.replace(picture, lambda target: sheet.save(target, "PNG"))

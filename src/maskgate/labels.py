@@ -1,4 +1,4 @@
-"""The 18 classes: the only place that knows them.
+"""The 18 classes, which only this module defines.
 
 ``label = mask * 6 + gender * 3 + age_band``. Everywhere else an attribute is its code
 (0, 1, 2 …) and an unknown attribute is ``UNKNOWN`` (-1).
@@ -27,18 +27,18 @@ CLASSES: Final = tuple(
     f"{mask} {gender} {band}" for mask in MASKS for gender in GENDERS for band in AGE_BANDS
 )
 COUNT: Final = len(CLASSES)
-# What tables call the probabilities of the classes: p00 … p17.
+# The columns of the classes' probabilities in tables: p00 … p17.
 PROBABILITY_COLUMNS: Final = tuple(f"p{label:02d}" for label in range(COUNT))
 
 
 def encode(mask: npt.ArrayLike, gender: npt.ArrayLike, age_band: npt.ArrayLike) -> Codes:
-    """Labels 0–17 from three arrays of codes (N,); UNKNOWN where any attribute is unknown."""
-    codes = [np.asarray(code) for code in (mask, gender, age_band)]
-    for name, code in zip(ATTRIBUTES, codes, strict=True):
+    """Labels 0–17 (N,) from three arrays of codes (N,); UNKNOWN where an attribute is unknown."""
+    code_arrays = [np.asarray(code) for code in (mask, gender, age_band)]
+    for name, code in zip(ATTRIBUTES, code_arrays, strict=True):
         if ((code < UNKNOWN) | (code >= len(ATTRIBUTES[name]))).any():
             raise ValueError(f"{name} codes lie outside -1…{len(ATTRIBUTES[name]) - 1}")
-    known = np.logical_and.reduce([code != UNKNOWN for code in codes])
-    label = codes[0] * 6 + codes[1] * 3 + codes[2]
+    known = np.logical_and.reduce([code != UNKNOWN for code in code_arrays])
+    label = code_arrays[0] * 6 + code_arrays[1] * 3 + code_arrays[2]
     return np.where(known, label, UNKNOWN).astype(np.int8)
 
 
@@ -56,7 +56,7 @@ def decode(label: npt.ArrayLike) -> tuple[Codes, Codes, Codes]:
 def age_band(age: npt.ArrayLike, boundaries: tuple[int, int] = AGE_BOUNDARIES) -> Codes:
     """Band codes (N,) of ages in years (N,); a negative or missing age is UNKNOWN.
 
-    `boundaries` are the ages at which the second and the third band begin.
+    `boundaries` are the ages at which the second and the third band start.
     """
     age = np.asarray(age, dtype=np.float64)
     band = np.digitize(age, boundaries)
@@ -75,14 +75,15 @@ MEMBERS: Final[dict[str, npt.NDArray[np.bool_]]] = {
 def marginals(
     probabilities: npt.NDArray[np.floating],
 ) -> dict[str, npt.NDArray[np.floating]]:
-    """Per attribute (N, 3), (N, 2), (N, 3) its probabilities from those of the classes (N, 18)."""
+    """The probabilities of each attribute, (N, 3), (N, 2), (N, 3), from those of the classes (N,
+    18)."""
     return {name: probabilities @ members.T for name, members in MEMBERS.items()}
 
 
 def agrees(mask: Codes, gender: Codes, age_band: Codes) -> npt.NDArray[np.bool_]:
-    """(N, 18), true for every class that agrees with what is known of each photo.
+    """(N, 18), true for every class that agrees with the known attributes of each photo.
 
-    A fully labelled photo has one such class, one of which nothing is known has 18.
+    A fully labelled photo has one such class, a photo without labels has 18.
     """
     allowed = np.ones((len(mask), COUNT), dtype=np.bool_)
     for members, codes in zip(MEMBERS.values(), (mask, gender, age_band), strict=True):

@@ -61,7 +61,7 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
             target=files.replace_text, args=(path, "second")
         )
         second.start()
-        files.sweep(tmp_path)  # leaves what is being written
+        files.remove_leftovers(tmp_path)  # leaves what is being written
         time.sleep(1)
         assert not path.exists()
         process.communicate("\n")
@@ -99,31 +99,31 @@ def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / ".folder.part").mkdir()
     (tmp_path / ".link.part").symlink_to(tmp_path / ".d")
-    files.sweep(tmp_path, tmp_path / "gone")
+    files.remove_leftovers(tmp_path, tmp_path / "gone")
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".d", ".e.part.csv", ".folder.part", ".link.part", "c.part"]
 
 
 def test_a_folder_goes_again_where_the_work_fails(tmp_path: Path) -> None:
     inner = tmp_path / "a" / "b"
-    with pytest.raises(KeyError), files.made(inner):
+    with pytest.raises(KeyError), files.new_folder(inner):
         (inner / "c").mkdir()
         (inner / "c" / "file").touch()
         raise KeyError
     assert list(tmp_path.iterdir()) == []
-    with files.made(inner):
+    with files.new_folder(inner):
         (inner / "file").touch()
-    with pytest.raises(KeyError), files.made(inner):
+    with pytest.raises(KeyError), files.new_folder(inner):
         raise KeyError
     assert (inner / "file").exists(), "it was there before"
-    with pytest.raises(MaskgateError, match="file"), files.made(inner / "file" / "c"):
+    with pytest.raises(MaskgateError, match="file"), files.new_folder(inner / "file" / "c"):
         pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_made_leaves_none(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(MaskgateError), files.made(tmp_path / "a" / "b"):
+    with pytest.raises(MaskgateError), files.new_folder(tmp_path / "a" / "b"):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -142,8 +142,8 @@ def test_where_no_folder_can_be_made_is_known_before(tmp_path: Path) -> None:
     link.symlink_to("gone")
     for place, why in (
         (file, "is a file; name a folder"),
-        (file / "folder", "Not a directory; see that it can be read and written"),
-        (link, "File exists; see that it can be read and written"),
+        (file / "folder", "Not a directory; check that it can be read and written"),
+        (link, "File exists; check that it can be read and written"),
     ):
         with pytest.raises(MaskgateError, match=f"^{place}: {why}"):
             files.check_folder(place)

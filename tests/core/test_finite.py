@@ -103,7 +103,7 @@ def test_weights_are_looked_at_after_the_last_update(
 
 def test_what_never_was_finite_may_stay_so() -> None:
     state = {"mask": torch.tensor([-torch.inf]), "weight": torch.ones(1), "n": torch.tensor(3)}
-    known = finite.broken(state)
+    known = finite.non_finite(state)
     assert known == {"mask"}
     finite.check_weights(state, known, "it")
     with pytest.raises(MaskgateError, match=r"it: 1 of 3 tensors .*first weight"):

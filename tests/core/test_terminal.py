@@ -161,4 +161,4 @@ def test_a_pipe_of_a_process_beside_this_one_is_a_fault(
     monkeypatch.setattr("maskgate.core.terminal.is_read", lambda: True)
     code, _, err = call("runs", runs)
     assert code == 2
-    assert "maskgate: a process beside this one has ended" in err
+    assert "maskgate: another process has ended" in err

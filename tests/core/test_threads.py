@@ -22,5 +22,5 @@ def test_torch_is_told_before_it_is_loaded() -> None:
 
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    threads.wait_politely()
+    threads.limit_spinning()
     assert os.environ["GOMP_SPINCOUNT"] == "7"

@@ -124,7 +124,7 @@ def apart(path: Path) -> "list[tuple[str, str]]":
     """Where all that training warns of says that people are not kept together, and the columns
     that it names."""
     photos = layouts.read(path)
-    problems = [*people.apart(photos), *photos.problems]
+    problems = [*people.people_unknown(photos), *photos.problems]
     like_people = "column that repeats like people but is not read"
     return [(each.kind, each.where) for each in problems if each.kind in (APART, like_people)]
 
@@ -188,12 +188,12 @@ def test_an_empty_column_gives_way_to_another_name(
 ) -> None:
     path = tmp_path / "labels.csv"
     path.write_text(f"{column},{other},gender\n,{value},male\n")
-    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
+    rows, problems = columns.rename_columns(csv_files.load(path), columns.PHOTOS, path)
     assert rows[column].tolist() == [value]
     assert other not in rows.columns
     assert [(each.where, each.detail) for each in problems] == [(other, f"read as {column}")]
     path.write_text(f"{column},{other},gender\n,,male\n")
-    rows, problems = columns.renamed(csv_files.load(path), columns.PHOTOS, path)
+    rows, problems = columns.rename_columns(csv_files.load(path), columns.PHOTOS, path)
     assert (list(rows.columns), problems) == ([column, other, "gender"], [])
 
 
@@ -217,8 +217,10 @@ def test_all_names_are_of_one_column() -> None:
     for known in (columns.PHOTOS, columns.PEOPLE):
         for column, others in known.items():
             for name in (column, *others):
-                assert [each for each in known if columns.alike(name, each, known)] == [column]
-    rows, problems = columns.renamed(pd.DataFrame({"a": ["1"]}), columns.PHOTOS, Path("a.csv"))
+                assert [each for each in known if columns.is_name_of(name, each, known)] == [column]
+    rows, problems = columns.rename_columns(
+        pd.DataFrame({"a": ["1"]}), columns.PHOTOS, Path("a.csv")
+    )
     assert (list(rows.columns), problems) == (["a"], [])
 
 

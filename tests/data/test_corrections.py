@@ -278,7 +278,7 @@ def test_contradictions_by_another_name_are_refused(rows: tuple[str, ...], tmp_p
         ("a,age,thirty,sure,", "row 2 (age 'thirty' is not 0–120)"),
         ("a,gender,male,shure,", "row 2 (unknown tier 'shure', did you mean sure?)"),
         ("a,gender,male,,", "row 2 (unknown tier '', known are sure, likely, doubtful)"),
-        (",gender,male,sure,", "row 2 (names no person)"),
+        (",gender,male,sure,", "row 2 (no person)"),
         ("a,gender,,sure,", "row 2 (unknown gender '', known are male, female, m, f)"),
         ("b,gender,male,sure,\nb,gender,female,doubtful,", "rows 2 and 3 contradict each other"),
     ],

@@ -90,7 +90,7 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"photo\na\0b.jpg\n", "line 2 holds a NUL character"),
+        (b"photo\na\0b.jpg\n", "line 2 has a NUL character"),
         (b"PK\x03\x04" + bytes(range(256)), "it is an Excel workbook or a ZIP file"),
         (b"photo,name\na.jpg,Ren\xe9e\n", "byte 20 fits none of them"),  # Latin-1
         (b'photo,mask\n"a.jpg,wear\n', "unexpected end of data"),

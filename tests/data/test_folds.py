@@ -381,7 +381,7 @@ def test_fold_numbers_below_never_are_refused(written: Written) -> None:
 def test_pairs_of_photos_join_their_people() -> None:
     photos = made(6, photos=2)
     pairs = np.array([[1, 2], [3, 9], [0, 3]])  # people 0 and 1, 1 and 4, 0 and 1 again
-    twins = folds.joined(photos, pairs)
+    twins = folds.join_people(photos, pairs)
     people = pd.Series(photos.table["person"]).groupby(twins.cluster).unique()
     assert sorted(map(list, people)) == [["000", "001", "004"], ["002"], ["003"], ["005"]]
     assert twins.largest == 3
@@ -391,7 +391,7 @@ def test_pairs_of_photos_join_their_people() -> None:
 
 @pytest.mark.parametrize("pairs", [np.empty((0, 2), dtype=np.int64), np.array([], dtype=np.int64)])
 def test_without_pairs_everybody_is_alone(pairs: Ints) -> None:
-    twins = folds.joined(made(4), pairs)
+    twins = folds.join_people(made(4), pairs)
     assert len(np.unique(twins.cluster)) == 4
     assert (twins.pairs, twins.largest) == ([], 1)
 
@@ -423,7 +423,7 @@ def test_identical_files_are_looked_at_once_and_join_their_people(
             asked.append(len(rows))
             return pictures[rows]
 
-        twins = folds.find_twins(Photos(Path(), table), thumbnails, contents=contents)
+        twins = folds.find_near_duplicates(Photos(Path(), table), thumbnails, contents=contents)
         assert asked[0] == 3  # photos hashed, of different content
         assert len(twins.pairs) == count - 1 + 1
         assert twins.largest == count + 1

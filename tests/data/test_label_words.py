@@ -114,7 +114,7 @@ def test_masks(word: str, code: int) -> None:
 
 
 def test_a_number_is_no_word() -> None:
-    with pytest.raises(ValueError, match="a number does not tell which: write male or female"):
+    with pytest.raises(ValueError, match="a number does not say which: write male or female"):
         label_words.gender("1")
     with pytest.raises(ValueError, match="write wear, incorrect or not_wear"):
         label_words.mask("0")

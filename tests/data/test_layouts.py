@@ -444,7 +444,9 @@ def test_of_several_tables_one_must_be_named(tmp_path: Path) -> None:
 def test_of_several_tables_the_name_of_the_photo_column_decides_nothing(tmp_path: Path) -> None:
     write(tmp_path / "labels.csv", [("image", "mask"), ("1.jpg", "wear")])
     write(tmp_path / "other.csv", [("photo", "mask"), ("1.jpg", "not_wear")])
-    with pytest.raises(MaskgateError, match=r"holds several tables \(labels\.csv, other\.csv\)"):
+    with pytest.raises(
+        MaskgateError, match=r"several tables are in it \(labels\.csv, other\.csv\)"
+    ):
         layouts.read(tmp_path)
 
 
@@ -455,7 +457,7 @@ def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> N
         with pytest.raises(MaskgateError) as caught:
             layouts.read(given)
         assert str(caught.value).startswith(
-            f"{tmp_path / 'pred.csv'}: holds predictions, not labels (columns mask_probability,"
+            f"{tmp_path / 'pred.csv'}: these are predictions, not labels (columns mask_probability,"
         )
         assert str(caught.value).endswith(
             "; give the table of labels, or remove these columns if its labels are true"
@@ -467,7 +469,9 @@ def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("column", ["mask_probability", "true_probability", "p00"])
 def test_one_column_of_probabilities_tells_predictions(column: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=rf"holds predictions, not labels \(columns {column}\)"):
+    with pytest.raises(
+        MaskgateError, match=rf"these are predictions, not labels \(columns {column}\)"
+    ):
         table(tmp_path, ("photo", "mask", column), ("1.jpg", "wear", "0.9"))
 
 
@@ -768,7 +772,7 @@ def test_groups_of_adience_under_age_are_read_or_refused_with_the_reason(tmp_pat
     ]
 
 
-CODES = "a number does not tell which: write <30, 30-59 or >=60, or years with their unit such as"
+CODES = "a number does not say which: write <30, 30-59 or >=60, or years with their unit such as"
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ class Case:
         both = pd.concat([table, again], ignore_index=True)
         self.doubled = Photos(self.photos.root, both)
         self.doubled_thumbnails = np.concatenate([self.thumbnails, np.stack(changed)])
-        self.twins = folds.find_twins(self.doubled, rows_of(self.doubled_thumbnails))
+        self.twins = folds.find_near_duplicates(self.doubled, rows_of(self.doubled_thumbnails))
         planted = pd.read_csv(root / "truth" / "planted.csv")
         planted = planted[planted["kind"] == "twin"]
         self.planted = {
@@ -135,7 +135,7 @@ def groups(photos: Photos, cluster: npt.NDArray[np.int64]) -> set[frozenset[str]
 
 
 def test_of_the_sample_people_just_the_planted_twins_are_joined(case: Case) -> None:
-    twins = folds.find_twins(case.photos, rows_of(case.thumbnails))
+    twins = folds.find_near_duplicates(case.photos, rows_of(case.thumbnails))
     joined = {group for group in groups(case.photos, twins.cluster) if len(group) > 1}
     assert joined == {frozenset(pair) for pair in case.planted.items()}
     assert len(joined) == 2
@@ -193,7 +193,7 @@ def test_one_altered_photo_is_enough_and_joins_nobody_else(change: str, case: Ca
     twin = pd.DataFrame({"photo": people, "person": ["twin of " + name for name in people]})
     both = Photos(case.photos.root, pd.concat([table, twin], ignore_index=True))
     thumbnails = np.concatenate([case.thumbnails, np.stack(pictures)])
-    twins = folds.find_twins(both, rows_of(thumbnails))
+    twins = folds.find_near_duplicates(both, rows_of(thumbnails))
     joined = twins.cluster[sources] == twins.cluster[count:]
     assert joined.sum() >= least
     for group in groups(both, twins.cluster):
@@ -218,7 +218,7 @@ def test_blank_pictures_join_nobody() -> None:
             "mask": np.zeros(count, dtype=np.int8),
         }
     )
-    twins = folds.find_twins(Photos(Path(), table), rows_of(pictures))
+    twins = folds.find_near_duplicates(Photos(Path(), table), rows_of(pictures))
     assert twins.pairs == []
     assert twins.largest == 1
 
@@ -274,7 +274,7 @@ def test_the_search_never_asks_for_all_thumbnails(
 ) -> None:
     monkeypatch.setattr(near_duplicates, "_CHUNK", 20)
     recorder = Recorder(case.doubled_thumbnails)
-    twins = folds.find_twins(case.doubled, recorder)
+    twins = folds.find_near_duplicates(case.doubled, recorder)
     assert max(recorder.asked) == 20
     assert sum(recorder.asked) > len(case.doubled_thumbnails)
     assert twins.pairs == case.twins.pairs
@@ -440,9 +440,9 @@ def test_the_pairs_are_remembered(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "new" / "twins.json"
-    first = folds.find_twins(case.photos, rows_of(case.thumbnails), file)
+    first = folds.find_near_duplicates(case.photos, rows_of(case.thumbnails), file)
     monkeypatch.setattr(near_duplicates, "perceptual_hash", lambda t: pytest.fail("searched anew"))
-    again = folds.find_twins(case.photos, rows_of(case.thumbnails), file)
+    again = folds.find_near_duplicates(case.photos, rows_of(case.thumbnails), file)
     np.testing.assert_array_equal(again.cluster, first.cluster)
     assert (again.pairs, again.largest) == (first.pairs, first.largest)
 
@@ -458,9 +458,9 @@ def test_a_memory_cut_short_does_no_harm(
     file = tmp_path / "twins.json"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "write_text", killed)
-        folds.find_twins(case.photos, rows_of(case.thumbnails), file)
+        folds.find_near_duplicates(case.photos, rows_of(case.thumbnails), file)
     for _ in range(2):
-        assert folds.find_twins(case.photos, rows_of(case.thumbnails), file).largest == 2
+        assert folds.find_near_duplicates(case.photos, rows_of(case.thumbnails), file).largest == 2
 
 
 def test_a_thumbnail_is_the_whole_photo_in_grey() -> None:

@@ -97,7 +97,7 @@ def fixes(tmp_path: Path) -> Corrections:
 
 def test_labels_as_read_are_the_truth() -> None:
     photos = Photos(Path(), aged(20, 30))
-    told = training_table.told(photos, photos, None, Labels())
+    told = training_table.training_labels(photos, photos, None, Labels())
     assert told.truth == "bands 30/60, labels as read"
     assert told.training is told.true is photos.table
     assert (told.sha256, told.changed, told.problems) == ("", 0, ())
@@ -106,7 +106,7 @@ def test_labels_as_read_are_the_truth() -> None:
 def test_corrections_change_what_training_is_told_alone(fixes: Corrections) -> None:
     photos = Photos(Path(), aged(20, 30, 40, 50))
     before = photos.table.copy()
-    told = training_table.told(photos, photos, fixes, labels_of(corrections="fixes.csv"))
+    told = training_table.training_labels(photos, photos, fixes, labels_of(corrections="fixes.csv"))
     assert told.training["gender"].tolist() == [1, 1, 0, 0]  # up to likely
     assert told.truth == "bands 30/60, labels as read"
     pd.testing.assert_frame_equal(told.true, before)
@@ -120,7 +120,7 @@ def test_a_truth_that_is_corrected_is_named(
 ) -> None:
     photos = Photos(Path(), aged(20, 30, 40))
     wanted = labels_of(corrections="fixes.csv", tier="likely", truth=truth)
-    told = training_table.told(photos, photos, fixes, wanted)
+    told = training_table.training_labels(photos, photos, fixes, wanted)
     assert told.true["gender"].tolist() == gender
     assert told.training["gender"].tolist() == [1, 1, 0]
     assert re.fullmatch(
@@ -132,7 +132,9 @@ def test_a_truth_that_is_corrected_is_named(
 def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections) -> None:
     read = Photos(Path(), aged(20, 30, 40))
     photos = read.take(np.array([2, 1]))
-    told = training_table.told(read, photos, fixes, labels_of(corrections="x", truth="sure"))
+    told = training_table.training_labels(
+        read, photos, fixes, labels_of(corrections="x", truth="sure")
+    )
     assert told.training["photo"].tolist() == ["2.png", "1.png"]
     assert told.training["gender"].tolist() == [0, 1]
     assert told.true["gender"].tolist() == [0, 0]
@@ -144,6 +146,6 @@ def test_a_file_without_corrections_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "none.csv"
     path.write_text("person,field,value,tier,reason\n")
     photos = Photos(Path(), aged(20, 30))
-    told = training_table.told(photos, photos, corrections.read(path), Labels())
+    told = training_table.training_labels(photos, photos, corrections.read(path), Labels())
     assert told.changed == 0
     assert [(each.kind, each.where) for each in told.problems] == [("no corrections", "none.csv")]

@@ -411,7 +411,7 @@ def test_runs_on_all_photos_vote_without_a_score(
     everything = train(tmp_path / "everything", "folds.kind=all")
     code, _, err = call("submit", trained, everything, people, "-o", tmp_path / "a.csv")
     assert code == 0
-    assert "there is no out-of-fold score" in err
+    assert "the ensemble has no out-of-fold score" in err
     found = ensemble.fit(
         [MemberRun("a", Run(trained)), MemberRun("b", Run(everything))],
         EnsembleSpec(Component(name="hard_vote")),

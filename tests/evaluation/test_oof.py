@@ -241,9 +241,9 @@ def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path)
     assert str(without.score) in page
     assert f"{difference.value:+.4f}" in page
     assert "without it" not in plain.report_file.read_text("utf-8").lower()
-    lines = dict(recipe_summary.told(run.recipe(), run.status())["lines"])  # type: ignore[index]
+    lines = dict(recipe_summary.summarise(run.recipe(), run.status())["lines"])  # type: ignore[index]
     assert lines["Test-time augmentation"] == (
-        "flip, then crops, then sizes (scales: [0.9, 1.25]): 22 pictures of a photo, averaged"
+        "flip, then crops, then sizes (scales: [0.9, 1.25]): 22 views of a photo, averaged"
     )
 
 

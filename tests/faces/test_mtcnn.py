@@ -38,7 +38,7 @@ def theirs() -> Any:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
     root = tmp_path_factory.mktemp("people")
-    people = sample_people.make(root, 2, 0, (256, 192), twins=0, oddities=False)
+    people = sample_people.make(root, 2, 0, (256, 192), twins=0, irregular_files=False)
     return [np.asarray(decode(file)) for file in sorted(people.train.glob("images/*/*.*"))]
 
 

@@ -39,7 +39,7 @@ def test_it_finds_what_opencv_finds(tmp_path: Path) -> None:
 
 
 def test_drawn_people_are_found(tmp_path: Path) -> None:
-    people = sample_people.make(tmp_path, 3, 0, (192, 144), twins=0, oddities=False)
+    people = sample_people.make(tmp_path, 3, 0, (192, 144), twins=0, irregular_files=False)
     detector = detectors.create(Component(name="yunet"), tmp_path)
     photos = sorted(people.train.glob("images/*/*.*"))
     found = [len(detector(np.asarray(pixels.decode(photo)))) > 0 for photo in photos]

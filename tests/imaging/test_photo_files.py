@@ -68,10 +68,10 @@ def test_links_in_a_ring_end(tmp_path: Path) -> None:
 
 def test_the_sentence_counts_by_kind() -> None:
     assert photo_files.skipped_sentence({}) == ""
-    assert photo_files.skipped_sentence({".txt": 1}) == "passed over 1 that is no photo: 1 .txt"
+    assert photo_files.skipped_sentence({".txt": 1}) == "skipped 1 other file: 1 .txt"
     told = photo_files.skipped_sentence({".txt": 2, ".heic": 1200, "hidden": 2})
     assert told == (
-        "passed over 1,204 that are no photo: 1,200 .heic (read after pip install"
+        "skipped 1,204 other files: 1,200 .heic (read after pip install"
         ' "maskgate[heic]"), 2 .txt, 2 hidden'
     )
 
@@ -97,12 +97,12 @@ def test_predict_tells_what_it_passes_over(
     assert code == 0
     rows = [line.split(",")[0] for line in out.splitlines()[1:]]
     assert rows == [str(place / "b.jfif"), str(place / "d.avif")]
-    assert "passed over 2 that are no photo: 1 .gif, 1 hidden\n" in err
+    assert "skipped 2 other files: 1 .gif, 1 hidden\n" in err
 
 
 def test_a_folder_without_photos_tells_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "a.gif").touch()
-    with pytest.raises(MaskgateError, match=r"holds no photo; .*passed over 1 .*: 1 \.gif"):
+    with pytest.raises(MaskgateError, match=r"no photo in it; .*skipped 1 other file: 1 \.gif"):
         photo_files.list_photos([tmp_path])
 
 

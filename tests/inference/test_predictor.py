@@ -208,8 +208,8 @@ def test_what_is_no_run_is_told(tmp_path: Path, train: Callable[..., Path]) -> N
         maskgate.load(tmp_path)
     with pytest.raises(MaskgateError, match="no such photo"):
         photo_files.list_photos([tmp_path / "none.jpg"])
-    with pytest.raises(MaskgateError, match="holds no photo"):
+    with pytest.raises(MaskgateError, match="no photo in it"):
         photo_files.list_photos([tmp_path])
     os.mkfifo(tmp_path / "x.jpg")
-    with pytest.raises(MaskgateError, match=r"x\.jpg: a pipe, socket or device, and no file"):
+    with pytest.raises(MaskgateError, match=r"x\.jpg: a pipe, socket or device, not a file"):
         photo_files.list_photos([tmp_path / "x.jpg"])

@@ -428,7 +428,7 @@ def test_an_index_damaged_in_the_middle_is_told(table: str, photos: Photos, plac
     with open(index, "r+b") as file:
         file.seek(size * (page - 1))
         file.write(b"\x55" * size)
-    with pytest.raises(MaskgateError, match="remove the folder: it is built anew"):
+    with pytest.raises(MaskgateError, match="remove the folder: it is built again"):
         cache.build(photos, View(GEOMETRY), place)
 
 

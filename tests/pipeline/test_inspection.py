@@ -29,9 +29,9 @@ def found(inspected: Inspection) -> Planted:
 
 @pytest.fixture
 def clean(tmp_path: Path) -> Path:
-    """People with nothing wrong, not even the oddities of the original."""
+    """People with nothing wrong, not even the irregular files of the original."""
     root = tmp_path / "clean"
-    sample_people.make(root, 14, 2, (64, 48), oddities=False, label_errors=0, twins=0)
+    sample_people.make(root, 14, 2, (64, 48), irregular_files=False, label_errors=0, twins=0)
     return root
 
 

@@ -113,7 +113,7 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
         score = Score(row["difference"], row["low"], row["high"])
         assert compare.signed(score) in text
         alone = compare.signed(Score(row["difference"], row["low_alone"], row["high_alone"]))
-        assert f"alone {alone.partition(' ')[2]}" in text
+        assert f"uncorrected {alone.partition(' ')[2]}" in text
         assert row["side_score"] - row["reference_score"] == pytest.approx(
             row["difference"], abs=1e-4
         )
@@ -129,7 +129,7 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
     ):
         assert words in text
     assert "<script>" not in source
-    assert not re.search(r'(src|href)="?http', source), "one file that holds all it shows"
+    assert not re.search(r'(src|href)="?http', source), "the page is self-contained"
 
 
 def test_a_forest_tells_by_colour_which_side_of_zero_an_interval_lies_on() -> None:

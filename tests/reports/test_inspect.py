@@ -88,12 +88,14 @@ def test_partial_labels_have_sheets_of_what_is_known(
     page = numbers(inspect.write(inspected, tmp_path / "out", pictures=True)[0].read_text())
     assert "The 18 classes" not in page
     assert "male 2 photos" in page
-    assert "nothing known 2 photos" in page
+    assert "unlabelled 2 photos" in page
     assert " unknown 2 2 33.3%" in page
 
 
 def test_data_without_a_readable_photo_has_a_page(cache: Path, tmp_path: Path) -> None:
-    sample_people.make(tmp_path / "p", 12, 1, (64, 48), oddities=False, label_errors=0, twins=0)
+    sample_people.make(
+        tmp_path / "p", 12, 1, (64, 48), irregular_files=False, label_errors=0, twins=0
+    )
     for path in (tmp_path / "p" / "train" / "images").rglob("*.jpg"):
         path.write_bytes(b"")
     inspected = inspection.inspect(tmp_path / "p", cache)

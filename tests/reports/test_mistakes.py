@@ -88,7 +88,7 @@ def test_no_person_fills_the_page() -> None:
     found = pd.DataFrame({"person": person, "rank": range(len(person))})
     shown = mistakes.worst(found)
     assert shown["rank"].tolist() == [0, 1, *range(9, 31)]
-    assert len(shown) == mistakes.SHOWN == 24
+    assert len(shown) == mistakes.MAX_MISTAKES == 24
     assert mistakes.worst(found[::-1])["rank"].tolist()[:4] == [41, 40, 38, 37]
 
 
@@ -107,7 +107,7 @@ def test_the_csv_leaves_unknown_truths_empty(tmp_path: Path) -> None:
 
 
 def card_of(photo: Path) -> tuple[dict[str, object], list[str]]:
-    digest = contents.of_file(photo).hex() if photo.exists() else ""
+    digest = contents.file_digest(photo).hex() if photo.exists() else ""
     shown = pd.DataFrame({"photo": [photo.name]})
     (card,), faults = mistakes.cards(shown, photo.parent, {photo.name: digest})
     return card, faults

@@ -55,7 +55,7 @@ def text(page: Path) -> str:
 def shown(picture: Image.Image, row: int, column: int, geometry: Geometry) -> np.ndarray:
     """The photo at a place of the picture's first part."""
     tall = round(recipe_picture._WIDTH * geometry.height / geometry.width)
-    left, top = recipe_picture._at(column), 2 * recipe_picture._LINE
+    left, top = recipe_picture._column_x(column), 2 * recipe_picture._LINE
     top += row * (tall + recipe_picture._GAP)
     return np.asarray(picture)[top : top + tall, left : left + recipe_picture._WIDTH]
 
@@ -64,7 +64,7 @@ def test_the_first_column_is_what_validation_sees(people: Path, tmp_path: Path) 
     read = layouts.read(people)
     effects = Effects("strong", load(tmp_path, WRITTEN))
     picture, geometry = effects.picture(read), effects.geometry
-    chosen = recipe_picture._spread(read.table)
+    chosen = recipe_picture._varied_rows(read.table)
     assert len(chosen) == recipe_picture.PEOPLE
     for number, row in enumerate(chosen):
         image = pixels.decode(read.root / read.table["photo"][row])
@@ -93,12 +93,12 @@ def test_without_transforms_training_sees_what_validation_sees(
 
 def test_people_are_spread_over_the_labels(people: Path) -> None:
     table = layouts.read(people).table
-    chosen = table.iloc[recipe_picture._spread(table)]
+    chosen = table.iloc[recipe_picture._varied_rows(table)]
     assert chosen["person"].is_unique
     assert chosen["mask"].value_counts().tolist() == [2, 2, 2]
     assert chosen["gender"].value_counts().tolist() == [3, 3]
     assert chosen["age_band"].nunique() == 3
-    mates = recipe_picture._mates(table, chosen.index.tolist())
+    mates = recipe_picture._partners(table, chosen.index.tolist())
     assert not set(mates) & set(chosen.index)
     known = chosen["label"].tolist()
     assert all(table["label"][mate] in known for mate in mates)
@@ -110,7 +110,7 @@ def test_partial_labels_and_few_photos_make_a_picture(people: Path, tmp_path: Pa
     table = tables.build(read.table["photo"][:2], ["a", "b"], [0, -1], unknown, [np.nan] * 2)
     effects = Effects("strong", load(tmp_path, WRITTEN))
     few = Photos(read.root, table)
-    assert sorted(recipe_picture._spread(table)) == [0, 1]
+    assert sorted(recipe_picture._varied_rows(table)) == [0, 1]
     assert recipe_picture._words(table, 1) == ["unknown"]
     assert effects.picture(few).height < effects.picture(read).height
     one = few.take(np.array([1]))
@@ -129,8 +129,8 @@ def test_shares_told_below_mixed_photos_are_those_learnt(people: Path, tmp_path:
     read = layouts.read(people)
     effects = Effects("strong", load(tmp_path, WRITTEN))
     table = read.table
-    chosen = recipe_picture._spread(table)
-    rows = [*chosen, *recipe_picture._mates(table, chosen)]
+    chosen = recipe_picture._varied_rows(table)
+    rows = [*chosen, *recipe_picture._partners(table, chosen)]
     stored = {row: effects._stored(read, row) for row in rows}
     for mix, mixer in effects.ways:
         row = effects._mixed(mix, mixer, table, stored, len(chosen))
@@ -152,7 +152,7 @@ def test_the_page_tells_the_transforms_and_the_picture_lies_beside(
     effects = Effects("strong", load(tmp_path, WRITTEN))
     page, _ = inspect.write(inspected, tmp_path / "out", True, effects)
     told = text(page)
-    assert "What strong does to photos" in told
+    assert "Effects of strong" in told
     assert "36 × 48 pixels (width × height) of the middle 75% of each side" in told
     assert "horizontal flip probability 0.25" in told
     assert "solarize threshold 128, probability 0.5" in told
@@ -171,7 +171,7 @@ def test_without_photos_no_picture_is_drawn(inspected: Inspection, tmp_path: Pat
     effects = Effects("strong", load(tmp_path, WRITTEN))
     page, _ = inspect.write(inspected, tmp_path / "out", False, effects)
     told = text(page)
-    assert "No picture was drawn: the page was asked to show no photos." in told
+    assert "No picture was drawn: photos were turned off." in told
     assert "35% mixup alpha 0.4" in told
     assert "<img" not in page.read_text()
     assert not (tmp_path / "out" / "recipe.png").exists()
@@ -182,8 +182,8 @@ def test_a_recipe_that_changes_nothing_says_so(inspected: Inspection, tmp_path: 
         inspected, tmp_path / "out", True, Effects("plain", load(tmp_path, PLAIN))
     )
     told = text(page)
-    assert "Training photos are not changed." in told
-    assert "No batch is mixed." in told
+    assert "Training photos are not augmented." in told
+    assert "Batches are not mixed." in told
 
 
 def test_data_without_a_photo_has_a_page_without_picture(
@@ -194,7 +194,9 @@ def test_data_without_a_photo_has_a_page_without_picture(
         inspected.data, none, inspected.store, pd.DataFrame({"width": [], "height": []}),
         inspected.grey[:0], inspected.twins, [], None,
     )  # fmt: skip
-    assert inspect._drawn(empty, Effects("strong", load(tmp_path, WRITTEN)), tmp_path) is None
+    assert (
+        inspect._write_effects(empty, Effects("strong", load(tmp_path, WRITTEN)), tmp_path) is None
+    )
     assert not (tmp_path / "recipe.png").exists()
 
 
@@ -216,7 +218,7 @@ def test_the_command_shows_a_shipped_recipe(call: Call, people: Path, tmp_path: 
     out = tmp_path / "page"
     code, _, err = call("inspect", people, "--out", out, "--recipe", "demo")
     assert code == 0, err
-    assert "What demo does to photos" in text(out / "inspect.html")
+    assert "Effects of demo" in text(out / "inspect.html")
     assert (out / "recipe.png").is_file()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inspection, "inspect", lambda *_: pytest.fail("photos were read first"))

@@ -54,7 +54,7 @@ def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
             assert f"{value:.1f}% {low:.1f} – {high:.1f} {count:.0f}" in text
     for pair in run.status().twins:
         assert " = ".join(pair) in page
-    assert not re.search(r'(src|href)="?http', page), "one file that holds all it shows"
+    assert not re.search(r'(src|href)="?http', page), "the page is self-contained"
 
 
 def test_that_people_are_not_kept_together_is_said_where_scores_are(
@@ -74,15 +74,15 @@ def test_that_people_are_not_kept_together_is_said_where_scores_are(
     run = runs.open_run(once)
     text = told(run.report_file.read_text())
     assert f"Warnings 1 × {wanted} (first: all photos)" in text
-    assert "was scored by a model that never saw that photo; people are not kept together." in text
-    assert "never saw its person" not in text
+    assert "was scored by a model not trained on that photo; photos of one person may be" in text
+    assert "not trained on its person" not in text
     assert any(wanted in warning for warning in run.status().warnings)
     out = call("inspect", tmp_path / "apart.csv", "--out", tmp_path / "page")[1]
     assert out.startswith(f"1 × {wanted}")
     assert wanted in (tmp_path / "page" / "inspect.html").read_text()
 
     first = train(tmp_path / "own", "training.epochs=1", data=tmp_path / "own.csv")
-    assert "never saw its person" in told(runs.open_run(first).report_file.read_text())
+    assert "not trained on its person" in told(runs.open_run(first).report_file.read_text())
     folds = f"folds.file={first / 'folds.csv'}"
     again = train(tmp_path / "again", "training.epochs=1", folds, data=tmp_path / "own.csv")
     for name in ("folds.csv", "mistakes.csv"):
@@ -108,10 +108,10 @@ def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: 
         pairs = [f"{truth} → {given}" for truth, given in known if truth != given]
         assert wrong == [pair.replace("_", " ") for pair in pairs]
         assert f"prediction {100 * row['probability']:.1f}%" in told(card)
-        assert f"truth {100 * row['true_probability']:.1f}%" in told(card)
+        assert f"correct {100 * row['true_probability']:.1f}%" in told(card)
         assert row["photo"].split("/")[1] in told(card).replace("_ ", "_")
         assert row["person"] in told(card).replace("_ ", "_")
-    assert "share it as you would share the photos" in page
+    assert "share it as carefully as the photos" in page
     assert Path(run.status().root) == people.resolve() / "train" / "images"
 
 
@@ -125,9 +125,9 @@ def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
     for page in (without, gone):
         assert "<img" not in page
         assert "data:image" not in page
-        assert "share it as you would" not in page
+        assert "share it as carefully" not in page
         assert page.count("<article") == count > 0
-    assert "left out on request" in without
+    assert "Photos were turned off" in without
     assert f"{count} of these {count} photos cannot be shown" in gone
     assert f"{tmp_path / 'moved'}/" in gone
     assert "no such file" in gone
@@ -180,7 +180,7 @@ def test_a_run_without_validation_has_no_mistakes(trained: Path, tmp_path: Path)
     run.mistakes_file.unlink(missing_ok=True)
     run.end()
     text = told(run_report.write(run).read_text())
-    assert "no score can be given" in text
+    assert "so it has no score" in text
     assert "mistakes" not in text
     assert not run.mistakes_file.exists()
 

@@ -9,7 +9,7 @@ import pytest
 
 from maskgate.core.score import Score
 from maskgate.reports import scatter, tune
-from maskgate.reports.tune import Key, Search, Trial
+from maskgate.reports.tune import Key, SearchReport, Trial
 
 KEYS = (
     Key("optimizer.lr", "0.0001 to 0.1, by factors", "log"),
@@ -32,16 +32,16 @@ TRIALS = (
           folder="trials/002"),
     Trial(6, "unfinished", {"optimizer.lr": "0.002"}),
 )  # fmt: skip
-FOUND = Search(
+FOUND = SearchReport(
     recipe="baseline", data="PEOPLE", changes=("training.epochs=3",), space="mine", keys=KEYS,
-    trials=TRIALS, wanted=8, score_of="macro F1", people=32,
+    trials=TRIALS, planned=8, score_of="macro F1", people=32,
     command="maskgate train baseline PEOPLE optimizer.lr=0.01 'loss={name: f1}'",
     importance={"optimizer.lr": Score(0.25, 0.11, 0.61), "loss": Score(0.75, 0.39, 0.89)},
-    alike=0, compared=1,
+    undecided=0, compared=1,
 )  # fmt: skip
 
 
-def page(found: Search, folder: Path) -> str:
+def page(found: SearchReport, folder: Path) -> str:
     return tune.write(found, folder).read_text("utf-8")
 
 
@@ -52,8 +52,9 @@ def test_the_page_holds_the_numbers(tmp_path: Path) -> None:
         "0.4100 [0.3500, 0.4700]", "0.5200 [0.4600, 0.5800]", "0.1234 by epoch 1",
         "under the median", "the loss is &lt;nan&gt;", "as trial 2", "0.75 [0.39, 0.89]",
         "0.25 [0.11, 0.61]",
-        "training.epochs=3", "the highest of 3", "Of the 1 other runs, 0 cannot be told",
-        "3 complete trials, and importances mean little under 50", "0.0001 to 0.1, by factors",
+        "training.epochs=3", "the highest of 3", "0 of 1 other runs are undecided against the best",
+        "With only 3 complete trials, importances are unreliable; 50 or more",
+        "0.0001 to 0.1, by factors",
     ):  # fmt: skip
         assert told in text, told
     assert "maskgate train baseline PEOPLE optimizer.lr=0.01 &#39;loss={name: f1}&#39;" in html
@@ -65,7 +66,7 @@ def test_the_page_holds_the_numbers(tmp_path: Path) -> None:
 
 def test_with_enough_trials_importances_are_not_belittled(tmp_path: Path) -> None:
     many = tuple(replace(TRIALS[0], number=number) for number in range(1, 51))
-    assert "mean little" not in page(replace(FOUND, trials=many), tmp_path)
+    assert "importances are unreliable" not in page(replace(FOUND, trials=many), tmp_path)
 
 
 def test_the_table_holds_every_trial(tmp_path: Path) -> None:
@@ -86,13 +87,13 @@ def test_of_equals_the_first_is_the_best() -> None:
 
 @pytest.mark.parametrize("trials", [(), TRIALS[2:4], TRIALS[:1], TRIALS[5:]])
 def test_a_page_of_little_can_be_written(trials: tuple[Trial, ...], tmp_path: Path) -> None:
-    little = replace(FOUND, trials=trials, importance=None, alike=None, command="")
+    little = replace(FOUND, trials=trials, importance=None, undecided=None, command="")
     assert f"{len(trials)}" in page(little, tmp_path)
-    assert "cannot be told" not in page(little, tmp_path)
+    assert "undecided against" not in page(little, tmp_path)
 
 
 def test_dots_lie_where_their_numbers_are() -> None:
-    axis = scatter.measured([1e-4, 1e-2], log=True)
+    axis = scatter.number_axis([1e-4, 1e-2], log=True)
     assert axis.share(1e-3) == pytest.approx(0.5)
     assert [name for _, name in axis.ticks] == ["0.0001", "0.001", "0.01"]
     dots = [scatter.Dot(1e-3, "a & b", (0.5, 0.4, 0.6)), scatter.Dot(1e-4, "c", None, "failed")]
@@ -102,7 +103,7 @@ def test_dots_lie_where_their_numbers_are() -> None:
     assert "a &amp; b" in drawn
     assert "failed, no score" in drawn
     assert "pruned" not in drawn
-    names = scatter.named(["a", "b" * 30])
+    names = scatter.category_axis(["a", "b" * 30])
     assert [names.share(0), names.share(1)] == [0.25, 0.75]
     assert len(names.ticks[1][1]) == 16
-    assert scatter.measured([3.0]).share(3.0) == 0.5
+    assert scatter.number_axis([3.0]).share(3.0) == 0.5

@@ -33,7 +33,7 @@ def test_every_change_of_a_recipe_can_be_undone_alone() -> None:
         for change in found:
             changed = recipe.load(path, list(change.overrides))
             assert changed != own, (path.name, change)
-            told = ablate._not_alike(own, changed)
+            told = ablate._why_not_comparable(own, changed)
             assert not told or "which attributes the model knows" in told, (path.name, change)
 
 
@@ -69,7 +69,7 @@ def test_a_file_of_changes(tmp_path: Path) -> None:
     assert [change.name for change in changes.read(path)] == ["loss=focal", "model.dropout=0.5"]
     for content in ("", "3", "a: 4", "a: {}", "- 5"):
         path.write_text(content)
-        with pytest.raises(MaskgateError, match=r"holds no changes|is no change"):
+        with pytest.raises(MaskgateError, match=r"has no changes|is not a change"):
             changes.read(path)
 
 
@@ -88,20 +88,20 @@ def test_all_faults_are_told_before_anything_is_trained(
     assert code == 2
     line = err.splitlines()[-1]
     for told in (
-        "change same: changes nothing",
-        "changes flip and again are alike",
+        "change same: does not change the recipe",
+        "changes flip and again are the same",
         "change split: changes folds",
         "change luck: changes the seed",
         "change typo: ",
-        "change truth: changes the truth",
-        "change 'a/b': is the name of folders",
+        "change truth: changes the labels that scores are computed against",
+        "change 'a/b': becomes a folder name",
     ):
         assert told in line, told
     code, _, err = call("ablate", tiny, people, "--change", "loss=nonsense", "--out", out)
     assert code == 2
     assert "change loss=nonsense: " in err
     code, _, err = call("ablate", tiny, people, "folds.kind=all", "--change", "loss=focal")
-    assert "validates nobody" in err
+    assert "has no validation" in err
     assert not out.exists()
 
 
@@ -171,7 +171,7 @@ def test_a_model_of_one_attribute_is_ablated_as_such(
 ) -> None:
     words = ["ablate", tiny, people, *QUICK, "model.head={name: one_attribute, of: mask}"]
     code, printed, err = call(*words, "--list")
-    assert "not changed, default-head: changes which attributes the model knows" in err
+    assert "skipped change default-head: changes which attributes the model knows" in err
     assert "default-head" not in printed
     code, _, err = call(*words, "--change", "model.head=joint")
     assert (code, "changes which attributes the model knows" in err) == (2, True)
@@ -216,7 +216,7 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     assert Path("study/reference-7/run.json").stat().st_mtime_ns == first
     assert out.splitlines()[-1] == "study/ablate.html"
     assert "Of these recipes, " in out
-    assert "minutes." in out
+    assert "minutes per fit." in out
     told = pd.read_csv("study/ablate.csv")
     folders = [f"study/{name}-{seed}" for name in ("reference", "augment", "model.dropout=0.9")
                for seed in (7, 8)]  # fmt: skip
@@ -235,7 +235,7 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     assert out.count("reference-") == 2
     code, _, err = call(*words, "model.hidden=8")
     assert code == 2
-    assert "study/reference-7 holds a run with another recipe" in err
+    assert "study/reference-7 has a run of another recipe" in err
 
 
 def test_a_run_is_known_again_whatever_its_recipe_asks_for(
@@ -249,7 +249,7 @@ def test_a_run_is_known_again_whatever_its_recipe_asks_for(
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*own, *more])
 
-    wanted = ablate.possible(load, changes.leave_one_out(load([])), options)
+    wanted = ablate.applicable_changes(load, changes.leave_one_out(load([])), options)
     assert {"without-pseudo", "without-flip"} <= {change.name for change in wanted}
     with processes.started("fp32") as accelerator:
         for fit in ablate.plan(load, wanted, 1, tmp_path, options).fits:
@@ -274,22 +274,24 @@ def test_on_a_cluster_each_run_is_a_task(
         for number, item in enumerate(items):
             yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
-    monkeypatch.setattr(cluster, "each", each)
+    monkeypatch.setattr(cluster, "map_unordered", each)
     options = TrainOptions("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*QUICK, *more])
 
-    study = ablate.plan(load, [changes.given("model.dropout=0.5")], 1, tmp_path / "s", options)
+    study = ablate.plan(
+        load, [changes.from_override("model.dropout=0.5")], 1, tmp_path / "s", options
+    )
     ablate.train(study, "ray")
     assert asked == [("ray", "reference-7", "model.dropout=0.5-7")]
     assert not study.left
     fit = replace(study.fits[0], digest="another")
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
-        ablate._train_there(fit)
+        ablate._train_on_node(fit)
     fit = replace(fit, options=replace(options, out=tmp_path / "elsewhere" / "reference-7"))
     with pytest.raises(MaskgateError, match="this node does not see the folder of runs"):
-        ablate._train_there(fit)
+        ablate._train_on_node(fit)
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def test_a_number_has_one_owner(engine: Engine, tmp_path: Path) -> None:
         assert mine.take(1)
         assert not theirs.take(1)
         assert theirs.take(2)
-        theirs.bury_the_dead()  # nobody is
+        theirs.remove_dead_claims()  # nobody is
         assert mine.holds(1)
         assert not theirs.holds(1)
         theirs.free(1)  # not its to give
@@ -87,11 +87,11 @@ def test_a_killed_process_is_dead_at_once_a_stopped_one_is_not(
 ) -> None:
     with Claims(engine, "study", tmp_path) as mine:
         other.send_signal(signal.SIGSTOP)
-        mine.bury_the_dead()
+        mine.remove_dead_claims()
         assert not mine.take(1)
         other.kill()
         other.wait()
-        mine.bury_the_dead()
+        mine.remove_dead_claims()
         assert mine.take(1)
         assert mine.take(2)
 
@@ -109,7 +109,7 @@ def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
 
         def later(seconds: float) -> bool:
             clock[0] += seconds
-            mine.bury_the_dead()
+            mine.remove_dead_claims()
             return mine.take(1)
 
         assert not later(0)

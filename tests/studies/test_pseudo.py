@@ -198,7 +198,7 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
     assert "warning: round 1 lowered the out-of-fold macro F1" in progress
     assert "made the model worse" in told
     assert f"No round scored higher than round 0: use {out / 'round-0'}" in told
-    assert "The guard" in (out / "pseudo.html").read_text("utf-8")
+    assert "<h2>Warnings</h2>" in (out / "pseudo.html").read_text("utf-8")
     trained.clear()
     code, told, _ = call(*words, "--keep-going")
     assert code == 0
@@ -227,7 +227,7 @@ def test_where_nothing_is_sure_the_rounds_end_with_a_warning(
     place = ("--run", trained, "--out", tmp_path / "rounds", "--rounds", "3", "--keep-going")
     code, told, progress = call("pseudo", tiny, people, photos, hard, *place)
     assert code == 0
-    assert "warning: round 1 had nothing to learn: no photo is sure enough" in progress
+    assert "warning: round 1 has no pseudo labels: no photo reaches the thresholds" in progress
     assert not (tmp_path / "rounds" / "round-2").exists()
     assert "without pseudo labels" in told
     assert (tmp_path / "rounds" / "pseudo.html").exists()
@@ -246,7 +246,7 @@ def test_faults_are_one_sentence_before_anything_is_trained(
         "no such folder": (tmp_path / "nowhere",),
         "half.jpg": (whole,),
         "folds.kind is all": (photos, "folds.kind=all"),
-        "itself": (photos, "pseudo.run=somewhere"),
+        "sets its own": (photos, "pseudo.run=somewhere"),
         "unknown key pseudo.caps, did you mean cap": (photos, "pseudo.caps=3"),
         "no run": (photos, "--run", photos),
     }

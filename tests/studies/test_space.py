@@ -76,7 +76,7 @@ def test_the_digest_is_of_what_is_searched(tmp_path: Path) -> None:
 
 
 BAD = {
-    "": "searches nothing",
+    "": "has no keys",
     "- a": "is a mapping",
     "a: [": "not a search space in YAML",
     "optimizer.lr: 0.1": "write a list of choices, or a range",
@@ -102,12 +102,12 @@ BAD = {
     "optimizer.lr: [1, 2]\nseed: [1, 2]\noptimizer.lr: [3, 4]": "line 3: the key 'optimizer.lr'",
     "optimizer.lr: []": "needs two choices",
     "optimizer.lr: [0.1]": "needs two choices",
-    "optimizer.lr: [0.1, 1e-1]": "stands there twice",
+    "optimizer.lr: [0.1, 1e-1]": "is listed twice",
     "loss: [a, b]\nloss.gamma: [1, 2]": "is part of loss",
-    "seed: [1, 2]": "scored alike",
-    "folds.count: [2, 3]": "scored alike",
-    "folds: [{count: 2}, {count: 3}]": "scored alike",
-    "labels: [{truth: sure}, {}]": "scored alike",
+    "seed: [1, 2]": "scored on the same folds",
+    "folds.count: [2, 3]": "scored on the same folds",
+    "folds: [{count: 2}, {count: 3}]": "scored on the same folds",
+    "labels: [{truth: sure}, {}]": "scored on the same folds",
 }
 
 
@@ -122,7 +122,7 @@ def test_a_bad_space_is_one_sentence(text: str, tmp_path: Path) -> None:
 def test_corrections_may_be_searched_unless_they_are_the_truth(tmp_path: Path) -> None:
     text = "labels.corrections: [null, competition]"
     assert read(tmp_path, text)
-    with pytest.raises(MaskgateError, match="scored alike"):
+    with pytest.raises(MaskgateError, match="scored on the same folds"):
         read(tmp_path, text, labels={"corrections": "competition", "truth": "sure"})
 
 

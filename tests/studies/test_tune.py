@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 from maskgate import cluster, runs
 from maskgate.config import recipe
 from maskgate.core.interruption import Interrupted
-from maskgate.errors import DiskFullError, MaskgateError, of_disk
+from maskgate.errors import DiskFullError, MaskgateError, disk_error
 from maskgate.evaluation import compare
 from maskgate.reports import listing
 from maskgate.studies import study as studies
@@ -92,16 +92,16 @@ def test_what_is_told_trains_the_best_again(
 ) -> None:
     search = plan(done)
     result = tune.tune(search)  # nothing is left to do
-    told = tune.told(result, done)
+    told = tune.closing_text(result, done)
     rows: list[Any] = listed(done)
     best = max(rows, key=lambda row: row[2])
     assert (
         f"trial {best[0]}, out-of-fold macro F1 {best[2]:.4f} [{best[3]:.4f}, {best[4]:.4f}]"
         in told
     )
-    assert "flattered" in told
+    assert "optimistic" in told
     assert f"optimizer.lr={best[5]} training.batch_size={best[6]}" in told
-    assert "Of the 1 other runs" in told
+    assert "of 1 other runs" in told
     changes = [*search.changes, *trials.overrides(dict(result.best.values))]
     path = crossval.train(
         search.load(changes), TrainOptions("tiny", people, tmp_path / "again", cache)
@@ -130,7 +130,7 @@ def test_another_search_in_the_same_folder_is_refused(done: Path, plan: Plan) ->
             tune.tune(search)
     with pytest.raises(MaskgateError, match="give another --out"):
         tune.tune(plan(done, "model.dropout=0.1"))
-    with pytest.raises(MaskgateError, match="not empty and no study"):
+    with pytest.raises(MaskgateError, match="not empty, and not a study"):
         tune.tune(plan(done / "trials"))
 
 
@@ -190,7 +190,7 @@ def test_a_bad_trial_is_pruned_on_the_first_fold(
     assert [trial.state for trial in result.trials] == ["complete"] * 3 + ["pruned", "complete"]
     pruned = result.trials[3]
     assert dict(pruned.first_fold) == {1: 0.1}
-    assert "0.1000 by epoch 1, under the median" in pruned.reason
+    assert "0.1000 by epoch 1, below the median" in pruned.reason
     left = out / "trials/004"
     assert sorted(path.name for path in left.iterdir()) == ["history.csv", "recipe.yaml"]
     history = pd.read_csv(left / "history.csv")
@@ -250,7 +250,7 @@ def test_a_failed_trial_is_told_and_the_search_goes_on(plan: Plan, tmp_path: Pat
     assert failed
     assert complete
     assert all("the loss is" in trial.reason for trial in failed)
-    assert f"trial {failed[0].number} failed: {failed[0].reason}" in tune.told(result, out)
+    assert f"trial {failed[0].number} failed: {failed[0].reason}" in tune.closing_text(result, out)
     assert "the loss is" in (out / "tune.html").read_text()
     # Two values make two trainings; the other trials repeat them.
     assert sum(trial.repeats is None for trial in result.trials) == 2
@@ -275,7 +275,7 @@ def test_a_full_disk_is_no_fault_of_a_trial(
     with monkeypatch.context() as full:
 
         def fails(path: Path, write: object) -> None:
-            raise of_disk(OSError(errno.ENOSPC, "full"), path)
+            raise disk_error(OSError(errno.ENOSPC, "full"), path)
 
         full.setattr("maskgate.training.checkpoint.files.replace", fails)
         with pytest.raises(DiskFullError, match="free some space"):
@@ -385,7 +385,7 @@ def test_on_a_cluster_each_trial_is_a_task(
             begun.append((item, on))
             yield item, pickle.loads(pickle.dumps(work))(item)
 
-    monkeypatch.setattr(cluster, "each", each)
+    monkeypatch.setattr(cluster, "map_unordered", each)
     url = _empty_database(postgresql)
     result = tune.tune(plan(tmp_path / "study", storage=url), on="ray")
     assert begun == [(0, "ray"), (1, "ray")]
@@ -397,10 +397,10 @@ def test_on_a_cluster_each_trial_is_a_task(
     assert begun[2:] == [(0, "ray")]  # the third; the others have ended
 
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
-        tune._one(replace(more, name="of other photos"), 0)
+        tune._run_one_trial(replace(more, name="of other photos"), 0)
     (tmp_path / "study" / "study.json").unlink()
     with pytest.raises(MaskgateError, match="this node does not see the study's folder"):
-        tune._one(more, 0)
+        tune._run_one_trial(more, 0)
 
 
 @pytest.mark.slow
@@ -450,14 +450,14 @@ def test_processes_of_torchrun_are_refused(
 
 
 def test_without_validation_there_is_nothing_to_search_by(plan: Plan, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match="validates nobody"):
+    with pytest.raises(MaskgateError, match="has no validation"):
         plan(tmp_path / "study", "folds.kind=all")
 
 
 @pytest.mark.parametrize(
     ("storage", "said"),
     [
-        ("nonsense", "no URL of a database"),
+        ("nonsense", "not the URL of a database"),
         ("postgresql://someone:secret@localhost:1/no", "cannot be used"),
         ("nosql://host/name", "nosql"),
     ],
@@ -475,7 +475,7 @@ def test_a_database_that_does_not_answer_is_one_sentence(
 
 def test_no_password_is_written(done: Path, plan: Plan, tmp_path: Path) -> None:
     search = plan(tmp_path / "study", storage="postgresql://someone:secret@host/name")
-    studies._settle(search)
+    studies._create_folder(search)
     told = json.loads((tmp_path / "study/study.json").read_text())
     assert told["storage"] == "postgresql+psycopg://someone:***@host/name"
     status = runs.open_run(done / "trials/001").status()
@@ -487,5 +487,5 @@ def test_a_kill_as_the_folder_is_made_is_gone_on_with(plan: Plan, tmp_path: Path
     folder = tmp_path / "study"
     folder.mkdir()
     (folder / ".study.json.part").write_text("half")
-    studies._settle(plan(folder))
+    studies._create_folder(plan(folder))
     assert [path.name for path in folder.iterdir()] == ["study.json"]

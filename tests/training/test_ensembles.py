@@ -104,9 +104,9 @@ def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts:
         assert member.metrics().known_attributes == [name]
         text = bare(member.report_file)
         word = name.replace("_", " ")
-        assert f"This model knows {word} alone" in text
+        assert f"This model predicts {word} only" in text
         assert f"Accuracy, {word}" in text
-        assert "18 classes" not in text.replace("the 18 classes are not told", "")
+        assert "18 classes" not in text.replace("there are no 18 classes", "")
         wrong = pd.read_csv(member.mistakes_file)
         others = [n for n in labels.ATTRIBUTES if n != name]
         assert wrong[[f"true_{other}" for other in others]].isna().all(axis=None)
@@ -326,12 +326,12 @@ def test_epochs_that_nothing_validates_are_told(
     run = made(file, tmp_path / "runs" / "half", people, cache)
     warning = (
         "were trained 1 more epoch on the validation photos; the scores are of the weights before"
-        " that: nothing here validates the weights that predict."
+        " that, and do not validate the weights used for prediction."
     )
     plain, joint = run.members()
     assert f"The weights kept of joint {warning}" in bare(run.report_file)
     assert f"The weights kept {warning}" in bare(joint.report_file)
-    assert "nothing here validates" not in bare(plain.report_file)
+    assert "do not validate the weights used for prediction" not in bare(plain.report_file)
     for folder, count in ((run.path.parent, 1), (run.path / "members", 1)):
         assert call("runs", folder)[1].count("before 1 epoch unvalidated") == count
 
@@ -342,7 +342,7 @@ def test_without_validation_there_is_no_score(
     run = made(place / "vote.yaml", tmp_path / "all", people, cache, "folds.kind=all")
     assert run.metrics().validated is False
     assert not run.oof_file.exists()
-    assert "no score can be given" in bare(run.report_file)
+    assert "so it has no score" in bare(run.report_file)
     assert len(loading.load(run.path).predict(sorted((people / "eval/images").iterdir())[:2])) == 2
 
 

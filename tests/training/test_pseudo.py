@@ -222,7 +222,7 @@ def test_faults_are_told_before_anything_is_trained(
     wrong = {
         "nowhere: no such folder": ("nowhere", trained),
         "is a file": (people / "eval" / "info.csv", trained),
-        "holds no photo": (empty, trained),
+        "no photo in it": (empty, trained),
         "half.jpg": (broken, trained),
         "already with its own labels": (people / "train" / "images", trained),
         "no run": (photos, empty),

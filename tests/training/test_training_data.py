@@ -500,7 +500,7 @@ def test_faults_of_further_data_name_it(prepare: Prepare, people: Path, tmp_path
     (more / "photos.csv").write_text("photo,mask\n1.jpg,perhaps\n")
     with pytest.raises(MaskgateError, match=rf"^{more}: 1 of its entries .*'perhaps'"):
         prepare(wanted)
-    with pytest.raises(MaskgateError, match=rf"^{more}: holds no photo that can be used"):
+    with pytest.raises(MaskgateError, match=rf"^{more}: no photo that can be used"):
         prepare(wanted, skip_faulty=True)
 
 

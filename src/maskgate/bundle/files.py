@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from maskgate.bundle.manifest import Manifest
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 from maskgate.runs.records import contents, stored
 from maskgate.runs.records.faults import damaged
 
@@ -78,7 +78,7 @@ class Bundle:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as why:
             raise damaged(self.path, f"not a whole zip file: {why}", _REMEDY) from why
         except OSError as error:
-            raise of_disk(error, self.path) from error
+            raise disk_error(error, self.path) from error
 
 
 def is_bundle(path: Path) -> bool:

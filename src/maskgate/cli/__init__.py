@@ -13,52 +13,52 @@ from maskgate.core import extras, interruption, terminal, threads
 from maskgate.cli import data, training, tune, predict, ensemble  # noqa: F401
 from maskgate.cli import export, compare, ablate, pseudo, demo  # noqa: F401
 from maskgate.cli.app import app
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 __all__ = ["app", "main"]
 
-_UNREAD: Final = 128 + 13  # as shells tell of a process that SIGPIPE has ended
+_BROKEN_PIPE_CODE: Final = 128 + 13  # the exit code in shells of a process that SIGPIPE ended
 
 
 def main() -> None:
-    """Run the command line; a fault is one line on stderr and exit code 2."""
+    """Run the command line; an error is one line on stderr and exit code 2."""
     terminal.prepare()
     interruption.watch()
-    threads.wait_politely()
+    threads.limit_spinning()
     try:
-        code = app(_words(), prog_name="maskgate", standalone_mode=False)
+        code = app(_arguments(), prog_name="maskgate", standalone_mode=False)
         terminal.flush()
     except MaskgateError as error:
         _fail(str(error))
     except typer.TyperException as error:
-        _fail(_misused(error))
+        _fail(_usage_error(error))
     except interruption.Interrupted:
-        _fail("interrupted; to go on, repeat the command")
+        _fail("interrupted; repeat the command to resume")
     except ModuleNotFoundError as error:
-        missing = extras.fault(error, shlex.join(["maskgate", *sys.argv[1:2]]))
+        missing = extras.missing_package(error, shlex.join(["maskgate", *sys.argv[1:2]]))
         if missing is None:
             raise
         _fail(str(missing))
     except BrokenPipeError:
-        _end_unread()
+        _end_broken_pipe()
     except OSError as error:
-        _fail(str(of_disk(error, error.filename or _unnamed())))
+        _fail(str(disk_error(error, error.filename or _unnamed_file())))
     except SystemExit as end:  # Typer's, and Rich's
         if isinstance(end.__context__, BrokenPipeError):
-            _end_unread()
+            _end_broken_pipe()
         raise
     raise SystemExit(code)
 
 
-def _words() -> list[str]:
-    words = sys.argv[1:] or ["--help"]
-    if any("\0" in word for word in words):
+def _arguments() -> list[str]:
+    arguments = sys.argv[1:] or ["--help"]
+    if any("\0" in argument for argument in arguments):
         raise MaskgateError("the command holds the character U+0000; leave it out")
-    return words
+    return arguments
 
 
-def _unnamed() -> str:
-    """What an error of the system is of, where it does not say."""
+def _unnamed_file() -> str:
+    """What an OSError without a file name is about."""
     try:
         terminal.flush()
     except (MaskgateError, OSError):
@@ -66,23 +66,23 @@ def _unnamed() -> str:
     return "a file"
 
 
-def _end_unread() -> NoReturn:
-    """Who reads what is printed, such as `head`, has had enough: that is no fault."""
+def _end_broken_pipe() -> NoReturn:
+    """The reader of the output, such as `head`, has closed it: that is not an error."""
     if terminal.is_read():
-        _fail("a process beside this one has ended: Broken pipe; repeat the command")
+        _fail("another process has ended: Broken pipe; repeat the command")
     terminal.discard()
-    raise SystemExit(_UNREAD)
+    raise SystemExit(_BROKEN_PIPE_CODE)
 
 
-def _misused(error: typer.TyperException) -> str:
-    """What is wrong with the words of the command line, and where the right ones are told."""
-    told = error.format_message().rstrip(".")
+def _usage_error(error: typer.TyperException) -> str:
+    """What is wrong with the command line, and which command prints the help."""
+    message = error.format_message().rstrip(".")
     variable = getattr(getattr(error, "param", None), "envvar", None)
-    if variable and told.startswith("Missing"):
-        told += f", which {variable} could give"
+    if variable and message.startswith("Missing"):
+        message += f", which {variable} can set"
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "maskgate"
-    return f"{told[0].lower()}{told[1:]} (see {command} --help)"
+    return f"{message[0].lower()}{message[1:]} (see {command} --help)"
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The command ablate: one change of a recipe at a time."""
+"""The command ablate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from maskgate.cli.app import (
     app,
     checked_recipe,
     data_and_overrides,
-    typed,
+    typed_command,
 )
 from maskgate.cli.app import Changes as Overrides
 from maskgate.core import terminal
@@ -59,38 +59,39 @@ def ablate(
     from maskgate.studies import changes as kinds
     from maskgate.training.options import TrainOptions
 
-    source, own = data_and_overrides(data, overrides)
-    path, _ = checked_recipe(recipe, own)
+    source, base_overrides = data_and_overrides(data, overrides)
+    path, _ = checked_recipe(recipe, base_overrides)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)
-    given = list(map(kinds.given, change or []))
-    wanted = [*(kinds.read(changes) if changes else []), *given]
+    command_line_changes = list(map(kinds.from_override, change or []))
+    chosen_changes = [*(kinds.read(changes) if changes else []), *command_line_changes]
     options = TrainOptions(
         name=path.stem,
         data=source,
         cache=cache,
         skip_faulty=skip_faulty,
         workers=workers,
-        command=typed(),
+        command=typed_command(),
         trust=trust,
     )
 
-    def load(more: Sequence[str]) -> recipes.Recipe:
-        return recipes.load(path, [*own, *more])
+    def load(extra: Sequence[str]) -> recipes.Recipe:
+        return recipes.load(path, [*base_overrides, *extra])
 
-    kinds.check(given, load)
+    kinds.check(command_line_changes, load)
 
     from maskgate.reports import ablate as page
     from maskgate.studies import ablate as study
 
-    if not wanted:
-        wanted = study.possible(load, kinds.leave_one_out(load([])), options)
-    planned = study.plan(load, wanted, seeds, folder=folder, options=options)
-    rows = [(each.name, told) for each, told in zip(planned.changes, planned.differs, strict=True)]
-    page.announce(rows, len(planned.fits), len(planned.left), study.remaining(planned))
+    if not chosen_changes:
+        chosen_changes = study.applicable_changes(load, kinds.leave_one_out(load([])), options)
+    planned = study.plan(load, chosen_changes, seeds, folder=folder, options=options)
+    names = [change.name for change in planned.changes]
+    rows = list(zip(names, planned.differs, strict=True))
+    page.print_plan(rows, len(planned.fits), len(planned.left), study.remaining(planned))
     if listed:
         return
     failed = study.train(planned, on)
-    found = study.verdicts(planned)
-    page.show(found, failed)
-    terminal.show(page.write(found, folder, failed))
+    summary = study.verdicts(planned)
+    page.show(summary, failed)
+    terminal.show(page.write(summary, folder, failed))

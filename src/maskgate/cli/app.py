@@ -1,7 +1,7 @@
-"""The application that commands join, and the arguments that several of them take.
+"""The Typer application, and the arguments that several commands share.
 
-A command looks at all of its words first: names, paths and changes. What is heavy, such as torch
-and pandas, it imports after that, so that a typo is told at once.
+A command first checks all its arguments: names, paths and changes. Only then does it import heavy
+packages, such as torch and pandas, so that the error for a typo appears at once.
 """
 
 import math
@@ -30,23 +30,23 @@ app = typer.Typer(
 )
 
 
-def data_there(data: Path) -> Path:
-    """A data set's folder or file. Raises MaskgateError where it does not exist."""
+def existing_data(data: Path) -> Path:
+    """A data set's folder or file. Raises MaskgateError if it does not exist."""
     from maskgate.imaging import photo_files
 
     photo_files.check_data(data)
     return data
 
 
-def run_there(run: Path | None) -> Path | None:
-    """A run's folder, if one is given. Raises MaskgateError where it does not exist."""
+def existing_run(run: Path | None) -> Path | None:
+    """A run's folder, if one is given. Raises MaskgateError if it does not exist."""
     if run is not None:
         check_runs([run])
     return run
 
 
 def check_runs(runs: list[Path]) -> list[Path]:
-    """Folders or files of runs. Raises MaskgateError where one does not exist."""
+    """Folders or files of runs. Raises MaskgateError if one does not exist."""
     from maskgate.core import files
     from maskgate.runs.records.faults import no_run
 
@@ -57,16 +57,16 @@ def check_runs(runs: list[Path]) -> list[Path]:
     return runs
 
 
-# The SM_ variables are those of the competition's own code; whoever has them set may leave out
-# the folders they name.
+# The SM_ variables are those of the competition's own code. If they are set, the folders that they
+# name may be left out.
 _DATA = "Folder of people, or a CSV of photos."
 Data = Annotated[
     Path,
-    typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA, callback=data_there),
+    typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA, callback=existing_data),
 ]
-# Where another argument must follow, which the variable could not give.
-DataBeforeMore = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA, callback=data_there)]
-# One after the other: what stands where DATA is left out may be the first change.
+# For commands with another argument after DATA, so that DATA cannot be left out.
+DataBeforeMore = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA, callback=existing_data)]
+# If DATA is left out, the first change takes its place.
 DataOrChange = Annotated[
     str | None, typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA)
 ]
@@ -81,7 +81,7 @@ WORKERS: Final = 256  # processes; more would take the machine's memory
 
 
 def number(value: float) -> float:
-    """A number of the command line. Raises BadParameter for `nan`, which no bound keeps out."""
+    """A number option. Raises BadParameter for `nan`, which passes every bound."""
     if math.isnan(value):
         raise typer.BadParameter("nan is not a number")
     return value
@@ -110,8 +110,8 @@ Cache = Annotated[
 ]
 
 
-def _reachable(on: str | None) -> str | None:
-    """Without a cluster the command ends before a folder is made."""
+def _check_cluster(on: str | None) -> str | None:
+    """Raise MaskgateError without a cluster, before a folder is created."""
     if on is not None:
         from maskgate import cluster
 
@@ -125,7 +125,7 @@ On = Annotated[
         "--on",
         metavar="CLUSTER",
         help="Run on a Ray cluster: ray, or its HOST:PORT.",
-        callback=_reachable,
+        callback=_check_cluster,
     ),
 ]
 SkipFaulty = Annotated[bool, typer.Option("--skip-faulty", help="Skip photos that cannot be used.")]
@@ -145,9 +145,9 @@ DetectorName = Annotated[
 
 
 def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[Path, list[str]]:
-    """Where DATA is left to its variable, the first override stands in its place.
+    """DATA and the overrides. If DATA is left to its variable, it is the first override instead.
 
-    Raises MaskgateError where there is none, or nothing of that name.
+    Raises MaskgateError if there is no DATA, or if it does not exist.
     """
     overrides = overrides or []
     if data is not None and re.match(r"[a-z_][\w.]*=", data) and not Path(data).exists():
@@ -158,11 +158,11 @@ def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[P
             "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
             " recipe, or set SM_CHANNEL_TRAIN to it"
         )
-    return data_there(Path(data)), overrides
+    return existing_data(Path(data)), overrides
 
 
 def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Path, Recipe]":
-    """The file of the recipe of that name, and what it holds. Raises MaskgateError."""
+    """The recipe file of that name, and the recipe. Raises MaskgateError."""
     from maskgate.config import recipe as recipes
 
     path = recipes.find(name)
@@ -172,7 +172,7 @@ def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Pat
 def checked_recipe(
     name: str, overrides: list[str] | None = None, smoke: bool = False
 ) -> "tuple[Path, Recipe]":
-    """As `path_and_recipe`, of a recipe that is to be trained: what it names is there. Raises
+    """As `path_and_recipe`, for a recipe to train: also checks that all it names exists. Raises
     MaskgateError."""
     from maskgate.inference import recipe_check
 
@@ -181,13 +181,13 @@ def checked_recipe(
     return path, loaded
 
 
-def typed() -> str:
-    """The command as it was typed, which a run keeps."""
+def typed_command() -> str:
+    """The command as it was typed, to be stored in a run."""
     return shlex.join(["maskgate", *sys.argv[1:]])
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         terminal.show(f"maskgate {__version__}")
         raise typer.Exit
 

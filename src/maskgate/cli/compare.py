@@ -1,15 +1,15 @@
-"""Commands on runs that are there: runs, compare, report."""
+"""Commands on finished runs: runs, compare, report."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import app, check_runs, run_there
+from maskgate.cli.app import app, check_runs, existing_run
 from maskgate.core import terminal
 
 
-def _folder_there(folder: Path) -> Path:
+def _existing_folder(folder: Path) -> Path:
     from maskgate.runs.records.faults import no_runs
 
     if not folder.exists():
@@ -25,7 +25,7 @@ def runs(
             metavar="FOLDER",
             envvar="SM_MODEL_DIR",
             help="Folder of run folders.",
-            callback=_folder_there,
+            callback=_existing_folder,
         ),
     ] = Path("runs"),
 ) -> None:
@@ -62,21 +62,23 @@ def compare(
     """Compare runs: paired differences of out-of-fold scores, with intervals and a verdict."""
     from maskgate.reports import targets
 
-    files = None if out is None else targets.of_comparison(out)
+    page_and_csv = None if out is None else targets.of_comparison(out)
 
     from maskgate.evaluation import compare as comparison
     from maskgate.reports import compare as compare_page
 
-    found = comparison.compare(runs)
-    compare_page.show(found, power)
-    if files is not None:
-        compare_page.write(found, *files, power)
-        terminal.show(files[0])
+    summary = comparison.compare(runs)
+    compare_page.show(summary, power)
+    if page_and_csv is not None:
+        compare_page.write(summary, *page_and_csv, power)
+        terminal.show(page_and_csv[0])
 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", callback=run_there)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run folder.", callback=existing_run)
+    ],
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,

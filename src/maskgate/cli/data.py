@@ -13,7 +13,7 @@ from maskgate.cli.app import (
     DetectorName,
     SkipFaulty,
     app,
-    data_there,
+    existing_data,
     path_and_recipe,
 )
 from maskgate.core import terminal
@@ -37,20 +37,21 @@ def inspect(
     from maskgate.core import files
 
     files.check_folder(out)
-    shown = None if recipe is None else path_and_recipe(recipe)
+    loaded = None if recipe is None else path_and_recipe(recipe)
 
     from maskgate.data import checks
     from maskgate.pipeline import inspection
     from maskgate.reports import inspect as inspect_page
     from maskgate.reports.recipe_picture import Effects
 
-    effects = None if shown is None else Effects(shown[0].stem, shown[1], cache)
-    found = inspection.inspect(data, cache or files.cache_folder())
-    page, problems = inspect_page.write(found, out, photos, effects)
-    for line in checks.summary(found.problems):
+    effects = None if loaded is None else Effects(loaded[0].stem, loaded[1], cache)
+    findings = inspection.inspect(data, cache or files.cache_folder())
+    page, problems_file = inspect_page.write(findings, out, photos, effects)
+    problems = findings.problems
+    for line in checks.summary(problems):
         terminal.show(line)
-    fatal = sum(problem.fatal for problem in found.problems)
-    terminal.show(f"{len(found.problems)} problems, {fatal} of which stop a training: {problems}")
+    fatal = sum(problem.fatal for problem in problems)
+    terminal.show(f"{len(problems)} problems, {fatal} of them blocking: {problems_file}")
     terminal.show(page)
 
 
@@ -82,28 +83,28 @@ def faces(
     from maskgate.faces import detectors
 
     files.check_target(out)
-    given = dict(map(settings.split, arguments or []))
-    if "name" in given:
-        raise MaskgateError("name: is no argument of a detector; name one with --detector")
-    wanted = Component(name=detector, **given)
+    detector_arguments = dict(map(settings.split, arguments or []))
+    if "name" in detector_arguments:
+        raise MaskgateError("name: is not an argument of a detector; choose one with --detector")
+    component = Component(name=detector, **detector_arguments)
     if recipe is not None:
         path, loaded = path_and_recipe(recipe)
         face = loaded.photo.face
         if face is None:
-            raise MaskgateError(f"{path}: has no photo.face; name a detector with --detector")
-        if wanted != Component(name="auto"):
-            raise MaskgateError("a recipe and a detector are given; give one of them")
-        wanted = face.detector
+            raise MaskgateError(f"{path}: has no photo.face; choose a detector with --detector")
+        if component != Component(name="auto"):
+            raise MaskgateError("both a recipe and a detector are given; give one of them")
+        component = face.detector
     folder = cache or files.cache_folder()
-    finder = detectors.create(wanted, folder)
+    face_detector = detectors.create(component, folder)
 
     from maskgate.faces import boxes, survey
 
-    found = survey.find(data, finder, folder, skip_faulty)
-    boxes.write(out, found.faces)
-    for line in found.sentences():
+    detections = survey.find(data, face_detector, folder, skip_faulty)
+    boxes.write(out, detections.faces)
+    for line in detections.sentences():
         terminal.show(line)
-    terminal.show(f"{out}: {len(found.faces)} rows")
+    terminal.show(f"{out}: {len(detections.faces)} rows")
 
 
 @app.command()
@@ -113,7 +114,7 @@ def wear(
         typer.Argument(
             metavar="FACES",
             help="Bare faces: a CSV, a folder of people, or UTKFace-style names.",
-            callback=data_there,
+            callback=existing_data,
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
@@ -134,8 +135,8 @@ def wear(
     from maskgate.core import files
     from maskgate.faces import detectors
 
-    wanted = Component(name=detector)
-    detectors.check(wanted)
+    component = Component(name=detector)
+    detectors.check(component)
     files.check_folder(out)
 
     from maskgate.data import checks, layouts
@@ -144,10 +145,10 @@ def wear(
     photos = layouts.read(source)
     checks.refuse(photos.problems, source, skip_faulty)
     folder = cache or files.cache_folder()
-    found = detectors.create(wanted, folder)
-    dressed = people.dress(
+    face_detector = detectors.create(component, folder)
+    masked_people = people.dress(
         photos,
-        found,
+        face_detector,
         out,
         seed=seed,
         folder=folder,
@@ -156,13 +157,13 @@ def wear(
         workers=workers,
     )
     left_out = {
-        f"people ({why}; left_out.csv)": count
-        for why, count in Counter(dressed.left_out.values()).items()
+        f"people ({reason}; left_out.csv)": count
+        for reason, count in Counter(masked_people.left_out.values()).items()
     } | {
-        "photos that show a mask already": dressed.masked,
-        "further photos of a person": dressed.further,
+        "photos that show a mask already": masked_people.masked,
+        "extra photos of a person": masked_people.other_photos,
     }
-    told = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
-    terminal.show(f"{out}: {dressed.photos:,} photos of {dressed.people:,} people")
-    if told:
-        terminal.show(f"left out: {told}")
+    skipped = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+    terminal.show(f"{out}: {masked_people.photos:,} photos of {masked_people.people:,} people")
+    if skipped:
+        terminal.show(f"left out: {skipped}")

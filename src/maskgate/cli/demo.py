@@ -20,6 +20,6 @@ def demo(
 
     files.check_folder(out)
 
-    from maskgate import demo as whole
+    from maskgate import demo as demonstration
 
-    whole.run(out, people)
+    demonstration.run(out, people)

@@ -1,4 +1,4 @@
-"""Commands that let runs answer together: combine, submit."""
+"""Commands that ensemble runs: combine, submit."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskgate.cli.app import Cache, Trust, app, check_runs, typed
+from maskgate.cli.app import Cache, Trust, app, check_runs, typed_command
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
@@ -26,7 +26,7 @@ Combine = Annotated[
     typer.Option(
         metavar="NAME",
         help="How probabilities are combined: soft_vote, hard_vote, attributes, weights, stacking.",
-        show_default="soft_vote, or attributes where runs know but some",
+        show_default="soft_vote, or attributes if runs predict only some",
     ),
 ]
 Adjust = Annotated[
@@ -69,8 +69,8 @@ def combine(
     from maskgate.reports import together as table
     from maskgate.training import combined
 
-    system, name = _asked(runs, file, changes)
-    run = combined.combine(system, out, name, command=typed(), cache=cache, trust=trust)
+    system, name = _requested_system(runs, file, changes)
+    run = combined.combine(system, out, name, command=typed_command(), cache=cache, trust=trust)
     results = run.metrics()
     table.show(results.members, results.steps)
     terminal.show(f"{run.path}: report in {run.report_file}")
@@ -109,9 +109,9 @@ def submit(
     from maskgate.imaging import photo_files
 
     folder = os.environ.get("SM_OUTPUT_DATA_DIR")
-    answers = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
+    target = out or (Path(folder, "output.csv") if folder else Path("submission.csv"))
     runs, data = _runs_and_eval(paths or [])
-    files.check_target(answers)
+    files.check_target(target)
     check_runs(runs)
     file = _system_file(runs)
     changes = _changes(file, combine, adjust, tta)
@@ -123,22 +123,22 @@ def submit(
     from maskgate.reports import together as table
 
     layouts.read_eval(data)
-    system, name = _asked(runs, file, changes)
-    how = EnsembleSpec.from_system(system)
-    found = ensemble.fit(ensemble.open_members(system, trust), how, cache)
-    done = submission.submit(found.predictor(cache), name, data, answers)
-    (alone, *others) = found.members
-    as_it_is = not (others or how.learns or how.adjust or alone.tta is not None)
-    if as_it_is and alone.run.is_system:
-        results = alone.run.metrics()
-        table.show(results.members, results.steps)  # its members, and what each step adds
+    system, name = _requested_system(runs, file, changes)
+    spec = EnsembleSpec.from_system(system)
+    fitted = ensemble.fit(ensemble.open_members(system, trust), spec, cache)
+    speed = submission.submit(fitted.predictor(cache), name, data, target)
+    (only_member, *others) = fitted.members
+    is_unchanged = not (others or spec.learns or spec.adjust or only_member.tta is not None)
+    if is_unchanged and only_member.run.is_system:
+        results = only_member.run.metrics()
+        table.show(results.members, results.steps)  # its members, and the gain of each step
     else:
-        table.show(found.member_records, found.step_records)
-    terminal.show(f"{answers}: {done}")
+        table.show(fitted.member_records, fitted.step_records)
+    terminal.show(f"{target}: {speed}")
 
 
 def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:
-    """What is left out is told by the competition's own variables."""
+    """The runs and EVAL. What is left out comes from the competition's own variables."""
     model, data = (os.environ.get(f"SM_CHANNEL_{name}") for name in ("MODEL", "EVAL"))
     if data and (not paths or _is_model(paths[-1])):
         paths = [*paths, Path(data)]
@@ -157,8 +157,7 @@ def _is_model(path: Path) -> bool:
 
 
 def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":
-    """The system's file among the paths, if one is given, and what it holds. Raises
-    MaskgateError."""
+    """The system file among the paths, if there is one, and its system. Raises MaskgateError."""
     from maskgate.config import system as systems
 
     file = next((path for path in runs if path.is_file()), None)
@@ -166,8 +165,8 @@ def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":
         return None
     if len(runs) > 1:
         raise MaskgateError(
-            f"{file}: a system's file stands alone; make a run of it with maskgate combine, and"
-            " give that beside the others"
+            f"{file}: a system's file stands alone; turn it into a run with maskgate combine, and"
+            " give that run with the others"
         )
     system = systems.load(file, [])
     if not system.is_of_runs:
@@ -183,8 +182,8 @@ def _changes(
     adjust: list[str] | None,
     tta: list[str] | None,
 ) -> dict[str, Any]:
-    """What the options ask for: `combine`, `adjust` and `tta`, each if it is given. Raises
-    MaskgateError for a name that the options or the system's file have wrong."""
+    """The options `combine`, `adjust` and `tta`, each if it is given. Raises MaskgateError for an
+    unknown name in the options or in the system's file."""
     from maskgate.config import settings
     from maskgate.ensemble import combining
     from maskgate.ensemble.combining import EnsembleSpec
@@ -198,34 +197,34 @@ def _changes(
             changes[option] = (
                 () if names == ["none"] else tuple(map(settings.parse_component, names))
             )
-    own = (
+    spec = (
         EnsembleSpec(settings.Component(name="soft_vote"))
         if file is None
         else EnsembleSpec.from_system(file[1])
     )
     combining.check_names(
-        EnsembleSpec(changes.get("combine", own.combine), changes.get("adjust", own.adjust))
+        EnsembleSpec(changes.get("combine", spec.combine), changes.get("adjust", spec.adjust))
     )
-    every = [changes["tta"]] if "tta" in changes else []
-    if file is not None and not every:
-        every = [member.tta or () for member in file[1].members]
-    for each in every:
+    tta_settings = [changes["tta"]] if "tta" in changes else []
+    if file is not None and not tta_settings:
+        tta_settings = [member.tta or () for member in file[1].members]
+    for each in tta_settings:
         check_tta(each)
     return changes
 
 
-def _asked(
+def _requested_system(
     runs: list[Path], file: "tuple[Path, System] | None", changes: dict[str, Any]
 ) -> "tuple[System, str]":
-    """The system of runs that the command line asks for, and what to call it."""
+    """The system of runs that the command line describes, and its name."""
     from maskgate.config import system as systems
     from maskgate.evaluation import ensemble
 
     system = ensemble.system_of(runs) if file is None else file[1]
     name = "+".join(member.name for member in system.members) if file is None else file[0].stem
-    own = {key: value for key, value in changes.items() if key != "tta"}
+    system_changes = {key: value for key, value in changes.items() if key != "tta"}
     if "tta" in changes:
-        own["members"] = tuple(
+        system_changes["members"] = tuple(
             member.model_copy(update={"tta": changes["tta"]}) for member in system.members
         )
-    return systems.apply_changes(system, own), name
+    return systems.apply_changes(system, system_changes), name

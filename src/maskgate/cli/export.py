@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli.app import Cache, Trust, app, run_there
+from maskgate.cli.app import Cache, Trust, app, existing_run
 from maskgate.core import terminal
 
 
@@ -14,7 +14,7 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="A run folder, of a recipe or a system.", callback=run_there
+            metavar="RUN", help="A run folder, of a recipe or a system.", callback=existing_run
         ),
     ],
     out: Annotated[

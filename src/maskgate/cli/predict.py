@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, run_there
+from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, existing_run
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
@@ -13,7 +13,7 @@ from maskgate.errors import MaskgateError
 @app.command()
 def predict(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A run folder.", callback=run_there)
+        Path, typer.Argument(metavar="MODEL", help="A run folder.", callback=existing_run)
     ],
     photos: Annotated[
         list[str],
@@ -57,9 +57,9 @@ def predict(
 
     if on is None:
         if part is not None:
-            raise MaskgateError("--part cuts what --on writes; give both, or neither")
-        if there := [place for place in photos if photo_files.is_address(place)]:
-            raise MaskgateError(f"{there[0]}: photos at an address are read with --on ray alone")
+            raise MaskgateError("--part needs --on; give both, or neither")
+        if urls := [place for place in photos if photo_files.is_address(place)]:
+            raise MaskgateError(f"{urls[0]}: photos at a URL need --on ray")
         if out is not None:
             files.check_target(out)
     photo_files.check_photos(photos)
@@ -69,7 +69,7 @@ def predict(
 
         from maskgate.cluster import bulk
 
-        order = bulk.BulkJob(
+        options = bulk.BulkJob(
             model,
             photos,
             out,
@@ -78,10 +78,10 @@ def predict(
             cache=cache,
             trust=trust,
         )
-        done = bulk.predict(order, on)
-        terminal.show(done.sentence())
+        report = bulk.predict(options, on)
+        terminal.show(report.sentence())
         if not skip_faulty:
-            done.refuse_faults()
+            report.refuse_faults()
         return
 
     from maskgate.core.progress import say
@@ -89,12 +89,12 @@ def predict(
     from maskgate.inference.resume_cache import ResumeCache
 
     predictor = loading.load(model, cache, trust=trust)
-    given = photo_files.list_photos([Path(place) for place in photos])
+    paths = photo_files.list_photos([Path(place) for place in photos])
     if out is None:
-        terminal.write(predictor.predict(given, skip_faulty, all_faces).to_csv())
+        terminal.write(predictor.predict(paths, skip_faulty, all_faces).to_csv())
         return
     resume = ResumeCache(out, f"{predictor.digest}, all faces: {all_faces}")
-    predictions = predictor.predict(given, skip_faulty, all_faces, resume)
+    predictions = predictor.predict(paths, skip_faulty, all_faces, resume)
     files.replace_text(out, predictions.to_csv())
     resume.forget()
     say(f"{out}: {len(predictions)} rows")

@@ -1,4 +1,4 @@
-"""The command that trains on photos without labels: pseudo."""
+"""The command pseudo."""
 
 import json
 import os
@@ -17,15 +17,15 @@ from maskgate.cli.app import (
     Trust,
     Workers,
     app,
+    existing_run,
     path_and_recipe,
-    run_there,
-    typed,
+    typed_command,
 )
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
 
-def _folder_there(photos: Path) -> Path:
+def _existing_folder(photos: Path) -> Path:
     from maskgate.core import files
 
     files.check_name(photos)
@@ -42,7 +42,7 @@ def pseudo(
     photos: Annotated[
         Path,
         typer.Argument(
-            metavar="PHOTOS", help="Folder of photos without labels.", callback=_folder_there
+            metavar="PHOTOS", help="Folder of photos without labels.", callback=_existing_folder
         ),
     ],
     overrides: Changes = None,
@@ -55,7 +55,7 @@ def pseudo(
         typer.Option(
             help="A finished run that predicts the first pseudo labels.",
             show_default="trained as round 0",
-            callback=run_there,
+            callback=existing_run,
         ),
     ] = None,
     out: Annotated[
@@ -79,11 +79,11 @@ def pseudo(
     for change in overrides or []:
         if change.startswith(("pseudo.run=", "pseudo.photos=", "pseudo=")):
             raise MaskgateError(
-                f"{change}: every round names its run and its photos itself; give PHOTOS and --run,"
-                " and change the other keys of pseudo one by one"
+                f"{change}: every round sets its own run and photos; give PHOTOS and --run, and"
+                " change the other keys of pseudo one by one"
             )
-    named = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
-    path, loaded = path_and_recipe(recipe, [*(overrides or []), *named])
+    pseudo_keys = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
+    path, loaded = path_and_recipe(recipe, [*(overrides or []), *pseudo_keys])
     assert loaded.pseudo is not None
     recipe_check.check(loaded.model_copy(update={"pseudo": None}), path.stem)
     folder = out or Path("runs") / f"pseudo-{path.stem}"
@@ -96,16 +96,16 @@ def pseudo(
         skip_faulty=skip_faulty,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
-        command=typed(),
+        command=typed_command(),
         trust=trust,
     )
 
     from maskgate.reports import pseudo as page
     from maskgate.studies import pseudo as study
 
-    found = study.train(
+    rounds_report = study.train(
         loaded, options, loaded.pseudo, count=rounds, first=run, keep_going=keep_going
     )
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
-        page.show(found)
+        page.show(rounds_report)
         terminal.show(folder / page.PAGE)

@@ -20,7 +20,7 @@ from maskgate.cli.app import (
     checked_recipe,
     data_and_overrides,
     rate,
-    typed,
+    typed_command,
 )
 from maskgate.core import terminal
 
@@ -79,7 +79,7 @@ def train(
         skip_faulty=skip_faulty,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,
-        command=typed(),
+        command=typed_command(),
         trust=trust,
     )
 
@@ -122,6 +122,6 @@ def lr(
 
     from maskgate.training import lr_finder
 
-    found = lr_finder.find(loaded, options, low=low, high=high, updates=updates)
-    page = lr_finder.write(found, out, path.stem, changes)
-    terminal.show(f"{lr_finder.sentence(found)}\n{page}")
+    range_test = lr_finder.find(loaded, options, low=low, high=high, updates=updates)
+    page = lr_finder.write(range_test, out, path.stem, changes)
+    terminal.show(f"{lr_finder.sentence(range_test)}\n{page}")

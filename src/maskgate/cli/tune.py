@@ -1,4 +1,4 @@
-"""The command that searches: tune."""
+"""The command tune."""
 
 from pathlib import Path
 from typing import Annotated
@@ -63,7 +63,7 @@ def tune(
 
     folder, changes = data_and_overrides(data, overrides)
     path, _ = checked_recipe(recipe, changes)
-    searched = spaces.find(space)
+    space_file = spaces.find(space)
     files.check_folder(out or Path("tune"))
     options = TrainOptions(
         name=path.stem,
@@ -81,7 +81,7 @@ def tune(
     from maskgate.studies import tune as tuning
     from maskgate.studies.study import Search
 
-    wanted = Search(
+    search = Search(
         recipe=recipe,
         path=path,
         changes=changes,
@@ -92,6 +92,6 @@ def tune(
         storage=storage or None,
     )
     if on is not None:
-        tuning.check_shared(wanted)
-    search = tuning.plan(wanted, searched)
-    terminal.show(tuning.told(tuning.tune(search, on), search.folder))
+        tuning.check_shared(search)
+    search = tuning.plan(search, space_file)
+    terminal.show(tuning.closing_text(tuning.tune(search, on), search.folder))

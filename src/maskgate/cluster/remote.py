@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from maskgate import __version__
 from maskgate.cluster import ray_cluster
 from maskgate.core import threads
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,7 +49,7 @@ class Driver:
                 f"{self.folder}: {node} does not see this folder ({error.strerror}); start the"
                 " command in a folder that all nodes share"
             ) from error
-        threads.wait_politely()
+        threads.limit_spinning()
         os.environ["OMP_NUM_THREADS"] = str(self.cores)
         if "torch" in sys.modules:  # by an earlier task of this process
             sys.modules["torch"].set_num_threads(self.cores)
@@ -101,7 +101,7 @@ def _run_task(packed: bytes, driver: Driver) -> tuple[bool, Any]:
     except MaskgateError as error:
         return False, str(error)
     except OSError as error:
-        return False, str(of_disk(error, error.filename or "a file"))
+        return False, str(disk_error(error, error.filename or "a file"))
 
 
 def _result(ray: Any, reference: Any, name: str) -> Any:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final, get_args, get_origin
 
 from maskgate.config import yaml12
-from maskgate.errors import shortened
+from maskgate.errors import shorten_middle
 
 _NUMBER: Final = "a number"
 _TRUTH: Final = "true or false"
@@ -33,7 +33,7 @@ def check(make: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
             kind = next(iter(_value_kinds(value)), None)
             is_wrong = kind == _TEXT or (kind == _TRUTH and expected == _NUMBER)
             if expected is not None and is_wrong and kind not in kinds:
-                text = shortened(yaml12.line(value), 60, 20)
+                text = shorten_middle(yaml12.line(value), 60, 20)
                 if expected == _NUMBER:
                     raise ValueError(f"{name} should be a number, not {text}")
                 raise ValueError(f"{name} is {text}, neither true nor false")

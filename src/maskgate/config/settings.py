@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from maskgate.config import yaml12
-from maskgate.errors import DiskError, MaskgateError, listed, shortened
+from maskgate.errors import DiskError, MaskgateError, listed, shorten_middle
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
@@ -271,7 +271,7 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
 def _yaml_text(value: Any) -> str:
     """A value in YAML, shortened for a message."""
     text = yaml12.line(value) if isinstance(value, str | list | dict | None) else str(value)
-    return shortened(text.lower() if isinstance(value, bool) else text, 60, 20)
+    return shorten_middle(text.lower() if isinstance(value, bool) else text, 60, 20)
 
 
 def _sibling_keys(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Confusion matrices, and the scores that are taken of them."""
+"""Confusion matrices, and scores computed from them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def confusion(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Floats:
-    """Counts (classes, classes), true class down, predicted class across; unknown truth dropped."""
+    """Counts (classes, classes), rows are true classes, columns predicted; unknown truth is left
+    out."""
     truth, predicted = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
     known = truth != labels.UNKNOWN
     cells = truth[known] * classes + predicted[known]
@@ -18,10 +19,11 @@ def confusion(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> F
 
 
 def f1(confusion: Floats) -> Floats:
-    """F1 of every class (…, C) of confusions (…, C, C); 0 for one never true nor predicted."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    """F1 of every class (…, C) from confusions (…, C, C); 0 for a class neither true nor
+    predicted."""
+    true_positives = np.diagonal(confusion, axis1=-2, axis2=-1)
     total = confusion.sum(-1) + confusion.sum(-2)
-    return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
+    return np.divide(2 * true_positives, total, out=np.zeros_like(true_positives), where=total > 0)
 
 
 def macro_f1(confusion: Floats) -> Floats:
@@ -30,22 +32,22 @@ def macro_f1(confusion: Floats) -> Floats:
 
 
 def accuracy(confusion: Floats) -> Floats:
-    """Share of photos on the diagonal, (…), of confusions (…, C, C); 0 of no photos."""
+    """The share of correct photos (…) from confusions (…, C, C); 0 without photos."""
     total = confusion.sum((-2, -1))
-    hits = np.trace(confusion, axis1=-2, axis2=-1)
-    return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+    correct = np.trace(confusion, axis1=-2, axis2=-1)
+    return np.divide(correct, total, out=np.zeros_like(correct), where=total > 0)
 
 
 def recall(confusion: Floats) -> Floats:
-    """Share of each true class found, (…, C)."""
+    """The share of each true class that is predicted correctly, (…, C)."""
     return _share(confusion, confusion.sum(-1))
 
 
 def precision(confusion: Floats) -> Floats:
-    """Share of each predicted class that is right, (…, C)."""
+    """The share of each predicted class that is correct, (…, C)."""
     return _share(confusion, confusion.sum(-2))
 
 
 def _share(confusion: Floats, total: Floats) -> Floats:
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+    true_positives = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.divide(true_positives, total, out=np.zeros_like(true_positives), where=total > 0)

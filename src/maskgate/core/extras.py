@@ -1,5 +1,4 @@
-"""Packages that the base install lacks: which extra installs each of them, and what a user reads
-where one is missing."""
+"""Optional packages: the extra that installs each of them, and the error if one is missing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from typing import Final
 
 from maskgate.errors import MaskgateError
 
-# The extra of pyproject.toml that installs a package, by the name it is imported under.
+# The extra in pyproject.toml that installs a package, by the package's import name.
 EXTRA_OF: Final = {
     "accelerate": "train",
     "cv2": "train",
@@ -38,9 +37,9 @@ def install(extra: str) -> str:
     return f'pip install "maskgate[{extra}]"'
 
 
-def fault(error: ImportError, what: str) -> MaskgateError | None:
-    """The sentence for a package of an extra that `what` needs and that is not installed; None
-    where the error has another cause."""
+def missing_package(error: ImportError, what: str) -> MaskgateError | None:
+    """The error for a package of an extra that `what` needs and that is not installed; None if
+    `error` has another cause."""
     package = error.name
     if not isinstance(error, ModuleNotFoundError) or package not in EXTRA_OF:
         return None
@@ -55,8 +54,8 @@ def _missing(package: str, what: str) -> MaskgateError:
 
 
 def check(extra: str, what: str) -> None:
-    """Raise MaskgateError, which names the extra, where a package of it is not installed; `what`
-    begins the sentence. Nothing is imported."""
+    """Raise MaskgateError, which names the extra, if one of its packages is not installed. The
+    message starts with `what`. Imports nothing."""
     for package in (name for name, each in EXTRA_OF.items() if each == extra):
         if find_spec(package) is None:
             raise _missing(package, what)
@@ -64,14 +63,14 @@ def check(extra: str, what: str) -> None:
 
 @contextmanager
 def needed_by(what: str) -> Iterator[None]:
-    """Within it, a missing package of an extra raises MaskgateError, which names the extra.
+    """A context in which a missing package of an extra raises MaskgateError, which names the extra.
 
-    Any other ImportError passes. `what` begins the sentence, such as `maskgate.load`.
+    Any other ImportError is not changed. The message starts with `what`, such as `maskgate.load`.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        missing = fault(error, what)
-        if missing is None:
+        missing_error = missing_package(error, what)
+        if missing_error is None:
             raise
-        raise missing from error
+        raise missing_error from error

@@ -1,7 +1,7 @@
-"""Files that are either whole or not there: written beside and renamed.
+"""Writes files atomically: to a temporary file in the same folder, which is then renamed.
 
-What a killed process leaves beside is `.NAME.part`: whoever writes the file next writes over it. A
-folder that a command makes goes again if the command fails.
+A killed process may leave the temporary file `.NAME.part`; the next write of the file replaces it.
+If a command fails, the folder that it created is removed.
 """
 
 import errno
@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from maskgate.errors import DiskError, MaskgateError, of_disk, printable
+from maskgate.errors import DiskError, MaskgateError, disk_error, printable
 
 _KOREAN_WINDOWS: Final = "cp949"
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name on disk is UTF-8, as all that is written of it must be."""
+    """Whether a name on disk is UTF-8; other names cannot be written into files."""
     if name.isascii():
         return True
     try:
@@ -30,7 +30,7 @@ def is_utf8(name: str) -> bool:
 
 
 def in_cp949(name: str) -> str | None:
-    """What a name on disk that is not UTF-8 reads as in Korean Windows, None where in nothing."""
+    """A name on disk that is not UTF-8, decoded as CP949 (Korean Windows); None if that fails."""
     try:
         return os.fsencode(name).decode(_KOREAN_WINDOWS)
     except UnicodeError:
@@ -39,19 +39,21 @@ def in_cp949(name: str) -> str | None:
 
 def not_utf8(name: str) -> str:
     """Why a file or folder of that name cannot be used."""
-    return f"its name on disk is not UTF-8{_read(name)}; rename it"
+    return f"its name on disk is not UTF-8{_cp949_hint(name)}; rename it"
 
 
 def check_name(path: Path) -> None:
-    """Raise MaskgateError where a name in `path` is not UTF-8: it could not be written down."""
+    """Raise MaskgateError if a name in `path` is not UTF-8 and so cannot be written into files."""
     for name in path.parts:
         if not is_utf8(name):
-            raise MaskgateError(f"{path}: the name {name} is not UTF-8{_read(name)}; rename it")
+            raise MaskgateError(
+                f"{path}: the name {name} is not UTF-8{_cp949_hint(name)}; rename it"
+            )
 
 
-def _read(name: str) -> str:
-    read = in_cp949(name)
-    return "" if read is None else f", in CP949 it reads {read}"
+def _cp949_hint(name: str) -> str:
+    decoded = in_cp949(name)
+    return "" if decoded is None else f", in CP949 it reads {decoded}"
 
 
 if sys.platform != "win32":
@@ -62,17 +64,17 @@ _NO_LOCKS: Final = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF)  # o
 
 
 def stamp(path: str | Path) -> str:
-    """Size, times of change and inode: where it is another one, the content may be another one.
+    """Size, modification times and inode: if they are the same, so is the content.
 
-    A file that is replaced by one of equal size and age has another inode, and one written in place
-    another time of change of its own (ctime), which no program sets. Raises OSError.
+    A file replaced by one of the same size and time has another inode. A file written in place has
+    another ctime, which programs cannot set. Raises OSError.
     """
     status = os.stat(path)
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
 def check_target(path: Path) -> None:
-    """Raise MaskgateError where no file can be written to `path`: before the work, not after."""
+    """Raise MaskgateError if no file can be written to `path`; called before the work."""
     check_name(path)
     if path.is_dir():
         raise MaskgateError(f"{path}: is a folder; name a file to write")
@@ -81,72 +83,72 @@ def check_target(path: Path) -> None:
 
 
 def check_folder(path: Path, remedy: str = "name a folder") -> None:
-    """Raise MaskgateError where `path` cannot become a folder, before the work; `remedy` is for one
-    that is a file."""
+    """Raise MaskgateError if `path` cannot become a folder; called before the work. `remedy` is
+    what the message suggests if it is a file."""
     check_name(path)
     if path.is_dir():
         return
     if path.exists():
         raise MaskgateError(f"{path}: is a file; {remedy}")
     if path.is_symlink():
-        raise of_disk(OSError(errno.EEXIST, ""), path)
+        raise disk_error(OSError(errno.EEXIST, ""), path)
     new = path
     while not new.parent.exists() and new.parent != new:
         new = new.parent
     if not new.parent.is_dir():
-        raise of_disk(OSError(errno.ENOTDIR, ""), path)
+        raise disk_error(OSError(errno.ENOTDIR, ""), path)
     if not os.access(new.parent, os.W_OK | os.X_OK):
-        raise of_disk(OSError(errno.EACCES, ""), new)
+        raise disk_error(OSError(errno.EACCES, ""), new)
 
 
 def content(path: Path, what: str, size: int = -1) -> bytes:
-    """The first `size` bytes of a file, all of them by default. Raises MaskgateError (DiskError
-    where the system refuses), which asks for `what` instead."""
+    """The first `size` bytes of a file, by default all. Raises MaskgateError (DiskError if the
+    system refuses), which asks for `what` instead."""
     try:
         with open(path, "rb") as file:
             return file.read(size)
-    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-        why = getattr(error, "strerror", None) or error
-        fault = DiskError if isinstance(error, OSError) else MaskgateError
-        raise fault(f"{path}: cannot be read ({why}); give {what} that can") from error
+    except (OSError, ValueError) as error:  # ValueError: an impossible path
+        reason = getattr(error, "strerror", None) or error
+        error_class = DiskError if isinstance(error, OSError) else MaskgateError
+        raise error_class(f"{path}: cannot be read ({reason}); give {what} that can") from error
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it; nothing is left when it fails.
+    """Let `write` fill a temporary file, then rename it to `path`; a failure leaves nothing.
 
-    Another process that writes the same is waited for. Raises MaskgateError where the disk is full
-    or the folder cannot be written.
+    Waits for another process that writes the same file. Raises MaskgateError if the disk is full or
+    the folder cannot be written.
     """
     try:
-        with _taken(path.with_name(f".{path.name}{_PART}")) as beside:
+        with _locked_file(path.with_name(f".{path.name}{_PART}")) as temporary:
             try:
-                write(beside)
-                with open(beside, "rb+") as file:
+                write(temporary)
+                with open(temporary, "rb+") as file:
                     os.fsync(file.fileno())
-                os.replace(beside, path)
+                os.replace(temporary, path)
             except BaseException:
-                beside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise of_disk(error, path) from error
+        raise disk_error(error, path) from error
 
 
 @contextmanager
-def _taken(beside: Path) -> Iterator[Path]:
-    """The file `beside`, made and empty, for this process alone; what a killed one left of it is
-    taken over. No link is followed: the folder may be a stranger's."""
-    if sys.platform == "win32":  # where no open file can be renamed
-        yield beside
+def _locked_file(path: Path) -> Iterator[Path]:
+    """Create or empty the file at `path`, and lock it for this process; a leftover of a killed
+    process is reused. Links are not followed: the folder may come from a stranger."""
+    if sys.platform == "win32":  # an open file cannot be renamed
+        yield path
         return
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     while True:
-        descriptor = os.open(beside, flags, 0o666)
+        descriptor = os.open(path, flags, 0o666)
         try:
             _lock(descriptor)
-            if not _is_at(descriptor, beside):
-                continue  # its writer has just renamed it
+            if not _is_at(descriptor, path):
+                continue  # another process has just renamed it
             os.ftruncate(descriptor, 0)
-            yield beside
+            yield path
             return
         finally:
             _unlock(descriptor)
@@ -154,12 +156,12 @@ def _taken(beside: Path) -> Iterator[Path]:
 
 
 def _lock(descriptor: int, wait: bool = True) -> None:
-    """Raises BlockingIOError where another process has it and is not to be waited for."""
+    """Lock the file. Raises BlockingIOError if another process has it and not `wait`."""
     _flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 def _unlock(descriptor: int) -> None:
-    """For processes too that were forked meanwhile and hold the same descriptor."""
+    """Unlock the file, also for forked processes that share the descriptor."""
     _flock(descriptor, fcntl.LOCK_UN)
 
 
@@ -173,60 +175,60 @@ def _flock(descriptor: int, operation: int) -> None:
 
 def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        there = os.stat(path, follow_symlinks=False)
+        status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return os.path.samestat(os.fstat(descriptor), there)
+    return os.path.samestat(os.fstat(descriptor), status)
 
 
-def sweep(*folders: Path) -> None:
-    """Remove what killed processes left beside the files of these folders."""
-    for left in (path for folder in folders for path in folder.glob(f".*{_PART}")):
-        if left.is_symlink() or not left.is_file():
+def remove_leftovers(*folders: Path) -> None:
+    """Remove the temporary files that killed processes left in these folders."""
+    for leftover in (path for folder in folders for path in folder.glob(f".*{_PART}")):
+        if leftover.is_symlink() or not leftover.is_file():
             continue
-        with open(left, "rb+") as file:
+        with open(leftover, "rb+") as file:
             try:
                 if sys.platform != "win32":
                     _lock(file.fileno(), wait=False)
-            except BlockingIOError:  # it is being written
+            except BlockingIOError:  # a process is writing it
                 continue
-            left.unlink(missing_ok=True)
+            leftover.unlink(missing_ok=True)
 
 
-def is_left(path: Path) -> bool:
-    """Whether this is what a killed process may leave in a folder before anything of use."""
+def is_leftover(path: Path) -> bool:
+    """Whether this is a lock or a temporary file that a killed process may leave."""
     return path.name == ".lock" or (path.name.startswith(".") and path.suffix == _PART)
 
 
 @contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """`folder` to be filled, made with those above it where they are new; if that fails, all that
-    was made goes again. Raises MaskgateError where it cannot be made."""
-    new: list[Path] = []
+def new_folder(folder: Path) -> Iterator[None]:
+    """Create `folder` and its missing parents, as a context; if its body fails, remove all that was
+    created. Raises MaskgateError if the folder cannot be created."""
+    created: list[Path] = []
     try:
         for each in reversed([folder, *folder.parents]):
             if each.is_dir():
                 continue
             try:
                 each.mkdir()
-                new.insert(0, each)
-            except FileExistsError:  # another process was quicker, or it is a file
+                created.insert(0, each)
+            except FileExistsError:  # another process was faster, or it is a file
                 if not each.is_dir():
                     raise
     except OSError as error:
-        _forget(new)
-        raise of_disk(error, folder) from error
+        _remove_empty(created)
+        raise disk_error(error, folder) from error
     try:
         yield
     except BaseException:
-        if folder in new:
+        if folder in created:
             shutil.rmtree(folder, ignore_errors=True)
-            _forget(new[1:])
+            _remove_empty(created[1:])
         raise
 
 
-def _forget(folders: list[Path]) -> None:
-    """Remove those of the folders, the innermost first, that are empty."""
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders, innermost first, until one is not empty."""
     for folder in folders:
         try:
             folder.rmdir()
@@ -235,13 +237,13 @@ def _forget(folders: list[Path]) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace the file by UTF-8 `text`; see `printable` for names of files that are not UTF-8."""
-    replace(path, lambda beside: beside.write_text(printable(text), encoding="utf-8"))
+    """Replace the file by `text` in UTF-8; see `printable` for file names that are not UTF-8."""
+    replace(path, lambda temporary: temporary.write_text(printable(text), encoding="utf-8"))
 
 
 def outside(names: Iterable[str], root: Path) -> list[bool]:
-    """Which names of files, seen from the folder `root`, lead out of it: those with `..`, and
-    absolute ones that do not lie in it. Links in the folder are the user's own."""
+    """Which file names, relative to the folder `root`, lead out of it: those with `..`, and
+    absolute ones outside it. Links inside the folder are allowed."""
     roots = [Path(os.path.abspath(root)), Path(os.path.realpath(root))]
 
     def leaves(name: str) -> bool:
@@ -256,23 +258,23 @@ def outside(names: Iterable[str], root: Path) -> list[bool]:
 def cache_folder() -> Path:
     """`$MASKGATE_CACHE`, else `maskgate` in the user's cache folder. Raises MaskgateError.
 
-    As https://specifications.freedesktop.org/basedir-spec has it, `$XDG_CACHE_HOME` counts where
-    it is an absolute path.
+    As in https://specifications.freedesktop.org/basedir-spec, `$XDG_CACHE_HOME` is used if it is an
+    absolute path.
     """
-    if own := os.environ.get("MASKGATE_CACHE"):
-        return Path(own)
-    users = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not users.is_absolute():
-        users = _home() / ".cache"
-    return users / "maskgate"
+    if folder := os.environ.get("MASKGATE_CACHE"):
+        return Path(folder)
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not user_cache.is_absolute():
+        user_cache = _home() / ".cache"
+    return user_cache / "maskgate"
 
 
 def _home() -> Path:
     try:
         home = Path.home()
-    except RuntimeError:  # no $HOME, and no entry for the user, as in many a container
+    except RuntimeError:  # no $HOME, and no entry for the user, as in many containers
         home = Path()
-    if not home.is_absolute() or os.environ.get("HOME") == "":  # of which Python makes `/`
+    if not home.is_absolute() or os.environ.get("HOME") == "":  # Python reads it as `/`
         raise MaskgateError(
             "there is no home folder to keep decoded photos in; name a folder with --cache, or"
             " set MASKGATE_CACHE"
@@ -281,7 +283,7 @@ def _home() -> Path:
 
 
 def shipped(kind: str) -> Path:
-    """The folder of the `kind` (recipes, systems, corrections) that come with maskgate."""
+    """The folder of files of that `kind` (recipes, systems, corrections) shipped with maskgate."""
     package = Path(__file__).parents[1]
     installed, checkout = package / kind, package.parents[1] / kind
     return installed if installed.is_dir() else checkout

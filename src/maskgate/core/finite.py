@@ -1,4 +1,4 @@
-"""Numbers that are none (NaN, infinity): a fault wherever they arise, never a prediction."""
+"""Raises errors for probabilities and weights that are not finite (NaN or infinity)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,25 +8,25 @@ import numpy.typing as npt
 
 from maskgate.errors import MaskgateError
 
-LOWER: Final = "lower optimizer.lr, or set training.clip_norm"
-AGAIN: Final = (
+LOWER_LR: Final = "lower optimizer.lr, or set training.clip_norm"
+TRAIN_AGAIN: Final = (
     "its training diverged or its weights are damaged; train it again, with a lower optimizer.lr"
     " or with training.clip_norm"
 )
 
 
-def check(probabilities: npt.NDArray[np.floating], whose: str, remedy: str = AGAIN) -> None:
-    """Raise MaskgateError where any of the probabilities (N, …) is not finite."""
-    good = np.isfinite(probabilities).all(axis=tuple(range(1, probabilities.ndim)))
-    if not good.all():
+def check(probabilities: npt.NDArray[np.floating], subject: str, remedy: str = TRAIN_AGAIN) -> None:
+    """Raise MaskgateError if any of the probabilities (N, …) is not finite."""
+    is_finite = np.isfinite(probabilities).all(axis=tuple(range(1, probabilities.ndim)))
+    if not is_finite.all():
         raise MaskgateError(
-            f"{whose}: the probabilities of {int((~good).sum()):,} of {len(good):,} photos are not"
-            f" finite numbers: {remedy}"
+            f"{subject}: the probabilities of {int((~is_finite).sum()):,} of {len(is_finite):,}"
+            f" photos are not finite numbers: {remedy}"
         )
 
 
-def broken(state: Mapping[str, Any]) -> set[str]:
-    """The names of the tensors of a state dict that hold a number that is not finite."""
+def non_finite(state: Mapping[str, Any]) -> set[str]:
+    """The names of the tensors in a state dict that have a non-finite number."""
     return {
         name
         for name, tensor in state.items()
@@ -35,12 +35,12 @@ def broken(state: Mapping[str, Any]) -> set[str]:
 
 
 def check_weights(
-    state: Mapping[str, Any], known: set[str], whose: str, remedy: str = AGAIN
+    state: Mapping[str, Any], known: set[str], subject: str, remedy: str = TRAIN_AGAIN
 ) -> None:
-    """Raise MaskgateError where weights are not finite; `known` are tensors that never were, such
-    as the mask of an attention."""
-    if odd := broken(state) - known:
+    """Raise MaskgateError if weights are not finite; `known` are tensors that never are, such as
+    the mask of an attention."""
+    if bad_tensors := non_finite(state) - known:
         raise MaskgateError(
-            f"{whose}: {len(odd):,} of {len(state):,} tensors of the weights hold numbers that are"
-            f" not finite (first {min(odd)}): {remedy}"
+            f"{subject}: {len(bad_tensors):,} of {len(state):,} tensors of the weights hold numbers"
+            f" that are not finite (first {min(bad_tensors)}): {remedy}"
         )

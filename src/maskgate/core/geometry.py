@@ -1,15 +1,15 @@
-"""The sizes of what a model sees of a photo."""
+"""The sizes of a model's input and of the stored pictures it is cropped from."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The pixels a model sees, and the larger picture they are a window of.
+    """Height and width in pixels of a model's input, a window of a larger stored picture.
 
-    `margin` is the share by which the stored picture is larger than the model's input, so
-    that random shifts and crops have room; validation, test and door take the centre. `crop` is
-    the share of a photo's height and width that is kept around its centre, before all else.
+    `margin` is the share by which the stored picture is larger than the input, so that random
+    shifts and crops have room; validation and prediction use the centre. `crop` is the share of a
+    photo's height and width that is kept around its centre; it is applied first.
     """
 
     height: int
@@ -19,5 +19,5 @@ class Geometry:
 
     @property
     def stored(self) -> tuple[int, int]:
-        """Height and width in pixels of the picture the window is cut from."""
+        """Height and width in pixels of the stored picture."""
         return round(self.height * (1 + self.margin)), round(self.width * (1 + self.margin))

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command wherever it is, once, and without a traceback."""
+"""Ctrl-C ends a command at any point, without a traceback."""
 
 import os
 import signal
@@ -7,46 +7,46 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-_LATER: Final = 0.01  # seconds
-_PATIENCE: Final = 20 if hasattr(signal, "SIGALRM") else 0  # times; Windows has no alarm
+_DELAY: Final = 0.01  # seconds
+_MAX_DELAYS: Final = 20 if hasattr(signal, "SIGALRM") else 0  # Windows has no alarm
 _PYTHON: Final = str(Path(os.__file__).parent)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C; not the KeyboardInterrupt that Typer would answer in words of its own."""
+    """Ctrl-C; not KeyboardInterrupt, for which Typer prints its own message."""
 
 
 def watch() -> None:
-    """From now on Ctrl-C raises Interrupted in this process, and nothing in its workers.
+    """From now on Ctrl-C raises Interrupted in this process, but not in its workers.
 
-    Python's own modules are let finish what they do, unless it takes long, as waiting does:
-    broken off, they leave locks shut that others then wait for.
+    Code of Python's own modules is not interrupted at once, but may continue for a short time:
+    otherwise it could leave locks closed that other code waits for.
     """
-    process, unraisable = os.getpid(), sys.unraisablehook
-    put_off = 0
+    process, previous_hook = os.getpid(), sys.unraisablehook
+    postponed = 0
 
     def interrupt(_: int, frame: FrameType | None) -> None:
-        nonlocal put_off
+        nonlocal postponed
         if os.getpid() != process:
             return
-        if put_off < _PATIENCE and frame is not None and _is_pythons_own(frame):
-            put_off += 1
-            signal.setitimer(signal.ITIMER_REAL, _LATER)
+        if postponed < _MAX_DELAYS and frame is not None and _is_pythons_own(frame):
+            postponed += 1
+            signal.setitimer(signal.ITIMER_REAL, _DELAY)
         else:
-            put_off = 0
+            postponed = 0
             raise Interrupted
 
-    def swallowed(told: Any) -> None:
-        """What is raised in a destructor is dropped: once more, later."""
-        if told.exc_type is Interrupted and _PATIENCE:
-            signal.setitimer(signal.ITIMER_REAL, _LATER)
+    def handle_unraisable(unraisable: Any) -> None:
+        """Python drops an exception that is raised in a destructor: raise it again later."""
+        if unraisable.exc_type is Interrupted and _MAX_DELAYS:
+            signal.setitimer(signal.ITIMER_REAL, _DELAY)
         else:
-            unraisable(told)
+            previous_hook(unraisable)
 
     signal.signal(signal.SIGINT, interrupt)
-    if _PATIENCE:
+    if _MAX_DELAYS:
         signal.signal(signal.SIGALRM, interrupt)
-    sys.unraisablehook = swallowed
+    sys.unraisablehook = handle_unraisable
 
 
 def _is_pythons_own(frame: FrameType) -> bool:
@@ -55,8 +55,8 @@ def _is_pythons_own(frame: FrameType) -> bool:
 
 
 def end() -> None:
-    """All is told: another Ctrl-C kills, and what the first left half-made is no news."""
+    """After the last output: another Ctrl-C kills, and unfinished destructors print nothing."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if _PATIENCE:
+    if _MAX_DELAYS:
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
     sys.unraisablehook = lambda _: None

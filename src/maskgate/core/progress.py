@@ -1,4 +1,4 @@
-"""Progress on anything longer than two seconds: a bar on a terminal, plain lines elsewhere."""
+"""Shows progress: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from maskgate.core import terminal
-from maskgate.errors import harmless
+from maskgate.errors import escape_control
 
 T = TypeVar("T")
 
@@ -16,14 +16,14 @@ _EVERY = 10.0  # seconds between plain lines
 
 
 def say(message: str) -> None:
-    """One line to the user, on stderr: stdout is for results."""
-    print(harmless(message), file=sys.stderr, flush=True)
+    """Print one line for the user on stderr; stdout is for results."""
+    print(escape_control(message), file=sys.stderr, flush=True)
 
 
 class Bar:
-    """How many of `total` are done: a bar on a terminal, lines elsewhere; `done` are at the start.
+    """Shows how many of `total` are done, as a bar on a terminal, else as lines; starts at `done`.
 
-    It goes away once all are done, or by `close`.
+    It disappears when all are done, or by `close`.
     """
 
     def __init__(self, what: str, total: int, done: int = 0) -> None:
@@ -39,7 +39,7 @@ class Bar:
                 TimeRemainingColumn(),
             )
             self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task(harmless(what), total=total, completed=done)
+            self._task = self._bar.add_task(escape_control(what), total=total, completed=done)
             self._bar.start()
 
     def advance(self) -> None:
@@ -54,13 +54,13 @@ class Bar:
             self.close()
 
     def close(self) -> None:
-        """Take the bar away, however many are done."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
 
 
 def track(items: Iterable[T], what: str, total: int, start: int = 0) -> Generator[T, None, None]:
-    """`items` as they come, showing how many of `total` are done; `start` are done already."""
+    """Yield `items` and show how many of `total` are done; `start` are done already."""
     bar = Bar(what, total, start)
     try:
         for item in items:

@@ -1,9 +1,9 @@
-"""Random numbers as a function of where they are used: a resumed run draws the same."""
+"""Seeds derived from the place where they are used, so that a resumed run draws the same."""
 
 import hashlib
 
 
 def derive(*parts: int | str) -> int:
     """A 63-bit seed from a recipe's seed and a place such as (fold, epoch, draw)."""
-    told = "/".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "big") >> 1
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1

@@ -1,4 +1,4 @@
-"""What is printed, on terminals of any encoding: no name in it is taken for markup or control."""
+"""Prints to terminals of any encoding; names are never read as markup or control characters."""
 
 import codecs
 import contextlib
@@ -12,26 +12,26 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from maskgate.errors import harmless, of_disk
+from maskgate.errors import disk_error, escape_control
 
-_WIDE: Final = 10_000  # characters: into a pipe or a file every line is written whole
-# What stands for a character that the terminal's encoding lacks; all others are written as \uXXXX.
+_WIDE: Final = 10_000  # characters: lines in a pipe or a file are not wrapped
+# Replacements for characters that the terminal's encoding lacks; others are written as \uXXXX.
 _PLAIN: Final = {
     "–": "-", "—": "-", "−": "-", "×": "x", "·": "-", "…": "...", "→": "->", "≥": ">=", "≤": "<=",
     "±": "+-", "“": '"', "”": '"', "‘": "'", "’": "'", "•": "*", "━": "-", "╸": "-", "╺": "-",
     "─": "-", "│": "|", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "\xa0": " ",
 }  # fmt: skip
-_stdout: list[os.stat_result] = []  # as the command line has begun with it
+_stdout: list[os.stat_result] = []  # stdout when the command started
 
 
 class _Console(Console):
-    """Rich's console, to which brackets are brackets."""
+    """Rich's console without markup, so that brackets are printed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(harmless(text), **options)
+        return super().render_str(escape_control(text), **options)
 
     def print(self, *parts: Any, **options: Any) -> None:
         with _writing():
@@ -42,13 +42,15 @@ class _Console(Console):
 
 
 def console(stderr: bool = False) -> Console:
-    """Prints tables and text, as wide as the terminal; lines are whole where it is none."""
-    found = _Console(stderr=stderr)
-    return found if found.is_terminal else _Console(stderr=stderr, width=_WIDE)
+    """A console for tables and text, as wide as the terminal; elsewhere lines are not wrapped."""
+    terminal_console = _Console(stderr=stderr)
+    return (
+        terminal_console if terminal_console.is_terminal else _Console(stderr=stderr, width=_WIDE)
+    )
 
 
 def prepare() -> None:
-    """Let whatever is printed be printed: called once, before anything is."""
+    """Set up stdout and stderr so that all characters can be printed; called once, at the start."""
     _open_streams()
     _stdout[:] = [os.fstat(1)]
     codecs.register_error("maskgate", _substitute)
@@ -58,7 +60,7 @@ def prepare() -> None:
 
 
 def _open_streams() -> None:
-    """Where a stream is closed, the next file opened would take its place, and be printed into."""
+    """Reopen closed streams: otherwise output would go to the next file that is opened."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -72,24 +74,24 @@ def _open_streams() -> None:
 def _substitute(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lacking = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(letter) or _escaped(letter) for letter in lacking), error.end
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(letter) or _escaped(letter) for letter in missing), error.end
 
 
 def _escaped(letter: str) -> str:
     code = ord(letter)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no character
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not a character
         return f"\\x{code - 0xDC00:02x}"
     return ascii(letter)[1:-1]
 
 
 def show(result: object) -> None:
-    """A line of the result, on stdout. Raises MaskgateError where it cannot be written."""
-    write(f"{harmless(str(result))}\n")
+    """Print a line of the result on stdout. Raises MaskgateError if that fails."""
+    write(f"{escape_control(str(result))}\n")
 
 
 def write(text: str) -> None:
-    """Data as they are, on stdout. Raises MaskgateError where they cannot be written."""
+    """Write `text` unchanged to stdout. Raises MaskgateError if that fails."""
     with _writing():
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -102,15 +104,15 @@ def _writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise of_disk(error, "standard output") from error
+        raise disk_error(error, "standard output") from error
 
 
 def is_read() -> bool:
-    """Whether somebody still reads what is printed: not where a pipe has been closed."""
+    """Whether the output still has a reader: not if its pipe has been closed."""
     if not hasattr(select, "poll"):
-        return False  # Windows cannot say
+        return False  # unknown on Windows
     if not os.path.samestat(os.fstat(1), _stdout[0]):
-        return False  # Rich puts /dev/null in the place of a closed pipe
+        return False  # Rich replaces a closed pipe by /dev/null
     poll = select.poll()
     for number in (1, 2):
         poll.register(number, 0)
@@ -118,13 +120,13 @@ def is_read() -> bool:
 
 
 def flush() -> None:
-    """Write out what is printed. Raises MaskgateError where it cannot be, and BrokenPipeError."""
+    """Flush stdout. Raises MaskgateError if that fails, and BrokenPipeError."""
     with _writing():
         sys.stdout.flush()
 
 
 def discard() -> None:
-    """Drop what cannot be written, so that Python does not tell of it at its end."""
+    """Drop output that cannot be written, so that Python does not report it when it exits."""
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is None:
             continue

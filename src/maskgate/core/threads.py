@@ -1,13 +1,13 @@
-"""How torch's threads wait for each other. To be told before torch is loaded: it asks once."""
+"""Sets how torch's threads wait for each other; call it before torch is imported."""
 
 import os
 
 
-def wait_politely() -> None:
-    """Let a thread that waits for another give up its core after microseconds.
+def limit_spinning() -> None:
+    """Let a waiting thread release its core after microseconds.
 
-    GNU OpenMP, which torch's threads are made of on Linux, keeps such a thread busy for
-    milliseconds. Where anything else wants a core, the thread waited for then gets none, and
-    training takes several times as long. A value that the user has set stays.
+    By default GNU OpenMP, which torch uses on Linux, lets a waiting thread spin for milliseconds.
+    If another process needs a core, the thread it waits for gets none, and training takes several
+    times as long. A value set by the user is kept.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

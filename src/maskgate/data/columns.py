@@ -1,6 +1,6 @@
-"""What the columns of strangers' tables are called: other usual names of the ones we read.
+"""Recognises the columns of other people's tables by their usual names.
 
-Case, white space, `_` and `-` do not count. docs/data.md lists the names.
+Case, white space, `_` and `-` are ignored. docs/data.md lists the names.
 """
 
 import re
@@ -15,7 +15,7 @@ from maskgate import labels
 from maskgate.data.checks import Problem
 from maskgate.errors import MaskgateError, listed
 
-Names = Mapping[str, tuple[str, ...]]  # a column, and what else it may be called
+Names = Mapping[str, tuple[str, ...]]  # a column, and its other names
 
 _GENDER: Final = ("sex", "성별")
 _AGE: Final = ("years", "age_years", "age_in_years", "나이", "연령")
@@ -43,59 +43,62 @@ PEOPLE: Final[Names] = {
     "path": ("folder", "folder_name", "directory", "폴더", "경로"),
 }
 TESTS: Final[Names] = {"ImageID": ()}
-# What only tables of predictions hold, as `maskgate predict` and a run's mistakes.csv do.
+# Columns that only tables of predictions have: of `maskgate predict` and mistakes.csv.
 PREDICTED: Final = (
     *(f"{name}_probability" for name in labels.ATTRIBUTES), "true_probability", "p00",
 )  # fmt: skip
-# A column `id` counts the rows as often as it tells people apart.
+# A column `id` may number the rows or the people.
 _COUNTER: Final = "id"
-# A column that may tell people apart: at most so many rows a value, of which most are repeated.
+# A column that may tell people apart: at most so many rows per value, and most values are repeated.
 _MOST_PHOTOS: Final = 50
-_FEW: Final = 0.1  # share of rows with a repeated value up to which a column hardly repeats
+_RARE: Final = 0.1  # largest share of rows with a repeated value in a column that hardly repeats
 
 
-def alike(name: str, column: str, known: Names) -> bool:
-    """Whether `name` is one that `column` may be called."""
+def is_name_of(name: str, column: str, known: Names) -> bool:
+    """Whether `name` is one of the names of `column`."""
     return _key(name) in {_key(other) for other in (column, *known[column])}
 
 
-def has(header: Iterable[str], column: str, known: Names) -> bool:
-    """Whether a table with that header has the `column`, by one of its names."""
-    return any(alike(name, column, known) for name in header)
+def has_column(header: Iterable[str], column: str, known: Names) -> bool:
+    """Whether a table with that header has the `column`, under any of its names."""
+    return any(is_name_of(name, column, known) for name in header)
 
 
-def predicted(header: Iterable[str]) -> list[str]:
-    """The columns that only a table of predictions has."""
+def prediction_columns(header: Iterable[str]) -> list[str]:
+    """The columns of `header` that only a table of predictions has."""
     return [name for name in header if name in PREDICTED]
 
 
-def renamed(rows: pd.DataFrame, known: Names, path: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """The rows with the `known` columns under our names, and a problem for each other name read.
+def rename_columns(
+    rows: pd.DataFrame, known: Names, path: Path
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The rows with the `known` columns under their standard names, and a problem for each column
+    that was renamed.
 
-    Our own name goes before others, and a column with content before empty ones. Raises
-    MaskgateError where several columns with different content may be the same one.
+    A column with the standard name is preferred, and a column with content to an empty one. Raises
+    MaskgateError if several columns with different content match the same name.
     """
     problems: list[Problem] = []
     for column in known:
         if column in rows.columns and rows[column].notna().any():
             continue
-        near = [name for name in map(str, rows.columns) if alike(name, column, known)]
-        near = [name for name in near if name != column]
+        matches = [name for name in map(str, rows.columns) if is_name_of(name, column, known)]
+        matches = [name for name in matches if name != column]
         if column == "person":
-            near = [name for name in near if not _is_counter(rows, name, known)]
-        filled = [name for name in near if rows[name].notna().any()]
-        if filled and column in rows.columns:
+            matches = [name for name in matches if not _is_counter(rows, name, known)]
+        filled_matches = [name for name in matches if rows[name].notna().any()]
+        if filled_matches and column in rows.columns:
             rows = rows.drop(columns=column)
-        near = filled or near
-        if not near or column in rows.columns:
+        matches = filled_matches or matches
+        if not matches or column in rows.columns:
             continue
-        if any(not _grouped_alike(rows[near[0]], rows[name]) for name in near[1:]):
+        if any(not _have_same_groups(rows[matches[0]], rows[name]) for name in matches[1:]):
             raise MaskgateError(
-                f"{path}: each of the columns {listed(near)} may be the {column}; rename the right"
-                f" one to {column}"
+                f"{path}: each of the columns {listed(matches)} may be the {column}; rename the"
+                f" right one to {column}"
             )
-        rows = rows.rename(columns={near[0]: column})
-        problems.append(Problem("column under another name", near[0], f"read as {column}"))
+        rows = rows.rename(columns={matches[0]: column})
+        problems.append(Problem("column under another name", matches[0], f"read as {column}"))
     return rows, problems
 
 
@@ -104,25 +107,25 @@ def _key(name: str) -> str:
 
 
 def repeats_like_people(column: pd.Series) -> bool:
-    """Whether most of a column's values stand in several rows, and none in too many."""
+    """Whether most of a column's values occur in several rows, and none in too many."""
     known = column.dropna()
     return bool(1 < known.nunique() >= len(known) / _MOST_PHOTOS and _repeated(column) > 0.5)
 
 
 def hardly_repeats(column: pd.Series) -> bool:
-    """Whether nearly every value stands in one row only, as those of a counter of rows do."""
-    return _repeated(column) <= _FEW
+    """Whether nearly every value occurs in one row only, like row numbers."""
+    return _repeated(column) <= _RARE
 
 
 def _repeated(column: pd.Series) -> float:
-    """The share of a column's known values that stand in several rows."""
+    """The share of a column's known values that occur in several rows."""
     known = column.dropna()
     return float(known.duplicated(keep=False).mean()) if len(known) else 0.0
 
 
 def _is_counter(rows: pd.DataFrame, name: str, known: Names) -> bool:
-    """Whether a column `id` counts the rows: its values hardly repeat, or they count up and start
-    again, as in tables that were joined, and another column tells people apart otherwise."""
+    """Whether a column `id` numbers the rows: its values hardly repeat, or they count up and start
+    again, as in joined tables, while another column tells people apart."""
     if _key(name) != _COUNTER:
         return False
     if _repeated(rows[name]) <= 0.5:
@@ -132,22 +135,22 @@ def _is_counter(rows: pd.DataFrame, name: str, known: Names) -> bool:
         other
         for other in map(str, rows.columns)
         if other != name
-        and not any(alike(other, column, known) for column in known if column != "person")
+        and not any(is_name_of(other, column, known) for column in known if column != "person")
     ]
     return bool(counts_up.mean() > 0.5) and any(
         repeats_like_people(rows[other])
-        and _cross(rows[name], rows[other])
-        # One shot of everybody, then the next: what names the shot tells nobody apart.
+        and _are_crossed(rows[name], rows[other])
+        # A column that names one photo of each person does not tell people apart.
         and bool((counts_up & (rows[other] != rows[other].shift())).any())
         for other in others
     )
 
 
-def _cross(one: pd.Series, other: pd.Series) -> bool:
-    """Whether neither column's groups of rows lie within those of the other."""
+def _are_crossed(one: pd.Series, other: pd.Series) -> bool:
+    """Whether neither column's groups of rows are parts of the other's groups."""
     pairs = pd.DataFrame({"one": one, "other": other}).dropna()
     return len(pairs.drop_duplicates()) > max(pairs["one"].nunique(), pairs["other"].nunique())
 
 
-def _grouped_alike(one: pd.Series, other: pd.Series) -> bool:
+def _have_same_groups(one: pd.Series, other: pd.Series) -> bool:
     return bool((pd.factorize(one)[0] == pd.factorize(other)[0]).all())

@@ -1,4 +1,4 @@
-"""What is in a photo's file: a digest of it, remembered by the file's path and stamp."""
+"""Digests of photos' files, cached by the file's path and stamp."""
 
 import hashlib
 import os
@@ -27,21 +27,21 @@ CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT, digest BLOB
 
 
 def digest(content: bytes) -> bytes:
-    """What tells one file's content from another's: BLAKE2, 16 bytes."""
+    """The digest of a file's content: BLAKE2, 16 bytes."""
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
-def of_file(path: Path) -> bytes:
-    """The `digest` of a file's content, however long it is. Raises OSError."""
+def file_digest(path: Path) -> bytes:
+    """The `digest` of a file's content, which may be larger than memory. Raises OSError."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
-def photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
-    """The digest of the file and, unless that is `known`, the photo in it. Raises PhotoError."""
+def read_photo(path: str, known: Collection[bytes]) -> tuple[bytes, Image.Image | None]:
+    """The digest of the file and, unless it is among `known`, the photo. Raises PhotoError."""
     with pixels.reading(path) as content:
-        found = digest(content)
-        return found, None if found in known else pixels.decode(content)
+        content_digest = digest(content)
+        return content_digest, None if content_digest in known else pixels.decode(content)
 
 
 def read_all(
@@ -52,18 +52,19 @@ def read_all(
     size: int,
     what: str,
 ) -> Iterator[tuple[list[int], list[tuple[bytes | str, T | None]]]]:
-    """Chunks of `size` rows, read with all cores and progress: of each the digest of its photo and
-    what `make` makes of it, None where it is `known`; or why it cannot be read or used."""
+    """Read photos on all cores, with progress, in chunks of `size` rows. For each row: the digest
+    of its photo and what `make` returns for it, None if the digest is among `known`; or the reason
+    why it cannot be read or used."""
 
     def read(row: int) -> tuple[bytes | str, T | None]:
         try:
-            found, image = photo(paths[row], known)
+            content_digest, image = read_photo(paths[row], known)
         except pixels.PhotoError as error:
             return str(error), None
         if image is None:
-            return found, None
-        made = make(found, image)
-        return (made, None) if isinstance(made, str) else (found, made)
+            return content_digest, None
+        output = make(content_digest, image)
+        return (output, None) if isinstance(output, str) else (content_digest, output)
 
     chunks = [list(rows[start : start + size]) for start in range(0, len(rows), size)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -71,57 +72,57 @@ def read_all(
             yield chunk, list(pool.map(read, chunk))
 
 
-def files(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:
-    """A row a photo of the table: its `path`, `stamp` (see `files.stamp`), and the `digest` of its
-    content where the index knows it, else None."""
-    told = _stamped(photos)
+def file_table(photos: Photos, index: sqlite3.Connection) -> pd.DataFrame:
+    """One row per photo: its `path`, `stamp` (see `files.stamp`), and the `digest` of its content
+    if it is in the index, else None."""
+    table = _stamped(photos)
     rows = index.execute("SELECT path, stamp, digest FROM files").fetchall()
     known = pd.DataFrame(rows, columns=["path", "stamp", "digest"], dtype=object)
-    told = told.merge(known, on=["path", "stamp"], how="left")
-    digests = [each if isinstance(each, bytes) else None for each in told["digest"]]
-    return told.assign(digest=pd.Series(digests, dtype=object))
+    table = table.merge(known, on=["path", "stamp"], how="left")
+    digests = [each if isinstance(each, bytes) else None for each in table["digest"]]
+    return table.assign(digest=pd.Series(digests, dtype=object))
 
 
-def remember(index: sqlite3.Connection, files: pd.DataFrame) -> None:
-    """Let the index know the digests of these rows of `files`, less those that have none."""
-    rows = files[files["digest"].notna()]
+def remember(index: sqlite3.Connection, file_table: pd.DataFrame) -> None:
+    """Store the digests of these rows of `file_table` in the index; None is skipped."""
+    rows = file_table[file_table["digest"].notna()]
     columns = (rows[name].tolist() for name in ("path", "stamp", "digest"))
     index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", zip(*columns, strict=True))
 
 
 @contextmanager
-def opened(place: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """The index of a folder of the cache, made where there is none, for us alone.
+def open_index(folder: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """Open the index of a folder in the cache, created if missing and locked for this process.
 
-    Others wait. It has the table of `files` and those of `schema`. What goes wrong with the disk
-    or the index is a MaskgateError.
+    It has the table `files` and those of `schema`. Errors of the disk or the index are raised as
+    MaskgateError.
     """
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / "lock"), closing(sqlite3.connect(place / "index.sqlite")) as index:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"), closing(sqlite3.connect(folder / "index.sqlite")) as index:
             _drop_older(index)
             index.executescript(_FILES + schema)
             yield index
     except OSError as error:
         if is_disk_full(error):
             raise DiskFullError(
-                f"{place}: the disk is full; free some space or name another folder with --cache"
+                f"{folder}: the disk is full; free some space or name another folder with --cache"
             ) from error
         raise DiskError(
-            f"{place}: the cache cannot be written ({error.strerror}); name another folder with"
+            f"{folder}: the cache cannot be written ({error.strerror}); name another folder with"
             " --cache"
         ) from error
     except sqlite3.Error as error:
         raise MaskgateError(
-            f"{place}: the cache's index fails ({error}); free some space, or remove the folder:"
-            " it is built anew"
+            f"{folder}: the cache's index fails ({error}); free some space, or remove the folder:"
+            " it is built again"
         ) from error
 
 
 def _drop_older(index: sqlite3.Connection) -> None:
-    """Drop the table of files of an older version, which held sizes and times without inodes.
+    """Drop the table of files of an older version, whose stamps had no inodes.
 
-    The files are read once more, and their photos found by content.
+    The files are read once more; results are found by their content.
     """
     columns = [name for _, name, *_ in index.execute("PRAGMA table_info(files)")]
     if columns and "stamp" not in columns:
@@ -131,11 +132,13 @@ def _drop_older(index: sqlite3.Connection) -> None:
 def _stamped(photos: Photos) -> pd.DataFrame:
     root = os.path.abspath(photos.root)
     names = photos.table["photo"].tolist()
-    out = [n for n, leaves in zip(names, outside(names, photos.root), strict=True) if leaves]
-    if out:
+    outside_names = [
+        n for n, leaves in zip(names, outside(names, photos.root), strict=True) if leaves
+    ]
+    if outside_names:
         raise MaskgateError(
-            f"{photos.root}: {len(out)} photos are named that lie outside it ({listed(out)}); put"
-            " them into the folder, or correct the names"
+            f"{photos.root}: {len(outside_names)} photos lie outside it ({listed(outside_names)});"
+            " put them into the folder, or correct the names"
         )
     paths = [os.path.join(root, name) for name in names]
     stamps = []
@@ -143,5 +146,5 @@ def _stamped(photos: Photos) -> pd.DataFrame:
         try:
             stamps.append(stamp(path))
         except OSError:
-            stamps.append("")  # in no index; reading it tells why
+            stamps.append("")  # in no index; reading it raises the error
     return pd.DataFrame({"path": paths, "stamp": stamps}, dtype=object)

@@ -1,7 +1,7 @@
-"""Known label errors: a CSV of corrections, applied to the table that was read of the photos.
+"""Known label errors: a CSV of corrections that are applied to the photo table.
 
-The source files stay as they are. A row says who is concerned, what of them, what is true,
-and how sure that is::
+The source files are not changed. A row gives the person, the field, the true value, and how sure
+it is::
 
     person,field,value,tier,reason
     001498-1,gender,female,sure,all lists
@@ -26,9 +26,9 @@ from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
 from maskgate.errors import MaskgateError, listed
 
-TIERS: Final[tuple[Tier, ...]] = get_args(Tier)  # the surest first
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)  # the most certain first
 _NEEDED: Final[columns.Names] = {"person": (), "field": (), "value": (), "tier": ()}
-# Where a field's value stands in the photo table, and the words for it.
+# The column of the photo table by field.
 _ATTRIBUTES: Final = {"gender": "gender", "age": "age", "age_band": "age_band", "mask": "mask"}
 FIELDS: Final = _ATTRIBUTES | dict.fromkeys(seven_photos.STEMS, "mask")
 _BANDS: Final = {word: code for code, word in enumerate(labels.AGE_BANDS)}
@@ -37,13 +37,13 @@ _CODES: Final[dict[str, Callable[[str], int]]] = {
     "mask": label_words.mask,
     "age_band": lambda word: _BANDS[word.lower()],
 }
-# What a message offers instead of an unknown word.
+# Words that a message suggests instead of an unknown one.
 _OFFERED: Final = {**labels.ATTRIBUTES, "gender": (*labels.GENDERS, "m", "f")}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One row of the file: whose `field` is really `value`, a code or years."""
+    """One row of the file: the true `value`, a code or years, of a person's `field`."""
 
     row: int
     person: str
@@ -59,23 +59,23 @@ class Correction:
 
 @dataclass(frozen=True)
 class Corrections:
-    """A file of corrections as read."""
+    """A corrections file."""
 
     path: Path
     sha256: str
     rows: tuple[Correction, ...]
 
     def up_to(self, tier: Tier) -> list[Correction]:
-        """Those of the tier and of all surer ones."""
-        wanted = TIERS[: TIERS.index(tier) + 1]
-        return [correction for correction in self.rows if correction.tier in wanted]
+        """The corrections of this tier and of all more certain ones."""
+        tiers = TIERS[: TIERS.index(tier) + 1]
+        return [correction for correction in self.rows if correction.tier in tiers]
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """A photo table with corrections in it, and which of its rows (N,) they changed.
+    """A photo table with corrections applied, and which of its rows (N,) they changed.
 
-    `unused` are corrections that concern no photo of the table.
+    `unused` are corrections that match no photo of the table.
     """
 
     table: pd.DataFrame
@@ -83,7 +83,7 @@ class Corrected:
     unused: list[Correction]
 
     def problems(self, file: Path) -> list[Problem]:
-        """A problem for each correction of the `file` that was of no use."""
+        """A problem for each unused correction of the `file`."""
         return [
             Problem("correction of nobody here", unused.person, f"row {unused.row} of {file.name}")
             for unused in self.unused
@@ -91,31 +91,31 @@ class Corrected:
 
 
 def read(path: Path) -> Corrections:
-    """The corrections in a CSV; raises MaskgateError that tells all rows that make no sense."""
-    table, _ = columns.renamed(csv_files.load(path), _NEEDED, path)
+    """The corrections in a CSV. Raises MaskgateError that lists all invalid rows."""
+    table, _ = columns.rename_columns(csv_files.load(path), _NEEDED, path)
     missing = [name for name in _NEEDED if name not in table.columns]
     if missing:
         raise MaskgateError(
             f"{path}: lacks the columns {listed(missing)}; corrections have the columns"
             " person,field,value,tier,reason"
         )
-    rows, faults = [], []
+    rows, errors = [], []
     for number, cells in enumerate(table.fillna("")[list(_NEEDED)].itertuples(index=False), 2):
         try:
             rows.append(_correction(number, *map(str, cells)))
         except ValueError as error:
-            faults.append(f"row {number} ({error})")
-    faults += _contradictions(rows)
-    if faults:
-        raise MaskgateError(f"{path}: {listed(faults)}; mend the file")
+            errors.append(f"row {number} ({error})")
+    errors += _contradictions(rows)
+    if errors:
+        raise MaskgateError(f"{path}: {listed(errors)}; fix the file")
     return Corrections(path, hashlib.sha256(path.read_bytes()).hexdigest(), tuple(rows))
 
 
 def _correction(row: int, person: str, field: str, value: str, tier: str) -> Correction:
-    """Raises ValueError that says what is wrong with the row."""
+    """The correction of a row. Raises ValueError that says what is wrong with it."""
     person = names.normalise(person)
     if not person:
-        raise ValueError("names no person")
+        raise ValueError("no person")
     attribute = FIELDS.get(field)
     if attribute is None:
         raise ValueError(_unknown("field", field, FIELDS))
@@ -148,16 +148,18 @@ def _unknown(kind: str, value: str, known: Iterable[str]) -> str:
 
 
 def _contradictions(rows: list[Correction]) -> list[str]:
-    first: dict[tuple[str, str], Correction] = {}
-    found = []
+    first_by_key: dict[tuple[str, str], Correction] = {}
+    contradictions = []
     for correction in rows:
-        before = first.setdefault((correction.person, correction.field), correction)
-        if before.value != correction.value:
-            found.append(_contradict(before, correction))
-    return found
+        first_correction = first_by_key.setdefault(
+            (correction.person, correction.field), correction
+        )
+        if first_correction.value != correction.value:
+            contradictions.append(_contradiction(first_correction, correction))
+    return contradictions
 
 
-def _contradict(one: Correction, other: Correction) -> str:
+def _contradiction(one: Correction, other: Correction) -> str:
     return f"rows {one.row} and {other.row} contradict each other about {other.person}"
 
 
@@ -167,24 +169,24 @@ def _contradict(one: Correction, other: Correction) -> str:
 def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Corrected:
     """The photo table (N rows, in order) with the corrections up to `tier`.
 
-    Where an age band is corrected and the age in years contradicts it, the years become
-    unknown. Raises MaskgateError where several people carry an id that is corrected, or where
-    corrections contradict each other about a photo.
+    If a corrected age band contradicts the age in years, the years become unknown. Raises
+    MaskgateError if several people have a corrected id, or if corrections contradict each other
+    about a photo.
     """
     columns = {name: table[name].to_numpy(copy=True) for name in _ATTRIBUTES.values()}
-    rows_of = _finder(table, corrections)
-    done: dict[tuple[str, int], Correction] = {}
+    rows_of = _row_finder(table, corrections)
+    applied: dict[tuple[str, int], Correction] = {}
     unused = []
     for correction in corrections.up_to(tier):
         rows = rows_of(correction)
         for row in rows:
-            before = done.setdefault((correction.attribute, int(row)), correction)
-            if before.value != correction.value:
-                raise _refused(corrections, before, correction)
+            previous = applied.setdefault((correction.attribute, int(row)), correction)
+            if previous.value != correction.value:
+                raise _contradiction_error(corrections, previous, correction)
         columns[correction.attribute][rows] = correction.value
         if not len(rows):
             unused.append(correction)
-    _agree_on_age(columns, done, corrections)
+    _reconcile_ages(columns, applied, corrections)
     columns["label"] = labels.encode(columns["mask"], columns["gender"], columns["age_band"])
     corrected = table.assign(**columns)
     changed = np.zeros(len(table), dtype=np.bool_)
@@ -194,53 +196,57 @@ def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Correcte
     return Corrected(corrected, changed, unused)
 
 
-def _refused(corrections: Corrections, one: Correction, other: Correction) -> MaskgateError:
-    return MaskgateError(f"{corrections.path}: {_contradict(one, other)}; remove one of them")
+def _contradiction_error(
+    corrections: Corrections, one: Correction, other: Correction
+) -> MaskgateError:
+    return MaskgateError(f"{corrections.path}: {_contradiction(one, other)}; remove one of them")
 
 
-def _agree_on_age(
+def _reconcile_ages(
     columns: dict[str, npt.NDArray[np.generic]],
-    done: dict[tuple[str, int], Correction],
+    applied: dict[tuple[str, int], Correction],
     corrections: Corrections,
 ) -> None:
-    """Bands follow corrected ages; ages that contradict corrected bands are not known."""
-    aged = np.array([row for name, row in done if name == "age"], dtype=np.int64)
-    banded = np.array([row for name, row in done if name == "age_band"], dtype=np.int64)
+    """Update the bands of corrected ages; make ages unknown that contradict corrected bands."""
+    age_rows = np.array([row for name, row in applied if name == "age"], dtype=np.int64)
+    band_rows = np.array([row for name, row in applied if name == "age_band"], dtype=np.int64)
     band_of_age = labels.age_band(columns["age"])
-    clash = banded[band_of_age[banded] != columns["age_band"][banded]]
-    for row in clash:
-        if ("age", int(row)) in done:
-            raise _refused(corrections, done["age", int(row)], done["age_band", int(row)])
-    columns["age_band"][aged] = band_of_age[aged]
-    columns["age"][clash] = np.nan
+    conflicting_rows = band_rows[band_of_age[band_rows] != columns["age_band"][band_rows]]
+    for row in conflicting_rows:
+        if ("age", int(row)) in applied:
+            raise _contradiction_error(
+                corrections, applied["age", int(row)], applied["age_band", int(row)]
+            )
+    columns["age_band"][age_rows] = band_of_age[age_rows]
+    columns["age"][conflicting_rows] = np.nan
 
 
-def _finder(
+def _row_finder(
     table: pd.DataFrame, corrections: Corrections
 ) -> Callable[[Correction], npt.NDArray[np.int64]]:
-    """Tells the rows of the table that a correction concerns."""
+    """A function from a correction to the rows of the table that it concerns."""
     corrected = {correction.person for correction in corrections.rows}
-    of_person = table.groupby(table["person"].map(names.normalise)).indices
+    rows_by_person = table.groupby(table["person"].map(names.normalise)).indices
     by_id: dict[str, list[str]] = {}
-    for person in of_person:
+    for person in rows_by_person:
         number = seven_photos.id_of(str(person))
         if number in corrected:
             by_id.setdefault(str(number), []).append(str(person))
     photos = table["photo"].map(names.normalise)
-    of_photo = {photos.iloc[row]: row for row in np.flatnonzero(photos.isin(list(corrected)))}
+    row_by_photo = {photos.iloc[row]: row for row in np.flatnonzero(photos.isin(list(corrected)))}
 
     def find_rows(correction: Correction) -> npt.NDArray[np.int64]:
         name = correction.person
-        people = [name] if name in of_person else by_id.get(name, [])
+        people = [name] if name in rows_by_person else by_id.get(name, [])
         if len(people) > 1:
             raise MaskgateError(
                 f"{corrections.path}: row {correction.row}: {len(people)} people carry the id"
                 f" {name} ({listed(people)}); name the folder instead"
             )
         if people:
-            rows = np.asarray(of_person[people[0]], dtype=np.int64)
+            rows = np.asarray(rows_by_person[people[0]], dtype=np.int64)
         else:
-            rows = np.array([of_photo[name]] if name in of_photo else [], dtype=np.int64)
+            rows = np.array([row_by_photo[name]] if name in row_by_photo else [], dtype=np.int64)
         if correction.field not in _ATTRIBUTES:
             stems = [PurePath(photo).stem.lower() for photo in table["photo"].iloc[rows]]
             rows = rows[[stem == correction.field for stem in stems]]

@@ -1,7 +1,7 @@
-"""Reads CSV files of strangers: encoding and separator are detected, every row is checked.
+"""Reads CSV files of unknown origin: detects encoding and separator, and checks every row.
 
-Nothing is guessed: UTF-8, UTF-16 with its mark and CP949 (Korean Excel) exclude each other, the
-separator is the one that splits the header into most columns, and a row that does not fit the
+The encoding is UTF-8, UTF-16 with a byte order mark, or CP949 (Korean Excel); no file fits two of
+them. The separator is the one that splits the header into most columns. A row that does not fit the
 header is an error.
 """
 
@@ -20,35 +20,39 @@ import pandas as pd
 from maskgate.core import files
 from maskgate.errors import MaskgateError, listed
 
-_SEPARATORS: Final = ",;\t|"  # the first of those that split the header alike
+_SEPARATORS: Final = ",;\t|"  # the first wins if several split the header equally
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_HEAD: Final = 1 << 20  # bytes that are read for a header
+_HEAD: Final = 1 << 20  # bytes that are read to find the header
 
 
 def load(path: Path) -> pd.DataFrame:
-    """The rows of a CSV, every field as text without white space around it, NaN where empty.
+    """The rows of a CSV, every field as stripped text, NaN where empty.
 
-    Raises MaskgateError where it is no CSV, where columns share a name, and for rows that are
-    longer or shorter than the header, with their lines. Empty fields at a row's end may be extra.
+    Raises MaskgateError if it is not a CSV, if columns have the same name, and, with their line
+    numbers, for rows longer or shorter than the header. Extra empty fields at a row's end are
+    accepted.
     """
     records = _records(path, _decode(path, files.content(path, "a CSV")))
     if not records:
         return pd.DataFrame()
     names, *rows = (fields for _, fields in records)
-    width = len(names)
-    needed = max((place for place, name in enumerate(names, 1) if name), default=0)
-    odd = [
+    column_count = len(names)
+    min_fields = max((place for place, name in enumerate(names, 1) if name), default=0)
+    wrong_lines = [
         f"line {line} has {len(fields)} field{'' if len(fields) == 1 else 's'}"
         for line, fields in records
-        if len(fields) != width and (len(fields) < needed or any(map(str.strip, fields[width:])))
+        if len(fields) != column_count
+        and (len(fields) < min_fields or any(map(str.strip, fields[column_count:])))
     ]
-    if odd:
+    if wrong_lines:
         raise MaskgateError(
-            f"{path}: {listed(odd)} where the header has {needed}; quote a field that holds the"
-            " separator, and leave an empty field for what is missing"
+            f"{path}: {listed(wrong_lines)} where the header has {min_fields}; quote a field that"
+            " contains the separator, and leave an empty field for what is missing"
         )
     columns = {}
-    for place, (name, *cells) in enumerate(islice(zip_longest(names, *rows, fillvalue=""), width)):
+    for place, (name, *cells) in enumerate(
+        islice(zip_longest(names, *rows, fillvalue=""), column_count)
+    ):
         column = pd.Series(cells, dtype="str").str.strip()
         if name or (column != "").any():
             columns[name or f"column {place + 1}"] = column.where(column != "")
@@ -56,7 +60,7 @@ def load(path: Path) -> pd.DataFrame:
 
 
 def header(path: Path) -> list[str]:
-    """The names of its columns, without reading all of it. Raises MaskgateError as `load`."""
+    """The names of the columns, read from the file's start. Raises MaskgateError as `load`."""
     content = files.content(path, "a CSV", _HEAD)
     if len(content) == _HEAD and not content.startswith(_UTF16):
         content = content[: content.rfind(b"\n") + 1]
@@ -78,7 +82,7 @@ def _decode(path: Path, content: bytes) -> str:
         raise _no_csv(path, f"byte {error.start} fits none of them") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise _no_csv(path, f"line {line} holds a NUL character")
+        raise _no_csv(path, f"line {line} has a NUL character")
     return text
 
 
@@ -91,29 +95,33 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _records(path: Path, text: str, only_header: bool = False) -> list[tuple[int, list[str]]]:
-    """The line and the fields of each record that is not blank, the header first."""
+    """The line number and the fields of each record that is not blank, the header first."""
     separators = _SEPARATORS
     first, _, rest = text.partition("\n")
-    if mark := re.fullmatch(r"sep=(.)\r?", first):  # Excel's own
-        text, separators = f"\n{rest}", mark[1]
-    heads = {mark: _head(text, mark) for mark in separators}
-    separator = max(separators, key=lambda mark: len(heads[mark][1]))
-    head = heads[separator]
+    if separator_match := re.fullmatch(r"sep=(.)\r?", first):  # a line that Excel writes
+        text, separators = f"\n{rest}", separator_match[1]
+    headers = {separator_match: _head(text, separator_match) for separator_match in separators}
+    separator = max(separators, key=lambda separator_match: len(headers[separator_match][1]))
+    header_record = headers[separator]
     try:
-        records = [head] if only_header else [head, *islice(_rows(text, separator), 1, None)]
+        records = (
+            [header_record]
+            if only_header
+            else [header_record, *islice(_rows(text, separator), 1, None)]
+        )
     except csv.Error as error:
         raise _no_csv(path, str(error)) from error
-    twice = [name for name, count in Counter(head[1]).items() if name and count > 1]
-    if twice:
+    duplicates = [name for name, count in Counter(header_record[1]).items() if name and count > 1]
+    if duplicates:
         raise MaskgateError(
-            f"{path}: several columns are called {listed(twice)}; rename all but one, or remove"
-            " them"
+            f"{path}: several columns are called {listed(duplicates)}; rename all but one, or"
+            " remove them"
         )
-    return records if head[1] else []
+    return records if header_record[1] else []
 
 
 def _head(text: str, separator: str) -> tuple[int, list[str]]:
-    """The first record, without fields where the separator makes no sense of it."""
+    """The first record; without fields if it cannot be read with that separator."""
     try:
         line, names = next(_rows(text, separator), (0, []))
     except csv.Error:
@@ -128,5 +136,5 @@ def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
             yield reader.line_num, fields
 
 
-def _no_csv(path: Path, why: str) -> MaskgateError:
-    return MaskgateError(f"{path}: not a CSV in UTF-8, UTF-16 or CP949 ({why}); save it as one")
+def _no_csv(path: Path, reason: str) -> MaskgateError:
+    return MaskgateError(f"{path}: not a CSV in UTF-8, UTF-16 or CP949 ({reason}); save it as one")

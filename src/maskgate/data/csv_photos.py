@@ -1,4 +1,4 @@
-"""Reads labelled photos from a plain CSV: one row a photo, any label may be missing."""
+"""Reads labelled photos from a CSV: one row per photo, any label may be missing."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,35 +19,35 @@ from maskgate.errors import MaskgateError, listed
 
 _COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
 _LABELS: Final = ("mask", "gender", "age", "age_group")
-_MANY: Final = 10  # photos with an age: of so many, not all are of children
+_MIN_AGES: Final = 10  # photos with an age: that many are never all of children
 
 
 def is_table(header: Iterable[str]) -> bool:
-    """Whether a file with that header lists labelled photos, by our names for columns or others.
+    """Whether a file with that header lists labelled photos; columns may have any known name.
 
-    A table of predictions does not: its masks, genders and ages are no truth.
+    A table of predictions does not: its masks, genders and ages are not labels.
     """
     header = list(header)
-    if columns.predicted(header):
+    if columns.prediction_columns(header):
         return False
-    has = [columns.has(header, name, columns.PHOTOS) for name in ("photo", *_LABELS)]
-    return "photo" in header or (has[0] and any(has[1:]))
+    has_columns = [columns.has_column(header, name, columns.PHOTOS) for name in ("photo", *_LABELS)]
+    return "photo" in header or (has_columns[0] and any(has_columns[1:]))
 
 
 def check_labels(path: Path, header: Iterable[str]) -> None:
-    """Raise MaskgateError where the header is that of a table of predictions."""
-    if odd := columns.predicted(header):
+    """Raise MaskgateError if the header is that of a table of predictions."""
+    if extra := columns.prediction_columns(header):
         raise MaskgateError(
-            f"{path}: holds predictions, not labels (columns {listed(odd)}); give the table of"
-            " labels, or remove these columns if its labels are true"
+            f"{path}: these are predictions, not labels (columns {listed(extra)}); give the"
+            " table of labels, or remove these columns if its labels are true"
         )
 
 
 def read(path: Path) -> Photos:
-    """The photos of a CSV, paths relative to it, faults collected. Raises MaskgateError."""
+    """The photos of a CSV, with paths relative to it and all problems. Raises MaskgateError."""
     rows = csv_files.load(path)
     check_labels(path, rows.columns)
-    rows, problems = columns.renamed(rows, columns.PHOTOS, path)
+    rows, problems = columns.rename_columns(rows, columns.PHOTOS, path)
     if "photo" not in rows.columns:
         raise MaskgateError(
             f"{path}: lacks the column 'photo' (it has {listed(list(rows.columns)) or 'none'});"
@@ -57,12 +57,16 @@ def read(path: Path) -> Photos:
         raise MaskgateError(f"{path}: has no label; it needs mask, gender, age or age_group")
     if not len(rows):
         raise MaskgateError(
-            f"{path}: holds no photo that can be used, for it has no row below its header; add some"
+            f"{path}: no photo that can be used, as it has no row below its header; add some"
         )
     problems += _unknown_columns(rows)
-    given = rows["photo"].fillna("")
-    outside = np.array(files.outside(given.str.replace("\\", "/"), path.parent), dtype=np.bool_)
-    rows["photo"] = given.where(outside, _found(given[~outside], path.parent, problems))
+    names_in_table = rows["photo"].fillna("")
+    outside = np.array(
+        files.outside(names_in_table.str.replace("\\", "/"), path.parent), dtype=np.bool_
+    )
+    rows["photo"] = names_in_table.where(
+        outside, _names_on_disk(names_in_table[~outside], path.parent, problems)
+    )
     photos = rows["photo"]
     _report(
         problems,
@@ -73,25 +77,27 @@ def read(path: Path) -> Photos:
     )
     repeated = photos.duplicated() & (photos != "")
     _report(problems, photos, repeated, kind="photo listed twice", detail=lambda _: "listed before")
-    why = "lies outside the folder of the table; put a link to its folder there"
-    _report(problems, photos, outside, kind="photo outside the folder", detail=lambda _: why)
+    outside_detail = "lies outside the folder of the table; put a link to its folder there"
+    _report(
+        problems, photos, outside, kind="photo outside the folder", detail=lambda _: outside_detail
+    )
     rows = _groups_called_ages(rows)
     mask = _column(rows, "mask", label_words.mask, problems)
     gender = _column(rows, "gender", label_words.gender, problems)
     age = _column(rows, "age", _years(rows), problems)
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
     group = _column(rows, "age_group", _groups(rows), problems).astype(np.int8)
-    clash = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
+    contradicts = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
     _report(
         problems,
         photos,
-        clash,
+        contradicts,
         kind="contradictory labels",
         detail=lambda _: "its age says otherwise",
     )
     band = np.where(band == labels.UNKNOWN, group, band)
     people = _people(rows, problems).fillna(photos)
-    problems[:0] = _apart(rows, people)  # first, where nobody misses it
+    problems[:0] = _ungrouped_people(rows, people)  # first, as it is the most important
     table = photo_table.build(
         photos,
         people,
@@ -104,13 +110,13 @@ def read(path: Path) -> Photos:
         table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
     bad = {problem.where for problem in problems if problem.fatal}
     keep = ~(photos.isin(bad) | repeated | (photos == ""))
-    # What lies outside is not even looked at.
+    # Photos outside the folder are not read at all.
     unlabelled = photos[photos.isin(bad) & ~outside].unique().tolist()
     return Photos(path.parent, table[keep].reset_index(drop=True), problems, unlabelled)
 
 
 def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
-    """Columns that are not read; those that may tell people apart where no column does."""
+    """One problem per column that is not read; it says so if the column may tell people apart."""
     like_people = _like_people(rows)
     for name in map(str, rows.columns):
         if name in _COLUMNS:
@@ -129,42 +135,42 @@ def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _like_people(rows: pd.DataFrame) -> list[str]:
-    """Columns that are not read but may tell people apart, where the column `person` does not: it
-    is missing, or another one in nearly each row."""
+    """Columns that are not read but may tell people apart, if the column `person` does not: it is
+    missing, or has another value in nearly every row."""
     if not columns.hardly_repeats(rows.get("person", pd.Series(dtype="str"))):
         return []
     others = [name for name in map(str, rows.columns) if name not in _COLUMNS]
     return [name for name in others if columns.repeats_like_people(rows[name])]
 
 
-def _apart(rows: pd.DataFrame, people: pd.Series) -> Iterator[Problem]:
-    """One problem where the people (N,) hardly repeat and another column repeats as people do.
+def _ungrouped_people(rows: pd.DataFrame, people: pd.Series) -> Iterator[Problem]:
+    """One problem if the people (N,) hardly repeat and another column repeats as people do.
 
-    Photos without a person, or with their own name as one, are counted by `people.apart`.
+    Photos without a person, or with their own name as one, are reported by `people_unknown`.
     """
     like_people = _like_people(rows)
     if like_people and not (people == rows["photo"]).any():
-        alone = ~people.duplicated(keep=False)
-        which = "all photos" if alone.all() else f"{alone.sum()} of {len(alone)} photos"
-        detail = f"what is read as person hardly repeats, but people may in {listed(like_people)}"
+        is_alone = ~people.duplicated(keep=False)
+        which = "all photos" if is_alone.all() else f"{is_alone.sum()} of {len(is_alone)} photos"
+        detail = f"the column person hardly repeats; people may be in {listed(like_people)} instead"
         yield Problem(APART, which, detail)
 
 
-def _found(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
-    """The photos by their names on disk, where there is one and it is UTF-8."""
-    there = names.Files(root)
-    found = []
+def _names_on_disk(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
+    """The photos by their names on disk, if they exist and are UTF-8."""
+    files_on_disk = names.Files(root)
+    paths = []
     for name in track(photos.tolist(), "looking for photos", len(photos)):
-        real = there.find(name)
-        if not files.is_utf8(real):
-            problems.append(Problem(NOT_UTF8, name, files.not_utf8(real), fatal=True))
-            real = name
-        found.append(real)
-    return pd.Series(found, index=photos.index, dtype="str")
+        path = files_on_disk.find(name)
+        if not files.is_utf8(path):
+            problems.append(Problem(NOT_UTF8, name, files.not_utf8(path), fatal=True))
+            path = name
+        paths.append(path)
+    return pd.Series(paths, index=photos.index, dtype="str")
 
 
 def _people(rows: pd.DataFrame, problems: list[Problem]) -> pd.Series:
-    """The names of the people, one for all spellings of each; missing where none is given."""
+    """The names of the people, the same for all spellings of a name; missing where not given."""
     if "person" not in rows.columns:
         return pd.Series(pd.NA, index=rows.index, dtype="str")
     codes, spellings = pd.factorize(rows["person"])
@@ -177,14 +183,14 @@ def _people(rows: pd.DataFrame, problems: list[Problem]) -> pd.Series:
 
 
 def _groups_called_ages(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with age groups that stand in the column `age` moved to `age_group`."""
+    """The rows, with age groups in the column `age` moved to `age_group`."""
     if "age" not in rows.columns or "age_group" in rows.columns:
         return rows
     groups = [text for text in rows["age"].dropna().unique() if _is_group(text)]
-    there = rows["age"].isin(groups)
+    is_group = rows["age"].isin(groups)
     if not groups:
         return rows
-    return rows.assign(age=rows["age"].mask(there), age_group=rows["age"].where(there))
+    return rows.assign(age=rows["age"].mask(is_group), age_group=rows["age"].where(is_group))
 
 
 def _is_group(text: str) -> bool:
@@ -196,10 +202,10 @@ def _is_group(text: str) -> bool:
 
 
 def _years(rows: pd.DataFrame) -> Callable[[str], float]:
-    """What reads the column `age`. Where many photos have numbers below 10 alone, they are no
-    years."""
+    """The function that reads a value of the column `age`. If many photos have only numbers below
+    10, these are not years."""
     known = rows.get("age", pd.Series(dtype="str")).dropna()
-    codes = label_words.age_codes(known.unique()) if len(known) >= _MANY else set()
+    codes = label_words.age_codes(known.unique()) if len(known) >= _MIN_AGES else set()
 
     def years(text: str) -> float:
         if text in codes:
@@ -207,14 +213,15 @@ def _years(rows: pd.DataFrame) -> Callable[[str], float]:
         try:
             return label_words.years(text)
         except ValueError:
-            label_words.age_group(text)  # may know why
+            label_words.age_group(text)  # may raise an error with a reason
             raise
 
     return years
 
 
 def _groups(rows: pd.DataFrame) -> Callable[[str], float]:
-    """What reads the column `age_group`: bands, where numbers below 10 alone are none."""
+    """The function that reads a value of the column `age_group`. If there are only numbers below
+    10, these are not ages."""
     known = rows.get("age_group", pd.Series(dtype="str")).dropna().unique()
     codes = label_words.age_codes(known)
 
@@ -227,7 +234,7 @@ def _groups(rows: pd.DataFrame) -> Callable[[str], float]:
 
 
 def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None]:
-    """What a text means, or NaN and why it means nothing, as far as that is known."""
+    """The value of a text, or NaN and the reason why it has none, possibly empty."""
     try:
         return parse(text), None
     except ValueError as error:
@@ -237,12 +244,12 @@ def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None
 def _report(
     problems: list[Problem],
     photos: pd.Series,
-    at: "pd.Series | np.ndarray",
+    affected: "pd.Series | np.ndarray",
     kind: str,
     detail: Callable[[int], str],
 ) -> None:
-    """A fatal problem for each row (N,) `at` which there is one, with the `detail` of its place."""
-    for row in np.flatnonzero(np.asarray(at)).tolist():
+    """Add a fatal problem for each row that is `affected` (N,), with the `detail` of the row."""
+    for row in np.flatnonzero(np.asarray(affected)).tolist():
         where = str(photos.iloc[row]) or f"row {row + 2}"
         problems.append(Problem(kind, where, detail(row), fatal=True))
 
@@ -250,7 +257,7 @@ def _report(
 def _column(
     rows: pd.DataFrame, name: str, parse: Callable[[str], float], problems: list[Problem]
 ) -> "np.ndarray":
-    """Codes (N,) of a column, -1 where the column or the value is missing."""
+    """The codes (N,) of a column, -1 where the column or the value is missing."""
     if name not in rows.columns:
         return np.full(len(rows), labels.UNKNOWN)
     codes, values = pd.factorize(rows[name])
@@ -259,8 +266,8 @@ def _column(
     column = numbers[codes]  # factorize gives -1, the last, where the value is missing
 
     def detail(row: int) -> str:
-        why = parsed[codes[row]][1]
-        return f"{name} {label_words.quoted(values[codes[row]])}{', ' if why else ''}{why}"
+        reason = parsed[codes[row]][1]
+        return f"{name} {label_words.quoted(values[codes[row]])}{', ' if reason else ''}{reason}"
 
     _report(problems, rows["photo"], np.isnan(column), kind=f"unknown {name}", detail=detail)
     return np.where(np.isnan(column), labels.UNKNOWN, column)

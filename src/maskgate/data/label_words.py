@@ -1,7 +1,7 @@
-"""The words and numbers for mask, gender, age and age group that strangers' tables use.
+"""The words and numbers for mask, gender, age and age group in tables of any origin.
 
-Width, case and the kind of dash do not count. What is not certain raises ValueError, with the
-reason if there is more to say than that it is not known.
+The width of characters, case and the kind of dash are ignored. Uncertain words raise ValueError,
+with a reason unless the word is just unknown.
 """
 
 import re
@@ -32,43 +32,43 @@ GENDER_WORDS: Final = {
     **dict.fromkeys(("male", "m", "man", "boy", "남", "남자", "남성"), 0),
     **dict.fromkeys(("female", "f", "woman", "girl", "w", "여", "여자", "여성"), 1),
 }
-_NUMBER: Final = "a number does not tell which"
-_SHOWN: Final = 60  # characters of a cell in a message
+_NUMBER: Final = "a number does not say which"
+_MAX_QUOTED: Final = 60  # characters of a cell in a message
 _DASHES: Final = dict.fromkeys(map(ord, "‐‑‒–—―−~〜∼"), "-")
 AGE_CODE: Final = (
     f"{_NUMBER}: write {', '.join(labels.AGE_BANDS[:-1])} or {labels.AGE_BANDS[-1]}, or years with"
     " their unit such as '2 years'"
 )
 _BARE: Final = re.compile(r"\+?\d+([.,]\d*)?")
-# Numbers that all lie below are codes of groups rather than years: sets of children write units.
+# If all numbers are below this, they are codes of age groups: data sets of children use units.
 _CODES: Final = 10
 _UNITS: Final = r"(세|살|years?|yrs?|yo|y/o)?([ -]?old)?"
 _YEARS: Final = re.compile(rf"만? ?(\+?\d+([.,]\d*)?(e[+-]?\d+)?) ?{_UNITS}")
 
 
 def folded(text: str) -> str:
-    """The text in lower case, without white space around it, its characters of normal width
-    (Unicode NFKC), each dash a `-`."""
+    """The text in lower case and stripped, with characters of normal width (Unicode NFKC) and each
+    dash as `-`."""
     return unicodedata.normalize("NFKC", text).translate(_DASHES).lower().strip()
 
 
 def quoted(text: str) -> str:
-    """A cell's text in quotes for a message, cut where it is very long."""
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    """A cell's text in quotes for a message, shortened if it is very long."""
+    return repr(text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…")
 
 
 def mask(text: str) -> int:
-    """The code of the mask that a word tells."""
+    """The mask code of a word."""
     return _code(text, MASK_WORDS, "wear, incorrect or not_wear")
 
 
 def gender(text: str) -> int:
-    """The code of the gender that a word tells."""
+    """The gender code of a word."""
     return _code(text, GENDER_WORDS, "male or female")
 
 
 def years(text: str) -> float:
-    """The age, 0–120."""
+    """The age in years, 0–120."""
     match = _YEARS.fullmatch(folded(text))
     number = float(match[1].replace(",", ".")) if match else -1.0
     if not 0 <= number <= OLDEST:
@@ -77,9 +77,9 @@ def years(text: str) -> float:
 
 
 def age_codes(texts: Iterable[str]) -> set[str]:
-    """Which of a column's texts are numbers that may be codes of age groups, not years.
+    """The texts of a column that may be codes of age groups, not years.
 
-    They are where all numbers of the column, written without a unit, lie below 10.
+    These are all its numbers without a unit, if each is below 10.
     """
     bare = {text: match[0] for text in texts if (match := _BARE.fullmatch(folded(text)))}
     codes = all(float(number.replace(",", ".")) < _CODES for number in bare.values())
@@ -95,8 +95,7 @@ def _code(text: str, words: dict[str, int], write: str) -> int:
 
 # ---------------------------------------------------------------------------- age groups
 
-# How a group is written without spaces, where # is a number or a decade (30대, 30s): a single
-# one, or two with what lies between them.
+# The spellings of a group without spaces; # is a number or a decade (30대, 30s).
 _BELOW: Final = ("<#", "under#", "below#", "youngerthan#", "lessthan#", "#미만")
 _UP_TO: Final = (
     "<=#", "≤#", "upto#", "#oryounger", "#orbelow", "#orunder", "#orless", "#andyounger",
@@ -107,7 +106,7 @@ _FROM: Final = (
     ">=#", "≥#", "#+", "from#", "#plus", "#orolder", "#orabove", "#orover", "#ormore", "#andolder",
     "#andabove", "#andover", "#andup", "#이상",
 )  # fmt: skip
-# Who writes (25, 32) may count both ends or neither: the group must fit a band with both.
+# (25, 32) may include both ends or neither: both must be in the same band.
 _BETWEEN: Final = (
     "#-#", "##", "#_#", "#,#", "#/#", "#:#", "#..#", "#to#", "#through#", "#until#",
     "between#and#", "from#to#", "#부터#까지", "#에서#", "(#,#)", "[#,#]", "(#-#)", "[#-#]",
@@ -117,15 +116,15 @@ _NOT_COUNTED: Final = re.compile(r"\bage[sd]?\b|(years?|yrs?)([ -]old)?|세|살|
 
 
 def age_group(text: str) -> int:
-    """The age band that holds a whole group: `20-29`, `[20, 30)`, `<30`, `70+`, `30대`."""
+    """The age band that contains a group: `20-29`, `[20, 30)`, `<30`, `70+`, `30대`."""
     ends: list[tuple[int, int]] = []
 
     def end(match: re.Match[str]) -> str:
         ends.append(_end(match[1].lstrip("0"), decade=match[2] is not None))
         return "#"
 
-    plain = folded(text).replace("#", "?")  # none but ours
-    low, high = _ages(_NOT_COUNTED.sub("", _END.sub(end, plain)), ends)
+    shape = folded(text).replace("#", "?")  # `#` marks our numbers only
+    low, high = _ages(_NOT_COUNTED.sub("", _END.sub(end, shape)), ends)
     if not low <= high <= OLDEST:
         raise ValueError
     first, last = labels.age_band([low, high])
@@ -145,7 +144,7 @@ def _end(digits: str, decade: bool) -> tuple[int, int]:
 
 
 def _ages(shape: str, ends: list[tuple[int, int]]) -> tuple[int, int]:
-    """The first and the last age of a group that is written like `shape`."""
+    """The first and the last age of a group with the spelling `shape`."""
     match ends:
         case [(low, high)]:
             if shape == "#":

@@ -1,4 +1,4 @@
-"""Finds out how a data set lies on disk, and has it read."""
+"""Detects the layout of a data set on disk, and reads it."""
 
 from pathlib import Path
 from typing import Final
@@ -16,32 +16,34 @@ _TABLES: Final = (".csv", ".tsv")
 
 
 def read(data: Path) -> Photos:
-    """The labelled photos of `data`: a CSV, a folder with one, seven photos a person, or faces.
+    """The labelled photos of `data`: a CSV, a folder with a CSV, the competition's folders of seven
+    photos per person, or faces with UTKFace's file names.
 
-    A folder of people may be the one above `train`, `train` itself or its `images`; of faces, the
-    names tell the labels. Faults are collected in `problems`. Raises MaskgateError where nothing
-    of any kind is found.
+    A folder of people may be the one above `train`, `train` itself or its `images`. Problems are
+    collected in `problems`. Raises MaskgateError if no layout is recognised.
     """
     photo_files.check_data(data)
     if data.is_file():
         return csv_photos.read(data)
     for folder in (data, data / "train"):
         for images in (folder, folder / "images"):
-            beside = [images / "train.csv", images.parent / "train.csv"]
-            csv = next((path for path in beside if path.is_file()), None)
-            tabled = images.name == "images" and csv is not None and _lists_people(csv)
-            if seven_photos.holds_people(images) or (images.is_dir() and tabled):
+            csv_candidates = [images / "train.csv", images.parent / "train.csv"]
+            csv = next((path for path in csv_candidates if path.is_file()), None)
+            is_in_table = images.name == "images" and csv is not None and _lists_people(csv)
+            if seven_photos.holds_people(images) or (images.is_dir() and is_in_table):
                 return seven_photos.read(images, csv)
-    tables, others = _tables(data)
+    tables, table_errors = _tables(data)
     if len(tables) == 1:
         return csv_photos.read(tables[0])
     if tables:
-        several = listed([path.name for path in tables])
-        raise MaskgateError(f"{data}: holds several tables ({several}); name the one to read")
+        table_names = listed([path.name for path in tables])
+        raise MaskgateError(
+            f"{data}: several tables are in it ({table_names}); name the one to read"
+        )
     if utkface.holds_faces(data):
         return utkface.read(data)
-    if others:
-        raise others[0]
+    if table_errors:
+        raise table_errors[0]
     raise MaskgateError(
         f"{data}: holds neither folders named <id>_<gender>_<race>_<age> with seven photos each"
         " nor a CSV with a column 'photo' nor photos named <age>_<gender>_<race>_<time>; see"
@@ -52,61 +54,64 @@ def read(data: Path) -> Photos:
 def _lists_people(csv: Path) -> bool:
     """Whether it gives folders of people, and no masks, which the names of photos tell."""
     header = csv_files.header(csv)
-    of_photos = "photo" in header or columns.has(header, "mask", columns.PHOTOS)
-    return columns.has(header, "path", columns.PEOPLE) and not of_photos
+    of_photos = "photo" in header or columns.has_column(header, "mask", columns.PHOTOS)
+    return columns.has_column(header, "path", columns.PEOPLE) and not of_photos
 
 
 def _tables(folder: Path) -> tuple[list[Path], list[MaskgateError]]:
-    """The tables of labelled photos in a folder, and why others cannot be read."""
+    """The tables of labelled photos in a folder, and the errors of files that cannot be read."""
     tables = []
-    faults = []
+    errors = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in _TABLES or path.name.startswith(".") or not path.is_file():
             continue
         try:
             header = csv_files.header(path)
             csv_photos.check_labels(path, header)
-        except MaskgateError as error:  # notes beside the table are no reason to stop
-            faults.append(error)
+        except MaskgateError as error:  # other CSV files beside the table do not matter
+            errors.append(error)
             continue
         if csv_photos.is_table(header):
             tables.append(path)
-    return tables, faults
+    return tables, errors
 
 
 def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
-    """Folder of the test photos and `info.csv` as it stands (columns ImageID, ans; text), with the
-    column `photo`: the names of the photos on disk.
+    """The folder of the test photos, and the rows of `info.csv` (text columns ImageID and ans) with
+    an additional column `photo`, the names of the photos on disk.
 
-    `data` is the folder with `info.csv` or the one above `eval`. Raises MaskgateError.
+    `data` is the folder with `info.csv`, or the one above `eval`. Raises MaskgateError.
     """
     csv = photo_files.find_test_table(data)
-    rows, _ = columns.renamed(csv_files.load(csv), columns.TESTS, csv)
+    rows, _ = columns.rename_columns(csv_files.load(csv), columns.TESTS, csv)
     if "ImageID" not in rows.columns:
         raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
     if not len(rows):
         raise MaskgateError(f"{csv}: has no row below its header; list the test photos in it")
     images = csv.parent / "images"
     folder = images if images.is_dir() else csv.parent
-    given = rows["ImageID"].fillna("")
-    outside = files.outside(given.str.replace("\\", "/"), folder)
-    there = names.Files(folder)
-    found = [name if out else there.find(name) for name, out in zip(given, outside, strict=True)]
-    photos = pd.Series(found, dtype=object)
-    blank = np.flatnonzero(rows["ImageID"].isna()) + 2
-    twice = rows.loc[photos.duplicated() & rows["ImageID"].notna(), "ImageID"].tolist()
-    faults = [f"row {row} without ImageID" for row in blank]
-    faults += [f"{name} listed twice" for name in twice]
-    faults += [
-        f"{name} lies outside the folder of the photos"
-        for name, out in zip(given, outside, strict=True)
-        if out
+    names_in_table = rows["ImageID"].fillna("")
+    outside = files.outside(names_in_table.str.replace("\\", "/"), folder)
+    files_on_disk = names.Files(folder)
+    paths = [
+        name if is_outside else files_on_disk.find(name)
+        for name, is_outside in zip(names_in_table, outside, strict=True)
     ]
-    faults += [
+    photos = pd.Series(paths, dtype=object)
+    blank = np.flatnonzero(rows["ImageID"].isna()) + 2
+    duplicates = rows.loc[photos.duplicated() & rows["ImageID"].notna(), "ImageID"].tolist()
+    errors = [f"row {row} without ImageID" for row in blank]
+    errors += [f"{name} listed twice" for name in duplicates]
+    errors += [
+        f"{name} lies outside the folder of the photos"
+        for name, is_outside in zip(names_in_table, outside, strict=True)
+        if is_outside
+    ]
+    errors += [
         f"{name}: {files.not_utf8(photo)}"
         for name, photo in zip(rows["ImageID"], photos, strict=True)
         if not files.is_utf8(photo)
     ]
-    if faults:
-        raise MaskgateError(f"{csv}: {listed(faults)}; mend the table")
+    if errors:
+        raise MaskgateError(f"{csv}: {listed(errors)}; fix the table")
     return folder, rows.assign(photo=photos.astype("str"))

@@ -1,7 +1,7 @@
-"""Names of people, photos and folders: which spellings are one name, and where its file lies.
+"""Names of people, photos and folders: compares their spellings, and finds the files.
 
 macOS writes 김 as three characters (Unicode NFD), Windows and tables as one (NFC); spreadsheets add
-white space. Names that differ in nothing else are one name. A file is opened by its real name.
+white space. Names that differ only in this are equal. A file is opened by its real name.
 """
 
 import re
@@ -13,20 +13,20 @@ from typing import Final
 from maskgate.core.files import in_cp949, is_utf8
 
 _LEADING: Final = re.compile(r"(?<!\d)0+(?=\d)")
-_TRAILING: Final = re.compile(r"(?<=\d)\.0+$")  # of a whole number that was saved as a fraction
+_TRAILING: Final = re.compile(r"(?<=\d)\.0+$")  # of an integer that was saved as a float
 _UNTIDY: Final = re.compile(r"//|(^|/)\./|/$")
 
 
 def normalise(name: str) -> str:
-    """The name in Unicode NFC, each run of white space one space, none around it."""
+    """The name in Unicode NFC, with single spaces, and no white space around it."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def similar(people: Iterable[str]) -> list[list[str]]:
     """Groups of different names that look alike: `Kim` and `kim`, `1`, `001`, `1.0` and `１`.
 
-    Case, leading zeros, a trailing `.0`, the width of characters (Unicode NFKC) and invisible ones
-    (category Cf) do not count.
+    Case, leading zeros, a trailing `.0`, the width of characters (Unicode NFKC) and invisible
+    characters (category Cf) are ignored.
     """
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(people):
@@ -35,13 +35,13 @@ def similar(people: Iterable[str]) -> list[list[str]]:
 
 
 def _look(name: str) -> str:
-    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
-    plain = normalise(unicodedata.normalize("NFKC", seen).casefold())
+    visible = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+    plain = normalise(unicodedata.normalize("NFKC", visible).casefold())
     return _TRAILING.sub("", _LEADING.sub("", plain))
 
 
 class Files:
-    """What lies below a folder, by the names that a table gives."""
+    """Finds the files in a folder by the names in a table."""
 
     def __init__(self, root: Path) -> None:
         self._root, self._name = root, root.resolve().name
@@ -51,18 +51,18 @@ class Files:
     def find(self, name: str) -> str:
         """The real path, relative to the root, of the file or folder that a table calls `name`.
 
-        Another spelling, `\\` for `/`, and the root's own name in front are read where nothing is
-        called `name` itself. The name as it stands where no such file is there.
+        If nothing has exactly this name, other spellings, `\\` for `/` and the root's own name in
+        front are tried. If no file is found, the name itself.
         """
         plain = str(PurePosixPath(name)) if _UNTIDY.search(name) else name
-        real = self._real(plain)
+        real_path = self._real(plain)
         path = plain
-        if real is None and "\\" in path:
+        if real_path is None and "\\" in path:
             path = str(PurePosixPath(path.replace("\\", "/")))
-            real = self._real(path)
-        if real is None and self._name and path.startswith(f"{self._name}/"):
-            real = self._real(path.removeprefix(f"{self._name}/"))
-        return plain if real is None else real
+            real_path = self._real(path)
+        if real_path is None and self._name and path.startswith(f"{self._name}/"):
+            real_path = self._real(path.removeprefix(f"{self._name}/"))
+        return plain if real_path is None else real_path
 
     def _real(self, path: str) -> str | None:
         head, slash, last = path.rpartition("/")
@@ -81,17 +81,17 @@ class Files:
         return folder + real if real else None
 
     def _listing(self, folder: str) -> dict[str, str]:
-        """The names in a folder, each under itself, and under `/` and its normal form, if that is
-        of a single one: no name holds a `/`."""
+        """The names in a folder, by the name itself, and by `/` and the normal form if only one
+        name has it; no name contains a `/`."""
         if folder not in self._listings:
             try:
-                there = [path.name for path in (self._root / folder).iterdir()]
-            except OSError:  # reading the photo tells why
-                there = []
-            listing = {name: name for name in there}
-            for name in sorted(there):
-                read = name if is_utf8(name) else in_cp949(name)
-                key = f"/{normalise(read or name)}"
+                entries = [path.name for path in (self._root / folder).iterdir()]
+            except OSError:  # reading the photo raises the error
+                entries = []
+            listing = {name: name for name in entries}
+            for name in sorted(entries):
+                utf8_name = name if is_utf8(name) else in_cp949(name)
+                key = f"/{normalise(utf8_name or name)}"
                 listing[key] = "" if key in listing else name
             self._listings[folder] = listing
         return self._listings[folder]

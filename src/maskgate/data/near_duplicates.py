@@ -1,11 +1,11 @@
-"""Photos of one shot under two names: perceptual hashes propose pairs, pixels confirm them.
+"""Near-duplicates under two people: perceptual hashes propose pairs, pixels confirm them.
 
-Twins are re-encoded, brightened, blurred, covered in part, cropped, framed, turned or mirrored.
-Each photo has a 64-bit hash of the whole and of several parts (see `alignments`); where one shot
-lies in another, the whole of one is near a part of the other. Sorted by their bits in a random
-order, near hashes come to lie side by side (Charikar 2002); many such orders propose pairs in time
+Near-duplicates are re-encoded, brightened, blurred, partly covered, cropped, framed, rotated or
+mirrored. Each photo has a 64-bit hash of the full picture and of several parts (see `alignments`);
+if one photo is part of another, its full hash is near a hash of that part. Sorted by their bits in
+a random order, near hashes are neighbours (Charikar 2002); many such orders propose pairs in time
 linear in the number of photos. A pair counts only if the two pictures, registered onto each other,
-agree in a share of their places above CONFIRMED.
+agree in more than CONFIRMED of their pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,150 +29,160 @@ Packed = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 Thumbnails = Callable[[npt.NDArray[np.int64]], Pixels]  # rows (n,) → their pictures (n, 64, 48)
 
-VERSION: Final = 4  # raised by whatever changes the pairs found: results are remembered by it
+VERSION: Final = 4  # raise it with any change of the pairs: cached results depend on it
 THUMBNAIL: Final = (64, 48)  # height, width
-FAR: Final = 16  # bits: pairs of whole photos further apart are not looked at
-# The same where one is on its side or upside down, or lies in a part of the other: among so many
-# alignments more are near by chance.
+FAR: Final = 16  # bits: pairs of full photos with a larger distance are ignored
+# The same if one is on its side, upside down, or a part of the other: with so many alignments, more
+# pairs are near by chance.
 FAR_ALIGNED: Final = 12
 ORDERS: Final = 96
 ORDERS_OF_PARTS: Final = 24
-WINDOW: Final = 48  # neighbours looked at on each side in an order
-# Where many people look alike, a photo proposes only its nearest pairs: at most 64, and fewer,
-# down to 8, where all photos together would propose more than 16 million.
+WINDOW: Final = 48  # neighbours compared on each side in an order
+# Each photo proposes only its nearest pairs: at most 64, and fewer, down to 8, if all photos
+# together would propose more than 16 million.
 NEAREST: Final = (8, 64)
 PROPOSED: Final = 16_000_000
-MIRROR: Final = np.uint64(0x5555_5555_5555_5555)  # bits that turn over when a photo is mirrored
+MIRROR: Final = np.uint64(0x5555_5555_5555_5555)  # bits that flip when a photo is mirrored
 UPSIDE_DOWN: Final = np.uint64(0xFF00_FF00_FF00_FF00)
-# Of 1,356 people the six true twins agree in .957 and more, the next pair, who wear one drawn mask,
-# in .717; of 24,853 faces strangers agree in .65 at most (benchmarks/near_duplicates.py).
+# Of 1,356 people, the six true near-duplicates agree in .957 or more, and the next pair, who wear
+# the same drawn mask, in .717; of 24,853 faces, different people agree in .65 at most
+# (benchmarks/near_duplicates.py).
 CONFIRMED: Final = 0.73
 _CHUNK: Final = 512  # pictures or pairs in memory at a time
-_ROW_BITS: Final = 26  # of a row's number where a pair is packed into 64 bits
-_TRANSPOSED: Final = np.arange(64).reshape(8, 8)[:, ::-1].T[:, ::-1].ravel()  # places of the bits
+_ROW_BITS: Final = 26  # of a row's number in a pair packed into 64 bits
+_TRANSPOSED: Final = (
+    np.arange(64).reshape(8, 8)[:, ::-1].T[:, ::-1].ravel()
+)  # positions of the bits
 
 
 def thumbnail(image: Image.Image) -> Pixels:
-    """The whole photo in grey, as (64, 48)."""
+    """The full photo in grey, as (64, 48)."""
     height, width = THUMBNAIL
     return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX))
 
 
 def find(thumbnails: Thumbnails, person: npt.NDArray[np.integer]) -> Pairs:
-    """Pairs (P, 2) of rows that show one shot of two people; `person` are codes (N,)."""
+    """Pairs (P, 2) of rows that are near-duplicates of two people; `person` are codes (N,)."""
     pairs = proposals(hashes(thumbnails, len(person)), person)
     same = np.sort(pairs[confirmed(pairs, thumbnails), :2], axis=1)
     return np.unique(same, axis=0)
 
 
 def hashes(thumbnails: Thumbnails, count: int) -> Hashes:
-    """Perceptual hashes (parts, N) of rows 0…count-1, a chunk of pictures in memory at a time."""
+    """Perceptual hashes (parts, N) of rows 0…count-1, with one chunk of pictures in memory."""
     starts = range(0, count, _CHUNK)
-    found = [np.empty((len(PARTS), 0), dtype=np.uint64)]
+    hashes_of_chunks = [np.empty((len(PARTS), 0), dtype=np.uint64)]
     for start in track(starts, f"hashing photos (× {_CHUNK})", len(starts)):
         pictures = shrink(thumbnails(np.arange(start, min(start + _CHUNK, count))), 2)
         parts = (alignments.part(pictures, number) for number in range(len(PARTS)))
-        found.append(np.stack([perceptual_hash(each) for each in parts]))
-    return np.concatenate(found, axis=1)
+        hashes_of_chunks.append(np.stack([perceptual_hash(each) for each in parts]))
+    return np.concatenate(hashes_of_chunks, axis=1)
 
 
 def perceptual_hash(pictures: npt.NDArray[np.float32]) -> Hashes:
-    """64-bit hashes (N,) of pictures (N, H, W), thumbnails shrunk to half or parts of these: the
-    signs of the lowest DCT frequencies.
+    """64-bit hashes (N,) of pictures (N, H, W), half-size thumbnails or parts of them: the signs of
+    the lowest DCT frequencies.
 
-    Mirrored left to right, a picture's odd horizontal frequencies change their sign: its
-    hash is that of the picture ^ MIRROR; upside down, ^ UPSIDE_DOWN.
+    Mirroring left to right changes the signs of the odd horizontal frequencies: the hash of the
+    mirrored picture is hash ^ MIRROR; upside down, hash ^ UPSIDE_DOWN.
     """
     frequencies = dctn(pictures, axes=(1, 2))[:, :8, :8].reshape(-1, 64)
     return np.packbits(frequencies > 0, axis=1).view(np.uint64)[:, 0]
 
 
 def transposed(hashes: Hashes) -> Hashes:
-    """The hashes (N,) of the transposed pictures: mirrored, they lie on their side."""
+    """The hashes (N,) of the transposed pictures, which are on their side and mirrored."""
     return _shuffled(hashes, _TRANSPOSED)
 
 
 def proposals(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
-    """Pairs (P, 3) of rows of two people that may show one shot, by hashes (parts, N): of whole
-    photos, and of a whole photo with a part of another. Column 2 is the second's alignment."""
-    whole, *parts = hashes
+    """Pairs (P, 3) of rows of two people that may be near-duplicates, by hashes (parts, N): two
+    full photos, or a full photo and a part of another. Column 2 is the second's alignment."""
+    full_hashes, *parts = hashes
     return np.concatenate(
-        [candidates(whole, person, seed), candidates_in_parts(whole, parts, person, seed)]
+        [
+            candidates(full_hashes, person, seed),
+            candidates_in_parts(full_hashes, parts, person, seed),
+        ]
     )
 
 
 def candidates(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
     """Pairs (P, 3) of rows of two people: row, row, and the orientation of the second.
 
-    `person` are codes (N,). The hashes of a pair differ in at most FAR bits, and one photo is
-    among the nearest found for the other. Near pairs are found nearly always, far ones often:
-    of 12 bits, 95 of 100 among a million random hashes; twins have several photos.
+    `person` are codes (N,). The hashes of a pair differ in at most FAR bits, and one photo is among
+    the nearest found for the other. Near pairs are found nearly always, far ones often: of pairs
+    with a distance of 12 bits, 95 of 100 among a million random hashes. Near-duplicate people
+    usually share several photos.
     """
     random = np.random.default_rng(seed)
     nearest = _Nearest(len(hashes), FAR)
     for _ in track(range(ORDERS), "looking for near-duplicates", ORDERS):
-        for found in _neighbours(
+        for packed in _neighbours(
             hashes, None, 0, person=person, limit=nearest.limit, bits=random.permutation(64)
         ):
-            nearest.add(found)
+            nearest.add(packed)
     return nearest.pairs()
 
 
 def candidates_in_parts(
     hashes: Hashes, parts: list[Hashes], person: npt.NDArray[np.integer], seed: int = 0
 ) -> Pairs:
-    """As `candidates`, of whole photos' `hashes` (N,) and those of `parts` 1, 2, … of all photos:
-    row, row, and the alignment of the second, a part of which is near the first."""
+    """The same as `candidates`, for the `hashes` (N,) of full photos and those of `parts` 1, 2, …:
+    row, row, and the alignment of the second, of which a part is near the first."""
     random = np.random.default_rng(seed)
     nearest = _Nearest(len(hashes), FAR_ALIGNED)
     for _ in track(range(ORDERS_OF_PARTS), "looking for parts of photos", ORDERS_OF_PARTS):
         bits = random.permutation(64)
         for number, part in enumerate(parts, 1):
-            for found in _neighbours(
+            for packed in _neighbours(
                 hashes, part, number, person=person, limit=nearest.limit, bits=bits
             ):
-                nearest.add(found)
+                nearest.add(packed)
     return nearest.pairs()
 
 
 class _Nearest:
-    """The nearest pairs of every photo, of all that are added."""
+    """Collects pairs, and keeps the nearest pairs of each photo."""
 
-    def __init__(self, count: int, far: int) -> None:
+    def __init__(self, count: int, max_distance: int) -> None:
         if count >> _ROW_BITS:
-            raise ValueError(f"{count} photos are more than a pair has room for")
-        self._most = int(np.clip(PROPOSED // max(count, 1), *NEAREST))
+            raise ValueError(f"{count} photos are too many for a packed pair")
+        self._max_pairs = int(np.clip(PROPOSED // max(count, 1), *NEAREST))
         self._kept: Packed = np.empty(0, dtype=np.uint64)
-        self._fresh: list[Packed] = []
-        self._waiting = 0
-        # Pairs of a photo that are this far apart are dropped.
-        self.limit = np.full(count, far + 1, dtype=np.uint8)
+        self._pending: list[Packed] = []
+        self._pending_count = 0
+        # Pairs of a photo with this distance or more are dropped.
+        self.limit = np.full(count, max_distance + 1, dtype=np.uint8)
 
     def add(self, packed: Packed) -> None:
-        self._fresh.append(packed)
-        self._waiting += len(packed)
-        if self._waiting > self._most * len(self.limit):
+        self._pending.append(packed)
+        self._pending_count += len(packed)
+        if self._pending_count > self._max_pairs * len(self.limit):
             self._select()
 
     def _select(self) -> None:
-        """Keep at most `most` pairs of every photo; lowers its `limit` where it has that many."""
-        packed = _distinct(np.concatenate([self._kept, *self._fresh]))
-        self._fresh, self._waiting = [], 0
+        """Keep at most `_max_pairs` pairs of every photo, and lower the `limit` of full ones."""
+        packed = _distinct(np.concatenate([self._kept, *self._pending]))
+        self._pending, self._pending_count = [], 0
         row = (packed >> np.uint64(_ROW_BITS + 12)).astype(np.int64)
         kept = np.ones(len(row), dtype=np.bool_)
-        kept[self._most :] = row[self._most :] != row[: -self._most]
+        kept[self._max_pairs :] = row[self._max_pairs :] != row[: -self._max_pairs]
         self._kept = packed[kept]
         counts = np.bincount(row[kept], minlength=len(self.limit))
-        full = counts == self._most
+        full = counts == self._max_pairs
         self.limit[full] = _unpacked(self._kept[np.cumsum(counts)[full] - 1])[1]
 
     def pairs(self) -> Pairs:
-        """Pairs (P, 3) kept by one of their photos or both, each once."""
+        """The pairs (P, 3) that at least one of their photos keeps, each once."""
         self._select()
-        one, _, other, alignment, swapped = _unpacked(self._kept)
-        first, second = np.where(swapped, other, one), np.where(swapped, one, other)
-        once = _distinct(_packed(first, np.uint64(0), second, alignment=alignment, swapped=0))
-        first, _, second, alignment, _ = _unpacked(once)
+        first_row, _, second_row, alignment, swapped = _unpacked(self._kept)
+        first, second = (
+            np.where(swapped, second_row, first_row),
+            np.where(swapped, first_row, second_row),
+        )
+        distinct = _distinct(_packed(first, np.uint64(0), second, alignment=alignment, swapped=0))
+        first, _, second, alignment, _ = _unpacked(distinct)
         return np.stack([first, second, alignment], axis=1).astype(np.int64)
 
 
@@ -184,14 +194,14 @@ def _neighbours(
     limit: npt.NDArray[np.uint8],
     bits: npt.NDArray[np.integer],
 ) -> Iterator[Packed]:
-    """Pairs that lie within WINDOW of each other when sorted by `bits`, packed both ways round: of
-    whole photos, or of these and the `part` of all photos that has this number.
+    """Pairs within WINDOW of each other when sorted by `bits`, packed in both directions: of full
+    photos, or of full photos and the `part` of all photos with this number.
 
-    Of the orientations of a photo the one that sorts first stands for all, so that twins held in
-    different ways meet as well.
+    Each photo is sorted by its first orientation in that order, so that near-duplicates with
+    different orientations are neighbours too.
     """
     count = len(hashes)
-    key, orientation = _first_of_orientations(
+    key, orientation = _smallest_orientation(
         hashes if part is None else np.concatenate([hashes, part]), bits
     )
     order = np.argsort(key, kind="stable")
@@ -207,7 +217,7 @@ def _neighbours(
         left = np.flatnonzero(near)
         left = left[person[left] != person[left + step]]
         right, far = left + step, distance[left].astype(np.uint64)
-        # The second is the part, or of two whole photos the one of the later row.
+        # The second is the part, or of two full photos the one with the later row.
         later = in_part[left] if part is not None else rows[left] > rows[right]
         first, second = np.where(later, right, left), np.where(later, left, right)
         alignment = alignments.RELATIVE[orientation[first], orientation[second]]
@@ -220,34 +230,42 @@ def _neighbours(
         yield _packed(other, far, one, alignment=alignment, swapped=1)
 
 
-def _first_of_orientations(
+def _smallest_orientation(
     hashes: Hashes, bits: npt.NDArray[np.integer]
 ) -> tuple[Hashes, npt.NDArray[np.uint8]]:
-    """Of each photo's hashes (N,) in all orientations, shuffled, the least, and its orientation."""
-    best, orientation = np.full_like(hashes, ~np.uint64(0)), np.zeros(len(hashes), dtype=np.uint8)
-    over = _shuffled(np.array([np.uint64(0), MIRROR, UPSIDE_DOWN, MIRROR ^ UPSIDE_DOWN]), bits)
+    """The smallest shuffled hash (N,) of each photo over all orientations, and its orientation."""
+    smallest, orientation = (
+        np.full_like(hashes, ~np.uint64(0)),
+        np.zeros(len(hashes), dtype=np.uint8),
+    )
+    flip_masks = _shuffled(
+        np.array([np.uint64(0), MIRROR, UPSIDE_DOWN, MIRROR ^ UPSIDE_DOWN]), bits
+    )
     for swapped in (0, 4):
         key = _shuffled(transposed(hashes) if swapped else hashes, bits)
-        for number, mask in enumerate(over):
-            turned = key ^ mask
-            less = turned < best
-            best[less], orientation[less] = turned[less], swapped + number
-    return best, orientation
+        for number, mask in enumerate(flip_masks):
+            flipped_key = key ^ mask
+            is_smaller = flipped_key < smallest
+            smallest[is_smaller], orientation[is_smaller] = (
+                flipped_key[is_smaller],
+                swapped + number,
+            )
+    return smallest, orientation
 
 
 def _shuffled(hashes: Hashes, bits: npt.NDArray[np.integer]) -> Hashes:
-    """The hashes (N,) with bit k moved to place bits[k]: eight look-ups, one a byte."""
+    """The hashes (N,) with bit k moved to position bits[k]: one table look-up per byte."""
     values = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-    places = np.uint64(1) << bits.astype(np.uint64).reshape(8, 8)
+    bit_values = np.uint64(1) << bits.astype(np.uint64).reshape(8, 8)
     moved = np.zeros(len(hashes), dtype=np.uint64)
-    for byte, place in enumerate(places):
-        at = (hashes >> np.uint64(8 * byte)).astype(np.uint8)
-        moved |= (values * place).sum(axis=1, dtype=np.uint64)[at]
+    for byte, byte_bits in enumerate(bit_values):
+        byte_values = (hashes >> np.uint64(8 * byte)).astype(np.uint8)
+        moved |= (values * byte_bits).sum(axis=1, dtype=np.uint64)[byte_values]
     return moved
 
 
 def _distinct(packed: Packed) -> Packed:
-    """Sorted, each once. Sorts `packed` itself, in a fifth of the time of np.unique."""
+    """Sorted, without duplicates. Sorts `packed` in place, five times as fast as np.unique."""
     packed.sort()
     first = np.ones(len(packed), dtype=np.bool_)
     first[1:] = packed[1:] != packed[:-1]
@@ -261,14 +279,14 @@ def _packed(
     alignment: Packed,
     swapped: int,
 ) -> Packed:
-    """Pairs as one number each, that sort by their first row, then by distance; `swapped` tells
-    that the alignment is that of the first."""
+    """Pairs as one number each, sorted by the first row, then by distance; with `swapped`, the
+    alignment is that of the first."""
     near = (first << np.uint64(5) | distance) << np.uint64(_ROW_BITS) | second
     return (near << np.uint64(6) | alignment) << np.uint64(1) | np.uint64(swapped)
 
 
 def _unpacked(packed: Packed) -> tuple[Packed, Packed, Packed, Packed, Packed]:
-    """First row, distance, second row, alignment, and whether it is that of the first."""
+    """First row, distance, second row, alignment, and whether the alignment is the first's."""
     near, row = packed >> np.uint64(7), np.uint64((1 << _ROW_BITS) - 1)
     first = near >> np.uint64(_ROW_BITS + 5)
     distance = near >> np.uint64(_ROW_BITS) & np.uint64(31)
@@ -277,40 +295,42 @@ def _unpacked(packed: Packed) -> tuple[Packed, Packed, Packed, Packed, Packed]:
 
 
 def confirmed(pairs: Pairs, thumbnails: Thumbnails) -> npt.NDArray[np.bool_]:
-    """Which pairs (P, 3) of rows and the alignment of the second show one shot, (P,)."""
+    """Which pairs (P, 3), of two rows and the second's alignment, are near-duplicates, (P,)."""
     same = np.zeros(len(pairs), dtype=np.bool_)
     rows, places = np.unique(pairs[:, :2], return_inverse=True)
     places = places.reshape(-1, 2)
     chunks = range(0, len(rows), _CHUNK)
-    coarse = [registration.coarse(thumbnails(rows[at : at + _CHUNK])) for at in chunks]
+    coarse = [registration.coarse(thumbnails(rows[start : start + _CHUNK])) for start in chunks]
     if not coarse:
         return same
     near, moved = _near(np.concatenate(coarse), places, pairs[:, 2])
     starts = range(0, len(near), _CHUNK)
-    for at in track(starts, f"comparing pairs of photos (× {_CHUNK})", len(starts)):
-        which = near[at : at + _CHUNK]
-        first, second = thumbnails(pairs[which, 0]), thumbnails(pairs[which, 1])
-        same[which] = registration.agreement(first, second, moved[at : at + _CHUNK]) > CONFIRMED
+    for start in track(starts, f"comparing pairs of photos (× {_CHUNK})", len(starts)):
+        chunk = near[start : start + _CHUNK]
+        first, second = thumbnails(pairs[chunk, 0]), thumbnails(pairs[chunk, 1])
+        same[chunk] = (
+            registration.agreement(first, second, moved[start : start + _CHUNK]) > CONFIRMED
+        )
     return same
 
 
 def _near(
     coarse: registration.Coarse, places: Pairs, alignment: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], alignments.Matrices]:
-    """Which pairs (P, 2) of coarse pictures are worth a look at the pictures, and their start."""
+    """Which pairs (P, 2) of coarse pictures are similar, and the matrices that align them."""
     near, moved = [np.empty(0, dtype=np.int64)], [np.empty((0, 2, 3), dtype=np.float32)]
     starts = range(0, len(places), _CHUNK)
-    for at in track(starts, f"comparing coarse pictures (× {_CHUNK})", len(starts)):
-        first, second = coarse[places[at : at + _CHUNK].T]
-        start = alignments.matrices(alignment[at : at + _CHUNK])
-        found, matrices = registration.near(first, second, start)
-        near.append(at + found)
+    for offset in track(starts, f"comparing coarse pictures (× {_CHUNK})", len(starts)):
+        first, second = coarse[places[offset : offset + _CHUNK].T]
+        start = alignments.matrices(alignment[offset : offset + _CHUNK])
+        kept, matrices = registration.near(first, second, start)
+        near.append(offset + kept)
         moved.append(matrices)
     return np.concatenate(near), np.concatenate(moved)
 
 
 def clusters(person: npt.NDArray[np.integer], pairs: Pairs) -> npt.NDArray[np.int64]:
-    """Cluster of each person code 0…P-1, (P,), when `pairs` (·, 2) of photo rows show one shot."""
+    """The cluster of each person code 0…P-1, (P,), joined by `pairs` (·, 2) of near-duplicates."""
     people = int(person.max()) + 1 if len(person) else 0
     a, b = person[pairs[:, 0]], person[pairs[:, 1]]
     graph = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(people, people))

@@ -1,4 +1,4 @@
-"""What a photo table makes doubtful about who is who; none of it stops a training."""
+"""Warns about doubtful people in a photo table; none of these problems stops a training."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,21 +12,21 @@ from maskgate.data.checks import APART, Problem
 from maskgate.data.table import Photos
 from maskgate.errors import listed
 
-YEARS_APART: Final = 10  # more between two photos of a person are doubtful
+YEARS_APART: Final = 10  # a larger age difference between photos of one person is doubtful
 
 
-def apart(photos: Photos) -> list[Problem]:
-    """One problem where photos count as a person each, for nothing tells whom they show."""
-    alone = _alone(photos.table)
-    if not alone.any():
+def people_unknown(photos: Photos) -> list[Problem]:
+    """One problem if photos count as one person each because their person is unknown."""
+    is_alone = _alone(photos.table)
+    if not is_alone.any():
         return []
-    which = "all photos" if alone.all() else f"{alone.sum()} of {len(alone)} photos"
-    detail = "nothing tells which of them show the same person; a table can, in a column person"
+    which = "all photos" if is_alone.all() else f"{is_alone.sum()} of {len(is_alone)} photos"
+    detail = "nothing says which of them show the same person; add a column person to the table"
     return [Problem(APART, which, detail)]
 
 
-def doubtful(photos: Photos) -> list[Problem]:
-    """People whose names or labels make it doubtful that they are one person, or several."""
+def doubtful_people(photos: Photos) -> list[Problem]:
+    """People who may be several persons, or the same person as another, by names and labels."""
     table = photos.table[~_alone(photos.table)]
     return [*_similar(table), *_two_genders(table), *_distant_ages(table)]
 
@@ -52,7 +52,7 @@ def _two_genders(table: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _distant_ages(table: pd.DataFrame) -> Iterator[Problem]:
-    """Ages that lie far apart, or the first and the last age band."""
+    """People with ages that are far apart, or with the first and the last age band."""
     for person, rows in _varied(table[table["age"].notna()], "age", YEARS_APART):
         rows = rows.sort_values("age", kind="stable")
         ends = [f"{row.age:g} in {row.photo}" for row in rows.iloc[[0, -1]].itertuples()]
@@ -66,7 +66,7 @@ def _distant_ages(table: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _varied(table: pd.DataFrame, column: str, by: float = 0) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each person whose values of a column differ by more than that."""
+    """The rows of each person whose values in a column differ by more than `by`."""
     values = table.groupby("person")[column]
     spread = values.transform("max") - values.transform("min")
     for person, rows in table[spread > by].groupby("person", sort=False):

@@ -1,4 +1,4 @@
-"""Pairs of photos that a search gave, kept in the cache: the same photos are searched once."""
+"""Caches the pairs of photos that a search found, so that the same photos are searched once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +12,9 @@ from maskgate.data.near_duplicates import Pairs
 
 
 def pairs(path: Path, count: int, search: Callable[[], Pairs]) -> Pairs:
-    """The pairs (P, 2) of rows 0…count-1 that the file at `path` holds, else those of `search`.
+    """The pairs (P, 2) of rows 0…count-1 in the file at `path`, or else those of `search`.
 
-    A file that is damaged, or holds anything else, is replaced.
+    A damaged or invalid file is replaced.
     """
     row = Annotated[int, Field(strict=True, ge=0, lt=count)]
     try:

@@ -1,4 +1,4 @@
-"""Reads the competition's layout: a folder a person, seven photos in it."""
+"""Reads the competition's layout: one folder per person, with seven photos in it."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,8 +21,8 @@ STEMS: Final = {**{f"mask{n}": "wear" for n in range(1, 6)}, "incorrect_mask": "
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 
 
-class _Name(NamedTuple):
-    """What the name of a person's folder tells, as it stands there."""
+class _FolderName(NamedTuple):
+    """The parts of the name of a person's folder, as text."""
 
     id: str
     gender: str
@@ -30,12 +30,13 @@ class _Name(NamedTuple):
 
 
 def holds_people(images: Path) -> bool:
-    """Whether `images` is a folder that holds a folder named `<id>_<gender>_<race>_<age>`."""
+    """Whether `images` is a folder with a subfolder named `<id>_<gender>_<race>_<age>`."""
     return images.is_dir() and any(_parsed(path.name) for path in _subfolders(images))
 
 
-def _parsed(folder: str) -> _Name | None:
-    """The parts of `<id>_<gender>_<race>_<age>`; id and race may hold `_` if the gender is one."""
+def _parsed(folder: str) -> _FolderName | None:
+    """The parts of `<id>_<gender>_<race>_<age>`; id and race may contain `_` if the gender is
+    known."""
     *parts, age = folder.split("_")
     if len(parts) < 3 or not parts[0] or not _NUMBER.fullmatch(age):
         return None
@@ -45,7 +46,7 @@ def _parsed(folder: str) -> _Name | None:
         (place,) = genders
     if place not in genders and not re.fullmatch("[a-z]+", parts[place]):
         return None
-    return _Name("_".join(parts[:place]), parts[place], age)
+    return _FolderName("_".join(parts[:place]), parts[place], age)
 
 
 def _code(gender: str) -> int | None:
@@ -67,25 +68,25 @@ def _subfolders(folder: Path) -> Iterator[Path]:
 
 
 def read(images: Path, csv: Path | None) -> Photos:
-    """The people in `images`, labelled by `csv` or by their folders' names, faults collected.
+    """The people in `images`, labelled by `csv` or by their folders' names, with all problems.
 
-    A person is a folder; folders whose names differ in Unicode form or white space only are one.
+    A folder is a person; folders whose names differ only in Unicode form or white space are one.
     """
     problems: list[Problem] = []
     folders = {path.name: path for path in sorted(_subfolders(images)) if _usable(path, problems)}
     people = _people_of_names(folders) if csv is None else _people_of_table(csv, folders, problems)
-    nobodys = sorted(set(folders) - set(people))
-    for name in nobodys:
-        listed_in = "no row in train.csv" if csv is not None else "no such name is read"
-        problems.append(Problem("folder without labels", name, listed_in))
+    unlabelled_folders = sorted(set(folders) - set(people))
+    for name in unlabelled_folders:
+        reason = "no row in train.csv" if csv is not None else "no such name is read"
+        problems.append(Problem("folder without labels", name, reason))
     photo, person, mask, gender, age, unlabelled = [], [], [], [], [], []
     contradictory = {problem.where for problem in problems if problem.fatal}
     for name in track(people, "reading folders", len(people)):
-        found = _photos_of(folders[name], problems)
+        files_of_person = _photos_of(folders[name], problems)
         codes = None
         if name not in contradictory:
             codes = _person_codes(name, *people[name], problems)
-        for file, code in found:
+        for file, code in files_of_person:
             if codes is None:
                 unlabelled.append(f"{name}/{file}")
                 continue
@@ -94,14 +95,14 @@ def read(images: Path, csv: Path | None) -> Photos:
             mask.append(code)
             gender.append(codes[0])
             age.append(codes[1])
-    for name in nobodys:
+    for name in unlabelled_folders:
         unlabelled += [f"{name}/{file}" for file, _ in _photos_of(folders[name], [])]
     table = photo_table.build(photo, person, mask, gender=gender, age=age)
     return Photos(images, table, problems, unlabelled)
 
 
 def _usable(folder: Path, problems: list[Problem]) -> bool:
-    """Whether its name is UTF-8; else it is a problem, fatal where it names a person."""
+    """Whether its name is UTF-8. If not, it is a problem, fatal if the name is a person's."""
     if files.is_utf8(folder.name):
         return True
     fatal = _parsed(folder.name) is not None
@@ -110,13 +111,13 @@ def _usable(folder: Path, problems: list[Problem]) -> bool:
 
 
 def id_of(person: str) -> str | None:
-    """The id in the name of a person's folder, in full (`001498-1`); None in another name."""
+    """The full id in the name of a person's folder (`001498-1`); None for other names."""
     name = _parsed(person)
     return name.id if name else None
 
 
 def shared_ids(people: Iterable[str]) -> dict[str, list[str]]:
-    """The folders of each id that several of the folders `people` carry."""
+    """The folders by id, for each id that several of the folders `people` have."""
     by_id: dict[str, list[str]] = {}
     for name in people:
         if number := id_of(name):
@@ -132,9 +133,9 @@ def _people_of_names(folders: dict[str, Path]) -> dict[str, tuple[str, str]]:
 def _people_of_table(
     csv: Path, folders: dict[str, Path], problems: list[Problem]
 ) -> dict[str, tuple[str, str]]:
-    """Gender and age of each folder that a row names, by the names on disk."""
-    rows, renamed = columns.renamed(csv_files.load(csv), columns.PEOPLE, csv)
-    problems += renamed
+    """Gender and age by folder, under its name on disk, for each folder that a row names."""
+    rows, renaming_problems = columns.rename_columns(csv_files.load(csv), columns.PEOPLE, csv)
+    problems += renaming_problems
     missing = {"gender", "age", "path"} - set(rows.columns)
     if missing:
         raise MaskgateError(
@@ -151,49 +152,49 @@ def _people_of_table(
         spellings.setdefault(names.normalise(name), []).append(name)
     people: dict[str, tuple[str, str]] = {}
     for row in rows.fillna("").itertuples(index=False):
-        path, told = str(row.path), (str(row.gender), str(row.age))
-        there = spellings.get(_folder(path), [])
-        if not there:
+        path, table_labels = str(row.path), (str(row.gender), str(row.age))
+        folders_of_row = spellings.get(_folder(path), [])
+        if not folders_of_row:
             problems.append(
                 Problem("row without folder", path, f"no such folder, row in {csv.name}")
             )
-        for name in there:
+        for name in folders_of_row:
             if name not in people:
-                people[name] = told
-                problems += _contradicted(name, told, csv.name)
-            elif not _same(people[name], told):
-                detail = f"{csv.name} gives {people[name]} and {told}"
+                people[name] = table_labels
+                problems += _contradicted(name, table_labels, csv.name)
+            elif not _same(people[name], table_labels):
+                detail = f"{csv.name} gives {people[name]} and {table_labels}"
                 problems.append(Problem("contradictory rows", name, detail, fatal=True))
     return people
 
 
 def _folder(path: str) -> str:
-    """The name of a person's folder, in normal form, in what a table gives as its path: also with
-    a `/` behind it, or below `images`."""
+    """The name of a person's folder, in normal form, from a path in a table; the path may end in
+    `/` or start with `images`."""
     head, _, name = path.replace("\\", "/").rstrip("/").rpartition("/")
     below = head.rpartition("/")[2]
     return names.normalise(name if below in ("", ".", "images") else path)
 
 
 def _same(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two genders and ages mean the same, as far as they mean anything."""
+    """Whether two genders and ages are equal in text or in meaning."""
     return one == other or (
         (_code(one[0]), _years(one[1])) == (_code(other[0]), _years(other[1]))
         and None not in (_code(one[0]), _years(one[1]))
     )
 
 
-def _contradicted(name: str, told: tuple[str, str], csv: str) -> Iterator[Problem]:
+def _contradicted(name: str, table_labels: tuple[str, str], csv: str) -> Iterator[Problem]:
     parts = _parsed(name)
-    if parts and not _same((parts.gender, parts.age), told):
-        detail = f"{csv} says {told[0]}, {told[1]}; {csv} is believed"
+    if parts and not _same((parts.gender, parts.age), table_labels):
+        detail = f"{csv} says {table_labels[0]}, {table_labels[1]}; {csv} is used"
         yield Problem("folder name contradicts table", name, detail)
 
 
 def _person_codes(
     name: str, gender: str, age: str, problems: list[Problem]
 ) -> tuple[int, float] | None:
-    """Gender code and years of a person, None where either makes no sense."""
+    """Gender code and years of a person, None if either is invalid."""
     code, years = _code(gender), _years(age)
     if code is None:
         detail = f"gender {label_words.quoted(gender)}"
@@ -206,7 +207,7 @@ def _person_codes(
 
 def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
     """File names and mask codes of a person; dot files (AppleDouble too) are not photos."""
-    found: dict[str, str] = {}
+    file_by_stem: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -214,11 +215,11 @@ def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
         stem = path.stem.lower()
         if not is_photo(path) or stem not in STEMS:
             problems.append(Problem("extra file", where, "not one of the seven photos"))
-        elif stem in found:
-            problems.append(Problem("extra file", where, f"{found[stem]} is there already"))
+        elif stem in file_by_stem:
+            problems.append(Problem("extra file", where, f"{file_by_stem[stem]} is there already"))
         else:
-            found[stem] = path.name
+            file_by_stem[stem] = path.name
     for stem in STEMS:
-        if stem not in found:
+        if stem not in file_by_stem:
             problems.append(Problem("missing photo", f"{folder.name}/{stem}", "not in the folder"))
-    return [(name, label_words.MASK_WORDS[STEMS[stem]]) for stem, name in found.items()]
+    return [(name, label_words.MASK_WORDS[STEMS[stem]]) for stem, name in file_by_stem.items()]

@@ -1,4 +1,4 @@
-"""The photo table: one row a photo, whatever layout it was read from."""
+"""The photo table: one row per photo, for every layout of data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -16,13 +16,13 @@ COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_band", "label
 
 @dataclass(frozen=True)
 class Photos:
-    """A data set as read: the folder, the photo table and what was found wrong.
+    """A data set: the folder, the photo table and its problems.
 
     `table` has the columns of COLUMNS: `photo` (path relative to `root`), `person`, the
     codes `mask`, `gender`, `age_band` and `label` (int8, -1 where unknown) and `age` in
-    years (float32, NaN where unknown). Drawn photos may have a further column, `drawn_from`: the
-    digest in hex of the photo they were drawn on, else "". `unlabelled` are photos left out of it
-    because no trustworthy label was found for them.
+    years (float32, NaN where unknown). Drawn photos may have another column, `drawn_from`: the
+    digest in hex of the photo they were drawn on, else "". `unlabelled` are photos that are not in
+    the table because they have no reliable label.
     """
 
     root: Path
@@ -31,14 +31,14 @@ class Photos:
     unlabelled: list[str] = field(default_factory=list)
 
     def without(self, problems: Iterable[Problem]) -> "Photos":
-        """The data set less the photos that `problems` name, which join those known."""
+        """The data set without the photos that `problems` name; these are added to its problems."""
         problems = list(problems)
         bad = {problem.where for problem in problems}
         table = self.table[~self.table["photo"].isin(bad)].reset_index(drop=True)
         return replace(self, table=table, problems=[*self.problems, *problems])
 
     def take(self, rows: "np.ndarray") -> "Photos":
-        """The data set with only the rows whose positions are given."""
+        """The data set with only the rows at these positions."""
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
 
@@ -50,7 +50,7 @@ def build(
     age: Iterable[float],
     age_band: Iterable[int] | None = None,
 ) -> pd.DataFrame:
-    """A photo table from its columns, each (N,); bands come from the ages unless given."""
+    """A photo table from its columns, each (N,); by default bands are computed from the ages."""
     years = np.asarray(age, dtype=np.float32)
     band = labels.age_band(years) if age_band is None else np.asarray(age_band, dtype=np.int8)
     masks, genders = (np.asarray(column, dtype=np.int8) for column in (mask, gender))

@@ -1,7 +1,7 @@
-"""What training is told of the photos, beside the truth that scores are taken against.
+"""The labels that models are trained on, and the true labels that they are scored against.
 
-Corrections up to `labels.tier`, another age at which people count as old, ages left out and
-further data sets change what training is told; only `labels.truth` changes the truth.
+Corrections up to `labels.tier`, `labels.old_from`, ages left out and extra data change the training
+labels; only `labels.truth` changes the true labels.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from maskgate.data.table import Photos
 
 
 @dataclass(frozen=True)
-class Told:
-    """The labels of the primary photos (P rows each): `training`'s, and the `true` ones that
-    scores are taken against, which `truth` names.
+class TrainingLabels:
+    """The labels of the primary photos (P rows each): those for `training`, and the `true` ones
+    for scores, which `truth` describes.
 
-    `sha256` is of the file of corrections, or empty; `changed` counts the photos whose labels it
-    changes for training; `problems` are the corrections that concern nobody.
+    `sha256` is the hash of the corrections file, or empty. `changed` counts the photos whose
+    training labels it changes. `problems` are the corrections without a matching person.
     """
 
     training: pd.DataFrame
@@ -37,26 +37,28 @@ class Told:
     problems: tuple[Problem, ...] = ()
 
 
-def told(read: Photos, photos: Photos, fixes: Corrections | None, wanted: Labels) -> Told:
-    """The labels of `photos`, which are among those `read`: to correct others is no fault."""
+def training_labels(
+    all_photos: Photos, photos: Photos, fixes: Corrections | None, settings: Labels
+) -> TrainingLabels:
+    """The labels of `photos`, a part of `all_photos`; corrections of the others are accepted."""
     if fixes is None:
-        return Told(photos.table, photos.table)
-    rows = pd.Index(read.table["photo"]).get_indexer(pd.Index(photos.table["photo"]))
-    found = corrections.apply(read.table, fixes, wanted.tier)
-    training = found.table.iloc[rows].reset_index(drop=True)
-    true, truth = photos.table, Told.truth
-    if wanted.truth is not None:
-        corrected = corrections.apply(read.table, fixes, wanted.truth).table
-        true = corrected.iloc[rows].reset_index(drop=True)
+        return TrainingLabels(photos.table, photos.table)
+    rows = pd.Index(all_photos.table["photo"]).get_indexer(pd.Index(photos.table["photo"]))
+    corrected = corrections.apply(all_photos.table, fixes, settings.tier)
+    training = corrected.table.iloc[rows].reset_index(drop=True)
+    true, truth = photos.table, TrainingLabels.truth
+    if settings.truth is not None:
+        true_table = corrections.apply(all_photos.table, fixes, settings.truth).table
+        true = true_table.iloc[rows].reset_index(drop=True)
         truth = (
-            f"bands 30/60, labels corrected by {fixes.path.name} up to {wanted.truth} (sha256"
+            f"bands 30/60, labels corrected by {fixes.path.name} up to {settings.truth} (sha256"
             f" {fixes.sha256[:8]})"
         )
-    problems = found.problems(fixes.path)
+    problems = corrected.problems(fixes.path)
     if not fixes.rows:
         problems.append(Problem("no corrections", fixes.path.name, "no row below its header"))
-    changed = int(found.changed[rows].sum())
-    return Told(
+    changed = int(corrected.changed[rows].sum())
+    return TrainingLabels(
         training=training,
         true=true,
         truth=truth,
@@ -70,51 +72,53 @@ def build(
     primary: pd.DataFrame,
     extra: Sequence[tuple[DataSet, pd.DataFrame]],
     unlabelled: Sequence[tuple[DataSet, pd.DataFrame]],
-    wanted: Labels,
+    settings: Labels,
 ) -> pd.DataFrame:
-    """The training table (N rows) of photo tables: the `primary` one, corrected already, the
-    `extra` ones, and those of `unlabelled` photos. Rows are in this order.
+    """The training table (N rows), from photo tables: the `primary` one with its training labels,
+    the `extra` ones, and those of `unlabelled` photos, in this order.
 
-    Beside the photo table's columns it has
+    It has the columns of a photo table, and
 
-    - `data`: the path of the data set as the recipe gives it, empty for the primary one
-    - `weight`: how often a photo is drawn, compared with one of weight 1
+    - `data`: the path of the data set as in the recipe, empty for the primary one
+    - `weight`: how often a photo is drawn, relative to one of weight 1
     - `source`: PRIMARY, EXTRA or UNLABELLED
-    - `left_out`: why no fold trains on the photo, for its age (AGE) or lacking labels (NO_LABELS);
-      else empty
+    - `left_out`: why no fold trains on the photo: AGE, NO_LABELS, or empty if folds do
 
-    Names of photos and people that are not primary begin with their data set's path.
+    Names of photos and people outside the primary data set start with their data set's path.
     """
     tables = [primary.assign(data="", weight=1.0, source=PRIMARY)]
-    tables += [_named_after(data, table).assign(source=EXTRA) for data, table in extra]
-    tables += [_named_after(data, table).assign(source=UNLABELLED) for data, table in unlabelled]
+    tables += [_prefixed(data, table).assign(source=EXTRA) for data, table in extra]
+    tables += [_prefixed(data, table).assign(source=UNLABELLED) for data, table in unlabelled]
     table = pd.concat(tables, ignore_index=True)
     age = table["age"].to_numpy(dtype=np.float64)
-    of_age = np.isin(np.floor(age), wanted.leave_out_ages)  # NaN is no age
+    of_age = np.isin(np.floor(age), settings.leave_out_ages)  # NaN matches no age
     left_out = np.where(of_age, AGE, np.where(table["source"] == UNLABELLED, NO_LABELS, ""))
-    return _aged(table, wanted.old_from).assign(left_out=pd.Series(left_out, dtype="str"))
+    return _with_age_bands(table, settings.old_from).assign(
+        left_out=pd.Series(left_out, dtype="str")
+    )
 
 
 def namesakes(table: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Pairs (P, 2) of rows of a training table: the first photo of a person of the primary data
-    set, and that of a person of the same name in a further one.
+    """Pairs (P, 2) of rows of a training table: the first photo of a person in the primary data
+    set, and that of a person with the same name in the extra data.
 
-    They are taken for one person: two data sets may hold different photos of the same people. Where
-    each photo is a person of its own, its name is none of a person.
+    Both count as one person, as two data sets may have different photos of the same people. People
+    named after their only photo are not compared.
     """
     people = table.assign(row=np.arange(len(table))).drop_duplicates("person")
     prefix = people["data"].where(people["source"] == PRIMARY, people["data"] + ":")
-    bare = [
-        person.removeprefix(before) for person, before in zip(people["person"], prefix, strict=True)
+    bare_names = [
+        person.removeprefix(prefix_of_data)
+        for person, prefix_of_data in zip(people["person"], prefix, strict=True)
     ]
-    people = people.assign(bare=pd.Series(bare, index=people.index, dtype="str"))
+    people = people.assign(bare=pd.Series(bare_names, index=people.index, dtype="str"))
     people = people[people["person"] != people["photo"]]
-    own = people["source"] == PRIMARY
-    pairs = people[own].merge(people[~own], on="bare", suffixes=("", "_further"))
-    return pairs[["row", "row_further"]].to_numpy(dtype=np.int64)
+    is_primary = people["source"] == PRIMARY
+    pairs = people[is_primary].merge(people[~is_primary], on="bare", suffixes=("", "_extra"))
+    return pairs[["row", "row_extra"]].to_numpy(dtype=np.int64)
 
 
-def _named_after(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
+def _prefixed(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(
         photo=f"{data.path}:" + table["photo"],
         person=f"{data.path}:" + table["person"],
@@ -123,11 +127,11 @@ def _named_after(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _aged(table: pd.DataFrame, old_from: int) -> pd.DataFrame:
-    """The table with the third age band from `old_from` on, where the age is known in years."""
+def _with_age_bands(table: pd.DataFrame, old_from: int) -> pd.DataFrame:
+    """The table with the third age band starting at `old_from`, if the age in years is known."""
     age = table["age"].to_numpy()
     young, _ = labels.AGE_BOUNDARIES
-    moved = labels.age_band(age, (young, old_from))
-    band = np.where(moved == labels.UNKNOWN, table["age_band"].to_numpy(), moved)
+    new_band = labels.age_band(age, (young, old_from))
+    band = np.where(new_band == labels.UNKNOWN, table["age_band"].to_numpy(), new_band)
     codes = labels.encode(table["mask"], table["gender"], band)
     return table.assign(age_band=band, label=codes)

@@ -1,4 +1,4 @@
-"""Reads a folder of faces whose names tell age and gender: `25_0_2_20170116174525125.jpg`.
+"""Reads a folder of faces with age and gender in their names: `25_0_2_20170116174525125.jpg`.
 
 These are the names of UTKFace (Zhang et al., Age Progression/Regression by Conditional Adversarial
 Autoencoder, CVPR 2017): age, gender (0 male, 1 female), race and the time of collection.
@@ -17,16 +17,16 @@ from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.imaging.photo_files import is_photo
 
-_WHOLE: Final = re.compile(r"\d{1,3}_[01]_\d_\d{6,}\..+")
-# Some names lack the race, which nothing here needs.
+_FULL_NAME: Final = re.compile(r"\d{1,3}_[01]_\d_\d{6,}\..+")
+# Some names have no race, which is not needed.
 _LABELS: Final = re.compile(r"(?P<age>\d+)_(?P<gender>\d+)_.+")
-_DIGITS: Final = 9  # more make no age, and int() refuses thousands of them
+_DIGITS: Final = 9  # more digits are not an age, and int() refuses thousands of digits
 _GENDERS: Final = {"0": labels.GENDERS.index("male"), "1": labels.GENDERS.index("female")}
 
 
 def holds_faces(folder: Path) -> bool:
-    """Whether `folder` holds a photo named `<age>_<gender>_<race>_<time>`."""
-    return folder.is_dir() and any(_WHOLE.fullmatch(path.name) for path in _photos(folder))
+    """Whether `folder` has a photo named `<age>_<gender>_<race>_<time>`."""
+    return folder.is_dir() and any(_FULL_NAME.fullmatch(path.name) for path in _photos(folder))
 
 
 def _photos(folder: Path) -> Iterator[Path]:
@@ -34,7 +34,7 @@ def _photos(folder: Path) -> Iterator[Path]:
 
 
 def read(folder: Path) -> Photos:
-    """The photos in `folder`, one a person, faults collected; nothing is known of their masks."""
+    """The photos in `folder`, one per person, with all problems; their masks are unknown."""
     problems: list[Problem] = []
     rows: list[tuple[str, int, int]] = []
     unlabelled = []
@@ -54,7 +54,7 @@ def read(folder: Path) -> Photos:
 
 
 def _codes(name: str, problems: list[Problem]) -> tuple[int, int] | None:
-    """Gender code and years in a photo's name, None where either makes no sense."""
+    """Gender code and years in a photo's name, None if either is invalid."""
     match = _LABELS.fullmatch(name)
     if match is None:
         detail = "its name is not <age>_<gender>_<race>_<time>"

@@ -19,7 +19,7 @@ from maskgate.bundle import MANIFEST
 from maskgate.bundle.manifest import Manifest, Precision
 from maskgate.core import files
 from maskgate.core.progress import track
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 from maskgate.export import card, graph, precision, precision_loss, reference
 from maskgate.export.models import ModelRun, models, specification
 from maskgate.imaging.pixels import Pixels
@@ -136,7 +136,7 @@ def _write(out: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) 
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
-        raise of_disk(error, out) from error
+        raise disk_error(error, out) from error
     try:
         manifest = _fill(folder, values, contents)
         folder.chmod(0o755)
@@ -146,7 +146,7 @@ def _write(out: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) 
             folder.replace(out)
         return manifest
     except OSError as error:
-        raise of_disk(error, out) from error
+        raise disk_error(error, out) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

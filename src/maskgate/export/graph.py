@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from maskgate.core.geometry import Geometry
-from maskgate.errors import MaskgateError, shortened
+from maskgate.errors import MaskgateError, shorten_middle
 from maskgate.export.quiet import quiet
 from maskgate.model.network import Network
 
@@ -48,7 +48,7 @@ def to_onnx(network: Network, geometry: Geometry, name: str) -> bytes:
             assert program is not None  # it is, where no file is named
             return _anonymous(program.model_proto).SerializeToString()
     except Exception as error:  # what torch raises here has no common base
-        reason = shortened(str(error.__cause__ or error).strip().splitlines()[0], _LONGEST)
+        reason = shorten_middle(str(error.__cause__ or error).strip().splitlines()[0], _LONGEST)
         raise MaskgateError(
             f"{name}: cannot be exported to ONNX ({reason}); train another backbone or head for"
             " the door"

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from maskgate.bundle.manifest import Precision
 from maskgate.core.seeding import derive
-from maskgate.errors import MaskgateError, shortened
+from maskgate.errors import MaskgateError, shorten_middle
 from maskgate.evaluation import validation_photos
 from maskgate.evaluation.validation_photos import ValidationPhotos
 from maskgate.export.models import ModelRun
@@ -128,7 +128,7 @@ def to_int8(content: bytes, name: str, calibration: Pixels) -> bytes:
             )
             reduced = target.read_bytes()
     except Exception as error:  # the quantiser's own errors have no common base
-        reason = shortened(" ".join(str(error).split()) or type(error).__name__, _LONGEST)
+        reason = shorten_middle(" ".join(str(error).split()) or type(error).__name__, _LONGEST)
         raise _refused(name, reason) from error
     if not any(
         node.op_type == "QuantizeLinear" for node in onnx.load_from_string(reduced).graph.node

@@ -117,9 +117,9 @@ def find(
     The digests are those of ``photos.without(problems)``. Photos already in the cache `folder` are
     not searched again. Raises MaskgateError if the cache cannot be written.
     """
-    with contents.opened(folder / f"faces-{detector_key(detector)}", _SCHEMA) as index:
+    with contents.open_index(folder / f"faces-{detector_key(detector)}", _SCHEMA) as index:
         _forget_invalid(index)
-        table = contents.files(photos, index)
+        table = contents.file_table(photos, index)
         searched = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
         known_digests = [digest if digest in searched else None for digest in table["digest"]]
         table = table.assign(digest=pd.Series(known_digests, dtype=object))

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 
 from maskgate.core import files
 from maskgate.core.progress import say
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 _TIMEOUT: Final = 20  # seconds without a byte
 _MAX_DOWNLOAD: Final = 1 << 24  # bytes
@@ -91,7 +91,7 @@ def keep(models: Mapping[str, Path], folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise of_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     for name, model in models.items():
         _copy(model, folder / name)
 
@@ -100,7 +100,7 @@ def _copy(model: Path, target: Path) -> None:
     try:
         content = model.read_bytes()
     except OSError as error:
-        raise of_disk(error, model) from error
+        raise disk_error(error, model) from error
     files.replace(target, lambda temporary: temporary.write_bytes(content))
 
 
@@ -109,7 +109,7 @@ def sha256(file: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        raise of_disk(error, file) from error
+        raise disk_error(error, file) from error
 
 
 def existing_file(file: object, source: str) -> Path:
@@ -133,7 +133,7 @@ def _download(source: Source, target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise of_disk(error, target.parent) from error
+        raise disk_error(error, target.parent) from error
     try:
         content = _fetch(source)
     except (OSError, HTTPException, ValueError) as error:

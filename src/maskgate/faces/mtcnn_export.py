@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from maskgate.core import extras, files, onnx_sessions
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 from maskgate.faces.protocol import Floats
 
 NETWORKS: Final = ("pnet", "rnet", "onet")
@@ -70,7 +70,7 @@ def load(folder: Path) -> list[Any]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise of_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     for place, (name, target) in enumerate(zip(NETWORKS, targets, strict=True)):
         if networks[place] is None:
             content = _network(name, weights[name])

@@ -48,7 +48,7 @@ def find(data: Path, detector: Detector, folder: Path, skip_faulty: bool) -> Sur
     checks.refuse(broken, data, skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
-        raise MaskgateError(f"{data}: holds no photo that can be used; add some")
+        raise MaskgateError(f"{data}: no photo that can be used; add some")
     has_face = np.array([boxes_of_photos.main_face(digest) is not None for digest in digests])
     faces = boxes_of_photos.all_faces(photos, digests)
     return Survey(detector, faces, photos.table["mask"].to_numpy(), has_face)

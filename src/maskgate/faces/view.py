@@ -54,12 +54,12 @@ class View:
             )
         return f"{text}-v{pixels.VERSION}"
 
-    def faces(self, image: Image.Image) -> Faces:
-        """The faces in a photo; none without a detector."""
+    def faces(self, image: Image.Image | Pixels) -> Faces:
+        """The faces in a photo, or in a frame (H, W, 3); none without a detector."""
         return NO_FACES if self.detector is None else self.detector(np.asarray(image))
 
     def stored(
-        self, image: Image.Image, faces: Faces | None = None, number: int | None = None
+        self, image: Image.Image | Pixels, faces: Faces | None = None, number: int | None = None
     ) -> Pixels:
         """The stored picture (H, W, 3) of a photo, the model's input with its margin.
 
@@ -69,14 +69,16 @@ class View:
         if faces is None:
             faces = self.faces(image)
         if number is None:
-            number = crop.main_face(faces, image.height, image.width)
+            width, height = pixels.size(image)
+            number = crop.main_face(faces, height, width)
         if self.face is None or number is None:
-            return pixels.resize(image, *self.geometry.stored, self.geometry.crop)
+            return pixels.resize(pixels.as_image(image), *self.geometry.stored, self.geometry.crop)
         window = crop.window(
             faces, number, self.geometry, margin=self.face.margin, align=self.face.align
         )
         if self.face.background == "remove":
-            image = background.remove_background(image, faces.boxes[number], window)
+            box = faces.boxes[number]
+            image = background.remove_background(pixels.as_image(image), box, window)
         return pixels.crop_window(image, window, *self.geometry.stored)
 
 

@@ -1,4 +1,4 @@
-"""Which files are photos, by their names, and how folders are searched for them."""
+"""Recognises photos by their file names, and searches folders for them."""
 
 import os
 import re
@@ -24,51 +24,50 @@ NO_FILE: Final = "no file that can be read"  # a broken link, a pipe
 
 
 def check_data(data: Path) -> None:
-    """Raise MaskgateError where there is no data set of that name."""
+    """Raise MaskgateError if there is no such data set."""
     files.check_name(Path(os.path.abspath(data)))
     if not data.exists():
         raise MaskgateError(f"{data}: no such file or folder; give the folder of photos or its CSV")
 
 
 def check_photos(places: Iterable[str]) -> None:
-    """Raise MaskgateError for a photo or folder of photos that is not there; addresses are not
-    asked."""
+    """Raise MaskgateError for a missing photo or folder of photos; addresses are not checked."""
     for place in places:
         if not is_address(place) and not Path(place).exists():
-            raise MaskgateError(f"{place}: no such photo or folder; mend the path")
+            raise MaskgateError(f"{place}: no such photo or folder; fix the path")
 
 
 def test_table(data: Path) -> Path | None:
-    """The `info.csv` that lists the test photos in `data` or `data/eval`, where there is one."""
-    beside = [folder / "info.csv" for folder in (data, data / "eval")]
-    return next((path for path in beside if path.is_file()), None)
+    """The `info.csv` that lists the test photos, in `data` or `data/eval`; None without one."""
+    candidates = [folder / "info.csv" for folder in (data, data / "eval")]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def find_test_table(data: Path) -> Path:
-    """As `test_table`; raises MaskgateError where there is none."""
+    """The same as `test_table`, but raises MaskgateError without one."""
     csv = test_table(data)
     if csv is None:
-        raise MaskgateError(f"{data}: holds no info.csv; give the folder with info.csv and images/")
+        raise MaskgateError(f"{data}: no info.csv in it; give the folder with info.csv and images/")
     return csv
 
 
 def is_address(place: str) -> bool:
-    """Whether it names a bucket or the like, and no path of this machine."""
+    """Whether `place` is an address such as a bucket's, and not a path on this machine."""
     return re.match(r"[a-z][a-z0-9+.-]+://", place) is not None
 
 
 def has_photo_suffix(name: str) -> bool:
-    """Whether a file of that name is taken for a photo, be it hidden or not."""
+    """Whether a file of that name is a photo by its suffix; it may be hidden."""
     return PurePath(name).suffix.lower() in SUFFIXES
 
 
 def is_photo(path: Path) -> bool:
-    """Whether there is a file, or a link to one, that is named like a photo and not hidden."""
-    return path.name[0] != "." and has_photo_suffix(path.name) and _mode(path, stat.S_ISREG)
+    """Whether `path` is a file, or a link to one, with a photo's suffix, and not hidden."""
+    return path.name[0] != "." and has_photo_suffix(path.name) and _has_mode(path, stat.S_ISREG)
 
 
 def file_kind(name: str) -> str:
-    """What kind of file is passed over: its suffix, or that it is hidden."""
+    """The kind under which a skipped file is counted: its suffix, or HIDDEN."""
     if name.startswith("."):
         return HIDDEN
     return PurePath(name).suffix.lower() or "without a suffix"
@@ -76,53 +75,55 @@ def file_kind(name: str) -> str:
 
 @dataclass
 class FolderPhotos:
-    """The photos in a folder and below, sorted, and how many files of each kind are none."""
+    """The photos in a folder and its subfolders, sorted; `skipped` counts other files by kind."""
 
     photos: list[Path] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
 
 
 def find_photos(folder: Path) -> FolderPhotos:
-    """All photos in `folder` and the folders in it, links included; each folder is read once.
+    """All photos in `folder` and its subfolders, links included; each folder is read once.
 
-    Hidden files and folders are passed over, as is what is no file.
+    Hidden files and folders are skipped, and so is anything that is not a file.
     """
-    result = FolderPhotos()
-    seen = set[tuple[int, int]]()
+    folder_photos = FolderPhotos()
+    visited = set[tuple[int, int]]()
     folders, links = [folder], list[Path]()
     while folders or links:
-        # Links come last: what is linked to and lies here as well is called by its own name.
+        # Links come last: a folder that is also linked to is listed under its own name.
         place = folders.pop() if folders else links.pop(0)
         try:
             identity = _identity(place)
-            if place != folder and identity in seen:
-                result.skipped["linked again"] += 1
+            if place != folder and identity in visited:
+                folder_photos.skipped["linked again"] += 1
                 continue
-            seen.add(identity)
+            visited.add(identity)
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError:
-            result.skipped["unreadable folder"] += 1
+            folder_photos.skipped["unreadable folder"] += 1
             continue
         for entry in entries:
             path = place / entry.name
             if entry.name.startswith("."):
-                result.skipped[HIDDEN] += 1
-            elif entry.is_symlink() and _mode(path, stat.S_ISDIR):
+                folder_photos.skipped[HIDDEN] += 1
+            elif entry.is_symlink() and _has_mode(path, stat.S_ISDIR):
                 links.append(path)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append(path)
             elif is_photo(path):
-                result.photos.append(path)
+                folder_photos.photos.append(path)
             else:
-                result.skipped[file_kind(entry.name) if _mode(path, stat.S_ISREG) else NO_FILE] += 1
-    result.photos.sort()
-    return result
+                folder_photos.skipped[
+                    file_kind(entry.name) if _has_mode(path, stat.S_ISREG) else NO_FILE
+                ] += 1
+    folder_photos.photos.sort()
+    return folder_photos
 
 
-def _mode(path: Path, of: Callable[[int], bool]) -> bool:
-    """Whether what is there, or linked to, is of that kind; False where it cannot be looked at."""
+def _has_mode(path: Path, is_kind: Callable[[int], bool]) -> bool:
+    """Whether the file's mode is of that kind, links followed; False if it cannot be read."""
     try:
-        return of(path.stat().st_mode)
+        return is_kind(path.stat().st_mode)
     except OSError:
         return False
 
@@ -133,7 +134,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def skipped_sentence(skipped: Mapping[str, int]) -> str:
-    """What was passed over, in one sentence; empty where nothing was."""
+    """One sentence on the skipped files; empty if there are none."""
     if not skipped:
         return ""
     counts = [
@@ -141,9 +142,7 @@ def skipped_sentence(skipped: Mapping[str, int]) -> str:
         for name, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
     ]
     total = sum(skipped.values())
-    return (
-        f"passed over {total:,} that {'is' if total == 1 else 'are'} no photo: {', '.join(counts)}"
-    )
+    return f"skipped {total:,} other file{'' if total == 1 else 's'}: {', '.join(counts)}"
 
 
 def _remedy(name: str) -> str:
@@ -151,34 +150,34 @@ def _remedy(name: str) -> str:
 
 
 def list_photos(paths: Iterable[Path]) -> list[Path]:
-    """The photos named, and those in the folders named; says what else these hold.
+    """The given photos, and those in the given folders; prints how many other files are skipped.
 
-    Raises MaskgateError for a missing one.
+    Raises MaskgateError for a missing one, and if there is no photo.
     """
     paths = list(paths)
-    found: list[Path] = []
+    photos: list[Path] = []
     skipped = Counter[str]()
     check_photos(map(str, paths))
     for path in paths:
         if path.is_dir():
             inside = find_photos(path)
-            found += inside.photos
+            photos += inside.photos
             skipped += inside.skipped
         elif path.is_file():
-            found.append(path)
+            photos.append(path)
         else:
             raise MaskgateError(
-                f"{path}: a pipe, socket or device, and no file; copy the photo into a file"
+                f"{path}: a pipe, socket or device, not a file; copy the photo into a file"
             )
-    if not found:
+    if not photos:
         raise no_photos_error([str(path) for path in paths], skipped)
     if skipped:
         say(skipped_sentence(skipped))
-    return found
+    return photos
 
 
 def no_photos_error(places: list[str], skipped: Mapping[str, int]) -> MaskgateError:
-    """The fault of places that hold no photo, but other files perhaps."""
+    """The error for places without a photo; it mentions the skipped files."""
     known = ", ".join(sorted(SUFFIXES))
     others = f"; {skipped_sentence(skipped)}" if skipped else ""
-    return MaskgateError(f"{listed(places)}: holds no photo; photos end in {known}{others}")
+    return MaskgateError(f"{listed(places)}: no photo in it; photos end in {known}{others}")

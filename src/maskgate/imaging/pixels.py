@@ -1,7 +1,7 @@
-"""From the bytes of a photo to uint8 pixels: the one path for training, validation, test and door.
+"""From the bytes of a photo to uint8 pixels: the same path for training, validation and prediction.
 
-decode → EXIF orientation → a window of the photo (around a face, or its centre) → resize. Pillow
-and NumPy only, so that the door needs no torch. Whatever changes the pixels raises ``VERSION``.
+decode → EXIF orientation → a window of the photo (around a face, or its centre) → resize. It needs
+only Pillow and NumPy, so prediction needs no torch. Raise ``VERSION`` with any change of pixels.
 """
 
 import io
@@ -24,18 +24,18 @@ from maskgate.imaging.decoding.limits import PhotoError as PhotoError
 Pixels = npt.NDArray[np.uint8]
 
 VERSION: Final = 2
-GREY: Final = 128  # where there is nothing to show
-_SIZE: Final = "size of the photo"
+GREY: Final = 128  # of pixels outside the photo
+_ORIGINAL_SIZE: Final = "size of the photo"
 
-# The limits of our own are checked on the file's structure, before anything is decoded.
+# Our own limits are checked instead, on the file's structure, before it is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of a photo, in its pixels; it may reach beyond the photo.
+    """A rectangle in a photo's pixels; it may reach beyond the photo.
 
-    `x` and `y` are its centre; it is turned clockwise around it by `turn` degrees.
+    `x` and `y` are its centre, around which it is rotated clockwise by `turn` degrees.
     """
 
     x: float
@@ -46,59 +46,60 @@ class Window:
 
 
 def decode(source: Path | bytes | Image.Image) -> Image.Image:
-    """The photo upright, in RGB, of at most 24 megapixels: larger ones are made smaller.
+    """The photo upright, in RGB, with at most 24 megapixels: larger photos are reduced.
 
-    Alpha lies on white, an animation gives its first frame. Of EXIF only the orientation counts.
-    However many threads decode, together they keep to a budget of memory. Raises PhotoError where
-    the bytes are no photo, are cut short, or would take more memory or time than
-    `decoding.limits` grants one photo.
+    Transparent pixels become white, and an animation gives its first frame. Only the orientation is
+    read from EXIF. All threads that decode share one memory budget. Raises PhotoError if the bytes
+    are not a photo, are cut short, or need more memory or time than `decoding.limits` allows.
     """
     if isinstance(source, Image.Image):
-        return _of_image(source)
+        return _convert(source)
     if isinstance(source, Path):
         with reading(source) as content:
-            return _decoded(content)
-    return _decoded(source)
+            return _decode_bytes(content)
+    return _decode_bytes(source)
 
 
-def _decoded(content: bytes) -> Image.Image:
+def _decode_bytes(content: bytes) -> Image.Image:
     _check_length(content)
     if isolated.accepts(content):
         with limits.SHARED.reserve(limits.MAX_MEMORY):
             image, *size = isolated.decode(content)
-        return _sized(image, *size)
+        return _with_original_size(image, *size)
     encoded = _structure(content)
     with limits.SHARED.reserve(encoded.memory), _opened(encoded) as image:
         if encoded.scale > 1:
             image.draft(None, (image.width // encoded.scale, image.height // encoded.scale))
         image.load()
-        vars(image).pop("_decoder", None)  # WebP's, which holds as much memory as the image
+        vars(image).pop("_decoder", None)  # WebP's decoder takes as much memory as the image
         vars(image)["fp"] = None
         plain = rgb.upright_rgb(image, encoded.orientation)
     width, height = encoded.width, encoded.height
-    return _sized(plain, *((height, width) if encoded.orientation > 4 else (width, height)))
+    return _with_original_size(
+        plain, *((height, width) if encoded.orientation > 4 else (width, height))
+    )
 
 
 def original_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height, upright, of the photo that `decode` gave; it may have made it smaller."""
-    width, height = image.info.get(_SIZE, image.size)
+    """Width and height, upright, of the photo before `decode` reduced it."""
+    width, height = image.info.get(_ORIGINAL_SIZE, image.size)
     return width, height
 
 
-def _sized(image: Image.Image, width: int, height: int) -> Image.Image:
-    image.info = {_SIZE: (width, height)}
+def _with_original_size(image: Image.Image, width: int, height: int) -> Image.Image:
+    image.info = {_ORIGINAL_SIZE: (width, height)}
     return image
 
 
-def _of_image(image: Image.Image) -> Image.Image:
-    """The same of an image that Pillow has opened, which stays as it is."""
-    # Pillow turns a TIFF by itself, and takes the tag out where it turns another image.
+def _convert(image: Image.Image) -> Image.Image:
+    """The same for an image opened by Pillow; the image itself is not changed."""
+    # Pillow rotates a TIFF itself, and removes the tag from other images that it rotates.
     orientation = exif.orientation(image.info.get("exif") or b"", image.info.get("xmp") or b"")
     try:
         plain = rgb.upright_rgb(image.copy(), orientation)
     except Exception as error:
         raise PhotoError(f"damaged: {error}") from error
-    return _sized(plain, *(image.size[::-1] if orientation > 4 else image.size))
+    return _with_original_size(plain, *(image.size[::-1] if orientation > 4 else image.size))
 
 
 def header(source: Path | bytes) -> tuple[str, int, int]:
@@ -111,7 +112,7 @@ def header(source: Path | bytes) -> tuple[str, int, int]:
 
 
 def read(path: str | Path) -> bytes:
-    """The bytes of a photo's file. Raises PhotoError where it cannot be read, or is too large."""
+    """The bytes of a photo's file. Raises PhotoError if it cannot be read or is too large."""
     try:
         with open(path, "rb") as file:
             content = file.read(limits.MAX_FILE + 1)
@@ -125,11 +126,11 @@ def read(path: str | Path) -> bytes:
 
 @contextmanager
 def reading(path: str | Path) -> Iterator[bytes]:
-    """What `read` gives, while it is used: threads that read very large files take turns."""
+    """The bytes that `read` returns, as a context: threads with very large files take turns."""
     try:
         size = Path(path).stat().st_size
     except (OSError, ValueError):
-        size = 0  # reading it raises the reason
+        size = 0  # `read` raises the error
     with limits.FILES.reserve(size):
         yield read(path)
 
@@ -140,7 +141,7 @@ def _check_length(content: bytes) -> None:
 
 
 def _structure(content: bytes) -> Encoded:
-    """The file's structure, read by the format that its first bytes name."""
+    """The file's structure; its first bytes say which format to read."""
     if content.startswith(b"\xff\xd8\xff"):
         return jpeg.read(content)
     if content.startswith(png.SIGNATURE):
@@ -154,7 +155,7 @@ def _structure(content: bytes) -> Encoded:
 
 @contextmanager
 def _opened(encoded: Encoded) -> Iterator[Image.Image]:
-    """The image before its pixels are decoded; what goes wrong with it is a PhotoError."""
+    """The image before its pixels are decoded; any error with it becomes a PhotoError."""
     try:
         with Image.open(io.BytesIO(encoded.content), formats=[encoded.format]) as image:
             if image.size != (encoded.width, encoded.height):
@@ -163,15 +164,15 @@ def _opened(encoded: Encoded) -> Iterator[Image.Image]:
     except PhotoError:
         raise
     except UnidentifiedImageError as error:
-        raise PhotoError("damaged: not a whole header") from error
-    except Exception as error:  # Pillow's decoders raise nearly everything on damaged bytes
+        raise PhotoError("damaged: incomplete header") from error
+    except Exception as error:  # Pillow's decoders raise almost any exception on damaged bytes
         raise PhotoError(f"damaged: {error}") from error
 
 
 def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pixels:
-    """The largest centred part of `image` with the aspect asked for, as (height, width, 3).
+    """The largest centred part of `image` with that aspect ratio, as (height, width, 3).
 
-    Of a `crop` below 1 only that share of the image's height and width is taken, at its centre.
+    With a `crop` below 1, that share of the part's height and width, at its centre.
     """
     scale = min(image.width / width, image.height / height) * crop
     left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
@@ -181,61 +182,85 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
 
 
 def crop_window(image: Image.Image | Pixels, window: Window, height: int, width: int) -> Pixels:
-    """What `window` shows of `image`, turned back upright, as (height, width, 3).
+    """The part of `image` in `window`, rotated upright, as (height, width, 3).
 
-    Beyond the photo it is grey. Of a large photo only the part in the window is worked on.
+    Outside the photo it is grey. Only the part of the photo in the window is worked on.
     """
-    # Much more detail than is asked for would only cost time and memory.
-    factor = max(1, int(min(window.width / width, window.height / height) / 2))
-    x, y = window.x / factor, window.y / factor
-    half_width, half_height = window.width / factor / 2, window.height / factor / 2
+    # Reduce the part first if it is much larger than needed: this saves time and memory.
+    reduction = max(1, int(min(window.width / width, window.height / height) / 2))
+    x, y = window.x / reduction, window.y / reduction
+    half_width, half_height = window.width / reduction / 2, window.height / reduction / 2
     reach_x, reach_y = half_width, half_height
     if window.turn:
         reach_x = reach_y = math.hypot(half_width, half_height)
     left, top = math.floor(x - reach_x), math.floor(y - reach_y)
-    edges = left, top, math.ceil(x + reach_x), math.ceil(y + reach_y)
-    part = _part(image, factor, edges)
+    box = left, top, math.ceil(x + reach_x), math.ceil(y + reach_y)
+    area = _padded_crop(image, reduction, box)
     x, y = x - left, y - top
     if window.turn:
-        part = part.rotate(
+        area = area.rotate(
             window.turn, Image.Resampling.BICUBIC, center=(x, y), fillcolor=(GREY, GREY, GREY)
         )
-    box = (
+    edges = (
         max(0.0, x - half_width),
         max(0.0, y - half_height),
-        min(float(part.width), x + half_width),
-        min(float(part.height), y + half_height),
+        min(float(area.width), x + half_width),
+        min(float(area.height), y + half_height),
     )
-    small = part.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    small = area.resize((width, height), Image.Resampling.BILINEAR, box=edges, reducing_gap=3.0)
     return np.asarray(small)
 
 
-def _part(
-    image: Image.Image | Pixels, factor: int, edges: tuple[int, int, int, int]
+def _padded_crop(
+    image: Image.Image | Pixels, reduction: int, box: tuple[int, int, int, int]
 ) -> Image.Image:
-    """The part of the image within the `edges` (left, top, right, bottom), which count pixels of
-    the image reduced by `factor`; in grey where it reaches beyond."""
-    is_array = isinstance(image, np.ndarray)
-    width, height = image.shape[1::-1] if is_array else image.size
-    left, top, right, bottom = edges
-    box = (
+    """The part of the image in `box` (left, top, right, bottom), grey outside the image, with every
+    `reduction` × `reduction` pixels averaged to one. The box counts pixels of the reduced image."""
+    width, height = size(image)
+    left, top, right, bottom = box
+    inside = (
         max(left, 0),
         max(top, 0),
-        min(right, -(-width // factor)),
-        min(bottom, -(-height // factor)),
+        min(right, -(-width // reduction)),
+        min(bottom, -(-height // reduction)),
     )
-    if box[0] >= box[2] or box[1] >= box[3]:
-        return Image.new("RGB", (max(1, right - left), max(1, bottom - top)), (GREY, GREY, GREY))
-    x0, y0, x1, y1 = box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
-    x1, y1 = min(x1, width), min(y1, height)
-    part = Image.fromarray(image[y0:y1, x0:x1]) if is_array else image.crop((x0, y0, x1, y1))
-    if factor > 1:
-        part = part.reduce(factor)
-    if box == edges:
-        return part
-    whole = Image.new("RGB", (right - left, bottom - top), (GREY, GREY, GREY))
-    whole.paste(part, (box[0] - left, box[1] - top))
-    return whole
+    canvas_size = max(1, right - left), max(1, bottom - top)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        return Image.new("RGB", canvas_size, (GREY, GREY, GREY))
+    x0, y0, x1, y1 = (edge * reduction for edge in inside)
+    area = _crop(image, (x0, y0, min(x1, width), min(y1, height)))
+    if reduction > 1:
+        area = area.reduce(reduction)
+    if inside == box:
+        return area
+    canvas = Image.new("RGB", canvas_size, (GREY, GREY, GREY))
+    canvas.paste(area, (inside[0] - left, inside[1] - top))
+    return canvas
+
+
+def _crop(image: Image.Image | Pixels, box: tuple[int, int, int, int]) -> Image.Image:
+    """The part of the image in `box`, which lies in it."""
+    left, top, right, bottom = box
+    if isinstance(image, Image.Image):
+        return image.crop(box)
+    rows = image[top:bottom, left:right]
+    if image.flags.c_contiguous:  # Pillow then reads the rows in place
+        start = (top * image.shape[1] + left) * 3
+        content = image.reshape(-1)[start:]
+        row_bytes = image.shape[1] * 3
+        return Image.frombuffer("RGB", rows.shape[1::-1], content, "raw", "RGB", row_bytes, 1)
+    return Image.fromarray(rows)
+
+
+def size(image: Image.Image | Pixels) -> tuple[int, int]:
+    """Width and height of an image, or of an array (H, W, 3)."""
+    width, height = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+    return width, height
+
+
+def as_image(image: Image.Image | Pixels) -> Image.Image:
+    """The image, which an array (H, W, 3) may stand for."""
+    return Image.fromarray(image) if isinstance(image, np.ndarray) else image
 
 
 def centre(stored: Pixels, geometry: Geometry) -> Pixels:

@@ -144,7 +144,9 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     """
     expected = backbone.state_dict()
     state = weight_files.read(path, expected, _heads(backbone))
-    finite.check_weights(state, finite.broken(expected), str(path), "give another file of weights")
+    finite.check_weights(
+        state, finite.non_finite(expected), str(path), "give another file of weights"
+    )
     backbone.load_state_dict(state)
 
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from maskgate.config import recipe_files
-from maskgate.errors import MaskgateError, cut, listed
+from maskgate.errors import MaskgateError, listed, truncate
 
 _WRAPPERS: Final = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _DEEP: Final = 4  # dicts in dicts that are looked into
@@ -188,4 +188,4 @@ def _equal(one: _Place, other: _Place, expected: Mapping[str, Tensor]) -> bool:
 
 def _shortened(name: str) -> str:
     """A name from a file, cut where it is too long for a sentence."""
-    return cut(name, _LONGEST)
+    return truncate(name, _LONGEST)

@@ -92,7 +92,7 @@ def build(
     """
     height, width = view.geometry.stored
     place = folder / view.name
-    with contents.opened(place, _SCHEMA) as index:
+    with contents.open_index(place, _SCHEMA) as index:
         digests, problems = _fill(place, index, photos, view=view, boxes=boxes)
         slot_of = dict(index.execute("SELECT digest, slot FROM photos"))
     slots = np.array([slot_of[digest] for digest in digests], dtype=np.int64)
@@ -122,7 +122,7 @@ def _fill(
     }
     _remove_missing(index, min(len(_map(place / name, shape)) for name, shape in shapes.items()))
     stored_digests = {d for (d,) in index.execute("SELECT digest FROM photos")}
-    files = contents.files(photos, index)
+    files = contents.file_table(photos, index)
     known_digests = [d if d in stored_digests else None for d in files["digest"]]
     files = files.assign(digest=pd.Series(known_digests, dtype=object))
     missing = [row for row, d in enumerate(known_digests) if d is None]

@@ -16,7 +16,7 @@ from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.data import layouts, names, people, seven_photos
 from maskgate.data.checks import NOT_UTF8, Problem
-from maskgate.data.folds import Twins
+from maskgate.data.folds import NearDuplicates
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed, printable
 from maskgate.faces.view import View
@@ -50,7 +50,7 @@ class Inspection:
     store: PhotoStore
     files: pd.DataFrame
     grey: "np.ndarray"
-    twins: Twins
+    twins: NearDuplicates
     problems: list[Problem]
     tests: int | None
 
@@ -68,9 +68,9 @@ def inspect(data: Path, folder: Path) -> Inspection:
     grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
     tests, test_problems = _tests(data)
     problems = [
-        *people.apart(photos),
+        *people.people_unknown(photos),
         *photos.problems,
-        *people.doubtful(photos),
+        *people.doubtful_people(photos),
         *_unlabelled(photos),
         *_unlisted(photos),
         *_shared_ids(photos.table),
@@ -204,7 +204,9 @@ def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
             yield from _clashes(table, rows, " = ".join(persons[:5]))
 
 
-def _near_duplicates(table: pd.DataFrame, twins: Twins, store: PhotoStore) -> Iterator[Problem]:
+def _near_duplicates(
+    table: pd.DataFrame, twins: NearDuplicates, store: PhotoStore
+) -> Iterator[Problem]:
     """People who share a near-duplicate, one problem per pair of people; not identical files."""
     digest, person = np.array(store.digests, dtype="str"), table["person"].to_numpy()
     rows = twins.rows[digest[twins.rows[:, 0]] != digest[twins.rows[:, 1]]]

@@ -18,12 +18,12 @@ from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline.cache import PhotoStore
 
 
-def near_duplicates_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.Twins:
+def near_duplicates_of(photos: Photos, store: PhotoStore, folder: Path) -> folds.NearDuplicates:
     """The near-duplicates between people of `photos`, whose rows are those of `store`."""
     described = photos.table[["photo", "person"]].to_csv(index=False) + json.dumps(store.digests)
     digest = hashlib.sha256(described.encode()).hexdigest()[:16]
     name = f"near-duplicates-v{near_duplicates.VERSION}-{digest}.json"
-    return folds.find_twins(photos, store.thumbnails_of, folder / name, store.digests)
+    return folds.find_near_duplicates(photos, store.thumbnails_of, folder / name, store.digests)
 
 
 def copies(
@@ -60,8 +60,8 @@ def copies(
 
 
 def with_extra_photos(
-    primary: folds.Twins, photos: Photos, store: PhotoStore, folder: Path
-) -> folds.Twins:
+    primary: folds.NearDuplicates, photos: Photos, store: PhotoStore, folder: Path
+) -> folds.NearDuplicates:
     """The near-duplicates of all `photos`, a training table whose first rows are those of
     `primary`.
 
@@ -79,7 +79,7 @@ def with_extra_photos(
         axis=0,
     )
     names = training_table.namesakes(photos.table)
-    twins = folds.joined(photos, np.concatenate([shots, names]))
+    twins = folds.join_people(photos, np.concatenate([shots, names]))
     pairs = twins.pairs[: len(shots)]  # the rest are pairs by name only
     unset = len(is_primary)  # above every cluster's number
     number = np.full(int(twins.cluster.max()) + 1, unset, dtype=np.int64)

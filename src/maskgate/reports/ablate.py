@@ -1,4 +1,4 @@
-"""An ablation for people: a table on the terminal, a page, and a CSV of the same numbers."""
+"""Report of an ablation: a table on the terminal, a page, and a CSV of the same numbers."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from maskgate.reports import pages
 
 @dataclass(frozen=True)
 class Minutes:
-    """By how many minutes a change makes a fit longer, with its 95% interval where fits allow."""
+    """Extra minutes per fit of a change, with a 95% interval if there are two fits or more."""
 
     value: float
     low: float
@@ -32,124 +32,127 @@ class Minutes:
         return f"{self.value:+z.1f} [{self.low:+z.1f}, {self.high:+z.1f}]"
 
 
-def announce(changes: Sequence[tuple[str, str]], runs: int, left: int, time: str) -> None:
-    """Print every change with what differs, how many runs there are, and their time."""
+def print_plan(changes: Sequence[tuple[str, str]], runs: int, left: int, time: str) -> None:
+    """Print every change with its settings, the number of runs, and the estimated time."""
     console = terminal.console()
     for name, differs in changes:
         console.print(f"{name}: {differs}", soft_wrap=True)
     console.print(f"{runs} runs, {left} to train. {time}".strip(), soft_wrap=True)
 
 
-def show(found: Comparisons, failed: Mapping[str, str]) -> None:
-    """Print the changes, the best first, then a sentence for each, and why others `failed`."""
-    found = ordered(found)
-    table = Table("change", "difference", "", "minutes a fit", box=None, pad_edge=False)
-    for each in found.comparisons:
-        signed = compare_page.signed(each.score)
-        table.add_row(each.side.name, signed, each.verdict, str(minutes(each)))
+def show(summary: Comparisons, failed: Mapping[str, str]) -> None:
+    """Print the changes, the best first, then a sentence on each, and the reasons in `failed`."""
+    summary = best_first(summary)
+    table = Table("change", "difference", "", "minutes per fit", box=None, pad_edge=False)
+    for comparison in summary.comparisons:
+        signed = compare_page.signed(comparison.score)
+        table.add_row(comparison.side.name, signed, comparison.verdict, str(minutes(comparison)))
     for name in failed:
         table.add_row(name, "", "failed", "")
     console = terminal.console()
     console.print(table)
     console.print()
-    for each in found.comparisons:
-        console.print(sentence(each), soft_wrap=True)
-    for name, why in failed.items():
-        console.print(f"{name} failed: {why}", soft_wrap=True)
-    for note in found.notes:
+    for comparison in summary.comparisons:
+        console.print(sentence(comparison), soft_wrap=True)
+    for name, reason in failed.items():
+        console.print(f"{name} failed: {reason}", soft_wrap=True)
+    for note in summary.notes:
         console.print(note, soft_wrap=True)
 
 
-def write(found: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path:
-    """Write `ablate.html` and `ablate.csv` into the folder; the page's path. `failed` tells of
-    changes that could not be trained why."""
-    found = ordered(found)
+def write(summary: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path:
+    """Write `ablate.html` and `ablate.csv` into the folder; the page's path. `failed` has the
+    reason for each change that could not be trained."""
+    summary = best_first(summary)
     page, listing = folder / "ablate.html", folder / "ablate.csv"
-    table = as_table(found)
-    files.replace(listing, lambda beside: table.to_csv(beside, index=False))
-    titles = compare_page.titles_of(found)
+    table = as_table(summary)
+    files.replace(listing, lambda target: table.to_csv(target, index=False))
+    titles = compare_page.titles_of(summary)
     counts = {
-        word: sum(each.verdict == word for each in found.comparisons)
+        word: sum(comparison.verdict == word for comparison in summary.comparisons)
         for word in ("better", "worse", "undecided")
     }
     pages.write(
         page,
         "ablate.html",
-        found=found,
-        reference=found.sides[0],
+        summary=summary,
+        reference=summary.sides[0],
         rows=[
             {
-                "name": each.side.name,
-                "verdict": each.verdict,
-                "sentence": sentence(each),
-                "differs": compare_page.differs(found, each.side),
-                "minutes": str(minutes(each)),
+                "name": comparison.side.name,
+                "verdict": comparison.verdict,
+                "sentence": sentence(comparison),
+                "differs": compare_page.differs(summary, comparison.side),
+                "minutes": str(minutes(comparison)),
                 "cells": [
-                    (title, *_cell(each.differences[name].corrected))
+                    (title, *_cell(comparison.differences[name].corrected))
                     for name, title in titles.items()
                 ],
             }
-            for each in found.comparisons
+            for comparison in summary.comparisons
         ],
         titles=titles,
         failed=failed,
         counts=counts | ({"failed": len(failed)} if failed else {}),
-        charts=[compare_page.chart(found, name, title) for name, title in titles.items()],
-        score=found.scores[0]["score"].score,
+        charts=[compare_page.chart(summary, name, title) for name, title in titles.items()],
+        score=summary.scores[0]["score"].score,
         listing=listing.name,
     )
     return page
 
 
-def as_table(found: Comparisons) -> pd.DataFrame:
-    """The table of `maskgate compare`, and what a change costs: minutes a fit."""
-    costs = {each.side.name: minutes(each) for each in found.comparisons}
-    table = compare_page.as_table(found)
+def as_table(summary: Comparisons) -> pd.DataFrame:
+    """The table of `maskgate compare`, with extra minutes per fit."""
+    costs = {comparison.side.name: minutes(comparison) for comparison in summary.comparisons}
+    table = compare_page.as_table(summary)
     for column in dataclasses.fields(Minutes):
-        told = {name: getattr(cost, column.name) for name, cost in costs.items()}
+        values = {name: getattr(cost, column.name) for name, cost in costs.items()}
         suffix = "" if column.name == "value" else f"_{column.name}"
-        table[f"minutes{suffix}"] = table["side"].map(told)
+        table[f"minutes{suffix}"] = table["side"].map(values)
     return table
 
 
-def ordered(found: Comparisons) -> Comparisons:
-    """The same with the changes sorted by their effect, the best first."""
-    order = sorted(range(len(found.comparisons)), key=lambda at: -found.comparisons[at].score.value)
-    places = [0, *(at + 1 for at in order)]
+def best_first(summary: Comparisons) -> Comparisons:
+    """The same, sorted by effect, the best change first."""
+    effects = [comparison.score.value for comparison in summary.comparisons]
+    ranking = sorted(range(len(effects)), key=lambda index: -effects[index])
+    side_ranking = [0, *(index + 1 for index in ranking)]
     return dataclasses.replace(
-        found,
-        sides=[found.sides[at] for at in places],
-        scores=[found.scores[at] for at in places],
-        comparisons=[found.comparisons[at] for at in order],
+        summary,
+        sides=[summary.sides[index] for index in side_ranking],
+        scores=[summary.scores[index] for index in side_ranking],
+        comparisons=[summary.comparisons[index] for index in ranking],
     )
 
 
-def minutes(each: Comparison) -> Minutes:
-    """Minutes that a change adds to a fit: the mean over seeds and folds, paired where they are
-    the same, with Student's interval over them."""
-    theirs = {entry.seed: entry.run.seconds() for entry in each.reference.entries}
+def minutes(comparison: Comparison) -> Minutes:
+    """Minutes that a change adds to a fit: the mean of the paired differences over seeds and folds,
+    with Student's t interval."""
+    reference_seconds = {entry.seed: entry.run.seconds() for entry in comparison.reference.entries}
     pairs = [
-        (own - other) / 60
-        for entry in each.side.entries
-        for own, other in zip(entry.run.seconds(), theirs.get(entry.seed, []), strict=False)
+        (seconds - reference) / 60
+        for entry in comparison.side.entries
+        for seconds, reference in zip(
+            entry.run.seconds(), reference_seconds.get(entry.seed, []), strict=False
+        )
     ]
     value, count = float(np.mean(pairs)), len(pairs)
     if count < 2:
         return Minutes(value, np.nan, np.nan)
     error = float(np.std(pairs, ddof=1)) / np.sqrt(count)
-    reach = float(stdtrit(count - 1, (1 + metrics.LEVEL) / 2)) * error
-    return Minutes(value, value - reach, value + reach)
+    margin = float(stdtrit(count - 1, (1 + metrics.LEVEL) / 2)) * error
+    return Minutes(value, value - margin, value + margin)
 
 
-def sentence(each: Comparison) -> str:
-    """The verdict in the words of `maskgate compare`, and what the change costs."""
-    told = compare_page.sentence(each).removesuffix(".")
-    cost = minutes(each)
-    does = "adds" if cost.value >= 0 else "saves"
+def sentence(comparison: Comparison) -> str:
+    """The verdict as in `maskgate compare`, and the extra training time."""
+    verdict = compare_page.sentence(comparison).removesuffix(".")
+    cost = minutes(comparison)
+    verb = "adds" if cost.value >= 0 else "saves"
     low, high = sorted((cost.low, cost.high), key=abs) if cost.value < 0 else (cost.low, cost.high)
     sign = 1 if cost.value >= 0 else -1
-    held = "" if np.isnan(low) else f" [{sign * low:z.1f}, {sign * high:z.1f}]"
-    return f"{told}; a fit of it {does} {abs(cost.value):.1f}{held} minutes."
+    interval = "" if np.isnan(low) else f" [{sign * low:z.1f}, {sign * high:z.1f}]"
+    return f"{verdict}; it {verb} {abs(cost.value):.1f}{interval} minutes per fit."
 
 
 def _cell(score: Score) -> tuple[str, str]:

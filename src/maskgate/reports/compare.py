@@ -1,4 +1,4 @@
-"""Runs compared, for people: a table on the terminal, a page, and a CSV of the same numbers."""
+"""Report of a comparison: a table on the terminal, a page, and a CSV of the same numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -15,77 +15,77 @@ from maskgate.reports import charts, pages
 from maskgate.reports.listing import differences
 
 
-def show(found: Comparisons, size: float | None = None) -> None:
+def show(summary: Comparisons, size: float | None = None) -> None:
     """Print scores and differences as a table, then every verdict as a sentence.
 
-    With `size`, a difference of the score, also how many people would show it.
+    With `size`, a difference in score, also the number of people needed to detect it.
     """
     table = Table("side", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
-    against = {each.side.name: each for each in found.comparisons}
-    for side, scores in zip(found.sides, found.scores, strict=True):
-        comparison = against.get(side.name)
-        for name, title in titles_of(found).items():
-            first = name == SCORE
+    by_side = {each.side.name: each for each in summary.comparisons}
+    for side, scores in zip(summary.sides, summary.scores, strict=True):
+        comparison = by_side.get(side.name)
+        for name, title in titles_of(summary).items():
+            is_first = name == SCORE
             table.add_row(
-                side.name if first else "",
+                side.name if is_first else "",
                 title,
                 str(scores[name].score),
                 signed(comparison.differences[name].corrected) if comparison else "",
-                comparison.verdict if comparison and first else "",
+                comparison.verdict if comparison and is_first else "",
             )
     console = terminal.console()
     console.print(table)
     console.print()
-    for side in found.sides:
-        console.print(f"{side.name}, {_seeds(side)}: {differs(found, side)}", soft_wrap=True)
-    for each in found.comparisons:
+    for side in summary.sides:
+        console.print(f"{side.name}, {_seeds(side)}: {differs(summary, side)}", soft_wrap=True)
+    for each in summary.comparisons:
         console.print(sentence(each), soft_wrap=True)
-    for note in [*found.notes, *_power(found, size)]:
+    for note in [*summary.notes, *_power(summary, size)]:
         console.print(note, soft_wrap=True)
 
 
-def _power(found: Comparisons, size: float | None) -> list[str]:
-    """For each comparison, how many people would show a true difference of `size`."""
+def _power(summary: Comparisons, size: float | None) -> list[str]:
+    """For each comparison, the number of people needed to detect a true difference of `size`."""
     if size is None:
         return []
-    return [power.sentence(each, found.people, size) for each in found.comparisons]
+    return [power.sentence(each, summary.people, size) for each in summary.comparisons]
 
 
-def write(found: Comparisons, page: Path, listing: Path, size: float | None = None) -> None:
-    """Write the page, and the CSV of one row for each side and measure beside it.
+def write(summary: Comparisons, page: Path, csv_file: Path, size: float | None = None) -> None:
+    """Write the page, and a CSV with one row for each side and measure.
 
-    With `size`, a difference of the score, the page also says how many people would show it.
+    With `size`, a difference in score, also the number of people needed to detect it.
     """
-    with files.made(page.parent):
-        _write(found, page, listing, size)
+    with files.new_folder(page.parent):
+        _write(summary, page, csv_file, size)
 
 
-def _write(found: Comparisons, page: Path, listing: Path, size: float | None) -> None:
-    table = as_table(found)
-    files.replace(listing, lambda beside: table.to_csv(beside, index=False))
-    titles = titles_of(found)
+def _write(summary: Comparisons, page: Path, csv_file: Path, size: float | None) -> None:
+    table = as_table(summary)
+    files.replace(csv_file, lambda target: table.to_csv(target, index=False))
+    titles = titles_of(summary)
     pages.write(
         page,
         "compare.html",
-        found=found,
+        summary=summary,
         titles=titles,
-        verdicts=[(each.verdict, sentence(each)) for each in found.comparisons],
-        charts=[chart(found, name, title) for name, title in titles.items()],
+        verdicts=[(each.verdict, sentence(each)) for each in summary.comparisons],
+        charts=[chart(summary, name, title) for name, title in titles.items()],
         sides=[
-            {"side": side, "seeds": _seeds(side), "differs": differs(found, side)}
-            for side in found.sides
+            {"side": side, "seeds": _seeds(side), "differs": differs(summary, side)}
+            for side in summary.sides
         ],
-        listing=listing.name,
+        listing=csv_file.name,
         signed=signed,
-        notes=[*found.notes, *_power(found, size)],
+        notes=[*summary.notes, *_power(summary, size)],
     )
 
 
-def as_table(found: Comparisons) -> pd.DataFrame:
-    """A row for each side but the reference and each measure; `low` and `high` are corrected for
-    the number of sides, `low_alone` and `high_alone` are not."""
+def as_table(summary: Comparisons) -> pd.DataFrame:
+    """One row for each measure of each side, without the reference; `low` and `high` are corrected
+    for multiple comparisons, `low_alone` and `high_alone` are not."""
     rows: list[dict[str, Any]] = []
-    for each, scores in zip(found.comparisons, found.scores[1:], strict=True):
+    for each, scores in zip(summary.comparisons, summary.scores[1:], strict=True):
         for name, difference in each.differences.items():
             rows.append(
                 {
@@ -94,7 +94,7 @@ def as_table(found: Comparisons) -> pd.DataFrame:
                     "reference_seeds": " ".join(map(str, each.reference.seeds)),
                     "side_seeds": " ".join(map(str, each.side.seeds)),
                     "measure": name,
-                    **_columns("reference", found.scores[0][name].score),
+                    **_columns("reference", summary.scores[0][name].score),
                     **_columns("side", scores[name].score),
                     "difference": difference.corrected.value,
                     "low": difference.corrected.low,
@@ -103,18 +103,22 @@ def as_table(found: Comparisons) -> pd.DataFrame:
                     "high_alone": difference.alone.high,
                     "verdict": each.verdict if name == SCORE else "",
                     "speaks_of": each.speaks_of,
-                    "differs": differs(found, each.side),
+                    "differs": differs(summary, each.side),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _columns(of: str, score: Score) -> dict[str, float]:
-    return {f"{of}_score": score.value, f"{of}_low": score.low, f"{of}_high": score.high}
+def _columns(prefix: str, score: Score) -> dict[str, float]:
+    return {
+        f"{prefix}_score": score.value,
+        f"{prefix}_low": score.low,
+        f"{prefix}_high": score.high,
+    }
 
 
 def sentence(comparison: Comparison) -> str:
-    """The verdict, whether it is one on models or on recipes, and the difference behind it."""
+    """The verdict, whether it is about models or recipes, and the difference."""
     side, reference = comparison.side.name, comparison.reference.name
     than = f"is {comparison.verdict} than {reference}"
     if comparison.verdict == "undecided":
@@ -122,14 +126,14 @@ def sentence(comparison: Comparison) -> str:
     return f"Of {comparison.speaks_of}, {side} {than}: {signed(comparison.score)}."
 
 
-def differs(found: Comparisons, side: Side) -> str:
-    """What a side's recipe has and the reference's has not, as `key.sub=value, …`."""
-    if side is found.sides[0]:
+def differs(summary: Comparisons, side: Side) -> str:
+    """The settings of a side that differ from the reference, as `key.sub=value, …`."""
+    if side is summary.sides[0]:
         return "the reference"
-    kinds = ["members" in each.recipe for each in (found.sides[0], side)]
-    if kinds[0] != kinds[1]:
-        return "a system" if kinds[1] else "a single recipe"
-    return ", ".join(differences(found.sides[0].recipe, side.recipe))
+    is_system = ["members" in each.recipe for each in (summary.sides[0], side)]
+    if is_system[0] != is_system[1]:
+        return "a system" if is_system[1] else "a single recipe"
+    return ", ".join(differences(summary.sides[0].recipe, side.recipe))
 
 
 def signed(score: Score) -> str:
@@ -140,22 +144,26 @@ def signed(score: Score) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def titles_of(found: Comparisons) -> dict[str, str]:
-    """What each measure is the macro F1 of."""
-    told = found.score_of.removeprefix("macro F1").removeprefix(", ") or "18 classes"
-    return {name: told if name == SCORE else name.replace("_", " ") for name in found.scores[0]}
+def titles_of(summary: Comparisons) -> dict[str, str]:
+    """For each measure, the classes that its macro F1 is over."""
+    title = summary.score_of.removeprefix("macro F1").removeprefix(", ") or "18 classes"
+    return {name: title if name == SCORE else name.replace("_", " ") for name in summary.scores[0]}
 
 
 def _seeds(side: Side) -> str:
-    told = ", ".join(map(str, side.seeds))
-    return f"seeds {told}" if len(side.seeds) > 1 else f"seed {told}"
+    seeds = ", ".join(map(str, side.seeds))
+    return f"seeds {seeds}" if len(side.seeds) > 1 else f"seed {seeds}"
 
 
-def chart(found: Comparisons, name: str, title: str) -> str:
-    """A forest of the differences in one measure, with their corrected intervals."""
+def chart(summary: Comparisons, name: str, title: str) -> str:
+    """A forest plot of the differences in one measure, with corrected intervals."""
     rows = []
-    for each in found.comparisons:
+    for each in summary.comparisons:
         score = each.differences[name].corrected
         rows.append((each.side.name, score.value, score.low, score.high))
-    axis = f"less {found.sides[0].name}" if len(found.sides[0].name) < 60 else "less the reference"
+    axis = (
+        f"minus {summary.sides[0].name}"
+        if len(summary.sides[0].name) < 60
+        else "minus the reference"
+    )
     return charts.forest(rows, axis, f"Macro F1, {title}")

@@ -1,6 +1,6 @@
-"""The page of a data set: what is in it, what it looks like, and what is wrong with it.
+"""Report of a data set: its contents, samples and problems.
 
-With a recipe also what that does to its photos.
+With a recipe, also the effect of its transforms.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from maskgate.pipeline.inspection import Inspection
 from maskgate.reports import charts, pages
 from maskgate.reports.recipe_picture import Effects
 
-ON_A_SHEET: Final = 12
-PAIRS_SHOWN: Final = 24
-PROBLEMS_SHOWN: Final = 50
-_SIDE: Final = 120  # pixels of a picture on the page
+PHOTOS_PER_SHEET: Final = 12
+MAX_PAIRS: Final = 24
+MAX_PROBLEMS: Final = 50
+_SIDE: Final = 120  # size of a picture on the page, pixels
 _NAMES: Final = {"mask": "Mask", "gender": "Gender", "age_band": "Age band"}
 
 
@@ -33,19 +33,19 @@ def write(
 ) -> tuple[Path, Path]:
     """Write `inspect.html` and `problems.csv` into `folder`; their paths.
 
-    With the `effects` of a recipe the page tells what it does to photos, and shows the picture
-    that is written as `recipe.png` beside it. Without `pictures` no photo is shown or written.
+    With the `effects` of a recipe, the page describes them and shows a picture, which is also
+    written as `recipe.png`. Without `pictures` no photo is shown or written.
     """
-    with files.made(folder):
+    with files.new_folder(folder):
         return _write(inspection, folder, pictures, effects)
 
 
 def _write(
     inspection: Inspection, folder: Path, pictures: bool, effects: Effects | None
 ) -> tuple[Path, Path]:
-    page, listing = folder / "inspect.html", folder / "problems.csv"
+    page, csv_file = folder / "inspect.html", folder / "problems.csv"
     table = inspection.photos.table
-    checks.write(listing, inspection.problems)
+    checks.write(csv_file, inspection.problems)
     pages.write(
         page,
         "inspect.html",
@@ -55,7 +55,7 @@ def _write(
         tests=inspection.tests,
         fatal=sum(problem.fatal for problem in inspection.problems),
         kinds=_kinds(inspection.problems),
-        listing=listing.name,
+        listing=csv_file.name,
         twins=_twins(inspection) if pictures else [],
         twin_pairs=len(inspection.twins.pairs),
         attributes=[_shares(table, name) for name in _NAMES if _known(table, name)],
@@ -66,23 +66,25 @@ def _write(
         colours=_colours(inspection) if len(table) else None,
         sheets=list(_sheets(inspection)) if pictures else [],
         effects=effects,
-        drawn=_drawn(inspection, effects, folder) if effects and pictures else None,
+        effects_picture=_write_effects(inspection, effects, folder)
+        if effects and pictures
+        else None,
         pictures=pictures,
-        on_a_sheet=ON_A_SHEET,
+        photos_per_sheet=PHOTOS_PER_SHEET,
         bands=labels.AGE_BANDS,
         genders=[*labels.GENDERS, "all"],
         bar=charts.share_bar,
     )
-    return page, listing
+    return page, csv_file
 
 
-def _drawn(inspection: Inspection, effects: Effects, folder: Path) -> dict[str, str] | None:
-    """Write the picture of a recipe's effects; its file and address, None without a photo."""
+def _write_effects(inspection: Inspection, effects: Effects, folder: Path) -> dict[str, str] | None:
+    """Write the picture of a recipe's effects; its file and data URL, None without photos."""
     if not len(inspection.photos.table):
         return None
     picture = effects.picture(inspection.photos)
     path = folder / "recipe.png"
-    files.replace(path, lambda beside: picture.save(beside, "PNG"))
+    files.replace(path, lambda target: picture.save(target, "PNG"))
     return {"file": path.name, "uri": pages.picture(picture, max(picture.size))}
 
 
@@ -91,22 +93,22 @@ def _known(table: pd.DataFrame, name: str) -> bool:
 
 
 def _kinds(problems: list[Problem]) -> list[dict[str, Any]]:
-    """The problems by kind, the fatal first: what it means, how many, and the first of them."""
+    """The problems by kind, blocking ones first: meaning, number, and the first few."""
     ordered = sorted(problems, key=lambda problem: (not problem.fatal, problem.kind))
     kinds = []
-    for (fatal, kind), found in groupby(ordered, lambda problem: (problem.fatal, problem.kind)):
-        of_kind = list(found)
-        shown = of_kind[:PROBLEMS_SHOWN]
+    for (fatal, kind), group in groupby(ordered, lambda problem: (problem.fatal, problem.kind)):
+        of_kind = list(group)
+        sample = of_kind[:MAX_PROBLEMS]
         meaning = checks.KINDS[kind]
         kinds.append(
             {"kind": kind, "fatal": fatal, "meaning": meaning, "count": len(of_kind)}
-            | {"shown": shown}
+            | {"problems": sample}
         )
     return kinds
 
 
 def _shares(table: pd.DataFrame, name: str) -> dict[str, Any]:
-    """Photos and people of each value of an attribute, and of those it is unknown of."""
+    """Photos and people for each value of an attribute, and for unknown."""
     values = [*labels.ATTRIBUTES[name], "unknown"]  # UNKNOWN, -1, is the last
     rows = [
         _count(table[table[name].to_numpy() % len(values) == code], len(table), value)
@@ -115,13 +117,13 @@ def _shares(table: pd.DataFrame, name: str) -> dict[str, Any]:
     return {"name": _NAMES[name], "rows": rows if rows[-1]["photos"] else rows[:-1]}
 
 
-def _count(rows: pd.DataFrame, whole: int, name: str) -> dict[str, Any]:
+def _count(rows: pd.DataFrame, total: int, name: str) -> dict[str, Any]:
     people = rows["person"].nunique()
-    return {"name": name, "photos": len(rows), "people": people, "share": len(rows) / max(whole, 1)}
+    return {"name": name, "photos": len(rows), "people": people, "share": len(rows) / max(total, 1)}
 
 
 def _classes(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Photos and people of the 18 classes; none where no photo is fully labelled."""
+    """Photos and people of the 18 classes; empty if no photo is fully labelled."""
     full = table[table["label"] != labels.UNKNOWN]
     most = int(full["label"].value_counts().max()) if len(full) else 0
     return [
@@ -131,7 +133,7 @@ def _classes(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _cells(table: pd.DataFrame) -> list[list[int]]:
-    """People by gender (down) and age band (across), with sums; empty where either is unknown."""
+    """People by gender (rows) and age band (columns), with sums; empty if nobody has both."""
     people = table.drop_duplicates("person")
     known = people[(people["gender"] != labels.UNKNOWN) & (people["age_band"] != labels.UNKNOWN)]
     if not len(known):
@@ -144,7 +146,7 @@ def _cells(table: pd.DataFrame) -> list[list[int]]:
 
 
 def _ages(table: pd.DataFrame) -> str:
-    """People by year of age, men above and women below the line; others are not drawn."""
+    """People by year of age, men above and women below the line; unknown ages are left out."""
     people = table.drop_duplicates("person").dropna(subset="age")
     if not len(people):
         return ""
@@ -155,7 +157,7 @@ def _ages(table: pd.DataFrame) -> str:
         for code, name in enumerate(labels.GENDERS)
     }
     return charts.columns(
-        {name: found.tolist() for name, found in counts.items()},
+        {name: count.tolist() for name, count in counts.items()},
         list(range(first, last + 2)),
         "years",
         "People by age: male above, female below the line",
@@ -196,12 +198,12 @@ def _picture(inspection: Inspection, row: int) -> str:
 
 
 def _twins(inspection: Inspection) -> list[dict[str, Any]]:
-    """The pairs of people who share a shot: one pair of photos each, side by side."""
+    """The pairs of people who share a near-duplicate: one pair of photos each, side by side."""
     table = inspection.photos.table
     row_of = dict(zip(table["photo"], range(len(table)), strict=True))
     person, mask = table["person"].to_numpy(), table["mask"].to_numpy()
     pairs = [[row_of[name] for name in pair] for pair in inspection.twins.pairs]
-    by_people = {  # the barest pair of photos last, so that it stays
+    by_people = {  # the pair with fewest masks last, so that it is kept
         tuple(sorted(str(person[row]) for row in rows)): rows
         for rows in sorted(pairs, key=lambda rows: int(mask[rows].sum()))
     }
@@ -211,12 +213,12 @@ def _twins(inspection: Inspection) -> list[dict[str, Any]]:
             "photos": [table["photo"].iloc[row] for row in rows],
             "pictures": [_picture(inspection, row) for row in rows],
         }
-        for people, rows in list(by_people.items())[:PAIRS_SHOWN]
+        for people, rows in list(by_people.items())[:MAX_PAIRS]
     ]
 
 
 def _sheets(inspection: Inspection) -> Iterator[dict[str, Any]]:
-    """A contact sheet of each class, or of what is known where labels are partial.
+    """A contact sheet of each class, or of each combination of known labels.
 
     Up to ON_A_SHEET photos of different people, the same at every call.
     """
@@ -229,9 +231,9 @@ def _sheets(inspection: Inspection) -> Iterator[dict[str, Any]]:
             if code != labels.UNKNOWN
         ]
         people = rows.drop_duplicates("person")
-        chosen = people.sample(min(ON_A_SHEET, len(people)), random_state=0).index
+        chosen = people.sample(min(PHOTOS_PER_SHEET, len(people)), random_state=0).index
         yield {
-            "name": " ".join(words) or "nothing known",
+            "name": " ".join(words) or "unlabelled",
             "photos": len(rows),
             "pictures": [(table["photo"][row], _picture(inspection, row)) for row in chosen],
         }

@@ -1,4 +1,4 @@
-"""The list of runs: what differs between runs of one recipe, and how they score."""
+"""The list of runs: their differing settings and scores."""
 
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from maskgate.runs.records.faults import no_runs
 
 def show(folder: Path) -> None:
     """Print a table of the runs in `folder`, oldest first. Raises MaskgateError for none."""
-    found = scan(folder)
-    if not found:
+    runs = scan(folder)
+    if not runs:
         raise no_runs(folder)
-    found.sort(key=lambda each: _started(each[0]))
+    runs.sort(key=lambda each: _started(each[0]))
     table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}
     faults: list[str] = []
-    for run, fault in found:
+    for run, fault in runs:
         try:
             if fault is not None:
                 raise fault
@@ -69,12 +69,12 @@ def _score(run: Run) -> str:
 
 
 def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
-    """What `other` has and `base` has not, as `key.sub=value`."""
-    found: list[str] = []
+    """The settings of `other` that differ from `base`, as `key.sub=value`."""
+    changes: list[str] = []
     for key in base.keys() | other.keys():
         before, after = base.get(key), other.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            found += differences(before, after, f"{prefix}{key}.")
+            changes += differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            found.append(f"{prefix}{key}={after}")
-    return sorted(found)
+            changes.append(f"{prefix}{key}={after}")
+    return sorted(changes)

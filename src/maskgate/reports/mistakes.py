@@ -1,8 +1,8 @@
-"""The photos a run got wrong, the most confidently wrong first.
+"""The photos that a run predicted wrongly, the worst first.
 
-A photo is a mistake where an attribute it knows was predicted otherwise. It ranks by the
-probability its truth was given, lowest first: the sum over all classes that agree with what
-is known, so that partial labels need no rule of their own.
+A photo is a mistake if a labelled attribute was predicted differently. Mistakes are ranked by the
+probability of the correct answer, lowest first. It is summed over all classes that agree with the
+known labels, which also covers partial labels.
 """
 
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ from maskgate.data import contents
 from maskgate.imaging import pixels
 from maskgate.reports import pages
 
-SHOWN: Final = 24
-OF_ONE_PERSON: Final = 2  # so that one mislabelled person does not fill the page
+MAX_MISTAKES: Final = 24
+MAX_PER_PERSON: Final = 2  # so that one mislabelled person does not fill the page
 _SIDE: Final = 240  # pixels of a picture on the page
 
 
 def find(table: pd.DataFrame, probabilities: npt.NDArray[np.floating]) -> pd.DataFrame:
     """The mistakes among a photo table's rows with probabilities (N, 18), worst first.
 
-    Columns: `photo`, `person`, `fold`; of each attribute in words the truth as `true_<name>`
-    (empty where unknown) and what was predicted as `<name>`; `probability` of the prediction
-    and `true_probability` of the truth, both of the attributes known taken together.
+    Columns: `photo`, `person`, `fold`; for each attribute, in words, the true label `true_<name>`
+    (empty if unknown) and the prediction `<name>`; `probability` of the prediction and
+    `true_probability` of the true label, both over the labelled attributes.
     """
     truth = {name: table[name].to_numpy() for name in labels.ATTRIBUTES}
     predicted = {name: part.argmax(1) for name, part in labels.marginals(probabilities).items()}
-    # What was predicted of the attributes known: the answer that can be right or wrong.
-    answer = {
+    # Only the prediction of labelled attributes can be wrong.
+    prediction = {
         name: np.where(truth[name] == labels.UNKNOWN, labels.UNKNOWN, predicted[name])
         for name in truth
     }
@@ -43,22 +43,22 @@ def find(table: pd.DataFrame, probabilities: npt.NDArray[np.floating]) -> pd.Dat
     for name in truth:
         columns[f"true_{name}"] = _words(name, truth[name])
         columns[name] = _words(name, predicted[name])
-    columns["probability"] = _agreeing(probabilities, answer)
-    columns["true_probability"] = _agreeing(probabilities, truth)
-    wrong = np.logical_or.reduce([truth[name] != answer[name] for name in truth])
-    found = pd.DataFrame(columns)[wrong]
+    columns["probability"] = _probability_of(probabilities, prediction)
+    columns["true_probability"] = _probability_of(probabilities, truth)
+    wrong = np.logical_or.reduce([truth[name] != prediction[name] for name in truth])
+    mistakes = pd.DataFrame(columns)[wrong]
     order = ["true_probability", "probability", "photo"]
-    return found.sort_values(order, ascending=[True, False, True], ignore_index=True)
+    return mistakes.sort_values(order, ascending=[True, False, True], ignore_index=True)
 
 
 def _words(name: str, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.str_]:
     return np.array([*labels.ATTRIBUTES[name], ""])[codes]  # UNKNOWN, -1, is the last
 
 
-def _agreeing(
+def _probability_of(
     probabilities: npt.NDArray[np.floating], codes: dict[str, npt.NDArray[np.integer]]
 ) -> npt.NDArray[np.float64]:
-    """Summed probability (N,) of the classes that agree with the codes known."""
+    """Summed probability (N,) of the classes that agree with the known codes."""
     agreeing = labels.agrees(*(codes[name].astype(np.int8) for name in labels.ATTRIBUTES))
     return (probabilities.astype(np.float64) * agreeing).sum(1).clip(max=1)
 
@@ -69,22 +69,22 @@ def write(path: Path, mistakes: pd.DataFrame) -> None:
 
 
 def worst(mistakes: pd.DataFrame) -> pd.DataFrame:
-    """The first SHOWN of them with no more than OF_ONE_PERSON of one person."""
-    return mistakes.groupby("person", sort=False).head(OF_ONE_PERSON).head(SHOWN)
+    """The first MAX_MISTAKES of them, with at most MAX_PER_PERSON of one person."""
+    return mistakes.groupby("person", sort=False).head(MAX_PER_PERSON).head(MAX_MISTAKES)
 
 
 def cards(
-    shown: pd.DataFrame, root: Path | None, digests: Mapping[str, str]
+    worst_mistakes: pd.DataFrame, root: Path | None, digests: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """What the page shows of each mistake, and a reason for each photo in `root` it cannot show.
+    """The page's entry for each mistake, and the error for each photo in `root` that fails.
 
-    Without a `root` no photo is read; `picture` is empty where there is none. Only a photo whose
-    content has the digest (hex) that the run tells of it is shown: in a run from elsewhere, `root`
-    may be a folder of the user's, and the photos in it none of the run's business.
+    Without `root` no photo is read. `picture` is empty if there is none. A photo is shown only if
+    its content has the digest (hex) in the run: in a run from a stranger, `root` may be one of the
+    user's folders, whose photos must not appear on the page.
     """
-    made, faults = [], []
-    for values in shown.itertuples(index=False):
-        row: dict[str, Any] = dict(zip(shown.columns, values, strict=True))
+    rows, faults = [], []
+    for values in worst_mistakes.itertuples(index=False):
+        row: dict[str, Any] = dict(zip(worst_mistakes.columns, values, strict=True))
         picture = ""
         if root is not None:
             try:
@@ -92,17 +92,17 @@ def cards(
                 picture = pages.picture(photo, _SIDE)
             except pixels.PhotoError as error:
                 faults.append(f"{root / row['photo']}: {error}")
-        made.append(row | {"picture": picture, "file": Path(row["photo"]).name})
-    return made, faults
+        rows.append(row | {"picture": picture, "file": Path(row["photo"]).name})
+    return rows, faults
 
 
 def _photo(path: Path, digest: str | None) -> Image.Image:
-    """The photo of that content. Raises PhotoError, in the same words where there is no file, so
-    that no page tells which files there are."""
+    """The photo with that digest. Raises PhotoError, with the same message if there is no file, so
+    that no page reveals which files exist."""
     try:
-        same = path.is_file() and contents.of_file(path).hex() == digest
+        is_same = path.is_file() and contents.file_digest(path).hex() == digest
     except OSError:
-        same = False
-    if not same:
+        is_same = False
+    if not is_same:
         raise pixels.PhotoError("no such file, or not the photo that the run was trained on")
     return pixels.decode(path)

@@ -1,4 +1,4 @@
-"""HTML pages that hold all they show: templates and pictures in one file, nothing fetched."""
+"""Self-contained HTML pages: templates and pictures in one file."""
 
 import base64
 import io
@@ -19,15 +19,15 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def write(path: Path, template: str, **shown: Any) -> None:
+def write(path: Path, template: str, **context: Any) -> None:
     """Fill the template of that name and replace the file at `path`."""
-    files.replace_text(path, _TEMPLATES.get_template(template).render(**shown))
+    files.replace_text(path, _TEMPLATES.get_template(template).render(**context))
 
 
 def picture(image: Image.Image, longest: int) -> str:
-    """The image, its longest side at most that many pixels, as a `data:` address (JPEG)."""
+    """The image as a `data:` URL (JPEG), its longest side at most `longest` pixels."""
     small = image.copy()
-    small.info = {}  # a comment would be saved along, and may tell who is shown
+    small.info = {}  # else comments are saved too, and may name the person
     small.thumbnail((longest, longest))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)

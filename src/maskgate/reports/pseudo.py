@@ -1,4 +1,4 @@
-"""Rounds of pseudo labels, for people: sentences, a table on the terminal, a page and a CSV."""
+"""Report of pseudo-label rounds: sentences, a table on the terminal, a page and a CSV."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -19,114 +19,121 @@ from maskgate.runs import tables
 
 PAGE: Final = "pseudo.html"
 LISTING: Final = "pseudo.csv"
-_BINS: Final = 40  # of the histograms of how sure the models are
+_BINS: Final = 40  # of the confidence histograms
 
 
-def sentence(found: Rounds, each: Round) -> str:
-    """What a round made of the score of the one before; begins with `warning:` where it is lower,
-    or where there was nothing to learn."""
-    if each.difference is None:
-        return f"round {each.number}: out-of-fold {found.score_of} {each.score}"
-    if not each.trained:
+def sentence(study: Rounds, round_: Round) -> str:
+    """The change in score from the round before; begins with `warning:` if it is lower, or if
+    there were no pseudo labels."""
+    if round_.difference is None:
+        return f"round {round_.number}: out-of-fold {study.score_of} {round_.score}"
+    if not round_.trained:
         return (
-            f"warning: round {each.number} had nothing to learn: no photo is sure enough; lower"
-            " pseudo.thresholds"
+            f"warning: round {round_.number} has no pseudo labels: no photo reaches the thresholds;"
+            " lower pseudo.thresholds"
         )
-    against = f"{signed(each.difference)} against round {each.number - 1}"
-    if each.difference.value == 0:
-        return f"round {each.number} left the out-of-fold {found.score_of} as it was"
-    side = "below" if each.lowered else "above"
-    sure = f"the whole interval lies {side} zero"
-    if not each.certain:
-        sure = "the interval holds zero, so that this may be chance"
-    elif each.lowered:
-        sure += ": these pseudo labels made the model worse"
-    verb = "warning: round {} lowered" if each.lowered else "round {} raised"
-    return f"{verb.format(each.number)} the out-of-fold {found.score_of}: {against}; {sure}"
+    against = f"{signed(round_.difference)} against round {round_.number - 1}"
+    if round_.difference.value == 0:
+        return f"round {round_.number} did not change the out-of-fold {study.score_of}"
+    side = "below" if round_.lowered else "above"
+    certainty = f"the interval is {side} zero"
+    if not round_.certain:
+        certainty = "the interval includes zero, so this may be chance"
+    elif round_.lowered:
+        certainty += ": these pseudo labels made the model worse"
+    verb = "warning: round {} lowered" if round_.lowered else "round {} raised"
+    return f"{verb.format(round_.number)} the out-of-fold {study.score_of}: {against}; {certainty}"
 
 
-def conclusion(found: Rounds) -> str:
-    """The run to use, in a sentence."""
-    best = found.best
+def conclusion(study: Rounds) -> str:
+    """Which run to use, in a sentence."""
+    best = study.best
     if not best.number:
         return f"No round scored higher than round 0: use {best.run.path}, without pseudo labels."
     return f"Round {best.number} scores highest: use {best.run.path}."
 
 
-def notes(found: Rounds) -> list[str]:
-    """What a reader must know to read the scores aright, a sentence each."""
-    told = [
-        "Every round is one model, trained with one seed: whether another seed would gain as much,"
-        " only further seeds can tell."
+def notes(study: Rounds) -> list[str]:
+    """Caveats of the scores, a sentence each."""
+    lines = [
+        "Every round is trained with one seed. To see whether other seeds gain as much, train more"
+        " seeds."
     ]
-    if found.best.number:
-        told.append(
-            "The round to use was chosen by its score on the very people it is scored on, which"
-            " flatters that score a little."
+    if study.best.number:
+        lines.append(
+            "The best round was selected on the people it is scored on, so its score is slightly"
+            " optimistic."
         )
-    first, second = (_settings(each) for each in found.rounds[:2])
+    first, second = (_settings(each) for each in study.rounds[:2])
     if first != second:
-        told.append(
-            "Round 0 is a run of another recipe, and what round 1 changes is not its pseudo labels"
-            f" alone: {', '.join(differences(first, second))}."
+        lines.append(
+            "Round 0 is a run of another recipe, so round 1 differs in more than pseudo labels:"
+            f" {', '.join(differences(first, second))}."
         )
-    return told
+    return lines
 
 
-def _settings(each: Round) -> dict[str, Any]:
-    """The recipe of a round, less what is bound to differ."""
-    settings = each.run.settings() | {"pseudo": None}
+def _settings(round_: Round) -> dict[str, Any]:
+    """The recipe of a round, without the keys that always differ."""
+    settings = round_.run.settings() | {"pseudo": None}
     return settings | {"folds": settings["folds"] | {"file": None}}
 
 
-def show(found: Rounds) -> None:
-    """Print the rounds as a table, then what to make of them."""
+def show(study: Rounds) -> None:
+    """Print the rounds as a table, then sentences about them."""
     table = Table(
-        "round", found.score_of, "against the one before", "photos labelled", box=None,
+        "round", study.score_of, "against the round before", "pseudo labels", box=None,
         pad_edge=False,
     )  # fmt: skip
-    for each in found.rounds:
-        difference = signed(each.difference) if each.difference else ""
-        trained = f"{each.trained:.0f}" if each.labels else ""
-        table.add_row(str(each.number), str(each.score), difference, trained)
+    for round_ in study.rounds:
+        difference = signed(round_.difference) if round_.difference else ""
+        trained = f"{round_.trained:.0f}" if round_.labels else ""
+        table.add_row(str(round_.number), str(round_.score), difference, trained)
     console = terminal.console()
     console.print(table)
     console.print()
-    for text in [*(sentence(found, each) for each in found.rounds[1:]), *notes(found)]:
+    for text in [*(sentence(study, round_) for round_ in study.rounds[1:]), *notes(study)]:
         console.print(text, soft_wrap=True)
-    console.print(conclusion(found), soft_wrap=True)
+    console.print(conclusion(study), soft_wrap=True)
 
 
-def write(found: Rounds, wanted: Pseudo, folder: Path) -> None:
-    """Write the page and the CSV, a row a round, into the folder."""
-    table = as_table(found)
-    files.replace(folder / LISTING, lambda beside: table.to_csv(beside, index=False))
-    later = found.rounds[1:]
+def write(study: Rounds, pseudo: Pseudo, folder: Path) -> None:
+    """Write the page and the CSV, one row per round, into the folder."""
+    table = as_table(study)
+    files.replace(folder / LISTING, lambda target: table.to_csv(target, index=False))
+    later_rounds = study.rounds[1:]
     differing = [
-        (f"round {each.number} less round {each.number - 1}", score.value, score.low, score.high)
-        for each in later
-        if (score := each.difference) is not None
+        (
+            f"round {round_.number} minus round {round_.number - 1}",
+            score.value,
+            score.low,
+            score.high,
+        )
+        for round_ in later_rounds
+        if (score := round_.difference) is not None
     ]
-    classes = pd.concat([each.classes().rename(each.number) for each in later], axis=1).fillna(0)
+    classes = pd.concat(
+        [round_.classes().rename(round_.number) for round_ in later_rounds], axis=1
+    ).fillna(0)
     order = classes.sum(axis=1).sort_values(ascending=False, kind="stable").index
     pages.write(
         folder / PAGE,
         "pseudo.html",
-        found=found,
-        wanted=wanted,
-        thresholds={name.replace("_", " "): getattr(wanted.thresholds, name) for name in _NAMES},
-        conclusion=conclusion(found),
+        study=study,
+        pseudo=pseudo,
+        thresholds={name.replace("_", " "): getattr(pseudo.thresholds, name) for name in _NAMES},
+        conclusion=conclusion(study),
         warnings=[
-            sentence(found, each).removeprefix("warning: ")
-            for each in later
-            if each.lowered or not each.trained
+            sentence(study, round_).removeprefix("warning: ")
+            for round_ in later_rounds
+            if round_.lowered or not round_.trained
         ],
-        notes=notes(found),
-        forest=charts.forest(differing, "difference", f"{found.score_of}, round by round"),
+        notes=notes(study),
+        forest=charts.forest(differing, "difference", f"{study.score_of}, round by round"),
         uses=USES,
-        told=[(each, _means(each)) for each in later],
+        means_by_round=[(round_, _means(round_)) for round_ in later_rounds],
         classes=[(name, classes.loc[name].tolist()) for name in order],
-        sure=_sure(found.rounds[-1], wanted),
+        sure=_confidence_histograms(study.rounds[-1], pseudo),
         listing=LISTING,
         signed=signed,
     )
@@ -135,49 +142,49 @@ def write(found: Rounds, wanted: Pseudo, folder: Path) -> None:
 _NAMES: Final = tuple(labels.ATTRIBUTES)
 
 
-def as_table(found: Rounds) -> pd.DataFrame:
-    """A row a round: its run, score, difference, and photos by use and attribute."""
+def as_table(study: Rounds) -> pd.DataFrame:
+    """One row per round: run, score, difference, and photos by use and attribute."""
     rows = []
-    for each in found.rounds:
-        row: dict[str, Any] = {"round": each.number, "run": str(each.run.path)}
-        for name, score in (("score", each.score), ("difference", each.difference)):
+    for round_ in study.rounds:
+        row: dict[str, Any] = {"round": round_.number, "run": str(round_.run.path)}
+        for name, score in (("score", round_.score), ("difference", round_.difference)):
             ends = (score.value, score.low, score.high) if score else (np.nan,) * 3
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-        row["lowered"] = each.lowered
-        row["use"] = each is found.best
-        means = _means(each) if each.labels else {}
+        row["lowered"] = round_.lowered
+        row["use"] = round_ is study.best
+        means = _means(round_) if round_.labels else {}
         rows.append(row | {f"photos {key}": mean for key, mean in means.items()})
     return pd.DataFrame(rows)
 
 
-def _means(each: Round) -> dict[str, float]:
-    """Photos of a round by their use, of those trained on by attribute known; means of folds."""
-    counted = []
-    for table in each.labels:
+def _means(round_: Round) -> dict[str, float]:
+    """Photos of a round by use, and by known attribute if trained on; means of the folds."""
+    counts = []
+    for table in round_.labels:
         trained = table[table["use"] == TRAINED]
         known = {name: int((trained[name] != labels.UNKNOWN).sum()) for name in _NAMES}
-        counted.append({use: int((table["use"] == use).sum()) for use in USES} | known)
-    return {key: float(np.mean([count[key] for count in counted])) for key in counted[0]}
+        counts.append({use: int((table["use"] == use).sum()) for use in USES} | known)
+    return {key: float(np.mean([count[key] for count in counts])) for key in counts[0]}
 
 
-def _sure(each: Round, wanted: Pseudo) -> list[str]:
-    """A histogram for each attribute: how sure the models were of it, over all folds' photos."""
-    said = [tables.pseudo(each.run, fold)[1] for fold in each.run.folds]
-    parts = labels.marginals(np.concatenate(said).astype(np.float64))
-    drawn = []
+def _confidence_histograms(round_: Round, pseudo: Pseudo) -> list[str]:
+    """For each attribute, a histogram of the highest probability, over all folds' photos."""
+    probabilities = [tables.pseudo(round_.run, fold)[1] for fold in round_.run.folds]
+    parts = labels.marginals(np.concatenate(probabilities).astype(np.float64))
+    histograms = []
     for name, part in parts.items():
         edges = np.linspace(0, 1, _BINS + 1)
         counts, _ = np.histogram(part.max(1).clip(0, 1), edges)
         title = name.replace("_", " ").capitalize()
-        shown = [round(float(edge), 3) for edge in edges]
-        mark = getattr(wanted.thresholds, name)
-        drawn.append(
+        rounded_edges = [round(float(edge), 3) for edge in edges]
+        mark = getattr(pseudo.thresholds, name)
+        histograms.append(
             charts.columns(
                 {title: counts.tolist()},
-                shown,
-                "probability of the answer",
+                rounded_edges,
+                "probability of the prediction",
                 y_label=title,
                 marks=[mark],
             )
         )
-    return drawn
+    return histograms

@@ -1,7 +1,8 @@
-"""What a recipe does to photos: its transforms and mixes in words, and as a picture.
+"""The effect of a recipe on photos: its transforms and mixing in words, and as a picture.
 
-A row a photo: as the model sees it in validation, test and prediction, then as training draws it;
-below them a row for each way to mix a batch, with the labels that are learnt and their shares.
+The picture has one row per photo: as the model sees it in validation, test and prediction, then as
+augmented in training. Below is one row for each way to mix a batch, with the mixed labels and their
+shares.
 """
 
 import inspect
@@ -32,10 +33,10 @@ from maskgate.pipeline.transforms import TRANSFORMS, Augment
 
 PEOPLE: Final = 6
 DRAWS: Final = 6
-_GIVEN: Final = ("geometry",)
-_SAID: Final = {"p": "probability"}
-_TRIES: Final = 8  # to draw a batch in which few photos are their own partner
-_WIDTH, _LABEL, _GAP, _LINE = 176, 190, 10, 25  # pixels: a photo, the words beside it, …
+_PROGRAM_ARGUMENTS: Final = ("geometry",)
+_ARGUMENT_WORDS: Final = {"p": "probability"}
+_ATTEMPTS: Final = 8  # batches to draw, for one in which few photos are mixed with themselves
+_WIDTH, _LABEL, _GAP, _LINE = 176, 190, 10, 25  # pixels: photo width, caption width, …
 _INK, _SOFT, _RULE = "#1f2937", "#6b7280", "#e5e7eb"
 
 
@@ -49,9 +50,9 @@ class Step:
 
 
 class Effects:
-    """What the recipe of that name does to photos.
+    """The effect of a recipe on photos.
 
-    `folder` is the cache's. Raises MaskgateError for transforms or mixes that cannot be made,
+    `folder` is the cache's. Raises MaskgateError for transforms or mixes that cannot be created,
     before a photo is read.
     """
 
@@ -65,30 +66,30 @@ class Effects:
             raise MaskgateError(f"recipe {name}: {error}") from error
 
     def size(self) -> str:
-        """In words, what of a photo the model sees."""
-        seen = f"{self.geometry.width} × {self.geometry.height} pixels (width × height)"
+        """The part of a photo that the model sees, in words."""
+        size = f"{self.geometry.width} × {self.geometry.height} pixels (width × height)"
         if self.view.detector is not None and self.view.face is not None:
-            around = f"{self.view.face.margin:.0%} of it around"
-            return f"{seen} of the face, found by {self.view.detector.name}, with {around}"
+            margin = f"{self.view.face.margin:.0%} of it around"
+            return f"{size} of the face, found by {self.view.detector.name}, with {margin}"
         if self.geometry.crop == 1:
-            return seen
-        return f"{seen} of the middle {self.geometry.crop:.0%} of each side"
+            return size
+        return f"{size} of the middle {self.geometry.crop:.0%} of each side"
 
     def transforms(self) -> list[Step]:
-        return [_step(named, TRANSFORMS) for named in self.recipe.augment]
+        return [_step(component, TRANSFORMS) for component in self.recipe.augment]
 
     def mixes(self) -> list[Step]:
-        """The ways to mix, each with its share of the batches."""
+        """The ways to mix, each with its share of batches."""
         return [
             Step(f"{mix.probability:.0%} {step.name}", step.arguments, step.purpose)
             for mix, step in ((mix, _step(mix, MIXES)) for mix in self.recipe.mixing)
         ]
 
     def picture(self, photos: Photos) -> Image.Image:
-        """The picture of some of the readable `photos`, at least one; always the same."""
+        """The picture, for some of the readable `photos` (at least one); always the same."""
         table = photos.table
-        chosen = _spread(table)
-        stored = {row: self._stored(photos, row) for row in [*chosen, *_mates(table, chosen)]}
+        chosen = _varied_rows(table)
+        stored = {row: self._stored(photos, row) for row in [*chosen, *_partners(table, chosen)]}
         rows = [
             _Row(
                 _words(table, row),
@@ -98,22 +99,22 @@ class Effects:
             for row in chosen
         ]
         heads = ["validation", "training: six draws of each"]
-        whole = [_drawing(rows, heads, self.geometry)]
+        drawings = [_drawing(rows, heads, self.geometry)]
         if self.ways:
             mixed = [
-                self._mixed(mix, mixer, table, stored=stored, shown=len(chosen))
+                self._mixed(mix, mixer, table, stored=stored, count=len(chosen))
                 for mix, mixer in self.ways
             ]
-            heads = ["", "batches mixed in training, shown without the transforms"]
-            whole.append(_drawing(mixed, heads, self.geometry))
-        return _below(whole)
+            heads = ["", "batches mixed in training, shown without transforms"]
+            drawings.append(_drawing(mixed, heads, self.geometry))
+        return _stacked(drawings)
 
     def _stored(self, photos: Photos, row: int) -> Pixels:
         image = pixels.decode(photos.root / photos.table["photo"].iloc[row])
         return self.view.stored(image)
 
     def _drawn(self, stored: Pixels, row: int) -> list[Pixels]:
-        """Training's DRAWS of a photo."""
+        """A photo as augmented in training, DRAWS times."""
         seeds = [derive(self.recipe.seed, "picture", row, draw) for draw in range(DRAWS)]
         return [self.augment(stored.copy(), seed).numpy() for seed in seeds]
 
@@ -123,50 +124,55 @@ class Effects:
         mixer: mixing.Mixer,
         table: pd.DataFrame,
         stored: Mapping[int, Pixels],
-        shown: int,
+        count: int,
     ) -> "_Row":
-        """The first `shown` photos of a batch after a mix, with what is learnt of each."""
+        """The first `count` photos of a batch after mixing, with their mixed labels."""
         numbers = list(stored)
-        seen = [pixels.centre(each, self.geometry) for each in stored.values()]
-        batch = torch.from_numpy(np.stack(seen))
+        crops = [pixels.centre(each, self.geometry) for each in stored.values()]
+        batch = torch.from_numpy(np.stack(crops))
         known = target.of_table(table.iloc[numbers])
 
         def mixed(attempt: int) -> Mixed:
             torch.manual_seed(derive(self.recipe.seed, "picture", mix.name, attempt))
             return mixer(batch, known)
 
-        found = min(map(mixed, range(_TRIES)), key=lambda each: _alone(each, shown))
-        partner = range(len(batch)) if found.partner is None else found.partner.tolist()
-        told = [
+        best = min(map(mixed, range(_ATTEMPTS)), key=lambda each: _count_unmixed(each, count))
+        partner = range(len(batch)) if best.partner is None else best.partner.tolist()
+        captions = [
             [
-                f"{part:.0%} {' '.join(_words(table, numbers[at]))}"
-                for part, at in ((found.share, own), (1 - found.share, partner[own]))
+                f"{part:.0%} {' '.join(_words(table, numbers[source]))}"
+                for part, source in ((best.share, index), (1 - best.share, partner[index]))
             ]
-            for own in range(shown)
+            for index in range(count)
         ]
-        photos = found.photos[:shown].round().clamp(0, 255).to(torch.uint8).numpy()
+        photos = best.photos[:count].round().clamp(0, 255).to(torch.uint8).numpy()
         words = [mix.name.replace("_", " "), f"{mix.probability:.0%} of batches"]
-        return _Row(words, [None, *photos], told)
+        return _Row(words, [None, *photos], captions)
 
 
 # ------------------------------------------------------------------------------ in words
 
 
-def _step(named: Component, table: Mapping[str, Callable[..., object]]) -> Step:
-    """Name, all arguments that hold a value, and the first sentence of what it is."""
-    from maskgate.reports import reference  # timm comes along, which a plain page can do without
+def _step(component: Component, table: Mapping[str, Callable[..., object]]) -> Step:
+    """Name, all arguments with a value, and the first line of the docstring."""
+    from maskgate.reports import (
+        reference,  # imports timm, which a page without a recipe does not need
+    )
 
-    make = table[named.name]
+    make = table[component.name]
     parameters = inspect.signature(make).parameters.values()
-    values = {each.name: each.default for each in parameters if each.name not in _GIVEN}
-    values |= named.arguments
-    told = [f"{_SAID.get(name, name.replace('_', ' '))} {_plain(v)}" for name, v in values.items()]
-    kept = [each for each, value in zip(told, values.values(), strict=True) if value is not None]
+    values = {each.name: each.default for each in parameters if each.name not in _PROGRAM_ARGUMENTS}
+    values |= component.arguments
+    texts = [
+        f"{_ARGUMENT_WORDS.get(name, name.replace('_', ' '))} {_value_text(v)}"
+        for name, v in values.items()
+    ]
+    kept = [each for each, value in zip(texts, values.values(), strict=True) if value is not None]
     purpose = re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", reference.purpose(make))
-    return Step(named.name.replace("_", " "), ", ".join(kept), purpose)
+    return Step(component.name.replace("_", " "), ", ".join(kept), purpose)
 
 
-def _plain(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return " to ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
@@ -185,35 +191,38 @@ def _words(table: pd.DataFrame, row: int) -> list[str]:
 # ----------------------------------------------------------------------------- the photos
 
 
-def _spread(table: pd.DataFrame) -> list[int]:
-    """Rows of up to PEOPLE photos of different people and of values as varied as there are."""
+def _varied_rows(table: pd.DataFrame) -> list[int]:
+    """Rows of up to PEOPLE photos of different people, with labels as varied as possible."""
     codes, person = table[list(labels.ATTRIBUTES)].to_numpy(), table["person"].to_numpy()
-    left, chosen = np.random.default_rng(0).permutation(len(table)), np.empty(0, dtype=np.int64)
-    while len(chosen) < PEOPLE and len(left):
-        again = (codes[left][:, None] == codes[chosen]).sum(axis=(1, 2))
-        unknown = (codes[left] == labels.UNKNOWN).sum(axis=1)
-        chosen = np.append(chosen, left[(again + unknown).argmin()])
-        left = left[~np.isin(person[left], person[chosen])]
+    remaining, chosen = (
+        np.random.default_rng(0).permutation(len(table)),
+        np.empty(0, dtype=np.int64),
+    )
+    while len(chosen) < PEOPLE and len(remaining):
+        repeated = (codes[remaining][:, None] == codes[chosen]).sum(axis=(1, 2))
+        unknown = (codes[remaining] == labels.UNKNOWN).sum(axis=1)
+        chosen = np.append(chosen, remaining[(repeated + unknown).argmin()])
+        remaining = remaining[~np.isin(person[remaining], person[chosen])]
     return sorted(chosen.tolist(), key=lambda row: tuple(codes[row]))
 
 
-def _mates(table: pd.DataFrame, chosen: Sequence[int]) -> list[int]:
-    """For each of the rows another one of which the same is known, where there is one."""
+def _partners(table: pd.DataFrame, chosen: Sequence[int]) -> list[int]:
+    """For each of the rows another one with the same labels, if there is one."""
     codes, people = table[list(labels.ATTRIBUTES)].to_numpy(), table["person"].to_numpy()
     mates: list[int] = []
     for row in chosen:
-        alike = np.flatnonzero((codes == codes[row]).all(axis=1))
-        alike = alike[~np.isin(alike, [*chosen, *mates])]
-        others = alike[people[alike] != people[row]]
-        mates += [int(one) for one in (others if len(others) else alike)[:1]]
+        same_labels = np.flatnonzero((codes == codes[row]).all(axis=1))
+        same_labels = same_labels[~np.isin(same_labels, [*chosen, *mates])]
+        others = same_labels[people[same_labels] != people[row]]
+        mates += [int(candidate) for candidate in (others if len(others) else same_labels)[:1]]
     return mates
 
 
-def _alone(mixed: Mixed, shown: int) -> int:
-    """How many of the photos shown are their own partner."""
+def _count_unmixed(mixed: Mixed, count: int) -> int:
+    """How many of the first `count` photos are mixed with themselves."""
     if mixed.partner is None:
-        return shown
-    return int((mixed.partner[:shown] == torch.arange(shown)).sum())
+        return count
+    return int((mixed.partner[:count] == torch.arange(count)).sum())
 
 
 # ---------------------------------------------------------------------------- the drawing
@@ -221,7 +230,7 @@ def _alone(mixed: Mixed, shown: int) -> int:
 
 @dataclass(frozen=True)
 class _Row:
-    """Words beside photos (None: left empty), and lines below each photo but the first."""
+    """A caption, photos (None: empty place), and lines below each photo but the first."""
 
     words: list[str]
     photos: Sequence[Pixels | None]
@@ -229,16 +238,16 @@ class _Row:
 
 
 def _drawing(rows: Sequence[_Row], heads: Sequence[str], geometry: Geometry) -> Image.Image:
-    tall = round(_WIDTH * geometry.height / geometry.width)
-    below = [words for row in rows for told in row.below for words in told]
+    photo_height = round(_WIDTH * geometry.height / geometry.width)
+    below = [words for row in rows for captions in row.below for words in captions]
     small_font = _fitting(below)
     lines = max((len(each) for row in rows for each in row.below), default=0)
-    step = tall + lines * 19 + _GAP + (4 if lines else 0)
+    step = photo_height + lines * 19 + _GAP + (4 if lines else 0)
     top = 2 * _LINE
-    wide = _LABEL + (DRAWS + 1) * (_WIDTH + _GAP) + 2 * _GAP
-    whole = Image.new("RGB", (wide, top + len(rows) * step), "white")
-    draw = ImageDraw.Draw(whole)
-    for head, left in zip(heads, (_at(0), _at(1)), strict=True):
+    width = _LABEL + (DRAWS + 1) * (_WIDTH + _GAP) + 2 * _GAP
+    image = Image.new("RGB", (width, top + len(rows) * step), "white")
+    draw = ImageDraw.Draw(image)
+    for head, left in zip(heads, (_column_x(0), _column_x(1)), strict=True):
         draw.text((left, 16), head, fill=_INK, font=ImageFont.load_default(20))
     for number, row in enumerate(rows):
         y = top + number * step
@@ -249,18 +258,19 @@ def _drawing(rows: Sequence[_Row], heads: Sequence[str], geometry: Geometry) -> 
         for column, photo in enumerate(row.photos):
             if photo is not None:
                 small = Image.fromarray(np.ascontiguousarray(photo))
-                whole.paste(
-                    small.resize((_WIDTH, tall), Image.Resampling.BICUBIC), (_at(column), y)
+                image.paste(
+                    small.resize((_WIDTH, photo_height), Image.Resampling.BICUBIC),
+                    (_column_x(column), y),
                 )
-        for column, told in enumerate(row.below, 1):
-            for line, words in enumerate(told):
-                place = (_at(column), y + tall + 4 + line * 19)
+        for column, captions in enumerate(row.below, 1):
+            for line, words in enumerate(captions):
+                place = (_column_x(column), y + photo_height + 4 + line * 19)
                 draw.text(place, words, fill=_SOFT, font=small_font)
-    return whole
+    return image
 
 
-def _at(column: int) -> int:
-    """Where a column of photos begins; the first stands a little apart."""
+def _column_x(column: int) -> int:
+    """The x position of a column of photos; after the first there is a wider gap."""
     return _LABEL + column * (_WIDTH + _GAP) + (_GAP if column else 0)
 
 
@@ -273,13 +283,13 @@ def _fitting(lines: Sequence[str]) -> Any:
     return font
 
 
-def _below(parts: Sequence[Image.Image]) -> Image.Image:
-    """The parts one below the other, a rule between them."""
+def _stacked(parts: Sequence[Image.Image]) -> Image.Image:
+    """The images one below the other, with a line between them."""
     size = (parts[0].width, sum(part.height for part in parts))
-    whole, top = Image.new("RGB", size, "white"), 0
+    image, top = Image.new("RGB", size, "white"), 0
     for part in parts:
-        whole.paste(part, (0, top))
+        image.paste(part, (0, top))
         if top:
-            ImageDraw.Draw(whole).line((0, top, whole.width, top), fill=_RULE, width=2)
+            ImageDraw.Draw(image).line((0, top, image.width, top), fill=_RULE, width=2)
         top += part.height
-    return whole
+    return image

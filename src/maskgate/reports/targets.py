@@ -1,4 +1,4 @@
-"""Where a page goes, checked before the work; nothing heavy is imported for that."""
+"""Output paths of a report, checked before the work, without heavy imports."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from maskgate.core import files
 
 
 def of_comparison(out: Path) -> tuple[Path, Path]:
-    """Page and CSV that `out` names: a `.html` file, or the folder of `compare.html`.
+    """The paths of page and CSV: `out` is a `.html` file, or the folder of `compare.html`.
 
-    Raises MaskgateError where they cannot be written.
+    Raises MaskgateError if they cannot be written.
     """
     if out.suffix != ".html":
         files.check_folder(out)

@@ -1,4 +1,4 @@
-"""What several models score alone and together, as a table on the terminal."""
+"""A terminal table with the scores of several models and of their ensemble."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,9 @@ from maskgate.runs.records.results import Member, Step
 
 
 def show(members: Mapping[str, Member], steps: Sequence[Step]) -> None:
-    """Print the `members` and `steps` of a metrics.json; a line where nobody was validated."""
+    """Print the `members` and `steps` of a metrics.json; one line if there is no score."""
     if not steps:
-        say("not every model validated people: there is no out-of-fold score of all together")
+        say("some models have no validation, so the ensemble has no out-of-fold score")
         return
     table = Table("", "out-of-fold", "", "gain", "", box=None, pad_edge=False)
     for name, member in members.items():

@@ -1,4 +1,4 @@
-"""A search, for people: `tune.html`, `trials.csv`, and what the terminal shows at the end."""
+"""Report of a search: `tune.html`, `trials.csv`, and the final lines on the terminal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,22 +12,22 @@ from maskgate.core.score import Score
 from maskgate.reports import charts, pages, scatter
 
 State = Literal["complete", "pruned", "failed", "unfinished"]
-ENOUGH: Final = 50  # trials for importances to mean much: PED-ANOVA looks at the best tenth
+ENOUGH: Final = 50  # trials for reliable importances: PED-ANOVA uses the best tenth
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key that was searched: among what, in words, and how its values lie on an axis."""
+    """A searched key: its values in words, and the kind of its axis."""
 
     name: str
-    told: str
+    description: str
     kind: Literal["choices", "log", "numbers"]
     choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial; `first_fold` are the scores of the first fold by epoch, as they were reported."""
+    """One trial; `first_fold` are the reported scores of the first fold by epoch."""
 
     number: int  # from 1
     state: State
@@ -35,18 +35,18 @@ class Trial:
     score: Score | None = None
     first_fold: Mapping[int, float] = field(default_factory=dict)
     seconds: float | None = None
-    reason: str = ""  # of a pruned or failed one
-    folder: str = ""  # of its run; empty where there is none
-    repeats: int | None = None  # the trial of the same values that was trained
+    reason: str = ""  # of a pruned or failed trial
+    folder: str = ""  # of its run; empty if there is none
+    repeats: int | None = None  # the earlier trial with the same values
 
 
 @dataclass(frozen=True)
-class Search:
-    """All of a search: its trials in the order of their numbers, `wanted` of them in all.
+class SearchReport:
+    """A search: its trials in the order of their numbers, of `planned` in total.
 
-    `importance` is by key, with the interval over trials drawn with replacement; None where there
-    are too few. `alike` trials of the `compared` are not told apart from the best; None where it
-    was not found out.
+    `importance` is by key, with a bootstrap interval over trials; None if there are too few.
+    `undecided` of the `compared` trials do not differ significantly from the best; None if they
+    were not compared.
     """
 
     recipe: str
@@ -55,12 +55,12 @@ class Search:
     space: str
     keys: tuple[Key, ...]
     trials: tuple[Trial, ...]
-    wanted: int
+    planned: int
     score_of: str
     people: int | None
-    command: str  # that trains the best
+    command: str  # that trains the best trial again
     importance: Mapping[str, Score] | None = None
-    alike: int | None = None
+    undecided: int | None = None
     compared: int = 0
 
     def of(self, state: State) -> list[Trial]:
@@ -68,7 +68,7 @@ class Search:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial of the highest score, the first of several."""
+        """The complete trial with the highest score; the first if several share it."""
         return max(
             self.of("complete"),
             key=lambda trial: (_value(trial), -trial.number),
@@ -80,55 +80,55 @@ def _value(trial: Trial) -> float:
     return trial.score.value if trial.score is not None else float("-inf")
 
 
-def sentences(found: Search) -> list[str]:
-    """What the search has found, in sentences; its first line is the best."""
-    best, complete = found.best, len(found.of("complete"))
+def sentences(search: SearchReport) -> list[str]:
+    """The results of the search in sentences; the first one is about the best trial."""
+    best, complete = search.best, len(search.of("complete"))
     if best is None:
-        return [f"no trial of {len(found.trials)} is complete"]
-    told = [
-        f"best of {complete} complete trials: trial {best.number}, out-of-fold {found.score_of}"
-        f" {best.score}" + (f" on {found.people} people" if found.people else "")
+        return [f"no trial of {len(search.trials)} is complete"]
+    lines = [
+        f"best of {complete} complete trials: trial {best.number}, out-of-fold {search.score_of}"
+        f" {best.score}" + (f" on {search.people} people" if search.people else "")
     ]
     if complete > 1:
-        told.append(
-            f"That score is flattered: it is the highest of {complete} on the very photos that"
-            " chose it, and its interval does not know of that choice. Expect less of new people."
+        lines.append(
+            f"That score is optimistic: it is the highest of {complete} on the photos that it was"
+            " selected on, and its interval ignores that selection. Expect less on new people."
         )
-    if found.alike is not None:
-        told.append(
-            f"Of the {found.compared} other runs, {found.alike} cannot be told from the best: the"
-            " interval of the paired difference holds zero."
+    if search.undecided is not None:
+        lines.append(
+            f"{search.undecided} of {search.compared} other runs are undecided against the best:"
+            " the interval of the paired difference includes zero."
         )
-    return told
+    return lines
 
 
 # ------------------------------------------------------------------------------ the files
 
 
-def write(found: Search, folder: Path) -> Path:
+def write(search: SearchReport, folder: Path) -> Path:
     """Write `trials.csv` and `tune.html` into the folder; the page's path."""
-    table = as_table(found)
-    files.replace(folder / "trials.csv", lambda beside: table.to_csv(beside, index=False))
+    table = as_table(search)
+    files.replace(folder / "trials.csv", lambda target: table.to_csv(target, index=False))
     page = folder / "tune.html"
     pages.write(
         page,
         "tune.html",
-        found=found,
-        told=sentences(found),
-        history=_history(found),
-        importance=_importance(found),
+        search=search,
+        sentences=sentences(search),
+        history=_history(search),
+        importance=_importance(search),
         enough=ENOUGH,
-        plots=[_plot(found, key) for key in found.keys] if found.of("complete") else [],
-        rows=[_row(trial) for trial in ranked(found)],
+        plots=[_plot(search, key) for key in search.keys] if search.of("complete") else [],
+        rows=[_row(trial) for trial in ranked(search)],
         bar=charts.interval_bar,
     )
     return page
 
 
-def as_table(found: Search) -> pd.DataFrame:
-    """A row a trial, in the order of their numbers."""
+def as_table(search: SearchReport) -> pd.DataFrame:
+    """One row per trial, in the order of their numbers."""
     rows: list[dict[str, Any]] = []
-    for trial in found.trials:
+    for trial in search.trials:
         score = trial.score
         rows.append(
             {
@@ -137,7 +137,7 @@ def as_table(found: Search) -> pd.DataFrame:
                 "score": None if score is None else score.value,
                 "low": None if score is None else score.low,
                 "high": None if score is None else score.high,
-                **{key.name: trial.values.get(key.name, "") for key in found.keys},
+                **{key.name: trial.values.get(key.name, "") for key in search.keys},
                 "epochs_of_first_fold": max(trial.first_fold, default=0),
                 "best_of_first_fold": max(trial.first_fold.values(), default=None),
                 "seconds": trial.seconds,
@@ -149,63 +149,63 @@ def as_table(found: Search) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"repeats": "Int64"} if rows else {})
 
 
-def ranked(found: Search) -> list[Trial]:
+def ranked(search: SearchReport) -> list[Trial]:
     """The complete trials, the best first; then the others by number."""
     order = {"complete": 0, "unfinished": 1, "pruned": 2, "failed": 3}
-    return sorted(found.trials, key=lambda each: (order[each.state], -_value(each), each.number))
+    return sorted(search.trials, key=lambda each: (order[each.state], -_value(each), each.number))
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    """What the page's table says of a trial."""
+    """A row of the page's table."""
     first = max(trial.first_fold.values(), default=None)
-    seen = f"{first:.4f} by epoch {max(trial.first_fold)}" if first is not None else "–"
+    best = f"{first:.4f} by epoch {max(trial.first_fold)}" if first is not None else "–"
     return {
         "trial": trial,
         "score": str(trial.score) if trial.score is not None else "–",
-        "first_fold": seen,
+        "first_fold": best,
         "minutes": "–" if trial.seconds is None else f"{trial.seconds / 60:.1f}",
-        "told": f"as trial {trial.repeats}" if trial.repeats is not None else trial.reason,
+        "note": f"as trial {trial.repeats}" if trial.repeats is not None else trial.reason,
     }
 
 
 # ----------------------------------------------------------------------------- the charts
 
 
-def _history(found: Search) -> str:
-    """Every trial by its number, and the best so far."""
+def _history(search: SearchReport) -> str:
+    """A chart of scores by trial number, with the best so far."""
     line: list[tuple[float, float]] = []
-    for trial in found.of("complete"):
+    for trial in search.of("complete"):
         line.append((trial.number, max(_value(trial), line[-1][1] if line else 0.0)))
-    dots = [_dot(trial, float(trial.number)) for trial in found.trials]
+    dots = [_dot(trial, float(trial.number)) for trial in search.trials]
     if not dots:
         return ""
-    numbers = [trial.number for trial in found.trials]
+    numbers = [trial.number for trial in search.trials]
     return scatter.draw(
-        dots, scatter.counted(numbers), "trial", title="Score of each trial", line=line
+        dots, scatter.integer_axis(numbers), "trial", title="Score of each trial", line=line
     )
 
 
-def _plot(found: Search, key: Key) -> str:
-    """Every trial by its value of one key."""
-    values = [trial.values.get(key.name) for trial in found.trials]
+def _plot(search: SearchReport, key: Key) -> str:
+    """A chart of scores by the value of one key."""
+    values = [trial.values.get(key.name) for trial in search.trials]
     if key.kind == "choices":
-        axis = scatter.named(key.choices)
+        axis = scatter.category_axis(key.choices)
         places = [None if value is None else float(key.choices.index(value)) for value in values]
     else:
         places = [None if value is None else float(value) for value in values]
-        axis = scatter.measured([x for x in places if x is not None], log=key.kind == "log")
-    dots = [_dot(t, x) for t, x in zip(found.trials, places, strict=True) if x is not None]
+        axis = scatter.number_axis([x for x in places if x is not None], log=key.kind == "log")
+    dots = [_dot(t, x) for t, x in zip(search.trials, places, strict=True) if x is not None]
     return scatter.draw(dots, axis, key.name, f"Score against {key.name}")
 
 
 def _dot(trial: Trial, x: float) -> scatter.Dot:
-    told = f"trial {trial.number}"
+    label = f"trial {trial.number}"
     if trial.score is not None:
         score = trial.score
-        return scatter.Dot(x, f"{told}: {score}", (score.value, score.low, score.high))
-    return scatter.Dot(x, f"{told}: {trial.state}", None, trial.state)
+        return scatter.Dot(x, f"{label}: {score}", (score.value, score.low, score.high))
+    return scatter.Dot(x, f"{label}: {trial.state}", None, trial.state)
 
 
-def _importance(found: Search) -> list[tuple[str, Score]]:
-    told = (found.importance or {}).items()
-    return sorted(told, key=lambda each: -each[1].value)
+def _importance(search: SearchReport) -> list[tuple[str, Score]]:
+    importance = (search.importance or {}).items()
+    return sorted(importance, key=lambda each: -each[1].value)

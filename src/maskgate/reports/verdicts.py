@@ -1,4 +1,4 @@
-"""A picture of photos with what a model says of them."""
+"""A picture of photos with a model's predictions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,46 +18,48 @@ _INK, _SOFT, _WRONG = "#1f2937", "#6b7280", "#dc2626"
 def sheet(
     photos: Sequence[Image.Image], predictions: Predictions, truth: Sequence[int], columns: int
 ) -> Image.Image:
-    """The photos in rows of `columns`, under each the attributes that its row of the predictions
-    gives, with their probabilities; those that differ from its true label are struck out in red.
+    """The photos in rows of `columns`, each with its predicted attributes and their probabilities;
+    wrong ones are struck out in red.
     """
     width, height = _PHOTO
-    tall = height + (len(labels.ATTRIBUTES) + 1) * _LINE
+    cell_height = height + (len(labels.ATTRIBUTES) + 1) * _LINE
     rows = -(-len(photos) // columns)
-    size = (columns * (width + _GAP) + _GAP, rows * (tall + _GAP) + _GAP)
-    whole = Image.new("RGB", size, "white")
+    size = (columns * (width + _GAP) + _GAP, rows * (cell_height + _GAP) + _GAP)
+    image = Image.new("RGB", size, "white")
     true = labels.decode(list(truth))
-    said = {name: predictions.words(name) for name in labels.ATTRIBUTES}
-    sure = {name: predictions.confidence(name) for name in labels.ATTRIBUTES}
+    predicted = {name: predictions.words(name) for name in labels.ATTRIBUTES}
+    confidence = {name: predictions.confidence(name) for name in labels.ATTRIBUTES}
     for number, photo in enumerate(photos):
         row, column = divmod(number, columns)
-        left, top = _GAP + column * (width + _GAP), _GAP + row * (tall + _GAP)
-        whole.paste(photo.resize(_PHOTO, Image.Resampling.LANCZOS), (left, top))
+        left, top = _GAP + column * (width + _GAP), _GAP + row * (cell_height + _GAP)
+        image.paste(photo.resize(_PHOTO, Image.Resampling.LANCZOS), (left, top))
         words = {
             name: labels.ATTRIBUTES[name][codes[number]]
             for name, codes in zip(labels.ATTRIBUTES, true, strict=True)
         }
-        verdict = {name: (said[name][number], float(sure[name][number])) for name in words}
-        _caption(ImageDraw.Draw(whole), (left, top + height), verdict, words)
-    return whole
+        verdict = {
+            name: (predicted[name][number], float(confidence[name][number])) for name in words
+        }
+        _caption(ImageDraw.Draw(image), (left, top + height), verdict, words)
+    return image
 
 
 def _caption(
     draw: ImageDraw.ImageDraw,
-    at: tuple[int, int],
+    corner: tuple[int, int],
     verdict: dict[str, tuple[str, float]],
     true: dict[str, str],
 ) -> None:
-    left, top = at
+    left, top = corner
     width = _PHOTO[0]
     draw.rectangle((left, top, left + width - 1, top + 7), fill=_COLOURS[verdict["mask"][0]])
     font = ImageFont.load_default(17)
     for line, name in enumerate(labels.ATTRIBUTES):
         y = top + 14 + line * _LINE
-        said, probability = verdict[name]
-        wrong = said != true[name]
-        shown = {"mask": f"mask: {said.replace('_', ' ')}", "age_band": f"{said} years"}
-        words = shown.get(name, said)
+        predicted, probability = verdict[name]
+        wrong = predicted != true[name]
+        phrases = {"mask": f"mask: {predicted.replace('_', ' ')}", "age_band": f"{predicted} years"}
+        words = phrases.get(name, predicted)
         draw.text((left, y), words, fill=_WRONG if wrong else _INK, font=font)
         if wrong:
             end = left + draw.textlength(words, font=font)

@@ -1,9 +1,9 @@
-"""Changes one thing of a recipe at a time, over the same folds and seeds, and compares.
+"""Ablation: changes one thing of a recipe at a time, on the same folds and seeds, and compares.
 
-Every run lies in the study's folder as `NAME-SEED`, an ordinary run folder, so that `maskgate
-compare FOLDER` and `maskgate runs FOLDER` read them as they lie there. All recipes are validated
-and all photos read before the first training. Runs go seed by seed, the reference first: a study
-that is broken off has complete comparisons of its first seeds.
+Every run is an ordinary run folder `NAME-SEED` in the study's folder, so that `maskgate compare
+FOLDER` and `maskgate runs FOLDER` work on it. All recipes are validated and all photos read before
+the first training. Runs are trained seed by seed, the reference first: an interrupted study has
+complete comparisons of its first seeds.
 """
 
 import os
@@ -31,13 +31,13 @@ from maskgate.training.training_data import TrainingData, prepare
 
 @dataclass(frozen=True)
 class Fit:
-    """One run of a study: where it goes, which it is, and all that its training needs."""
+    """One run of a study: its recipe, options and folder."""
 
     recipe: Recipe
     options: TrainOptions
     title: str
-    digest: str  # of the run, as the photos are seen here
-    damage: str = ""  # what is wrong with the run that was there, if anything
+    digest: str  # of the recipe and the data
+    damage: str = ""  # what is wrong with the existing run, if anything
 
     @property
     def run(self) -> Run:
@@ -47,10 +47,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class Study:
-    """The reference and every change, each with all seeds, in the order of training."""
+    """The runs of the reference and of every change, with all seeds, in the order of training."""
 
     changes: tuple[Change, ...]
-    differs: tuple[str, ...]  # of each change, as `key.sub=value, …`
+    differs: tuple[str, ...]  # for each change, as `key.sub=value, …`
     fits: tuple[Fit, ...]
     folds: int  # of a run
 
@@ -61,44 +61,44 @@ class Study:
 
     @property
     def damaged(self) -> list[Fit]:
-        """The runs that are there and cannot be used."""
+        """The existing runs that cannot be used."""
         return [fit for fit in self.fits if fit.damage]
 
     def trained(self) -> list[Path]:
-        """The run folders, those of the reference first and of each change together; of a change
-        that has a run unfinished or damaged, none."""
+        """The run folders, grouped by change, the reference first; without the changes that have an
+        unfinished or damaged run."""
         count = len(self.changes) + 1
         left = {fit.run for fit in (*self.left, *self.damaged)}
         each = [[fit.run for fit in self.fits[at::count]] for at in range(count)]
         return [run.path for side in each if not left.intersection(side) for run in side]
 
 
-def possible(
+def applicable_changes(
     load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], options: TrainOptions
 ) -> list[Change]:
-    """Those of the changes that can be made alone; of the others it is told why not.
+    """The changes that can be made on their own; for the others the reason is printed.
 
-    A head that the loss asks for goes back to its default together with the loss.
+    A head that the loss needs is reset together with the loss.
     """
-    found, reference = [], load([])
+    applicable, reference = [], load([])
     losses = [change for change in changes if change.name == "default-loss"]
     for change in changes:
-        together = [
+        with_loss = [
             Change("default-head-and-loss", change.overrides + loss.overrides)
             for loss in (losses if change.name == "default-head" else [])
         ]
-        for each in (change, *together):
+        for candidate in (change, *with_loss):
             try:
-                changed = load(each.overrides)
-                if told := _not_alike(reference, changed):
-                    raise MaskgateError(told)
+                changed = load(candidate.overrides)
+                if reason := _why_not_comparable(reference, changed):
+                    raise MaskgateError(reason)
                 preflight.check_recipe(changed, options.name, options.trust)
             except MaskgateError as error:
-                say(f"not changed, {each.name}: {error}")
+                say(f"skipped change {candidate.name}: {error}")
                 continue
-            found.append(each)
+            applicable.append(candidate)
             break
-    return found
+    return applicable
 
 
 def plan(
@@ -108,9 +108,9 @@ def plan(
     folder: Path,
     options: TrainOptions,
 ) -> Study:
-    """The study of these changes; `load` gives the recipe with further overrides.
+    """The study of these changes; `load` gives the recipe with extra overrides.
 
-    Raises MaskgateError that tells all that is wrong with the changes, the data and the folder,
+    Raises MaskgateError with everything that is wrong with the changes, the data and the folder,
     before anything is trained.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -121,63 +121,63 @@ def plan(
     reference = load([])
     if reference.folds.kind == "all":
         raise MaskgateError(
-            f"{options.name}: folds.kind=all validates nobody, so that nothing can be compared; set"
+            f"{options.name}: folds.kind=all has no validation, so nothing can be compared; set"
             " folds.kind to kfold or holdout"
         )
-    made = _validated(load, reference, changes)
+    recipes = _load_changes(load, reference, changes)
     ready: list[tuple[str, Recipe, str]] = []
     faults: list[str] = []
     first: TrainingData | None = None
-    for name, recipe in made.items():
+    for name, recipe in recipes.items():
         say(f"checking {name}")
         try:
             preflight.check_recipe(recipe, options.name, options.trust)
             recipe = preflight.with_detector(recipe, options, options.name)
-            same = first is not None and _sees(recipe) == _sees(ready[0][1])
-            prepared = first if same and first is not None else prepare(recipe, options)
+            same_data = first is not None and _data_settings(recipe) == _data_settings(ready[0][1])
+            prepared = first if same_data and first is not None else prepare(recipe, options)
             preflight.check_data(recipe, prepared, 1)
         except MaskgateError as error:
-            if first is None:  # what is wrong with the reference is wrong with all
+            if first is None:  # an error in the reference is one in all
                 raise
             faults.append(f"change {name}: {error}")
             continue
         first = first or prepared
-        if told := comparability.mismatch(
+        if fault := comparability.mismatch(
             first.validated("the recipe"), prepared.validated(f"change {name}")
         ):
-            faults.append(told)
+            faults.append(fault)
         ready.append((name, recipe, prepared.digest))
     fits = []
     for number in range(seeds):
         for name, recipe, digest in ready:
             seed = reference.seed + number
             out = folder / f"{name}-{seed}"
-            own = recipe.model_copy(update={"seed": seed})
-            found = Run(out)
-            wanted = own.digest(digest, *warm_start.weight_digests(own))
-            damage = _damage(found)
-            place = replace(options, name=name, out=out)
+            seeded = recipe.model_copy(update={"seed": seed})
+            run = Run(out)
+            digest_of_run = seeded.digest(digest, *warm_start.weight_digests(seeded))
+            damage = _damage(run)
+            run_options = replace(options, name=name, out=out)
             fits.append(
                 Fit(
-                    recipe=own,
-                    options=place,
+                    recipe=seeded,
+                    options=run_options,
                     title=f"{name}, seed {seed}",
-                    digest=wanted,
+                    digest=digest_of_run,
                     damage=damage,
                 )
             )
             if damage:
                 say(f"warning: {damage}")
-            elif found.status_file.exists() and found.status().digest != wanted:
+            elif run.status_file.exists() and run.status().digest != digest_of_run:
                 faults.append(
-                    f"{out} holds a run with another recipe or other data; give another --out, or"
+                    f"{out} has a run of another recipe or other data; give another --out, or"
                     " remove that folder"
                 )
     _refuse(faults)
     assert first is not None
     plain = reference.model_dump(mode="json")
     differs = [
-        ", ".join(differences(plain, each.model_dump(mode="json"))) for each in made.values()
+        ", ".join(differences(plain, each.model_dump(mode="json"))) for each in recipes.values()
     ]
     return Study(tuple(changes), tuple(differs[1:]), tuple(fits), len(first.folds))
 
@@ -185,37 +185,40 @@ def plan(
 def train(study: Study, on: str | None = None) -> dict[str, str]:
     """Train what is not finished, here or `on` a cluster (`cluster.map_unordered`).
 
-    Returns of each change of which a run failed why: its loss exploded, say. The others go on; the
-    same command tries it again. Raises MaskgateError where the reference fails, or all changes.
+    Returns for each change with a failed run the reason, such as a loss that diverged. The others
+    continue; repeating the command tries it again. Raises MaskgateError if the reference fails, or
+    all changes do.
     """
     left, failed = study.left, {fit.options.name: fit.damage for fit in study.damaged}
     if REFERENCE in failed:
         raise MaskgateError(failed[REFERENCE])
-    done = len(study.fits) - len(left) - len(study.damaged)
-    items = [
+    finished = len(study.fits) - len(left) - len(study.damaged)
+    queue = [
         replace(fit, title=f"run {number} of {len(study.fits)}: {fit.title}")
-        for number, fit in enumerate(left, done + 1)
+        for number, fit in enumerate(left, finished + 1)
     ]
     if on is not None and left:
-        left[0].run.path.parent.mkdir(parents=True, exist_ok=True)  # by it a node knows its place
-    train_one = _train if on is None else _train_there
-    for ended, (number, why) in enumerate(cluster.map_unordered(train_one, items, on, _name), 1):
-        fit = items[number]
-        to_go = f"{len(left) - ended} to go. {remaining(study)}".strip()
-        if not why:
-            say(f"{fit.title}: ended, {to_go}")
+        left[0].run.path.parent.mkdir(
+            parents=True, exist_ok=True
+        )  # so that a node can tell that it sees the folder
+    train_one = _train if on is None else _train_on_node
+    for ended, (number, reason) in enumerate(cluster.map_unordered(train_one, queue, on, _name), 1):
+        fit = queue[number]
+        progress = f"{len(left) - ended} to go. {remaining(study)}".strip()
+        if not reason:
+            say(f"{fit.title}: ended, {progress}")
             continue
         if fit.options.name == REFERENCE:
-            raise MaskgateError(f"{fit.title}: {why}")
-        say(f"{fit.title}: failed ({why}), {to_go}")
-        failed.setdefault(fit.options.name, why)
+            raise MaskgateError(f"{fit.title}: {reason}")
+        say(f"{fit.title}: failed ({reason}), {progress}")
+        failed.setdefault(fit.options.name, reason)
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
 
 
 def _damage(run: Run) -> str:
-    """What is wrong with the run that is there; nothing where there is none."""
+    """What is wrong with an existing run; empty if nothing is, or if there is no run."""
     if not run.status_file.exists():
         return ""
     try:
@@ -230,8 +233,8 @@ def _name(fit: Fit) -> str:
 
 
 def _train(fit: Fit, again: bool = False) -> str:
-    """Why a training failed by its own fault, as where the loss explodes; nothing where it ended
-    well. Raises DiskError, a fault that the others have as well, such as a full disk."""
+    """Train a run; the reason if it failed by itself, such as a loss that diverged, else empty.
+    Raises DiskError for an error that stops all runs, such as a full disk."""
     say(fit.title)
     try:
         crossval.train(fit.recipe, fit.options, again=again)
@@ -242,8 +245,8 @@ def _train(fit: Fit, again: bool = False) -> str:
     return ""
 
 
-def _train_there(fit: Fit) -> str:
-    """As `_train`, on a node of a cluster, which may be begun anew there."""
+def _train_on_node(fit: Fit) -> str:
+    """As `_train`, on a node of a cluster, where it may be retried."""
     study = fit.run.path.parent
     if not study.is_dir():
         raise distribute.folder_not_shared(study, "the folder of runs")
@@ -254,80 +257,82 @@ def _train_there(fit: Fit) -> str:
 
 
 def verdicts(study: Study) -> Comparisons:
-    """Every change that was trained against the reference, corrected for their number. Raises
+    """Every trained change against the reference, corrected for multiple comparisons. Raises
     MaskgateError."""
     return comparison.compare(study.trained())
 
 
 def remaining(study: Study) -> str:
-    """What the fits that are left will take, by those that are done; nothing before the first."""
-    whole = [fit for fit in study.fits if not fit.damage]
-    took = sorted(second for fit in whole for second in fit.run.seconds())
-    left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
-    if not took or not left:
+    """The estimated time of the remaining fits, from the finished ones; empty before the first."""
+    undamaged = [fit for fit in study.fits if not fit.damage]
+    seconds = sorted(second for fit in undamaged for second in fit.run.seconds())
+    fits_left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
+    if not seconds or not fits_left:
         return ""
-    low, high = took[0] / 60, took[-1] / 60
+    low, high = seconds[0] / 60, seconds[-1] / 60
     return (
-        f"A fit took {low:.1f} to {high:.1f} minutes, {left} are left: {left * low:.0f} to"
-        f" {left * high:.0f} minutes one after the other."
+        f"A fit took {low:.1f} to {high:.1f} minutes, {fits_left} are left:"
+        f" {fits_left * low:.0f} to {fits_left * high:.0f} minutes one after the other."
     )
 
 
 # ------------------------------------------------------------------------------ validation
 
 
-def _validated(
+def _load_changes(
     load: Callable[[Sequence[str]], Recipe], reference: Recipe, changes: Sequence[Change]
 ) -> dict[str, Recipe]:
-    """The reference's recipe and that of every change by name. Raises MaskgateError of all
-    faults."""
+    """The recipe of the reference and of every change, by name. Raises MaskgateError with all
+    errors."""
     if not changes:
         raise MaskgateError(
-            "no change to make: the recipe differs from the defaults in nothing that can be put"
-            " back; give --change key.sub=value, or --changes FILE"
+            "no changes: the recipe has no setting that can be reset to its default; give"
+            " --change key.sub=value, or --changes FILE"
         )
-    made, faults = {REFERENCE: reference}, []
+    recipes, faults = {REFERENCE: reference}, []
     for change in changes:
         try:
             recipe = load(change.overrides)
         except MaskgateError as error:
             faults.append(f"change {change.name}: {error}")
             continue
-        twin = next((name for name, other in made.items() if other == recipe), None)
-        if change.name in made:
+        same_as = next((name for name, other in recipes.items() if other == recipe), None)
+        if change.name in recipes:
             faults.append(f"two changes are called {change.name}; give each its own name")
         elif not re.fullmatch(r"[\w.=+][\w.=+-]*", change.name):
             faults.append(
-                f"change {change.name!r}: is the name of folders; use letters, digits and . = + - _"
+                f"change {change.name!r}: becomes a folder name; use letters, digits and . = + - _"
             )
-        elif twin == REFERENCE:
-            faults.append(f"change {change.name}: changes nothing of the recipe; leave it out")
-        elif twin is not None:
-            faults.append(f"changes {twin} and {change.name} are alike; leave out one")
-        elif told := _not_alike(reference, recipe):
-            faults.append(f"change {change.name}: {told}")
+        elif same_as == REFERENCE:
+            faults.append(f"change {change.name}: does not change the recipe; leave it out")
+        elif same_as is not None:
+            faults.append(f"changes {same_as} and {change.name} are the same; leave out one")
+        elif reason := _why_not_comparable(reference, recipe):
+            faults.append(f"change {change.name}: {reason}")
         else:
-            made[change.name] = recipe
+            recipes[change.name] = recipe
     _refuse(faults)
-    return made
+    return recipes
 
 
-def _not_alike(reference: Recipe, recipe: Recipe) -> str:
-    """Why the two would not be judged alike; nothing where they are."""
-    ours, theirs = reference.labels, recipe.labels
+def _why_not_comparable(reference: Recipe, recipe: Recipe) -> str:
+    """Why scores of the two recipes cannot be compared; empty if they can."""
+    reference_labels, labels = reference.labels, recipe.labels
     if recipe.folds != reference.folds:
-        return "changes folds, and with them the people validated; set it for all after DATA"
+        return "changes folds, and so the validation people; set it for all runs after DATA"
     if recipe.seed != reference.seed:
-        return "changes the seed, which is no change of the recipe; see --seeds"
+        return "changes the seed, which is not a change of the recipe; see --seeds"
     if heads.attributes(recipe.model.head) != heads.attributes(reference.model.head):
         return "changes which attributes the model knows, and with them what the score is of"
-    if ours.truth != theirs.truth or (ours.truth and ours.corrections != theirs.corrections):
-        return "changes the truth that scores are taken against; set it for all after DATA"
+    if labels.truth != reference_labels.truth or (
+        labels.truth and labels.corrections != reference_labels.corrections
+    ):
+        return "changes the labels that scores are computed against; set it for all runs after DATA"
     return ""
 
 
-def _sees(recipe: Recipe) -> tuple[object, ...]:
-    """All of a recipe that `prepare` looks at."""
+def _data_settings(recipe: Recipe) -> tuple[object, ...]:
+    """The parts of a recipe that `prepare` reads."""
     return recipe.data, recipe.labels, recipe.photo, recipe.pseudo, recipe.folds
 
 

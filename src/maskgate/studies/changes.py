@@ -1,6 +1,6 @@
-"""Named changes of a recipe: from a file, from the command line, or back to the defaults.
+"""Named changes of a recipe: from a file, from the command line, or resets to the defaults.
 
-A change is written as on the command line of `maskgate train`: a list of `key.sub=value`.
+A change is a list of `key.sub=value`, as on the command line of `maskgate train`.
 """
 
 import re
@@ -18,8 +18,8 @@ from maskgate.errors import MaskgateError
 
 REFERENCE: Final = "reference"
 
-# What is never put back to its default: how it is validated; how large and long; what a default
-# cannot stand in for; numbers to be tuned rather than techniques; what does not touch the score.
+# Never reset to the default: validation; input size and training length; keys without a sensible
+# default; numbers to tune rather than techniques; keys that do not affect the score.
 KEPT: Final = frozenset(
     {
         "seed",
@@ -49,21 +49,21 @@ KEPT: Final = frozenset(
         "training.validation_epochs",
     }
 )
-# Keys that mean nothing without the one before them, and go back with it.
+# Keys that depend on another key, and are reset with it.
 WITH: Final = {
     "model.beside": ("model.beside_arguments",),
     "optimizer.name": ("optimizer.lr", "optimizer.weight_decay", "optimizer.arguments"),
     "schedule.name": ("schedule.arguments", "schedule.min_lr"),
 }
-# Where the weights come from is one thing with three keys.
+# Three keys for one setting: where the weights come from.
 START: Final = ("model.pretrained", "model.weights", "model.init")
-# Arguments of a backbone that are techniques; all others make it the network it is.
+# Arguments of a backbone that are techniques; all others define the network.
 DROPPED: Final = ("drop_path_rate", "drop_rate", "drop_block_rate")
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is called by this name, and the `key.sub=value` that make it."""
+    """A change: its name, and its `key.sub=value` overrides."""
 
     name: str
     overrides: tuple[str, ...]
@@ -72,23 +72,23 @@ class Change:
 def read(path: Path) -> list[Change]:
     """The changes in a YAML file: a mapping of names to `key.sub: value`, or a list of those.
 
-    Raises MaskgateError where it holds something else.
+    Raises MaskgateError for anything else.
     """
     content = settings.read(path, "list of changes")
     if not isinstance(content, dict | list) or not content:
         raise MaskgateError(
-            f"{path}: holds no changes; write a name and below it key.sub: value, or a list of"
+            f"{path}: has no changes; write a name and below it key.sub: value, or a list of"
             " key.sub: value"
         )
-    found = []
+    changes = []
     for name, keys in _entries(content):
         if not isinstance(keys, dict) or not keys or not all(isinstance(k, str) for k in keys):
             raise MaskgateError(
-                f"{path}: {name} is no change; write its keys below it as key.sub: value"
+                f"{path}: {name} is not a change; write its keys below it as key.sub: value"
             )
         overrides = tuple(f"{key}={settings.override_text(value)}" for key, value in keys.items())
-        found.append(Change(named(overrides) if name is None else str(name), overrides))
-    return found
+        changes.append(Change(folder_name(overrides) if name is None else str(name), overrides))
+    return changes
 
 
 def _entries(content: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
@@ -99,20 +99,20 @@ def _entries(content: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
         yield None, dict([settings.split(entry)]) if isinstance(entry, str) else entry
 
 
-def given(override: str) -> Change:
-    """The change that one `key.sub=value` makes, named after itself. Raises MaskgateError."""
+def from_override(override: str) -> Change:
+    """The change of one `key.sub=value`, named after it. Raises MaskgateError."""
     settings.split(override)
-    return Change(named([override]), (override,))
+    return Change(folder_name([override]), (override,))
 
 
-def named(overrides: Sequence[str]) -> str:
-    """A name for a change that can be that of a folder."""
+def folder_name(overrides: Sequence[str]) -> str:
+    """A name for a change that can be used as a folder name."""
     text = re.sub(r"[^\w.=+]+", "-", " ".join(overrides).replace('"', ""))
     return text[:60].strip("-.=")
 
 
 def check(changes: Sequence[Change], load: Callable[[Sequence[str]], Recipe]) -> None:
-    """Raise MaskgateError of all changes with which `load` makes no recipe."""
+    """Raise MaskgateError with all changes for which `load` fails."""
     faults = []
     for change in changes:
         try:
@@ -127,38 +127,38 @@ def check(changes: Sequence[Change], load: Callable[[Sequence[str]], Recipe]) ->
 
 
 def leave_one_out(recipe: Recipe) -> list[Change]:
-    """Every technique of the recipe put back to its default, one at a time.
+    """Every technique of the recipe reset to its default, one at a time.
 
-    Entries of lists (`augment`, `mixing`, `data`, the parts of a summed loss) are taken out one by
-    one. What is `KEPT` stays.
+    Entries of lists (`augment`, `mixing`, `data`, the parts of a summed loss) are removed one by
+    one. Keys in `KEPT` are not changed.
     """
-    own, default = recipe.model_dump(mode="json"), Recipe().model_dump(mode="json")
-    found: list[Change] = []
-    for key in _differing(Recipe, own, default):
-        value, usual = _at(own, key), _at(default, key)
-        if key == "labels.corrections" and own["labels"]["truth"]:
-            continue  # the truth needs them
+    dumped, default = recipe.model_dump(mode="json"), Recipe().model_dump(mode="json")
+    changes: list[Change] = []
+    for key in _differing_keys(Recipe, dumped, default):
+        value, default_value = _value_at(dumped, key), _value_at(default, key)
+        if key == "labels.corrections" and dumped["labels"]["truth"]:
+            continue  # labels.truth needs them
         if key == "sampling":
-            usual = usual | {"worn_per_person": value["worn_per_person"]}
+            default_value = default_value | {"worn_per_person": value["worn_per_person"]}
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            found += _without_each(key, value)
+            changes += _without_each(key, value)
         elif key not in START:
-            more = [(each, _at(default, each)) for each in WITH.get(key, ())]
-            found.append(_back(key, usual, [(key, usual), *more]))
-    if any(_at(own, key) != _at(default, key) for key in START):
-        keys = [(key, _at(default, key)) for key in START]
-        found.append(_back("model.start", None, keys))
-    if own["loss"]["name"] == "sum":
-        found += _without_each("loss.parts", own["loss"]["parts"])
-    arguments = own["model"]["arguments"]
+            dependent = [(each, _value_at(default, each)) for each in WITH.get(key, ())]
+            changes.append(_restore(key, default_value, [(key, default_value), *dependent]))
+    if any(_value_at(dumped, key) != _value_at(default, key) for key in START):
+        keys = [(key, _value_at(default, key)) for key in START]
+        changes.append(_restore("model.start", None, keys))
+    if dumped["loss"]["name"] == "sum":
+        changes += _without_each("loss.parts", dumped["loss"]["parts"])
+    arguments = dumped["model"]["arguments"]
     for name in DROPPED:
         if arguments.get(name):
             rest = {key: value for key, value in arguments.items() if key != name}
-            found.append(_back(name, None, [("model.arguments", rest)]))
-    return _told_apart(found)
+            changes.append(_restore(name, None, [("model.arguments", rest)]))
+    return _with_unique_names(changes)
 
 
-def _told_apart(changes: list[Change]) -> list[Change]:
+def _with_unique_names(changes: list[Change]) -> list[Change]:
     names = [change.name for change in changes]
     return [
         change
@@ -168,47 +168,49 @@ def _told_apart(changes: list[Change]) -> list[Change]:
     ]
 
 
-def _differing(
-    section: type[BaseModel], own: Mapping[str, Any], default: Any, above: str = ""
+def _differing_keys(
+    section: type[BaseModel], dumped: Mapping[str, Any], default: Any, above: str = ""
 ) -> Iterator[str]:
-    """Dotted keys whose values are not the default ones, the smallest techniques there are."""
+    """Dotted keys whose values differ from the defaults, as deep as a key is a technique."""
     for name, field in section.model_fields.items():
-        key, value = f"{above}{name}", own[name]
+        key, value = f"{above}{name}", dumped[name]
         if default is None and field.is_required():
-            continue  # it has no default to go back to
-        usual = default[name] if default is not None else field.default
-        if isinstance(usual, BaseModel):
-            usual = usual.model_dump(mode="json")
-        inner = settings.section_of(field.annotation)
-        if value == usual or key in KEPT:
+            continue  # it has no default
+        default_value = default[name] if default is not None else field.default
+        if isinstance(default_value, BaseModel):
+            default_value = default_value.model_dump(mode="json")
+        inner_section = settings.section_of(field.annotation)
+        if value == default_value or key in KEPT:
             continue
         if (
-            inner is not None
-            and issubclass(inner, Component)
-            and inner.model_fields.keys() > {"name"}
+            inner_section is not None
+            and issubclass(inner_section, Component)
+            and inner_section.model_fields.keys() > {"name"}
         ):
-            yield from _of_named(key, value, usual)
-        elif inner is None or issubclass(inner, Component) or isinstance(value, list):
+            yield from _component_keys(key, value, default_value)
+        elif (
+            inner_section is None or issubclass(inner_section, Component) or isinstance(value, list)
+        ):
             yield key
         else:
-            if usual is None:  # the whole section is a technique, and so is what stands in it
+            if default_value is None:  # the section itself is a technique, and so are its keys
                 yield key
-            yield from _differing(inner, value, usual, f"{key}.")
+            yield from _differing_keys(inner_section, value, default_value, f"{key}.")
 
 
-def _of_named(key: str, value: Any, usual: Any) -> Iterator[str]:
-    """Of something named that has keys of its own: the name with its arguments, and those keys."""
+def _component_keys(key: str, value: Any, default: Any) -> Iterator[str]:
+    """The differing keys of a component that has keys of its own: the component, and those keys."""
     if isinstance(value, list):
         yield key
         return
-    own = [name for name in usual if name != "name"]
-    if {k: v for k, v in value.items() if k not in own} != {"name": usual["name"]}:
+    keys = [name for name in default if name != "name"]
+    if {k: v for k, v in value.items() if k not in keys} != {"name": default["name"]}:
         yield key
-    yield from (f"{key}.{name}" for name in own if value[name] != usual[name])
+    yield from (f"{key}.{name}" for name in keys if value[name] != default[name])
 
 
-def _at(content: Any, key: str) -> Any:
-    """What stands at a dotted key; the default of one in a section that is not there by default."""
+def _value_at(content: Any, key: str) -> Any:
+    """The value at a dotted key; its default if the section is absent by default."""
     place, section = content, Recipe
     for part in key.split("."):
         field = section.model_fields.get(part) if section is not None else None
@@ -227,12 +229,14 @@ def _without_each(key: str, entries: list[dict[str, Any]]) -> Iterator[Change]:
         if not rest and key == "loss.parts":
             continue
         twice = f"-{names[: number + 1].count(name)}" if names.count(name) > 1 else ""
-        yield Change(f"without-{named([name])}{twice}", (f"{key}={settings.override_text(rest)}",))
+        yield Change(
+            f"without-{folder_name([name])}{twice}", (f"{key}={settings.override_text(rest)}",)
+        )
 
 
-def _back(key: str, usual: Any, keys: Sequence[tuple[str, Any]]) -> Change:
-    """The change that puts `keys` back; it is called after what it takes away or brings back."""
+def _restore(key: str, default_value: Any, keys: Sequence[tuple[str, Any]]) -> Change:
+    """The change that resets `keys`, named `without-…` or `default-…`."""
     what = key.removesuffix(".name").rpartition(".")[2]
-    word = "without" if not usual else "default"
-    changes = tuple(f"{each}={settings.override_text(value)}" for each, value in keys)
-    return Change(f"{word}-{what}", changes)
+    word = "without" if not default_value else "default"
+    overrides = tuple(f"{each}={settings.override_text(value)}" for each, value in keys)
+    return Change(f"{word}-{what}", overrides)

@@ -1,9 +1,9 @@
-"""Who works at which trial: claims in the study's own database, which end with their process.
+"""Leases on trials: claims in the study's database, which end with the process that made them.
 
-A claim is a row that one process alone can insert. Its owner counts `beat` up in it; where that
-stands still for GRACE seconds, the owner is taken for dead, and whoever notices removes its claims.
-The seconds are those of the one who watches, so that clocks need not agree. On the same machine
-nobody has to wait: there a process holds a file locked until it ends, however it ends.
+A claim is a row that only one process can insert. Its owner increments `beat` in it. If that does
+not change for GRACE seconds, other processes assume that the owner is dead and remove its claims.
+They measure the seconds themselves, so clocks need not agree. On the same machine nobody has to
+wait: there the owner holds a file lock, which is released when it ends.
 """
 
 import socket
@@ -49,16 +49,16 @@ _CLAIMS: Final = Table(
 
 
 class Claims:
-    """This process's claims on numbers of a study. A context: leaving it gives all of them back.
+    """This process's claims on trial numbers. A context manager: leaving it releases all of them.
 
-    `folder` is where it holds its file.
+    `folder` is where its lock file is.
     """
 
     def __init__(self, engine: Engine, study: str, folder: Path) -> None:
         self.engine, self.study, self.owner = engine, study, uuid.uuid4().hex
         self.path = (folder / f".{self.owner}.lock").resolve()
         self.lock = FileLock(self.path)
-        self.seen: dict[str, tuple[int, float]] = {}  # of an owner: its beat, and since when
+        self.beats: dict[str, tuple[int, float]] = {}  # by claim: its beat, and since when
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._keep_beating, daemon=True)
 
@@ -77,7 +77,7 @@ class Claims:
         self.path.unlink(missing_ok=True)
 
     def take(self, number: int) -> bool:
-        """Claim a number; False where another process holds it, or this one already does."""
+        """Claim a number; False if another process holds it, or this one already does."""
         row = {
             "study": self.study,
             "number": number,
@@ -94,32 +94,32 @@ class Claims:
         return True
 
     def holds(self, number: int) -> bool:
-        """Whether the number is still this process's: one that slept long was taken for dead."""
+        """Whether this process still holds the number: after a long sleep it may have lost it."""
         rows = select(_CLAIMS.c.number).where(self._is(number), _is_of(self.owner))
         with self.engine.begin() as connection:
             return connection.execute(rows).first() is not None
 
     def free(self, number: int) -> None:
-        """Give a number back."""
+        """Release a number."""
         self._remove(self._is(number), _is_of(self.owner))
 
-    def bury_the_dead(self) -> None:
-        """Remove the claims of processes that have ended without giving them back."""
+    def remove_dead_claims(self) -> None:
+        """Remove the claims of processes that ended without releasing them."""
         others = select(_CLAIMS).where(_CLAIMS.c.study == self.study, ~_is_of(self.owner))
         with self.engine.begin() as connection:
             rows = connection.execute(others).all()
-        here = {row.owner: row for row in rows if row.machine == machine()}
-        for owner, row in here.items():
-            self._bury_if_ended(owner, Path(row.lock))
+        local_owners = {row.owner: row for row in rows if row.machine == machine()}
+        for owner, row in local_owners.items():
+            self._remove_if_ended(owner, Path(row.lock))
         for row in rows:
-            # Of this machine too: a container may not see another's file.
-            seen = row.owner in here and Path(row.lock).exists()
-            if not seen and self._stands_still(f"{row.owner} {row.number}", row.beat):
-                # A beat since then is a sign of life.
+            # On this machine too: a container may not see another's file.
+            is_locked = row.owner in local_owners and Path(row.lock).exists()
+            if not is_locked and self._stands_still(f"{row.owner} {row.number}", row.beat):
+                # Not if there was a beat in the meantime.
                 self._remove(self._is(row.number), _is_of(row.owner), _CLAIMS.c.beat == row.beat)
 
-    def _bury_if_ended(self, owner: str, path: Path) -> None:
-        """Remove all claims of an owner on this machine, if nobody holds its file any more."""
+    def _remove_if_ended(self, owner: str, path: Path) -> None:
+        """Remove all claims of an owner on this machine if its file is no longer locked."""
         if not path.exists():
             return
         try:
@@ -138,19 +138,19 @@ class Claims:
 
     def _stands_still(self, row: str, beat: int) -> bool:
         now = time.monotonic()
-        before, since = self.seen.get(row, (beat - 1, now))
+        before, since = self.beats.get(row, (beat - 1, now))
         if before != beat:
-            self.seen[row] = (beat, now)
+            self.beats[row] = (beat, now)
             return False
         return now - since > GRACE
 
     def _keep_beating(self) -> None:
         while not self.ended.wait(EVERY):
-            beats = update(_CLAIMS).where(_is_of(self.owner))
+            increment = update(_CLAIMS).where(_is_of(self.owner))
             try:
                 with self.engine.begin() as connection:
-                    connection.execute(beats.values(beat=_CLAIMS.c.beat + 1))
-            except SQLAlchemyError as error:  # it may be back at the next
+                    connection.execute(increment.values(beat=_CLAIMS.c.beat + 1))
+            except SQLAlchemyError as error:  # it may answer again at the next beat
                 say(f"warning: the study's database does not answer ({type(error).__name__})")
 
 
@@ -159,7 +159,7 @@ def _is_of(owner: str) -> ColumnElement[bool]:
 
 
 def machine() -> str:
-    """What tells this machine from others for as long as it runs."""
+    """An identifier of this machine, until it reboots."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:

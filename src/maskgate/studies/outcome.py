@@ -1,4 +1,4 @@
-"""What a study has found, as its page tells it."""
+"""The results of a search, as its report shows them."""
 
 import warnings
 from collections.abc import Sequence
@@ -26,66 +26,68 @@ _STATES: Final[dict[str, page.State]] = {
     "PRUNED": "pruned",
     "FAIL": "failed",
 }
-_FEWEST: Final = 4  # complete trials for an importance to be anything
-_DRAWS: Final = 200  # of trials, for the interval of an importance
+_FEWEST: Final = 4  # complete trials that importances need
+_DRAWS: Final = 200  # bootstrap resamples of the trials, for intervals of importances
 
 
-def found(study: "optuna.Study", search: Search, whole: bool = False) -> page.Search:
-    """The study as it stands; `whole` with what takes a while: importances, paired differences."""
-    told = study.get_trials(deepcopy=False)
-    shown = tuple(_shown(trial, search) for trial in told)
-    scored = next((trial.user_attrs for trial in told if "score_of" in trial.user_attrs), {})
-    result = page.Search(
+def summarise(study: "optuna.Study", search: Search, is_final: bool = False) -> page.SearchReport:
+    """The study so far; if `is_final`, with importances and paired differences, which are slow."""
+    all_trials = study.get_trials(deepcopy=False)
+    rows = tuple(_trial_row(trial, search) for trial in all_trials)
+    attributes = next(
+        (trial.user_attrs for trial in all_trials if "score_of" in trial.user_attrs), {}
+    )
+    search_report = page.SearchReport(
         recipe=search.recipe,
         data=str(search.options.data),
         changes=tuple(search.changes),
         space=search.space.name,
         keys=tuple(map(_key, search.space.parameters)),
-        trials=shown,
-        wanted=max(search.trials, len(told)),
-        score_of=scored.get("score_of", metrics.ALL_CLASSES),
-        people=scored.get("people"),
+        trials=rows,
+        planned=max(search.trials, len(all_trials)),
+        score_of=attributes.get("score_of", metrics.ALL_CLASSES),
+        people=attributes.get("people"),
         command="",
     )
-    best = result.best
+    best = search_report.best
     if best is None:
-        return result
-    alike, compared = _alike(result, search) if whole else (None, 0)
+        return search_report
+    undecided, compared = _undecided(search_report, search) if is_final else (None, 0)
     return replace(
-        result,
+        search_report,
         command=trials.command(search, dict(best.values)),
-        importance=importances(study, search) if whole else None,
-        alike=alike,
+        importance=importances(study, search) if is_final else None,
+        undecided=undecided,
         compared=compared,
     )
 
 
 def _key(parameter: Parameter) -> page.Key:
     choices = () if isinstance(parameter.values, Range) else parameter.values
-    return page.Key(parameter.key, parameter.told, parameter.kind, choices)
+    return page.Key(parameter.key, parameter.description, parameter.kind, choices)
 
 
-def _shown(trial: "FrozenTrial", search: Search) -> page.Trial:
-    told = trial.user_attrs
-    repeats = told.get("repeats")
+def _trial_row(trial: "FrozenTrial", search: Search) -> page.Trial:
+    attributes = trial.user_attrs
+    repeats = attributes.get("repeats")
     folder = search.trial_folder(trial.number if repeats is None else repeats)
     return page.Trial(
         number=trial.number + 1,
         state=_STATES.get(trial.state.name, "unfinished"),
         values=search.space.of(trial),
-        score=metrics.read_score(told["score"]) if "score" in told else None,
+        score=metrics.read_score(attributes["score"]) if "score" in attributes else None,
         first_fold=dict(trial.intermediate_values),
-        seconds=told.get("seconds"),
-        reason=told.get("reason", ""),
+        seconds=attributes.get("seconds"),
+        reason=attributes.get("reason", ""),
         folder=str(folder.relative_to(search.folder)) if trial.state.name == "COMPLETE" else "",
         repeats=None if repeats is None else repeats + 1,
     )
 
 
-def _alike(result: page.Search, search: Search) -> tuple[int | None, int]:
-    """How many runs the paired difference does not tell from the best, and of how many.
+def _undecided(result: page.SearchReport, search: Search) -> tuple[int | None, int]:
+    """How many runs are undecided against the best, by the paired difference, and of how many.
 
-    None where fewer than two lie in this folder: other machines may keep theirs elsewhere.
+    None if fewer than two are in this folder: those of other machines may be elsewhere.
     """
     ranked = [trial for trial in page.ranked(result) if trial.score is not None]
     paths = [search.folder / trial.folder for trial in ranked if trial.repeats is None]
@@ -97,7 +99,7 @@ def _alike(result: page.Search, search: Search) -> tuple[int | None, int]:
 
 
 def _is_usable(run: Run) -> bool:
-    """Whether a trial's run lies here, and is whole: a damaged one is told of, and left out."""
+    """Whether a trial's run is here and complete; a damaged one is left out with a warning."""
     if not run.status_file.exists():
         return False
     if fault := groups.damage(run):
@@ -109,9 +111,9 @@ def _is_usable(run: Run) -> bool:
 
 
 def importances(study: "optuna.Study", search: Search) -> dict[str, Score] | None:
-    """By key its share in what makes the best trials (PED-ANOVA, Watanabe et al. 2023).
+    """The importance of each key for the best trials (PED-ANOVA, Watanabe et al. 2023).
 
-    With the 95% interval over trials drawn with replacement. None for too few trials.
+    With a 95% bootstrap interval over trials. None for too few trials.
     """
     from optuna.trial import TrialState
 
@@ -124,19 +126,19 @@ def importances(study: "optuna.Study", search: Search) -> dict[str, Score] | Non
     for _ in track(range(_DRAWS), "importances", _DRAWS):
         rows = random.integers(len(complete), size=len(complete))
         drawn.append(_importances([complete[row] for row in rows], keys))
-    here = _importances(complete, keys)
+    shares = _importances(complete, keys)
     tail = (1 - metrics.LEVEL) / 2
     low, high = np.quantile(np.array(drawn), [tail, 1 - tail], axis=0)
-    return {key: Score(here[k], float(low[k]), float(high[k])) for k, key in enumerate(keys)}
+    return {key: Score(shares[k], float(low[k]), float(high[k])) for k, key in enumerate(keys)}
 
 
 def _importances(complete: "Sequence[FrozenTrial]", keys: list[str]) -> list[float]:
-    """The share of each key (K,) among these trials."""
+    """The importance of each key (K,) among these trials."""
     import optuna
 
     memory = optuna.create_study(direction="maximize")
     memory.add_trials(complete)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of draws that hold one value of a key only
-        told = optuna.importance.get_param_importances(memory, params=keys)
-    return [told.get(key, 0.0) for key in keys]
+        warnings.simplefilter("ignore")  # about resamples with a single value of a key
+        importances_by_key = optuna.importance.get_param_importances(memory, params=keys)
+    return [importances_by_key.get(key, 0.0) for key in keys]

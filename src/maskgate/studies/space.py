@@ -1,4 +1,4 @@
-"""The search space: which keys of a recipe are searched, and among which values."""
+"""The search space: the keys of a recipe to search, and their values."""
 
 import hashlib
 import json
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 Number = Annotated[StrictInt | StrictFloat, Field(ge=-1e15, le=1e15)]
 
-# With these, trials would be scored on other people, against another truth, or by their luck.
-_FIXED: Final = ("folds", "seed", "labels.truth")
-_STEPS: Final = 1_000_000_000
-_DIGITS: Final = 4  # of a number that is tried; more would only make commands long
+# These would change the validation people, the labels that trials are scored against, or luck.
+_NOT_SEARCHABLE: Final = ("folds", "seed", "labels.truth")
+_MAX_STEPS: Final = 1_000_000_000
+_DIGITS: Final = 4  # significant digits of a value; more would only make commands long
 
 
 class Range(Section):
-    """Numbers from `low` to `high`: by factors where `log`, in steps where `step`."""
+    """Numbers from `low` to `high`: on a log scale if `log`, in steps of `step`."""
 
     low: Number
     high: Number
@@ -46,25 +46,25 @@ class Range(Section):
             raise ValueError("log and step exclude each other; keep one")
         if self.step is not None:
             steps = (self.high - self.low) / self.step
-            if steps > _STEPS:
-                raise ValueError(f"from low to high are over {_STEPS:,} steps of {self.step:g}")
+            if steps > _MAX_STEPS:
+                raise ValueError(f"from low to high are over {_MAX_STEPS:,} steps of {self.step:g}")
             if not math.isclose(steps, round(steps), rel_tol=1e-9):
                 raise ValueError(f"high is not a whole number of steps of {self.step:g} above low")
         return self
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all of it is written in whole numbers."""
+    def is_integer(self) -> bool:
+        """Whether low, high and step are whole numbers."""
         return all(isinstance(n, int) for n in (self.low, self.high, self.step or 1))
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A key that is searched: among the texts of its choices, as after `key=`, or in a range."""
+    """A key to search: among choices, as text after `key=`, or in a range."""
 
     key: str
     values: tuple[str, ...] | Range
-    whole: bool = False  # of a range: whole numbers only
+    is_integer: bool = False  # only whole numbers, of a range
 
     @property
     def kind(self) -> Literal["choices", "log", "numbers"]:
@@ -76,36 +76,36 @@ class Parameter:
     def ends(self) -> list[str]:
         """Each choice, or both ends of the range, as text."""
         if isinstance(self.values, Range):
-            return [self.shown(self.values.low), self.shown(self.values.high)]
+            return [self.text_of(self.values.low), self.text_of(self.values.high)]
         return list(self.values)
 
     @property
-    def told(self) -> str:
-        """What is searched, in words."""
+    def description(self) -> str:
+        """The values to search, in words."""
         if not isinstance(self.values, Range):
             return " · ".join(self.values)
         ends = f"{self.ends[0]} to {self.ends[1]}"
         if self.values.step is not None:
             return f"{ends} in steps of {self.values.step:g}"
-        return f"{ends}, by factors" if self.values.log else ends
+        return f"{ends}, on a log scale" if self.values.log else ends
 
     def suggest(self, trial: "Trial") -> str:
-        """The value that a trial has, or gets now, as text."""
+        """The value of a trial, drawn if it has none yet, as text."""
         if not isinstance(self.values, Range):
-            return self.shown(trial.suggest_categorical(self.key, self.values))
+            return self.text_of(trial.suggest_categorical(self.key, self.values))
         low, high = self.values.low, self.values.high
         step, log = self.values.step, self.values.log
-        if self.whole:
-            return self.shown(
+        if self.is_integer:
+            return self.text_of(
                 trial.suggest_int(self.key, int(low), int(high), step=int(step or 1), log=log)
             )
-        return self.shown(trial.suggest_float(self.key, low, high, step=step, log=log))
+        return self.text_of(trial.suggest_float(self.key, low, high, step=step, log=log))
 
-    def shown(self, value: Any) -> str:
-        """A value of a trial's as it is tried and told."""
+    def text_of(self, value: Any) -> str:
+        """A trial's value as text, rounded."""
         if not isinstance(self.values, Range):
             return str(value)
-        if self.whole or value in (self.values.low, self.values.high):
+        if self.is_integer or value in (self.values.low, self.values.high):
             return text(value)
         rounded = float(f"{value:.{_DIGITS}g}")
         return text(min(max(rounded, self.values.low), self.values.high))
@@ -113,44 +113,46 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """All that is searched, in the order of its file."""
+    """All keys to search, in the order of the file."""
 
     name: str
     parameters: tuple[Parameter, ...]
 
     def suggest(self, trial: "Trial") -> dict[str, str]:
-        """By key the value of a trial, as text."""
+        """The values of a trial by key, as text, drawn if it has none yet."""
         return {parameter.key: parameter.suggest(trial) for parameter in self.parameters}
 
     def of(self, trial: "FrozenTrial") -> dict[str, str]:
-        """By key the value that a trial has, as text; without those that it did not get."""
-        told = trial.params
+        """The values of a trial by key, as text; without keys that it has no value for."""
+        values = trial.params
         return {
-            each.key: each.shown(told[each.key]) for each in self.parameters if each.key in told
+            each.key: each.text_of(values[each.key])
+            for each in self.parameters
+            if each.key in values
         }
 
     @property
     def digest(self) -> str:
-        """Of what is searched, whatever the file is called."""
-        told = [
-            [each.key, each.whole, each.values.model_dump()]
+        """Of the keys and values, not of the file name."""
+        contents = [
+            [each.key, each.is_integer, each.values.model_dump()]
             if isinstance(each.values, Range)
             else [each.key, each.values]
             for each in self.parameters
         ]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 NOTHING: Final = Space("", ())
 
 
 def text(value: Any) -> str:
-    """A value as it stands after `key=`."""
+    """A value as text after `key=`."""
     return yaml12.line(value)
 
 
 def overlap(key: str, other: str) -> bool:
-    """Whether one of two keys is the other, or a part of it."""
+    """Whether the keys are equal or one is part of the other."""
     return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
@@ -167,19 +169,19 @@ def find(name: str) -> Path:
 def load(path: Path, recipe: Recipe) -> Space:
     """The search space in the file at `path`, for that recipe. Raises MaskgateError.
 
-    A range of a key that holds a broken number in the recipe is one of broken numbers, even where
-    its ends are written without a point.
+    A range is of fractional values if the recipe's value is one, even if its ends are written as
+    whole numbers.
     """
     content = settings.read(path, "search space")
     if content is not None and not isinstance(content, Mapping):
         raise MaskgateError(f"{path}: a search space is a mapping of keys such as 'optimizer.lr:'")
     if not content:
-        raise MaskgateError(f"{path}: searches nothing; write keys such as 'optimizer.lr:' into it")
+        raise MaskgateError(f"{path}: has no keys; write keys such as 'optimizer.lr:' into it")
     keys = [str(key) for key in content]
     dumped = recipe.model_dump(mode="json")
     try:
         parameters = tuple(
-            _parameter(key, value, _at(dumped, key))
+            _parameter(key, value, _value_at(dumped, key))
             for key, value in zip(keys, content.values(), strict=True)
         )
         for key in keys:
@@ -189,8 +191,8 @@ def load(path: Path, recipe: Recipe) -> Space:
     return Space(path.stem, parameters)
 
 
-def _at(content: Any, key: str) -> Any:
-    """What the recipe holds at a key; None for nothing."""
+def _value_at(content: Any, key: str) -> Any:
+    """The recipe's value at a key; None if there is none."""
     for part in key.split("."):
         if isinstance(content, list):
             content = content[int(part)] if part.isdecimal() and int(part) < len(content) else None
@@ -199,35 +201,35 @@ def _at(content: Any, key: str) -> Any:
     return content
 
 
-def _parameter(key: str, value: Any, now: Any) -> Parameter:
+def _parameter(key: str, value: Any, current: Any) -> Parameter:
     if isinstance(value, Mapping):
         try:
-            found = Range.model_validate(value)
+            range_ = Range.model_validate(value)
         except ValidationError as error:
             raise MaskgateError(f"{key}: {settings.describe_errors(error, Range)}") from error
-        return Parameter(key, found, found.is_whole and not isinstance(now, float))
+        return Parameter(key, range_, range_.is_integer and not isinstance(current, float))
     if not isinstance(value, list):
         raise MaskgateError(
             f"{key}: write a list of choices, or a range {{low: …, high: …}}, not {text(value)}"
         )
     choices = tuple(map(text, value))
     if len(set(choices)) != len(choices):
-        raise MaskgateError(f"{key}: a choice stands there twice; remove one of the two")
+        raise MaskgateError(f"{key}: a choice is listed twice; remove one of the two")
     if len(choices) < 2:
-        raise MaskgateError(f"{key}: needs two choices or more; a single one is a change {key}=…")
+        raise MaskgateError(f"{key}: needs two choices or more; for a single one, set {key}=…")
     return Parameter(key, choices)
 
 
 def _check_key(key: str, keys: list[str], recipe: Recipe) -> None:
-    """Raise MaskgateError for a key that cannot be searched, or not beside the others."""
+    """Raise MaskgateError for a key that cannot be searched, alone or with the other keys."""
     above = next((other for other in keys if key.startswith(f"{other}.")), None)
     if above is not None:
         raise MaskgateError(f"{key}: is part of {above}, which is searched as a whole; keep one")
-    fixed = (*_FIXED, *(["labels.corrections"] if recipe.labels.truth is not None else []))
+    fixed = (*_NOT_SEARCHABLE, *(["labels.corrections"] if recipe.labels.truth is not None else []))
     if any(overlap(key, each) for each in fixed):
         raise MaskgateError(
-            f"{key}: cannot be searched, for every trial is scored alike: on the same folds and"
-            " seed, against the same truth"
+            f"{key}: cannot be searched, as every trial is scored on the same folds and seed,"
+            " against the same labels"
         )
 
 
@@ -239,8 +241,8 @@ def check(
 ) -> None:
     """Try every choice and both ends of every range, one at a time.
 
-    `load_recipe` gives the recipe with changes, `try_recipe` raises where it cannot be trained;
-    a MaskgateError of either is raised with the key and its value.
+    `load_recipe` gives the recipe with changes, `try_recipe` raises if it cannot be trained; a
+    MaskgateError of either is raised with the key and its value.
     """
     ends = [(each.key, end) for each in space.parameters for end in each.ends]
     for key, end in track(ends, "checking the search space", len(ends)):

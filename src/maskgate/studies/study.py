@@ -1,7 +1,7 @@
-"""A search's study: what it is of, where it is kept, and which trial comes next.
+"""A search's study: its settings, its storage, and the next trial.
 
-One process at a time asks for a trial, under a claim of its own; so trials are numbered without a
-gap, and their number alone makes the random numbers that they are drawn with.
+One process at a time asks for a trial, under a claim of its own. So trials are numbered without
+gaps, and the random numbers of a trial depend only on its number.
 """
 
 import math
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 DATABASE: Final = "study.db"
 MANIFEST: Final = "study.json"
 _REMEDY: Final = "put back a copy of it, or give another --out"
-_ASKING: Final = -1  # claimed by the one process that asks for a trial
+_ASK_LOCK: Final = -1  # claimed by the process that asks for a trial
 _ATTEMPTS: Final = 3
-# Seconds that a process waits: for another one that writes, for a host that is away.
+# Timeouts in seconds: for another process that writes, for a host that does not answer.
 _WAITS: Final = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 15}}
 
 
 class Manifest(stored.File):
-    """study.json: which study the folder is of, and where that is kept."""
+    """study.json: the folder's study, and its storage."""
 
     indent: ClassVar[int | None] = None
     nullable = frozenset({"storage"})
@@ -51,13 +51,14 @@ class Manifest(stored.File):
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched: a recipe with its changes, a space, and how many trials in all.
+    """A search: a recipe with changes, a search space, and the number of trials.
 
-    `options` tells the data and how to train; its `out` is the study's folder, `storage` the URL of
-    a database, None for a file in that folder. Trials are pruned once `prune_after` are complete.
+    `options` has the data and how to train; its `out` is the study's folder. `storage` is the URL
+    of a database, None for a file in that folder. Pruning starts when `prune_after` trials are
+    complete.
     """
 
-    recipe: str  # as it was asked for
+    recipe: str  # as given on the command line
     path: Path  # of the recipe's file
     changes: list[str]
     options: TrainOptions
@@ -66,8 +67,8 @@ class Search:
     prune_after: int
     storage: str | None = None
     space: Space = NOTHING
-    name: str = ""  # of the study: by its recipe, space, data and seed
-    folds: tuple[int, ...] = ()  # that are validated
+    name: str = ""  # of the study: from recipe, space, data and seed
+    folds: tuple[int, ...] = ()  # to validate
 
     @property
     def folder(self) -> Path:
@@ -79,33 +80,32 @@ class Search:
         return recipes.load(self.path, [*self.changes, *more])
 
     def trial_folder(self, number: int) -> Path:
-        """Of the trial of that number, which counts from 0; people count from 1."""
+        """The folder of a trial; `number` counts from 0, folders from 1."""
         return self.folder / "trials" / f"{number + 1:03d}"
 
 
 def check(recipe: Recipe, attributes: tuple[str, ...], name: str, trust: bool = False) -> None:
-    """Make all a recipe names, of which nothing is downloaded. Raises MaskgateError."""
+    """Check all names in a recipe, without downloads. Raises MaskgateError."""
     if recipe.folds.kind == "all":
-        raise MaskgateError("folds.kind is all, which validates nobody; a search needs scores")
+        raise MaskgateError("folds.kind is all, which has no validation; a search needs scores")
     if heads.attributes(recipe.model.head) != attributes:
         raise MaskgateError("its head knows other attributes, and its score would be another one")
     model = recipe.model.model_copy(update={"pretrained": False})
     preflight.check_recipe(recipe.model_copy(update={"model": model}), name, trust)
 
 
-def prepared(search: Search) -> Search:
-    """The search with its folds and its name, once the data is checked, decoded and split.
+def prepare_search(search: Search) -> Search:
+    """The search with its folds and its name, after the data is checked, decoded and split.
 
-    All faults of the data are told here, before any trial could fail for them. Raises
-    MaskgateError.
+    Raises MaskgateError for all problems of the data, before any trial could fail because of them.
     """
     recipe, options = search.load([]), search.options
     preflight.check_recipe(recipe, options.name, options.trust)
     ready = preflight.with_detector(recipe, options, options.name)
     data = prepare(ready, options)
     preflight.check_data(ready, data, processes=1)
-    told = (data.digest, search.space.digest, str(search.seed), *warm_start.weight_digests(recipe))
-    name = f"{options.name}-{recipe.digest(*told)}"
+    parts = (data.digest, search.space.digest, str(search.seed), *warm_start.weight_digests(recipe))
+    name = f"{options.name}-{recipe.digest(*parts)}"
     out = options.out or Path("tune") / name
     return replace(search, name=name, folds=tuple(data.folds), options=replace(options, out=out))
 
@@ -114,17 +114,16 @@ def prepared(search: Search) -> Search:
 
 
 def open_study(search: Search) -> "tuple[optuna.Study, Engine]":
-    """The search's study, made where it is new, and the engine of its database.
+    """The search's study, created if it is new, and the engine of its database.
 
-    Raises MaskgateError where it cannot be. Then no folder is left that would keep to a database
-    which cannot be used.
+    Raises MaskgateError if the database cannot be used; then no folder is left that refers to it.
     """
     if search.storage is None:
-        _settle(search)  # its database is a file in that folder
+        _create_folder(search)  # its database is a file in that folder
         return _opened(search)
-    _is_settled(search)
+    _folder_exists(search)
     opened = _opened(search)
-    _settle(search)
+    _create_folder(search)
     return opened
 
 
@@ -136,7 +135,7 @@ def _opened(search: Search) -> "tuple[optuna.Study, Engine]":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = address(search)
     waits = _WAITS.get(url.get_backend_name(), {})
-    for left in reversed(range(_ATTEMPTS)):
+    for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             storage = RDBStorage(
                 url.render_as_string(hide_password=False),
@@ -147,29 +146,29 @@ def _opened(search: Search) -> "tuple[optuna.Study, Engine]":
             )
             return study, storage.engine
         except (SQLAlchemyError, ImportError, RuntimeError) as error:
-            if not left:
-                raise unanswered(search, error) from error
+            if not attempts_left:
+                raise storage_error(search, error) from error
             time.sleep(1)  # another process may be making the tables just now
     raise AssertionError
 
 
-def unanswered(search: Search, error: Exception) -> MaskgateError:
-    """The fault of a database that cannot be used."""
+def storage_error(search: Search, error: Exception) -> MaskgateError:
+    """The error for a database that cannot be used."""
     if isinstance(error, ImportError):
         return MaskgateError(
             f"{address(search)}: the driver of that database is missing;"
-            f" {extras.install('search')} has PostgreSQL's, that of another is installed by its own"
-            " name"
+            f" {extras.install('search')} includes PostgreSQL's, other drivers are packages of"
+            " their own"
         )
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     return MaskgateError(
         f"{address(search)}: the study's database cannot be used ({cause[0] if cause else error});"
-        " see that it runs and that --storage names it rightly, then repeat the command"
+        " check that it runs and that --storage is right, then repeat the command"
     )
 
 
 def address(search: Search) -> "URL":
-    """Where the study is kept; shown without its password. Raises MaskgateError."""
+    """The URL of the database; printed without its password. Raises MaskgateError."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -180,45 +179,45 @@ def address(search: Search) -> "URL":
         kind = url.get_backend_name()
     except SQLAlchemyError as error:
         raise MaskgateError(
-            "--storage is no URL of a database; write it as postgresql://USER:PASSWORD@HOST/NAME"
+            "--storage is not the URL of a database; write it as postgresql://USER:PASSWORD@HOST/NAME"
         ) from error
     if kind in ("postgres", "postgresql") and "+" not in url.drivername:
         return url.set(drivername="postgresql+psycopg")
     return url
 
 
-def _is_settled(search: Search) -> bool:
-    """Whether the study's folder is there. Raises MaskgateError where it holds another's."""
+def _folder_exists(search: Search) -> bool:
+    """Whether the study's folder exists. Raises MaskgateError if it has another study."""
     path, folder = search.folder / MANIFEST, search.folder
     files.check_folder(folder)
     if path.exists():
         before = stored.parse(contents.read(path, None, _REMEDY), Manifest, path, _REMEDY)
         if before.study != search.name:
             raise MaskgateError(
-                f"{folder}: holds the study {before.study}, and this one is {search.name}: the"
+                f"{folder}: has the study {before.study}, but this one is {search.name}: the"
                 " recipe, the space, the data or the seed differs; give another --out"
             )
-        if before.storage != _shown(search):
+        if before.storage != _public_url(search):
             kept = before.storage or f"{DATABASE} in that folder, without --storage"
             raise MaskgateError(
-                f"{folder}: its study is kept in {kept}; go on with it there, or give another --out"
+                f"{folder}: its study is stored in {kept}; continue it there, or give another --out"
             )
         return True
-    if folder.is_dir() and not all(map(files.is_left, folder.iterdir())):
-        raise MaskgateError(f"{folder}: not empty and no study; give another --out")
+    if folder.is_dir() and not all(map(files.is_leftover, folder.iterdir())):
+        raise MaskgateError(f"{folder}: not empty, and not a study; give another --out")
     return False
 
 
-def _settle(search: Search) -> None:
-    """Make the study's folder. Raises MaskgateError where it holds another's."""
-    if _is_settled(search):
+def _create_folder(search: Search) -> None:
+    """Create the study's folder. Raises MaskgateError if it has another study."""
+    if _folder_exists(search):
         return
     search.folder.mkdir(parents=True, exist_ok=True)
-    manifest = {"study": search.name, "storage": _shown(search)}
+    manifest = {"study": search.name, "storage": _public_url(search)}
     stored.write(search.folder / MANIFEST, Manifest, manifest)
 
 
-def _shown(search: Search) -> str | None:
+def _public_url(search: Search) -> str | None:
     """The database's URL without its password, None for the file in the study's folder."""
     return None if search.storage is None else str(address(search))
 
@@ -227,25 +226,25 @@ def _shown(search: Search) -> str | None:
 
 
 def next_trial(study: "optuna.Study", search: Search, claims: "Claims") -> "Trial | None":
-    """A trial that nobody works at, claimed: one that was cut off, or else a new one.
+    """A trial, claimed by this process: an interrupted one that nobody works on, or a new one.
 
-    None where there is none, or another process is asking just now.
+    None if there is none, or if another process is asking at the moment.
     """
     from optuna.trial import Trial
 
-    claims.bury_the_dead()
-    if not claims.take(_ASKING):
+    claims.remove_dead_claims()
+    if not claims.take(_ASK_LOCK):
         return None
     try:
         trials = study.get_trials(deepcopy=False)
-        for left in trials:
-            if not left.state.is_finished() and claims.take(left.number):
-                if not _again(study, left).state.is_finished():  # it may have ended just now
-                    study.sampler = sampler(search.seed, left.number)
-                    trial = Trial(study, left._trial_id)
-                    search.space.suggest(trial)  # what was not drawn before the cut
+        for unfinished in trials:
+            if not unfinished.state.is_finished() and claims.take(unfinished.number):
+                if not _reload(study, unfinished).state.is_finished():  # it may just have ended
+                    study.sampler = sampler(search.seed, unfinished.number)
+                    trial = Trial(study, unfinished._trial_id)
+                    search.space.suggest(trial)  # values not drawn before the interruption
                     return trial
-                claims.free(left.number)
+                claims.free(unfinished.number)
         if len(trials) >= search.trials:
             return None
         study.sampler = sampler(search.seed, len(trials))
@@ -254,18 +253,18 @@ def next_trial(study: "optuna.Study", search: Search, claims: "Claims") -> "Tria
         search.space.suggest(trial)
         return trial
     finally:
-        claims.free(_ASKING)
+        claims.free(_ASK_LOCK)
 
 
-def _again(study: "optuna.Study", trial: "FrozenTrial") -> "FrozenTrial":
+def _reload(study: "optuna.Study", trial: "FrozenTrial") -> "FrozenTrial":
     return study.get_trials(deepcopy=False)[trial.number]
 
 
 def sampler(seed: int, number: int) -> Any:
-    """The tree-structured Parzen estimator of one trial (Bergstra et al. 2011; multivariate, and
-    shy of what others try just now). The first ten trials are drawn at random.
+    """The tree-structured Parzen estimator for one trial (Bergstra et al. 2011). The first ten
+    trials are drawn at random.
 
-    Made anew for each trial: a search that was cut off draws what it would have drawn.
+    Created for each trial, so that an interrupted search draws the same values.
     """
     import optuna
 
@@ -275,13 +274,12 @@ def sampler(seed: int, number: int) -> Any:
 
 
 def pruner(search: Search) -> Any:
-    """Ends a trial whose best score so far is under the median of the complete ones' at its epoch.
+    """Prunes a trial whose best score so far is below the median of complete trials at its epoch.
 
     The median rule (Golovin et al. 2017) suits tens of trials; successive halving keeps one in
-    four, which takes hundreds. A quarter of the epochs is waited for: before, the scores tell how
-    fast a learning rate is, not how far it gets. Where the number of epochs itself is searched, no
-    trial is ended: a long one, whose learning rate is still high, would be held against the ends
-    of short ones.
+    four, which takes hundreds. It starts after a quarter of the epochs: earlier scores favour fast
+    learning rates, not good ones. If the number of epochs is searched, no trial is pruned: a long
+    one, whose learning rate is still high, would be compared with the ends of short ones.
     """
     import optuna
 

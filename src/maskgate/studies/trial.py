@@ -1,4 +1,4 @@
-"""One trial of a search: a run with values of its own, and what is left of it in the study."""
+"""One trial of a search: its run, and its record in the study."""
 
 import shlex
 import shutil
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class _LostError(Exception):
-    """The trial is another process's by now: this one was not heard of for too long."""
+    """Another process took over the trial, as this one did not beat for too long."""
 
 
 def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims") -> None:
-    """Train a trial, from its checkpoint where it was cut off, and tell the study how it ended.
+    """Train a trial, resumed from its checkpoint if there is one, and record its result.
 
-    Raises MaskgateError where the fault is not the trial's: a full disk, a folder in use.
+    Raises MaskgateError for an error that is not the trial's: a full disk, a folder in use.
     """
     from optuna.exceptions import TrialPruned
     from optuna.trial import TrialState
@@ -41,9 +41,9 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
     number, values = trial.number, search.space.suggest(trial)
     changes = overrides(values)
     say(f"trial {number + 1} of {search.trials}: {', '.join(changes)}")
-    twin = _twin(study, number, values, search)
-    if twin is not None:
-        _repeat(study, trial, twin)
+    earlier = _earlier_trial(study, number, values, search)
+    if earlier is not None:
+        _repeat(study, trial, earlier)
         return
     folder = search.trial_folder(number)
     options = replace(
@@ -53,9 +53,11 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
     )
     try:
         recipe = search.load(changes)
-        watch = _watch(study, trial, search, claims=claims, recipe=recipe)
-        _replay(folder, watch)
-        options = replace(options, callbacks=(*options.callbacks, Callbacks(on_epoch_end=watch)))
+        on_epoch_end = _epoch_callback(study, trial, search, claims=claims, recipe=recipe)
+        _replay(folder, on_epoch_end)
+        options = replace(
+            options, callbacks=(*options.callbacks, Callbacks(on_epoch_end=on_epoch_end))
+        )
         results = crossval.train(recipe, options).metrics()
     except _LostError:
         say(f"trial {number + 1}: taken over by another process; going on with the next")
@@ -63,32 +65,32 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
     except TrialPruned as pruned:
         trial.set_user_attr("reason", str(pruned))
         say(f"trial {number + 1}: pruned, {pruned}")
-        _tell(study, number, claims, state=TrialState.PRUNED)
+        _finish_trial(study, number, claims, state=TrialState.PRUNED)
     except DiskError:
         raise
     except MaskgateError as error:
         trial.set_user_attr("reason", str(error))
         say(f"trial {number + 1}: failed: {error}")
         _keep_recipe(search, number, changes)
-        _tell(study, number, claims, state=TrialState.FAIL)
+        _finish_trial(study, number, claims, state=TrialState.FAIL)
     else:
         assert results.score is not None  # a search validates
         trial.set_user_attr("score", results.score.model_dump())
         trial.set_user_attr("score_of", results.score_of)
         trial.set_user_attr("people", results.people)
         trial.set_user_attr("seconds", Run(folder).status().seconds)
-        _tell(study, number, claims, values=results.score.value)
+        _finish_trial(study, number, claims, values=results.score.value)
     tidy(study, search, number)
 
 
 def _keep_recipe(search: Search, number: int, changes: list[str]) -> None:
-    """Leave its recipe of a trial that failed before there was anything else to keep."""
+    """Write the recipe of a trial that failed before its run folder existed."""
     run = Run(search.trial_folder(number))
     if run.path.exists():
         return
     try:
         recipe = search.load(changes)
-    except MaskgateError:  # which is why it failed
+    except MaskgateError:  # the reason for the failure
         return
     run.path.mkdir(parents=True)
     recipe.write(run.recipe_file)
@@ -106,7 +108,7 @@ def command(search: Search, values: dict[str, str], out: Path | None = None) -> 
     return shlex.join([*words, *(["--out", str(out)] if out is not None else [])])
 
 
-def _tell(study: "optuna.Study", number: int, claims: "Claims", **outcome: Any) -> None:
+def _finish_trial(study: "optuna.Study", number: int, claims: "Claims", **outcome: Any) -> None:
     if claims.holds(number):
         study.tell(number, skip_if_finished=True, **outcome)
 
@@ -114,10 +116,10 @@ def _tell(study: "optuna.Study", number: int, claims: "Claims", **outcome: Any) 
 # ------------------------------------------------------------------------------- pruning
 
 
-def _watch(
+def _epoch_callback(
     study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims", recipe: Recipe
 ) -> Callable[[Row], None]:
-    """Called at the end of each epoch: reports the first fold's scores, ends what does badly."""
+    """A callback at the end of each epoch: reports the first fold's score, and may prune."""
     from optuna.exceptions import TrialPruned
 
     def on_epoch_end(row: Row) -> None:
@@ -125,14 +127,14 @@ def _watch(
             raise _LostError
         if row["fold"] != search.folds[0] or "valid_score" not in row:
             return
-        told = study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        if row["epoch"] not in told:
+        scores = study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        if row["epoch"] not in scores:
             trial.report(row["valid_score"], row["epoch"])
         is_over = len(search.folds) == 1 and row["epoch"] == recipe.training.epochs
         if not is_over and trial.should_prune():
-            best = max([*told.values(), row["valid_score"]])
+            best = max([*scores.values(), row["valid_score"]])
             raise TrialPruned(
-                f"the best score of the first fold was {best:.4f} by epoch {row['epoch']}, under"
+                f"the best score of the first fold was {best:.4f} by epoch {row['epoch']}, below"
                 " the median of the complete trials"
             )
 
@@ -140,10 +142,9 @@ def _watch(
 
 
 def _replay(folder: Path, on_epoch_end: Callable[[Row], None]) -> None:
-    """Tell of the epochs that are behind a trial that was cut off: it may have been just before
-    they were told."""
-    found = sorted(folder.glob("fold-*/checkpoint.pt"))
-    for row in _rows(found[0]) if found else []:
+    """Report the finished epochs of an interrupted trial again: the last may not be recorded."""
+    checkpoints = sorted(folder.glob("fold-*/checkpoint.pt"))
+    for row in _rows(checkpoints[0]) if checkpoints else []:
         on_epoch_end(row)
 
 
@@ -161,36 +162,36 @@ def _rows(path: Path) -> list[Row]:
 # ------------------------------------------------------------------------------- repeats
 
 
-def _twin(
+def _earlier_trial(
     study: "optuna.Study", number: int, values: dict[str, str], search: Search
 ) -> "FrozenTrial | None":
-    """The first trial with the same values, if it has ended: training it again tells nothing."""
+    """The first ended trial with the same values, which need not be trained again."""
     for other in study.get_trials(deepcopy=False)[:number]:
-        same = other.state.is_finished() and search.space.of(other) == values
-        if same and "repeats" not in other.user_attrs:
+        has_same_values = other.state.is_finished() and search.space.of(other) == values
+        if has_same_values and "repeats" not in other.user_attrs:
             return other
     return None
 
 
-def _repeat(study: "optuna.Study", trial: "Trial", twin: "FrozenTrial") -> None:
-    """End a trial as its twin ended."""
+def _repeat(study: "optuna.Study", trial: "Trial", earlier: "FrozenTrial") -> None:
+    """Give a trial the result of an earlier one with the same values."""
     from optuna.trial import TrialState
 
-    for key, told in twin.user_attrs.items():
-        trial.set_user_attr(key, told)
-    trial.set_user_attr("repeats", twin.number)
-    say(f"trial {trial.number + 1}: the values of trial {twin.number + 1} again, not trained twice")
-    if twin.state == TrialState.COMPLETE:
-        study.tell(trial.number, twin.value)
+    for key, attribute in earlier.user_attrs.items():
+        trial.set_user_attr(key, attribute)
+    trial.set_user_attr("repeats", earlier.number)
+    say(f"trial {trial.number + 1}: same values as trial {earlier.number + 1}, not trained again")
+    if earlier.state == TrialState.COMPLETE:
+        study.tell(trial.number, earlier.value)
     else:
-        study.tell(trial.number, state=twin.state)
+        study.tell(trial.number, state=earlier.state)
 
 
 # ---------------------------------------------------------------------------------- files
 
 
 def tidy(study: "optuna.Study", search: Search, number: int) -> None:
-    """Leave of a pruned or failed trial its recipe and its history: it is no run any more."""
+    """Reduce the folder of a pruned or failed trial to its recipe and its history."""
     from optuna.trial import TrialState
 
     run = Run(search.trial_folder(number))
@@ -202,7 +203,7 @@ def tidy(study: "optuna.Study", search: Search, number: int) -> None:
     rows = [row for fold in folds for row in _history(fold)]
     if rows:
         history = pd.DataFrame(rows)
-        files.replace(run.history_file, lambda beside: history.to_csv(beside, index=False))
+        files.replace(run.history_file, lambda target: history.to_csv(target, index=False))
     for path in run.path.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -211,7 +212,7 @@ def tidy(study: "optuna.Study", search: Search, number: int) -> None:
 
 
 def _history(fold: Path) -> list[Any]:
-    """A fold's history, of its end or of its checkpoint."""
+    """A fold's history, from its file or from its checkpoint."""
     path = fold / "history.csv"
     if path.exists():
         return tables.history(contents.read(path, None), path).to_dict("records")

@@ -1,8 +1,8 @@
-"""A search of a recipe's values: trial after trial, by any number of processes, until all are done.
+"""Hyperparameter search: any number of processes train trials until all are done.
 
-Each trial is a run of its own, on the same folds and with the same seed. A process takes a trial
-that was cut off, or else a new one, until there is none; then it waits for the others', to take
-over from one that dies.
+Each trial is a run of its own, on the same folds and with the same seed. A process takes an
+interrupted trial, or else a new one, until there is none. Then it waits for the other processes, to
+take over if one dies.
 """
 
 import os
@@ -28,9 +28,9 @@ from maskgate.studies.study import (
     check,
     next_trial,
     open_study,
-    prepared,
+    prepare_search,
     pruner,
-    unanswered,
+    storage_error,
 )
 from maskgate.training import distribute
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
     from maskgate.studies.leases import Claims
 
-_POLL: Final = 1.0  # seconds between looks at what others do
-_REMIND: Final = 60.0  # seconds between words about it
+_POLL: Final = 1.0  # seconds between polls of the other processes
+_REMIND: Final = 60.0  # seconds between messages while waiting
 
 
 def plan(search: Search, space_file: Path) -> Search:
-    """The search with its space, folds, name and folder, once all of it is checked.
+    """The search with its space, folds, name and folder, after all checks.
 
-    Raises MaskgateError: for a missing extra, for what cannot be tried, for faults of the data.
+    Raises MaskgateError for a missing extra, untrainable values, or problems of the data.
     """
     _check_extra()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -55,9 +55,9 @@ def plan(search: Search, space_file: Path) -> Search:
             " times with one --storage"
         )
     recipe = search.load([])
-    found = space.load(space_file, recipe)
+    loaded_space = space.load(space_file, recipe)
     for key in (change.partition("=")[0] for change in search.changes):
-        if any(space.overlap(key, each.key) for each in found.parameters):
+        if any(space.overlap(key, each.key) for each in loaded_space.parameters):
             raise MaskgateError(
                 f"{key}: is set on the command line and searched in {space_file}; remove it from"
                 " one of them"
@@ -65,16 +65,16 @@ def plan(search: Search, space_file: Path) -> Search:
     attributes = heads.attributes(recipe.model.head)
     check(recipe, attributes, search.options.name, search.options.trust)
     space.check(
-        found,
+        loaded_space,
         space_file,
         search.load,
         lambda changed: check(changed, attributes, search.options.name, search.options.trust),
     )
-    return prepared(replace(search, space=found))
+    return prepare_search(replace(search, space=loaded_space))
 
 
 def check_shared(search: Search) -> None:
-    """Raise MaskgateError where the study lies in a file of one machine."""
+    """Raise MaskgateError if the study is stored in a file of one machine."""
     _check_extra()
     if search.storage is None or address(search).get_backend_name() == "sqlite":
         raise MaskgateError(
@@ -89,17 +89,17 @@ def _check_extra() -> None:
         import sqlalchemy  # noqa: F401
 
 
-def tune(search: Search, on: str | None = None) -> page.Search:
+def tune(search: Search, on: str | None = None) -> page.SearchReport:
     """Run all trials of a planned search, together with other processes; the finished search.
 
     `on` is a Ray cluster, as for `cluster.map_unordered`. Raises MaskgateError if every trial
     failed, or if the database or the disk fails.
     """
     if on is not None:
-        _on_cluster(search, on)
-    with _joined(search) as (study, claims):
-        _work(study, search, claims)
-        result = outcome.found(study, search, whole=True)
+        _run_on_cluster(search, on)
+    with _open(search) as (study, claims):
+        _run_trials(study, search, claims)
+        result = outcome.summarise(study, search, is_final=True)
     page.write(result, search.folder)
     failed = result.of("failed")
     if failed and result.best is None:
@@ -108,8 +108,8 @@ def tune(search: Search, on: str | None = None) -> page.Search:
 
 
 @contextmanager
-def _joined(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
-    """The study and this process's claims in it. Raises MaskgateError where its database fails."""
+def _open(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
+    """The study and this process's claims in it. Raises MaskgateError if its database fails."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -121,30 +121,32 @@ def _joined(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
         with Claims(engine, search.name, search.folder) as claims:
             yield study, claims
     except (SQLAlchemyError, StorageInternalError) as error:
-        raise unanswered(search, error) from error
+        raise storage_error(search, error) from error
     finally:
         engine.dispose()
 
 
-def _on_cluster(search: Search, on: str) -> None:
-    """A task for each trial; what is left when a node is lost, this process trains afterwards."""
+def _run_on_cluster(search: Search, on: str) -> None:
+    """Run one task per trial; if a node is lost, this process trains its trial afterwards."""
     check_shared(search)
-    with _joined(search) as (study, _):  # makes the tables and the folder once
+    with _open(search) as (study, _):  # creates the tables and the folder once
         ended = sum(each.state.is_finished() for each in study.get_trials(deepcopy=False))
         left = range(search.trials - ended)
-        for done, _ in enumerate(cluster.map_unordered(partial(_one, search), left, on), 1):
+        for done, _ in enumerate(
+            cluster.map_unordered(partial(_run_one_trial, search), left, on), 1
+        ):
             say(f"{done} of {len(left)} tasks have ended")
-            page.write(outcome.found(study, search), search.folder)
+            page.write(outcome.summarise(study, search), search.folder)
 
 
-def _one(search: Search, _: int) -> None:
-    """Run the next trial, on whatever node; none where all have been begun."""
+def _run_one_trial(search: Search, _: int) -> None:
+    """Run the next trial on a node; nothing if all have been started."""
     _check_extra()
     if not (search.folder / MANIFEST).exists():
         raise distribute.folder_not_shared(search.folder, "the study's folder")
-    if prepared(search).name != search.name:
+    if prepare_search(search).name != search.name:
         raise distribute.data_differ(search.options.data)
-    with _joined(search) as (study, claims):
+    with _open(search) as (study, claims):
         while True:
             if _train_next(study, search, claims):
                 return
@@ -154,7 +156,7 @@ def _one(search: Search, _: int) -> None:
 
 
 def _train_next(study: "optuna.Study", search: Search, claims: "Claims") -> bool:
-    """Run the next trial; whether there was one to begin or to take over."""
+    """Run the next trial, a new or an interrupted one; False if there is none."""
     following = next_trial(study, search, claims)
     if following is None:
         return False
@@ -165,17 +167,17 @@ def _train_next(study: "optuna.Study", search: Search, claims: "Claims") -> bool
     return True
 
 
-def _work(study: "optuna.Study", search: Search, claims: "Claims") -> None:
-    """Trial after trial, until as many as wanted have ended, here or elsewhere."""
+def _run_trials(study: "optuna.Study", search: Search, claims: "Claims") -> None:
+    """Run trial after trial until all have ended, here or in other processes."""
     _tidy_up(study, search, claims)
     reminded = time.monotonic()
     while True:
         if _train_next(study, search, claims):
-            page.write(outcome.found(study, search), search.folder)
+            page.write(outcome.summarise(study, search), search.folder)
             continue
-        told = study.get_trials(deepcopy=False)
-        running = [str(each.number + 1) for each in told if not each.state.is_finished()]
-        if len(told) >= search.trials and not running:
+        trials = study.get_trials(deepcopy=False)
+        running = [str(each.number + 1) for each in trials if not each.state.is_finished()]
+        if len(trials) >= search.trials and not running:
             return
         if time.monotonic() - reminded > _REMIND:
             reminded = time.monotonic()
@@ -184,15 +186,15 @@ def _work(study: "optuna.Study", search: Search, claims: "Claims") -> None:
 
 
 def _tidy_up(study: "optuna.Study", search: Search, claims: "Claims") -> None:
-    """What a process left undone that was killed between the end of a trial and its tidying."""
+    """Tidy up trials whose process was killed after the end of the trial."""
     for each in study.get_trials(deepcopy=False):
         if each.state.is_finished() and claims.take(each.number):
             trial.tidy(study, search, each.number)
             claims.free(each.number)
 
 
-def told(result: page.Search, folder: Path) -> str:
-    """How a search ended: the best, what its score is worth, its command, the failed."""
+def closing_text(result: page.SearchReport, folder: Path) -> str:
+    """The final output: the best trial, caveats of its score, failed trials, and its command."""
     lines = page.sentences(result)
     lines += [f"trial {each.number} failed: {each.reason}" for each in result.of("failed")]
     if result.command:

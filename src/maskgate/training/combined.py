@@ -59,7 +59,7 @@ def combine(
     if run_folder.is_finished(run):
         say(f"{run.path}: this run is finished; to combine anew, remove the folder")
         return run
-    with files.made(out):
+    with files.new_folder(out):
         lock = FileLock(run.path / ".lock", timeout=0)
         run_folder.acquire(lock, run)
         try:

@@ -15,7 +15,7 @@ class KeptNetwork:
 
     def __init__(self, recipe: Recipe, in_training: Network) -> None:
         self._in_training = in_training
-        self._never_finite = finite.broken(in_training.state_dict())
+        self._never_finite = finite.non_finite(in_training.state_dict())
         average = recipe.training.average
         self._average = averages.create(average, in_training) if average is not None else None
 
@@ -43,7 +43,7 @@ class KeptNetwork:
         """Raise MaskgateError where an update, the last one too, has left weights, or an average of
         them, that are not finite."""
         for network in (self._in_training, self.network):
-            finite.check_weights(network.state_dict(), self._never_finite, where, finite.LOWER)
+            finite.check_weights(network.state_dict(), self._never_finite, where, finite.LOWER_LR)
 
     def state_dict(self) -> dict[str, Any] | None:
         """The average for a checkpoint, None where there is none."""

@@ -146,7 +146,7 @@ def _endless(batches: Batches, data: FoldData, updater: TrainingStep) -> Iterato
 
 def write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
     """Write `lr.html` and `lr.csv` into the folder; the page's path."""
-    with files.made(out):
+    with files.new_folder(out):
         return _write(found, out, recipe, changes)
 
 

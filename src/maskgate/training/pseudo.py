@@ -76,7 +76,7 @@ def create_labels(
         probabilities,
         names.tolist(),
         barred=(unlabelled["left_out"] == BARRED).to_numpy(),
-        wanted=wanted,
+        settings=wanted,
         attributes=predictor.attributes,
     )
     return table.assign(digest=unlabelled["digest"].reset_index(drop=True)), probabilities

@@ -14,7 +14,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.data import folds
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 from maskgate.runs import Run
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
@@ -67,7 +67,7 @@ def check(path: Path, digest: str) -> None:
                 f"{path}: holds a run of {status.recipe} with another recipe or other data;"
                 " give another --out, or remove the folder"
             )
-    elif path.is_dir() and not all(map(files.is_left, path.iterdir())):
+    elif path.is_dir() and not all(map(files.is_leftover, path.iterdir())):
         raise MaskgateError(f"{path}: not empty and no run; give another --out")
     else:
         files.check_folder(path, remedy="give another --out")
@@ -86,7 +86,7 @@ def remove_untrained(run: Run) -> None:
     except Timeout:
         return
     except OSError as error:
-        raise of_disk(error, run.path) from error
+        raise disk_error(error, run.path) from error
 
 
 def _is_untrained(path: Path) -> bool:
@@ -130,7 +130,9 @@ def acquire(lock: FileLock, run: Run) -> None:
 
 def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: str) -> None:
     """Write what is known of the run before its first fold."""
-    files.sweep(run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder)
+    files.remove_leftovers(
+        run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder
+    )
     table = prepared.photos.table
     extra = prepared.extra()
     if not run.status_file.exists():  # first of all: by it the folder is known as a run's

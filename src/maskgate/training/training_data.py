@@ -15,7 +15,7 @@ from maskgate.config.recipe import DataSet, Recipe
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
 from maskgate.data.table import COLUMNS, Photos
-from maskgate.data.training_table import Told
+from maskgate.data.training_table import TrainingLabels
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
 from maskgate.faces.view import View
@@ -48,8 +48,8 @@ class TrainingData:
     photos: Photos
     table: pd.DataFrame
     store: cache.PhotoStore
-    twins: folds.Twins  # of `table`
-    labels: Told
+    twins: folds.NearDuplicates  # of `table`
+    labels: TrainingLabels
     warnings: list[str]
     unlabelled_root: Path  # the folder that the unlabelled photos are in
     folder: Path  # the cache's
@@ -120,7 +120,7 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     unlabelled = _unlabelled(recipe, options)
     seen = view.create(recipe.photo, options.folder)
     photos, store, faces = _decoded(read, options.data, seen, options)
-    told = training_table.told(read, photos, fixes, wanted)
+    told = training_table.training_labels(read, photos, fixes, wanted)
     others = [
         (data, *_decoded(photos, Path(data.path), seen, options))
         for data, photos in (*extra, *unlabelled)
@@ -131,14 +131,14 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     fold = _folds(recipe, options, photos, own)
     tables = [(data, each.table) for data, each, _, _ in others]
     table = training_table.build(
-        told.training, extra=tables[: len(extra)], unlabelled=tables[len(extra) :], wanted=wanted
+        told.training, extra=tables[: len(extra)], unlabelled=tables[len(extra) :], settings=wanted
     )
     whole = cache.joined([store, *(each for _, _, each, _ in others)])
     twins = with_extra_photos(own, Photos(photos.root, table), whole, options.folder)
-    doubts = [*people.apart(photos), *photos.problems, *people.doubtful(photos)]
+    doubts = [*people.people_unknown(photos), *photos.problems, *people.doubtful_people(photos)]
     warnings = checks.summary([*doubts, *told.problems])
     for data, each, _, _ in others:
-        doubts = [*each.problems, *people.doubtful(each)]
+        doubts = [*each.problems, *people.doubtful_people(each)]
         warnings += [f"{line} in {data.path}" for line in checks.summary(doubts)]
     warnings += _namesakes(table)
     truth = told.true.assign(cluster=own.cluster, fold=fold, digest=store.digests)
@@ -215,15 +215,13 @@ def _decoded(
     checks.refuse(broken, data, options.skip_faulty)
     photos = photos.without(broken)
     if not len(photos.table):
-        raise MaskgateError(
-            f"{data}: holds no photo that can be used; add some, or give other data"
-        )
+        raise MaskgateError(f"{data}: no photo that can be used; add some, or give other data")
     faces = None if found is None else found.table([bytes.fromhex(d) for d in store.digests])
     return photos, store, faces
 
 
 def _folds(
-    recipe: Recipe, options: TrainOptions, photos: Photos, twins: folds.Twins
+    recipe: Recipe, options: TrainOptions, photos: Photos, twins: folds.NearDuplicates
 ) -> npt.NDArray[np.int64]:
     wanted = recipe.folds
     if wanted.file is None:

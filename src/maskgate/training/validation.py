@@ -47,7 +47,7 @@ class Validator:
         probability is not finite.
         """
         found = self._predicted(network, tta_view)
-        finite.check(found, f"fold {self.fold}", finite.LOWER)
+        finite.check(found, f"fold {self.fold}", finite.LOWER_LR)
         return found
 
     def _predicted(self, network: nn.Module, tta_view: TtaView) -> Probabilities:

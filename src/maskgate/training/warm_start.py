@@ -140,7 +140,7 @@ def load_backbone(network: Network, path: Path, prepared: TrainingData, data: Fo
         if name.startswith(prefix)
     }
     wanted = network.backbone.state_dict()
-    finite.check_weights(found, finite.broken(wanted), f"model.init={run.path}")
+    finite.check_weights(found, finite.non_finite(wanted), f"model.init={run.path}")
     odd = list(wanted.keys() ^ found.keys())
     odd += [n for n in wanted.keys() & found.keys() if found[n].shape != wanted[n].shape]
     if odd:

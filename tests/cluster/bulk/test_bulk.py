@@ -306,8 +306,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     ("options", "why"),
     [
         (["--on", "ray"], "name it with --out"),
-        (["--part", "5"], "--part cuts what --on writes"),
-        (["s3://door/photos"], "read with --on ray alone"),
+        (["--part", "5"], "--part needs --on"),
+        (["s3://door/photos"], "photos at a URL need --on ray"),
     ],
 )
 def test_what_does_not_go_together_is_told(

@@ -84,9 +84,9 @@ def test_a_header_cut_short_is_told_without_an_object_of_python(
     length: int, picture: Image.Image
 ) -> None:
     content = saved(picture, "TIFF")[:length]
-    with pytest.raises(PhotoError, match="damaged: not a whole header"):
+    with pytest.raises(PhotoError, match="damaged: incomplete header"):
         pixels.decode(content)
-    with pytest.raises(PhotoError, match="damaged: not a whole header"):
+    with pytest.raises(PhotoError, match="damaged: incomplete header"):
         pixels.header(content)
 
 

@@ -422,7 +422,7 @@ def test_a_studys_file_of_another_kind(content: bytes | None, tmp_path: Path) ->
     options = TrainOptions("tiny", tmp_path, tmp_path)
     search = study.Search("tiny", tmp_path, [], options, 1, 7, 5, name="tiny-1a2b3c4d")
     with pytest.raises(MaskgateError, match=r"study\.json: missing or damaged .* another --out"):
-        study._settle(search)
+        study._create_folder(search)
 
 
 @pytest.mark.parametrize("content", [*JUNK.values(), None], ids=[*JUNK, "a folder"])

@@ -18,7 +18,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def wear(photo: Pixels, points: np.ndarray, outfit: Outfit, noise: np.random.Generator) -> Pixels:
-    return drawing.dressed(drawing.sitter(photo, points), outfit, noise)
+    return drawing.draw_outfit(drawing.bare_face(photo, points), outfit, noise)
 
 
 @pytest.fixture
@@ -141,11 +141,11 @@ def test_faces_beyond_the_edge(heads: SimpleNamespace, centre: tuple[float, floa
     photo = heads.photo()
     for seed, placement in enumerate(["worn", "neck", "one_ear"]):
         outfit = outfits.random(rng(seed), placement)
-        face = drawing.sitter(photo, heads.landmarks(40, centre=centre))
-        assert 0 <= drawing.within(face, outfit) <= 1
-        assert drawing.dressed(face, outfit, rng()).shape == photo.shape
-    far = drawing.sitter(photo, heads.landmarks(centre=(5000, 9000)))
-    assert (drawing.dressed(far, outfits.cover(rng(1), "mug"), rng()) == photo).all()
+        face = drawing.bare_face(photo, heads.landmarks(40, centre=centre))
+        assert 0 <= drawing.share_within(face, outfit) <= 1
+        assert drawing.draw_outfit(face, outfit, rng()).shape == photo.shape
+    far = drawing.bare_face(photo, heads.landmarks(centre=(5000, 9000)))
+    assert (drawing.draw_outfit(far, outfits.cover(rng(1), "mug"), rng()) == photo).all()
 
 
 def test_landmarks_of_no_face_are_refused(heads: SimpleNamespace, white: Outfit) -> None:

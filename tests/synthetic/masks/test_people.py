@@ -57,7 +57,7 @@ class Known:
         return Faces(*(np.array(each, dtype="f4") for each in (corners, points, [0.9, 0.85, 0.8])))
 
 
-def work(faces: Path, out: Path, **changes: Any) -> people.Dressed:
+def work(faces: Path, out: Path, **changes: Any) -> people.DressedPeople:
     """`dress` as the command does it, in this process."""
     arguments: dict[str, Any] = {
         "photos": layouts.read(faces), "detector": Known(), "workers": 1, "seed": 7,
@@ -89,7 +89,7 @@ def faces(heads: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def made(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> people.Dressed:
+def made(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> people.DressedPeople:
     out = tmp_path_factory.mktemp("made") / "out"
     return work(faces, out)
 
@@ -103,9 +103,9 @@ def slow(seconds: float) -> None:
             yield thing
 
     def mapped(function: Any, task: Any, things: Iterable[Any], count: int) -> Any:
-        return workers.mapped(function, task, slowly(things), count)
+        return workers.map_in_processes(function, task, slowly(things), count)
 
-    people.mapped = mapped  # type: ignore[assignment, attr-defined]
+    people.map_in_processes = mapped  # type: ignore[assignment, attr-defined]
 
 
 @pytest.fixture
@@ -121,7 +121,9 @@ def contents(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
-def test_each_person_has_seven_photos_and_their_labels(faces: Path, made: people.Dressed) -> None:
+def test_each_person_has_seven_photos_and_their_labels(
+    faces: Path, made: people.DressedPeople
+) -> None:
     photos = layouts.read(made.out)
     assert not photos.problems
     told = pd.read_csv(made.out / "photos.csv")
@@ -142,16 +144,16 @@ def test_each_person_has_seven_photos_and_their_labels(faces: Path, made: people
             assert image.size == (48, 64)
 
 
-def test_who_is_left_out_is_told(made: people.Dressed) -> None:
+def test_who_is_left_out_is_told(made: people.DressedPeople) -> None:
     whys = {"Bo": "no face found", "Cy": "unreadable photo", "Di": "no mask can be seen"}
     assert made.left_out == whys
-    assert (made.masked, made.further) == (1, 2)
+    assert (made.masked, made.other_photos) == (1, 2)
     table = pd.read_csv(made.out / "left_out.csv")
     assert dict(zip(table["person"], table["why"], strict=True)) == whys
     assert table["source"].tolist() == ["blue.png", "broken.png", "green.png"]
 
 
-def test_what_was_drawn_is_written_down(made: people.Dressed) -> None:
+def test_what_was_drawn_is_written_down(made: people.DressedPeople) -> None:
     drawn = pd.read_parquet(made.out / "drawn.parquet")
     assert drawn["photo"].tolist() == pd.read_csv(made.out / "photos.csv")["photo"].tolist()
     worn = drawn[drawn["shot"].str.startswith("mask")]
@@ -163,7 +165,7 @@ def test_what_was_drawn_is_written_down(made: people.Dressed) -> None:
     assert (drawn[["x0", "y0"]] == [16, 25.6]).all(axis=None)
 
 
-def test_the_bare_photo_stays_bare_and_the_others_do_not(made: people.Dressed) -> None:
+def test_the_bare_photo_stays_bare_and_the_others_do_not(made: people.DressedPeople) -> None:
     drawn = pd.read_parquet(made.out / "drawn.parquet")
     row: Any
     for row in drawn.itertuples():
@@ -173,7 +175,7 @@ def test_the_bare_photo_stays_bare_and_the_others_do_not(made: people.Dressed) -
 
 
 def test_workers_and_order_change_nothing(
-    faces: Path, made: people.Dressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: Path, made: people.DressedPeople, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = layouts.read(faces)
     monkeypatch.setattr(workers, "CHUNK", 1)
@@ -186,7 +188,7 @@ def test_workers_and_order_change_nothing(
     assert some.items() <= contents(made.out).items()
 
 
-def test_another_seed_draws_others(faces: Path, made: people.Dressed, tmp_path: Path) -> None:
+def test_another_seed_draws_others(faces: Path, made: people.DressedPeople, tmp_path: Path) -> None:
     work(faces, tmp_path / "other", seed=8)
     other, first = contents(tmp_path / "other"), contents(made.out)
     masks = [name for name in first if "/mask" in name]
@@ -194,7 +196,7 @@ def test_another_seed_draws_others(faces: Path, made: people.Dressed, tmp_path: 
 
 
 def test_what_is_done_is_not_done_again(
-    faces: Path, made: people.Dressed, monkeypatch: pytest.MonkeyPatch
+    faces: Path, made: people.DressedPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(made.out)
 
@@ -208,7 +210,7 @@ def test_what_is_done_is_not_done_again(
 
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(
-    faces: Path, made: people.Dressed, tmp_path: Path
+    faces: Path, made: people.DressedPeople, tmp_path: Path
 ) -> None:
     out = tmp_path / "killed"
     code = (
@@ -246,7 +248,11 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("after", ["lock", "half", "wear.json", "images"])
 def test_killed_while_it_begins_it_goes_on(
-    faces: Path, made: people.Dressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+    faces: Path,
+    made: people.DressedPeople,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    after: str,
 ) -> None:
     out = tmp_path / "out"
     check, replace_text = journal.check, files.replace_text
@@ -383,7 +389,7 @@ def test_where_nobody_can_be_dressed_it_is_told(copied: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("what", ["seed", "detector", "faces"])
 def test_a_folder_made_from_something_else_is_refused(
-    faces: Path, made: people.Dressed, what: str
+    faces: Path, made: people.DressedPeople, what: str
 ) -> None:
     photos, detector, seed = layouts.read(faces), Known(), 7
     if what == "seed":
@@ -398,7 +404,7 @@ def test_a_folder_made_from_something_else_is_refused(
 
 def test_a_folder_with_other_files_is_refused(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(MaskgateError, match="holds other files"):
+    with pytest.raises(MaskgateError, match="it has other files"):
         work(faces, tmp_path)
     with pytest.raises(MaskgateError, match="is a file"):
         work(faces, tmp_path / "holiday.jpg")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from maskgate.synthetic.masks import drawing, outfits
-from maskgate.synthetic.masks.drawing import Sitter
+from maskgate.synthetic.masks.drawing import BareFace
 from maskgate.synthetic.masks.outfits import STYLES, Outfit
 from maskgate.synthetic.masks.placements import PLACEMENTS
 
@@ -45,14 +45,14 @@ Opacity = Callable[[list[tuple[float, float, float]]], np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def sitters(heads: SimpleNamespace) -> dict[float, Sitter]:
+def sitters(heads: SimpleNamespace) -> dict[float, BareFace]:
     photo = heads.photo(*SIZE)
     points = {yaw: heads.landmarks(yaw, scale=SCALE, centre=CENTRE) for yaw in YAWS}
-    return {yaw: drawing.sitter(photo, points[yaw]) for yaw in YAWS}
+    return {yaw: drawing.bare_face(photo, points[yaw]) for yaw in YAWS}
 
 
 @pytest.fixture
-def opacity(heads: SimpleNamespace, sitters: dict[float, Sitter]) -> Callable[..., Opacity]:
+def opacity(heads: SimpleNamespace, sitters: dict[float, BareFace]) -> Callable[..., Opacity]:
     """`opacity(outfit, yaw)(points)` is how much a mask hides points of the face, (N,)."""
 
     def draw(outfit: Outfit, yaw: float) -> Opacity:

@@ -7,7 +7,7 @@ import pytest
 
 from maskgate.synthetic.masks import drawing, outfits, shots
 from maskgate.synthetic.masks.placements import PLACEMENTS
-from maskgate.synthetic.masks.shots import SHOTS, shoot
+from maskgate.synthetic.masks.shots import SHOTS, draw_shot
 
 MASKED = [shot for shot in SHOTS if shot != "normal"]
 
@@ -17,30 +17,30 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def test_every_wrong_way_is_drawn() -> None:
-    assert set(shots._WRONG) == {*PLACEMENTS} - {"worn"}
-    assert sum(shots._WRONG.values()) == pytest.approx(1)
+    assert set(shots._WRONG_PLACEMENTS) == {*PLACEMENTS} - {"worn"}
+    assert sum(shots._WRONG_PLACEMENTS.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("shot", MASKED)
 def test_a_face_beyond_the_edge_has_no_mask(heads: SimpleNamespace, shot: str) -> None:
-    beside = drawing.sitter(heads.photo(), heads.landmarks(40, centre=(64, 160)))
-    assert shoot(beside, shot, rng()) is None
-    assert shoot(beside, "normal", rng()) is not None
+    beside = drawing.bare_face(heads.photo(), heads.landmarks(40, centre=(64, 160)))
+    assert draw_shot(beside, shot, rng()) is None
+    assert draw_shot(beside, "normal", rng()) is not None
 
 
 @pytest.mark.parametrize("shot", MASKED)
 def test_black_on_black_is_no_mask(heads: SimpleNamespace, shot: str) -> None:
-    night = drawing.sitter(heads.photo(skin=(0, 0, 0), noise=0), heads.landmarks(scale=40))
+    night = drawing.bare_face(heads.photo(skin=(0, 0, 0), noise=0), heads.landmarks(scale=40))
     for seed in range(5):
-        made = shoot(night, shot, rng(seed))
-        assert made is None or np.abs(made[1].astype(int)).mean() >= shots._DIFFERENT
+        made = draw_shot(night, shot, rng(seed))
+        assert made is None or np.abs(made[1].astype(int)).mean() >= shots._MIN_CHANGE
 
 
 def test_small_faces_in_large_photos_have_masks(heads: SimpleNamespace) -> None:
     photo = heads.photo(500, 700)
-    small = drawing.sitter(photo, heads.landmarks(scale=14, centre=(500, 100)))
+    small = drawing.bare_face(photo, heads.landmarks(scale=14, centre=(500, 100)))
     for number, shot in enumerate(MASKED):
-        made = shoot(small, shot, rng(number))
+        made = draw_shot(small, shot, rng(number))
         assert made is not None and made[0] is not None
         assert (made[0].placement == "worn") == (SHOTS[shot] == "wear")
         assert (made[1] != photo).any()
@@ -49,15 +49,15 @@ def test_small_faces_in_large_photos_have_masks(heads: SimpleNamespace) -> None:
 def test_what_cannot_be_seen_is_drawn_again(
     heads: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    face = drawing.sitter(heads.photo(), heads.landmarks(scale=40))
+    face = drawing.bare_face(heads.photo(), heads.landmarks(scale=40))
     first = rng()
     outfit = outfits.random(first, "worn")
-    made = shoot(face, "mask1", rng())
+    made = draw_shot(face, "mask1", rng())
     assert made is not None
     assert made[0] == outfit
-    assert (made[1] == drawing.dressed(face, outfit, first)).all()
+    assert (made[1] == drawing.draw_outfit(face, outfit, first)).all()
     shares = iter([0.1, 1.0])
-    monkeypatch.setattr(drawing, "within", lambda *_: next(shares))
-    again = shoot(face, "mask1", rng())
+    monkeypatch.setattr(drawing, "share_within", lambda *_: next(shares))
+    again = draw_shot(face, "mask1", rng())
     assert again is not None
     assert again[0] not in (None, outfit)

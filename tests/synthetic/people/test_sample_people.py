@@ -98,7 +98,7 @@ def test_oddities_of_the_original_files(made: sample_people.SamplePeople) -> Non
 
 
 def test_without_oddities_all_is_plain(tmp_path: Path) -> None:
-    made = sample_people.make(tmp_path, 7, 1, SMALL, oddities=False)
+    made = sample_people.make(tmp_path, 7, 1, SMALL, irregular_files=False)
     files = [path for path in made.train.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".jpg", ".csv"}
     ids = [row["id"] for row in rows(made.train / "train.csv")]

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from maskgate.core import files
 from maskgate.core.progress import track
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 
 MANIFEST: Final = "_parts.json"  # readers of a parquet folder ignore it
 CONTENT: Final = "content"  # a column of rows to add: a digest of the photo's file, or empty
@@ -148,7 +148,7 @@ def opened(folder: Path, manifest: Manifest, contents: Contents | None = None) -
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise of_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         lock.acquire()
@@ -165,7 +165,7 @@ def opened(folder: Path, manifest: Manifest, contents: Contents | None = None) -
                 files.replace_text(manifest_file, json.dumps(asdict(manifest), indent=2) + "\n")
         else:
             files.replace_text(manifest_file, json.dumps(asdict(manifest), indent=2) + "\n")
-        files.sweep(folder)
+        files.remove_leftovers(folder)
         yield Parts(folder, manifest)
     finally:
         lock.release()

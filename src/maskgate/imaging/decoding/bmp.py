@@ -1,4 +1,4 @@
-"""Reads the header of a BMP: its size, and whether it is compressed."""
+"""Reads a BMP's header: its size, and whether it is compressed."""
 
 from typing import Final
 
@@ -12,15 +12,18 @@ _MAX_RUN_LENGTH_PIXELS: Final = 1_000_000  # Pillow decodes these in Python
 
 
 def read(content: bytes) -> Encoded:
-    """The BMP before decoding. Raises PhotoError where it would take too much."""
+    """The BMP before decoding. Raises PhotoError if decoding needs too much memory or time."""
     if len(content) < 34:
         raise PhotoError("damaged: a BMP cut short in its header")
     if int.from_bytes(content[14:18], "little") == _OLD_HEADER:
-        width, height = (int.from_bytes(content[at : at + 2], "little") for at in (18, 20))
+        width, height = (
+            int.from_bytes(content[offset : offset + 2], "little") for offset in (18, 20)
+        )
         compression = 0
     else:
         width, height = (
-            abs(int.from_bytes(content[at : at + 4], "little", signed=True)) for at in (18, 22)
+            abs(int.from_bytes(content[offset : offset + 4], "little", signed=True))
+            for offset in (18, 22)
         )
         compression = int.from_bytes(content[30:34], "little")
     limits.check_size(width, height)
@@ -28,8 +31,8 @@ def read(content: bytes) -> Encoded:
         limits.check_size(width, height, _MAX_RUN_LENGTH_PIXELS)
         if len(content) > 2 * _MAX_RUN_LENGTH_PIXELS:
             raise PhotoError("a compressed BMP of over 2 MB")
-    result = 4 * width * height // limits.reduction(width, height) ** 2
-    memory = len(content) + 4 * width * height + result
+    reduced = 4 * width * height // limits.reduction(width, height) ** 2
+    memory = len(content) + 4 * width * height + reduced
     limits.check_memory(memory)
     return Encoded(
         format="BMP", width=width, height=height, orientation=1, content=content, memory=memory

@@ -1,15 +1,15 @@
-"""A photo's file as it is before decoding, with all that decoding it takes."""
+"""A photo's file before decoding, with everything that decoding needs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a file's own structure says about the photo in it.
+    """What the structure of a photo's file says about the photo.
 
-    `content` is the file less what decoding does not need: a decoder cannot stumble over it.
-    `width` and `height` are those stored; each side is divided by `scale` while decoding.
-    `orientation` is EXIF's 1 to 8, `memory` an upper bound in bytes for decoding it upright.
+    `content` is the file without the parts that decoding does not need, so that they cannot harm
+    the decoder. `width` and `height` are as stored; each is divided by `scale` while decoding.
+    `orientation` is EXIF's, 1 to 8. `memory` is an upper bound in bytes for decoding the photo.
     """
 
     format: str

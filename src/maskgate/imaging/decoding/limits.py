@@ -1,26 +1,26 @@
-"""What decoding one photo may take, and what all threads may take at once."""
+"""Limits of memory and time for decoding one photo, and of memory for all threads together."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-MAX_MEMORY: Final = 400_000_000  # bytes, all that one photo takes while it is decoded
-_OVERHEAD: Final = 5_000_000  # bytes that do not grow with the photo
-MAX_SECONDS: Final = 1.5  # estimated, of one core; it leaves room for slower machines
+MAX_MEMORY: Final = 400_000_000  # bytes for decoding one photo
+_OVERHEAD: Final = 5_000_000  # bytes that do not depend on the photo
+MAX_SECONDS: Final = 1.5  # estimated, on one core; slower machines may take longer
 MAX_FILE: Final = 200_000_000  # bytes
-MAX_SIDE: Final = 65_535  # pixels; decoders keep whole rows
-MAX_JPEG_PIXELS: Final = 200_000_000  # what the largest phone cameras write
-MAX_PIXELS: Final = 40_000_000  # of all other formats, which cannot be decoded at a reduced scale
-LARGE: Final = 24_000_000  # pixels: a photo that has more is made smaller while it is decoded
+MAX_SIDE: Final = 65_535  # pixels; decoders keep complete rows in memory
+MAX_JPEG_PIXELS: Final = 200_000_000  # as the largest phone cameras have
+MAX_PIXELS: Final = 40_000_000  # of other formats, which cannot be decoded at a reduced scale
+LARGE: Final = 24_000_000  # pixels: a photo with more is reduced while it is decoded
 
 
 class PhotoError(Exception):
-    """The bytes are no photo we can read; the message says why in a few words."""
+    """The bytes are not a photo that can be read; the message gives the reason in a few words."""
 
 
 def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
-    """Raise PhotoError where a photo has no pixel, or more than `most` or than decoders bear."""
+    """Raise PhotoError if a photo has no pixels, more than `most`, or a side that is too long."""
     if width < 1 or height < 1:
         raise PhotoError(f"damaged: its size is {width}×{height}")
     if width * height > most:
@@ -30,7 +30,7 @@ def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
 
 
 def check_memory(needed: int) -> None:
-    """Raise PhotoError where decoding would take over MAX_MEMORY bytes."""
+    """Raise PhotoError if decoding would need more than MAX_MEMORY bytes."""
     if needed + _OVERHEAD > MAX_MEMORY:
         raise PhotoError(
             f"decoding it would take {(needed + _OVERHEAD) // 10**6:,} MB of memory, over"
@@ -39,7 +39,7 @@ def check_memory(needed: int) -> None:
 
 
 def reduction(width: int, height: int) -> int:
-    """By how much both sides of a photo are to be divided so that it has at most LARGE pixels."""
+    """The smallest divisor of both sides for which a photo has at most LARGE pixels."""
     factor = 1
     while -(-width // factor) * -(-height // factor) > LARGE:
         factor += 1
@@ -47,7 +47,7 @@ def reduction(width: int, height: int) -> int:
 
 
 class Budget:
-    """Bytes that threads share: who asks for more than is left waits for the others."""
+    """Bytes that threads share: a thread that needs more than is left waits for the others."""
 
     def __init__(self, size: int) -> None:
         self._left = self._size = size
@@ -55,7 +55,7 @@ class Budget:
 
     @contextmanager
     def reserve(self, size: int) -> Iterator[None]:
-        """While `size` bytes of the budget, all of it at the most, are in use."""
+        """Reserve `size` bytes of the budget, or all of it if that is less, for the context."""
         size = min(size, self._size)
         with self._changed:
             self._changed.wait_for(lambda: self._left >= size)
@@ -69,5 +69,5 @@ class Budget:
 
 
 SHARED: Final = Budget(4 * MAX_MEMORY)
-# Of files that were read and wait to be decoded. Who holds SHARED never waits for it.
+# For files that are read and not yet decoded. A thread that has reserved SHARED never waits for it.
 FILES: Final = Budget(4 * MAX_FILE)

@@ -1,4 +1,4 @@
-"""From an image as it is stored to upright RGB, with little memory: a strip of it at a time."""
+"""Converts a stored image to upright RGB, strip by strip to save memory."""
 
 from PIL import Image
 
@@ -17,7 +17,7 @@ _UPRIGHT = {
 
 
 def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
-    """The loaded `image` upright in RGB, alpha on white, of at most LARGE pixels; it is closed.
+    """The loaded `image` upright in RGB, on white, with at most LARGE pixels; `image` is closed.
 
     `orientation` is EXIF's, 1 to 8.
     """
@@ -32,7 +32,7 @@ def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _in_strips(image: Image.Image, factor: int) -> Image.Image:
-    """In RGB, both sides divided by `factor`: each pixel is the mean of a square of them."""
+    """The image in RGB, both sides divided by `factor`: each pixel is the mean of a square."""
     width, height = image.size
     plain = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     rows = factor * max(1, _STRIP // (factor * width))
@@ -44,7 +44,7 @@ def _in_strips(image: Image.Image, factor: int) -> Image.Image:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits a pixel: convert() would clip instead of scale
-        import numpy as np  # here, as a process that decodes one photo seldom needs it
+        import numpy as np  # imported here because a decoding process seldom needs it
 
         sixteen = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
         image = Image.fromarray((sixteen >> 8).astype(np.uint8))

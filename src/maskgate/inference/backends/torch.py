@@ -47,7 +47,7 @@ def restore(run: Run, fold: int) -> Network:
         model = network.create(recipe, with_weights=False)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
-    never_finite = finite.broken(model.state_dict())
+    never_finite = finite.non_finite(model.state_dict())
     try:
         model.load_state_dict(run.weights(fold))
     except (RuntimeError, OSError) as error:

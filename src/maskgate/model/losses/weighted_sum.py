@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from maskgate.config import yaml12
 from maskgate.config.settings import Component
-from maskgate.errors import MaskgateError, shortened
+from maskgate.errors import MaskgateError, shorten_middle
 from maskgate.model.heads import Output
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.nested import nested_loss
@@ -45,6 +45,6 @@ def read_parts(parts: Any) -> Iterator[tuple[Component, float]]:
         if boolean or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise MaskgateError(
                 f"loss.parts.{number}.weight is a number of 0 or more, not"
-                f" {shortened(yaml12.line(weight), 60, 20)}"
+                f" {shorten_middle(yaml12.line(weight), 60, 20)}"
             )
         yield Component(name=component.name, **settings), float(weight)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from maskgate.errors import DiskError, MaskgateError, cut
+from maskgate.errors import DiskError, MaskgateError, truncate
 
 REMEDY: Final = "put back a copy of it, or remove the run and train it again"
 _LONGEST: Final = 160  # characters of a reason: what a file holds may be quoted in it
@@ -22,7 +22,7 @@ def no_runs(folder: Path) -> MaskgateError:
 
 def damaged(path: Path, why: str, remedy: str = REMEDY) -> MaskgateError:
     """The fault of a file that is missing or does not hold what it should."""
-    short = cut(why, _LONGEST)
+    short = truncate(why, _LONGEST)
     shown = short.encode("utf-8", "backslashreplace").decode()
     return MaskgateError(f"{path}: missing or damaged ({shown}); {remedy}")
 

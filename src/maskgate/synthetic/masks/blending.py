@@ -1,4 +1,4 @@
-"""Puts what was drawn into the photo, with the photo's shadows, blur and noise."""
+"""Blends a drawing into the photo, with the photo's shadows, blur and noise."""
 
 import math
 from typing import Final
@@ -11,18 +11,18 @@ from maskgate.synthetic.masks.canvas import Canvas
 from maskgate.synthetic.masks.light import Floats, Light
 from maskgate.synthetic.masks.outfits import Outfit
 
-_WIDE: Final = 4.0  # pixels: a Gaussian of twice that is taken on a smaller copy
+_MAX_SIGMA: Final = 4.0  # pixels: a Gaussian of twice this is computed on a smaller copy
 
 
 def blended(
     photo: Pixels,
     canvas: Canvas,
     outfit: Outfit,
-    seen: Light,
+    photo_light: Light,
     scale: float,
     rng: np.random.Generator,
 ) -> Pixels:
-    """A copy of the photo under the canvas; `scale` is a face unit in pixels."""
+    """A copy of the photo with the canvas on top; `scale` is a face unit in pixels."""
     colour, alpha = canvas.coarse()
     top, left = canvas.corner
     height, width = alpha.shape
@@ -30,7 +30,7 @@ def blended(
     if outfit.relight:
         gain = _relight(part, alpha, scale, outfit.relight)
         colour = [plane * gain for plane in colour]
-    blur = 0.0 if outfit.flat else seen.blur
+    blur = 0.0 if outfit.flat else photo_light.blur
     if canvas.finer == 1:
         blur = max(0.6, blur)
     if blur > 0.45:
@@ -40,24 +40,24 @@ def blended(
         cast = _shadow(alpha, scale)
         touched |= cast > 0.01
         below *= 1 - np.float32(outfit.shadow) * cast * below
-    if seen.noise > 0.004 and not outfit.flat:
-        grain = rng.standard_normal((1 if seen.grey else 3, height, width), dtype=np.float32)
-        grain *= alpha * np.float32(0.8 * seen.noise)
+    if photo_light.noise > 0.004 and not outfit.flat:
+        grain = rng.standard_normal((1 if photo_light.grey else 3, height, width), dtype=np.float32)
+        grain *= alpha * np.float32(0.8 * photo_light.noise)
         colour = [plane + grain[number % len(grain)] for number, plane in enumerate(colour)]
-    drawn = photo.copy()
-    view = drawn[top : top + height, left : left + width]
+    result_photo = photo.copy()
+    view = result_photo[top : top + height, left : left + width]
     tone = part.reshape(-1, 3).mean(0) / max(1.0, float(part.mean()))  # of a grey photo
     for channel, plane in enumerate(colour):
-        share = np.float32(255 * (tone[channel] if seen.grey else 1))
+        share = np.float32(255 * (tone[channel] if photo_light.grey else 1))
         mixed = part[..., channel] * below + plane * share
         mixed = np.minimum(np.maximum(mixed + np.float32(0.5), 0), 255)
         np.copyto(view[..., channel], mixed.astype(np.uint8), where=touched)
-    return drawn
+    return result_photo
 
 
 def _blurred(plane: Floats, sigma: float) -> Floats:
-    """A plane (H, W) blurred by a Gaussian of `sigma` pixels; a wide one on a smaller copy."""
-    step = max(1, int(sigma / _WIDE))
+    """A plane (H, W) blurred by a Gaussian of `sigma` pixels; large ones on a smaller copy."""
+    step = max(1, int(sigma / _MAX_SIGMA))
     if step == 1:
         return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
     height, width = plane.shape
@@ -68,7 +68,7 @@ def _blurred(plane: Floats, sigma: float) -> Floats:
 
 
 def _shadow(alpha: Floats, scale: float) -> Floats:
-    """How far (0…1, H, W) the rim of a mask keeps the light from above away."""
+    """How much (0…1, H, W) of the light from above the edge of a mask blocks."""
     cast = _blurred(alpha, max(0.6, 0.06 * scale))
     shift = max(1, round(0.03 * scale))
     cast[shift:] = cast[:-shift].copy()
@@ -76,7 +76,7 @@ def _shadow(alpha: Floats, scale: float) -> Floats:
 
 
 def _relight(part: Pixels, alpha: Floats, scale: float, share: float) -> Floats:
-    """Gains (H, W) that bring back the broad lights and shadows of what is covered."""
+    """Gains (H, W) that restore the broad lights and shadows of the covered part."""
     step = max(1, math.ceil(scale / 12))
     small = max(2, part.shape[1] // step), max(2, part.shape[0] // step)
     level = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""The colours that masks come in."""
+"""The colours of masks."""
 
 import colorsys
 from typing import Final
@@ -56,32 +56,30 @@ _ANY: Final = {"surgical": 0.06, "kf94": 0.08, "kn95": 0.08, "cup": 0.03, "cloth
 
 
 def random(rng: np.random.Generator, style: str) -> str:
-    """A colour that masks of `style` come in, as #rrggbb or `skin`."""
+    """A random colour of masks of `style`, as #rrggbb or `skin`."""
     if rng.random() < _ANY.get(style, 0):
-        return written(
-            colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 0.9), rng.uniform(0.2, 1))
-        )
+        return to_hex(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 0.9), rng.uniform(0.2, 1)))
     name = one_of(rng, _BASE[style])
     if name in (SKIN, "#1c1c1e"):
         return name
-    hue, saturation, value = colorsys.rgb_to_hsv(*read(name).tolist())
+    hue, saturation, value = colorsys.rgb_to_hsv(*from_hex(name).tolist())
     moved = (hue + rng.normal(0, 0.012)) % 1, saturation * rng.uniform(0.75, 1.2), value
-    return written(colorsys.hsv_to_rgb(moved[0], min(1, moved[1]), value * rng.uniform(0.9, 1.05)))
+    return to_hex(colorsys.hsv_to_rgb(moved[0], min(1, moved[1]), value * rng.uniform(0.9, 1.05)))
 
 
 def one_of(rng: np.random.Generator, chances: dict[str, float]) -> str:
-    """A name, as often as its chance says; the chances need not add up to 1."""
+    """A random name, with probabilities in proportion to `chances`."""
     drawn = rng.random() * sum(chances.values())
     for name, chance in chances.items():
         drawn -= chance
         if drawn < 0:
             return name
-    return next(reversed(chances))  # rounding left a crumb
+    return next(reversed(chances))  # after a rounding error
 
 
-def beside(rng: np.random.Generator, colour: str) -> str:
-    """A colour for the pattern on cloth of a `colour`: one that can be told from it."""
-    base, other = own(colour), np.zeros(3)
+def contrasting(rng: np.random.Generator, colour: str) -> str:
+    """A random colour for a pattern on cloth of `colour` that contrasts with it."""
+    base, other = rgb_of(colour), np.zeros(3)
     for _ in range(8):
         kind = rng.random()
         if kind < 0.3:
@@ -93,21 +91,21 @@ def beside(rng: np.random.Generator, colour: str) -> str:
             other = np.array(hue)
         if np.abs(other - base).max() > 0.15:
             break
-    return written(other)
+    return to_hex(other)
 
 
-def read(colour: str) -> Colour:
-    """(3,) of #rrggbb."""
+def from_hex(colour: str) -> Colour:
+    """The colour (3,) of #rrggbb."""
     parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float32)
     return parts / np.float32(255)
 
 
-def own(colour: str) -> Colour:
-    """(3,) of #rrggbb; of `skin` a common one."""
-    return read("#c9a58c" if colour == SKIN else colour)
+def rgb_of(colour: str) -> Colour:
+    """The colour (3,) of #rrggbb, or a common skin colour for `skin`."""
+    return from_hex("#c9a58c" if colour == SKIN else colour)
 
 
-def written(colour: npt.ArrayLike) -> str:
-    """#rrggbb of (3,)."""
+def to_hex(colour: npt.ArrayLike) -> str:
+    """A colour (3,) as #rrggbb."""
     parts = np.clip(np.asarray(colour, dtype=np.float64) * 255 + 0.5, 0, 255).astype(int)
     return "#" + "".join(f"{part:02x}" for part in parts)

@@ -27,61 +27,61 @@ _TEXTURE: Final = 96, 1024  # pixels: the narrowest and the widest texture
 
 
 @dataclass(frozen=True)
-class Sitter:
-    """A photo (H, W, 3) whose face has been looked at: how it is turned, and its light."""
+class BareFace:
+    """A photo (H, W, 3) with the pose of its face and its light."""
 
     photo: Pixels
     head: Pose
     light: Light
 
 
-def sitter(photo: Pixels, landmarks: npt.ArrayLike) -> Sitter:
+def bare_face(photo: Pixels, landmarks: npt.ArrayLike) -> BareFace:
     """The face with these landmarks (5, 2), in pixels and in the order of faces.LANDMARKS.
 
-    They may lie outside of the photo. Raises ValueError where they are no face's.
+    They may lie outside the photo. Raises ValueError if they are not those of a face.
     """
     head = pose.fit(landmarks)
-    return Sitter(photo, head, light.measure(photo, head))
+    return BareFace(photo, head, light.measure(photo, head))
 
 
-def dressed(face: Sitter, outfit: Outfit, rng: np.random.Generator) -> Pixels:
-    """The sitter's photo (H, W, 3) with the outfit on; `rng` draws the noise alone."""
+def draw_outfit(face: BareFace, outfit: Outfit, rng: np.random.Generator) -> Pixels:
+    """The photo (H, W, 3) with the outfit drawn on the face; `rng` draws only the noise."""
     canvas = draw(face, outfit)
     if canvas is None:
         return face.photo.copy()
     return blending.blended(
-        face.photo, canvas, outfit, seen=face.light, scale=face.head.scale, rng=rng
+        face.photo, canvas, outfit, photo_light=face.light, scale=face.head.scale, rng=rng
     )
 
 
-def within(face: Sitter, outfit: Outfit) -> float:
-    """The share (0…1) of a mask that lies within the photo."""
+def share_within(face: BareFace, outfit: Outfit) -> float:
+    """The share (0…1) of a mask that is inside the photo."""
     flat = face.head.project(shapes.points(outfit, straps.nearer(face.head)))
     height, width = face.photo.shape[:2]
     return float(((flat >= 0) & (flat < (width, height))).all(-1).mean())
 
 
-def draw(face: Sitter, outfit: Outfit) -> Canvas | None:
-    """What the outfit looks like on the sitter, alone; None where it lies beside the photo."""
-    size, head, seen = face.photo.shape[:2], face.head, face.light
+def draw(face: BareFace, outfit: Outfit) -> Canvas | None:
+    """The outfit on that face, without the photo; None if it is outside the photo."""
+    size, head, photo_light = face.photo.shape[:2], face.head, face.light
     if outfit.style in covers.HELD:
-        return covers.held(size, head, outfit, seen)
+        return covers.draw_held(size, head, outfit, photo_light)
     grid = shapes.points(outfit, straps.nearer(head))
     flat, turned = head.project(grid), head.turn(grid)
-    held = straps.lines(head, grid, outfit)
-    canvas = Canvas.around(np.concatenate([flat.reshape(-1, 2), *held]), size, head.scale)
+    strap_lines = straps.lines(head, grid, outfit)
+    canvas = Canvas.around(np.concatenate([flat.reshape(-1, 2), *strap_lines]), size, head.scale)
     if canvas is None:
         return None
-    for line in held:
+    for line in strap_lines:
         thick = head.scale * canvas.finer * straps.THICK[outfit.fastening]
-        canvas.stroke(line, thick, exposure.strap_ink(outfit, seen))
+        canvas.stroke(line, thick, exposure.strap_ink(outfit, photo_light))
     place = canvas.place(flat)
     width = int(np.clip(np.ptp(place[..., 0]), *_TEXTURE)) // 8 * 8
-    bolt = fabrics.weave(outfit, width, exposure.bare_skin(seen))
-    texture = exposure.expose(bolt, turned, outfit, seen)
+    flat_mask = fabrics.draw_fabric(outfit, width, exposure.bare_skin(photo_light))
+    texture = exposure.expose(flat_mask, turned, outfit, photo_light)
     corner, window = canvas.window(place)
-    if not window.size:  # only its straps reach into the photo
+    if not window.size:  # only its straps are inside the photo
         return canvas
-    u, v, shown = raster.sheet(place - corner, turned[..., 2], window.shape[:2])
-    paint(window, raster.lay(texture, u, v), shown)
+    u, v, visible = raster.rasterise(place - corner, turned[..., 2], window.shape[:2])
+    paint(window, raster.apply_texture(texture, u, v), visible)
     return canvas

@@ -1,4 +1,4 @@
-"""What light, colour cast, blur and noise a photo has, measured on the face that it shows."""
+"""Measures the light, colour cast, blur and noise of a photo on its face."""
 
 import math
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _NORMALS: Final = surface.normals(_POINTS)
 
 @dataclass(frozen=True)
 class Light:
-    """How a photo renders what is in it; colours are (3,) in 0…1.
+    """The light of a photo; colours are (3,) in 0…1.
 
-    `white` and `black` are what white and black things look like near the face, `skin` its skin.
-    `slope` (3,) is how brightness grows along a normal seen by the camera (x, y, z), as a share of
-    the mean. `blur` is a standard deviation in pixels, `noise` one in 0…1. `grey` photos have no
-    colour.
+    `white` and `black` are the colours of white and black things near the face, `skin` that of its
+    skin. `slope` (3,) is how brightness grows along a normal in camera coordinates (x, y, z), as a
+    share of the mean. `blur` is a standard deviation in pixels, `noise` one in 0…1. `grey` photos
+    have no colour.
     """
 
     white: Array
@@ -40,33 +40,33 @@ class Light:
 
 
 def measure(photo: Pixels, pose: Pose) -> Light:
-    """The light on the face that has this pose in a photo (H, W, 3)."""
+    """The light on the face with this pose in a photo (H, W, 3)."""
     height, width = photo.shape[:2]
     near = _around(photo, pose)
     step = max(1, math.ceil(max(near.shape[:2]) / 36))
-    few = near[::step, ::step].reshape(-1, 3).astype(np.float32) / 255
-    grey = bool((few.max(1) - few.min(1)).mean() < 0.012)
+    sample = near[::step, ::step].reshape(-1, 3).astype(np.float32) / 255
+    grey = bool((sample.max(1) - sample.min(1)).mean() < 0.012)
     flat = np.round(pose.project(_POINTS)).astype(int)
     facing = pose.turn(_NORMALS)
     inside = ((flat >= 0) & (flat < (width, height))).all(-1) & (facing[..., 2] > 0.15)
     if inside.sum() < 12:
-        seen, normals = few.astype(np.float64), np.zeros((len(few), 3))
+        colours, normals = sample.astype(np.float64), np.zeros((len(sample), 3))
     else:
         x, y = flat[inside].T
-        seen, normals = photo[y, x] / 255.0, facing[inside]
-    level = seen @ LUMA
-    # Brow, beard, lips and lights are none of the skin.
-    off = np.abs(level - np.median(level))
-    kept = off <= 2.5 * np.median(off) + 0.02
-    skin = np.median(seen[kept], 0)
-    mean = max(0.02, float(level[kept].mean()))
-    slope = _slope(normals[kept], level[kept] / mean)
-    order = np.argsort(few @ LUMA)
-    dark, bright = (few[order[int(share * len(few))]] @ LUMA for share in (0.02, 0.95))
+        colours, normals = photo[y, x] / 255.0, facing[inside]
+    level = colours @ LUMA
+    # Brows, beard, lips and highlights are not skin.
+    deviation = np.abs(level - np.median(level))
+    is_skin = deviation <= 2.5 * np.median(deviation) + 0.02
+    skin = np.median(colours[is_skin], 0)
+    mean = max(0.02, float(level[is_skin].mean()))
+    slope = _slope(normals[is_skin], level[is_skin] / mean)
+    order = np.argsort(sample @ LUMA)
+    dark, bright = (sample[order[int(share * len(sample))]] @ LUMA for share in (0.02, 0.95))
     top = float(np.clip(0.5 * bright + 0.5 * min(1.0, 1.7 * mean + 0.05), 0.06, 0.93))
     tint = np.ones(3)
     if not grey:
-        lights = few[order[int(0.85 * len(few)) :]].mean(0)
+        lights = sample[order[int(0.85 * len(sample)) :]].mean(0)
         skins = skin / max(1e-3, skin.mean()) / _SKIN_TINT
         tint = (lights / max(1e-3, lights.mean())) ** 0.3 * np.clip(skins, 0.5, 1.6) ** 0.2
         tint = tint / (tint @ LUMA)
@@ -84,7 +84,7 @@ def measure(photo: Pixels, pose: Pose) -> Light:
 
 
 def _around(photo: Pixels, pose: Pose) -> Pixels:
-    """The part of the photo around the face, or all of it where the face lies outside."""
+    """The part of the photo around the face, or the full photo if the face is outside it."""
     x, y = pose.project(np.array([0.0, 0.6, 0.2]))
     reach = 1.5 * pose.scale
     left, right = (int(np.clip(edge, 0, photo.shape[1])) for edge in (x - reach, x + reach))
@@ -93,7 +93,7 @@ def _around(photo: Pixels, pose: Pose) -> Pixels:
 
 
 def _slope(normals: Array, level: Array) -> Array:
-    """Least squares of level - 1 over the normals, held back where the face is unsure."""
+    """The least squares slope of level - 1 over the normals, regularised and bounded."""
     centred = normals - normals.mean(0)
     left = centred.T @ centred + 4 * np.eye(3)
     slope: Array = np.linalg.solve(left, centred.T @ (level - level.mean()))

@@ -1,4 +1,4 @@
-"""What is drawn on a face, as plain data: drawn at random, written to a table, drawn again."""
+"""Masks and other covers as plain data: chosen at random, and written to a table."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ STYLES: Final = {
     "cloth": 0.23,
     "clear": 0.03,
 }
-# What is no mask, though it lies on the face.
+# Things in front of the face that are not masks.
 COVERS: Final = {"hand": 0.4, "scarf": 0.3, "collar": 0.12, "phone": 0.1, "mug": 0.08}
 PATTERNS: Final = {
     "plain": 0.24,
@@ -33,22 +33,22 @@ PATTERNS: Final = {
     "clouds": 0.03,
 }
 _PATTERNED: Final = {"surgical": 0.04, "kf94": 0.04, "kn95": 0.06, "cup": 0.03}
-_FLAT: Final = 0.3  # share of drawings that take nothing but the brightness from the photo
+_FLAT: Final = 0.3  # share of drawings that take only the brightness from the photo
 
 
 @dataclass(frozen=True)
 class Outfit:
-    """A mask as it sits, or another cover of the face.
+    """A mask with its placement, or another cover of the face.
 
     `style` is of STYLES or COVERS; `placement` of placements.PLACEMENTS, or `bare` for a cover;
     `pattern` of PATTERNS. `colour`, `second` (the pattern's) and `straps` are #rrggbb, or `skin`
     for the face's own. `top`, `bottom` (face units, see `pose`), `wide` (share), `sag`, `tilt`
-    (radians), `aside` (radians around the head; of a thing that is held, face units) and `puff`
-    (how far it stands off, as a share) say how it sits. `fastening` is `ears`, `head` or `none`,
-    `details` names what is sewn on or printed. `flat` drawings take nothing but the brightness
-    from the photo; `relight` (0…1) is how far its broad lights and shadows are taken over,
-    `shadow` how dark the skin at the rim becomes, `gain` how much brighter it is than expected.
-    `seed` fixes what else is random about it.
+    (radians), `aside` (radians around the head; for a held thing, face units) and `puff` (how far
+    it stands off, as a share) describe its placement. `fastening` is `ears`, `head` or `none`;
+    `details` names what is sewn on or printed. `flat` drawings take only the brightness from the
+    photo; `relight` (0…1) is how much of the photo's broad lights and shadows is applied, `shadow`
+    how dark the skin at the edge becomes, `gain` how much brighter it is than expected. `seed`
+    determines everything else that is random.
     """
 
     style: str
@@ -74,14 +74,14 @@ class Outfit:
 
     @property
     def is_mask(self) -> bool:
-        """Whether it is a mask at all."""
+        """Whether it is a mask, and not another cover."""
         return self.style in STYLES
 
 
 def random(rng: np.random.Generator, placement: str, style: str | None = None) -> Outfit:
-    """A mask that sits as `placement` says; of any style where none is given."""
+    """A random mask with that `placement`, by default of a random style."""
     style = style or colours.one_of(rng, STYLES)
-    sits = PLACEMENTS[placement]
+    bounds = PLACEMENTS[placement]
     flat = bool(rng.random() < _FLAT)
     pattern = "plain"
     if style == "cloth" or rng.random() < _PATTERNED.get(style, 0):
@@ -103,11 +103,11 @@ def random(rng: np.random.Generator, placement: str, style: str | None = None) -
         placement=placement,
         pattern=pattern,
         colour=colour,
-        second=colours.beside(rng, colour),
-        top=rng.uniform(*sits.top),
-        bottom=rng.uniform(*sits.bottom),
-        wide=rng.uniform(*sits.wide),
-        sag=rng.uniform(*sits.sag),
+        second=colours.contrasting(rng, colour),
+        top=rng.uniform(*bounds.top),
+        bottom=rng.uniform(*bounds.bottom),
+        wide=rng.uniform(*bounds.wide),
+        sag=rng.uniform(*bounds.sag),
         tilt=calm * rng.normal(0, 0.035),
         aside=calm * rng.normal(0, 0.02),
         puff=rng.uniform(0.6, 1.3),
@@ -123,7 +123,7 @@ def random(rng: np.random.Generator, placement: str, style: str | None = None) -
 
 
 def cover(rng: np.random.Generator, style: str | None = None) -> Outfit:
-    """Something before the face or around the neck that is no mask."""
+    """Something in front of the face or around the neck that is not a mask."""
     style = style or colours.one_of(rng, COVERS)
     high = bool(rng.random() < 0.55)  # pulled over the mouth, or only near it
     top: Range = (0.35, 0.95) if high else (1.5, 1.9)
@@ -136,7 +136,7 @@ def cover(rng: np.random.Generator, style: str | None = None) -> Outfit:
         placement="bare",
         pattern=cloth,
         colour=colour,
-        second="#808080" if style == "hand" else colours.beside(rng, colour),
+        second="#808080" if style == "hand" else colours.contrasting(rng, colour),
         top=rng.uniform(*top),
         bottom=rng.uniform(2.6, 3.2),
         wide=rng.uniform(0.85, 1.2),
@@ -156,7 +156,7 @@ def cover(rng: np.random.Generator, style: str | None = None) -> Outfit:
 
 
 def _details(rng: np.random.Generator, style: str) -> str:
-    """What is sewn on or printed, joined by spaces."""
+    """The details that are sewn on or printed, joined by spaces."""
     chances = {
         "surgical": {"wire": 0.7},
         "kf94": {"wire": 0.5, "print": 0.3},

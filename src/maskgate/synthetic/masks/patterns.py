@@ -1,4 +1,4 @@
-"""What is woven into cloth or printed all over it."""
+"""Patterns that are woven into cloth or printed on it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -24,15 +24,15 @@ def clouds(rng: Rng, shape: tuple[int, int], cells: int) -> Floats:
 def _checks(cloth: Pixels, one: Ink, two: Ink, rng: Rng) -> None:
     """Patches of a few shades of two colours."""
     height, width = cloth.shape[:2]
-    across = int(rng.integers(4, 11))
-    between = [int(0.5 * a + 0.5 * b) for a, b in zip(one, two, strict=True)]
-    shades = np.array([one, two, between, [int(0.6 * part) for part in one]], np.uint8)
-    patches = shades[rng.integers(0, 4, (max(2, round(across * 0.6)), across))]
+    columns = int(rng.integers(4, 11))
+    mixed = [int(0.5 * a + 0.5 * b) for a, b in zip(one, two, strict=True)]
+    shades = np.array([one, two, mixed, [int(0.6 * part) for part in one]], np.uint8)
+    patches = shades[rng.integers(0, 4, (max(2, round(columns * 0.6)), columns))]
     cloth[:] = cv2.resize(patches, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def _bands(length: int, count: int, rng: Rng) -> Floats:
-    """(length,) of 0 and 1: `count` stripes, perhaps with a thin one beside each."""
+def _stripe_mask(length: int, count: int, rng: Rng) -> Floats:
+    """(length,) of 0 and 1: `count` stripes, sometimes with a thin one next to each."""
     place = (np.arange(length) / length * count + rng.random()) % 1
     thick = rng.uniform(0.2, 0.55)
     thin = rng.random() < 0.4
@@ -42,17 +42,20 @@ def _bands(length: int, count: int, rng: Rng) -> Floats:
 def _plaid(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
     height, width = cloth.shape[:2]
     count = int(rng.integers(5, 14))
-    across, down = _bands(width, count, rng), _bands(height, max(3, round(count * 0.6)), rng)
-    share = ((across[None] + down[:, None]) / 2)[..., None]
+    column_bands, row_bands = (
+        _stripe_mask(width, count, rng),
+        _stripe_mask(height, max(3, round(count * 0.6)), rng),
+    )
+    share = ((column_bands[None] + row_bands[:, None]) / 2)[..., None]
     cloth[:] = (cloth * (1 - share) + np.array(two, np.float32) * share).astype(np.uint8)
 
 
 def _stripes(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
     height, width = cloth.shape[:2]
     if rng.random() < 0.5:
-        cloth[:, _bands(width, int(rng.integers(5, 24)), rng) > 0] = two
+        cloth[:, _stripe_mask(width, int(rng.integers(5, 24)), rng) > 0] = two
     else:
-        cloth[_bands(height, int(rng.integers(4, 15)), rng) > 0] = two
+        cloth[_stripe_mask(height, int(rng.integers(4, 15)), rng) > 0] = two
 
 
 def _dots(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
@@ -66,7 +69,7 @@ def _dots(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
 
 
 def _net(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
-    """Knit or mesh: fine slanted lines both ways."""
+    """Knit or mesh: fine slanted lines in both directions."""
     height, width = cloth.shape[:2]
     gap = width / rng.integers(18, 40)
     for x in np.arange(-height, width + height, gap):
@@ -89,7 +92,7 @@ def _camouflage(cloth: Pixels, one: Ink, two: Ink, rng: Rng) -> None:
 
 
 def _flowers(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
-    """Blossoms, leaves or rods strewn about."""
+    """Flowers, leaves or rods at random places."""
     height, width = cloth.shape[:2]
     inks = [two, *(tuple(map(int, ink)) for ink in rng.integers(20, 250, (3, 3)))]
     size = width * rng.uniform(0.012, 0.04)
@@ -99,17 +102,17 @@ def _flowers(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
         ink = inks[int(rng.integers(4))]
         for petal in range(petals):
             angle = turn + 6.28 * petal / petals
-            at = int(x + size * np.cos(angle)), int(y + size * np.sin(angle))
+            centre = int(x + size * np.cos(angle)), int(y + size * np.sin(angle))
             axes = max(1, int(size)), max(1, int(size * 0.55))
-            cv2.ellipse(cloth, at, axes, float(np.degrees(angle)), 0, 360, ink, -1)
+            cv2.ellipse(cloth, centre, axes, float(np.degrees(angle)), 0, 360, ink, -1)
 
 
 def _zigzag(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
     height, width = cloth.shape[:2]
-    down, across = np.mgrid[:height, :width].astype(np.float32)
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
     teeth, rows = width / rng.integers(6, 22), height / rng.integers(5, 14)
-    wave = np.abs(across / teeth % 1 - 0.5) * teeth * 0.8
-    cloth[((down + wave) / rows) % 1 < rng.uniform(0.3, 0.55)] = two
+    wave = np.abs(xs / teeth % 1 - 0.5) * teeth * 0.8
+    cloth[((ys + wave) / rows) % 1 < rng.uniform(0.3, 0.55)] = two
 
 
 def _tie_dye(cloth: Pixels, _: Ink, two: Ink, rng: Rng) -> None:
@@ -123,7 +126,7 @@ def _plain(_: Pixels, __: Ink, ___: Ink, ____: Rng) -> None:
     pass
 
 
-# Each paints on cloth (h, w, 3) of the first colour with the second.
+# Each function paints with the second colour on cloth (h, w, 3) of the first.
 PAINTERS: Final[dict[str, Callable[[Pixels, Ink, Ink, Rng], None]]] = {
     "plain": _plain,
     "checks": _checks,

@@ -1,4 +1,4 @@
-"""From bare faces to people with seven photos each, drawn: what `maskgate wear` does."""
+"""Draws masks on bare faces, seven photos per person: what `maskgate wear` does."""
 
 import hashlib
 import os
@@ -24,17 +24,17 @@ from maskgate.synthetic.masks import journal, truth
 from maskgate.synthetic.masks.portraits import Face, Task, draw
 from maskgate.synthetic.masks.shots import SHOTS
 from maskgate.synthetic.masks.truth import NO_FACE, UNREADABLE, Person
-from maskgate.synthetic.masks.workers import mapped
+from maskgate.synthetic.masks.workers import map_in_processes
 
-VERSION: Final = 1  # raised by whatever changes what is drawn
+VERSION: Final = 1  # raise it with any change of the drawings
 
 
 @dataclass(frozen=True)
-class Dressed:
-    """What `dress` has made: people and photos in `out`, and who was left out.
+class DressedPeople:
+    """The result of `dress`: the numbers of people and photos in `out`, and who was left out.
 
-    `left_out` tells why, of each person, in a word of `truth`. `masked` counts the photos
-    that show a mask already, `further` those of people of whom another photo was taken.
+    `left_out` is the reason by person, one of those in `truth`. `masked` counts the photos with a
+    mask, `other_photos` those of people of whom another photo was used.
     """
 
     out: Path
@@ -42,7 +42,7 @@ class Dressed:
     photos: int
     left_out: dict[str, str]
     masked: int
-    further: int
+    other_photos: int
 
 
 def dress(
@@ -54,22 +54,22 @@ def dress(
     source: Path,
     skip_faulty: bool = False,
     workers: int | None = None,
-) -> Dressed:
-    """Draw five masks, one worn wrongly, and a bare photo for each person of `photos`.
+) -> DressedPeople:
+    """Draw five masks, a wrongly worn mask, and no mask for each person of `photos`.
 
-    One person is one photo: the first of those that show no mask, or of which nothing is known.
-    The face that counts is dressed (`Boxes.main`); what was found stays in the cache `folder`.
-    `out` gets `images/PERSON/*.jpg`, `photos.csv` (which `layouts.read` reads), `drawn.parquet`
-    (what was drawn where) and `left_out.csv`. What was made of the same photo before stays; the
-    result is the same whatever the number of `workers` (all cores where none is given) and however
-    often the work was cut off. Raises MaskgateError where photos of `source` cannot be read, unless
-    these are to be skipped, where nobody can be dressed, or `out` holds something else.
+    Of each person the first photo without a mask, or with an unknown one, is used. Masks are drawn
+    on the main face (`Boxes.main_face`); detections are stored in the cache `folder`. `out` gets
+    `images/PERSON/*.jpg`, `photos.csv` (which `layouts.read` reads), `drawn.parquet` (what was
+    drawn) and `left_out.csv`. Photos drawn by an earlier run are kept; the result does not depend
+    on the number of `workers` (by default all cores) or on interruptions. Raises MaskgateError if
+    photos of `source` cannot be read and `skip_faulty` is not set, if nobody can be dressed, or if
+    `out` has other files.
     """
     table = photos.table
     bare = table["mask"].isin([labels.UNKNOWN, labels.MASKS.index("not_wear")]).to_numpy()
     first = ~table[bare]["person"].duplicated().to_numpy()
-    taken = photos.take(np.flatnonzero(bare)[first])
-    people = _people(taken.table)
+    chosen_photos = photos.take(np.flatnonzero(bare)[first])
+    people = _people(chosen_photos.table)
     if not people:
         raise MaskgateError(
             f"{source}: no photo shows a bare face; give photos whose mask is not_wear or unknown"
@@ -81,31 +81,33 @@ def dress(
         "faces": _digest(people),
     }
     journal.check(out, made_from)
-    found, digests, broken = boxes.find(taken, detector, folder)
+    detected, digests, broken = boxes.find(chosen_photos, detector, folder)
     checks.refuse(broken, source, skip_faulty)
-    digest_of = dict(zip(taken.without(broken).table["photo"], digests, strict=True))
-    faces, left_out = _faces(people, found, digest_of)
+    digest_of = dict(zip(chosen_photos.without(broken).table["photo"], digests, strict=True))
+    faces, left_out = _faces(people, detected, digest_of)
     if not faces:
-        raise _nobody(source, left_out.values())
-    with journal.opened(out, made_from) as book:
+        raise _nobody_error(source, left_out.values())
+    with journal.open_journal(out, made_from) as log:
         done = {
             face.person.name: face.person.folder
             for face in faces
-            if _is_done(book.lines.get(face.person.name), face, out)
+            if _is_done(log.lines.get(face.person.name), face, out)
         }
-        if done.keys() != book.lines.keys() or len(done) < len(faces):
-            truth.remove(out)  # until all that it tells is there again
-        book.keep(done)
-        left = [face for face in faces if face.person.name not in done]
+        if done.keys() != log.lines.keys() or len(done) < len(faces):
+            truth.remove(out)  # until all photos in it exist again
+        log.keep(done)
+        remaining = [face for face in faces if face.person.name not in done]
         task = Task(photos.root, out, seed)
-        with closing(mapped(draw, task, left, workers or os.cpu_count() or 1)) as made:
-            for line in track(made, "dressing", len(faces), len(done)):
-                book.write(line)
-        left_out |= {name: line["why"] for name, line in book.lines.items() if line["why"]}
+        with closing(
+            map_in_processes(draw, task, remaining, workers or os.cpu_count() or 1)
+        ) as lines:
+            for line in track(lines, "dressing", len(faces), len(done)):
+                log.write(line)
+        left_out |= {name: line["why"] for name, line in log.lines.items() if line["why"]}
         if len(left_out) == len(people):
-            raise _nobody(source, left_out.values())
-        truth.write(out, people, book.lines, left_out)
-    return Dressed(
+            raise _nobody_error(source, left_out.values())
+        truth.write(out, people, log.lines, left_out)
+    return DressedPeople(
         out=out,
         people=len(people) - len(left_out),
         photos=len(SHOTS) * (len(people) - len(left_out)),
@@ -113,7 +115,7 @@ def dress(
             person.name: left_out[person.name] for person in people if person.name in left_out
         },
         masked=int((~bare).sum()),
-        further=int((~first).sum()),
+        other_photos=int((~first).sum()),
     )
 
 
@@ -133,51 +135,53 @@ def _people(table: pd.DataFrame) -> list[Person]:
 
 
 def _folder(person: str) -> str:
-    """A name that any file system takes, another for each person."""
-    # No underscore, so that no folder is taken for one of the competition's.
+    """A unique folder name for each person that is valid on any file system."""
+    # No underscore, so that the folder is not read as one of the competition's.
     plain = re.sub(r"[^A-Za-z0-9]+", "-", person).strip("-")[:48]
     return f"{plain}-{hashlib.blake2b(person.encode(), digest_size=5).hexdigest()}"
 
 
 def _digest(people: list[Person]) -> str:
-    """Of all that is known of the people."""
+    """The digest of everything known about the people."""
     return hashlib.sha256(
         repr([tuple(asdict(person).values()) for person in people]).encode()
     ).hexdigest()
 
 
 def _faces(
-    people: list[Person], found: boxes.Boxes, digest_of: Mapping[str, bytes]
+    people: list[Person], detected: boxes.Boxes, digest_of: Mapping[str, bytes]
 ) -> tuple[list[Face], dict[str, str]]:
-    """The people with the face that counts, and why others are left out, by their names.
+    """The people with their main face, and by name the reason why others are left out.
 
-    `digest_of` tells the content of every readable photo.
+    `digest_of` is the digest of every readable photo.
     """
     faces: list[Face] = []
     left_out: dict[str, str] = {}
     for person in people:
         digest = digest_of.get(person.source)
-        number = None if digest is None else found.main_face(digest)
-        seen = None if digest is None else found.faces(digest)
-        if digest is None or seen is None or number is None:
+        number = None if digest is None else detected.main_face(digest)
+        faces_in_photo = None if digest is None else detected.faces(digest)
+        if digest is None or faces_in_photo is None or number is None:
             left_out[person.name] = UNREADABLE if digest is None else NO_FACE
             continue
-        # Rounded as they are written, so that the table tells what was drawn on.
-        landmarks = np.round(seen.landmarks[number].astype(np.float64), 3)
-        faces.append(Face(person, digest, landmarks, round(float(seen.scores[number]), 4)))
+        # Rounded as in the table, so that the table has exactly what was drawn on.
+        landmarks = np.round(faces_in_photo.landmarks[number].astype(np.float64), 3)
+        faces.append(
+            Face(person, digest, landmarks, round(float(faces_in_photo.scores[number]), 4))
+        )
     return faces, left_out
 
 
-def _nobody(source: Path, whys: Iterable[str]) -> MaskgateError:
-    told = ", ".join(f"{count} × {why}" for why, count in Counter(whys).items())
+def _nobody_error(source: Path, reasons: Iterable[str]) -> MaskgateError:
+    counts = ", ".join(f"{count} × {reason}" for reason, count in Counter(reasons).items())
     return MaskgateError(
-        f"{source}: nobody can be dressed ({told}); give photos of bare faces, or another"
+        f"{source}: nobody can be dressed ({counts}); give photos of bare faces, or another"
         " --detector and another folder"
     )
 
 
 def _is_done(line: Mapping[str, Any] | None, face: Face, out: Path) -> bool:
-    """Whether a line of the journal tells of this photo, and what was drawn is there."""
+    """Whether a line of the journal is of this photo, and its drawn photos exist."""
     if line is None or line.get("drawn_from") != face.digest.hex():
         return False
     folder = out / "images" / face.person.folder

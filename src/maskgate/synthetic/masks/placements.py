@@ -1,4 +1,4 @@
-"""How a mask may sit on a face: where its edges lie."""
+"""Placements of a mask on a face: the positions of its edges."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +8,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Placement:
-    """Bounds of where a mask sits, in face units (see `pose`).
+    """Bounds of a mask's position, in face units (see `pose`).
 
     `top` and `bottom` bound the heights of the middle of its upper and lower edge, `wide` its
-    width as a share of the usual one, `sag` how far its upper edge hangs through, and `nose` the
-    share of the nose that it is stretched over.
+    width as a share of the usual one, `sag` how far its upper edge sags, and `nose` the share of
+    the nose that it covers.
     """
 
     top: Range

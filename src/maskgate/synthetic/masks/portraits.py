@@ -1,4 +1,4 @@
-"""One person's seven photos: all of them or none."""
+"""Draws the seven photos of one person: all of them or none."""
 
 import io
 import os
@@ -13,11 +13,11 @@ from PIL import Image
 
 from maskgate.core.seeding import derive
 from maskgate.data import contents
-from maskgate.errors import MaskgateError, of_disk
+from maskgate.errors import MaskgateError, disk_error
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import drawing
-from maskgate.synthetic.masks.shots import SHOTS, shoot
+from maskgate.synthetic.masks.shots import SHOTS, draw_shot
 from maskgate.synthetic.masks.truth import NO_FACE, UNSEEN, Person
 
 QUALITY: Final = 95  # of the JPEGs
@@ -25,7 +25,7 @@ QUALITY: Final = 95  # of the JPEGs
 
 @dataclass(frozen=True)
 class Face:
-    """A person with the landmarks (5, 2) of their face, and the digest of the photo's content."""
+    """A person with the landmarks (5, 2) of their face and the digest of the photo's file."""
 
     person: Person
     digest: bytes
@@ -35,7 +35,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Task:
-    """What is the same for all people."""
+    """The settings that are the same for all people."""
 
     root: Path
     out: Path
@@ -43,9 +43,9 @@ class Task:
 
 
 def draw(task: Task, face: Face) -> dict[str, Any]:
-    """Draw a person's photos into their folder; the journal's line."""
+    """Draw a person's photos into their folder, and return the line for the journal."""
     person = face.person
-    told: dict[str, Any] = {
+    line: dict[str, Any] = {
         "person": person.name,
         "drawn_from": face.digest.hex(),
         "why": "",
@@ -54,26 +54,28 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
         "drawn": [],
     }
     try:
-        sitter = drawing.sitter(_photo(task.root / person.source, face.digest), face.landmarks)
-    except ValueError:  # of landmarks that are no face's
-        return told | {"why": NO_FACE}
+        face_photo = drawing.bare_face(
+            _photo(task.root / person.source, face.digest), face.landmarks
+        )
+    except ValueError:  # the landmarks are not those of a face
+        return line | {"why": NO_FACE}
     encoded = {}
     for shot in SHOTS:
         rng = np.random.default_rng(derive(task.seed, person.name, shot))
-        taken = shoot(sitter, shot, rng)
-        if taken is None:
-            return told | {"why": UNSEEN, "drawn": []}
-        outfit, dressed = taken
-        encoded[shot] = _jpeg(dressed)
-        told["drawn"].append({"shot": shot, **(asdict(outfit) if outfit else {})})
+        drawn_shot = draw_shot(face_photo, shot, rng)
+        if drawn_shot is None:
+            return line | {"why": UNSEEN, "drawn": []}
+        outfit, photo = drawn_shot
+        encoded[shot] = _jpeg(photo)
+        line["drawn"].append({"shot": shot, **(asdict(outfit) if outfit else {})})
     _save(task.out / "images" / person.folder, encoded)
-    return told
+    return line
 
 
 def _photo(path: Path, digest: bytes) -> Pixels:
-    """The photo whose face was found. Raises MaskgateError where another is there by now."""
+    """The photo whose face was found. Raises MaskgateError if the file has changed since."""
     try:
-        content, image = contents.photo(str(path), ())
+        content, image = contents.read_photo(str(path), ())
     except pixels.PhotoError:
         image = None
     if image is None or content != digest:
@@ -88,16 +90,16 @@ def _jpeg(photo: Pixels) -> bytes:
 
 
 def _save(folder: Path, encoded: dict[str, bytes]) -> None:
-    """All of a person's photos, or none."""
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    """Write all of a person's photos, or none."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        beside.mkdir()
+        temporary.mkdir()
         for shot, data in encoded.items():
-            (beside / f"{shot}.jpg").write_bytes(data)
-        if folder.exists():  # by a process that outlived its own command for a moment
+            (temporary / f"{shot}.jpg").write_bytes(data)
+        if folder.exists():  # from a process that outlived its command for a moment
             shutil.rmtree(folder)
-        beside.rename(folder)
+        temporary.rename(folder)
     except OSError as error:
-        raise of_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Where a head is and which way it looks, from the five landmarks of its face.
+"""Estimates the position and rotation of a head from the five landmarks of its face.
 
 Face units: one is the distance of the eyes, the origin lies between them, x points to the right
 of the photo, y down and z out of the photo, towards the camera.
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-# The five landmarks of a face that looks at the camera.
+# The five landmarks of a face that looks into the camera.
 GENERIC: Final = np.array(
     [
         (-0.5, 0.0, 0.0),
@@ -27,9 +27,9 @@ MOST_YAW: Final = math.radians(75)
 MOST_PITCH: Final = math.radians(35)
 _STEPS: Final = 6
 _TOLERANCE: Final = 0.06  # face units by which people's landmarks differ from the generic ones
-_LIKELY_YAW: Final = 0.7  # radians: standard deviation of what is expected before looking
+_LIKELY_YAW: Final = 0.7  # radians: standard deviation of the prior
 _LIKELY_PITCH: Final = 0.2
-_REACH: Final = 0.55  # face units within which a landmark pulls at the surface
+_REACH: Final = 0.55  # face units within which a landmark deforms the surface
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Pose:
     """A scaled-orthographic view: `rotation` (3, 3), `scale` in pixels a face unit, `centre` (2,).
 
     `yaw` (positive: looks to the right of the photo), `pitch` (positive: looks down) and `roll`
-    (positive: clockwise) are in radians. `anchors` (5, 2) is where the generic landmarks fall and
-    `pulls` (5, 2) by how much the true ones lie elsewhere, in pixels.
+    (positive: clockwise) are in radians. `anchors` (5, 2) are the projected generic landmarks and
+    `pulls` (5, 2) the offsets of the true ones from them, in pixels.
     """
 
     yaw: float
@@ -51,22 +51,22 @@ class Pose:
     pulls: Array
 
     def project(self, points: Array) -> Array:
-        """Pixels (…, 2) of points (…, 3) in face units, drawn towards where landmarks truly are."""
+        """Pixels (…, 2) of points (…, 3) in face units, deformed towards the true landmarks."""
         flat = self.scale * (points @ self.rotation[:2].T) + self.centre
-        away = flat[..., None, :] - self.anchors
-        weight = np.exp(-(away**2).sum(-1) / (2 * (_REACH * self.scale) ** 2))
+        distances = flat[..., None, :] - self.anchors
+        weight = np.exp(-(distances**2).sum(-1) / (2 * (_REACH * self.scale) ** 2))
         total = weight.sum(-1, keepdims=True) + 0.3
         pulled: Array = flat + (weight / total) @ self.pulls
         return pulled
 
     def turn(self, vectors: Array) -> Array:
-        """Vectors (…, 3) of the face as the camera sees them."""
+        """Vectors (…, 3) of the face in the camera's coordinates."""
         turned: Array = vectors @ self.rotation.T
         return turned
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> Array:
-    """The rotation (3, 3) that turns a face by yaw, then pitch, then roll."""
+    """The rotation (3, 3) of a face by yaw, then pitch, then roll."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     cr, sr = math.cos(roll), math.sin(roll)
     upright = np.array([(cy, 0, sy), (-sy * sp, cp, cy * sp), (-sy * cp, -sp, cy * cp)])
@@ -74,14 +74,14 @@ def _rotation(yaw: float, pitch: float, roll: float) -> Array:
     return rolled
 
 
-def _seen(x: Array) -> tuple[Array, Array]:
-    """Landmarks (5, 2) under yaw, pitch, roll, log scale, x and y, and their slopes (10, 6)."""
+def _landmarks_at(x: Array) -> tuple[Array, Array]:
+    """Landmarks (5, 2) for yaw, pitch, roll, log scale, x and y, and their derivatives (10, 6)."""
     yaw, pitch, roll, size = x[0], x[1], x[2], math.exp(x[3])
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     cr, sr = math.cos(roll), math.sin(roll)
-    across, down = (cy, 0.0, sy), (-sy * sp, cp, cy * sp)
+    row_x, row_y = (cy, 0.0, sy), (-sy * sp, cp, cy * sp)
     spin = np.array([(cr, -sr), (sr, cr)]) * size
-    plain = spin @ np.array([across, down])
+    plain = spin @ np.array([row_x, row_y])
     by_yaw = spin @ np.array([(-sy, 0.0, cy), (-cy * sp, 0.0, -sy * sp)])
     by_pitch = spin @ np.array([(0.0, 0.0, 0.0), (-sy * cp, -sp, cy * cp)])
     flat, *turned = (GENERIC @ part.T for part in (plain, by_yaw, by_pitch))
@@ -94,11 +94,11 @@ def _seen(x: Array) -> tuple[Array, Array]:
 
 
 def fit(landmarks: npt.ArrayLike) -> Pose:
-    """The likeliest pose for landmarks (5, 2) in pixels, in the order of faces.LANDMARKS.
+    """The most likely pose for landmarks (5, 2) in pixels, in the order of faces.LANDMARKS.
 
-    Weighs how well the generic landmarks meet them against how far a head turns as a rule; yaw and
-    pitch keep within MOST_YAW and MOST_PITCH. Raises ValueError where the landmarks are not finite
-    or lie in one place.
+    Fits the generic landmarks to them, with a prior on how far heads usually turn; yaw and pitch
+    stay within MOST_YAW and MOST_PITCH. Raises ValueError if the landmarks are not finite or lie in
+    one place.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
@@ -115,20 +115,22 @@ def fit(landmarks: npt.ArrayLike) -> Pose:
     trust = np.array([1 / _LIKELY_YAW, 1 / _LIKELY_PITCH, 1 / 1.5, 0, 0, 0])
     bound = np.array([MOST_YAW, MOST_PITCH, 7, 3, 9, 9])
     for _ in range(_STEPS):
-        seen, slopes = _seen(x)
+        projected, slopes = _landmarks_at(x)
         unit = _TOLERANCE * math.exp(x[3])
         slopes /= unit
-        miss = (local - seen).ravel() / unit
-        weighted = slopes.T / np.sqrt(1 + (miss / 3) ** 2)  # what is far off counts less
-        left = weighted @ slopes + np.diag(trust**2 + 1e-6)
-        right = weighted @ miss + trust**2 * (expected - x)
-        step = np.linalg.solve(left, right)
+        miss = (local - projected).ravel() / unit
+        weighted = slopes.T / np.sqrt(1 + (miss / 3) ** 2)  # outliers count less
+        normal_matrix = weighted @ slopes + np.diag(trust**2 + 1e-6)
+        right_side = weighted @ miss + trust**2 * (expected - x)
+        step = np.linalg.solve(normal_matrix, right_side)
         x = np.minimum(np.maximum(x + np.minimum(np.maximum(step, -0.5), 0.5), -bound), bound)
-    anchors = _seen(x)[0] * size + middle
+    anchors = _landmarks_at(x)[0] * size + middle
     scale = math.exp(x[3]) * size
     pulls = points - anchors
     length = np.hypot(pulls[:, 0], pulls[:, 1])[:, None]
-    pulls = pulls * np.minimum(1, 0.25 * scale / (length + 1e-9))  # else the surface would fold
+    pulls = pulls * np.minimum(
+        1, 0.25 * scale / (length + 1e-9)
+    )  # larger offsets would fold the surface
     yaw, pitch, roll = x[:3].tolist()
     rotation = _rotation(yaw, pitch, roll)
     return Pose(
@@ -146,12 +148,14 @@ def fit(landmarks: npt.ArrayLike) -> Pose:
 def _first_guess(points: Array) -> Array:
     """Yaw, pitch, roll, log scale, x and y: roll from eyes to mouth, yaw from the nose."""
     eyes, mouth = points[:2].mean(0), points[3:].mean(0)
-    down, across = mouth - eyes, points[1] - points[0]
-    # Either direction may be short: of a profile the one, of a bent head the other.
-    axis = np.array([across[0] + down[1], across[1] - down[0]])
+    eyes_to_mouth, eye_to_eye = mouth - eyes, points[1] - points[0]
+    # Either direction may be short: one in a profile, the other in a bent head.
+    axis = np.array([eye_to_eye[0] + eyes_to_mouth[1], eye_to_eye[1] - eyes_to_mouth[0]])
     roll = math.atan2(axis[1], axis[0])
     right = np.array([math.cos(roll), math.sin(roll)])
-    tall = max(np.hypot(*down) / 0.93, np.hypot(*across) * 0.8, 1e-3)
-    yaw = math.asin(float(np.clip((points[2] - (eyes + mouth) / 2) @ right / (0.4 * tall), -1, 1)))
+    height = max(np.hypot(*eyes_to_mouth) / 0.93, np.hypot(*eye_to_eye) * 0.8, 1e-3)
+    yaw = math.asin(
+        float(np.clip((points[2] - (eyes + mouth) / 2) @ right / (0.4 * height), -1, 1))
+    )
     yaw = float(np.clip(yaw, -1.1, 1.1))
-    return np.array([yaw, 0, roll, math.log(tall), *eyes])
+    return np.array([yaw, 0, roll, math.log(height), *eyes])

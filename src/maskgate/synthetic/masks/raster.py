@@ -1,4 +1,4 @@
-"""Which point of a curved sheet each pixel shows: triangles drawn far to near."""
+"""Rasterises a curved sheet: triangles are drawn from far to near."""
 
 from typing import Final
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 from maskgate.synthetic.masks.pose import Array
 
 Map = npt.NDArray[np.float32]
-_BITS: Final = 4  # of a pixel's fraction
+_BITS: Final = 4  # of the fraction of a pixel coordinate
 
 
-def sheet(
+def rasterise(
     flat: Array, depth: Array, size: tuple[int, int]
 ) -> tuple[Map, Map, npt.NDArray[np.bool_]]:
-    """Column and row of a grid, 0…1 (H, W) each, shown at each pixel, and where it shows at all.
+    """The column and row of a grid, 0…1 (H, W) each, at each pixel, and where the grid is visible.
 
-    `flat` (R, C, 2) are the grid's points in pixels, `depth` (R, C) grows towards the camera;
-    columns go to the right. What shows its back is left out.
+    `flat` (R, C, 2) are the grid's points in pixels, with columns to the right; `depth` (R, C)
+    grows towards the camera. Triangles that face away are left out.
     """
     rows, columns = depth.shape
     place = np.arange(rows * columns).reshape(rows, columns)
@@ -37,21 +37,23 @@ def sheet(
     matrix = (uv[:, 1:] - uv[:, :1]).transpose(0, 2, 1) @ inverse
     offset = uv[:, 0] - np.einsum("nij,nj->ni", matrix, xy[:, 0])
     table = np.concatenate([np.zeros((1, 6)), np.hstack([matrix.reshape(-1, 4), offset])])
-    shown = np.zeros(size, dtype=np.int32)
-    drawn = np.round(np.clip(xy, -30_000, 30_000) * (1 << _BITS)).astype(np.int32)
-    for number, triangle in enumerate(drawn, 1):
-        cv2.fillConvexPoly(shown, triangle, number, cv2.LINE_8, _BITS)
-    across = np.arange(size[1], dtype=np.float32)
-    down = np.arange(size[0], dtype=np.float32)[:, None]
-    ux, uy, vx, vy, u0, v0 = (column.take(shown) for column in table.astype(np.float32).T.copy())
-    u = ux * across + uy * down + u0
-    v = vx * across + vy * down + v0
-    return u, v, shown > 0
+    triangle_numbers = np.zeros(size, dtype=np.int32)
+    triangles = np.round(np.clip(xy, -30_000, 30_000) * (1 << _BITS)).astype(np.int32)
+    for number, triangle in enumerate(triangles, 1):
+        cv2.fillConvexPoly(triangle_numbers, triangle, number, cv2.LINE_8, _BITS)
+    xs = np.arange(size[1], dtype=np.float32)
+    ys = np.arange(size[0], dtype=np.float32)[:, None]
+    ux, uy, vx, vy, u0, v0 = (
+        column.take(triangle_numbers) for column in table.astype(np.float32).T.copy()
+    )
+    u = ux * xs + uy * ys + u0
+    v = vx * xs + vy * ys + v0
+    return u, v, triangle_numbers > 0
 
 
-def lay(texture: npt.NDArray[np.uint8], u: Map, v: Map) -> npt.NDArray[np.uint8]:
-    """The texture (h, w, C) as the pixels (H, W, C) show it."""
+def apply_texture(texture: npt.NDArray[np.uint8], u: Map, v: Map) -> npt.NDArray[np.uint8]:
+    """The texture (h, w, C) at the pixels (H, W, C)."""
     height, width = texture.shape[:2]
-    across, down = u * np.float32(width - 1), v * np.float32(height - 1)
-    laid = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = u * np.float32(width - 1), v * np.float32(height - 1)
+    laid = cv2.remap(texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(laid, np.uint8)

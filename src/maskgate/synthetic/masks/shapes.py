@@ -1,4 +1,4 @@
-"""The shape of a mask in space, by how it is cut and how it sits: a grid of points."""
+"""The 3D shape of a mask, from its cut and placement: a grid of points."""
 
 import math
 from collections.abc import Callable
@@ -16,10 +16,10 @@ COLUMNS: Final = 15
 ROWS: Final = 9
 _U: Final = np.linspace(-1, 1, COLUMNS)
 _V: Final = np.linspace(0, 1, ROWS)
-# From the five knots of an edge to the cubic along it: cloth has no corners.
+# Fits a cubic through the five knots of an edge: cloth has no corners.
 _CUBIC: Final = np.vander(np.abs(_U), 4) @ np.linalg.pinv(np.vander(np.linspace(0, 1, 5), 4))
-# How far cloth that hangs from the nose stands off the face below it.
-_TENT: Final = np.array(
+# How far cloth that rests on the nose is from the face below it.
+_NOSE_TENT: Final = np.array(
     [(-0.5, 0.0), (0.0, 0.1), (0.3, 0.25), (0.52, 0.34), (0.8, 0.24), (1.2, 0.1), (1.6, 0.0)]
 )
 _TENT_WIDTH: Final = 0.38
@@ -27,11 +27,11 @@ _TENT_WIDTH: Final = 0.38
 
 @dataclass(frozen=True)
 class Cut:
-    """How a kind of mask is cut.
+    """The cut of a kind of mask.
 
     `reach` is the angle (degrees) to which it goes around the head; `upper` and `lower` are the
-    heights of its edges, as shares of its own, at |u| from 0 (middle) to 1 (side); `bulge` is how
-    far it stands off at (u, v), in face units.
+    heights of its edges, as shares of its height, at |u| from 0 (middle) to 1 (side); `bulge` is
+    its distance from the face at (u, v), in face units.
     """
 
     reach: float
@@ -45,12 +45,12 @@ def _dome(power: float, high: float) -> Callable[[Array, Array], Array]:
 
 
 def _keel(u: Array, v: Array) -> Array:
-    """A fold down the middle that stands out."""
+    """A vertical fold in the middle that stands out."""
     return 0.3 * (1 - np.abs(u)) * np.sin(np.pi * np.clip(0.1 + 0.8 * v, 0, 1))
 
 
 def _boat(u: Array, v: Array) -> Array:
-    """Three panels: the middle one stands upright before the mouth."""
+    """Three panels: the middle one is upright in front of the mouth."""
     return 0.26 * (1 - u**2) * np.interp(v, [0, 0.3, 0.68, 1], [0, 0.9, 1, 0.1])
 
 
@@ -69,7 +69,7 @@ CUTS: Final = {
 def points(outfit: Outfit, side: float = 0.0) -> Array:
     """The mask's points (ROWS, COLUMNS, 3) in face units; columns go to the right, rows down.
 
-    `side` (-1 or 1) is the ear that a mask hangs from where it does.
+    `side` (-1 or 1) is the ear that a mask with the placement `one_ear` hangs from.
     """
     cut = CUTS[outfit.style]
     rng = np.random.default_rng(outfit.seed)
@@ -79,16 +79,16 @@ def points(outfit: Outfit, side: float = 0.0) -> Array:
     share = upper * (1 - v) + lower * v
     if outfit.placement == "one_ear":
         return _hanging(outfit, u, share, side)
-    tall = outfit.bottom - outfit.top
-    y = outfit.top + tall * share + outfit.sag * (1 - u**2) * (1 - v)
+    height = outfit.bottom - outfit.top
+    y = outfit.top + height * share + outfit.sag * (1 - u**2) * (1 - v)
     angle = math.radians(cut.reach) * outfit.wide * u
     y = y + np.sin(outfit.tilt) * np.sin(angle)
     angle = np.clip(angle + outfit.aside, -1.5, 1.5)
     base = surface.skin(angle, y, nose=False)
-    over = PLACEMENTS[outfit.placement].nose if outfit.is_mask else 0.7
-    tent = surface.smooth(y, _TENT) * np.exp(-((base[..., 0] / _TENT_WIDTH) ** 2)) * over
-    flatter = 1 if over else 0.5  # pulled tight where it does not rest on the nose
-    rise = np.maximum(tent, cut.bulge(u, v) * outfit.puff * flatter * min(1, tall / 1.2))
+    nose_share = PLACEMENTS[outfit.placement].nose if outfit.is_mask else 0.7
+    tent = surface.smooth(y, _NOSE_TENT) * np.exp(-((base[..., 0] / _TENT_WIDTH) ** 2)) * nose_share
+    flattening = 1 if nose_share else 0.5  # pulled tight where it does not rest on the nose
+    rise = np.maximum(tent, cut.bulge(u, v) * outfit.puff * flattening * min(1, height / 1.2))
     rise = rise + 0.03
     base[..., 2] += rise * np.cos(angle) ** 0.7
     base[..., 0] += rise * np.sin(angle) * 0.5
@@ -96,7 +96,7 @@ def points(outfit: Outfit, side: float = 0.0) -> Array:
 
 
 def _edge(heights: tuple[float, ...], rng: np.random.Generator) -> Array:
-    """Heights (COLUMNS,) of an edge, a little uneven."""
+    """The heights (COLUMNS,) of an edge, slightly uneven."""
     knots = np.array(heights, dtype=np.float64)
     knots[1:] += rng.normal(0, 0.012, len(knots) - 1)
     knots += (knots - knots[0]) * rng.uniform(-0.2, 0.25)
@@ -105,19 +105,19 @@ def _edge(heights: tuple[float, ...], rng: np.random.Generator) -> Array:
 
 
 def _hanging(outfit: Outfit, u: Array, share: Array, side: float) -> Array:
-    """A mask that hangs down from one ear, seen nearly edge on."""
+    """The points of a mask that hangs down from one ear, nearly edge on."""
     ear = surface.EARS[int(side > 0)]
-    across = (share - 0.5) * 0.9 * outfit.wide
-    along = outfit.top + (u + 1) / 2 * (outfit.bottom - outfit.top)
-    x = ear[0] * 0.93 + across + side * 0.04 * np.sin(3 * u)
+    offset_x = (share - 0.5) * 0.9 * outfit.wide
+    heights = outfit.top + (u + 1) / 2 * (outfit.bottom - outfit.top)
+    x = ear[0] * 0.93 + offset_x + side * 0.04 * np.sin(3 * u)
     z = ear[2] + 0.35 + 0.08 * np.cos(4 * share) + 0 * u
-    points = np.stack([x + outfit.tilt * 2 * along, along, z], -1)
-    # Rows go across and columns down here: turned so that the outside is seen.
-    turned: Array = points[::-1].copy()
-    return turned
+    points = np.stack([x + outfit.tilt * 2 * heights, heights, z], -1)
+    # Rows are horizontal and columns vertical here: reversed so that the outside faces the camera.
+    reversed_points: Array = points[::-1].copy()
+    return reversed_points
 
 
 def corners(grid: Array) -> Array:
-    """Where the straps begin: (2 sides, 2 heights, 3), upper before lower."""
+    """The starts of the straps: (2 sides, 2 heights, 3), upper before lower."""
     rows = (1, ROWS - 2)
     return np.stack([grid[rows, 0], grid[rows, -1]])

@@ -1,4 +1,4 @@
-"""The seven photos of a person: what is drawn for each."""
+"""Draws each of the seven photos of a person."""
 
 from typing import Final
 
@@ -8,17 +8,17 @@ import numpy as np
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import drawing, outfits
 from maskgate.synthetic.masks.colours import one_of
-from maskgate.synthetic.masks.drawing import Sitter
+from maskgate.synthetic.masks.drawing import BareFace
 from maskgate.synthetic.masks.outfits import Outfit
 
-# The photos' names, and the label that each earns.
+# The names of the photos, and the mask label of each.
 SHOTS: Final = {
     **{f"mask{number}": "wear" for number in range(1, 6)},
     "incorrect_mask": "incorrect",
     "normal": "not_wear",
 }
-# How often each wrong way is drawn, where it can be seen in the photo.
-_WRONG: Final = {
+# How often each wrong placement is drawn, if it is visible in the photo.
+_WRONG_PLACEMENTS: Final = {
     "nose_out": 0.28,
     "chin": 0.2,
     "lower_lip": 0.14,
@@ -28,52 +28,58 @@ _WRONG: Final = {
     "neck": 0.06,
     "one_ear": 0.06,
 }
-_COVERED: Final = 0.15  # share of bare faces that something else is drawn before
-_WITHIN: Final = 0.5  # share of a mask that must lie within the photo
-_DIFFERENT: Final = 0.8  # of 255: by how much it must change face or photo, pixel for pixel
-_FACE: Final = 6.0  # square face units that a face takes
+_COVERED: Final = 0.15  # share of bare faces in front of which something else is drawn
+_MIN_WITHIN: Final = 0.5  # share of a mask that must be inside the photo
+_MIN_CHANGE: Final = 0.8  # of 255: mean change of the pixels of the face or the photo
+_FACE_AREA: Final = 6.0  # square face units
 _TRIES: Final = 6
 
 
 Shot = tuple[Outfit | None, Pixels]
 
 
-def shoot(sitter: Sitter, shot: str, rng: np.random.Generator) -> Shot | None:
-    """What is drawn for one of the SHOTS of a face, None for nothing, and the photo with it.
+def draw_shot(face_photo: BareFace, shot: str, rng: np.random.Generator) -> Shot | None:
+    """The outfit that is drawn for one of the SHOTS, None for a bare face, and the photo with it.
 
-    None where no mask that belongs to the shot can be seen in the photo.
+    None if no mask of that shot is visible in the photo.
     """
     if shot != "normal":
-        return _masked(sitter, SHOTS[shot] == "wear", rng)
+        return _draw_mask(face_photo, SHOTS[shot] == "wear", rng)
     if rng.random() < _COVERED:
-        outfit = outfits.cover(rng)
-        return outfit, drawing.dressed(sitter, outfit, rng)
-    return None, sitter.photo
+        covering = outfits.cover(rng)
+        return covering, drawing.draw_outfit(face_photo, covering, rng)
+    return None, face_photo.photo
 
 
-def _masked(sitter: Sitter, worn: bool, rng: np.random.Generator) -> Shot | None:
-    """A mask that can be seen: beyond the edge or black on black it is none."""
-    height, width = sitter.photo.shape[:2]
-    face = min(height * width, _FACE * sitter.head.scale**2)
+def _draw_mask(face_photo: BareFace, correctly: bool, rng: np.random.Generator) -> Shot | None:
+    """Draw a mask that is visible: not outside the photo, nor black on black."""
+    height, width = face_photo.photo.shape[:2]
+    face = min(height * width, _FACE_AREA * face_photo.head.scale**2)
     for _ in range(_TRIES):
-        if worn:
-            shot = _seen(sitter, outfits.random(rng, "worn"), rng, face)
+        if correctly:
+            shot = _draw_visible(face_photo, outfits.random(rng, "worn"), rng, face)
         else:
-            shot = _seen(sitter, outfits.random(rng, one_of(rng, _WRONG)), rng, height * width)
+            shot = _draw_visible(
+                face_photo, outfits.random(rng, one_of(rng, _WRONG_PLACEMENTS)), rng, height * width
+            )
         if shot is not None:
             return shot
-    # Of a small face hardly any changes the whole photo so much; what covers most shows best.
-    return None if worn else _seen(sitter, outfits.random(rng, "nose_out"), rng, face)
+    # On a small face hardly any mask changes the photo enough; the one that covers most does best.
+    return (
+        None if correctly else _draw_visible(face_photo, outfits.random(rng, "nose_out"), rng, face)
+    )
 
 
-def _seen(sitter: Sitter, outfit: Outfit, rng: np.random.Generator, area: float) -> Shot | None:
-    """The mask on the face; None where too little lies within the photo or changes its pixels.
+def _draw_visible(
+    face_photo: BareFace, outfit: Outfit, rng: np.random.Generator, area: float
+) -> Shot | None:
+    """Draw the mask on the face; None if too little of it is inside the photo or changes pixels.
 
-    `area` is the number of pixels that the change is spread over.
+    `area` is the number of pixels over which the change is averaged.
     """
-    if drawing.within(sitter, outfit) < _WITHIN:
+    if drawing.share_within(face_photo, outfit) < _MIN_WITHIN:
         return None
-    photo = drawing.dressed(sitter, outfit, rng)
+    photo = drawing.draw_outfit(face_photo, outfit, rng)
     height, width = photo.shape[:2]
-    change = cv2.absdiff(photo, sitter.photo).mean() * (height * width / area)
-    return (outfit, photo) if change >= _DIFFERENT else None
+    change = cv2.absdiff(photo, face_photo.photo).mean() * (height * width / area)
+    return (outfit, photo) if change >= _MIN_CHANGE else None

@@ -1,7 +1,7 @@
-"""A generic head as one surface: from the forehead over cheeks and chin down the neck.
+"""The surface of a generic head, from the forehead over cheeks and chin down the neck.
 
-A point of it is told by an angle around the head, 0 in the middle of the face and 90° beside the
-ears, and a height y in face units (see `pose`).
+A point on it has an angle around the head, 0 in the middle of the face and 90° beside the ears, and
+a height y in face units (see `pose`).
 """
 
 from typing import Final
@@ -35,7 +35,7 @@ EARS: Final = np.array([(-1.13, 0.18, -0.85), (1.13, 0.18, -0.85)])
 
 
 def smooth(x: Array, knots: Array) -> Array:
-    """Values at x of a curve through knots (K, 2), rounded at them."""
+    """Values at x of a curve through knots (K, 2), smoothed at the knots."""
     reach = 0.06 * (knots[-1, 0] - knots[0, 0])
     around = x[..., None] + reach * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
     curve: Array = np.interp(around, knots[:, 0], knots[:, 1]).mean(-1)

@@ -1,4 +1,4 @@
-"""The tables beside drawn photos: their labels, what was drawn, and who is not among them."""
+"""The tables of drawn photos: their labels, the drawings, and the people left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.core import files
-from maskgate.errors import of_disk
+from maskgate.errors import disk_error
 from maskgate.synthetic.masks.outfits import Outfit
 from maskgate.synthetic.masks.shots import SHOTS
 
@@ -17,7 +17,7 @@ from maskgate.synthetic.masks.shots import SHOTS
 UNREADABLE: Final = "unreadable photo"
 NO_FACE: Final = "no face found"
 UNSEEN: Final = "no mask can be seen"
-# `photos.csv` names the photo that each was drawn from by the digest of its content, in hex.
+# In `photos.csv`, `drawn_from` is the digest, in hex, of the photo that was drawn on.
 PHOTOS: Final = "photos.csv"
 DRAWN: Final = "drawn.parquet"
 LEFT_OUT: Final = "left_out.csv"
@@ -33,7 +33,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True)
 class Person:
-    """One bare face and what is known of who it is; `folder` is its name below OUT/images."""
+    """A person with one bare face, and their labels; `folder` is their folder in OUT/images."""
 
     name: str
     source: str
@@ -49,37 +49,36 @@ def write(
     lines: Mapping[str, Mapping[str, Any]],
     left_out: Mapping[str, str],
 ) -> None:
-    """The tables in `out`, from the journal's line of each person and why others are left out.
-
-    Both are told by the person's name. Raises MaskgateError where they cannot be written.
+    """Write the tables in `out`, from the journal's lines and the reasons in `left_out`, both by
+    the person's name. Raises MaskgateError if they cannot be written.
     """
-    photos, drawn, nobody = [], [], []
+    photos, drawn, left_out_rows = [], [], []
     for person in people:
         if person.name in left_out:
-            nobody.append((person.name, person.source, left_out[person.name]))
+            left_out_rows.append((person.name, person.source, left_out[person.name]))
             continue
         line = lines[person.name]
         face = dict(zip(_POINTS, line["landmarks"], strict=True)) | {"score": line["score"]}
-        for told in line["drawn"]:
-            photo, mask = f"images/{person.folder}/{told['shot']}.jpg", SHOTS[told["shot"]]
+        for shot in line["drawn"]:
+            photo, mask = f"images/{person.folder}/{shot['shot']}.jpg", SHOTS[shot["shot"]]
             photos.append((photo, person.name, mask, *_known(person), line["drawn_from"]))
-            drawn.append({"photo": photo, "source": person.source, **told, **face})
-    told = pd.DataFrame(drawn, columns=list(_KINDS)).astype(_KINDS)
+            drawn.append({"photo": photo, "source": person.source, **shot, **face})
+    drawn_table = pd.DataFrame(drawn, columns=list(_KINDS)).astype(_KINDS)
     table = pd.DataFrame(photos, columns=_COLUMNS, dtype="str")
-    # Without a column 'photo', or the folder would hold two tables to read.
-    missing = pd.DataFrame(nobody, columns=["person", "source", "why"], dtype="str")
-    files.replace(out / DRAWN, lambda path: told.to_parquet(path, index=False))
+    # No column 'photo': otherwise the folder would have two tables of photos.
+    missing = pd.DataFrame(left_out_rows, columns=["person", "source", "why"], dtype="str")
+    files.replace(out / DRAWN, lambda path: drawn_table.to_parquet(path, index=False))
     files.replace(out / LEFT_OUT, lambda path: missing.to_csv(path, index=False))
     files.replace(out / PHOTOS, lambda path: table.to_csv(path, index=False))
 
 
 def remove(out: Path) -> None:
-    """Remove the tables. Raises MaskgateError where they cannot be removed."""
+    """Remove the tables. Raises MaskgateError if that fails."""
     for name in (PHOTOS, LEFT_OUT, DRAWN):
         try:
             (out / name).unlink(missing_ok=True)
         except OSError as error:
-            raise of_disk(error, out / name) from error
+            raise disk_error(error, out / name) from error
 
 
 def _known(person: Person) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""One function over many things, in several processes that end with the first."""
+"""Maps a function over many things in several processes, which end with their parent."""
 
 import os
 import signal
@@ -18,19 +18,19 @@ from maskgate.errors import MaskgateError
 
 T = TypeVar("T")
 R = TypeVar("R")
-CHUNK: Final = 8  # things that a worker takes at a time
-_AHEAD: Final = 3  # chunks that lie ready for each worker
+CHUNK: Final = 8  # things per job of a worker
+_AHEAD: Final = 3  # chunks that are queued for each worker
 
 _job: tuple[Callable[[Any, Any], Any], Any] | None = None  # of a worker
 
 
-def mapped(
+def map_in_processes(
     function: Callable[[Any, T], R], task: Any, things: Iterable[T], workers: int
 ) -> Generator[R, None, None]:
-    """`function(task, thing)` of all things, in their order; the things are made as they are taken.
+    """Yield `function(task, thing)` for all things in their order, which is iterated lazily.
 
-    With more than one of `workers` all three must be picklable. Ctrl-C ends the workers too.
-    Raises MaskgateError where one of them is killed.
+    With more than one of `workers`, function, task and things must be picklable. Ctrl-C also ends
+    the workers. Raises MaskgateError if one of them is killed.
     """
     if workers == 1:
         for thing in things:
@@ -39,43 +39,43 @@ def mapped(
     pool = ProcessPoolExecutor(
         workers,
         mp_context=get_context("spawn"),
-        initializer=_begin,
+        initializer=_start_worker,
         initargs=(function, task, os.getpid()),
     )
-    waiting: deque[Future[list[R]]] = deque()
-    left = iter(things)
+    pending: deque[Future[list[R]]] = deque()
+    remaining = iter(things)
     try:
-        while chunk := list(islice(left, CHUNK)):
-            waiting.append(pool.submit(_do, chunk))
-            if len(waiting) > _AHEAD * workers:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        while chunk := list(islice(remaining, CHUNK)):
+            pending.append(pool.submit(_run_chunk, chunk))
+            if len(pending) > _AHEAD * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
     except BrokenProcessPool as error:
         raise MaskgateError(
-            "a drawing process was killed, perhaps for want of memory; give fewer --workers and"
-            " repeat the command to go on"
+            "a drawing process was killed, perhaps for lack of memory; give fewer --workers and"
+            " repeat the command to resume"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(function: Callable[[Any, Any], Any], task: Any, parent: int) -> None:
-    """Of each worker: one thread, Ctrl-C left to the parent, no life without it."""
+def _start_worker(function: Callable[[Any, Any], Any], task: Any, parent: int) -> None:
+    """Set up a worker: one thread, Ctrl-C handled by the parent, and exit with the parent."""
     global _job
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
     _job = function, task
 
 
-def _follow(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
 
-def _do(things: list[Any]) -> list[Any]:
+def _run_chunk(things: list[Any]) -> list[Any]:
     assert _job is not None
     function, task = _job
     return [function(task, thing) for thing in things]

@@ -1,7 +1,7 @@
-"""What generated people are painted with: colours, curves, and a brush in face units.
+"""Colours, curves and a brush for generated people, in face units.
 
-Face units: the origin lies between the cheekbones, half a face wide is 1, y grows
-downwards, the chin lies near 1.35. So a picture is the same at any size.
+Face units: the origin is between the cheekbones, 1 is half the width of a face, y grows downwards,
+and the chin is near 1.35. So a picture is the same at any size.
 """
 
 import colorsys
@@ -27,13 +27,13 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with a share (0…1) of `other` in it."""
+    """`one` mixed with a share (0…1) of `other`."""
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def smooth(knots: Knots | Points, closed: bool = False, steps: int = 6) -> Points:
-    """A Catmull-Rom curve through the knots, `steps` points a piece."""
+    """A Catmull-Rom curve through the knots, with `steps` points between two knots."""
     p = np.asarray(knots, dtype=np.float64)
     p = np.concatenate([p[-1:], p, p[:2]] if closed else [p[:1], p, p[-1:]])
     a, b, c, d = p[:-3], p[1:-2], p[2:-1], p[3:]
@@ -44,7 +44,7 @@ def smooth(knots: Knots | Points, closed: bool = False, steps: int = 6) -> Point
 
 
 def mirrored(half: Knots) -> Points:
-    """The closed outline whose right half, top to bottom, is given."""
+    """The closed outline with this right half, top to bottom."""
     return smooth(half + [(-x, y) for x, y in reversed(half) if x], closed=True)
 
 
@@ -55,7 +55,7 @@ def oval(x: float, y: float, rx: float, ry: float) -> Points:
 
 
 class Brush:
-    """Paints shapes given in face units on a picture that is larger than the one wanted."""
+    """Paints shapes in face units on a picture that is larger than the final one."""
 
     def __init__(self, size: tuple[int, int], rng: Rng) -> None:
         self.size = size
@@ -72,8 +72,8 @@ class Brush:
         self._draw = ImageDraw.Draw(self.image, "RGBA")
 
     def fill(self, shape: Points, colour: Colour, alpha: float = 1.0) -> None:
-        """A filled outline (N, 2)."""
-        # A head that turns moves what lies near its middle more than its rim.
+        """Paint a filled outline (N, 2)."""
+        # When a head turns, its middle moves more than its edge.
         depth = np.sqrt(np.clip(1 - (shape[:, 0] / 1.05) ** 2 - (shape[:, 1] / 1.5) ** 2, 0, 1))
         placed = (shape + depth[:, None] * self._turn) @ self._spin + self._origin
         ink = (*(int(min(255, max(0, part))) for part in colour), int(255 * min(1, max(0, alpha))))
@@ -82,32 +82,35 @@ class Brush:
     def stroke(
         self, knots: Knots | Points, width: float, colour: Colour, alpha: float = 1.0
     ) -> None:
-        """A curve through the knots, `width` face units thick in its middle, thin at its ends."""
+        """Paint a curve through the knots, `width` face units thick in its middle, thin at its
+        ends."""
         line = smooth(knots, steps=5)
-        along = np.concatenate(
+        tangents = np.concatenate(
             [line[1:2] - line[:1], line[2:] - line[:-2], line[-1:] - line[-2:-1]]
         )
         swell = np.sqrt(np.sin(np.arange(len(line)) / (len(line) - 1) * math.pi).clip(0))
-        thick = width / 2 * (0.25 + 0.75 * swell) / (np.hypot(along[:, 0], along[:, 1]) + 1e-9)
-        side = along[:, ::-1] * (-1, 1) * thick[:, None]
-        self.fill(np.concatenate([line + side, (line - side)[::-1]]), colour, alpha)
+        thick = (
+            width / 2 * (0.25 + 0.75 * swell) / (np.hypot(tangents[:, 0], tangents[:, 1]) + 1e-9)
+        )
+        offsets = tangents[:, ::-1] * (-1, 1) * thick[:, None]
+        self.fill(np.concatenate([line + offsets, (line - offsets)[::-1]]), colour, alpha)
 
     def soft(self, x: float, y: float, rx: float, ry: float, colour: Colour, alpha: float) -> None:
-        """A blot that fades to its rim."""
+        """Paint a spot that fades towards its edge."""
         for share in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3):
             self.fill(oval(x, y, rx * share, ry * share), colour, alpha / 8)
 
     def finish(self, rng: Rng) -> Image.Image:
-        """The picture at the size wanted, in some light, with some noise and blur."""
+        """The picture at its final size, with random light, noise and blur."""
         small = self.image.reduce(self.finer)
         if rng.random() < 0.4:
             small = small.filter(
                 ImageFilter.GaussianBlur(rng.uniform(0.1, 0.45) * self.size[0] / 96)
             )
         pixels = np.asarray(small, dtype=np.float32) / 255
-        down, across = np.mgrid[-1 : 1 : self.size[0] * 1j, -1 : 1 : self.size[1] * 1j]
+        ys, xs = np.mgrid[-1 : 1 : self.size[0] * 1j, -1 : 1 : self.size[1] * 1j]
         slope = rng.normal(0, 0.12, 2)
-        light = rng.uniform(0.75, 1.2) * (1 + slope[0] * down + slope[1] * across)
+        light = rng.uniform(0.75, 1.2) * (1 + slope[0] * ys + slope[1] * xs)
         tint = 1 + rng.normal(0, 0.035, 3)
         pixels = pixels ** rng.uniform(0.8, 1.25) * (light[..., None] * tint).astype(np.float32)
         pixels += rng.normal(0, rng.uniform(0.004, 0.022), pixels.shape).astype(np.float32)

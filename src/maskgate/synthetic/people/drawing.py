@@ -1,6 +1,6 @@
-"""Draws one photo of a generated person, from numbers alone, with the brush.
+"""Draws one photo of a generated person from numbers, with the brush.
 
-What tells nothing of the label (colours, light, place, pose, backdrop) is drawn at random.
+Everything that is independent of the label (colours, light, position, pose, background) is random.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ INCORRECT: Final = ("nose out", "nose out", "chin", "eyes", "mouth", "ear")
 
 @dataclass(frozen=True)
 class Person:
-    """The face that all photos of a person share. Plain numbers are 0…1 unless said."""
+    """The face that all photos of a person share. Numbers are 0…1 unless noted."""
 
     skin: Colour
     hair: Colour
@@ -59,15 +59,15 @@ class Person:
 
     @property
     def greyed(self) -> Colour:
-        """The colour of the hair once its grey is in it."""
+        """The colour of the hair mixed with its grey."""
         return mix(self.hair, GREY, self.grey * 0.75)
 
 
 def photo(person: Person, mask: str, size: tuple[int, int], rng: Rng) -> Image.Image:
     """One photo, RGB, of `size` (height, width in pixels).
 
-    `mask` is how it is worn: "wear", "not_wear" or "incorrect", then in one of the ways of
-    INCORRECT. Another state of `rng` gives another pose, light, backdrop and mask.
+    `mask` is "wear", "not_wear" or "incorrect", which is drawn in one of the ways of INCORRECT.
+    Another state of `rng` gives another pose, light, background and mask.
     """
     brush = Brush(size, rng)
     _backdrop(brush, rng)
@@ -79,13 +79,13 @@ def photo(person: Person, mask: str, size: tuple[int, int], rng: Rng) -> Image.I
     _beard(brush, person)
     _nose_and_mouth(brush, person, rng)
     _hair(brush, person)
-    how = str(rng.choice(INCORRECT)) if mask == "incorrect" else mask
-    if how == "not_wear":
+    placement = str(rng.choice(INCORRECT)) if mask == "incorrect" else mask
+    if placement == "not_wear":
         _distraction(brush, person, rng)
-    if person.glasses and how != "eyes":
+    if person.glasses and placement != "eyes":
         _glasses(brush, person)
-    if how != "not_wear":
-        _mask(brush, how, person, rng)
+    if placement != "not_wear":
+        _mask(brush, placement, person, rng)
     return brush.finish(rng)
 
 
@@ -124,7 +124,7 @@ def _body(brush: Brush, person: Person, rng: Rng) -> None:
 
 
 def outline(person: Person) -> Knots:
-    """The right half of the face, from the top of the skull to the chin."""
+    """The outline of the face's right half, from the top of the skull to the chin."""
     chin, jaw = 1.33 * person.length, 0.66 + 0.2 * person.jaw + 0.08 * person.sag
     skull = [(0.0, -1.3), (0.62, -1.12), (0.95, -0.55), (1.0, 0.05), (0.94, 0.5)]
     below = [(jaw, 0.96 * person.length), (0.3 + 0.14 * person.jaw, chin - 0.06), (0.0, chin)]
@@ -179,7 +179,7 @@ def _eyes(brush: Brush, person: Person, rng: Rng) -> None:
 
 
 def _age(brush: Brush, person: Person) -> None:
-    """Lines of the forehead, at the eyes and from nose to mouth, and bags below the eyes."""
+    """Draw wrinkles on the forehead, at the eyes and beside the mouth, and bags below the eyes."""
     line, deep = mix(person.skin, (66, 34, 26), 0.75), person.wrinkles
     for row in range(round(4 * deep)):
         y, half = -0.58 - 0.13 * row, 0.56 - 0.07 * row
@@ -245,7 +245,7 @@ def _hair_behind(brush: Brush, person: Person) -> None:
 
 
 def _hair(brush: Brush, person: Person) -> None:
-    up, part = person.recede, person.parting
+    recede, parting = person.recede, person.parting
     rim, top = 1.04 + person.volume * 0.55, -1.38 - person.volume
     low = 0.12 if person.hair_length < 0 else min(1.0, person.hair_length)
     outer = [(-rim, low), (-rim, -0.5), (-0.72, top + 0.28), (0, top)]
@@ -254,11 +254,11 @@ def _hair(brush: Brush, person: Person) -> None:
     if person.fringe == "bangs":
         line = [(0.8, -0.42), (0.3, -0.47), (-0.3, -0.46), (-0.8, -0.42)]
     elif person.fringe == "swept":
-        x = abs(part) * 0.7
+        x = abs(parting) * 0.7
         line = [(0.85, -0.5), (x, -1.0), (x - 0.35, -0.72), (-0.85, -0.4)]
-        line = line if part > 0 else [(-x, y) for x, y in reversed(line)]
+        line = line if parting > 0 else [(-x, y) for x, y in reversed(line)]
     else:
-        half = [(0.82, -0.5), (0.58, -0.82 - 0.4 * up), (0.2, -0.84 - 0.2 * up)]
+        half = [(0.82, -0.5), (0.58, -0.82 - 0.4 * recede), (0.2, -0.84 - 0.2 * recede)]
         line = half + [(-x, y) for x, y in reversed(half)]
     under = [(side, low), (side - 0.03, -0.2), *line, (-side + 0.03, -0.2), (-side, low)]
     brush.fill(np.concatenate([smooth(outer), smooth(under)]), person.greyed)
@@ -268,7 +268,7 @@ def _hair(brush: Brush, person: Person) -> None:
         if strand % 3 != 1:
             streak = mix(streak, GREY, person.grey)
         end = float(np.interp(x, lows[:, 0], lows[:, 1])) - 0.04
-        top_x, bend = part * 0.25 + x * 0.35, min(end - 0.05, -1.2 + 0.3 * x * x)
+        top_x, bend = parting * 0.25 + x * 0.35, min(end - 0.05, -1.2 + 0.3 * x * x)
         brush.stroke([(top_x, top + 0.14), (x * 0.82, bend), (x, end)], 0.06, streak, 0.7)
 
 
@@ -283,17 +283,17 @@ def _glasses(brush: Brush, person: Person) -> None:
 
 
 def _distraction(brush: Brush, person: Person, rng: Rng) -> None:
-    """Half of those without a mask have a scarf or a hand where a mask might be."""
+    """Draw a scarf or a hand near the mouth for half of the people without a mask."""
     colour = hsv(rng.random(), rng.beta(1.3, 2), rng.uniform(0.15, 0.98))
-    what = rng.random()
-    if what < 0.3:
+    kind = rng.random()
+    if kind < 0.3:
         top = 1.22 * person.length
         half = [(0.6, top), (0.95, top + 0.12), (1.05, top + 0.5), (0.0, top + 0.85)]
         brush.fill(mirrored([(0.0, top + 0.18), *half]), colour)
         for y in (top + 0.3, top + 0.5, top + 0.68):
             crease = [(-0.95, y - 0.1), (0, y + 0.1), (0.95, y - 0.1)]
             brush.stroke(crease, 0.06, mix(colour, DARK, 0.3))
-    elif what < 0.5:
+    elif kind < 0.5:
         side, skin = float(rng.choice([-1.0, 1.0])), mix(person.skin, WHITE, 0.08)
         edge = mix(person.skin, DARK, 0.35)
         palm = [(side * x, y) for x, y in ((0.95, 1.0), (0.35, 1.15), (0.5, 3.2), (1.2, 3.2))]
@@ -306,7 +306,7 @@ def _distraction(brush: Brush, person: Person, rng: Rng) -> None:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """The cloth of a mask, its places given by u (-1…1, ear to ear) and v (0…1, downwards)."""
+    """The cloth of a mask, with coordinates u (-1…1, ear to ear) and v (0…1, downwards)."""
 
     top: float
     bottom: float
@@ -319,7 +319,7 @@ class _Sheet:
     def tall(self) -> float:
         return min(1.0, self.bottom - self.top)
 
-    def at(self, u: npt.ArrayLike, v: npt.ArrayLike) -> Points:
+    def points(self, u: npt.ArrayLike, v: npt.ArrayLike) -> Points:
         """The points (N, 2) at u and v, each (N,) or a number."""
         u, v = np.broadcast_arrays(np.atleast_1d(u), np.atleast_1d(v))
         curve = self.bend * self.tall * u**2 * (0.22 * (1 - v) - 0.3 * v)
@@ -327,48 +327,48 @@ class _Sheet:
         return np.stack([self.x + u * self.wide * (1 - self.taper * v**1.5), y], axis=1)
 
 
-def _mask(brush: Brush, how: str, person: Person, rng: Rng) -> None:
-    up, chin, side = rng.normal(0, 0.03), 1.42 * person.length, float(rng.choice([-1.0, 1.0]))
+def _mask(brush: Brush, placement: str, person: Person, rng: Rng) -> None:
+    shift, chin, side = rng.normal(0, 0.03), 1.42 * person.length, float(rng.choice([-1.0, 1.0]))
     sheet = {
-        "wear": _Sheet(0.1 + up, chin),
-        "nose out": _Sheet(0.6 + up, chin),
-        "mouth": _Sheet(0.56 + up, 1.08),
-        "chin": _Sheet(1.0 + up, chin + 0.2, wide=0.87, taper=0.15),
-        "eyes": _Sheet(-0.55 + up, 0.28, taper=0.02),
-        "ear": _Sheet(0.25 + up, 1.45, x=side * 1.22, wide=0.36, taper=0.02, bend=0.0),
-    }[how]
+        "wear": _Sheet(0.1 + shift, chin),
+        "nose out": _Sheet(0.6 + shift, chin),
+        "mouth": _Sheet(0.56 + shift, 1.08),
+        "chin": _Sheet(1.0 + shift, chin + 0.2, wide=0.87, taper=0.15),
+        "eyes": _Sheet(-0.55 + shift, 0.28, taper=0.02),
+        "ear": _Sheet(0.25 + shift, 1.45, x=side * 1.22, wide=0.36, taper=0.02, bend=0.0),
+    }[placement]
     cloth = hsv(rng.random(), rng.beta(1.0, 2.2), rng.uniform(0.15, 1.0))
     if rng.random() < 0.25:  # nearly the colour of skin
         cloth = mix(person.skin, cloth, 0.25)
     for end in (-1.0, 1.0):
-        ear_x = 1.04 * side if how == "ear" else 1.06 * end
-        for x, y in sheet.at(end, (0.05, 0.85)):
+        ear_x = 1.04 * side if placement == "ear" else 1.06 * end
+        for x, y in sheet.points(end, (0.05, 0.85)):
             cord = [(x, y), ((x + ear_x) / 2 + end * 0.02, (y - 0.1) / 2), (ear_x, -0.1)]
             brush.stroke(cord, 0.05, mix(cloth, WHITE, 0.6))
-    line, down = np.linspace(-1, 1, 13), np.linspace(0, 1, 5)
-    left, right = sheet.at(-1, down[::-1]), sheet.at(1, down)
-    rim = np.concatenate([sheet.at(line, 0), right, sheet.at(line[::-1], 1), left])
+    line, heights = np.linspace(-1, 1, 13), np.linspace(0, 1, 5)
+    left, right = sheet.points(-1, heights[::-1]), sheet.points(1, heights)
+    rim = np.concatenate([sheet.points(line, 0), right, sheet.points(line[::-1], 1), left])
     brush.fill(rim, mix(cloth, DARK, 0.3))
-    brush.fill(sheet.at(0, 0.5) * 0.03 + rim * 0.97, cloth)
+    brush.fill(sheet.points(0, 0.5) * 0.03 + rim * 0.97, cloth)
     _pattern(brush, sheet, cloth, rng)
 
 
 def _pattern(brush: Brush, sheet: _Sheet, cloth: Colour, rng: Rng) -> None:
-    """Pleats, a fold in the middle, stripes or dots."""
+    """Draw pleats, a fold in the middle, stripes or dots."""
     kind = rng.choice(["pleats", "fold", "stripes", "dots"], p=[0.45, 0.2, 0.15, 0.2])
     shade, other = mix(cloth, DARK, 0.25), hsv(rng.random(), rng.random(), rng.random())
     line = np.linspace(-0.95, 0.95, 13)
     if kind == "pleats":
         for v in (0.3, 0.5, 0.7):
-            brush.stroke(sheet.at(line, v), 0.05 * sheet.tall, shade)
+            brush.stroke(sheet.points(line, v), 0.05 * sheet.tall, shade)
     elif kind == "fold":
-        brush.stroke(sheet.at(line, 0.42 + 0.1 * line**2), 0.06, shade)
-        brush.stroke(sheet.at(line * 0.93, 0.1), 0.04, shade, 0.6)
+        brush.stroke(sheet.points(line, 0.42 + 0.1 * line**2), 0.06, shade)
+        brush.stroke(sheet.points(line * 0.93, 0.1), 0.04, shade, 0.6)
     elif kind == "stripes":
         for v in np.arange(0.12, 0.95, 0.19):
-            brush.stroke(sheet.at(line, v), 0.1 * sheet.tall, other)
+            brush.stroke(sheet.points(line, v), 0.1 * sheet.tall, other)
     else:
         for column, row in np.ndindex(5, 4):
             u, v = (column - 2) * 0.36 + 0.12 * (row % 2), 0.15 + 0.22 * row
-            ((x, y),) = sheet.at(u, v)
+            ((x, y),) = sheet.points(u, v)
             brush.fill(oval(x, y, 0.07, 0.07 * sheet.tall), other)

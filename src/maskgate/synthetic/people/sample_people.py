@@ -1,13 +1,13 @@
-"""Writes generated people in the seven-photo layout of the competition: for tests and the demo.
+"""Writes generated people in the competition's layout, for tests and the demo.
 
 ::
 
     root/train/train.csv, root/train/images/<id>_<gender>_<race>_<age>/mask1.jpg …
     root/eval/info.csv, root/eval/images/<40 hex>.jpg
-    root/truth/train.csv, eval.csv, planted.csv    what is true, and which faults we planted
+    root/truth/train.csv, eval.csv, planted.csv    the true labels, and the planted errors
 
-A fifth of the people are 60 or older (60–80 years; in the competition 7%, all of them 60),
-so that the macro F1 over 18 classes, a mean in which they weigh a third, is no lottery.
+A fifth of the people are 60 or older (60–80 years; in the competition 7%, all of them 60): their
+classes are a third of the 18 in macro F1, which would be very noisy with fewer people.
 """
 
 import csv
@@ -40,7 +40,7 @@ _TRAIN, _EVAL, _CAST, _FAULTS, _IDS, _ORDER = range(6)  # streams of random numb
 
 @dataclass(frozen=True)
 class Planted:
-    """One fault put in on purpose: its kind (of ERRORS, or "twin"), its folder, what it is."""
+    """One planted error: its kind (of ERRORS, or "twin"), the folder, and the detail."""
 
     kind: str
     person: str
@@ -49,7 +49,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class SamplePeople:
-    """What `make` has written. `folders` are the names below `train/images`, twins last."""
+    """The result of `make`. `folders` are the names in `train/images`, near-duplicates last."""
 
     root: Path
     folders: tuple[str, ...]
@@ -74,19 +74,19 @@ class SamplePeople:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A person of the training set: the truth, and what the folder says of it."""
+    """A person of the training set: the true labels, and those of the folder's name."""
 
     index: int
     gender: int
     age: int
     id: str
-    said_gender: int
-    said_age: int
+    folder_gender: int
+    folder_age: int
     swapped: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.id}_{labels.GENDERS[self.said_gender]}_Asian_{self.said_age}"
+        return f"{self.id}_{labels.GENDERS[self.folder_gender]}_Asian_{self.folder_age}"
 
     @property
     def cell(self) -> Cell:
@@ -104,40 +104,46 @@ def make(
     eval_people: int = 40,
     size: tuple[int, int] = (96, 72),
     seed: int = 7,
-    oddities: bool = True,
+    irregular_files: bool = True,
     label_errors: int = 3,
     twins: int = 1,
     on_person: Callable[[], None] | None = None,
 ) -> SamplePeople:
-    """Draw `people` (and `twins` more folders) to train on and `eval_people` to be judged on.
+    """Draw `people` (and `twins` more folders) for training and `eval_people` test people.
 
-    `size` is (height, width) in pixels. `oddities` are those of the original files: mixed
+    `size` is (height, width) in pixels. `irregular_files` adds what the original data has: mixed
     extensions, palette PNGs, AppleDouble files, ids that end in `-1` or occur twice.
-    `label_errors` people are labelled wrongly, `twins` people occur again under another id,
-    their photos changed a little. `on_person` is called after each folder or eval person.
-    The same arguments give the same bytes, and a person looks the same among more people.
-    From 12 people on, all 18 classes occur. Raises MaskgateError where `root` is in use.
+    `label_errors` people have wrong labels; `twins` people occur again under another id, with
+    slightly changed photos. `on_person` is called after each training folder and each test person.
+    The same arguments give the same bytes, and a person does not depend on the number of people.
+    With 12 or more people all 18 classes occur. Raises MaskgateError if `root` is in use.
     """
-    made = [root / part for part in ("train", "eval", "truth")]
-    if any(part.exists() for part in made):
-        raise MaskgateError(f"{root} already holds train, eval or truth: name another folder")
+    folders_to_write = [root / part for part in ("train", "eval", "truth")]
+    if any(part.exists() for part in folders_to_write):
+        raise MaskgateError(f"{root} already has train, eval or truth: name another folder")
     for part in (root / "train" / "images", root / "eval" / "images", root / "truth"):
         part.mkdir(parents=True)
-    tell = on_person or (lambda: None)
-    folders, planted = _with_errors(_folders(people, seed, oddities), label_errors, seed)
+    report_progress = on_person or (lambda: None)
+    folders, planted = _with_errors(_folders(people, seed, irregular_files), label_errors, seed)
     images = root / "train" / "images"
     for folder in folders:
-        _write_person(images / folder.name, folder, size, seed=seed, oddities=oddities)
-        tell()
-    honest = [folder for folder in folders if folder.name not in {p.person for p in planted}]
-    for number, source in enumerate(honest[::-1][:twins]):
+        _write_person(
+            images / folder.name, folder, size, seed=seed, irregular_files=irregular_files
+        )
+        report_progress()
+    correctly_labelled = [
+        folder for folder in folders if folder.name not in {p.person for p in planted}
+    ]
+    for number, source in enumerate(correctly_labelled[::-1][:twins]):
         twin = replace(source, index=people + number, id=_id(people + number, seed))
         _write_twin(images / source.name, images / twin.name, _rng(seed, _FAULTS, twin.index))
         folders.append(twin)
         planted.append(Planted("twin", twin.name, f"the same person as {source.name}"))
-        tell()
+        report_progress()
     _write_train_tables(root, folders, planted)
-    answers = _write_eval(root / "eval", eval_people, size, seed=seed, tell=tell)
+    answers = _write_eval(
+        root / "eval", eval_people, size, seed=seed, report_progress=report_progress
+    )
     _write_csv(root / "truth" / "eval.csv", ("ImageID", "ans", "person"), answers)
     return SamplePeople(root, tuple(f.name for f in folders), len(answers), tuple(planted))
 
@@ -167,7 +173,7 @@ def _id(index: int, seed: int) -> str:
     return f"{7 * index + int(_rng(seed, _IDS, index).integers(1, 8)):06d}"
 
 
-def _folders(people: int, seed: int, oddities: bool) -> list[_Folder]:
+def _folders(people: int, seed: int, irregular_files: bool) -> list[_Folder]:
     cast = _cast(people, seed, _TRAIN)
     folders = [
         _Folder(
@@ -175,13 +181,13 @@ def _folders(people: int, seed: int, oddities: bool) -> list[_Folder]:
             gender=gender,
             age=age,
             id=_id(index, seed),
-            said_gender=gender,
-            said_age=age,
+            folder_gender=gender,
+            folder_age=age,
         )
         for index, (gender, age) in enumerate(cast)
     ]
-    if oddities:
-        for index in range(4, people, 20):  # six digits alone do not tell these two apart
+    if irregular_files:
+        for index in range(4, people, 20):  # these two have the same six digits
             folders[index] = replace(folders[index], id=folders[index - 1].id + "-1")
         for index in range(1, people):
             if cast[index][0] == cast[0][0] and cast[index][1] != cast[0][1]:
@@ -193,23 +199,28 @@ def _folders(people: int, seed: int, oddities: bool) -> list[_Folder]:
 def _with_errors(
     folders: list[_Folder], count: int, seed: int
 ) -> tuple[list[_Folder], list[Planted]]:
-    """The folders, `count` of them labelled wrongly, and the list of these."""
-    rng, seen, spare, last = _rng(seed, _FAULTS), set[Cell](), list[int](), list[int]()
+    """The folders, `count` of them with wrong labels, and the list of these errors."""
+    rng, seen_cells, spare_indices, last_indices = (
+        _rng(seed, _FAULTS),
+        set[Cell](),
+        list[int](),
+        list[int](),
+    )
     ids = [folder.id for folder in folders]
-    for folder in folders:  # the first of each gender × band keeps its label while others last
-        if ids.count(folder.id) == 1:  # else a wrong age could make two folders one
-            (spare if folder.cell in seen else last).append(folder.index)
-        seen.add(folder.cell)
-    victims = [*rng.permutation(spare), *rng.permutation(last)][:count]
+    for folder in folders:  # the first of each gender × band is changed only if no other is left
+        if ids.count(folder.id) == 1:  # otherwise a wrong age could give two folders the same name
+            (spare_indices if folder.cell in seen_cells else last_indices).append(folder.index)
+        seen_cells.add(folder.cell)
+    mislabelled = [*rng.permutation(spare_indices), *rng.permutation(last_indices)][:count]
     folders, planted = folders.copy(), []
-    for number, index in enumerate(victims):
+    for number, index in enumerate(mislabelled):
         folder, kind = folders[index], ERRORS[number % len(ERRORS)]
         true = f"{labels.GENDERS[folder.gender]}, {folder.age} years"
         if kind == "wrong gender":
-            wrong = replace(folder, said_gender=1 - folder.gender)
+            wrong = replace(folder, folder_gender=1 - folder.gender)
         elif kind == "wrong age":
             band = (folder.cell[1] + int(rng.integers(1, len(AGES)))) % len(AGES)
-            wrong = replace(folder, said_age=int(rng.integers(AGES[band][0], AGES[band][1] + 1)))
+            wrong = replace(folder, folder_age=int(rng.integers(AGES[band][0], AGES[band][1] + 1)))
         else:
             wrong, true = replace(folder, swapped=True), "incorrect_mask and normal are swapped"
         folders[index] = wrong
@@ -218,7 +229,7 @@ def _with_errors(
 
 
 def person(rng: Rng, gender: int, age: int) -> Person:
-    """A face. Every trait of gender and age overlaps with its neighbours', none is certain."""
+    """A random face. The traits of genders and ages overlap, so that none is certain."""
     woman, old = gender == 1, float(np.clip((age - 22) / 44, 0, 1.15))
     chance = rng.random
 
@@ -264,36 +275,36 @@ def person(rng: Rng, gender: int, age: int) -> Person:
 
 
 def _write_person(
-    place: Path, folder: _Folder, size: tuple[int, int], seed: int, oddities: bool
+    folder_path: Path, folder: _Folder, size: tuple[int, int], seed: int, irregular_files: bool
 ) -> None:
-    place.mkdir()
+    folder_path.mkdir()
     face = person(_rng(seed, _TRAIN, folder.index), folder.gender, folder.age)
     for number, stem in enumerate(STEMS):
         mask = labels.MASKS[folder.label(stem) // 6]
         image = photo(face, mask, size, _rng(seed, _TRAIN, folder.index, number + 1))
         suffix = ".jpg"
-        if oddities:  # of twenty people one has .jpeg, one PNG, one some of each
+        if irregular_files:  # of twenty people one has .jpeg, one PNG, one several formats
             mixed = (".jpg", ".jpeg", ".png")[number % 3]
             suffix = {3: ".jpeg", 6: ".png", 9: mixed}.get(folder.index % 20, ".jpg")
         if suffix == ".png":
-            image.quantize(256).save(place / f"{stem}.png")
+            image.quantize(256).save(folder_path / f"{stem}.png")
         else:
-            image.save(place / f"{stem}{suffix}", quality=92)
-        if oddities and folder.index % 10 == 2:
-            (place / f"._{stem}{suffix}").write_bytes(_apple_double())
-    if oddities and folder.index % 20 == 7:
-        (place / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + bytes(56))
+            image.save(folder_path / f"{stem}{suffix}", quality=92)
+        if irregular_files and folder.index % 10 == 2:
+            (folder_path / f"._{stem}{suffix}").write_bytes(_apple_double())
+    if irregular_files and folder.index % 20 == 7:
+        (folder_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + bytes(56))
 
 
 def _apple_double() -> bytes:
-    """What macOS leaves beside a file on foreign disks: no picture, whatever its suffix."""
+    """The file that macOS writes next to another on foreign disks; it is not a picture."""
     head = struct.pack(">II16sH", 0x00051607, 0x00020000, b"Mac OS X".ljust(16), 2)
     entries = struct.pack(">IIIIII", 9, 50, 32, 2, 82, 0)  # Finder information, resource fork
     return head + entries + bytes(32)
 
 
 def _write_twin(source: Path, place: Path, rng: Rng) -> None:
-    """The photos of `source` again: cut by some percent, brighter or darker, coarser JPEG."""
+    """Write the photos of `source` again: slightly cropped, brighter or darker, coarser JPEG."""
     place.mkdir()
     for stem in STEMS:
         with Image.open(next(source.glob(f"{stem}.*"))) as opened:
@@ -309,7 +320,7 @@ def _write_twin(source: Path, place: Path, rng: Rng) -> None:
 
 def _write_train_tables(root: Path, folders: list[_Folder], planted: list[Planted]) -> None:
     genders = labels.GENDERS
-    rows = [(f.id, genders[f.said_gender], "Asian", f.said_age, f.name) for f in folders]
+    rows = [(f.id, genders[f.folder_gender], "Asian", f.folder_age, f.name) for f in folders]
     _write_csv(root / "train" / "train.csv", ("id", "gender", "race", "age", "path"), rows)
     truth = [
         (folder.name, f"{folder.name}/{path.name}", folder.label(path.stem))
@@ -318,14 +329,14 @@ def _write_train_tables(root: Path, folders: list[_Folder], planted: list[Plante
         if path.stem in STEMS
     ]
     _write_csv(root / "truth" / "train.csv", ("person", "photo", "label"), truth)
-    faults = [(fault.kind, fault.person, fault.detail) for fault in planted]
-    _write_csv(root / "truth" / "planted.csv", ("kind", "person", "detail"), faults)
+    rows_of_planted = [(fault.kind, fault.person, fault.detail) for fault in planted]
+    _write_csv(root / "truth" / "planted.csv", ("kind", "person", "detail"), rows_of_planted)
 
 
 def _write_eval(
-    place: Path, people: int, size: tuple[int, int], seed: int, tell: Callable[[], None]
+    place: Path, people: int, size: tuple[int, int], seed: int, report_progress: Callable[[], None]
 ) -> list[tuple[str, int, int]]:
-    """Name, true class and person of each eval photo, in the order of `info.csv`."""
+    """Write the test photos; their name, true class and person, in the order of `info.csv`."""
     answers = []
     for index, (gender, age) in enumerate(_cast(people, seed, _EVAL)):
         face = person(_rng(seed, _EVAL, index), gender, age)
@@ -334,7 +345,7 @@ def _write_eval(
             image = photo(face, mask, size, _rng(seed, _EVAL, index, number + 1))
             image.save(place / "images" / name, quality=92)
             answers.append((name, _label(mask, gender, age), index))
-        tell()
+        report_progress()
     answers = [answers[i] for i in _rng(seed, _ORDER).permutation(len(answers))]
     _write_csv(place / "info.csv", ("ImageID", "ans"), [(name, 0) for name, *_ in answers])
     return answers

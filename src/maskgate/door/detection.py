@@ -1,0 +1,61 @@
+"""How much detail of a camera's frame a face detector gets, so that faces far enough are found."""
+
+import math
+from typing import Final
+
+from maskgate.bundle.manifest import Manifest, leaves
+from maskgate.config.recipe import Photo
+from maskgate.config.settings import Component
+from maskgate.errors import MaskgateError
+from maskgate.faces.protocol import Detector as Detector
+
+_YUNET_FACE: Final = 40  # pixels of a face of which YuNet finds 95% masked, in its own picture
+_MIN_SIDE: Final = 192  # of that picture: a close-up must stay a face
+_MAX_SIDE: Final = 2048
+
+
+def of_manifest(manifest: Manifest) -> tuple[Photo, str]:
+    """The settings and the folder of the one face detector of a bundle. Raises MaskgateError."""
+    detectors = {
+        model.detector: model.photo
+        for model in leaves(manifest.model)
+        if model.detector is not None
+    }
+    if len(detectors) != 1 or any(model.detector is None for model in leaves(manifest.model)):
+        raise MaskgateError(
+            f"{manifest.name}: a door judges every face of a frame, and this model"
+            f" {'looks at whole photos' if not detectors else 'has members that detect otherwise'};"
+            " train it with one photo.face for all members"
+        )
+    ((folder, photo),) = detectors.items()
+    return photo, folder
+
+
+def for_frames(photo: Photo, height: int, width: int, smallest_face: float) -> Photo:
+    """The settings, with arguments of the detector for faces from `smallest_face` pixels on in
+    frames of this size."""
+    assert photo.face is not None
+    detector = photo.face.detector
+    if detector.name == "yunet":
+        arguments = detector.arguments | {"side": yunet_side(height, width, smallest_face)}
+    else:
+        share = min(1.0, max(0.01, smallest_face / min(height, width)))
+        arguments = detector.arguments | {"min_face": share}
+    named = Component(name=detector.name, **arguments)
+    return photo.model_copy(update={"face": photo.face.model_copy(update={"detector": named})})
+
+
+def yunet_side(height: int, width: int, smallest_face: float) -> int:
+    """The longest side in pixels of the picture that YuNet gets of a frame.
+
+    Where it can be, a whole part of the frame's: means of whole squares take a fifth of the time.
+    """
+    longest = max(height, width)
+    least = max(_MIN_SIDE, math.ceil(_YUNET_FACE * longest / max(smallest_face, 1)))
+    factors = [
+        factor
+        for factor in range(1, longest // least + 1)
+        if height % factor == 0 and width % factor == 0
+    ]
+    side = longest // factors[-1] if factors and longest // factors[-1] < 2 * least else least
+    return max(64, min(side, longest, _MAX_SIDE))

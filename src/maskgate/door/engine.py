@@ -1,0 +1,111 @@
+"""From a camera's frame to a verdict on every face in it: detect, crop, classify.
+
+A frame passes the same functions as a photo in training; nothing of it is kept.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from maskgate.bundle import open_bundle
+from maskgate.door import detection
+from maskgate.door.verdict import Verdict, verdicts
+from maskgate.faces.protocol import Faces
+from maskgate.imaging import pixels
+from maskgate.imaging.pixels import Pixels
+from maskgate.inference import bundles
+
+_MAX_SIZES: Final = 4  # of frames whose detectors are kept: a door has one camera, or a few
+
+
+class Engine:
+    """The model of a bundle at a door; it may be called from several threads.
+
+    `threads` are what the networks use for one batch of faces. `smallest_face` is the width in
+    pixels of the narrowest face that is judged: the smaller, the more detail of a frame the
+    detector gets, and the longer it takes. By default the detector is used as in training, which
+    suits portraits. Raises MaskgateError if the bundle is damaged, or its model has no face
+    detector.
+    """
+
+    def __init__(
+        self, bundle: str | Path, threads: int = 1, smallest_face: float | None = None
+    ) -> None:
+        self._bundle = open_bundle(Path(bundle))
+        self._classifier = bundles.classifier(self._bundle, threads=threads)
+        self._views = self._classifier.views
+        self._photo, self._detector_folder = detection.of_manifest(self._bundle.manifest)
+        self._detectors: dict[tuple[int, int], detection.Detector] = {}
+        self.smallest_face = smallest_face
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that the model predicts."""
+        return self._classifier.attributes
+
+    def __call__(self, frame: Pixels | bytes) -> list[Verdict]:
+        """As `batch`, of one frame."""
+        return self.batch([frame])[0]
+
+    def batch(self, frames: Sequence[Pixels | bytes]) -> list[list[Verdict]]:
+        """The verdicts on the faces of each frame, an array (H, W, 3) of uint8 in RGB or the bytes
+        of a photo's file; the most certain face first. A frame without a face has none.
+
+        Faces of all frames are classified together. Raises PhotoError where bytes are no photo, and
+        ValueError for another array.
+        """
+        boxes: list[np.ndarray] = []
+        pictures: list[list[Pixels]] = [[] for _ in self._views]
+        for frame in frames:
+            image = _array(frame)
+            faces = self._faces(image)
+            boxes.append(np.column_stack([faces.boxes, faces.scores]))
+            stored: dict[str, list[Pixels]] = {}
+            for view, of_view in zip(self._views, pictures, strict=True):
+                if view.name not in stored:
+                    numbers = range(len(faces))
+                    stored[view.name] = [view.stored(image, faces, number) for number in numbers]
+                of_view += stored[view.name]
+        if not any(map(len, boxes)):
+            return [[] for _ in frames]
+        probabilities = self._classifier([np.stack(of_view) for of_view in pictures])
+        every = iter(verdicts(np.concatenate(boxes), probabilities, self.attributes))
+        return [[next(every) for _ in of_frame] for of_frame in boxes]
+
+    def _faces(self, frame: Pixels) -> Faces:
+        """The faces of a frame that are wide enough."""
+        faces = self._detector(frame)(frame)
+        if self.smallest_face is None:
+            return faces
+        wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= self.smallest_face
+        return Faces(faces.boxes[wide], faces.landmarks[wide], faces.scores[wide])
+
+    def _detector(self, frame: Pixels) -> detection.Detector:
+        """The detector for frames of this size."""
+        if self.smallest_face is None:
+            detector = self._views[0].detector
+            assert detector is not None  # of_manifest has refused a model without one
+            return detector
+        height, width = size = frame.shape[0], frame.shape[1]
+        detector = self._detectors.get(size)
+        if detector is None:
+            while len(self._detectors) >= _MAX_SIZES:
+                self._detectors.pop(next(iter(self._detectors)), None)
+            photo = detection.for_frames(self._photo, height, width, self.smallest_face)
+            detector = bundles.create_view(self._bundle, photo, self._detector_folder).detector
+            assert detector is not None
+            self._detectors[size] = detector
+        return detector
+
+
+def _array(frame: Pixels | bytes) -> Pixels:
+    """The frame as an array. Raises PhotoError, and ValueError."""
+    if isinstance(frame, bytes):
+        return np.asarray(pixels.decode(frame))
+    if not (isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3):
+        raise ValueError("a frame is an array (H, W, 3) of uint8")
+    if frame.shape[2] != 3 or not frame.size:
+        raise ValueError(f"a frame is an array (H, W, 3), not {frame.shape}")
+    return frame
