@@ -1,5 +1,6 @@
 """What a reduced precision costs, on photos whose people the networks never saw."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def reduced(trained: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def joint(trained: Path, people: Path, call: Call, tmp_path: Path) -> Run:
     """The run of a system that learns: of the tiny run, and of a system with it and its mirror."""
+    trained = Path(shutil.copytree(trained, tmp_path / "trained"))  # mirrored, it gets more files
     flipped = {"name": "flipped", "run": str(trained), "tta": ["flip"]}
     inner, outer = tmp_path / "inner", tmp_path / "outer"
     for out, members, how in (
@@ -76,11 +78,11 @@ def naive(run: Run, people: Path, cache: Path, content: Callable[[int], bytes]) 
 def test_the_loss_is_that_of_naive_scores(
     trained: Path, reduced: Path, people: Path, cache: Path
 ) -> None:
-    made = bundle.open_bundle(reduced)
-    loss = made.manifest.loss
+    opened = bundle.open_bundle(reduced)
+    loss = opened.manifest.loss
     assert loss is not None
     run = Run(trained)
-    after = naive(run, people, cache, lambda fold: made.read(f"models/fold-{fold}.onnx"))
+    after = naive(run, people, cache, lambda fold: opened.read(f"models/fold-{fold}.onnx"))
     table, before = tables.oof(run)
     scores = [
         f1_score(
@@ -106,7 +108,7 @@ def test_the_loss_is_that_of_naive_scores(
     assert (loss.photos, loss.people) == (len(table), table["person"].nunique())
     assert (loss.limit, loss.score_of) == (1.0, "macro F1")
     assert loss.before == run.metrics().score
-    assert "| lost, paired |" in made.read("card.md").decode()
+    assert "| lost, paired |" in opened.read("card.md").decode()
 
 
 def test_a_system_in_full_precision_scores_as_its_run(joint: Run, cache: Path) -> None:
@@ -123,8 +125,8 @@ def test_a_system_in_full_precision_scores_as_its_run(joint: Run, cache: Path) -
 
     networks = networks_of(of_folds)
     table, probabilities = networks.out_of_fold(joint)
-    told, before = tables.oof(joint)
-    assert table["photo"].tolist() == told["photo"].tolist()
+    rows_of_run, before = tables.oof(joint)
+    assert table["photo"].tolist() == rows_of_run["photo"].tolist()
     np.testing.assert_allclose(probabilities, before, atol=1e-3)
     assert precision_loss.measure(joint, networks, 0.0).loss.value == pytest.approx(0, abs=1e-9)
 
@@ -164,8 +166,8 @@ def test_beyond_the_limit_nothing_is_written(
 
     monkeypatch.setattr(precision, "to_int8", zeroed)
     out = tmp_path / "out" / "bundle"
-    code, told, err = call("export", trained, out, "--precision", "int8", "--max-loss", 0)
-    assert (code, told) == (2, "")
+    code, output, err = call("export", trained, out, "--precision", "int8", "--max-loss", 0)
+    assert (code, output) == (2, "")
     line = err.splitlines()[-1]
     assert "int8: macro F1 0." in line
     assert "out-of-fold photos: more than --max-loss 0; export it with --precision" in line
@@ -178,16 +180,16 @@ def test_a_limit_of_zero_allows_a_loss_of_zero(
 ) -> None:
     monkeypatch.setattr(precision, "to_fp16", lambda content: content)
     out = tmp_path / "same"
-    code, told, err = call("export", trained, out, "--precision", "fp16", "--max-loss", 0)
+    code, output, err = call("export", trained, out, "--precision", "fp16", "--max-loss", 0)
     assert code == 0, err
     loss = bundle.open_bundle(out).manifest.loss
     assert loss is not None
     assert (loss.loss.low, loss.loss.value, loss.loss.high) == (0, 0, 0)
-    assert told.splitlines()[0] == precision_loss.line(loss, "fp16")
+    assert output.splitlines()[0] == precision_loss.line(loss, "fp16")
     score = Run(trained).metrics().score
     assert score is not None
     same = f"{score.value:.4f} → {score.value:.4f}, lost 0.0000 [0.0000, 0.0000]"
-    assert f"fp16: macro F1 {same} on {loss.photos} out-of-fold photos" in told
+    assert f"fp16: macro F1 {same} on {loss.photos} out-of-fold photos" in output
 
 
 def test_what_cannot_be_measured_is_refused(
