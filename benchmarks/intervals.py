@@ -275,7 +275,7 @@ def simulate(count: int, studies: int, seed: int = 0, methods: bool = True) -> d
         study(np.random.default_rng([seed, count, number]), count, methods)
         for number in range(studies)
     ]
-    return {name: _row([found[name] for found in each], truth_of) for name in each[0]}
+    return {name: _row([intervals[name] for intervals in each], truth_of) for name in each[0]}
 
 
 def _row(studies_of_way: list[list[Ends]], truth_of: float) -> Row:

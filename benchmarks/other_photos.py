@@ -39,7 +39,7 @@ def main() -> None:
         chosen = photos.table["photo"].map(rows).str.startswith(arguments.source).to_numpy()
         photos = photos.take(np.flatnonzero(chosen))
     run = runs.open_run(arguments.run)
-    training_digests = set().union(*(tables.seen(run, fold) for fold in run.folds))
+    training_digests = set().union(*(tables.training_digests(run, fold) for fold in run.folds))
     if any(
         digest((photos.root / name).read_bytes()).hex() in training_digests
         for name in photos.table["photo"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.config.recipe import Recipe
-from maskgate.training import crossval
+from maskgate.training import crossval, scoring
 from maskgate.training.options import TrainOptions
 
 Call = Callable[..., tuple[int, str, str]]
@@ -82,7 +82,7 @@ def test_data_is_given_or_left_to_its_variable(
 ) -> None:
     trained: list[tuple[Recipe, TrainOptions]] = []
     monkeypatch.setattr(crossval, "train", lambda *given: trained.append(given))
-    monkeypatch.setattr(crossval, "summary", lambda run: "")
+    monkeypatch.setattr(scoring, "summary", lambda run: "")
     monkeypatch.setenv("SM_CHANNEL_TRAIN", variable.format(people=people))
     monkeypatch.chdir(tmp_path)
     Path("seed=3").mkdir()

@@ -33,7 +33,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
-    r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: going on at epoch |warning: \d+ × "
+    r"reading \d+ photos into |fold \d+, epoch \d+: |fold \d+: resuming at epoch |warning: \d+ × "
     r"|.*: \d+ photos of \d+ people; |skipped \d+ other file"
 )
 
@@ -75,7 +75,7 @@ class Place:
     def unfinished_run(self) -> Path:
         """`run/`, killed in its second fold."""
         run = self.run()
-        Run(run).tell(finished=None)
+        Run(run).update_status(finished=None)
         (run / "fold-1" / "fold.json").unlink()
         return run
 
@@ -184,7 +184,7 @@ def relisted(place: Place, name: str, old: str, new: str) -> None:
     """A run with a file that is another, and listed as it is."""
     run = Run(place.run())
     edit(run.path / name, old, new)
-    run.end()
+    run.finish()
 
 
 def offline(place: Place) -> None:
@@ -255,7 +255,7 @@ def in_cp949(place: Place) -> None:
 DATA = {
     "no such folder": train_on("none", "none: no such file or folder", "give the folder",
         stage=nothing),
-    "empty folder": train_on("empty", "empty: holds neither", "see docs/data.md",
+    "empty folder": train_on("empty", "empty: has neither", "see docs/data.md",
         stage=Place.empty),
     "no column photo": train_on("photos.csv", "photos.csv: lacks the column 'photo'",
         "it has name", "the columns are photo,person", stage=csv("name\na.png\n")),
@@ -366,7 +366,7 @@ RECIPES = {
     "optimiser of second order": train("optimizer.name=adahessian",
         "recipe tiny: optimizer adahessian", "use another"),
     "layers not told": train("optimizer.layer_decay=0.5 model.backbone=layerless:net",
-        "optimizer.layer_decay: the backbone Sequential does not tell its layers",
+        "optimizer.layer_decay: the layers of the backbone Sequential are not known",
         "leave layer_decay out",
         stage=lambda place: place.write("layerless.py", "from torch import nn\ndef net():\n"
             "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))\n")),
@@ -375,7 +375,7 @@ RECIPES = {
     "argument of a backbone beside": train("model.beside=test_resnet model.beside_arguments.x=2",
         "backbone test_resnet", "'x'", "see model.beside_arguments"),
     "weights of two backbones": train("model.weights=w.pth model.beside=test_resnet",
-        "weights hold one backbone"),
+        "weights are for one backbone"),
     "learning rates upside down": Fault("lr tiny.yaml {people} --low 1 --high 0.1",
         ("learning rates from 1 to 0.1", "give 0 < --low < --high")),
     "too few learning rates": Fault("lr tiny.yaml {people} --updates 3",
@@ -467,7 +467,7 @@ RECIPES = {
         "model.init={trained} model.backbone=test_vit photo.height=64 photo.width=48",
         "its backbone test_resnet does not fit", "use the same backbone"),
     "init leaks": train("model.init={trained} folds.seed=3 folds.kind=holdout",
-        "was trained on people of fold", "set folds.file="),
+        "was trained on validation people of fold", "set folds.file="),
     "folds missing": train("folds.file=gone.csv", "gone.csv: not a fold file",
         "give a run's folds.csv"),
     "folds of 40 digits": train("folds.file=folds.csv", "folds.csv: not a fold file",
@@ -509,7 +509,7 @@ RECIPES = {
         stage=fixes("1,age,20,sure,", "1,age,30,doubtful,")),
     "corrections of an id of two": Fault(
         "train tiny.yaml data --out run labels.corrections=fixes.csv",
-        ("fixes.csv: row 2: 2 people carry the id 7 (7_male_Asian_20, 7_male_Asian_30)",
+        ("fixes.csv: row 2: 2 people have the id 7 (7_male_Asian_20, 7_male_Asian_30)",
             "name the folder instead"),
         lambda place: [fixes("7,gender,female,sure,")(place),
             *(path.rename(path.with_name(f"7_male_Asian_{age}"))
@@ -519,7 +519,7 @@ RECIPES = {
 }  # fmt: skip
 
 RUNS = {
-    "another recipe's run": train("seed=8", "run: holds a run of tiny with another recipe",
+    "another recipe's run": train("seed=8", "run: has a run of tiny with another recipe",
         "give another --out", stage=Place.run),
     "not a run": train("", "run: not empty and no run", "give another --out",
         stage=lambda place: place.write("run/letter.txt", "dear")),
@@ -528,7 +528,7 @@ RUNS = {
     "run.json cut": train("", "run/run.json: missing or damaged", "remove the run",
         stage=damaged("run.json")),
     "checkpoint damaged": train("", "fold-1/checkpoint.pt: the checkpoint cannot be read",
-        "remove it to start the fold anew",
+        "remove it to restart the fold",
         stage=lambda place: (Place.unfinished_run(place) / "fold-1/checkpoint.pt").write_text("x")),
     "submit what is no run": Fault("submit {people} {people} -o answers.csv",
         ("{people}: no run", "give a folder that `maskgate train` has left")),
@@ -545,7 +545,7 @@ RUNS = {
         ("eval/info.csv: line 3 has 3 fields where the header has 2", "quote"),
         lambda place: place.write("eval/info.csv", "ImageID,ans\na.png,0\nb, c.png,0\n")),
     "submit a photo that is not there": Fault("submit {trained} eval -o answers.csv",
-        ("eval/images: 1 of 2 photos", "gone.png (no such file)", "mend them"),
+        ("eval/images: 1 of 2 photos", "gone.png (no such file)", "fix them"),
         lambda place: [place.photos("eval/images/a.png"), place.write("answers.csv", "old"),
             place.write("eval/info.csv", "ImageID,ans\na.png,0\ngone.png,0\n")]),
     "submit into a folder": Fault("submit {trained} {people} -o empty",
@@ -706,7 +706,7 @@ def test_numbers_of_options_have_bounds(call: Call, place: Place, command: str) 
 @pytest.mark.parametrize("command", ["runs", "train tiny.yaml", "predict {trained}", "report"])
 def test_a_path_may_not_hold_nul(call: Call, place: Place, command: str) -> None:
     words = [word.format(**vars(place)) for word in command.split()]
-    assert "holds the character U+0000" in the_line(call(*words, "a\0b"))
+    assert "contains the character U+0000" in the_line(call(*words, "a\0b"))
 
 
 # --------------------------------------------------------------------------- the messages
@@ -855,7 +855,7 @@ INTERRUPTED = (
     ("maskgate.training.step.TrainingStep.update", 2),
     ("torch.save", 3),
     ("maskgate.model.predicting.probabilities", 1),
-    ("maskgate.training.crossval._save_fold", 1),
+    ("maskgate.training.warm_start.inherited_contents", 1),
     ("maskgate.reports.run.write", 1),
 )
 
@@ -925,4 +925,4 @@ def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
     press_ctrl_c(place.patch, "maskgate.training.step.TrainingStep.update", 2)
     again = call(*TRAIN, place.people, "training.epochs=500")
     assert "interrupted" in the_line(again)
-    assert "fold 0: going on at epoch" in again[2]
+    assert "fold 0: resuming at epoch" in again[2]

@@ -214,7 +214,7 @@ def trained(place: Path, *overrides: str) -> str:
             made, prepared, data, options=options, checkpoint=checkpoint, accelerator=accelerator
         )
         shapes: list[tuple[int, ...]] = []
-        fit.updater.bare_network.register_forward_hook(
+        fit.step.bare_network.register_forward_hook(
             lambda _, given, __: shapes.append(given[0].shape)
         )
         fitted = fit.run()

@@ -181,7 +181,7 @@ def test_damaged(name: str, change: str, folder: Path, call: Any, tmp_path: Path
         with pytest.raises(
             MaskgateError, match=r"fold\.json: (missing or damaged|made by a newer)"
         ):
-            Run(tmp_path / "plain").seconds()
+            Run(tmp_path / "plain").fold_seconds()
         return
     for words in (("report", tmp_path / "plain"), ("compare", tmp_path / "plain", "faces")):
         code, out, err = call(*words)

@@ -49,7 +49,7 @@ def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> 
         sample_people.make(tmp_path / "more", people=4, eval_people=0, size=(64, 48), seed=9)
     run = smoke(name, people, cache, tmp_path, MORE.get(name, []))
     assert run.metrics().validated == (name != "s2-all")
-    assert "What the training did" in run.report_file.read_text("utf-8")
+    assert "Summary of the training" in run.report_file.read_text("utf-8")
     history = tables.history(run)
     assert history["train_loss"].notna().all()
     asked = recipe.load(recipe.find(name), MORE.get(name))

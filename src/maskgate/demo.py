@@ -20,7 +20,7 @@ from maskgate.inference import loading
 from maskgate.inference.predictions import Predictions
 from maskgate.reports import verdicts
 from maskgate.synthetic.people import drawing, sample_people
-from maskgate.training import crossval
+from maskgate.training import crossval, scoring
 from maskgate.training.options import TrainOptions
 
 EVAL_PEOPLE = 60
@@ -51,7 +51,7 @@ def run(out: Path, people: int) -> None:
     predictions_file = out / "submission.csv"
     submission.submit(loading.load(trained.path), str(trained.path), data, predictions_file)
     say("4/4 scoring the predictions against the true labels")
-    terminal.show(crossval.summary(trained))
+    terminal.show(scoring.summary(trained))
     score = _score(predictions_file, data)
     terminal.show(f"{predictions_file}: test macro F1 {score} on {EVAL_PEOPLE} new people")
     picture = out / "verdicts.png"

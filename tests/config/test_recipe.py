@@ -247,12 +247,12 @@ def test_numbers_without_loss_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("seed: 1\nphoto: {}\nseed: 2", "line 3: the key 'seed' stands in line 1 already"),
-        ("photo:\n  height: 64\n  height: 32", "line 3: the key 'height' stands in line 2"),
-        ("photo: {height: 64,\n height: 32}", "line 2: the key 'height' stands in line 1"),
+        ("seed: 1\nphoto: {}\nseed: 2", "line 3: the key 'seed' is in line 1 already"),
+        ("photo:\n  height: 64\n  height: 32", "line 3: the key 'height' is in line 2"),
+        ("photo: {height: 64,\n height: 32}", "line 2: the key 'height' is in line 1"),
         ("seed: &s [*s]", "line 1: an alias refers to what it is a part of"),
         ("seed: !!int x", "line 1: 'x' is not a whole number"),
-        ("[" * 5000, "line 1: lists and mappings lie more than 50 deep"),
+        ("[" * 5000, "line 1: lists and mappings are nested more than 50 deep"),
         ("1: 2", "Keys should be strings"),
     ],
 )
@@ -276,9 +276,9 @@ TRIED = ["-1", "0", "1", "2.0", "0.5", "1e30", "-1e308", "1e-300", ".inf", "-.in
 
 def test_every_number_of_a_recipe_is_among_those_tried() -> None:
     keys = [key for section in reference.sections() for key in section.keys]
-    assert {key.path for key in keys if "number" in key.holds} - {"labels.leave_out_ages"} <= set(
-        NUMBERS
-    )
+    assert {key.path for key in keys if "number" in key.type_in_words} - {
+        "labels.leave_out_ages"
+    } <= set(NUMBERS)
 
 
 @pytest.mark.parametrize("key", NUMBERS)
@@ -387,7 +387,7 @@ def test_an_override_reaches_into_a_name_that_stands_alone(tmp_path: Path) -> No
     ("override", "told"),
     [
         ("augment=blur", "augment: is a list"),
-        ("optimizer=sgd", "optimizer: holds several keys"),
+        ("optimizer=sgd", "optimizer: has several keys"),
         ("data=[{path: a, weight: .inf}]", "data.0.weight"),
         ("optimizer.lr=.inf", "optimizer.lr"),
     ],

@@ -55,11 +55,11 @@ def test_every_package_that_is_imported_is_in_the_base_or_in_its_extra() -> None
 def test_a_missing_package_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with (
-        pytest.raises(MaskgateError) as told,
+        pytest.raises(MaskgateError) as raised,
         extras.needed_by("maskgate.load"),
     ):
         import timm  # noqa: F401
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "maskgate.load needs the package timm, which is not installed;"
         ' pip install "maskgate[train]" and repeat it'
     )
@@ -76,8 +76,8 @@ def test_a_command_names_the_extra_that_holds_all_it_needs(
         "maskgate: maskgate tune needs the package optuna, which is not installed;"
         ' pip install "maskgate[search]" and repeat it\n',
     )
-    code, _, told = call("train", tiny, tmp_path, "--on", "ray")
-    assert code == 2 and 'pip install "maskgate[cluster]"' in told
+    code, _, error_output = call("train", tiny, tmp_path, "--on", "ray")
+    assert code == 2 and 'pip install "maskgate[cluster]"' in error_output
 
 
 @pytest.mark.parametrize("module", ["no_such_package", "maskgate.no_such_module", "yaml.no_such"])

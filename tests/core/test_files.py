@@ -42,8 +42,8 @@ def test_what_a_killed_writer_leaves_is_written_over(tmp_path: Path) -> None:
         assert process.wait() == -signal.SIGKILL
     assert [left.name for left in tmp_path.iterdir()] == [".table.csv.part"]
 
-    def append(beside: Path) -> None:
-        with beside.open("ab") as file:
+    def append(path: Path) -> None:
+        with path.open("ab") as file:
             file.write(b"whole")
 
     files.replace(path, append)
@@ -75,8 +75,8 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("old")
 
-    def fails(beside: Path) -> None:
-        beside.write_text("half")
+    def fails(path: Path) -> None:
+        path.write_text("half")
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -86,12 +86,12 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_a_link_that_lies_in_wait_is_not_followed(tmp_path: Path) -> None:
-    mine, path = tmp_path / "mine", tmp_path / "report.html"
-    mine.write_text("mine")
-    (tmp_path / ".report.html.part").symlink_to(mine)
+    target, path = tmp_path / "mine", tmp_path / "report.html"
+    target.write_text("mine")
+    (tmp_path / ".report.html.part").symlink_to(target)
     with pytest.raises(MaskgateError, match=r"report\.html: "):
         files.replace_text(path, "theirs")
-    assert mine.read_text() == "mine"
+    assert target.read_text() == "mine"
 
 
 def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
@@ -140,12 +140,12 @@ def test_where_no_folder_can_be_made_is_known_before(tmp_path: Path) -> None:
     file, link = tmp_path / "file", tmp_path / "link"
     file.touch()
     link.symlink_to("gone")
-    for place, why in (
+    for place, message in (
         (file, "is a file; name a folder"),
         (file / "folder", "Not a directory; check that it can be read and written"),
         (link, "File exists; check that it can be read and written"),
     ):
-        with pytest.raises(MaskgateError, match=f"^{place}: {why}"):
+        with pytest.raises(MaskgateError, match=f"^{place}: {message}"):
             files.check_folder(place)
     with pytest.raises(MaskgateError, match=f"^{file}: is a file; give another --out"):
         files.check_folder(file, remedy="give another --out")

@@ -38,17 +38,17 @@ Floats = npt.NDArray[np.float32]
 
 def copied(run: Path, folder: Path) -> Run:
     """A copy as older versions left runs, without a list of its files."""
-    made = Run(Path(shutil.copytree(run, folder / "run")))
-    made.tell(files=None)
-    return made
+    copied_run = Run(Path(shutil.copytree(run, folder / "run")))
+    copied_run.update_status(files=None)
+    return copied_run
 
 
 def sure(count: int, value: float | None = None) -> Floats:
     """Probabilities (count, 18), the last photo's first one of them `value`."""
-    made = np.full((count, labels.COUNT), 1 / labels.COUNT, dtype=np.float32)
+    probabilities = np.full((count, labels.COUNT), 1 / labels.COUNT, dtype=np.float32)
     if value is not None:
-        made[-1, 0] = value
-    return made
+        probabilities[-1, 0] = value
+    return probabilities
 
 
 @pytest.mark.parametrize("average", ["null", "ema", "swa"])
@@ -81,8 +81,8 @@ def test_weights_are_looked_at_after_the_last_update(
         last = [t for key, t in state if t.is_floating_point() and key.endswith(name)]
         last[-1].view(-1)[0] = torch.inf
 
-    def updated(self: TrainingStep, *given: Any) -> Any:
-        done = update(self, *given)
+    def updated(self: TrainingStep, *arguments: Any) -> Any:
+        done = update(self, *arguments)
         break_one(self.bare_network, "running_var" if where == "statistics" else "")
         return done
 
@@ -143,11 +143,11 @@ def test_no_photo_is_called_something_by_probabilities_that_are_none(
 ) -> None:
     create = network.create
 
-    def odd(*given: Any, **more: Any) -> network.Network:
-        made = create(*given, **more)
-        made.head.register_forward_hook(lambda *told: told[-1]._replace(
-            log_probabilities=told[-1].log_probabilities * torch.nan))  # fmt: skip
-        return made
+    def odd(*arguments: Any, **more: Any) -> network.Network:
+        model = create(*arguments, **more)
+        model.head.register_forward_hook(lambda *hook_arguments: hook_arguments[-1]._replace(
+            log_probabilities=hook_arguments[-1].log_probabilities * torch.nan))  # fmt: skip
+        return model
 
     monkeypatch.setattr(network, "create", odd)
     for words in (
@@ -167,18 +167,18 @@ def test_probabilities_are_neither_written_nor_read(tmp_path: Path, value: float
         tables.write_probabilities(path, table, sure(3, value))
     assert not path.exists()
     tables.write_probabilities(path, table, sure(3))
-    whole = pd.read_parquet(path)
-    whole.loc[1, "p03"] = value
-    whole.to_parquet(path)
+    table = pd.read_parquet(path)
+    table.loc[1, "p03"] = value
+    table.to_parquet(path)
     with pytest.raises(MaskgateError, match=r"oof\.parquet: the probabilities of 1 of 3 photos"):
         tables.read_probabilities(path)
 
 
 def test_members_with_them_are_not_combined(call: Call, trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path)
-    whole = pd.read_parquet(run.oof_file)
-    whole.loc[3, "p03"] = np.nan
-    whole.to_parquet(run.oof_file)
+    table = pd.read_parquet(run.oof_file)
+    table.loc[3, "p03"] = np.nan
+    table.to_parquet(run.oof_file)
     for how in ("soft_vote", "hard_vote", "weights", "stacking"):
         code, out, err = call("combine", run.path, trained, "-o", tmp_path / "both", "--combine",
             how, "--adjust", "offsets")  # fmt: skip
@@ -192,7 +192,7 @@ def test_what_is_learned_of_them_is_told(how: str) -> None:
     every = tuple(labels.ATTRIBUTES)
     members = [MemberProbabilities(sure(6).astype(np.float64), every) for _ in range(2)]
     is_adjustment = how in combining.ADJUSTMENTS
-    wanted = EnsembleSpec(
+    spec = EnsembleSpec(
         Component(name="soft_vote" if is_adjustment else how),
         (Component(name=how),) if is_adjustment else (),
     )
@@ -205,7 +205,7 @@ def test_what_is_learned_of_them_is_told(how: str) -> None:
         members = [MemberProbabilities(sure(6, np.nan).astype(np.float64), every) for _ in range(2)]
         combine["near_tie"] = {"best": [0, 1]}
     with pytest.raises(MaskgateError, match=r"(combine|adjust) \w+: the probabilities of"):
-        Combination(wanted, combine)(members)
+        Combination(spec, combine)(members)
 
 
 def test_they_are_not_scored_and_label_nothing() -> None:
@@ -215,9 +215,9 @@ def test_they_are_not_scored_and_label_nothing() -> None:
         metrics.evaluate(sure(6, np.nan), table, resamples=10)
     with pytest.raises(MaskgateError, match="the probabilities to score"):
         metrics.paired_comparison(sure(6), sure(6, np.inf), table)
-    wanted = Pseudo(photos="photos", run="run")
+    settings = Pseudo(photos="photos", run="run")
     with pytest.raises(MaskgateError, match="pseudo labels"):
-        pseudo_labels.choose(sure(6, np.nan), list("abcdef"), nothing.astype(bool), wanted)
+        pseudo_labels.choose(sure(6, np.nan), list("abcdef"), nothing.astype(bool), settings)
     with pytest.raises(MaskgateError, match="the model"):
         Predictions(list("abcdef"), sure(6, np.nan))
 
@@ -240,9 +240,9 @@ def test_photos_of_one_colour_give_no_statistics(trained: Path) -> None:
 def test_a_run_that_ended_so_before_is_told(call: Call, trained: Path, tmp_path: Path) -> None:
     """Older versions ended a run whose weights were no numbers."""
     run = copied(trained, tmp_path)
-    whole = pd.read_parquet(run.oof_file)
-    whole[list(labels.PROBABILITY_COLUMNS)] = np.nan
-    whole.to_parquet(run.oof_file)
+    table = pd.read_parquet(run.oof_file)
+    table[list(labels.PROBABILITY_COLUMNS)] = np.nan
+    table.to_parquet(run.oof_file)
     assert json.loads(run.status_file.read_text())["finished"]
     for words in (("report", run.path), ("compare", trained, run.path)):
         code, _, err = call(*words)

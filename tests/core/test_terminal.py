@@ -57,10 +57,10 @@ def test_commands_print_in_every_encoding(encoding: str, command: str, runs: Pat
     done = run(*command.split(), cwd=runs.parent, **ENCODINGS[encoding])
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
-    shown = done.stdout.decode("ascii" if encoding == "C" else encoding)
+    output = done.stdout.decode("ascii" if encoding == "C" else encoding)
     if command == "runs":
-        assert "[red]" in shown
-        assert "[bold]" in shown
+        assert "[red]" in output
+        assert "[bold]" in output
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -113,10 +113,10 @@ def test_a_console_takes_nothing_for_markup(capsys: pytest.CaptureFixture[str]) 
     console = terminal.console()
     console.print(table)
     console.print("[bold]text[/bold]")
-    shown = capsys.readouterr().out
+    output = capsys.readouterr().out
     for part in ("[b]head", "[red]cell[/] :smile: \\x1b[2J", "[bold]text[/bold]"):
-        assert part in shown
-    assert "\x1b" not in shown
+        assert part in output
+    assert "\x1b" not in output
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -202,7 +202,7 @@ def test_in_a_csv_the_person_or_the_photo_is_named(tmp_path: Path) -> None:
 
 def test_an_id_of_several_people_is_refused_until_the_folder_is_named(tmp_path: Path) -> None:
     table = people("003397_female_Asian_34", "003397_female_Asian_58", ages=(34, 58))
-    with pytest.raises(MaskgateError, match=r"row 2: 2 people carry the id 003397 .*name the fold"):
+    with pytest.raises(MaskgateError, match=r"row 2: 2 people have the id 003397 .*name the fold"):
         corrections.apply(table, fixes_of(tmp_path, "003397,gender,male,sure,"), "sure")
     fixes = fixes_of(tmp_path, "003397_female_Asian_58,gender,male,sure,")
     assert corrections.apply(table, fixes, "sure").table["gender"].tolist() == [1] * 7 + [0] * 7
@@ -339,7 +339,7 @@ def test_a_file_saved_by_korean_excel_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "why"),
-    [("34.5", "is no whole number"), ("9" * 5000, "is not 0–120"), ("inf", "is not 0–120")],
+    [("34.5", "is not a whole number"), ("9" * 5000, "is not 0–120"), ("inf", "is not 0–120")],
 )
 def test_ages_that_cannot_be_are_told(value: str, why: str, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match=rf"row 2 \(age '.* {why}\)") as caught:

@@ -453,9 +453,9 @@ def test_of_several_tables_the_name_of_the_photo_column_decides_nothing(tmp_path
 def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> None:
     said = Predictions(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
     (tmp_path / "pred.csv").write_text(said.to_csv())
-    for given in (tmp_path, tmp_path / "pred.csv"):
+    for data in (tmp_path, tmp_path / "pred.csv"):
         with pytest.raises(MaskgateError) as caught:
-            layouts.read(given)
+            layouts.read(data)
         assert str(caught.value).startswith(
             f"{tmp_path / 'pred.csv'}: these are predictions, not labels (columns mask_probability,"
         )
@@ -513,14 +513,14 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
 
 
 def test_the_order_of_the_test_photos_is_kept(people: Path) -> None:
-    for given in (people, people / "eval"):
-        folder, rows = layouts.read_eval(given)
+    for data in (people, people / "eval"):
+        folder, rows = layouts.read_eval(data)
         assert folder == people / "eval" / "images"
         with (people / "eval" / "info.csv").open(newline="") as file:
-            wanted = [row["ImageID"] for row in csv.DictReader(file)]
-        assert rows["ImageID"].tolist() == wanted
-        assert wanted != sorted(wanted)
-        assert len(wanted) == 6 * 7
+            expected = [row["ImageID"] for row in csv.DictReader(file)]
+        assert rows["ImageID"].tolist() == expected
+        assert expected != sorted(expected)
+        assert len(expected) == 6 * 7
 
 
 def test_test_photos_may_lie_beside_their_table(tmp_path: Path) -> None:
@@ -547,8 +547,8 @@ def test_csv_headers_and_people_are_read_as_meant(tmp_path: Path) -> None:
     photos = layouts.read(table)
     assert photos.table["person"].tolist() == ["None", "p1", "p1", "d.jpg"]
     assert photos.table["mask"].tolist() == [0, 0, 0, 0]
-    told = {(p.kind, p.where, p.detail) for p in photos.problems if p.where == "Gender"}
-    assert told == {("column under another name", "Gender", "read as gender")}
+    problems = {(p.kind, p.where, p.detail) for p in photos.problems if p.where == "Gender"}
+    assert problems == {("column under another name", "Gender", "read as gender")}
     assert photos.table["gender"].tolist() == [0, 0, 0, 0]
     assert not any(problem.fatal for problem in photos.problems)
 

@@ -95,18 +95,18 @@ def test_a_file_has_its_real_name(name: str, real: str, root: Path) -> None:
 
 def test_a_path_from_the_top_stays_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
-    whole = str(root / "plain" / "1.jpg")
-    assert names.Files(Path()).find(whole) == whole
+    path = str(root / "plain" / "1.jpg")
+    assert names.Files(Path()).find(path) == path
     assert names.Files(Path()).find("/none/1.jpg") == "/none/1.jpg"
     assert names.Files(Path()).find(str(root / f"{NFC}.jpg")) == str(root / f"{NFD}.jpg")
 
 
 def test_the_exact_name_goes_first_and_doubt_is_no_match(root: Path) -> None:
     (root / f"{NFC}.jpg").touch()
-    there = names.Files(root)
-    assert there.find(f"{NFC}.jpg") == f"{NFC}.jpg"
-    assert there.find(f"{NFD}.jpg") == f"{NFD}.jpg"
-    assert there.find(f"{NFD} .jpg") == f"{NFD} .jpg"
+    files_on_disk = names.Files(root)
+    assert files_on_disk.find(f"{NFC}.jpg") == f"{NFC}.jpg"
+    assert files_on_disk.find(f"{NFD}.jpg") == f"{NFD}.jpg"
+    assert files_on_disk.find(f"{NFD} .jpg") == f"{NFD} .jpg"
     (root / "a\\b.jpg").touch()
     assert names.Files(root).find("a\\b.jpg") == "a\\b.jpg"
 
@@ -117,9 +117,9 @@ def test_a_name_in_cp949_is_recognised(root: Path) -> None:
         (root / odd).touch()
     except OSError:
         pytest.skip("this file system takes UTF-8 alone")
-    found = names.Files(root).find(f"{NFC}2.jpg")
-    assert found == odd
-    assert not files.is_utf8(found)
-    assert files.not_utf8(found) == (
+    path = names.Files(root).find(f"{NFC}2.jpg")
+    assert path == odd
+    assert not files.is_utf8(path)
+    assert files.not_utf8(path) == (
         f"its name on disk is not UTF-8, in CP949 it reads {NFC}2.jpg; rename it"
     )

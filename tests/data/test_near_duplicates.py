@@ -145,12 +145,12 @@ def test_of_the_sample_people_just_the_planted_twins_are_joined(case: Case) -> N
 
 
 def test_every_twin_is_joined_to_its_source_and_to_nobody_else(case: Case) -> None:
-    wanted = set()
+    expected = set()
     for name in case.change:
         source = case.planted.get(name, name)
         family = {source, *(twin for twin, of in case.planted.items() if of == source)}
-        wanted.add(frozenset(family | {f"twin of {each}" for each in family}))
-    assert groups(case.doubled, case.twins.cluster) == wanted
+        expected.add(frozenset(family | {f"twin of {each}" for each in family}))
+    assert groups(case.doubled, case.twins.cluster) == expected
     assert case.twins.largest == 4
 
 
@@ -183,8 +183,8 @@ def test_one_altered_photo_is_enough_and_joins_nobody_else(change: str, case: Ca
     people = sorted(set(table["person"]) - set(case.planted))[:24]
     sources, pictures = [], []
     for number, name in enumerate(people):
-        theirs = np.flatnonzero(table["person"] == name)
-        sources.append(int(theirs[number % len(theirs)]))
+        rows_of_person = np.flatnonzero(table["person"] == name)
+        sources.append(int(rows_of_person[number % len(rows_of_person)]))
         photo = table["photo"].iloc[sources[-1]]
         altered = jpeg(
             alter(pixels.decode(case.photos.root / photo).resize((96, 128), CUBIC), number), 90
@@ -234,13 +234,13 @@ def test_a_hash_depends_on_content_and_hardly_on_light(case: Case) -> None:
     dim = hashes_of((case.thumbnails // 2 + 40).astype(np.uint8))
     assert np.bitwise_count(hashes ^ dim).max() <= 6
     others = np.bitwise_count(hashes[:, None] ^ hashes[None])
-    assert np.median(others) > near_duplicates.FAR
+    assert np.median(others) > near_duplicates.MAX_DISTANCE
 
 
 def test_the_hash_of_a_mirrored_photo_is_known_without_it(case: Case) -> None:
     hashes = hashes_of(case.thumbnails)
     mirrored = hashes_of(case.thumbnails[:, :, ::-1])
-    assert np.bitwise_count(hashes ^ mirrored).max() > near_duplicates.FAR
+    assert np.bitwise_count(hashes ^ mirrored).max() > near_duplicates.MAX_DISTANCE
     np.testing.assert_array_equal(mirrored, hashes ^ near_duplicates.MIRROR)
 
 
@@ -258,14 +258,14 @@ class Recorder:
 def test_hashes_are_those_of_all_photos_at_once_but_only_a_chunk_is_in_memory(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = hashes_of(case.thumbnails)
-    for chunk in (1, 50, len(whole), len(whole) + 1):
+    expected = hashes_of(case.thumbnails)
+    for chunk in (1, 50, len(expected), len(expected) + 1):
         monkeypatch.setattr(near_duplicates, "_CHUNK", chunk)
         recorder = Recorder(case.thumbnails)
-        found = near_duplicates.hashes(recorder, len(whole))
-        assert found.shape == (8, len(whole))
-        np.testing.assert_array_equal(found[0], whole)
-        assert max(recorder.asked) == min(chunk, len(whole))
+        actual = near_duplicates.hashes(recorder, len(expected))
+        assert actual.shape == (8, len(expected))
+        np.testing.assert_array_equal(actual[0], expected)
+        assert max(recorder.asked) == min(chunk, len(expected))
     assert near_duplicates.hashes(recorder, 0).shape == (8, 0)
 
 
@@ -280,22 +280,26 @@ def test_the_search_never_asks_for_all_thumbnails(
     assert twins.pairs == case.twins.pairs
 
 
-Found = dict[tuple[int, int, int], int]
+DistanceByPair = dict[tuple[int, int, int], int]
 
 
-def brute_force(hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64]) -> Found:
+def brute_force(hashes: npt.NDArray[np.uint64], person: npt.NDArray[np.int64]) -> DistanceByPair:
     """Distance of every pair of rows that is to be found, in all eight orientations."""
-    found: Found = {}
+    distances: DistanceByPair = {}
     held = [held_so(hashes, orientation) for orientation in range(8)]
     for row in range(len(hashes)):
         rest = np.arange(row + 1, len(hashes))
         for orientation in range(8):
             far = np.bitwise_count(hashes[row] ^ held[orientation][rest])
-            most = near_duplicates.FAR if orientation < 2 else near_duplicates.FAR_ALIGNED
+            most = (
+                near_duplicates.MAX_DISTANCE
+                if orientation < 2
+                else near_duplicates.MAX_DISTANCE_ALIGNED
+            )
             keep = (far <= most) & (person[rest] != person[row])
             near = zip(rest[keep], far[keep], strict=True)
-            found |= {(row, int(other), orientation): int(distance) for other, distance in near}
-    return found
+            distances |= {(row, int(other), orientation): int(distance) for other, distance in near}
+    return distances
 
 
 def held_so(hashes: npt.NDArray[np.uint64], orientation: int) -> npt.NDArray[np.uint64]:
@@ -331,20 +335,20 @@ def test_candidates_are_those_of_brute_force(count: int) -> None:
     person = random.integers(0, count // 2, count)
     for orientation in range(2, 8):  # and some are held in other ways
         hashes[[count - 1 - orientation]] = held_so(hashes[[orientation]], orientation)
-    wanted = brute_force(hashes, person)
-    found = near_duplicates.candidates(hashes, person)
-    assert found.shape == (len(found), 3)
-    assert (found[:, 0] < found[:, 1]).all()
-    told: list[tuple[int, int, int]] = [tuple(pair) for pair in found.tolist()]
-    assert len(set(told)) == len(told)
-    assert set(told) <= set(wanted)
-    close = {pair for pair, distance in wanted.items() if distance <= 6}
+    expected = brute_force(hashes, person)
+    actual = near_duplicates.candidates(hashes, person)
+    assert actual.shape == (len(actual), 3)
+    assert (actual[:, 0] < actual[:, 1]).all()
+    actual_pairs: list[tuple[int, int, int]] = [tuple(pair) for pair in actual.tolist()]
+    assert len(set(actual_pairs)) == len(actual_pairs)
+    assert set(actual_pairs) <= set(expected)
+    close = {pair for pair, distance in expected.items() if distance <= 6}
     assert {0, 1} <= {orientation for *_, orientation in close}
     assert len(close) >= count // 5
-    assert len(close & set(told)) >= 0.99 * len(close)
-    assert len(told) >= 0.95 * len(wanted)
+    assert len(close & set(actual_pairs)) >= 0.99 * len(close)
+    assert len(actual_pairs) >= 0.95 * len(expected)
     again = near_duplicates.candidates(hashes, person)
-    np.testing.assert_array_equal(found, again)
+    np.testing.assert_array_equal(actual, again)
 
 
 @pytest.mark.parametrize(("room", "most"), [(10**9, 5), (4 * 200, 4), (0, 3)])
@@ -363,12 +367,16 @@ def test_of_many_alike_the_nearest_are_proposed(
     for (a, b, _), far in every.items():
         distances[a].append(far)
         distances[b].append(far)
-    last = [sorted(theirs)[most - 1] for theirs in distances]  # of the nearest of each row
-    found = near_duplicates.candidates(hashes, person)
-    told: set[tuple[int, int, int]] = {tuple(pair) for pair in found.tolist()}
-    assert told >= {(a, b, m) for (a, b, m), far in every.items() if far < max(last[a], last[b])}
-    assert all(every[a, b, m] <= max(last[a], last[b]) for a, b, m in told)
-    assert 200 * most / 2 <= len(told) <= 200 * most
+    last = [
+        sorted(distances_of_row)[most - 1] for distances_of_row in distances
+    ]  # of the nearest of each row
+    actual = near_duplicates.candidates(hashes, person)
+    actual_pairs: set[tuple[int, int, int]] = {tuple(pair) for pair in actual.tolist()}
+    assert actual_pairs >= {
+        (a, b, m) for (a, b, m), far in every.items() if far < max(last[a], last[b])
+    }
+    assert all(every[a, b, m] <= max(last[a], last[b]) for a, b, m in actual_pairs)
+    assert 200 * most / 2 <= len(actual_pairs) <= 200 * most
 
 
 def test_more_photos_than_a_pair_has_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,10 +438,10 @@ def test_clusters_equal_a_naive_union() -> None:
     for a, b in pairs:
         old, new = naive[person[a]], naive[person[b]]
         naive = [new if each == old else each for each in naive]
-    found = near_duplicates.clusters(person, pairs)
+    actual = near_duplicates.clusters(person, pairs)
     for one in range(40):
         for other in range(40):
-            assert (found[one] == found[other]) == (naive[one] == naive[other])
+            assert (actual[one] == actual[other]) == (naive[one] == naive[other])
 
 
 def test_the_pairs_are_remembered(
@@ -465,8 +473,8 @@ def test_a_memory_cut_short_does_no_harm(
 
 def test_a_thumbnail_is_the_whole_photo_in_grey() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (128, 96, 3), dtype=np.uint8)
-    found: Pixels = near_duplicates.thumbnail(Image.fromarray(picture))
-    assert found.shape == near_duplicates.THUMBNAIL
+    actual: Pixels = near_duplicates.thumbnail(Image.fromarray(picture))
+    assert actual.shape == near_duplicates.THUMBNAIL
     luma = picture @ np.array([0.299, 0.587, 0.114])
     naive = luma.reshape(64, 2, 48, 2).mean(axis=(1, 3))
-    assert np.abs(found - naive).max() <= 1.5
+    assert np.abs(actual - naive).max() <= 1.5

@@ -17,15 +17,17 @@ def photos(*rows: tuple[str, int, float], bands: "list[int] | None" = None) -> P
 
 
 def test_a_person_of_two_genders_is_one_problem() -> None:
-    found = people.doubtful_people(photos(("a", 0, 20), ("b", 1, 20), ("a", 1, 20), ("a", 0, 20)))
-    assert found == [
+    problems = people.doubtful_people(
+        photos(("a", 0, 20), ("b", 1, 20), ("a", 1, 20), ("a", 0, 20))
+    )
+    assert problems == [
         Problem(
             "person of two genders",
             "a",
             "male in 0.jpg, photos in all: 2; female in 2.jpg, photos in all: 1",
         )
     ]
-    assert not found[0].fatal
+    assert not problems[0].fatal
 
 
 def test_an_unknown_gender_contradicts_none() -> None:
@@ -43,8 +45,8 @@ def test_ages_of_a_person_may_differ_by_ten_years() -> None:
 
 def test_age_groups_of_a_person_may_be_neighbours() -> None:
     rows = [("a", 0, np.nan)] * 2 + [("b", 0, np.nan)] * 2
-    found = people.doubtful_people(photos(*rows, bands=[2, 0, 1, 2]))
-    assert found == [Problem("person of distant ages", "a", "<30 in 1.jpg and >=60 in 0.jpg")]
+    problems = people.doubtful_people(photos(*rows, bands=[2, 0, 1, 2]))
+    assert problems == [Problem("person of distant ages", "a", "<30 in 1.jpg and >=60 in 0.jpg")]
 
 
 def test_names_much_alike_are_one_problem_a_group() -> None:

@@ -13,7 +13,7 @@ from maskgate.data.pseudo_labels import choose
 NAMES = [f"{number:03}.jpg" for number in range(400)]
 
 
-def wanted(**changes: object) -> Pseudo:
+def settings(**changes: object) -> Pseudo:
     return Pseudo.model_validate({"photos": "photos", "run": "run"} | changes)
 
 
@@ -47,10 +47,10 @@ def naive(row: np.ndarray, least: dict[str, float]) -> tuple[list[int], float]:
 def test_labels_are_those_of_the_naive_rule(cap: int | None) -> None:
     least = {"mask": 0.8, "gender": 0.9, "age_band": 0.7}
     probabilities, barred = drawn(), np.arange(400) % 9 == 0
-    found = choose(probabilities, NAMES, barred, wanted(thresholds=least, cap=cap))
+    chosen = choose(probabilities, NAMES, barred, settings(thresholds=least, cap=cap))
     groups: dict[tuple[int, ...], list[tuple[float, str]]] = {}
     kinds = set()
-    for number, row in enumerate(found.itertuples()):
+    for number, row in enumerate(chosen.itertuples()):
         codes, sure = naive(probabilities[number], least)
         assert [row.mask, row.gender, row.age_band] == codes
         assert row.sure == pytest.approx(min(sure, 1), abs=1e-6)
@@ -64,29 +64,29 @@ def test_labels_are_those_of_the_naive_rule(cap: int | None) -> None:
             assert row.use == UNSURE
         else:
             groups.setdefault(tuple(codes), []).append(
-                (-found["sure"].iloc[number], found["photo"].iloc[number])
+                (-chosen["sure"].iloc[number], chosen["photo"].iloc[number])
             )
     assert kinds == {0, 1, 2, 3}, "the photos drawn do not show every case"
     for members in groups.values():
         kept = {name for _, name in sorted(members)[: cap or len(members)]}
         for _, name in members:
-            assert found["use"].iloc[int(name[:3])] == (TRAINED if name in kept else CAPPED)
+            assert chosen["use"].iloc[int(name[:3])] == (TRAINED if name in kept else CAPPED)
 
 
 def test_a_threshold_counts_itself() -> None:
     row = np.zeros((1, 18), dtype=np.float32)
     row[0, [0, 6]] = 0.75, 0.25  # mask 0 or 1; gender 0, age band 0
     for least, code in ((0.75, 0), (0.7500001, -1)):
-        found = choose(row, ["a"], np.zeros(1, bool), wanted(thresholds={"mask": least}))
-        assert found["mask"][0] == code
+        chosen = choose(row, ["a"], np.zeros(1, bool), settings(thresholds={"mask": least}))
+        assert chosen["mask"][0] == code
 
 
 def test_what_a_model_does_not_know_stays_unknown() -> None:
     """Its marginals are even, and a low threshold would take them for an answer."""
     least = {"mask": 0.3, "gender": 0.3, "age_band": 0.3}
-    found = choose(drawn(), NAMES, np.zeros(400, bool), wanted(thresholds=least), ["gender"])
-    assert (found[["mask", "age_band", "label"]] == labels.UNKNOWN).all(axis=None)
-    assert (found["gender"] != labels.UNKNOWN).all()
+    chosen = choose(drawn(), NAMES, np.zeros(400, bool), settings(thresholds=least), ["gender"])
+    assert (chosen[["mask", "age_band", "label"]] == labels.UNKNOWN).all(axis=None)
+    assert (chosen["gender"] != labels.UNKNOWN).all()
 
 
 def test_ties_at_the_cap_are_broken_by_name_whatever_the_order() -> None:
@@ -94,13 +94,13 @@ def test_ties_at_the_cap_are_broken_by_name_whatever_the_order() -> None:
     row[4] = 1
     for order in (slice(None), slice(None, None, -1)):
         names = NAMES[:6][order]
-        found = choose(np.tile(row, (6, 1)), names, np.zeros(6, bool), wanted(cap=2))
-        assert set(found.loc[found["use"] == TRAINED, "photo"]) == set(NAMES[:2])
+        chosen = choose(np.tile(row, (6, 1)), names, np.zeros(6, bool), settings(cap=2))
+        assert set(chosen.loc[chosen["use"] == TRAINED, "photo"]) == set(NAMES[:2])
 
 
 def test_a_photo_that_may_not_be_used_takes_nobody_s_place_under_the_cap() -> None:
     probabilities, nobody = np.repeat(drawn()[:1], 3, axis=0), np.array([True, False, False])
     probabilities[0] = np.eye(18)[probabilities[0].argmax()]  # the surest of all
     least = dict.fromkeys(labels.ATTRIBUTES, 0.01)
-    found = choose(probabilities, ["a", "b", "c"], nobody, wanted(cap=2, thresholds=least))
-    assert found["use"].tolist() == [BARRED, TRAINED, TRAINED]
+    chosen = choose(probabilities, ["a", "b", "c"], nobody, settings(cap=2, thresholds=least))
+    assert chosen["use"].tolist() == [BARRED, TRAINED, TRAINED]

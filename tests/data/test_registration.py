@@ -26,21 +26,23 @@ def moved(picture: Pixels, zoom: float, turn: float, down: float, right: float) 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_shrunk_pictures_are_means_of_blocks(factor: int) -> None:
-    whole = np.random.default_rng(0).integers(0, 256, (3, 64, 48), dtype=np.uint8)
-    whole[0] = 255
-    found = registration.shrink(whole, factor)
-    assert found.dtype == np.float32
-    assert found.shape == (3, 64 // factor, 48 // factor)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 48), dtype=np.uint8)
+    pictures[0] = 255
+    shrunk = registration.shrink(pictures, factor)
+    assert shrunk.dtype == np.float32
+    assert shrunk.shape == (3, 64 // factor, 48 // factor)
     for row in range(64 // factor):
         for column in range(48 // factor):
-            block = whole[:, row * factor :, column * factor :][:, :factor, :factor]
-            np.testing.assert_allclose(found[:, row, column], block.mean(axis=(1, 2)), rtol=1e-6)
+            block = pictures[:, row * factor :, column * factor :][:, :factor, :factor]
+            np.testing.assert_allclose(shrunk[:, row, column], block.mean(axis=(1, 2)), rtol=1e-6)
 
 
 def agreement(first: Pixels, second: Pixels, alignment: int = 0) -> npt.NDArray[np.float32]:
     """As pairs are compared: first coarse, then, where that is near, at their size."""
     start = alignments.matrices(np.full(len(first), alignment))
-    rows, moved = registration.near(registration.coarse(first), registration.coarse(second), start)
+    rows, moved = registration.similar_pairs(
+        registration.coarse(first), registration.coarse(second), start
+    )
     share = np.zeros(len(first), dtype=np.float32)
     share[rows] = registration.agreement(first[rows], second[rows], moved)
     return share

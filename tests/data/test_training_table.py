@@ -25,18 +25,18 @@ def aged(*ages: float) -> pd.DataFrame:
         ages)  # fmt: skip
 
 
-def labels_of(**told: object) -> Labels:
-    return Labels.model_validate(told)
+def labels_of(**settings: object) -> Labels:
+    return Labels.model_validate(settings)
 
 
 def test_without_a_wish_training_is_told_what_was_read() -> None:
     read = aged(*AGES)
-    found = training_table.build(read, [], [], Labels())
-    pd.testing.assert_frame_equal(found[list(photo_table.COLUMNS)], read)
-    assert found["weight"].eq(1).all()
-    assert found["data"].eq("").all()
-    assert found["left_out"].eq("").all()
-    assert found["source"].eq(PRIMARY).all()
+    table = training_table.build(read, [], [], Labels())
+    pd.testing.assert_frame_equal(table[list(photo_table.COLUMNS)], read)
+    assert table["weight"].eq(1).all()
+    assert table["data"].eq("").all()
+    assert table["left_out"].eq("").all()
+    assert table["source"].eq(PRIMARY).all()
 
 
 @pytest.mark.parametrize("old_from", [57, 58, 59, 60, 65])
@@ -44,21 +44,21 @@ def test_the_old_begin_where_the_recipe_says(old_from: int) -> None:
     read = aged(*AGES, np.nan)
     read.loc[10, "age_band"] = 2  # a band, but no years
     before = read.copy()
-    told = training_table.build(read, [], [], labels_of(old_from=old_from))
+    table = training_table.build(read, [], [], labels_of(old_from=old_from))
     band = [0 if age < 30 else 2 if age >= old_from else 1 for age in AGES] + [2]
-    assert told["age_band"].tolist() == band
-    assert told["label"].tolist() == [12 + each for each in band]
-    assert told["age"].tolist()[:-1] == read["age"].tolist()[:-1]
-    assert (told[[*read]].dtypes == read.dtypes).all()
+    assert table["age_band"].tolist() == band
+    assert table["label"].tolist() == [12 + each for each in band]
+    assert table["age"].tolist()[:-1] == read["age"].tolist()[:-1]
+    assert (table[[*read]].dtypes == read.dtypes).all()
     pd.testing.assert_frame_equal(read, before)
 
 
 def test_ages_are_left_out_by_the_year() -> None:
     ages = (*range(27, 30), *range(57, 60))
-    found = training_table.build(aged(*AGES, np.nan), [], [], labels_of(leave_out_ages=ages))
+    table = training_table.build(aged(*AGES, np.nan), [], [], labels_of(leave_out_ages=ages))
     out = [27 <= age < 30 or 57 <= age < 60 for age in AGES]
-    assert found["left_out"].tolist() == [*(AGE if each else "" for each in out), ""]
-    assert len(found) == len(AGES) + 1
+    assert table["left_out"].tolist() == [*(AGE if each else "" for each in out), ""]
+    assert len(table) == len(AGES) + 1
 
 
 def test_further_data_lie_below_and_keep_their_weight() -> None:
@@ -66,20 +66,20 @@ def test_further_data_lie_below_and_keep_their_weight() -> None:
         (DataSet(path="b", weight=2.5), aged(58, 20)),
         (DataSet(path="c/d.csv"), aged(29)),
     ]
-    wanted = labels_of(old_from=58, leave_out_ages=[29])
+    settings = labels_of(old_from=58, leave_out_ages=[29])
     bare = aged(np.nan).assign(mask=-1, gender=-1, age_band=-1, label=-1)
     unlabelled = [(DataSet(path="e", weight=0.5), bare)]
-    told = training_table.build(aged(58, 40), more, unlabelled, wanted)
-    assert told["photo"].tolist() == [
+    table = training_table.build(aged(58, 40), more, unlabelled, settings)
+    assert table["photo"].tolist() == [
         "0.png", "1.png", "b:0.png", "b:1.png", "c/d.csv:0.png", "e:0.png",
     ]  # fmt: skip
-    assert told["person"].is_unique
-    assert told["data"].tolist() == ["", "", "b", "b", "c/d.csv", "e"]
-    assert told["weight"].tolist() == [1, 1, 2.5, 2.5, 1, 0.5]
-    assert told["age_band"].tolist() == [2, 1, 2, 0, 0, -1]  # the boundary is moved in all of them
-    assert told["source"].tolist() == [PRIMARY] * 2 + [EXTRA] * 3 + [UNLABELLED]
-    assert told["left_out"].tolist() == [""] * 4 + [AGE, NO_LABELS]
-    assert told["label"].dtype == np.int8
+    assert table["person"].is_unique
+    assert table["data"].tolist() == ["", "", "b", "b", "c/d.csv", "e"]
+    assert table["weight"].tolist() == [1, 1, 2.5, 2.5, 1, 0.5]
+    assert table["age_band"].tolist() == [2, 1, 2, 0, 0, -1]  # the boundary is moved in all of them
+    assert table["source"].tolist() == [PRIMARY] * 2 + [EXTRA] * 3 + [UNLABELLED]
+    assert table["left_out"].tolist() == [""] * 4 + [AGE, NO_LABELS]
+    assert table["label"].dtype == np.int8
 
 
 # ------------------------------------------------------------------------ truth and told
@@ -97,21 +97,27 @@ def fixes(tmp_path: Path) -> Corrections:
 
 def test_labels_as_read_are_the_truth() -> None:
     photos = Photos(Path(), aged(20, 30))
-    told = training_table.training_labels(photos, photos, None, Labels())
-    assert told.truth == "bands 30/60, labels as read"
-    assert told.training is told.true is photos.table
-    assert (told.sha256, told.changed, told.problems) == ("", 0, ())
+    training_labels = training_table.training_labels(photos, photos, None, Labels())
+    assert training_labels.truth == "bands 30/60, labels as read"
+    assert training_labels.training is training_labels.true is photos.table
+    assert (training_labels.sha256, training_labels.changed, training_labels.problems) == (
+        "",
+        0,
+        (),
+    )
 
 
 def test_corrections_change_what_training_is_told_alone(fixes: Corrections) -> None:
     photos = Photos(Path(), aged(20, 30, 40, 50))
     before = photos.table.copy()
-    told = training_table.training_labels(photos, photos, fixes, labels_of(corrections="fixes.csv"))
-    assert told.training["gender"].tolist() == [1, 1, 0, 0]  # up to likely
-    assert told.truth == "bands 30/60, labels as read"
-    pd.testing.assert_frame_equal(told.true, before)
-    assert told.changed == 2
-    assert [problem.where for problem in told.problems] == ["nobody"]
+    training_labels = training_table.training_labels(
+        photos, photos, fixes, labels_of(corrections="fixes.csv")
+    )
+    assert training_labels.training["gender"].tolist() == [1, 1, 0, 0]  # up to likely
+    assert training_labels.truth == "bands 30/60, labels as read"
+    pd.testing.assert_frame_equal(training_labels.true, before)
+    assert training_labels.changed == 2
+    assert [problem.where for problem in training_labels.problems] == ["nobody"]
 
 
 @pytest.mark.parametrize(("truth", "gender"), [("sure", [1, 0, 0]), ("doubtful", [1, 1, 1])])
@@ -119,33 +125,37 @@ def test_a_truth_that_is_corrected_is_named(
     truth: str, gender: list[int], fixes: Corrections
 ) -> None:
     photos = Photos(Path(), aged(20, 30, 40))
-    wanted = labels_of(corrections="fixes.csv", tier="likely", truth=truth)
-    told = training_table.training_labels(photos, photos, fixes, wanted)
-    assert told.true["gender"].tolist() == gender
-    assert told.training["gender"].tolist() == [1, 1, 0]
+    settings = labels_of(corrections="fixes.csv", tier="likely", truth=truth)
+    training_labels = training_table.training_labels(photos, photos, fixes, settings)
+    assert training_labels.true["gender"].tolist() == gender
+    assert training_labels.training["gender"].tolist() == [1, 1, 0]
     assert re.fullmatch(
         rf"bands 30/60, labels corrected by fixes\.csv up to {truth} \(sha256 [0-9a-f]{{8}}\)",
-        told.truth,
+        training_labels.truth,
     )
 
 
 def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections) -> None:
     read = Photos(Path(), aged(20, 30, 40))
     photos = read.take(np.array([2, 1]))
-    told = training_table.training_labels(
+    training_labels = training_table.training_labels(
         read, photos, fixes, labels_of(corrections="x", truth="sure")
     )
-    assert told.training["photo"].tolist() == ["2.png", "1.png"]
-    assert told.training["gender"].tolist() == [0, 1]
-    assert told.true["gender"].tolist() == [0, 0]
-    assert told.training.index.tolist() == told.true.index.tolist() == [0, 1]
-    assert (told.changed, len(told.problems)) == (1, 1)
+    assert training_labels.training["photo"].tolist() == ["2.png", "1.png"]
+    assert training_labels.training["gender"].tolist() == [0, 1]
+    assert training_labels.true["gender"].tolist() == [0, 0]
+    assert training_labels.training.index.tolist() == training_labels.true.index.tolist() == [0, 1]
+    assert (training_labels.changed, len(training_labels.problems)) == (1, 1)
 
 
 def test_a_file_without_corrections_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "none.csv"
     path.write_text("person,field,value,tier,reason\n")
     photos = Photos(Path(), aged(20, 30))
-    told = training_table.training_labels(photos, photos, corrections.read(path), Labels())
-    assert told.changed == 0
-    assert [(each.kind, each.where) for each in told.problems] == [("no corrections", "none.csv")]
+    training_labels = training_table.training_labels(
+        photos, photos, corrections.read(path), Labels()
+    )
+    assert training_labels.changed == 0
+    assert [(each.kind, each.where) for each in training_labels.problems] == [
+        ("no corrections", "none.csv")
+    ]

@@ -49,8 +49,8 @@ def test_faults_are_told_together_and_left_out(faces: Path) -> None:
     (faces / "300_1_0_20170116174525125.jpg").touch()
     (faces / "holiday.jpg").touch()
     photos = layouts.read(faces)
-    told = {(problem.kind, problem.where[:8], problem.fatal) for problem in photos.problems}
-    assert told == {
+    problems = {(problem.kind, problem.where[:8], problem.fatal) for problem in photos.problems}
+    assert problems == {
         ("unknown gender", "30_3_0_2", True),
         ("age out of range", "300_1_0_", True),
         ("photo without row", "holiday.", False),

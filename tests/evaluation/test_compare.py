@@ -79,7 +79,7 @@ def write_run(
     found |= {"validated": True, "selection": "last"} | (results or {})
     run.metrics_file.write_text(json.dumps(found))
     for fold in (0, 1):
-        run.fold(fold).mkdir()
+        run.fold_folder(fold).mkdir()
         run.weights_file(fold).write_bytes(b"weights, which no comparison reads")
         run.fold_file(fold).write_text("{}")
     counts = {"photos": len(table), "people": len(people), "largest_cluster": 1}
@@ -87,9 +87,9 @@ def write_run(
     versions = {"maskgate": "0.1.0", "torch": "2"}
     texts = {"recipe": "r", "digest": "1a2b3c4d", "truth": "as read", "root": "", "command": ""}
     rest = {"smoke": False, "warnings": [], "twins": [], "versions": versions}
-    run.tell(**texts, **rest, **counts, **speed)
-    run.end()
-    run.tell(**(status or {}))
+    run.update_status(**texts, **rest, **counts, **speed)
+    run.finish()
+    run.update_status(**(status or {}))
     return path
 
 
@@ -197,10 +197,10 @@ def test_an_improvement_is_found_and_is_the_others_loss(tmp_path: Path) -> None:
         paths.append(write_run(weak, guesses(0.6, seed), seed))
         paths.append(write_run(strong, guesses(0.9, 10 + seed), seed, **other()))
     found = compare(paths)
-    assert [side.name for side in found.sides] == ["weak", "strong"]
-    assert [side.seeds for side in found.sides] == [[1, 2], [1, 2]]
+    assert [group.name for group in found.groups] == ["weak", "strong"]
+    assert [group.seeds for group in found.groups] == [[1, 2], [1, 2]]
     assert only(found).verdict == "better"
-    assert only(found).speaks_of == "these recipes"
+    assert only(found).scope == "these recipes"
     back = only(compare(paths[::-1]))
     assert back.verdict == "worse"
     assert back.score.value == pytest.approx(-only(found).score.value)
@@ -234,18 +234,18 @@ def test_one_seed_is_a_model_and_several_are_a_recipe(
     tmp_path: Path, mine: int, theirs: int, words: str
 ) -> None:
     write_run(tmp_path / "run", guesses(0.7, 1))
-    (entry,) = (groups._read(run) for run in groups._found([tmp_path / "run"]))
-    reference, side = (
-        groups.Side("x", tuple(replace(entry, seed=seed) for seed in range(count)))
+    (entry,) = (groups._read(run) for run in groups._runs([tmp_path / "run"]))
+    reference, group = (
+        groups.RunGroup("x", tuple(replace(entry, seed=seed) for seed in range(count)))
         for count in (mine, theirs)
     )
     found = comparison.Comparison(
         reference,
-        side,
+        group,
         {SCORE: Difference(Score(0.1, 0.09, 0.11), Score(0.1, 0.05, 0.2), 0.1, 0.0)},
         {},
     )
-    assert found.speaks_of == words
+    assert found.scope == words
     assert compare_page.sentence(found).startswith(f"Of {words}, x is better than x: +0.1000 [")
 
 
@@ -258,9 +258,9 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
     ]
     notes = " ".join(compare(paths, resamples=5).notes)
     for told in (
-        "one seed is one model",
-        "2 comparisons were made, and intervals are corrected",
-        "flatters the score, in c.",
+        "one seed is a single model",
+        "The intervals are corrected for 2 comparisons: if nothing differs",
+        "inflates the score, in c.",
     ):
         assert told in notes
     pairs = [
@@ -277,7 +277,7 @@ def test_runs_are_found_in_folders_and_the_first_one_leads(tmp_path: Path) -> No
     for seed in (1, 2):
         write_run(tmp_path / f"plain-{seed}", guesses(0.7, seed), seed)
         write_run(tmp_path / f"long-{seed}", guesses(0.7, seed), seed, **other())
-    told = [[(side.name, side.seeds) for side in groups.gather(paths)] for paths in (
+    told = [[(group.name, group.seeds) for group in groups.read_groups(paths)] for paths in (
         [tmp_path],
         [tmp_path / "plain-2", tmp_path],
         [tmp_path / "plain-2", tmp_path / "long-1"],
@@ -294,7 +294,7 @@ def test_sides_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None
         write_run(tmp_path / "a" / "run", guesses(0.7, 1)),
         write_run(tmp_path / "b" / "run", guesses(0.7, 2), **other()),
     ]
-    assert [side.name for side in groups.gather(paths)] == list(map(str, paths))
+    assert [group.name for group in groups.read_groups(paths)] == list(map(str, paths))
 
 
 def test_rows_are_matched_by_photo(tmp_path: Path) -> None:
@@ -352,7 +352,9 @@ def test_too_few_sides_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match="a: one run alone; give a run of another recipe"):
         compare([first])
     second = write_run(tmp_path / "runs" / "b", guesses(0.7, 2), seed=8)
-    with pytest.raises(MaskgateError, match=r"same recipe, with other seeds only; .* give a run"):
+    with pytest.raises(
+        MaskgateError, match=r"runs of one recipe that differ only in their seed, .* give a run"
+    ):
         compare([first, second])
     with pytest.raises(MaskgateError, match="no run; give a folder"):
         compare([first, tmp_path / "none"])
@@ -365,7 +367,7 @@ def test_the_same_run_does_not_count_twice(tmp_path: Path) -> None:
         with pytest.raises(MaskgateError, match="is given twice"):
             compare(paths)
     copy = write_run(tmp_path / "copy", guesses(0.7, 1))
-    with pytest.raises(MaskgateError, match=r"copy: has the recipe and the seed of .*a, and"):
+    with pytest.raises(MaskgateError, match=r"copy: has the recipe and the seed of .*a; give one"):
         compare([first, second, copy])
 
 

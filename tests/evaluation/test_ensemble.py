@@ -214,7 +214,7 @@ def test_a_file_names_the_runs(
     )
     for command, sentence in (
         (("train", file, people), "its members are trained already"),
-        (("submit", file, trained, people), "a system's file stands alone"),
+        (("submit", file, trained, people), "give a system's file alone"),
         (("submit", "s4-small.yaml", people), "its members are recipes; train it"),
     ):
         if command[1] == "s4-small.yaml":
@@ -256,7 +256,7 @@ def test_members_that_are_gone_or_others_by_now_are_told(
         assert (code, "is gone; put it back" in err) == (2, True), err
     shutil.copytree(first, second)
     code, _, err = call("submit", tmp_path / "both", people)
-    assert (code, "trained anew" in err) == (2, True)
+    assert (code, "trained again" in err) == (2, True)
 
 
 def test_a_combined_run_and_its_members_can_be_moved_together(
@@ -327,7 +327,7 @@ def test_members_with_other_labels_are_refused(
     photos = pd.read_parquet(copy / "photos.parquet")
     photos["gender"] = 1 - photos["gender"]
     photos.to_parquet(copy / "photos.parquet", index=False)
-    Run(copy).end()
+    Run(copy).finish()
     code, _, err = call("combine", trained, copy, "-o", tmp_path / "new")
     assert (code, "differ; give both the same labels" in err) == (2, True)
 
@@ -349,7 +349,7 @@ def test_a_system_that_learns_wants_people_left_out(
     file.write_text(yaml.safe_dump({"members": members, "combine": "weights"}))
     for change in ("folds.kind=all", "folds.vote=hard_vote"):
         code, _, err = call("train", file, people, change, "--runs", tmp_path / "runs")
-        assert (code, "learns of people left out" in err) == (2, True)
+        assert (code, "is learned from out-of-fold probabilities" in err) == (2, True)
     assert not (tmp_path / "runs").exists()
 
 
@@ -395,7 +395,7 @@ def test_what_cannot_answer_together_is_refused(
         (("combine", trained, *out, "--combine", "wieghts"), "did you mean weights?"),
         (("combine", trained, *out, "--adjust", "near_tie"), "and fewer than two do"),
         (("combine", trained, *out, "--tta", "flop"), "did you mean flip?"),
-        (("combine", trained, "-o", elsewhere), "holds a run of tiny"),
+        (("combine", trained, "-o", elsewhere), "has a run of tiny"),
         (("submit", trained), "EVAL"),
         (("submit", trained, tmp_path, "-o", tmp_path / "a.csv"), "info.csv"),
     ):

@@ -127,7 +127,7 @@ def test_looked_at_anew_it_is_what_training_would_have_told(
 def test_the_plain_ones_are_made_anew_as_well(augmented: Path, trained: Path, cache: Path,
                                               tmp_path: Path) -> None:  # fmt: skip
     run = Run(Path(shutil.copytree(augmented, tmp_path / "run")))
-    run.oof_file_of(tta_digest([PLAIN_VIEW])).unlink()
+    run.oof_file_with(tta_digest([PLAIN_VIEW])).unlink()
     _, probabilities = oof.oof_with(run, (), cache)
     np.testing.assert_array_equal(probabilities, tables.oof(Run(trained))[1])
 
@@ -165,7 +165,7 @@ def test_killed_between_two_folds_it_goes_on(
     _, found = oof.oof_with(plain, FLIP, cache)
     assert next(calls) == 4 + 2 + 1
     again = Run(Path(shutil.copytree(plain.path, plain.path.parent / "again")))
-    again.oof_file_of(tta_digest(tta_views(FLIP, again.recipe().photo.geometry))).unlink()
+    again.oof_file_with(tta_digest(tta_views(FLIP, again.recipe().photo.geometry))).unlink()
     np.testing.assert_array_equal(found, oof.oof_with(again, FLIP, cache)[1])
 
 
@@ -217,8 +217,8 @@ def test_the_epoch_selected_is_the_one_augmented(
         validation, "scores", lambda *given: told(*given) | {"valid_score": -next(number)}
     )
     run = Run(train(tmp_path / "run", "folds.kind=holdout", "tta=[flip]", "training.select=best"))
-    _, last = tables.read_probabilities(run.fold(0) / "oof-last.parquet")
-    _, plain = tables.read_probabilities(run.fold(0) / "oof-plain.parquet")
+    _, last = tables.read_probabilities(run.fold_folder(0) / "oof-last.parquet")
+    _, plain = tables.read_probabilities(run.fold_folder(0) / "oof-plain.parquet")
     assert np.abs(last - plain).max() > 1e-3
     table, probabilities = tables.oof(run)
     images = people / "train" / "images"

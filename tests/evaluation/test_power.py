@@ -7,7 +7,7 @@ from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison
 from maskgate.evaluation.differences import Difference
-from maskgate.evaluation.groups import Side
+from maskgate.evaluation.groups import RunGroup
 
 ANY = Score(0.0, -0.1, 0.1)
 
@@ -41,9 +41,9 @@ def test_seeds_may_leave_too_much_doubt_for_any_number_of_people() -> None:
     [
         (difference(1e-4), "about 393 people are needed"),
         (difference(1e-4, 1e-3), "train more seeds of both"),
-        (difference(0.0), "predict alike"),
+        (difference(0.0), "make the same predictions"),
     ],
 )
 def test_a_sentence_says_what_it_takes(found: Difference, words: str) -> None:
-    comparison = Comparison(Side("a", ()), Side("b", ()), {SCORE: found}, {})
+    comparison = Comparison(RunGroup("a", ()), RunGroup("b", ()), {SCORE: found}, {})
     assert words in power.sentence(comparison, 200, 0.02)

@@ -8,7 +8,7 @@ from maskgate.faces import background
 from maskgate.imaging.pixels import GREY, Window
 
 BOX = np.array([40.0, 30.0, 80.0, 80.0])
-WHOLE = Window(60, 80, 120, 160)
+FULL_PHOTO = Window(60, 80, 120, 160)
 
 
 def portrait(scene: str, seed: int = 0) -> Image.Image:
@@ -27,8 +27,8 @@ def portrait(scene: str, seed: int = 0) -> Image.Image:
 @pytest.mark.parametrize("scene", ["green", "navy", "khaki"])
 def test_the_person_stays_and_the_scene_goes(scene: str) -> None:
     image = portrait(scene)
-    found = np.asarray(background.remove_background(image, BOX, WHOLE))
-    gone = (found == GREY).all(2)
+    picture = np.asarray(background.remove_background(image, BOX, FULL_PHOTO))
+    gone = (picture == GREY).all(2)
     behind = np.ones((160, 120), dtype=bool)
     behind[10:] = False
     behind[:90, :25] = behind[:90, 95:] = True
@@ -37,20 +37,22 @@ def test_the_person_stays_and_the_scene_goes(scene: str) -> None:
     assert face.mean() == 0
     assert gone[120:155, 45:75].mean() < 0.1  # the body
     kept = ~gone
-    np.testing.assert_array_equal(found[kept], np.asarray(image)[kept])
+    np.testing.assert_array_equal(picture[kept], np.asarray(image)[kept])
 
 
 def test_the_same_photo_is_cut_out_alike_every_time() -> None:
     image = portrait("green")
-    first, again = (np.asarray(background.remove_background(image, BOX, WHOLE)) for _ in range(2))
+    first, again = (
+        np.asarray(background.remove_background(image, BOX, FULL_PHOTO)) for _ in range(2)
+    )
     np.testing.assert_array_equal(first, again)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 120, 160), (-50, -50, 200, 300), (118, 150, 130, 170)])
 def test_a_face_that_fills_or_leaves_the_photo_does_no_harm(box: tuple[float, ...]) -> None:
     image = portrait("green")
-    found = background.remove_background(image, np.array(box, dtype=np.float64), WHOLE)
-    assert found.size == image.size
+    picture = background.remove_background(image, np.array(box, dtype=np.float64), FULL_PHOTO)
+    assert picture.size == image.size
     tiny = Image.new("RGB", (1, 1))
     assert background.remove_background(
         tiny, np.array([0.0, 0, 1, 1]), Window(0.5, 0.5, 1, 1)

@@ -66,13 +66,13 @@ def photos(tmp_path: Path) -> Photos:
 
 def test_every_photo_has_what_the_detector_finds_in_it(photos: Photos, tmp_path: Path) -> None:
     toy = Toy()
-    found, digests, problems = boxes.find(photos, toy, tmp_path / "cache")
+    detected, digests, problems = boxes.find(photos, toy, tmp_path / "cache")
     assert (toy.asked, problems) == (COUNT, [])
     for name, digest in zip(photos.table["photo"], digests, strict=True):
         expected = toy(np.asarray(pixels.decode(photos.root / name)))
         for field in ("boxes", "landmarks", "scores"):
             np.testing.assert_array_equal(
-                getattr(found.faces(digest), field), getattr(expected, field)
+                getattr(detected.faces(digest), field), getattr(expected, field)
             )
 
 
@@ -83,8 +83,8 @@ def test_a_photo_that_is_made_smaller_tells_boxes_in_its_own_pixels(
     for name in photos.table["photo"]:
         with Image.open(photos.root / name) as image:
             image.resize((32, 24), Image.Resampling.NEAREST).save(photos.root / name)
-    whole, digests, _ = boxes.find(photos, Toy(), cache)
-    plain = whole.all_faces(photos, digests)
+    detected, digests, _ = boxes.find(photos, Toy(), cache)
+    plain = detected.all_faces(photos, digests)
     assert plain["main"].any()
     monkeypatch.setattr(limits, "LARGE", 300)  # of 768: half of each side is left
     toy = Toy()
@@ -141,17 +141,17 @@ def test_faces_that_are_damaged_are_looked_for_again(
     (index,) = cache.glob("*/index.sqlite")
     with sqlite3.connect(index) as connection:
         connection.execute(f"UPDATE photos SET {damage} WHERE length(faces) > 0")
-    asked, toy.asked = toy.asked, 0
+    first_calls, toy.asked = toy.asked, 0
     after, _, problems = boxes.find(photos, toy, cache)
     assert problems == []
-    assert 0 < toy.asked < asked, "only photos with faces were damaged"
+    assert 0 < toy.asked < first_calls, "only photos with faces were damaged"
     pd.testing.assert_frame_equal(after.table(digests), before.table(digests))
 
 
 def test_tables_tell_the_face_that_counts_and_all(photos: Photos, tmp_path: Path) -> None:
-    found, digests, _ = boxes.find(photos, Toy(), tmp_path / "cache")
-    main = found.table(digests)
-    every = found.all_faces(photos, digests)
+    detected, digests, _ = boxes.find(photos, Toy(), tmp_path / "cache")
+    main = detected.table(digests)
+    every = detected.all_faces(photos, digests)
     assert list(main["faces"][:4]) == [0, 1, 1, 2]
     assert main["left"].isna().tolist() == (main["faces"] == 0).tolist()
     for row, name in enumerate(photos.table["photo"]):
@@ -173,11 +173,11 @@ def test_tables_tell_the_face_that_counts_and_all(photos: Photos, tmp_path: Path
 def test_broken_photos_are_told_together(photos: Photos, tmp_path: Path) -> None:
     (photos.root / "3.png").write_bytes(b"no photo")
     (photos.root / "5.png").unlink()
-    found, digests, problems = boxes.find(photos, Toy(), tmp_path / "cache")
+    detected, digests, problems = boxes.find(photos, Toy(), tmp_path / "cache")
     assert [problem.where for problem in problems] == ["3.png", "5.png"]
     assert all(problem.fatal for problem in problems)
     assert len(digests) == COUNT - 2
-    found.table(digests)
+    detected.table(digests)
     picture(photos.root / "5.png", 5)
     assert len(boxes.find(photos, Toy(), tmp_path / "cache")[2]) == 1
 
@@ -185,9 +185,9 @@ def test_broken_photos_are_told_together(photos: Photos, tmp_path: Path) -> None
 def test_photos_of_one_content_share_what_is_found(photos: Photos, tmp_path: Path) -> None:
     content = (photos.root / "1.png").read_bytes()
     (photos.root / "2.png").write_bytes(content)
-    found, digests, _ = boxes.find(photos, Toy(), tmp_path / "cache")
+    detected, digests, _ = boxes.find(photos, Toy(), tmp_path / "cache")
     assert digests[1] == digests[2]
-    assert len(found.all_faces(photos, digests).query("photo in ['1.png', '2.png']")) == 2
+    assert len(detected.all_faces(photos, digests).query("photo in ['1.png', '2.png']")) == 2
 
 
 KILLED = """
@@ -221,11 +221,11 @@ def test_a_killed_search_goes_on_where_it_was(photos: Photos, tmp_path: Path) ->
     )
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()
     toy = Toy()
-    found, digests, _ = boxes.find(photos, toy, cache)
+    detected, digests, _ = boxes.find(photos, toy, cache)
     assert COUNT - 8 <= toy.asked < COUNT
     fresh, same, _ = boxes.find(photos, Toy(), tmp_path / "other")
     assert same == digests
-    pd.testing.assert_frame_equal(found.table(digests), fresh.table(digests))
+    pd.testing.assert_frame_equal(detected.table(digests), fresh.table(digests))
 
 
 def test_a_full_disk_is_told(photos: Photos, tmp_path: Path) -> None:

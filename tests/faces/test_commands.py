@@ -19,27 +19,32 @@ def test_faces_tells_how_many_are_found_by_mask_state(
     call: Call, people: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "boxes.parquet"
-    code, told, _ = call("faces", people, "--detector", "mtcnn", "-o", out)
+    code, output, _ = call("faces", people, "--detector", "mtcnn", "-o", out)
     assert code == 0
     table = pd.read_parquet(out)
     photos = layouts.read(people).table
     assert set(table["photo"]) == set(photos["photo"])
-    found = table.groupby("photo")["main"].any().reindex(photos["photo"]).to_numpy()
+    has_face = table.groupby("photo")["main"].any().reindex(photos["photo"]).to_numpy()
     assert table.groupby("photo")["main"].sum().max() == 1
     for mask, name in ((0, "wear"), (1, "incorrect"), (2, "not wear")):
-        those = found[(photos["mask"] == mask).to_numpy()]
-        ends = binomtest(int(those.sum()), len(those)).proportion_ci(method="wilson")
-        line = next(line for line in told.splitlines() if line.startswith(f"  {name}:"))
-        assert f"{those.sum()} of {len(those)} ({those.mean():.1%}" in line
+        has_face_of_mask = has_face[(photos["mask"] == mask).to_numpy()]
+        ends = binomtest(int(has_face_of_mask.sum()), len(has_face_of_mask)).proportion_ci(
+            method="wilson"
+        )
+        line = next(line for line in output.splitlines() if line.startswith(f"  {name}:"))
+        assert (
+            f"{has_face_of_mask.sum()} of {len(has_face_of_mask)} ({has_face_of_mask.mean():.1%}"
+            in line
+        )
         assert f"{100 * ends.low:.1f}–{100 * ends.high:.1f}" in line
-    assert told.startswith(f"mtcnn: a face in {found.sum()} of {len(found)}")
-    assert told.splitlines()[-1] == f"{out}: {len(table)} rows"
+    assert output.startswith(f"mtcnn: a face in {has_face.sum()} of {len(has_face)}")
+    assert output.splitlines()[-1] == f"{out}: {len(table)} rows"
 
 
 def test_faces_of_test_photos(call: Call, people: Path, tmp_path: Path) -> None:
     out = tmp_path / "boxes.parquet"
-    code, told, _ = call("faces", people / "eval", "--detector", "mtcnn", "-o", out)
-    assert code == 0 and len(told.splitlines()) == 2  # nothing is known of their masks
+    code, output, _ = call("faces", people / "eval", "--detector", "mtcnn", "-o", out)
+    assert code == 0 and len(output.splitlines()) == 2  # nothing is known of their masks
     names = {path.name for path in (people / "eval" / "images").iterdir()}
     assert set(pd.read_parquet(out)["photo"]) == names
 
@@ -58,8 +63,8 @@ def test_faces_of_test_photos(call: Call, people: Path, tmp_path: Path) -> None:
 def test_a_wrong_order_is_one_sentence(
     call: Call, people: Path, tmp_path: Path, arguments: list[str], fault: str
 ) -> None:
-    code, told, error = call("faces", people, "-o", tmp_path / "b.parquet", *arguments)
-    assert (code, told, error.count("\n")) == (2, "", 1)
+    code, output, error = call("faces", people, "-o", tmp_path / "b.parquet", *arguments)
+    assert (code, output, error.count("\n")) == (2, "", 1)
     assert fault in error and not (tmp_path / "b.parquet").exists()
 
 
@@ -71,8 +76,8 @@ def test_broken_photos_are_told_together_or_skipped(call: Call, tmp_path: Path) 
     order = ["faces", tmp_path, "--detector", "mtcnn", "-o", tmp_path / "b.parquet"]
     code, _, error = call(*order)
     assert code == 2 and "bad.png" in error and "gone.png" in error
-    code, told, _ = call(*order, "--skip-faulty")
-    assert code == 0 and "0 of 1 (0.0%" in told
+    code, output, _ = call(*order, "--skip-faulty")
+    assert code == 0 and "0 of 1 (0.0%" in output
 
 
 def test_photos_of_every_bad_kind_get_a_row_or_one_sentence(
@@ -104,9 +109,9 @@ def test_photos_of_every_bad_kind_get_a_row_or_one_sentence(
     out = tmp_path / "out.csv"
     code, _, _ = call("predict", run, photos, "-o", out)
     assert code == 0
-    found = pd.read_csv(out)
-    assert len(found) == 8
-    np.testing.assert_allclose(found.filter(regex=r"^p\d\d$").sum(axis=1), 1, atol=1e-3)
+    table = pd.read_csv(out)
+    assert len(table) == 8
+    np.testing.assert_allclose(table.filter(regex=r"^p\d\d$").sum(axis=1), 1, atol=1e-3)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     code, _, error = call("predict", run, photos)
     assert code == 2 and "1 of 9 photos cannot be read" in error and "broken.jpg" in error
@@ -115,15 +120,15 @@ def test_photos_of_every_bad_kind_get_a_row_or_one_sentence(
 def test_wear_dresses_people_and_goes_on(call: Call, people: Path, tmp_path: Path) -> None:
     out = tmp_path / "dressed"
     order: list[Any] = ["wear", people, out, "--detector", "mtcnn", "--workers", 1]
-    code, told, _ = call(*order)
+    code, output, _ = call(*order)
     assert code == 0
     dressed = layouts.read(out)
     assert not dressed.problems
     shots = dressed.table.groupby("person").size()
     assert set(shots) == {7}
-    assert told.startswith(f"{out}: {len(dressed.table):,} photos of {len(shots):,} people")
+    assert output.startswith(f"{out}: {len(dressed.table):,} photos of {len(shots):,} people")
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
-    assert call(*order)[1] == told
+    assert call(*order)[1] == output
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")} == before
     code, _, error = call(*order, "--seed", 8)
     assert code == 2 and "another seed" in error

@@ -39,13 +39,13 @@ def test_the_input_holds_the_box_and_its_margin_tightly(
     size: tuple[int, int], margin: float
 ) -> None:
     geometry = Geometry(*size, margin=0.25)
-    found = crop.window(faces((100, 50, 160, 130)), 0, geometry, margin, align=False)
-    assert (found.x, found.y, found.turn) == (130, 90, 0)
+    window = crop.window(faces((100, 50, 160, 130)), 0, geometry, margin, align=False)
+    assert (window.x, window.y, window.turn) == (130, 90, 0)
     height, width = geometry.stored
-    assert found.width / found.height == pytest.approx(width / height)
+    assert window.width / window.height == pytest.approx(width / height)
     # The input is the middle of what is stored: one of its sides fits exactly, none is too short.
-    seen = found.width * size[1] / width, found.height * size[0] / height
-    spare = [seen[0] / (60 * (1 + 2 * margin)), seen[1] / (80 * (1 + 2 * margin))]
+    input_size = window.width * size[1] / width, window.height * size[0] / height
+    spare = [input_size[0] / (60 * (1 + 2 * margin)), input_size[1] / (80 * (1 + 2 * margin))]
     assert min(spare) == pytest.approx(1)
 
 
@@ -53,10 +53,10 @@ def test_aligned_eyes_lie_level() -> None:
     """A line through the eyes, drawn into the photo, comes out level."""
     for tilt in (-30.0, 17.0):
         image = Image.new("RGB", (200, 200), "white")
-        found = faces((60, 60, 140, 140), tilt=tilt)
-        (x0, y0), (x1, y1) = found.landmarks[0, :2]
+        tilted_face = faces((60, 60, 140, 140), tilt=tilt)
+        (x0, y0), (x1, y1) = tilted_face.landmarks[0, :2]
         ImageDraw.Draw(image).line((x0, y0, x1, y1), fill="black", width=5)
-        window = crop.window(found, 0, Geometry(64, 64), 0.0, align=True)
+        window = crop.window(tilted_face, 0, Geometry(64, 64), 0.0, align=True)
         assert window.turn == pytest.approx(tilt, abs=1e-3)
         dark = np.argwhere(pixels.crop_window(image, window, 64, 64)[..., 0] < 90)
         assert len(dark) > 50
@@ -88,11 +88,11 @@ def test_a_window_shows_what_a_naive_look_up_finds(
     coarse = Image.fromarray(random.integers(0, 255, (6, 8, 3), dtype=np.uint8))
     image = coarse.resize((120, 90), Image.Resampling.BICUBIC)
     window = Window(*centre, 60, 48, turn)
-    found = pixels.crop_window(image, window, 48, 60).astype(int)
+    actual = pixels.crop_window(image, window, 48, 60).astype(int)
     expected = naive(image, window, 48, 60).astype(int)
     # Interpolated against nearest: alike but at edges and by a few levels.
-    assert np.median(abs(found - expected)) <= 4
-    assert (abs(found - expected) > 40).mean() < 0.06
+    assert np.median(abs(actual - expected)) <= 4
+    assert (abs(actual - expected) > 40).mean() < 0.06
 
 
 def test_a_window_far_larger_or_smaller_than_asked_for_is_scaled() -> None:

@@ -105,15 +105,15 @@ def test_auto_is_yunet_where_its_file_is(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("setting", "message"),
     [
         ({"name": "mtccn"}, "unknown detector mtccn; did you mean mtcnn?"),
         ({"name": "haar"}, "unknown detector haar; known are auto, mtcnn, retinaface, yunet"),
         ({"name": "auto", "score": 0.5}, "auto: arguments (score) need the detector's name, such"),
         ({"name": "mtcnn", "score": 0.5}, "no argument score; it takes min_face, thresholds, fac"),
-        ({"name": "mtcnn", "min_face": 2}, "min_face is 2; it lies in 0.01–1"),
+        ({"name": "mtcnn", "min_face": 2}, "min_face is 2; it must be in 0.01–1"),
         ({"name": "mtcnn", "min_face": True}, "min_face is True, not a number"),
-        ({"name": "mtcnn", "factor": 1}, "factor is 1; it lies in"),
+        ({"name": "mtcnn", "factor": 1}, "factor is 1; it must be in"),
         ({"name": "mtcnn", "thresholds": 0.5}, "thresholds is 0.5; give three numbers"),
         ({"name": "mtcnn", "thresholds": [0.5, 0.5]}, "give three numbers"),
         ({"name": "mtcnn", "thresholds": [0.5, 0.5, "a"]}, "thresholds is 'a', not a number"),
@@ -122,40 +122,40 @@ def test_auto_is_yunet_where_its_file_is(folder: Path) -> None:
     ],
 )
 def test_what_is_refused_is_told_in_one_sentence(
-    wanted: dict[str, object], told: str, folder: Path
+    setting: dict[str, object], message: str, folder: Path
 ) -> None:
     with pytest.raises(MaskgateError) as fault:
-        detectors.create(Component(**wanted), folder)  # type: ignore[arg-type]
-    assert told in str(fault.value) and "\n" not in str(fault.value)
+        detectors.create(Component(**setting), folder)  # type: ignore[arg-type]
+    assert message in str(fault.value) and "\n" not in str(fault.value)
 
 
 def test_a_file_below_auto_asks_for_the_name(folder: Path) -> None:
-    def wanted(change: str) -> Component:
+    def component(change: str) -> Component:
         changes = ["photo.face.detector=auto", change]
         face = recipe.load(recipe.find("face"), changes).photo.face
         assert face is not None
         return face.detector
 
-    below = wanted("photo.face.detector.file=PATH")
+    below = component("photo.face.detector.file=PATH")
     with pytest.raises(MaskgateError) as fault:
         detectors.create(below, folder)
     advice = re.search(r"photo\.face\.detector=\{.*?\}", str(fault.value))
     assert advice and "(in maskgate faces: --detector yunet file=PATH)" in str(fault.value)
-    assert wanted(advice[0]) == Component(name="yunet", file="PATH")
+    assert component(advice[0]) == Component(name="yunet", file="PATH")
 
 
 @pytest.mark.skipif(not YUNET, reason=WITHOUT)
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    ("argument", "message"),
     [
-        ({"score": -1}, "score is -1; it lies in"),
+        ({"score": -1}, "score is -1; it must be in"),
         ({"side": 320.5}, "side is 320.5, not a whole number"),
-        ({"side": 5}, "side is 5; it lies in 64–2048"),
+        ({"side": 5}, "side is 5; it must be in 64–2048"),
         ({"overlap": "much"}, "overlap is 'much', not a number"),
     ],
 )
-def test_yunet_refuses(argument: dict[str, object], told: str, folder: Path) -> None:
-    with pytest.raises(MaskgateError, match=told):
+def test_yunet_refuses(argument: dict[str, object], message: str, folder: Path) -> None:
+    with pytest.raises(MaskgateError, match=message):
         detectors.create(Component(name="yunet", **argument), folder)
 
 

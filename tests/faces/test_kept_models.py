@@ -66,8 +66,8 @@ def predict(
             monkeypatch.setattr(model_files, "_fetch", away)
             monkeypatch.delenv(model_files.YUNET.variable, raising=False)
             monkeypatch.setenv("MASKGATE_CACHE", str(tmp_path / "empty"))
-        code, _, told = call("predict", path, *photos, "-o", out)
-        return code, out.read_text() if code == 0 else told
+        code, _, error_output = call("predict", path, *photos, "-o", out)
+        return code, out.read_text() if code == 0 else error_output
 
     return run
 
@@ -84,10 +84,10 @@ def test_a_copied_run_predicts_the_same_offline(
     assert sorted(file.name for file in (run / "detector").iterdir()) == kept
     listed = json.loads((run / "run.json").read_text())["files"]
     assert {f"detector/{file}" for file in kept} <= set(listed)
-    code, here = predict(run)
-    assert code == 0, here
-    assert any(row["face_left"] for row in csv.DictReader(here.splitlines()))
-    assert predict(copied(run, tmp_path), offline=True) == (0, here)
+    code, first_predictions = predict(run)
+    assert code == 0, first_predictions
+    assert any(row["face_left"] for row in csv.DictReader(first_predictions.splitlines()))
+    assert predict(copied(run, tmp_path), offline=True) == (0, first_predictions)
     assert not (tmp_path / "empty" / "models").exists()
 
 
@@ -104,22 +104,24 @@ def test_a_file_that_a_recipe_names_may_be_gone(
     recipe = Run(run).recipe()
     assert recipe.photo.face is not None
     assert recipe.photo.face.detector.arguments["file"] == str(file)
-    code, here = predict(run)
-    assert code == 0, here
+    code, first_predictions = predict(run)
+    assert code == 0, first_predictions
     file.unlink()
-    assert predict(copied(run, tmp_path), offline=True) == (0, here)
+    assert predict(copied(run, tmp_path), offline=True) == (0, first_predictions)
 
 
 @BOTH
 def test_a_run_of_an_earlier_version_takes_the_model_at_hand(
     name: str, kept: list[str], run_of: RunOf, predict: Predict, tmp_path: Path
 ) -> None:
-    there = Run(copied(run_of(name), tmp_path))
-    shutil.rmtree(there.detector_folder)
-    listed = there.files.listed() or {}
-    there.tell(files={file: entry for file, entry in listed.items() if "detector" not in file})
-    assert there.kept_detector() is None
-    assert predict(there.path) == predict(run_of(name))
+    copied_run = Run(copied(run_of(name), tmp_path))
+    shutil.rmtree(copied_run.detector_folder)
+    listed = copied_run.files.listed() or {}
+    copied_run.update_status(
+        files={file: entry for file, entry in listed.items() if "detector" not in file}
+    )
+    assert copied_run.kept_detector() is None
+    assert predict(copied_run.path) == predict(run_of(name))
 
 
 @BOTH
@@ -127,7 +129,7 @@ def test_a_resumed_training_keeps_it(
     name: str, kept: list[str], run_of: RunOf, train: Train, tmp_path: Path
 ) -> None:
     run = Run(copied(run_of(name), tmp_path))
-    run.tell(finished=None, files=None)
+    run.update_status(finished=None, files=None)
     (run.detector_folder / kept[0]).rename(run.detector_folder / f".{kept[0]}.part")
     train(run.path, *changes_of(name))
     assert sorted(file.name for file in run.detector_folder.iterdir()) == kept
@@ -138,38 +140,38 @@ def test_a_resumed_training_keeps_it(
 def test_a_damaged_model_is_refused(
     name: str, kept: list[str], run_of: RunOf, predict: Predict, tmp_path: Path
 ) -> None:
-    there = copied(run_of(name), tmp_path)
-    file = there / "detector" / kept[0]
+    copied_run = copied(run_of(name), tmp_path)
+    file = copied_run / "detector" / kept[0]
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    code, told = predict(there)
-    assert code == 2 and f"{kept[0]}: " in told and "changed" in told, told
+    code, error_output = predict(copied_run)
+    assert code == 2 and f"{kept[0]}: " in error_output and "changed" in error_output, error_output
     file.unlink()
-    code, told = predict(there)
-    assert code == 2 and f"{kept[0]}: " in told, told
+    code, error_output = predict(copied_run)
+    assert code == 2 and f"{kept[0]}: " in error_output, error_output
 
 
 @NEEDS_YUNET
 def test_another_model_is_refused_before_it_is_loaded(
     run_of: RunOf, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = Run(copied(run_of("yunet"), tmp_path))
-    file = there.detector_folder / "yunet.onnx"
+    copied_run = Run(copied(run_of("yunet"), tmp_path))
+    file = copied_run.detector_folder / "yunet.onnx"
     file.write_bytes(b"another")
-    there.files.add(file)  # as a stranger can
+    copied_run.files.add(file)  # as a stranger can
     monkeypatch.setattr(onnx_sessions, "load", lambda path: pytest.fail("it is loaded"))
-    code, told = predict(there.path)
-    assert code == 2 and "is of the detector yunet with the model" in told
+    code, error_output = predict(copied_run.path)
+    assert code == 2 and "is of the detector yunet with the model" in error_output
 
 
 def test_mtcnn_of_other_weights_is_not_taken(run_of: RunOf, tmp_path: Path, cache: Path) -> None:
-    there = Run(copied(run_of("mtcnn"), tmp_path))
-    first, second = (there.detector_folder / name for name in MTCNN_FILES[:2])
+    copied_run = Run(copied(run_of("mtcnn"), tmp_path))
+    first, second = (copied_run.detector_folder / name for name in MTCNN_FILES[:2])
     first.write_bytes(second.read_bytes())
-    recipe = there.recipe()
+    recipe = copied_run.recipe()
     assert recipe.photo.face is not None
-    detector = detectors.create(recipe.photo.face.detector, cache, kept=there.detector_folder)
+    detector = detectors.create(recipe.photo.face.detector, cache, kept=copied_run.detector_folder)
     assert {file.parent for file in detector.files.values()} == {cache / "models"}
     assert first.read_bytes() == second.read_bytes()  # nothing is written into a run
 
@@ -183,14 +185,16 @@ def test_each_member_of_a_system_keeps_its_own(
     ]
     system = tmp_path / "both.yaml"
     system.write_text("\n".join(["members:", *members, "combine: soft_vote", ""]))
-    code, _, told = call("train", system, people, "--out", tmp_path / "run")
-    assert code == 0, told
-    code, here = predict(tmp_path / "run")
-    assert code == 0, here
-    there = copied(tmp_path / "run", tmp_path)
-    kept = sorted(file.relative_to(there).as_posix() for file in there.rglob("detector/*"))
+    code, _, error_output = call("train", system, people, "--out", tmp_path / "run")
+    assert code == 0, error_output
+    code, first_predictions = predict(tmp_path / "run")
+    assert code == 0, first_predictions
+    copied_run = copied(tmp_path / "run", tmp_path)
+    kept = sorted(
+        file.relative_to(copied_run).as_posix() for file in copied_run.rglob("detector/*")
+    )
     assert kept == [f"members/face/detector/{name}" for name in MTCNN_FILES]
-    assert predict(there, offline=True) == (0, here)
+    assert predict(copied_run, offline=True) == (0, first_predictions)
 
 
 def test_models_of_whole_photos_keep_none(trained: Path) -> None:

@@ -19,11 +19,11 @@ CONTENT = b"a model" * 1000
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        whole = CONTENT if self.path != "/other" else b"<html>"
+        body = CONTENT if self.path != "/other" else b"<html>"
         self.send_response(404 if self.path == "/missing" else 200)
-        self.send_header("Content-Length", str(len(whole)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(whole[:100] if self.path == "/cut" else whole)
+        self.wfile.write(body[:100] if self.path == "/cut" else body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -51,22 +51,27 @@ def source(url: str) -> Source:
 
 
 def test_a_download_is_kept(server: str, tmp_path: Path) -> None:
-    wanted = source(f"{server}/model")
-    found = model_files.find(wanted, Folders(tmp_path))
-    assert found == tmp_path / "models" / wanted.name and found.read_bytes() == CONTENT
-    assert [path.name for path in found.parent.iterdir()] == [found.name]
-    assert model_files.find(replace(wanted, url="http://127.0.0.1:1"), Folders(tmp_path)) == found
-    assert model_files.local_file(wanted, tmp_path) == found
+    model_source = source(f"{server}/model")
+    downloaded = model_files.find(model_source, Folders(tmp_path))
+    assert (
+        downloaded == tmp_path / "models" / model_source.name and downloaded.read_bytes() == CONTENT
+    )
+    assert [file.name for file in downloaded.parent.iterdir()] == [downloaded.name]
+    assert (
+        model_files.find(replace(model_source, url="http://127.0.0.1:1"), Folders(tmp_path))
+        == downloaded
+    )
+    assert model_files.local_file(model_source, tmp_path) == downloaded
 
 
 @pytest.mark.parametrize("page", ["other", "cut", "missing"])
 def test_a_bad_download_leaves_nothing(server: str, page: str, tmp_path: Path) -> None:
-    wanted = source(f"{server}/{page}")
+    model_source = source(f"{server}/{page}")
     with pytest.raises(MaskgateError) as fault:
-        model_files.find(wanted, Folders(tmp_path))
-    told = str(fault.value)
-    for part in (wanted.url, "connect to the network", "file:", "$MASKGATE_YUNET", "mtcnn"):
-        assert part in told
+        model_files.find(model_source, Folders(tmp_path))
+    message = str(fault.value)
+    for part in (model_source.url, "connect to the network", "file:", "$MASKGATE_YUNET", "mtcnn"):
+        assert part in message
     assert not list((tmp_path / "models").iterdir())
 
 
@@ -84,18 +89,18 @@ def test_a_cache_that_cannot_be_is_told(server: str, tmp_path: Path) -> None:
 def test_a_file_named_goes_first_then_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named, own, cached = tmp_path / "n", tmp_path / "o", tmp_path / "models" / "m"
+    given_file, from_environment, cached = tmp_path / "n", tmp_path / "o", tmp_path / "models" / "m"
     cached.parent.mkdir()
-    wanted = replace(source("http://127.0.0.1:1"), name="m")
-    for file in (named, own, cached):
+    model_source = replace(source("http://127.0.0.1:1"), name="m")
+    for file in (given_file, from_environment, cached):
         file.write_bytes(b"other content than the known one")
-    assert model_files.find(wanted, Folders(tmp_path)) == cached
-    monkeypatch.setenv("MASKGATE_YUNET", str(own))
-    assert model_files.find(wanted, Folders(tmp_path)) == own
-    assert model_files.find(wanted, Folders(tmp_path), str(named)) == named
+    assert model_files.find(model_source, Folders(tmp_path)) == cached
+    monkeypatch.setenv("MASKGATE_YUNET", str(from_environment))
+    assert model_files.find(model_source, Folders(tmp_path)) == from_environment
+    assert model_files.find(model_source, Folders(tmp_path), str(given_file)) == given_file
     monkeypatch.setenv("MASKGATE_YUNET", str(tmp_path / "gone"))
     with pytest.raises(MaskgateError, match=r"gone: no such file, named by \$MASKGATE_YUNET"):
-        model_files.local_file(wanted, tmp_path)
+        model_files.local_file(model_source, tmp_path)
 
 
 def test_auto_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

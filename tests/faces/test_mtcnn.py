@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Any:
+def facenet_mtcnn() -> Any:
     package = pytest.importorskip("facenet_pytorch")
     return package.MTCNN(min_face_size=40, keep_all=True, select_largest=False, **PAPER)
 
@@ -42,38 +42,43 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
     return [np.asarray(decode(file)) for file in sorted(people.train.glob("images/*/*.*"))]
 
 
-def test_the_known_face_lies_where_they_find_it(folder: Path, theirs: Any) -> None:
+def test_the_known_face_lies_where_they_find_it(folder: Path, facenet_mtcnn: Any) -> None:
     photo = skimage.data.astronaut()
     faces = detectors.create(Component(name="mtcnn", min_face=40 / 512, **PAPER), folder)(photo)
-    boxes, scores, points = theirs.detect(photo, landmarks=True)
+    boxes, scores, points = facenet_mtcnn.detect(photo, landmarks=True)
     assert len(faces) == len(boxes) == 1
     assert faces.boxes[0] == pytest.approx(boxes[0].astype(float), abs=5)
     assert faces.landmarks[0] == pytest.approx(points[0].astype(float), abs=3)
     assert faces.scores[0] == pytest.approx(scores[0], abs=0.01)
 
 
-def test_it_finds_no_fewer_drawn_people(folder: Path, theirs: Any, drawn: list[Pixels]) -> None:
-    own = detectors.create(Component(name="mtcnn", min_face=40 / 192, **PAPER), folder)
-    ours = np.array([len(own(photo)) > 0 for photo in drawn])
-    other = np.array([theirs.detect(photo)[0] is not None for photo in drawn])
-    assert ours.sum() >= other.sum() - 1
+def test_it_finds_no_fewer_drawn_people(
+    folder: Path, facenet_mtcnn: Any, drawn: list[Pixels]
+) -> None:
+    detector = detectors.create(Component(name="mtcnn", min_face=40 / 192, **PAPER), folder)
+    has_face = np.array([len(detector(photo)) > 0 for photo in drawn])
+    other = np.array([facenet_mtcnn.detect(photo)[0] is not None for photo in drawn])
+    assert has_face.sum() >= other.sum() - 1
 
 
-def test_networks_compute_what_theirs_do(folder: Path, theirs: Any) -> None:
+def test_networks_compute_what_theirs_do(folder: Path, facenet_mtcnn: Any) -> None:
     import torch
 
     networks = mtcnn_export.load(folder / "models")
     rng = np.random.default_rng(0)
     for exported, network, side in zip(
-        networks, (theirs.pnet, theirs.rnet, theirs.onet), (37, 24, 48), strict=True
+        networks,
+        (facenet_mtcnn.pnet, facenet_mtcnn.rnet, facenet_mtcnn.onet),
+        (37, 24, 48),
+        strict=True,
     ):
         photos = rng.integers(0, 256, (3, side, side, 3), dtype=np.uint8)
-        ours = exported.run(None, {"pixels": photos})
+        outputs = exported.run(None, {"pixels": photos})
         values = (torch.from_numpy(photos).permute(0, 3, 1, 2).float() - 127.5) / 128
         with torch.no_grad():
             *rest, scores = network(values)
-        for own, other in zip(ours, [scores[:, 1:], *rest], strict=True):
-            assert own == pytest.approx(other.numpy(), abs=1e-4)
+        for output, other in zip(outputs, [scores[:, 1:], *rest], strict=True):
+            assert output == pytest.approx(other.numpy(), abs=1e-4)
 
 
 def test_its_hash_is_of_the_weights_and_not_of_what_onnx_writes(
@@ -83,8 +88,8 @@ def test_its_hash_is_of_the_weights_and_not_of_what_onnx_writes(
     package = importlib.util.find_spec("facenet_pytorch")
     assert package is not None and package.origin is not None
     data = Path(package.origin).parent / "data"
-    told = [hashlib.sha256((data / f"{name}.pt").read_bytes()).digest() for name in NETWORKS]
-    known = hashlib.sha256(b"mtcnn 1" + b"".join(told)).hexdigest()
+    digests = [hashlib.sha256((data / f"{name}.pt").read_bytes()).digest() for name in NETWORKS]
+    known = hashlib.sha256(b"mtcnn 1" + b"".join(digests)).hexdigest()
     assert known == "3e824863f89637b69d6a32a209952e130a1962da029b21ebfd9a200518fd5819"
     one = detectors.create(Component(name="mtcnn"), tmp_path / "one")
     monkeypatch.setattr("onnx.helper.make_model", partial(helper.make_model, doc_string="new"))
@@ -143,21 +148,21 @@ def test_a_file_that_is_damaged_or_another_is_exported_anew(
 ) -> None:
     detectors.create(Component(name="mtcnn"), folder)
     files = [folder / "models" / f"mtcnn_{name}.onnx" for name in NETWORKS]
-    whole = [file.read_bytes() for file in files]
+    contents = [file.read_bytes() for file in files]
     kept = [file.stat().st_mtime_ns for file in files]
-    files[1].write_bytes(spoil(whole[1]))
+    files[1].write_bytes(spoil(contents[1]))
     detectors.create(Component(name="mtcnn"), folder)
-    assert [file.read_bytes() for file in files] == whole
+    assert [file.read_bytes() for file in files] == contents
     assert [files[place].stat().st_mtime_ns for place in (0, 2)] == [kept[0], kept[2]]
 
 
 def test_a_network_in_anothers_place_is_exported_anew(folder: Path) -> None:
     detectors.create(Component(name="mtcnn"), folder)
     first, second = (folder / "models" / f"mtcnn_{name}.onnx" for name in NETWORKS[:2])
-    whole = first.read_bytes()
+    content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     detectors.create(Component(name="mtcnn"), folder)
-    assert first.read_bytes() == whole
+    assert first.read_bytes() == content
 
 
 def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

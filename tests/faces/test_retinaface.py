@@ -88,8 +88,8 @@ def uniface(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_its_faces_are_in_the_photos_pixels_surest_first(weights: Path, tmp_path: Path) -> None:
     """The one test that needs the package itself."""
     pytest.importorskip("uniface", reason=WITHOUT)
-    wanted = Component(name="retinaface", file=str(weights), side=SIDE)
-    detector = detectors.create(wanted, tmp_path)
+    component = Component(name="retinaface", file=str(weights), side=SIDE)
+    detector = detectors.create(component, tmp_path)
     faces = detector(np.zeros((100, 200, 3), np.uint8))
     assert faces.scores == pytest.approx([0.9, 0.6])
     assert faces.boxes.shape == (2, 4) and faces.landmarks.shape == (2, 5, 2)
@@ -104,22 +104,22 @@ def test_its_faces_are_in_the_photos_pixels_surest_first(weights: Path, tmp_path
 @pytest.mark.usefixtures("uniface")
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1500), (1500, 1)])
 def test_odd_photos_raise_nothing(weights: Path, shape: tuple[int, int], tmp_path: Path) -> None:
-    wanted = Component(name="retinaface", file=str(weights), side=SIDE)
-    assert len(detectors.create(wanted, tmp_path)(np.zeros((*shape, 3), np.uint8))) == 0
+    component = Component(name="retinaface", file=str(weights), side=SIDE)
+    assert len(detectors.create(component, tmp_path)(np.zeros((*shape, 3), np.uint8))) == 0
 
 
 def test_uniface_is_asked_for_the_weights(
     weights: Path, uniface: SimpleNamespace, tmp_path: Path
 ) -> None:
-    asked: list[Any] = []
+    requests: list[Any] = []
 
-    def given(model: Any, root: str, **_: Any) -> str:
-        asked.append((model.value, root))
+    def verify_model_weights(model: Any, root: str, **_: Any) -> str:
+        requests.append((model.value, root))
         return str(weights)
 
-    uniface.verify_model_weights = given
+    uniface.verify_model_weights = verify_model_weights
     detectors.create(Component(name="retinaface", variant="r18", side=SIDE), tmp_path)
-    assert asked == [("retinaface_r18", str(tmp_path / "models"))]
+    assert requests == [("retinaface_r18", str(tmp_path / "models"))]
 
 
 def test_a_run_keeps_its_file_and_takes_that(
@@ -131,8 +131,8 @@ def test_a_run_keeps_its_file_and_takes_that(
     model_files.keep(first.files, kept)
     assert [file.name for file in kept.iterdir()] == ["retinaface.onnx"]
     for file in ({}, {"file": "gone.onnx"}):
-        wanted = Component(name="retinaface", side=SIDE, **file)
-        assert detectors.create(wanted, tmp_path, kept=kept).sha256 == first.sha256
+        component = Component(name="retinaface", side=SIDE, **file)
+        assert detectors.create(component, tmp_path, kept=kept).sha256 == first.sha256
 
 
 def test_a_failed_download_is_told(uniface: SimpleNamespace, tmp_path: Path) -> None:

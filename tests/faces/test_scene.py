@@ -95,12 +95,12 @@ def test_a_model_without_scenes_does_not_mind_another_room(
             data=photos / "photos.csv",
         )
         model = maskgate.load(run)
-        said = {
+        predictions = {
             kind: model.predict(sorted(photos.glob(f"{kind}-*.png"))).to_pandas()["mask"].to_numpy()
             for kind in ("true", "swapped")
         }
         truth = np.where(np.arange(64, 96) % 2, "not_wear", "wear")
-        assert (said["true"] == truth).mean() > 0.9
-        wrong[background] = (said["swapped"] != said["true"]).mean()
+        assert (predictions["true"] == truth).mean() > 0.9
+        wrong[background] = (predictions["swapped"] != predictions["true"]).mean()
     assert wrong["keep"] > 0.5  # it had learned the room
     assert wrong["remove"] < 0.1

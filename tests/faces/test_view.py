@@ -160,10 +160,10 @@ def test_the_run_names_its_detector_and_refuses_another(
     photo = next((people / "eval" / "images").iterdir())
     maskgate.load(run).predict([photo])
     monkeypatch.setattr(Toy, "sha256", "1" * 64)
-    with pytest.raises(MaskgateError, match=r"toy with the model 000000000000….*111111111111…"):
+    with pytest.raises(MaskgateError, match=r"toy and its model 000000000000….*111111111111…"):
         maskgate.load(run)
     # A recipe that tells the hash is refused for training as well.
-    with pytest.raises(MaskgateError, match="train anew"):
+    with pytest.raises(MaskgateError, match="train again"):
         train(tmp_path / "other", FACE, f"photo.face.sha256={'0' * 64!r}")
 
 
@@ -175,7 +175,7 @@ def test_the_report_tells_of_photos_without_a_face(
     missed = table["faces"] == 0
     told = run.metrics().faces
     assert told.missed.photos == missed.sum() > 0
-    assert told.found.photos == (~missed).sum() > 0
+    assert told.detected.photos == (~missed).sum() > 0
     assert table["left"].isna().tolist() == missed.tolist()
     oof, probabilities = tables.oof(run)
     found = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
@@ -188,7 +188,7 @@ def test_the_report_tells_of_photos_without_a_face(
         assert getattr(told, which).accuracy["gender"].value == pytest.approx(right.mean())
     page = run.report_file.read_text("utf-8")
     assert f"No face was found in {missed.sum()} of {len(table)} photos" in " ".join(page.split())
-    assert "found by toy (side: 0.6)" in page
+    assert "detected by toy (side: 0.6)" in " ".join(page.split())
 
 
 def test_all_faces_give_a_row_each(
@@ -229,7 +229,7 @@ def test_a_training_in_which_nobody_has_a_face_ends_well(
     # Another key than that of the faces which other tests found.
     run = runs.open_run(train(tmp_path / "run", FACE.replace("0.6", "0.61")))
     told = run.metrics().faces
-    assert told.found.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
+    assert told.detected.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
     assert told.missed.score == run.metrics().score
     page = " ".join(run.report_file.read_text("utf-8").split())
     assert f"No face was found in {told.missed.photos} of" in page
@@ -295,5 +295,5 @@ def test_who_was_drawn_on_counts_as_seen(
     code, _, told = call("wear", people, dressed, "--detector", "mtcnn", "--workers", 1)
     assert code == 0, told
     first = train(tmp_path / "first", "folds.kind=all", data=dressed)
-    with pytest.raises(MaskgateError, match="trained on people of fold 0"):
+    with pytest.raises(MaskgateError, match="trained on validation people of fold 0"):
         train(tmp_path / "second", f"model.init={first}")

@@ -39,12 +39,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_found_and_what_is_passed_over(folder: Path) -> None:
-    found = photo_files.find_photos(folder)
-    assert [str(path.relative_to(folder)) for path in found.photos] == [
+    folder_photos = photo_files.find_photos(folder)
+    assert [str(path.relative_to(folder)) for path in folder_photos.photos] == [
         "a.JPG", "b.jpg", "c.jfif", "d.jpe", "deep/er/g.webp", "e.avif", "f.PNG",
         "folder.jpg/inside.tif", "link.jpeg", "linked/k.bmp",
     ]  # fmt: skip
-    assert found.skipped == {
+    assert folder_photos.skipped == {
         "hidden": 3, ".csv": 2, ".txt": 1, ".svg": 1, "without a suffix": 1, photo_files.NO_FILE: 2,
         "linked again": 2,
     }  # fmt: skip
@@ -69,8 +69,8 @@ def test_links_in_a_ring_end(tmp_path: Path) -> None:
 def test_the_sentence_counts_by_kind() -> None:
     assert photo_files.skipped_sentence({}) == ""
     assert photo_files.skipped_sentence({".txt": 1}) == "skipped 1 other file: 1 .txt"
-    told = photo_files.skipped_sentence({".txt": 2, ".heic": 1200, "hidden": 2})
-    assert told == (
+    sentence = photo_files.skipped_sentence({".txt": 2, ".heic": 1200, "hidden": 2})
+    assert sentence == (
         "skipped 1,204 other files: 1,200 .heic (read after pip install"
         ' "maskgate[heic]"), 2 .txt, 2 hidden'
     )

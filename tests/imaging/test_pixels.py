@@ -76,9 +76,9 @@ def test_exif_orientations_of_jpeg(orientation: int, smooth: Pixels) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](smooth)))
-    found = decoded(saved(stored, "JPEG", quality=95, subsampling=0, exif=exif))
-    assert found.shape == smooth.shape
-    assert np.abs(found - smooth).max() < 12
+    actual = decoded(saved(stored, "JPEG", quality=95, subsampling=0, exif=exif))
+    assert actual.shape == smooth.shape
+    assert np.abs(actual - smooth).max() < 12
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -94,18 +94,18 @@ def test_grey_photos(upright: Pixels) -> None:
     )
     bits = Image.fromarray(grey > 128)
     assert bits.mode == "1"
-    wanted = np.where(grey > 128, 255, 0)
-    np.testing.assert_array_equal(decoded(saved(bits))[..., 1], wanted)
+    expected = np.where(grey > 128, 255, 0)
+    np.testing.assert_array_equal(decoded(saved(bits))[..., 1], expected)
 
 
 def test_alpha_lies_on_white(upright: Pixels) -> None:
     alpha = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8)
     share = alpha / 255
-    wanted = upright * share + 255 * (1 - share)
-    found = decoded(saved(Image.fromarray(np.concatenate([upright, alpha], axis=2))))
-    assert np.abs(found - wanted).max() <= 1
+    expected = upright * share + 255 * (1 - share)
+    actual = decoded(saved(Image.fromarray(np.concatenate([upright, alpha], axis=2))))
+    assert np.abs(actual - expected).max() <= 1
     grey = decoded(saved(Image.fromarray(np.concatenate([upright[..., :1], alpha], axis=2))))
-    assert np.abs(grey - wanted[..., :1]).max() <= 1
+    assert np.abs(grey - expected[..., :1]).max() <= 1
 
 
 def test_transparent_palette_colour_is_white() -> None:
@@ -113,9 +113,9 @@ def test_transparent_palette_colour_is_white() -> None:
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((0, 0), 1)
     content = saved(image, transparency=0)
-    wanted = np.full((2, 4, 3), 255)
-    wanted[0, 0] = (200, 100, 50)
-    np.testing.assert_array_equal(decoded(content), wanted)
+    expected = np.full((2, 4, 3), 255)
+    expected[0, 0] = (200, 100, 50)
+    np.testing.assert_array_equal(decoded(content), expected)
     half = decoded(saved(image, transparency=bytes([128, 255])))  # an alpha for every colour
     assert half[0, 0].tolist() == [200, 100, 50]
     assert np.abs(half[1, 1] - (np.array([10, 20, 30]) * 128 + 255 * 127) / 255).max() <= 1
@@ -123,17 +123,17 @@ def test_transparent_palette_colour_is_white() -> None:
 
 def test_transparent_colour_of_rgb_png_is_white(upright: Pixels) -> None:
     upright[3, 4] = (1, 2, 3)
-    found = decoded(saved(Image.fromarray(upright), transparency=(1, 2, 3)))
-    assert found[3, 4].tolist() == [255, 255, 255]
-    assert found[0, 0].tolist() == upright[0, 0].tolist()
+    actual = decoded(saved(Image.fromarray(upright), transparency=(1, 2, 3)))
+    assert actual[3, 4].tolist() == [255, 255, 255]
+    assert actual[0, 0].tolist() == upright[0, 0].tolist()
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     deep = np.linspace(0, 65535, HEIGHT * WIDTH).astype(np.uint16).reshape(HEIGHT, WIDTH)
-    wanted = np.broadcast_to((deep // 256)[..., None], (HEIGHT, WIDTH, 3))
+    expected = np.broadcast_to((deep // 256)[..., None], (HEIGHT, WIDTH, 3))
     for kind in ("PNG", "TIFF"):
-        found = decoded(saved(Image.fromarray(deep), kind))
-        np.testing.assert_array_equal(found, wanted)
+        actual = decoded(saved(Image.fromarray(deep), kind))
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_cmyk_jpeg(smooth: Pixels) -> None:
@@ -149,9 +149,9 @@ def test_an_animation_gives_its_first_frame(kind: str) -> None:
     opened: Any = Image.open(io.BytesIO(content))
     with opened as image:
         assert image.n_frames == 3
-    found = decoded(content)
-    assert found.shape == (8, 16, 3)
-    assert (found == (255, 0, 0)).all()
+    actual = decoded(content)
+    assert actual.shape == (8, 16, 3)
+    assert (actual == (255, 0, 0)).all()
 
 
 def test_a_path_and_its_bytes_are_one(tmp_path: Path, upright: Pixels) -> None:
@@ -218,11 +218,11 @@ def test_damage_within_the_limit_is_refused() -> None:
 def test_resize_keeps_the_middle_and_the_aspect() -> None:
     wide = np.zeros((30, 60, 3), dtype=np.uint8)
     wide[:, 20:40] = 200  # the largest centred part that is three high and two wide
-    found = pixels.resize(Image.fromarray(wide), 15, 10)
-    assert (found[:, 1:-1] == 200).all()  # its rim sees a little of what lies beside
-    assert (found > 160).all()
+    actual = pixels.resize(Image.fromarray(wide), 15, 10)
+    assert (actual[:, 1:-1] == 200).all()  # its rim sees a little of what lies beside
+    assert (actual > 160).all()
     turned = pixels.resize(Image.fromarray(wide.transpose(1, 0, 2)), 10, 15)
-    np.testing.assert_array_equal(turned, found.transpose(1, 0, 2))
+    np.testing.assert_array_equal(turned, actual.transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("crop", [1.0, 0.75, 0.5, 0.25])
@@ -232,25 +232,25 @@ def test_a_crop_is_the_centre_cut_out_before_all_else(crop: float, size: tuple[i
     height, width = round(80 * crop), round(64 * crop)
     top, left = (80 - height) // 2, (64 - width) // 2
     cut = noise[top : top + height, left : left + width]
-    found = pixels.resize(Image.fromarray(noise), *size, crop)
+    actual = pixels.resize(Image.fromarray(noise), *size, crop)
     expected = pixels.resize(Image.fromarray(cut), *size)
     # The rim of the one sees a little of what lies beside; the other has nothing there.
-    apart = np.abs(found.astype(int) - expected)[2:-2, 2:-2]
+    apart = np.abs(actual.astype(int) - expected)[2:-2, 2:-2]
     assert apart.max() <= 1
     if crop == 1:
-        np.testing.assert_array_equal(found, pixels.resize(Image.fromarray(noise), *size))
+        np.testing.assert_array_equal(actual, pixels.resize(Image.fromarray(noise), *size))
 
 
 def test_resize_of_the_same_size_changes_nothing(upright: Pixels) -> None:
-    found = pixels.resize(Image.fromarray(upright), HEIGHT, WIDTH)
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, upright)
+    actual = pixels.resize(Image.fromarray(upright), HEIGHT, WIDTH)
+    assert actual.dtype == np.uint8
+    np.testing.assert_array_equal(actual, upright)
 
 
 def test_resize_by_half_is_near_the_mean_of_blocks(smooth: Pixels) -> None:
     naive = smooth.reshape(24, 2, 20, 2, 3).mean(axis=(1, 3))
-    found = pixels.resize(Image.fromarray(smooth), 24, 20).astype(np.float64)
-    assert np.abs(found - naive)[1:-1, 1:-1].max() < 2
+    actual = pixels.resize(Image.fromarray(smooth), 24, 20).astype(np.float64)
+    assert np.abs(actual - naive)[1:-1, 1:-1].max() < 2
 
 
 @pytest.mark.parametrize("source", [(1, 1), (1, 500), (500, 1), (2000, 3)])
@@ -264,14 +264,14 @@ def test_centre_leaves_equal_margins_and_an_odd_pixel_below_and_right(
 ) -> None:
     geometry = Geometry(8, 6)
     pictures = np.random.default_rng(0).integers(0, 256, (2, *stored, 3), dtype=np.uint8)
-    found = pixels.centre(pictures, geometry)
-    assert found.shape == (2, 8, 6, 3)
+    actual = pixels.centre(pictures, geometry)
+    assert actual.shape == (2, 8, 6, 3)
     top, left = (stored[0] - 8) // 2, (stored[1] - 6) // 2
     for y in range(8):
         for x in range(6):
-            np.testing.assert_array_equal(found[:, y, x], pictures[:, top + y, left + x])
-    np.testing.assert_array_equal(pixels.centre(pictures[0], geometry), found[0])
-    assert np.shares_memory(found, pictures)
+            np.testing.assert_array_equal(actual[:, y, x], pictures[:, top + y, left + x])
+    np.testing.assert_array_equal(pixels.centre(pictures[0], geometry), actual[0])
+    assert np.shares_memory(actual, pictures)
 
 
 @pytest.mark.parametrize("crop", [1.0, 0.7])
@@ -283,10 +283,10 @@ def test_read_is_decode_resize_centre(
     geometry = Geometry(*size, margin, crop)
     assert geometry.stored == tuple(round(length * (1 + margin)) for length in size)
     content = saved(Image.fromarray(upright))
-    found = shown(content, View(geometry))
-    assert found.shape == (*size, 3)
+    actual = shown(content, View(geometry))
+    assert actual.shape == (*size, 3)
     stored = pixels.resize(pixels.decode(content), *geometry.stored, crop)
-    np.testing.assert_array_equal(found, pixels.centre(stored, geometry))
+    np.testing.assert_array_equal(actual, pixels.centre(stored, geometry))
 
 
 def test_the_path_imports_no_torch() -> None:

@@ -16,28 +16,28 @@ GEOMETRY = Geometry(16, 12, 0.25)  # stored are 20×15
 STORED = np.random.default_rng(0).integers(0, 256, (3, *GEOMETRY.stored, 3), dtype=np.uint8)
 
 
-def shown(*tta: Component, geometry: Geometry = GEOMETRY) -> list[np.ndarray]:
+def augmented(*tta: Component, geometry: Geometry = GEOMETRY) -> list[np.ndarray]:
     return [each.apply(STORED, geometry) for each in tta_views(tta, geometry)]
 
 
 def window(top: int, left: int, mirrored: bool = False) -> np.ndarray:
     """The input there, a pixel at a time."""
-    found = np.zeros((3, 16, 12, 3), dtype=np.uint8)
+    actual = np.zeros((3, 16, 12, 3), dtype=np.uint8)
     for number, y, x, channel in itertools.product(range(3), range(16), range(12), range(3)):
-        taken = left + (11 - x if mirrored else x)
-        found[number, y, x, channel] = STORED[number, top + y, taken, channel]
-    return found
+        column = left + (11 - x if mirrored else x)
+        actual[number, y, x, channel] = STORED[number, top + y, column, channel]
+    return actual
 
 
 def test_without_any_there_is_the_plain_picture_alone() -> None:
     assert tta_views((), GEOMETRY) == [PLAIN_VIEW]
-    (plain,) = shown()
+    (plain,) = augmented()
     np.testing.assert_array_equal(plain, pixels.centre(STORED, GEOMETRY))
     np.testing.assert_array_equal(plain, window(2, 1))
 
 
 def test_flip_mirrors_each() -> None:
-    plain, mirrored = shown(Component(name="flip"))
+    plain, mirrored = augmented(Component(name="flip"))
     np.testing.assert_array_equal(plain, window(2, 1))
     np.testing.assert_array_equal(mirrored, window(2, 1, mirrored=True))
     flat = Geometry(16, 12)  # without a margin the input is all that is stored
@@ -46,15 +46,15 @@ def test_flip_mirrors_each() -> None:
 
 
 def test_crops_are_the_middle_and_the_corners() -> None:
-    found = shown(Component(name="crops"))
+    pictures = augmented(Component(name="crops"))
     places = [(2, 1), (0, 0), (0, 3), (4, 0), (4, 3)]
-    for picture, (top, left) in zip(found, places, strict=True):
+    for picture, (top, left) in zip(pictures, places, strict=True):
         np.testing.assert_array_equal(picture, window(top, left))
 
 
 def test_three_crops_lie_along_the_longer_side() -> None:
-    found = shown(Component(name="crops", count=3))
-    for picture, top in zip(found, (2, 0, 4), strict=True):
+    pictures = augmented(Component(name="crops", count=3))
+    for picture, top in zip(pictures, (2, 0, 4), strict=True):
         np.testing.assert_array_equal(picture, window(top, 1))
     wide = Geometry(12, 16, 0.25)
     lefts = [each.window(wide)[:2] for each in tta_views([Component(name="crops", count=3)], wide)]
@@ -62,14 +62,14 @@ def test_three_crops_lie_along_the_longer_side() -> None:
 
 
 def test_sizes_are_larger_and_smaller_windows_resized_to_the_input() -> None:
-    plain, small, large = shown(Component(name="sizes", scales=[0.75, 1.25]))
+    plain, small, large = augmented(Component(name="sizes", scales=[0.75, 1.25]))
     np.testing.assert_array_equal(plain, window(2, 1))
     for number, stored in enumerate(STORED):
         image = Image.fromarray(stored)
         inner = image.crop((3, 4, 12, 16)).resize((12, 16), Image.Resampling.BILINEAR)
-        whole = image.resize((12, 16), Image.Resampling.BILINEAR)
+        full_picture = image.resize((12, 16), Image.Resampling.BILINEAR)
         np.testing.assert_array_equal(small[number], np.asarray(inner))
-        np.testing.assert_array_equal(large[number], np.asarray(whole))
+        np.testing.assert_array_equal(large[number], np.asarray(full_picture))
 
 
 def test_entries_multiply_whatever_their_order() -> None:
@@ -78,13 +78,13 @@ def test_entries_multiply_whatever_their_order() -> None:
         Component(name="crops"),
         Component(name="sizes", scales=[0.75]),
     ]
-    found = [tta_views(order, GEOMETRY) for order in itertools.permutations(names)]
-    assert all(each[0] == PLAIN_VIEW for each in found)
-    assert {frozenset(each) for each in found} == {frozenset(found[0])}
-    assert len(found[0]) == 2 * 5 * 2
-    assert len({tta_digest(each) for each in found}) == 1
-    assert tta_digest(found[0]) != tta_digest(found[0][1:])
-    for tta_view in found[0]:
+    views_by_order = [tta_views(order, GEOMETRY) for order in itertools.permutations(names)]
+    assert all(each[0] == PLAIN_VIEW for each in views_by_order)
+    assert {frozenset(each) for each in views_by_order} == {frozenset(views_by_order[0])}
+    assert len(views_by_order[0]) == 2 * 5 * 2
+    assert len({tta_digest(each) for each in views_by_order}) == 1
+    assert tta_digest(views_by_order[0]) != tta_digest(views_by_order[0][1:])
+    for tta_view in views_by_order[0]:
         picture = tta_view.apply(STORED, GEOMETRY)
         assert picture.shape == (3, 16, 12, 3)
         one = tta_view.apply(STORED[1], GEOMETRY)
@@ -99,7 +99,7 @@ def test_what_shows_the_same_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "geometry", "told"),
+    ("entry", "geometry", "message"),
     [
         (
             Component(name="flop"),
@@ -119,9 +119,9 @@ def test_what_shows_the_same_counts_once() -> None:
         (Component(name="sizes", scales=["x"]), GEOMETRY, "tta sizes: "),
     ],
 )
-def test_what_cannot_be_is_told(named: Component, geometry: Geometry, told: str) -> None:
-    with pytest.raises(MaskgateError, match=told):
-        tta_views([named], geometry)
+def test_what_cannot_be_is_told(entry: Component, geometry: Geometry, message: str) -> None:
+    with pytest.raises(MaskgateError, match=message):
+        tta_views([entry], geometry)
 
 
 def test_the_largest_scale_shows_all_that_is_stored_whatever_is_rounded() -> None:

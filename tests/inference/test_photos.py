@@ -83,9 +83,12 @@ def test_an_image_may_be_of_any_mode(model: Predictor) -> None:
         ([np.zeros((4, 4, 4), np.uint8)], r"photo 0: an array of 4 × 4 × 4"),
         ([b"", np.zeros((0, 4, 3), np.uint8)], r"photo 1: an array of 0 × 4 × 3"),
         (np.zeros((2, 3, 4, 4), np.uint8), r"photo 0: an array of 3 × 4 × 4"),
-        (np.uint8(3) * np.ones((), np.uint8), r"photo 0: an array of no dimension|uint8 is none"),
-        (7, r"photos: int is none; give a path"),
-        (None, r"photos: NoneType is none"),
+        (
+            np.uint8(3) * np.ones((), np.uint8),
+            r"photo 0: an array of no dimension|uint8 is no photo",
+        ),
+        (7, r"photos: int is no photo; give a path"),
+        (None, r"photos: NoneType is no photo"),
         ([None], r"photo 0: NoneType is no photo; give a path"),
         (["a.jpg", 3.5], r"photo 1: float is no photo"),
         ([["a.jpg"]], r"photo 0: list is no photo"),
@@ -93,14 +96,14 @@ def test_an_image_may_be_of_any_mode(model: Predictor) -> None:
 )
 def test_what_is_no_photo_is_one_sentence(given: object, told: str) -> None:
     with pytest.raises(MaskgateError, match=told):
-        photos.named(given)  # type: ignore[arg-type]
+        photos.read_inputs(given)  # type: ignore[arg-type]
 
 
 def test_a_photo_opened_as_text_is_one_sentence(path: Path) -> None:
     with path.open(encoding="utf-8") as file, pytest.raises(MaskgateError, match="mode 'rb'"):
-        photos.named(file)
+        photos.read_inputs(file)
     with pytest.raises(MaskgateError, match="photo 1: a file opened as text"):
-        photos.named([b"", io.StringIO("photo")])  # type: ignore[list-item]
+        photos.read_inputs([b"", io.StringIO("photo")])  # type: ignore[list-item]
 
 
 def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
@@ -109,7 +112,7 @@ def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
     told = str(error.value)
     assert "3 of 4 photos cannot be read: photo 1 (not an image" in told
     assert "gone.jpg (no such file)" in told
-    assert told.endswith("leave them out with --skip-faulty (in Python: skip_faulty=True)")
+    assert told.endswith("skip them with --skip-faulty (in Python: skip_faulty=True)")
     assert model.predict([b"", path], skip_faulty=True).photos == [str(path)]
 
 

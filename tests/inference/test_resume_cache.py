@@ -56,7 +56,7 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     for each, wanted in zip(found, (said(0, faces=3), said(1)), strict=True):
         np.testing.assert_array_equal(each.boxes, wanted.boxes)
         np.testing.assert_array_equal(each.probabilities, wanted.probabilities)
-    assert again.found == 2
+    assert again.reused == 2
     assert again.get(second) is None, "with a photo that cannot be read"
     assert again.get(photos[1::-1]) is None, "in another order"
     assert ResumeCache(tmp_path / "out.csv", "another model").get(first) is None
@@ -67,7 +67,7 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     os.utime(photos[0], ns=(status.st_atime_ns, status.st_mtime_ns))
     assert photos[0].stat().st_size == status.st_size
     assert again.get(first) is None, "a photo has changed"
-    again.forget()
+    again.delete()
     assert sorted(tmp_path.iterdir()) == photos[:4]
 
 

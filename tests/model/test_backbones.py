@@ -1,7 +1,9 @@
 """Every family of backbones that the five systems name, and current ones, by their timm names."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,7 +62,7 @@ def on_meta(name: str, classes: int = 0) -> nn.Module:
     with torch.device("meta"):
         if not classes:
             return backbone.create(Model(backbone=name), FULL, with_weights=False)
-        sized = {"img_size": (224, 224)} if backbone._wants_size(name) else {}
+        sized = {"img_size": (224, 224)} if backbone._has_fixed_size(name) else {}
         made: nn.Module = timm.create_model(name, num_classes=classes, **sized)
         return made
 
@@ -77,7 +79,7 @@ def test_every_member_gives_features_and_takes_timms_weights(name: str) -> None:
     assert {key: wanted[key].shape for key in wanted} == {key: whole[key].shape for key in wanted}
     left = whole.keys() - wanted.keys()
     assert left
-    assert all(weight_files._is_of(key, backbone._heads(made)) for key in left), left
+    assert all(weight_files._is_inside(key, backbone._classifiers(made)) for key in left), left
 
 
 @pytest.mark.parametrize("name", marked(FAMILIES))
@@ -149,18 +151,20 @@ def own(at_least: int, real: bool = False) -> nn.Module:
 def test_the_smallest_photo_of_ones_own_backbone(
     real: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbone, "_from_factory", lambda _, arguments: own(**arguments))
+    monkeypatch.setitem(sys.modules, "factories", SimpleNamespace(own=own))
     arguments = {"at_least": 100, "real": real}
-    model = Model(backbone="own:own", arguments=arguments)
+    model = Model(backbone="factories:own", arguments=arguments)
     assert backbone.smallest_size(model) == (128, 128)
-    none = Model(backbone="own:own", arguments=arguments | {"at_least": 999})
-    with pytest.raises(MaskgateError, match="takes no photos of 384×384"):
+    none = Model(backbone="factories:own", arguments=arguments | {"at_least": 999})
+    with pytest.raises(MaskgateError, match="does not accept photos of 384×384"):
         backbone.smallest_size(none)
 
 
 def test_the_smallest_photo_of_two_is_the_larger_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbone, "_from_factory", lambda *_: own(at_least=90))
-    assert backbone.smallest_size(Model(backbone="test_resnet", beside="own:own")) == (96, 96)
+    monkeypatch.setitem(sys.modules, "factories", SimpleNamespace(own=own))
+    second = {"beside": "factories:own", "beside_arguments": {"at_least": 90}}
+    model = Model.model_validate({"backbone": "test_resnet", **second})
+    assert backbone.smallest_size(model) == (96, 96)
 
 
 def test_faults_are_told_where_no_photo_is_legal() -> None:

@@ -276,7 +276,7 @@ def test_the_cosine_head_looks_at_directions_alone() -> None:
         ({"name": "joint", "age": "fine"}, "age"),
         ({"name": "one_attribute"}, "of"),
         ({"name": "one_attribute", "of": "gendre"}, "did you mean gender"),
-        ({"name": "one_attribute", "of": "mask", "age": "fine"}, "mask alone has no ages"),
+        ({"name": "one_attribute", "of": "mask", "age": "fine"}, "a head of mask has no ages"),
         ({"name": "one_attribute", "of": "gender", "regress_age": True}, "no ages"),
         ({"name": "cosine", "scale": 0}, "scale"),
         ({"name": "cosine", "scale": math.nan}, "scale"),

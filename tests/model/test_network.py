@@ -74,7 +74,11 @@ def test_a_factory_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.syspath_prepend(str(tmp_path))
     made = recipe(backbone="own_nets:tiny", arguments={"features": 9})
     assert network.create(made)(photos()).log_probabilities.shape == (4, 18)
-    for name, fault in (("maps", "one vector a photo"), ("number", "no torch module"), ("x", "x")):
+    for name, fault in (
+        ("maps", "one vector per photo"),
+        ("number", "no torch module"),
+        ("x", "x"),
+    ):
         with pytest.raises(MaskgateError, match=fault):
             network.create(recipe(backbone=f"own_nets:{name}"))
 

@@ -135,7 +135,7 @@ def test_without_layer_decay_all_learn_alike_and_the_same_is_decayed() -> None:
 
 def test_a_backbone_that_does_not_tell_its_layers_is_refused() -> None:
     model = nn.ModuleDict({"backbone": net()})
-    with pytest.raises(MaskgateError, match="Sequential does not tell its layers"):
+    with pytest.raises(MaskgateError, match="layers of the backbone Sequential are not known"):
         optim.create(Optimizer(layer_decay=0.9), model)
 
 

@@ -237,7 +237,7 @@ def test_plateau_goes_on_where_it_was(killed: int) -> None:
         found = []
         for epoch in range(first, last):
             schedule.step_update(epoch * 10)
-            found.append(schedule.course.optimizer.param_groups[0]["lr"])
+            found.append(schedule.timeline.optimizer.param_groups[0]["lr"])
             schedule.end_epoch(epoch + 1, SCORES[epoch])
         return found
 
@@ -246,7 +246,7 @@ def test_plateau_goes_on_where_it_was(killed: int) -> None:
 
     whole, first, second = create(), create(), create()
     found = run(first, 0, killed)
-    second.course.optimizer.load_state_dict(first.course.optimizer.state_dict())
+    second.timeline.optimizer.load_state_dict(first.timeline.optimizer.state_dict())
     second.load_state_dict(first.state_dict())
     assert run(whole, 0, len(SCORES)) == found + run(second, killed, len(SCORES))
     assert len(set(run(create(), 0, len(SCORES)))) > 2

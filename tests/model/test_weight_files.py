@@ -179,9 +179,9 @@ class Odd:
 
 def test_a_file_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MaskgateError, match=r"holds Python objects \(.*\).*state_dict\(\)"):
+    with pytest.raises(MaskgateError, match=r"contains Python objects \(.*\).*state_dict\(\)"):
         loaded(saved({"state_dict": weights(), "config": Odd()}, tmp_path))
-    with pytest.raises(MaskgateError, match=r"holds Python objects .*timm"):
+    with pytest.raises(MaskgateError, match=r"contains Python objects .*timm"):
         loaded(saved(timm.create_model("test_resnet"), tmp_path))
     assert not Path("imported").exists()
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from maskgate.core import files
 from maskgate.core.geometry import Geometry
-from maskgate.data import near_duplicates
+from maskgate.data import contents, near_duplicates
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
@@ -156,7 +156,7 @@ def test_a_second_build_decodes_nothing(
     first, _ = cache.build(photos, View(GEOMETRY), place)
     assert len(decoded) == COUNT
     decoded.clear()
-    monkeypatch.setattr(cache, "_decoded", lambda *_: pytest.fail("files are read"))
+    monkeypatch.setattr(contents, "read_all", lambda *_, **__: pytest.fail("files are read"))
     again, problems = cache.build(photos, View(GEOMETRY), place)
     assert (decoded, problems) == ([], [])
     assert again.digests == first.digests

@@ -137,8 +137,8 @@ def test_copies_of_one_file_under_many_names_are_one_line(tmp_path: Path, cache:
     told = inspected.problems
     assert [(problem.kind, problem.where) for problem in told] == [("identical photos", "0.png")]
     assert told[0].detail.endswith("and 294 more")
-    assert inspected.twins.largest == 300
-    assert len(inspected.twins.pairs) == 299
+    assert inspected.near_duplicates.largest == 300
+    assert len(inspected.near_duplicates.pairs) == 299
 
 
 def shot(mask: tuple[int, int, int, int] | None = None) -> Image.Image:
@@ -165,7 +165,7 @@ def test_one_shot_with_different_drawn_masks_has_no_wrong_label(
         rows.append(f"{name}.jpg,{name[0]},{mask},female,40")
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     inspected = inspection.inspect(tmp_path, cache)
-    assert len(inspected.twins.pairs) > 3
+    assert len(inspected.near_duplicates.pairs) > 3
     (problem,) = inspected.problems
     assert (problem.kind, problem.where) == ("near-duplicate people", "a")
     assert problem.detail.startswith("3 photos also at b, such as a1.jpg = b")

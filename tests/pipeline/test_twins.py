@@ -38,7 +38,7 @@ def test_near_duplicates(tmp_path: Path, pictures: np.ndarray, content: str) -> 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_copies(tmp_path: Path, pictures: np.ndarray, content: str) -> None:
     def found() -> list[tuple[str, str]]:
-        return twins.copies(
+        return twins.pairs_between(
             [*"012"], lambda rows: pictures[rows], [*"345"], lambda: pictures[3:], tmp_path
         )
 

@@ -12,7 +12,7 @@ import pytest
 from maskgate.core.score import Score
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.differences import Difference, Scored
-from maskgate.evaluation.groups import Entry, Side
+from maskgate.evaluation.groups import RunGroup, ScoredRun
 from maskgate.reports import charts, compare, targets
 from maskgate.runs import Run
 from maskgate.runs.records.results import Results
@@ -21,13 +21,15 @@ LONG = "a" * 150
 HOSTILE = "<script>x</script>[red]"
 
 
-def side(name: str, seeds: tuple[int, ...], **recipe: Any) -> Side:
+def group(name: str, seeds: tuple[int, ...], **recipe: Any) -> RunGroup:
     table, none = pd.DataFrame(), np.zeros((0, 18), np.float32)
     results = Results(validated=False)
-    return Side(
+    return RunGroup(
         name,
         tuple(
-            Entry(Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", results, table, none)
+            ScoredRun(
+                Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", results, table, none
+            )
             for seed in seeds
         ),
     )
@@ -40,9 +42,9 @@ def scored(*values: float) -> Scored:
 @pytest.fixture
 def found() -> Comparisons:
     """A reference of two seeds, a better side of two and a worse one of one."""
-    reference = side("reference", (7, 8), model={"head": "factored", "dropout": 0.2})
-    better = side(HOSTILE, (7, 8), model={"head": "joint", "dropout": 0.2})
-    worse = side("worse", (7,), model={"head": "factored", "dropout": 0.9}, note=LONG)
+    reference = group("reference", (7, 8), model={"head": "factored", "dropout": 0.2})
+    better = group(HOSTILE, (7, 8), model={"head": "joint", "dropout": 0.2})
+    worse = group("worse", (7,), model={"head": "factored", "dropout": 0.9}, note=LONG)
     gains = {
         SCORE: Difference(Score(0.02, 0.015, 0.025), Score(0.02, 0.01, 0.03), 1e-5, 0.0),
         "mask": Difference(
@@ -54,7 +56,7 @@ def found() -> Comparisons:
         "mask": Difference(Score(-0.2, -0.25, -0.15), Score(-0.2, -0.3, -0.1), 1e-4, 0.0),
     }
     return Comparisons(
-        sides=[reference, better, worse],
+        groups=[reference, better, worse],
         scores=[
             {SCORE: scored(0.4, 0.5), "mask": scored(0.9, 0.9)},
             {SCORE: scored(0.45, 0.49), "mask": scored(0.9, 0.9)},

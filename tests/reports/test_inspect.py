@@ -48,7 +48,9 @@ def test_the_page_shows_every_problem_and_pair(inspected: Inspection, tmp_path: 
     written = pd.read_csv(listing)
     assert written["where"].tolist() == [problem.where for problem in inspected.problems]
     assert written["kind"].tolist() == [problem.kind for problem in inspected.problems]
-    pairs = {frozenset(name.split("/")[0] for name in pair) for pair in inspected.twins.pairs}
+    pairs = {
+        frozenset(name.split("/")[0] for name in pair) for pair in inspected.near_duplicates.pairs
+    }
     assert len(pairs) == 2
     shown = {frozenset(pair) for pair in re.findall(r"(\S+_\d+) = (\S+_\d+)", told)}
     assert pairs <= shown

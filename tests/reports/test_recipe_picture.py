@@ -192,7 +192,7 @@ def test_data_without_a_photo_has_a_page_without_picture(
     none = inspected.photos.take(np.empty(0, dtype=np.int64))
     empty = Inspection(
         inspected.data, none, inspected.store, pd.DataFrame({"width": [], "height": []}),
-        inspected.grey[:0], inspected.twins, [], None,
+        inspected.grey[:0], inspected.near_duplicates, [], None,
     )  # fmt: skip
     assert (
         inspect._write_effects(empty, Effects("strong", load(tmp_path, WRITTEN)), tmp_path) is None

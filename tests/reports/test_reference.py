@@ -183,7 +183,8 @@ HOLDS = {
 
 def test_every_kind_of_field_is_put_into_words() -> None:
     sections = reference.sections(Everything)
-    told = {key.path: (key.holds, key.default) for section in sections for key in section.keys}
+    keys = [key for section in sections for key in section.keys]
+    told = {key.path: (key.type_in_words, key.default) for key in keys}
     assert told == HOLDS
     assert [section.path for section in sections] == ["", "inner", "maybe", "many.0"]
     assert [section.purpose for section in sections] == ["Every kind of field."] + [

@@ -24,7 +24,7 @@ def copied(trained: Path, folder: Path, **results: Any) -> Run:
     """A copy of the trained run whose metrics.json says something else."""
     run = Run(Path(shutil.copytree(trained, folder / "run")))
     run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
-    run.end()
+    run.finish()
     return run
 
 
@@ -119,7 +119,7 @@ def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path)
     assert "<img" in run_report.write(run).read_text()
     without = run_report.write(run, photos=False).read_text()
-    run.tell(root=str(tmp_path / "moved"))
+    run.update_status(root=str(tmp_path / "moved"))
     gone = run_report.write(run).read_text()
     count = without.count("<article")
     for page in (without, gone):
@@ -142,7 +142,7 @@ def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) ->
     history.loc[history["fold"] == 0, "valid_score"] = [0.5, 0.5]  # the first of equals is kept
     history.loc[history["fold"] == 1, "valid_score"] = [0.1, 0.2]
     history.to_csv(run.history_file, index=False)
-    run.end()
+    run.finish()
     page = run_report.write(run).read_text()
     assert "weights were kept: 1 in fold 0, 2 in fold 1." in told(page)
     drawn = re.findall(r"<figure>.*?</figure>", page)
@@ -157,11 +157,11 @@ def test_nothing_is_said_of_an_attribute_nobody_knows(trained: Path, tmp_path: P
     run = copied(trained, tmp_path)
     table = tables.photos(run).assign(gender=np.int8(-1), label=np.int8(-1))
     table.to_parquet(run.photos_file)
-    run.end()
+    run.finish()
     truth, probabilities = tables.oof(run)
     results = metrics.evaluate(probabilities, truth, resamples=10)
     run.metrics_file.write_text(json.dumps(results | {"validated": True, "selection": "last"}))
-    run.end()
+    run.finish()
     page = run_report.write(run).read_text()
     assert "<h3>gender</h3>" not in page
     assert "18 classes" not in page
@@ -178,7 +178,7 @@ def test_a_run_without_validation_has_no_mistakes(trained: Path, tmp_path: Path)
     run.metrics_file.write_text(json.dumps({"validated": False}))
     run.oof_file.unlink()
     run.mistakes_file.unlink(missing_ok=True)
-    run.end()
+    run.finish()
     text = told(run_report.write(run).read_text())
     assert "so it has no score" in text
     assert "mistakes" not in text

@@ -14,7 +14,7 @@ from maskgate import runs; from maskgate.runs import trust
 
 for name in ("plain", "faces", "together"):
     run = runs.open_run(name)
-    run.settings(), run.status(), run.metrics(), run.folds, run.seconds()
+    run.settings(), run.status(), run.metrics(), run.folds, run.fold_seconds()
     for member in run.members() if run.is_system else [run]:
         trust.check_trusted(member, member.recipe())
 print(len(runs.scan(run.path.parent)), run.learned().offsets is not None)

@@ -64,7 +64,7 @@ def init(run: Run) -> None:
     warm_start.weight_digests(wanted)
     warm_start._thumbnails(run)
     for fold in run.folds:
-        tables.seen(run, fold)
+        tables.training_digests(run, fold)
         run.weights(fold)
 
 
@@ -78,7 +78,7 @@ def epochs(run: Run) -> None:
 
 
 def compare(run: Run) -> None:
-    groups._read(groups._found([run.path])[0])
+    groups._read(groups._runs([run.path])[0])
 
 
 def combine(run: Run) -> None:
@@ -106,7 +106,7 @@ COMMANDS: dict[str, Command] = {
     "folds.file": folds_file,
     "copied folds": copy_folds,
     "plain predictions": lambda run: tables.oof(run, path_in(run, "oof-plain")),
-    "time": lambda run: run.seconds(),
+    "time": lambda run: run.fold_seconds(),
 }
 OF_SINGLE = ("init", "epochs_from", "time")
 # Who reads a file, at least.
@@ -134,7 +134,7 @@ OF_SYSTEM = ("run.json", "system.yaml", "recipes/one.yaml", "combination.json", 
 
 def path_in(run: Run, name: str) -> Path:
     if name == "oof-plain":
-        return run.oof_file_of(tta_digest([PLAIN_VIEW]))
+        return run.oof_file_with(tta_digest([PLAIN_VIEW]))
     return run.path / name
 
 
@@ -272,14 +272,14 @@ def test_a_fold_that_is_gone_is_missed(
         ("compare", run.path, trained),
         ("combine", run.path, trained, "-o", run.path.parent / "both"),
     ]
-    shutil.rmtree(run.fold(1))
+    shutil.rmtree(run.fold_folder(1))
     for command in commands:
         code, _, err = call(*command)
         assert code == 2, command
         assert err.count("\n") == 1, err
-        assert f"{run.fold(1)}" in err
+        assert f"{run.fold_folder(1)}" in err
         assert "missing or damaged" in err
-    refuses(init, run, run.fold(1))
+    refuses(init, run, run.fold_folder(1))
     assert not (run.path.parent / "submission.csv").exists()
     assert not (run.path.parent / "both").exists()
 
@@ -305,7 +305,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
     run = combined.combine(asked, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
-    run.tell(members={"tiny": run.status().digest}, files=None)
+    run.update_status(members={"tiny": run.status().digest}, files=None)
     with pytest.raises(MaskgateError, match="is a member of itself"):
         loading.load(run.path)
 
@@ -320,7 +320,7 @@ def test_what_may_change_does_not_make_it_another_run(
     run.report_file.unlink()
     run.mistakes_file.write_text("photo\n")
     (run.path / "notes.txt").write_text("mine")
-    run.tell(note="mine")
+    run.update_status(note="mine")
     for command in WHOLE:
         COMMANDS[command](run)
     moved = Run(run.path.rename(tmp_path / "moved"))
@@ -348,7 +348,7 @@ def test_kept_predictions_are_listed_and_made_again(
     # Left by a process that was killed before it could list them: nobody knows whether it is whole.
     files = run.files.listed()
     assert files is not None
-    run.tell(files={name: entry for name, entry in files.items() if name != path.name})
+    run.update_status(files={name: entry for name, entry in files.items() if name != path.name})
     path.write_bytes(b"half")
     _, again = oof.oof_with(run, tta, cache)
     assert (again == expected).all()
@@ -379,7 +379,7 @@ def test_what_can_be_checked_of_a_run_of_the_version_before(
         for command in ("predict", "compare", "init"):
             refuses(COMMANDS[command], run, run.recipe_file)
     run.recipe_file.write_bytes(content)
-    for path in (run.inherited_file(0), run.more_file, run.pseudo_file(0)):
+    for path in (run.inherited_file(0), run.extra_file, run.pseudo_file(0)):
         content = path.read_bytes()
         path.unlink()
         refuses(init, run, path)
@@ -395,7 +395,7 @@ def test_what_can_be_checked_of_a_run_of_the_version_before(
 
 def test_folds_are_those_it_was_split_in(trained: Path, copied: Callable[[Path], Run]) -> None:
     run = unlisted(copied(trained))
-    shutil.rmtree(run.fold(1))
+    shutil.rmtree(run.fold_folder(1))
     assert run.folds == [0, 1]
     run.photos_file.unlink()
     assert run.folds == [0, 1]

@@ -64,7 +64,7 @@ def of(run: Path, backbone: str, name: str = "theirs") -> Path:
 def write(path: Path, text: str) -> None:
     """Replace a file of a run, and list it anew: whoever makes a run makes its list as well."""
     path.write_text(text)
-    Run(path.parent).end()
+    Run(path.parent).finish()
 
 
 def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net") -> None:
@@ -179,7 +179,7 @@ def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tin
 
 def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -> None:
     out = train(here / "run", "training.epochs=1", "folds.kind=all")
-    Run(out).tell(finished=None, files=None)
+    Run(out).update_status(finished=None, files=None)
     text = (out / "recipe.yaml").read_text()
     (out / "recipe.yaml").write_text(text.replace("backbone: test_resnet", "backbone: os:system"))
     with pytest.raises(MaskgateError, match=r"recipe\.yaml: is another recipe"):
@@ -222,7 +222,7 @@ def test_a_member_outside_is_read_only_by_who_knows_it(
 ) -> None:
     assert call("combine", trained, "-o", "theirs")[0] == 0
     for members in ({}, {"tiny": "00000000"}):
-        Run(Path("theirs")).tell(members=members)
+        Run(Path("theirs")).update_status(members=members)
         code, out, err = call("predict", "theirs", people / "eval")
         assert (code, out) == (2, "")
         assert "its member " in err.splitlines()[-1]
@@ -253,9 +253,9 @@ def test_trust_goes_down_to_members(trained: Path) -> None:
     assert runs.open_run(trained, trust=True).trusted
     made = recipe.Recipe.model_validate({"model": {"backbone": "stranger:net"}})
     theirs = Run(of(trained, "stranger:net"))
-    assert trust.vouched(theirs, made.model.factories).trusted
-    assert not trust.vouched(theirs, [("stranger:net", {"more": 1})]).trusted
-    assert not trust.vouched(Run(trained), []).trusted
+    assert trust.trust_if_known(theirs, made.model.factories).trusted
+    assert not trust.trust_if_known(theirs, [("stranger:net", {"more": 1})]).trusted
+    assert not trust.trust_if_known(Run(trained), []).trusted
 
 
 # ----------------------------------------------------------------------- files of the user's
@@ -269,7 +269,7 @@ def with_photos(run: Path, names: list[str], name: str = "theirs") -> Path:
         first = sorted(pd.read_parquet(run / "oof.parquet")["photo"])[: len(names)]
         table["photo"] = table["photo"].replace(dict(zip(first, names, strict=True)))
         table.to_parquet(there / file, index=False)
-    Run(there).end()
+    Run(there).finish()
     return there
 
 
@@ -288,7 +288,7 @@ def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path
             target = mine / photo.relative_to(status["root"])
             target.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (40, 40), "red").save(target)
-    Run(theirs).tell(root=str(mine))
+    Run(theirs).update_status(root=str(mine))
     assert call("report", theirs)[0] == 0
     assert pictures(theirs / "report.html") == 0
 
@@ -368,7 +368,7 @@ def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path, na
     (here / "elsewhere").mkdir()
     shutil.rmtree(out / name, ignore_errors=True)
     (out / name).symlink_to(here / "elsewhere")
-    Run(out).tell(finished=None, files=None)
+    Run(out).update_status(finished=None, files=None)
     with pytest.raises(MaskgateError, match=f"{name}: is a link"):
         train(out, "training.epochs=1", "folds.kind=all")
     assert list((here / "elsewhere").iterdir()) == []

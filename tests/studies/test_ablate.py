@@ -252,7 +252,7 @@ def test_a_run_is_known_again_whatever_its_recipe_asks_for(
     wanted = ablate.applicable_changes(load, changes.leave_one_out(load([])), options)
     assert {"without-pseudo", "without-flip"} <= {change.name for change in wanted}
     with processes.started("fp32") as accelerator:
-        for fit in ablate.plan(load, wanted, 1, tmp_path, options).fits:
+        for fit in ablate.plan(load, wanted, 1, tmp_path, options).runs:
             assert crossval.begin(fit.recipe, fit.options, accelerator).digest == fit.digest
 
 
@@ -286,7 +286,7 @@ def test_on_a_cluster_each_run_is_a_task(
     ablate.train(study, "ray")
     assert asked == [("ray", "reference-7", "model.dropout=0.5-7")]
     assert not study.left
-    fit = replace(study.fits[0], digest="another")
+    fit = replace(study.runs[0], digest="another")
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
         ablate._train_on_node(fit)
     fit = replace(fit, options=replace(options, out=tmp_path / "elsewhere" / "reference-7"))

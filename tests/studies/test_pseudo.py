@@ -42,14 +42,14 @@ def answered(trained: Path, to: Path, share_right: float, seed: int) -> Run:
     answer = np.where(right, told["label"], random.integers(0, 18, len(told)))
     probabilities = np.eye(labels.COUNT)[answer]
     tables.write_probabilities(run.oof_file, told, probabilities)
-    run.end()
+    run.finish()
     results = metrics.evaluate(probabilities, tables.oof(run)[0])
     run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
     for fold in (0, 1):
         told = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
         told = told.assign(mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""])
         tables.write_probabilities(run.pseudo_file(fold), told, np.full((2, 18), 1 / 18))
-    run.end()
+    run.finish()
     return run
 
 
@@ -142,8 +142,10 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
         assert run.folds_file.read_bytes() == made[0].folds_file.read_bytes()
         for fold in (0, 1):
             photos = tables.photos(run)
-            assert not tables.seen(run, fold) & set(photos.loc[photos["fold"] == fold, "digest"])
-            assert tables.seen(before, fold) <= tables.seen(run, fold)
+            assert not tables.training_digests(run, fold) & set(
+                photos.loc[photos["fold"] == fold, "digest"]
+            )
+            assert tables.training_digests(before, fold) <= tables.training_digests(run, fold)
     html = (done / "pseudo.html").read_text("utf-8")
     table = pd.read_csv(done / "pseudo.csv")
     assert table["round"].tolist() == [0, 1, 2]
@@ -184,11 +186,11 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
             told, _ = tables.read_probabilities(run.oof_file)
             best = np.eye(labels.COUNT)[told["label"]]
             tables.write_probabilities(run.oof_file, told, best)
-            run.end()
+            run.finish()
             results = json.loads(run.metrics_file.read_text())
             results |= metrics.evaluate(best, tables.oof(run)[0])
             run.metrics_file.write_text(json.dumps(results))
-            run.end()
+            run.finish()
         return run
 
     monkeypatch.setattr(crossval, "train", mistaken)

@@ -20,7 +20,7 @@ from maskgate.inference.backends import torch as torch_backend
 from maskgate.pipeline import cache as caches
 from maskgate.runs import Run, tables
 from maskgate.runs.records.results import Results
-from maskgate.training import crossval
+from maskgate.training import scoring
 
 Shown = Callable[..., "np.ndarray"]
 
@@ -98,7 +98,7 @@ def test_the_same_command_on_a_finished_run_says_so(
 def test_another_recipe_or_a_used_folder_is_refused(
     train: Train, trained: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(MaskgateError, match="holds a run of tiny with another recipe"):
+    with pytest.raises(MaskgateError, match="has a run of tiny with another recipe"):
         train(trained, "optimizer.lr=0.1")
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(MaskgateError, match="not empty and no run"):
@@ -238,7 +238,7 @@ def test_init_does_not_leak_by_way_of_a_third_run(
     short = ("training.epochs=1", "folds.kind=all")
     first = train(tmp_path / "first", *short)
     second = train(tmp_path / "second", *short, f"model.init={first}", data=tmp_path / "photos.csv")
-    with pytest.raises(MaskgateError, match="was trained on people of fold"):
+    with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
         train(tmp_path / "third", "training.epochs=1", f"model.init={second}")
 
 
@@ -290,14 +290,16 @@ def test_what_training_is_told_changes_no_truth(
 def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
     short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
     first = Run(train(tmp_path / "first", *short, more))
-    further = tables.more(first)
+    further = tables.extra(first)
     assert further["weight"].eq(2).all()
     assert set(further["cluster"]) <= set(tables.photos(first)["cluster"])
     for fold in (0, 1):
         photos = tables.photos(first)
-        assert not tables.seen(first, fold) & set(photos.loc[photos["fold"] == fold, "digest"])
+        assert not tables.training_digests(first, fold) & set(
+            photos.loc[photos["fold"] == fold, "digest"]
+        )
         kept_out = further["not_in"].map(lambda folds, fold=fold: fold in folds)
-        assert set(further.loc[~kept_out, "digest"]) <= tables.seen(first, fold)
+        assert set(further.loc[~kept_out, "digest"]) <= tables.training_digests(first, fold)
     # Each fold may go on from its own: no copy of the people it is validated on was trained on.
     train(tmp_path / "second", *short, f"model.init={first.path}")
     random = np.random.default_rng(0)
@@ -307,7 +309,7 @@ def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) 
     noise = tmp_path / "noise.csv"
     noise.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
     third = train(tmp_path / "third", *short, more, data=noise)
-    with pytest.raises(MaskgateError, match="was trained on people of fold"):
+    with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
         train(tmp_path / "fourth", *short, f"model.init={third}")
 
 
@@ -345,7 +347,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
     short = ("training.epochs=1", "folds.kind=all")
     train(out, *short)
     run = Run(out)
-    run.tell(finished=None)
+    run.update_status(finished=None)
     told = run.status_file.read_text()
     for path in sorted(out.rglob("*"), reverse=True):
         if path.is_file() and path.name != "run.json":
@@ -383,7 +385,7 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     assert results.score.value == pytest.approx(np.mean(means))
     assert tables.history(run)["valid_score"].notna().all()
     assert tables.history(run)["valid_macro_f1"].isna().all()
-    assert "mean of mask" in crossval.summary(run)
+    assert "mean of mask" in scoring.summary(run)
 
 
 def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
@@ -395,11 +397,11 @@ def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
     from maskgate.training.training_data import prepare
 
     options = TrainOptions("tiny", people, tmp_path / "run", tmp_path / "cache")
-    assert prepare(recipe.load(tiny), options).twins.largest == 2
+    assert prepare(recipe.load(tiny), options).near_duplicates.largest == 2
     monkeypatch.setattr(near_duplicates, "confirmed", lambda pairs, _: np.zeros(len(pairs), bool))
-    assert prepare(recipe.load(tiny), options).twins.largest == 2  # remembered
+    assert prepare(recipe.load(tiny), options).near_duplicates.largest == 2  # remembered
     monkeypatch.setattr(near_duplicates, "VERSION", near_duplicates.VERSION + 1)
-    assert prepare(recipe.load(tiny), options).twins.largest == 1
+    assert prepare(recipe.load(tiny), options).near_duplicates.largest == 1
 
 
 def test_two_runs_of_one_folder_do_not_meet(train: Train, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
 
     # As if the driver had been killed before the last fold: the other is not trained again.
     (run.path / "fold-1" / "fold.json").unlink()
-    run.tell(finished=None)
+    run.update_status(finished=None)
     before = run.weights_file(0).stat().st_mtime_ns
     code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
     assert code == 0
@@ -125,14 +125,11 @@ def test_a_system_s_members_are_trained_at_once(
     assert all(member.status().finished for member in there.members())
 
 
-def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crossval, "_PATIENCE", 0.2)
+def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(trained: Path) -> None:
     training: Any = SimpleNamespace(run=Run(trained))
     with processes.started("fp32") as accelerator:
         with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as told:
-            crossval.train_fold(0, training, accelerator)
+            crossval.train_fold(0, training, accelerator, patience=0.2)
         assert "another process is training this run" in str(told.value)
         crossval.train_fold(0, training, accelerator)  # free, and nothing is left to train
 

@@ -220,19 +220,19 @@ def test_a_system_is_resumed_after_a_member(
 
 def test_a_locked_system_is_refused(place: Path, vote: Run, people: Path, cache: Path) -> None:
     status = vote.status()
-    vote.tell(finished=None)
+    vote.update_status(finished=None)
     try:
         with FileLock(vote.path / ".lock"), pytest.raises(MaskgateError, match="another process"):
             made(place / "vote.yaml", vote.path, people, cache)
     finally:
-        vote.tell(**status.model_dump(exclude_unset=True))
+        vote.update_status(**status.model_dump(exclude_unset=True))
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        (["members.1.weight=3"], "holds a run of vote with another recipe or other data"),
-        (["training.batch_size=16"], "holds a run of vote with another recipe or other data"),
+        (["members.1.weight=3"], "has a run of vote with another recipe or other data"),
+        (["training.batch_size=16"], "has a run of vote with another recipe or other data"),
         (["members.0.recipe=baselin"], "member plain: baselin: no such recipe; did you mean"),
         (["combine=sofd_vote"], "unknown combination sofd_vote; did you mean soft_vote"),
         (["combine=attributes", "members.1.weight=-1"], "members.1.weight: "),
@@ -247,7 +247,7 @@ def test_another_system_and_faults_of_members_are_refused_at_the_start(
     before = sorted(path for path in vote.path.rglob("*"))
     for out in (vote.path, tmp_path / "new"):
         command = ("train", place / "vote.yaml", people, "training.epochs=1", *changes)
-        if "holds a run" in told and out != vote.path:
+        if "has a run" in told and out != vote.path:
             continue
         code, _, err = call(*command, "--out", out)
         assert code == 2
@@ -267,9 +267,9 @@ def test_other_data_and_a_recipes_run_are_refused(
     code, _, err = call(*command, "--out", vote.path)
     assert (code, "other data; give another --out" in err) == (2, True), err
     code, _, err = call("train", place / "vote.yaml", people, "--out", trained)
-    assert (code, "holds a run of tiny" in err) == (2, True), err
+    assert (code, "has a run of tiny" in err) == (2, True), err
     code, _, err = call("train", place / "tiny.yaml", people, "--out", vote.path)
-    assert (code, "holds a run of vote" in err) == (2, True), err
+    assert (code, "has a run of vote" in err) == (2, True), err
     code, _, err = call(
         "train", place / "tiny.yaml", people, f"model.init={vote.path}", "--out", tmp_path / "a"
     )
@@ -286,8 +286,8 @@ def test_members_validated_on_other_folds_are_not_combined(
     photos = tables.photos(member)
     photos["fold"] = 1 - photos["fold"]
     photos.to_parquet(member.photos_file, index=False)
-    member.end()
-    run.tell(finished=None)
+    member.finish()
+    run.update_status(finished=None)
     with pytest.raises(MaskgateError, match="joint: people are in other folds"):
         made(place / "vote.yaml", run.path, people, cache)
 

@@ -102,12 +102,12 @@ def test_two_processes_augment_at_test_time_as_one(
     run = Run(tmp_path / "two")
     table, probabilities = tables.oof(run)
     assert table["photo"].is_unique
-    plain = run.oof_file_of(tta_digest([PLAIN_VIEW]))
+    plain = run.oof_file_with(tta_digest([PLAIN_VIEW]))
     # A recipe without it, so that both are made anew from the weights.
     text = run.recipe_file.read_text("utf-8")
     run.recipe_file.write_text(text.partition("tta:")[0], "utf-8")
     run.oof_file.write_bytes(plain.read_bytes())
-    run.end()
+    run.finish()
     tta = [Component(name="crops"), Component(name="flip")]
     again_table, again = oof.oof_with(run, tta, cache)
     assert again_table["photo"].tolist() == table["photo"].tolist()

@@ -109,8 +109,10 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
         )
         assert (kept["label"] == labels.UNKNOWN).any()
         validated = everybody.loc[everybody["fold"] == fold, "digest"]
-        assert not set(validated) & tables.seen(run, fold)
-        assert set(table.loc[table["use"] == TRAINED, "digest"]) <= tables.seen(run, fold)
+        assert not set(validated) & tables.training_digests(run, fold)
+        assert set(table.loc[table["use"] == TRAINED, "digest"]) <= tables.training_digests(
+            run, fold
+        )
 
 
 def test_nobody_is_validated_on_them(
@@ -133,7 +135,7 @@ def test_nobody_is_validated_on_them(
     assert run.status().left_out == 0
     report = run.report_file.read_text("utf-8")
     assert "Pseudo labels" in report
-    assert "never validated on" in report
+    assert "not used for validation" in report
 
 
 def test_a_model_that_has_seen_who_is_validated_may_not_label(
@@ -155,7 +157,7 @@ def test_a_model_that_has_seen_who_is_validated_may_not_label(
     bare = (f"pseudo.run={first}", f"pseudo.photos={tmp_path / 'bare'}", EASY)
     second = train(tmp_path / "second", SHORT, "folds.count=2", *bare, data=data)
     for change in (f"model.init={second}", f"pseudo.run={second}"):
-        with pytest.raises(MaskgateError, match="was trained on people of fold"):
+        with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
             train(tmp_path / "third", *asked, change)
     # A chain of rounds on the same folds is none: each fold goes on from its own.
     train(tmp_path / "chained", SHORT, *asked, f"pseudo.run={told}")

@@ -105,5 +105,5 @@ def test_a_checkpoint_holds_tensors_and_primitives_only(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"no checkpoint")
-    with pytest.raises(MaskgateError, match="remove it to start the fold anew"):
+    with pytest.raises(MaskgateError, match="remove it to restart the fold"):
         checkpoint.load(path)

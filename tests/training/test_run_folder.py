@@ -40,7 +40,7 @@ def test_what_is_of_use_stays(tmp_path: Path, kept: str) -> None:
     (run.path / kept).parent.mkdir(parents=True, exist_ok=True)
     (run.path / kept).touch()
     before = sorted(run.path.rglob("*"))
-    with pytest.raises(MaskgateError, match="holds a run of tiny with another recipe"):
+    with pytest.raises(MaskgateError, match="has a run of tiny with another recipe"):
         run_folder.create(run.path, "11111111")
     assert sorted(run.path.rglob("*")) == before
 

@@ -157,10 +157,10 @@ def test_people_of_one_name_in_two_data_sets_are_one_person(
     told = ready.extra()
     assert (told["not_in"].map(len) > 0).sum() == 10 * 2
     assert [line for line in ready.warnings if "person 30" in line] == [
-        f"10 people of {further} have names of people here (first: {further}:person 30): each is"
-        " taken for the same person, and not trained on where that one is validated"
+        f"10 people of {further} have names of people here (first: {further}:person 30): each"
+        " counts as the same person, and is not trained on in the fold that validates that person"
     ]
-    assert ready.twins.pairs == []  # they share a name, no photo
+    assert ready.near_duplicates.pairs == []  # they share a name, no photo
 
 
 def test_photos_without_people_have_no_names_in_common(prepare: Prepare, tmp_path: Path) -> None:

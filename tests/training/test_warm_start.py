@@ -30,7 +30,7 @@ def test_epochs_are_the_mean_of_the_best(trained: Path, tiny: Path, tmp_path: Pa
     rows += [(1, e, e / 10 if e <= 5 else 0.2) for e in range(1, 7)]
     table = pd.DataFrame(rows, columns=["fold", "epoch", "valid_score"])
     table.to_csv(Run(copy).history_file, index=False)
-    Run(copy).end()
+    Run(copy).finish()
     assert warm_start.with_best_epochs(wanted(copy, tiny)).training.epochs == 4
 
 
@@ -39,7 +39,7 @@ def test_a_run_without_validation_tells_no_epochs(
 ) -> None:
     copy = Path(shutil.copytree(trained, tmp_path / "run"))
     pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(copy).history_file, index=False)
-    Run(copy).end()
+    Run(copy).finish()
     with pytest.raises(MaskgateError, match="validated nobody"):
         warm_start.with_best_epochs(wanted(copy, tiny))
 
@@ -116,12 +116,14 @@ def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
 ) -> None:
     run, ready = Run(copied[fold]), prepared()
     data = ready.fold_data(fold)
-    assert not tables.seen(run, 0) & set(ready.store.digests)  # of the same bytes there is none
+    assert not tables.training_digests(run, 0) & set(
+        ready.store.digests
+    )  # of the same bytes there is none
     assert warm_start.source_fold(run, ready, ready.fold_data(1 - fold), "model.init") == 0
     # Nearly every photo is known again, not just one of a person.
-    assert len(warm_start.validated_contents(run, ready, data) & tables.seen(run, 0)) > 0.8 * len(
-        tables.seen(run, 0)
-    )
+    assert len(
+        warm_start.validated_contents(run, ready, data) & tables.training_digests(run, 0)
+    ) > 0.8 * len(tables.training_digests(run, 0))
     with pytest.raises(MaskgateError, match=rf"people of fold {fold}.*near-duplicates of them"):
         warm_start.source_fold(run, ready, data, "model.init")
 
@@ -131,7 +133,9 @@ def test_neither_weights_nor_labels_come_from_re_encoded_copies(
     key: str, copied: dict[int, Path], train: Callable[..., Path], people: Path, tmp_path: Path
 ) -> None:
     photos = (f"pseudo.photos={people / 'eval'}", EASY) if key == "pseudo.run" else ()
-    with pytest.raises(MaskgateError, match=rf"^{key}=.*was trained on people of fold 1"):
+    with pytest.raises(
+        MaskgateError, match=rf"^{key}=.*was trained on validation people of fold 1"
+    ):
         train(tmp_path / "run", f"{key}={copied[1]}", *photos, "training.epochs=1")
     assert not (tmp_path / "run").exists()
 
@@ -146,10 +150,10 @@ def test_copies_are_known_again_by_way_of_a_third_run(
     data = tmp_path / "noise.csv"
     data.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
     second = Run(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
-    assert tables.seen(second, 0) <= set(
+    assert tables.training_digests(second, 0) <= set(
         thumbnails.table_of(second.thumbnails_file.read_bytes(), second.thumbnails_file)["digest"]
     )
-    with pytest.raises(MaskgateError, match="was trained on people of fold 0"):
+    with pytest.raises(MaskgateError, match="was trained on validation people of fold 0"):
         train(tmp_path / "third", "training.epochs=1", f"model.init={second.path}")
 
 
@@ -160,10 +164,10 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     old = Run(tmp_path / "old")
     shutil.copytree(copied[0], old.path)
     old.thumbnails_file.unlink()
-    old.tell(files=None)  # as an earlier version left it
+    old.update_status(files=None)  # as an earlier version left it
     run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
-    (warning,) = (line for line in run.status().warnings if "only identical files tell" in line)
-    assert warning.startswith(f"model.init={old.path} keeps no thumbnails")
+    (warning,) = (line for line in run.status().warnings if "only identical files show" in line)
+    assert warning.startswith(f"model.init={old.path} has no thumbnails")
     old.thumbnails_file.write_bytes(b"no table")
     with pytest.raises(MaskgateError, match=r"thumbnails\.parquet: missing or damaged"):
         ready = prepared()

@@ -11,7 +11,7 @@ from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
 from maskgate.runs.records.contents import Entries, Name
 from maskgate.runs.records.learned import Learned
-from maskgate.runs.records.results import Attribute, Figure, Part, Results
+from maskgate.runs.records.results import Attribute, Figure, Results, SubsetScores
 from maskgate.runs.records.status import Time
 from maskgate.runs.records.stored import Count, File, Record
 
@@ -128,7 +128,7 @@ class Manifest(File):
     training: Annotated[list[TrainingFacts], Field(min_length=1)]
     terms: str | None = None  # under which the training photos may be used
     scores: Results | None = None
-    groups: dict[str, Part] = Field({})
+    groups: dict[str, SubsetScores] = Field({})
     reference: dict[str, Distribution] = Field({})  # see `bundle.measures`
     files: Entries
     sha256: str

@@ -53,7 +53,7 @@ def main() -> None:
 def _arguments() -> list[str]:
     arguments = sys.argv[1:] or ["--help"]
     if any("\0" in argument for argument in arguments):
-        raise MaskgateError("the command holds the character U+0000; leave it out")
+        raise MaskgateError("the command contains the character U+0000; remove it")
     return arguments
 
 

@@ -85,13 +85,13 @@ def ablate(
 
     if not chosen_changes:
         chosen_changes = study.applicable_changes(load, kinds.leave_one_out(load([])), options)
-    planned = study.plan(load, chosen_changes, seeds, folder=folder, options=options)
-    names = [change.name for change in planned.changes]
-    rows = list(zip(names, planned.differs, strict=True))
-    page.print_plan(rows, len(planned.fits), len(planned.left), study.remaining(planned))
+    plan = study.plan(load, chosen_changes, seeds, folder=folder, options=options)
+    names = [change.name for change in plan.changes]
+    rows = list(zip(names, plan.differs, strict=True))
+    page.print_plan(rows, len(plan.runs), len(plan.left), study.remaining(plan))
     if listed:
         return
-    failed = study.train(planned, on)
-    summary = study.verdicts(planned)
+    failed = study.train(plan, on)
+    summary = study.verdicts(plan)
     page.show(summary, failed)
     terminal.show(page.write(summary, folder, failed))

@@ -165,8 +165,8 @@ def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":
         return None
     if len(runs) > 1:
         raise MaskgateError(
-            f"{file}: a system's file stands alone; turn it into a run with maskgate combine, and"
-            " give that run with the others"
+            f"{file}: give a system's file alone; or turn it into a run with maskgate combine,"
+            " and give that run with the others"
         )
     system = systems.load(file, [])
     if not system.is_of_runs:

@@ -96,5 +96,5 @@ def predict(
     resume = ResumeCache(out, f"{predictor.digest}, all faces: {all_faces}")
     predictions = predictor.predict(paths, skip_faulty, all_faces, resume)
     files.replace_text(out, predictions.to_csv())
-    resume.forget()
+    resume.delete()
     say(f"{out}: {len(predictions)} rows")

@@ -83,7 +83,7 @@ def train(
         trust=trust,
     )
 
-    from maskgate.training import crossval, distribute, ensembles
+    from maskgate.training import crossval, distribute, ensembles, scoring
 
     if system is not None:
         run = ensembles.train(system, options, on)
@@ -92,7 +92,7 @@ def train(
     else:
         run = crossval.train(loaded, options)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
-        terminal.show(crossval.summary(run))
+        terminal.show(scoring.summary(run))
 
 
 @app.command()

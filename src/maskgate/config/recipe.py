@@ -1,7 +1,6 @@
 """The recipe: one YAML file that fully determines one model.
 
-Techniques that are named in a recipe are looked up in a dict beside their implementations when
-the run starts.
+The names of techniques are looked up in dicts next to their implementations when the run starts.
 """
 
 import hashlib
@@ -252,7 +251,7 @@ class Model(Section):
         if sum([self.pretrained, self.weights is not None, self.init is not None]) > 1:
             raise ValueError("pretrained, weights and init exclude each other; keep one")
         if self.weights is not None and self.beside is not None:
-            raise ValueError("weights hold one backbone, and there is a second one beside it")
+            raise ValueError("weights are for one backbone, but beside names a second one")
         return self
 
 

@@ -65,7 +65,7 @@ class Section(BaseModel):
 
 
 class Component(Section):
-    """Something looked up by name, with its arguments beside the name."""
+    """A part that is looked up by name, with its arguments."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
@@ -238,7 +238,7 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 _WRONG_KIND: Final = {
     "tuple_type": "is a list; write [first, second] or [{name: …}]",
-    "model_type": "holds several keys; write {key: value} or change one as key.sub=value",
+    "model_type": "has several keys; write {key: value} or change one as key.sub=value",
 }
 _WRONG_TYPE: Final = {
     "int_type": "Input should be a valid integer",

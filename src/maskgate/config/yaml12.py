@@ -35,7 +35,7 @@ def parse(text: str) -> Any:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         code = ord(text[error.position])
-        raise InvalidYamlError(f"line {line}: holds the character U+{code:04X}") from error
+        raise InvalidYamlError(f"line {line}: contains the character U+{code:04X}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or str(error)
@@ -168,7 +168,7 @@ class _Dumper(yaml.SafeDumper):
 
 _Dumper.add_representer(str, _Dumper.represent_text)
 
-_TOO_DEEP: Final = f"lists and mappings lie more than {_DEPTH} deep in one another"
+_TOO_DEEP: Final = f"lists and mappings are nested more than {_DEPTH} deep"
 
 for _tag, (_name, _pattern, _first, _make) in _CORE.items():  # an empty scalar has no first letter
     _letters = ["" if letter == "\0" else letter for letter in _first]
@@ -187,7 +187,7 @@ class _Values:
     def build(self, node: yaml.Node) -> Any:
         self.count += 1
         if self.count > _VALUES:
-            raise _fault(node, f"holds more than {_VALUES:,} values")
+            raise _fault(node, f"has more than {_VALUES:,} values")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if any(node is each for each in self.above):
@@ -203,7 +203,7 @@ class _Values:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         if node.tag in (f"{_TAG}str", _MERGE):
             if "\0" in node.value:
-                raise _fault(node, "holds the character U+0000")
+                raise _fault(node, "contains the character U+0000")
             return node.value
         if node.tag not in _CORE:
             raise _unknown(node)
@@ -231,7 +231,7 @@ class _Values:
                 raise _fault(name, "a key is text, not a list or mapping")
             key = self.build(name)
             if key in lines:
-                raise _fault(name, f"the key '{name.value}' stands in line {lines[key]} already")
+                raise _fault(name, f"the key '{name.value}' is in line {lines[key]} already")
             lines[key] = name.start_mark.line + 1
             value = self.build(content)
             if name.tag == _MERGE:
@@ -254,6 +254,4 @@ def _merged(node: yaml.Node, value: Any) -> dict[Any, Any]:
 
 def _unknown(node: yaml.Node) -> InvalidYamlError:
     tag = node.tag.replace(_TAG, "!!")
-    return _fault(
-        node, f"the tag {tag} is unknown; settings hold text, numbers, lists and mappings"
-    )
+    return _fault(node, f"the tag {tag} is unknown; settings are text, numbers, lists and mappings")

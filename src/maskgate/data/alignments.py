@@ -17,10 +17,10 @@ _ROTATION: Final = np.deg2rad(8.0)
 _ASPECT: Final = 4 / 3  # height to width, of which a turn makes a shear
 
 
-def _crop(down: int, right: int) -> npt.NDArray[np.float64]:
+def _crop(vertical: int, horizontal: int) -> npt.NDArray[np.float64]:
     """The part in a corner, or in the middle (0, 0)."""
     offset = (1 - _KEPT) / 2
-    return np.array([[_KEPT, 0, down * offset], [0, _KEPT, right * offset]])
+    return np.array([[_KEPT, 0, vertical * offset], [0, _KEPT, horizontal * offset]])
 
 
 def _rotation(angle: float) -> npt.NDArray[np.float64]:
@@ -66,13 +66,13 @@ def matrices(alignments: npt.NDArray[np.integer]) -> Matrices:
 
 
 def places(
-    matrices: Matrices, shape: tuple[int, int], of: tuple[int, int]
+    matrices: Matrices, shape: tuple[int, int], target_shape: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The rows and columns (N, P) of a picture's pixels in a picture of the shape `of`."""
+    """The rows and columns (N, P) of a picture's pixels in a picture of the `target_shape`."""
     y, x = grid(shape)
     row, column = (
         (side[:, :1] * y + side[:, 1:2] * x + side[:, 2:] + np.float32(0.5)) * length - 0.5
-        for side, length in zip(np.moveaxis(matrices, 1, 0), of, strict=True)
+        for side, length in zip(np.moveaxis(matrices, 1, 0), target_shape, strict=True)
     )
     return row, column
 

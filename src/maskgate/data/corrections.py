@@ -136,14 +136,14 @@ def _age(value: str) -> int:
     except ValueError:
         raise ValueError(f"age {label_words.quoted(value)} is not 0–{OLDEST}") from None
     if years % 1:
-        raise ValueError(f"age {label_words.quoted(value)} is no whole number")
+        raise ValueError(f"age {label_words.quoted(value)} is not a whole number")
     return int(years)
 
 
 def _unknown(kind: str, value: str, known: Iterable[str]) -> str:
     known = list(known)
-    near = difflib.get_close_matches(value, known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {listed(known, 12)}"
+    matches = difflib.get_close_matches(value, known, 1)
+    hint = f"did you mean {matches[0]}?" if matches else f"known are {listed(known, 12)}"
     return f"unknown {kind} {label_words.quoted(value)}, {hint}"
 
 
@@ -240,7 +240,7 @@ def _row_finder(
         people = [name] if name in rows_by_person else by_id.get(name, [])
         if len(people) > 1:
             raise MaskgateError(
-                f"{corrections.path}: row {correction.row}: {len(people)} people carry the id"
+                f"{corrections.path}: row {correction.row}: {len(people)} people have the id"
                 f" {name} ({listed(people)}); name the folder instead"
             )
         if people:

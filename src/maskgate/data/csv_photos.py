@@ -128,9 +128,9 @@ def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
             )
             yield Problem("column that repeats like people but is not read", name, detail)
             continue
-        near = difflib.get_close_matches(name.lower(), _COLUMNS, 1)
+        matches = difflib.get_close_matches(name.lower(), _COLUMNS, 1)
         yield Problem(
-            "unknown column", name, f"did you mean {near[0]}?" if near else "it is not read"
+            "unknown column", name, f"did you mean {matches[0]}?" if matches else "it is not read"
         )
 
 
@@ -151,9 +151,11 @@ def _ungrouped_people(rows: pd.DataFrame, people: pd.Series) -> Iterator[Problem
     like_people = _like_people(rows)
     if like_people and not (people == rows["photo"]).any():
         is_alone = ~people.duplicated(keep=False)
-        which = "all photos" if is_alone.all() else f"{is_alone.sum()} of {len(is_alone)} photos"
+        photos_text = (
+            "all photos" if is_alone.all() else f"{is_alone.sum()} of {len(is_alone)} photos"
+        )
         detail = f"the column person hardly repeats; people may be in {listed(like_people)} instead"
-        yield Problem(APART, which, detail)
+        yield Problem(APART, photos_text, detail)
 
 
 def _names_on_disk(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:

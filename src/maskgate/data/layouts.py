@@ -45,14 +45,14 @@ def read(data: Path) -> Photos:
     if table_errors:
         raise table_errors[0]
     raise MaskgateError(
-        f"{data}: holds neither folders named <id>_<gender>_<race>_<age> with seven photos each"
+        f"{data}: has neither folders named <id>_<gender>_<race>_<age> with seven photos each"
         " nor a CSV with a column 'photo' nor photos named <age>_<gender>_<race>_<time>; see"
         " docs/data.md for the three layouts"
     )
 
 
 def _lists_people(csv: Path) -> bool:
-    """Whether it gives folders of people, and no masks, which the names of photos tell."""
+    """Whether the CSV lists folders of people, not photos: it has no column photo or mask."""
     header = csv_files.header(csv)
     of_photos = "photo" in header or columns.has_column(header, "mask", columns.PHOTOS)
     return columns.has_column(header, "path", columns.PEOPLE) and not of_photos

@@ -31,10 +31,10 @@ Thumbnails = Callable[[npt.NDArray[np.int64]], Pixels]  # rows (n,) → their pi
 
 VERSION: Final = 4  # raise it with any change of the pairs: cached results depend on it
 THUMBNAIL: Final = (64, 48)  # height, width
-FAR: Final = 16  # bits: pairs of full photos with a larger distance are ignored
+MAX_DISTANCE: Final = 16  # bits: pairs of full photos with a larger distance are ignored
 # The same if one is on its side, upside down, or a part of the other: with so many alignments, more
 # pairs are near by chance.
-FAR_ALIGNED: Final = 12
+MAX_DISTANCE_ALIGNED: Final = 12
 ORDERS: Final = 96
 ORDERS_OF_PARTS: Final = 24
 WINDOW: Final = 48  # neighbours compared on each side in an order
@@ -110,13 +110,13 @@ def proposals(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) ->
 def candidates(hashes: Hashes, person: npt.NDArray[np.integer], seed: int = 0) -> Pairs:
     """Pairs (P, 3) of rows of two people: row, row, and the orientation of the second.
 
-    `person` are codes (N,). The hashes of a pair differ in at most FAR bits, and one photo is among
-    the nearest found for the other. Near pairs are found nearly always, far ones often: of pairs
-    with a distance of 12 bits, 95 of 100 among a million random hashes. Near-duplicate people
-    usually share several photos.
+    `person` are codes (N,). The hashes of a pair differ in at most MAX_DISTANCE bits, and one
+    photo is among the nearest found for the other. Near pairs are found nearly always, far ones
+    often: of pairs with a distance of 12 bits, 95 of 100 among a million random hashes.
+    Near-duplicate people usually share several photos.
     """
     random = np.random.default_rng(seed)
-    nearest = _Nearest(len(hashes), FAR)
+    nearest = _Nearest(len(hashes), MAX_DISTANCE)
     for _ in track(range(ORDERS), "looking for near-duplicates", ORDERS):
         for packed in _neighbours(
             hashes, None, 0, person=person, limit=nearest.limit, bits=random.permutation(64)
@@ -131,7 +131,7 @@ def candidates_in_parts(
     """The same as `candidates`, for the `hashes` (N,) of full photos and those of `parts` 1, 2, …:
     row, row, and the alignment of the second, of which a part is near the first."""
     random = np.random.default_rng(seed)
-    nearest = _Nearest(len(hashes), FAR_ALIGNED)
+    nearest = _Nearest(len(hashes), MAX_DISTANCE_ALIGNED)
     for _ in track(range(ORDERS_OF_PARTS), "looking for parts of photos", ORDERS_OF_PARTS):
         bits = random.permutation(64)
         for number, part in enumerate(parts, 1):
@@ -216,18 +216,18 @@ def _neighbours(
             near &= in_part[step:] != in_part[:-step]
         left = np.flatnonzero(near)
         left = left[person[left] != person[left + step]]
-        right, far = left + step, distance[left].astype(np.uint64)
+        right, distances = left + step, distance[left].astype(np.uint64)
         # The second is the part, or of two full photos the one with the later row.
         later = in_part[left] if part is not None else rows[left] > rows[right]
         first, second = np.where(later, right, left), np.where(later, left, right)
         alignment = alignments.RELATIVE[orientation[first], orientation[second]]
-        near = (alignment < 2) | (far <= FAR_ALIGNED)
+        near = (alignment < 2) | (distances <= MAX_DISTANCE_ALIGNED)
         alignment += np.uint64(ORIENTATIONS * number)
-        one, far, other, alignment = (
-            side[near] for side in (rows[first], far, rows[second], alignment)
+        one, distances, other, alignment = (
+            side[near] for side in (rows[first], distances, rows[second], alignment)
         )
-        yield _packed(one, far, other, alignment=alignment, swapped=0)
-        yield _packed(other, far, one, alignment=alignment, swapped=1)
+        yield _packed(one, distances, other, alignment=alignment, swapped=0)
+        yield _packed(other, distances, one, alignment=alignment, swapped=1)
 
 
 def _smallest_orientation(
@@ -281,8 +281,8 @@ def _packed(
 ) -> Packed:
     """Pairs as one number each, sorted by the first row, then by distance; with `swapped`, the
     alignment is that of the first."""
-    near = (first << np.uint64(5) | distance) << np.uint64(_ROW_BITS) | second
-    return (near << np.uint64(6) | alignment) << np.uint64(1) | np.uint64(swapped)
+    packed_pair = (first << np.uint64(5) | distance) << np.uint64(_ROW_BITS) | second
+    return (packed_pair << np.uint64(6) | alignment) << np.uint64(1) | np.uint64(swapped)
 
 
 def _unpacked(packed: Packed) -> tuple[Packed, Packed, Packed, Packed, Packed]:
@@ -323,7 +323,7 @@ def _near(
     for offset in track(starts, f"comparing coarse pictures (× {_CHUNK})", len(starts)):
         first, second = coarse[places[offset : offset + _CHUNK].T]
         start = alignments.matrices(alignment[offset : offset + _CHUNK])
-        kept, matrices = registration.near(first, second, start)
+        kept, matrices = registration.similar_pairs(first, second, start)
         near.append(offset + kept)
         moved.append(matrices)
     return np.concatenate(near), np.concatenate(moved)

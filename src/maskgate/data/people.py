@@ -17,21 +17,25 @@ YEARS_APART: Final = 10  # a larger age difference between photos of one person 
 
 def people_unknown(photos: Photos) -> list[Problem]:
     """One problem if photos count as one person each because their person is unknown."""
-    is_alone = _alone(photos.table)
-    if not is_alone.any():
+    is_ungrouped = _is_ungrouped(photos.table)
+    if not is_ungrouped.any():
         return []
-    which = "all photos" if is_alone.all() else f"{is_alone.sum()} of {len(is_alone)} photos"
+    photos_text = (
+        "all photos"
+        if is_ungrouped.all()
+        else f"{is_ungrouped.sum()} of {len(is_ungrouped)} photos"
+    )
     detail = "nothing says which of them show the same person; add a column person to the table"
-    return [Problem(APART, which, detail)]
+    return [Problem(APART, photos_text, detail)]
 
 
 def doubtful_people(photos: Photos) -> list[Problem]:
     """People who may be several persons, or the same person as another, by names and labels."""
-    table = photos.table[~_alone(photos.table)]
+    table = photos.table[~_is_ungrouped(photos.table)]
     return [*_similar(table), *_two_genders(table), *_distant_ages(table)]
 
 
-def _alone(table: pd.DataFrame) -> "np.ndarray":
+def _is_ungrouped(table: pd.DataFrame) -> "np.ndarray":
     return (table["photo"] == table["person"]).to_numpy(dtype=np.bool_)
 
 

@@ -54,6 +54,6 @@ def _over_cap(table: pd.DataFrame, cap: int | None) -> npt.NDArray[np.int64]:
     """The index of the rows beyond the first `cap` of their class."""
     if cap is None:
         return np.empty(0, dtype=np.int64)
-    surest = table.sort_values(["sure", "photo"], ascending=[False, True], kind="stable")
-    rank = surest.groupby(list(labels.ATTRIBUTES)).cumcount()
-    return surest.index[rank >= cap].to_numpy(dtype=np.int64)
+    by_probability = table.sort_values(["sure", "photo"], ascending=[False, True], kind="stable")
+    rank = by_probability.groupby(list(labels.ATTRIBUTES)).cumcount()
+    return by_probability.index[rank >= cap].to_numpy(dtype=np.int64)

@@ -51,13 +51,15 @@ _NO_CONTRAST: Final = -128  # a coarse pixel without contrast
 
 
 def coarse(pictures: Pixels) -> Coarse:
-    """The input of `near` from pictures (N, 64, 48): (N, 16, 12)."""
+    """The input of `similar_pairs` from pictures (N, 64, 48): (N, 16, 12)."""
     values, weight = _normalised(pictures, _flat(pictures), _FIRST)
     steps = np.clip(np.round(values * _STEPS), -127, 127).astype(np.int8)
     return np.where(weight > 0, steps, np.int8(_NO_CONTRAST))
 
 
-def near(first: Coarse, second: Coarse, start: Matrices) -> tuple[npt.NDArray[np.int64], Matrices]:
+def similar_pairs(
+    first: Coarse, second: Coarse, start: Matrices
+) -> tuple[npt.NDArray[np.int64], Matrices]:
     """Which of N pairs may agree, (n,), and the matrices (n, 2, 3) that register their second
     picture onto the first; the search starts from `start` (N, 2, 3)."""
     return _registered(_unpacked(first), _unpacked(second), start, _FIRST)

@@ -216,7 +216,7 @@ def _photos_of(folder: Path, problems: list[Problem]) -> list[tuple[str, int]]:
         if not is_photo(path) or stem not in STEMS:
             problems.append(Problem("extra file", where, "not one of the seven photos"))
         elif stem in file_by_stem:
-            problems.append(Problem("extra file", where, f"{file_by_stem[stem]} is there already"))
+            problems.append(Problem("extra file", where, f"{file_by_stem[stem]} exists already"))
         else:
             file_by_stem[stem] = path.name
     for stem in STEMS:

@@ -41,8 +41,8 @@ def for_frames(photo: Photo, height: int, width: int, smallest_face: float) -> P
     else:
         share = min(1.0, max(0.01, smallest_face / min(height, width)))
         arguments = detector.arguments | {"min_face": share}
-    named = Component(name=detector.name, **arguments)
-    return photo.model_copy(update={"face": photo.face.model_copy(update={"detector": named})})
+    component = Component(name=detector.name, **arguments)
+    return photo.model_copy(update={"face": photo.face.model_copy(update={"detector": component})})
 
 
 def yunet_side(height: int, width: int, smallest_face: float) -> int:

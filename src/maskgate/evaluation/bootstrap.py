@@ -1,20 +1,21 @@
-"""Bayesian bootstrap over people: the resamples that every interval of a score is taken from.
+"""Bayesian bootstrap over people: the resamples from which every interval of a score is computed.
 
-Photos of one person are no independent evidence, so people are what is resampled. In each
-resample every person gets a weight from the exponential distribution, which together are
-Dirichlet weights (Rubin, The Bayesian bootstrap, Annals of Statistics 1981). Unlike a draw with
-replacement it never loses a person, hence never a class that few people have.
+Photos of one person are not independent, so people are resampled, not photos. In each resample
+every person gets an exponential weight; together these are Dirichlet weights (Rubin, The Bayesian
+bootstrap, Annals of Statistics 1981). Unlike sampling with replacement this never drops a person,
+and so never drops a class that few people have.
 
-**Few people in a group.** Of two people aged 60 or over who are both classified right, no
-resample could tell that the third might not be. So each group of people (gender × age band, and
-the mask where a person shows only one) also gets a person borrowed from anybody, moved to the
-group's labels: who was classified right stays right, and an error stays an error of the same kind.
-Its weight is that of `PRIOR` people on average. That is a Dirichlet process prior (Ferguson, A
+**Few people in a group.** If both of two people aged 60 or over are classified correctly, no
+resample shows that a third might not be. So each group of people (gender × age band, and the mask
+where a person shows only one) also gets a person borrowed from the others, with the group's labels:
+a correct prediction stays correct, and an error stays an error of the same kind. The borrowed
+person weighs as much as `PRIOR` people on average. That is a Dirichlet process prior (Ferguson, A
 Bayesian analysis of some nonparametric problems, Annals of Statistics 1973) whose base is everybody
 else, with a strength as in the "two successes and two failures" of Agresti and Coull (The American
-Statistician 1998). Of a group of a hundred people it is a fiftieth; of a group of two it is half.
+Statistician 1998). In a group of a hundred people it is a fiftieth; in a group of two it is half.
 
-`benchmarks/intervals.py` measures how often the intervals hold the truth, beside other ways.
+`benchmarks/intervals.py` measures how often the intervals contain the true score, and compares
+other methods.
 """
 
 from collections.abc import Iterator
@@ -32,9 +33,9 @@ from maskgate import labels
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.integer]
 
-PRIOR: Final = 2.0  # people: how much the person borrowed for a group weighs on average
-# Of so many people a group that nobody is in is rarer than one in a hundred (the rule of three) and
-# taken for absent; of fewer it may only have been missed, and gets its borrowed person as well.
+PRIOR: Final = 2.0  # average weight, in people, of the person borrowed for a group
+# Among so many people an empty group is rarer than one in a hundred (the rule of three) and counts
+# as absent. Among fewer people it may be empty by chance, and gets a borrowed person as well.
 ENOUGH: Final = 300
 _CELLS_AT_ONCE: Final = 20_000_000  # weights held in memory
 _SIZES: Final = {"label": labels.COUNT} | {
@@ -44,8 +45,8 @@ _SIZES: Final = {"label": labels.COUNT} | {
 
 @dataclass(frozen=True)
 class Group:
-    """People with the same labels, UNKNOWN where nobody's is known; `mask` is UNKNOWN as well for
-    people who show several."""
+    """People with the same labels, UNKNOWN where nobody's is known; `mask` is also UNKNOWN for
+    people with several."""
 
     gender: int
     age_band: int
@@ -53,10 +54,10 @@ class Group:
 
 
 class Resamples:
-    """Weights of people in `count` resamples; the same for all scores taken from them.
+    """Weights of people in `count` resamples; the same for all scores computed from them.
 
     `table` is the photo table (N rows), of which `person`, `mask`, `gender` and `age_band` are
-    read. `groups` are those that a person is borrowed for.
+    read. A person is borrowed for each of the `groups`.
     """
 
     def __init__(self, table: pd.DataFrame, count: int, seed: int) -> None:
@@ -98,9 +99,9 @@ class Resamples:
         return csr_array((np.ones(len(cells)), (person, cells)), shape=(self.people, size * size))
 
     def _weights(self) -> Iterator[Floats]:
-        """Weights (R, people) of all resamples, in parts that fit in memory; a single one is kept.
+        """Weights (R, people) of all resamples, in parts that fit in memory; a single part is kept.
 
-        Those of a resample have a mean of 1.
+        The weights of a resample have a mean of 1.
         """
         if self._kept is not None:
             yield self._kept
@@ -118,23 +119,22 @@ class Resamples:
 def _groups(
     table: pd.DataFrame, person: Codes, people: int
 ) -> tuple[list[Group], npt.NDArray[np.int64]]:
-    """The groups of people, and the people of whom all is known that is known of anybody."""
+    """The groups of people, and the people with every label that anybody has."""
     columns = {name: table[name].groupby(person) for name in ("gender", "age_band", "mask")}
     first = pd.DataFrame({name: column.first() for name, column in columns.items()})
-    several = columns["mask"].nunique() > 1
-    first.loc[several, "mask"] = labels.UNKNOWN
-    seen = {
+    first.loc[columns["mask"].nunique() > 1, "mask"] = labels.UNKNOWN
+    present = {
         name: sorted({int(code) for code in first[name].unique()} - {labels.UNKNOWN})
         for name in ("gender", "age_band")
     }
     complete = np.ones(people, dtype=np.bool_)
-    for name, codes in seen.items():
+    for name, codes in present.items():
         if codes:
             complete &= (first[name] != labels.UNKNOWN).to_numpy()
     keys = set(first[complete].itertuples(index=False, name=None))
     if people < ENOUGH:
         possible = (
-            range(_SIZES[name]) if codes else [labels.UNKNOWN] for name, codes in seen.items()
+            range(_SIZES[name]) if codes else [labels.UNKNOWN] for name, codes in present.items()
         )
         keys = set(product(*possible, {mask for *_, mask in keys}))
     groups = [Group(*map(int, key)) for key in sorted(keys)]
@@ -142,7 +142,7 @@ def _groups(
 
 
 def _moved(name: str, truth: Codes, predicted: Codes, group: Group) -> tuple[Codes, Codes]:
-    """The codes (N,) of photos had their people been of the group: right stays right."""
+    """The codes (N,) of photos as if their people were in the group; correct stays correct."""
     if name != "label":
         return _shifted(truth, predicted, getattr(group, name), _SIZES[name])
     moved = [
@@ -156,8 +156,8 @@ def _moved(name: str, truth: Codes, predicted: Codes, group: Group) -> tuple[Cod
 
 
 def _shifted(truth: Codes, predicted: Codes, to: int, size: int) -> tuple[Codes, Codes]:
-    """The truth set to code `to`, and as far from it the prediction, on the other side where there
-    is no room."""
+    """The truth set to code `to`, and the prediction as far from it as before, in the other
+    direction where the codes end."""
     if to == labels.UNKNOWN:
         return truth, predicted
     error = predicted.astype(np.int64) - truth

@@ -1,8 +1,8 @@
-"""What a change of the recipe changes: the paired difference of out-of-fold scores.
+"""Compare runs: paired differences of out-of-fold scores.
 
 All runs are scored on the same resamples of people (`bootstrap.Resamples`), so that people who are
-hard for every model do not blur the difference. How its interval is made, and corrected where
-several sides are compared with one reference, stands in `differences`.
+hard for every model do not widen the interval of the difference. `differences` computes that
+interval, and corrects it where several groups of runs are compared with one reference.
 """
 
 from collections.abc import Sequence
@@ -22,24 +22,27 @@ from maskgate.errors import listed
 from maskgate.evaluation import groups, metrics
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.differences import Difference, Scored, differences
-from maskgate.evaluation.groups import Entry, Side
+from maskgate.evaluation.groups import RunGroup, ScoredRun
 
 Predicted = npt.NDArray[np.int64]
 
 SCORE: Final = "score"
 RESAMPLES: Final = 2000
-FEWEST: Final = 4  # people of every class that a verdict needs: of fewer, who they are decides
+FEWEST: Final = (
+    4  # people of every class that a verdict needs; with fewer it depends on who they are
+)
 _NUMBERS: Final = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A side against the reference; `differences`, of the side less the reference, by measure."""
+    """A group of runs against the reference; `differences`, the group's scores less the
+    reference's, by measure."""
 
-    reference: Side
-    side: Side
+    reference: RunGroup
+    group: RunGroup
     differences: dict[str, Difference]
-    scarce: dict[str, int]  # people of each class that has some, but too few for a verdict
+    scarce: dict[str, int]  # people of each class that has some, but fewer than FEWEST
 
     @property
     def score(self) -> Score:
@@ -53,17 +56,18 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`better` or `worse` where the score's corrected interval leaves out zero, else
-        `undecided`, as it always is where a class has fewer than FEWEST people."""
+        """`better` or `worse` where the score's corrected interval excludes zero and every class
+        has at least FEWEST people, else `undecided`."""
         if self.scarce:
             return "undecided"
         score = self.score
         return "better" if score.low > 0 else "worse" if score.high < 0 else "undecided"
 
     @property
-    def speaks_of(self) -> str:
-        """`these recipes` where both sides have several seeds, else `these two models`."""
-        counts = [len(side.entries) for side in (self.reference, self.side)]
+    def scope(self) -> str:
+        """What the result holds for: `these recipes` where both groups have several seeds, else
+        `these two models`."""
+        counts = [len(group.runs) for group in (self.reference, self.group)]
         if min(counts) > 1:
             return "these recipes"
         models = sum(counts)
@@ -72,11 +76,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Every side, the first being the reference, and what differs in their scores."""
+    """All groups of runs, the first being the reference, and the differences of their scores."""
 
-    sides: list[Side]
-    scores: list[dict[str, Scored]]  # of each side, by measure
-    comparisons: list[Comparison]  # of every side but the first
+    groups: list[RunGroup]
+    scores: list[dict[str, Scored]]  # of each group, by measure
+    comparisons: list[Comparison]  # of every group but the first
     score_of: str
     photos: int
     people: int
@@ -85,76 +89,85 @@ class Comparisons:
 
     @property
     def measures(self) -> dict[str, str]:
-        """Title of each measure: the score, then macro F1 of the attributes."""
+        """The title of each measure: the score, then macro F1 of each attribute."""
         names = {name: name.replace("_", " ") for name in self.scores[0]}
         return names | {SCORE: self.score_of}
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know to read the verdicts aright, a sentence each."""
-        told = []
+        """What limits the verdicts, a sentence each."""
+        notes = []
         if scarce := next((each.scarce for each in self.comparisons if each.scarce), None):
             counts = listed([f"{name} ({count})" for name, count in scarce.items()], 3)
-            told.append(
+            notes.append(
                 f"Too few people for a verdict: {counts}. Where a class has fewer than {FEWEST}"
-                " people, who they are decides; the intervals are given all the same."
+                " people, the score depends on who they are; the intervals are still given."
             )
-        if any(each.speaks_of != "these recipes" for each in self.comparisons):
-            told.append(
-                "A side with one seed is one model: whether its recipe is better, only further"
-                " seeds can tell."
+        if any(each.scope != "these recipes" for each in self.comparisons):
+            notes.append(
+                "A recipe with one seed is a single model. To compare recipes, train each with"
+                " several seeds."
             )
         if len(self.comparisons) > 1:
-            told.append(
-                f"{len(self.comparisons)} comparisons were made, and intervals are corrected for"
-                " that: where nothing differs, the chance that any of them is called better or"
-                " worse is one in twenty."
+            notes.append(
+                f"The intervals are corrected for {len(self.comparisons)} comparisons: if nothing"
+                " differs, the chance that any of them is called better or worse is one in twenty."
             )
         selected = [
-            side.name for side in self.sides if any(entry.selected for entry in side.entries)
+            group.name
+            for group in self.groups
+            if any(scored_run.selected for scored_run in group.runs)
         ]
         if selected:
-            told.append(
-                "The epoch was selected on the validation photos themselves, which flatters the"
-                f" score, in {', '.join(selected)}."
+            notes.append(
+                "The epoch was selected on the validation photos, which inflates the score, in"
+                f" {', '.join(selected)}."
             )
-        return told
+        return notes
 
 
 def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
-    """Compare the runs at `paths`, run folders or folders of them, with the side of the first.
+    """Compare the runs at `paths`, run folders or folders of them; the first is the reference.
 
-    Raises MaskgateError where they cannot be compared; see `sides.gather`.
+    Runs of one recipe form a group. Raises MaskgateError where they cannot be compared; see
+    `groups.read_groups`.
     """
-    found = groups.gather(paths)
-    first = found[0].entries[0]
+    run_groups = groups.read_groups(paths)
+    first = run_groups[0].runs[0]
     weights = Resamples(first.table, resamples, seed=0)
-    entries = [entry for side in found for entry in side.entries]
+    scored_runs = [scored_run for group in run_groups for scored_run in group.runs]
     attributes = [
         name
         for name in labels.ATTRIBUTES
-        if all(name in entry.results.attributes for entry in entries)
+        if all(name in scored_run.results.attributes for scored_run in scored_runs)
     ]
-    each = track(entries, "scoring runs", len(entries))
-    told = {entry.run.path: _scores(entry, attributes, weights) for entry in each}
-    scores = [_of_side([told[entry.run.path] for entry in side.entries]) for side in found]
-    names = [side.name for side in found]
+    by_run = {
+        scored_run.run.path: _scores(scored_run, attributes, weights)
+        for scored_run in track(scored_runs, "scoring runs", len(scored_runs))
+    }
+    scores = [
+        _group_scores([by_run[scored_run.run.path] for scored_run in group.runs])
+        for group in run_groups
+    ]
+    names = [group.name for group in run_groups]
     by_measure = {
-        name: differences(dict(zip(names, (own[name] for own in scores), strict=True)))
-        for name in scores[0]
+        measure: differences(
+            dict(zip(names, (group_scores[measure] for group_scores in scores), strict=True))
+        )
+        for measure in scores[0]
     }
     scarce = _scarce(metrics.keep_labels(first.table, attributes))
     comparisons = [
         Comparison(
-            found[0],
-            side,
-            {name: those[side.name] for name, those in by_measure.items()},
+            run_groups[0],
+            group,
+            {measure: by_group[group.name] for measure, by_group in by_measure.items()},
             scarce,
         )
-        for side in found[1:]
+        for group in run_groups[1:]
     ]
     return Comparisons(
-        sides=found,
+        groups=run_groups,
         scores=scores,
         comparisons=comparisons,
         score_of=first.results.score_of,
@@ -166,8 +179,7 @@ def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
 
 
 def _scarce(table: pd.DataFrame) -> dict[str, int]:
-    """How many people have each class that the score is taken over, where that is some, but fewer
-    than FEWEST."""
+    """The number of people of each class of the score that has some, but fewer than FEWEST."""
     classes: dict[str, tuple[str, ...]] = {"label": labels.CLASSES}
     if not (table["label"] != labels.UNKNOWN).any():
         classes = labels.ATTRIBUTES
@@ -179,30 +191,32 @@ def _scarce(table: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _scores(entry: Entry, names: list[str], weights: Resamples) -> dict[str, tuple[float, Floats]]:
+def _scores(
+    scored_run: ScoredRun, names: list[str], weights: Resamples
+) -> dict[str, tuple[float, Floats]]:
     """By measure a run's value and its resamples (R,), as `metrics.evaluate` scores."""
-    found = {}
-    parts = labels.marginals(entry.probabilities)
+    scores = {}
+    parts = labels.marginals(scored_run.probabilities)
     for name in names:
-        found[name] = _macro_f1(name, entry.table, parts[name].argmax(1), weights)
-    if entry.results.score_of == metrics.ALL_CLASSES:
-        predicted = entry.probabilities.argmax(1)
-        score = _macro_f1("label", entry.table, predicted, weights)
+        scores[name] = _macro_f1(name, scored_run.table, parts[name].argmax(1), weights)
+    if scored_run.results.score_of == metrics.ALL_CLASSES:
+        predicted = scored_run.probabilities.argmax(1)
+        score = _macro_f1("label", scored_run.table, predicted, weights)
     else:
-        values, drawn = zip(*found.values(), strict=True)
+        values, drawn = zip(*scores.values(), strict=True)
         score = float(np.mean(values)), np.mean(drawn, axis=0)
-    return {SCORE: score, **found}
+    return {SCORE: score, **scores}
 
 
 def _macro_f1(
-    of: str, table: pd.DataFrame, predicted: Predicted, weights: Resamples
+    name: str, table: pd.DataFrame, predicted: Predicted, weights: Resamples
 ) -> tuple[float, Floats]:
-    drawn = weights.confusions(of, table[of].to_numpy(), predicted)
-    here = confusions.confusion(table[of], predicted, drawn.shape[-1])
-    return float(confusions.macro_f1(here)), confusions.macro_f1(drawn)
+    drawn = weights.confusions(name, table[name].to_numpy(), predicted)
+    confusion = confusions.confusion(table[name], predicted, drawn.shape[-1])
+    return float(confusions.macro_f1(confusion)), confusions.macro_f1(drawn)
 
 
-def _of_side(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:
+def _group_scores(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:
     return {
         name: Scored(
             np.array([run[name][0] for run in runs]), np.stack([run[name][1] for run in runs])

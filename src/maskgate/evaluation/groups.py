@@ -1,4 +1,4 @@
-"""Runs to compare: found, refused where they cannot be compared, and grouped by recipe."""
+"""Runs to compare: read, checked that they can be compared, and grouped by recipe."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from maskgate.runs.records.results import Results
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A finished, validated run as a comparison needs it; its rows in the order of `photo`."""
+class ScoredRun:
+    """A finished, validated run with what a comparison reads; rows in the order of `photo`."""
 
     run: Run
     recipe: dict[str, Any]  # or system, without its seed
@@ -35,70 +35,72 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Side:
-    """The runs of one recipe, which differ by their seed only."""
+class RunGroup:
+    """The runs of one recipe, which differ only in their seed."""
 
     name: str
-    entries: tuple[Entry, ...]
+    runs: tuple[ScoredRun, ...]
 
     @property
     def recipe(self) -> dict[str, Any]:
-        return self.entries[0].recipe
+        return self.runs[0].recipe
 
     @property
     def seeds(self) -> list[int]:
-        return [entry.seed for entry in self.entries]
+        return [scored_run.seed for scored_run in self.runs]
 
 
-def gather(paths: Sequence[Path]) -> list[Side]:
-    """The sides among the runs at `paths`, each a run folder or a folder of them, in their order.
+def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
+    """The runs at `paths`, run folders or folders of them, grouped by recipe, in their order.
 
-    Raises MaskgateError where fewer than two sides are there, or where the runs cannot be
+    Raises MaskgateError where there are fewer than two groups, or where the runs cannot be
     compared: unfinished, smoke or unvalidated ones, other photos, folds or labels.
     """
-    entries = [_read(run) for run in _found(paths)]
-    _check_alike(entries)
-    groups: list[list[Entry]] = []
-    for entry in entries:
-        own = next((group for group in groups if group[0].recipe == entry.recipe), None)
-        if own is None:
-            groups.append([entry])
+    scored_runs = [_read(run) for run in _runs(paths)]
+    _check_comparable(scored_runs)
+    groups: list[list[ScoredRun]] = []
+    for scored_run in scored_runs:
+        same_recipe = next(
+            (group for group in groups if group[0].recipe == scored_run.recipe), None
+        )
+        if same_recipe is None:
+            groups.append([scored_run])
             continue
-        twin = next((other for other in own if other.seed == entry.seed), None)
-        if twin is not None:
+        same_seed = next((other for other in same_recipe if other.seed == scored_run.seed), None)
+        if same_seed is not None:
             raise MaskgateError(
-                f"{entry.run.path}: has the recipe and the seed of {twin.run.path}, and tells"
-                " nothing new; give one of them"
+                f"{scored_run.run.path}: has the recipe and the seed of {same_seed.run.path};"
+                " give one of them"
             )
-        own.append(entry)
+        same_recipe.append(scored_run)
     if len(groups) < 2:
-        raise MaskgateError(_too_few(entries))
+        raise MaskgateError(_too_few(scored_runs))
     names = [_name(group) for group in groups]
-    called = Counter(names)
+    counts = Counter(names)
     return [
-        Side(name if called[name] == 1 else str(group[0].run.path), tuple(group))
+        RunGroup(name if counts[name] == 1 else str(group[0].run.path), tuple(group))
         for name, group in zip(names, groups, strict=True)
     ]
 
 
-def _too_few(entries: list[Entry]) -> str:
-    if len(entries) == 1:
-        return f"{entries[0].run.path}: one run alone; give a run of another recipe as well"
-    names = listed([str(entry.run.path) for entry in entries])
+def _too_few(scored_runs: list[ScoredRun]) -> str:
+    if len(scored_runs) == 1:
+        return f"{scored_runs[0].run.path}: one run alone; give a run of another recipe as well"
+    names = listed([str(scored_run.run.path) for scored_run in scored_runs])
     return (
-        f"{names}: the same recipe, with other seeds only; they tell how far chance moves a score,"
-        " and there is nothing to compare them with: give a run of another recipe as well"
+        f"{names}: runs of one recipe that differ only in their seed, so there is nothing to"
+        " compare them with; give a run of another recipe as well"
     )
 
 
-def _name(group: list[Entry]) -> str:
-    """The run's folder; for several seeds what their folders share, or else the first one's."""
-    folders = [entry.run.path.resolve().name for entry in group]
+def _name(group: list[ScoredRun]) -> str:
+    """The run's folder; for several seeds the name that their folders share, else the first's."""
+    folders = [scored_run.run.path.resolve().name for scored_run in group]
     if len(group) == 1:
         return folders[0]
     bare = {
-        folder.removesuffix(str(entry.seed)).rstrip("-_. ")
-        for folder, entry in zip(folders, group, strict=True)
+        folder.removesuffix(str(scored_run.seed)).rstrip("-_. ")
+        for folder, scored_run in zip(folders, group, strict=True)
     }
     return bare.pop() or folders[0] if len(bare) == 1 else folders[0]
 
@@ -106,36 +108,36 @@ def _name(group: list[Entry]) -> str:
 # --------------------------------------------------------------------------------- runs
 
 
-def _found(paths: Sequence[Path]) -> list[Run]:
-    """The runs at `paths`; one named before is not repeated where its folder is given, too."""
-    found: dict[Path, Run] = {}
-    given: set[Path] = set()
+def _runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs at `paths`; a run that is given itself and by its folder appears once."""
+    runs: dict[Path, Run] = {}
+    places: set[Path] = set()
     for path in paths:
         place = path.resolve()
         single = is_run(path)
-        if place in given or (single and place in found):
+        if place in places or (single and place in runs):
             raise MaskgateError(f"{path}: is given twice; give every run once")
-        given.add(place)
+        places.add(place)
         inside = [Run(path)] if single else _undamaged(path)
-        for run in inside or [open_run(path)]:  # which tells that there is none
-            found.setdefault(run.path.resolve(), run)
-    return list(found.values())
+        for run in inside or [open_run(path)]:  # which raises where there is none
+            runs.setdefault(run.path.resolve(), run)
+    return list(runs.values())
 
 
 def _undamaged(folder: Path) -> list[Run]:
-    """The runs among the folders in `folder` but those that are damaged, each with a warning.
-    Raises the fault where all are."""
-    every = [(run, fault or damage(run)) for run, fault in scan(folder)]
-    faults = [fault for _, fault in every if fault is not None]
-    if faults and len(faults) == len(every):
-        raise faults[0]
-    for fault in faults:
-        say(f"warning: left out, {fault}")
-    return [run for run, fault in every if fault is None]
+    """The undamaged runs among the folders in `folder`, with a warning for each damaged one. Raises
+    MaskgateError where all are damaged."""
+    checked = [(run, error or damage(run)) for run, error in scan(folder)]
+    errors = [error for _, error in checked if error is not None]
+    if errors and len(errors) == len(checked):
+        raise errors[0]
+    for error in errors:
+        say(f"warning: left out, {error}")
+    return [run for run, error in checked if error is None]
 
 
 def damage(run: Run) -> MaskgateError | None:
-    """What is wrong with the files of a run that a comparison reads; None where they are whole."""
+    """The error in the files of a run that a comparison reads; None where there is none."""
     try:
         run.check()
         if run.files.is_finished and run.metrics().validated:
@@ -146,12 +148,12 @@ def damage(run: Run) -> MaskgateError | None:
     return None
 
 
-def _read(run: Run) -> Entry:
+def _read(run: Run) -> ScoredRun:
     status = run.status()
     if status.finished is None:
         raise MaskgateError(
-            f"{run.path}: the run is unfinished; repeat the command that began it, or name the"
-            " others alone"
+            f"{run.path}: the run is unfinished; repeat the command that began it, or give only"
+            " the others"
         )
     if status.smoke:
         raise MaskgateError(
@@ -161,13 +163,13 @@ def _read(run: Run) -> Entry:
     results = run.metrics()
     if not results.validated:
         raise MaskgateError(
-            f"{run.path}: trained on all photos, so that there is no validation to compare; give"
+            f"{run.path}: trained on all photos, so there is no validation score to compare; give"
             " a run of the recipe with folds.kind: kfold or holdout"
         )
     recipe, seed = _without_seed(run.settings())
     table, probabilities = tables.oof(run)
     order = np.argsort(table["photo"].to_numpy(str), kind="stable")
-    return Entry(
+    return ScoredRun(
         run=run,
         recipe=recipe,
         seed=seed,
@@ -181,29 +183,31 @@ def _read(run: Run) -> Entry:
 def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The settings of a recipe or a system without their seed, and that seed.
 
-    The members of a system keep how far their seeds lie from the first one's: whether they are
-    the same belongs to the system.
+    Members of a system keep the difference of their seed from the first member's, which belongs to
+    the system.
     """
     members = settings.get("members")
     if members is None:
         return {key: value for key, value in settings.items() if key != "seed"}, settings["seed"]
     bare = {name: _without_seed(keys) for name, keys in members.items()}
     seed = next(iter(bare.values()))[1]
-    apart = {name: keys | {"seed": own - seed} for name, (keys, own) in bare.items()}
-    return settings | {"members": apart}, seed
+    relative = {
+        name: keys | {"seed": member_seed - seed} for name, (keys, member_seed) in bare.items()
+    }
+    return settings | {"members": relative}, seed
 
 
-# ------------------------------------------------------------------- what must be alike
+# --------------------------------------------------------------- whether they compare
 
 
-def _check_alike(entries: list[Entry]) -> None:
-    """Raise MaskgateError where not all were validated, or not judged, as the first was."""
-    first, validated = entries[0], comparability.validation_set(entries[0].run)
-    for other in entries[1:]:
-        comparability.check(validated, comparability.validation_set(other.run))
+def _check_comparable(scored_runs: list[ScoredRun]) -> None:
+    """Raise MaskgateError where one has other validation photos, labels or another main score."""
+    first, first_set = scored_runs[0], comparability.validation_set(scored_runs[0].run)
+    for other in scored_runs[1:]:
+        comparability.check(first_set, comparability.validation_set(other.run))
         if other.results.score_of != first.results.score_of:
             raise MaskgateError(
-                f"{other.run.path}: judged by another score than {first.run.path}"
-                f" ({other.results.score_of}; {first.results.score_of}); give runs judged by"
-                " one"
+                f"{other.run.path}: has another score than {first.run.path}"
+                f" ({other.results.score_of}; {first.results.score_of}); give runs with the same"
+                " score"
             )

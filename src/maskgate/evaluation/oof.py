@@ -1,4 +1,4 @@
-"""A finished run's validated photos looked at anew: another test-time augmentation, no training."""
+"""Out-of-fold probabilities of a finished run with another test-time augmentation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -31,27 +31,28 @@ Probabilities = npt.NDArray[np.float32]
 def oof_with(
     run: Run, tta: Sequence[Component], cache: Path | None = None
 ) -> tuple[pd.DataFrame, Probabilities]:
-    """What `runs.tables.oof` gives of a single model, with the test-time augmentation `tta` in
-    place of the recipe's: the photo table of the validated photos and their probabilities (N, 18).
+    """As `runs.tables.oof` of a single model, with the test-time augmentation `tta` in place of the
+    recipe's: the photo table of the validated photos and their probabilities (N, 18).
 
-    Each photo is predicted by the network of its fold, which never saw its person. What is found is
-    kept in the run's folder, fold by fold, and not made again. Raises MaskgateError where the run
+    Each photo is predicted by the network of its fold, which was not trained on its person. The
+    probabilities are kept in the run's folder, fold by fold. Raises MaskgateError where the run
     validated nobody, its weights were trained on the validation photos afterwards, or the photos
-    are gone or changed.
+    are missing or have changed.
     """
     recipe = run.recipe()
     geometry = recipe.photo.geometry
-    own, wanted = (tta_views(each, geometry) for each in (recipe.tta, tta))
+    views = tta_views(tta, geometry)
+    digest = tta_digest(views)
     _check(run)
-    if tta_digest(wanted) == tta_digest(own):
+    if digest == tta_digest(tta_views(recipe.tta, geometry)):
         return tables.oof(run)
-    path = run.oof_file_of(tta_digest(wanted))
+    path = run.oof_file_with(digest)
     if not _is_kept(run, path):
         _check_weights(run, recipe)
         check_trusted(run, recipe)
         with FileLock(run.path / ".lock"):
             if not _is_kept(run, path):  # another process may have made it meanwhile
-                _make(run, wanted, path=path, folder=cache or files.cache_folder())
+                _predict(run, views, path=path, cache=cache or files.cache_folder())
     return tables.oof(run, path)
 
 
@@ -64,8 +65,8 @@ def check(run: Run) -> None:
 
 
 def _is_kept(run: Run, path: Path) -> bool:
-    """Whether the predictions are there, and the run tells of them: a process that was killed may
-    have left some that it does not."""
+    """Whether the predictions exist and the run lists them: a killed process may have left a file
+    that is not listed."""
     return path.exists() and run.files.holds(path)
 
 
@@ -80,55 +81,53 @@ def _check(run: Run) -> None:
 def _check_weights(run: Run, recipe: Recipe) -> None:
     if recipe.training.validation_epochs:
         raise MaskgateError(
-            f"{run.path}: its weights were trained on the validation photos afterwards, so nothing"
-            " out of fold can be made with them; train it with training.validation_epochs=0"
+            f"{run.path}: its weights were trained on the validation photos afterwards, so they"
+            " cannot predict them out of fold; train it with training.validation_epochs=0"
         )
 
 
-def _make(run: Run, wanted: list[TtaView], path: Path, folder: Path) -> None:
-    """Predict every fold that is not there yet, then put them together at `path`."""
-    told, _ = tables.oof(run)
-    told = told[["photo", "person", "label", "fold"]]
-    parts = {int(fold): run.fold(int(fold)) / path.name for fold in told["fold"].unique()}
-    missing = [fold for fold, part in parts.items() if not _is_whole(part)]
+def _predict(run: Run, views: list[TtaView], path: Path, cache: Path) -> None:
+    """Predict every fold that has no predictions yet, then write those of all folds to `path`."""
+    rows, _ = tables.oof(run)
+    rows = rows[["photo", "person", "label", "fold"]]
+    fold_files = {
+        int(fold): run.fold_folder(int(fold)) / path.name for fold in rows["fold"].unique()
+    }
+    missing = [fold for fold, file in fold_files.items() if not _is_readable(file)]
     if missing:
-        steps = _steps(run, told, folds=missing, wanted=wanted, folder=folder)
-        what = f"predicting {run.path.name} out of fold"
-        steps = track(steps, what, len(missing) * len(wanted))
+        steps = _steps(run, rows, folds=missing, views=views, cache=cache)
+        description = f"predicting {run.path.name} out of fold"
+        steps = track(steps, description, len(missing) * len(views))
         for fold in missing:
-            mean = sum(islice(steps, len(wanted)), start=np.zeros(())) / len(wanted)
-            tables.write_probabilities(parts[fold], told[told["fold"] == fold], mean)
-    read = [tables.read_probabilities(part) for part in parts.values()]
-    table = pd.concat([rows for rows, _ in read], ignore_index=True)
-    tables.write_probabilities(path, table, np.concatenate([found for _, found in read]))
+            mean = sum(islice(steps, len(views)), start=np.zeros(())) / len(views)
+            tables.write_probabilities(fold_files[fold], rows[rows["fold"] == fold], mean)
+    parts = [tables.read_probabilities(file) for file in fold_files.values()]
+    table = pd.concat([fold_rows for fold_rows, _ in parts], ignore_index=True)
+    tables.write_probabilities(path, table, np.concatenate([part for _, part in parts]))
     run.files.add(path)
-    for part in parts.values():
-        part.unlink()
+    for file in fold_files.values():
+        file.unlink()
 
 
-def _is_whole(part: Path) -> bool:
-    """Whether a fold's predictions are there, and can be read."""
+def _is_readable(file: Path) -> bool:
+    """Whether a fold's predictions exist and can be read."""
     try:
-        tables.read_probabilities(part)
+        tables.read_probabilities(file)
     except MaskgateError:
         return False
     return True
 
 
 def _steps(
-    run: Run,
-    told: pd.DataFrame,
-    folds: list[int],
-    wanted: list[TtaView],
-    folder: Path,
+    run: Run, rows: pd.DataFrame, folds: list[int], views: list[TtaView], cache: Path
 ) -> Iterator[Probabilities]:
-    """What the network of each fold says of its photos, view by view: (V, 18) each."""
-    photos = validation_photos.read(run, folder, told)
+    """The probabilities (V, 18) of each fold's photos by its network, one array a view."""
+    photos = validation_photos.read(run, cache, rows)
 
     def restored(fold: int) -> Backend:
         return TorchBackend(torch_backend.restore(run, fold))
 
-    yield from by_fold(photos, folds, wanted, restored)
+    yield from by_fold(photos, folds, views, restored)
 
 
 def by_fold(

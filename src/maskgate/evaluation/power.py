@@ -2,8 +2,8 @@
 
 From the normal approximation (Cohen, Statistical power analysis for the behavioral sciences, 1988):
 a two-sided test at 5% finds a true difference d in 80 of 100 studies where d is 2.80 standard
-errors. The variance that people leave in the difference of these two sides shrinks with their
-number; the one that seeds leave does not.
+errors. The part of the variance that comes from the choice of people shrinks with their number; the
+part that comes from the seeds does not.
 """
 
 import math
@@ -20,32 +20,32 @@ _ERRORS: Final = float(ndtri((1 + metrics.LEVEL) / 2) + ndtri(POWER))  # standar
 
 
 def smallest(difference: Difference) -> float:
-    """The true difference that a comparison of these sides on as many people would show in 80 of
-    100 studies."""
+    """The true difference that a comparison on as many people would show in 80 of 100 studies."""
     return _ERRORS * math.sqrt(difference.of_people + difference.of_seeds)
 
 
 def people_needed(difference: Difference, people: int, size: float) -> int | None:
-    """How many people would show a true difference of `size`, judged from a comparison on `people`.
+    """How many people would show a true difference of `size`, estimated from a comparison on
+    `people`.
 
-    None where no number would: the seeds alone leave too much.
+    None where no number would: the variance between seeds is too large.
     """
-    left = (size / _ERRORS) ** 2 - difference.of_seeds
-    return math.ceil(people * difference.of_people / left) if left > 0 else None
+    allowed = (size / _ERRORS) ** 2 - difference.of_seeds  # variance that people may add
+    return math.ceil(people * difference.of_people / allowed) if allowed > 0 else None
 
 
 def sentence(comparison: Comparison, people: int, size: float) -> str:
-    """How many people and seeds it takes to show a difference of `size` between the two sides."""
+    """How many people it takes to show a difference of `size` between the two groups."""
     difference = comparison.score_difference
-    name, reference = comparison.side.name, comparison.reference.name
+    name, reference = comparison.group.name, comparison.reference.name
     needed = people_needed(difference, people, size)
     if needed is None:
         return (
-            f"{name} against {reference}: the seeds alone leave too much doubt to show a true"
+            f"{name} against {reference}: the variation between seeds is too large to show a true"
             f" difference of {size:.3f}, whatever the number of people; train more seeds of both."
         )
     if difference.of_people == 0:
-        return f"{name} and {reference} predict alike: any true difference would show."
+        return f"{name} and {reference} make the same predictions: any true difference would show."
     return (
         f"{name} against {reference}: about {needed:,} people are needed to show a true difference"
         f" of {size:.3f} in {POWER:.0%} of studies; these {people:,} show one of"

@@ -1,4 +1,4 @@
-"""Rounds of pseudo labels, judged: what each made of the out-of-fold score of the one before."""
+"""Rounds of pseudo labels, each compared with the one before by out-of-fold score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from maskgate.runs import Run, tables
 
 @dataclass(frozen=True)
 class Round:
-    """A round's run, its score, and by how much that differs from the round's before.
+    """A round's run, its score, and the `difference` from the round before (None in the first).
 
-    Without one before, `difference` is None. `labels` are the photos without labels as its folds
-    were told, one table a fold; none in a round that trained without them.
+    `labels` are the pseudo labels that its folds were trained with, one table a fold; empty in a
+    round without pseudo labels.
     """
 
     number: int
@@ -29,12 +29,12 @@ class Round:
 
     @property
     def lowered(self) -> bool:
-        """Whether the score is lower than the round's before, be it by chance."""
+        """Whether the score is lower than that of the round before, even if by chance."""
         return self.difference is not None and self.difference.value < 0
 
     @property
     def certain(self) -> bool:
-        """Whether the difference's interval leaves out zero."""
+        """Whether the difference's interval excludes zero."""
         return self.difference is not None and self.difference.low * self.difference.high > 0
 
     @property
@@ -44,17 +44,16 @@ class Round:
         return float(np.mean(counts)) if counts else 0.0
 
     def classes(self) -> "pd.Series[float]":
-        """By what they were labelled as (CLASSES, or what is known of it), the photos trained on;
-        means of the folds."""
-        named = [_named(each[each["use"] == TRAINED]) for each in self.labels]
-        counted = pd.concat([each.value_counts() for each in named], axis=1)
-        return counted.fillna(0).mean(axis=1)
+        """How many photos were trained on with each label (CLASSES, or the known part of it); means
+        of the folds."""
+        words = [_label_words(table[table["use"] == TRAINED]) for table in self.labels]
+        counts = pd.concat([each.value_counts() for each in words], axis=1)
+        return counts.fillna(0).mean(axis=1)
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """Rounds in their order, on the same people in the same folds; `score_of` is what they are
-    judged by."""
+    """Rounds in their order, on the same people in the same folds; `score_of` names their score."""
 
     rounds: list[Round]
     score_of: str
@@ -63,12 +62,12 @@ class Rounds:
 
     @property
     def best(self) -> Round:
-        """The round with the highest score; of several the first."""
+        """The round with the highest score; on a tie the first."""
         return max(self.rounds, key=lambda each: (each.score.value, -each.number))
 
 
 def judge(runs: Sequence[Run]) -> Rounds:
-    """The runs of rounds, each compared with the one before on the same draws of people.
+    """The runs of rounds, each compared with the one before on the same resamples of people.
 
     Raises MaskgateError where they cannot be compared; see `compare`.
     """
@@ -76,26 +75,26 @@ def judge(runs: Sequence[Run]) -> Rounds:
     for number, run in enumerate(runs):
         difference = None
         if number:
-            found = compare.compare([runs[number - 1].path, run.path])
-            difference = found.comparisons[0].score
+            comparisons = compare.compare([runs[number - 1].path, run.path]).comparisons
+            difference = comparisons[0].score
         score = run.metrics().score
         assert score is not None  # it was compared, or will be
-        labelled = [tables.pseudo(run, fold)[0] for fold in run.folds] if number else []
+        pseudo_labels = [tables.pseudo(run, fold)[0] for fold in run.folds] if number else []
         rounds.append(
             Round(
                 number=number,
                 run=run,
                 score=score.as_score(),
                 difference=difference,
-                labels=labelled,
+                labels=pseudo_labels,
             )
         )
     first = runs[0].metrics()
     return Rounds(rounds, first.score_of, first.people, runs[0].status().truth)
 
 
-def _named(table: pd.DataFrame) -> "pd.Series[str]":
-    """What each photo was labelled as, in words; what is unknown is a dash."""
+def _label_words(table: pd.DataFrame) -> "pd.Series[str]":
+    """The label of each photo in words, with a dash for each unknown attribute."""
     words = pd.DataFrame(
         {
             name: table[name].map(dict(enumerate(values)) | {labels.UNKNOWN: "–"})

@@ -1,4 +1,4 @@
-"""The competition's answer file: `ImageID,ans`, in the row order of `info.csv`."""
+"""The competition's submission file: `ImageID,ans`, in the row order of `info.csv`."""
 
 import time
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from maskgate.inference.resume_cache import ResumeCache
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """How many rows were written, how many networks answered, and how fast those photos that were
-    not answered before, reading them included; 0 where all were."""
+class SubmissionSummary:
+    """The rows written, the speed on photos that were not in the cache (with reading; 0 where all
+    were), and the number of networks."""
 
     rows: int
     photos_per_second: float
@@ -27,19 +27,19 @@ class Submitted:
         return f"{self.rows} rows, {speed} with {networks}"
 
 
-def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted:
-    """Answer every photo of `info.csv`, each by itself, and write `out`.
+def submit(predictor: Predictor, model: str, data: Path, out: Path) -> SubmissionSummary:
+    """Predict every photo of `info.csv` and write `out`.
 
-    `model` is what messages call the predictor. Raises MaskgateError that names all unreadable
+    `model` is the predictor's name in messages. Raises MaskgateError that names all unreadable
     photos; then nothing is written.
     """
     files.check_target(out)
     images, rows = layouts.read_eval(data)
     if missing := [name for name in labels.ATTRIBUTES if name not in predictor.attributes]:
-        told = listed(missing).replace("_", " ")
+        names = listed(missing).replace("_", " ")
         raise MaskgateError(
-            f"{model}: knows nothing of {told}; give a run that knows all, a system's, or runs that"
-            " know the rest beside it"
+            f"{model}: does not predict {names}; give a run that predicts all three attributes, or"
+            " add runs that predict the missing ones"
         )
     began = time.perf_counter()
     cache = ResumeCache(out, predictor.digest)
@@ -47,13 +47,13 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submitted
     probabilities, faults = predictor.probabilities(photos, cache)
     seconds = time.perf_counter() - began
     if faults:
-        told = listed([f"{rows['ImageID'].iloc[row]} ({why})" for row, why in faults.items()])
+        unreadable = [f"{rows['ImageID'].iloc[row]} ({reason})" for row, reason in faults.items()]
         raise MaskgateError(
-            f"{images}: {len(faults)} of {len(rows)} photos cannot be read: {told}; mend them,"
-            " for a submission needs an answer to each"
+            f"{images}: {len(faults)} of {len(rows)} photos cannot be read: {listed(unreadable)};"
+            " fix them: a submission needs a prediction for each"
         )
     answers = rows[["ImageID"]].assign(ans=probabilities.argmax(1))
-    files.replace(out, lambda beside: answers.to_csv(beside, index=False))
-    cache.forget()
-    made = len(answers) - cache.found
-    return Submitted(len(answers), made / max(seconds, 1e-9), predictor.count)
+    files.replace(out, lambda temporary: answers.to_csv(temporary, index=False))
+    cache.delete()
+    predicted = len(answers) - cache.reused
+    return SubmissionSummary(len(answers), predicted / max(seconds, 1e-9), predictor.count)

@@ -54,25 +54,26 @@ def read(
     tables.check_names(run, table["photo"].tolist(), root)
     photos = Photos(root, table)
     try:
-        seen = view.create(recipe.photo, cache, run.kept_detector())
+        photo_view = view.create(recipe.photo, cache, run.kept_detector())
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
-    found = None if seen.detector is None else boxes.find(photos, seen.detector, cache)[0]
-    store, broken = caches.build(photos, seen, cache, found)
+    detector = photo_view.detector
+    detections = None if detector is None else boxes.find(photos, detector, cache)[0]
+    store, broken = caches.build(photos, photo_view, cache, detections)
     if broken:
         names = listed([f"{problem.where} ({problem.detail})" for problem in broken])
         raise MaskgateError(
             f"{root}: {len(broken)} of the {len(table)} photos of {run.path} cannot be"
-            f" read: {names}; put them back, or train anew"
+            f" read: {names}; put them back, or train again"
         )
     pairs = zip(table["photo"], table["digest"], store.digests, strict=True)
     if changed := [name for name, then, now in pairs if then != now]:
         raise MaskgateError(
             f"{root}: {len(changed)} of the {len(table)} photos of {run.path} have"
-            f" changed since: {listed(changed)}; put the old ones back, or train anew"
+            f" changed since: {listed(changed)}; put the old ones back, or train again"
         )
     faces = None
-    if found is not None:
-        main = found.table([bytes.fromhex(digest) for digest in store.digests])
+    if detections is not None:
+        main = detections.table([bytes.fromhex(digest) for digest in store.digests])
         faces = main[[*BOX, "score"]].to_numpy(np.float32)
     return ValidationPhotos(run, recipe, table, store, faces)

@@ -14,7 +14,7 @@ from maskgate.bundle.manifest import (
     TrainingFacts,
     leaves,
 )
-from maskgate.runs.records.results import Figure, Part
+from maskgate.runs.records.results import Figure, SubsetScores
 
 _TITLES = {
     "brightness": "brightness, 0–255",
@@ -135,7 +135,7 @@ def _groups(manifest: Manifest) -> Iterator[str]:
     )
 
 
-def _accuracies(part: Part, names: Sequence[str]) -> list[str]:
+def _accuracies(part: SubsetScores, names: Sequence[str]) -> list[str]:
     by_name = {str(name): figure for name, figure in part.accuracy.items()}
     return [_figure(by_name[name]) if name in by_name else "–" for name in names]
 
@@ -191,12 +191,12 @@ def _view(manifest: Manifest) -> Iterator[str]:
     rows = []
     for model, facts in zip(leaves(manifest.model), manifest.training, strict=True):
         face = model.photo.face
-        seen = f"the photo's centre, {model.photo.crop:g} of it"
+        crop = f"the photo's centre, {model.photo.crop:g} of it"
         if face is not None:
-            seen = f"the face ({face.detector.name}) with {face.margin:g} of its sides around it"
-            seen += ", turned so that the eyes lie level" if face.align else ""
+            crop = f"the face ({face.detector.name}) with {face.margin:g} of its sides around it"
+            crop += ", turned so that the eyes lie level" if face.align else ""
         tta = ", ".join(each.name for each in model.tta) or "none"
-        rows.append((facts.model, f"{model.photo.width}×{model.photo.height}", seen, tta))
+        rows.append((facts.model, f"{model.photo.width}×{model.photo.height}", crop, tta))
     yield from _table(("model", "input, pixels", "of a photo", "test-time augmentation"), rows)
 
 

@@ -94,8 +94,8 @@ class ModelRun:
         photo, detector = self.recipe.photo, self.view.detector
         if photo.face is None or detector is None:
             return photo
-        named = Component(name=detector.name, **detector.arguments)
-        update = {"detector": named, "sha256": detector.sha256}
+        component = Component(name=detector.name, **detector.arguments)
+        update = {"detector": component, "sha256": detector.sha256}
         return photo.model_copy(update={"face": photo.face.model_copy(update=update)})
 
     def facts(self) -> TrainingFacts:

@@ -8,7 +8,7 @@ def check_number(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} is {value!r}, not a number")
     if not low <= value <= high:
-        raise ValueError(f"{name} is {value}; it lies in {low}–{high}")
+        raise ValueError(f"{name} is {value}; it must be in {low}–{high}")
     return value
 
 

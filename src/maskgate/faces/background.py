@@ -98,8 +98,8 @@ def _seeds(size: tuple[int, int], box: npt.NDArray[np.floating]) -> npt.NDArray[
     seeds = np.full((height, width), cv2.GC_PR_BGD, dtype=np.uint8)
     seeds[likely_person] = cv2.GC_PR_FGD
     seeds[border & ~likely_person & (ys < bottom)] = cv2.GC_BGD
-    far = ~ellipse(1.6 * box_width, 1.5 * box_height) & (ys < bottom)
-    seeds[far] = cv2.GC_BGD
+    far_from_face = ~ellipse(1.6 * box_width, 1.5 * box_height) & (ys < bottom)
+    seeds[far_from_face] = cv2.GC_BGD
     seeds[ellipse(0.4 * box_width, 0.42 * box_height)] = cv2.GC_FGD
     neck = (
         (abs(xs - centre_x) < 0.25 * box_width) & (ys > bottom) & (ys < bottom + 0.3 * box_height)

@@ -127,9 +127,9 @@ def _check_same(face: Face, sha256: str) -> None:
     """Raise MaskgateError if the detector's model has another hash than the recipe says."""
     if face.sha256 not in (None, sha256):
         raise MaskgateError(
-            f"photo.face: the recipe is of the detector {face.detector.name} with the model"
-            f" {str(face.sha256)[:12]}…, and here is {sha256[:12]}…, which would crop faces"
-            " otherwise; use that model's file, or train anew with photo.face.sha256=null"
+            f"photo.face: the recipe was trained with detector {face.detector.name} and its model"
+            f" {str(face.sha256)[:12]}…, but the model here is {sha256[:12]}…, which may crop faces"
+            " differently; use the first model's file, or train again with photo.face.sha256=null"
         )
 
 

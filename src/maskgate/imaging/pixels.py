@@ -150,7 +150,7 @@ def _structure(content: bytes) -> Encoded:
         return webp.read(content)
     if content.startswith(b"BM"):
         return bmp.read(content)
-    raise PhotoError("not an image, or a format we do not read")
+    raise PhotoError("not an image, or an unsupported format")
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def _opened(encoded: Encoded) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(encoded.content), formats=[encoded.format]) as image:
             if image.size != (encoded.width, encoded.height):
-                raise PhotoError("damaged: it states two sizes")
+                raise PhotoError("damaged: two different sizes")
             yield image
     except PhotoError:
         raise

@@ -52,7 +52,7 @@ def _single(
     bundle: Bundle, spec: SingleModelSpec, tta: Sequence[Component] | None, threads: int
 ) -> SingleModel:
     try:
-        seen = create_view(bundle, spec.photo, spec.detector)
+        photo_view = create_view(bundle, spec.photo, spec.detector)
         networks = [
             OnnxBackend(
                 bundle.read(name),
@@ -63,7 +63,7 @@ def _single(
             )
             for name in spec.networks
         ]
-        return SingleModel(networks, seen, spec.tta if tta is None else tta, spec.vote)
+        return SingleModel(networks, photo_view, spec.tta if tta is None else tta, spec.vote)
     except MaskgateError as error:
         if str(error).startswith(str(bundle.path)):
             raise

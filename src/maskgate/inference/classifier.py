@@ -1,4 +1,4 @@
-"""Pictures of photos → probabilities: a single model, or an ensemble of several."""
+"""Pictures of photos → probabilities: a single model, or an ensemble."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ from maskgate.imaging.tta import tta_digest, tta_views
 from maskgate.inference.backends.protocol import Backend
 
 Probabilities = npt.NDArray[np.float32]
-_BATCH: Final = 64  # pictures that a network is given at once
+_BATCH: Final = 64  # pictures in one call of a network
 
 
 class Classifier(Protocol):
-    """What gives probabilities to photos, each seen in one or several views."""
+    """Gives probabilities for photos, each seen in one or several views."""
 
     @property
     def views(self) -> Sequence[View]:
@@ -39,17 +39,17 @@ class Classifier(Protocol):
 
     @property
     def count(self) -> int:
-        """How many networks it consists of."""
+        """The number of its networks."""
         ...
 
     @property
     def digest(self) -> str:
-        """Of all that its probabilities depend on but the photos."""
+        """A digest of everything but the photos that its probabilities depend on."""
         ...
 
     def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
-        """Probabilities (N, 18) of N photos, of which each view has its pictures (N, H, W, 3) as it
-        stores them. Raises MaskgateError where one is not finite."""
+        """Probabilities (N, 18) of N photos; `pictures` has an array (N, H, W, 3) for each view, as
+        the view stores them. Raises MaskgateError where one is not finite."""
         ...
 
 
@@ -86,8 +86,8 @@ class SingleModel:
     @property
     def digest(self) -> str:
         networks = [network.digest for network in self.networks]
-        seen = self.view.name, self.view.geometry, tta_digest(self.tta_views)
-        return _digest(repr((networks, seen, self.vote)))
+        view = self.view.name, self.view.geometry, tta_digest(self.tta_views)
+        return _digest(repr((networks, view, self.vote)))
 
     def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
         (stored,) = pictures

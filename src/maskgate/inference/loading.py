@@ -27,12 +27,12 @@ def load(
     """The predictor of a run folder: the average of its folds, or a system's members combined; or
     that of a bundle, which is a folder or a zip and needs no torch.
 
-    A face detector's model is the one that the run keeps; that of a run by an older version is
-    looked for in the folder `cache`, the user's unless given. The test-time augmentation is that of
-    the recipe, of each member its own, unless `tta` is given.
+    The face detector's model is the one in the run. A run by an older version has none; then it is
+    looked up in the folder `cache`, by default the user's. The test-time augmentation is that of
+    the recipe, or of each member's recipe, unless `tta` is given.
 
-    Raises MaskgateError; so too, before anything is imported, where the run brings code (a backbone
-    `package.module:factory`) and is not to be trusted.
+    Raises MaskgateError. It does so before anything is imported if the run needs code (a backbone
+    `package.module:factory`) and is not trusted.
     """
     if bundle.is_bundle(Path(model)):
         return Predictor(bundles.classifier(bundle.open_bundle(Path(model)), tta))
@@ -42,15 +42,14 @@ def load(
 def of_run(
     run: runs.Run, cache: Path | None = None, tta: Sequence[Component] | None = None
 ) -> Classifier:
-    """The classifier of a run that is open, and its members with it; see `load`. Raises
-    MaskgateError."""
+    """The classifier of an open run, with its members; see `load`. Raises MaskgateError."""
     if not run.is_system:
         return of_folds(run, run.folds, cache, tta)
     system = run.system()
     members = []
     for member, inner in zip(system.members, run.members(), strict=True):
-        own = member.tta if tta is None else tta
-        members.append((of_run(inner, cache, own), member.weight))
+        member_tta = member.tta if tta is None else tta
+        members.append((of_run(inner, cache, member_tta), member.weight))
     spec, learned = EnsembleSpec.from_system(system), run.learned()
     if reason := learned.mismatch(spec, [member.attributes for member, _ in members]):
         raise damaged(run.combination_file, reason)
@@ -66,18 +65,18 @@ def of_folds(
     """The classifier of these folds of a single model's run; see `load`. Raises MaskgateError."""
     recipe = run.recipe()
     check_trusted(run, recipe)
-    wanted = recipe.tta if tta is None else tta
+    tta = recipe.tta if tta is None else tta
     try:
-        seen = view.create(recipe.photo, cache, run.kept_detector())
-        tta_views(wanted, seen.geometry)
+        photo_view = view.create(recipe.photo, cache, run.kept_detector())
+        tta_views(tta, photo_view.geometry)
     except MaskgateError as error:
         raise MaskgateError(f"{run.path}: {error}") from error
     restore = _torch(run)
-    return SingleModel([restore(fold) for fold in folds], seen, wanted, recipe.folds.vote)
+    return SingleModel([restore(fold) for fold in folds], photo_view, tta, recipe.folds.vote)
 
 
 def _torch(run: runs.Run) -> Callable[[int], Backend]:
-    """What gives the network of a fold of a run. Raises MaskgateError where torch is missing."""
+    """A function that loads the network of a fold. Raises MaskgateError where torch is missing."""
     with extras.needed_by(f"{run.path}: the run of a training"):
         from maskgate.inference.backends import torch
 

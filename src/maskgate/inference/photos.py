@@ -1,4 +1,4 @@
-"""What Python code may give as photos: paths, bytes, Pillow's images and arrays, one or many."""
+"""The photos that Python code may pass: paths, bytes, Pillow images and arrays, one or many."""
 
 import io
 import os
@@ -13,50 +13,53 @@ from PIL import Image
 from maskgate.errors import MaskgateError, printable
 from maskgate.faces.reader import Photo
 
-One = str | os.PathLike[str] | bytes | memoryview | IO[bytes] | Image.Image | npt.NDArray[np.uint8]
-Given = One | Iterable[One]
+PhotoInput = (
+    str | os.PathLike[str] | bytes | memoryview | IO[bytes] | Image.Image | npt.NDArray[np.uint8]
+)
+PhotoInputs = PhotoInput | Iterable[PhotoInput]
 
 _KINDS = "a path, a file's bytes, an open file, a PIL image or a uint8 array (H, W, 3)"
 _BYTES = bytes | bytearray | memoryview
 
 
-def named(given: Given) -> tuple[list[str], list[Photo]]:
-    """N names and photos: of a path its text, of anything else `photo 0` and so on, by its place.
+def read_inputs(photos: PhotoInputs) -> tuple[list[str], list[Photo]]:
+    """N names and photos. A path is named by its text, anything else `photo 0` and so on.
 
-    Raises MaskgateError for what is no photo.
+    Raises MaskgateError for anything that is not a photo.
     """
-    alone = isinstance(given, str | os.PathLike | _BYTES | Image.Image) or hasattr(given, "read")
-    if alone or (isinstance(given, np.ndarray) and given.ndim < 4):
-        given = [given]  # type: ignore[list-item]
-    if not isinstance(given, Iterable):
+    alone = isinstance(photos, str | os.PathLike | _BYTES | Image.Image) or hasattr(photos, "read")
+    if alone or (isinstance(photos, np.ndarray) and photos.ndim < 4):
+        photos = [photos]  # type: ignore[list-item]
+    if not isinstance(photos, Iterable):
         raise MaskgateError(
-            f"photos: {type(given).__name__} is none; give {_KINDS}, or several of them in a list"
+            f"photos: {type(photos).__name__} is no photo; give {_KINDS}, or several of them in a"
+            " list"
         )
-    pairs = [_named(f"photo {place}", one) for place, one in enumerate(given)]
+    pairs = [_read_input(f"photo {place}", one) for place, one in enumerate(photos)]
     return [name for name, _ in pairs], [photo for _, photo in pairs]
 
 
-def _named(name: str, one: Any) -> tuple[str, Photo]:
-    if isinstance(one, str | os.PathLike):
-        path = Path(os.fsdecode(one))
+def _read_input(name: str, photo: Any) -> tuple[str, Photo]:
+    if isinstance(photo, str | os.PathLike):
+        path = Path(os.fsdecode(photo))
         if path.is_dir():
             raise MaskgateError(f"{path}: is a folder; give the paths of the photos in it")
         return printable(str(path)), path
-    if isinstance(one, _BYTES):
-        return name, bytes(one)
-    if isinstance(one, Image.Image):
-        return name, one
-    if hasattr(one, "read"):
+    if isinstance(photo, _BYTES):
+        return name, bytes(photo)
+    if isinstance(photo, Image.Image):
+        return name, photo
+    if hasattr(photo, "read"):
         # Reading a photo as text would fail while it is decoded.
-        if isinstance(one, io.TextIOBase) or not isinstance(content := one.read(), bytes):
+        if isinstance(photo, io.TextIOBase) or not isinstance(content := photo.read(), bytes):
             raise MaskgateError(f"{name}: a file opened as text; open it with mode 'rb'")
         return name, content
-    if not isinstance(one, np.ndarray):
-        raise MaskgateError(f"{name}: {type(one).__name__} is no photo; give {_KINDS}")
-    if one.dtype != np.uint8 or one.ndim != 3 or one.shape[2] != 3 or not one.size:
-        shape = " × ".join(map(str, one.shape)) or "no dimension"
+    if not isinstance(photo, np.ndarray):
+        raise MaskgateError(f"{name}: {type(photo).__name__} is no photo; give {_KINDS}")
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        shape = " × ".join(map(str, photo.shape)) or "no dimension"
         raise MaskgateError(
-            f"{name}: an array of {shape} with values of type {one.dtype}; a photo is an array"
+            f"{name}: an array of {shape} with values of type {photo.dtype}; a photo is an array"
             " (H, W, 3) of uint8, red first, values from 0 to 255"
         )
-    return name, Image.fromarray(np.ascontiguousarray(one))
+    return name, Image.fromarray(np.ascontiguousarray(photo))

@@ -1,4 +1,4 @@
-"""What a model says of photos: arrays of NumPy, as CSV, or as a table of pandas."""
+"""A model's predictions for photos: as NumPy arrays, as CSV, or as a pandas table."""
 
 import csv
 import io
@@ -27,8 +27,8 @@ class Predictions:
     `photos` (R,) are the photos' names. `probabilities` (R, 18) are of the classes; of attributes
     that the model does not predict (not in `attributes`) all values are as likely. `boxes` (R, 5)
     are left, top, right and bottom of the face that the model saw, in pixels of the photo, and the
-    detector's score; NaN where it saw the photo's centre, and None of a model that does not look
-    for faces.
+    detector's score; NaN where it saw the photo's centre. They are None for a model without a face
+    detector.
     """
 
     photos: Sequence[str]
@@ -54,7 +54,7 @@ class Predictions:
 
     @property
     def classes(self) -> npt.NDArray[np.int8]:
-        """The likeliest class 0–17 of each row (R,); UNKNOWN where the model does not know all
+        """The likeliest class 0–17 of each row (R,); UNKNOWN where the model does not predict all
         attributes."""
         if set(labels.ATTRIBUTES) <= set(self.attributes):
             return self.probabilities.argmax(1).astype(np.int8)
@@ -76,21 +76,21 @@ class Predictions:
         return self.words("age_band")
 
     def words(self, attribute: str) -> list[str]:
-        """The likeliest value of an attribute (R,), or "" where the model does not know it. Raises
+        """The likeliest value of an attribute (R,), "" where the model does not predict it. Raises
         ValueError for a name that is no attribute."""
-        if not self._is_known(attribute):
+        if not self._is_predicted(attribute):
             return [""] * len(self)
         values = labels.ATTRIBUTES[attribute]
         return [values[code] for code in self._marginals(attribute).argmax(1)]
 
     def confidence(self, attribute: str) -> npt.NDArray[np.float32]:
-        """The probability of that value (R,), NaN where the model does not know the attribute.
-        Raises ValueError for a name that is no attribute."""
-        if not self._is_known(attribute):
+        """The probability of the likeliest value (R,), NaN where the model does not predict the
+        attribute. Raises ValueError for a name that is no attribute."""
+        if not self._is_predicted(attribute):
             return np.full(len(self), np.nan, np.float32)
         return self._marginals(attribute).max(1).clip(max=1)
 
-    def _is_known(self, attribute: str) -> bool:
+    def _is_predicted(self, attribute: str) -> bool:
         if attribute not in labels.ATTRIBUTES:
             raise ValueError(f"no attribute {attribute!r}; it is one of {list(labels.ATTRIBUTES)}")
         return attribute in self.attributes
@@ -119,7 +119,7 @@ class Predictions:
         return text.getvalue()
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The table, with `pd.NA` for labels that are unknown. Raises MaskgateError where pandas is
+        """The same table, with `pd.NA` for unknown labels. Raises MaskgateError where pandas is
         missing."""
         with extras.needed_by("to_pandas"):
             import pandas as pd
@@ -131,7 +131,7 @@ class Predictions:
 
 
 def _texts(column: Any) -> Iterator[str]:
-    """A column as CSV has it."""
+    """The values of a column as text for CSV."""
     if isinstance(column, list):
         yield from column
     elif np.issubdtype(column.dtype, np.integer):

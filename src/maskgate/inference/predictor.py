@@ -20,29 +20,29 @@ from maskgate.inference.resume_cache import Answer, ResumeCache
 
 
 class Predictor:
-    """What a classifier says of photos."""
+    """Applies a classifier to photos."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
 
     @property
     def views(self) -> Sequence[View]:
-        """How it sees a photo."""
+        """How a photo becomes pictures for the model."""
         return self.classifier.views
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The attributes that the model tells; the others are all as likely."""
+        """The attributes that the model predicts; the values of the others are all as likely."""
         return self.classifier.attributes
 
     @property
     def count(self) -> int:
-        """How many networks answer."""
+        """The number of networks."""
         return self.classifier.count
 
     @property
     def digest(self) -> str:
-        """Of all that its answers depend on but the photos."""
+        """A digest of everything but the photos that its predictions depend on."""
         return self.classifier.digest
 
     @property
@@ -52,7 +52,7 @@ class Predictor:
 
     def predict(
         self,
-        photos: inputs.Given,
+        photos: inputs.PhotoInputs,
         skip_faulty: bool = False,
         all_faces: bool = False,
         cache: ResumeCache | None = None,
@@ -60,35 +60,37 @@ class Predictor:
         """A row for each photo, in their order; with `all_faces` a row for each face.
 
         `photos` is a path, the bytes of a file, a PIL image or an array (H, W, 3) of uint8, or
-        an iterable of these; they are named by their paths, or `photo 0` and so on. What is in the
-        `cache` is not predicted again. Raises MaskgateError that names all unreadable photos,
-        unless they are to be skipped, and where `all_faces` cannot be.
+        an iterable of these; they are named by their paths, or `photo 0` and so on. Photos in the
+        `cache` are not predicted again. Raises MaskgateError that names all unreadable photos,
+        unless `skip_faulty` is set, and where the model cannot predict `all_faces`.
         """
         if all_faces:
             self.check_all_faces()
-        names, given = inputs.named(photos)
-        _, predictions, faults = self._collected(names, self._answers(given, all_faces, cache))
+        names, contents = inputs.read_inputs(photos)
+        answers = self._answers(contents, all_faces, cache)
+        _, predictions, faults = self._collect(names, answers)
         if faults and not skip_faulty:
-            reasons = listed([f"{names[place]} ({why})" for place, why in faults.items()])
+            reasons = listed([f"{names[place]} ({reason})" for place, reason in faults.items()])
             raise MaskgateError(
-                f"{len(faults)} of {len(names)} photos cannot be read: {reasons}; mend them, or"
-                " leave them out with --skip-faulty (in Python: skip_faulty=True)"
+                f"{len(faults)} of {len(names)} photos cannot be read: {reasons}; fix them, or skip"
+                " them with --skip-faulty (in Python: skip_faulty=True)"
             )
         return predictions
 
     def rows(
         self, photos: Sequence[Photo], names: Sequence[str], all_faces: bool = False
     ) -> tuple[list[int], Predictions, dict[int, str]]:
-        """As `predict`, without a word: for each row the place of its photo, the predictions, and
-        by their places why photos cannot be read, which have no row. `names` are the photos'."""
+        """As `predict`, without output: the index of each row's photo, the predictions, and by
+        index the reason for each photo that cannot be read, which has no row. `names` are the
+        photos'."""
         batches = self._batches(photos, all_faces)
-        return self._collected(names, (answer for batch in batches for answer in batch))
+        return self._collect(names, (answer for batch in batches for answer in batch))
 
     def probabilities(
         self, photos: Sequence[Path | bytes], cache: ResumeCache | None = None
     ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-        """(N, 18) probabilities, and per unreadable photo (whose row is NaN) the reason; what is
-        in the `cache` is not predicted again."""
+        """Probabilities (N, 18), and by index the reason for each photo that cannot be read, whose
+        row is NaN. Photos in the `cache` are not predicted again."""
         probabilities = np.full((len(photos), labels.COUNT), np.nan, dtype=np.float32)
         faults: dict[int, str] = {}
         for place, answer in enumerate(self._answers(photos, False, cache)):
@@ -98,7 +100,7 @@ class Predictor:
                 probabilities[place] = answer.probabilities[0]
         return probabilities, faults
 
-    def _collected(
+    def _collect(
         self, names: Sequence[str], answers: Iterable[Answer | str]
     ) -> tuple[list[int], Predictions, dict[int, str]]:
         places: list[int] = []
@@ -123,33 +125,38 @@ class Predictor:
     def _answers(
         self, photos: Sequence[Photo], all_faces: bool, cache: ResumeCache | None
     ) -> Iterator[Answer | str]:
-        """The answer to each photo, or why it cannot be read; says how many had no face."""
+        """The predictions for each photo, or the reason why it cannot be read; reports how many had
+        no face."""
         batches = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
         kept = [None if cache is None else cache.get(batch) for batch in batches]
         pairs = list(zip(batches, kept, strict=True))
-        rest = [photo for batch, known in pairs if known is None for photo in batch]
-        done = sum(known is not None for known in kept)
-        new = track(self._batches(rest, all_faces), f"predicting (× {BATCH})", len(batches), done)
-        missed = 0
+        missing = [photo for batch, cached in pairs if cached is None for photo in batch]
+        done = sum(cached is not None for cached in kept)
+        new = self._batches(missing, all_faces)
+        new = track(new, f"predicting (× {BATCH})", len(batches), done)
+        without_face = 0
         with closing(new):
-            for batch, known in pairs:
-                answers: Sequence[Answer | str] = next(new) if known is None else known
-                if cache is not None and known is None:
+            for batch, cached in pairs:
+                answers: Sequence[Answer | str] = next(new) if cached is None else cached
+                if cache is not None and cached is None:
                     cache.add(batch, answers)
                 yield from answers
                 readable = [each for each in answers if not isinstance(each, str)]
-                missed += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
-        if missed and self.finds_faces:
-            say(f"no face was found in {missed} of {len(photos)} photos: their centre was shown")
+                without_face += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
+        if without_face and self.finds_faces:
+            say(
+                f"no face was found in {without_face} of {len(photos)} photos: the model saw their"
+                " centre"
+            )
 
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:
         for batch in reader.read_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
             answers: Iterator[npt.NDArray[np.float32]] = iter(())
             if readable:
-                per_view = zip(*(shown.pictures for shown in readable), strict=True)
-                pictures = [np.concatenate(of_view) for of_view in per_view]
-                ends = np.cumsum([len(shown.boxes) for shown in readable])[:-1]
+                by_view = zip(*(each.pictures for each in readable), strict=True)
+                pictures = [np.concatenate(view_pictures) for view_pictures in by_view]
+                ends = np.cumsum([len(each.boxes) for each in readable])[:-1]
                 answers = iter(np.split(self.classifier(pictures), ends))
             yield [
                 each if isinstance(each, str) else Answer(each.boxes, next(answers))
@@ -157,14 +164,15 @@ class Predictor:
             ]
 
     def check_all_faces(self) -> None:
-        """Raise MaskgateError where there is not one detector to tell the faces of a photo."""
+        """Raise MaskgateError unless the model has exactly one face detector."""
         keys = {view.detector_key for view in self.views}
         if keys == {""}:
             raise MaskgateError(
-                "all faces are asked for, but the model looks at whole photos; train it with"
+                "all faces are requested, but the model takes whole photos; train it with"
                 " photo.face"
             )
         if len(keys) > 1:
             raise MaskgateError(
-                "all faces are asked for, but the members find faces differently; give one of them"
+                "all faces are requested, but the members use different face detectors; give one of"
+                " them"
             )

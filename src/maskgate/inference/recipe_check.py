@@ -1,7 +1,7 @@
-"""What a recipe or a system names, looked up before anything heavy is imported.
+"""Checks the names and paths in a recipe or a system before anything heavy is imported.
 
-It covers test-time augmentation, face detectors, combinations, and every path. What torch's tables
-know (losses, heads, optimisers and the like) is looked up as the training begins.
+It covers test-time augmentation, face detectors, combinations, and every path. Names that need
+torch (losses, heads, optimisers and so on) are looked up when the training starts.
 """
 
 from pathlib import Path
@@ -18,27 +18,27 @@ from maskgate.imaging.tta import tta_views
 
 
 def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
-    """Raise MaskgateError for a wrong name or path in a recipe called `name`; a `smoke` test does
-    not look at `training.epochs_from`."""
+    """Raise MaskgateError for a wrong name or path in a recipe called `name`; with `smoke`,
+    `training.epochs_from` is not checked."""
     _check_names(recipe, name)
     _check_paths(recipe, smoke)
 
 
 def check_system(system: System, name: str, smoke: bool = False) -> None:
-    """As `check`, of a system and of every member that is a recipe."""
+    """As `check`, for a system and every member that is a recipe."""
     combining.check_names(EnsembleSpec.from_system(system))
     for number, (member, recipe) in enumerate(system.recipes().items()):
         _check_names(recipe, f"{name}, member {member}")
         try:
             _check_paths(recipe, smoke)
         except MaskgateError as error:
-            if not number:  # it may be of all members
+            if not number:  # it may concern all members
                 raise
             raise MaskgateError(f"member {member}: {error}") from error
 
 
 def _check_names(recipe: Recipe, name: str) -> None:
-    """What a training reports as faults of the recipe itself."""
+    """Names and paths of which training says that the recipe is wrong."""
     try:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
@@ -55,7 +55,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
 
 
 def _check_paths(recipe: Recipe, smoke: bool) -> None:
-    """What a training reports as faults of the data and of other runs."""
+    """Paths of which training says that the data or another run is wrong."""
     if recipe.training.epochs_from is not None and not smoke:
         runs.open_model(recipe.training.epochs_from)
     if recipe.labels.corrections is not None:

@@ -1,4 +1,4 @@
-"""The answers of a long prediction, kept while it runs: interrupted, it goes on where it was."""
+"""Predictions of a long run, kept while it runs, so that it resumes where it was interrupted."""
 
 import hashlib
 import time
@@ -15,12 +15,12 @@ from maskgate.core import files
 from maskgate.faces.reader import Photo
 from maskgate.imaging import pixels
 
-_EVERY: Final = 10.0  # seconds from one writing to the next, and longer where writing takes long
+_EVERY: Final = 10.0  # seconds between two writes, longer where writing takes long
 
 
 class Answer(NamedTuple):
-    """What is said of P faces of a photo: `boxes` (P, 5) as in `Predictions`, NaN where the photo's
-    centre was shown, and `probabilities` (P, 18)."""
+    """The predictions for P faces of a photo: `boxes` (P, 5) as in `Predictions`, NaN where the
+    model saw the photo's centre, and `probabilities` (P, 18)."""
 
     boxes: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32]
@@ -35,63 +35,63 @@ class _Batch(NamedTuple):
 
 
 class ResumeCache:
-    """Answers to whole batches of photos, in a hidden file beside `out`, for which they are made.
+    """Predictions for whole batches of photos, in a hidden file beside the output `out`.
 
-    `asked` tells all that they depend on but the photos. A batch counts where its files have the
-    stamps they had, or else the same contents. Batches with a photo that cannot be read are not
-    kept. What cannot be read is answered again.
+    `settings` is a text with everything but the photos that they depend on. A batch is reused if
+    its files have the same stamps as before, or else the same contents. Batches with an unreadable
+    photo are not kept. A damaged file is ignored.
     """
 
-    def __init__(self, out: Path, asked: str) -> None:
-        self.path, self.asked = out.with_name(f".{out.name}.kept"), asked
-        self.found = 0  # photos whose answers were there
+    def __init__(self, out: Path, settings: str) -> None:
+        self.path, self.settings = out.with_name(f".{out.name}.kept"), settings
+        self.reused = 0  # photos whose predictions were in the cache
         self._batches = _read(self.path)
         self._stamps: dict[str, str] = {}  # of batches before their photos are read
         self._next = time.monotonic() + _EVERY
 
     def get(self, photos: Sequence[Photo]) -> list[Answer] | None:
-        """The answers to a batch, where it is there and its photos have not changed."""
+        """The predictions for a batch; None if it is not kept or its photos have changed."""
         key, stamps = self._key(photos), _digest(map(_stamp, photos))
         self._stamps[key] = stamps
         batch = self._batches.get(key)
         if batch is None or (batch.stamps != stamps and batch.contents != _contents(photos)):
             return None
-        self.found += len(batch.answers)
+        self.reused += len(batch.answers)
         return batch.answers
 
     def add(self, photos: Sequence[Photo], answers: "Sequence[Answer | str]") -> None:
-        """Keep the answers to a batch; they are written some seconds later."""
-        whole = [each for each in answers if not isinstance(each, str)]
+        """Keep the predictions for a batch; they are written some seconds later."""
+        readable = [each for each in answers if not isinstance(each, str)]
         key, contents = self._key(photos), _contents(photos)
         stamps = _digest(map(_stamp, photos))
         changed = self._stamps.get(key, stamps) != stamps  # while they were predicted
-        if len(whole) < len(answers) or changed:
+        if len(readable) < len(answers) or changed:
             return
-        self._batches[key] = _Batch(stamps, contents, whole)
+        self._batches[key] = _Batch(stamps, contents, readable)
         began = time.monotonic()
         if began >= self._next:
             _write(self.path, self._batches)
             ended = time.monotonic()
             self._next = ended + max(_EVERY, 20 * (ended - began))
 
-    def forget(self) -> None:
-        """The answers are where they belong."""
+    def delete(self) -> None:
+        """Remove the file: the output is written."""
         self.path.unlink(missing_ok=True)
 
     def _key(self, photos: Sequence[Photo]) -> str:
-        named = (str(photo) if isinstance(photo, Path) else repr(photo) for photo in photos)
-        return _digest([self.asked, *named])
+        names = (str(photo) if isinstance(photo, Path) else repr(photo) for photo in photos)
+        return _digest([self.settings, *names])
 
 
 def _digest(parts: Iterable[str]) -> str:
-    whole = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
-        whole.update(part.encode("utf-8", "surrogateescape") + b"\0")
-    return whole.hexdigest()
+        hasher.update(part.encode("utf-8", "surrogateescape") + b"\0")
+    return hasher.hexdigest()
 
 
 def _stamp(photo: Photo) -> str:
-    """Of a file that of `files.stamp`; nothing of what is no file, or gone."""
+    """The `files.stamp` of a file; empty where it is not a file or does not exist."""
     try:
         return files.stamp(photo) if isinstance(photo, Path) else ""
     except OSError:
@@ -99,15 +99,15 @@ def _stamp(photo: Photo) -> str:
 
 
 def _contents(photos: Sequence[Photo]) -> str:
-    """A digest of what stands in the files."""
-    each = []
+    """A digest of the files' contents."""
+    digests = []
     for photo in photos:
         try:
             content = pixels.read(photo) if isinstance(photo, Path) else b""
         except pixels.PhotoError as error:
             content = str(error).encode()
-        each.append(hashlib.blake2b(content, digest_size=16).hexdigest())
-    return _digest(each)
+        digests.append(hashlib.blake2b(content, digest_size=16).hexdigest())
+    return _digest(digests)
 
 
 def _write(path: Path, batches: dict[str, _Batch]) -> None:
@@ -121,15 +121,15 @@ def _write(path: Path, batches: dict[str, _Batch]) -> None:
         "probabilities": np.concatenate([answer.probabilities for answer in answers]),
     }
 
-    def save(beside: Path) -> None:
-        with beside.open("wb") as file:  # to a path, NumPy adds a suffix
+    def save(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # to a path, NumPy adds a suffix
             np.savez(file, **arrays)
 
     files.replace(path, save)
 
 
 def _read(path: Path) -> dict[str, _Batch]:
-    """What a file holds; nothing where there is none, or it is damaged."""
+    """The batches in a file; none where it is missing or damaged."""
     if not path.exists():
         return {}
     try:

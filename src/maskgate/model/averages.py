@@ -1,4 +1,4 @@
-"""Averages of a network's weights over the training, by the name in `training.average`."""
+"""Averages of a network's weights over training (EMA, SWA), by the name in `training.average`."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,9 +13,9 @@ from maskgate.errors import MaskgateError
 
 
 class Average:
-    """Weights averaged beside a network in training, the statistics of its norms among them.
+    """The average of a network's weights in training, with the statistics of its norms.
 
-    `averaged` is the network to validate and keep, None before the first weights are in it.
+    `averaged` is the network to validate and keep, None before the first weights are averaged.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -27,18 +27,18 @@ class Average:
         return self.model.module if int(self.model.n_averaged) else None
 
     def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
-        """The average of `count` weights `before` and those of `now`."""
+        """The new average, from `before`, the average of `count` weights, and the weights `now`."""
         raise NotImplementedError
 
     def _moved(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        # The norms count their batches: there is no mean of that.
+        # The norms' counters of batches are integers: they are copied, not averaged.
         return self.mean(before, now, int(count)) if now.is_floating_point() else now
 
     def after_update(self) -> None:
-        """The network has been updated."""
+        """Call after every update of the network."""
 
     def after_epoch(self, share_done: float) -> None:
-        """An epoch has ended, after which this share of the training is done."""
+        """Call after every epoch; `share_done` (0 to 1) is the share of training done so far."""
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors for a checkpoint."""
@@ -49,15 +49,14 @@ class Average:
 
 
 class EMA(Average):
-    """Exponential moving average of the weights, moved by 1 − `decay` after every update.
+    """Exponential moving average of the weights: each update counts 1 − `decay`.
 
-    The first updates move it further, by 9 / (10 + updates), so that it soon forgets where the
-    network began.
+    The first updates count more, 9 / (10 + updates), so that the initial weights soon fade.
     """
 
     def __init__(self, network: nn.Module, decay: float = 0.998) -> None:
         if not 0 <= decay < 1:
-            raise MaskgateError(f"training.average ema: decay lies from 0 to under 1, not {decay}")
+            raise MaskgateError(f"training.average ema: decay must be in [0, 1), not {decay}")
         self.decay = decay
         super().__init__(network)
 
@@ -69,15 +68,15 @@ class EMA(Average):
 
 
 class SWA(Average):
-    """Stochastic weight averaging: the plain mean of the weights at the ends of the last epochs.
+    """Stochastic weight averaging: the mean of the weights after each of the last epochs.
 
-    Izmailov et al. 2018. Epochs count from where a share `start` of the training is done. The
-    paper measures the statistics of the norms anew; here they are averaged as the weights are.
+    Izmailov et al. 2018. Epochs count once a share `start` of training is done. The paper
+    recomputes the statistics of the norms; here they are averaged like the weights.
     """
 
     def __init__(self, network: nn.Module, start: float = 0.75) -> None:
         if not 0 <= start < 1:
-            raise MaskgateError(f"training.average swa: start lies from 0 to under 1, not {start}")
+            raise MaskgateError(f"training.average swa: start must be in [0, 1), not {start}")
         self.start = start
         super().__init__(network)
 

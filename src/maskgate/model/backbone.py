@@ -1,4 +1,4 @@
-"""Backbones by name: photos in, one feature vector a photo out."""
+"""Backbones by name: from photos to one feature vector per photo."""
 
 import difflib
 import importlib
@@ -22,18 +22,18 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 SIZES: Final = (32, 64, 96, 128, 160, 192, 224, 256, 384)
-"""Sides in pixels of square photos that a smallest one is looked for among."""
+"""Sides in pixels of the square photos that `smallest_size` tries."""
 
 
 _LOCAL_WEIGHTS: Final = "checkpoint_path"  # timm's argument for a local file
-_OURS: Final = frozenset({"pretrained", "num_classes"})  # of timm's arguments
-_LONGEST: Final = 200  # characters of what a factory says went wrong
+_RESERVED: Final = frozenset({"pretrained", "num_classes"})  # of timm's arguments
+_MAX_REASON: Final = 200  # characters of a factory's error message
 
 
 class ParallelBackbones(nn.Module):
-    """Backbones side by side: the features of all of them, (N, 3, H, W) → (N, F₁ + F₂ + …).
+    """Backbones whose features are concatenated, (N, 3, H, W) → (N, F₁ + F₂ + …).
 
-    Photos are normalised as the first one's pretraining was (S0: resnet18 ⊕ efficientnet_b0).
+    Photos are normalised as for the first one's pretraining (S0: resnet18 ⊕ efficientnet_b0).
     """
 
     def __init__(self, *parts: nn.Module) -> None:
@@ -53,19 +53,19 @@ def create(model: Model, geometry: Geometry, with_weights: bool = True) -> nn.Mo
     MaskgateError for an unknown name, or weights that cannot be downloaded or do not fit.
     """
     pretrained = with_weights and model.pretrained
-    arguments, beside_arguments = (
+    arguments, second_arguments = (
         each
         if with_weights
         else {key: value for key, value in each.items() if key != _LOCAL_WEIGHTS}
         for each in (model.arguments, model.beside_arguments)
     )
-    backbone = _make(
+    backbone = _create_one(
         model.backbone, arguments, "model.arguments", geometry=geometry, pretrained=pretrained
     )
     if model.beside is not None:
-        second = _make(
+        second = _create_one(
             model.beside,
-            beside_arguments,
+            second_arguments,
             "model.beside_arguments",
             geometry=geometry,
             pretrained=pretrained,
@@ -76,10 +76,10 @@ def create(model: Model, geometry: Geometry, with_weights: bool = True) -> nn.Mo
     return backbone
 
 
-def _make(
+def _create_one(
     name: str, arguments: dict[str, Any], key: str, geometry: Geometry, pretrained: bool
 ) -> nn.Module:
-    """One backbone; `key` is where the recipe holds its arguments."""
+    """One backbone; `key` is the recipe's key of its arguments."""
     if is_factory(name):
         return _from_factory(name, arguments)
     return _from_timm(name, dict(arguments), key, geometry=geometry, pretrained=pretrained)
@@ -90,11 +90,11 @@ def _from_timm(
 ) -> nn.Module:
     if not timm.is_model(name):
         near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), 1)
-        hint = f"did you mean {near[0]}?" if near else "timm.list_models() has them all"
+        hint = f"did you mean {near[0]}?" if near else "timm.list_models() lists all"
         raise MaskgateError(f"unknown backbone {name}; {hint}")
-    if reserved := sorted(_OURS & arguments.keys()):
-        raise MaskgateError(f"{key}: {reserved[0]} is not passed on; see model.pretrained")
-    if _wants_size(name):
+    if reserved := sorted(_RESERVED & arguments.keys()):
+        raise MaskgateError(f"{key}: {reserved[0]} cannot be set here; see model.pretrained")
+    if _has_fixed_size(name):
         arguments.setdefault("img_size", (geometry.height, geometry.width))
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, **arguments)
@@ -104,13 +104,13 @@ def _from_timm(
         if not pretrained:
             raise MaskgateError(f"backbone {name} cannot be built: {error}") from error
         raise MaskgateError(
-            f"the pretrained weights of {name} cannot be had ({type(error).__name__}); set"
-            " model.pretrained=false to start from scratch, or model.weights=FILE to a file you"
-            " have, or connect this machine to the network"
+            f"the pretrained weights of {name} could not be downloaded ({type(error).__name__});"
+            " set model.pretrained=false to start from scratch, or model.weights=FILE to a local"
+            " file, or connect this machine to the network"
         ) from error
 
 
-def _wants_size(name: str) -> bool:
+def _has_fixed_size(name: str) -> bool:
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return config is not None and bool(config.fixed_input_size)
 
@@ -118,16 +118,16 @@ def _wants_size(name: str) -> bool:
 def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
     module, _, factory = name.partition(":")
     if "" not in sys.path:
-        sys.path.insert(0, "")  # it may lie in the working folder
+        sys.path.insert(0, "")  # the module may be in the working folder
     try:
         backbone = getattr(importlib.import_module(module), factory)(**arguments)
     except (KeyboardInterrupt, Interrupted):
         raise
-    except BaseException as error:  # SystemExit too: it would end the command without a word
+    except BaseException as error:  # SystemExit too: it would end the command without a message
         reason = str(error) or type(error).__name__
         if isinstance(error, SystemExit):
             reason = f"it would end the command ({reason})"
-        reason = textwrap.shorten(reason, _LONGEST, placeholder="…")
+        reason = textwrap.shorten(reason, _MAX_REASON, placeholder="…")
         raise MaskgateError(
             f"backbone {name}: {reason}; it names a function of an importable module"
             " that returns a torch module"
@@ -138,40 +138,41 @@ def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
 
 
 def load_weights(backbone: nn.Module, path: Path) -> None:
-    """Fill the whole backbone from a .safetensors or .pth file; only a classifier may be left over.
+    """Load the backbone's weights from a .safetensors or .pth file, which may have a classifier.
 
-    Raises MaskgateError where a tensor is missing, has another shape, is unknown or not finite.
+    Raises MaskgateError if a tensor is missing, has another shape, is unknown or not finite.
     """
     expected = backbone.state_dict()
-    state = weight_files.read(path, expected, _heads(backbone))
+    state = weight_files.read(path, expected, _classifiers(backbone))
     finite.check_weights(
         state, finite.non_finite(expected), str(path), "give another file of weights"
     )
     backbone.load_state_dict(state)
 
 
-def _heads(backbone: nn.Module) -> tuple[str, ...]:
-    """The modules that a file of weights may hold beside the backbone: its classifiers."""
+def _classifiers(backbone: nn.Module) -> tuple[str, ...]:
+    """The names of classifiers, which a file of weights may have besides the backbone."""
     config = getattr(backbone, "pretrained_cfg", None) or {}
-    named = config.get("classifier") or "classifier"
-    empty = [name for name, module in backbone.named_modules() if isinstance(module, nn.Identity)]
-    heads = []
-    for head in (named,) if isinstance(named, str) else named:
-        # Of a head of several layers all are gone, not only the last, which is the one named.
-        heads += [name for name in empty if head.startswith(f"{name}.")] or [head]
-    return tuple(heads)
+    classifier = config.get("classifier") or "classifier"
+    removed = [name for name, module in backbone.named_modules() if isinstance(module, nn.Identity)]
+    names = []
+    for last in (classifier,) if isinstance(classifier, str) else classifier:
+        # If a head has several layers, all are removed, but timm names only the last.
+        names += [name for name in removed if last.startswith(f"{name}.")] or [last]
+    return tuple(names)
 
 
 def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std per channel (of values 0–1) the backbone was pretrained with, or ImageNet's."""
+    """Mean and std per channel (of values 0–1) of the backbone's pretraining, or ImageNet's."""
     config = getattr(backbone, "pretrained_cfg", None) or {}
     return tuple(config.get("mean") or IMAGENET[0]), tuple(config.get("std") or IMAGENET[1])
 
 
 def feature_count(backbone: nn.Module, geometry: Geometry) -> int:
-    """Length of the feature vector, by trying. Raises MaskgateError where no input fits.
+    """Length of the feature vector, found by a forward pass.
 
-    Costs no arithmetic where the backbone is on torch's `meta` device.
+    Nothing is computed if the backbone is on torch's `meta` device. Raises MaskgateError if the
+    backbone does not accept photos of this size.
     """
     training = backbone.training
     device = next((each.device for each in backbone.parameters()), torch.device("cpu"))
@@ -181,41 +182,41 @@ def feature_count(backbone: nn.Module, geometry: Geometry) -> int:
             features = backbone.eval()(photo)
     except (Exception, SystemExit) as error:  # a factory's network may raise anything
         raise MaskgateError(
-            f"the backbone takes no photos of {geometry.height}×{geometry.width} ({error}); see"
-            " photo.height and photo.width"
+            f"the backbone does not accept photos of {geometry.height}×{geometry.width} ({error});"
+            " see photo.height and photo.width"
         ) from error
     finally:
         backbone.train(training)
     if features.ndim != 2:
         raise MaskgateError(
-            f"the backbone gives {tuple(features.shape)} instead of one vector a photo"
+            f"the backbone returns {tuple(features.shape)} instead of one vector per photo"
         )
     return int(features.shape[1])
 
 
 def smallest_size(model: Model) -> tuple[int, int]:
-    """Height and width of the smallest square photo in SIZES that the backbone takes.
+    """Height and width of the smallest square photo in SIZES that the backbone accepts.
 
-    Tried on torch's `meta` device, which knows shapes alone; for real where a backbone cannot be
-    built there. Raises MaskgateError where it takes none of them.
+    Tried on torch's `meta` device, which computes only shapes; on the CPU if the backbone cannot
+    be built there. Raises MaskgateError if it accepts none of them.
     """
     with torch.random.fork_rng(devices=[]):
         for size in SIZES:
             try:
                 with torch.device("meta"):
-                    _try(model, size)
+                    _try_size(model, size)
                 return size, size
             except Exception:
                 continue
         for size in SIZES:
             try:
-                _try(model, size)
+                _try_size(model, size)
                 return size, size
             except MaskgateError as error:
                 fault = error
     raise fault
 
 
-def _try(model: Model, size: int) -> None:
+def _try_size(model: Model, size: int) -> None:
     geometry = Geometry(size, size)
     feature_count(create(model, geometry, with_weights=False), geometry)

@@ -1,8 +1,8 @@
 """From features (N, F) to log-probabilities (N, 18), by the name in `model.head`.
 
-A head may give more than that, which some losses ask for by name (`Head.provides`). A head of one
-attribute predicts that one alone (`Head.attributes`) and leaves the others open: they are all as
-likely in its 18 columns.
+A head may return other tensors too, which some losses need (`Head.provides`). A head of one
+attribute predicts only that one (`Head.attributes`): in its 18 columns, all values of the others
+are equally likely.
 """
 
 import math
@@ -19,7 +19,7 @@ from maskgate.config import arguments
 from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError, listed
 
-FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which finer classes begin, beside the youngest
+FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which the fine age classes after the first begin
 _AGES: Final = ("bands", "ordinal", "fine")
 
 
@@ -34,7 +34,7 @@ class Output(NamedTuple):
 
 
 class Head(nn.Module):
-    """What all heads share: the attributes they know, and adding those up to 18 classes."""
+    """What all heads share: which attributes they predict, and their sum over the 18 classes."""
 
     provides: frozenset[str] = frozenset()
     attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
@@ -46,10 +46,10 @@ class Head(nn.Module):
             self.register_buffer(name, torch.from_numpy(codes).long(), persistent=False)
 
     def add_up(self, parts: dict[str, Tensor]) -> Tensor:
-        """(N, 18) from log-probabilities (N, K) of the attributes this head knows."""
+        """(N, 18) from log-probabilities (N, K) of each attribute that this head predicts."""
         total = torch.stack([part[:, self.get_buffer(name)] for name, part in parts.items()]).sum(0)
-        open_ones = [len(v) for name, v in labels.ATTRIBUTES.items() if name not in parts]
-        return total - math.log(math.prod(open_ones))
+        open_sizes = [len(v) for name, v in labels.ATTRIBUTES.items() if name not in parts]
+        return total - math.log(math.prod(open_sizes))
 
 
 class Joint(Head):
@@ -66,8 +66,8 @@ class Joint(Head):
 class Separate(Head):
     """A softmax for each of its `attributes`, their log-probabilities added up.
 
-    `age`, `fine_ages` and `regress_age` as in `factored`; only where it knows the age band.
-    Raises MaskgateError.
+    `age`, `fine_ages` and `regress_age` are those of `factored`; only for heads that predict the
+    age band. Raises MaskgateError.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Separate(Head):
         if age not in _AGES:
             raise MaskgateError(f"head: age is {listed(list(_AGES))}, not {age}")
         if "age_band" not in attributes and (age != "bands" or regress_age):
-            raise MaskgateError(f"head: one of {attributes[0]} alone has no ages to tell")
+            raise MaskgateError(f"head: a head of {attributes[0]} has no ages to predict")
         self.attributes, self.age = attributes, age
         starts = np.array([0.0, *fine_ages])
-        rise = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
-        if age == "fine" and not (rise and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
-            raise MaskgateError("head: fine_ages must rise, and hold the boundaries 30 and 60")
-        # Not float64, which Apple's devices lack.
+        is_rising = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
+        if age == "fine" and not (is_rising and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
+            raise MaskgateError("head: fine_ages must rise, and include the boundaries 30 and 60")
+        # Apple's devices have no float64.
         ages = torch.tensor(starts[1:], dtype=torch.float32)
         self.register_buffer("starts", ages, persistent=False)
         bands = torch.from_numpy(labels.age_band(starts)).long()
@@ -113,16 +113,16 @@ class Separate(Head):
                 self._ages(part, loss_inputs) if name == "age_band" else part.log_softmax(1)
             )
         if self.years is not None:
-            # Steps of ten years around 40, so that the layer starts near the ages it learns.
+            # In units of ten years around 40, so that the initial outputs are near typical ages.
             loss_inputs["age"] = 40 + 10 * self.years(features).float().squeeze(1)
         return Output(self.add_up(parts), loss_inputs)
 
     def _ages(self, logits: Tensor, loss_inputs: dict[str, Tensor]) -> Tensor:
         """Log-probabilities (N, 3) of the age bands."""
         if self.age == "ordinal":
-            over, under = functional.logsigmoid(logits), functional.logsigmoid(-logits)
-            middle, old = over[:, 0] + under[:, 1], over[:, 0] + over[:, 1]
-            return torch.stack([under[:, 0], middle, old], dim=1)
+            log_above, log_below = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+            middle, old = log_above[:, 0] + log_below[:, 1], log_above[:, 0] + log_above[:, 1]
+            return torch.stack([log_below[:, 0], middle, old], dim=1)
         if self.age == "fine":
             fine = loss_inputs["fine_age"] = logits.log_softmax(1)
             loss_inputs["fine_age_starts"] = self.get_buffer("starts")
@@ -138,15 +138,15 @@ def factored(
     fine_ages: Sequence[float] = FINE,
     regress_age: bool = False,
 ) -> Separate:
-    """Mask, gender and age band apart, their log-probabilities added up to the 18 classes.
+    """A softmax each for mask, gender and age band; log-probabilities are added to 18 classes.
 
-    What is rare (60 and over, worn wrongly) borrows from what is common. `age` is `bands` (one
+    Rare classes (60 and over, worn wrongly) share outputs with frequent ones. `age` is `bands` (one
     softmax), `ordinal` (≥30, and of those ≥60: CORN, Shi et al. 2021) or `fine` (a softmax over
-    classes that begin at `fine_ages`, added up to bands: S1). `regress_age` gives the years
-    beside the classes, for the loss `age_regression` (S2). Raises MaskgateError.
+    classes that begin at `fine_ages`, summed to bands: S1). `regress_age` also predicts the age in
+    years, for the loss `age_regression` (S2). Raises MaskgateError.
     """
-    every = tuple(labels.ATTRIBUTES)
-    return Separate(features, every, age=age, fine_ages=fine_ages, regress_age=regress_age)
+    attributes = tuple(labels.ATTRIBUTES)
+    return Separate(features, attributes, age=age, fine_ages=fine_ages, regress_age=regress_age)
 
 
 def one_attribute(
@@ -156,19 +156,19 @@ def one_attribute(
     fine_ages: Sequence[float] = FINE,
     regress_age: bool = False,
 ) -> Separate:
-    """One attribute `of` the three and no other: a third of a system (S0, S1).
+    """Only one attribute, `of`: a member of a system with one model per attribute (S0, S1).
 
-    `age`, `fine_ages` and `regress_age` as those of `factored`, where it is of the age band.
-    Raises MaskgateError.
+    `age`, `fine_ages` and `regress_age` as in `factored`, if `of` is the age band. Raises
+    MaskgateError.
     """
     lookup("attribute", of, labels.ATTRIBUTES)
     return Separate(features, (of,), age=age, fine_ages=fine_ages, regress_age=regress_age)
 
 
 class MultiLabel(Head):
-    """Eight yes-or-no outputs, one a value; an attribute's are scaled to add up to 1.
+    """Eight yes-or-no outputs, one per value; those of an attribute are scaled to sum to 1.
 
-    Learns by the loss `binary_cross_entropy`, or any other.
+    Trained with the loss `binary_cross_entropy`, or any other.
     """
 
     provides = frozenset({"logits"})
@@ -179,15 +179,15 @@ class MultiLabel(Head):
 
     def forward(self, features: Tensor) -> Output:
         logits = self.linear(features).float()
-        yes = torch.split(functional.logsigmoid(logits), list(labels.SIZES), dim=1)
-        parts = {n: y.log_softmax(1) for n, y in zip(labels.ATTRIBUTES, yes, strict=True)}
+        log_yes = torch.split(functional.logsigmoid(logits), list(labels.SIZES), dim=1)
+        parts = {n: y.log_softmax(1) for n, y in zip(labels.ATTRIBUTES, log_yes, strict=True)}
         return Output(self.add_up(parts), {"features": features, "logits": logits})
 
 
 class Cosine(Head):
-    """Three attributes by the angle between features and a direction a value, for `arcface`.
+    """Logits from the angle between the features and one direction per value, for `arcface`.
 
-    The cosines times `scale` are the logits (Deng et al. 2019; S3 tried it for the age).
+    The logits are `scale` times the cosines (Deng et al. 2019; S3 tried it for the age).
     """
 
     provides = frozenset({"cosines"})
@@ -195,13 +195,13 @@ class Cosine(Head):
     def __init__(self, features: int, scale: float = 16.0) -> None:
         super().__init__()
         if not 0 < scale < math.inf:
-            raise MaskgateError(f"head cosine: scale is over 0, not {scale}")
+            raise MaskgateError(f"head cosine: scale must be above 0, not {scale}")
         self.directions = nn.Parameter(torch.empty(sum(labels.SIZES), features))
         nn.init.xavier_uniform_(self.directions)
         self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
 
     def forward(self, features: Tensor) -> Output:
-        # In 16 bits, `scale` would make logits of the cosines' rounding.
+        # In 16 bits, `scale` would amplify the cosines' rounding errors.
         with torch.autocast(features.device.type, enabled=False):
             directions = functional.normalize(self.directions.float())
             cosines = functional.normalize(features.float()) @ directions.T
@@ -236,5 +236,5 @@ def create(component: Component, features: int) -> Head:
 
 
 def attributes(component: Component) -> tuple[str, ...]:
-    """The attributes that a recipe's head knows."""
+    """The attributes that a recipe's head predicts."""
     return create(component, 1).attributes

@@ -1,4 +1,4 @@
-"""The whole model: uint8 photos in, log-probabilities of the 18 classes out."""
+"""The whole model: from uint8 photos to log-probabilities of the 18 classes."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from maskgate.model.heads import Head, Output
 
 
 class Normalise(nn.Module):
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float with the mean and std per channel taken out.
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float, normalised by the mean and std per channel.
 
-    Part of the model, so that no caller can forget it.
+    It is part of the model, so that no caller can forget it.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Network(nn.Module):
 
 
 def _neck(features: int, hidden: int | None, dropout: float) -> tuple[nn.Module, int]:
-    """What lies between backbone and head, and the length of the features it gives (S2)."""
+    """The layers between backbone and head, and the length of their features (S2)."""
     if hidden is None:
         return nn.Dropout(dropout), features
     layers = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout))
@@ -65,16 +65,16 @@ def create(
     statistics: tuple[Sequence[float], Sequence[float]] | None = None,
     with_weights: bool = True,
 ) -> Network:
-    """The network a recipe asks for, weights as torch's global seed draws them.
+    """The network of a recipe; torch's global seed determines the initial weights.
 
     `statistics` are the mean and std (values 0–1) of `normalise: data`. `with_weights` false skips
-    pretrained and local weights, for a caller who fills in all weights. Raises MaskgateError.
+    pretrained and local weights, for a caller who loads all weights. Raises MaskgateError.
     """
     geometry = recipe.photo.geometry
     if statistics is not None and not all(statistics[1]):
         raise MaskgateError(
-            "model.normalise=data: a colour has one and the same value in all training photos, so"
-            " that there is nothing to divide by; set model.normalise=backbone"
+            "model.normalise=data: a colour channel has the same value in all training photos, so"
+            " that its standard deviation is 0; set model.normalise=backbone"
         )
     backbone = backbones.create(recipe.model, geometry, with_weights)
     features = backbones.feature_count(backbone, geometry)
@@ -87,7 +87,7 @@ def create(
 
 
 def _crashes_channels_last(module: nn.Module) -> bool:
-    """torch 2.15 dies on the CPU in the backward pass of a strided 1×1 convolution of a photo."""
+    """torch 2.15 crashes on the CPU in the backward pass of a photo's strided 1×1 convolution."""
     return (
         isinstance(module, nn.Conv2d)
         and module.in_channels == 3

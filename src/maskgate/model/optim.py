@@ -1,4 +1,4 @@
-"""The optimiser by the name in a recipe: timm's."""
+"""The optimiser, one of timm's, by the name in a recipe."""
 
 from typing import Any, Final
 
@@ -20,26 +20,25 @@ from maskgate.errors import MaskgateError
 from maskgate.model.backbone import ParallelBackbones
 
 _CUDA_ONLY: Final = ("bnb", "fused")  # bitsandbytes and APEX, in timm's names
-# torch's own optimisers that have a kernel which updates all tensors at once.
+# torch's optimisers with a fused kernel, which updates all tensors at once.
 _FUSED: Final = frozenset({"adam", "adamw", "sgd", "momentum"})
 
 
 def create(recipe: OptimizerRecipe, model: nn.Module) -> Optimizer:
-    """The optimiser; biases and norms are not decayed. Raises MaskgateError.
+    """The optimiser; weight decay skips biases and norms. Raises MaskgateError.
 
-    Names are timm's: `sgd` has Nesterov's momentum of 0.9, `momentum` the plain one. What is
-    frozen when this is called is never updated. With `layer_decay` the model must have a
-    `backbone`.
+    Names are timm's: `sgd` has Nesterov momentum of 0.9, `momentum` the classical one. Parameters
+    that are frozen now are never updated. With `layer_decay` the model must have a `backbone`.
     """
     options: dict[str, Any] = dict(recipe.arguments)
     if recipe.name in _FUSED:
         options.setdefault("fused", True)
     if recipe.name.endswith("adahessian"):
         raise MaskgateError(
-            f"optimizer {recipe.name}: needs second derivatives, which training does not take;"
+            f"optimizer {recipe.name}: needs second derivatives, which training does not compute;"
             " use another, such as adamw"
         )
-    name = recipe.name.lower().split("_")[-1]  # as timm: `lookahead_` goes around any of them
+    name = recipe.name.lower().split("_")[-1]  # as timm: any of them may have `lookahead_` before
     decay = recipe.weight_decay
     groups = None if recipe.layer_decay is None else _by_layer(model, decay, recipe.layer_decay)
     try:
@@ -58,7 +57,7 @@ def create(recipe: OptimizerRecipe, model: nn.Module) -> Optimizer:
 
 
 def check(recipe: OptimizerRecipe) -> None:
-    """Take a step on a small layer: some arguments are looked at only then.
+    """Take a step on a small layer: some arguments are checked only then.
 
     Raises MaskgateError.
     """
@@ -74,21 +73,21 @@ def check(recipe: OptimizerRecipe) -> None:
 
 
 def _by_layer(model: nn.Module, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups whose `lr_scale` falls by `layer_decay` a layer, as of BEiT (Bao 2021).
+    """Parameter groups whose `lr_scale` falls by `layer_decay` per layer, as in BEiT (Bao 2021).
 
-    The last layer of each backbone is at the full rate, and so is all that is in no backbone.
+    The last layer of each backbone and all other modules have the full learning rate.
     """
-    whole = model.get_submodule("backbone")
+    backbone = model.get_submodule("backbone")
     groups: list[dict[str, Any]] = []
-    for backbone in whole.parts if isinstance(whole, ParallelBackbones) else [whole]:
-        if not hasattr(backbone, "group_matcher"):
+    for part in backbone.parts if isinstance(backbone, ParallelBackbones) else [backbone]:
+        if not hasattr(part, "group_matcher"):
             raise MaskgateError(
-                f"optimizer.layer_decay: the backbone {type(backbone).__name__} does not tell its"
-                " layers (it has no group_matcher); leave layer_decay out, or use one of timm's"
+                f"optimizer.layer_decay: the layers of the backbone {type(part).__name__} are not"
+                " known (it has no group_matcher); leave layer_decay out, or use one of timm's"
             )
-        groups += param_groups_layer_decay(backbone, weight_decay, layer_decay=layer_decay)
-    # The rest in a list of its own, which leaves the names out: none of them counts here.
-    inside = {id(parameter) for parameter in whole.parameters()}
+        groups += param_groups_layer_decay(part, weight_decay, layer_decay=layer_decay)
+    # The rest in a new list: their names do not matter here.
+    inside = {id(parameter) for parameter in backbone.parameters()}
     rest = nn.ParameterList(p for p in model.parameters() if id(p) not in inside)
     groups += param_groups_weight_decay(rest, weight_decay)
     return groups

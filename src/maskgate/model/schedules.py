@@ -1,4 +1,4 @@
-"""The learning rate over time, by the name in a recipe's `schedule`: timm's."""
+"""Learning rate schedules, mostly timm's, by the name in a recipe's `schedule`."""
 
 import inspect
 import logging
@@ -17,16 +17,16 @@ from maskgate.config.recipe import Schedule as ScheduleRecipe
 from maskgate.config.settings import WRONG_ARGUMENTS, lookup
 from maskgate.errors import MaskgateError, listed
 
-# Of a smoke test's single update timm warns that it has no room for a cosine.
+# timm warns that the single update of a smoke test is too short for a cosine.
 logging.getLogger("timm.scheduler.cosine_lr").setLevel(logging.ERROR)
 
-_CYCLES: Final = 1000  # the most cycles of a schedule
-_TRIALS: Final = 30  # epochs that a check looks at
+_MAX_CYCLES: Final = 1000
+_CHECKED_EPOCHS: Final = 30
 
 
 @dataclass(frozen=True)
-class Course:
-    """What a schedule goes over: an optimiser, and updates after those of the warm-up.
+class Timeline:
+    """The optimiser of a schedule, and the updates of warm-up and schedule.
 
     Epochs in a schedule's arguments are counted from the end of the warm-up.
     """
@@ -47,38 +47,38 @@ class Course:
 
     @property
     def timm(self) -> dict[str, Any]:
-        """The arguments that all of timm's schedules share."""
+        """The arguments that all timm schedules share."""
         return {"warmup_t": self.warmup, "warmup_lr_init": 0.0, "t_in_epochs": False}
 
 
 class Schedule(Protocol):
-    """Sets the learning rates of an optimiser; each group's is scaled by its `lr_scale`."""
+    """Sets an optimiser's learning rates; each group's rate is scaled by its `lr_scale`."""
 
     def step_update(self, updates: int) -> None:
-        """Before an update, after so many of them since training began."""
+        """Call before each update; `updates` is the number of updates done so far."""
 
     def end_epoch(self, epochs: int, score: float | None) -> None:
-        """After so many epochs since training began, the last of them with this macro F1."""
+        """Call after each epoch; `epochs` are done so far, the last one with macro F1 `score`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is not a function of the number of updates: numbers, for a checkpoint."""
+        """The state that does not follow from the number of updates, for a checkpoint."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on as the schedule whose state it is."""
+        """Restore the state of `state_dict`."""
 
 
-class ByUpdates:
-    """One of timm's schedules: the learning rate is a function of the number of updates."""
+class UpdateSchedule:
+    """One of timm's schedules: the learning rate depends only on the number of updates."""
 
-    def __init__(self, course: Course, schedule: Scheduler) -> None:
-        self.course, self.schedule = course, schedule
+    def __init__(self, timeline: Timeline, schedule: Scheduler) -> None:
+        self.timeline, self.schedule = timeline, schedule
 
     def step_update(self, updates: int) -> None:
-        # Past the end nothing changes any more; timm's cycles would have no number there.
-        self.schedule.step_update(min(updates, self.course.warmup + self.course.updates))
-        if updates >= self.course.warmup:  # not all of timm's know a lowest rate
-            for group in self.course.optimizer.param_groups:
-                lowest = self.course.min_lr * group.get("lr_scale", 1.0)
+        # After the end the rate stays the same; timm's cycles fail there.
+        self.schedule.step_update(min(updates, self.timeline.warmup + self.timeline.updates))
+        if updates >= self.timeline.warmup:  # some timm schedules have no lowest rate
+            for group in self.timeline.optimizer.param_groups:
+                lowest = self.timeline.min_lr * group.get("lr_scale", 1.0)
                 group["lr"] = max(group["lr"], lowest)
 
     def end_epoch(self, epochs: int, score: float | None) -> None:
@@ -92,31 +92,31 @@ class ByUpdates:
 
 
 class Plateau:
-    """torch's ReduceLROnPlateau on the validation macro F1, with all its state in a checkpoint.
+    """torch's ReduceLROnPlateau on the validation macro F1, with its full state in checkpoints.
 
-    timm's keeps the best score alone, and forgets what it has waited for so far.
+    timm's version saves only the best score, not how long it has waited.
     """
 
     def __init__(
-        self, course: Course, patience: int, rate: float, threshold: float, cooldown: int
+        self, timeline: Timeline, patience: int, rate: float, threshold: float, cooldown: int
     ) -> None:
-        self.course, self.patience, self.rate = course, patience, rate
+        self.timeline, self.patience, self.rate = timeline, patience, rate
         self.threshold, self.cooldown = threshold, cooldown
-        self.base = [group["lr"] for group in course.optimizer.param_groups]
+        self.base = [group["lr"] for group in timeline.optimizer.param_groups]
         self.best: float | None = None
         self.worse = self.resting = self.falls = 0
         self.step_update(0)
 
     def step_update(self, updates: int) -> None:
-        course = self.course
-        rising = updates < course.warmup
-        for group, base in zip(course.optimizer.param_groups, self.base, strict=True):
-            fallen = max(base * self.rate**self.falls, course.min_lr)
-            rate = base * updates / course.warmup if rising else fallen
+        timeline = self.timeline
+        is_warmup = updates < timeline.warmup
+        for group, base in zip(timeline.optimizer.param_groups, self.base, strict=True):
+            decayed = max(base * self.rate**self.falls, timeline.min_lr)
+            rate = base * updates / timeline.warmup if is_warmup else decayed
             group["lr"] = rate * group.get("lr_scale", 1.0)
 
     def end_epoch(self, epochs: int, score: float | None) -> None:
-        if score is None or epochs <= self.course.warmup_epochs:
+        if score is None or epochs <= self.timeline.warmup_epochs:
             return
         if self.best is None or score > self.best * (1 + self.threshold):
             self.best, self.worse = score, 0
@@ -134,16 +134,16 @@ class Plateau:
         vars(self).update(state)
 
 
-def _cycles(course: Course, limit: int, mul: float, decay: float) -> dict[str, Any]:
-    """The arguments of timm's schedules with restarts: the cycles fill the course together."""
+def _cycle_arguments(timeline: Timeline, limit: int, mul: float, decay: float) -> dict[str, Any]:
+    """The arguments of timm's schedules with restarts; all cycles together fill the epochs."""
     if limit < 1 or mul <= 0:
         raise ValueError("cycle_limit must be at least 1 and cycle_mul more than 0")
-    if limit > _CYCLES:
-        raise ValueError(f"cycle_limit must be at most {_CYCLES}")
+    if limit > _MAX_CYCLES:
+        raise ValueError(f"cycle_limit must be at most {_MAX_CYCLES}")
     share = sum(mul**number for number in range(limit))
-    return course.timm | {
-        "t_initial": course.updates / share,
-        "lr_min": course.min_lr,
+    return timeline.timm | {
+        "t_initial": timeline.updates / share,
+        "lr_min": timeline.min_lr,
         "cycle_mul": mul,
         "cycle_decay": decay,
         "cycle_limit": limit,
@@ -152,7 +152,7 @@ def _cycles(course: Course, limit: int, mul: float, decay: float) -> dict[str, A
 
 
 def _cosine(
-    course: Course,
+    timeline: Timeline,
     cycle_limit: int = 1,
     cycle_mul: float = 1.0,
     cycle_decay: float = 1.0,
@@ -163,13 +163,13 @@ def _cosine(
     Each is `cycle_mul` times as long and `cycle_decay` times as high as the one before (Loshchilov
     and Hutter 2017); `k_decay` above 1 keeps the rate high for longer (Zhang and Li 2020).
     """
-    options = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
-    schedule = timm_schedules.CosineLRScheduler(course.optimizer, k_decay=k_decay, **options)
-    return ByUpdates(course, schedule)
+    options = _cycle_arguments(timeline, cycle_limit, cycle_mul, cycle_decay)
+    schedule = timm_schedules.CosineLRScheduler(timeline.optimizer, k_decay=k_decay, **options)
+    return UpdateSchedule(timeline, schedule)
 
 
 def _tanh(
-    course: Course,
+    timeline: Timeline,
     lb: float = -7.0,
     ub: float = 3.0,
     cycle_limit: int = 1,
@@ -180,13 +180,13 @@ def _tanh(
 
     Hsueh et al. 2019.
     """
-    options = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
-    schedule = timm_schedules.TanhLRScheduler(course.optimizer, lb=lb, ub=ub, **options)
-    return ByUpdates(course, schedule)
+    options = _cycle_arguments(timeline, cycle_limit, cycle_mul, cycle_decay)
+    schedule = timm_schedules.TanhLRScheduler(timeline.optimizer, lb=lb, ub=ub, **options)
+    return UpdateSchedule(timeline, schedule)
 
 
 def _poly(
-    course: Course,
+    timeline: Timeline,
     power: float = 0.5,
     cycle_limit: int = 1,
     cycle_mul: float = 1.0,
@@ -194,55 +194,55 @@ def _poly(
     k_decay: float = 1.0,
 ) -> Schedule:
     """What is left of the epochs to the `power` (1: a line), down to `min_lr`; else as `cosine`."""
-    options = _cycles(course, cycle_limit, cycle_mul, cycle_decay)
+    options = _cycle_arguments(timeline, cycle_limit, cycle_mul, cycle_decay)
     schedule = timm_schedules.PolyLRScheduler(
-        course.optimizer, power=power, k_decay=k_decay, **options
+        timeline.optimizer, power=power, k_decay=k_decay, **options
     )
-    return ByUpdates(course, schedule)
+    return UpdateSchedule(timeline, schedule)
 
 
-def _steps(course: Course, updates: float, rate: float) -> Schedule:
+def _step_decay(timeline: Timeline, updates: float, rate: float) -> Schedule:
     schedule = timm_schedules.StepLRScheduler(
-        course.optimizer, decay_t=updates, decay_rate=rate, warmup_prefix=True, **course.timm
+        timeline.optimizer, decay_t=updates, decay_rate=rate, warmup_prefix=True, **timeline.timm
     )
-    return ByUpdates(course, schedule)
+    return UpdateSchedule(timeline, schedule)
 
 
-def _step(course: Course, decay_epochs: float, decay_rate: float = 0.1) -> Schedule:
+def _step(timeline: Timeline, decay_epochs: float, decay_rate: float = 0.1) -> Schedule:
     """Times `decay_rate` after every `decay_epochs` that follow the warm-up (torch's StepLR)."""
     if decay_epochs <= 0:
         raise ValueError("decay_epochs must be more than 0")
-    return _steps(course, decay_epochs * course.updates_per_epoch, decay_rate)
+    return _step_decay(timeline, decay_epochs * timeline.updates_per_epoch, decay_rate)
 
 
 def _multistep(
-    course: Course, decay_milestones: Sequence[float], decay_rate: float = 0.1
+    timeline: Timeline, decay_milestones: Sequence[float], decay_rate: float = 0.1
 ) -> Schedule:
     """Times `decay_rate` after each number of epochs in `decay_milestones` (torch's MultiStepLR).
 
     They are counted from the end of the warm-up.
     """
     # timm's milestones come one update early.
-    milestones = sorted(each * course.updates_per_epoch + 1 for each in decay_milestones)
+    milestones = sorted(each * timeline.updates_per_epoch + 1 for each in decay_milestones)
     schedule = timm_schedules.MultiStepLRScheduler(
-        course.optimizer,
+        timeline.optimizer,
         decay_t=milestones,
         decay_rate=decay_rate,
         warmup_prefix=True,
-        **course.timm,
+        **timeline.timm,
     )
-    return ByUpdates(course, schedule)
+    return UpdateSchedule(timeline, schedule)
 
 
-def _exponential(course: Course, decay_rate: float = 0.9) -> Schedule:
+def _exponential(timeline: Timeline, decay_rate: float = 0.9) -> Schedule:
     """Times `decay_rate` an epoch, a little of it at every update (torch's ExponentialLR)."""
     if decay_rate <= 0:
         raise ValueError("decay_rate must be more than 0")
-    return _steps(course, 1, decay_rate ** (1 / course.updates_per_epoch))
+    return _step_decay(timeline, 1, decay_rate ** (1 / timeline.updates_per_epoch))
 
 
 def _plateau(
-    course: Course,
+    timeline: Timeline,
     patience_epochs: int = 3,
     decay_rate: float = 0.1,
     threshold: float = 1e-4,
@@ -255,9 +255,9 @@ def _plateau(
     """
     for name, value in (("patience", patience_epochs), ("cooldown", cooldown_epochs)):
         if not isinstance(value, int) or value < 0:
-            raise ValueError(f"{name}_epochs is {value}, no whole number from 0 on")
+            raise ValueError(f"{name}_epochs is {value}, not a whole number of 0 or more")
     return Plateau(
-        course=course,
+        timeline=timeline,
         patience=patience_epochs,
         rate=decay_rate,
         threshold=threshold,
@@ -265,33 +265,35 @@ def _plateau(
     )
 
 
-def _decays_last(course: Course, decay_epochs: float, decay_fn: str, **options: Any) -> Schedule:
-    """timm's warm-up, long stretch and decay at the end; all of it decays where it is shorter."""
+def _stable_then_decay(
+    timeline: Timeline, decay_epochs: float, decay_fn: str, **options: Any
+) -> Schedule:
+    """timm's warm-up, stable phase and final decay, with the decay limited to all epochs."""
     if decay_epochs <= 0:
         raise ValueError("decay_epochs must be more than 0")
-    share = decay_epochs / course.epochs if decay_epochs >= 1 else decay_epochs
+    share = decay_epochs / timeline.epochs if decay_epochs >= 1 else decay_epochs
     schedule = WSDLRScheduler(
-        course.optimizer,
-        t_initial=course.updates,
-        decay_t=min(1.0, share) * course.updates,
-        lr_min=course.min_lr,
+        timeline.optimizer,
+        t_initial=timeline.updates,
+        decay_t=min(1.0, share) * timeline.updates,
+        lr_min=timeline.min_lr,
         decay_fn=decay_fn,
         **options,
-        **course.timm,
+        **timeline.timm,
     )
-    return ByUpdates(course, schedule)
+    return UpdateSchedule(timeline, schedule)
 
 
-def _wsd(course: Course, decay_epochs: float = 0.2, decay_fn: str = "1-sqrt") -> Schedule:
+def _wsd(timeline: Timeline, decay_epochs: float = 0.2, decay_fn: str = "1-sqrt") -> Schedule:
     """The full rate, then down to `min_lr` in the last `decay_epochs`, below 1 a share of them all.
 
     `decay_fn` is `1-sqrt`, `linear`, `cosine` or `exp` (Hägele et al. 2024).
     """
-    return _decays_last(course, decay_epochs, decay_fn)
+    return _stable_then_decay(timeline, decay_epochs, decay_fn)
 
 
 def _rsqrt(
-    course: Course,
+    timeline: Timeline,
     decay_epochs: float = 0.2,
     decay_fn: str = "linear",
     stable_timescale: float | None = None,
@@ -300,16 +302,16 @@ def _rsqrt(
 
     The time is that of the warm-up where it is not given, or an epoch (Zhai et al. 2022).
     """
-    epochs = stable_timescale or course.warmup_epochs or 1.0
-    timescale = epochs * course.updates_per_epoch
-    return _decays_last(
-        course, decay_epochs, decay_fn, stable_fn="rsqrt", stable_timescale=timescale
+    epochs = stable_timescale or timeline.warmup_epochs or 1.0
+    timescale = epochs * timeline.updates_per_epoch
+    return _stable_then_decay(
+        timeline, decay_epochs, decay_fn, stable_fn="rsqrt", stable_timescale=timescale
     )
 
 
-def _constant(course: Course) -> Schedule:
+def _constant(timeline: Timeline) -> Schedule:
     """The same learning rate after the warm-up."""
-    return _steps(course, 1, 1.0)
+    return _step_decay(timeline, 1, 1.0)
 
 
 SCHEDULES: Final[dict[str, Callable[..., Schedule]]] = {
@@ -342,7 +344,7 @@ def create(
             raise MaskgateError(
                 f"schedule {recipe.name}: {name} must be given; write schedule.arguments.{name}=…"
             )
-    course = Course(
+    timeline = Timeline(
         optimizer=optimizer,
         epochs=epochs - recipe.warmup_epochs,
         warmup_epochs=recipe.warmup_epochs,
@@ -351,18 +353,18 @@ def create(
     )
     try:
         arguments.check(make, recipe.arguments)
-        return make(course, **recipe.arguments)
+        return make(timeline, **recipe.arguments)
     except WRONG_ARGUMENTS as error:
         reason = str(error) or "an argument is out of range"
         raise MaskgateError(f"schedule {recipe.name}: {reason}; see docs/recipe.md") from error
 
 
 def check(schedule: Schedule, recipe: ScheduleRecipe, optimizer: Optimizer, epochs: int) -> None:
-    """Go through some of the epochs, of an update each: some arguments are looked at only then.
+    """Step through some epochs of one update each: some arguments are checked only then.
 
-    Raises MaskgateError, also where a learning rate is no number from 0 on.
+    Raises MaskgateError, also if a learning rate is negative or not finite.
     """
-    step = max(1, epochs // _TRIALS)
+    step = max(1, epochs // _CHECKED_EPOCHS)
     try:
         for epoch in range(0, epochs, step):
             schedule.step_update(epoch)

@@ -50,7 +50,7 @@ class Inspection:
     store: PhotoStore
     files: pd.DataFrame
     grey: "np.ndarray"
-    twins: NearDuplicates
+    near_duplicates: NearDuplicates
     problems: list[Problem]
     tests: int | None
 
@@ -63,7 +63,7 @@ def inspect(data: Path, folder: Path) -> Inspection:
     photos = layouts.read(data)
     store, broken = cache.build(photos, View(Photo().geometry), folder)
     photos = photos.without(broken)
-    twins = near_duplicates_of(photos, store, folder)
+    near_duplicates = near_duplicates_of(photos, store, folder)
     thumbnails = (store.thumbnails[slot] for slot in store.slots)
     grey = np.array([(one.mean(), one.std()) for one in thumbnails]).reshape(-1, 2)
     tests, test_problems = _tests(data)
@@ -77,7 +77,7 @@ def inspect(data: Path, folder: Path) -> Inspection:
         *_blank(photos.table, grey),
         *_identical(photos.table, store.digests),
         *_same_people(photos.table, store.digests),
-        *_near_duplicates(photos.table, twins, store),
+        *_near_duplicates(photos.table, near_duplicates, store),
         *test_problems,
     ]
     problems.sort(key=lambda problem: not problem.fatal)
@@ -87,7 +87,7 @@ def inspect(data: Path, folder: Path) -> Inspection:
         store=store,
         files=_headers(photos),
         grey=grey,
-        twins=twins,
+        near_duplicates=near_duplicates,
         problems=problems,
         tests=tests,
     )
@@ -205,11 +205,13 @@ def _same_people(table: pd.DataFrame, digests: list[str]) -> Iterator[Problem]:
 
 
 def _near_duplicates(
-    table: pd.DataFrame, twins: NearDuplicates, store: PhotoStore
+    table: pd.DataFrame, near_duplicates: NearDuplicates, store: PhotoStore
 ) -> Iterator[Problem]:
     """People who share a near-duplicate, one problem per pair of people; not identical files."""
     digest, person = np.array(store.digests, dtype="str"), table["person"].to_numpy()
-    rows = twins.rows[digest[twins.rows[:, 0]] != digest[twins.rows[:, 1]]]
+    rows = near_duplicates.rows[
+        digest[near_duplicates.rows[:, 0]] != digest[near_duplicates.rows[:, 1]]
+    ]
     # The smaller name first, so that all pairs of two people are in one group.
     rows = np.where((person[rows[:, :1]] <= person[rows[:, 1:]]), rows, rows[:, ::-1])
     pairs = pd.DataFrame(rows, columns=["a", "b"])

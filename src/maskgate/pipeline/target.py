@@ -1,4 +1,4 @@
-"""What is known of a batch's photos."""
+"""Targets: the known labels of a batch's photos."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from maskgate import labels
 
 
 class Target(NamedTuple):
-    """What is known of N photos.
+    """The known labels of N photos.
 
-    `classes` (N, 18) is true for every class that agrees with what is known (one for a fully
-    labelled photo, all for one of which nothing is known), or holds probabilities, as float.
-    `age` (N,) are years, NaN where unknown.
+    `classes` (N, 18) is true for every class that agrees with the known labels (one for a fully
+    labelled photo, all for a photo without labels), or has probabilities, as float. `age` (N,) is
+    in years, NaN if unknown.
     """
 
     classes: Tensor

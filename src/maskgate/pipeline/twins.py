@@ -26,7 +26,7 @@ def near_duplicates_of(photos: Photos, store: PhotoStore, folder: Path) -> folds
     return folds.find_near_duplicates(photos, store.thumbnails_of, folder / name, store.digests)
 
 
-def copies(
+def pairs_between(
     digests: list[str],
     thumbnails_of: Thumbnails,
     other_digests: list[str],
@@ -79,14 +79,14 @@ def with_extra_photos(
         axis=0,
     )
     names = training_table.namesakes(photos.table)
-    twins = folds.join_people(photos, np.concatenate([shots, names]))
-    pairs = twins.pairs[: len(shots)]  # the rest are pairs by name only
+    joined = folds.join_people(photos, np.concatenate([shots, names]))
+    pairs = joined.pairs[: len(shots)]  # the rest are pairs by name only
     unset = len(is_primary)  # above every cluster's number
-    number = np.full(int(twins.cluster.max()) + 1, unset, dtype=np.int64)
-    np.minimum.at(number, twins.cluster[is_primary], primary.cluster)
+    number = np.full(int(joined.cluster.max()) + 1, unset, dtype=np.int64)
+    np.minimum.at(number, joined.cluster[is_primary], primary.cluster)
     new_clusters = np.flatnonzero(number == unset)
     number[new_clusters] = int(primary.cluster.max()) + 1 + np.arange(len(new_clusters))
-    return replace(twins, cluster=number[twins.cluster], pairs=pairs, rows=shots)
+    return replace(joined, cluster=number[joined.cluster], pairs=pairs, rows=shots)
 
 
 def _same_content(photos: Photos, store: PhotoStore, selected: npt.NDArray[np.bool_]) -> Pairs:

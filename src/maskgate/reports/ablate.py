@@ -46,7 +46,7 @@ def show(summary: Comparisons, failed: Mapping[str, str]) -> None:
     table = Table("change", "difference", "", "minutes per fit", box=None, pad_edge=False)
     for comparison in summary.comparisons:
         signed = compare_page.signed(comparison.score)
-        table.add_row(comparison.side.name, signed, comparison.verdict, str(minutes(comparison)))
+        table.add_row(comparison.group.name, signed, comparison.verdict, str(minutes(comparison)))
     for name in failed:
         table.add_row(name, "", "failed", "")
     console = terminal.console()
@@ -76,13 +76,13 @@ def write(summary: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path
         page,
         "ablate.html",
         summary=summary,
-        reference=summary.sides[0],
+        reference=summary.groups[0],
         rows=[
             {
-                "name": comparison.side.name,
+                "name": comparison.group.name,
                 "verdict": comparison.verdict,
                 "sentence": sentence(comparison),
-                "differs": compare_page.differs(summary, comparison.side),
+                "differs": compare_page.differs(summary, comparison.group),
                 "minutes": str(minutes(comparison)),
                 "cells": [
                     (title, *_cell(comparison.differences[name].corrected))
@@ -103,7 +103,7 @@ def write(summary: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path
 
 def as_table(summary: Comparisons) -> pd.DataFrame:
     """The table of `maskgate compare`, with extra minutes per fit."""
-    costs = {comparison.side.name: minutes(comparison) for comparison in summary.comparisons}
+    costs = {comparison.group.name: minutes(comparison) for comparison in summary.comparisons}
     table = compare_page.as_table(summary)
     for column in dataclasses.fields(Minutes):
         values = {name: getattr(cost, column.name) for name, cost in costs.items()}
@@ -116,11 +116,11 @@ def best_first(summary: Comparisons) -> Comparisons:
     """The same, sorted by effect, the best change first."""
     effects = [comparison.score.value for comparison in summary.comparisons]
     ranking = sorted(range(len(effects)), key=lambda index: -effects[index])
-    side_ranking = [0, *(index + 1 for index in ranking)]
+    group_ranking = [0, *(index + 1 for index in ranking)]
     return dataclasses.replace(
         summary,
-        sides=[summary.sides[index] for index in side_ranking],
-        scores=[summary.scores[index] for index in side_ranking],
+        groups=[summary.groups[index] for index in group_ranking],
+        scores=[summary.scores[index] for index in group_ranking],
         comparisons=[summary.comparisons[index] for index in ranking],
     )
 
@@ -128,12 +128,14 @@ def best_first(summary: Comparisons) -> Comparisons:
 def minutes(comparison: Comparison) -> Minutes:
     """Minutes that a change adds to a fit: the mean of the paired differences over seeds and folds,
     with Student's t interval."""
-    reference_seconds = {entry.seed: entry.run.seconds() for entry in comparison.reference.entries}
+    reference_seconds = {
+        entry.seed: entry.run.fold_seconds() for entry in comparison.reference.runs
+    }
     pairs = [
         (seconds - reference) / 60
-        for entry in comparison.side.entries
+        for entry in comparison.group.runs
         for seconds, reference in zip(
-            entry.run.seconds(), reference_seconds.get(entry.seed, []), strict=False
+            entry.run.fold_seconds(), reference_seconds.get(entry.seed, []), strict=False
         )
     ]
     value, count = float(np.mean(pairs)), len(pairs)

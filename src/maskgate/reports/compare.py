@@ -10,7 +10,7 @@ from maskgate.core import files, terminal
 from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
-from maskgate.evaluation.groups import Side
+from maskgate.evaluation.groups import RunGroup
 from maskgate.reports import charts, pages
 from maskgate.reports.listing import differences
 
@@ -21,13 +21,13 @@ def show(summary: Comparisons, size: float | None = None) -> None:
     With `size`, a difference in score, also the number of people needed to detect it.
     """
     table = Table("side", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
-    by_side = {each.side.name: each for each in summary.comparisons}
-    for side, scores in zip(summary.sides, summary.scores, strict=True):
-        comparison = by_side.get(side.name)
+    by_group = {each.group.name: each for each in summary.comparisons}
+    for group, scores in zip(summary.groups, summary.scores, strict=True):
+        comparison = by_group.get(group.name)
         for name, title in titles_of(summary).items():
             is_first = name == SCORE
             table.add_row(
-                side.name if is_first else "",
+                group.name if is_first else "",
                 title,
                 str(scores[name].score),
                 signed(comparison.differences[name].corrected) if comparison else "",
@@ -36,8 +36,8 @@ def show(summary: Comparisons, size: float | None = None) -> None:
     console = terminal.console()
     console.print(table)
     console.print()
-    for side in summary.sides:
-        console.print(f"{side.name}, {_seeds(side)}: {differs(summary, side)}", soft_wrap=True)
+    for group in summary.groups:
+        console.print(f"{group.name}, {_seeds(group)}: {differs(summary, group)}", soft_wrap=True)
     for each in summary.comparisons:
         console.print(sentence(each), soft_wrap=True)
     for note in [*summary.notes, *_power(summary, size)]:
@@ -71,9 +71,9 @@ def _write(summary: Comparisons, page: Path, csv_file: Path, size: float | None)
         titles=titles,
         verdicts=[(each.verdict, sentence(each)) for each in summary.comparisons],
         charts=[chart(summary, name, title) for name, title in titles.items()],
-        sides=[
-            {"side": side, "seeds": _seeds(side), "differs": differs(summary, side)}
-            for side in summary.sides
+        groups=[
+            {"group": group, "seeds": _seeds(group), "differs": differs(summary, group)}
+            for group in summary.groups
         ],
         listing=csv_file.name,
         signed=signed,
@@ -90,9 +90,9 @@ def as_table(summary: Comparisons) -> pd.DataFrame:
             rows.append(
                 {
                     "reference": each.reference.name,
-                    "side": each.side.name,
+                    "side": each.group.name,
                     "reference_seeds": " ".join(map(str, each.reference.seeds)),
-                    "side_seeds": " ".join(map(str, each.side.seeds)),
+                    "side_seeds": " ".join(map(str, each.group.seeds)),
                     "measure": name,
                     **_columns("reference", summary.scores[0][name].score),
                     **_columns("side", scores[name].score),
@@ -102,8 +102,8 @@ def as_table(summary: Comparisons) -> pd.DataFrame:
                     "low_alone": difference.alone.low,
                     "high_alone": difference.alone.high,
                     "verdict": each.verdict if name == SCORE else "",
-                    "speaks_of": each.speaks_of,
-                    "differs": differs(summary, each.side),
+                    "speaks_of": each.scope,
+                    "differs": differs(summary, each.group),
                 }
             )
     return pd.DataFrame(rows)
@@ -119,21 +119,21 @@ def _columns(prefix: str, score: Score) -> dict[str, float]:
 
 def sentence(comparison: Comparison) -> str:
     """The verdict, whether it is about models or recipes, and the difference."""
-    side, reference = comparison.side.name, comparison.reference.name
+    group, reference = comparison.group.name, comparison.reference.name
     than = f"is {comparison.verdict} than {reference}"
     if comparison.verdict == "undecided":
         than = f"against {reference} is undecided"
-    return f"Of {comparison.speaks_of}, {side} {than}: {signed(comparison.score)}."
+    return f"Of {comparison.scope}, {group} {than}: {signed(comparison.score)}."
 
 
-def differs(summary: Comparisons, side: Side) -> str:
+def differs(summary: Comparisons, group: RunGroup) -> str:
     """The settings of a side that differ from the reference, as `key.sub=value, …`."""
-    if side is summary.sides[0]:
+    if group is summary.groups[0]:
         return "the reference"
-    is_system = ["members" in each.recipe for each in (summary.sides[0], side)]
+    is_system = ["members" in each.recipe for each in (summary.groups[0], group)]
     if is_system[0] != is_system[1]:
         return "a system" if is_system[1] else "a single recipe"
-    return ", ".join(differences(summary.sides[0].recipe, side.recipe))
+    return ", ".join(differences(summary.groups[0].recipe, group.recipe))
 
 
 def signed(score: Score) -> str:
@@ -150,9 +150,9 @@ def titles_of(summary: Comparisons) -> dict[str, str]:
     return {name: title if name == SCORE else name.replace("_", " ") for name in summary.scores[0]}
 
 
-def _seeds(side: Side) -> str:
-    seeds = ", ".join(map(str, side.seeds))
-    return f"seeds {seeds}" if len(side.seeds) > 1 else f"seed {seeds}"
+def _seeds(group: RunGroup) -> str:
+    seeds = ", ".join(map(str, group.seeds))
+    return f"seeds {seeds}" if len(group.seeds) > 1 else f"seed {seeds}"
 
 
 def chart(summary: Comparisons, name: str, title: str) -> str:
@@ -160,10 +160,10 @@ def chart(summary: Comparisons, name: str, title: str) -> str:
     rows = []
     for each in summary.comparisons:
         score = each.differences[name].corrected
-        rows.append((each.side.name, score.value, score.low, score.high))
+        rows.append((each.group.name, score.value, score.low, score.high))
     axis = (
-        f"minus {summary.sides[0].name}"
-        if len(summary.sides[0].name) < 60
+        f"minus {summary.groups[0].name}"
+        if len(summary.groups[0].name) < 60
         else "minus the reference"
     )
     return charts.forest(rows, axis, f"Macro F1, {title}")

@@ -57,7 +57,7 @@ def _write(
         kinds=_kinds(inspection.problems),
         listing=csv_file.name,
         twins=_twins(inspection) if pictures else [],
-        twin_pairs=len(inspection.twins.pairs),
+        twin_pairs=len(inspection.near_duplicates.pairs),
         attributes=[_shares(table, name) for name in _NAMES if _known(table, name)],
         classes=_classes(table),
         cells=_cells(table),
@@ -202,7 +202,7 @@ def _twins(inspection: Inspection) -> list[dict[str, Any]]:
     table = inspection.photos.table
     row_of = dict(zip(table["photo"], range(len(table)), strict=True))
     person, mask = table["person"].to_numpy(), table["mask"].to_numpy()
-    pairs = [[row_of[name] for name in pair] for pair in inspection.twins.pairs]
+    pairs = [[row_of[name] for name in pair] for pair in inspection.near_duplicates.pairs]
     by_people = {  # the pair with fewest masks last, so that it is kept
         tuple(sorted(str(person[row]) for row in rows)): rows
         for rows in sorted(pairs, key=lambda rows: int(mask[rows].sum()))

@@ -7,7 +7,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.config.settings import Component
 from maskgate.data.column_values import TRAINED, USES
 from maskgate.imaging.tta import tta_views
-from maskgate.runs.records.status import Did, Status
+from maskgate.runs.records.status import Status, TrainingCounts
 
 
 def summarise(recipe: Recipe, status: Status) -> dict[str, Any] | None:
@@ -33,7 +33,7 @@ def summarise(recipe: Recipe, status: Status) -> dict[str, Any] | None:
         ("Weights", _weights(recipe)),
         ("Test-time augmentation", _tta(recipe)),
     ]
-    rows = list(zip(labels.CLASSES, counts.there, counts.drawn, strict=True))
+    rows = list(zip(labels.CLASSES, counts.available, counts.drawn, strict=True))
     even = all(abs(available - drawn) <= 0.1 * available + 1 for _, available, drawn in rows)
     return {
         "lines": [(part, text) for part, text in lines if text],
@@ -77,7 +77,7 @@ def _data(recipe: Recipe, status: Status) -> str:
     return f"{status.more} photos of {sets}; not used for validation" if sets else ""
 
 
-def _pseudo(recipe: Recipe, counts: Did) -> str:
+def _pseudo(recipe: Recipe, counts: TrainingCounts) -> str:
     pseudo = recipe.pseudo
     count = counts.pseudo
     if pseudo is None or count is None:

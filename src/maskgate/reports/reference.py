@@ -98,7 +98,7 @@ class Key:
     """One key: its dotted path, type in words, default in YAML, and purpose."""
 
     path: str
-    holds: str
+    type_in_words: str
     default: str
     purpose: str
 
@@ -125,7 +125,7 @@ def _sections(path: str, part: dict[str, Any], known: dict[str, Any]) -> list[Se
         below = _section_in(field, known)
         default = "" if below and "default" in field else _default(field)
         purpose = field.get("description") or (below or {}).get("description", "")
-        keys.append(Key(place, _holds(field, known), default, purpose))
+        keys.append(Key(place, _type_in_words(field, known), default, purpose))
         if below:
             inner += _sections(f"{place}.0" if "items" in field else place, below, known)
     return [Section(path, part.get("description", ""), keys), *inner]
@@ -172,21 +172,21 @@ _BOUNDS: Final = {
 }
 
 
-def _holds(field: dict[str, Any], known: dict[str, Any]) -> str:
+def _type_in_words(field: dict[str, Any], known: dict[str, Any]) -> str:
     """The type of a field of a JSON schema, in words."""
     if "$ref" in field:
         is_component = _takes_arguments(_definition(field, known))
         return "a name with its arguments" if is_component else "a section"
     if "anyOf" in field:
-        return " or ".join(_holds(choice, known) for choice in field["anyOf"])
+        return " or ".join(_type_in_words(choice, known) for choice in field["anyOf"])
     if "enum" in field or "const" in field:
         return " or ".join(map(_code, field.get("enum") or [field["const"]]))
     if "prefixItems" in field:
-        return "list: " + ", ".join(_holds(part, known) for part in field["prefixItems"])
+        return "list: " + ", ".join(_type_in_words(part, known) for part in field["prefixItems"])
     text = _TYPES.get(field.get("type", ""), "anything")
     bounds = [words.format(field[bound]) for bound, words in _BOUNDS.items() if bound in field]
     text = " ".join([text, " and ".join(bounds)]).strip()
-    return f"{text}, each {_holds(field['items'], known)}" if field.get("items") else text
+    return f"{text}, each {_type_in_words(field['items'], known)}" if field.get("items") else text
 
 
 # ------------------------------------------------------------------------ names and recipes
@@ -275,7 +275,7 @@ def _shipped(kind: str, folder: Path) -> str:
 
 
 def _keys(section: Section) -> str:
-    rows = [(f"`{key.path}`", key.holds, key.default, key.purpose) for key in section.keys]
+    rows = [(f"`{key.path}`", key.type_in_words, key.default, key.purpose) for key in section.keys]
     return _table(("key", "value", "default", "what it is"), rows)
 
 

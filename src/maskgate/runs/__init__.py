@@ -1,6 +1,6 @@
-"""A run: the folder one training leaves, and what the others read from it.
+"""A run: the folder that a training writes, and how it is read.
 
-What reads its tables stands apart in `runs.tables`: all else needs neither pandas nor torch.
+Its tables are read by `runs.tables`; everything else needs neither pandas nor torch.
 """
 
 from maskgate.runs.opening import is_run, open_model, open_run, scan, usable, verify

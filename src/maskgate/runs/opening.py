@@ -1,4 +1,4 @@
-"""Runs opened by their folder: a run is whole, or refused in one sentence."""
+"""Opens runs by their folder, and refuses those that are unfinished or damaged."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from maskgate.runs.run import Run, unfinished
 def open_run(path: str | Path, trust: bool = False) -> Run:
     """The finished run in a folder, or the only (finished) one among the folders in it.
 
-    `trust` where the user vouches for it. Raises MaskgateError where there is none, several, or it
-    is unfinished or not whole.
+    `trust` means that the user trusts whoever made it. Raises MaskgateError where there is no run
+    or several, or the run is unfinished or damaged.
     """
     files.check_name(Path(path))
     run = Run(Path(path), trust)
@@ -26,60 +26,60 @@ def open_run(path: str | Path, trust: bool = False) -> Run:
 
 
 def open_model(path: str | Path, trust: bool = False) -> Run:
-    """As `open_run`, of a single model; raises MaskgateError for a system's run as well."""
+    """As `open_run`, for the run of a single model; raises MaskgateError for a system's run."""
     run = open_run(path, trust=trust)
     if run.is_system:
         raise MaskgateError(
-            f"{run.path}: the run of a system, which is no single model; give the run of one of"
-            f" its members, such as {run.members()[0].path}"
+            f"{run.path}: the run of a system, not of a single model; give the run of one of its"
+            f" members, such as {run.members()[0].path}"
         )
     return run
 
 
 def _only_run(folder: Path) -> Run:
-    found = usable(folder)
-    found = [run for run in found if run.files.is_finished] or found
-    if not found:
+    runs = usable(folder)
+    runs = [run for run in runs if run.files.is_finished] or runs
+    if not runs:
         raise no_run(folder)
-    if len(found) > 1:
-        names = listed([run.path.name for run in found])
-        raise MaskgateError(f"{folder}: holds {len(found)} runs ({names}); give one of them")
-    return found[0]
+    if len(runs) > 1:
+        names = listed([run.path.name for run in runs])
+        raise MaskgateError(f"{folder}: holds {len(runs)} runs ({names}); give one of them")
+    return runs[0]
 
 
 def usable(folder: Path) -> list[Run]:
-    """The runs among the folders in `folder`, by name; those that are damaged are left out, each
-    with a warning. Raises the fault where all are."""
-    found, faults = [], []
-    for run, fault in scan(folder):
-        if fault is None:
-            found.append(run)
+    """The undamaged runs among the folders in `folder`, by name, with a warning for each damaged
+    one. Raises MaskgateError where all are damaged."""
+    runs, errors = [], []
+    for run, error in scan(folder):
+        if error is None:
+            runs.append(run)
         else:
-            faults.append(fault)
-    if faults and not found:
-        raise faults[0]
-    for fault in faults:
-        say(f"warning: left out, {fault}")
-    return found
+            errors.append(error)
+    if errors and not runs:
+        raise errors[0]
+    for error in errors:
+        say(f"warning: left out, {error}")
+    return runs
 
 
 def scan(folder: Path) -> list[tuple[Run, MaskgateError | None]]:
-    """The runs among the folders in `folder`, by name, and the fault of each that is damaged."""
-    found: list[tuple[Run, MaskgateError | None]] = []
+    """The runs among the folders in `folder`, by name, with the error of each damaged one."""
+    runs: list[tuple[Run, MaskgateError | None]] = []
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         run = Run(place)
         try:
             if not is_run(run.path):
                 continue
             run.check()
-            found.append((run, None))
+            runs.append((run, None))
         except MaskgateError as error:
-            found.append((run, error))
-    return found
+            runs.append((run, error))
+    return runs
 
 
 def verify(path: Path) -> None:
-    """Raise MaskgateError where a file is one of a finished run, and not as that lists it."""
+    """Raise MaskgateError where a file belongs to a finished run and has changed since."""
     folder = path.parent.parent if path.parent.name.startswith("fold-") else path.parent
     run = Run(folder)
     if run.status_file.is_file() and run.files.holds(path):
@@ -87,8 +87,8 @@ def verify(path: Path) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether `folder` holds a run. Raises MaskgateError where the system does not tell, as of
-    links that lead round in a circle."""
+    """Whether `folder` holds a run. Raises MaskgateError where the system cannot tell, for example
+    because of circular links."""
     file = Run(folder).status_file
     try:
         file.stat()

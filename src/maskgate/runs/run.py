@@ -1,4 +1,4 @@
-"""The folder of a run: its files by what they hold, and whether it is whole."""
+"""The folder of a run: its files by what they hold, and whether they are complete."""
 
 import os
 import re
@@ -20,18 +20,18 @@ from maskgate.runs.records.results import Results
 from maskgate.runs.records.run_files import RunFiles
 from maskgate.runs.records.status import Status
 
-# Kept predictions, which are made again where they are missing.
+# Kept predictions; if they are missing they are computed again.
 _KEPT: Final = re.compile(r"oof-[^/]*\.parquet")
 _WEIGHTS: Final = re.compile(r"fold-(\d{1,9})/model\.safetensors")
-# What every recipe says that a training has written.
+# Keys of every recipe that a training has written.
 _WRITTEN: Final = frozenset({"seed", "photo", "folds", "model", "optimizer", "training"})
 
 
 @dataclass(frozen=True)
 class Run:
-    """The files of a run folder by what they hold; reading one that is missing says so.
+    """The files of a run folder by what they hold; reading a missing one raises MaskgateError.
 
-    `trusted` where the user vouches for whoever made it, and for its members; see `trust`.
+    `trusted` means that the user trusts whoever made it, and its members; see `trust`.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def files(self) -> RunFiles:
-        """The same as bytes, each as it was when the run ended."""
+        """Its files as bytes, each checked against the list in run.json."""
         return RunFiles(self.path)
 
     @property
@@ -52,12 +52,12 @@ class Run:
 
     @property
     def is_system(self) -> bool:
-        """Whether it is the run of a system, whose members are runs in it."""
+        """Whether it is the run of a system, which has members."""
         return self.system_file.exists()
 
     @property
     def settings_file(self) -> Path:
-        """The recipe, or the system, as resolved."""
+        """The recipe or the system, with all defaults filled in."""
         return self.system_file if self.is_system else self.recipe_file
 
     @property
@@ -69,19 +69,19 @@ class Run:
         return self.path / "photos.parquet"
 
     @property
-    def more_file(self) -> Path:
-        """There where the recipe's `data` names further data sets."""
+    def extra_file(self) -> Path:
+        """Photos of extra data sets; exists if the recipe's `data` names some."""
         return self.path / "more.parquet"
 
     @property
     def thumbnails_file(self) -> Path:
         """Thumbnails of all photos that its folds, or the runs it was started from or labelled by,
-        may have been trained on: see `images.thumbnails`."""
+        may have been trained on."""
         return self.path / "thumbnails.parquet"
 
     @property
     def detector_folder(self) -> Path:
-        """The model of its face detector, there where the recipe has one: see `kept_detector`."""
+        """The model of its face detector, if the recipe has one; see `kept_detector`."""
         return self.path / "detector"
 
     @property
@@ -92,14 +92,14 @@ class Run:
     def oof_file(self) -> Path:
         return self.path / "oof.parquet"
 
-    def oof_file_of(self, tta_digest: str) -> Path:
+    def oof_file_with(self, tta_digest: str) -> Path:
         """The same with another test-time augmentation than the recipe's, given by its digest.
         Training also writes the one without, if the recipe has `tta`."""
         return self.path / f"oof-{tta_digest}.parquet"
 
     @property
     def combination_file(self) -> Path:
-        """What a system's combination has learned of the out-of-fold probabilities."""
+        """What a system's combination has learned from the out-of-fold probabilities."""
         return self.path / "combination.json"
 
     @property
@@ -118,33 +118,33 @@ class Run:
     def status_file(self) -> Path:
         return self.files.status_file
 
-    def fold(self, fold: int) -> Path:
+    def fold_folder(self, fold: int) -> Path:
         """The folder of one fold's checkpoint and results."""
         return self.path / f"fold-{fold}"
 
     def weights_file(self, fold: int) -> Path:
-        return self.fold(fold) / "model.safetensors"
+        return self.fold_folder(fold) / "model.safetensors"
 
     def inherited_file(self, fold: int) -> Path:
-        """Contents of the photos seen by the runs it was started from or labelled by, a line
-        each."""
-        return self.fold(fold) / "inherited.txt"
+        """Digests of the photos that the runs it was started from or labelled by were trained on,
+        one a line."""
+        return self.fold_folder(fold) / "inherited.txt"
 
     def pseudo_file(self, fold: int) -> Path:
-        """There where the fold was trained on pseudo labels."""
-        return self.fold(fold) / "pseudo.parquet"
+        """Exists if the fold was trained on pseudo labels."""
+        return self.fold_folder(fold) / "pseudo.parquet"
 
     def fold_file(self, fold: int) -> Path:
-        """What the training of a fold took and drew: there once the fold is trained."""
-        return self.fold(fold) / "fold.json"
+        """Time and sampling of the fold's training; exists once the fold is trained."""
+        return self.fold_folder(fold) / "fold.json"
 
     def fold_result(self, number: int) -> FoldResult:
-        """What the training of a fold took and drew. Raises MaskgateError."""
+        """Time and sampling of a fold's training. Raises MaskgateError."""
         path = self.fold_file(number)
         return fold.parse(self.files.read(path), path, self.files.remedy(path))
 
-    def seconds(self) -> list[float]:
-        """How long the fit of each finished fold took, in the order of folds."""
+    def fold_seconds(self) -> list[float]:
+        """Training seconds of each finished fold, in the order of folds."""
         if not self.folds_file.exists():
             return []
         trained = [number for number in self.folds if self.fold_file(number).exists()]
@@ -152,22 +152,22 @@ class Run:
 
     @property
     def folds(self) -> list[int]:
-        """The folds that it consists of; whether the weights of each are there, `check` tells."""
+        """The folds of the run; `check` checks that the weights of each exist."""
         listed = self.files.listed()
         if listed is not None:
-            found = [_WEIGHTS.fullmatch(name) for name in listed]
-            return sorted(int(match[1]) for match in found if match)
+            matches = [_WEIGHTS.fullmatch(name) for name in listed]
+            return sorted(int(match[1]) for match in matches if match)
         if self.folds_file.exists():
             return folds.validated(self.files.read(self.folds_file), self.folds_file)
-        own = self.recipe().folds
-        return list(range(own.count)) if own.kind == "kfold" else [0]
+        recipe_folds = self.recipe().folds
+        return list(range(recipe_folds.count)) if recipe_folds.kind == "kfold" else [0]
 
     def recipe(self) -> Recipe:
         self.files.digest(self.recipe_file)
-        found = recipe.load(self.recipe_file, alone=True)
-        if missing := sorted(_WRITTEN - found.model_fields_set):
-            raise damaged(self.recipe_file, f"it says nothing of {missing[0]}")
-        return found
+        loaded = recipe.load(self.recipe_file, alone=True)
+        if missing := sorted(_WRITTEN - loaded.model_fields_set):
+            raise damaged(self.recipe_file, f"key {missing[0]} is missing")
+        return loaded
 
     def system(self) -> System:
         self.files.digest(self.system_file)
@@ -177,9 +177,9 @@ class Run:
         return system.load(self.system_file, [], alone=True)
 
     def members(self) -> "list[Run]":
-        """The runs of a system's members, in its order. Raises MaskgateError where one that was
-        there before it is gone, or another by now."""
-        found = []
+        """The runs of a system's members, in its order. Raises MaskgateError where one is missing
+        or is not the run that the system was made from."""
+        runs = []
         digests = self.status().members
         for member in self.system().members:
             if member.run is None:
@@ -189,37 +189,37 @@ class Run:
                         f"{run.path}: is another run than the one that {self.path} was trained"
                         f" with; put that back, or remove {self.path} and train it again"
                     )
-                found.append(run)
+                runs.append(run)
                 continue
             run = Run(Path(member.run), self.trusted)
             if not run.status_file.is_file():
                 raise MaskgateError(
                     f"{self.path}: its member {member.name} was the run {run.path}, which is gone;"
-                    " put it back, or combine anew"
+                    " put it back, or combine again"
                 )
-            if member.name not in digests:  # who does not know it has no say in which runs are read
+            if member.name not in digests:  # a run may only name runs whose digest it has
                 raise MaskgateError(
-                    f"{self.status_file}: does not tell the digest of its member {member.name};"
-                    " get the run again from where it comes, or combine anew"
+                    f"{self.status_file}: the digest of its member {member.name} is missing; get"
+                    " the run again from its source, or combine again"
                 )
             if digests[member.name] != run.status().digest:
                 raise MaskgateError(
-                    f"{self.path}: its member {run.path} was trained anew with another recipe or"
-                    " other data; remove the folder and combine anew"
+                    f"{self.path}: its member {run.path} was trained again with another recipe or"
+                    " other data; remove the folder and combine again"
                 )
-            found.append(run)
-        return found
+            runs.append(run)
+        return runs
 
     def kept_detector(self) -> Path | None:
-        """The `detector_folder`, its files checked; None where the run keeps no detector: one that
-        is unfinished, or that an older version has made. Raises MaskgateError."""
+        """The `detector_folder`, its files checked; None where the run has no detector, as it is
+        unfinished or of an older version. Raises MaskgateError."""
         names = [name for name in self.files.listed() or {} if name.startswith("detector/")]
         for name in names:
             self.files.digest(self.path / name)
         return self.detector_folder if names else None
 
     def learned(self) -> Learned:
-        """What a system's combination has learned; nothing where there is nothing to. Raises
+        """What a system's combination has learned; empty where it does not learn. Raises
         MaskgateError."""
         path = self.combination_file
         if not (EnsembleSpec.from_system(self.system()).learns or self.files.holds(path)):
@@ -230,14 +230,15 @@ class Run:
         """All keys of the recipe, or of the system and its members, with their values."""
         if not self.is_system:
             return self.recipe().model_dump(mode="json")
-        told = self.system().settings()
-        for run, (name, keys) in zip(self.members(), list(told["members"].items()), strict=True):
-            if keys.pop("run", None) is not None:  # told by what it was trained with
-                own = run.settings()
-                told["folds"] = own.pop("folds")
-                given = {key: value for key, value in keys.items() if value is not None}
-                told["members"][name] = own | given
-        return told
+        settings = self.system().settings()
+        members = settings["members"]
+        for run, (name, keys) in zip(self.members(), list(members.items()), strict=True):
+            if keys.pop("run", None) is not None:  # replaced by the settings of that run
+                run_settings = run.settings()
+                settings["folds"] = run_settings.pop("folds")
+                overrides = {key: value for key, value in keys.items() if value is not None}
+                members[name] = run_settings | overrides
+        return settings
 
     def status(self) -> Status:
         """What run.json holds: recipe, digest, data, root, command, warnings, seconds, finished.
@@ -256,30 +257,30 @@ class Run:
         self.files.digest(path)
         try:
             return load_file(path)
-        except Exception as error:  # of damaged content it raises what it likes
+        except Exception as error:  # damaged content raises errors of any class
             raise damaged(path, f"not weights: {error}") from error
 
-    # ------------------------------------------------------------------- whole or refused
+    # ---------------------------------------------------------------- complete or refused
 
-    def tell(self, **news: Any) -> None:
-        """Add to run.json, which is checked before it is written. Raises MaskgateError."""
-        self.files.tell(**news)
+    def update_status(self, **changes: Any) -> None:
+        """Set keys of run.json, which is checked before it is written. Raises MaskgateError."""
+        self.files.update_status(**changes)
 
-    def end(self) -> None:
-        """Write that the run is finished, and what files it consists of. Raises MaskgateError."""
-        self.files.end(self._consists_of())
+    def finish(self) -> None:
+        """Mark the run as finished, and list its files. Raises MaskgateError."""
+        self.files.finish(self._files_to_list())
 
     def check(self) -> None:
-        """Raise MaskgateError where the run, or one that is a member of it, is finished and a file
-        of it is missing, may not be read, or has another size. Contents are checked when read."""
+        """Raise MaskgateError where the run, or a member of it, is finished and one of its files is
+        missing, may not be read, or has another size. Contents are checked when read."""
         self._check(())
 
-    def _check(self, above: tuple[str, ...]) -> None:
-        place = os.path.realpath(self.path)  # which takes links that lead round in a circle
-        if place in above:
-            raise MaskgateError(f"{self.path}: is a member of itself; remove it, and combine anew")
+    def _check(self, parents: tuple[str, ...]) -> None:
+        place = os.path.realpath(self.path)  # circular links raise no error there
+        if place in parents:
+            raise MaskgateError(f"{self.path}: is a member of itself; remove it and combine again")
         if not self.files.is_finished:
-            if above:
+            if parents:
                 raise unfinished(self)
             return
         listed = self.files.listed()
@@ -287,37 +288,38 @@ class Run:
             self._check_unlisted()
         for name, entry in (listed or {}).items():
             if not _KEPT.fullmatch(name):
-                contents.check_there(self.path / name, entry)
+                contents.check_exists(self.path / name, entry)
         for member in self.members() if self.is_system else []:
-            member._check((*above, place))
+            member._check((*parents, place))
 
     def _check_unlisted(self) -> None:
-        """What can be checked of a run that an older version has made."""
-        contents.check_there(self.settings_file, None)
-        contents.check_there(self.metrics_file, None)
+        """Check what can be checked in a run of an older version, which has no list of files."""
+        contents.check_exists(self.settings_file, None)
+        contents.check_exists(self.metrics_file, None)
         if self.is_system:
             return
-        numbers, own = self.folds, self.recipe().folds
+        numbers, recipe_folds = self.folds, self.recipe().folds
         for number in numbers:
-            contents.check_there(self.weights_file(number), None)
+            contents.check_exists(self.weights_file(number), None)
         if any(number not in numbers for number in self._with_weights()):
             raise damaged(self.folds_file, "it has other folds than the run")
-        if own.kind == "kfold" and own.file is None and len(numbers) != own.count:
-            why = f"it has {len(numbers)} folds, and the recipe {own.count}"
-            raise damaged(self.folds_file, why)
+        has_count = recipe_folds.kind == "kfold" and recipe_folds.file is None
+        if has_count and len(numbers) != recipe_folds.count:
+            reason = f"it has {len(numbers)} folds, and the recipe {recipe_folds.count}"
+            raise damaged(self.folds_file, reason)
 
     def _with_weights(self) -> list[int]:
-        """The folds whose weights lie in the folder."""
+        """The folds whose weights exist."""
         names = (f"{path.parent.name}/{path.name}" for path in self.path.glob("fold-*/*"))
         matches = [_WEIGHTS.fullmatch(name) for name in names]
         return sorted(int(match[1]) for match in matches if match)
 
-    def _consists_of(self) -> Iterator[Path]:
-        """The files of a run that is about to end. The report and the list of mistakes can be
-        written anew, and what the folds were put together of is not read again."""
+    def _files_to_list(self) -> Iterator[Path]:
+        """The files of a run that is about to finish. Reports can be written again, and the folds'
+        own tables are not read again, so they are not listed."""
         yield from (self.settings_file, self.folds_file, self.photos_file, self.metrics_file)
-        rest = [self.more_file, self.thumbnails_file, self.history_file, self.oof_file]
-        yield from (path for path in (*rest, self.combination_file) if path.exists())
+        optional = [self.extra_file, self.thumbnails_file, self.history_file, self.oof_file]
+        yield from (path for path in (*optional, self.combination_file) if path.exists())
         yield from sorted(path for path in self.path.iterdir() if _KEPT.fullmatch(path.name))
         if self.is_system:
             yield from sorted(self.path.glob("recipes/*.yaml"))
@@ -325,10 +327,10 @@ class Run:
         yield from sorted(self.detector_folder.glob("*.onnx"))
         for number in self.folds:
             yield from (self.weights_file(number), self.fold_file(number))
-            some = (self.inherited_file(number), self.pseudo_file(number))
-            yield from (path for path in some if path.exists())
+            optional = [self.inherited_file(number), self.pseudo_file(number)]
+            yield from (path for path in optional if path.exists())
 
 
 def unfinished(run: Run) -> MaskgateError:
-    """The fault of a run that has not been trained to its end."""
+    """The error for a run that has not been trained to its end."""
     return MaskgateError(f"{run.path}: the run is unfinished; repeat the command that began it")

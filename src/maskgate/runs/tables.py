@@ -1,5 +1,5 @@
-"""The tables of a run, read with pandas; each is checked, and raises MaskgateError where it is
-missing, has changed since the run ended, or does not hold what it should."""
+"""The tables of a run, read with pandas. Reading raises MaskgateError where a table is missing, has
+changed since the run ended, or has wrong columns or values."""
 
 from pathlib import Path
 
@@ -19,27 +19,27 @@ Probabilities = npt.NDArray[np.float32]  # (N, 18)
 
 
 def photos(run: Run) -> pd.DataFrame:
-    """The photo table of the data validated on, labelled with the truth that the scores are taken
-    against, with `cluster`, `fold` and `digest`."""
+    """The photo table of the main data set, with the labels that scores are computed against, and
+    `cluster`, `fold` and `digest`."""
     return tables.parquet(run.files.read(run.photos_file), tables.PHOTOS, run.photos_file)
 
 
-def more(run: Run) -> pd.DataFrame:
-    """The photos of further data sets as they were trained on, with `data`, `weight`, `digest`,
-    `cluster`, and `not_in`: the folds whose training they were kept out of."""
-    return tables.parquet(run.files.read(run.more_file), tables.MORE, run.more_file)
+def extra(run: Run) -> pd.DataFrame:
+    """The photos of extra data sets as they were trained on, with `data`, `weight`, `digest`,
+    `cluster`, and `not_in`: the folds whose training excluded them."""
+    return tables.parquet(run.files.read(run.extra_file), tables.EXTRA, run.extra_file)
 
 
 def pseudo(run: Run, fold: int) -> tuple[pd.DataFrame, Probabilities]:
-    """The photos without labels, with what became of them in a fold (`use`), what they were
-    labelled as, and their probabilities (N, 18); see `data.pseudo_labels.choose`."""
+    """The unlabelled photos, with their pseudo labels and `use` in a fold, and their probabilities
+    (N, 18); see `data.pseudo_labels.choose`."""
     path = run.pseudo_file(fold)
     return tables.probabilities(run.files.read(path), tables.PSEUDO, path, run.files.remedy(path))
 
 
 def oof(run: Run, path: Path | None = None) -> tuple[pd.DataFrame, Probabilities]:
-    """The photo table of the validated photos and their probabilities (N, 18), those in the run's
-    `oof_file` unless another is given."""
+    """The photo table of the validated photos and their probabilities (N, 18), from the run's
+    `oof_file` unless another `path` is given."""
     path = path or run.oof_file
     rows, probabilities = tables.probabilities(run.files.read(path), tables.OOF, path)
     by_name = photos(run).set_index("photo", drop=False)
@@ -49,57 +49,58 @@ def oof(run: Run, path: Path | None = None) -> tuple[pd.DataFrame, Probabilities
 
 
 def history(run: Run) -> pd.DataFrame:
-    """A row for each epoch of each fold; all columns are numbers."""
+    """One row per epoch and fold; all columns are numbers."""
     return tables.history(run.files.read(run.history_file), run.history_file)
 
 
 def fold_history(run: Run, number: int) -> pd.DataFrame:
-    """The history of a fold, of which the run's is put together."""
-    path = run.fold(number) / "history.csv"
+    """The history of a single fold."""
+    path = run.fold_folder(number) / "history.csv"
     return tables.history(contents.read(path, None), path, run.files.remedy(path))
 
 
 def fold_oof(
     run: Run, number: int, name: str = "oof.parquet"
 ) -> tuple[pd.DataFrame, Probabilities]:
-    """The rows and probabilities (V, 18) of a fold's validated photos, of which the run's are put
-    together."""
-    path = run.fold(number) / name
+    """The rows and probabilities (V, 18) of a single fold's validated photos."""
+    path = run.fold_folder(number) / name
     return tables.probabilities(contents.read(path, None), tables.OOF, path, run.files.remedy(path))
 
 
-def seen(run: Run, fold: int) -> set[str]:
-    """Digests of all photos the fold's weights were ever trained on, by way of others too."""
+def training_digests(run: Run, fold: int) -> set[str]:
+    """Digests of all photos that the fold's weights were trained on, directly or through the runs
+    that it was started from or labelled by."""
     table, recipe = photos(run), run.recipe()
     trained = table["fold"] != fold
     if recipe.training.validation_epochs:
         trained[:] = True
     digests = _digests(table[trained])
     if recipe.data:
-        further = more(run)
-        digests |= _digests(further[[fold not in kept_out for kept_out in further["not_in"]]])
+        extra_photos = extra(run)
+        used = [fold not in excluded for excluded in extra_photos["not_in"]]
+        digests |= _digests(extra_photos[used])
     if recipe.pseudo is not None:
-        labelled, _ = pseudo(run, fold)
-        digests |= _digests(labelled[labelled["use"] == TRAINED])
+        pseudo_labels, _ = pseudo(run, fold)
+        digests |= _digests(pseudo_labels[pseudo_labels["use"] == TRAINED])
     if recipe.model.init is not None or recipe.pseudo is not None:
         digests |= set(run.files.text(run.inherited_file(fold)).split())
     return digests
 
 
 def _digests(rows: pd.DataFrame) -> set[str]:
-    """Digests of the photos, and of those that they were drawn on."""
-    below = rows.get("drawn_from", pd.Series(dtype="str")).dropna()
-    return {*rows["digest"], *below} - {""}
+    """Digests of the photos, and of the photos that masks were drawn on to make them."""
+    originals = rows.get("drawn_from", pd.Series(dtype="str")).dropna()
+    return {*rows["digest"], *originals} - {""}
 
 
 def check_names(run: Run, names: list[str], root: Path) -> None:
-    """Raise MaskgateError where names of photos, as the run holds them, leave the `root`."""
-    leave = zip(names, files.outside(names, root), strict=True)
-    if out := [name for name, leaves in leave if leaves]:
+    """Raise MaskgateError where names of photos in the run lead outside the `root`."""
+    pairs = zip(names, files.outside(names, root), strict=True)
+    if outside := [name for name, is_outside in pairs if is_outside]:
         raise MaskgateError(
-            f"{run.photos_file}: names photos that lie outside {root} ({listed(out)}), which"
-            " no training does; get the run again from where it comes (a report can be written"
-            " with --no-photos)"
+            f"{run.photos_file}: names photos outside {root} ({listed(outside)}), which training"
+            " never writes; get the run again from its source (a report can be written with"
+            " --no-photos)"
         )
 
 
@@ -111,10 +112,10 @@ def write_probabilities(
     finite.check(probabilities, str(path))
     names = list(labels.PROBABILITY_COLUMNS)
     columns = pd.DataFrame(probabilities.astype(np.float32), columns=names)
-    whole = pd.concat([table.reset_index(drop=True), columns], axis=1)
-    files.replace(path, lambda beside: whole.to_parquet(beside, index=False))
+    rows = pd.concat([table.reset_index(drop=True), columns], axis=1)
+    files.replace(path, lambda temporary: rows.to_parquet(temporary, index=False))
 
 
 def read_probabilities(path: Path) -> tuple[pd.DataFrame, Probabilities]:
-    """The other columns and the probabilities (N, 18) of such a file."""
+    """The other columns and the probabilities (N, 18) of a file by `write_probabilities`."""
     return tables.probabilities(contents.read(path, None), {}, path)

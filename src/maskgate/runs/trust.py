@@ -1,7 +1,7 @@
-"""What a run from elsewhere does only if the user trusts it: run code, read files of this machine.
+"""Trust in runs: only a trusted run may run code, or read other files of this machine.
 
-A run is a folder that may come from anybody. Only a recipe that the user names for a training is
-the user's own; one that lies in a run is not.
+A run may come from a stranger. A recipe that the user gives to a training is the user's own; a
+recipe in a run is not.
 """
 
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ Factory = tuple[str, dict[str, Any]]
 
 
 def check_trusted(run: Run, recipe: Recipe) -> None:
-    """Raise MaskgateError, before anything is imported or read, where the models of `recipe`, which
-    lies in the `run`, need code or a local file, and the run is not trusted."""
+    """Raise MaskgateError where the `recipe` of an untrusted `run` needs code or a local file,
+    before any of it is imported or read."""
     if run.trusted:
         return
     for name, _ in recipe.model.factories:
@@ -29,15 +29,15 @@ def check_trusted(run: Run, recipe: Recipe) -> None:
     file = None if face is None else face.detector.arguments.get("file")
     if face is not None and file is not None and face.sha256 is None:
         raise MaskgateError(
-            f"{run.path}: its recipe would read {file} without telling what that must be"
-            " (photo.face.sha256); add --trust (in Python trust=True) if you know who made this run"
-            " and trust them"
+            f"{run.path}: its recipe would read {file} without its checksum (photo.face.sha256);"
+            " add --trust (in Python trust=True) if you know who made this run and trust them"
         )
 
 
-def vouched(run: Run, factories: Iterable[Factory]) -> Run:
-    """The run as a trusted one where all of its factories, with their arguments, are among those of
-    a recipe that the user has named: they run anyway. Else as it is."""
+def trust_if_known(run: Run, factories: Iterable[Factory]) -> Run:
+    """The run, trusted if it has factories and all of them, with their arguments, are among the
+    `factories` of a recipe that the user has given: these run anyway."""
     known = list(factories)
-    own = run.recipe().model.factories
-    return replace(run, trusted=True) if own and all(each in known for each in own) else run
+    run_factories = run.recipe().model.factories
+    is_known = run_factories and all(factory in known for factory in run_factories)
+    return replace(run, trusted=True) if is_known else run

@@ -30,7 +30,7 @@ from maskgate.training.training_data import TrainingData, prepare
 
 
 @dataclass(frozen=True)
-class Fit:
+class PlannedRun:
     """One run of a study: its recipe, options and folder."""
 
     recipe: Recipe
@@ -51,26 +51,28 @@ class Study:
 
     changes: tuple[Change, ...]
     differs: tuple[str, ...]  # for each change, as `key.sub=value, …`
-    fits: tuple[Fit, ...]
+    runs: tuple[PlannedRun, ...]
     folds: int  # of a run
 
     @property
-    def left(self) -> list[Fit]:
+    def left(self) -> list[PlannedRun]:
         """The runs that are neither finished nor damaged."""
-        return [fit for fit in self.fits if not fit.damage and not is_finished(fit.run)]
+        return [
+            planned for planned in self.runs if not planned.damage and not is_finished(planned.run)
+        ]
 
     @property
-    def damaged(self) -> list[Fit]:
+    def damaged(self) -> list[PlannedRun]:
         """The existing runs that cannot be used."""
-        return [fit for fit in self.fits if fit.damage]
+        return [planned for planned in self.runs if planned.damage]
 
     def trained(self) -> list[Path]:
         """The run folders, grouped by change, the reference first; without the changes that have an
         unfinished or damaged run."""
         count = len(self.changes) + 1
-        left = {fit.run for fit in (*self.left, *self.damaged)}
-        each = [[fit.run for fit in self.fits[at::count]] for at in range(count)]
-        return [run.path for side in each if not left.intersection(side) for run in side]
+        left = {planned.run for planned in (*self.left, *self.damaged)}
+        each = [[planned.run for planned in self.runs[at::count]] for at in range(count)]
+        return [run.path for group in each if not left.intersection(group) for run in group]
 
 
 def applicable_changes(
@@ -147,7 +149,7 @@ def plan(
         ):
             faults.append(fault)
         ready.append((name, recipe, prepared.digest))
-    fits = []
+    runs = []
     for number in range(seeds):
         for name, recipe, digest in ready:
             seed = reference.seed + number
@@ -157,8 +159,8 @@ def plan(
             digest_of_run = seeded.digest(digest, *warm_start.weight_digests(seeded))
             damage = _damage(run)
             run_options = replace(options, name=name, out=out)
-            fits.append(
-                Fit(
+            runs.append(
+                PlannedRun(
                     recipe=seeded,
                     options=run_options,
                     title=f"{name}, seed {seed}",
@@ -179,7 +181,7 @@ def plan(
     differs = [
         ", ".join(differences(plain, each.model_dump(mode="json"))) for each in recipes.values()
     ]
-    return Study(tuple(changes), tuple(differs[1:]), tuple(fits), len(first.folds))
+    return Study(tuple(changes), tuple(differs[1:]), tuple(runs), len(first.folds))
 
 
 def train(study: Study, on: str | None = None) -> dict[str, str]:
@@ -189,29 +191,29 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     continue; repeating the command tries it again. Raises MaskgateError if the reference fails, or
     all changes do.
     """
-    left, failed = study.left, {fit.options.name: fit.damage for fit in study.damaged}
+    left, failed = study.left, {planned.options.name: planned.damage for planned in study.damaged}
     if REFERENCE in failed:
         raise MaskgateError(failed[REFERENCE])
-    finished = len(study.fits) - len(left) - len(study.damaged)
+    finished = len(study.runs) - len(left) - len(study.damaged)
     queue = [
-        replace(fit, title=f"run {number} of {len(study.fits)}: {fit.title}")
-        for number, fit in enumerate(left, finished + 1)
+        replace(planned, title=f"run {number} of {len(study.runs)}: {planned.title}")
+        for number, planned in enumerate(left, finished + 1)
     ]
     if on is not None and left:
         left[0].run.path.parent.mkdir(
             parents=True, exist_ok=True
-        )  # so that a node can tell that it sees the folder
+        )  # so that a node can check that it sees the folder
     train_one = _train if on is None else _train_on_node
     for ended, (number, reason) in enumerate(cluster.map_unordered(train_one, queue, on, _name), 1):
-        fit = queue[number]
+        planned = queue[number]
         progress = f"{len(left) - ended} to go. {remaining(study)}".strip()
         if not reason:
-            say(f"{fit.title}: ended, {progress}")
+            say(f"{planned.title}: ended, {progress}")
             continue
-        if fit.options.name == REFERENCE:
-            raise MaskgateError(f"{fit.title}: {reason}")
-        say(f"{fit.title}: failed ({reason}), {progress}")
-        failed.setdefault(fit.options.name, reason)
+        if planned.options.name == REFERENCE:
+            raise MaskgateError(f"{planned.title}: {reason}")
+        say(f"{planned.title}: failed ({reason}), {progress}")
+        failed.setdefault(planned.options.name, reason)
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
@@ -222,22 +224,22 @@ def _damage(run: Run) -> str:
     if not run.status_file.exists():
         return ""
     try:
-        run.seconds()
+        run.fold_seconds()
     except MaskgateError as error:
         return str(error)
     return str(groups.damage(run) or "")
 
 
-def _name(fit: Fit) -> str:
-    return fit.run.path.name
+def _name(planned: PlannedRun) -> str:
+    return planned.run.path.name
 
 
-def _train(fit: Fit, again: bool = False) -> str:
+def _train(planned: PlannedRun, again: bool = False) -> str:
     """Train a run; the reason if it failed by itself, such as a loss that diverged, else empty.
     Raises DiskError for an error that stops all runs, such as a full disk."""
-    say(fit.title)
+    say(planned.title)
     try:
-        crossval.train(fit.recipe, fit.options, again=again)
+        crossval.train(planned.recipe, planned.options, patience=crossval.PATIENCE if again else 0)
     except DiskError:
         raise
     except MaskgateError as error:
@@ -245,15 +247,16 @@ def _train(fit: Fit, again: bool = False) -> str:
     return ""
 
 
-def _train_on_node(fit: Fit) -> str:
+def _train_on_node(planned: PlannedRun) -> str:
     """As `_train`, on a node of a cluster, where it may be retried."""
-    study = fit.run.path.parent
+    study = planned.run.path.parent
     if not study.is_dir():
         raise distribute.folder_not_shared(study, "the folder of runs")
-    prepared = prepare(fit.recipe, fit.options)
-    if fit.recipe.digest(prepared.digest, *warm_start.weight_digests(fit.recipe)) != fit.digest:
-        raise distribute.data_differ(fit.options.data)
-    return _train(fit, again=True)
+    prepared = prepare(planned.recipe, planned.options)
+    digest = planned.recipe.digest(prepared.digest, *warm_start.weight_digests(planned.recipe))
+    if digest != planned.digest:
+        raise distribute.data_differ(planned.options.data)
+    return _train(planned, again=True)
 
 
 def verdicts(study: Study) -> Comparisons:
@@ -264,9 +267,9 @@ def verdicts(study: Study) -> Comparisons:
 
 def remaining(study: Study) -> str:
     """The estimated time of the remaining fits, from the finished ones; empty before the first."""
-    undamaged = [fit for fit in study.fits if not fit.damage]
-    seconds = sorted(second for fit in undamaged for second in fit.run.seconds())
-    fits_left = sum(study.folds - len(fit.run.seconds()) for fit in study.left)
+    undamaged = [planned for planned in study.runs if not planned.damage]
+    seconds = sorted(second for planned in undamaged for second in planned.run.fold_seconds())
+    fits_left = sum(study.folds - len(planned.run.fold_seconds()) for planned in study.left)
     if not seconds or not fits_left:
         return ""
     low, high = seconds[0] / 60, seconds[-1] / 60

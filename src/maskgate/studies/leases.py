@@ -72,7 +72,7 @@ class Claims:
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         self.thread.join()
-        self._remove(_is_of(self.owner))
+        self._remove(_owned_by(self.owner))
         self.lock.release()
         self.path.unlink(missing_ok=True)
 
@@ -95,17 +95,17 @@ class Claims:
 
     def holds(self, number: int) -> bool:
         """Whether this process still holds the number: after a long sleep it may have lost it."""
-        rows = select(_CLAIMS.c.number).where(self._is(number), _is_of(self.owner))
+        rows = select(_CLAIMS.c.number).where(self._has_number(number), _owned_by(self.owner))
         with self.engine.begin() as connection:
             return connection.execute(rows).first() is not None
 
     def free(self, number: int) -> None:
         """Release a number."""
-        self._remove(self._is(number), _is_of(self.owner))
+        self._remove(self._has_number(number), _owned_by(self.owner))
 
     def remove_dead_claims(self) -> None:
         """Remove the claims of processes that ended without releasing them."""
-        others = select(_CLAIMS).where(_CLAIMS.c.study == self.study, ~_is_of(self.owner))
+        others = select(_CLAIMS).where(_CLAIMS.c.study == self.study, ~_owned_by(self.owner))
         with self.engine.begin() as connection:
             rows = connection.execute(others).all()
         local_owners = {row.owner: row for row in rows if row.machine == machine()}
@@ -116,7 +116,8 @@ class Claims:
             is_locked = row.owner in local_owners and Path(row.lock).exists()
             if not is_locked and self._stands_still(f"{row.owner} {row.number}", row.beat):
                 # Not if there was a beat in the meantime.
-                self._remove(self._is(row.number), _is_of(row.owner), _CLAIMS.c.beat == row.beat)
+                has_same_beat = _CLAIMS.c.beat == row.beat
+                self._remove(self._has_number(row.number), _owned_by(row.owner), has_same_beat)
 
     def _remove_if_ended(self, owner: str, path: Path) -> None:
         """Remove all claims of an owner on this machine if its file is no longer locked."""
@@ -124,7 +125,7 @@ class Claims:
             return
         try:
             with FileLock(path, timeout=0):
-                self._remove(_is_of(owner))
+                self._remove(_owned_by(owner))
         except Timeout:
             return
         path.unlink(missing_ok=True)
@@ -133,7 +134,7 @@ class Claims:
         with self.engine.begin() as connection:
             connection.execute(delete(_CLAIMS).where(*which))
 
-    def _is(self, number: int) -> ColumnElement[bool]:
+    def _has_number(self, number: int) -> ColumnElement[bool]:
         return and_(_CLAIMS.c.study == self.study, _CLAIMS.c.number == number)
 
     def _stands_still(self, row: str, beat: int) -> bool:
@@ -146,7 +147,7 @@ class Claims:
 
     def _keep_beating(self) -> None:
         while not self.ended.wait(EVERY):
-            increment = update(_CLAIMS).where(_is_of(self.owner))
+            increment = update(_CLAIMS).where(_owned_by(self.owner))
             try:
                 with self.engine.begin() as connection:
                     connection.execute(increment.values(beat=_CLAIMS.c.beat + 1))
@@ -154,7 +155,7 @@ class Claims:
                 say(f"warning: the study's database does not answer ({type(error).__name__})")
 
 
-def _is_of(owner: str) -> ColumnElement[bool]:
+def _owned_by(owner: str) -> ColumnElement[bool]:
     return _CLAIMS.c.owner == owner
 
 

@@ -1,4 +1,4 @@
-"""A fold's training batches, epoch by epoch: the same for any number of processes and workers."""
+"""A fold's training batches per epoch; they do not depend on the number of processes or workers."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,22 @@ from maskgate.training.fold_data import FoldData, Rows
 
 @dataclass(frozen=True)
 class Task:
-    """What one fold trains on and validates on; `loader` serves the rows of its table."""
+    """The training and validation data of a fold; `loader` makes batches of its table's rows."""
 
     data: FoldData
     loader: Loader
-    updates: int | None = None  # the most of an epoch
+    updates: int | None = None  # at most so many per epoch
 
 
 class Batches:
-    """The batches of a task, and this process's shares of them."""
+    """The batches of a task, and this process's share of each."""
 
     def __init__(self, recipe: Recipe, task: Task, accelerator: Accelerator) -> None:
         self._recipe, self._task, self._accelerator = recipe, task, accelerator
         self._size = min(recipe.training.batch_size, len(task.data.train))
 
     def of_epoch(self, rows: Rows, epoch: int) -> list[Rows]:
-        """The rows of each batch of an epoch, counted from 0, over these `rows` of the table."""
+        """The rows of each batch of an epoch (from 0), drawn from these `rows` of the table."""
         order = sampling.epoch_order(
             self._recipe.sampling, rows, self._task.data.table, *self._place(epoch)
         )

@@ -1,4 +1,4 @@
-"""What is called as a fold trains: to show progress, to track it, to end it early."""
+"""Callbacks of a fold's training: to show progress, to track it, to stop it early."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ Row = dict[str, Any]  # of the history
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch at its start: `name` is for people; `done` of its `updates` are behind it where the
-    training goes on from a checkpoint."""
+    """An epoch that starts: its `name` for messages, the number of `updates`, and how many of them
+    are `done` already when training resumes from a checkpoint."""
 
     fold: int
     name: str
@@ -18,15 +18,15 @@ class Epoch:
     done: int
 
 
-def _nothing(*_: object) -> None:
+def _do_nothing(*_: object) -> None:
     pass
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions that every process of a training calls; what one raises ends the training."""
+    """Functions that every process calls during training; an exception in one ends it."""
 
-    on_epoch_start: Callable[[Epoch], None] = _nothing
-    on_update_end: Callable[[int], None] = _nothing  # with the updates of all epochs so far
-    on_epoch_end: Callable[[Row], None] = _nothing  # once the checkpoint is written
-    on_fit_end: Callable[[], None] = _nothing  # however the training ends
+    on_epoch_start: Callable[[Epoch], None] = _do_nothing
+    on_update_end: Callable[[int], None] = _do_nothing  # gets the updates of all epochs so far
+    on_epoch_end: Callable[[Row], None] = _do_nothing  # after the checkpoint is written
+    on_fit_end: Callable[[], None] = _do_nothing  # also after an error

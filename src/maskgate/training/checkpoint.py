@@ -1,8 +1,7 @@
-"""One file that holds all a fold's training needs to go on where it was killed.
+"""The checkpoint: one file from which a fold's training resumes.
 
-A dict of tensors and primitives, loaded with ``weights_only``. Random numbers need no
-state here: every one derives from the recipe's seed and its place (fold, epoch, update or
-draw), so the position stands for the generators.
+A dict of tensors and primitives, loaded with ``weights_only``. Random generators have no state in
+it: every random number derives from the recipe's seed and its place (fold, epoch, update or draw).
 """
 
 import io
@@ -24,22 +23,22 @@ _LONGEST_WAIT: Final = 1000  # updates
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint; a kill at any moment leaves the old one or the new one."""
-    # By way of the memory: writing to a file itself, torch does not tell of a full disk, and aborts
-    # the process when it is interrupted.
+    """Replace the checkpoint; if killed, the old or the new one is left complete."""
+    # Through a buffer: when torch writes to a file itself, it does not report a full disk, and
+    # aborts the process when interrupted.
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    files.replace(path, lambda beside: beside.write_bytes(buffer.getbuffer()))
+    files.replace(path, lambda part: part.write_bytes(buffer.getbuffer()))
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The checkpoint's state on the CPU, None where there is none. Raises MaskgateError."""
+    """The checkpoint's state on the CPU, None if there is none. Raises MaskgateError."""
     if not path.exists():
         return None
     try:
-        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
-            if (odd := archive.testzip()) is not None:
-                raise damaged(path, f"{odd} has changed")
+        with zipfile.ZipFile(path) as archive:  # torch itself does not verify the checksums
+            if (bad_entry := archive.testzip()) is not None:
+                raise damaged(path, f"{bad_entry} has changed")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         version = state.pop("format", None)
     except MaskgateError:
@@ -47,15 +46,15 @@ def load(path: Path) -> dict[str, Any] | None:
     except Exception as error:
         raise damaged(path, type(error).__name__) from error
     if version != FORMAT:
-        raise MaskgateError(f"{path}: written by another version; remove it to start the fold anew")
+        raise MaskgateError(f"{path}: written by another version; remove it to restart the fold")
     return state
 
 
 class Timer:
-    """Says after which updates a checkpoint is due: about every `seconds`, in all processes alike.
+    """Decides after which updates to write a checkpoint: about every `seconds`.
 
-    The main process's clock counts. Several processes exchange what it says only after as many
-    updates as fill half of the time that is left, by their pace so far.
+    All processes decide the same, by the main process's clock. It is broadcast only after as many
+    updates as take half of the remaining time, at the pace so far.
     """
 
     def __init__(
@@ -68,23 +67,23 @@ class Timer:
         self.restart()
 
     def restart(self) -> None:
-        """A checkpoint has been written, or an epoch begins."""
+        """Call when a checkpoint has been written, or an epoch begins."""
         self._since, self._updates, self._next_look = self._clock(), 0, 1
 
     def is_due(self) -> bool:
-        """Whether a checkpoint is due after one more update."""
+        """Call after each update: whether a checkpoint is due."""
         self._updates += 1
         if self._updates < self._next_look:
             return False
         wait = self._wait()
         if self._accelerator.num_processes > 1:
-            of_main = torch.tensor(wait, device=self._accelerator.device)
-            wait = int(broadcast(of_main).item())
+            wait_of_main = torch.tensor(wait, device=self._accelerator.device)
+            wait = int(broadcast(wait_of_main).item())
         self._next_look += wait
         return wait == 0
 
     def _wait(self) -> int:
-        """Updates until the next look at the clock, by this process's: 0 where it is time."""
+        """Updates until the clock is read next, by this process's clock; 0 if one is due."""
         elapsed = self._clock() - self._since
         left = self._seconds - elapsed
         if left < 0:
@@ -95,8 +94,8 @@ class Timer:
         return max(1, int(min(left / pace / 2, _LONGEST_WAIT)))
 
 
-def damaged(path: Path, why: str) -> MaskgateError:
-    """The fault of a checkpoint that does not hold a fold's training."""
+def damaged(path: Path, reason: str) -> MaskgateError:
+    """The error for a checkpoint that cannot be used."""
     return MaskgateError(
-        f"{path}: the checkpoint cannot be read ({why}); remove it to start the fold anew"
+        f"{path}: the checkpoint cannot be read ({reason}); remove it to restart the fold"
     )

@@ -1,4 +1,4 @@
-"""The run of several models that answer together: scored, described and reported."""
+"""The run of a system: ensembles the members' runs, scores the ensemble and writes the report."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from maskgate.runs.records.learned import Learned
 from maskgate.runs.records.results import Results
 from maskgate.training import run_folder
 
-_OF_THE_DATA: Final = {
+_DATA_KEYS: Final = {
     "data", "root", "smoke", "truth", "photos", "people", "more", "corrected", "left_out",
     "largest_cluster", "twins",
 }  # fmt: skip
@@ -36,17 +36,17 @@ def combine(
     cache: Path | None = None,
     trust: bool = False,
 ) -> Run:
-    """Make a run in the folder `out` of runs that are there; nothing is trained.
+    """Ensemble finished runs into a new run in the folder `out`; nothing is trained.
 
-    Where a member's photos are looked at anew, its code runs only if the user may `trust` it.
-    Raises MaskgateError where they cannot be combined so, or the folder holds something else.
+    If a member has to predict photos again, its code runs only with `trust`. Raises MaskgateError
+    if the runs cannot be combined this way, or the folder has other content.
     """
     members = [runs.open_run(str(member.run), trust=trust) for member in system.members]
-    found = [
+    with_runs = [
         member.model_copy(update={"run": str(run.path)})
         for member, run in zip(system.members, members, strict=True)
     ]
-    system = system.model_copy(update={"members": tuple(found)})
+    system = system.model_copy(update={"members": tuple(with_runs)})
     digests = {
         member.name: run.status().digest
         for member, run in zip(system.members, members, strict=True)
@@ -54,16 +54,16 @@ def combine(
     digest = system.digest(digests)
     ensemble.check(ensemble.open_members(system), EnsembleSpec.from_system(system))
     run = Run(out, trust)
-    run_folder.remove_untrained(run)  # of a command that was killed
+    run_folder.remove_untrained(run)  # left by a command that was killed
     run_folder.check(out, digest)
     if run_folder.is_finished(run):
-        say(f"{run.path}: this run is finished; to combine anew, remove the folder")
+        say(f"{run.path}: this run is finished; to combine again, remove the folder")
         return run
     with files.new_folder(out):
         lock = FileLock(run.path / ".lock", timeout=0)
         run_folder.acquire(lock, run)
         try:
-            about: dict[str, Any] = {
+            settings: dict[str, Any] = {
                 "recipe": name,
                 "digest": digest,
                 "command": command,
@@ -71,7 +71,7 @@ def combine(
                 "members": digests,
                 "versions": {"maskgate": maskgate.__version__, "torch": str(torch.__version__)},
             }
-            _fill(run, system, members[0], about)
+            _describe(run, system, members[0], settings)
             conclude(run, system, cache)
         except BaseException:
             lock.release()
@@ -81,10 +81,10 @@ def combine(
     return run
 
 
-def _fill(run: Run, system: System, first: Run, about: dict[str, Any]) -> None:
-    """Write what is known of the run before its members are heard; `first` is one of them."""
+def _describe(run: Run, system: System, first: Run, settings: dict[str, Any]) -> None:
+    """Write the run's description before its members are combined; `first` is one of them."""
     status = first.status()
-    run.tell(**about, **status.model_dump(include=_OF_THE_DATA, exclude_unset=True))
+    run.update_status(**settings, **status.model_dump(include=_DATA_KEYS, exclude_unset=True))
     _copy(first, first.folds_file, run.folds_file)
     _copy(first, first.photos_file, run.photos_file)
     system.write(run.system_file, {})
@@ -92,57 +92,59 @@ def _fill(run: Run, system: System, first: Run, about: dict[str, Any]) -> None:
 
 def _copy(run: Run, source: Path, target: Path) -> None:
     content = run.files.read(source)
-    files.replace(target, lambda beside: beside.write_bytes(content))
+    files.replace(target, lambda part: part.write_bytes(content))
 
 
 def conclude(run: Run, system: System, cache: Path | None = None) -> None:
-    """Let the trained members of a system's run answer together, and write what that is worth."""
+    """Combine the trained members of a system's run, and write combination, scores and report."""
     members = run.members()
     statuses = [member.status() for member in members]
     results = [member.metrics() for member in members]
-    seconds = sum(each.seconds or 0 for each in statuses)
-    seen = sum((each.seconds or 0) * (each.photos_per_second or 0) for each in statuses)
+    seconds = sum(member.seconds or 0 for member in statuses)
+    photos = sum((member.seconds or 0) * (member.photos_per_second or 0) for member in statuses)
     names = [member.name for member in system.members]
-    run.tell(
-        members={name: each.digest for name, each in zip(names, statuses, strict=True)},
-        warnings=sorted({warning for each in statuses for warning in each.warnings}),
+    run.update_status(
+        members={name: member.digest for name, member in zip(names, statuses, strict=True)},
+        warnings=sorted({warning for member in statuses for warning in member.warnings}),
         seconds=round(seconds, 1),
-        photos_per_second=round(seen / max(seconds, 1e-9), 1),
+        photos_per_second=round(photos / max(seconds, 1e-9), 1),
     )
-    found: dict[str, Any] = {"validated": all(each.validated for each in results)}
-    unvalidated = [each.unvalidated_epochs for each in results]
+    record: dict[str, Any] = {"validated": all(member.validated for member in results)}
+    unvalidated = [member.unvalidated_epochs for member in results]
     if any(unvalidated):
-        found["unvalidated_epochs"] = max(unvalidated)
-    answer = ensemble.fit(ensemble.member_runs(run), EnsembleSpec.from_system(system), cache)
-    if answer.combination.learned:
-        stored.write(run.combination_file, Learned, answer.combination.learned)
-    if found["validated"]:
-        found |= _score(run, answer, members, results)
-    found["members"] = {name: each.as_member() for name, each in zip(names, results, strict=True)}
-    for name, member in answer.member_records.items():  # with its own augmentation
-        found["members"][name] |= member.model_dump(exclude_unset=True)
-    found["steps"] = answer.step_records
-    found["combine"] = system.combine.name
-    stored.write(run.metrics_file, Results, found)
+        record["unvalidated_epochs"] = max(unvalidated)
+    fitted = ensemble.fit(ensemble.member_runs(run), EnsembleSpec.from_system(system), cache)
+    if fitted.combination.learned:
+        stored.write(run.combination_file, Learned, fitted.combination.learned)
+    if record["validated"]:
+        record |= _score(run, fitted, members, results)
+    record["members"] = {
+        name: member.as_member() for name, member in zip(names, results, strict=True)
+    }
+    for name, member in fitted.member_records.items():  # with the member's own augmentation
+        record["members"][name] |= member.model_dump(exclude_unset=True)
+    record["steps"] = fitted.step_records
+    record["combine"] = system.combine.name
+    stored.write(run.metrics_file, Results, record)
     run_report.write(run)
-    run.end()
+    run.finish()
 
 
 def _score(
-    run: Run, answer: FittedEnsemble, members: list[Run], results: list[Results]
+    run: Run, fitted: FittedEnsemble, members: list[Run], results: list[Results]
 ) -> dict[str, Any]:
-    """Keep the out-of-fold probabilities of all together, and score them."""
-    table, probabilities = answer.table, answer.steps[-1].probabilities
+    """Write the ensemble's out-of-fold probabilities, and score them."""
+    table, probabilities = fitted.table, fitted.steps[-1].probabilities
     assert table is not None
     rows = table[["photo", "person", "label", "fold"]]
     tables.write_probabilities(run.oof_file, rows, probabilities)
     best = any(each.selection == "best" for each in results)
-    told = metrics.evaluate(probabilities, table) | {
+    scores = metrics.evaluate(probabilities, table) | {
         "knows": list(labels.ATTRIBUTES),
         "selection": "best" if best else "last",
     }
-    looked = [photos for photos in map(tables.photos, members) if "faces" in photos]
-    if looked:  # of members that look for faces, the first tells
-        faces = looked[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
-        told["faces"] = metrics.by_face(probabilities, table, faces > 0)
-    return told
+    with_faces = [photos for photos in map(tables.photos, members) if "faces" in photos]
+    if with_faces:  # the first member that detects faces decides
+        faces = with_faces[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
+        scores["faces"] = metrics.by_face(probabilities, table, faces > 0)
+    return scores

@@ -1,4 +1,4 @@
-"""The folds of one run, or of several, as tasks on a Ray cluster."""
+"""Trains the folds of one or several runs as tasks on a Ray cluster."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run
-from maskgate.training import crossval, processes, warm_start
+from maskgate.training import crossval, processes, scoring, warm_start
 from maskgate.training.crossval import Training
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import prepare
@@ -19,7 +19,7 @@ from maskgate.training.training_data import prepare
 
 @dataclass(frozen=True)
 class FoldTask:
-    """One fold of a run, as a node is told of it; `digest` is the run's."""
+    """One fold of a run, as sent to a node; `digest` is the run's."""
 
     number: int
     recipe: Recipe
@@ -28,23 +28,23 @@ class FoldTask:
     digest: str
 
 
-def train(wanted: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
-    """Train the folds of all these recipes at once; the same runs as `crossval.train` leaves.
+def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
+    """Train the folds of several recipes in parallel, with the same results as `crossval.train`.
 
-    This process locks and describes the runs before, and concludes each after its last fold.
+    This process locks and describes the runs first, and concludes each run after its last fold.
     Raises MaskgateError.
     """
     check_single_process()
     with processes.started("fp32") as accelerator, ExitStack() as locks:
         trainings = [
             crossval.begin(crossval.resolved(recipe, options), options, accelerator)
-            for recipe, options in wanted
+            for recipe, options in jobs
         ]
         unfinished = [each for each in trainings if not crossval.is_finished(each, accelerator)]
         for training in unfinished:
             locks.enter_context(crossval.locked(training, accelerator))
-        left = {each.run: _left(each) for each in unfinished}
-        parts = [
+        remaining = {each.run: _untrained_folds(each) for each in unfinished}
+        tasks = [
             FoldTask(
                 number=number,
                 recipe=each.recipe,
@@ -53,27 +53,29 @@ def train(wanted: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
                 digest=each.digest,
             )
             for each in unfinished
-            for number in left[each.run]
+            for number in remaining[each.run]
         ]
-        ended = _trained(parts, on)
+        trained = _trained(tasks, on)
         for training in unfinished:
-            while left[training.run]:
-                part = next(ended)
-                left[part.run].remove(part.number)
-            crossval.conclude(training)
+            while remaining[training.run]:
+                task = next(trained)
+                remaining[task.run].remove(task.number)
+            scoring.conclude(training.run, training.recipe, training.prepared)
         return [training.run for training in trainings]
 
 
-def folder_not_shared(folder: Path, what: str) -> MaskgateError:
-    """The fault of a node that does not have the folder of a run, or of several."""
-    return MaskgateError(f"{folder}: this node does not see {what}; put it on storage of all nodes")
+def folder_not_shared(folder: Path, contents: str) -> MaskgateError:
+    """The error of a node that cannot access a folder with these `contents`."""
+    return MaskgateError(
+        f"{folder}: this node does not see {contents}; put it on storage that all nodes share"
+    )
 
 
 def data_differ(data: Path) -> MaskgateError:
-    """The fault of a node that has other data."""
+    """The error of a node whose data differ from the command's."""
     return MaskgateError(
         f"{data}: this node sees other photos or labels there than the command does; put the data"
-        " on storage of all nodes"
+        " on storage that all nodes share"
     )
 
 
@@ -85,33 +87,33 @@ def check_single_process() -> None:
         )
 
 
-def _left(training: Training) -> list[int]:
+def _untrained_folds(training: Training) -> list[int]:
     folds = training.prepared.folds
     return [number for number in folds if not crossval.is_trained(training.run, number)]
 
 
-def _trained(parts: Sequence[FoldTask], on: str) -> Iterator[FoldTask]:
-    """The parts as they have been trained."""
-    for done, (number, _) in enumerate(cluster.map_unordered(_train, parts, on, _name), 1):
-        part = parts[number]
-        say(f"{part.run.path}: fold {part.number} is trained ({done} of {len(parts)})")
-        yield part
+def _trained(tasks: Sequence[FoldTask], on: str) -> Iterator[FoldTask]:
+    """The tasks, each as soon as its fold is trained."""
+    for done, (number, _) in enumerate(cluster.map_unordered(_train, tasks, on, _name), 1):
+        task = tasks[number]
+        say(f"{task.run.path}: fold {task.number} is trained ({done} of {len(tasks)})")
+        yield task
 
 
-def _name(part: FoldTask) -> str:
-    return f"{part.options.name} fold {part.number}"
+def _name(task: FoldTask) -> str:
+    return f"{task.options.name} fold {task.number}"
 
 
-def _train(part: FoldTask) -> None:
-    """Train a fold on the node that this runs on."""
-    if not part.run.status_file.exists():
-        raise folder_not_shared(part.run.path, "the run's folder")
-    with processes.started(part.recipe.training.precision) as accelerator:
-        prepared = prepare(part.recipe, part.options)
-        digest = part.recipe.digest(prepared.digest, *warm_start.weight_digests(part.recipe))
-        if digest != part.digest:
-            raise data_differ(part.options.data)
+def _train(task: FoldTask) -> None:
+    """Train a fold on this node."""
+    if not task.run.status_file.exists():
+        raise folder_not_shared(task.run.path, "the run's folder")
+    with processes.started(task.recipe.training.precision) as accelerator:
+        prepared = prepare(task.recipe, task.options)
+        digest = task.recipe.digest(prepared.digest, *warm_start.weight_digests(task.recipe))
+        if digest != task.digest:
+            raise data_differ(task.options.data)
         training = Training(
-            run=part.run, recipe=part.recipe, options=part.options, prepared=prepared, digest=digest
+            run=task.run, recipe=task.recipe, options=task.options, prepared=prepared, digest=digest
         )
-        crossval.train_fold(part.number, training, accelerator)
+        crossval.train_fold(task.number, training, accelerator)

@@ -1,4 +1,4 @@
-"""Trains a system: every member as a run of its own, then their answers combined."""
+"""Trains a system: each member as a separate run, then their ensemble."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ from maskgate.training.training_data import TrainingData, prepare
 class Training:
     """A system's run before its first member is trained.
 
-    `recipes` are the members', with detectors that are at hand, `first` the photos of one of them.
+    `recipes` are the members', with available face detectors; `first` is the data of one member.
     """
 
     system: System
@@ -43,10 +43,10 @@ class Training:
 
 
 def train(system: System, options: TrainOptions, on: str | None = None) -> Run:
-    """Train the members of a system in its folder and score what they say together.
+    """Train the members of a system in its folder and score their ensemble.
 
-    The folds of all members are trained on a cluster where `on` names one. Finished members are
-    left as they are, an unfinished one is resumed. Raises MaskgateError, for a fault of any member
+    If `on` names a cluster, the folds of all members are trained there. Finished members are left
+    as they are, an unfinished one is resumed. Raises MaskgateError; errors of any member are raised
     before the first is trained.
     """
     if system.is_of_runs:
@@ -64,27 +64,27 @@ def train(system: System, options: TrainOptions, on: str | None = None) -> Run:
             return processes.on_main(group, work)
 
         training = processes.only_on_main(
-            group, lambda: _begin(system, resolved, options, group.num_processes)
+            group, lambda: _prepare(system, resolved, options, group.num_processes)
         )
-        run, recipes = on_main(lambda: (_of_main(training).run, _of_main(training).recipes))
+        run, recipes = on_main(lambda: (_in_main(training).run, _in_main(training).recipes))
         if on_main(lambda: run_folder.is_finished(run)):
             if group.is_main_process:
-                say(f"{run.path}: this run is finished; to train it anew, remove the folder")
+                say(f"{run.path}: this run is finished; to train it again, remove the folder")
             return run
         lock = FileLock(run.path / ".lock", timeout=0)
         on_main(lambda: run_folder.acquire(lock, run))
         try:
-            on_main(lambda: _describe(_of_main(training)))
+            on_main(lambda: _describe(_in_main(training)))
             members = [
                 (recipe, replace(options, name=name, out=run.path / "members" / name))
                 for name, recipe in recipes.items()
             ]
             if on is not None:
                 distribute.train(members, on)
-            for number, (recipe, own) in enumerate(members if on is None else [], 1):
+            for number, (recipe, member_options) in enumerate(members if on is None else [], 1):
                 if group.is_main_process:
-                    say(f"member {number} of {len(members)}: {own.name}")
-                crossval.train(recipe, own)
+                    say(f"member {number} of {len(members)}: {member_options.name}")
+                crossval.train(recipe, member_options)
             on_main(lambda: combined.conclude(run, system, options.cache))
         finally:
             lock.release()
@@ -94,21 +94,21 @@ def train(system: System, options: TrainOptions, on: str | None = None) -> Run:
 # ------------------------------------------------------------------------ before training
 
 
-def _begin(
+def _prepare(
     system: System,
     recipes: dict[str, Recipe],
     options: TrainOptions,
     processes: int,
 ) -> Training:
-    """Try every member, then make the system's folder. Raises MaskgateError."""
-    recipes = {name: _checked(recipe, options, name) for name, recipe in recipes.items()}
-    wanted = EnsembleSpec.from_system(system)
-    if wanted.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
+    """Check every member, then create the system's folder. Raises MaskgateError."""
+    recipes = {name: _check_recipe(recipe, options, name) for name, recipe in recipes.items()}
+    spec = EnsembleSpec.from_system(system)
+    if spec.learns and (system.folds.kind == "all" or system.folds.vote == "hard_vote"):
         raise MaskgateError(
-            f"{options.name}: {', '.join(wanted.names)} learns of people left out, as their folds'"
-            " models answer alone; set folds.kind to kfold or holdout, and folds.vote to soft_vote"
+            f"{options.name}: {', '.join(spec.names)} is learned from out-of-fold probabilities;"
+            " set folds.kind to kfold or holdout, and folds.vote to soft_vote"
         )
-    combining.check(wanted, [heads.attributes(r.model.head) for r in recipes.values()])
+    combining.check(spec, [heads.attributes(r.model.head) for r in recipes.values()])
     first: TrainingData | None = None
     digests = {}
     for name, recipe in recipes.items():
@@ -116,7 +116,7 @@ def _begin(
             prepared = prepare(recipe, options)
             preflight.check_data(recipe, prepared, processes)
         except MaskgateError as error:
-            if first is None:  # what is wrong with the data of all
+            if first is None:  # an error in the data, which all members share
                 raise
             raise MaskgateError(f"member {name}: {error}") from error
         first = first or prepared
@@ -136,22 +136,22 @@ def _begin(
     )
 
 
-def _checked(recipe: Recipe, options: TrainOptions, member: str) -> Recipe:
-    """A member's recipe with the face detector that is at hand. Raises MaskgateError."""
+def _check_recipe(recipe: Recipe, options: TrainOptions, member: str) -> Recipe:
+    """A member's recipe with an available face detector. Raises MaskgateError."""
     name = f"{options.name}, member {member}"
     preflight.check_recipe(recipe, name, options.trust)
     return preflight.with_detector(recipe, options, name)
 
 
 def _describe(training: Training) -> None:
-    """Write what is known of the run before its first member is trained."""
+    """Write the run's description before its first member is trained."""
     run = training.run
     run_folder.describe(run, training.options, training.first, training.digest)
     training.system.write(run.system_file, training.recipes)
     (run.path / "members").mkdir(exist_ok=True)
 
 
-def _of_main(training: Training | None) -> Training:
-    """What the main process has, for work in that process."""
+def _in_main(training: Training | None) -> Training:
+    """The training, which only the main process has."""
     assert training is not None
     return training

@@ -1,4 +1,4 @@
-"""Shows how far a fold's training is: a bar of an epoch's updates, then a line of its scores."""
+"""Shows the progress of a fold: a bar of the epoch's updates, then a line with its scores."""
 
 from maskgate.core.progress import Bar, say
 from maskgate.training import validation
@@ -6,7 +6,7 @@ from maskgate.training.callbacks import Callbacks, Epoch, Row
 
 
 def callbacks() -> Callbacks:
-    """What shows the training of one fold."""
+    """Callbacks that show the training of one fold."""
     progress = _Progress()
     return Callbacks(
         on_epoch_start=progress.start,

@@ -1,4 +1,4 @@
-"""What one fold is trained on and validated on, as rows of the training table."""
+"""The training and validation photos of one fold, as rows of the training table."""
 
 from dataclasses import dataclass, field
 
@@ -16,10 +16,10 @@ Rows = npt.NDArray[np.int64]
 class FoldData:
     """The data of fold number `fold`.
 
-    `train` (T,) and `validation` (V,) are rows of `table`, the training table (N rows), whose
-    column `left_out` also tells what this fold alone leaves out (VALIDATED, BARRED). The validation
-    photos are scored against `truth` (V rows); `afterwards` are the rows of `validation` that may
-    be trained on once all scores are taken.
+    `train` (T,) and `validation` (V,) are rows of `table`, the training table (N rows). Its column
+    `left_out` also has what only this fold leaves out (VALIDATED, BARRED). The validation photos
+    are scored against `truth` (V rows). `afterwards` are the rows of `validation` that may be
+    trained on after scoring.
     """
 
     fold: int
@@ -31,8 +31,8 @@ class FoldData:
 
     @property
     def contents_of_people(self) -> set[str]:
-        """Digests of all photos, whatever their source, of the people validated and of those who
-        share a photo with them."""
+        """Digests of all photos of the validation people and of people who share a photo with them,
+        from all sources."""
         cluster = self.table["cluster"]
         shared = cluster.isin(cluster.iloc[self.validation])
         return set(self.table.loc[shared, "digest"])
@@ -41,7 +41,7 @@ class FoldData:
 def of_fold(fold: int, table: pd.DataFrame, truth: pd.DataFrame) -> FoldData:
     """The data of a fold of the training `table`; `truth` has a row for each primary photo.
 
-    Photos of other sources are not trained on where they show somebody validated, or somebody who
+    Photos from other sources are not trained on if they show a validation person, or a person who
     shares a photo with one.
     """
     validated = (table["fold"] == fold).to_numpy()
@@ -56,8 +56,8 @@ def of_fold(fold: int, table: pd.DataFrame, truth: pd.DataFrame) -> FoldData:
 
 
 def with_pseudo_labels(data: FoldData, pseudo: pd.DataFrame) -> FoldData:
-    """The data with the labels of `pseudo`, which has a row for each unlabelled photo in the
-    table's order, as `pseudo_labels.choose` tells of them: those of no use stay left out."""
+    """The data with pseudo labels. `pseudo`, from `pseudo_labels.choose`, has a row for each
+    unlabelled photo in the table's order; photos that it does not use stay left out."""
     is_unlabelled = (data.table["source"] == UNLABELLED).to_numpy()
     use = pseudo["use"].to_numpy()
     left_out = data.table["left_out"].to_numpy(copy=True)
@@ -75,7 +75,7 @@ def _leaving_out(table: pd.DataFrame, left_out: "npt.NDArray[np.object_]") -> pd
 
 
 def _by_columns(fold: int, table: pd.DataFrame, truth: pd.DataFrame) -> FoldData:
-    """The rows as the columns `fold` and `left_out` give them; `truth` has the V validated."""
+    """A fold's data by the columns `fold` and `left_out`; `truth` has the V validation rows."""
     return FoldData(
         fold=fold,
         table=table,

@@ -1,4 +1,4 @@
-"""The network that a fold validates and keeps: the one in training, or an average of it."""
+"""The network that a fold validates and saves: the one in training, or its average."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from maskgate.model.network import Network
 
 
 class KeptNetwork:
-    """The network `in_training`, or the recipe's average of it once there is one."""
+    """The network `in_training`, or the recipe's average of it as soon as there is one."""
 
     def __init__(self, recipe: Recipe, in_training: Network) -> None:
         self._in_training = in_training
@@ -25,28 +25,27 @@ class KeptNetwork:
         return self._in_training if averaged is None else averaged
 
     def after_update(self) -> None:
-        """The network in training has been updated."""
+        """Call after every update of the network in training."""
         if self._average is not None:
             self._average.after_update()
 
     def after_epoch(self, share_done: float) -> None:
-        """An epoch has ended, after which this share of the training is done."""
+        """Call after every epoch; `share_done` (0 to 1) is the share of training done so far."""
         if self._average is not None:
             self._average.after_epoch(share_done)
 
     def go_back(self, weights: dict[str, Tensor]) -> None:
-        """Put back weights that were kept; what was averaged already is not averaged again."""
+        """Restore earlier weights, which are averaged already if the recipe averages."""
         self._in_training.load_state_dict(weights)
         self._average = None
 
     def check(self, where: str) -> None:
-        """Raise MaskgateError where an update, the last one too, has left weights, or an average of
-        them, that are not finite."""
+        """Raise MaskgateError if the weights, or their average, are not finite."""
         for network in (self._in_training, self.network):
             finite.check_weights(network.state_dict(), self._never_finite, where, finite.LOWER_LR)
 
     def state_dict(self) -> dict[str, Any] | None:
-        """The average for a checkpoint, None where there is none."""
+        """The average's state for a checkpoint, None without an average."""
         return self._average.state_dict() if self._average is not None else None
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:

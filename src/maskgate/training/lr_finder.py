@@ -1,4 +1,4 @@
-"""Tries learning rates from far too low to far too high on one network, and suggests one.
+"""Learning rate finder: tries rates from very low to very high and suggests one.
 
 After Smith 2017 (Cyclical Learning Rates for Training Neural Networks) and fastai's `lr_find`.
 """
@@ -30,19 +30,19 @@ from maskgate.training.step import TrainingStep
 from maskgate.training.training_data import TrainingData, prepare
 
 _DIVERGED: Final = 4.0  # times the smallest smoothed loss
-# fastai's 0.98 lags behind by fifty updates, half of those there are.
+# fastai's 0.98 lags by fifty updates, half of all.
 _SMOOTHING: Final = 0.9
-_LEFT_OUT: Final = 10  # one in so many of the first rates, whose smoothed losses are still rough
+_LEFT_OUT: Final = 10  # the first tenth of the rates, whose smoothed losses are still noisy
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Learning rates in the order tried, the loss of a batch at each, and that smoothed; all (U,).
+    """Learning rates in the order tried, the batch loss at each, and the smoothed loss; all (U,).
 
-    `diverged` tells whether it was stopped by that. `suggestion` is the rate at which the smoothed
-    loss falls fastest, None where it never falls.
+    `diverged` is true if the loss exploded, which ends the sweep. `suggestion` is the rate at which
+    the smoothed loss falls fastest, None if it never falls.
     """
 
     rates: Floats
@@ -64,10 +64,10 @@ class Sweep:
 def run_sweep(
     low: float, high: float, updates: int, update: Callable[[int, float], float]
 ) -> Sweep:
-    """Call `update(number, rate)`, which gives a loss, at rates that rise by a factor each time.
+    """Call `update(number, rate)`, which returns a loss, at rates that rise by a constant factor.
 
-    Ends early where the loss is no number, or smoothed is over 4 times its smallest so far.
-    Raises MaskgateError where not even the first rates give a loss.
+    Ends early if the loss is not finite, or the smoothed loss is above 4 times its minimum so far.
+    Raises MaskgateError if it ends within the first two rates.
     """
     tried: list[tuple[float, float, float]] = []
     mean, smallest, diverged = 0.0, math.inf, False
@@ -86,7 +86,7 @@ def run_sweep(
             break
     if len(tried) < 2:
         raise MaskgateError(
-            f"the loss is no number from a learning rate of {low:g} on; lower --low"
+            f"the loss is not finite from a learning rate of {low:g} on; lower --low"
         )
     columns = np.array(tried).T
     return Sweep(columns[0], columns[1], columns[2], diverged)
@@ -95,34 +95,36 @@ def run_sweep(
 def find(recipe: Recipe, options: TrainOptions, low: float, high: float, updates: int) -> Sweep:
     """Sweep the learning rate over the training batches of the recipe's first fold.
 
-    Batches, mixing, loss and optimiser are the recipe's; nothing is frozen, and neither schedule
-    nor validation is run. `layer_decay` scales the rates as in training. Raises MaskgateError.
+    Batches, mixing, loss and optimiser are the recipe's. Nothing is frozen, and there is neither
+    schedule nor validation. `layer_decay` scales the rates as in training. Raises MaskgateError.
     """
     if not 0 < low < high:
         raise MaskgateError(f"learning rates from {low:g} to {high:g}: give 0 < --low < --high")
     with processes.started(recipe.training.precision) as accelerator:
         if accelerator.num_processes > 1:
-            raise MaskgateError("learning rates are tried in one process; leave out torchrun")
+            raise MaskgateError(
+                "the learning rate finder runs in one process; start it without torchrun"
+            )
         prepared, data = _first_fold(recipe, options)
         network = preflight.initial_network(recipe, prepared, data)
         task = preflight.create_task(
             recipe, prepared, data, options=options, accelerator=accelerator
         )
-        updater = TrainingStep(recipe, network, counts(data.table.iloc[data.train]), accelerator)
-        batches = _endless(Batches(recipe, task, accelerator), data, updater)
+        step = TrainingStep(recipe, network, counts(data.table.iloc[data.train]), accelerator)
+        batches = _endless(Batches(recipe, task, accelerator), data, step)
 
         def update(number: int, rate: float) -> float:
-            for group in updater.optimizer.param_groups:
+            for group in step.optimizer.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)
             photos, target = next(batches)
             seed = derive(recipe.seed, data.fold, "lr", number)
-            return updater.update(photos, target, seed).loss_sum / len(photos)
+            return step.update(photos, target, seed).loss_sum / len(photos)
 
         return run_sweep(low, high, updates, update)
 
 
 def _first_fold(recipe: Recipe, options: TrainOptions) -> tuple[TrainingData, FoldData]:
-    """The photos, and the first fold as training begins it."""
+    """The data, and the first fold's data at the start of training."""
     preflight.check_recipe(recipe, options.name, options.trust)
     prepared = prepare(recipe, options)
     preflight.check_data(recipe, prepared, processes=1)
@@ -133,65 +135,65 @@ def _first_fold(recipe: Recipe, options: TrainOptions) -> tuple[TrainingData, Fo
     return prepared, data
 
 
-def _endless(batches: Batches, data: FoldData, updater: TrainingStep) -> Iterator[Batch]:
+def _endless(batches: Batches, data: FoldData, step: TrainingStep) -> Iterator[Batch]:
     """The batches of one epoch after another."""
     for epoch in itertools.count():
         rows = batches.of_epoch(data.train, epoch)
-        updater.begin_epoch(len(rows[0]))
+        step.begin_epoch(len(rows[0]))
         yield from batches.load(rows, epoch)
 
 
 # ------------------------------------------------------------------------------- the page
 
 
-def write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
-    """Write `lr.html` and `lr.csv` into the folder; the page's path."""
+def write(sweep: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
+    """Write `lr.html` and `lr.csv` into the folder; returns the page's path."""
     with files.new_folder(out):
-        return _write(found, out, recipe, changes)
+        return _write(sweep, out, recipe, changes)
 
 
-def _write(found: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
-    table = pd.DataFrame({"lr": found.rates, "loss": found.losses, "smoothed": found.smoothed})
+def _write(sweep: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
+    table = pd.DataFrame({"lr": sweep.rates, "loss": sweep.losses, "smoothed": sweep.smoothed})
     table.insert(0, "update", np.arange(1, len(table) + 1))
-    files.replace(out / "lr.csv", lambda beside: table.to_csv(beside, index=False))
-    powers = np.log10(found.rates)
-    # What explodes at last would flatten all that comes before.
-    ceiling = 2 * float(found.smoothed[0])
-    seen, smoothed = (each.clip(max=ceiling) for each in (found.losses, found.smoothed))
+    files.replace(out / "lr.csv", lambda part: table.to_csv(part, index=False))
+    powers = np.log10(sweep.rates)
+    # Clipped: the last losses would flatten the rest of the chart.
+    ceiling = 2 * float(sweep.smoothed[0])
+    losses, smoothed = (each.clip(max=ceiling) for each in (sweep.losses, sweep.smoothed))
     curves = {
         "smoothed": list(zip(powers.tolist(), smoothed.tolist(), strict=True)),
-        "of each batch": list(zip(powers.tolist(), seen.tolist(), strict=True)),
+        "of each batch": list(zip(powers.tolist(), losses.tolist(), strict=True)),
     }
-    # The very point of the curve: a logarithm taken anew might differ in its last digit.
-    at = [
-        p for p, rate in zip(powers.tolist(), found.rates, strict=True) if rate == found.suggestion
+    # Taken from the curve: a logarithm computed again might differ in its last digit.
+    suggested = [
+        p for p, rate in zip(powers.tolist(), sweep.rates, strict=True) if rate == sweep.suggestion
     ]
     pages.write(
         out / "lr.html",
         "lr.html",
         recipe=recipe,
         changes=changes,
-        found=found,
-        told=sentence(found),
+        sweep=sweep,
+        sentence=sentence(sweep),
         chart=charts.lines(
             curves,
             "learning rate, as a power of ten",
             "Training loss",
-            {"smoothed": at[0]} if at else None,
+            {"smoothed": suggested[0]} if suggested else None,
         ),
     )
     return out / "lr.html"
 
 
-def sentence(found: Sweep) -> str:
-    """What the sweep suggests, in one sentence."""
-    low, high = found.rates[0], found.rates[-1]
-    if found.suggestion is None:
+def sentence(sweep: Sweep) -> str:
+    """The sweep's suggestion in one sentence."""
+    low, high = sweep.rates[0], sweep.rates[-1]
+    if sweep.suggestion is None:
         return (
             f"no suggestion: the loss never falls between learning rates of {low:.3g} and"
-            f" {high:.3g}; give more --updates, or other --low and --high"
+            f" {high:.3g}; set more --updates, or other --low and --high"
         )
-    end = "diverges" if found.diverged else "is still low"
+    end = "diverges" if sweep.diverged else "is still low"
     return (
-        f"optimizer.lr={found.suggestion:.2g}: there the loss falls fastest; at {high:.2g} it {end}"
+        f"optimizer.lr={sweep.suggestion:.2g}: the loss falls fastest there; at {high:.2g} it {end}"
     )

@@ -1,4 +1,4 @@
-"""A fold's training as it begins: what it needs is made, and its faults are told, before that."""
+"""Checks everything before training starts, and creates what a fold's training needs."""
 
 from pathlib import Path
 
@@ -29,8 +29,10 @@ from maskgate.training.training_data import TrainingData
 
 
 def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
-    """Make all that a recipe names once, so that a fault is told before a photo is read; `trust`
-    where the user vouches for the runs that it names. Raises MaskgateError."""
+    """Create everything that a recipe names once, so that errors appear before a photo is read.
+
+    `trust` if the user trusts the code of runs that it names. Raises MaskgateError.
+    """
     try:
         if recipe.pseudo is not None:
             pseudo.labeller(recipe, trust)
@@ -52,8 +54,8 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
 
 
 def with_detector(recipe: Recipe, options: TrainOptions, name: str) -> Recipe:
-    """The recipe with the face detector that is at hand or can be had; a smoke test downloads none
-    and takes MTCNN instead. Raises MaskgateError."""
+    """The recipe with an available face detector, downloaded if needed; a smoke test downloads
+    none and uses MTCNN instead. Raises MaskgateError."""
     photo = recipe.photo
     try:
         face = photo.face
@@ -62,7 +64,7 @@ def with_detector(recipe: Recipe, options: TrainOptions, name: str) -> Recipe:
             and face is not None
             and not detectors.is_available(face.detector, options.folder)
         ):
-            say(f"{face.detector.name} is not at hand: a smoke test takes mtcnn instead")
+            say(f"{face.detector.name} is not downloaded: the smoke test uses mtcnn instead")
             other = face.model_copy(update={"detector": Component(name="mtcnn")})
             photo = photo.model_copy(update={"face": other})
         return recipe.model_copy(update={"photo": view.resolved(photo, options.folder)})
@@ -71,17 +73,17 @@ def with_detector(recipe: Recipe, options: TrainOptions, name: str) -> Recipe:
 
 
 def _check_ages(recipe: Recipe) -> None:
-    """Raise MaskgateError where finer ages and bands would be told different boundaries."""
+    """Raise MaskgateError if fine age classes and age bands have different boundaries."""
     fine = recipe.model.head.arguments.get("age") == "fine"
     if fine and recipe.labels.old_from != labels.AGE_BOUNDARIES[1]:
         raise MaskgateError(
-            "labels.old_from moves the bands, but the finer ages of model.head stay where they"
-            " are; use one of the two"
+            "labels.old_from moves the age bands, but not the fine age classes of model.head; use"
+            " one of the two"
         )
 
 
 def check_data(recipe: Recipe, prepared: TrainingData, processes: int) -> None:
-    """Try what the data has a say in, before a folder is made."""
+    """Check the recipe against the data, before a folder is created. Raises MaskgateError."""
     folds = [prepared.fold_data(number) for number in prepared.folds]
     for data in folds:
         count = len(data.train)
@@ -98,7 +100,7 @@ def check_data(recipe: Recipe, prepared: TrainingData, processes: int) -> None:
 
 
 def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> Network:
-    """A fold's network before its first update. Raises MaskgateError."""
+    """A fold's network with its initial weights. Raises MaskgateError."""
     torch.manual_seed(derive(recipe.seed, data.fold, "weights"))
     by_data = recipe.model.normalise == "data"
     colours = cache.statistics(prepared.store, data.train) if by_data else None
@@ -116,7 +118,7 @@ def create_task(
     options: TrainOptions,
     accelerator: Accelerator,
 ) -> Task:
-    """The task of one fold, its photos loaded as the options asks for."""
+    """The task of one fold, with a loader by the options."""
     geometry = recipe.photo.geometry
     loader = Loader(
         prepared.store,
@@ -138,7 +140,8 @@ def create_trainer(
     checkpoint: Path,
     accelerator: Accelerator,
 ) -> Trainer:
-    """The training of one fold, at its checkpoint where there is one. Raises MaskgateError."""
+    """The trainer of one fold, restored from its checkpoint if there is one. Raises
+    MaskgateError."""
     progress = [epoch_progress.callbacks()] if accelerator.is_main_process else []
     return Trainer(
         recipe,

@@ -1,4 +1,4 @@
-"""What several processes of one run need of each other, on top of Accelerate."""
+"""Several processes of one run: start, stop, and work in the main process, on top of Accelerate."""
 
 import ctypes
 import os
@@ -20,12 +20,12 @@ _MMAP_MAX: Final = -4
 
 
 def start(precision: str) -> Accelerator:
-    """The accelerator of this process; `torchrun` tells of the others.
+    """The accelerator of this process, in the group that `torchrun` started, if any.
 
-    Raises MaskgateError where the device lacks the precision.
+    Raises MaskgateError if the device does not support the precision.
     """
     _keep_memory()
-    # Same recipe, same seed, same machine: same numbers.
+    # Same recipe, seed and machine: same results.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
@@ -36,9 +36,9 @@ def start(precision: str) -> Accelerator:
 
 
 def _keep_memory() -> None:
-    """Let memory that one step frees stay for the next.
+    """Keep memory that one step frees for the next.
 
-    glibc would give large blocks back to the kernel, which clears every page of them anew.
+    Otherwise glibc returns large blocks to the kernel, which clears all their pages each time.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc's
@@ -47,7 +47,7 @@ def _keep_memory() -> None:
 
 
 def stop(accelerator: Accelerator) -> None:
-    """Close the process group, else an exit may abort, and let another run start anew."""
+    """Close the process group, so that exit does not abort and another run can start."""
     accelerator.end_training()
     AcceleratorState._reset_state(reset_partial_state=True)
 
@@ -56,7 +56,7 @@ def stop(accelerator: Accelerator) -> None:
 def group() -> Iterator[PartialState]:
     """The processes that `torchrun` started, in one process group for several trainings.
 
-    A group that is closed and opened anew may find the addresses of the one before.
+    A group that is closed and opened again may get the addresses of the previous one.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     try:
@@ -68,7 +68,7 @@ def group() -> Iterator[PartialState]:
 
 @contextmanager
 def started(precision: str) -> Iterator[Accelerator]:
-    """The accelerator of this process for one training; a `group` it is part of stays open."""
+    """The accelerator of this process for one training; an enclosing `group` stays open."""
     joined = bool(PartialState._shared_state)
     accelerator = start(precision)
     try:
@@ -81,7 +81,7 @@ def started(precision: str) -> Iterator[Accelerator]:
 
 
 def on_main(accelerator: Accelerator | PartialState, work: Callable[[], T]) -> T:
-    """What `work` returns in the main process, in every process; so too its MaskgateError."""
+    """Run `work` in the main process; its result or MaskgateError is given to every process."""
     if accelerator.num_processes == 1:
         return work()
     answer: list[T | str | None] = [None, None]
@@ -97,9 +97,9 @@ def on_main(accelerator: Accelerator | PartialState, work: Callable[[], T]) -> T
 
 
 def only_on_main(accelerator: Accelerator | PartialState, work: Callable[[], T]) -> T | None:
-    """What `work` returns in the main process, None in the others: for what is too large to send.
+    """Run `work` in the main process; returns its result there, None in the other processes.
 
-    Its MaskgateError is raised in every process.
+    For results too large to send. Its MaskgateError is raised in every process.
     """
     results: list[T] = []
     on_main(accelerator, lambda: results.append(work()))

@@ -1,4 +1,4 @@
-"""The folder a run is trained into: found or made, locked, and described before the first fold."""
+"""The folder of a run in training: created, checked, locked and described before the first fold."""
 
 import shutil
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from maskgate.runs import Run
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
 
-# What a run's folder may hold without anything trained, and what it takes hours to make again.
+# Files that a run's folder may have before anything is trained, and those that cost hours.
 _UNTRAINED: Final = (
     "run.json", "recipe.yaml", "system.yaml", "folds.csv", "photos.parquet", "more.parquet",
     "thumbnails.parquet", "detector",
@@ -30,7 +30,7 @@ _TRAINED: Final = ("checkpoint.pt", "fold.json", "pseudo.parquet")
 
 
 def place(options: TrainOptions, digest: str) -> Path:
-    """The folder to train into, made where it is new. Raises MaskgateError for another run's."""
+    """The folder to train into, created if new. Raises MaskgateError if it has another run."""
     smoke = "-smoke" if options.smoke else ""
     path = options.out or options.runs / f"{options.name}{smoke}-{digest}"
     run = Run(path)
@@ -40,9 +40,9 @@ def place(options: TrainOptions, digest: str) -> Path:
 
 
 def create(path: Path, digest: str) -> Path:
-    """The folder of a run at `path`. Raises MaskgateError where it holds something else.
+    """Create the folder of a run at `path`. Raises MaskgateError if it has other content.
 
-    Another run that was begun there and has nothing to go on with gives way.
+    Another run there that has nothing trained is removed.
     """
     run = Run(path)
     if run.status_file.exists() and run.status().digest != digest:
@@ -53,18 +53,18 @@ def create(path: Path, digest: str) -> Path:
 
 
 def check(path: Path, digest: str) -> None:
-    """Raise MaskgateError where `path` cannot become the folder of the run of that digest."""
+    """Raise MaskgateError if `path` cannot become the folder of the run with that digest."""
     files.check_name(path)
     run = Run(path)
-    # Who has made the folder may be a stranger, and what is written through a link lands elsewhere.
+    # A stranger may have made the folder; writing through a link would write elsewhere.
     folders = (*path.glob("fold-*"), path / "members", run.detector_folder)
-    if linked := [each for each in folders if each.is_symlink()]:
-        raise MaskgateError(f"{linked[0]}: is a link; give another --out, or put the folder there")
+    if links := [each for each in folders if each.is_symlink()]:
+        raise MaskgateError(f"{links[0]}: is a link; give another --out, or put the folder there")
     if run.status_file.exists():
         status = run.status()
         if status.digest != digest:
             raise MaskgateError(
-                f"{path}: holds a run of {status.recipe} with another recipe or other data;"
+                f"{path}: has a run of {status.recipe} with another recipe or other data;"
                 " give another --out, or remove the folder"
             )
     elif path.is_dir() and not all(map(files.is_leftover, path.iterdir())):
@@ -74,8 +74,10 @@ def check(path: Path, digest: str) -> None:
 
 
 def remove_untrained(run: Run) -> None:
-    """Remove the folder of a run that was begun and has nothing to go on with: no checkpoint, no
-    fold, no labels. Left alone where a process works in it, and where it holds anything else."""
+    """Remove the folder of an unfinished run without a checkpoint, trained fold or pseudo labels.
+
+    It is kept if a process works in it, or if it has any other file.
+    """
     if not run.path.is_dir() or run.path.is_symlink() or not any(run.path.iterdir()):
         return
     if is_finished(run) or not _is_untrained(run.path):
@@ -95,23 +97,22 @@ def _is_untrained(path: Path) -> bool:
 
 
 def check_recipe(run: Run, recipe: Recipe) -> None:
-    """Raise MaskgateError where the run's folder holds another recipe than the one to train, such
-    as a folder that somebody else has prepared."""
+    """Raise MaskgateError if the run's folder has another recipe than the one to train, for
+    example a folder from somebody else."""
     try:
         stored = run.recipe()
-    except MaskgateError:  # killed before it was written, which is done again
+    except MaskgateError:  # killed before it was written; it is written again
         return
     if stored.digest() != recipe.digest():
         raise MaskgateError(
             f"{run.recipe_file}: is another recipe than the one to train, though"
-            f" {run.status_file.name} takes them for the same; give another --out, or remove the"
-            " folder"
+            f" {run.status_file.name} has the same digest; give another --out, or remove the folder"
         )
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run has been trained to its end. Raises MaskgateError where it has been and is
-    not whole any more."""
+    """Whether the run is finished. Raises MaskgateError if it is, but files are missing or
+    damaged."""
     if not run.files.is_finished:
         return False
     run.check()
@@ -119,27 +120,28 @@ def is_finished(run: Run) -> bool:
 
 
 def acquire(lock: FileLock, run: Run) -> None:
-    """Lock the run. Raises MaskgateError where another process trains it."""
+    """Lock the run. Raises MaskgateError if another process is training it."""
     try:
         lock.acquire()
     except Timeout as error:
         raise MaskgateError(
-            f"{run.path}: another process is training this run; let it end"
+            f"{run.path}: another process is training this run; wait for it to end"
         ) from error
 
 
 def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: str) -> None:
-    """Write what is known of the run before its first fold."""
+    """Write the run's description before its first fold."""
     files.remove_leftovers(
         run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder
     )
     table = prepared.photos.table
     extra = prepared.extra()
-    if not run.status_file.exists():  # first of all: by it the folder is known as a run's
+    if not run.status_file.exists():  # written first: it marks the folder as a run's
         pairs = {
-            tuple(sorted(map(_person_of(prepared.table), pair))) for pair in prepared.twins.pairs
+            tuple(sorted(map(_person_of(prepared.table), pair)))
+            for pair in prepared.near_duplicates.pairs
         }
-        run.tell(
+        run.update_status(
             recipe=options.name,
             digest=digest,
             data=str(options.data),
@@ -155,19 +157,19 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
             corrected=prepared.labels.changed,
             left_out=prepared.left_out_for_age,
             unlabelled=prepared.unlabelled,
-            largest_cluster=prepared.twins.largest,
+            largest_cluster=prepared.near_duplicates.largest,
             twins=sorted(pairs),
             warnings=prepared.warnings,
         )
     folds.write(
         run.folds_file, prepared.photos, table["cluster"].to_numpy(), table["fold"].to_numpy()
     )
-    files.replace(run.photos_file, lambda beside: table.to_parquet(beside, index=False))
+    files.replace(run.photos_file, lambda part: table.to_parquet(part, index=False))
     if len(extra):
-        files.replace(run.more_file, lambda beside: extra.to_parquet(beside, index=False))
+        files.replace(run.extra_file, lambda part: extra.to_parquet(part, index=False))
     say(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
-        f" join people in clusters of at most {prepared.twins.largest}"
+        f" join people in groups of at most {prepared.near_duplicates.largest}"
         + _changes(prepared, len(extra))
     )
     for warning in prepared.warnings:
@@ -175,15 +177,15 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
 
 
 def _changes(prepared: TrainingData, extra: int) -> str:
-    """How training differs from the photos as read, where it does."""
+    """How the training data differ from the photos as read, for a message."""
     counts = {
-        "photos of further data": extra,
+        "photos of extra data": extra,
         "photos with corrected labels": prepared.labels.changed,
         "photos left out for their age": prepared.left_out_for_age,
         "photos without labels": prepared.unlabelled,
     }
-    told = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"; in training {', '.join(told)}" if told else ""
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    return f"; in training {', '.join(parts)}" if parts else ""
 
 
 def _person_of(table: pd.DataFrame) -> Any:

@@ -18,14 +18,14 @@ from maskgate.training.validation import Probabilities
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fold at its end: weights, validation probabilities (V, 18) of the epoch selected, the same
-    without test-time augmentation and those of the last epoch, also without it, a history row an
-    epoch, and the seconds all of it took.
+    """A trained fold.
 
-    The probabilities are those from before any training on the validation photos. `mixed` counts
-    the batches by the way they were mixed, `drawn` (18,) the photos of each class in all epochs
-    (`epochs`) but those on the validation photos, `photos` those of all epochs, whatever their
-    label.
+    `probabilities` (V, 18) are those of the validation photos in the selected epoch,
+    `plain_probabilities` the same without test-time augmentation, `last_probabilities` those of the
+    last epoch, also without it; all from before any training on the validation photos. `history`
+    has one row per epoch. `mixed` counts the batches by mixer. `drawn` (18,) counts the photos of
+    each class in all `epochs` before training on validation photos; `photos` counts all photos
+    drawn in all epochs.
     """
 
     weights: dict[str, Tensor]
@@ -42,7 +42,7 @@ class Fitted:
 
 @dataclass
 class State:
-    """Where a fold's training is: the position of a checkpoint."""
+    """The position of a fold's training, as saved in a checkpoint."""
 
     epoch: int = 0
     update: int = 0  # of this epoch: the sampler's position
@@ -52,23 +52,23 @@ class State:
     history: list[Row] = field(default_factory=list)
     best: dict[str, Any] | None = None  # epoch, score and weights
     stopped: bool = False
-    mixed: dict[str, int] = field(default_factory=dict)  # batches by the way they were mixed
+    mixed: dict[str, int] = field(default_factory=dict)  # batches by mixer
     drawn: list[int] = field(default_factory=lambda: [0] * labels.COUNT)  # photos of each class
-    photos: int = 0  # drawn in all, those with unknown labels too
-    # Once the validation photos are trained on: for how many epochs, and the probabilities (V, 18)
-    # from before: selected, without test-time augmentation, of the last epoch.
+    photos: int = 0  # all that were drawn, also with unknown labels
+    # Epochs trained on the validation photos, and the three probabilities (V, 18) from before: of
+    # the selected epoch, without test-time augmentation, of the last epoch.
     unvalidated: int = 0
     validated: list[Tensor] | None = None
 
     def add_update(self, update: Update) -> None:
-        """Go on by an update."""
+        """Count an update."""
         self.loss_sum += update.loss_sum
         self.mixed[update.mixing] = self.mixed.get(update.mixing, 0) + 1
         self.update += 1
         self.updates += 1
 
     def add_drawn(self, batches: list[Rows], table: pd.DataFrame) -> None:
-        """Count the rows of `table` that an epoch's batches have drawn."""
+        """Count the rows of `table` in an epoch's batches."""
         rows = np.concatenate(batches)
         self.photos += len(rows)
         if self.validated is None:
@@ -76,12 +76,12 @@ class State:
             self.drawn = [before + now for before, now in zip(self.drawn, drawn, strict=True)]
 
     def end_epoch(self, row: Row) -> None:
-        """Go on to the next epoch; `row` is the history's."""
+        """Start the next epoch, and add `row` to the history."""
         self.history.append(row)
         self.epoch, self.update, self.loss_sum = self.epoch + 1, 0, 0.0
 
     def fitted(self, weights: dict[str, Tensor]) -> Fitted:
-        """The fold at its end. Only once its validation photos have been predicted."""
+        """The trained fold. Its validation photos must have been predicted."""
         assert self.validated is not None
         selected, plain, last = (each.numpy() for each in self.validated)
         return Fitted(

@@ -1,4 +1,4 @@
-"""One step of the optimiser on a batch: mixed, run in parts, and in fewer where memory is short."""
+"""One optimiser step on a batch: mixing, forward and backward in parts that fit into memory."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,19 +22,18 @@ from maskgate.pipeline.target import Target
 
 @dataclass(frozen=True)
 class Update:
-    """What a step has done: the sum of this process's photos' losses, and how they were mixed."""
+    """A finished step: the sum of the losses of this process's photos, and the mixer's name."""
 
     loss_sum: float
     mixing: str
 
 
 class TrainingStep:
-    """Updates a network by this process's shares of batches: forward, loss, backward, step.
+    """Updates a network with this process's share of each batch: forward, loss, backward, step.
 
-    `counts` are of the training photos, by class (`target.counts`). `network` and `optimizer` are
-    as Accelerate wraps them. `size` is the number of photos of an epoch's batches, in all
-    processes; `accumulate` the number of parts a share is run in, which grows where memory is
-    short.
+    `counts` are the training photos of each class (`target.counts`). `network` and `optimizer` are
+    wrapped by Accelerate. `size` is the number of photos per batch in all processes; `accumulate`
+    is the number of parts in which a share is run, which grows if memory runs out.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class TrainingStep:
 
     @property
     def bare_network(self) -> Network:
-        """The network out of what Accelerate wraps it in."""
+        """The network without Accelerate's wrapper."""
         network: Network = self.accelerator.unwrap_model(self.network)
         return network
 
     def begin_epoch(self, size: int, share_done: float = 0.0, frozen: bool = False) -> None:
-        """Get ready for batches of `size` photos, a share of the training being done (0 to 1).
+        """Prepare for batches of `size` photos; `share_done` (0 to 1) of the training is done.
 
         A `frozen` backbone keeps its weights and its statistics.
         """
@@ -73,12 +72,12 @@ class TrainingStep:
             self._backbone().eval()
 
     def update(self, photos: Tensor, target: Target, seed: int) -> Update:
-        """One step on a share of a batch. `seed` is of all that is random in it.
+        """One step on a share of a batch. `seed` determines all its random numbers.
 
-        Raises MaskgateError where memory does not do for two photos at once.
+        Raises MaskgateError if memory is too small for two photos at once.
         """
         update = self._backward_within_memory(photos, target, seed)
-        if self._frozen:  # dropped rather than not computed: several processes exchange all of them
+        if self._frozen:  # dropped after computing: processes exchange all gradients
             for parameter in self._backbone().parameters():
                 parameter.grad = None
         if self.clip_norm is not None:
@@ -88,7 +87,7 @@ class TrainingStep:
         return update
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimiser and parts of a batch: tensors and primitives for a checkpoint."""
+        """The state of network and optimiser, tensors and primitives, for a checkpoint."""
         scaler = self.accelerator.scaler
         return {
             "weights": weights(self.bare_network),
@@ -108,7 +107,7 @@ class TrainingStep:
         return self.bare_network.backbone
 
     def _backward_within_memory(self, photos: Tensor, target: Target, seed: int) -> Update:
-        """Gradients as `_backward` leaves them, in more parts where the memory asks for it."""
+        """`_backward`, in more parts if memory runs out."""
         while True:
             torch.manual_seed(seed)
             try:
@@ -117,10 +116,10 @@ class TrainingStep:
                 self._use_less_memory(error)
 
     def _backward(self, photos: Tensor, target: Target) -> Update:
-        """Gradients of the batch's mean loss, in `accumulate` parts."""
+        """Compute the gradients of the batch's mean loss, in `accumulate` parts."""
         mixed = self.mixing(photos, target)
         targets = [*target] if mixed.partner is None else [*target, *target.take(mixed.partner)]
-        # At least two photos a part: batch normalisation cannot do with one.
+        # At least two photos per part: batch normalisation fails with one.
         count = min(self.accumulate, max(1, len(photos) // 2))
         parts = list(zip(*(t.tensor_split(count) for t in (mixed.photos, *targets)), strict=True))
         accelerator, total = self.accelerator, 0.0
@@ -133,14 +132,14 @@ class TrainingStep:
                 if mixed.partner is not None:
                     other = self.loss(output, Target(*known[2:]))
                     loss = mixed.share * loss + (1 - mixed.share) * other
-                # The processes' gradients are averaged; shares and parts may differ in size.
+                # The gradients of all processes are averaged; shares and parts may differ in size.
                 share = len(part) * accelerator.num_processes / self.size
                 accelerator.backward(loss * share)
             total += loss.item() * len(part)
         return Update(total, mixed.name)
 
     def _use_less_memory(self, error: Exception) -> None:
-        """Halve the part of a batch that is run at once, after the device ran out of memory."""
+        """Halve the number of photos run at once, after running out of memory."""
         accelerator = self.accelerator
         if not is_out_of_memory(error):
             raise error
@@ -161,7 +160,7 @@ class TrainingStep:
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
-    """The weights and statistics of a network by their names, copied to the CPU."""
+    """The weights and statistics of a network by name, copied to the CPU."""
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
@@ -169,6 +168,6 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the error says that host or device has too little memory."""
+    """Whether host or device ran out of memory."""
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
     return known or bool(should_reduce_batch_size(error))

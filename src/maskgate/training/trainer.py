@@ -1,4 +1,4 @@
-"""Trains one fold: a plain loop that can be killed at any moment and goes on to the same bytes."""
+"""Trains one fold: a plain loop. If killed at any moment, it resumes with identical results."""
 
 import time
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from maskgate.training.validation import Probabilities, Validator
 
 
 class Trainer:
-    """A `network` in training on a task, from the checkpoint at `path` where there is one."""
+    """Trains a network on a task, from the checkpoint at `path` if there is one."""
 
     def __init__(
         self,
@@ -51,16 +51,16 @@ class Trainer:
             rows=self.data.validation,
             accelerator=accelerator,
         )
-        self.updater = TrainingStep(
+        self.step = TrainingStep(
             recipe, network, counts(self.data.table.iloc[self.data.train]), accelerator
         )
         self.schedule = schedules.create(
             recipe.schedule,
-            self.updater.optimizer,
+            self.step.optimizer,
             recipe.training.epochs + recipe.training.validation_epochs,
             len(self.batches.of_epoch(self.data.train, epoch=0)),
         )
-        self.kept = KeptNetwork(recipe, self.updater.bare_network)
+        self.kept = KeptNetwork(recipe, self.step.bare_network)
         self.timer = checkpoint.Timer(checkpoint_seconds, accelerator)
         self.state = State()
         self._load()
@@ -68,7 +68,7 @@ class Trainer:
     # ------------------------------------------------------------------------- the loop
 
     def run(self) -> Fitted:
-        """Train to the end. Raises MaskgateError where the loss explodes or memory is short."""
+        """Train to the end. Raises MaskgateError if the loss explodes or memory runs out."""
         state, training = self.state, self.recipe.training
         last: Probabilities | None = None
         try:
@@ -87,14 +87,14 @@ class Trainer:
         return state.fitted(weights(self.kept.network))
 
     def _train_epoch(self, rows: Rows) -> None:
-        """Train on those batches of an epoch that no checkpoint has behind it."""
+        """Train on the batches of an epoch that are not done yet."""
         state, since = self.state, time.monotonic()
         batches = self.batches.of_epoch(rows, state.epoch)
         self._begin_epoch(batches)
         for photos, target in self.batches.load(batches, state.epoch, start=state.update):
             self.schedule.step_update(state.updates)
             # Forward, loss, backward and step.
-            update = self.updater.update(photos, target, self._seed_of_update())
+            update = self.step.update(photos, target, self._seed_of_update())
             if not np.isfinite(update.loss_sum):
                 raise MaskgateError(
                     f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is"
@@ -144,7 +144,7 @@ class Trainer:
 
     def _begin_epoch(self, batches: list[Rows]) -> None:
         state, training = self.state, self.recipe.training
-        self.updater.begin_epoch(
+        self.step.begin_epoch(
             size=len(batches[0]),
             share_done=state.epoch / training.epochs,
             frozen=state.epoch < training.freeze_epochs,
@@ -166,16 +166,16 @@ class Trainer:
         return derive(*place, "update", self.state.update, self.accelerator.process_index)
 
     def _row(self) -> Row:
-        """What the history tells of an epoch, less its validation."""
-        state, updater = self.state, self.updater
+        """An epoch's row of the history, without validation scores."""
+        state, step = self.state, self.step
         loss_sum = sum(gather_object([state.loss_sum]))
         return {
             "fold": self.data.fold,
             "epoch": state.epoch + 1,
             "updates": state.updates,
-            "lr": max(group["lr"] for group in updater.optimizer.param_groups),
-            "accumulate": updater.accumulate,
-            "train_loss": loss_sum / (updater.size * state.update),
+            "lr": max(group["lr"] for group in step.optimizer.param_groups),
+            "accumulate": step.accumulate,
+            "train_loss": loss_sum / (step.size * state.update),
         }
 
     # ----------------------------------------------------------------------- what is kept
@@ -198,9 +198,9 @@ class Trainer:
         )
 
     def _select(self, last: Probabilities | None) -> tuple[Probabilities, ...]:
-        """Go back to the epoch selected; its probabilities, the same without test-time
-        augmentation, and those of the last epoch, also without it."""
-        if last is None:  # killed after the last checkpoint: only the probabilities are missing
+        """Restore the selected epoch; returns its probabilities with test-time augmentation,
+        without it, and those of the last epoch without it."""
+        if last is None:  # resumed after the last epoch: only the probabilities are missing
             last = self.validator.predict(self.kept.network)
         best = self.state.best if self.recipe.training.select == "best" else None
         plain = last
@@ -216,8 +216,8 @@ class Trainer:
         self.kept.check(f"fold {self.data.fold}, update {self.state.updates}")
 
     def _check_unvalidated(self) -> None:
-        """Raise MaskgateError where the weights to keep, which nothing validates, do not give
-        finite probabilities: of finite ones, too, that have grown without bounds."""
+        """Raise MaskgateError if the final weights, which nothing validates, do not give finite
+        probabilities: finite weights may be too large."""
         validator = Validator(
             recipe=self.recipe,
             fold=self.data.fold,
@@ -233,12 +233,12 @@ class Trainer:
         self._check_weights()
         sums = gather_object([self.state.loss_sum])
         if self.accelerator.is_main_process:
-            step = self.updater.state_dict()
-            position = {**vars(self.state), "accumulate": step.pop("accumulate")}
+            step_state = self.step.state_dict()
+            position = {**vars(self.state), "accumulate": step_state.pop("accumulate")}
             checkpoint.save(
                 self.path,
                 {
-                    **step,
+                    **step_state,
                     "position": position,
                     "loss_sums": sums,  # of the processes
                     "average": self.kept.state_dict(),
@@ -259,14 +259,14 @@ class Trainer:
             raise checkpoint.damaged(self.path, "it is of another training") from error
         if self.accelerator.is_main_process:
             say(
-                f"fold {self.data.fold}: going on at epoch {self.state.epoch + 1},"
+                f"fold {self.data.fold}: resuming at epoch {self.state.epoch + 1},"
                 f" update {self.state.update}"
             )
 
     def _restore(self, content: dict[str, Any]) -> None:
-        """Go on where a checkpoint was written."""
+        """Restore the state of a checkpoint."""
         position = dict(content["position"])
-        self.updater.load_state_dict({**content, "accumulate": position.pop("accumulate")})
+        self.step.load_state_dict({**content, "accumulate": position.pop("accumulate")})
         self.state = State(**position)
         sums = content["loss_sums"]
         if len(sums) == self.accelerator.num_processes:

@@ -1,4 +1,4 @@
-"""Reads photos without labels, to be told what they show by a model."""
+"""Reads photos without labels, for pseudo labels."""
 
 import os
 from pathlib import Path
@@ -15,22 +15,24 @@ from maskgate.imaging import photo_files
 
 
 def read(folder: Path) -> Photos:
-    """The photos in a folder, each a person of its own of whom nothing is known.
+    """The photos in a folder, each as a separate person without labels.
 
-    Where the folder, or `eval` in it, holds the test photos' `info.csv`, those that it lists; else
-    all in it and below. Raises MaskgateError.
+    If the folder, or `eval` in it, has the test photos' `info.csv`: the photos that it lists.
+    Otherwise all photos in the folder and its subfolders. Raises MaskgateError.
     """
     files.check_name(Path(os.path.abspath(folder)))
     recipe_files.check_unlabelled(folder)
     if photo_files.test_table(folder) is not None:
         root, rows = layouts.read_eval(folder)
-        found = rows["photo"].tolist()
+        names = rows["photo"].tolist()
     else:
         root = folder
-        found = [path.relative_to(folder).as_posix() for path in photo_files.list_photos([folder])]
-        odd = [f"{name} ({files.not_utf8(name)})" for name in found if not files.is_utf8(name)]
-        if odd:
-            raise MaskgateError(f"{folder}: {len(odd)} photos cannot be used: {listed(odd)}")
-    unknown = np.full(len(found), labels.UNKNOWN, dtype=np.int8)
-    nothing = np.full(len(found), np.nan)
-    return Photos(root, table.build(found, found, unknown, gender=unknown, age=nothing))
+        names = [path.relative_to(folder).as_posix() for path in photo_files.list_photos([folder])]
+        unusable = [f"{name} ({files.not_utf8(name)})" for name in names if not files.is_utf8(name)]
+        if unusable:
+            raise MaskgateError(
+                f"{folder}: {len(unusable)} photos cannot be used: {listed(unusable)}"
+            )
+    unknown = np.full(len(names), labels.UNKNOWN, dtype=np.int8)
+    unknown_age = np.full(len(names), np.nan)
+    return Photos(root, table.build(names, names, unknown, gender=unknown, age=unknown_age))

@@ -24,8 +24,8 @@ Probabilities = npt.NDArray[np.float32]
 
 
 class Validator:
-    """Predicts the validation photos of a fold, `rows` (V,) of what `loader` serves, in every
-    process; where memory is short, fewer photos at once from then on."""
+    """Predicts the validation photos of a fold, `rows` (V,) of the loader's table, in every
+    process. If memory runs out, it goes on with smaller batches."""
 
     def __init__(
         self,
@@ -40,15 +40,15 @@ class Validator:
         self.tta_views = tta_views(recipe.tta, recipe.photo.geometry)
 
     def predict(self, network: nn.Module, tta_view: TtaView = PLAIN_VIEW) -> Probabilities:
-        """Probabilities (V, 18) of every photo exactly once.
+        """Probabilities (V, 18), with every photo predicted exactly once.
 
-        `network` is not the one that Accelerate wraps for training: that would exchange buffers at
-        every batch, and the processes' shares of batches may differ. Raises MaskgateError where a
-        probability is not finite.
+        `network` must not be Accelerate's wrapped one: that would exchange buffers at every batch,
+        and processes may have different numbers of batches. Raises MaskgateError if a probability
+        is not finite.
         """
-        found = self._predicted(network, tta_view)
-        finite.check(found, f"fold {self.fold}", finite.LOWER_LR)
-        return found
+        probabilities = self._predicted(network, tta_view)
+        finite.check(probabilities, f"fold {self.fold}", finite.LOWER_LR)
+        return probabilities
 
     def _predicted(self, network: nn.Module, tta_view: TtaView) -> Probabilities:
         if not len(self.rows):
@@ -62,7 +62,7 @@ class Validator:
                 loader = self.loader.validation(
                     self.rows, self.at_once, rank=rank, ranks=ranks, tta_view=tta_view
                 )
-                mine = predicting.probabilities(network, loader, self.accelerator.device)
+                share = predicting.probabilities(network, loader, self.accelerator.device)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
@@ -70,10 +70,10 @@ class Validator:
                 self.at_once //= 2
                 say(f"warning: out of memory in validation; now {self.at_once} photos at once")
         if ranks == 1:
-            return mine
+            return share
         merged = np.full((len(self.rows), labels.COUNT), np.nan, dtype=np.float32)
-        for number, share in enumerate(gather_object([mine])):
-            merged[number::ranks] = share
+        for number, part in enumerate(gather_object([share])):
+            merged[number::ranks] = part
         return merged
 
     def augmented(self, network: nn.Module, plain: Probabilities) -> Probabilities:
@@ -82,11 +82,11 @@ class Validator:
         _, *others = self.tta_views
         if not others or not len(plain):
             return plain
-        shown: Iterable[TtaView] = others
+        views: Iterable[TtaView] = others
         if self.accelerator.is_main_process:
-            shown = track(others, f"fold {self.fold}, test-time augmentation", len(others))
+            views = track(others, f"fold {self.fold}, test-time augmentation", len(others))
         total = plain.astype(np.float64)
-        for tta_view in shown:
+        for tta_view in views:
             total += self.predict(network, tta_view)
         return (total / (1 + len(others))).astype(np.float32)
 
@@ -94,16 +94,16 @@ class Validator:
 def scores(
     probabilities: Probabilities, rows: pd.DataFrame, attributes: Collection[str]
 ) -> dict[str, float]:
-    """An epoch's scores of probabilities (V, 18) against the table's rows (V), for the history.
+    """An epoch's scores for the history: of probabilities (V, 18) against the table's rows (V).
 
-    `valid_score` is what epochs are selected by: macro F1 over the 18 classes, or where no
-    photo has all three labels, or the model does not predict all `attributes`, the mean macro F1 of
-    the attributes known. Others are NaN.
+    Epochs are selected by `valid_score`: macro F1 over the 18 classes, or the mean macro F1 of the
+    known attributes if no photo has all three labels or the model predicts only some `attributes`.
+    Scores without labels are NaN.
     """
     rows = metrics.keep_labels(rows, attributes)
     targets = labels.agrees(*(rows[name].to_numpy() for name in labels.ATTRIBUTES))
-    agreeing = (probabilities.astype(np.float64) * targets).sum(1).clip(1e-12)
-    found = {"valid_loss": float(-np.log(agreeing).mean())}
+    likelihood = (probabilities.astype(np.float64) * targets).sum(1).clip(1e-12)
+    row = {"valid_loss": float(-np.log(likelihood).mean())}
     truths = {"": (rows["label"], probabilities)}
     for name, part in labels.marginals(probabilities).items():
         truths[f"{name}_"] = (rows[name], part)
@@ -111,11 +111,11 @@ def scores(
         known = bool((truth != labels.UNKNOWN).any())
         counts = confusions.confusion(truth, part.argmax(1), part.shape[1])
         for key, measure in (("macro_f1", confusions.macro_f1), ("accuracy", confusions.accuracy)):
-            found[f"valid_{name}{key}"] = float(measure(counts)) if known else float("nan")
-    score = found["valid_macro_f1"]
+            row[f"valid_{name}{key}"] = float(measure(counts)) if known else float("nan")
+    score = row["valid_macro_f1"]
     if np.isnan(score):
-        score = float(np.nanmean([found[f"valid_{name}_macro_f1"] for name in labels.ATTRIBUTES]))
-    return found | {"valid_score": score}
+        score = float(np.nanmean([row[f"valid_{name}_macro_f1"] for name in labels.ATTRIBUTES]))
+    return row | {"valid_score": score}
 
 
 def history_line(row: dict[str, Any]) -> str:

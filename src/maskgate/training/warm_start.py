@@ -1,4 +1,4 @@
-"""Starts a network from another run's backbone, without letting validation people leak in."""
+"""Starts a network from another run's backbone, without leaking validation people into training."""
 
 import hashlib
 from pathlib import Path
@@ -21,9 +21,9 @@ from maskgate.training.training_data import TrainingData
 
 
 def with_best_epochs(recipe: Recipe) -> Recipe:
-    """The recipe with the epochs that the run in `training.epochs_from` found to be best (S2).
+    """The recipe with the best number of epochs of the run in `training.epochs_from` (S2).
 
-    The mean of its folds' best epochs, rounded. Raises MaskgateError where it has none.
+    It is the mean of its folds' best epochs, rounded. Raises MaskgateError if it has none.
     """
     if recipe.training.epochs_from is None:
         return recipe
@@ -46,52 +46,53 @@ def with_best_epochs(recipe: Recipe) -> Recipe:
 
 
 def weight_digests(recipe: Recipe) -> list[str]:
-    """Hashes of the weights that a training starts from or that label its photos: their paths
-    alone would not do."""
+    """Hashes of the weights that a training starts from or that label its photos: a path alone does
+    not identify them."""
     model = recipe.model
-    found = []
+    digests = []
     if model.weights is not None:
         runs.verify(Path(model.weights))
         with Path(model.weights).open("rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
     for _, run in _runs(recipe):
-        found += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
-    return found
+        digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
+    return digests
 
 
 def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
-    """The runs whose models have a say in a training, and the keys that name them."""
-    found = []
+    """The runs whose models influence a training, with the recipe's key of each."""
+    used_runs = []
     if recipe.model.init is not None:
-        found.append(("model.init", runs.open_model(recipe.model.init)))
+        used_runs.append(("model.init", runs.open_model(recipe.model.init)))
     if recipe.pseudo is not None:
-        found.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
-    return found
+        used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
+    return used_runs
 
 
 def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
-    """Contents of the photos of all whom a fold validates, and of the near-duplicates of these
-    among what `run` has seen.
+    """Digests of all photos of a fold's validation people, and of their near-duplicates among the
+    training photos of `run`.
 
-    Contents that are among the photos here are not compared: their own search has joined them.
+    Photos that this training has too are not compared: its own search has found their
+    near-duplicates.
     """
-    own = data.contents_of_people
+    contents = data.contents_of_people
     if not run.thumbnails_file.exists():
-        return own
-    here = pd.Series(prepared.store.digests, dtype="str").drop_duplicates()
-    rows = here.index.to_numpy(dtype=np.int64)
+        return contents
+    digests = pd.Series(prepared.store.digests, dtype="str").drop_duplicates()
+    rows = digests.index.to_numpy(dtype=np.int64)
     table = _thumbnails(run)
-    others = table[~table["digest"].isin(here)]
+    others = table[~table["digest"].isin(digests)]
     if others.empty:
-        return own
-    pairs = twins.copies(
-        here.tolist(),
+        return contents
+    pairs = twins.pairs_between(
+        digests.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),
         read_other_thumbnails=lambda: thumbnails.decoded(others, run.thumbnails_file),
         folder=prepared.folder,
     )
-    return own | {other for one, other in pairs if one in own}
+    return contents | {other for one, other in pairs if one in contents}
 
 
 def _thumbnails(run: Run) -> pd.DataFrame:
@@ -99,71 +100,73 @@ def _thumbnails(run: Run) -> pd.DataFrame:
 
 
 def missing_thumbnails(recipe: Recipe) -> list[str]:
-    """A sentence for each run that keeps no thumbnails to know near-duplicates by."""
+    """A sentence for each run without thumbnails, which are needed to find near-duplicates."""
     return [
-        f"{key}={run.path} keeps no thumbnails, as it was trained by an earlier version: only"
-        " identical files tell whether it has seen who is validated"
+        f"{key}={run.path} has no thumbnails, as it was trained by an earlier version: only"
+        " identical files show whether it was trained on validation people"
         for key, run in _runs(recipe)
         if not run.thumbnails_file.exists()
     ]
 
 
 def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
-    """Write what `validated` needs of a run, and of those it inherits from."""
+    """Write the thumbnails that `validated_contents` needs, of a run and of the runs it uses."""
     if run.thumbnails_file.exists():
         return
     others = [other for _, other in _runs(recipe)]
     kept = [_thumbnails(other) for other in others if other.thumbnails_file.exists()]
-    own = thumbnails.encoded(store.digests, store.thumbnails_of)
-    thumbnails.write(run.thumbnails_file, [own, *kept])
+    table = thumbnails.encoded(store.digests, store.thumbnails_of)
+    thumbnails.write(run.thumbnails_file, [table, *kept])
 
 
 def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str]:
-    """Contents of the photos that the models which a fold starts from, or which label its photos,
-    were trained on."""
-    seen: set[str] = set()
+    """Digests of the training photos of the models that a fold starts from, or that label its
+    photos."""
+    contents: set[str] = set()
     for key, run in _runs(recipe):
-        seen |= tables.seen(run, source_fold(run, prepared, data, key))
-    return seen
+        contents |= tables.training_digests(run, source_fold(run, prepared, data, key))
+    return contents
 
 
 def load_backbone(network: Network, path: Path, prepared: TrainingData, data: FoldData) -> None:
-    """Fill the network's backbone from the run at `path`, for a fold; see `source`.
+    """Load the network's backbone from a model of the run at `path`; see `source_fold`.
 
     Raises MaskgateError.
     """
     run = runs.open_model(path)
     prefix = "backbone."
-    found = {
+    tensors = {
         name.removeprefix(prefix): tensor
         for name, tensor in run.weights(source_fold(run, prepared, data, "model.init")).items()
         if name.startswith(prefix)
     }
-    wanted = network.backbone.state_dict()
-    finite.check_weights(found, finite.non_finite(wanted), f"model.init={run.path}")
-    odd = list(wanted.keys() ^ found.keys())
-    odd += [n for n in wanted.keys() & found.keys() if found[n].shape != wanted[n].shape]
-    if odd:
+    expected = network.backbone.state_dict()
+    finite.check_weights(tensors, finite.non_finite(expected), f"model.init={run.path}")
+    different = list(expected.keys() ^ tensors.keys())
+    different += [
+        n for n in expected.keys() & tensors.keys() if tensors[n].shape != expected[n].shape
+    ]
+    if different:
         raise MaskgateError(
             f"model.init={run.path}: its backbone {run.recipe().model.backbone} does not fit"
-            f" ({len(odd)} tensors differ, first {min(odd)}); use the same backbone"
+            f" ({len(different)} tensors differ, first {min(different)}); use the same backbone"
         )
-    network.backbone.load_state_dict(found)
+    network.backbone.load_state_dict(tensors)
 
 
 def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
-    """The fold of `run` whose model may have a say in the fold of these data.
+    """The fold of `run` whose model may be used in training the fold of these data.
 
-    The one with the same number is taken first. One whose weights were ever trained on a photo of
-    the people now validated on, or on a near-duplicate of it, is not taken; where none is left,
-    MaskgateError, which tells the recipe's `key`.
+    The fold with the same number is preferred. A model whose weights were ever trained on a photo
+    of the fold's validation people, or on a near-duplicate, is not used. Raises MaskgateError with
+    the recipe's `key` if none is left.
     """
-    theirs = validated_contents(run, prepared, data)
-    for other in sorted(run.folds, key=lambda other: (other != data.fold, other)):
-        if not theirs & tables.seen(run, other):
-            return other
+    validated = validated_contents(run, prepared, data)
+    for fold in sorted(run.folds, key=lambda fold: (fold != data.fold, fold)):
+        if not validated & tables.training_digests(run, fold):
+            return fold
     raise MaskgateError(
-        f"{key}={run.path}: every model of that run was trained on people of fold {data.fold}, on"
-        " which this one is to be validated (on the same files, or near-duplicates of them); set"
+        f"{key}={run.path}: every model of that run was trained on validation people of fold"
+        f" {data.fold} (on the same files, or near-duplicates of them); set"
         f" folds.file={run.folds_file} to share its folds, or give another run"
     )

@@ -55,12 +55,12 @@ def with_exif(picture: Image.Image, kind: str, exif_block: bytes) -> bytes:
     content = bytearray(buffer.getvalue())
     (place,) = struct.unpack_from("<L", content, 4)
     (count,) = struct.unpack_from("<H", content, place)
-    own = [bytes(content[at : at + 12]) for at in range(place + 2, place + 2 + 12 * count, 12)]
+    entries = [bytes(content[at : at + 12]) for at in range(place + 2, place + 2 + 12 * count, 12)]
     (more,) = struct.unpack_from("<H", exif_block, 8)
-    own += [exif_block[at : at + 12] for at in range(10, 10 + 12 * more, 12)]
+    entries += [exif_block[at : at + 12] for at in range(10, 10 + 12 * more, 12)]
     struct.pack_into("<L", content, 4, len(content))
-    own.sort(key=lambda tag: struct.unpack_from("<H", tag))
-    return bytes(content) + struct.pack("<H", len(own)) + b"".join(own) + bytes(4)
+    entries.sort(key=lambda tag: struct.unpack_from("<H", tag))
+    return bytes(content) + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -71,9 +71,9 @@ def test_an_odd_tag_is_not_looked_at(
 ) -> None:  # fmt: skip
     rest = struct.pack("<ll", -1, 0) + struct.pack("<LL", 1, 0)
     tags = sorted([turned(6), ODD[odd]])
-    found = np.asarray(pixels.decode(with_exif(picture, kind, block(*tags, rest=rest))))
+    decoded_picture = np.asarray(pixels.decode(with_exif(picture, kind, block(*tags, rest=rest))))
     plain = np.asarray(pixels.decode(with_exif(picture, kind, block(turned(1)))))
-    np.testing.assert_array_equal(found, np.rot90(plain, -1))
+    np.testing.assert_array_equal(decoded_picture, np.rot90(plain, -1))
     assert capfd.readouterr().err == ""
     assert list(recwarn) == []
 

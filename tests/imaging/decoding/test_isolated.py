@@ -75,8 +75,8 @@ def test_damage_is_told_once_and_libraries_say_nothing(
     avif = saved(picture, "AVIF")
     with pytest.raises(PhotoError):
         pixels.decode(avif[:-40])
-    told = capfd.readouterr()
-    assert (told.out, told.err) == ("", "")
+    output = capfd.readouterr()
+    assert (output.out, output.err) == ("", "")
 
 
 @pytest.mark.parametrize("length", [4, 8, 60])
@@ -104,9 +104,9 @@ def test_a_process_that_dies_is_a_fault_of_the_photo(
 
 
 def test_a_container_that_lies_gets_no_more_memory(hostile: ModuleType) -> None:
-    told = hostile.measure(hostile.PHOTOS["AVIF 7000×5600, promised 64×64"]())
-    assert told.megabytes < 400
-    assert told.outcome == "64×64" or told.outcome.startswith("refused")
+    measurement = hostile.measure(hostile.PHOTOS["AVIF 7000×5600, promised 64×64"]())
+    assert measurement.megabytes < 400
+    assert measurement.outcome == "64×64" or measurement.outcome.startswith("refused")
 
 
 def test_the_working_folder_is_not_imported_from(
@@ -124,8 +124,10 @@ def test_an_avif_gives_its_first_frame(picture: Image.Image) -> None:
     assert pixels.header(still) == ("AVIF", 96, 72)
     assert np.abs(np.asarray(pixels.decode(still)).astype(int) - np.asarray(picture)).mean() < 8
     frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "lime", "blue")]
-    found = np.asarray(pixels.decode(saved(frames[0], "AVIF", save_all=True, append_images=frames)))
-    assert np.abs(found.astype(int) - (255, 0, 0)).max() < 6
+    decoded = np.asarray(
+        pixels.decode(saved(frames[0], "AVIF", save_all=True, append_images=frames))
+    )
+    assert np.abs(decoded.astype(int) - (255, 0, 0)).max() < 6
 
 
 def test_a_heic_needs_what_decodes_it(monkeypatch: pytest.MonkeyPatch) -> None:

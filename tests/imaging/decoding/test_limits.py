@@ -23,9 +23,9 @@ REFUSED = {
     "JPEG of a million comments": "a JPEG of over 10,000 segments",
     "JPEG of 10,000,000 start markers": "a JPEG of over 10,000 segments",
     "WebP, animated, canvas 16383×16383": "16383×16383 pixels are over 40,000,000",
-    "JPEG 2000": "a format we do not read",
-    "GIF": "a format we do not read",
-    "PNG 40000000×1": "a side may have 65,535",
+    "JPEG 2000": "an unsupported format",
+    "GIF": "an unsupported format",
+    "PNG 40000000×1": "a side may have at most 65,535",
     "PNG 100000×100000": "100000×100000 pixels are over 40,000,000",
     "PNG 6320×6320, RGBA of 16 bits": "319 MB when unpacked, which take too long",
     "PNG of a million empty chunks": "a PNG of over 100,000 chunks",
@@ -81,11 +81,11 @@ def test_large_jpegs_are_decoded_at_a_reduced_scale(hostile: ModuleType) -> None
 def test_other_large_photos_are_averaged_while_they_are_decoded() -> None:
     rng = np.random.default_rng(0)
     columns = rng.integers(0, 256, (1, 6000, 4), dtype=np.uint8)
-    whole = np.broadcast_to(columns, (4001, 6000, 4))
+    full_picture = np.broadcast_to(columns, (4001, 6000, 4))
     exif = Image.Exif()
     exif[0x0112] = 6
     content = saved(
-        Image.fromarray(np.ascontiguousarray(whole)), "PNG", compress_level=1, exif=exif
+        Image.fromarray(np.ascontiguousarray(full_picture)), "PNG", compress_level=1, exif=exif
     )
     image = pixels.decode(content)
     assert image.size == (2001, 3000)
@@ -109,10 +109,10 @@ def test_memory_is_told_from_the_structure(
     read: object, kind: str, options: dict[str, object], copies: int
 ) -> None:
     content = saved(Image.new("RGB", (1600, 1200), "green"), kind, **options)
-    told: Encoded = read(content)  # type: ignore[operator]
-    assert (told.width, told.height) == (1600, 1200)
+    encoded: Encoded = read(content)  # type: ignore[operator]
+    assert (encoded.width, encoded.height) == (1600, 1200)
     # Of pixels, and of the file at most thrice.
-    assert 0 <= told.memory - copies * 1600 * 1200 <= 3 * len(content)
+    assert 0 <= encoded.memory - copies * 1600 * 1200 <= 3 * len(content)
 
 
 def test_scans_are_counted_in_the_photo_and_not_in_its_thumbnail(hostile: ModuleType) -> None:
@@ -150,9 +150,11 @@ def test_a_second_size_is_not_believed(
     content = hostile.animated_webp(30, 20)
     assert pixels.decode(content).size == (30, 20)
     content = hostile.bmp(10, 10, data=bytes(400))
-    told = dataclasses.replace(bmp.read(content), height=9)
-    monkeypatch.setattr(bmp, "read", lambda content: told)
-    with pytest.raises(PhotoError, match="two sizes"):  # a decoder's reading is another one
+    encoded = dataclasses.replace(bmp.read(content), height=9)
+    monkeypatch.setattr(bmp, "read", lambda content: encoded)
+    with pytest.raises(
+        PhotoError, match="two different sizes"
+    ):  # a decoder's reading is another one
         pixels.decode(content)
 
 
@@ -203,9 +205,11 @@ def test_threads_share_a_budget() -> None:
 
 
 def test_decoding_takes_from_the_budget_and_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    budget, asked = Budget(10**9), []
-    taken = budget.reserve
-    monkeypatch.setattr(budget, "reserve", lambda size: asked.append(size) or taken(size))
+    budget, reserved_sizes = Budget(10**9), []
+    reserve = budget.reserve
+    monkeypatch.setattr(
+        budget, "reserve", lambda size: reserved_sizes.append(size) or reserve(size)
+    )
     monkeypatch.setattr(limits, "SHARED", budget)
     content = saved(Image.new("RGB", (100, 80)), "JPEG")
     pixels.decode(content)
@@ -213,18 +217,18 @@ def test_decoding_takes_from_the_budget_and_gives_back(monkeypatch: pytest.Monke
         pixels.decode(content[:-200])
     tiff = saved(Image.new("RGB", (100, 80)), "TIFF")
     pixels.decode(tiff)
-    assert asked[0] == jpeg.read(content).memory
-    assert asked[2:] == [limits.MAX_MEMORY]
+    assert reserved_sizes[0] == jpeg.read(content).memory
+    assert reserved_sizes[2:] == [limits.MAX_MEMORY]
     assert budget._left == 10**9
 
 
 @pytest.mark.slow
 def test_no_file_takes_more_than_400_mb_and_two_seconds(hostile: ModuleType) -> None:
     for name, make in hostile.PHOTOS.items():
-        told = hostile.measure(make())
-        assert told.megabytes <= 400, (name, told)
-        assert told.seconds <= 2, (name, told)
-        refused = told.outcome.startswith("refused")
-        assert refused == (name in {**REFUSED, **ISOLATED}), (name, told)
+        measurement = hostile.measure(make())
+        assert measurement.megabytes <= 400, (name, measurement)
+        assert measurement.seconds <= 2, (name, measurement)
+        refused = measurement.outcome.startswith("refused")
+        assert refused == (name in {**REFUSED, **ISOLATED}), (name, measurement)
     baseline = hostile.measure(hostile.PHOTOS["JPEG 12000×9000, baseline"]())
     assert baseline.outcome == "3000×2250"

@@ -81,20 +81,20 @@ def test_changed_files(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     for seed in range(COUNT):
         data = changed(content, seed)
         try:
-            found = np.asarray(pixels.decode(data))
+            picture = np.asarray(pixels.decode(data))
         except PhotoError:
             assert seed, "the file as it was"
             continue
         expected = by_pillow(data)
         if expected is None:  # it stumbled over what is not needed
             continue
-        if found.shape == expected.shape and (found == expected).all():
+        if picture.shape == expected.shape and (picture == expected).all():
             same += 1
         else:
             # Pillow gives up on all of EXIF where one tag before the orientation is damaged.
             turned += 1
-            assert found.shape == (*expected.shape[1::-1], 3)
-            np.testing.assert_array_equal(np.rot90(found), expected)
+            assert picture.shape == (*expected.shape[1::-1], 3)
+            np.testing.assert_array_equal(np.rot90(picture), expected)
     # Most changes of a PNG break a checksum.
     assert same >= (1 if "PNG" in kind else COUNT // 3)
     assert turned <= 3

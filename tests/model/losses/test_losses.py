@@ -255,11 +255,11 @@ def test_a_loss_of_features_or_ages_needs_one_of_classes_beside_it() -> None:
     head = create_head({"name": "factored", "regress_age": True})
     near, age = {"name": "triplet"}, {"name": "age_regression"}
     for parts in ([near, age], [age], [age, {"name": "f1", "weight": 0}]):
-        with pytest.raises(MaskgateError, match="teaches no classes"):
+        with pytest.raises(MaskgateError, match="does not train the classes"):
             losses.check_use(create_loss("sum", head, parts=parts), head)
     losses.check_use(create_loss("sum", head, parts=[near, age, "f1"]), head)
     for alone in ("triplet", "supervised_contrastive"):
-        with pytest.raises(MaskgateError, match="teaches no classes"):
+        with pytest.raises(MaskgateError, match="does not train the classes"):
             losses.check_use(create_loss(alone, create_head()), create_head())
 
 

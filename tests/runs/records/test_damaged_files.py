@@ -63,7 +63,7 @@ def report(run: Run) -> None:
 
 
 def compare(run: Run) -> None:
-    groups._read(groups._found([run.path])[0])
+    groups._read(groups._runs([run.path])[0])
 
 
 def load(run: Run) -> None:
@@ -119,11 +119,11 @@ def test_a_folds_result_of_another_kind(content: bytes | None, run: Run) -> None
         path.mkdir()
     else:
         path.write_bytes(content)
-    refuses(Run.seconds, run, path)
+    refuses(Run.fold_seconds, run, path)
     # Of an unfinished run, that fold alone is trained again.
-    run.tell(finished=None)
+    run.update_status(finished=None)
     with pytest.raises(MaskgateError, match=r"remove .*fold-0 and repeat the command"):
-        run.seconds()
+        run.fold_seconds()
 
 
 def _changed(path: Path, keys: tuple[str | int, ...], value: Any) -> None:
@@ -379,7 +379,7 @@ def test_a_bit_of_a_checkpoint(tmp_path: Path) -> None:
         try:
             loaded = checkpoint.load(path)
         except MaskgateError as error:
-            assert "remove it to start the fold anew" in str(error)
+            assert "remove it to restart the fold" in str(error)
             refused += 1
             continue
         # In what pads the file, and says nothing.
@@ -395,7 +395,7 @@ def test_a_checkpoint_of_another_kind(state: Any, tmp_path: Path) -> None:
 
     path = tmp_path / "checkpoint.pt"
     torch.save(state, path)
-    with pytest.raises(MaskgateError, match="remove it to start the fold anew"):
+    with pytest.raises(MaskgateError, match="remove it to restart the fold"):
         checkpoint.load(path)
 
 
@@ -403,12 +403,12 @@ def test_a_checkpoint_of_another_training(
     trained: Path, train: Callable[..., Path], tmp_path: Path
 ) -> None:
     run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
-    run.tell(finished=None)
+    run.update_status(finished=None)
     run.fold_file(1).unlink()
-    path = run.fold(1) / "checkpoint.pt"
+    path = run.fold_folder(1) / "checkpoint.pt"
     for state in ({}, {"position": 3}, {"position": {"epoch": 1}}, {"position": {"hat": 1}}):
         checkpoint.save(path, state)
-        with pytest.raises(MaskgateError, match="remove it to start the fold anew"):
+        with pytest.raises(MaskgateError, match="remove it to restart the fold"):
             train(run.path)
 
 

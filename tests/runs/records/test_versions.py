@@ -74,7 +74,7 @@ def test_a_version_that_is_none_is_damage(version: Any, tmp_path: Path) -> None:
 def test_a_changed_version_breaks_the_seal(tmp_path: Path) -> None:
     """So that a flipped bit is told as damage, and not as a newer version."""
     files = RunFiles(tmp_path)
-    files.tell(**STATUS)
+    files.update_status(**STATUS)
     text = files.status_file.read_text()
     files.status_file.write_text(text.replace('"version": 1', '"version": 9'))
     with pytest.raises(MaskgateError, match="it has changed since it was written"):
@@ -87,7 +87,7 @@ def test_keys_that_are_not_known_stay(tmp_path: Path) -> None:
     versions = {"maskgate": "0.1.0", "torch": "2", "timm": "1"}
     older = {"note": "mine", **STATUS, "versions": versions}
     files.status_file.write_text(json.dumps(older))
-    files.tell(photos=7)
+    files.update_status(photos=7)
     written = json.loads(files.status_file.read_text())
     assert list(written) == ["version", "note", "recipe", "digest", "versions", "photos", "sha256"]
     assert {key: written[key] for key in older} == older
@@ -107,20 +107,20 @@ def test_what_could_not_be_read_is_not_written(
     name: str, value: Any, why: str, tmp_path: Path
 ) -> None:
     files = RunFiles(tmp_path)
-    files.tell(**STATUS)
+    files.update_status(**STATUS)
     before = files.status_file.read_bytes()
-    with pytest.raises(MaskgateError, match=rf"run\.json: not written, .*\({why}") as refused:
-        files.tell(**{name: value})
+    with pytest.raises(MaskgateError, match=rf"run\.json: not written: .*\({why}") as refused:
+        files.update_status(**{name: value})
     assert "\n" not in str(refused.value)
     assert files.status_file.read_bytes() == before
 
 
 def test_a_status_is_not_parsed_again_and_never_stale(tmp_path: Path) -> None:
     files = RunFiles(tmp_path)
-    files.tell(**STATUS)
+    files.update_status(**STATUS)
     first = files.status()
     assert files.status() is first
-    files.tell(photos=1)
+    files.update_status(photos=1)
     assert (first.photos, files.status().photos) == (0, 1)
     files.status_file.unlink()
     with pytest.raises(MaskgateError, match=r"run\.json: missing or damaged"):

@@ -126,8 +126,8 @@ def test_each_person_has_seven_photos_and_their_labels(
 ) -> None:
     photos = layouts.read(made.out)
     assert not photos.problems
-    told = pd.read_csv(made.out / "photos.csv")
-    for source, rows in told.groupby(pd.read_parquet(made.out / "drawn.parquet")["source"]):
+    table = pd.read_csv(made.out / "photos.csv")
+    for source, rows in table.groupby(pd.read_parquet(made.out / "drawn.parquet")["source"]):
         assert set(rows["drawn_from"]) == {digest((faces / source).read_bytes()).hex()}
     table = photos.table
     assert made.people == table["person"].nunique() == 6
@@ -260,8 +260,8 @@ def test_killed_while_it_begins_it_goes_on(
     def kill(*_: object) -> None:
         raise Killed
 
-    def check_and_kill(*given: Any) -> None:
-        check(*given)
+    def check_and_kill(*arguments: Any) -> None:
+        check(*arguments)
         if (out / ".lock").exists():
             raise Killed
 
@@ -280,9 +280,11 @@ def test_killed_while_it_begins_it_goes_on(
         else:
             patch.setattr(files, "replace_text", write_and_kill)
         work(faces, out)
-    begun = {path.name for path in out.iterdir()} - {".lock"}
-    wanted = {"half": {".wear.json.1.part"}, "wear.json": {"wear.json"}}
-    assert begun == wanted.get(after, {"wear.json", "images"} if after == "images" else set())
+    existing_files = {path.name for path in out.iterdir()} - {".lock"}
+    expected = {"half": {".wear.json.1.part"}, "wear.json": {"wear.json"}}
+    assert existing_files == expected.get(
+        after, {"wear.json", "images"} if after == "images" else set()
+    )
     work(faces, out)
     assert contents(out) == contents(made.out)
     assert not list(out.rglob("*.part"))
@@ -343,18 +345,18 @@ def test_cut_off_while_one_is_drawn_anew_no_table_tells_of_the_old(
 def test_broken_photos_are_refused_together_until_they_are_mended(
     copied: Path, tmp_path: Path
 ) -> None:
-    out, whole = tmp_path / "out", (copied / "1.png").read_bytes()
-    (copied / "1.png").write_bytes(whole[:200])
+    out, content = tmp_path / "out", (copied / "1.png").read_bytes()
+    (copied / "1.png").write_bytes(content[:200])
     with pytest.raises(MaskgateError, match=r"2 of its entries .* 1.png .* broken.png .*faulty"):
         work(copied, out, skip_faulty=False)
     assert not out.exists()
     left_out = work(copied, out).left_out
-    assert [name for name, why in left_out.items() if why == "unreadable photo"] == [
+    assert [name for name, reason in left_out.items() if reason == "unreadable photo"] == [
         "Ann 1_x_y_1",
         "Cy",
     ]
     for name in ("1.png", "broken.png"):
-        (copied / name).write_bytes(whole)
+        (copied / name).write_bytes(content)
     again = work(copied, out, skip_faulty=False)
     assert again.people == 7
     assert again.left_out.keys() == {"Bo", "Di"}
@@ -365,10 +367,10 @@ def test_a_photo_that_changes_meanwhile_is_told(
 ) -> None:
     find = boxes.find
 
-    def find_and_change(*given: Any) -> Any:
-        found = find(*given)
+    def find_and_change(*arguments: Any) -> Any:
+        detected = find(*arguments)
         shutil.copy(copied / "0.png", copied / "3.png")
-        return found
+        return detected
 
     with monkeypatch.context() as patch:
         patch.setattr(boxes, "find", find_and_change)
@@ -379,11 +381,11 @@ def test_a_photo_that_changes_meanwhile_is_told(
 
 def test_where_nobody_can_be_dressed_it_is_told(copied: Path, tmp_path: Path) -> None:
     photos = layouts.read(copied)
-    for names, told in ((["blue.png", "broken.png"], "no face"), (["green.png"], "no mask")):
+    for names, reason in ((["blue.png", "broken.png"], "no face"), (["green.png"], "no mask")):
         some = photos.take(np.flatnonzero(photos.table["photo"].isin(names)))
-        with pytest.raises(MaskgateError, match=rf"nobody can be dressed \(1 × {told}"):
-            work(copied, tmp_path / told, photos=some)
-        assert not (tmp_path / told / "photos.csv").exists()
+        with pytest.raises(MaskgateError, match=rf"nobody can be dressed \(1 × {reason}"):
+            work(copied, tmp_path / reason, photos=some)
+        assert not (tmp_path / reason / "photos.csv").exists()
     assert not (tmp_path / "no face").exists()
 
 
@@ -440,7 +442,7 @@ def test_ctrl_c_ends_the_workers_too(faces: Path, tmp_path: Path) -> None:
     time.sleep(1)  # so that the workers are there
     os.killpg(process.pid, signal.SIGINT)
     # All of them hold the pipe: it is at its end when the last of them has ended.
-    told, _ = process.communicate(timeout=20)
-    assert told == b"stopped\n"
+    error_output, _ = process.communicate(timeout=20)
+    assert error_output == b"stopped\n"
     assert process.returncode == 130
     assert not (out / "photos.csv").exists()

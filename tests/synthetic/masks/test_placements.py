@@ -59,14 +59,14 @@ def opacity(heads: SimpleNamespace, sitters: dict[float, BareFace]) -> Callable[
         canvas = drawing.draw(sitters[yaw], dataclasses.replace(outfit, fastening="none"))
         assert canvas is not None
         _, alpha = canvas.coarse()
-        whole = np.zeros(SIZE)
+        opacity_of_photo = np.zeros(SIZE)
         top, left = canvas.corner
-        whole[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
+        opacity_of_photo[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
 
         def at(points: list[tuple[float, float, float]]) -> np.ndarray:
             flat = heads.seen(points, yaw, scale=SCALE, centre=CENTRE)
             x, y = np.round(flat).astype(int).T
-            return whole[y, x]
+            return opacity_of_photo[y, x]
 
         return at
 

@@ -23,27 +23,27 @@ def test_every_wrong_way_is_drawn() -> None:
 
 @pytest.mark.parametrize("shot", MASKED)
 def test_a_face_beyond_the_edge_has_no_mask(heads: SimpleNamespace, shot: str) -> None:
-    beside = drawing.bare_face(heads.photo(), heads.landmarks(40, centre=(64, 160)))
-    assert draw_shot(beside, shot, rng()) is None
-    assert draw_shot(beside, "normal", rng()) is not None
+    face_outside = drawing.bare_face(heads.photo(), heads.landmarks(40, centre=(64, 160)))
+    assert draw_shot(face_outside, shot, rng()) is None
+    assert draw_shot(face_outside, "normal", rng()) is not None
 
 
 @pytest.mark.parametrize("shot", MASKED)
 def test_black_on_black_is_no_mask(heads: SimpleNamespace, shot: str) -> None:
     night = drawing.bare_face(heads.photo(skin=(0, 0, 0), noise=0), heads.landmarks(scale=40))
     for seed in range(5):
-        made = draw_shot(night, shot, rng(seed))
-        assert made is None or np.abs(made[1].astype(int)).mean() >= shots._MIN_CHANGE
+        drawn = draw_shot(night, shot, rng(seed))
+        assert drawn is None or np.abs(drawn[1].astype(int)).mean() >= shots._MIN_CHANGE
 
 
 def test_small_faces_in_large_photos_have_masks(heads: SimpleNamespace) -> None:
     photo = heads.photo(500, 700)
     small = drawing.bare_face(photo, heads.landmarks(scale=14, centre=(500, 100)))
     for number, shot in enumerate(MASKED):
-        made = draw_shot(small, shot, rng(number))
-        assert made is not None and made[0] is not None
-        assert (made[0].placement == "worn") == (SHOTS[shot] == "wear")
-        assert (made[1] != photo).any()
+        drawn = draw_shot(small, shot, rng(number))
+        assert drawn is not None and drawn[0] is not None
+        assert (drawn[0].placement == "worn") == (SHOTS[shot] == "wear")
+        assert (drawn[1] != photo).any()
 
 
 def test_what_cannot_be_seen_is_drawn_again(
@@ -52,10 +52,10 @@ def test_what_cannot_be_seen_is_drawn_again(
     face = drawing.bare_face(heads.photo(), heads.landmarks(scale=40))
     first = rng()
     outfit = outfits.random(first, "worn")
-    made = draw_shot(face, "mask1", rng())
-    assert made is not None
-    assert made[0] == outfit
-    assert (made[1] == drawing.draw_outfit(face, outfit, first)).all()
+    drawn = draw_shot(face, "mask1", rng())
+    assert drawn is not None
+    assert drawn[0] == outfit
+    assert (drawn[1] == drawing.draw_outfit(face, outfit, first)).all()
     shares = iter([0.1, 1.0])
     monkeypatch.setattr(drawing, "share_within", lambda *_: next(shares))
     again = draw_shot(face, "mask1", rng())

@@ -11,11 +11,11 @@ from maskgate.synthetic.masks.workers import map_in_processes
 
 
 def test_a_killed_worker_is_one_sentence() -> None:
-    made = map_in_processes(operator.mul, 3, count(), 2)
-    assert next(made) == 0
+    products = map_in_processes(operator.mul, 3, count(), 2)
+    assert next(products) == 0
     workers = multiprocessing.active_children()
     assert len(workers) == 2
     workers[0].kill()
     with pytest.raises(MaskgateError, match=r"process was killed.* fewer --workers .* to resume$"):
-        list(made)
+        list(products)
     assert not multiprocessing.active_children()

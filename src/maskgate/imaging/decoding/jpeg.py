@@ -56,7 +56,7 @@ class _Structure:
         if not 1 <= len(sampling) == count <= 4 or not all(
             1 <= n <= 4 for s in sampling for n in s
         ):
-            raise PhotoError("damaged: a JPEG whose header makes no sense")
+            raise PhotoError("damaged: a JPEG with an invalid header")
         self.height = int.from_bytes(segment[5:7], "big")
         self.width = int.from_bytes(segment[7:9], "big")
         self.progressive = kind == _PROGRESSIVE

@@ -19,14 +19,14 @@ class PhotoError(Exception):
     """The bytes are not a photo that can be read; the message gives the reason in a few words."""
 
 
-def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
-    """Raise PhotoError if a photo has no pixels, more than `most`, or a side that is too long."""
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise PhotoError if a photo has no pixels, over `max_pixels`, or a side that is too long."""
     if width < 1 or height < 1:
         raise PhotoError(f"damaged: its size is {width}×{height}")
-    if width * height > most:
-        raise PhotoError(f"{width}×{height} pixels are over {most:,}")
+    if width * height > max_pixels:
+        raise PhotoError(f"{width}×{height} pixels are over {max_pixels:,}")
     if max(width, height) > MAX_SIDE:
-        raise PhotoError(f"{width}×{height} pixels, and a side may have {MAX_SIDE:,}")
+        raise PhotoError(f"{width}×{height} pixels; a side may have at most {MAX_SIDE:,}")
 
 
 def check_memory(needed: int) -> None:

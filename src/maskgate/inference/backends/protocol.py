@@ -1,4 +1,4 @@
-"""What every backend does: pixels → probabilities."""
+"""The interface of every backend: pixels → probabilities."""
 
 from typing import Protocol
 
@@ -18,10 +18,10 @@ class Backend(Protocol):
 
     @property
     def digest(self) -> str:
-        """Of its layers and weights: another network has another."""
+        """A digest of its layers and weights."""
         ...
 
     def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
-        """Probabilities (N, 18) of pictures (N, H, W, 3) of uint8, RGB, as the geometry of its
-        training has them."""
+        """Probabilities (N, 18) of pictures (N, H, W, 3) of uint8, RGB, in the geometry that it was
+        trained with."""
         ...

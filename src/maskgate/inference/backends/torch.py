@@ -1,4 +1,4 @@
-"""Networks run by torch, as a training leaves them."""
+"""Trained networks, run by torch."""
 
 import hashlib
 
@@ -28,10 +28,10 @@ class TorchBackend:
 
     @property
     def digest(self) -> str:
-        whole = hashlib.blake2b(repr(self.model).encode(), digest_size=16)
+        hasher = hashlib.blake2b(repr(self.model).encode(), digest_size=16)
         for tensor in self.model.state_dict().values():
-            whole.update(tensor.cpu().numpy().tobytes())
-        return whole.hexdigest()
+            hasher.update(tensor.cpu().numpy().tobytes())
+        return hasher.hexdigest()
 
     def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
         return predicting.batch_probabilities(
@@ -40,7 +40,7 @@ class TorchBackend:
 
 
 def restore(run: Run, fold: int) -> Network:
-    """The network of one fold with the weights it ended with. Raises MaskgateError."""
+    """The network of one fold with its trained weights. Raises MaskgateError."""
     recipe = run.recipe()
     check_trusted(run, recipe)
     try:

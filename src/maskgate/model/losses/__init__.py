@@ -1,8 +1,7 @@
 """Losses by the name in a recipe.
 
-Those of `class_losses` look at classes alone. Here they are applied to a network's output: to the
-18 classes, or to each attribute; added up; and joined by those that need more of the output than
-its classes (`heads.Output.loss_inputs`).
+The losses of `class_losses` use only classes. Here they are applied to a network's output, for the
+18 classes or per attribute, and may be summed. Other losses also use `heads.Output.loss_inputs`.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +31,7 @@ from maskgate.model.losses.weighted_sum import WeightedSum, read_parts
 def _sum(counts: Counts, head: Head, parts: Sequence[Any]) -> Loss:
     """A weighted sum of `parts`: each a loss with its arguments, and its `weight` (1 if not given).
 
-    Such as S3's and others' 0.4 F1 + 0.6 focal, or a classifier's loss and a contrastive one.
+    For example 0.4 F1 + 0.6 focal (S3), or a classification loss and a contrastive one.
     """
     losses, weights = [], []
     for component, weight in read_parts(parts):
@@ -41,11 +40,11 @@ def _sum(counts: Counts, head: Head, parts: Sequence[Any]) -> Loss:
     return WeightedSum(losses, weights)
 
 
-_MADE_OF_OTHERS: Final[dict[str, Callable[..., Loss]]] = {
+_COMPOSITE_LOSSES: Final[dict[str, Callable[..., Loss]]] = {
     "per_attribute": PerAttribute,
     "sum": _sum,
 }
-_OF_OUTPUTS: Final[dict[str, Callable[..., Loss]]] = {
+_OUTPUT_LOSSES: Final[dict[str, Callable[..., Loss]]] = {
     "binary_cross_entropy": BinaryCrossEntropy,
     "arcface": ArcFace,
     "age_regression": AgeRegression,
@@ -53,24 +52,26 @@ _OF_OUTPUTS: Final[dict[str, Callable[..., Loss]]] = {
     "supervised_contrastive": SupervisedContrastive,
     "triplet": Triplet,
 }
-LOSSES: Final[dict[str, Callable[..., nn.Module]]] = CLASS_LOSSES | _MADE_OF_OTHERS | _OF_OUTPUTS
+LOSSES: Final[dict[str, Callable[..., nn.Module]]] = (
+    CLASS_LOSSES | _COMPOSITE_LOSSES | _OUTPUT_LOSSES
+)
 
 
 def create(component: Component, counts: Counts, head: Head) -> Loss:
-    """The loss of a recipe, for photos counted as `counts` and the outputs of `head`.
+    """The loss of a recipe, for the class counts of the training photos and the outputs of `head`.
 
-    `counts` holds the training photos of each class, `classes` (18,), and per attribute (K,).
-    Raises MaskgateError for an unknown name or argument, or where the head does not suit.
+    `counts` are the training photos of each class, `classes` (18,), and per attribute (K,). Raises
+    MaskgateError for an unknown name or argument, or if the head lacks an output that it needs.
     """
     lookup("loss", component.name, LOSSES)
     try:
         if component.name in CLASS_LOSSES:
-            of = CLASSES if len(head.attributes) > 1 else head.attributes[0]
-            return Classification(create_class_loss(component, counts[of]), of)
+            attribute = CLASSES if len(head.attributes) > 1 else head.attributes[0]
+            return Classification(create_class_loss(component, counts[attribute]), attribute)
         arguments.check(LOSSES[component.name], component.arguments)
-        if component.name in _MADE_OF_OTHERS:
-            return _MADE_OF_OTHERS[component.name](counts, head, **component.arguments)
-        loss = _OF_OUTPUTS[component.name](**component.arguments)
+        if component.name in _COMPOSITE_LOSSES:
+            return _COMPOSITE_LOSSES[component.name](counts, head, **component.arguments)
+        loss = _OUTPUT_LOSSES[component.name](**component.arguments)
     except WRONG_ARGUMENTS as error:
         raise MaskgateError(f"loss {component.name}: {error}; see docs/recipe.md") from error
     if missing := loss.needs - head.provides:
@@ -82,19 +83,19 @@ def create(component: Component, counts: Counts, head: Head) -> Loss:
 
 
 def check_use(loss: Loss, head: Head) -> None:
-    """Raise MaskgateError where no loss looks at an age the head regresses, or at its classes."""
+    """Raise MaskgateError if no loss trains the head's classes, or the age that it regresses."""
     if not loss.trains_classes:
         raise MaskgateError(
-            "the loss teaches no classes; make it a sum, with cross_entropy or the like beside it"
+            "the loss does not train the classes; make it a sum with cross_entropy or the like"
         )
     if "age" in head.provides - loss.needs:
         raise MaskgateError(
-            "model.head regresses the age, but no loss looks at it; add age_regression to the loss"
+            "model.head regresses the age, but no loss uses it; add age_regression to the loss"
         )
 
 
 def set_progress(loss: Loss, share: float) -> None:
-    """Set the `share` of the training that is done, 0 to 1, in the losses that change with it."""
+    """Set the `share` of training done so far, 0 to 1, in the losses that depend on it."""
     for module in loss.modules():
         if hasattr(module, "share_done"):
             module.share_done = share  # type: ignore[assignment]

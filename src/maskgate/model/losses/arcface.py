@@ -17,10 +17,11 @@ from maskgate.pipeline.target import Target
 
 
 class ArcFace(Loss):
-    """Softmax over angles, the true one made `margin` radians wider (Deng et al. 2019; S3).
+    """Softmax over angles, with `margin` radians added to the true one (Deng et al. 2019; S3).
 
-    For the head `cosine`; the cross-entropies of the attributes in `of` are added up. An angle
-    that would be wider than π falls by its cosine as without a margin, so that it still learns.
+    For the head `cosine`. The cross-entropies of the attributes in `of` are summed. If an angle
+    with its margin would exceed π, its cosine is lowered by a constant instead: it keeps a
+    gradient.
     """
 
     needs = frozenset({"cosines"})
@@ -32,27 +33,27 @@ class ArcFace(Loss):
         for name in of:
             lookup("attribute", name, labels.ATTRIBUTES)
         if not 0 <= margin < np.pi / 2:
-            raise MaskgateError(f"loss arcface: margin lies from 0 to π/2, not {margin}")
+            raise MaskgateError(f"loss arcface: margin must be in [0, π/2), not {margin}")
         self.margin, self.of = margin, tuple(of)
 
     def forward(self, output: Output, target: Target) -> Tensor:
         cosines = torch.split(output.loss_inputs["cosines"], list(labels.SIZES), dim=1)
         terms = []
-        for name, part in zip(labels.ATTRIBUTES, cosines, strict=True):
+        for name, part_cosines in zip(labels.ATTRIBUTES, cosines, strict=True):
             if name not in self.of:
                 continue
             values = marginal_target(target.classes, name)
             certain = values.float()
             if not values.is_floating_point():
                 certain = certain * (certain.sum(1, keepdim=True) == 1)
-            logits = output.loss_inputs["scale"] * _wider(part, self.margin * certain)
+            logits = output.loss_inputs["scale"] * _add_margin(part_cosines, self.margin * certain)
             terms.append(log_likelihood(logits.log_softmax(1), values).mean())
         return -torch.stack(terms).sum()
 
 
-def _wider(cosines: Tensor, margin: Tensor) -> Tensor:
-    """Cosines of angles that are `margin` radians wider; falling with the angle up to π."""
-    # At ±1 the sine has no slope.
+def _add_margin(cosines: Tensor, margin: Tensor) -> Tensor:
+    """Cosines of angles with `margin` radians added; they decrease with the angle up to π."""
+    # At ±1 the sine has no finite gradient.
     sines = (1 - cosines.square()).clamp(min=1e-6).sqrt()
-    wider = cosines * margin.cos() - sines * margin.sin()
-    return torch.where(cosines > -margin.cos(), wider, cosines - 1 + margin.cos())
+    shifted = cosines * margin.cos() - sines * margin.sin()
+    return torch.where(cosines > -margin.cos(), shifted, cosines - 1 + margin.cos())

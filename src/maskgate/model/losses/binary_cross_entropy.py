@@ -1,4 +1,4 @@
-"""Binary cross-entropy: every value of every attribute is answered with yes or no."""
+"""Binary cross-entropy: a yes-or-no decision for every value of every attribute."""
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ from maskgate.pipeline.target import Target
 
 
 class BinaryCrossEntropy(Loss):
-    """Yes or no for each of the eight values, added up; for the head `multi_label`.
+    """The sum of the binary cross-entropies of the eight values; for the head `multi_label`.
 
-    A value that may or may not be the photo's adds nothing.
+    Values that a partial label leaves open count 0.
     """
 
     needs = frozenset({"logits"})

@@ -1,9 +1,9 @@
-"""Losses over classes, by the name in a recipe: log-probabilities and a target to a scalar.
+"""Losses over classes, by the name in a recipe: from log-probabilities and a target to a scalar.
 
-Each is made with the training photos of each class (C,) and is called with log-probabilities
-(N, C) and a target (N, C), true for every class that agrees with what is known of a photo, or
-probabilities (`images.target.Target`). A photo of which nothing is known adds nothing. All but F1
-are means over the batch. All serve the 18 classes and one attribute alike.
+Each is created with the number of training photos per class (C,) and called with log-probabilities
+(N, C) and a target (N, C): true for every class that agrees with the known labels, or probabilities
+(`pipeline.target.Target`). Photos without any label count 0. All but F1 are means over the batch.
+All work for the 18 classes and for one attribute.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ CLASS_LOSSES: Final[dict[str, Callable[..., nn.Module]]] = {
 
 
 def create_class_loss(component: Component, counts: ClassCounts) -> nn.Module:
-    """The class loss of that name, for training photos of each class counted as `counts` (C,).
+    """The class loss of that name; `counts` (C,) are the training photos per class.
 
     Raises MaskgateError for an unknown name or argument.
     """

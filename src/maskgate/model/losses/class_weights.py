@@ -1,4 +1,4 @@
-"""Weights of photos by how rare their class is in training.
+"""Weights of photos by the rarity of their class in training.
 
 The effective number is that of Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of
 Samples".
@@ -18,10 +18,10 @@ from maskgate.model.losses.partial_labels import log_likelihood
 class ClassWeights(nn.Module):
     """Weights (N,) of photos by their classes' rarity; their mean over the training photos is 1.
 
-    Of a class of n photos, the `kind` inverse is 1/n and effective (1−β)/(1−βⁿ) (Cui et al. 2019);
-    None is the same for all. Where several classes agree, a photo has the mean of their weights
-    over the training photos.
-    All are the same where no training photo has its class known.
+    A class of n photos has weight 1/n with `kind` inverse, (1−β)/(1−βⁿ) with effective (Cui et al.
+    2019), and the same weight as all others with None. If several classes agree with a photo's
+    labels, it has the mean of their weights over the training photos. All weights are equal if no
+    training photo has a known class.
     """
 
     def __init__(self, counts: ClassCounts, kind: str | None, beta: float = 0.999) -> None:
@@ -33,14 +33,14 @@ class ClassWeights(nn.Module):
             weights = 1 / n.clip(min=1)
         elif kind == "effective":
             if not 0 < beta < 1:
-                raise MaskgateError(f"class weights: beta lies between 0 and 1, not at {beta}")
+                raise MaskgateError(f"class weights: beta must be in (0, 1), not {beta}")
             weights = (1 - beta) / (1 - beta ** n.clip(min=1))
         else:
             raise MaskgateError(f"class weights are inverse or effective, not {kind}")
         self.plain = kind is None
         if n.any():
             weights *= n.sum() / (weights * n).sum()
-        # Classes without a photo count as one, so that a photo of several has a mean.
+        # Not 0, so that a photo whose classes all have no training photo has a mean.
         self.register_buffer("counts", torch.tensor(n.clip(min=1e-6), dtype=torch.float32))
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32))
 
@@ -56,10 +56,10 @@ class ClassWeights(nn.Module):
     def mean(
         self, log_p: Tensor, target: Tensor, term: Callable[[Tensor], Tensor] = lambda p: p
     ) -> Tensor:
-        """Weighted mean over photos of a `term` of `log_likelihood`'s log-probability.
+        """Weighted mean over photos of `term(log_likelihood(…))`.
 
-        Of a target of probabilities: the sum of what each class gives, by them, so that it is
-        the same as mixing the losses of the classes.
+        If the target is probabilities, the classes' terms are weighted by them: the same as mixing
+        the losses of the classes.
         """
         if target.is_floating_point():
             return (target * self.get_buffer("weights") * term(log_p)).sum(1).mean()

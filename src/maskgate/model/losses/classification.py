@@ -14,12 +14,12 @@ class Classification(Loss):
     `loss` is one of `class_losses`: log-probabilities (N, C) and a target (N, C) to a scalar.
     """
 
-    def __init__(self, loss: nn.Module, of: str = CLASSES) -> None:
+    def __init__(self, loss: nn.Module, attribute: str = CLASSES) -> None:
         super().__init__()
-        self.loss, self.of = loss, of
+        self.loss, self.attribute = loss, attribute
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        if self.of == CLASSES:
+        if self.attribute == CLASSES:
             return self.loss(output.log_probabilities, target.classes)
-        log_p = marginal(output.log_probabilities, self.of)
-        return self.loss(log_p, marginal_target(target.classes, self.of))
+        log_p = marginal(output.log_probabilities, self.attribute)
+        return self.loss(log_p, marginal_target(target.classes, self.attribute))

@@ -1,4 +1,4 @@
-"""How many training photos each class has: what losses weigh and shift rare classes by."""
+"""How many training photos each class has; losses weight rare classes by it."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Cross-entropy: minus the log of the probability that what is known of a photo is so."""
+"""Cross-entropy: minus the log of the probability of the known labels."""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,7 @@ from maskgate.model.losses.counts import ClassCounts
 class CrossEntropy(nn.Module):
     """Mean of −log of the summed probability of all classes that agree with the target.
 
-    With the factored head that is the sum of the known attributes' cross-entropies. `weights`
+    With the factored head this is the sum of the known attributes' cross-entropies. `weights`
     (`inverse`, `effective` with `beta`) make rare classes count more.
     """
 

@@ -7,10 +7,10 @@ from maskgate.model.losses.partial_labels import known_mask, posterior
 
 
 class F1(nn.Module):
-    """1 − macro F1 of the batch, with probabilities in the place of counts (S2, S3).
+    """1 − macro F1 of the batch, with probabilities instead of counts (S2, S3).
 
-    The mean over the classes that occur in the batch. Over all classes, those that do not occur
-    would count 0 whatever the network says: the same gradient, made smaller by their share.
+    The mean is over the classes that occur in the batch. Other classes would always count 0 and
+    only make the gradient smaller.
     """
 
     def __init__(self, counts: ClassCounts) -> None:

@@ -1,4 +1,4 @@
-"""Cross-entropy of age classes that are finer than the three bands."""
+"""Cross-entropy of age classes finer than the three bands."""
 
 import torch
 from torch import Tensor

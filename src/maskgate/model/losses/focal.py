@@ -8,7 +8,7 @@ from maskgate.model.losses.counts import ClassCounts
 
 
 class Focal(nn.Module):
-    """Cross-entropy × (1−p)^`gamma`: photos that are right already count less.
+    """Cross-entropy × (1−p)^`gamma`: photos that are already correct count less.
 
     Lin et al. 2017; S0, S2, S3, S4. `weights` as in cross_entropy.
     """
@@ -22,7 +22,7 @@ class Focal(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= gamma < float("inf"):
-            raise MaskgateError(f"loss focal: gamma is 0 or more, not {gamma}")
+            raise MaskgateError(f"loss focal: gamma must be 0 or more, not {gamma}")
         self.gamma = gamma
         self.weights = ClassWeights(counts, weights, beta)
 
@@ -30,5 +30,5 @@ class Focal(nn.Module):
         return self.weights.mean(log_p, target, self._focal)
 
     def _focal(self, log_p: Tensor) -> Tensor:
-        # The power has no slope at 0 where gamma is under 1.
+        # The power has no finite gradient at 0 if gamma is below 1.
         return -(-log_p.expm1()).clamp(min=1e-6).pow(self.gamma) * log_p

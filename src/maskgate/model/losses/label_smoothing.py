@@ -12,7 +12,7 @@ from maskgate.model.losses.partial_labels import known_mask
 
 
 class LabelSmoothing(nn.Module):
-    """Cross-entropy against a target of which `smoothing` is spread over all classes.
+    """Cross-entropy with a share `smoothing` of the target spread evenly over all classes.
 
     Szegedy et al. 2016; S0, S2, S4. `weights` as in cross_entropy.
     """
@@ -27,12 +27,12 @@ class LabelSmoothing(nn.Module):
         super().__init__()
         if not 0 <= smoothing <= 1:
             raise MaskgateError(
-                f"loss label_smoothing: smoothing lies from 0 to 1, not {smoothing}"
+                f"loss label_smoothing: smoothing must be in [0, 1], not {smoothing}"
             )
         self.smoothing = smoothing
         self.weights = ClassWeights(counts, weights, beta)
 
     def forward(self, log_p: Tensor, target: Tensor) -> Tensor:
-        spread = (self.weights(target) * known_mask(target) * log_p.mean(1)).mean()
-        mean = self.weights.mean(log_p, target)
-        return -((1 - self.smoothing) * mean + self.smoothing * spread)
+        uniform = (self.weights(target) * known_mask(target) * log_p.mean(1)).mean()
+        likelihood = self.weights.mean(log_p, target)
+        return -((1 - self.smoothing) * likelihood + self.smoothing * uniform)

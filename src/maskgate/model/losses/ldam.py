@@ -14,11 +14,11 @@ from maskgate.model.losses.partial_labels import log_likelihood, posterior
 
 
 class LDAM(nn.Module):
-    """Label-distribution-aware margin: rare classes must win by more (Cao et al. 2019; S2).
+    """Label-distribution-aware margin: larger for rare classes (Cao et al. 2019; S2).
 
-    A class of n photos has the margin n^(−1/4), scaled so that the widest is `max_margin`; logits
-    are the log-probabilities × `scale`. Once a share `defer` of the epochs is done, classes are
-    weighted by their effective number (`beta`): deferred re-weighting.
+    A class of n photos has the margin n^(−1/4), scaled so that the largest is `max_margin`; logits
+    are the log-probabilities × `scale`. After a share `defer` of the epochs, classes are weighted
+    by their effective number (`beta`): deferred re-weighting.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class LDAM(nn.Module):
         infinite = float("inf")
         if not (0 <= max_margin < infinite and 0 < scale < infinite and 0 <= defer <= 1):
             raise MaskgateError(
-                "loss ldam: max_margin is 0 or more, scale over 0, defer from 0 to 1"
+                "loss ldam: max_margin must be 0 or more, scale above 0, defer in [0, 1]"
             )
         margins = counts.clip(min=1).astype(np.float64) ** -0.25
         margins *= max_margin / margins.max()

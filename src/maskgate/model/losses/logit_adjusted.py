@@ -10,7 +10,7 @@ from maskgate.model.losses.partial_labels import log_likelihood
 
 
 class LogitAdjusted(nn.Module):
-    """Cross-entropy after `tau` × the log share of each class is added: for balanced errors.
+    """Cross-entropy after adding `tau` × the log share of each class: for balanced errors.
 
     Menon et al. 2021. Predictions are not adjusted, so rare classes are predicted more often.
     """
@@ -18,7 +18,7 @@ class LogitAdjusted(nn.Module):
     def __init__(self, counts: ClassCounts, tau: float = 1.0) -> None:
         super().__init__()
         if not 0 <= tau < float("inf"):
-            raise MaskgateError(f"loss logit_adjusted: tau is 0 or more, not {tau}")
+            raise MaskgateError(f"loss logit_adjusted: tau must be 0 or more, not {tau}")
         share = counts.clip(min=1) / counts.clip(min=1).sum()
         self.register_buffer("offset", tau * torch.tensor(np.log(share), dtype=torch.float32))
 

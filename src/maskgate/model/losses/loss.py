@@ -4,10 +4,10 @@ from torch import nn
 
 
 class Loss(nn.Module):
-    """(Output of N photos, Target of them) to a scalar.
+    """A loss: from the Output and the Target of N photos to a scalar.
 
-    It asks the head for the outputs that `needs` names (`heads.Head.provides`).
-    `trains_classes` is false where it gives the head's classes no gradient.
+    `needs` names the outputs that the head must provide (`heads.Head.provides`). `trains_classes`
+    is false if the head's classes get no gradient from it.
     """
 
     needs: frozenset[str] = frozenset()

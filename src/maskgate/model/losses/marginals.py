@@ -9,7 +9,7 @@ from torch import Tensor
 from maskgate import labels
 
 CLASSES: Final = "classes"
-"""In the place of an attribute: all 18 classes."""
+"""Instead of an attribute's name: all 18 classes."""
 
 
 def marginal(log_p: Tensor, attribute: str) -> Tensor:
@@ -19,7 +19,8 @@ def marginal(log_p: Tensor, attribute: str) -> Tensor:
 
 
 def marginal_target(classes: Tensor, attribute: str) -> Tensor:
-    """(N, K) true for every value of the attribute that agrees, or its probability."""
+    """(N, K), true for every value of the attribute that agrees with the target `classes` (N, 18);
+    probabilities if `classes` has probabilities."""
     members = torch.from_numpy(labels.MEMBERS[attribute]).to(classes.device)
     counts = classes.float() @ members.T.float()
     return counts if classes.is_floating_point() else counts > 0

@@ -1,4 +1,4 @@
-"""What losses of distances between features share: pairs of photos, of one class or of two."""
+"""Pairs of photos of the same or different classes, for losses on distances between features."""
 
 import torch
 from torch import Tensor
@@ -13,18 +13,18 @@ from maskgate.pipeline.target import Target
 
 
 def check_of(loss: str, of: str) -> None:
-    """Raise MaskgateError where `of` is neither `classes` nor an attribute; `loss` is a name."""
+    """Raise MaskgateError if `of` is neither `classes` nor an attribute; `loss` is a name."""
     if of != CLASSES and of not in labels.ATTRIBUTES:
         known = ", ".join([CLASSES, *labels.ATTRIBUTES])
         raise MaskgateError(f"loss {loss}: of is one of {known}, not {of}")
 
 
 def feature_pairs(output: Output, target: Target, of: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Features (M, F) of length 1 of the M photos whose class is known, and their pairs.
+    """Normalised features (M, F) of the M photos whose class is known, and two masks of pairs.
 
-    The pairs are two masks (M, M): the positives, which are of the same class (no photo with
-    itself), and the negatives, which are of different ones. A class is one of the 18 where `of` is
-    `classes`, else a value of the attribute `of`.
+    The masks (M, M) are the positives, of the same class (no photo with itself), and the negatives,
+    of different classes. A class is one of the 18 if `of` is `classes`, otherwise a value of the
+    attribute `of`.
     """
     target_of = target.classes if of == CLASSES else marginal_target(target.classes, of)
     code = known_class(target_of)

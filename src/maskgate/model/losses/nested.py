@@ -9,9 +9,9 @@ from maskgate.errors import MaskgateError
 
 
 def nested_loss(value: Any, key: str) -> Component:
-    """The loss that a recipe gives at `key`: its name, or a mapping of the name and arguments.
+    """The loss in a recipe at `key`: its name, or a mapping of its name and arguments.
 
-    Raises MaskgateError where it is neither.
+    Raises MaskgateError if it is neither.
     """
     try:
         return Component.model_validate({"name": value} if isinstance(value, str) else value)

@@ -1,4 +1,4 @@
-"""One class loss an attribute, added up."""
+"""The sum of one class loss per attribute."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from maskgate.pipeline.target import Target
 
 
 class PerAttribute(Loss):
-    """One class loss an attribute, added up: the sum of one cross-entropy per attribute (S0).
+    """The sum of one class loss per attribute, by default cross-entropy (S0).
 
-    Each of `mask`, `gender` and `age_band` is a class loss: its name, or the name with arguments.
-    Only those of the attributes that `head` knows are used.
+    Each of `mask`, `gender` and `age_band` is a class loss: its name, or its name and arguments.
+    Only attributes that the head predicts are used.
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class PerAttribute(Loss):
         age_band: Any = "cross_entropy",
     ) -> None:
         super().__init__()
-        settings = {"mask": mask, "gender": gender, "age_band": age_band}
+        components = {"mask": mask, "gender": gender, "age_band": age_band}
         parts = []
         for name in head.attributes:
-            component = nested_loss(settings[name], f"loss.{name}")
+            component = nested_loss(components[name], f"loss.{name}")
             parts.append(Classification(create_class_loss(component, counts[name]), name))
         self.parts = nn.ModuleList(parts)
 

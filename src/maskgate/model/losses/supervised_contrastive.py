@@ -11,10 +11,10 @@ from maskgate.pipeline.target import Target
 
 
 class SupervisedContrastive(Loss):
-    """Features of one class draw near, of others apart (Khosla et al. 2020; S1's wish).
+    """Pulls features of the same class together, pushes others apart (Khosla et al. 2020; S1).
 
-    Over photos whose class is known; `of` is `classes` or an attribute. A photo that is alone in
-    its class in the batch adds nothing.
+    Uses photos whose class is known; `of` is `classes` or an attribute. A photo that is alone in
+    its class in the batch counts 0.
     """
 
     trains_classes = False
@@ -23,7 +23,7 @@ class SupervisedContrastive(Loss):
         super().__init__()
         check_of("supervised_contrastive", of)
         if not temperature > 0:
-            raise MaskgateError("loss supervised_contrastive: temperature is over 0")
+            raise MaskgateError("loss supervised_contrastive: temperature must be above 0")
         self.of, self.temperature = of, temperature
 
     def forward(self, output: Output, target: Target) -> Tensor:

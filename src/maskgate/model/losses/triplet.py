@@ -15,10 +15,10 @@ from maskgate.pipeline.target import Target
 
 
 class Triplet(Loss):
-    """The farthest of one's class must be nearer, by `margin`, than the nearest of another.
+    """The farthest photo of a class must be nearer, by `margin`, than the nearest of another.
 
-    Batch-hard triplets of normalised features (Hermans et al. 2017; S1's wish), over photos whose
-    class is known; `of` is `classes` or an attribute.
+    Batch-hard triplets of normalised features (Hermans et al. 2017; S1). Uses photos whose class is
+    known; `of` is `classes` or an attribute.
     """
 
     trains_classes = False
@@ -27,7 +27,7 @@ class Triplet(Loss):
         super().__init__()
         check_of("triplet", of)
         if not 0 <= margin < float("inf"):
-            raise MaskgateError("loss triplet: margin is 0 or more")
+            raise MaskgateError("loss triplet: margin must be 0 or more")
         self.of, self.margin = of, margin
 
     def forward(self, output: Output, target: Target) -> Tensor:
@@ -35,7 +35,7 @@ class Triplet(Loss):
         anchors = positives.any(1) & negatives.any(1)
         if not anchors.any():
             return features.sum() * 0
-        # The distance has no slope where two features are one.
+        # The distance has no finite gradient where two features are equal.
         distances = (2 - 2 * features @ features.T).clamp(min=1e-6).sqrt()[anchors]
         farthest = distances.masked_fill(~positives[anchors], float("-inf")).amax(1)
         nearest = distances.masked_fill(~negatives[anchors], float("inf")).amin(1)

@@ -16,7 +16,7 @@ from maskgate.pipeline.target import Target
 
 
 class WeightedSum(Loss):
-    """The sum of losses, each times its weight. It needs what they need of a head."""
+    """The sum of losses, each times its weight. It needs all outputs that they need."""
 
     def __init__(self, losses: Sequence[Loss], weights: Sequence[float]) -> None:
         super().__init__()
@@ -31,20 +31,20 @@ class WeightedSum(Loss):
 
 
 def read_parts(parts: Any) -> Iterator[tuple[Component, float]]:
-    """Each of a recipe's `loss.parts` without its weight, and the weight, 1 if not given.
+    """Each loss in a recipe's `loss.parts` without its weight, and the weight, 1 if not given.
 
-    Raises MaskgateError where it is no list of losses, or a weight is not a number of 0 or more.
+    Raises MaskgateError if it is not a list of losses, or a weight is not a number of 0 or more.
     """
     if not isinstance(parts, list | tuple) or not parts:
         raise MaskgateError("loss sum: parts is a list of losses with their weights")
     for number, part in enumerate(parts):
         component = nested_loss(part, f"loss.parts.{number}")
-        settings = component.arguments
-        weight = settings.pop("weight", 1.0)
+        arguments = component.arguments
+        weight = arguments.pop("weight", 1.0)
         boolean = isinstance(weight, bool)
         if boolean or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise MaskgateError(
                 f"loss.parts.{number}.weight is a number of 0 or more, not"
                 f" {shorten_middle(yaml12.line(weight), 60, 20)}"
             )
-        yield Component(name=component.name, **settings), float(weight)
+        yield Component(name=component.name, **arguments), float(weight)

@@ -1,5 +1,4 @@
-"""The files that a finished run consists of, with their sizes and SHA-256; each is checked when it
-is read."""
+"""The files of a finished run, with their sizes and SHA-256; each is checked when it is read."""
 
 import hashlib
 import io
@@ -17,7 +16,7 @@ from maskgate.runs.records.faults import REMEDY, damaged, unreadable
 
 
 class Entry(BaseModel):
-    """A file as it was when it was listed."""
+    """Size and SHA-256 of a file when it was listed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -31,7 +30,7 @@ Entries = dict[Name, Entry]
 
 
 def entry(path: Path) -> Entry:
-    """What a list tells of the file. Raises MaskgateError where it cannot be read."""
+    """The entry of a file. Raises MaskgateError where it cannot be read."""
     with _opened(path, REMEDY) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Entry(sha256=digest, bytes=os.fstat(file.fileno()).st_size)
@@ -39,7 +38,7 @@ def entry(path: Path) -> Entry:
 
 def read(path: Path, listed: Entry | None, remedy: str = REMEDY, limit: int = -1) -> bytes:
     """The file's bytes, the first `limit` unless that is negative. Raises MaskgateError where it is
-    missing, or not as `listed` (None for a file that no list tells of)."""
+    missing or differs from `listed` (None for a file that is not in a list)."""
     with _opened(path, remedy) as file:
         try:
             content = file.read(limit)
@@ -51,14 +50,14 @@ def read(path: Path, listed: Entry | None, remedy: str = REMEDY, limit: int = -1
 
 
 def digest(path: Path, listed: Entry | None) -> str:
-    """SHA-256 of the file, which is read in parts. Raises MaskgateError as `read` does."""
-    now = entry(path)
+    """SHA-256 of the file, read in parts. Raises MaskgateError as `read` does."""
+    current = entry(path)
     if listed is not None:
-        _compare(path, now.bytes, now.sha256, listed)
-    return now.sha256
+        _compare(path, current.bytes, current.sha256, listed)
+    return current.sha256
 
 
-def check_there(path: Path, listed: Entry | None) -> None:
+def check_exists(path: Path, listed: Entry | None) -> None:
     """Raise MaskgateError where the file is missing, may not be read or has another size.
 
     Its content is not read.
@@ -71,7 +70,7 @@ def check_there(path: Path, listed: Entry | None) -> None:
 
 @contextmanager
 def _opened(path: Path, remedy: str) -> Iterator[io.BufferedReader]:
-    """The file, open; no folder, nor a pipe or device, which might never end."""
+    """The open file; not a folder, and not a pipe or device, which might never end."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise damaged(path, "it is no file", remedy)

@@ -1,4 +1,4 @@
-"""fold.json: what the training of a fold took and drew."""
+"""fold.json: time and sampling of a fold's training."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -12,8 +12,8 @@ from maskgate.runs.records.stored import Count, File, Positive
 
 
 class FoldResult(File):
-    """`drawn` are photos of each class in all epochs (18,), `mixed` batches by how they were mixed;
-    see `training.fit.Fitted`."""
+    """`drawn` are the photos of each class drawn in all epochs (18,), `mixed` the number of batches
+    by kind of mixing."""
 
     indent: ClassVar[int | None] = None
 
@@ -30,5 +30,5 @@ def parse(content: bytes, path: Path, remedy: str = REMEDY) -> FoldResult:
 
 
 def write(path: Path, result: FoldResult) -> None:
-    """Replace the file: the fold has been trained to its end."""
+    """Write the file, which marks the fold as trained."""
     stored.write(path, FoldResult, result.model_dump())

@@ -1,4 +1,4 @@
-"""folds.csv: the fold that each person of a run is in. Read here for the folds alone."""
+"""folds.csv: the fold of each person of a run. Only the fold numbers are read here."""
 
 import csv
 import io
@@ -13,8 +13,8 @@ _FOLD: Final = re.compile(r"-?\d{1,9}")
 
 
 def validated(content: bytes, path: Path) -> list[int]:
-    """The folds that people are validated in, in order; 0 alone where nobody is validated. Raises
-    MaskgateError, which names `path`, where the bytes of the file are no such table."""
+    """The folds in which people are validated, in order; only 0 where nobody is validated. Raises
+    MaskgateError, which names `path`, where the bytes are not such a table."""
     numbers = set()
     try:
         rows = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
@@ -23,7 +23,7 @@ def validated(content: bytes, path: Path) -> list[int]:
         for row in rows:
             text = row["fold"]
             if text is None or not _FOLD.fullmatch(text) or int(text) < NEVER:
-                raise damaged(path, "column fold holds something else")
+                raise damaged(path, "column fold has wrong values")
             numbers.add(int(text))
     except (UnicodeDecodeError, csv.Error) as error:
         raise damaged(path, f"not a table: {error}") from error

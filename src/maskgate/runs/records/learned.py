@@ -1,4 +1,4 @@
-"""combination.json: what a system's combination has learned of the out-of-fold probabilities."""
+"""combination.json: what a system's combination has learned from out-of-fold probabilities."""
 
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, get_args

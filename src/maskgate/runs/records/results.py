@@ -1,4 +1,4 @@
-"""metrics.json: what a run scored, each figure with its interval."""
+"""metrics.json: the scores of a run, each with its interval."""
 
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -12,7 +12,7 @@ Matrix = list[list[float]]
 
 
 class Figure(Record):
-    """A score as it is stored: a value with the ends of its 95% interval."""
+    """A stored score: a value with the ends of its 95% interval."""
 
     value: float
     low: float
@@ -31,8 +31,8 @@ class Figure(Record):
         return str(self.as_score())
 
 
-def _needs(record: Record, key: str, *others: str) -> None:
-    """Raise ValueError where the key is there and one of the others is not."""
+def _require(record: Record, key: str, *others: str) -> None:
+    """Raise ValueError where the key is set and one of the others is not."""
     if key in record.model_fields_set:
         for other in others:
             if other not in record.model_fields_set:
@@ -74,15 +74,15 @@ class Scores(Record):
     confusion: Confusion
 
     @model_validator(mode="after")
-    def _fits(self) -> "Scores":
+    def _check_sizes(self) -> "Scores":
         size = len(self.classes)
         if not (self.confusion.is_square(size) and self.confusion.share.is_square(size)):
             raise ValueError(f"the confusion is not of {size} classes")
         return self
 
 
-class Part(Record):
-    """Scores of some of the photos; none where they are too few."""
+class SubsetScores(Record):
+    """Scores of some of the photos; only the counts where they are too few."""
 
     photos: Count
     people: Count
@@ -91,14 +91,16 @@ class Part(Record):
     accuracy: dict[Attribute, Figure] = Field({})
 
     @model_validator(mode="after")
-    def _says_of_what(self) -> "Part":
-        _needs(self, "score", "score_of", "accuracy")
+    def _check_score_name(self) -> "SubsetScores":
+        _require(self, "score", "score_of", "accuracy")
         return self
 
 
 class Faces(Record):
-    found: Part
-    missed: Part
+    """Scores of the photos with a detected face, and of those without."""
+
+    detected: SubsetScores = Field(alias="found")
+    missed: SubsetScores
 
 
 class WithoutTta(Record):
@@ -107,7 +109,7 @@ class WithoutTta(Record):
 
 
 class Member(Record):
-    """What a system tells of a member; see `Results.as_member`."""
+    """What a system's metrics.json holds of a member; see `Results.as_member`."""
 
     score: Figure | None = None
     score_of: str = ""
@@ -116,13 +118,13 @@ class Member(Record):
     unvalidated_epochs: Count = 0
 
     @model_validator(mode="after")
-    def _says_of_what(self) -> "Member":
-        _needs(self, "score", "score_of")
+    def _check_score_name(self) -> "Member":
+        _require(self, "score", "score_of")
         return self
 
 
 class Step(Record):
-    """What came out of a system's combination, or of an adjustment."""
+    """The score after a system's combination, or after an adjustment."""
 
     name: str
     score: Figure
@@ -131,18 +133,18 @@ class Step(Record):
     gain: Figure | None = None
 
     @model_validator(mode="after")
-    def _says_over_what(self) -> "Step":
-        _needs(self, "gain", "before")
+    def _check_gain(self) -> "Step":
+        _require(self, "gain", "before")
         return self
 
 
-_OF_VALIDATED: Final = (
+_REQUIRED_IF_VALIDATED: Final = (
     "photos", "people", "fully_labelled", "interval", "attributes", "score", "score_of", "selection"
 )  # fmt: skip
 
 
 class Results(File):
-    """metrics.json. What only a validated run has is needed where `validated` is true."""
+    """metrics.json. Where `validated` is true, the keys of a validated run are required."""
 
     validated: bool
     unvalidated_epochs: Count = 0
@@ -168,10 +170,10 @@ class Results(File):
 
     @model_validator(mode="before")
     @classmethod
-    def _are_whole(cls, content: Any) -> Any:
-        """The scores of the 18 classes stand beside the rest."""
+    def _check_required(cls, content: Any) -> Any:
+        """The scores of the 18 classes are keys of the file itself."""
         if isinstance(content, dict) and content.get("validated") is True:
-            for key in _OF_VALIDATED:
+            for key in _REQUIRED_IF_VALIDATED:
                 if content.get(key) is None:
                     raise ValueError(f"{key} is missing")
             if content["fully_labelled"]:
@@ -180,10 +182,10 @@ class Results(File):
 
     @property
     def all_classes(self) -> Scores | None:
-        """The scores of the 18 classes, where photos know all attributes."""
+        """The scores of the 18 classes, where photos have all labels."""
         if not self.fully_labelled:
             return None
-        assert self.macro_f1 is not None and self.accuracy is not None  # or it is not valid
+        assert self.macro_f1 is not None and self.accuracy is not None  # checked when it is read
         assert self.confusion is not None
         return Scores(
             macro_f1=self.macro_f1,
@@ -193,7 +195,7 @@ class Results(File):
         )
 
     def as_member(self) -> dict[str, Any]:
-        """What the metrics.json of a system repeats of this member's, ready for JSON."""
+        """What a system's metrics.json repeats of this member's, ready for JSON."""
         values = self.model_dump(exclude_unset=True)
         keys = ("knows", "score", "score_of", "selection", "unvalidated_epochs")
         return {key: values[key] for key in keys if key in values}

@@ -15,7 +15,7 @@ from maskgate.runs.records.status import Status
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of the run in a `folder`, which paths given here begin with."""
+    """The files of the run in a `folder`; all paths start with that folder."""
 
     folder: Path
 
@@ -31,31 +31,31 @@ class RunFiles:
         """What run.json holds. Raises MaskgateError."""
         return status.read(self.status_file)
 
-    def tell(self, **news: Any) -> None:
-        """Add to run.json. Raises MaskgateError."""
-        status.add(self.status_file, news)
+    def update_status(self, **changes: Any) -> None:
+        """Set keys of run.json. Raises MaskgateError."""
+        status.update(self.status_file, changes)
 
-    def end(self, paths: Iterable[Path]) -> None:
-        """Write that the run is finished, and list the files at `paths`, of which it consists.
-        Raises MaskgateError where one cannot be read."""
-        every = list(paths)
-        read = track(every, f"checksums of {self.folder.name}", len(every))
-        listed = {self._name(path): contents.entry(path) for path in read}
-        self.tell(finished=datetime.now(UTC).isoformat(timespec="seconds"), files=listed)
+    def finish(self, paths: Iterable[Path]) -> None:
+        """Mark the run as finished, and list its files at `paths`. Raises MaskgateError where one
+        cannot be read."""
+        paths = list(paths)
+        tracked = track(paths, f"checksums of {self.folder.name}", len(paths))
+        listed = {self._name(path): contents.entry(path) for path in tracked}
+        self.update_status(finished=datetime.now(UTC).isoformat(timespec="seconds"), files=listed)
 
     def add(self, path: Path) -> None:
-        """List a file that was made, or made anew, after the run had ended; a run that an older
-        version has made has no list."""
-        from filelock import FileLock  # not there where nothing but prediction is installed
+        """List a file that was written after the run had finished. A run of an older version has no
+        list, and none is made."""
+        from filelock import FileLock  # missing in an install for prediction only
 
         with FileLock(self.folder / ".list.lock"):
             listed = self.listed()
             if listed is not None:
-                self.tell(files=listed | {self._name(path): contents.entry(path)})
+                self.update_status(files=listed | {self._name(path): contents.entry(path)})
 
     def listed(self) -> dict[str, Entry] | None:
-        """What a finished run consists of: size and SHA-256 of each file by its path in the folder.
-        None of an unfinished run, and of one that an older version has made."""
+        """Size and SHA-256 of each file of a finished run, by its path in the folder. None for an
+        unfinished run, and for one of an older version."""
         if not self.status_file.exists():
             return None
         status = self.status()
@@ -72,18 +72,18 @@ class RunFiles:
         return contents.read(path, self._entry(path), self.remedy(path))
 
     def text(self, path: Path) -> str:
-        """As `read`, of a file of UTF-8 text."""
+        """As `read`, for a file of UTF-8 text."""
         try:
             return self.read(path).decode("utf-8")
         except UnicodeDecodeError as error:
             raise damaged(path, "not UTF-8", self.remedy(path)) from error
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of a file, which is read in parts; raises MaskgateError as `read` does."""
+        """SHA-256 of a file, read in parts. Raises MaskgateError as `read` does."""
         return contents.digest(path, self._entry(path))
 
     def remedy(self, path: Path) -> str:
-        """What to do about a damaged file: of a fold of an unfinished run, train that again."""
+        """What to do about a damaged file; in an unfinished run a fold is trained again."""
         if path.parent == self.folder or self.is_finished:
             return REMEDY
         return f"remove {path.parent} and repeat the command: that fold is trained again"
@@ -92,11 +92,11 @@ class RunFiles:
         return path.relative_to(self.folder).as_posix()
 
     def _entry(self, path: Path) -> Entry | None:
-        """What the list tells of a file; None where there is no list."""
+        """The listed entry of a file; None where there is no list."""
         listed = self.listed()
         if listed is None:
             return None
         if (name := self._name(path)) not in listed:
-            why = "it was not there when the run ended" if path.exists() else "no such file"
-            raise damaged(path, why)
+            reason = "it did not exist when the run ended" if path.exists() else "no such file"
+            raise damaged(path, reason)
         return listed[name]

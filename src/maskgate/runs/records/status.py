@@ -1,4 +1,4 @@
-"""run.json: what a run is of, when it began and ended, and the files it consists of."""
+"""run.json: recipe and data of a run, when it started and finished, and its files."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def _is_time(text: str) -> str:
 
 
 Time = Annotated[str, AfterValidator(_is_time)]
-OfClasses = Annotated[list[Positive], Field(min_length=labels.COUNT, max_length=labels.COUNT)]
+PerClass = Annotated[list[Positive], Field(min_length=labels.COUNT, max_length=labels.COUNT)]
 
 
 class Versions(Record):
@@ -30,17 +30,18 @@ class Versions(Record):
     torch: str
 
 
-class Did(Record):
-    """What the training did: see `reports.did`."""
+class TrainingCounts(Record):
+    """Counts of the training data: photos of each class that were `available`, and `drawn` in an
+    epoch (means of the folds), and the mixed batches; see `reports.recipe_summary`."""
 
     parameters: Count
-    there: OfClasses
-    drawn: OfClasses
+    available: PerClass = Field(alias="there")
+    drawn: PerClass
     mixed: dict[str, Count]
     pseudo: dict[str, Positive] | None = None
 
     @model_validator(mode="after")
-    def _is_counted(self) -> "Did":
+    def _check_pseudo(self) -> "TrainingCounts":
         known = {*USES, *labels.ATTRIBUTES}
         if self.pseudo is not None and (missing := sorted(known - self.pseudo.keys())):
             raise ValueError(f"pseudo lacks {missing[0]}")
@@ -48,7 +49,7 @@ class Did(Record):
 
 
 class Status(File):
-    """run.json. What only a finished run has is needed where `finished` is set."""
+    """run.json. Where `finished` is set, the keys of a finished run are required."""
 
     sealed: ClassVar[bool] = True
     nullable = frozenset({"finished", "files"})
@@ -73,15 +74,15 @@ class Status(File):
     warnings: list[str] = Field([])
     seconds: Positive | None = None
     photos_per_second: Positive | None = None
-    did: Did | None = None
+    did: TrainingCounts | None = None
     members: dict[str, str] = Field({})  # of a system, the digest of each
     finished: Time | None = None
-    files: Entries | None = Field(None)  # None of an unfinished run, or one by an older version
+    files: Entries | None = Field(None)  # None in an unfinished run, or one of an older version
     sha256: str | None = None
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "Status":
-        missing = sorted(_OF_FINISHED - self.model_fields_set)
+    def _check_required(self) -> "Status":
+        missing = sorted(_REQUIRED_IF_FINISHED - self.model_fields_set)
         if self.finished is not None and missing:
             raise ValueError(f"{missing[0]} is missing")
         if self.files is not None and self.sha256 is None:
@@ -89,7 +90,7 @@ class Status(File):
         return self
 
 
-_OF_FINISHED = {
+_REQUIRED_IF_FINISHED = {
     "root", "command", "versions", "truth", "photos", "people", "largest_cluster", "warnings",
     "seconds", "photos_per_second", "smoke", "twins",
 }  # fmt: skip
@@ -102,15 +103,15 @@ def read(path: Path) -> Status:
 
 @lru_cache(maxsize=64)
 def _parsed(content: bytes, path: Path) -> Status:
-    """Kept by the content, which is read again and again: each file of a run is looked up there."""
+    """Cached by content: it is looked up for each file of a run that is read."""
     return stored.parse(content, Status, path)
 
 
-def add(path: Path, news: Mapping[str, Any]) -> None:
-    """Replace run.json by one that holds `news` as well, with a digest over all of it; keys that
-    this version does not know stay. Raises MaskgateError."""
+def update(path: Path, changes: Mapping[str, Any]) -> None:
+    """Set keys of run.json, and its digest of all of them; keys that this version does not know
+    stay. Raises MaskgateError."""
     before: dict[str, Any] = {}
     if path.exists():
         read(path)
         before = json.loads(contents.read(path, None))
-    stored.write(path, Status, before | dict(news))
+    stored.write(path, Status, before | dict(changes))

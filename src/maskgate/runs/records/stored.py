@@ -1,8 +1,8 @@
-"""The JSON files of a run: the one place that reads and writes them.
+"""Reads and writes the JSON files of a run.
 
-What they hold is checked by a pydantic model when it is read and before it is written, so that
-whoever uses a value may rely on its type. Keys that a model does not know are kept: another version
-may have written them.
+A pydantic model checks their contents when they are read and before they are written, so that code
+may rely on the types. Keys that a model does not know are kept: another version may have written
+them.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ Positive = Annotated[float, Field(ge=0, lt=2**53)]
 
 
 class Record(BaseModel):
-    """What a JSON file, or a part of one, holds. A field whose key in the file is another word than
-    its name has that as its alias."""
+    """The contents of a JSON file, or of a part of one. A field whose key in the file differs from
+    its name has that key as its alias."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -36,7 +36,7 @@ class Record(BaseModel):
         protected_namespaces=(),
         serialize_by_alias=True,
     )
-    nullable: ClassVar[frozenset[str]] = frozenset()  # all other keys are left out or hold a value
+    nullable: ClassVar[frozenset[str]] = frozenset()  # fields that may be null
 
     @model_validator(mode="before")
     @classmethod
@@ -50,8 +50,8 @@ class Record(BaseModel):
 
 
 class File(Record):
-    """What a whole file holds. Its first key is the version of its form, which goes up where an
-    older maskgate would misread it; a file without one is of version 0."""
+    """The contents of a whole file. Its first key is its version, which is raised where an older
+    maskgate would misread it; a file without a version has version 0."""
 
     version: ClassVar[int] = 1
     sealed: ClassVar[bool] = False  # whether its last key is a digest of all the rest
@@ -62,10 +62,10 @@ AnyFile = TypeVar("AnyFile", bound=File)
 
 
 def parse(content: bytes, model: type[AnyFile], path: Path, remedy: str = REMEDY) -> AnyFile:
-    """What the bytes of a JSON file hold.
+    """The record in the bytes of a JSON file.
 
-    Raises MaskgateError, which names `path`, where they do not fit the model, a sealed file has
-    changed since it was written, or a newer maskgate has written it.
+    Raises MaskgateError, which names `path`, where the bytes do not fit the model, a sealed file
+    has changed since it was written, or a newer maskgate has written it.
     """
     try:
         values = json.loads(content.decode("utf-8"))
@@ -75,24 +75,24 @@ def parse(content: bytes, model: type[AnyFile], path: Path, remedy: str = REMEDY
             _check_version(values, model, path, remedy)
         return _validated(values, model)
     except (ValueError, RecursionError) as error:
-        raise damaged(path, _why(error), remedy) from error
+        raise damaged(path, _reason(error), remedy) from error
 
 
 def write(path: Path, model: type[File], values: Mapping[str, Any]) -> None:
-    """Replace the JSON file, its keys in the order of `values`, which may hold records.
+    """Replace the JSON file; its keys have the order of `values`, which may contain records.
 
-    Raises MaskgateError where they do not fit the model, or the disk does not take the file.
+    Raises MaskgateError where they do not fit the model, or the file cannot be written.
     """
     rest = {key: value for key, value in values.items() if key not in (VERSION, SEAL)}
-    whole = {VERSION: model.version, **rest}
+    content = {VERSION: model.version, **rest}
     if model.sealed:
-        whole[SEAL] = _digest(whole, model.indent)
-    text = _text(whole, model.indent)
+        content[SEAL] = _digest(content, model.indent)
+    text = _text(content, model.indent)
     try:
         _validated(json.loads(text), model)
     except (ValueError, RecursionError) as error:
-        why = _why(error)
-        raise MaskgateError(f"{path}: not written, as nobody could read it ({why})") from error
+        reason = _reason(error)
+        raise MaskgateError(f"{path}: not written: it would be unreadable ({reason})") from error
     files.replace_text(path, text)
 
 
@@ -108,7 +108,7 @@ def _validated(values: Any, model: type[AnyFile]) -> AnyFile:
 def _check_seal(
     content: bytes, values: Mapping[str, Any], model: type[File], path: Path, remedy: str
 ) -> None:
-    """Raise MaskgateError where a sealed file is not, to the byte, as it was written."""
+    """Raise MaskgateError where a sealed file has changed by even a byte since it was written."""
     rest = {key: value for key, value in values.items() if key != SEAL}
     text = _text(values, model.indent)
     if values[SEAL] != _digest(rest, model.indent) or content != text.encode("utf-8"):
@@ -140,15 +140,15 @@ def _of_record(value: Any) -> dict[str, Any]:
     return value.model_dump(exclude_unset=True)
 
 
-def _why(error: Exception) -> str:
-    """What is wrong with a file's content; of several faults the first, and where it is."""
+def _reason(error: Exception) -> str:
+    """What is wrong with a file's content: the first error, and the key that it is in."""
     if isinstance(error, RecursionError):
         return "nested too deep"
     if not isinstance(error, ValidationError):
         return f"not JSON: {error}"
-    fault = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    why = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] in ("model_type", "dict_type"):
-        why = "not an object with keys and values"
-    return f"{where}: {why}" if where else why
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("model_type", "dict_type"):
+        reason = "not an object with keys and values"
+    return f"{key}: {reason}" if key else reason

@@ -1,5 +1,4 @@
-"""The tables of a run, parquet and CSV: read from bytes, and refused where they lack a column or
-hold something else in it."""
+"""The tables of a run, parquet and CSV: read from bytes, and checked for columns and values."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ Check = Callable[["pd.Series[Any]"], bool]
 
 
 def _is_text(column: "pd.Series[Any]") -> bool:
-    return all(isinstance(value, str) for value in column)  # each is decoded: not all need be UTF-8
+    return all(isinstance(value, str) for value in column)  # decodes each, which fails if not UTF-8
 
 
 def _is_text_or_missing(column: "pd.Series[Any]") -> bool:
@@ -30,7 +29,7 @@ def _is_name(column: "pd.Series[Any]") -> bool:
     return _is_text(column) and column.is_unique
 
 
-def _is_whole(column: "pd.Series[Any]") -> bool:
+def _is_integer(column: "pd.Series[Any]") -> bool:
     return pd.api.types.is_integer_dtype(column) and not column.isna().any()
 
 
@@ -39,7 +38,7 @@ def _is_number(column: "pd.Series[Any]") -> bool:
 
 
 def _is_fold(column: "pd.Series[Any]") -> bool:
-    return _is_whole(column) and bool((column >= NEVER).all())
+    return _is_integer(column) and bool((column >= NEVER).all())
 
 
 def _is_use(column: "pd.Series[Any]") -> bool:
@@ -54,7 +53,7 @@ def _is_code_of(count: int) -> Check:
     """Whether a column holds codes 0…count-1, or UNKNOWN."""
 
     def check(column: "pd.Series[Any]") -> bool:
-        return _is_whole(column) and bool(column.between(labels.UNKNOWN, count - 1).all())
+        return _is_integer(column) and bool(column.between(labels.UNKNOWN, count - 1).all())
 
     return check
 
@@ -66,11 +65,11 @@ PHOTOS: Final[dict[str, Check]] = {
     "photo": _is_name,
     "person": _is_text,
     **_LABELS,
-    "cluster": _is_whole,
+    "cluster": _is_integer,
     "fold": _is_fold,
     "digest": _is_text,
 }
-MORE: Final[dict[str, Check]] = {
+EXTRA: Final[dict[str, Check]] = {
     "photo": _is_text,
     "digest": _is_text,
     "not_in": _is_list_of_folds,
@@ -82,8 +81,8 @@ PSEUDO: Final[dict[str, Check]] = {
     "use": _is_use,
 }
 OOF: Final[dict[str, Check]] = {"photo": _is_name, "fold": _is_fold}
-HISTORY: Final[dict[str, Check]] = {"fold": _is_whole, "epoch": _is_whole}
-# Of these a table may lack one.
+HISTORY: Final[dict[str, Check]] = {"fold": _is_integer, "epoch": _is_integer}
+# Columns that a table may lack.
 _OPTIONAL: Final[dict[str, Check]] = {"drawn_from": _is_text_or_missing, "faces": _is_number}
 
 
@@ -102,10 +101,10 @@ def csv(
 
 
 def history(content: bytes, path: Path, remedy: str = REMEDY) -> pd.DataFrame:
-    """The history of folds, a row an epoch; all its columns are numbers."""
+    """The history of folds, one row per epoch; all columns are numbers."""
     table = csv(content, HISTORY, path, remedy)
     if odd := [str(name) for name in table if not _is_number(table[name])]:
-        raise damaged(path, f"column {odd[0]} holds something else than numbers", remedy)
+        raise damaged(path, f"column {odd[0]} has values that are not numbers", remedy)
     return table
 
 
@@ -115,10 +114,10 @@ def probabilities(
     """The other columns and the probabilities (N, 18) of such a parquet file."""
     columns_of_classes = list(labels.PROBABILITY_COLUMNS)
     numbers = dict.fromkeys(columns_of_classes, _is_number)
-    whole = parquet(content, {**columns, **numbers}, path, remedy)
-    values = whole[columns_of_classes].to_numpy(np.float32)
+    table = parquet(content, {**columns, **numbers}, path, remedy)
+    values = table[columns_of_classes].to_numpy(np.float32)
     finite.check(values, str(path))
-    return whole.drop(columns=columns_of_classes), values
+    return table.drop(columns=columns_of_classes), values
 
 
 def _read(
@@ -126,7 +125,7 @@ def _read(
 ) -> pd.DataFrame:
     try:
         return read(io.BytesIO(content))
-    except Exception as error:  # of damaged content, parsers raise what they like
+    except Exception as error:  # damaged content raises errors of any class
         raise damaged(path, f"not a table: {error or type(error).__name__}", remedy) from error
 
 
@@ -144,5 +143,5 @@ def _checked(
         except (TypeError, ValueError):  # of values that cannot be compared or decoded
             right = False
         if not right:
-            raise damaged(path, f"column {name} holds something else", remedy)
+            raise damaged(path, f"column {name} has wrong values", remedy)
     return table.reset_index(drop=True)

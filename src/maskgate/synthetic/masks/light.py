@@ -42,9 +42,9 @@ class Light:
 def measure(photo: Pixels, pose: Pose) -> Light:
     """The light on the face with this pose in a photo (H, W, 3)."""
     height, width = photo.shape[:2]
-    near = _around(photo, pose)
-    step = max(1, math.ceil(max(near.shape[:2]) / 36))
-    sample = near[::step, ::step].reshape(-1, 3).astype(np.float32) / 255
+    face_region = _around(photo, pose)
+    step = max(1, math.ceil(max(face_region.shape[:2]) / 36))
+    sample = face_region[::step, ::step].reshape(-1, 3).astype(np.float32) / 255
     grey = bool((sample.max(1) - sample.min(1)).mean() < 0.012)
     flat = np.round(pose.project(_POINTS)).astype(int)
     facing = pose.turn(_NORMALS)
@@ -71,7 +71,7 @@ def measure(photo: Pixels, pose: Pose) -> Light:
         tint = (lights / max(1e-3, lights.mean())) ** 0.3 * np.clip(skins, 0.5, 1.6) ** 0.2
         tint = tint / (tint @ LUMA)
     low = min(0.6 * float(dark), 0.3 * top)
-    blur, noise = _grain(near, pose.scale)
+    blur, noise = _grain(face_region, pose.scale)
     return Light(
         white=top * tint,
         black=np.full(3, low) * tint,
@@ -100,10 +100,10 @@ def _slope(normals: Array, level: Array) -> Array:
     return slope * min(1.0, 0.9 / (float(np.linalg.norm(slope)) + 1e-9))
 
 
-def _grain(near: Pixels, scale: float) -> tuple[float, float]:
+def _grain(face_region: Pixels, scale: float) -> tuple[float, float]:
     """Blur (pixels) and noise (0…1) of a part of a photo whose eyes are `scale` pixels apart."""
     step = max(1.0, scale / 50)
-    level = cv2.cvtColor(near, cv2.COLOR_RGB2GRAY)
+    level = cv2.cvtColor(face_region, cv2.COLOR_RGB2GRAY)
     size = max(8, round(level.shape[1] / step)), max(8, round(level.shape[0] / step))
     small = cv2.resize(level, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     steps = np.abs(np.diff(small, axis=1))

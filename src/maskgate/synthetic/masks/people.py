@@ -88,20 +88,20 @@ def dress(
     if not faces:
         raise _nobody_error(source, left_out.values())
     with journal.open_journal(out, made_from) as log:
-        done = {
+        finished = {
             face.person.name: face.person.folder
             for face in faces
             if _is_done(log.lines.get(face.person.name), face, out)
         }
-        if done.keys() != log.lines.keys() or len(done) < len(faces):
+        if finished.keys() != log.lines.keys() or len(finished) < len(faces):
             truth.remove(out)  # until all photos in it exist again
-        log.keep(done)
-        remaining = [face for face in faces if face.person.name not in done]
+        log.keep(finished)
+        remaining = [face for face in faces if face.person.name not in finished]
         task = Task(photos.root, out, seed)
         with closing(
             map_in_processes(draw, task, remaining, workers or os.cpu_count() or 1)
         ) as lines:
-            for line in track(lines, "dressing", len(faces), len(done)):
+            for line in track(lines, "dressing", len(faces), len(finished)):
                 log.write(line)
         left_out |= {name: line["why"] for name, line in log.lines.items() if line["why"]}
         if len(left_out) == len(people):
