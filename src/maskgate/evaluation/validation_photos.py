@@ -63,13 +63,13 @@ def read(
     if broken:
         names = listed([f"{problem.where} ({problem.detail})" for problem in broken])
         raise MaskgateError(
-            f"{root}: {len(broken)} of the {len(table)} photos that {run.path} validated cannot be"
+            f"{root}: {len(broken)} of the {len(table)} photos of {run.path} cannot be"
             f" read: {names}; put them back, or train again"
         )
     pairs = zip(table["photo"], table["digest"], store.digests, strict=True)
     if changed := [name for name, then, now in pairs if then != now]:
         raise MaskgateError(
-            f"{root}: {len(changed)} of the {len(table)} photos that {run.path} validated have"
+            f"{root}: {len(changed)} of the {len(table)} photos of {run.path} have"
             f" changed since: {listed(changed)}; put the old ones back, or train again"
         )
     faces = None

@@ -56,15 +56,16 @@ def export(run: Run, options: ExportOptions) -> Manifest:
     singles = models(run, cache)
     for single in singles:
         single.check()
+    photos = None
     if options.precision != "fp32":
-        precision_loss.check(run, singles, options.precision)
+        photos = precision_loss.read_photos(run, singles, options.precision, options.photos)
     contents: dict[str, bytes] = {}
     total = sum(len(single.run.folds) for single in singles)
     for single, fold in track(_folds(singles), "exporting networks", total):
         contents[single.network_file(fold)] = _network(single, fold, options)
     loss = None
-    if options.precision != "fp32":
-        networks = precision_loss.ReducedNetworks(singles, dict(contents), options.photos, cache)
+    if photos is not None:
+        networks = precision_loss.ReducedNetworks(singles, dict(contents), photos, cache)
         loss = precision_loss.measure(run, networks, options.max_loss)
         precision_loss.check_limit(loss, options.precision)
     for single in singles:

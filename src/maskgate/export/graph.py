@@ -1,6 +1,6 @@
 """A network as an ONNX graph: pictures of uint8 in, probabilities of the 18 classes out."""
 
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -46,10 +46,18 @@ def to_onnx(network: Network, geometry: Geometry, name: str) -> bytes:
                 verbose=False,
             )
             assert program is not None  # it is, where no file is named
-            return program.model_proto.SerializeToString()
+            return _anonymous(program.model_proto).SerializeToString()
     except Exception as error:  # what torch raises here has no common base
         reason = shorten_middle(str(error.__cause__ or error).strip().splitlines()[0], _LONGEST)
         raise MaskgateError(
             f"{name}: cannot be exported to ONNX ({reason}); train another backbone or head for"
             " the door"
         ) from error
+
+
+def _anonymous(model: Any) -> Any:
+    """The ONNX model without what the exporter notes in it: the lines of source code behind each
+    node, with the folders of this machine."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        part.ClearField("metadata_props")
+    return model

@@ -18,6 +18,7 @@ from maskgate.ensemble.learning import combinations
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
+from maskgate.evaluation.validation_photos import ValidationPhotos
 from maskgate.export import precision as precisions
 from maskgate.export.models import ModelRun
 from maskgate.imaging.tta import tta_views
@@ -29,9 +30,14 @@ from maskgate.runs.records.results import Figure, known_attributes
 Probabilities = npt.NDArray[np.float32]
 
 
-def check(run: Run, singles: list[ModelRun], precision: Precision) -> None:
-    """Raise MaskgateError where nothing can be predicted out of fold, so that no loss can be
-    measured."""
+def read_photos(
+    run: Run, singles: list[ModelRun], precision: Precision, root: Path | None
+) -> dict[str, ValidationPhotos]:
+    """The validated photos of the single models of a run, by their names, on which the loss of a
+    precision can be measured; in each run's data folder unless a `root` is given.
+
+    Raises MaskgateError where nothing can be predicted out of fold, or photos are gone or changed.
+    """
     for each in (run, *(single.run for single in singles)):
         try:
             oof.check(each)
@@ -39,14 +45,15 @@ def check(run: Run, singles: list[ModelRun], precision: Precision) -> None:
             raise MaskgateError(
                 f"{error}, or export it in fp32: what is lost in {precision} cannot be measured"
             ) from error
+    return {
+        single.name: precisions.read_photos(single, tables.oof(single.run)[0], root)
+        for single in singles
+    }
 
 
 def measure(run: Run, networks: "ReducedNetworks", limit: float) -> PrecisionLoss:
     """The score of a run, that of its reduced `networks` on the same out-of-fold photos, and the
-    difference, which should be at most `limit`.
-
-    Raises MaskgateError where the photos are gone or changed.
-    """
+    difference, which should be at most `limit`."""
     table, full = tables.oof(run)
     rows, reduced = networks.out_of_fold(run)
     reduced = reduced[pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))]
@@ -87,11 +94,11 @@ def line(loss: PrecisionLoss, precision: Precision) -> str:
 @dataclass(frozen=True)
 class ReducedNetworks:
     """The reduced networks of the single models of a run: `contents` are the ONNX files by their
-    names in the bundle. Photos lie in each run's data folder unless a `root` is given."""
+    names in the bundle, `photos` what `read_photos` gives."""
 
     singles: list[ModelRun]
     contents: Mapping[str, bytes]
-    root: Path | None
+    photos: Mapping[str, ValidationPhotos]
     cache: Path
 
     def out_of_fold(
@@ -118,8 +125,8 @@ class ReducedNetworks:
         return table, steps[-1].astype(np.float32)
 
     def _of_single(self, single: ModelRun) -> tuple[pd.DataFrame, Probabilities]:
-        table, _ = tables.oof(single.run)
-        photos = precisions.read_photos(single, table, self.root)
+        photos = self.photos[single.name]
+        table = photos.table
         geometry, head = single.recipe.photo.geometry, single.recipe.model.head
         known = heads.attributes(head)
 
