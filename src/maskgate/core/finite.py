@@ -17,10 +17,11 @@ TRAIN_AGAIN: Final = (
 
 def check(probabilities: npt.NDArray[np.floating], subject: str, remedy: str = TRAIN_AGAIN) -> None:
     """Raise MaskgateError if any of the probabilities (N, …) is not finite."""
-    is_finite = np.isfinite(probabilities).all(axis=tuple(range(1, probabilities.ndim)))
+    is_finite = np.isfinite(probabilities)
     if not is_finite.all():
+        photos = is_finite.all(axis=tuple(range(1, probabilities.ndim)))
         raise MaskgateError(
-            f"{subject}: the probabilities of {int((~is_finite).sum()):,} of {len(is_finite):,}"
+            f"{subject}: the probabilities of {int((~photos).sum()):,} of {len(photos):,}"
             f" photos are not finite numbers: {remedy}"
         )
 
