@@ -8,5 +8,5 @@ from maskgate.bundle.files import MANIFEST as MANIFEST
 from maskgate.bundle.files import ZIP as ZIP
 from maskgate.bundle.files import Bundle as Bundle
 from maskgate.bundle.files import check_out as check_out
-from maskgate.bundle.files import is_bundle as is_bundle
 from maskgate.bundle.files import open_bundle as open_bundle
+from maskgate.runs import is_bundle as is_bundle

@@ -2,7 +2,6 @@
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +13,16 @@ from typing import Final
 from maskgate.bundle.manifest import Manifest
 from maskgate.core import files
 from maskgate.errors import MaskgateError, disk_error
+from maskgate.runs import BUNDLE_MANIFEST, is_bundle
 from maskgate.runs.records import contents, stored
-from maskgate.runs.records.faults import damaged
+from maskgate.runs.records.faults import damaged, unreadable
 
-MANIFEST: Final = "manifest.json"
+MANIFEST: Final = BUNDLE_MANIFEST
 ZIP: Final = ".zip"
 _REMEDY: Final = "get the bundle again from where it comes, or export it again"
 _MAX_MANIFEST: Final = 1 << 24  # bytes
-_ZIP: Final = b"PK\x03\x04"
+_MAX_FILE: Final = 1 << 31  # bytes; ONNX allows no more
+_MAX_RATIO: Final = 50  # bytes of the files for a byte of the zip: networks hardly shrink
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Bundle:
 
     def check(self) -> None:
         """Raise MaskgateError where a file is missing or changed."""
+        sizes = [entry.bytes for entry in self.manifest.files.values()]
+        if max(sizes, default=0) > _MAX_FILE:
+            raise damaged(self.path, "it lists a file that is too large for ONNX", _REMEDY)
+        if not self.path.is_dir() and sum(sizes) > _MAX_RATIO * self._size():
+            raise damaged(self.path, "its files are too large for a zip of this size", _REMEDY)
         for name in self.manifest.files:
             self.read(name)
 
@@ -77,21 +83,16 @@ class Bundle:
                 return file.read(size + 1)
         except KeyError as error:
             raise damaged(self.path / name, "no such file in the zip", _REMEDY) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as why:
-            raise damaged(self.path, f"not a whole zip file: {why}", _REMEDY) from why
         except OSError as error:
             raise disk_error(error, self.path) from error
+        except Exception as error:  # what zipfile raises of damaged content has no common base
+            raise damaged(self.path, f"not a whole zip file: {error}", _REMEDY) from error
 
-
-def is_bundle(path: Path) -> bool:
-    """Whether there is a bundle, damaged or not, at `path`."""
-    if path.is_dir():
-        return (path / MANIFEST).exists()
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_ZIP)) == _ZIP
-    except OSError:
-        return False
+    def _size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise unreadable(self.path, error, _REMEDY) from error
 
 
 def open_bundle(path: Path) -> Bundle:

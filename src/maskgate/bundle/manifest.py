@@ -15,6 +15,11 @@ from maskgate.runs.records.results import Attribute, Figure, Results, SubsetScor
 from maskgate.runs.records.status import Time
 from maskgate.runs.records.stored import Count, File, Record
 
+# The files of each detector that a bundle may hold: those that run on ONNX Runtime alone.
+DETECTOR_FILES: Final = {
+    "yunet": ("yunet.onnx",),
+    "mtcnn": ("mtcnn_pnet.onnx", "mtcnn_rnet.onnx", "mtcnn_onet.onnx"),
+}
 Precision = Literal["fp32", "fp16", "int8"]
 ComponentSetting = Annotated[Component, BeforeValidator(Component.model_validate)]
 PhotoSetting = Annotated[Photo, BeforeValidator(Photo.model_validate)]
@@ -37,9 +42,25 @@ class SingleModelSpec(Record):
     def _has_detector(self) -> "SingleModelSpec":
         if (self.photo.face is None) != (self.detector is None):
             raise ValueError("a detector goes with photo.face, and one of the two is missing")
-        if self.photo.face is not None and "file" in self.photo.face.detector.arguments:
+        if self.photo.face is None:
+            return self
+        face = self.photo.face
+        if face.detector.name not in DETECTOR_FILES:
+            raise ValueError(f"photo.face: the detector {face.detector.name} is in no bundle")
+        if "file" in face.detector.arguments:
             raise ValueError("photo.face names a file outside the bundle")
+        if face.sha256 is None:
+            raise ValueError("photo.face has no sha256 of its detector's model")
+        if face.background != "keep":
+            raise ValueError("photo.face removes the background, which a bundle cannot")
         return self
+
+    def files(self) -> Iterator[str]:
+        """The files of its networks and its detector."""
+        yield from self.networks
+        if self.photo.face is not None:
+            for name in DETECTOR_FILES[self.photo.face.detector.name]:
+                yield f"{self.detector}/{name}"
 
 
 class MemberSpec(Record):
@@ -137,9 +158,13 @@ class Manifest(File):
     def _of_these_classes(self) -> "Manifest":
         if self.labels != {name: list(values) for name, values in labels.ATTRIBUTES.items()}:
             raise ValueError("labels: other classes than this maskgate knows")
-        for path in self.networks():
-            if path not in self.files:
-                raise ValueError(f"files: {path} is missing")
+        networks = list(self.networks())
+        if len(set(networks)) < len(networks):
+            raise ValueError("model: a network is named twice")
+        for model in leaves(self.model):
+            for path in model.files():
+                if path not in self.files:
+                    raise ValueError(f"files: {path} is missing")
         return self
 
     def networks(self) -> Iterator[str]:

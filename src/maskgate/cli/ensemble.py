@@ -62,6 +62,7 @@ def combine(
     """
     from maskgate.core import files
 
+    _check_runs_alone(runs)
     file = _system_file(runs)
     changes = _changes(file, combine, adjust, tta)
     files.check_folder(out, remedy="give another --out")
@@ -81,9 +82,9 @@ def submit(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="RUN|SYSTEM... EVAL",
-            help="Run folders, or a system file whose members are runs; then the folder with"
-            " info.csv and images/. SM_CHANNEL_MODEL and SM_CHANNEL_EVAL stand in for either.",
+            metavar="RUN|SYSTEM|BUNDLE... EVAL",
+            help="Run folders, a system file whose members are runs, or one bundle; then the folder"
+            " with info.csv and images/. SM_CHANNEL_MODEL and SM_CHANNEL_EVAL stand in for either.",
         ),
     ] = None,
     out: Annotated[
@@ -113,16 +114,33 @@ def submit(
     runs, data = _runs_and_eval(paths or [])
     files.check_target(target)
     check_runs(runs)
-    file = _system_file(runs)
+    is_bundle = len(runs) == 1 and _is_bundle(runs[0])
+    if is_bundle and (combine, adjust) != (None, None):
+        raise MaskgateError(
+            f"{runs[0]}: a bundle combines its networks as it was exported; leave out --combine and"
+            " --adjust, or give runs"
+        )
+    if not is_bundle:
+        _check_runs_alone(runs)
+    file = None if is_bundle else _system_file(runs)
     changes = _changes(file, combine, adjust, tta)
     photo_files.find_test_table(data)
 
-    from maskgate.data import layouts
+    from maskgate.data import eval_table
+    from maskgate.evaluation import submission
+
+    eval_table.read(data)
+    if is_bundle:
+        from maskgate.inference import loading
+
+        predictor = loading.load(runs[0], tta=changes.get("tta"))
+        terminal.show(f"{target}: {submission.submit(predictor, str(runs[0]), data, target)}")
+        return
+
     from maskgate.ensemble.combining import EnsembleSpec
-    from maskgate.evaluation import ensemble, submission
+    from maskgate.evaluation import ensemble
     from maskgate.reports import together as table
 
-    layouts.read_eval(data)
     system, name = _requested_system(runs, file, changes)
     spec = EnsembleSpec.from_system(system)
     fitted = ensemble.fit(ensemble.open_members(system, trust), spec, cache)
@@ -153,7 +171,22 @@ def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:
 
 
 def _is_model(path: Path) -> bool:
-    return path.is_file() or any(path.glob("run.json")) or any(path.glob("*/run.json"))
+    has_run = any(path.glob("run.json")) or any(path.glob("*/run.json"))
+    return path.is_file() or has_run or _is_bundle(path)
+
+
+def _is_bundle(path: Path) -> bool:
+    from maskgate.runs import is_bundle
+
+    return is_bundle(path)
+
+
+def _check_runs_alone(runs: list[Path]) -> None:
+    """Raise MaskgateError if there is a bundle among the runs."""
+    from maskgate.runs import bundle_error
+
+    if bundle := next(filter(_is_bundle, runs), None):
+        raise bundle_error(bundle)
 
 
 def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":

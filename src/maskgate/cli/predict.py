@@ -13,7 +13,8 @@ from maskgate.errors import MaskgateError
 @app.command()
 def predict(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A run folder.", callback=existing_run)
+        Path,
+        typer.Argument(metavar="MODEL", help="A run folder or a bundle.", callback=existing_run),
     ],
     photos: Annotated[
         list[str],

@@ -1,5 +1,6 @@
 """Loads networks in ONNX with ONNX Runtime, on the CPU."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,8 +8,9 @@ import onnxruntime
 
 from maskgate.errors import MaskgateError, disk_error
 
-# The key in ONNX's protobuf for a tensor that is stored in another file.
-_EXTERNAL: Final = b"\n\x08location\x12"
+# The key in ONNX's protobuf for a tensor that is stored in another file, after its length, which
+# may be written in more bytes than it needs.
+_EXTERNAL: Final = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
 
 
 def load(file: Path) -> Any:
@@ -26,7 +28,7 @@ def create(content: bytes, name: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # errors are raised as exceptions anyway
-    if _EXTERNAL in content:
+    if _EXTERNAL.search(content):
         raise MaskgateError(f"{name}: its weights are in another file, which is not supported")
     try:
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])

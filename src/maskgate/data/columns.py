@@ -3,19 +3,18 @@
 Case, white space, `_` and `-` are ignored. docs/data.md lists the names.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 from maskgate import labels
+from maskgate.data import column_names
 from maskgate.data.checks import Problem
+from maskgate.data.column_names import Names as Names
+from maskgate.data.column_names import is_name_of as is_name_of
 from maskgate.errors import MaskgateError, listed
-
-Names = Mapping[str, tuple[str, ...]]  # a column, and its other names
 
 _GENDER: Final = ("sex", "성별")
 _AGE: Final = ("years", "age_years", "age_in_years", "나이", "연령")
@@ -42,7 +41,6 @@ PEOPLE: Final[Names] = {
     "age": _AGE,
     "path": ("folder", "folder_name", "directory", "폴더", "경로"),
 }
-TESTS: Final[Names] = {"ImageID": ()}
 # Columns that only tables of predictions have: of `maskgate predict` and mistakes.csv.
 PREDICTED: Final = (
     *(f"{name}_probability" for name in labels.ATTRIBUTES), "true_probability", "p00",
@@ -52,11 +50,6 @@ _COUNTER: Final = "id"
 # A column that may tell people apart: at most so many rows per value, and most values are repeated.
 _MOST_PHOTOS: Final = 50
 _RARE: Final = 0.1  # largest share of rows with a repeated value in a column that hardly repeats
-
-
-def is_name_of(name: str, column: str, known: Names) -> bool:
-    """Whether `name` is one of the names of `column`."""
-    return _key(name) in {_key(other) for other in (column, *known[column])}
 
 
 def has_column(header: Iterable[str], column: str, known: Names) -> bool:
@@ -102,10 +95,6 @@ def rename_columns(
     return rows, problems
 
 
-def _key(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold())
-
-
 def repeats_like_people(column: pd.Series) -> bool:
     """Whether most of a column's values occur in several rows, and none in too many."""
     known = column.dropna()
@@ -126,7 +115,7 @@ def _repeated(column: pd.Series) -> float:
 def _is_counter(rows: pd.DataFrame, name: str, known: Names) -> bool:
     """Whether a column `id` numbers the rows: its values hardly repeat, or they count up and start
     again, as in joined tables, while another column tells people apart."""
-    if _key(name) != _COUNTER:
+    if column_names.key(name) != _COUNTER:
         return False
     if _repeated(rows[name]) <= 0.5:
         return True

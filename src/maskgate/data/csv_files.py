@@ -13,20 +13,30 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Final
 
 from maskgate.core import files
 from maskgate.errors import MaskgateError, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SEPARATORS: Final = ",;\t|"  # the first wins if several split the header equally
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HEAD: Final = 1 << 20  # bytes that are read to find the header
 
 
-def load(path: Path) -> pd.DataFrame:
-    """The rows of a CSV, every field as stripped text, NaN where empty.
+def load(path: Path) -> "pd.DataFrame":
+    """The rows of a CSV, every field as stripped text, NaN where empty. Raises MaskgateError as
+    `read` does."""
+    import pandas as pd
+
+    columns = {name: pd.Series(cells, dtype="str") for name, cells in read(path).items()}
+    return pd.DataFrame(columns)
+
+
+def read(path: Path) -> dict[str, list[str | None]]:
+    """The columns of a CSV by name, every field as stripped text, None where empty.
 
     Raises MaskgateError if it is not a CSV, if columns have the same name, and, with their line
     numbers, for rows longer or shorter than the header. Extra empty fields at a row's end are
@@ -34,7 +44,7 @@ def load(path: Path) -> pd.DataFrame:
     """
     records = _records(path, _decode(path, files.content(path, "a CSV")))
     if not records:
-        return pd.DataFrame()
+        return {}
     names, *rows = (fields for _, fields in records)
     column_count = len(names)
     min_fields = max((place for place, name in enumerate(names, 1) if name), default=0)
@@ -49,14 +59,14 @@ def load(path: Path) -> pd.DataFrame:
             f"{path}: {listed(wrong_lines)} where the header has {min_fields}; quote a field that"
             " contains the separator, and leave an empty field for what is missing"
         )
-    columns = {}
+    columns: dict[str, list[str | None]] = {}
     for place, (name, *cells) in enumerate(
         islice(zip_longest(names, *rows, fillvalue=""), column_count)
     ):
-        column = pd.Series(cells, dtype="str").str.strip()
-        if name or (column != "").any():
-            columns[name or f"column {place + 1}"] = column.where(column != "")
-    return pd.DataFrame(columns)
+        texts = [cell.strip() or None for cell in cells]
+        if name or any(texts):
+            columns[name or f"column {place + 1}"] = texts
+    return columns
 
 
 def header(path: Path) -> list[str]:

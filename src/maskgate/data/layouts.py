@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from maskgate.core import files
-from maskgate.data import columns, csv_files, csv_photos, names, seven_photos, utkface
+from maskgate.data import columns, csv_files, csv_photos, eval_table, seven_photos, utkface
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.imaging import photo_files
@@ -77,41 +75,7 @@ def _tables(folder: Path) -> tuple[list[Path], list[MaskgateError]]:
 
 
 def read_eval(data: Path) -> tuple[Path, pd.DataFrame]:
-    """The folder of the test photos, and the rows of `info.csv` (text columns ImageID and ans) with
-    an additional column `photo`, the names of the photos on disk.
-
-    `data` is the folder with `info.csv`, or the one above `eval`. Raises MaskgateError.
-    """
-    csv = photo_files.find_test_table(data)
-    rows, _ = columns.rename_columns(csv_files.load(csv), columns.TESTS, csv)
-    if "ImageID" not in rows.columns:
-        raise MaskgateError(f"{csv}: lacks the column 'ImageID'; it needs ImageID,ans")
-    if not len(rows):
-        raise MaskgateError(f"{csv}: has no row below its header; list the test photos in it")
-    images = csv.parent / "images"
-    folder = images if images.is_dir() else csv.parent
-    names_in_table = rows["ImageID"].fillna("")
-    outside = files.outside(names_in_table.str.replace("\\", "/"), folder)
-    files_on_disk = names.Files(folder)
-    paths = [
-        name if is_outside else files_on_disk.find(name)
-        for name, is_outside in zip(names_in_table, outside, strict=True)
-    ]
-    photos = pd.Series(paths, dtype=object)
-    blank = np.flatnonzero(rows["ImageID"].isna()) + 2
-    duplicates = rows.loc[photos.duplicated() & rows["ImageID"].notna(), "ImageID"].tolist()
-    errors = [f"row {row} without ImageID" for row in blank]
-    errors += [f"{name} listed twice" for name in duplicates]
-    errors += [
-        f"{name} lies outside the folder of the photos"
-        for name, is_outside in zip(names_in_table, outside, strict=True)
-        if is_outside
-    ]
-    errors += [
-        f"{name}: {files.not_utf8(photo)}"
-        for name, photo in zip(rows["ImageID"], photos, strict=True)
-        if not files.is_utf8(photo)
-    ]
-    if errors:
-        raise MaskgateError(f"{csv}: {listed(errors)}; fix the table")
-    return folder, rows.assign(photo=photos.astype("str"))
+    """As `eval_table.read`, with a table of the text columns ImageID and photo."""
+    tests = eval_table.read(data)
+    columns_of_tests = {eval_table.IMAGE_ID: tests.image_ids, "photo": tests.photos}
+    return tests.folder, pd.DataFrame(columns_of_tests, dtype="str")

@@ -1,12 +1,15 @@
 """The competition's submission file: `ImageID,ans`, in the row order of `info.csv`."""
 
+import csv
+import io
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskgate import labels
 from maskgate.core import files
-from maskgate.data import layouts
+from maskgate.data import eval_table
 from maskgate.errors import MaskgateError, listed
 from maskgate.inference.predictor import Predictor
 from maskgate.inference.resume_cache import ResumeCache
@@ -34,7 +37,7 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submissio
     photos; then nothing is written.
     """
     files.check_target(out)
-    images, rows = layouts.read_eval(data)
+    tests = eval_table.read(data)
     if missing := [name for name in labels.ATTRIBUTES if name not in predictor.attributes]:
         names = listed(missing).replace("_", " ")
         raise MaskgateError(
@@ -43,17 +46,24 @@ def submit(predictor: Predictor, model: str, data: Path, out: Path) -> Submissio
         )
     began = time.perf_counter()
     cache = ResumeCache(out, predictor.digest)
-    photos = [images / name for name in rows["photo"]]
+    photos = [tests.folder / name for name in tests.photos]
     probabilities, faults = predictor.probabilities(photos, cache)
     seconds = time.perf_counter() - began
     if faults:
-        unreadable = [f"{rows['ImageID'].iloc[row]} ({reason})" for row, reason in faults.items()]
+        unreadable = [f"{tests.image_ids[row]} ({reason})" for row, reason in faults.items()]
         raise MaskgateError(
-            f"{images}: {len(faults)} of {len(rows)} photos cannot be read: {listed(unreadable)};"
-            " fix them: a submission needs a prediction for each"
+            f"{tests.folder}: {len(faults)} of {len(photos)} photos cannot be read:"
+            f" {listed(unreadable)}; fix them: a submission needs a prediction for each"
         )
-    answers = rows[["ImageID"]].assign(ans=probabilities.argmax(1))
-    files.replace(out, lambda temporary: answers.to_csv(temporary, index=False))
+    files.replace_text(out, _csv(tests.image_ids, probabilities.argmax(1).tolist()))
     cache.delete()
-    predicted = len(answers) - cache.reused
-    return SubmissionSummary(len(answers), predicted / max(seconds, 1e-9), predictor.count)
+    predicted = len(photos) - cache.reused
+    return SubmissionSummary(len(photos), predicted / max(seconds, 1e-9), predictor.count)
+
+
+def _csv(image_ids: Iterable[str], classes: Iterable[int]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["ImageID", "ans"])
+    writer.writerows(zip(image_ids, classes, strict=True))
+    return text.getvalue()

@@ -48,11 +48,16 @@ def to_onnx(network: Network, geometry: Geometry, name: str) -> bytes:
             assert program is not None  # it is, where no file is named
             return _anonymous(program.model_proto).SerializeToString()
     except Exception as error:  # what torch raises here has no common base
-        reason = shorten_middle(str(error.__cause__ or error).strip().splitlines()[0], _LONGEST)
+        reason = shorten_middle(_first_line(error.__cause__ or error), _LONGEST)
         raise MaskgateError(
             f"{name}: cannot be exported to ONNX ({reason}); train another backbone or head for"
             " the door"
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _anonymous(model: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from maskgate.bundle.manifest import (
+    DETECTOR_FILES,
     EnsembleModelSpec,
     MemberSpec,
     SingleModelSpec,
@@ -21,8 +22,6 @@ from maskgate.model import heads
 from maskgate.runs import Run
 from maskgate.runs.records.results import Attribute
 from maskgate.runs.trust import check_trusted
-
-_DETECTORS = ("yunet", "mtcnn")  # which run on ONNX Runtime alone
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,10 @@ class ModelRun:
                 f"{self.title}: removes the scene behind faces (photo.face.background), which takes"
                 " OpenCV and far too long at a door; train it with photo.face.background=keep"
             )
-        if face.detector.name not in _DETECTORS:
+        if face.detector.name not in DETECTOR_FILES:
             raise MaskgateError(
                 f"{self.title}: its face detector {face.detector.name} needs a package of its own;"
-                f" train it with photo.face.detector={_DETECTORS[0]} or {_DETECTORS[1]}"
+                f" train it with photo.face.detector={' or '.join(DETECTOR_FILES)}"
             )
 
     def spec(self) -> SingleModelSpec:

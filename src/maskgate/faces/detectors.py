@@ -83,6 +83,15 @@ def is_available(setting: Component, folder: Path) -> bool:
     return True
 
 
+def is_kept(name: str, folder: Path) -> bool:
+    """Whether `create` takes all files of that detector from `folder`, the one of a run."""
+    if name == "mtcnn":
+        from maskgate.faces import mtcnn_export
+
+        return mtcnn_export.find(folder) is not None
+    return Folders(folder, folder).kept_file(name) is not None
+
+
 def create(setting: Component, folder: Path, kept: Path | None = None) -> Detector:
     """The detector that `setting` names; model files are kept in `folder`/models, in the cache.
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from maskgate.bundle import Bundle
 from maskgate.bundle.manifest import EnsembleModelSpec, SingleModelSpec
@@ -10,10 +13,12 @@ from maskgate.config.settings import Component
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
-from maskgate.faces import view
+from maskgate.faces import detectors, view
 from maskgate.faces.view import View
 from maskgate.inference.backends.onnx import OnnxBackend
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
+
+_PROBE: Final = np.zeros((64, 64, 3), np.uint8)  # a photo that a detector is tried on
 
 
 def classifier(
@@ -76,4 +81,11 @@ def create_view(bundle: Bundle, photo: Photo, detector: str | None) -> View:
     if detector is None:
         return view.create(photo, Path())
     with bundle.folder(detector) as folder:
-        return view.create(photo, folder, folder)
+        if photo.face is not None and not detectors.is_kept(photo.face.detector.name, folder):
+            raise MaskgateError(f"{bundle.path / detector}: not the files of its face detector")
+        seen = view.create(photo, folder, folder)
+    try:
+        seen.faces(_PROBE)
+    except Exception as error:  # a graph may compute anything
+        raise MaskgateError(f"{bundle.path / detector}: no face detector ({error})") from error
+    return seen

@@ -92,8 +92,10 @@ class Separate(Head):
         # Apple's devices have no float64.
         ages = torch.tensor(starts[1:], dtype=torch.float32)
         self.register_buffer("starts", ages, persistent=False)
-        bands = torch.from_numpy(labels.age_band(starts)).long()
-        self.register_buffer("band_of_fine", bands, persistent=False)
+        band_of_fine = torch.from_numpy(labels.age_band(starts))
+        for band in range(len(labels.AGE_BANDS)):
+            fine = (band_of_fine == band).nonzero()[:, 0]
+            self.register_buffer(f"fine_of_band_{band}", fine, persistent=False)
         sizes = {name: len(labels.ATTRIBUTES[name]) for name in attributes}
         if "age_band" in sizes:
             sizes["age_band"] = {"bands": sizes["age_band"], "ordinal": 2, "fine": len(starts)}[age]
@@ -126,9 +128,10 @@ class Separate(Head):
         if self.age == "fine":
             fine = loss_inputs["fine_age"] = logits.log_softmax(1)
             loss_inputs["fine_age_starts"] = self.get_buffer("starts")
-            band = self.get_buffer("band_of_fine")
+            # Columns by number: an ONNX graph cannot pick them by a mask.
             bands = range(len(labels.AGE_BANDS))
-            return torch.stack([fine[:, band == k].logsumexp(1) for k in bands], dim=1)
+            columns = [self.get_buffer(f"fine_of_band_{band}") for band in bands]
+            return torch.stack([fine[:, each].logsumexp(1) for each in columns], dim=1)
         return logits.log_softmax(1)
 
 

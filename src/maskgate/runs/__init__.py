@@ -3,7 +3,29 @@
 Its tables are read by `runs.tables`; everything else needs neither pandas nor torch.
 """
 
-from maskgate.runs.opening import is_run, open_model, open_run, scan, usable, verify
+from maskgate.runs.opening import (
+    BUNDLE_MANIFEST,
+    bundle_error,
+    is_bundle,
+    is_run,
+    open_model,
+    open_run,
+    scan,
+    usable,
+    verify,
+)
 from maskgate.runs.run import Run, unfinished
 
-__all__ = ["Run", "is_run", "open_model", "open_run", "scan", "unfinished", "usable", "verify"]
+__all__ = [
+    "BUNDLE_MANIFEST",
+    "Run",
+    "bundle_error",
+    "is_bundle",
+    "is_run",
+    "open_model",
+    "open_run",
+    "scan",
+    "unfinished",
+    "usable",
+    "verify",
+]

@@ -1,12 +1,16 @@
 """Opens runs by their folder, and refuses those that are unfinished or damaged."""
 
 from pathlib import Path
+from typing import Final
 
 from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs.records.faults import no_run, unreadable
 from maskgate.runs.run import Run, unfinished
+
+BUNDLE_MANIFEST: Final = "manifest.json"
+_ZIP: Final = b"PK\x03\x04"
 
 
 def open_run(path: str | Path, trust: bool = False) -> Run:
@@ -39,6 +43,8 @@ def open_model(path: str | Path, trust: bool = False) -> Run:
 def _only_run(folder: Path) -> Run:
     runs = usable(folder)
     runs = [run for run in runs if run.files.is_finished] or runs
+    if not runs and is_bundle(folder):
+        raise bundle_error(folder)
     if not runs:
         raise no_run(folder)
     if len(runs) > 1:
@@ -97,3 +103,24 @@ def is_run(folder: Path) -> bool:
     except OSError as error:
         raise unreadable(file, error) from error
     return True
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether there is a bundle, damaged or not, at `path`: a folder with a manifest, or a zip."""
+    try:
+        if path.is_dir():
+            return (path / BUNDLE_MANIFEST).exists()
+        if not path.is_file():  # a pipe would wait for its other end
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_ZIP)) == _ZIP
+    except OSError:
+        return False
+
+
+def bundle_error(path: Path) -> MaskgateError:
+    """The error for a bundle where a run is needed, or one bundle alone."""
+    return MaskgateError(
+        f"{path}: a bundle, not a run; only predict and submit take one, and no other model beside"
+        " it; give the run that it was exported from"
+    )

@@ -40,6 +40,11 @@ class OnnxBackend:
             probabilities: npt.NDArray[np.float32] = self._session.run(None, feed)[0]
         except Exception as error:  # its own classes of errors have no common base
             raise MaskgateError(f"{self.name}: ONNX Runtime cannot run it: {error}") from error
+        if probabilities.shape != (len(pictures), labels.COUNT):  # a graph may declare others
+            raise MaskgateError(
+                f"{self.name}: gives {probabilities.shape} for {len(pictures)} photos, not"
+                f" {labels.COUNT} probabilities each; it is no network of maskgate"
+            )
         return probabilities
 
 
