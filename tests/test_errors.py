@@ -622,10 +622,10 @@ BOMB = "\n".join(
     + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
 )
 ODD: dict[str, tuple[bytes, str]] = {
-    "twice": (b"seed: 1\nlabels: {}\nseed: 2\n", "line 3: the key 'seed' stands in line 1 already"),
+    "twice": (b"seed: 1\nlabels: {}\nseed: 2\n", "line 3: the key 'seed' is in line 1 already"),
     "multiplied": (BOMB.encode(), "holds more than 100,000 values"),
     "circle": (b"seed: &a [*a]", "line 1: an alias refers to what it is a part of"),
-    "deep": (b"[" * 5000, "line 1: lists and mappings lie more than 50 deep"),
+    "deep": (b"[" * 5000, "line 1: lists and mappings are nested more than 50 deep"),
     "tag": (b"seed: !!int x", "line 1: 'x' is not a whole number"),
     "object": (b"seed: !!python/object/apply:os.system [x]", "line 1: the tag !!python/object"),
     "huge": (b"seed: 1 # " + b"x" * 300_000, "more than 256 KiB long"),
@@ -661,7 +661,7 @@ def test_odd_yaml_is_one_sentence_in_every_place(call: Call, place: Place, where
 def test_odd_values_of_overrides_are_one_sentence(call: Call, place: Place) -> None:
     for value, told in {
         "&a [*a]": "an alias refers to what it is a part of",
-        "[" * 5000: "lists and mappings lie more than 50 deep",
+        "[" * 5000: "lists and mappings are nested more than 50 deep",
         "!!int x": "'x' is not a whole number",
         "!!binary aGk=": "the tag !!binary is unknown",
         "{a: 1, a: 2}": "the key 'a' stands in line 1 already",

@@ -239,7 +239,7 @@ def test_a_detectors_file_is_read_only_where_its_hash_is_told(
     assert "  face: null\n" in text
     for told, fault in (
         ("null", "would read mine.onnx"),
-        (f"'{'0' * 64}'", "is of the detector yunet"),
+        (f"'{'0' * 64}'", "was trained with detector yunet"),
     ):
         write(path, text.replace("  face: null\n", face.replace("{}", told)))
         code, _, err = call("predict", theirs, people / "eval")
@@ -358,7 +358,9 @@ def test_arguments_that_are_set_elsewhere_are_refused_by_name(trained: Path) -> 
     theirs = of(trained, "test_resnet")
     path = theirs / "recipe.yaml"
     write(path, path.read_text().replace("arguments: {}", "arguments: {pretrained: true}", 1))
-    with pytest.raises(MaskgateError, match=r"theirs: model\.arguments: pretrained is not passed"):
+    with pytest.raises(
+        MaskgateError, match=r"theirs: model\.arguments: pretrained cannot be set here"
+    ):
         loading.load(theirs)
 
 

@@ -61,7 +61,9 @@ def export(
     from maskgate.export import exporter, precision_loss
     from maskgate.export.exporter import ExportOptions
 
-    options = ExportOptions(out, precision, max_loss, photos, terms, cache)
+    options = ExportOptions(
+        out, precision, max_loss=max_loss, photos=photos, terms=terms, cache=cache
+    )
     manifest = exporter.export(run, options)
     if manifest.loss is not None:
         terminal.show(precision_loss.line(manifest.loss, manifest.precision))

@@ -76,4 +76,4 @@ def read(
     if detections is not None:
         main = detections.table([bytes.fromhex(digest) for digest in store.digests])
         faces = main[[*BOX, "score"]].to_numpy(np.float32)
-    return ValidationPhotos(run, recipe, table, store, faces)
+    return ValidationPhotos(run, recipe, table, store=store, faces=faces)

@@ -71,7 +71,7 @@ def parse(content: bytes, model: type[AnyFile], path: Path, remedy: str = REMEDY
         values = json.loads(content.decode("utf-8"))
         if isinstance(values, dict):
             if model.sealed and values.get(SEAL) is not None:
-                _check_seal(content, values, model, path, remedy)
+                _check_seal(content, values, model, path=path, remedy=remedy)
             _check_version(values, model, path, remedy)
         return _validated(values, model)
     except (ValueError, RecursionError) as error:
