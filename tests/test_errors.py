@@ -623,14 +623,14 @@ BOMB = "\n".join(
 )
 ODD: dict[str, tuple[bytes, str]] = {
     "twice": (b"seed: 1\nlabels: {}\nseed: 2\n", "line 3: the key 'seed' is in line 1 already"),
-    "multiplied": (BOMB.encode(), "holds more than 100,000 values"),
+    "multiplied": (BOMB.encode(), "has more than 100,000 values"),
     "circle": (b"seed: &a [*a]", "line 1: an alias refers to what it is a part of"),
     "deep": (b"[" * 5000, "line 1: lists and mappings are nested more than 50 deep"),
     "tag": (b"seed: !!int x", "line 1: 'x' is not a whole number"),
     "object": (b"seed: !!python/object/apply:os.system [x]", "line 1: the tag !!python/object"),
     "huge": (b"seed: 1 # " + b"x" * 300_000, "more than 256 KiB long"),
-    "NUL": (b"seed: 1\nloss: a\0b\n", "line 2: holds the character U+0000"),
-    "escape": (b"seed: 1\nloss: \x1b[31m\n", "line 2: holds the character U+001B"),
+    "NUL": (b"seed: 1\nloss: a\0b\n", "line 2: contains the character U+0000"),
+    "escape": (b"seed: 1\nloss: \x1b[31m\n", "line 2: contains the character U+001B"),
     "bytes": (b"seed: 1\nloss: \xb0\xa1\n", "'utf-8' codec can't decode byte 0xb0"),
     "tab": (b"seed: 1\n\tloss: a\n", "line 2: found character"),
     "digits": (b"seed: " + b"9" * 5000, "line 1: a whole number of more than 64 bits"),
@@ -664,10 +664,10 @@ def test_odd_values_of_overrides_are_one_sentence(call: Call, place: Place) -> N
         "[" * 5000: "lists and mappings are nested more than 50 deep",
         "!!int x": "'x' is not a whole number",
         "!!binary aGk=": "the tag !!binary is unknown",
-        "{a: 1, a: 2}": "the key 'a' stands in line 1 already",
+        "{a: 1, a: 2}": "the key 'a' is in line 1 already",
         "x" * 300_000: "more than 256 KiB long",
         "9" * 5000: "a whole number of more than 64 bits",
-        '"\\0"': "holds the character U+0000",
+        '"\\0"': "contains the character U+0000",
         "2020-01-01": "seed: Input should be a valid integer, not '2020-01-01'",
     }.items():
         line = the_line(call(*TRAIN, place.people, f"seed={value}"))
