@@ -18,7 +18,7 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, submission
 from maskgate.inference import loading
 from maskgate.inference.predictions import Predictions
-from maskgate.reports import verdicts
+from maskgate.reports import prediction_picture
 from maskgate.synthetic.people import drawing, sample_people
 from maskgate.training import crossval, scoring
 from maskgate.training.options import TrainOptions
@@ -54,7 +54,7 @@ def run(out: Path, people: int) -> None:
     terminal.show(scoring.summary(trained))
     score = _score(predictions_file, data)
     terminal.show(f"{predictions_file}: test macro F1 {score} on {EVAL_PEOPLE} new people")
-    picture = out / "verdicts.png"
+    picture = out / "prediction_picture.png"
     _draw_verdicts(trained.path, picture)
     terminal.show(
         f"{time.monotonic() - started:.0f} seconds; look at {picture} and {trained.report_file}"
@@ -98,5 +98,5 @@ def _draw_verdicts(model: Path, picture: Path) -> None:
         photo.save(buffer, "PNG")
     probabilities, _ = loading.load(model).probabilities([b.getvalue() for b in buffers])
     predictions = Predictions([""] * len(photos), probabilities)
-    sheet = verdicts.sheet(photos, predictions, truth, columns=len(photos))
+    sheet = prediction_picture.sheet(photos, predictions, truth, columns=len(photos))
     files.replace(picture, lambda target: sheet.save(target, "PNG"))

@@ -470,7 +470,7 @@ def test_a_combination_that_fails_leaves_nothing(
 KILLED = (
     ("maskgate.runs:Run.tell", 1),
     ("pathlib:Path.write_bytes", 1),
-    ("maskgate.training.combined:conclude", 1),
+    ("maskgate.training.ensemble_run:conclude", 1),
     ("os:replace", 1),
     ("os:replace", 4),
     ("maskgate.reports.run:write", 1),

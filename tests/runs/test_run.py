@@ -21,7 +21,7 @@ from maskgate.inference import loading
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.synthetic.people import sample_people
-from maskgate.training import combined, warm_start
+from maskgate.training import ensemble_run, warm_start
 from tests.runs.older import unlisted
 
 Call = Callable[..., tuple[int, str, str]]
@@ -88,7 +88,7 @@ def combine(run: Run) -> None:
 
 def copy_folds(run: Run) -> None:
     """What `combine` does with the folds of its first member."""
-    combined._copy(run, run.folds_file, run.path.parent / "folds.csv")
+    ensemble_run._copy(run, run.folds_file, run.path.parent / "folds.csv")
 
 
 def folds_file(run: Run) -> None:
@@ -302,7 +302,7 @@ def test_a_member_that_is_damaged_or_another_is_missed(
 
 def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
     asked = ensemble.system_of([trained])
-    run = combined.combine(asked, tmp_path / "both", "both", "")
+    run = ensemble_run.combine(asked, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
     run.update_status(members={"tiny": run.status().digest}, files=None)

@@ -67,13 +67,13 @@ def combine(
     changes = _changes(file, combine, adjust, tta)
     files.check_folder(out, remedy="give another --out")
 
-    from maskgate.reports import together as table
-    from maskgate.training import combined
+    from maskgate.reports import score_table
+    from maskgate.training import ensemble_run
 
     system, name = _requested_system(runs, file, changes)
-    run = combined.combine(system, out, name, command=typed_command(), cache=cache, trust=trust)
+    run = ensemble_run.combine(system, out, name, command=typed_command(), cache=cache, trust=trust)
     results = run.metrics()
-    table.show(results.members, results.steps)
+    score_table.show(results.members, results.steps)
     terminal.show(f"{run.path}: report in {run.report_file}")
 
 
@@ -139,7 +139,7 @@ def submit(
 
     from maskgate.ensemble.combining import EnsembleSpec
     from maskgate.evaluation import ensemble
-    from maskgate.reports import together as table
+    from maskgate.reports import score_table
 
     system, name = _requested_system(runs, file, changes)
     spec = EnsembleSpec.from_system(system)
@@ -149,9 +149,9 @@ def submit(
     is_unchanged = not (others or spec.learns or spec.adjust or only_member.tta is not None)
     if is_unchanged and only_member.run.is_system:
         results = only_member.run.metrics()
-        table.show(results.members, results.steps)  # its members, and the gain of each step
+        score_table.show(results.members, results.steps)  # its members, and the gain of each step
     else:
-        table.show(fitted.member_records, fitted.step_records)
+        score_table.show(fitted.member_records, fitted.step_records)
     terminal.show(f"{target}: {speed}")
 
 

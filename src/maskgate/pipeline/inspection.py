@@ -24,7 +24,7 @@ from maskgate.imaging import photo_files, pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline import cache
 from maskgate.pipeline.cache import PhotoStore
-from maskgate.pipeline.twins import near_duplicates_of
+from maskgate.pipeline.near_duplicates import near_duplicates_of
 
 BLANK: Final = 6.0  # a photo with a lower standard deviation of grey values (0–255) is blank
 _APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # first bytes of macOS's metadata files on other disks

@@ -15,9 +15,9 @@ from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.runs import Run, comparability
 from maskgate.training import (
-    combined,
     crossval,
     distribute,
+    ensemble_run,
     preflight,
     processes,
     run_folder,
@@ -85,7 +85,7 @@ def train(system: System, options: TrainOptions, on: str | None = None) -> Run:
                 if group.is_main_process:
                     say(f"member {number} of {len(members)}: {member_options.name}")
                 crossval.train(recipe, member_options)
-            on_main(lambda: combined.conclude(run, system, options.cache))
+            on_main(lambda: ensemble_run.conclude(run, system, options.cache))
         finally:
             lock.release()
     return run

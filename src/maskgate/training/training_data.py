@@ -20,7 +20,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
 from maskgate.faces.view import View
 from maskgate.pipeline import cache
-from maskgate.pipeline.twins import near_duplicates_of, with_extra_photos
+from maskgate.pipeline.near_duplicates import near_duplicates_of, with_extra_photos
 from maskgate.runs.comparability import ValidationSet
 from maskgate.training import fold_data
 from maskgate.training import unlabelled as unlabelled_photos

@@ -13,7 +13,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
 from maskgate.model.network import Network
-from maskgate.pipeline import thumbnails, twins
+from maskgate.pipeline import near_duplicates, thumbnails
 from maskgate.pipeline.cache import PhotoStore
 from maskgate.runs import Run, tables
 from maskgate.training.fold_data import FoldData
@@ -85,7 +85,7 @@ def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[
     others = table[~table["digest"].isin(digests)]
     if others.empty:
         return contents
-    pairs = twins.pairs_between(
+    pairs = near_duplicates.pairs_between(
         digests.tolist(),
         lambda some: prepared.store.thumbnails_of(rows[some]),
         others["digest"].tolist(),

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import fs
 
 from maskgate.cluster.bulk import listing, parts
-from maskgate.cluster.bulk.answering import BlockPredictor, schema
+from maskgate.cluster.bulk.block_predictor import BlockPredictor, schema
 from maskgate.cluster.bulk.parts import Manifest
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files
@@ -125,19 +125,19 @@ def test_what_a_node_cannot_read_is_one_sentence(
     nodes: str, trained: Path, bucket: str, tmp_path: Path, call: Call,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from maskgate.cluster.bulk import answering
+    from maskgate.cluster.bulk import block_predictor
 
     def down(source: str, path: str) -> bytes:
         raise MaskgateError(f"{path}: the store is down; wait")
 
-    def call_with_it_down(self: answering.BlockPredictor, block: pa.Table) -> pa.Table:
+    def call_with_it_down(self: block_predictor.BlockPredictor, block: pa.Table) -> pa.Table:
         from maskgate.cluster.bulk import listing
 
         listing.fetch = down  # in the worker
         return answer(self, block)
 
-    answer = answering.BlockPredictor.__call__
-    broken = type("Broken", (answering.BlockPredictor,), {"__call__": call_with_it_down})
+    answer = block_predictor.BlockPredictor.__call__
+    broken = type("Broken", (block_predictor.BlockPredictor,), {"__call__": call_with_it_down})
     monkeypatch.setattr("maskgate.cluster.bulk.BlockPredictor", broken)
     code, _, err = call("predict", trained, bucket, "--on", nodes, "--out", tmp_path / "out")
     assert code == 2
@@ -250,7 +250,7 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     swapped(*map(Path, found.paths[2:4]))
     swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
     columns = schema(loading.load(trained))
-    answering = BlockPredictor(
+    block_predictor = BlockPredictor(
         trained, None, False, False, found.sources, columns,
         SimpleNamespace(set_up=lambda: None),  # type: ignore[arg-type]
     )  # fmt: skip
@@ -263,7 +263,7 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     with parts.opened(tmp_path / "out", manifest, found.contents) as output:
         rows = range(16)
         block = {"row": rows, "source": [0] * 16, "path": [found.paths[row] for row in rows]}
-        output.add(answering(pa.table(block)))
+        output.add(block_predictor(pa.table(block)))
         assert output.missing() == [2, 3, 4, 5]
     table = pq.read_table(tmp_path / "out" / "part-000000.parquet")
     assert table.schema.names == [name for name in columns.names if name != "row"]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from maskgate.cluster import ray_cluster
 from maskgate.cluster.bulk import listing, parts
-from maskgate.cluster.bulk.answering import BlockPredictor, schema
+from maskgate.cluster.bulk.block_predictor import BlockPredictor, schema
 from maskgate.cluster.bulk.listing import Listing
 from maskgate.cluster.bulk.parts import Manifest, Parts
 from maskgate.cluster.remote import Driver

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from maskgate.data.table import Photos
-from maskgate.pipeline import twins
+from maskgate.pipeline import near_duplicates
 from maskgate.pipeline.cache import PhotoStore
 
 DAMAGED = ["[[0,", "[[0, 99]]", '[["a", "b"]]', "null"]
@@ -28,17 +28,17 @@ def test_near_duplicates(tmp_path: Path, pictures: np.ndarray, content: str) -> 
     table = pd.DataFrame({"photo": [*"abcdef"], "person": [*"uvwxyz"]})
     store = PhotoStore(pictures[..., None], pictures, np.arange(6), [*"012345"])
     photos = Photos(Path(), table)
-    first = twins.near_duplicates_of(photos, store, tmp_path)
+    first = near_duplicates.near_duplicates_of(photos, store, tmp_path)
     assert first.pairs == [("a", "f")]
     (memory,) = tmp_path.glob("near-duplicates-*.json")
     memory.write_text(content)
-    assert twins.near_duplicates_of(photos, store, tmp_path).pairs == first.pairs
+    assert near_duplicates.near_duplicates_of(photos, store, tmp_path).pairs == first.pairs
 
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_copies(tmp_path: Path, pictures: np.ndarray, content: str) -> None:
     def found() -> list[tuple[str, str]]:
-        return twins.pairs_between(
+        return near_duplicates.pairs_between(
             [*"012"], lambda rows: pictures[rows], [*"345"], lambda: pictures[3:], tmp_path
         )
 

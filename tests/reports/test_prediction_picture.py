@@ -3,7 +3,7 @@ from PIL import Image
 
 from maskgate import labels
 from maskgate.inference.predictions import Predictions
-from maskgate.reports import verdicts
+from maskgate.reports import prediction_picture
 
 
 def red(sheet: Image.Image) -> int:
@@ -18,8 +18,8 @@ def test_only_what_is_wrong_is_struck_out() -> None:
     probabilities = np.full((3, labels.COUNT), 0.001)
     probabilities[range(3), given] = 1 - 0.017
     said = Predictions(["a", "b", "c"], probabilities)
-    right = verdicts.sheet(photos, said, given, columns=2)
-    wrong = verdicts.sheet(photos, said, [0, 4, 10], columns=2)
+    right = prediction_picture.sheet(photos, said, given, columns=2)
+    wrong = prediction_picture.sheet(photos, said, [0, 4, 10], columns=2)
     assert red(right) == 0
     assert red(wrong) > 100
     assert right.size == wrong.size
@@ -28,7 +28,7 @@ def test_only_what_is_wrong_is_struck_out() -> None:
 def test_photos_stand_in_rows() -> None:
     one = Image.new("RGB", (60, 80), "blue")
     said = Predictions(["a"] * 4, np.full((4, labels.COUNT), 1 / labels.COUNT))
-    wide = verdicts.sheet([one] * 4, said, [0] * 4, columns=4)
-    tall = verdicts.sheet([one] * 4, said, [0] * 4, columns=1)
+    wide = prediction_picture.sheet([one] * 4, said, [0] * 4, columns=4)
+    tall = prediction_picture.sheet([one] * 4, said, [0] * 4, columns=1)
     assert wide.width > 3 * tall.width
     assert tall.height > 3 * wide.height
