@@ -59,8 +59,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "MODEL": ([RUN], [NO_RUN, (["."], ".: no run;")]),
     "RUN": ([RUN], [NO_RUN, (["."], ".: no run;")]),
     "RUNS": ([RUN, RUN], [([RUN, "/gone"], NO_RUN[1])]),
+    "RUN|SYSTEM": ([RUN], [NO_RUN, (["."], ".: no run;")]),
     "RUN|SYSTEM...": ([RUN], [([RUN, "/gone"], NO_RUN[1])]),
-    "RUN|SYSTEM... EVAL": ([RUN, FOLDER], [
+    "RUN|SYSTEM|BUNDLE... EVAL": ([RUN, FOLDER], [
         (["/gone", FOLDER], NO_RUN[1]),
         ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),

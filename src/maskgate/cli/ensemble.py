@@ -63,14 +63,14 @@ def combine(
     from maskgate.core import files
 
     _check_runs_alone(runs)
-    file = _system_file(runs)
+    file = system_file(runs)
     changes = _changes(file, combine, adjust, tta)
     files.check_folder(out, remedy="give another --out")
 
     from maskgate.reports import score_table
     from maskgate.training import ensemble_run
 
-    system, name = _requested_system(runs, file, changes)
+    system, name = requested_system(runs, file, changes)
     run = ensemble_run.combine(system, out, name, command=typed_command(), cache=cache, trust=trust)
     results = run.metrics()
     score_table.show(results.members, results.steps)
@@ -122,7 +122,7 @@ def submit(
         )
     if not is_bundle:
         _check_runs_alone(runs)
-    file = None if is_bundle else _system_file(runs)
+    file = None if is_bundle else system_file(runs)
     changes = _changes(file, combine, adjust, tta)
     photo_files.find_test_table(data)
 
@@ -141,7 +141,7 @@ def submit(
     from maskgate.evaluation import ensemble
     from maskgate.reports import score_table
 
-    system, name = _requested_system(runs, file, changes)
+    system, name = requested_system(runs, file, changes)
     spec = EnsembleSpec.from_system(system)
     fitted = ensemble.fit(ensemble.open_members(system, trust), spec, cache)
     speed = submission.submit(fitted.predictor(cache), name, data, target)
@@ -189,7 +189,7 @@ def _check_runs_alone(runs: list[Path]) -> None:
         raise bundle_error(bundle)
 
 
-def _system_file(runs: list[Path]) -> "tuple[Path, System] | None":
+def system_file(runs: list[Path]) -> "tuple[Path, System] | None":
     """The system file among the paths, if there is one, and its system. Raises MaskgateError."""
     from maskgate.config import system as systems
 
@@ -246,7 +246,7 @@ def _changes(
     return changes
 
 
-def _requested_system(
+def requested_system(
     runs: list[Path], file: "tuple[Path, System] | None", changes: dict[str, Any]
 ) -> "tuple[System, str]":
     """The system of runs that the command line describes, and its name."""

@@ -1,11 +1,13 @@
 """The command export."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run
+from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
+from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
 
 
@@ -14,7 +16,9 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="A run folder, of a recipe or a system.", callback=existing_run
+            metavar="RUN|SYSTEM",
+            help="A run folder, or a system file whose members are runs.",
+            callback=existing_run,
         ),
     ],
     out: Annotated[
@@ -56,7 +60,8 @@ def export(
     bundle.check_out(out)
     if photos is not None:
         existing_data(photos)
-    run = open_run(model, trust=trust)
+    file = None if bundle.is_bundle(model) else system_file([model])
+    run = None if file else open_run(model, trust=trust)
 
     from maskgate.export import exporter, precision_loss
     from maskgate.export.exporter import ExportOptions
@@ -64,7 +69,16 @@ def export(
     options = ExportOptions(
         out, precision, max_loss=max_loss, photos=photos, terms=terms, cache=cache
     )
-    manifest = exporter.export(run, options)
+    with TemporaryDirectory(prefix="maskgate-") as temporary:
+        if run is None:
+            from maskgate.training import ensemble_run
+
+            system, name = requested_system([model], file, {})
+            folder = Path(temporary) / name
+            run = ensemble_run.combine(
+                system, folder, name, command=typed_command(), cache=cache, trust=trust
+            )
+        manifest = exporter.export(run, options)
     if manifest.loss is not None:
         terminal.show(precision_loss.line(manifest.loss, manifest.precision))
     size = sum(entry.bytes for entry in manifest.files.values())

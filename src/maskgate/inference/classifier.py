@@ -99,10 +99,10 @@ class SingleModel:
     def _of_batch(self, stored: Pixels) -> Probabilities:
         inputs = [tta_view.apply(stored, self.view.geometry) for tta_view in self.tta_views]
         by_network = [
-            np.mean([network(pictures) for pictures in inputs], axis=0) for network in self.networks
+            _mean([network(pictures) for pictures in inputs]) for network in self.networks
         ]
         if self.vote == "soft_vote":
-            return np.mean(by_network, axis=0)
+            return _mean(by_network)
         members = [MemberProbabilities(p.astype(np.float64), self.attributes) for p in by_network]
         return votes.hard_vote(members).astype(np.float32)
 
@@ -142,6 +142,14 @@ class Ensemble:
             probabilities = member(member_pictures)
             members.append(MemberProbabilities(probabilities, member.attributes, weight))
         return self.combination(members).astype(np.float32)
+
+
+def _mean(probabilities: Sequence[Probabilities]) -> Probabilities:
+    """The mean of arrays (N, 18); of one array, itself: a door spares every microsecond."""
+    if len(probabilities) == 1:
+        return probabilities[0]
+    mean: Probabilities = np.mean(probabilities, axis=0)
+    return mean
 
 
 def _digest(text: str) -> str:
