@@ -270,7 +270,7 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
     assert compare(pairs, resamples=5).notes == []
 
 
-# ------------------------------------------------------------------------------- sides
+# ------------------------------------------------------------------------------ groups
 
 
 def test_runs_are_found_in_folders_and_the_first_one_leads(tmp_path: Path) -> None:

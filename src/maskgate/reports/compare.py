@@ -20,7 +20,7 @@ def show(summary: Comparisons, size: float | None = None) -> None:
 
     With `size`, a difference in score, also the number of people needed to detect it.
     """
-    table = Table("side", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
+    table = Table("group", "macro F1 of", "score", "difference", "", box=None, pad_edge=False)
     by_group = {each.group.name: each for each in summary.comparisons}
     for group, scores in zip(summary.groups, summary.scores, strict=True):
         comparison = by_group.get(group.name)
@@ -52,7 +52,7 @@ def _power(summary: Comparisons, size: float | None) -> list[str]:
 
 
 def write(summary: Comparisons, page: Path, csv_file: Path, size: float | None = None) -> None:
-    """Write the page, and a CSV with one row for each side and measure.
+    """Write the page, and a CSV with one row for each group and measure.
 
     With `size`, a difference in score, also the number of people needed to detect it.
     """
@@ -82,7 +82,7 @@ def _write(summary: Comparisons, page: Path, csv_file: Path, size: float | None)
 
 
 def as_table(summary: Comparisons) -> pd.DataFrame:
-    """One row for each measure of each side, without the reference; `low` and `high` are corrected
+    """One row for each measure of each group, without the reference; `low` and `high` are corrected
     for multiple comparisons, `low_alone` and `high_alone` are not."""
     rows: list[dict[str, Any]] = []
     for each, scores in zip(summary.comparisons, summary.scores[1:], strict=True):
@@ -127,7 +127,7 @@ def sentence(comparison: Comparison) -> str:
 
 
 def differs(summary: Comparisons, group: RunGroup) -> str:
-    """The settings of a side that differ from the reference, as `key.sub=value, …`."""
+    """The settings of a group that differ from the reference, as `key.sub=value, …`."""
     if group is summary.groups[0]:
         return "the reference"
     is_system = ["members" in each.recipe for each in (summary.groups[0], group)]
