@@ -54,4 +54,4 @@ def test_other_arguments_of_the_detector_stay() -> None:
 def test_mtcnn_is_told_the_share_of_the_frame() -> None:
     after = detection.for_frames(photo(Component(name="mtcnn", factor=0.7)), 720, 1280, 72)
     assert after.face is not None
-    assert after.face.detector == Component(name="mtcnn", factor=0.7, min_face=0.1)
+    assert after.face.detector == Component(name="mtcnn", factor=0.7, min_face=0.075)

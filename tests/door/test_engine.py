@@ -171,7 +171,7 @@ def test_threads_may_share_an_engine(engine: Engine, frames: list[Pixels]) -> No
 def test_only_faces_that_are_wide_enough_are_judged(bundle: Path, frames: list[Pixels]) -> None:
     widths = sorted(verdict.box[2] - verdict.box[0] for verdict in Engine(bundle)(frames[1]))
     assert len(widths) == 3
-    for smallest, count in ((widths[0], 3), (widths[0] / 0.76, 3), (widths[-1] / 0.74, 0)):
+    for smallest, count in ((widths[0], 3), (widths[0] / 0.8, 3), (widths[-1] / 0.74, 0)):
         assert len(Engine(bundle, smallest_face=smallest)(frames[1])) == count
 
 

@@ -9,6 +9,7 @@ from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces.protocol import Detector as Detector
 
+TOLERANCE: Final = 0.75  # of the smallest face: boxes of equal faces differ in width
 _YUNET_FACE: Final = 40  # pixels of a face of which YuNet finds 95% masked, in its own picture
 _MIN_SIDE: Final = 192  # of that picture: a close-up must stay a face
 _MAX_SIDE: Final = 2048
@@ -39,7 +40,7 @@ def for_frames(photo: Photo, height: int, width: int, smallest_face: float) -> P
     if detector.name == "yunet":
         arguments = detector.arguments | {"side": yunet_side(height, width, smallest_face)}
     else:
-        share = min(1.0, max(0.01, smallest_face / min(height, width)))
+        share = min(1.0, max(0.01, TOLERANCE * smallest_face / min(height, width)))
         arguments = detector.arguments | {"min_face": share}
     component = Component(name=detector.name, **arguments)
     return photo.model_copy(update={"face": photo.face.model_copy(update={"detector": component})})

@@ -17,7 +17,6 @@ from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference import bundles
 
-_TOLERANCE: Final = 0.75  # of `smallest_face`: boxes of equal faces differ in width
 _MAX_SIZES: Final = 4  # of frames whose detectors are kept: a door has one camera, or a few
 
 
@@ -26,9 +25,9 @@ class Engine:
 
     `threads` are what the networks use for one batch of faces. `smallest_face` is the width in
     pixels of the narrowest face that is judged (faces below three quarters of it are not): the
-    smaller, the more detail of a frame the detector gets, and the longer it takes. By default the detector is used as in training, which
-    suits portraits. Raises MaskgateError if the bundle is damaged, or its model has no face
-    detector.
+    smaller, the more detail of a frame the detector gets, and the longer it takes. By default the
+    detector is used as in training, which suits portraits. Raises MaskgateError if the bundle is
+    damaged, or its model has no face detector.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Engine:
         faces = self._detector(frame)(frame)
         if self.smallest_face is None:
             return faces
-        wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= _TOLERANCE * self.smallest_face
+        wide = faces.boxes[:, 2] - faces.boxes[:, 0] >= detection.TOLERANCE * self.smallest_face
         return Faces(faces.boxes[wide], faces.landmarks[wide], faces.scores[wide])
 
     def _detector(self, frame: Pixels) -> detection.Detector:
