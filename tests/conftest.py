@@ -77,6 +77,38 @@ def trained(train: "Callable[..., Path]", tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def export(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Path]":
+    """`export(run)` exports a run; the bundle's folder, which no test may change."""
+    from maskgate.export import exporter
+    from maskgate.runs import open_run
+
+    def write(run: Path, **options: object) -> Path:
+        out = tmp_path_factory.mktemp("bundles") / run.name
+        exporter.export(open_run(run), exporter.ExportOptions(out, cache=cache, **options))  # type: ignore[arg-type]
+        return out
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def bundle(trained: Path, export: "Callable[..., Path]") -> Path:
+    """The bundle of `trained`."""
+    return export(trained)
+
+
+@pytest.fixture(scope="session")
+def face_run() -> Path:
+    """A finished run with two folds, on the faces that MTCNN detects."""
+    return Path(__file__).parent / "golden" / "faces"
+
+
+@pytest.fixture(scope="session")
+def face_bundle(face_run: Path, export: "Callable[..., Path]") -> Path:
+    """The bundle of `face_run`."""
+    return export(face_run)
+
+
+@pytest.fixture(scope="session")
 def nodes() -> Iterator[str]:
     """The address of a Ray cluster of two nodes with one core each, on this machine."""
     pytest.importorskip("ray", reason="Ray is not installed")

@@ -4,7 +4,7 @@ them."""
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from maskgate import labels
 from maskgate.config.recipe import Photo
@@ -37,6 +37,13 @@ class SingleModelSpec(Record):
     detector: Name | None = None  # the folder of the face detector's files
     tta: list[ComponentSetting] = Field([])
     vote: Literal["soft_vote", "hard_vote"] = "soft_vote"
+
+    @field_validator("attributes")
+    @classmethod
+    def _in_order(cls, attributes: list[str]) -> list[str]:
+        if attributes != [name for name in labels.ATTRIBUTES if name in attributes]:
+            raise ValueError("each once, in the order of the labels")
+        return attributes
 
     @model_validator(mode="after")
     def _has_detector(self) -> "SingleModelSpec":

@@ -89,10 +89,10 @@ def _groups(column: _Column) -> list[int]:
 
 def _duplicates(image_ids: Sequence[str], photos: Sequence[str]) -> list[str]:
     """The names whose photo is that of an earlier row."""
-    seen: set[str] = set()
+    earlier: set[str] = set()
     duplicates = []
     for name, photo in zip(image_ids, photos, strict=True):
-        if name and photo in seen:
+        if name and photo in earlier:
             duplicates.append(name)
-        seen.add(photo)
+        earlier.add(photo)
     return duplicates

@@ -120,23 +120,23 @@ def _detector_files(single: ModelRun) -> dict[str, bytes]:
 
 def _write(out: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) -> Manifest:
     """The bundle of these values of the manifest and these files, written beside and renamed."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise disk_error(error, out) from error
-    try:
-        manifest = _fill(folder, values, contents)
-        folder.chmod(0o755)
-        if out.suffix == ZIP:
-            files.replace(out, lambda target: _zip(folder, target))
-        else:
-            folder.replace(out)
-        return manifest
-    except OSError as error:
-        raise disk_error(error, out) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with files.new_folder(out.parent):
+        try:
+            folder = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        except OSError as error:
+            raise disk_error(error, out) from error
+        try:
+            manifest = _fill(folder, values, contents)
+            folder.chmod(0o755)
+            if out.suffix == ZIP:
+                files.replace(out, lambda target: _zip(folder, target))
+            else:
+                folder.replace(out)
+            return manifest
+        except OSError as error:
+            raise disk_error(error, out) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(folder: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) -> Manifest:

@@ -83,9 +83,9 @@ def create_view(bundle: Bundle, photo: Photo, detector: str | None) -> View:
     with bundle.folder(detector) as folder:
         if photo.face is not None and not detectors.is_kept(photo.face.detector.name, folder):
             raise MaskgateError(f"{bundle.path / detector}: not the files of its face detector")
-        seen = view.create(photo, folder, folder)
+        photo_view = view.create(photo, folder, folder)
     try:
-        seen.faces(_PROBE)
+        photo_view.faces(_PROBE)
     except Exception as error:  # a graph may compute anything
         raise MaskgateError(f"{bundle.path / detector}: no face detector ({error})") from error
-    return seen
+    return photo_view
