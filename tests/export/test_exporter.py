@@ -187,6 +187,7 @@ def older() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version(
     older: ModuleType, trained: Path, cache: Path, tmp_path: Path
 ) -> None:
