@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,8 @@ def test_frames_in_a_batch_get_the_verdicts_they_get_alone(
 def test_bytes_of_a_photo_are_a_frame(engine: Engine, frames: list[Pixels]) -> None:
     content = io.BytesIO()
     Image.fromarray(frames[0]).save(content, "PNG")
-    assert same(engine(content.getvalue()), engine(frames[0]))
+    for photo in (content.getvalue(), bytearray(content.getvalue()), content.getbuffer()):
+        assert same(engine(photo), engine(frames[0]))
 
 
 def test_a_photo_on_its_side_gets_the_same_verdict(engine: Engine, frames: list[Pixels]) -> None:
@@ -134,6 +136,25 @@ def test_the_frame_is_left_as_it_is(engine: Engine, frames: list[Pixels]) -> Non
 def test_other_arrays_are_refused(engine: Engine, frame: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         engine(frame)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"smallest_face": 0},
+        {"smallest_face": float("nan")},
+        {"smallest_face": float("inf")},
+        {"smallest_face": "48"},
+        {"threads": 0},
+        {"threads": 1.5},
+        {"threads": True},
+    ],
+)
+def test_wrong_arguments_are_refused_before_the_first_frame(
+    bundle: Path, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        Engine(bundle, **arguments)
 
 
 def test_bytes_that_are_no_photo_are_refused_and_the_next_frame_is_judged(
@@ -177,7 +198,7 @@ def test_only_faces_that_are_wide_enough_are_judged(bundle: Path, frames: list[P
 
 def test_a_model_of_whole_photos_is_refused(trained: Path, cache: Path, tmp_path: Path) -> None:
     exporter.export(Run(trained), ExportOptions(tmp_path / "bundle", cache=cache))
-    with pytest.raises(MaskgateError, match=r"looks at whole photos; train it with one photo"):
+    with pytest.raises(MaskgateError, match=r"uses whole photos; train it with the same photo"):
         Engine(tmp_path / "bundle")
 
 

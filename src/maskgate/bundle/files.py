@@ -98,7 +98,7 @@ class Bundle:
 def open_bundle(path: Path) -> Bundle:
     """The bundle at `path`, every byte of it checked. Raises MaskgateError."""
     if not is_bundle(path):
-        raise MaskgateError(f"{path}: no bundle; give what `maskgate export` has written")
+        raise MaskgateError(f"{path}: not a bundle; give a folder or zip from `maskgate export`")
     bundle = Bundle(path)
     bundle.check()
     return bundle
@@ -108,7 +108,12 @@ def check_out(out: Path) -> None:
     """Raise MaskgateError where no bundle can be written to `out`: before the work, not after."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise MaskgateError(f"{out}: exists already; remove it, or name another folder or .zip")
-    if out.suffix == ZIP:
+    if out.suffix.lower() == ZIP:
         files.check_target(out)
     else:
         files.check_folder(out)
+
+
+def card_of(path: Path) -> str:
+    """Where the model card of a bundle is, for people."""
+    return f"card.html of {path}" if path.suffix.lower() == ZIP else str(path / "card.html")

@@ -53,7 +53,7 @@ class SingleModelSpec(Record):
             return self
         face = self.photo.face
         if face.detector.name not in DETECTOR_FILES:
-            raise ValueError(f"photo.face: the detector {face.detector.name} is in no bundle")
+            raise ValueError(f"photo.face: the detector {face.detector.name} cannot be bundled")
         if "file" in face.detector.arguments:
             raise ValueError("photo.face names a file outside the bundle")
         if face.sha256 is None:
@@ -106,8 +106,12 @@ class TrainingFacts(Record):
     extra_photos: Count = 0
     started: str = ""
     backbone: str
-    weights: str  # where its weights began
+    weights: str  # the initial weights
     warnings: list[str] = Field([])
+    before: "list[TrainingFacts]" = Field([])  # the trainings of the initial weights
+
+
+TrainingFacts.model_rebuild()
 
 
 class PrecisionLoss(Record):
@@ -141,7 +145,7 @@ class Software(Record):
 
 
 class Manifest(File):
-    """All that a bundle says of itself. Its last key seals the rest, files included."""
+    """The manifest. Its last key is a digest of all others, those of the files included."""
 
     sealed = True
     nullable = frozenset({"scores", "loss", "terms"})
@@ -157,7 +161,7 @@ class Manifest(File):
     terms: str | None = None  # under which the training photos may be used
     scores: Results | None = None
     groups: dict[str, SubsetScores] = Field({})
-    reference: dict[str, Distribution] = Field({})  # see `bundle.measures`
+    reference: dict[str, Distribution] = Field({})  # see `bundle.drift_measures`
     files: Entries
     sha256: str
 

@@ -9,6 +9,7 @@ import typer
 from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
 from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
+from maskgate.core.progress import say
 
 
 @app.command()
@@ -34,13 +35,13 @@ def export(
     ] = "fp32",
     max_loss: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Refuse a precision that loses more of the score."),
+        typer.Option(min=0, max=1, help="Refuse a larger loss of macro F1."),
     ] = 0.005,
     photos: Annotated[
         Path | None,
         typer.Option(
             help="Folder of the photos that the run was trained on.",
-            show_default="where they were then",
+            show_default="the folder used in training",
         ),
     ] = None,
     terms: Annotated[
@@ -52,7 +53,7 @@ def export(
 ) -> None:
     """Export a run as a bundle for the door: ONNX networks, face detector, manifest, model card.
 
-    A bundle needs no torch, and stands wherever a command takes a MODEL.
+    A bundle needs no torch, and can be used as MODEL in predict and submit.
     """
     from maskgate import bundle
     from maskgate.runs import open_run
@@ -81,5 +82,9 @@ def export(
         manifest = exporter.export(run, options)
     if manifest.loss is not None:
         terminal.show(precision_loss.line(manifest.loss, manifest.precision))
+        if text := precision_loss.warning(manifest.loss):
+            say(text)
     size = sum(entry.bytes for entry in manifest.files.values())
-    terminal.show(f"{out}: {len(list(manifest.networks()))} networks, {size / 1e6:.1f} MB")
+    count = len(list(manifest.networks()))
+    networks = f"{count} network{'' if count == 1 else 's'}"
+    terminal.show(f"{out}: {networks}, {size / 1e6:.1f} MB; model card in {bundle.card_of(out)}")

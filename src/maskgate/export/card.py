@@ -2,11 +2,13 @@
 reporting, FAT* 2019). It shows what the manifest holds, and nothing else."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from html import escape
 from importlib import resources
 
 from markdown_it import MarkdownIt
 
+from maskgate import labels
 from maskgate.bundle.manifest import (
     EnsembleModelSpec,
     Manifest,
@@ -14,12 +16,21 @@ from maskgate.bundle.manifest import (
     TrainingFacts,
     leaves,
 )
-from maskgate.runs.records.results import Figure, SubsetScores
+from maskgate.runs.records.results import ClassScores, Figure, Results, SubsetScores
 
-_TITLES = {
-    "brightness": "brightness, 0–255",
-    "sharpness": "sharpness, variance of the Laplacian",
-    "face_width": "face width, pixels of the photo",
+_ATTRIBUTES = {"mask": "mask", "gender": "gender", "age_band": "age band"}
+_VALUES = {
+    "wear": "worn",
+    "incorrect": "worn incorrectly",
+    "not_wear": "not worn",
+    "<30": "under 30",
+    "30-59": "30 to 59",
+    ">=60": "60 and over",
+}
+_MEASURES = {
+    "brightness": "brightness (0–255)",
+    "sharpness": "sharpness (variance of the Laplacian)",
+    "face_width": "face width (pixels of the photo)",
     "face_score": "score of the face detector",
     "confidence_mask": "confidence in the mask",
     "confidence_gender": "confidence in the gender",
@@ -29,15 +40,15 @@ _TITLES = {
 
 def markdown(manifest: Manifest) -> str:
     """The card as Markdown (GitHub's tables)."""
-    lines = [f"# Model card: {manifest.name}", "", *_summary(manifest)]
+    lines = [f"# Model card: {_plain(manifest.name)}", "", *_summary(manifest)]
     for title, section in (
         ("Intended use", _use()),
         ("Scores", _scores(manifest)),
-        ("Scores by group", _groups(manifest)),
+        ("Accuracy by group", _groups(manifest)),
         ("Precision", _precision(manifest)),
         ("Training", _training(manifest)),
-        ("How it sees a photo", _view(manifest)),
-        ("What the validation photos are like", _reference(manifest)),
+        ("Input", _input(manifest)),
+        ("Photos it was validated on", _reference(manifest)),
         ("Files", _files(manifest)),
     ):
         body = list(section)
@@ -50,6 +61,9 @@ def html(manifest: Manifest, text: str) -> str:
     """The card's Markdown `text` as a page that needs no other file."""
     style = (resources.files("maskgate.export") / "card.css").read_text("utf-8")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    body = body.replace("<table>", '<div class="table"><table>').replace(
+        "</table>", "</table></div>"
+    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -59,20 +73,32 @@ def html(manifest: Manifest, text: str) -> str:
 
 
 def _summary(manifest: Manifest) -> Iterator[str]:
-    attributes = {name for model in leaves(manifest.model) for name in model.attributes}
-    words = [name.replace("_", " ") for name in manifest.labels if name in attributes]
-    count = sum(len(model.networks) for model in leaves(manifest.model))
-    yield f"Predicts {', '.join(words)} of one person from a photo of the face."
+    models = list(leaves(manifest.model))
+    predicted = {name for model in models for name in model.attributes}
+    names = [title for name, title in _ATTRIBUTES.items() if name in predicted]
+    yield f"Predicts {_and(names)} of a person from a photo of the face."
+    mask = None if manifest.scores is None else manifest.scores.attributes.get("mask")
+    if mask is not None:
+        recalls = {each.name: each.recall for each in mask.classes}
+        yield ""
+        yield (
+            f"Of people without a mask it noticed {_percent(recalls['not_wear'])}, of masks worn"
+            f" incorrectly {_percent(recalls['incorrect'])}; of masks worn it confirmed"
+            f" {_percent(recalls['wear'])}."
+        )
+    count = sum(len(model.networks) for model in models)
+    made = datetime.fromisoformat(manifest.created).strftime("%Y-%m-%d %H:%M UTC")
+    rows = [
+        (title, ", ".join(_VALUES.get(value, value) for value in labels.ATTRIBUTES[name]))
+        for name, title in _ATTRIBUTES.items()
+        if name in predicted
+    ]
+    rows.append(("networks", f"{count}, {manifest.precision}"))
+    if count > 1:
+        rows.append(("combined by", _ensemble(manifest.model)))
+    rows.append(("exported", f"{made}, maskgate {manifest.software.maskgate}"))
     yield ""
-    yield from _table(
-        ("", ""),
-        [
-            ("classes", "; ".join(f"{n}: {', '.join(v)}" for n, v in manifest.labels.items())),
-            ("networks", f"{count}, {manifest.precision}, ONNX opset {manifest.software.opset}"),
-            ("ensemble", _ensemble(manifest.model)),
-            ("made", f"{manifest.created} by maskgate {manifest.software.maskgate}"),
-        ],
-    )
+    yield from _table(("this model", "predicts"), rows)
 
 
 def _ensemble(model: SingleModelSpec | EnsembleModelSpec) -> str:
@@ -80,59 +106,78 @@ def _ensemble(model: SingleModelSpec | EnsembleModelSpec) -> str:
         return "mean of the folds" if model.vote == "soft_vote" else "vote of the folds"
     members = ", ".join(f"{each.name} (weight {each.weight:g})" for each in model.members)
     steps = [model.combine.name, *(each.name for each in model.adjust)]
-    return f"{' → '.join(steps)} of {members}"
+    return f"{', then '.join(steps)}, of {members}".replace("_", " ")
 
 
 def _use() -> Iterator[str]:
     yield (
-        "For a mask check at an entrance, where a person can act on a wrong answer. Gender and age"
-        " band are guesses from a face: do not decide about a person by them. Test it on people"
-        " and cameras of the place where it is used, above all on groups that the table below"
-        " shows to be few."
+        "For a mask check at an entrance where somebody can correct a wrong answer. Gender and age"
+        " band are estimates from a face: do not base decisions about a person on them. Test the"
+        " model with people and cameras of the place where it is used, above all for groups with"
+        " few people in the tables below."
     )
 
 
 def _scores(manifest: Manifest) -> Iterator[str]:
     scores = manifest.scores
     if scores is None or not scores.validated or scores.score is None:
-        yield "The model was validated on nobody: its scores are unknown."
+        yield "The model was not validated, so there are no scores."
         return
     yield (
-        f"Out of fold, {scores.photos:,} photos of {scores.people:,} people whom the networks that"
-        f" are scored never saw. Interval: {scores.interval}."
+        f"On {scores.photos:,} photos of {scores.people:,} people, none of whom was in the training"
+        f" data of the network that was scored on them. In brackets: {scores.interval}."
     )
     if manifest.precision != "fp32":
         yield ""
-        yield "These are the scores in full precision (fp32); see Precision for what is lost."
+        yield "These are scores in full precision; see Precision for the loss."
     yield ""
-    rows = [(scores.score_of, _figure(scores.score))]
+    title = scores.score_of
+    if title == "macro F1":
+        title = f"all {labels.COUNT} classes, macro F1"
+    rows = [(title, _figure(scores.score))]
     for name, each in scores.attributes.items():
-        title = name.replace("_", " ")
-        rows.append((f"{title}, macro F1", _figure(each.macro_f1)))
-        rows.append((f"{title}, accuracy", _figure(each.accuracy)))
-    yield from _table(("score", "value [95% interval]"), rows)
-    classes = [
-        (each.name, each.photos, each.people, _figure(each.f1), _figure(each.recall))
-        for attribute in scores.attributes.values()
+        rows.append((f"{_ATTRIBUTES[name]}, macro F1", _figure(each.macro_f1)))
+        rows.append((f"{_ATTRIBUTES[name]}, accuracy", _figure(each.accuracy)))
+    yield from _table(("score", "value"), rows)
+    yield ""
+    yield from _classes(scores)
+
+
+def _classes(scores: Results) -> Iterator[str]:
+    def row(attribute: str, each: ClassScores) -> tuple[object, ...]:
+        value = _VALUES.get(each.name, each.name)
+        return attribute, value, each.photos, each.people, _figure(each.recall), _figure(each.f1)
+
+    rows = [
+        row(_ATTRIBUTES[name], each)
+        for name, attribute in scores.attributes.items()
         for each in attribute.classes
     ]
-    yield ""
-    yield from _table(("value", "photos", "people", "F1", "recall"), classes)
+    yield from _table(("attribute", "value", "photos", "people", "recall", "F1"), rows)
 
 
 def _groups(manifest: Manifest) -> Iterator[str]:
-    if not manifest.groups:
+    if not manifest.groups or manifest.scores is None:
         return
-    names = list(manifest.scores.attributes) if manifest.scores is not None else []
-    yield "Accuracy of each attribute among the people of a group; – where there are too few."
+    names = list(manifest.scores.attributes)
+    yield "A dash: too few people."
     yield ""
     yield from _table(
-        ("group", "photos", "people", *(name.replace("_", " ") for name in names)),
+        ("group", "photos", "people", *(_ATTRIBUTES[name] for name in names)),
         [
-            (title.replace("_", " "), part.photos, part.people, *_accuracies(part, names))
+            (_group(title), part.photos, part.people, *_accuracies(part, list(map(str, names))))
             for title, part in manifest.groups.items()
         ],
     )
+
+
+def _group(title: str) -> str:
+    """The title of a group, such as `mask: not_wear` or `male, >=60`, in words."""
+    for separator in (": ", ", "):
+        first, found, value = title.partition(separator)
+        if found:
+            return f"{_ATTRIBUTES.get(first, first)}{separator}{_VALUES.get(value, value)}"
+    return title
 
 
 def _accuracies(part: SubsetScores, names: Sequence[str]) -> list[str]:
@@ -145,70 +190,73 @@ def _precision(manifest: Manifest) -> Iterator[str]:
     if loss is None:
         yield "Full: weights and computation in 32-bit floats, as trained."
         return
-    how = {
-        "fp16": "Weights in 16-bit floats, computed with in 32 bits.",
+    methods = {
+        "fp16": "Weights in 16-bit floats, computed in 32 bits.",
         "int8": "Weights and activations in 8-bit integers, calibrated on training photos.",
     }
     yield (
-        f"{how.get(manifest.precision, '')} On the same {loss.photos:,} out-of-fold photos of"
-        f" {loss.people:,} people:"
+        f"{methods.get(manifest.precision, '')} The same {loss.photos:,} photos of"
+        f" {loss.people:,} people in both precisions:"
     )
     yield ""
     yield from _table(
-        (loss.score_of, "value [95% interval]"),
+        (loss.score_of, "value"),
         [
             ("fp32", _figure(loss.before)),
             (manifest.precision, _figure(loss.after)),
-            ("lost, paired", _figure(loss.loss)),
-            ("most that was allowed", f"{loss.limit:g}"),
+            ("loss (paired)", _figure(loss.loss)),
+            ("limit", f"{loss.limit:g}"),
         ],
     )
 
 
 def _training(manifest: Manifest) -> Iterator[str]:
-    yield f"Terms of the training photos: {manifest.terms or 'not stated'}."
+    yield f"Terms of the training photos: {_plain(manifest.terms or 'not stated')}."
     yield ""
-    yield from _table(
-        ("model", "recipe", "data", "photos", "people", "extra photos", "backbone", "weights from"),
-        [
-            (each.model, each.recipe, each.data, each.photos, each.people, each.extra_photos,
-             each.backbone, each.weights)
-            for each in manifest.training
-        ],
-    )  # fmt: skip
-    warnings = list(_warnings(manifest.training))
+    rows: list[Sequence[object]] = []
+    for facts in manifest.training:
+        rows += _training_rows(facts, "")
+    head = ("model", "recipe", "data", "photos", "people", "extra photos", "backbone",
+            "initial weights")  # fmt: skip
+    yield from _table(head, rows)
+    warnings = dict.fromkeys(text for each in manifest.training for text in each.warnings)
     if warnings:
         yield ""
-        yield from warnings
+        yield from (f"- {_plain(text)}" for text in warnings)
 
 
-def _warnings(facts: Sequence[TrainingFacts]) -> Iterator[str]:
-    for text in dict.fromkeys(text for each in facts for text in each.warnings):
-        yield f"- {_plain(text)}"
+def _training_rows(facts: TrainingFacts, indent: str) -> Iterator[Sequence[object]]:
+    """A row of a training, then those of the trainings that its initial weights come from."""
+    yield (
+        f"{indent}{facts.model}", facts.recipe, facts.data, facts.photos, facts.people,
+        facts.extra_photos, facts.backbone, facts.weights,
+    )  # fmt: skip
+    for before in facts.before:
+        yield from _training_rows(before, f"{indent}← ")
 
 
-def _view(manifest: Manifest) -> Iterator[str]:
+def _input(manifest: Manifest) -> Iterator[str]:
     rows = []
     for model, facts in zip(leaves(manifest.model), manifest.training, strict=True):
         face = model.photo.face
-        crop = f"the photo's centre, {model.photo.crop:g} of it"
+        crop = f"the photo's centre, {model.photo.crop:.0%} of it"
         if face is not None:
-            crop = f"the face ({face.detector.name}) with {face.margin:g} of its sides around it"
-            crop += ", turned so that the eyes lie level" if face.align else ""
+            crop = f"the face ({face.detector.name}) with a margin of {face.margin:.0%}"
+            crop += ", the eyes level" if face.align else ""
         tta = ", ".join(each.name for each in model.tta) or "none"
         rows.append((facts.model, f"{model.photo.width}×{model.photo.height}", crop, tta))
-    yield from _table(("model", "input, pixels", "of a photo", "test-time augmentation"), rows)
+    yield from _table(("model", "pixels", "crop", "test-time augmentation"), rows)
 
 
 def _reference(manifest: Manifest) -> Iterator[str]:
     if not manifest.reference:
         return
-    yield "A door whose photos are unlike these is outside what was validated."
+    yield "The scores do not apply to photos outside these ranges."
     yield ""
     yield from _table(
         ("measure", "photos", "5%", "25%", "median", "75%", "95%"),
         [
-            (_TITLES.get(name, name), each.photos, *(f"{value:.3g}" for value in each.quantiles))
+            (_MEASURES.get(name, name), each.photos, *(f"{value:.3g}" for value in each.quantiles))
             for name, each in manifest.reference.items()
         ],
     )
@@ -221,8 +269,18 @@ def _files(manifest: Manifest) -> Iterator[str]:
     )
 
 
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
 def _figure(figure: Figure) -> str:
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+    values = (f"{value:.3f}".replace("-", "−") for value in (figure.value, figure.low, figure.high))
+    value, low, high = ("0.000" if each == "−0.000" else each for each in values)
+    return f"{value} [{low}, {high}]"
+
+
+def _percent(figure: Figure) -> str:
+    return f"{figure.value:.1%} [{figure.low:.1%}, {figure.high:.1%}]"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
@@ -241,10 +299,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text of others that means nothing in Markdown."""
-    marked = (
-        text
-        if text.startswith("`")
-        else "".join(f"\\{c}" if c in "\\`*_<>[]#" else c for c in text)
-    )
-    return " ".join(marked.replace("|", "\\|").split())
+    """Text with everything escaped that means something in Markdown; code stays code."""
+    if not text.startswith("`"):
+        text = "".join(f"\\{letter}" if letter in "\\`*_<>[]#" else letter for letter in text)
+    return " ".join(text.replace("|", "\\|").split())

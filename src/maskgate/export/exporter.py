@@ -20,7 +20,7 @@ from maskgate.bundle.manifest import Manifest, Precision
 from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.errors import disk_error
-from maskgate.export import card, graph, precision, precision_loss, reference
+from maskgate.export import card, graph, precision, precision_loss, validation_results
 from maskgate.export.models import ModelRun, models, specification
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
@@ -84,8 +84,8 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         "training": [single.facts() for single in singles],
         **({} if loss is None else {"loss": loss}),
         **({} if options.terms is None else {"terms": options.terms}),
-        **reference.scores(run),
-        **reference.statistics(run, singles, options.photos, cache),
+        **validation_results.scores(run),
+        **validation_results.statistics(run, singles, options.photos, cache),
     }
     return _write(options.out, values, contents)
 
@@ -128,7 +128,7 @@ def _write(out: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) 
         try:
             manifest = _fill(folder, values, contents)
             folder.chmod(0o755)
-            if out.suffix == ZIP:
+            if out.suffix.lower() == ZIP:
                 files.replace(out, lambda target: _zip(folder, target))
             else:
                 folder.replace(out)

@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.faces.view import View
 from maskgate.model import heads
-from maskgate.runs import Run
+from maskgate.runs import Run, open_model
 from maskgate.runs.records.results import Attribute
 from maskgate.runs.trust import check_trusted
 
@@ -59,15 +59,15 @@ class ModelRun:
         return f"detectors/{self.view.detector_key}" if self.view.detector else None
 
     def check(self) -> None:
-        """Raise MaskgateError where the model needs what a door lacks."""
+        """Raise MaskgateError where the model cannot be exported."""
         check_trusted(self.run, self.recipe)
         face = self.recipe.photo.face
         if face is None:
             return
         if face.background == "remove":
             raise MaskgateError(
-                f"{self.title}: removes the scene behind faces (photo.face.background), which takes"
-                " OpenCV and far too long at a door; train it with photo.face.background=keep"
+                f"{self.title}: removes the scene behind faces (photo.face.background), which needs"
+                " OpenCV and is too slow at a door; train it with photo.face.background=keep"
             )
         if face.detector.name not in DETECTOR_FILES:
             raise MaskgateError(
@@ -98,31 +98,43 @@ class ModelRun:
         return photo.model_copy(update={"face": photo.face.model_copy(update=update)})
 
     def facts(self) -> TrainingFacts:
-        """What it was trained on."""
-        status, model = self.run.status(), self.recipe.model
-        backbone = model.backbone if model.beside is None else f"{model.backbone} + {model.beside}"
-        return TrainingFacts(
-            model=self.name or self.run.path.name,
-            recipe=status.recipe,
-            data=status.data,
-            photos=status.photos,
-            people=status.people,
-            extra_photos=status.more,
-            started=status.started,
-            backbone=backbone,
-            weights=_origin(self.recipe),
-            warnings=status.warnings,
-        )
+        """What it was trained on, and what its initial weights were."""
+        return _facts(self.run, self.name or self.run.path.name)
 
 
-def _origin(recipe: Recipe) -> str:
-    """Where the weights of a recipe's network began."""
+def _facts(run: Run, name: str) -> TrainingFacts:
+    status, recipe = run.status(), run.recipe()
+    model = recipe.model
+    backbone = model.backbone if model.beside is None else f"{model.backbone} + {model.beside}"
+    weights, before = _initial_weights(recipe)
+    return TrainingFacts(
+        model=name,
+        recipe=status.recipe,
+        data=Path(status.data).name,
+        photos=status.photos,
+        people=status.people,
+        extra_photos=status.more,
+        started=status.started,
+        backbone=backbone,
+        weights=weights,
+        warnings=status.warnings,
+        before=before,
+    )
+
+
+def _initial_weights(recipe: Recipe) -> tuple[str, list[TrainingFacts]]:
+    """Where the weights of a recipe's network began, and the trainings of the run they are from, as
+    far as it is still there."""
     model = recipe.model
     if model.init is not None:
-        return f"the run {Path(model.init).name}"
+        name = Path(model.init).name
+        try:
+            return f"the run {name}", [_facts(open_model(model.init), name)]
+        except MaskgateError:
+            return f"the run {name}, which is gone", []
     if model.weights is not None:
-        return f"the file {Path(model.weights).name}"
-    return "timm's pretrained weights" if model.pretrained else "random"
+        return f"the file {Path(model.weights).name}", []
+    return "timm's pretrained weights" if model.pretrained else "random", []
 
 
 def models(run: Run, cache: Path, tta: Sequence[Component] | None = None) -> list[ModelRun]:

@@ -43,7 +43,7 @@ def read_photos(
             oof.check(each)
         except MaskgateError as error:
             raise MaskgateError(
-                f"{error}, or export it in fp32: what is lost in {precision} cannot be measured"
+                f"{error}, or export it in fp32: the loss in {precision} cannot be measured"
             ) from error
     return {
         single.name: precisions.read_photos(single, tables.oof(single.run)[0], root)
@@ -84,10 +84,20 @@ def check_limit(loss: PrecisionLoss, precision: Precision) -> None:
 
 
 def line(loss: PrecisionLoss, precision: Precision) -> str:
-    """What is lost, in one line."""
+    """The loss in one line."""
     return (
-        f"{precision}: {loss.score_of} {loss.before.value:.4f} → {loss.after.value:.4f}, lost"
+        f"{precision}: {loss.score_of} {loss.before.value:.4f} → {loss.after.value:.4f}, a loss of"
         f" {loss.loss} on {loss.photos:,} out-of-fold photos"
+    )
+
+
+def warning(loss: PrecisionLoss) -> str:
+    """What to know of a loss within its limit whose interval reaches beyond; empty otherwise."""
+    if loss.loss.high <= loss.limit:
+        return ""
+    return (
+        f"warning: the interval of the loss reaches {loss.loss.high:.4f}, beyond --max-loss"
+        f" {loss.limit:g}: {loss.people} people are too few to be sure that less is lost"
     )
 
 

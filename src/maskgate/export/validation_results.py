@@ -1,14 +1,15 @@
-"""What a bundle tells of its model's validation: scores, scores by group, and what the validation
-photos are like."""
+"""Validation results for a bundle: scores, accuracies by group, and statistics of the validation
+photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from maskgate import labels
-from maskgate.bundle import measures
+from maskgate.bundle import drift_measures
 from maskgate.bundle.manifest import Distribution
 from maskgate.core.progress import say, track
 from maskgate.errors import MaskgateError
@@ -21,52 +22,59 @@ _BATCH: Final = 256
 
 
 def scores(run: Run) -> dict[str, Any]:
-    """`scores` as the run's metrics.json holds them, and `groups`: the same of the photos of each
-    mask state, gender and age band, and of both genders of each band. Nothing of a run that
-    validated nobody."""
+    """`scores` as the run's metrics.json holds them, and `groups`: the accuracies of each mask
+    state, gender and age band, and of both genders of each band. Nothing of a run without
+    validation people."""
     results = run.metrics()
     if not results.validated:
         return {}
     attributes = known_attributes(results)
     table, probabilities = tables.oof(run)
+
+    def subset(rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        scores = metrics.subset_scores(probabilities, table, rows, attributes)
+        # No macro F1 over classes that cannot occur in the group.
+        return {key: scores[key] for key in ("photos", "people", "accuracy") if key in scores}
+
     groups: dict[str, Any] = {}
     for name, values in labels.ATTRIBUTES.items():
         for code, value in enumerate(values):
             rows = (table[name] == code).to_numpy()
-            groups[f"{name}: {value}"] = metrics.subset_scores(
-                probabilities, table, rows, attributes
-            )
+            groups[f"{name}: {value}"] = subset(rows)
     for gender, band in np.ndindex(len(labels.GENDERS), len(labels.AGE_BANDS)):
         rows = ((table["gender"] == gender) & (table["age_band"] == band)).to_numpy()
         title = f"{labels.GENDERS[gender]}, {labels.AGE_BANDS[band]}"
-        groups[title] = metrics.subset_scores(probabilities, table, rows, attributes)
+        groups[title] = subset(rows)
     return {"scores": results, "groups": groups}
 
 
 def statistics(
     run: Run, models: Sequence[ModelRun], root: Path | None, cache: Path
 ) -> dict[str, dict[str, Distribution]]:
-    """`reference`: how the measures of `bundle.measures` are distributed over the validation
+    """`reference`: how the measures of `bundle.drift_measures` are distributed over the validation
     photos, as the first of the `models` sees them, with the run's out-of-fold confidence.
 
-    Nothing, and a warning, where the photos are gone from the run's data folder or `root`.
+    Nothing, and a warning, where the photos are gone from the run's data folder. Raises
+    MaskgateError where they are not in a `root` that is given.
     """
     results = run.metrics()
     if not results.validated:
-        say(f"warning: {run.path} validated nobody, so the bundle has no scores and no reference")
+        say(f"warning: {run.path} has no validation people, so the bundle has no scores")
         return {}
     attributes = known_attributes(results)
     table, probabilities = tables.oof(run)
     try:
         photos = validation_photos.read(models[0].run, cache, table, root)
     except MaskgateError as error:
-        say(f"warning: the bundle has no reference statistics, which drift is noticed by: {error}")
+        if root is not None:
+            raise
+        say(f"warning: no reference statistics, so drift cannot be detected: {error}")
         return {}
     rows = []
     batches = [np.arange(len(table))[at : at + _BATCH] for at in range(0, len(table), _BATCH)]
-    for batch in track(batches, f"measuring photos (× {_BATCH})", len(batches)):
+    for batch in track(batches, f"measuring photos, {_BATCH} at a time", len(batches)):
         for row, picture in zip(batch, photos.inputs(batch), strict=True):
-            face = {} if photos.faces is None else measures.of_face(photos.faces[row])
-            confidence = measures.of_probabilities(probabilities[row], attributes)
-            rows.append(measures.of_picture(picture) | face | confidence)
-    return {"reference": measures.distributions(rows)}
+            face = {} if photos.faces is None else drift_measures.of_face(photos.faces[row])
+            confidence = drift_measures.of_probabilities(probabilities[row], attributes)
+            rows.append(drift_measures.of_picture(picture) | face | confidence)
+    return {"reference": drift_measures.distributions(rows)}

@@ -1,6 +1,6 @@
-"""What is measured of a photo as a model sees it, so that drift at the door can be noticed.
+"""Measures of a model's input and output, for drift detection.
 
-A bundle keeps how the validation photos were distributed; the door compares its own with them.
+A bundle keeps how they are distributed over the validation photos; a door compares its own.
 """
 
 from collections.abc import Mapping, Sequence
