@@ -18,7 +18,7 @@ from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.faces.view import View
-from maskgate.model import heads
+from maskgate.model import heads, pretrained
 from maskgate.runs import Run
 from maskgate.runs.records.results import Attribute
 from maskgate.runs.trust import check_trusted
@@ -121,7 +121,7 @@ def _origin(recipe: Recipe) -> str:
     if model.init is not None:
         return f"the run {Path(model.init).name}"
     if model.weights is not None:
-        return f"the file {Path(model.weights).name}"
+        return pretrained.description(model) or f"the file {Path(model.weights).name}"
     return "timm's pretrained weights" if model.pretrained else "random"
 
 
