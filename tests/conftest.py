@@ -76,6 +76,38 @@ def trained(train: "Callable[..., Path]", tmp_path_factory: pytest.TempPathFacto
     return train(tmp_path_factory.mktemp("runs") / "tiny")
 
 
+@pytest.fixture
+def packaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with weights of test_resnet, which `model.weights=imagenet` names; their file."""
+    import hashlib
+    from dataclasses import replace
+
+    import timm
+    import torch
+
+    from maskgate.core import extras
+    from maskgate.model import pretrained
+
+    torch.manual_seed(5)
+    state = timm.create_model("test_resnet", num_classes=1000).state_dict()
+    names = [f"_layers.{number}.{key.rpartition('.')[2]}" for number, key in enumerate(state)]
+    names[-2:] = ["_fc.weight", "_fc.bias"]
+    file = tmp_path / "site" / "small_weights" / "weights.pth"
+    file.parent.mkdir(parents=True)
+    (file.parent / "__init__.py").write_text("raise ImportError('it is located, not imported')")
+    torch.save(dict(zip(names, state.values(), strict=True)), file)
+    monkeypatch.syspath_prepend(str(file.parents[1]))
+    weights = replace(
+        pretrained.WEIGHTS["imagenet"]["tf_efficientnet_lite0"],
+        package=file.parent.name,
+        file=file.name,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+    )
+    monkeypatch.setitem(extras.EXTRA_OF, weights.package, "imagenet")
+    monkeypatch.setattr(pretrained, "WEIGHTS", {"imagenet": {"test_resnet": weights}})
+    return file
+
+
 @pytest.fixture(scope="session")
 def export(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Path]":
     """`export(run)` exports a run; the bundle's folder, which no test may change."""

@@ -43,6 +43,9 @@ def test_every_package_that_is_imported_is_in_the_base_or_in_its_extra() -> None
     known = metadata.packages_distributions()
     used = {name for path in (ROOT / "src").rglob("*.py") for name in imported(path)}
     used |= {"facenet_pytorch"}  # its weights are read, and it is never imported
+    used |= {
+        package for package, extra in extras.EXTRA_OF.items() if extra == "imagenet"
+    }  # as well
     used |= {"onnxscript"}  # torch imports it to export a network
     for package in used - set(sys.stdlib_module_names) - {"maskgate"}:
         # Of an extra that is not installed here, the distribution is called like the package.

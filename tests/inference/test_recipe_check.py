@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.config import recipe, system
+from maskgate.core import extras
 from maskgate.errors import MaskgateError
 from maskgate.inference import recipe_check
 
@@ -19,7 +20,8 @@ def load(*changes: str) -> recipe.Recipe:
     return recipe.load(recipe.find("baseline"), list(changes))
 
 
-def test_shipped_recipes_and_systems_are_whole() -> None:
+def test_shipped_recipes_and_systems_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "check_package", lambda *_: None)  # some may not be installed here
     for path in recipe.shipped().glob("*.yaml"):
         loaded = recipe.load(path)
         if loaded.model.init is None and loaded.pseudo is None and not loaded.data:

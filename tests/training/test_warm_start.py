@@ -1,5 +1,7 @@
 """Epochs of another run, and what it has seen; see also test_crossval.py for inherited weights."""
 
+import hashlib
+import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import maskgate
 from maskgate.config import recipe
 from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
+from maskgate.export.models import models
+from maskgate.inference.backends import torch as torch_backend
 from maskgate.pipeline import thumbnails
 from maskgate.runs import Run, tables
 from maskgate.training import training_data, warm_start
@@ -185,3 +190,24 @@ def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
     assert thumbnails.decoded(table[:0], run.thumbnails_file).shape == (0, 64, 48)
     with pytest.raises(MaskgateError, match="missing or damaged"):
         thumbnails.decoded(table.assign(thumbnail=b"no picture"), run.thumbnails_file)
+
+
+def test_a_run_from_packaged_weights_keeps_their_name_and_needs_no_package(
+    train: Callable[..., Path], people: Path, packaged_weights: Path, tmp_path: Path
+) -> None:
+    changes = ["model.weights=imagenet", "folds.kind=holdout", "training.epochs=1"]
+    run = Run(train(tmp_path / "run", *changes))
+    digest = hashlib.sha256(packaged_weights.read_bytes()).hexdigest()
+    assert warm_start.weight_digests(run.recipe()) == [digest]
+    shutil.rmtree(packaged_weights.parent)
+    importlib.invalidate_caches()
+    assert run.recipe().model.weights == "imagenet"
+    with pytest.raises(MaskgateError, match="needs the package small_weights, which"):
+        warm_start.weight_digests(run.recipe())
+    (model,) = models(run, tmp_path)
+    assert model.facts().weights == "ImageNet: small-weights 0.1.0 (Apache-2.0)"
+    network = torch_backend.restore(run, 0)
+    mean = network.normalise.get_buffer("mean").flatten()
+    assert mean.tolist() == pytest.approx([127] * 3)
+    photos = sorted((people / "eval").rglob("*.jpg"))[:2]
+    assert maskgate.load(run.path).predict(photos).probabilities.shape == (2, 18)

@@ -219,7 +219,7 @@ class Model(Section):
     weights: str | None = Field(
         None,
         description="a local file (.safetensors, .pth) with the backbone's weights, saved under any"
-        " prefix and key",
+        " prefix and key; or the name of weights in an installed package, see the table at the end",
     )
     init: str | None = Field(
         None,

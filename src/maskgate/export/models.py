@@ -18,7 +18,7 @@ from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.faces.view import View
-from maskgate.model import heads
+from maskgate.model import heads, pretrained
 from maskgate.runs import Run, open_model
 from maskgate.runs.records.results import Attribute
 from maskgate.runs.trust import check_trusted
@@ -133,7 +133,7 @@ def _initial_weights(recipe: Recipe) -> tuple[str, list[TrainingFacts]]:
         except MaskgateError:
             return f"the run {name}, which is gone", []
     if model.weights is not None:
-        return f"the file {Path(model.weights).name}", []
+        return pretrained.description(model) or f"the file {Path(model.weights).name}", []
     return "timm's pretrained weights" if model.pretrained else "random", []
 
 

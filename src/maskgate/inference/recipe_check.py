@@ -15,6 +15,7 @@ from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.imaging.tta import tta_views
+from maskgate.model import pretrained
 
 
 def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
@@ -43,8 +44,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
         tta_views(recipe.tta, recipe.photo.geometry)
-        if recipe.model.weights is not None:
-            recipe_files.check_weights(Path(recipe.model.weights))
+        pretrained.check(recipe.model)
         if recipe.photo.face is not None:
             detector = recipe.photo.face.detector
             detectors.check(detector)

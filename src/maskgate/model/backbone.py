@@ -4,7 +4,6 @@ import difflib
 import importlib
 import sys
 import textwrap
-from pathlib import Path
 from typing import Any, Final
 
 import timm
@@ -16,7 +15,7 @@ from maskgate.core import finite
 from maskgate.core.geometry import Geometry
 from maskgate.core.interruption import Interrupted
 from maskgate.errors import MaskgateError
-from maskgate.model import weight_files
+from maskgate.model import pretrained, weight_files
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -72,7 +71,7 @@ def create(model: Model, geometry: Geometry, with_weights: bool = True) -> nn.Mo
         )
         backbone = ParallelBackbones(backbone, second)
     if with_weights and model.weights is not None:
-        load_weights(backbone, Path(model.weights))
+        load_weights(backbone, model)
     return backbone
 
 
@@ -137,13 +136,17 @@ def _from_factory(name: str, arguments: dict[str, Any]) -> nn.Module:
     return backbone
 
 
-def load_weights(backbone: nn.Module, path: Path) -> None:
-    """Load the backbone's weights from a .safetensors or .pth file, which may have a classifier.
+def load_weights(backbone: nn.Module, model: Model) -> None:
+    """Load the backbone's weights from the package or the file that `model.weights` names.
 
-    Raises MaskgateError if a tensor is missing, has another shape, is unknown or not finite.
+    A file (.safetensors or .pth) may have a classifier. Raises MaskgateError if a tensor is
+    missing, has another shape, is unknown or not finite.
     """
-    expected = backbone.state_dict()
-    state = weight_files.read(path, expected, _classifiers(backbone))
+    path, expected = pretrained.path(model), backbone.state_dict()
+    if pretrained.packaged(model) is not None:
+        state = pretrained.renamed(weight_files.load(path), expected, path)
+    else:
+        state = weight_files.read(path, expected, _classifiers(backbone))
     finite.check_weights(
         state, finite.non_finite(expected), str(path), "give another file of weights"
     )
@@ -163,7 +166,7 @@ def _classifiers(backbone: nn.Module) -> tuple[str, ...]:
 
 
 def statistics(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std per channel (of values 0–1) of the backbone's pretraining, or ImageNet's."""
+    """Mean and std per channel (of values 0–1) of timm's pretraining, or ImageNet's."""
     config = getattr(backbone, "pretrained_cfg", None) or {}
     return tuple(config.get("mean") or IMAGENET[0]), tuple(config.get("std") or IMAGENET[1])
 

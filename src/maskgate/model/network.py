@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.model import backbone as backbones
-from maskgate.model import heads
+from maskgate.model import heads, pretrained
 from maskgate.model.heads import Head, Output
 
 
@@ -80,7 +80,8 @@ def create(
     features = backbones.feature_count(backbone, geometry)
     crashes = any(map(_crashes_channels_last, backbone.modules()))
     layout = torch.contiguous_format if crashes else torch.channels_last
-    normalise = Normalise(*(statistics or backbones.statistics(backbone)), layout)
+    pretraining = pretrained.statistics(recipe.model) or backbones.statistics(backbone)
+    normalise = Normalise(*(statistics or pretraining), layout)
     neck, width = _neck(features, recipe.model.hidden, recipe.model.dropout)
     network = Network(normalise, backbone, neck, heads.create(recipe.model.head, width))
     return network.to(memory_format=layout)

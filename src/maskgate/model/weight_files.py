@@ -64,7 +64,7 @@ def read(path: Path, expected: Mapping[str, Tensor], heads: Collection[str]) -> 
     """
     candidates = [
         candidate
-        for state in _state_dicts(_load(path))
+        for state in _state_dicts(load(path))
         for candidate in _candidates(*state, expected)
     ]
     if not candidates:
@@ -96,8 +96,8 @@ def read(path: Path, expected: Mapping[str, Tensor], heads: Collection[str]) -> 
     return {key: chosen[0].tensors[key] for key in expected}
 
 
-def _load(path: Path) -> Any:
-    """The file's content; no code in it is run. Raises MaskgateError."""
+def load(path: Path) -> Any:
+    """The content of a file of weights; no code in it is run. Raises MaskgateError."""
     recipe_files.check_weights(path)
     try:
         if path.suffix == ".safetensors":

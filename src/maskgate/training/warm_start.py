@@ -12,6 +12,7 @@ from maskgate.config import settings
 from maskgate.config.recipe import Recipe
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
+from maskgate.model import pretrained
 from maskgate.model.network import Network
 from maskgate.pipeline import near_duplicates, thumbnails
 from maskgate.pipeline.cache import PhotoStore
@@ -51,8 +52,9 @@ def weight_digests(recipe: Recipe) -> list[str]:
     model = recipe.model
     digests = []
     if model.weights is not None:
-        runs.verify(Path(model.weights))
-        with Path(model.weights).open("rb") as file:
+        path = pretrained.path(model)
+        runs.verify(path)
+        with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
     for _, run in _runs(recipe):
         digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
