@@ -531,7 +531,7 @@ RUNS = {
         "remove it to restart the fold",
         stage=lambda place: (Place.unfinished_run(place) / "fold-1/checkpoint.pt").write_text("x")),
     "submit what is no run": Fault("submit {people} {people} -o answers.csv",
-        ("{people}: no run", "give a folder that `maskgate train` has left")),
+        ("{people}: no run", "give a folder written by `maskgate train`")),
     "submit without info.csv": Fault("submit {trained} empty -o answers.csv",
         ("empty: no info.csv in it", "give the folder"),
         Place.empty),

@@ -21,7 +21,7 @@ RUN, FOLDER = str(GOLDEN / "plain"), str(GOLDEN)
 Words = list[str]
 NO_RECIPE = (["baselin"], "baselin: no such recipe; did you mean baseline?")
 NO_DATA = (["/gone"], "/gone: no such file or folder; give the folder of photos or its CSV")
-NO_RUN = (["/gone"], "/gone: no run; give a folder that `maskgate train` has left")
+NO_RUN = (["/gone"], "/gone: no run; give a folder written by `maskgate train`, or a bundle")
 NO_PHOTO = (["/gone.jpg"], "/gone.jpg: no such photo or folder; fix the path")
 UNKNOWN_KEY = (["training.epoch=2"], "unknown key training.epoch, did you mean epochs?")
 WRONG_VALUE = (["seed=three"], "seed: Input should be a valid integer, not three")

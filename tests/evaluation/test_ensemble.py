@@ -391,7 +391,10 @@ def test_what_cannot_answer_together_is_refused(
     for command, told in (
         (("combine", trained, trained, *out), "is given twice"),
         (("combine", trained, elsewhere, *out), "people are in other folds than"),
-        (("combine", trained, everything, *out, "--combine", "weights"), "validated nobody"),
+        (
+            ("combine", trained, everything, *out, "--combine", "weights"),
+            "has no validation people",
+        ),
         (("combine", trained, *out, "--combine", "wieghts"), "did you mean weights?"),
         (("combine", trained, *out, "--adjust", "near_tie"), "and fewer than two do"),
         (("combine", trained, *out, "--tta", "flop"), "did you mean flip?"),

@@ -189,7 +189,7 @@ def test_a_run_without_out_of_fold_answers_is_told(
     train: Train, cache: Path, tmp_path: Path
 ) -> None:
     everybody = Run(train(tmp_path / "all", "folds.kind=all", "training.epochs=1"))
-    with pytest.raises(MaskgateError, match="validated nobody"):
+    with pytest.raises(MaskgateError, match="has no validation people"):
         oof.oof_with(everybody, FLIP, cache)
 
 

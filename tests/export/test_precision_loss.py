@@ -108,7 +108,7 @@ def test_the_loss_is_that_of_naive_scores(
     assert (loss.photos, loss.people) == (len(table), table["person"].nunique())
     assert (loss.limit, loss.score_of) == (1.0, "macro F1")
     assert loss.before == run.metrics().score
-    assert "| lost, paired |" in opened.read("card.md").decode()
+    assert "| loss (paired) |" in opened.read("card.md").decode()
 
 
 def test_a_system_in_full_precision_scores_as_its_run(joint: Run, cache: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_limit_of_zero_allows_a_loss_of_zero(
     assert output.splitlines()[0] == precision_loss.line(loss, "fp16")
     score = Run(trained).metrics().score
     assert score is not None
-    same = f"{score.value:.4f} → {score.value:.4f}, lost 0.0000 [0.0000, 0.0000]"
+    same = f"{score.value:.4f} → {score.value:.4f}, a loss of 0.0000 [0.0000, 0.0000]"
     assert f"fp16: macro F1 {same} on {loss.photos} out-of-fold photos" in output
 
 
@@ -216,4 +216,4 @@ def test_what_cannot_be_measured_is_refused(
         assert "trained on the validation photos afterwards" in refusal()
     nobody = results.model_copy(update={"validated": False})
     monkeypatch.setattr(Run, "metrics", lambda self: nobody)
-    assert "validated nobody" in refusal()
+    assert "has no validation people" in refusal()

@@ -34,7 +34,7 @@ def test_every_change_of_a_recipe_can_be_undone_alone() -> None:
             changed = recipe.load(path, list(change.overrides))
             assert changed != own, (path.name, change)
             told = ablate._why_not_comparable(own, changed)
-            assert not told or "which attributes the model knows" in told, (path.name, change)
+            assert not told or "which attributes the model predicts" in told, (path.name, change)
 
 
 def test_what_is_put_back() -> None:
@@ -171,10 +171,10 @@ def test_a_model_of_one_attribute_is_ablated_as_such(
 ) -> None:
     words = ["ablate", tiny, people, *QUICK, "model.head={name: one_attribute, of: mask}"]
     code, printed, err = call(*words, "--list")
-    assert "skipped change default-head: changes which attributes the model knows" in err
+    assert "skipped change default-head: changes which attributes the model predicts" in err
     assert "default-head" not in printed
     code, _, err = call(*words, "--change", "model.head=joint")
-    assert (code, "changes which attributes the model knows" in err) == (2, True)
+    assert (code, "changes which attributes the model predicts" in err) == (2, True)
 
 
 def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(

@@ -45,7 +45,7 @@ def test_a_run_without_validation_tells_no_epochs(
     copy = Path(shutil.copytree(trained, tmp_path / "run"))
     pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(copy).history_file, index=False)
     Run(copy).finish()
-    with pytest.raises(MaskgateError, match="validated nobody"):
+    with pytest.raises(MaskgateError, match="has no validation people"):
         warm_start.with_best_epochs(wanted(copy, tiny))
 
 

@@ -11,6 +11,7 @@ from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
+    from maskgate.config.settings import Component
     from maskgate.config.system import System
 
 Runs = Annotated[
@@ -127,18 +128,14 @@ def submit(
     photo_files.find_test_table(data)
 
     from maskgate.data import eval_table
-    from maskgate.evaluation import submission
 
     eval_table.read(data)
     if is_bundle:
-        from maskgate.inference import loading
-
-        predictor = loading.load(runs[0], tta=changes.get("tta"))
-        terminal.show(f"{target}: {submission.submit(predictor, str(runs[0]), data, target)}")
+        _submit_bundle(runs[0], data, target, changes.get("tta"))
         return
 
     from maskgate.ensemble.combining import EnsembleSpec
-    from maskgate.evaluation import ensemble
+    from maskgate.evaluation import ensemble, submission
     from maskgate.reports import score_table
 
     system, name = requested_system(runs, file, changes)
@@ -152,6 +149,22 @@ def submit(
         score_table.show(results.members, results.steps)  # its members, and the gain of each step
     else:
         score_table.show(fitted.member_records, fitted.step_records)
+    terminal.show(f"{target}: {speed}")
+
+
+def _submit_bundle(
+    path: Path, data: Path, target: Path, tta: "tuple[Component, ...] | None"
+) -> None:
+    """Submit with a bundle, for which the base install is enough."""
+    from maskgate.bundle import open_bundle
+    from maskgate.evaluation import submission
+    from maskgate.inference import loading
+
+    predictor = loading.load(path, tta=tta)
+    speed = submission.submit(predictor, str(path), data, target)
+    scores = open_bundle(path).manifest.scores
+    if scores is not None and scores.score is not None:
+        terminal.show(f"{path}: out-of-fold {scores.score_of} {scores.score}")
     terminal.show(f"{target}: {speed}")
 
 

@@ -131,12 +131,12 @@ def fit(
 
 def check(members: Sequence[MemberRun], spec: EnsembleSpec) -> None:
     """Raise MaskgateError where the members cannot be combined so, were validated on other photos
-    or folds, or where the combination must be learned and they validated nobody."""
+    or folds, or where the combination must be learned and they have no validation people."""
     combining.check(spec, [attributes(member.run) for member in members])
     unvalidated = [member.run.path for member in members if not member.run.metrics().validated]
     if unvalidated and spec.learns:
         raise MaskgateError(
-            f"{unvalidated[0]}: validated nobody, and {', '.join(spec.names)} must be learned from"
+            f"{unvalidated[0]}: has no validation people, and {', '.join(spec.names)} must be learned from"
             " people left out; train it with folds, or combine by soft_vote or hard_vote"
         )
     first = None if unvalidated else comparability.validation_set(members[0].run)

@@ -87,7 +87,7 @@ def _summary(manifest: Manifest) -> Iterator[str]:
             f" {_percent(recalls['wear'])}."
         )
     count = sum(len(model.networks) for model in models)
-    made = datetime.fromisoformat(manifest.created).strftime("%Y-%m-%d %H:%M UTC")
+    created = datetime.fromisoformat(manifest.created).strftime("%Y-%m-%d %H:%M UTC")
     rows = [
         (title, ", ".join(_VALUES.get(value, value) for value in labels.ATTRIBUTES[name]))
         for name, title in _ATTRIBUTES.items()
@@ -96,7 +96,7 @@ def _summary(manifest: Manifest) -> Iterator[str]:
     rows.append(("networks", f"{count}, {manifest.precision}"))
     if count > 1:
         rows.append(("combined by", _ensemble(manifest.model)))
-    rows.append(("exported", f"{made}, maskgate {manifest.software.maskgate}"))
+    rows.append(("exported", f"{created}, maskgate {manifest.software.maskgate}"))
     yield ""
     yield from _table(("this model", "predicts"), rows)
 
@@ -174,8 +174,8 @@ def _groups(manifest: Manifest) -> Iterator[str]:
 def _group(title: str) -> str:
     """The title of a group, such as `mask: not_wear` or `male, >=60`, in words."""
     for separator in (": ", ", "):
-        first, found, value = title.partition(separator)
-        if found:
+        first, delimiter, value = title.partition(separator)
+        if delimiter:
             return f"{_ATTRIBUTES.get(first, first)}{separator}{_VALUES.get(value, value)}"
     return title
 

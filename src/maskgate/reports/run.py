@@ -60,7 +60,7 @@ def _score_tables(results: Results) -> list[tuple[str, Scores]]:
 
 
 def _only(results: Results | Member) -> str:
-    """The attributes that a model knows, which does not know all; else empty."""
+    """The attributes of a model that does not predict all of them; else empty."""
     attributes = known_attributes(results)
     return "" if set(attributes) == set(labels.ATTRIBUTES) else listed(attributes).replace("_", " ")
 

@@ -121,6 +121,6 @@ def is_bundle(path: Path) -> bool:
 def bundle_error(path: Path) -> MaskgateError:
     """The error for a bundle where a run is needed, or one bundle alone."""
     return MaskgateError(
-        f"{path}: a bundle, not a run; only predict and submit take one, and no other model beside"
-        " it; give the run that it was exported from"
+        f"{path}: a bundle, not a run; give the run that it was exported from (predict and submit"
+        " accept one bundle alone)"
     )

@@ -326,7 +326,7 @@ def _why_not_comparable(reference: Recipe, recipe: Recipe) -> str:
     if recipe.seed != reference.seed:
         return "changes the seed, which is not a change of the recipe; see --seeds"
     if heads.attributes(recipe.model.head) != heads.attributes(reference.model.head):
-        return "changes which attributes the model knows, and with them what the score is of"
+        return "changes which attributes the model predicts, so the scores are not comparable"
     if labels.truth != reference_labels.truth or (
         labels.truth and labels.corrections != reference_labels.corrections
     ):

@@ -89,7 +89,9 @@ def check(recipe: Recipe, attributes: tuple[str, ...], name: str, trust: bool = 
     if recipe.folds.kind == "all":
         raise MaskgateError("folds.kind is all, which has no validation; a search needs scores")
     if heads.attributes(recipe.model.head) != attributes:
-        raise MaskgateError("its head knows other attributes, and its score would be another one")
+        raise MaskgateError(
+            "its head predicts other attributes, so its score would not be comparable"
+        )
     model = recipe.model.model_copy(update={"pretrained": False})
     preflight.check_recipe(recipe.model_copy(update={"model": model}), name, trust)
 

@@ -12,7 +12,10 @@ _LONGEST: Final = 160  # characters of a reason, which may quote the file
 
 def no_run(path: Path) -> MaskgateError:
     """The error for a path that is not a run."""
-    return MaskgateError(f"{path}: no run; give a folder that `maskgate train` has left")
+    return MaskgateError(
+        f"{path}: no run; give a folder written by `maskgate train`, or a bundle to predict or"
+        " submit"
+    )
 
 
 def no_runs(folder: Path) -> MaskgateError:
