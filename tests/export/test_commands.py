@@ -89,9 +89,10 @@ def test_all_faces(
 def test_submit_writes_the_same_file(
     call: Call, trained: Path, bundle: Path, archive: Path, people: Path, tmp_path: Path
 ) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")  # which keeps what it predicts out of fold
     for options in ([], ["--tta", "flip"]):
         out = tmp_path / "run.csv"
-        assert call("submit", trained, people, "-o", out, *options)[0] == 0
+        assert call("submit", run, people, "-o", out, *options)[0] == 0
         for model in (bundle, archive):
             code, text, error = call("submit", model, people, "-o", tmp_path / "b.csv", *options)
             assert code == 0, error
@@ -149,7 +150,7 @@ def test_the_base_install_is_enough(
         assert (tmp_path / f"{name}-submission.csv").read_bytes() == here
 
 
-NOT_A_RUN = "a bundle, not a run; only predict and submit take one"
+NOT_A_RUN = "a bundle, not a run; give the run that it was exported from"
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])

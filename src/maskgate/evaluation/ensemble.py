@@ -136,8 +136,9 @@ def check(members: Sequence[MemberRun], spec: EnsembleSpec) -> None:
     unvalidated = [member.run.path for member in members if not member.run.metrics().validated]
     if unvalidated and spec.learns:
         raise MaskgateError(
-            f"{unvalidated[0]}: has no validation people, and {', '.join(spec.names)} must be learned from"
-            " people left out; train it with folds, or combine by soft_vote or hard_vote"
+            f"{unvalidated[0]}: has no validation people, and {', '.join(spec.names)} must be"
+            " learned from people left out; train it with folds, or combine by soft_vote or"
+            " hard_vote"
         )
     first = None if unvalidated else comparability.validation_set(members[0].run)
     for member in members:

@@ -36,8 +36,8 @@ def oof_with(
 
     Each photo is predicted by the network of its fold, which was not trained on its person. The
     probabilities are kept in the run's folder, fold by fold. Raises MaskgateError where the run
-    has no validation people, its weights were trained on the validation photos afterwards, or the photos
-    are missing or have changed.
+    has no validation people, its weights were trained on the validation photos afterwards, or the
+    photos are missing or have changed.
     """
     recipe = run.recipe()
     geometry = recipe.photo.geometry
@@ -73,8 +73,8 @@ def _is_kept(run: Run, path: Path) -> bool:
 def _check(run: Run) -> None:
     if not run.metrics().validated:
         raise MaskgateError(
-            f"{run.path}: has no validation people, so there are no out-of-fold probabilities; give a run"
-            " with folds"
+            f"{run.path}: has no validation people, so there are no out-of-fold probabilities;"
+            " give a run with folds"
         )
 
 

@@ -145,8 +145,8 @@ class Predictor:
                 without_face += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
         if without_face and self.finds_faces:
             say(
-                f"no face was found in {without_face} of {len(photos)} photos: the centre of the photo"
-                " was used instead"
+                f"no face was found in {without_face} of {len(photos)} photos: the centre of the"
+                " photo was used instead"
             )
 
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:

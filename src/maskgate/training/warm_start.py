@@ -32,7 +32,8 @@ def with_best_epochs(recipe: Recipe) -> Recipe:
     history = tables.history(run)
     if "valid_score" not in history or history["valid_score"].isna().all():
         raise MaskgateError(
-            f"training.epochs_from={run.path}: that run has no validation people; give one with folds"
+            f"training.epochs_from={run.path}: that run has no validation people; give one with"
+            " folds"
         )
     best = history.loc[history.groupby("fold")["valid_score"].idxmax(), "epoch"]
     changed = recipe.model_dump()
