@@ -12,11 +12,11 @@ from maskgate.door import detection
 @pytest.mark.parametrize(
     ("size", "smallest", "side"),
     [
-        ((720, 1280), 48, 1280),  # 1067 at least, and no whole part of 1280 is between
-        ((720, 1280), 100, 640),  # 512 at least: every second pixel of 1280
-        ((720, 1280), 200, 256),  # every fifth
+        ((720, 1280), 48, 1280),  # 1174 at least, and no whole part of 1280 is between
+        ((720, 1280), 100, 640),  # 564 at least: every second pixel of 1280
+        ((720, 1280), 200, 320),  # every fourth
         ((512, 384), 150, 256),
-        ((1080, 1920), 100, 960),  # every second: 768 at least
+        ((1080, 1920), 100, 960),  # every second: 845 at least
         ((97, 101), 20, 101),  # never more than there is
         ((8, 8), 1, 64),  # the least that YuNet takes
         ((4000, 6000), 10, 2048),  # the most
@@ -28,14 +28,14 @@ def test_yunet_gets_a_whole_part_of_the_frame_where_it_can(
     assert detection.yunet_side(*size, smallest) == side
 
 
-def test_faces_from_the_smallest_on_have_40_pixels() -> None:
+def test_faces_from_the_smallest_on_have_44_pixels() -> None:
     for height, width in ((720, 1280), (480, 640), (1080, 1920), (500, 333), (512, 384)):
         for smallest in (30, 48, 77, 120, 300):
             side = detection.yunet_side(height, width, smallest)
             longest = max(height, width)
-            assert side == longest or smallest * side / longest >= 40
+            assert side == longest or smallest * side / longest >= 44
             assert side >= 192
-            assert side < 2 * max(192, math.ceil(40 * longest / smallest))
+            assert side < 2 * max(192, math.ceil(44 * longest / smallest))
 
 
 def photo(detector: Component) -> Photo:

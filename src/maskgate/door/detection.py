@@ -10,7 +10,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces.protocol import Detector as Detector
 
 TOLERANCE: Final = 0.75  # of the smallest face: boxes of equal faces differ in width
-_YUNET_FACE: Final = 40  # pixels of a face of which YuNet finds 95% masked, in its own picture
+_YUNET_FACE: Final = 44  # pixels of a face that YuNet needs to find 95% of masked ones
 _MIN_SIDE: Final = 192  # of that picture: a close-up must stay a face
 _MAX_SIDE: Final = 2048
 
