@@ -42,14 +42,15 @@ class Bar:
             self._task = self._bar.add_task(escape_control(what), total=total, completed=done)
             self._bar.start()
 
-    def advance(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def advance(self, count: int = 1) -> None:
+        """So many more are done, at most all."""
+        count = min(count, self._total - self._done)
+        self._done += count
         if self._bar is not None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, count)
         elif self._done < self._total and time.monotonic() - self._last_line > _EVERY:
             self._last_line = time.monotonic()
-            say(f"{self._what}: {self._done} of {self._total}")
+            say(f"{self._what}: {self._done:,} of {self._total:,}")
         if self._done >= self._total:
             self.close()
 
@@ -59,12 +60,17 @@ class Bar:
             self._bar.stop()
 
 
-def track(items: Iterable[T], what: str, total: int, start: int = 0) -> Generator[T, None, None]:
-    """Yield `items` and show how many of `total` are done; `start` are done already."""
+def track(
+    items: Iterable[T], what: str, total: int, start: int = 0, size: int = 1
+) -> Generator[T, None, None]:
+    """Yield `items` and show how many of `total` are done; `start` are done already.
+
+    Each item counts for `size`, as a batch does for its photos; the last one for those left.
+    """
     bar = Bar(what, total, start)
     try:
         for item in items:
             yield item
-            bar.advance()
+            bar.advance(size)
     finally:
         bar.close()

@@ -68,7 +68,7 @@ def read_all(
 
     chunks = [list(rows[start : start + size]) for start in range(0, len(rows), size)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk in track(chunks, f"{what} (× {size})", len(chunks)):
+        for chunk in track(chunks, what, len(rows), size=size):
             yield chunk, list(pool.map(read, chunk))
 
 

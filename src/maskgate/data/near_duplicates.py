@@ -72,7 +72,7 @@ def hashes(thumbnails: Thumbnails, count: int) -> Hashes:
     """Perceptual hashes (parts, N) of rows 0…count-1, with one chunk of pictures in memory."""
     starts = range(0, count, _CHUNK)
     hashes_of_chunks = [np.empty((len(PARTS), 0), dtype=np.uint64)]
-    for start in track(starts, f"hashing photos (× {_CHUNK})", len(starts)):
+    for start in track(starts, "hashing photos", count, size=_CHUNK):
         pictures = shrink(thumbnails(np.arange(start, min(start + _CHUNK, count))), 2)
         parts = (alignments.part(pictures, number) for number in range(len(PARTS)))
         hashes_of_chunks.append(np.stack([perceptual_hash(each) for each in parts]))
@@ -305,7 +305,7 @@ def confirmed(pairs: Pairs, thumbnails: Thumbnails) -> npt.NDArray[np.bool_]:
         return same
     near, moved = _near(np.concatenate(coarse), places, pairs[:, 2])
     starts = range(0, len(near), _CHUNK)
-    for start in track(starts, f"comparing pairs of photos (× {_CHUNK})", len(starts)):
+    for start in track(starts, "comparing pairs of photos", len(near), size=_CHUNK):
         chunk = near[start : start + _CHUNK]
         first, second = thumbnails(pairs[chunk, 0]), thumbnails(pairs[chunk, 1])
         same[chunk] = (
@@ -320,7 +320,7 @@ def _near(
     """Which pairs (P, 2) of coarse pictures are similar, and the matrices that align them."""
     near, moved = [np.empty(0, dtype=np.int64)], [np.empty((0, 2, 3), dtype=np.float32)]
     starts = range(0, len(places), _CHUNK)
-    for offset in track(starts, f"comparing coarse pictures (× {_CHUNK})", len(starts)):
+    for offset in track(starts, "comparing coarse pictures", len(places), size=_CHUNK):
         first, second = coarse[places[offset : offset + _CHUNK].T]
         start = alignments.matrices(alignment[offset : offset + _CHUNK])
         kept, matrices = registration.similar_pairs(first, second, start)

@@ -72,7 +72,7 @@ def statistics(
         return {}
     rows = []
     batches = [np.arange(len(table))[at : at + _BATCH] for at in range(0, len(table), _BATCH)]
-    for batch in track(batches, f"measuring photos, {_BATCH} at a time", len(batches)):
+    for batch in track(batches, "measuring photos", len(table), size=_BATCH):
         for row, picture in zip(batch, photos.inputs(batch), strict=True):
             face = {} if photos.faces is None else drift_measures.of_face(photos.faces[row])
             confidence = drift_measures.of_probabilities(probabilities[row], attributes)

@@ -131,9 +131,9 @@ class Predictor:
         kept = [None if cache is None else cache.get(batch) for batch in batches]
         pairs = list(zip(batches, kept, strict=True))
         missing = [photo for batch, cached in pairs if cached is None for photo in batch]
-        done = sum(cached is not None for cached in kept)
+        done = sum(len(batch) for batch, cached in pairs if cached is not None)
         new = self._batches(missing, all_faces)
-        new = track(new, f"predicting (× {BATCH})", len(batches), done)
+        new = track(new, "predicting", len(photos), done, size=BATCH)
         without_face = 0
         with closing(new):
             for batch, cached in pairs:

@@ -28,7 +28,7 @@ def encoded(digests: Sequence[str], thumbnails: Thumbnails) -> pd.DataFrame:
     unique = pd.Series(list(digests), dtype="str").drop_duplicates()
     starts = range(0, len(unique), _CHUNK)
     pictures: list[bytes] = []
-    for start in track(starts, f"keeping thumbnails (× {_CHUNK})", len(starts)):
+    for start in track(starts, "keeping thumbnails", len(unique), size=_CHUNK):
         rows = unique.index[start : start + _CHUNK].to_numpy(dtype=np.int64)
         pictures += [_jpeg(picture) for picture in thumbnails(rows)]
     return pd.DataFrame(
