@@ -133,7 +133,7 @@ UNTRIED = {
     "loss: [focal, focall]": "did you mean focal",
     "loss: [focal, {name: focal, gama: 2}]": "gama",
     "schedule.warmup_epochs: {low: 0, high: 5}": "fewer than training.epochs",
-    "model.head: [factored, {name: one_attribute, of: age_band}]": "knows other attributes",
+    "model.head: [factored, {name: one_attribute, of: age_band}]": "predicts other attributes",
     "model.backbone: [test_resnet, resnet999]": "resnet999",
 }
 
