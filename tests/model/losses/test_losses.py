@@ -165,7 +165,8 @@ def test_a_head_of_one_attribute_learns_that_alone(name, of, batch) -> None:
 def test_age_bands_without_years_teach_classes_but_no_ages() -> None:
     network = create_head({"name": "factored", "regress_age": True, "age": "fine"})
     target = Target(
-        torch.from_numpy(labels.agrees(*np.array([[0], [0], [1]], "i1"))), torch.tensor([torch.nan])
+        torch.from_numpy(labels.agrees(*np.array([[0], [0], [1]], "i1"))),
+        torch.full((1, 2), torch.nan),
     )
     output = network(torch.randn(1, F))
     assert create_loss("age_regression", network)(output, target) == 0
