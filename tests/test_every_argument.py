@@ -43,7 +43,7 @@ def augment(name: str, arguments: dict[str, Any]) -> None:
 
 
 def mix(name: str, arguments: dict[str, Any]) -> None:
-    target = Target(torch.eye(18).bool()[:8], torch.zeros(8))
+    target = Target(torch.eye(18).bool()[:8], torch.zeros(8, 2))
     Mixing((Mix(name=name, **arguments),))(torch.zeros(8, 32, 24, 3, dtype=torch.uint8), target)
 
 
@@ -64,6 +64,8 @@ HEADS = {
     "arcface": Component(name="cosine"),
     "binary_cross_entropy": Component(name="multi_label"),
     "fine_age": Component(name="factored", age="fine"),
+    "label_distribution": Component(name="factored", age="years"),
+    "mean_variance": Component(name="factored", age="years"),
     "age_regression": Component(name="factored", regress_age=True),
 }
 
@@ -71,7 +73,7 @@ HEADS = {
 def loss(name: str, arguments: dict[str, Any]) -> None:
     made = heads.create(HEADS.get(name, Component(name="factored")), 8)
     function = losses.create(Component(name=name, **arguments), one_of_each(), made)
-    function(made(torch.randn(8, 8)), Target(torch.eye(18).bool()[:8], torch.full((8,), 30.0)))
+    function(made(torch.randn(8, 8)), Target(torch.eye(18).bool()[:8], torch.full((8, 2), 30.0)))
 
 
 def average(name: str, arguments: dict[str, Any]) -> None:

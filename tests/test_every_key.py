@@ -297,6 +297,8 @@ WITH = {
 BESIDE: dict[str, tuple[str, ...]] = {
     "loss binary_cross_entropy": ("model.head=multi_label",),
     "loss arcface": ("model.head=cosine",),
+    "loss label_distribution": ("model.head={name: factored, age: years}",),
+    "loss mean_variance": ("model.head={name: factored, age: years}",),
     "loss fine_age": ("model.head={name: factored, age: fine}",),
     "loss age_regression": ("model.head={name: factored, regress_age: true}",),
     "schedule plateau": WILD,
@@ -307,7 +309,12 @@ ELSEWHERE = {
     "photo.face.detector": "finds faces, which drawn people hardly have; see faces/",
 }
 # Losses beside a classifier's.
-NOT_ALONE = {"loss age_regression", "loss supervised_contrastive", "loss triplet"}
+NOT_ALONE = {
+    "loss age_regression",
+    "loss mean_variance",
+    "loss supervised_contrastive",
+    "loss triplet",
+}
 TABLE_OF = {f"{table.key} {name}": table for table in TABLES for name in table.table}
 
 

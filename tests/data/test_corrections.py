@@ -226,6 +226,16 @@ def test_years_and_bands_agree(correction: str, age: float, band: int, tmp_path:
     assert (fixed["label"] % 3 == band).all()
 
 
+def test_an_age_group_of_another_band_than_the_corrected_one_is_dropped(tmp_path: Path) -> None:
+    nan = np.nan
+    table = people("a", "b", "c", ages=(nan, nan, nan)).assign(age_band=np.int8(0))
+    table = table.assign(age_from=np.float32(20), age_to=np.float32(29))
+    fixes = fixes_of(tmp_path, "a,age_band,>=60,sure,", "b,age_band,<30,sure,")
+    fixed = corrections.apply(table, fixes, "sure").table.groupby("person", dropna=False).first()
+    np.testing.assert_array_equal(fixed["age_from"], [nan, 20, 20])
+    np.testing.assert_array_equal(fixed["age_to"], [nan, 29, 29])
+
+
 def test_a_label_becomes_known_where_it_was_not(tmp_path: Path) -> None:
     table = photo_table.build(["a.png"], ["a"], [-1], [0], [np.nan])
     assert table["label"].tolist() == [-1]

@@ -26,7 +26,18 @@ YOUNG, MIDDLE, OLD = range(3)
     ],
 )  # fmt: skip
 def test_age_groups_of_other_tables(group: str, band: int) -> None:
-    assert label_words.age_group(group) == band
+    assert labels.age_band(label_words.age_group(group)).tolist() == [band, band]
+
+
+@pytest.mark.parametrize(
+    ("group", "years"),
+    [
+        ("20-29", (20, 29)), ("[20, 30)", (20, 29)), ("(29, 59]", (30, 59)), ("30대", (30, 39)),
+        ("<30", (0, 29)), ("29세 이하", (0, 29)), ("70+", (70, 120)), (">70", (71, 120)),
+    ],
+)  # fmt: skip
+def test_an_age_group_is_its_first_and_last_year(group: str, years: tuple[int, int]) -> None:
+    assert label_words.age_group(group) == years
 
 
 @pytest.mark.parametrize(
@@ -58,7 +69,7 @@ def test_what_is_no_group_is_refused_without_a_false_reason(group: str) -> None:
 
 def read(group: str) -> int:
     try:
-        return label_words.age_group(group)
+        return int(labels.age_band(label_words.age_group(group)[0]))
     except ValueError:
         return labels.UNKNOWN
 
@@ -125,7 +136,8 @@ def test_a_number_is_no_word() -> None:
 def test_our_own_words_mean_themselves() -> None:
     assert [label_words.mask(word) for word in labels.MASKS] == [0, 1, 2]
     assert [label_words.gender(word) for word in labels.GENDERS] == [0, 1]
-    assert [label_words.age_group(band) for band in labels.AGE_BANDS] == [0, 1, 2]
+    groups = [label_words.age_group(band) for band in labels.AGE_BANDS]
+    assert groups == [(0, 29), (30, 59), (60, 120)]
 
 
 def test_a_long_cell_is_cut_in_messages() -> None:

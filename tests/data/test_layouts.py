@@ -17,7 +17,7 @@ import pytest
 
 from maskgate import labels
 from maskgate.data import checks, folds, layouts, seven_photos
-from maskgate.data.table import COLUMNS, Photos
+from maskgate.data.table import AGE_GROUP, COLUMNS, Photos
 from maskgate.errors import MaskgateError
 from maskgate.inference.predictions import Predictions
 
@@ -353,6 +353,17 @@ def test_age_groups_within_a_band(group: str, band: int, tmp_path: Path) -> None
     assert photos.problems == []
     assert photos.table["age_band"].tolist() == [band]
     assert np.isnan(photos.table["age"]).all()
+
+
+def test_a_table_with_age_groups_has_their_years(tmp_path: Path) -> None:
+    rows = ("1.jpg", "25", ""), ("2.jpg", "", "20-29"), ("3.jpg", "61", "60+"), ("4.jpg", "", "")
+    photos = table(tmp_path, ("photo", "age", "age_group"), *rows)
+    assert photos.problems == []
+    years = photos.table[[*AGE_GROUP]].to_numpy()
+    nan = np.nan
+    np.testing.assert_array_equal(years, [[nan, nan], [20, 29], [60, 120], [nan, nan]])
+    without = table(tmp_path, ("photo", "age"), ("1.jpg", "25"), ("2.jpg", ""))
+    assert not {*AGE_GROUP} & {*without.table}
 
 
 @pytest.mark.parametrize(

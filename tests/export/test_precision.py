@@ -43,7 +43,9 @@ def pictures(single: ModelRun) -> Pixels:
 
 def probabilities(single: ModelRun, content: bytes, pictures: Pixels) -> np.ndarray:
     geometry, known = single.recipe.photo.geometry, ("mask", "gender", "age_band")
-    return OnnxBackend(content, "network", geometry=geometry, attributes=known)(pictures)
+    return OnnxBackend(content, "network", geometry=geometry, attributes=known)(
+        pictures
+    ).probabilities
 
 
 def one_line(error: pytest.ExceptionInfo[MaskgateError]) -> str:

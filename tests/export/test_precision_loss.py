@@ -71,7 +71,7 @@ def naive(run: Run, people: Path, cache: Path, content: Callable[[int], bytes]) 
         stored = seen.stored(pixels.decode(people / "train" / "images" / name))
         views = tta_views(recipe.tta, seen.geometry)
         shown = [each.apply(stored[None], seen.geometry) for each in views]
-        rows.append(np.mean([backends[fold](each)[0] for each in shown], axis=0))
+        rows.append(np.mean([backends[fold](each).probabilities[0] for each in shown], axis=0))
     return np.array(rows)
 
 

@@ -14,6 +14,7 @@ from maskgate.config.settings import Component
 from maskgate.core import interruption
 from maskgate.faces import reader
 from maskgate.inference import loading, predictor, resume_cache
+from maskgate.inference.backends.protocol import Prediction
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.resume_cache import Answer, ResumeCache
 
@@ -24,7 +25,8 @@ def said(number: int, faces: int = 1) -> Answer:
     """What might be said of a photo."""
     random = np.random.default_rng(number)
     boxes = random.random((faces, 5)).astype(np.float32)
-    return Answer(boxes, random.random((faces, 18)).astype(np.float32))
+    probabilities = random.random((faces, 18)).astype(np.float32)
+    return Answer(boxes, probabilities, random.random(faces).astype(np.float32))
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_an_interrupted_command_answers_the_rest(
     monkeypatch.setattr(reader, "BATCH", 8)
     batches, real = iter(range(100)), SingleModel.__call__
 
-    def cut(self: SingleModel, pictures: list[np.ndarray]) -> np.ndarray:
+    def cut(self: SingleModel, pictures: list[np.ndarray]) -> Prediction:
         if next(batches) == 3:
             raise interruption.Interrupted
         return real(self, pictures)

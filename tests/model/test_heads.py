@@ -61,6 +61,10 @@ def fine(starts):
     return add_up
 
 
+def years(logits):
+    return fine(range(1, 101))(logits)
+
+
 def factored(ages):
     def derive(head, feature):
         z = linear(head, feature)
@@ -103,6 +107,13 @@ CASES = [  # name, arguments, its naive twin, what it gives beside probabilities
     ("factored", {"age": "ordinal"}, factored(ordinal), set()),
     ("factored", {"age": "fine"}, factored(fine(FINE)), {"fine_age"}),
     ("factored", {"age": "fine", "fine_ages": [30, 60]}, factored(fine([30, 60])), {"fine_age"}),
+    ("factored", {"age": "years"}, factored(years), {"age_distribution"}),
+    (
+        "one_attribute",
+        {"of": "age_band", "age": "years"},
+        one_attribute("age_band", years),
+        {"age_distribution"},
+    ),
     (
         "factored",
         {"age": "fine", "fine_ages": [20.5, 30, 60, 75], "regress_age": True},
@@ -214,6 +225,31 @@ def test_finer_ages_go_back_to_the_band_they_are_of(starts) -> None:
         p = head(torch.randn(1, F)).log_probabilities.exp().detach().numpy()
         band = labels.marginals(p)["age_band"][0].argmax()
         assert band == (0 if age < 30 else 1 if age < 60 else 2), age
+
+
+@pytest.mark.parametrize("year", [0, 29, 30, 59, 60, 100])
+def test_bands_are_sums_of_single_years(year: int) -> None:
+    head: Any = made("factored", age="years")
+    features = torch.randn(3, F)
+    output = head(features)
+    of_years = output.loss_inputs["age_distribution"].exp().detach().numpy()
+    assert of_years.shape == (3, 101)
+    bands = labels.marginals(output.log_probabilities.exp().detach().numpy())["age_band"]
+    sums = [of_years[:, :30].sum(1), of_years[:, 30:60].sum(1), of_years[:, 60:].sum(1)]
+    np.testing.assert_allclose(bands, np.stack(sums, axis=1), rtol=1e-5)
+    with torch.no_grad():
+        head.linear.bias[5 + year] = 200
+    log_p = head(features)
+    band = labels.marginals(log_p.log_probabilities.exp().detach().numpy())["age_band"]
+    np.testing.assert_allclose(band[:, labels.age_band(year)], 1, rtol=1e-6)
+    ages = heads.expected_age(log_p.loss_inputs["age_distribution"])
+    torch.testing.assert_close(ages, torch.full((3,), float(year)))
+
+
+def test_the_expected_age_is_the_mean_of_the_years() -> None:
+    log_years = made("factored", age="years")(torch.randn(2, F)).loss_inputs["age_distribution"]
+    by_hand = [sum(y * math.exp(p) for y, p in enumerate(row)) for row in log_years.tolist()]
+    torch.testing.assert_close(heads.expected_age(log_years), torch.tensor(by_hand))
 
 
 NOT_AGES = [

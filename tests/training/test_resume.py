@@ -33,7 +33,8 @@ EVERYTHING = (
     "schedule={name: plateau, arguments: {patience_epochs: 0}}",
     "sampling={name: weighted, by: class}",
     "mixing=[{name: mixup, probability: 0.4}, {name: half_cutmix, probability: 0.4}]",
-    "loss={name: ldam, defer: 0.5}",
+    "loss={name: sum, parts: [{name: ldam, defer: 0.5}, {name: label_distribution}]}",
+    "model.head={name: factored, age: years}",
 )
 
 

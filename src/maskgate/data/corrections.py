@@ -24,6 +24,7 @@ from maskgate.config.recipe import Tier
 from maskgate.data import columns, csv_files, label_words, names, seven_photos
 from maskgate.data.checks import Problem
 from maskgate.data.label_words import OLDEST
+from maskgate.data.table import AGE_GROUP
 from maskgate.errors import MaskgateError, listed
 
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)  # the most certain first
@@ -169,9 +170,9 @@ def _contradiction(one: Correction, other: Correction) -> str:
 def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Corrected:
     """The photo table (N rows, in order) with the corrections up to `tier`.
 
-    If a corrected age band contradicts the age in years, the years become unknown. Raises
-    MaskgateError if several people have a corrected id, or if corrections contradict each other
-    about a photo.
+    If a corrected age band contradicts the age in years or the age group, these become unknown.
+    Raises MaskgateError if several people have a corrected id, or if corrections contradict each
+    other about a photo.
     """
     columns = {name: table[name].to_numpy(copy=True) for name in _ATTRIBUTES.values()}
     rows_of = _row_finder(table, corrections)
@@ -188,6 +189,10 @@ def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Correcte
             unused.append(correction)
     _reconcile_ages(columns, applied, corrections)
     columns["label"] = labels.encode(columns["mask"], columns["gender"], columns["age_band"])
+    for end in AGE_GROUP:
+        if end in table:  # of another band, it is wrong
+            is_kept = labels.age_band(table[end]) == columns["age_band"]
+            columns[end] = table[end].where(is_kept).to_numpy()
     corrected = table.assign(**columns)
     changed = np.zeros(len(table), dtype=np.bool_)
     for name in columns:

@@ -86,7 +86,10 @@ def read(path: Path) -> Photos:
     gender = _column(rows, "gender", label_words.gender, problems)
     age = _column(rows, "age", _years(rows), problems)
     band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
-    group = _column(rows, "age_group", _groups(rows), problems).astype(np.int8)
+    groups = _groups(rows)
+    first = _column(rows, "age_group", lambda text: groups(text)[0], problems)
+    last = _column(rows, "age_group", lambda text: groups(text)[1], [])
+    group = labels.age_band(first)
     contradicts = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
     _report(
         problems,
@@ -106,6 +109,9 @@ def read(path: Path) -> Photos:
         age=np.where(age >= 0, age, np.nan),
         age_band=band,
     )
+    if (group != labels.UNKNOWN).any():
+        years = np.where(group == labels.UNKNOWN, np.nan, [first, last]).astype(np.float32)
+        table = table.assign(**dict(zip(photo_table.AGE_GROUP, years, strict=True)))
     if "drawn_from" in rows.columns:
         table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
     bad = {problem.where for problem in problems if problem.fatal}
@@ -199,7 +205,7 @@ def _is_group(text: str) -> bool:
     try:
         label_words.years(text)
     except ValueError:
-        return _parsed(text, label_words.age_group)[1] is None
+        return _parsed(text, lambda group: label_words.age_group(group)[0])[1] is None
     return False
 
 
@@ -221,18 +227,18 @@ def _years(rows: pd.DataFrame) -> Callable[[str], float]:
     return years
 
 
-def _groups(rows: pd.DataFrame) -> Callable[[str], float]:
+def _groups(rows: pd.DataFrame) -> Callable[[str], tuple[int, int]]:
     """The function that reads a value of the column `age_group`. If there are only numbers below
     10, these are not ages."""
     known = rows.get("age_group", pd.Series(dtype="str")).dropna().unique()
     codes = label_words.age_codes(known)
 
-    def band(text: str) -> int:
+    def ends(text: str) -> tuple[int, int]:
         if text in codes:
             raise ValueError(label_words.AGE_CODE)
         return label_words.age_group(text)
 
-    return band
+    return ends
 
 
 def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None]:

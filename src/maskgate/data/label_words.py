@@ -115,8 +115,9 @@ _END: Final = re.compile(r"(\d+)(?:\.0+)?\s*(대|'?s\b)?")
 _NOT_COUNTED: Final = re.compile(r"\bage[sd]?\b|(years?|yrs?)([ -]old)?|세|살|만(?=\s*#)|\s+")
 
 
-def age_group(text: str) -> int:
-    """The age band that contains a group: `20-29`, `[20, 30)`, `<30`, `70+`, `30대`."""
+def age_group(text: str) -> tuple[int, int]:
+    """The first and the last year of a group within one age band: `20-29`, `[20, 30)`, `<30`,
+    `70+`, `30대`."""
     ends: list[tuple[int, int]] = []
 
     def end(match: re.Match[str]) -> str:
@@ -130,7 +131,7 @@ def age_group(text: str) -> int:
     first, last = labels.age_band([low, high])
     if last > first:
         raise ValueError(f"it spans the bands {' and '.join(labels.AGE_BANDS[first : last + 1])}")
-    return int(first)
+    return low, high
 
 
 def _end(digits: str, decade: bool) -> tuple[int, int]:

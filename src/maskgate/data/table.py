@@ -12,6 +12,7 @@ from maskgate import labels
 from maskgate.data.checks import Problem
 
 COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_band", "label")
+AGE_GROUP: Final = ("age_from", "age_to")
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,10 @@ class Photos:
 
     `table` has the columns of COLUMNS: `photo` (path relative to `root`), `person`, the
     codes `mask`, `gender`, `age_band` and `label` (int8, -1 where unknown) and `age` in
-    years (float32, NaN where unknown). Drawn photos may have another column, `drawn_from`: the
-    digest in hex of the photo they were drawn on, else "". `unlabelled` are photos that are not in
-    the table because they have no reliable label.
+    years (float32, NaN where unknown). A table with age groups also has those of AGE_GROUP: the
+    first and the last year of each group (float32, NaN where unknown). Drawn photos may have
+    another column, `drawn_from`: the digest in hex of the photo they were drawn on, else "".
+    `unlabelled` are photos that are not in the table because they have no reliable label.
     """
 
     root: Path

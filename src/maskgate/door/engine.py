@@ -75,8 +75,8 @@ class Engine:
                 of_view += stored[view.name]
         if not any(map(len, boxes)):
             return [[] for _ in frames]
-        probabilities = self._classifier([np.stack(of_view) for of_view in pictures])
-        every = iter(verdicts(np.concatenate(boxes), probabilities, self.attributes))
+        predicted = self._classifier([np.stack(of_view) for of_view in pictures])
+        every = iter(verdicts(np.concatenate(boxes), predicted.probabilities, self.attributes))
         return [[next(every) for _ in of_frame] for of_frame in boxes]
 
     def _faces(self, frame: Pixels) -> Faces:

@@ -93,6 +93,15 @@ class Resamples:
         drawn *= np.divide(len(known), total, out=np.zeros_like(total), where=total > 0)
         return drawn.reshape(self.count, size, size)
 
+    def means(self, values: Floats) -> Floats:
+        """Means (count,) of the photos' values (N,), NaN where unknown, in the resamples. Nobody is
+        borrowed: of few people, the means are too alike."""
+        known = np.flatnonzero(np.isfinite(values))
+        person, ones = self.person[known], np.ones(len(known))
+        sums = np.bincount(person, values[known], self.people)
+        photos = np.bincount(person, ones, self.people)
+        return np.concatenate([weights @ sums / (weights @ photos) for weights in self._weights()])
+
     def _cells(self, person: Codes, truth: Codes, predicted: Codes, size: int) -> csr_array:
         """How many photos of each person are in each cell of a confusion, (people, C * C)."""
         cells = truth.astype(np.int64) * size + predicted

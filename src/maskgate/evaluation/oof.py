@@ -153,4 +153,4 @@ def by_fold(
 
 def predict_batches(network: Backend, batches: Iterable[Batch]) -> Probabilities:
     """The probabilities (N, 18) of the photos that a loader gives, in its order."""
-    return np.concatenate([network(pictures.numpy()) for pictures, _ in batches])
+    return np.concatenate([network(pictures.numpy()).probabilities for pictures, _ in batches])

@@ -1,4 +1,4 @@
-"""Pictures of photos → probabilities: a single model, or an ensemble."""
+"""Pictures of photos → probabilities and ages: a single model, or an ensemble."""
 
 import hashlib
 import json
@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from maskgate import labels
 from maskgate.config.settings import Component
@@ -18,9 +17,8 @@ from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.faces.view import View
 from maskgate.imaging.pixels import Pixels
 from maskgate.imaging.tta import tta_digest, tta_views
-from maskgate.inference.backends.protocol import Backend
+from maskgate.inference.backends.protocol import Backend, Prediction
 
-Probabilities = npt.NDArray[np.float32]
 _BATCH: Final = 64  # pictures in one call of a network
 
 
@@ -38,6 +36,11 @@ class Classifier(Protocol):
         ...
 
     @property
+    def predicts_ages(self) -> bool:
+        """Whether it predicts ages in years."""
+        ...
+
+    @property
     def count(self) -> int:
         """The number of its networks."""
         ...
@@ -47,9 +50,9 @@ class Classifier(Protocol):
         """A digest of everything but the photos that its probabilities depend on."""
         ...
 
-    def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
-        """Probabilities (N, 18) of N photos; `pictures` has an array (N, H, W, 3) for each view, as
-        the view stores them. Raises MaskgateError where one is not finite."""
+    def __call__(self, pictures: Sequence[Pixels]) -> Prediction:
+        """The prediction for N photos; `pictures` has an array (N, H, W, 3) for each view, as the
+        view stores them. Raises MaskgateError where a probability is not finite."""
         ...
 
 
@@ -57,8 +60,8 @@ class SingleModel:
     """The networks of one recipe, such as those of its folds; see `Classifier`.
 
     The probabilities of each network are averaged over the views of a photo that `tta` gives,
-    then the networks are combined by a `vote`, soft_vote or hard_vote. Raises MaskgateError where
-    `tta` is wrong.
+    then the networks are combined by a `vote`, soft_vote or hard_vote. Ages are averaged over all.
+    Raises MaskgateError where `tta` is wrong.
     """
 
     def __init__(
@@ -80,6 +83,10 @@ class SingleModel:
         return self.networks[0].attributes
 
     @property
+    def predicts_ages(self) -> bool:
+        return self.networks[0].predicts_ages
+
+    @property
     def count(self) -> int:
         return len(self.networks)
 
@@ -89,26 +96,33 @@ class SingleModel:
         view = self.view.name, self.view.geometry, tta_digest(self.tta_views)
         return _digest(repr((networks, view, self.vote)))
 
-    def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
+    def __call__(self, pictures: Sequence[Pixels]) -> Prediction:
         (stored,) = pictures
         batches = [stored[at : at + _BATCH] for at in range(0, len(stored), _BATCH)]
-        probabilities = np.concatenate([self._of_batch(batch) for batch in batches])
-        finite.check(probabilities, "the model")
-        return probabilities
+        parts = zip(*(self._of_batch(batch) for batch in batches), strict=True)
+        prediction = Prediction(*map(np.concatenate, parts))
+        finite.check(prediction.probabilities, "the model")
+        return prediction
 
-    def _of_batch(self, stored: Pixels) -> Probabilities:
+    def _of_batch(self, stored: Pixels) -> Prediction:
         inputs = [tta_view.apply(stored, self.view.geometry) for tta_view in self.tta_views]
         by_network = [
             _mean([network(pictures) for pictures in inputs]) for network in self.networks
         ]
         if self.vote == "soft_vote":
             return _mean(by_network)
-        members = [MemberProbabilities(p.astype(np.float64), self.attributes) for p in by_network]
-        return votes.hard_vote(members).astype(np.float32)
+        members = [
+            MemberProbabilities(each.probabilities.astype(np.float64), self.attributes)
+            for each in by_network
+        ]
+        return Prediction(votes.hard_vote(members).astype(np.float32), _mean(by_network).ages)
 
 
 class Ensemble:
-    """Classifiers with their weights, whose probabilities are combined; see `Classifier`."""
+    """Classifiers with their weights, whose probabilities are combined; see `Classifier`.
+
+    The age is the mean, by weight, of those that members predict.
+    """
 
     def __init__(
         self, members: Sequence[tuple[Classifier, float]], combination: Combination
@@ -125,6 +139,10 @@ class Ensemble:
         return tuple(name for name in labels.ATTRIBUTES if name in predicted)
 
     @property
+    def predicts_ages(self) -> bool:
+        return any(member.predicts_ages for member, _ in self.members)
+
+    @property
     def count(self) -> int:
         return sum(member.count for member, _ in self.members)
 
@@ -134,22 +152,26 @@ class Ensemble:
         combination = self.combination.spec, json.dumps(self.combination.learned, sort_keys=True)
         return _digest(repr((members, combination)))
 
-    def __call__(self, pictures: Sequence[Pixels]) -> Probabilities:
+    def __call__(self, pictures: Sequence[Pixels]) -> Prediction:
         members: list[MemberProbabilities] = []
+        ages, weights = np.zeros(len(pictures[0]), dtype=np.float64), 0.0
         remaining = iter(pictures)
         for member, weight in self.members:
             member_pictures = list(islice(remaining, len(member.views)))
-            probabilities = member(member_pictures)
-            members.append(MemberProbabilities(probabilities, member.attributes, weight))
-        return self.combination(members).astype(np.float32)
+            prediction = member(member_pictures)
+            members.append(MemberProbabilities(prediction.probabilities, member.attributes, weight))
+            if member.predicts_ages:
+                ages, weights = ages + weight * prediction.ages, weights + weight
+        ages = ages / weights if weights else np.full_like(ages, np.nan)
+        return Prediction(self.combination(members).astype(np.float32), ages.astype(np.float32))
 
 
-def _mean(probabilities: Sequence[Probabilities]) -> Probabilities:
-    """The mean of arrays (N, 18); of one array, itself: a door spares every microsecond."""
-    if len(probabilities) == 1:
-        return probabilities[0]
-    mean: Probabilities = np.mean(probabilities, axis=0)
-    return mean
+def _mean(predictions: Sequence[Prediction]) -> Prediction:
+    """The mean of predictions; of one, itself: a door spares every microsecond."""
+    if len(predictions) == 1:
+        return predictions[0]
+    arrays = zip(*predictions, strict=True)
+    return Prediction(*(np.mean(array, axis=0) for array in arrays))
 
 
 def _digest(text: str) -> str:

@@ -16,6 +16,7 @@ from maskgate.faces.protocol import BOX
 if TYPE_CHECKING:
     import pandas as pd
 
+AGE: Final = "age_years"
 FACE: Final = tuple(f"face_{name}" for name in (*BOX, "score"))
 
 
@@ -28,13 +29,14 @@ class Predictions:
     that the model does not predict (not in `attributes`) all values are as likely. `boxes` (R, 5)
     are left, top, right and bottom of the face that the model saw, in pixels of the photo, and the
     detector's score; NaN where it saw the photo's centre. They are None for a model without a face
-    detector.
+    detector. `ages` (R,) are mean ages in years, None for a model without a head of single years.
     """
 
     photos: Sequence[str]
     probabilities: npt.NDArray[np.float32]
     attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
     boxes: npt.NDArray[np.float32] | None = None
+    ages: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         rows, probabilities = len(self.photos), np.shape(self.probabilities)
@@ -47,6 +49,8 @@ class Predictions:
             raise ValueError(
                 f"boxes of shape {np.shape(self.boxes)}; {rows} photos have ({rows}, {len(FACE)})"
             )
+        if self.ages is not None and np.shape(self.ages) != (rows,):
+            raise ValueError(f"ages of shape {np.shape(self.ages)}; {rows} photos have ({rows},)")
         finite.check(self.probabilities, "the model")
 
     def __len__(self) -> int:
@@ -106,6 +110,8 @@ class Predictions:
         for name in labels.ATTRIBUTES:
             columns[name] = self.words(name)
             columns[f"{name}_probability"] = self.confidence(name)
+        if self.ages is not None:
+            columns[AGE] = self.ages
         columns["label"] = self.classes
         return columns | dict(zip(labels.PROBABILITY_COLUMNS, self.probabilities.T, strict=True))
 

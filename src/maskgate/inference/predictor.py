@@ -36,6 +36,11 @@ class Predictor:
         return self.classifier.attributes
 
     @property
+    def predicts_ages(self) -> bool:
+        """Whether predictions have ages in years."""
+        return self.classifier.predicts_ages
+
+    @property
     def count(self) -> int:
         """The number of networks."""
         return self.classifier.count
@@ -106,6 +111,7 @@ class Predictor:
         places: list[int] = []
         boxes = [np.empty((0, len(FACE)), np.float32)]
         probabilities = [np.empty((0, labels.COUNT), np.float32)]
+        ages = [np.empty(0, np.float32)]
         faults: dict[int, str] = {}
         for place, answer in enumerate(answers):
             if isinstance(answer, str):
@@ -114,11 +120,13 @@ class Predictor:
             places += [place] * len(answer.probabilities)
             boxes.append(answer.boxes)
             probabilities.append(answer.probabilities)
+            ages.append(answer.ages)
         predictions = Predictions(
             [names[place] for place in places],
             np.concatenate(probabilities),
             self.attributes,
-            np.concatenate(boxes) if self.finds_faces else None,
+            boxes=np.concatenate(boxes) if self.finds_faces else None,
+            ages=np.concatenate(ages) if self.predicts_ages else None,
         )
         return places, predictions, faults
 
@@ -152,14 +160,15 @@ class Predictor:
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:
         for batch in reader.read_batches(photos, self.views, all_faces):
             readable = [each for each in batch if not isinstance(each, str)]
-            answers: Iterator[npt.NDArray[np.float32]] = iter(())
+            answers: Iterator[tuple[npt.NDArray[np.float32], ...]] = iter(())
             if readable:
                 by_view = zip(*(each.pictures for each in readable), strict=True)
                 pictures = [np.concatenate(view_pictures) for view_pictures in by_view]
                 ends = np.cumsum([len(each.boxes) for each in readable])[:-1]
-                answers = iter(np.split(self.classifier(pictures), ends))
+                of_photos = [np.split(each, ends) for each in self.classifier(pictures)]
+                answers = zip(*of_photos, strict=True)
             yield [
-                each if isinstance(each, str) else Answer(each.boxes, next(answers))
+                each if isinstance(each, str) else Answer(each.boxes, *next(answers))
                 for each in batch
             ]
 

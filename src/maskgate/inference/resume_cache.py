@@ -20,10 +20,12 @@ _EVERY: Final = 10.0  # seconds between two writes, longer where writing takes l
 
 class Answer(NamedTuple):
     """The predictions for P faces of a photo: `boxes` (P, 5) as in `Predictions`, NaN where the
-    model saw the photo's centre, and `probabilities` (P, 18)."""
+    model saw the photo's centre, `probabilities` (P, 18), and `ages` (P,) in years, NaN if the
+    model predicts none."""
 
     boxes: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32]
+    ages: npt.NDArray[np.float32]
 
 
 class _Batch(NamedTuple):
@@ -119,6 +121,7 @@ def _write(path: Path, batches: dict[str, _Batch]) -> None:
         "faces": np.array([len(answer.boxes) for answer in answers], np.int64),
         "boxes": np.concatenate([answer.boxes for answer in answers]),
         "probabilities": np.concatenate([answer.probabilities for answer in answers]),
+        "ages": np.concatenate([answer.ages for answer in answers]),
     }
 
     def save(temporary: Path) -> None:
@@ -135,12 +138,17 @@ def _read(path: Path) -> dict[str, _Batch]:
     try:
         with np.load(path, allow_pickle=False) as file:
             names, photos, faces = file["batches"], file["photos"], file["faces"]
-            boxes, probabilities = file["boxes"], file["probabilities"]
+            arrays = boxes, probabilities, ages = [file[name] for name in Answer._fields]
         ends = np.cumsum(faces)[:-1]
-        pairs = zip(np.split(boxes, ends), np.split(probabilities, ends), strict=True)
-        answers = [Answer(*pair) for pair in pairs]
-        shapes = boxes.shape == (len(boxes), 5), probabilities.shape == (len(boxes), labels.COUNT)
-        if not all(shapes) or int(photos.sum()) != len(answers) or int(faces.sum()) != len(boxes):
+        parts = zip(*(np.split(array, ends) for array in arrays), strict=True)
+        answers = [Answer(*part) for part in parts]
+        count = len(boxes)
+        shapes = ((count, 5), (count, labels.COUNT), (count,))
+        if (
+            shapes != (boxes.shape, probabilities.shape, ages.shape)
+            or int(photos.sum()) != len(answers)
+            or int(faces.sum()) != len(boxes)
+        ):
             return {}
         rest = iter(answers)
         return {

@@ -20,7 +20,10 @@ from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.errors import MaskgateError, listed
 
 FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which the fine age classes after the first begin
-_AGES: Final = ("bands", "ordinal", "fine")
+_AGES: Final = ("bands", "ordinal", "fine", "years")
+_OLDEST: Final = 100  # the last of the single years, with all ages above
+# The output with log-probabilities of the classes that bands are summed from.
+_SUMMED: Final = {"fine": "fine_age", "years": "age_distribution"}
 
 
 class Output(NamedTuple):
@@ -31,6 +34,12 @@ class Output(NamedTuple):
 
     log_probabilities: Tensor
     loss_inputs: dict[str, Tensor]
+
+
+def expected_age(log_years: Tensor) -> Tensor:
+    """The mean age in years (N,) of log-probabilities (N, 101) of the single years."""
+    years = torch.arange(log_years.shape[1], dtype=log_years.dtype, device=log_years.device)
+    return (log_years.exp() * years).sum(1)  # a product of matrices may be in 16 bits
 
 
 class Head(nn.Module):
@@ -85,7 +94,7 @@ class Separate(Head):
         if "age_band" not in attributes and (age != "bands" or regress_age):
             raise MaskgateError(f"head: a head of {attributes[0]} has no ages to predict")
         self.attributes, self.age = attributes, age
-        starts = np.array([0.0, *fine_ages])
+        starts = np.array([0.0, *(range(1, _OLDEST + 1) if age == "years" else fine_ages)])
         is_rising = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
         if age == "fine" and not (is_rising and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
             raise MaskgateError("head: fine_ages must rise, and include the boundaries 30 and 60")
@@ -98,12 +107,12 @@ class Separate(Head):
             self.register_buffer(f"fine_of_band_{band}", fine, persistent=False)
         sizes = {name: len(labels.ATTRIBUTES[name]) for name in attributes}
         if "age_band" in sizes:
-            sizes["age_band"] = {"bands": sizes["age_band"], "ordinal": 2, "fine": len(starts)}[age]
+            sizes["age_band"] = {"bands": sizes["age_band"], "ordinal": 2}.get(age, len(starts))
         self.sizes = tuple(sizes.values())
         self.linear = nn.Linear(features, sum(self.sizes))
         self.years = nn.Linear(features, 1) if regress_age else None
         self.provides = frozenset({"age"} if regress_age else ()) | frozenset(
-            {"fine_age"} if age == "fine" else ()
+            {_SUMMED[age]} if age in _SUMMED else ()
         )
 
     def forward(self, features: Tensor) -> Output:
@@ -125,8 +134,8 @@ class Separate(Head):
             log_above, log_below = functional.logsigmoid(logits), functional.logsigmoid(-logits)
             middle, old = log_above[:, 0] + log_below[:, 1], log_above[:, 0] + log_above[:, 1]
             return torch.stack([log_below[:, 0], middle, old], dim=1)
-        if self.age == "fine":
-            fine = loss_inputs["fine_age"] = logits.log_softmax(1)
+        if self.age in _SUMMED:
+            fine = loss_inputs[_SUMMED[self.age]] = logits.log_softmax(1)
             loss_inputs["fine_age_starts"] = self.get_buffer("starts")
             # Columns by number: an ONNX graph cannot pick them by a mask.
             bands = range(len(labels.AGE_BANDS))
@@ -144,9 +153,10 @@ def factored(
     """A softmax each for mask, gender and age band; log-probabilities are added to 18 classes.
 
     Rare classes (60 and over, worn wrongly) share outputs with frequent ones. `age` is `bands` (one
-    softmax), `ordinal` (≥30, and of those ≥60: CORN, Shi et al. 2021) or `fine` (a softmax over
-    classes that begin at `fine_ages`, summed to bands: S1). `regress_age` also predicts the age in
-    years, for the loss `age_regression` (S2). Raises MaskgateError.
+    softmax), `ordinal` (≥30, and of those ≥60: CORN, Shi et al. 2021), `fine` (a softmax over
+    classes that begin at `fine_ages`, summed to bands: S1) or `years` (a softmax over the single
+    years 0 to 100, summed to bands: for `label_distribution` and `mean_variance`). `regress_age`
+    also predicts the age in years, for the loss `age_regression` (S2). Raises MaskgateError.
     """
     attributes = tuple(labels.ATTRIBUTES)
     return Separate(features, attributes, age=age, fine_ages=fine_ages, regress_age=regress_age)

@@ -9,29 +9,39 @@ import torch
 from torch import Tensor
 
 from maskgate import labels
+from maskgate.data.table import AGE_GROUP
 
 
 class Target(NamedTuple):
     """The known labels of N photos.
 
     `classes` (N, 18) is true for every class that agrees with the known labels (one for a fully
-    labelled photo, all for a photo without labels), or has probabilities, as float. `age` (N,) is
-    in years, NaN if unknown.
+    labelled photo, all for a photo without labels), or has probabilities, as float. `ages` (N, 2)
+    are the first and the last year of the person's age group, both the age if it is known, NaN if
+    neither is.
     """
 
     classes: Tensor
-    age: Tensor
+    ages: Tensor
+
+    @property
+    def age(self) -> Tensor:
+        """The ages (N,) in years, NaN if unknown."""
+        first, last = self.ages.unbind(1)
+        return torch.where(first == last, first, torch.nan)
 
     def take(self, rows: Tensor | slice | int) -> "Target":
         """The target of the photos that `rows` index."""
-        return Target(self.classes[rows], self.age[rows])
+        return Target(self.classes[rows], self.ages[rows])
 
 
 def of_table(table: pd.DataFrame) -> Target:
     """The target of every row of a photo table."""
     codes = (table[name].to_numpy() for name in labels.ATTRIBUTES)
-    age = table["age"].to_numpy(dtype=np.float32, copy=True)
-    return Target(torch.from_numpy(labels.agrees(*codes)), torch.from_numpy(age))
+    age = table["age"]
+    ends = [age.fillna(table[end]) if end in table else age for end in AGE_GROUP]
+    ages = np.stack([end.to_numpy(dtype=np.float32) for end in ends], axis=1)
+    return Target(torch.from_numpy(labels.agrees(*codes)), torch.from_numpy(ages))
 
 
 def one_of_each() -> dict[str, npt.NDArray[np.int64]]:

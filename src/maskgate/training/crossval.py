@@ -194,7 +194,8 @@ def _save_fold(run: Run, recipe: Recipe, data: FoldData, fitted: Fitted) -> None
     # Not `save_file`: it does not report a full disk, and lets only the owner read the file.
     files.replace(weights, lambda part: part.write_bytes(serialised(fitted.weights)))
     rows = data.truth[["photo", "person", "label", "fold"]]
-    tables.write_probabilities(folder / "oof.parquet", rows, fitted.probabilities)
+    predicted = rows if fitted.ages is None else rows.assign(predicted_age=fitted.ages)
+    tables.write_probabilities(folder / "oof.parquet", predicted, fitted.probabilities)
     if recipe.tta:
         tables.write_probabilities(folder / "oof-plain.parquet", rows, fitted.plain_probabilities)
     if recipe.training.select == "best":

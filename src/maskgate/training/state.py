@@ -13,7 +13,7 @@ from maskgate.pipeline.target import counts
 from maskgate.training.callbacks import Row
 from maskgate.training.fold_data import Rows
 from maskgate.training.step import Update
-from maskgate.training.validation import Probabilities
+from maskgate.training.validation import Ages, Probabilities
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Fitted:
 
     `probabilities` (V, 18) are those of the validation photos in the selected epoch,
     `plain_probabilities` the same without test-time augmentation, `last_probabilities` those of the
-    last epoch, also without it; all from before any training on the validation photos. `history`
+    last epoch, also without it; all from before any training on the validation photos. `ages` (V,)
+    are the mean ages in years of the selected epoch, None if its head predicts none. `history`
     has one row per epoch. `mixed` counts the batches by mixer. `drawn` (18,) counts the photos of
     each class in all `epochs` before training on validation photos; `photos` counts all photos
     drawn in all epochs.
@@ -32,6 +33,7 @@ class Fitted:
     probabilities: Probabilities
     plain_probabilities: Probabilities
     last_probabilities: Probabilities
+    ages: Ages | None
     history: list[Row]
     seconds: float
     mixed: dict[str, int]
@@ -59,6 +61,7 @@ class State:
     # the selected epoch, without test-time augmentation, of the last epoch.
     unvalidated: int = 0
     validated: list[Tensor] | None = None
+    ages: Tensor | None = None  # (V,) of the selected epoch, as `validated`
 
     def add_update(self, update: Update) -> None:
         """Count an update."""
@@ -89,6 +92,7 @@ class State:
             probabilities=selected,
             plain_probabilities=plain,
             last_probabilities=last,
+            ages=None if self.ages is None else self.ages.numpy(),
             history=self.history,
             seconds=self.seconds,
             mixed=self.mixed,

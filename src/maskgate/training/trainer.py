@@ -77,6 +77,8 @@ class Trainer:
                 last = self._validate_epoch()
             if state.validated is None:
                 state.validated = [torch.from_numpy(each) for each in self._select(last)]
+                if "age_distribution" in self.step.bare_network.head.provides:
+                    state.ages = torch.from_numpy(self.validator.ages(self.kept.network))
             while state.unvalidated < training.validation_epochs and len(self.data.afterwards) > 1:
                 self._train_epoch(self.data.afterwards)
                 self._end_unvalidated_epoch()

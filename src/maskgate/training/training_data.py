@@ -14,7 +14,7 @@ from maskgate.config import recipe_files
 from maskgate.config.recipe import DataSet, Recipe
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
-from maskgate.data.table import COLUMNS, Photos
+from maskgate.data.table import AGE_GROUP, COLUMNS, Photos
 from maskgate.data.training_table import TrainingLabels
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
@@ -105,7 +105,9 @@ class TrainingData:
 
 def _description_columns(table: pd.DataFrame) -> list[str]:
     """The columns with what was read of the photos, and how often they are drawn."""
-    return [name for name in table if name in (*COLUMNS, "drawn_from", "data", "weight")]
+    return [
+        name for name in table if name in (*COLUMNS, *AGE_GROUP, "drawn_from", "data", "weight")
+    ]
 
 
 def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:

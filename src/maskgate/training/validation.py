@@ -1,11 +1,12 @@
 """Predicts and scores the validation photos of a fold."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import nn
@@ -21,6 +22,7 @@ from maskgate.pipeline.loader import Loader
 from maskgate.training.step import is_out_of_memory
 
 Probabilities = npt.NDArray[np.float32]
+Ages = npt.NDArray[np.float32]
 
 
 class Validator:
@@ -46,13 +48,24 @@ class Validator:
         and processes may have different numbers of batches. Raises MaskgateError if a probability
         is not finite.
         """
-        probabilities = self._predicted(network, tta_view)
+        if not len(self.rows):
+            return np.empty((0, labels.COUNT), dtype=np.float32)
+        probabilities = self._predicted(predicting.probabilities, network, tta_view)
         finite.check(probabilities, f"fold {self.fold}", finite.LOWER_LR)
         return probabilities
 
-    def _predicted(self, network: nn.Module, tta_view: TtaView) -> Probabilities:
+    def ages(self, network: nn.Module) -> Ages:
+        """Mean ages (V,) in years, without test-time augmentation; as `predict`."""
         if not len(self.rows):
-            return np.empty((0, labels.COUNT), dtype=np.float32)
+            return np.empty(0, dtype=np.float32)
+        return self._predicted(predicting.ages, network, PLAIN_VIEW)
+
+    def _predicted(
+        self,
+        predict: Callable[[nn.Module, Any, torch.device], npt.NDArray[np.float32]],
+        network: nn.Module,
+        tta_view: TtaView,
+    ) -> npt.NDArray[np.float32]:
         rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
         if ranks > 1:
             for buffer in network.buffers():
@@ -62,7 +75,7 @@ class Validator:
                 loader = self.loader.validation(
                     self.rows, self.at_once, rank=rank, ranks=ranks, tta_view=tta_view
                 )
-                share = predicting.probabilities(network, loader, self.accelerator.device)
+                share = predict(network, loader, self.accelerator.device)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
@@ -71,7 +84,7 @@ class Validator:
                 say(f"warning: out of memory in validation; now {self.at_once} photos at once")
         if ranks == 1:
             return share
-        merged = np.full((len(self.rows), labels.COUNT), np.nan, dtype=np.float32)
+        merged = np.full((len(self.rows), *share.shape[1:]), np.nan, dtype=np.float32)
         for number, part in enumerate(gather_object([share])):
             merged[number::ranks] = part
         return merged

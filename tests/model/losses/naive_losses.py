@@ -26,8 +26,10 @@ COUNTS = {
     "age_band": np.array([600, 700, 50]),
 }
 
-# Mask, gender, age in years; None where unknown. An age may be unknown of a known band (0, 1, 2).
-Photo = tuple[int | None, int | None, float | str | None]
+# Mask, gender, age in years; None where unknown. An age may be unknown of a known band (0, 1, 2) or
+# group (first and last year).
+Age = float | str | tuple[int, int] | None
+Photo = tuple[int | None, int | None, Age]
 
 BATCHES: dict[str, list[Photo]] = {
     "full": [(0, 0, 20.0), (0, 0, 29.9), (2, 1, 60.0), (1, 0, 30.0), (2, 1, 75.0), (0, 1, 59.0)],
@@ -35,6 +37,7 @@ BATCHES: dict[str, list[Photo]] = {
     "all partial": [(None, 1, None), (2, None, None), (None, None, 59.9)],
     "partly of nothing": [(0, 0, 25.0), (None, None, None), (0, 0, 29.0), (1, 1, 55.0)],
     "of nothing": [(None, None, None), (None, None, None)],
+    "groups": [(0, 0, (20, 29)), (None, None, (30, 39)), (1, 1, (60, 120)), (None, 1, 59.5)],
     "one photo": [(1, 1, 44.0)],
     "one photo of nothing": [(None, None, None)],
     "one class": [(0, 0, 25.0), (0, 0, 26.0), (0, 0, 27.0)],
@@ -44,9 +47,11 @@ BATCHES: dict[str, list[Photo]] = {
 BATCHES_AND_SOFT = [*BATCHES, "soft"]
 
 
-def band_of(age: float | str | None) -> int | None:
+def band_of(age: Age) -> int | None:
     if age is None or isinstance(age, str):
         return None if age is None else int(age)
+    if isinstance(age, tuple):
+        return band_of(float(age[0]))
     return 0 if age < 30 else 1 if age < 60 else 2
 
 
@@ -65,10 +70,13 @@ def drawn(batch: str) -> tuple[Target, list[dict[str, Any]]]:
                 for name, code in zip(SIZES, (c // 6, c // 3 % 2, c % 3), strict=True):
                     parts[name][code] += p
             found.append(parts | {"class": int(row.argmax())})
-        return Target(torch.from_numpy(soft), torch.full((5,), torch.nan)), found
+        return Target(torch.from_numpy(soft), torch.full((5, 2), torch.nan)), found
     rows: list[Any] = [codes(photo) for photo in BATCHES[batch]]
     numbers = np.array([[-1 if c is None else c for c in row] for row in rows], dtype=np.int8)
-    ages = [p[2] if isinstance(p[2], float) else math.nan for p in BATCHES[batch]]
+    ages = [
+        p[2] if isinstance(p[2], tuple) else [p[2] if isinstance(p[2], float) else math.nan] * 2
+        for p in BATCHES[batch]
+    ]
     target = Target(torch.from_numpy(labels.agrees(*numbers.T)), torch.tensor(ages))
     known = []
     for row in rows:
@@ -170,6 +178,41 @@ def fine_age(output, target, known):
             age = round(age, 3)  # 59.9 in 32 bits
             terms.append(-log_p[sum(age >= start for start in (25, 30, 40, 50, 55, 60))])
     return sum(terms) / len(terms) if terms else zero(output)
+
+
+def years_of(output: Output) -> list[list[Tensor]]:
+    return [list(row) for row in output.loss_inputs["age_distribution"].double().exp()]
+
+
+def label_distribution(output, target, known, sigma=2.0):
+    total = zero(output)
+    ages = zip(years_of(output), target.ages.tolist(), known, strict=True)
+    for p, (first, last), photo in ages:
+        bands = [sum(p[:30]), sum(p[30:60]), sum(p[60:])]
+        if first == last:
+            powers = [math.exp(-((year - first) ** 2) / (2 * sigma**2)) for year in range(101)]
+            for power, each in zip(powers, p, strict=True):
+                share = power / sum(powers)
+                if share > 1e-300:
+                    total = total + share * (math.log(share) - each.log())
+        elif not math.isnan(first):
+            total = total - sum(p[int(first) : int(last) + 1]).log()
+        elif isinstance(photo["age_band"], list):
+            for share, band in zip(photo["age_band"], bands, strict=True):
+                total = total - share * band.log()
+        elif photo["age_band"] is not None:
+            total = total - bands[photo["age_band"]].log()
+    return total / len(known)
+
+
+def mean_variance(output, target, known, mean=0.2, variance=0.05):
+    total = zero(output)
+    for p, age in zip(years_of(output), target.age.tolist(), strict=True):
+        if not math.isnan(age):
+            center = sum(year * each for year, each in enumerate(p))
+            spread = sum(each * (year - center) ** 2 for year, each in enumerate(p))
+            total = total + mean * (center - age) ** 2 / 2 + variance * spread
+    return total / len(known)
 
 
 def clear(output: Output, known, of: str) -> list[tuple[Tensor, int]]:

@@ -27,7 +27,9 @@ from tests.model.losses.naive_losses import (
     drawn,
     f1_and_focal,
     fine_age,
+    label_distribution,
     marginals,
+    mean_variance,
     per_attribute,
     supervised_contrastive,
     triplet,
@@ -62,6 +64,15 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], Any, dict[str, Any]]] = [
     ("arcface", {"of": ["age_band"]}, {"name": "cosine"}, arcface, {"of": ["age_band"]}),
     ("age_regression", {}, {"name": "factored", "regress_age": True}, age_regression, {}),
     ("fine_age", {}, {"name": "factored", "age": "fine"}, fine_age, {}),
+    *(
+        (name, arguments, {"age": "years", **head}, naive, arguments)
+        for name, naive, more in (
+            ("label_distribution", label_distribution, {"sigma": 0.5}),
+            ("mean_variance", mean_variance, {"mean": 0.5, "variance": 0.0}),
+        )
+        for arguments in ({}, more)
+        for head in ({"name": "factored"}, {"name": "one_attribute", "of": "age_band"})
+    ),
     *(
         (name, arguments, {"name": "factored"}, naive, arguments)
         for name, naive, more in (
@@ -165,12 +176,34 @@ def test_a_head_of_one_attribute_learns_that_alone(name, of, batch) -> None:
 def test_age_bands_without_years_teach_classes_but_no_ages() -> None:
     network = create_head({"name": "factored", "regress_age": True, "age": "fine"})
     target = Target(
-        torch.from_numpy(labels.agrees(*np.array([[0], [0], [1]], "i1"))), torch.tensor([torch.nan])
+        torch.from_numpy(labels.agrees(*np.array([[0], [0], [1]], "i1"))),
+        torch.full((1, 2), torch.nan),
     )
     output = network(torch.randn(1, F))
     assert create_loss("age_regression", network)(output, target) == 0
     assert create_loss("fine_age", network)(output, target) == 0
     assert create_loss("cross_entropy", network)(output, target) > 0
+
+
+def test_an_exact_age_a_group_and_a_band_teach_their_years() -> None:
+    """What each lowers the loss to: a narrow peak, any share within the group, or the band."""
+    head: Any = create_head({"name": "factored", "age": "years"})
+    loss = create_loss("label_distribution", head, sigma=1.0)
+    agrees = torch.from_numpy(labels.agrees(*np.array([[0], [0], [0]], "i1")))
+    for first, last, years in (
+        (24.0, 24.0, {24}),
+        (20.0, 29.0, {*range(20, 30)}),
+        (math.nan,) * 2 + ({*range(30)},),
+    ):
+        target = Target(agrees, torch.tensor([[first, last]]))
+        features = torch.zeros(1, F)
+        for at in (24, 20, 29, 19, 30, 0):
+            with torch.no_grad():
+                head.linear.weight.zero_()
+                head.linear.bias.zero_()
+                head.linear.bias[5 + at] = 20
+            value = loss(head(features), target).item()
+            assert (value < 1e-4 if len(years) > 1 else value < 16) == (at in years), (first, at)
 
 
 @pytest.mark.parametrize("batch", ["full", "partial", "all partial", "partly of nothing"])
@@ -222,6 +255,11 @@ def test_deferred_weights_hear_of_the_progress_wherever_they_stand() -> None:
         ({"name": "arcface"}, "gives cosines"),
         ({"name": "age_regression"}, "gives age"),
         ({"name": "fine_age"}, "gives fine_age"),
+        ({"name": "label_distribution"}, "gives age_distribution"),
+        ({"name": "mean_variance"}, "gives age_distribution"),
+        ({"name": "label_distribution", "sigma": 0}, "sigma"),
+        ({"name": "label_distribution", "sigma": math.nan}, "sigma"),
+        ({"name": "mean_variance", "variance": -1}, "mean and variance"),
         ({"name": "sum", "parts": ["f1", "age_regression"]}, "age_regression needs a head"),
         ({"name": "arcface", "margin": 2}, "margin"),
         ({"name": "arcface", "margin": math.nan}, "margin"),

@@ -29,7 +29,7 @@ from maskgate.synthetic.masks import journal, people, workers
 from maskgate.synthetic.masks.people import dress
 from maskgate.synthetic.masks.shots import SHOTS
 
-AGES = ("22", "34", "71", "", "30-59", ">=60")
+AGES = ("22", "34", "71", "", "30-39", ">=60")
 
 
 class Known:
@@ -138,6 +138,8 @@ def test_each_person_has_seven_photos_and_their_labels(
     assert first["gender"].tolist() == [0, 1, labels.UNKNOWN] * 2
     assert first["age"].iloc[:3].tolist() == [22, 34, 71]
     assert first["age"].iloc[3:].isna().all()
+    assert first["age_from"].iloc[4:].tolist() == [30, 60]
+    assert first["age_to"].iloc[4:].tolist() == [39, 120]
     for photo in table["photo"]:
         with Image.open(made.out / photo) as image:
             assert image.format == "JPEG"

@@ -14,7 +14,7 @@ from maskgate.cluster.remote import Driver
 from maskgate.data.contents import digest
 from maskgate.faces.reader import Photo
 from maskgate.inference import loading
-from maskgate.inference.predictions import FACE, Predictions
+from maskgate.inference.predictions import AGE, FACE, Predictions
 from maskgate.inference.predictor import Predictor
 
 
@@ -25,6 +25,8 @@ def schema(predictor: Predictor) -> pa.Schema:
         fields += [(name, pa.float32()) for name in FACE]
     for name in labels.ATTRIBUTES:
         fields += [(name, pa.string()), (f"{name}_probability", pa.float32())]
+    if predictor.predicts_ages:
+        fields.append((AGE, pa.float32()))
     fields += [("label", pa.int8()), *((name, pa.float32()) for name in labels.PROBABILITY_COLUMNS)]
     return pa.schema([*fields, ("fault", pa.string())])
 

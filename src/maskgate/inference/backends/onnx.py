@@ -11,14 +11,18 @@ from maskgate.core import onnx_sessions
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels
+from maskgate.inference.backends.protocol import Prediction
 
 
 class OnnxBackend:
     """The network in the bytes of a file called `name`; see `Backend`.
 
     It takes pictures (N, height, width, 3) of uint8, N from 1, and normalises them itself. It uses
-    as many `threads`, 0 for one a core. Raises MaskgateError where the file is no such network.
+    as many `threads`, 0 for one a core. It predicts no ages in years: the file holds none. Raises
+    MaskgateError where the file is no such network.
     """
+
+    predicts_ages = False
 
     def __init__(
         self,
@@ -34,7 +38,7 @@ class OnnxBackend:
         self._session = onnx_sessions.create(content, name, threads)
         self._input = _checked(self._session, name, geometry)
 
-    def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
+    def __call__(self, pictures: Pixels) -> Prediction:
         feed = {self._input: np.ascontiguousarray(pictures)}
         try:
             probabilities: npt.NDArray[np.float32] = self._session.run(None, feed)[0]
@@ -45,7 +49,7 @@ class OnnxBackend:
                 f"{self.name}: gives {probabilities.shape} for {len(pictures)} photos, not"
                 f" {labels.COUNT} probabilities each; it is no network of maskgate"
             )
-        return probabilities
+        return Prediction(probabilities, np.full(len(pictures), np.nan, dtype=np.float32))
 
 
 def _checked(session: Any, name: str, geometry: Geometry) -> str:

@@ -1,11 +1,19 @@
 """The interface of every backend: pixels → probabilities."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from maskgate.imaging.pixels import Pixels
+
+
+class Prediction(NamedTuple):
+    """The `probabilities` (N, 18) and mean `ages` (N,) in years of N photos; ages are NaN where the
+    model predicts none."""
+
+    probabilities: npt.NDArray[np.float32]
+    ages: npt.NDArray[np.float32]
 
 
 class Backend(Protocol):
@@ -21,7 +29,12 @@ class Backend(Protocol):
         """A digest of its layers and weights."""
         ...
 
-    def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
-        """Probabilities (N, 18) of pictures (N, H, W, 3) of uint8, RGB, in the geometry that it was
+    @property
+    def predicts_ages(self) -> bool:
+        """Whether it predicts ages in years."""
+        ...
+
+    def __call__(self, pictures: Pixels) -> Prediction:
+        """The prediction for pictures (N, H, W, 3) of uint8, RGB, in the geometry that it was
         trained with."""
         ...

@@ -2,13 +2,12 @@
 
 import hashlib
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels
+from maskgate.inference.backends.protocol import Prediction
 from maskgate.model import network, predicting
 from maskgate.model.network import Network
 from maskgate.runs import Run
@@ -33,10 +32,13 @@ class TorchBackend:
             hasher.update(tensor.cpu().numpy().tobytes())
         return hasher.hexdigest()
 
-    def __call__(self, pictures: Pixels) -> npt.NDArray[np.float32]:
-        return predicting.batch_probabilities(
-            self.model, torch.from_numpy(pictures).to(self.device)
-        )
+    @property
+    def predicts_ages(self) -> bool:
+        return "age_distribution" in self.model.head.provides
+
+    def __call__(self, pictures: Pixels) -> Prediction:
+        photos = torch.from_numpy(pictures).to(self.device)
+        return Prediction(*predicting.predict_batch(self.model, photos))
 
 
 def restore(run: Run, fold: int) -> Network:

@@ -20,8 +20,10 @@ from maskgate.model.losses.class_losses import CLASS_LOSSES, create_class_loss
 from maskgate.model.losses.classification import Classification
 from maskgate.model.losses.counts import Counts
 from maskgate.model.losses.fine_age import FineAge
+from maskgate.model.losses.label_distribution import LabelDistribution
 from maskgate.model.losses.loss import Loss
 from maskgate.model.losses.marginals import CLASSES
+from maskgate.model.losses.mean_variance import MeanVariance
 from maskgate.model.losses.per_attribute import PerAttribute
 from maskgate.model.losses.supervised_contrastive import SupervisedContrastive
 from maskgate.model.losses.triplet import Triplet
@@ -49,6 +51,8 @@ _OUTPUT_LOSSES: Final[dict[str, Callable[..., Loss]]] = {
     "arcface": ArcFace,
     "age_regression": AgeRegression,
     "fine_age": FineAge,
+    "label_distribution": LabelDistribution,
+    "mean_variance": MeanVariance,
     "supervised_contrastive": SupervisedContrastive,
     "triplet": Triplet,
 }

@@ -103,6 +103,23 @@ class Faces(Record):
     missed: SubsetScores
 
 
+class AgeErrors(Record):
+    """The mean absolute error of the predicted age in years; only the counts where the people are
+    too few."""
+
+    photos: Count
+    people: Count
+    mean_absolute_error: Figure | None = None
+
+
+class Decade(AgeErrors):
+    first: Count  # its first year of age
+
+
+class AllAgeErrors(AgeErrors):
+    decades: list[Decade] = Field([])
+
+
 class WithoutTta(Record):
     score: Figure
     difference: Figure
@@ -162,6 +179,7 @@ class Results(File):
     known_attributes: list[Attribute] | None = Field(None, alias="knows")
     selection: str = ""
     faces: Faces | None = None
+    age: AllAgeErrors | None = None
     without_tta: WithoutTta | None = None
     last_epoch: Figure | None = None
     members: dict[str, Member] = Field({})

@@ -12,6 +12,7 @@ import pandas as pd
 from maskgate import labels
 from maskgate.core import finite
 from maskgate.data.column_values import NEVER, USES
+from maskgate.data.table import AGE_GROUP
 from maskgate.runs.records.faults import REMEDY, damaged
 
 Check = Callable[["pd.Series[Any]"], bool]
@@ -83,7 +84,12 @@ PSEUDO: Final[dict[str, Check]] = {
 OOF: Final[dict[str, Check]] = {"photo": _is_name, "fold": _is_fold}
 HISTORY: Final[dict[str, Check]] = {"fold": _is_integer, "epoch": _is_integer}
 # Columns that a table may lack.
-_OPTIONAL: Final[dict[str, Check]] = {"drawn_from": _is_text_or_missing, "faces": _is_number}
+_OPTIONAL: Final[dict[str, Check]] = {
+    "drawn_from": _is_text_or_missing,
+    "faces": _is_number,
+    "predicted_age": _is_number,
+    **dict.fromkeys(AGE_GROUP, _is_number),
+}
 
 
 def parquet(

@@ -16,7 +16,7 @@ import pandas as pd
 from maskgate import labels
 from maskgate.core.progress import track
 from maskgate.data import checks
-from maskgate.data.table import Photos
+from maskgate.data.table import AGE_GROUP, Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import Detector
@@ -120,7 +120,8 @@ def dress(
 
 
 def _people(table: pd.DataFrame) -> list[Person]:
-    columns = (table[name] for name in ("person", "photo", "gender", "age", "age_band"))
+    names = ("person", "photo", "gender", "age", "age_band", *AGE_GROUP)
+    columns = table.reindex(columns=names).itertuples(index=False, name=None)
     return [
         Person(
             name=name,
@@ -129,8 +130,9 @@ def _people(table: pd.DataFrame) -> list[Person]:
             gender=int(gender),
             age=float(age),
             age_band=int(band),
+            age_group=f"{first:g}-{last:g}" if first >= 0 else "",
         )
-        for name, photo, gender, age, band in zip(*columns, strict=True)
+        for name, photo, gender, age, band, first, last in columns
     ]
 
 
@@ -142,10 +144,10 @@ def _folder(person: str) -> str:
 
 
 def _digest(people: list[Person]) -> str:
-    """The digest of everything known about the people."""
-    return hashlib.sha256(
-        repr([tuple(asdict(person).values()) for person in people]).encode()
-    ).hexdigest()
+    """The digest of everything known about the people but their age groups, which change no
+    photo."""
+    rows = [tuple(asdict(person).values())[:-1] for person in people]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def _faces(

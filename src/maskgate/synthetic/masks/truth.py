@@ -41,6 +41,7 @@ class Person:
     gender: int
     age: float
     age_band: int
+    age_group: str = ""  # its first and last year, `20-29`, where the table has it
 
 
 def write(
@@ -83,8 +84,9 @@ def remove(out: Path) -> None:
 
 def _known(person: Person) -> tuple[str, str, str]:
     """Gender, age and age group, empty where unknown."""
+    band = labels.AGE_BANDS[person.age_band] if person.age_band != labels.UNKNOWN else ""
     return (
         labels.GENDERS[person.gender] if person.gender != labels.UNKNOWN else "",
         f"{person.age:g}" if person.age >= 0 else "",
-        labels.AGE_BANDS[person.age_band] if person.age_band != labels.UNKNOWN else "",
+        person.age_group or band,
     )
