@@ -37,7 +37,8 @@ def predict(
     all_faces: Annotated[
         bool,
         typer.Option(
-            "--all-faces", help="One row per face, not only for the largest and most central."
+            "--all-faces",
+            help="One row per face, not only for the main one; a photo without a face keeps a row.",
         ),
     ] = False,
     on: On = None,
