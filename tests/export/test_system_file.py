@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 import maskgate
@@ -11,6 +12,7 @@ import maskgate
 Call = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.slow
 def test_a_system_file_is_exported_as_its_ensemble(
     call: Call, trained: Path, train: Callable[..., Path], people: Path, tmp_path: Path
 ) -> None:
