@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskgate.faces import model_files, mtcnn_export
+
 Graph = Callable[..., bytes]
 Reseal = Callable[..., Path]
 
@@ -20,6 +22,17 @@ def sealed(values: dict[str, Any]) -> str:
     rest = {key: value for key, value in values.items() if key != "sha256"}
     digest = hashlib.sha256((json.dumps(rest, indent=2) + "\n").encode()).hexdigest()
     return json.dumps({**rest, "sha256": digest}, indent=2) + "\n"
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a bundle says, no detector comes from outside it."""
+
+    def fail(*_: object, **__: object) -> Any:
+        pytest.fail("a model is taken from outside the bundle")
+
+    monkeypatch.setattr(model_files, "_fetch", fail)
+    monkeypatch.setattr(mtcnn_export, "_weights", fail)
 
 
 @pytest.fixture

