@@ -471,7 +471,7 @@ def test_a_combination_that_fails_leaves_nothing(
 
 
 KILLED = (
-    ("maskgate.runs:Run.tell", 1),
+    ("maskgate.runs:Run.update_status", 1),
     ("pathlib:Path.write_bytes", 1),
     ("maskgate.training.ensemble_run:conclude", 1),
     ("os:replace", 1),
