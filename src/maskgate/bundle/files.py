@@ -108,10 +108,8 @@ def check_out(out: Path) -> None:
     """Raise MaskgateError where no bundle can be written to `out`: before the work, not after."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise MaskgateError(f"{out}: exists already; remove it, or name another folder or .zip")
-    if out.suffix.lower() == ZIP:
-        files.check_target(out)
-    else:
-        files.check_folder(out)
+    files.check_name(out)
+    files.check_folder(out.parent if out.suffix.lower() == ZIP else out)
 
 
 def card_of(path: Path) -> str:
