@@ -30,6 +30,8 @@ def test_the_demo_beats_a_colour_histogram(
 ) -> None:
     demo.run(tmp_path, 160)
     assert "test macro F1" in capsys.readouterr().out
+    for name in ("verdicts.png", "run/report.html"):  # which README asks to open
+        assert (tmp_path / name).is_file()
     people = tmp_path / "people"
     truth = pd.read_csv(people / "truth" / "eval.csv").set_index("ImageID")["ans"]
     given = pd.read_csv(tmp_path / "submission.csv").set_index("ImageID")["ans"]

@@ -54,7 +54,7 @@ def run(out: Path, people: int) -> None:
     terminal.show(scoring.summary(trained))
     score = _score(predictions_file, data)
     terminal.show(f"{predictions_file}: test macro F1 {score} on {EVAL_PEOPLE} new people")
-    picture = out / "prediction_picture.png"
+    picture = out / "verdicts.png"
     _draw_verdicts(trained.path, picture)
     terminal.show(
         f"{time.monotonic() - started:.0f} seconds; look at {picture} and {trained.report_file}"
