@@ -17,7 +17,7 @@ from maskgate.export.models import ModelRun, models
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.inference.backends.onnx import OnnxBackend
-from maskgate.runs import Run
+from maskgate.runs import Run, tables
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def content(single: ModelRun) -> bytes:
 @pytest.fixture(scope="module")
 def pictures(single: ModelRun) -> Pixels:
     """What the model sees of the validated photos."""
-    photos = validation_photos.read(single.run, single.cache)
+    photos = validation_photos.read(single.run, single.cache, tables.oof(single.run)[0])
     return photos.inputs(np.arange(len(photos.table)))
 
 
@@ -147,7 +147,7 @@ def test_int8_is_refused_with_the_reason(content: bytes, pictures: Pixels) -> No
 def test_calibration_is_of_the_people_the_fold_was_trained_on(
     single: ModelRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photos = validation_photos.read(single.run, single.cache)
+    photos = validation_photos.read(single.run, single.cache, tables.oof(single.run)[0])
     for fold in single.run.folds:
         rows = np.flatnonzero(photos.table["fold"] != fold)
         others = {picture.tobytes() for picture in photos.inputs(rows)}

@@ -2,7 +2,7 @@
 them."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -191,8 +191,3 @@ def leaves(model: "SingleModelSpec | EnsembleModelSpec") -> Iterator[SingleModel
         return
     for member in model.members:
         yield from leaves(member.model)
-
-
-def dump(record: Any) -> Any:
-    """A record, or a setting, ready for JSON."""
-    return record.model_dump(mode="json", exclude_none=True)

@@ -57,8 +57,8 @@ def oof_with(
 
 
 def check(run: Run) -> None:
-    """Raise MaskgateError where a run's networks can predict nothing out of fold: it validated
-    nobody, or its weights were trained on the validation photos afterwards."""
+    """Raise MaskgateError where a run's networks can predict nothing out of fold: it has no
+    validation people, or its weights were trained on the validation photos afterwards."""
     _check(run)
     if not run.is_system:
         _check_weights(run, run.recipe())

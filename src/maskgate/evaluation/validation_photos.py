@@ -37,16 +37,12 @@ class ValidationPhotos:
         return pixels.centre(stored, self.recipe.photo.geometry)
 
 
-def read(
-    run: Run, cache: Path, table: pd.DataFrame | None = None, root: Path | None = None
-) -> ValidationPhotos:
-    """The photos that `run` validated, or those of a `table` with a column `photo`.
+def read(run: Run, cache: Path, table: pd.DataFrame, root: Path | None = None) -> ValidationPhotos:
+    """The photos of a run's data that a `table` names in its column `photo`.
 
     They lie in the run's data folder unless a `root` is given; what is decoded is kept in `cache`.
     Raises MaskgateError where one is missing, cannot be read, or has changed since the training.
     """
-    if table is None:
-        table, _ = tables.oof(run)
     recipe = run.recipe()
     by_name = tables.photos(run).set_index("photo", drop=False)
     table = by_name.loc[table["photo"]].reset_index(drop=True)

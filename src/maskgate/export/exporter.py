@@ -65,7 +65,7 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         contents[single.network_file(fold)] = _network(single, fold, options)
     loss = None
     if photos is not None:
-        networks = precision_loss.ReducedNetworks(singles, dict(contents), photos, cache)
+        networks = precision_loss.ReducedNetworks(singles, contents, photos, cache)
         loss = precision_loss.measure(run, networks, options.max_loss)
         precision_loss.check_limit(loss, options.precision)
     for single in singles:

@@ -137,10 +137,16 @@ def _initial_weights(recipe: Recipe) -> tuple[str, list[TrainingFacts]]:
     return "timm's pretrained weights" if model.pretrained else "random", []
 
 
-def models(run: Run, cache: Path, tta: Sequence[Component] | None = None) -> list[ModelRun]:
+def models(run: Run, cache: Path) -> list[ModelRun]:
     """The single models of a run, which may be a system's, in order; `cache` is where detectors'
     models are looked for that an older run does not keep. Raises MaskgateError."""
-    return list(_models(run, "", cache, tta))
+    return list(_models(run, "", cache, None))
+
+
+def member_path(name: str, member: str) -> str:
+    """The path among the members of a `member` of the run at `name`, which is empty for the run
+    that is exported."""
+    return f"{name}/{member}".lstrip("/")
 
 
 def _models(
@@ -150,7 +156,7 @@ def _models(
         yield ModelRun(run, name, tuple(run.recipe().tta if tta is None else tta), cache)
         return
     for member, inner in zip(run.system().members, run.members(), strict=True):
-        below = f"{name}/{member.name}".lstrip("/")
+        below = member_path(name, member.name)
         yield from _models(inner, below, cache, member.tta if tta is None else tta)
 
 
@@ -165,7 +171,7 @@ def specification(
         MemberSpec(
             name=member.name,
             weight=member.weight,
-            model=specification(inner, models, f"{name}/{member.name}".lstrip("/")),
+            model=specification(inner, models, member_path(name, member.name)),
         )
         for member, inner in zip(system.members, run.members(), strict=True)
     ]

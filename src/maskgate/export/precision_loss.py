@@ -20,7 +20,7 @@ from maskgate.evaluation import ensemble, metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
 from maskgate.evaluation.validation_photos import ValidationPhotos
 from maskgate.export import precision as precisions
-from maskgate.export.models import ModelRun
+from maskgate.export.models import ModelRun, member_path
 from maskgate.imaging.tta import tta_views
 from maskgate.inference.backends.onnx import OnnxBackend
 from maskgate.model import heads
@@ -126,7 +126,7 @@ class ReducedNetworks:
         table, full = ensemble.member_probabilities(members, self.cache)
         reduced = []
         for member, each in zip(members, full, strict=True):
-            below = f"{name}/{member.name}".lstrip("/")
+            below = member_path(name, member.name)
             rows, probabilities = self.out_of_fold(member.run, below, member.tta)
             place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
             reduced.append(replace(each, probabilities=probabilities[place]))
