@@ -126,7 +126,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "training.select": WILD,
     "training.patience": WILD,
 }
-# Keys that need another run or a file of weights.
+# Keys that need another run, a file of weights, or other people.
 TESTED_ELSEWHERE = {
     "photo.face.sha256": "faces/test_view.py",
     "model.pretrained": "model/test_network.py",
@@ -141,6 +141,7 @@ TESTED_ELSEWHERE = {
     "pseudo.cap": "training/test_pseudo.py",
     "pseudo.weight": "training/test_pseudo.py",
     "folds.vote": "inference/test_predictor.py",
+    "sampling.incorrect_per_person": "pipeline/test_sampling.py",
 }
 
 

@@ -30,7 +30,7 @@ FULL: dict[str, Any] = {
     },
     "labels": {"corrections": "mine.csv", "truth": "sure", "leave_out_ages": [57]},
     "photo": {"crop": 0.5, "face": {"detector": {"name": "yunet", "score": 0.5}}},
-    "sampling": {"name": "shuffle", "worn_per_person": 2},
+    "sampling": {"name": "shuffle", "worn_per_person": 2, "incorrect_per_person": 1},
     "mixing": [{"name": "mixup", "probability": 0.25}],
     "training": {"clip_norm": 1.0, "patience": 2, "average": {"name": "ema"}},
     "tta": [{"name": "sizes", "scales": [0.9]}],

@@ -202,6 +202,19 @@ def test_an_epoch_takes_so_many_worn_photos_of_a_person(name: str, most: int) ->
     assert len(seen) >= 0.8 * len(PEOPLE), "each epoch takes others"
 
 
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_an_epoch_takes_so_many_incorrect_photos_of_a_person(most: int) -> None:
+    table = PEOPLE.assign(mask=np.tile([0, 0, 1, 1, 1, 2, 2], len(PEOPLE) // 7))
+    how = named("shuffle", worn_per_person=1, incorrect_per_person=most)
+    seen = set()
+    for epoch in range(20):
+        drawn = sampling.epoch_order(how, ALL, table, 7, epoch)
+        masks = table.iloc[drawn].groupby("person")["mask"].value_counts().unstack()
+        assert (masks == [1, min(most, 3), 2]).all(axis=None)
+        seen |= set(drawn.tolist())
+    assert len(seen) == len(table)
+
+
 def test_worn_photos_are_left_evenly() -> None:
     how = named("shuffle", worn_per_person=2)
     found, draws = counts(how, PEOPLE, 150)

@@ -119,6 +119,12 @@ def wear(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
     seed: Annotated[int, typer.Option(help="Random seed of the masks.")] = 7,
+    worn: Annotated[
+        int, typer.Option(min=0, max=99, help="Photos per person with the mask worn.")
+    ] = 5,
+    incorrect: Annotated[
+        int, typer.Option(min=0, max=99, help="Photos per person with it worn incorrectly.")
+    ] = 1,
     detector: DetectorName = "auto",
     workers: Annotated[
         int | None,
@@ -128,6 +134,8 @@ def wear(
     skip_faulty: SkipFaulty = False,
 ) -> None:
     """Draw masks on bare faces: seven photos per person, and a table of their labels.
+
+    One of the seven has no mask.
 
     Repeat the command to resume.
     """
@@ -155,6 +163,8 @@ def wear(
         source=source,
         skip_faulty=skip_faulty,
         workers=workers,
+        worn=worn,
+        incorrect=incorrect,
     )
     left_out = {
         f"people ({reason}; left_out.csv)": count

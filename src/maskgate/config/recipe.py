@@ -178,6 +178,9 @@ class Sampling(Component):
         None,
         description="maximum number of photos with the mask worn per person and epoch, at random",
     )
+    incorrect_per_person: Count | None = Field(
+        None, description="the same for photos with the mask worn incorrectly"
+    )
 
 
 class Mix(Component):

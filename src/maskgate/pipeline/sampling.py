@@ -109,7 +109,10 @@ def epoch_order(settings: Sampling, rows: Rows, table: pd.DataFrame, *place: int
     sampler = lookup("sampling", settings.name, SAMPLERS)
     if settings.worn_per_person is not None:
         random = np.random.default_rng(derive(*place, "worn"))
-        rows = _limit_worn(rows, table, settings.worn_per_person, random)
+        rows = _limit(rows, table, "wear", settings.worn_per_person, random)
+    if settings.incorrect_per_person is not None:
+        random = np.random.default_rng(derive(*place, "incorrect"))
+        rows = _limit(rows, table, "incorrect", settings.incorrect_per_person, random)
     random = np.random.default_rng(derive(*place, "order"))
     try:
         arguments.check(sampler, settings.arguments)
@@ -130,12 +133,14 @@ def batches(order: Rows, size: int) -> list[Rows]:
 # ------------------------------------------------------------------------------- the parts
 
 
-def _limit_worn(rows: Rows, table: pd.DataFrame, limit: int, random: np.random.Generator) -> Rows:
-    """The rows with at most `limit` photos of each person with the mask worn, chosen at random."""
-    worn = np.flatnonzero(table["mask"].to_numpy()[rows] == labels.MASKS.index("wear"))
-    worn = random.permutation(worn)
-    turn = table["person"].iloc[rows[worn]].reset_index(drop=True)
-    return np.delete(rows, worn[turn.groupby(turn).cumcount().to_numpy() >= limit])
+def _limit(
+    rows: Rows, table: pd.DataFrame, mask: str, limit: int, random: np.random.Generator
+) -> Rows:
+    """The rows with at most `limit` photos of each person that have that mask label, at random."""
+    of_mask = np.flatnonzero(table["mask"].to_numpy()[rows] == labels.MASKS.index(mask))
+    of_mask = random.permutation(of_mask)
+    turn = table["person"].iloc[rows[of_mask]].reset_index(drop=True)
+    return np.delete(rows, of_mask[turn.groupby(turn).cumcount().to_numpy() >= limit])
 
 
 def _weights(rows: Rows, table: pd.DataFrame) -> _Floats:

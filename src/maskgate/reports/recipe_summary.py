@@ -111,9 +111,13 @@ def _photo(recipe: Recipe) -> str:
 
 
 def _sampling(recipe: Recipe) -> str:
-    limit = recipe.sampling.worn_per_person
-    worn = f"; at most {limit} photos with the mask worn per person and epoch" if limit else ""
-    return _with_arguments(recipe.sampling) + worn
+    limits = {
+        "worn": recipe.sampling.worn_per_person,
+        "worn incorrectly": recipe.sampling.incorrect_per_person,
+    }
+    parts = [f"at most {limit} with the mask {worn}" for worn, limit in limits.items() if limit]
+    limited = f"; {' and '.join(parts)} per person and epoch" if parts else ""
+    return _with_arguments(recipe.sampling) + limited
 
 
 def _mixing(mixed: dict[str, int]) -> str:

@@ -139,7 +139,8 @@ def leave_one_out(recipe: Recipe) -> list[Change]:
         if key == "labels.corrections" and dumped["labels"]["truth"]:
             continue  # labels.truth needs them
         if key == "sampling":
-            default_value = default_value | {"worn_per_person": value["worn_per_person"]}
+            limits = ("worn_per_person", "incorrect_per_person")
+            default_value = default_value | {name: value[name] for name in limits}
         if isinstance(value, list) and value and isinstance(value[0], dict):
             changes += _without_each(key, value)
         elif key not in START:

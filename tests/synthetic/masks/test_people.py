@@ -27,7 +27,6 @@ from maskgate.faces.protocol import NO_FACES, Faces
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import journal, people, workers
 from maskgate.synthetic.masks.people import dress
-from maskgate.synthetic.masks.shots import SHOTS
 
 AGES = ("22", "34", "71", "", "30-39", ">=60")
 
@@ -146,6 +145,21 @@ def test_each_person_has_seven_photos_and_their_labels(
             assert image.size == (48, 64)
 
 
+def test_as_many_photos_as_asked_for(
+    faces: Path, made: people.DressedPeople, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert work(faces, out, worn=2, incorrect=3).photos == 6 * 6
+    masks = layouts.read(out).table.groupby("person")["mask"].value_counts().unstack()
+    assert (masks == [2, 3, 1]).all(axis=None)
+    some, seven = contents(out), contents(made.out)
+    same = [name for name in some if name in seven and name.endswith(".jpg")]
+    assert len(same) == 6 * 4, "a photo does not depend on how many others there are"
+    assert all(some[name] == seven[name] for name in same)
+    work(faces, out)  # in the same folder, with the usual numbers
+    assert contents(out) == seven
+
+
 def test_who_is_left_out_is_told(made: people.DressedPeople) -> None:
     whys = {"Bo": "no face found", "Cy": "unreadable photo", "Di": "no mask can be seen"}
     assert made.left_out == whys
@@ -186,7 +200,7 @@ def test_workers_and_order_change_nothing(
     half = photos.take(np.array([5, 2]))
     work(faces, tmp_path / "half", photos=half)
     some = {k: v for k, v in contents(tmp_path / "half").items() if k.startswith("images")}
-    assert len(some) == 2 * len(SHOTS)
+    assert len(some) == 2 * 7
     assert some.items() <= contents(made.out).items()
 
 
@@ -318,7 +332,7 @@ def test_another_photo_is_drawn_anew_and_the_others_stay(copied: Path, tmp_path:
     assert not (tmp_path / "out" / folder["2.png"]).exists()
     anew = (folder["1.png"], folder["2.png"])
     kept = [path for path in times if not str(path.parent).endswith(anew)]
-    assert len(kept) == 3 * len(SHOTS)
+    assert len(kept) == 3 * 7
     assert all(path.stat().st_mtime_ns == times[path] for path in kept)
     work(copied, tmp_path / "fresh")
     assert after == contents(tmp_path / "fresh")

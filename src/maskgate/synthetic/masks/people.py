@@ -1,4 +1,4 @@
-"""Draws masks on bare faces, seven photos per person: what `maskgate wear` does."""
+"""Draws masks on bare faces, by default seven photos per person: what `maskgate wear` does."""
 
 import hashlib
 import os
@@ -20,9 +20,8 @@ from maskgate.data.table import AGE_GROUP, Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import Detector
-from maskgate.synthetic.masks import journal, truth
+from maskgate.synthetic.masks import journal, shots, truth
 from maskgate.synthetic.masks.portraits import Face, Task, draw
-from maskgate.synthetic.masks.shots import SHOTS
 from maskgate.synthetic.masks.truth import NO_FACE, UNREADABLE, Person
 from maskgate.synthetic.masks.workers import map_in_processes
 
@@ -54,8 +53,11 @@ def dress(
     source: Path,
     skip_faulty: bool = False,
     workers: int | None = None,
+    worn: int = 5,
+    incorrect: int = 1,
 ) -> DressedPeople:
-    """Draw five masks, a wrongly worn mask, and no mask for each person of `photos`.
+    """Draw `worn` photos with a mask, `incorrect` ones with a mask worn incorrectly, and one
+    without a mask for each person of `photos`.
 
     Of each person the first photo without a mask, or with an unknown one, is used. Masks are drawn
     on the main face (`Boxes.main_face`); detections are stored in the cache `folder`. `out` gets
@@ -65,6 +67,7 @@ def dress(
     photos of `source` cannot be read and `skip_faulty` is not set, if nobody can be dressed, or if
     `out` has other files.
     """
+    shot_names = shots.names(worn, incorrect)
     table = photos.table
     bare = table["mask"].isin([labels.UNKNOWN, labels.MASKS.index("not_wear")]).to_numpy()
     first = ~table[bare]["person"].duplicated().to_numpy()
@@ -91,13 +94,13 @@ def dress(
         finished = {
             face.person.name: face.person.folder
             for face in faces
-            if _is_done(log.lines.get(face.person.name), face, out)
+            if _is_done(log.lines.get(face.person.name), face, out, shot_names)
         }
         if finished.keys() != log.lines.keys() or len(finished) < len(faces):
             truth.remove(out)  # until all photos in it exist again
         log.keep(finished)
         remaining = [face for face in faces if face.person.name not in finished]
-        task = Task(photos.root, out, seed)
+        task = Task(photos.root, out, seed, shot_names)
         with closing(
             map_in_processes(draw, task, remaining, workers or os.cpu_count() or 1)
         ) as lines:
@@ -106,11 +109,11 @@ def dress(
         left_out |= {name: line["why"] for name, line in log.lines.items() if line["why"]}
         if len(left_out) == len(people):
             raise _nobody_error(source, left_out.values())
-        truth.write(out, people, log.lines, left_out)
+        truth.write(out, people, log.lines, left_out, shot_names)
     return DressedPeople(
         out=out,
         people=len(people) - len(left_out),
-        photos=len(SHOTS) * (len(people) - len(left_out)),
+        photos=len(shot_names) * (len(people) - len(left_out)),
         left_out={
             person.name: left_out[person.name] for person in people if person.name in left_out
         },
@@ -182,9 +185,15 @@ def _nobody_error(source: Path, reasons: Iterable[str]) -> MaskgateError:
     )
 
 
-def _is_done(line: Mapping[str, Any] | None, face: Face, out: Path) -> bool:
-    """Whether a line of the journal is of this photo, and its drawn photos exist."""
+def _is_done(
+    line: Mapping[str, Any] | None, face: Face, out: Path, shot_names: Mapping[str, str]
+) -> bool:
+    """Whether a line of the journal is of this photo, and exactly these drawn photos exist."""
     if line is None or line.get("drawn_from") != face.digest.hex():
         return False
+    if line["why"]:
+        return True
     folder = out / "images" / face.person.folder
-    return bool(line["why"]) or all((folder / f"{shot}.jpg").is_file() for shot in SHOTS)
+    return [drawn["shot"] for drawn in line["drawn"]] == list(shot_names) and all(
+        (folder / f"{shot}.jpg").is_file() for shot in shot_names
+    )

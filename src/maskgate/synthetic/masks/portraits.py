@@ -1,8 +1,9 @@
-"""Draws the seven photos of one person: all of them or none."""
+"""Draws the photos of one person: all of them or none."""
 
 import io
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from maskgate.errors import MaskgateError, disk_error
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import drawing
-from maskgate.synthetic.masks.shots import SHOTS, draw_shot
+from maskgate.synthetic.masks.shots import draw_shot
 from maskgate.synthetic.masks.truth import NO_FACE, UNSEEN, Person
 
 QUALITY: Final = 95  # of the JPEGs
@@ -35,11 +36,12 @@ class Face:
 
 @dataclass(frozen=True)
 class Task:
-    """The settings that are the same for all people."""
+    """The settings that are the same for all people; `shots` are their photos (`shots.names`)."""
 
     root: Path
     out: Path
     seed: int
+    shots: Mapping[str, str]
 
 
 def draw(task: Task, face: Face) -> dict[str, Any]:
@@ -60,9 +62,9 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
     except ValueError:  # the landmarks are not those of a face
         return line | {"why": NO_FACE}
     encoded = {}
-    for shot in SHOTS:
+    for shot, mask in task.shots.items():
         rng = np.random.default_rng(derive(task.seed, person.name, shot))
-        drawn_shot = draw_shot(face_photo, shot, rng)
+        drawn_shot = draw_shot(face_photo, mask, rng)
         if drawn_shot is None:
             return line | {"why": UNSEEN, "drawn": []}
         outfit, photo = drawn_shot

@@ -1,4 +1,4 @@
-"""Draws each of the seven photos of a person."""
+"""Draws each photo of a person, by default seven."""
 
 from typing import Final
 
@@ -11,12 +11,6 @@ from maskgate.synthetic.masks.colours import one_of
 from maskgate.synthetic.masks.drawing import BareFace
 from maskgate.synthetic.masks.outfits import Outfit
 
-# The names of the photos, and the mask label of each.
-SHOTS: Final = {
-    **{f"mask{number}": "wear" for number in range(1, 6)},
-    "incorrect_mask": "incorrect",
-    "normal": "not_wear",
-}
 # How often each wrong placement is drawn, if it is visible in the photo.
 _WRONG_PLACEMENTS: Final = {
     "nose_out": 0.28,
@@ -38,13 +32,28 @@ _TRIES: Final = 6
 Shot = tuple[Outfit | None, Pixels]
 
 
-def draw_shot(face_photo: BareFace, shot: str, rng: np.random.Generator) -> Shot | None:
-    """The outfit that is drawn for one of the SHOTS, None for a bare face, and the photo with it.
+def names(worn: int = 5, incorrect: int = 1) -> dict[str, str]:
+    """The names of a person's photos and the mask label of each, by default the competition's.
 
-    None if no mask of that shot is visible in the photo.
+    `worn` photos have the mask worn, `incorrect` ones have it worn incorrectly, one has none.
     """
-    if shot != "normal":
-        return _draw_mask(face_photo, SHOTS[shot] == "wear", rng)
+    return {
+        **{f"mask{number}": "wear" for number in range(1, worn + 1)},
+        **{
+            f"incorrect_mask{number if number > 1 else ''}": "incorrect"
+            for number in range(1, incorrect + 1)
+        },
+        "normal": "not_wear",
+    }
+
+
+def draw_shot(face_photo: BareFace, mask: str, rng: np.random.Generator) -> Shot | None:
+    """The outfit that is drawn for a mask label, None for a bare face, and the photo with it.
+
+    None if no mask can be drawn that is visible in the photo.
+    """
+    if mask != "not_wear":
+        return _draw_mask(face_photo, mask == "wear", rng)
     if rng.random() < _COVERED:
         covering = outfits.cover(rng)
         return covering, drawing.draw_outfit(face_photo, covering, rng)

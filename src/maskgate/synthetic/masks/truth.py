@@ -11,7 +11,6 @@ from maskgate import labels
 from maskgate.core import files
 from maskgate.errors import disk_error
 from maskgate.synthetic.masks.outfits import Outfit
-from maskgate.synthetic.masks.shots import SHOTS
 
 # Why people are left out.
 UNREADABLE: Final = "unreadable photo"
@@ -49,9 +48,12 @@ def write(
     people: Sequence[Person],
     lines: Mapping[str, Mapping[str, Any]],
     left_out: Mapping[str, str],
+    shots: Mapping[str, str],
 ) -> None:
     """Write the tables in `out`, from the journal's lines and the reasons in `left_out`, both by
-    the person's name. Raises MaskgateError if they cannot be written.
+    the person's name, and the mask label of each of the `shots`.
+
+    Raises MaskgateError if they cannot be written.
     """
     photos, drawn, left_out_rows = [], [], []
     for person in people:
@@ -61,7 +63,7 @@ def write(
         line = lines[person.name]
         face = dict(zip(_POINTS, line["landmarks"], strict=True)) | {"score": line["score"]}
         for shot in line["drawn"]:
-            photo, mask = f"images/{person.folder}/{shot['shot']}.jpg", SHOTS[shot["shot"]]
+            photo, mask = f"images/{person.folder}/{shot['shot']}.jpg", shots[shot["shot"]]
             photos.append((photo, person.name, mask, *_known(person), line["drawn_from"]))
             drawn.append({"photo": photo, "source": person.source, **shot, **face})
     drawn_table = pd.DataFrame(drawn, columns=list(_KINDS)).astype(_KINDS)
