@@ -1,6 +1,7 @@
 """Augmentation: windows lie within the stored photo, and a seed decides everything."""
 
 import inspect
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     "gauss_noise": {"sigma": [0.1, 0.2]},
     "blur": {"sigma": [2.0, 3.0]},
     "random_erasing": {"p": 1.0},
+    "photo_edge": {"share": 0.9},
 }
 
 
@@ -256,6 +258,24 @@ def test_noise_has_the_standard_deviation_asked_for() -> None:
     assert found[:, :, 0].ne(found[:, :, 1]).any(), "each channel has its own"
     white = noisy(np.full_like(grey, 255), 1)
     assert int(white.min()) > 150, "what is too bright is cut off, not wrapped around"
+
+
+def test_the_edge_of_a_photo_moves_inwards() -> None:
+    white = np.full((40, 20, 3), 255, dtype=np.uint8)
+    edged = Augment([Component(name="photo_edge", share=0.5, p=1)], Geometry(40, 20))
+    sides = Counter()
+    for seed in range(400):
+        grey = (edged(white, seed) == 128).all(2)
+        rows, columns = grey.all(1), grey.all(0)
+        assert (grey == (rows[:, None] | columns)).all(), "a strip along one side"
+        assert rows.sum() <= 20 and columns.sum() <= 10
+        if grey.any():
+            at = {"top": rows[0], "bottom": rows[-1], "left": columns[0], "right": columns[-1]}
+            sides[next(side for side, is_grey in at.items() if is_grey)] += 1
+    assert sides.keys() == {"top", "bottom", "left", "right"}
+    assert sides["bottom"] / sides.total() == pytest.approx(0.4, abs=0.08)
+    with pytest.raises(MaskgateError, match="share is 1"):
+        Augment([Component(name="photo_edge", share=1)], Geometry(40, 20))
 
 
 def test_solarize_inverts_what_is_bright() -> None:

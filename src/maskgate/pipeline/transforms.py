@@ -18,7 +18,7 @@ from maskgate.config import arguments
 from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
-from maskgate.imaging.pixels import Pixels, centre
+from maskgate.imaging.pixels import GREY, Pixels, centre
 
 _TRIALS: Final = 8
 _LARGEST: Final = 10_000  # number among the arguments of a transform
@@ -85,6 +85,16 @@ def blur(
     return _with_probability(v2.GaussianBlur(kernel_size, _low_and_high("sigma", sigma, 1e-3)), p)
 
 
+def photo_edge(geometry: Geometry, share: float = 0.3, p: float = 0.2) -> nn.Module:
+    """Makes what lies beyond a line grey, as if the photo ended there.
+
+    One side, twice as often the lower one as another, up to `share` of the height or width.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share is {share}; it lies between 0 and 1")
+    return _with_probability(_PhotoEdge(share), p)
+
+
 def solarize(geometry: Geometry, threshold: float = 128, p: float = 0.5) -> nn.Module:
     """torchvision's RandomSolarize: inverts every value from `threshold` on (S0's AUG_0)."""
     if not 0 <= threshold <= 255:
@@ -126,6 +136,7 @@ TRANSFORMS: Final[dict[str, Callable[..., nn.Module]]] = {
     "gauss_noise": gauss_noise,
     "solarize": solarize,
     "blur": blur,
+    "photo_edge": photo_edge,
     "rand_augment": rand_augment,
     "random_erasing": _plain(v2.RandomErasing),
 }
@@ -264,3 +275,23 @@ class _GaussNoise(nn.Module):
     def forward(self, photo: Tensor) -> Tensor:
         noise = torch.randn(photo.shape) * (255 * _between(self.low, self.high))
         return _to_uint8(photo + noise)
+
+
+class _PhotoEdge(nn.Module):
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, photo: Tensor) -> Tensor:
+        side = ("bottom", "bottom", "top", "left", "right")[int(torch.randint(5, ()))]
+        length = photo.shape[1 if side in ("bottom", "top") else 2]
+        cut = round(length * _between(0, self.share))
+        photo = photo.clone()
+        part = {
+            "bottom": photo[:, length - cut :],
+            "top": photo[:, :cut],
+            "left": photo[:, :, :cut],
+            "right": photo[:, :, length - cut :],
+        }[side]
+        part.fill_(GREY)
+        return photo

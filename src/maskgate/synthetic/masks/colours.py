@@ -44,12 +44,24 @@ _CLOTH: Final = {
     "#cdb79e": 0.05,
     SKIN: 0.03,
 }
+_SPONGE: Final = {
+    "#1c1c1e": 0.36,
+    "#35373c": 0.2,
+    "#55585e": 0.12,
+    "#7d8087": 0.07,
+    "#23304c": 0.08,
+    "#f0eeea": 0.06,
+    "#cdb79e": 0.04,
+    "#e58fa3": 0.04,
+    "#b0263a": 0.03,
+}
 _BASE: Final = {
     "surgical": _SURGICAL,
     "kf94": _RESPIRATOR,
     "kn95": _RESPIRATOR,
     "cup": _CUP,
     "cloth": _CLOTH,
+    "sponge": _SPONGE,
     "clear": {"#e4eef2": 1.0},
 }
 _ANY: Final = {"surgical": 0.06, "kf94": 0.08, "kn95": 0.08, "cup": 0.03, "cloth": 0.28}

@@ -73,7 +73,7 @@ def draw(face: BareFace, outfit: Outfit) -> Canvas | None:
     if canvas is None:
         return None
     for line in strap_lines:
-        thick = head.scale * canvas.finer * straps.THICK[outfit.fastening]
+        thick = head.scale * canvas.finer * straps.thickness(outfit)
         canvas.stroke(line, thick, exposure.strap_ink(outfit, photo_light))
     place = canvas.place(flat)
     width = int(np.clip(np.ptp(place[..., 0]), *_TEXTURE)) // 8 * 8

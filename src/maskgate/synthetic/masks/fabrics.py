@@ -140,6 +140,18 @@ def _cloth(flat_mask: FlatMask, rng: Rng) -> None:
         words(flat_mask, rng, rng.uniform(0.2, 0.6), rng.uniform(0.4, 0.7))
 
 
+def _sponge(flat_mask: FlatMask, rng: Rng) -> None:
+    """Smooth polyurethane, two halves joined in the middle."""
+    wrinkles(flat_mask, rng, rng.uniform(0.0, 0.03), int(rng.integers(3, 7)))
+    grain(flat_mask, rng, rng.uniform(0.0, 0.015))
+    half = flat_mask.shape[1] // 2
+    flat_mask.shade[:, :half] *= rng.uniform(0.88, 1.0)
+    flat_mask.shade[:, half:] *= rng.uniform(0.88, 1.0)
+    line(flat_mask, [(0.5, 0), (0.5, 1)], rng.uniform(0.006, 0.014), rng.uniform(0.7, 0.95))
+    if "print" in flat_mask.details:
+        words(flat_mask, rng, rng.uniform(0.15, 0.65), rng.uniform(0.5, 0.75))
+
+
 def _clear(flat_mask: FlatMask, rng: Rng) -> None:
     """A white border around a transparent window in front of the mouth."""
     height, width = flat_mask.shape
@@ -170,6 +182,7 @@ SEWN: Final[dict[str, Callable[[FlatMask, Rng], None]]] = {
     "kn95": _kn95,
     "cup": _cup,
     "cloth": _cloth,
+    "sponge": _sponge,
     "clear": _clear,
     "scarf": _draped,
     "collar": _draped,

@@ -10,11 +10,12 @@ from maskgate.synthetic.masks.placements import PLACEMENTS, Range
 
 # How often each kind of mask is worn.
 STYLES: Final = {
-    "surgical": 0.36,
+    "surgical": 0.32,
     "kf94": 0.14,
-    "kn95": 0.12,
-    "cup": 0.12,
-    "cloth": 0.23,
+    "kn95": 0.11,
+    "cup": 0.09,
+    "cloth": 0.18,
+    "sponge": 0.13,
     "clear": 0.03,
 }
 # Things in front of the face that are not masks.
@@ -95,6 +96,8 @@ def random(rng: np.random.Generator, placement: str, style: str | None = None) -
     straps = colour if rng.random() < 0.35 else "#f2f2f2"
     if rng.random() < 0.1 or colour == "#1c1c1e":
         straps = "#1a1a1a"
+    if style == "sponge":  # cut in one piece with its straps
+        fastening, straps = "ears", colour
     if fastening == "head" and rng.random() < 0.5:
         straps = "#d8b13c"
     calm = 0.6 if flat else 1.0
@@ -126,7 +129,8 @@ def cover(rng: np.random.Generator, style: str | None = None) -> Outfit:
     """Something in front of the face or around the neck that is not a mask."""
     style = style or colours.one_of(rng, COVERS)
     high = bool(rng.random() < 0.55)  # pulled over the mouth, or only near it
-    top: Range = (0.35, 0.95) if high else (1.5, 1.9)
+    # Over the nose it could pass for a mask.
+    top: Range = (0.62, 0.95) if high else (1.5, 1.9)
     if style in ("hand", "phone", "mug"):
         top = (0.55, 0.95) if high else (0.9, 1.5)
     cloth = colours.one_of(rng, PATTERNS) if style == "scarf" else "plain"
@@ -162,6 +166,7 @@ def _details(rng: np.random.Generator, style: str) -> str:
         "kf94": {"wire": 0.5, "print": 0.3},
         "kn95": {"print": 0.7, "wire": 0.4, "valve": 0.1},
         "cup": {"print": 0.6, "valve": 0.35, "marks": 0.4, "wire": 0.6},
+        "sponge": {"print": 0.08},
         "cloth": {"seam": 0.6, "hem": 0.5, "print": 0.12, "pleats": 0.2},
         "clear": {},
     }[style]

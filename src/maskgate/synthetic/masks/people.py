@@ -25,7 +25,7 @@ from maskgate.synthetic.masks.portraits import Face, Task, draw
 from maskgate.synthetic.masks.truth import NO_FACE, UNREADABLE, Person
 from maskgate.synthetic.masks.workers import map_in_processes
 
-VERSION: Final = 1  # raise it with any change of the drawings
+VERSION: Final = 2  # raise it with any change of the drawings
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,9 @@ def _dome(power: float, high: float) -> Callable[[Array, Array], Array]:
     return lambda u, v: high * (1 - np.abs(u) ** power) * np.sin(np.pi * np.clip(v, 0, 1)) ** 0.8
 
 
-def _keel(u: Array, v: Array) -> Array:
+def _keel(high: float) -> Callable[[Array, Array], Array]:
     """A vertical fold in the middle that stands out."""
-    return 0.3 * (1 - np.abs(u)) * np.sin(np.pi * np.clip(0.1 + 0.8 * v, 0, 1))
+    return lambda u, v: high * (1 - np.abs(u)) * np.sin(np.pi * np.clip(0.1 + 0.8 * v, 0, 1))
 
 
 def _boat(u: Array, v: Array) -> Array:
@@ -57,9 +57,10 @@ def _boat(u: Array, v: Array) -> Array:
 CUTS: Final = {
     "surgical": Cut(66, (0, 0.03, 0.09, 0.13, 0.15), (1, 0.97, 0.86, 0.71, 0.55), _dome(2, 0.12)),
     "kf94": Cut(70, (0, 0.05, 0.13, 0.21, 0.3), (1, 0.97, 0.85, 0.69, 0.5), _boat),
-    "kn95": Cut(66, (0, 0.08, 0.17, 0.23, 0.28), (1, 0.94, 0.82, 0.69, 0.56), _keel),
+    "kn95": Cut(66, (0, 0.08, 0.17, 0.23, 0.28), (1, 0.94, 0.82, 0.69, 0.56), _keel(0.3)),
     "cup": Cut(47, (0, 0.04, 0.15, 0.29, 0.48), (1, 0.985, 0.93, 0.82, 0.6), _dome(2.2, 0.3)),
     "cloth": Cut(64, (0, 0.06, 0.15, 0.21, 0.25), (1, 0.97, 0.88, 0.76, 0.63), _dome(1.6, 0.16)),
+    "sponge": Cut(76, (0, 0.05, 0.14, 0.22, 0.3), (1, 0.98, 0.9, 0.76, 0.58), _keel(0.16)),
     "clear": Cut(62, (0, 0.03, 0.08, 0.12, 0.15), (1, 0.97, 0.9, 0.79, 0.68), _dome(2, 0.15)),
     "scarf": Cut(86, (0, 0.0, 0.0, 0.0, 0.0), (1, 1, 1, 1, 1), _dome(4, 0.14)),
     "collar": Cut(86, (0, 0.0, -0.04, -0.08, -0.12), (1, 1, 1, 1, 1), _dome(4, 0.1)),

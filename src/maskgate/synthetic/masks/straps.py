@@ -8,7 +8,8 @@ from maskgate.synthetic.masks import shapes, surface
 from maskgate.synthetic.masks.outfits import Outfit
 from maskgate.synthetic.masks.pose import Array, Pose
 
-THICK: Final = {"ears": 0.022, "head": 0.035}  # face units
+_THICK: Final = {"ears": 0.022, "head": 0.035}  # face units
+_THICK_SPONGE: Final = 0.09
 _MIN_FACING: Final = 0.12  # a side of the head turned away farther than this has no visible straps
 _HEAD: Final = ((1.1, -0.05, -0.75), (1.1, 0.75, -0.75))  # ends of the upper and lower strap
 _STEPS: Final = np.linspace(0, 1, 9)[:, None]
@@ -38,6 +39,11 @@ def lines(head: Pose, grid: Array, outfit: Outfit) -> list[Array]:
                 head.project(end * (1 - t) ** 2 + 2 * middle * t * (1 - t) + target * t**2)
             )
     return visible
+
+
+def thickness(outfit: Outfit) -> float:
+    """The width of its straps in face units."""
+    return _THICK_SPONGE if outfit.style == "sponge" else _THICK[outfit.fastening]
 
 
 def nearer(head: Pose) -> float:
