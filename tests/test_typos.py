@@ -90,7 +90,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--checkpoint-seconds", "--high",
-    "--keep-going", "--list", "--low", "--max-loss", "--part", "--people", "--photos", "--power",
+    "--incorrect", "--worn", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people", "--photos", "--power",
     "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty", "--smoke", "--terms",
     "--trials", "--trust", "--updates", "--workers",
 }  # fmt: skip

@@ -189,6 +189,9 @@ class Mix(Component):
     probability: Share = Field(1.0, description="share of batches that are mixed this way")
 
 
+# Keys, by section, that were added later. Without a value they are not part of a recipe's digest, so
+# that runs of earlier versions can be resumed.
+_LATER_KEYS: Final = (("sampling", "incorrect_per_person"),)
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -385,7 +388,11 @@ class Recipe(Section):
 
     def digest(self, *contents: str) -> str:
         """Eight hex digits of the recipe and of `contents`."""
-        text = json.dumps([self.model_dump(mode="json"), *contents], sort_keys=True)
+        dumped = self.model_dump(mode="json")
+        for section, key in _LATER_KEYS:
+            if dumped[section][key] is None:
+                del dumped[section][key]
+        text = json.dumps([dumped, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def write(self, path: Path) -> None:
