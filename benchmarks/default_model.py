@@ -274,9 +274,9 @@ def fairface(folder: Path, faces: Path | None) -> Data:
     return Data(
         "FairFace, people held out",
         "People of FairFace (Kärkkäinen and Joo, WACV 2021) who were held out of training. Masks"
-        " were drawn on their photos by maskgate, as on the photos it was trained on: five worn,"
-        " one worn wrongly, none, and sometimes a hand or a scarf before a bare face. Brightness is"
-        " the mean luma (0–255) of the photo, in quarters.",
+        " were drawn on their photos by maskgate, as masks for training are: five worn, one worn"
+        " wrongly, none, and sometimes a hand or a scarf before a bare face. Brightness is the mean"
+        " luma (0–255) of the photo, in quarters.",
         photos,
         kinds,
     )
