@@ -85,6 +85,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--detector": [(["yunett"], NO_DETECTOR)],
     "--out": [NO_OUT],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
+    "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.

@@ -93,6 +93,8 @@ CHANGES: list[tuple[Change, str]] = [
     (change("reference.brightness.mean", float("nan")), "reference.brightness.mean: "),
     (change("scores", 1), "scores: "),
     (change("groups", {"all": 1}), "groups.all: "),
+    (change("held_out", []), "held_out: not an object"),
+    (change("held_out", {"model": 3}), "held_out.model: "),
     (remove("model"), "model: Field required"),
     (change("model", "models/fold-0.onnx"), "model: "),
     (change("model.kind", "double"), "model: "),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,11 @@ def test_resize_by_half_is_near_the_mean_of_blocks(smooth: Pixels) -> None:
 @pytest.mark.parametrize("source", [(1, 1), (1, 500), (500, 1), (2000, 3)])
 def test_resize_takes_any_shape(source: tuple[int, int]) -> None:
     assert pixels.resize(Image.new("RGB", source), 32, 24).shape == (32, 24, 3)
+
+
+def test_resize_takes_a_photo_of_whose_size_a_share_is_rounded() -> None:
+    for size in product(range(100, 120), range(130, 150)):
+        assert pixels.resize(Image.new("RGB", size), 126, 99).shape == (126, 99, 3), size
 
 
 @pytest.mark.parametrize("stored", [(8, 6), (9, 7), (11, 8), (10, 9), (13, 11)])

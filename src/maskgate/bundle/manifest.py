@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from maskgate import labels
+from maskgate.bundle.held_out import HeldOutScores
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
 from maskgate.runs.records.contents import Entries, Name
@@ -148,7 +149,7 @@ class Manifest(File):
     """The manifest. Its last key is a digest of all others, those of the files included."""
 
     sealed = True
-    nullable = frozenset({"scores", "loss", "terms"})
+    nullable = frozenset({"scores", "loss", "terms", "held_out"})
 
     name: str
     created: Time
@@ -161,6 +162,7 @@ class Manifest(File):
     terms: str | None = None  # under which the training photos may be used
     scores: Results | None = None
     groups: dict[str, SubsetScores] = Field({})
+    held_out: HeldOutScores | None = None
     reference: dict[str, Distribution] = Field({})  # see `bundle.drift_measures`
     files: Entries
     sha256: str

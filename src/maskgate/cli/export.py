@@ -48,6 +48,13 @@ def export(
         str | None,
         typer.Option(help="Terms of the training photos, for the model card."),
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Scores of the run on other people, for the model card: a file that"
+            " benchmarks/default_model.py wrote.",
+        ),
+    ] = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -56,11 +63,14 @@ def export(
     A bundle needs no torch, and can be used as MODEL in predict and submit.
     """
     from maskgate import bundle
+    from maskgate.bundle import held_out as held_out_scores
     from maskgate.runs import open_run
 
     bundle.check_out(out)
     if photos is not None:
         existing_data(photos)
+    if held_out is not None:
+        held_out_scores.read(held_out)
     file = None if bundle.is_bundle(model) else system_file([model])
     run = None if file else open_run(model, trust=trust)
 
@@ -68,7 +78,13 @@ def export(
     from maskgate.export.exporter import ExportOptions
 
     options = ExportOptions(
-        out, precision, max_loss=max_loss, photos=photos, terms=terms, cache=cache
+        out,
+        precision,
+        max_loss=max_loss,
+        photos=photos,
+        terms=terms,
+        held_out=held_out,
+        cache=cache,
     )
     with TemporaryDirectory(prefix="maskgate-") as temporary:
         if run is None:

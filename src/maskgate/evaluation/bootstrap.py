@@ -38,6 +38,7 @@ PRIOR: Final = 2.0  # average weight, in people, of the person borrowed for a gr
 # as absent. Among fewer people it may be empty by chance, and gets a borrowed person as well.
 ENOUGH: Final = 300
 _CELLS_AT_ONCE: Final = 20_000_000  # weights held in memory
+_RESAMPLES_AT_ONCE: Final = 50  # of which the weights of photos are held in memory
 _SIZES: Final = {"label": labels.COUNT} | {
     name: len(values) for name, values in labels.ATTRIBUTES.items()
 }
@@ -101,6 +102,13 @@ class Resamples:
         sums = np.bincount(person, values[known], self.people)
         photos = np.bincount(person, ones, self.people)
         return np.concatenate([weights @ sums / (weights @ photos) for weights in self._weights()])
+
+    def of_photos(self, rows: Codes) -> Iterator[Floats]:
+        """Weights (R, n) of the photos at positions `rows` (n,) in the resamples, in parts. Nobody
+        is borrowed, as in `means`."""
+        for weights in self._weights():
+            for start in range(0, len(weights), _RESAMPLES_AT_ONCE):
+                yield weights[start : start + _RESAMPLES_AT_ONCE, self.person[rows]]
 
     def _cells(self, person: Codes, truth: Codes, predicted: Codes, size: int) -> csr_array:
         """How many photos of each person are in each cell of a confusion, (people, C * C)."""

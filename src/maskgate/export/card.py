@@ -1,6 +1,7 @@
 """The model card of a bundle, as Markdown and as a page (Mitchell et al., Model cards for model
 reporting, FAT* 2019). It shows what the manifest holds, and nothing else."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
@@ -9,6 +10,7 @@ from importlib import resources
 from markdown_it import MarkdownIt
 
 from maskgate import labels
+from maskgate.bundle.held_out import WORN, DataScores, GroupScores
 from maskgate.bundle.manifest import (
     EnsembleModelSpec,
     Manifest,
@@ -27,6 +29,28 @@ _VALUES = {
     "30-59": "30 to 59",
     ">=60": "60 and over",
 }
+_HELD_OUT = {
+    "macro_f1": f"all {labels.COUNT} classes, macro F1",
+    "balanced_recall": "mask, balanced recall",
+    "wear_recall": "mask worn, recall",
+    "incorrect_recall": "mask worn incorrectly, recall",
+    "not_wear_recall": "mask not worn, recall",
+    "incorrect_at_worn": f"worn incorrectly, recall where that of worn is {WORN:.0%}",
+    "mask_accuracy": "mask, accuracy",
+    "gender_accuracy": "gender, accuracy",
+    "age_band_accuracy": "age band, accuracy",
+    "age_error": "age, mean absolute error in years",
+}
+_BY_GROUP = {
+    "balanced_recall": "mask, balanced recall",
+    "incorrect_recall": "worn incorrectly, recall",
+    "mask_accuracy": "mask",
+    "gender_accuracy": "gender",
+    "age_band_accuracy": "age band",
+    "age_error": "age, years",
+}
+_DETECTORS = {"yunet": "YuNet", "mtcnn": "MTCNN", "": "photo's centre"}
+_INTERVAL = re.compile(r" (\[[−.%\d]+,) (?=[−.%\d]+\])")
 _MEASURES = {
     "brightness": "brightness (0–255)",
     "sharpness": "sharpness (variance of the Laplacian)",
@@ -45,6 +69,7 @@ def markdown(manifest: Manifest) -> str:
         ("Intended use", _use()),
         ("Scores", _scores(manifest)),
         ("Accuracy by group", _groups(manifest)),
+        ("Tested on other people", _held_out(manifest)),
         ("Precision", _precision(manifest)),
         ("Training", _training(manifest)),
         ("Input", _input(manifest)),
@@ -64,6 +89,7 @@ def html(manifest: Manifest, text: str) -> str:
     body = body.replace("<table>", '<div class="table"><table>').replace(
         "</table>", "</table></div>"
     )
+    body = _INTERVAL.sub("\u00a0\\1\u00a0", body)  # a score and its interval stay on one line
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -122,6 +148,8 @@ def _scores(manifest: Manifest) -> Iterator[str]:
     scores = manifest.scores
     if scores is None or not scores.validated or scores.score is None:
         yield "The model was not validated, so there are no scores."
+        if manifest.held_out is not None:
+            yield "See “Tested on other people”."
         return
     yield (
         f"On {scores.photos:,} photos of {scores.people:,} people, none of whom was in the training"
@@ -183,6 +211,60 @@ def _group(title: str) -> str:
 def _accuracies(part: SubsetScores, names: Sequence[str]) -> list[str]:
     by_name = {str(name): figure for name, figure in part.accuracy.items()}
     return [_figure(by_name[name]) if name in by_name else "–" for name in names]
+
+
+def _held_out(manifest: Manifest) -> Iterator[str]:
+    held_out = manifest.held_out
+    if held_out is None:
+        return
+    yield (
+        "None of these photos was trained on, nor the photo that a mask was drawn on. The networks"
+        f" were scored in full precision. In brackets: {_plain(held_out.interval)}."
+    )
+    for name in dict.fromkeys(each.name for each in held_out.data):
+        results = [each for each in held_out.data if each.name == name]
+        yield from ("", f"### {_plain(name)}", "")
+        yield from _held_out_data(results)
+
+
+def _held_out_data(results: Sequence[DataScores]) -> Iterator[str]:
+    """One data set, scored with one face detector or with several."""
+    first = results[0]
+    yield f"{_plain(first.description)} {first.photos:,} photos of {first.people:,} people."
+    yield ""
+    titles = [_detector(each) for each in results]
+    rows: list[Sequence[object]] = [
+        (title, *(_held_out_cell(each, name) for each in results))
+        for name, title in _HELD_OUT.items()
+        if any(name in each.measures for each in results)
+    ]
+    if any(each.detector for each in results):
+        rows.append(("photos without a detected face", *(f"{r.without_face:,}" for r in results)))
+    yield from _table(("score", *titles), rows)
+    if first.groups and len(results) > 1:
+        yield from ("", f"By group, with {titles[0]}:")
+    for kind, groups in first.groups.items():
+        present = {str(name) for each in groups.values() for name in each.measures}
+        # An accuracy over all mask states depends on how many photos show which.
+        present.discard("mask_accuracy" if "balanced_recall" in present else "incorrect_recall")
+        names = [name for name in _BY_GROUP if name in present]
+        yield ""
+        yield from _table(
+            (_plain(kind), "photos", "people", *(_BY_GROUP[name] for name in names)),
+            [
+                (group, each.photos, each.people, *(_held_out_cell(each, name) for name in names))
+                for group, each in groups.items()
+            ],
+        )
+
+
+def _detector(scores: DataScores) -> str:
+    return _DETECTORS.get(scores.detector, _plain(scores.detector))
+
+
+def _held_out_cell(scores: GroupScores, measure: str) -> str:
+    figure = {str(name): each for name, each in scores.measures.items()}.get(measure)
+    return "–" if figure is None else _figure(figure)
 
 
 def _precision(manifest: Manifest) -> Iterator[str]:

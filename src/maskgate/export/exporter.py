@@ -20,6 +20,7 @@ from maskgate.bundle.manifest import Manifest, Precision
 from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.errors import disk_error
+from maskgate.evaluation import held_out as held_out_scores
 from maskgate.export import card, graph, precision, precision_loss, validation_results
 from maskgate.export.models import ModelRun, models, specification
 from maskgate.imaging.pixels import Pixels
@@ -32,6 +33,7 @@ from maskgate.runs.records import stored
 class ExportOptions:
     """What a bundle is to be: a zip where the name of `out` ends so, else a folder.
 
+    `held_out` is a file with scores of the run on other people, by `benchmarks/default_model.py`.
     `max_loss` is how much of the score a reduced `precision` may lose. `photos` is the folder with
     the validated photos, the run's data folder unless given. `terms` are those of the training
     photos.
@@ -42,16 +44,20 @@ class ExportOptions:
     max_loss: float = 0.005
     photos: Path | None = None
     terms: str | None = None
+    held_out: Path | None = None
     cache: Path | None = None
 
 
 def export(run: Run, options: ExportOptions) -> Manifest:
     """Write the bundle of a finished run to a new folder or zip.
 
-    Nothing is left where it fails. Raises MaskgateError where the run cannot be exported, or
-    loses more than `max_loss` in a reduced precision.
+    Nothing is left where it fails. Raises MaskgateError where the run cannot be exported, loses
+    more than `max_loss` in a reduced precision, or is not the one that `held_out` scores.
     """
     check_out(options.out)
+    held_out = (
+        None if options.held_out is None else held_out_scores.read_of_run(options.held_out, run)
+    )
     cache = options.cache or files.cache_folder()
     singles = models(run, cache)
     for single in singles:
@@ -84,6 +90,7 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         "training": [single.facts() for single in singles],
         **({} if loss is None else {"loss": loss}),
         **({} if options.terms is None else {"terms": options.terms}),
+        **({} if held_out is None else {"held_out": held_out}),
         **validation_results.scores(run),
         **validation_results.statistics(run, singles, options.photos, cache),
     }

@@ -176,7 +176,9 @@ def resize(image: Image.Image, height: int, width: int, crop: float = 1.0) -> Pi
     """
     scale = min(image.width / width, image.height / height) * crop
     left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
+    right, bottom = left + width * scale, top + height * scale
+    # Rounding errors may lead out of the image, which Pillow refuses.
+    box = (max(0.0, left), max(0.0, top), min(image.width, right), min(image.height, bottom))
     small = image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
     return np.asarray(small)
 
