@@ -263,7 +263,7 @@ def test_noise_has_the_standard_deviation_asked_for() -> None:
 def test_the_edge_of_a_photo_moves_inwards() -> None:
     white = np.full((40, 20, 3), 255, dtype=np.uint8)
     edged = Augment([Component(name="photo_edge", share=0.5, p=1)], Geometry(40, 20))
-    sides = Counter()
+    sides: Counter[str] = Counter()
     for seed in range(400):
         grey = (edged(white, seed) == 128).all(2)
         rows, columns = grey.all(1), grey.all(0)
