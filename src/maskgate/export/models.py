@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import view
 from maskgate.faces.view import View
 from maskgate.model import heads, pretrained
-from maskgate.runs import Run, open_model
+from maskgate.runs import Run, open_model, tables
 from maskgate.runs.records.results import Attribute
 from maskgate.runs.trust import check_trusted
 
@@ -99,14 +99,15 @@ class ModelRun:
 
     def facts(self) -> TrainingFacts:
         """What it was trained on, and what its initial weights were."""
-        return _facts(self.run, self.name or self.run.path.name)
+        return _facts(self.run, self.name or self.run.path.name, frozenset())
 
 
-def _facts(run: Run, name: str) -> TrainingFacts:
+def _facts(run: Run, name: str, visited: frozenset[Path]) -> TrainingFacts:
+    """`visited` are the real paths of the runs that began with this one's weights."""
     status, recipe = run.status(), run.recipe()
     model = recipe.model
     backbone = model.backbone if model.beside is None else f"{model.backbone} + {model.beside}"
-    weights, before = _initial_weights(recipe)
+    weights, before = _initial_weights(run, recipe, visited | {run.path.resolve()})
     return TrainingFacts(
         model=name,
         recipe=status.recipe,
@@ -122,19 +123,32 @@ def _facts(run: Run, name: str) -> TrainingFacts:
     )
 
 
-def _initial_weights(recipe: Recipe) -> tuple[str, list[TrainingFacts]]:
-    """Where the weights of a recipe's network began, and the trainings of the run they are from, as
+def _initial_weights(
+    run: Run, recipe: Recipe, visited: frozenset[Path]
+) -> tuple[str, list[TrainingFacts]]:
+    """Where the weights of a run's network began, and the trainings of the run they are from, as
     far as it is still there."""
     model = recipe.model
     if model.init is not None:
         name = Path(model.init).name
         try:
-            return f"the run {name}", [_facts(open_model(model.init), name)]
-        except MaskgateError:
-            return f"the run {name}, which is gone", []
+            source = open_model(model.init)
+            if source.path.resolve() not in visited and _has_inherited(run, source):
+                return f"the run {name}", [_facts(source, name, visited)]
+        except (MaskgateError, OSError):
+            pass  # anything may lie at that path by now, or on another machine
+        return f"the run {name}, which is gone", []
     if model.weights is not None:
         return pretrained.description(model) or f"the file {Path(model.weights).name}", []
     return "timm's pretrained weights" if model.pretrained else "random", []
+
+
+def _has_inherited(run: Run, source: Run) -> bool:
+    """Whether a run lists the training photos of the `source` among those that its weights come
+    from: its recipe, which may be a stranger's, can name any path. Raises MaskgateError."""
+    inherited = [tables.training_digests(run, fold) for fold in run.folds]
+    trained = [tables.training_digests(source, fold) for fold in source.folds]
+    return all(any(each and each <= digests for each in trained) for digests in inherited)
 
 
 def models(run: Run, cache: Path) -> list[ModelRun]:
