@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-all coverage lint format reference dist clean
+.PHONY: help demo test test-all coverage lint format reference default-model dist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ format: $(READY)  ## the code put in shape by ruff
 
 reference: $(READY)  ## docs/recipe.md, from the code that reads recipes
 	$(BIN)/python -m maskgate.reports.reference docs/recipe.md
+
+default-model: $(READY)  ## the model in the package, from a run: RUN=runs/faces SCORES=scores.json
+	$(BIN)/python -m maskgate.export.default_model "$(RUN)" $(SCORES)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

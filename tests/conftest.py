@@ -97,8 +97,10 @@ def packaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (file.parent / "__init__.py").write_text("raise ImportError('it is located, not imported')")
     torch.save(dict(zip(names, state.values(), strict=True)), file)
     monkeypatch.syspath_prepend(str(file.parents[1]))
+    lite0 = pretrained.WEIGHTS["imagenet"]["tf_efficientnet_lite0"]
+    assert isinstance(lite0, pretrained.PackagedWeights)
     weights = replace(
-        pretrained.WEIGHTS["imagenet"]["tf_efficientnet_lite0"],
+        lite0,
         package=file.parent.name,
         file=file.name,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),

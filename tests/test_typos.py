@@ -22,6 +22,7 @@ Words = list[str]
 NO_RECIPE = (["baselin"], "baselin: no such recipe; did you mean baseline?")
 NO_DATA = (["/gone"], "/gone: no such file or folder; give the folder of photos or its CSV")
 NO_RUN = (["/gone"], "/gone: no run; give a folder written by `maskgate train`, or a bundle")
+NEITHER = "no such run, system or bundle, and no such photo or folder"
 NO_PHOTO = (["/gone.jpg"], "/gone.jpg: no such photo or folder; fix the path")
 UNKNOWN_KEY = (["training.epoch=2"], "unknown key training.epoch, did you mean epochs?")
 WRONG_VALUE = (["seed=three"], "seed: Input should be a valid integer, not three")
@@ -60,7 +61,11 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "DATA": ([FOLDER], [NO_DATA]),
     "FACES": ([FOLDER], [NO_DATA]),
     "PHOTOS": ([FOLDER], [NO_PHOTO]),
-    "MODEL": ([RUN], [NO_RUN, (["."], ".: no run;")]),
+    "[MODEL] PHOTOS...": ([RUN, FOLDER], [
+        ([RUN], f"{RUN}: a model, but nothing to predict"),
+        (["/gone", FOLDER], f"/gone: {NEITHER}; correct the path"),
+        (["/gone.jpg"], NO_PHOTO[1]), ([RUN, "/gone"], "/gone: no such photo or folder"),
+        ([".", "/gone.jpg"], ".: no run or bundle, and no photo in it")]),
     "RUN": ([RUN], [NO_RUN, (["."], ".: no run;")]),
     "RUNS": ([RUN, RUN], [([RUN, "/gone"], NO_RUN[1])]),
     "RUN|SYSTEM": ([RUN], [NO_RUN, (["."], ".: no run;")]),

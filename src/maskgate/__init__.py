@@ -11,13 +11,15 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(model: "str | Path", trust: bool = False) -> "Predictor":
-    """The trained model of a run folder, ready to `predict(photos)`.
+def load(model: "str | Path | None" = None, trust: bool = False) -> "Predictor":
+    """A model, ready to `predict(photos)`: that of a run folder or a bundle, by default the default
+    model, which is part of maskgate and needs neither training nor torch.
 
     A run may come from anybody, and bring code of its own (a backbone `package.module:factory`).
     That is imported and run only with `trust`, else MaskgateError is raised; so too where a package
     is missing that the model needs.
 
+    >>> maskgate.load().predict(["photo.jpg"])  # doctest: +SKIP
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
     from maskgate.core import extras

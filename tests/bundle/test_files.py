@@ -115,7 +115,7 @@ def test_links_pipes_and_folders_are_no_files(
 def test_a_pipe_is_no_bundle(refused: Refused, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert not is_bundle(tmp_path / "pipe")
-    assert "pipe: no run" in refused(tmp_path / "pipe")
+    assert "pipe: a pipe, socket or device" in refused(tmp_path / "pipe")
 
 
 # --------------------------------------------------------------------------------- zips

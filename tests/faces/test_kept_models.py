@@ -162,7 +162,7 @@ def test_another_model_is_refused_before_it_is_loaded(
     copied_run.files.add(file)  # as a stranger can
     monkeypatch.setattr(onnx_sessions, "load", lambda path: pytest.fail("it is loaded"))
     code, error_output = predict(copied_run.path)
-    assert code == 2 and "is of the detector yunet with the model" in error_output
+    assert code == 2 and "was trained with detector yunet and its model" in error_output
 
 
 def test_mtcnn_of_other_weights_is_not_taken(run_of: RunOf, tmp_path: Path, cache: Path) -> None:

@@ -47,6 +47,7 @@ def test_a_cat_is_classified(name: str, side: int, count: int) -> None:
     from skimage import data
 
     weights = pretrained.WEIGHTS["imagenet"][name]
+    assert isinstance(weights, pretrained.PackagedWeights)
     if importlib.util.find_spec(weights.package) is None:
         pytest.skip(f"{weights.distribution} is not installed")
     model = Model(backbone=name, weights="imagenet")
@@ -201,7 +202,10 @@ def test_the_table_is_whole() -> None:
     for by_backbone in pretrained.WEIGHTS.values():
         for name, weights in by_backbone.items():
             assert timm.is_model(name)
+            assert weights.licence and len(weights.mean) == len(weights.std) == 3
+            if isinstance(weights, pretrained.DefaultModelWeights):
+                continue
             assert EXTRA_OF[weights.package] == "imagenet"
             assert weights.distribution == weights.package.replace("_", "-")
-            assert len(weights.sha256) == 64 and weights.licence
+            assert len(weights.sha256) == 64
             assert 0 < weights.accuracy < 1

@@ -10,6 +10,7 @@ from maskgate import labels
 from maskgate.bundle.held_out import HeldOutScores
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
+from maskgate.faces import model_files
 from maskgate.runs.records.contents import Entries, Name
 from maskgate.runs.records.learned import Learned
 from maskgate.runs.records.results import Attribute, Figure, Results, SubsetScores
@@ -26,6 +27,22 @@ ComponentSetting = Annotated[Component, BeforeValidator(Component.model_validate
 PhotoSetting = Annotated[Photo, BeforeValidator(Photo.model_validate)]
 
 
+class PreferredDetector(Record):
+    """A face detector that is used instead of the one in the bundle, where its file is at hand."""
+
+    detector: ComponentSetting
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]  # of the file
+
+    @field_validator("detector")
+    @classmethod
+    def _has_a_file(cls, detector: Component) -> Component:
+        if detector.name not in model_files.SOURCES:
+            raise ValueError(f"the detector {detector.name} has no file that can be at hand")
+        if "file" in detector.arguments:
+            raise ValueError("names a file outside the bundle")
+        return detector
+
+
 class SingleModelSpec(Record):
     """The networks of one recipe, such as those of its folds; see `inference.SingleModel`."""
 
@@ -36,6 +53,7 @@ class SingleModelSpec(Record):
     attributes: Annotated[list[Attribute], Field(min_length=1)]  # that it predicts
     photo: PhotoSetting  # geometry and crop
     detector: Name | None = None  # the folder of the face detector's files
+    preferred: list[PreferredDetector] = Field([])  # in this order, before that detector
     tta: list[ComponentSetting] = Field([])
     vote: Literal["soft_vote", "hard_vote"] = "soft_vote"
 
@@ -50,6 +68,8 @@ class SingleModelSpec(Record):
     def _has_detector(self) -> "SingleModelSpec":
         if (self.photo.face is None) != (self.detector is None):
             raise ValueError("a detector goes with photo.face, and one of the two is missing")
+        if self.photo.face is None and self.preferred:
+            raise ValueError("preferred detectors go with photo.face, which is missing")
         if self.photo.face is None:
             return self
         face = self.photo.face

@@ -10,6 +10,7 @@ from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typ
 from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
 from maskgate.core.progress import say
+from maskgate.errors import MaskgateError
 
 
 @app.command()
@@ -55,6 +56,15 @@ def export(
             " benchmarks/default_model.py wrote.",
         ),
     ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Face detector in the bundle: mtcnn or yunet. A model trained with yunet still"
+            " prefers it where its file is at hand.",
+            show_default="that of the training",
+        ),
+    ] = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -67,6 +77,8 @@ def export(
     from maskgate.runs import open_run
 
     bundle.check_out(out)
+    if detector is not None:
+        check_detector(detector)
     if photos is not None:
         existing_data(photos)
     if held_out is not None:
@@ -84,6 +96,7 @@ def export(
         photos=photos,
         terms=terms,
         held_out=held_out,
+        detector=detector,
         cache=cache,
     )
     with TemporaryDirectory(prefix="maskgate-") as temporary:
@@ -104,3 +117,16 @@ def export(
     count = len(list(manifest.networks()))
     networks = f"{count} network{'' if count == 1 else 's'}"
     terminal.show(f"{out}: {networks}, {size / 1e6:.1f} MB; model card in {bundle.card_of(out)}")
+
+
+def check_detector(name: str) -> None:
+    """Raise MaskgateError unless a bundle can hold the face detector of that name."""
+    from maskgate.bundle.manifest import DETECTOR_FILES
+    from maskgate.config.settings import Component
+    from maskgate.faces import detectors
+
+    detectors.check(Component(name=name))
+    if name not in DETECTOR_FILES:
+        raise MaskgateError(
+            f"--detector {name}: cannot be in a bundle; give {' or '.join(DETECTOR_FILES)}"
+        )

@@ -1,26 +1,31 @@
 """The command predict."""
 
+import difflib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, existing_run
+from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, check_runs
+from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.inference.predictor import Predictor
+
+_SYSTEM_SUFFIXES: Final = (".yaml", ".yml")
 
 
 @app.command()
 def predict(
-    model: Annotated[
-        Path,
-        typer.Argument(metavar="MODEL", help="A run folder or a bundle.", callback=existing_run),
-    ],
-    photos: Annotated[
+    words: Annotated[
         list[str],
         typer.Argument(
-            metavar="PHOTOS",
-            help="Photos, or folders of photos; with --on also URLs such as s3://BUCKET/FOLDER.",
+            metavar="[MODEL] PHOTOS...",
+            help="A run folder, a system file whose members are runs, or a bundle, by default the"
+            " model that is part of maskgate; then photos, or folders of photos; with --on also"
+            " URLs such as s3://BUCKET/FOLDER.",
         ),
     ],
     out: Annotated[
@@ -52,11 +57,15 @@ def predict(
 ) -> None:
     """Predict mask, gender and age band of photos, with the 18 probabilities, as CSV.
 
+    If the first word is a run, a system or a bundle, it is the MODEL; else it is a photo, and the
+    default model is used.
+
     With --on, for millions of photos, as parquet files. Repeat the command to resume.
     """
-    from maskgate.core import files
+    from maskgate.core import default_model, files
     from maskgate.imaging import photo_files
 
+    model, photos = _model_and_photos(words)
     if on is None:
         if part is not None:
             raise MaskgateError("--part needs --on; give both, or neither")
@@ -65,9 +74,16 @@ def predict(
         if out is not None:
             files.check_target(out)
     photo_files.check_photos(photos)
+    if model is None:
+        default_model.folder()
     if on is not None:
         if out is None:
             raise MaskgateError("--on writes a folder of parquet files; name it with --out")
+        if model is not None and _is_system(model):
+            raise MaskgateError(
+                f"{model}: a cluster predicts with a run or a bundle; turn the system into a run"
+                " with maskgate combine, and give that"
+            )
 
         from maskgate.cluster import bulk
 
@@ -87,10 +103,9 @@ def predict(
         return
 
     from maskgate.core.progress import say
-    from maskgate.inference import loading
     from maskgate.inference.resume_cache import ResumeCache
 
-    predictor = loading.load(model, cache, trust=trust)
+    predictor = _predictor(model, cache, trust)
     paths = photo_files.list_photos([Path(place) for place in photos])
     if out is None:
         terminal.write(predictor.predict(paths, skip_faulty, all_faces).to_csv())
@@ -100,3 +115,78 @@ def predict(
     files.replace_text(out, predictions.to_csv())
     resume.delete()
     say(f"{out}: {len(predictions)} rows")
+
+
+def _predictor(model: Path | None, cache: Path | None, trust: bool) -> "Predictor":
+    file = None if model is None or not _is_system(model) else system_file([model])
+    if model is None or file is None:
+        from maskgate.inference import loading
+
+        return loading.load(model, cache, trust=trust)
+
+    from maskgate.ensemble.combining import EnsembleSpec
+    from maskgate.evaluation import ensemble
+
+    system, _ = requested_system([model], file, {})
+    members = ensemble.open_members(system, trust)
+    return ensemble.fit(members, EnsembleSpec.from_system(system), cache).predictor(cache)
+
+
+def _model_and_photos(words: list[str]) -> tuple[Path | None, list[str]]:
+    """MODEL, None for the default model, and the photos, of which there is at least one. Raises
+    MaskgateError for a first word that is neither."""
+    first, *others = words
+    if not _is_model(first):
+        return None, words
+    check_runs([Path(first)])
+    if not others:
+        raise MaskgateError(f"{first}: a model, but nothing to predict; name photos after it")
+    return Path(first), others
+
+
+def _is_model(word: str) -> bool:
+    """Whether a word names a model and not photos. Raises MaskgateError where it is neither."""
+    from maskgate import runs
+    from maskgate.imaging import photo_files
+
+    path = Path(word)
+    if photo_files.is_address(word):
+        return False
+    if not path.exists():
+        if photo_files.has_photo_suffix(word):
+            return False
+        raise MaskgateError(
+            f"{word}: no such run, system or bundle, and no such photo or folder{_near(path)};"
+            " correct the path"
+        )
+    if not path.is_dir():
+        return runs.is_bundle(path) or _is_system(path) or path.suffix.lower() == ".zip"
+    if runs.is_run(path):
+        return True
+    if any(map(photo_files.is_photo, path.iterdir())):  # even beside a manifest.json
+        return False
+    if runs.is_bundle(path) or any(path.glob("*/run.json")):
+        return True
+    # Most folders are not read to their end, which would take long for millions of photos.
+    if not (
+        any(map(photo_files.is_photo, path.rglob("*"))) or photo_files.find_photos(path).photos
+    ):
+        raise MaskgateError(
+            f"{word}: no run or bundle, and no photo in it; give a folder written by `maskgate"
+            " train` or `maskgate export`, or one with photos"
+        )
+    return False
+
+
+def _is_system(path: Path) -> bool:
+    return path.suffix.lower() in _SYSTEM_SUFFIXES and path.is_file()
+
+
+def _near(path: Path) -> str:
+    """The nearest name beside a missing path, as a hint; empty if none is near."""
+    try:
+        names = [each.name for each in path.parent.iterdir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f", did you mean {path.parent / near[0]}?" if near else ""

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from maskgate.bundle.manifest import Manifest, leaves
+from maskgate.bundle.manifest import Manifest, SingleModelSpec, leaves
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
@@ -15,21 +15,19 @@ _MIN_SIDE: Final = 192  # of that picture: a close-up must stay a face
 _MAX_SIDE: Final = 2048
 
 
-def of_manifest(manifest: Manifest) -> tuple[Photo, str]:
-    """The settings and the folder of the one face detector of a bundle. Raises MaskgateError."""
-    detectors = {
-        model.detector: model.photo
-        for model in leaves(manifest.model)
-        if model.detector is not None
-    }
-    if len(detectors) != 1 or any(model.detector is None for model in leaves(manifest.model)):
+def of_manifest(manifest: Manifest) -> SingleModelSpec:
+    """A model of a bundle, all of whose models have the same face detectors. Raises
+    MaskgateError."""
+    models = list(leaves(manifest.model))
+    detectors = {model.detector for model in models}
+    preferred = {repr(model.preferred) for model in models}
+    if len(detectors) != 1 or len(preferred) != 1 or None in detectors:
         raise MaskgateError(
             f"{manifest.name}: the engine needs one face detector, and this model"
-            f" {'uses whole photos' if not detectors else 'has members with several'};"
+            f" {'uses whole photos' if detectors == {None} else 'has members with several'};"
             " train it with the same photo.face for all members"
         )
-    ((folder, photo),) = detectors.items()
-    return photo, folder
+    return models[0]
 
 
 def for_frames(photo: Photo, height: int, width: int, smallest_face: float) -> Photo:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from maskgate.bundle import open_bundle
+from maskgate.core import default_model
 from maskgate.door import detection
 from maskgate.door.verdict import Verdict, verdicts
 from maskgate.faces.arguments import check_integer, check_number
@@ -23,7 +24,8 @@ Frame = Pixels | bytes | bytearray | memoryview
 
 
 class Engine:
-    """The model of a bundle at a door; it may be called from several threads.
+    """The model of a bundle at a door, the default model unless one is given; it may be called from
+    several threads.
 
     `threads` are what the networks use for one batch of faces. `smallest_face` is the width in
     pixels of the narrowest face that is judged (faces below three quarters of it are not): the
@@ -33,15 +35,19 @@ class Engine:
     """
 
     def __init__(
-        self, bundle: str | Path, threads: int = 1, smallest_face: float | None = None
+        self,
+        bundle: str | Path | None = None,
+        threads: int = 1,
+        smallest_face: float | None = None,
     ) -> None:
         check_integer("threads", threads, 1, 256)
         if smallest_face is not None:
             check_number("smallest_face", smallest_face, 1, 100_000)
-        self._bundle = open_bundle(Path(bundle))
+        self._bundle = open_bundle(default_model.folder() if bundle is None else Path(bundle))
         self._classifier = bundles.classifier(self._bundle, threads=threads)
         self._views = self._classifier.views
-        self._photo, self._detector_folder = detection.of_manifest(self._bundle.manifest)
+        spec = detection.of_manifest(self._bundle.manifest)
+        self._photo, self._detector_folder = bundles.choose_detector(spec)
         self._detectors: dict[tuple[int, int], detection.Detector] = {}
         self.smallest_face = smallest_face
 

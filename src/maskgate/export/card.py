@@ -269,16 +269,17 @@ def _held_out_cell(scores: GroupScores, measure: str) -> str:
 
 def _precision(manifest: Manifest) -> Iterator[str]:
     loss = manifest.loss
-    if loss is None:
-        yield "Full: weights and computation in 32-bit floats, as trained."
-        return
-    methods = {
+    method = {
+        "fp32": "Full: weights and computation in 32-bit floats, as trained.",
         "fp16": "Weights in 16-bit floats, computed in 32 bits.",
         "int8": "Weights and activations in 8-bit integers, calibrated on training photos.",
-    }
+    }[manifest.precision]
+    if loss is None:
+        is_full = manifest.precision == "fp32"
+        yield method if is_full else f"{method} What that costs was not measured."
+        return
     yield (
-        f"{methods.get(manifest.precision, '')} The same {loss.photos:,} photos of"
-        f" {loss.people:,} people in both precisions:"
+        f"{method} The same {loss.photos:,} photos of {loss.people:,} people in both precisions:"
     )
     yield ""
     yield from _table(
@@ -323,11 +324,21 @@ def _input(manifest: Manifest) -> Iterator[str]:
         face = model.photo.face
         crop = f"the photo's centre, {model.photo.crop:.0%} of it"
         if face is not None:
-            crop = f"the face ({face.detector.name}) with a margin of {face.margin:.0%}"
+            crop = f"the face ({_detectors(model)}) with a margin of {face.margin:.0%}"
             crop += ", the eyes level" if face.align else ""
         tta = ", ".join(each.name for each in model.tta) or "none"
         rows.append((facts.model, f"{model.photo.width}×{model.photo.height}", crop, tta))
     yield from _table(("model", "pixels", "crop", "test-time augmentation"), rows)
+
+
+def _detectors(model: SingleModelSpec) -> str:
+    """The face detectors of a model in words."""
+    assert model.photo.face is not None
+    bundled = model.photo.face.detector.name
+    names = [each.detector.name for each in model.preferred]
+    if not names:
+        return bundled
+    return f"{' or '.join(names)} where its file is at hand, as in training, else {bundled}"
 
 
 def _reference(manifest: Manifest) -> Iterator[str]:

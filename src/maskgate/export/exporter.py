@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -28,23 +28,32 @@ from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run
 from maskgate.runs.records import stored
 
+NOTICE: Final = "NOTICE.txt"
+
 
 @dataclass(frozen=True)
 class ExportOptions:
     """What a bundle is to be: a zip where the name of `out` ends so, else a folder.
 
-    `held_out` is a file with scores of the run on other people, by `benchmarks/default_model.py`.
-    `max_loss` is how much of the score a reduced `precision` may lose. `photos` is the folder with
-    the validated photos, the run's data folder unless given. `terms` are those of the training
-    photos.
+    `name` is what the card calls it, the run's by default. `held_out` is a file with scores of the
+    run on other people, by `benchmarks/default_model.py`. `max_loss` is how much of the score a
+    reduced `precision` may lose; None does not measure it, for a run without validation people.
+    `photos` is the folder with the validated photos, the run's data folder unless given. `terms`
+    are those of the training photos, and `notice` is a text on them that goes along. `detector`
+    names the face detector that the bundle is to hold in place of the model's own, which is then
+    preferred where its file is at hand. `fold_batch_norm` is that of `graph.to_onnx`.
     """
 
     out: Path
     precision: Precision = "fp32"
-    max_loss: float = 0.005
+    name: str | None = None
+    max_loss: float | None = 0.005
     photos: Path | None = None
     terms: str | None = None
     held_out: Path | None = None
+    notice: str | None = None
+    detector: str | None = None
+    fold_batch_norm: bool = True
     cache: Path | None = None
 
 
@@ -59,25 +68,27 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         None if options.held_out is None else held_out_scores.read_of_run(options.held_out, run)
     )
     cache = options.cache or files.cache_folder()
-    singles = models(run, cache)
+    singles = models(run, cache, options.detector)
     for single in singles:
         single.check()
     photos = None
-    if options.precision != "fp32":
+    if options.precision != "fp32" and options.max_loss is not None:
         photos = precision_loss.read_photos(run, singles, options.precision, options.photos)
     contents: dict[str, bytes] = {}
     total = sum(len(single.run.folds) for single in singles)
     for single, fold in track(_folds(singles), "exporting networks", total):
         contents[single.network_file(fold)] = _network(single, fold, options)
     loss = None
-    if photos is not None:
+    if photos is not None and options.max_loss is not None:
         networks = precision_loss.ReducedNetworks(singles, contents, photos, cache)
         loss = precision_loss.measure(run, networks, options.max_loss)
         precision_loss.check_limit(loss, options.precision)
     for single in singles:
         contents |= _detector_files(single)
+    if options.notice is not None:
+        contents[NOTICE] = options.notice.encode("utf-8")
     values: dict[str, Any] = {
-        "name": run.path.name,
+        "name": options.name or run.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": {
             "maskgate": maskgate.__version__,
@@ -101,7 +112,8 @@ def _network(single: ModelRun, fold: int, options: ExportOptions) -> bytes:
     """The ONNX file of the network of a fold. Raises MaskgateError."""
     name = f"{single.title}, fold {fold}"
     network = torch_backend.restore(single.run, fold)
-    content = graph.to_onnx(network, single.recipe.photo.geometry, name)
+    geometry = single.recipe.photo.geometry
+    content = graph.to_onnx(network, geometry, name, options.fold_batch_norm)
 
     def calibration() -> Pixels:
         return precision.calibration_photos(single, fold, options.photos)
@@ -115,11 +127,11 @@ def _folds(singles: list[ModelRun]) -> list[tuple[ModelRun, int]]:
 
 def _detector_files(single: ModelRun) -> dict[str, bytes]:
     """The files of its detector with their notice, by their names in the bundle."""
-    detector, folder = single.view.detector, single.detector_folder
+    detector, folder = single.bundled_view.detector, single.detector_folder
     if detector is None:
         return {}
     notice = resources.files("maskgate.export") / "notices" / f"{detector.name}.txt"
-    contents = {f"{folder}/NOTICE.txt": notice.read_bytes()}
+    contents = {f"{folder}/{NOTICE}": notice.read_bytes()}
     for name, path in detector.files.items():
         contents[f"{folder}/{name}"] = files.content(path, "the file of a detector")
     return contents

@@ -19,6 +19,7 @@ from maskgate.evaluation.validation_photos import ValidationPhotos
 from maskgate.export.models import ModelRun
 from maskgate.export.quiet import quiet
 from maskgate.imaging.pixels import Pixels
+from maskgate.model.onnx_weights import FP16
 from maskgate.runs import tables
 
 PHOTOS: Final = 256  # that activations are calibrated on
@@ -89,13 +90,18 @@ def to_fp16(content: bytes) -> bytes:
 
 
 def _short(tensor: TensorProto) -> TensorProto | None:
-    """A tensor in 16-bit floats, under another name; None where it is to stay as it is."""
-    if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _LARGE:
+    """A tensor in 16-bit floats, under another name; None where it is to stay as it is.
+
+    Vectors stay: they are small, and the variances of batch normalisations would be rounded to
+    zero.
+    """
+    is_vector = len(tensor.dims) < 2
+    if tensor.data_type != TensorProto.FLOAT or is_vector or np.prod(tensor.dims) < _LARGE:
         return None
     with np.errstate(over="ignore"):
         values = numpy_helper.to_array(tensor).astype(np.float16)
     return (
-        numpy_helper.from_array(values, f"{tensor.name}.fp16")
+        numpy_helper.from_array(values, f"{tensor.name}{FP16}")
         if np.isfinite(values).all()
         else None
     )

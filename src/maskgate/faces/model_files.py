@@ -60,6 +60,10 @@ YUNET: Final = Source(
 )
 
 
+SOURCES: Final[Mapping[str, Source]] = {YUNET.detector: YUNET}
+"""The files of detectors with a single model file that may lie on a user's machine."""
+
+
 def local_file(source: Source, folder: Path) -> Path | None:
     """The file that the environment names or that is in the cache `folder`, else None.
 

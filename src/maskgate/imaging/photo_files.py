@@ -31,10 +31,18 @@ def check_data(data: Path) -> None:
 
 
 def check_photos(places: Iterable[str]) -> None:
-    """Raise MaskgateError for a missing photo or folder of photos; addresses are not checked."""
+    """Raise MaskgateError for a photo or folder of photos that is missing, or neither a file nor a
+    folder; addresses are not checked."""
     for place in places:
-        if not is_address(place) and not Path(place).exists():
+        if is_address(place):
+            continue
+        path = Path(place)
+        if not path.exists():
             raise MaskgateError(f"{place}: no such photo or folder; fix the path")
+        if not path.is_dir() and not path.is_file():
+            raise MaskgateError(
+                f"{place}: a pipe, socket or device, not a file; copy the photo into a file"
+            )
 
 
 def test_table(data: Path) -> Path | None:
@@ -163,12 +171,8 @@ def list_photos(paths: Iterable[Path]) -> list[Path]:
             inside = find_photos(path)
             photos += inside.photos
             skipped += inside.skipped
-        elif path.is_file():
-            photos.append(path)
         else:
-            raise MaskgateError(
-                f"{path}: a pipe, socket or device, not a file; copy the photo into a file"
-            )
+            photos.append(path)
     if not photos:
         raise no_photos_error([str(path) for path in paths], skipped)
     if skipped:

@@ -1,5 +1,6 @@
 """The classifier of a bundle: its networks run by ONNX Runtime, without torch."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -7,13 +8,14 @@ from typing import Final
 import numpy as np
 
 from maskgate.bundle import Bundle
-from maskgate.bundle.manifest import EnsembleModelSpec, SingleModelSpec
+from maskgate.bundle.manifest import EnsembleModelSpec, Manifest, SingleModelSpec, leaves
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
+from maskgate.core import files
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
-from maskgate.faces import detectors, view
+from maskgate.faces import detectors, model_files, view
 from maskgate.faces.view import View
 from maskgate.inference.backends.onnx import OnnxBackend
 from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
@@ -22,13 +24,17 @@ _PROBE: Final = np.zeros((64, 64, 3), np.uint8)  # a photo that a detector is tr
 
 
 def classifier(
-    bundle: Bundle, tta: Sequence[Component] | None = None, threads: int = 0
+    bundle: Bundle,
+    tta: Sequence[Component] | None = None,
+    threads: int = 0,
+    cache: Path | None = None,
 ) -> Classifier:
     """The classifier of an open bundle, with its own test-time augmentation unless `tta` is given.
 
-    Each network uses as many `threads`, 0 for one a core. Raises MaskgateError.
+    Each network uses as many `threads`, 0 for one a core. The files of preferred detectors are
+    looked for in the folder `cache`, by default the user's. Raises MaskgateError.
     """
-    return _of_spec(bundle, bundle.manifest.model, tta, threads)
+    return _of_spec(bundle, bundle.manifest.model, tta, threads=threads, cache=cache)
 
 
 def _of_spec(
@@ -36,11 +42,13 @@ def _of_spec(
     spec: SingleModelSpec | EnsembleModelSpec,
     tta: Sequence[Component] | None,
     threads: int,
+    cache: Path | None,
 ) -> Classifier:
     if isinstance(spec, SingleModelSpec):
-        return _single(bundle, spec, tta, threads)
+        return _single(bundle, spec, tta, threads=threads, cache=cache)
     members = [
-        (_of_spec(bundle, member.model, tta, threads), member.weight) for member in spec.members
+        (_of_spec(bundle, member.model, tta, threads=threads, cache=cache), member.weight)
+        for member in spec.members
     ]
     ensemble = EnsembleSpec(spec.combine, tuple(spec.adjust))
     attributes = [member.attributes for member, _ in members]
@@ -54,10 +62,15 @@ def _of_spec(
 
 
 def _single(
-    bundle: Bundle, spec: SingleModelSpec, tta: Sequence[Component] | None, threads: int
+    bundle: Bundle,
+    spec: SingleModelSpec,
+    tta: Sequence[Component] | None,
+    threads: int,
+    cache: Path | None,
 ) -> SingleModel:
+    photo, detector = choose_detector(spec, cache)
     try:
-        photo_view = create_view(bundle, spec.photo, spec.detector)
+        photo_view = create_view(bundle, photo, detector)
         networks = [
             OnnxBackend(
                 bundle.read(name),
@@ -75,9 +88,61 @@ def _single(
         raise MaskgateError(f"{bundle.path}: {error}") from error
 
 
+def choose_detector(spec: SingleModelSpec, cache: Path | None = None) -> tuple[Photo, str | None]:
+    """How a model of a bundle sees photos, with the face detector to use, and the folder in the
+    bundle with that detector's files; None for a detector with a file on this machine, and for
+    whole photos.
+
+    It is the first of the preferred detectors whose file is at hand, else the bundle's own. A file
+    with another hash is another detector. Raises MaskgateError where an environment variable names
+    a missing file.
+    """
+    face = spec.photo.face
+    if face is None:
+        return spec.photo, None
+    for preferred in spec.preferred:
+        source = model_files.SOURCES[preferred.detector.name]
+        file = model_files.local_file(source, cache or _cache_folder())
+        if file is not None and model_files.sha256(file) == preferred.sha256:
+            arguments = {**preferred.detector.arguments, "file": str(file)}
+            update = {
+                "detector": Component(name=preferred.detector.name, **arguments),
+                "sha256": preferred.sha256,
+            }
+            photo = spec.photo.model_copy(update={"face": face.model_copy(update=update)})
+            return photo, None
+    return spec.photo, spec.detector
+
+
+def _cache_folder() -> Path:
+    """The user's cache; without a home folder a path where nothing is."""
+    try:
+        return files.cache_folder()
+    except MaskgateError:
+        return Path(os.devnull)
+
+
+def detector_sentence(manifest: Manifest, views: Sequence[View]) -> str:
+    """Which face detector is used where a bundle leaves a choice, `views` being those of its
+    classifier; empty where it leaves none."""
+    for model, photo_view in zip(leaves(manifest.model), views, strict=True):
+        if not model.preferred or photo_view.detector is None:
+            continue
+        used = photo_view.detector
+        best = model.preferred[0].detector.name
+        if used.sha256 == model.preferred[0].sha256:
+            return f"face detector: {used.name}, as in training"
+        variable = model_files.SOURCES[best].variable
+        return (
+            f"face detector: {used.name}; {best}, as in training, needs its file, named in"
+            f" ${variable} (SHA-256 {model.preferred[0].sha256[:12]}…)"
+        )
+    return ""
+
+
 def create_view(bundle: Bundle, photo: Photo, detector: str | None) -> View:
-    """The view of a model of the bundle, whose detector's files lie in the folder `detector`.
-    Raises MaskgateError."""
+    """The view of a model of the bundle, as `choose_detector` gives it: the detector's files lie in
+    the folder `detector` of the bundle, or `photo` names its file. Raises MaskgateError."""
     if detector is None:
         return view.create(photo, Path())
     with bundle.folder(detector) as folder:

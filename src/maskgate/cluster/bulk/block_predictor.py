@@ -1,5 +1,6 @@
 """A process of the cluster: it loads the model once, then predicts block after block."""
 
+import socket
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from maskgate.cluster.bulk import listing
 from maskgate.cluster.bulk.parts import CONTENT
 from maskgate.cluster.remote import Driver
 from maskgate.data.contents import digest
+from maskgate.errors import MaskgateError
 from maskgate.faces.reader import Photo
 from maskgate.inference import loading
 from maskgate.inference.predictions import AGE, FACE, Predictions
@@ -33,29 +35,32 @@ def schema(predictor: Predictor) -> pa.Schema:
 
 class BlockPredictor:
     """Predicts blocks of photos. The model is loaded with the first block, so that an error in
-    loading is reported as that of a block.
+    loading is reported as that of a block; it must have the `digest` that it has for the driver.
 
     Its tables have an extra column CONTENT: a digest of the photo's file.
     """
 
     def __init__(
         self,
-        model: Path,
+        model: Path | None,
         cache: Path | None,
         trust: bool,
         all_faces: bool,
         sources: list[str],
         columns: pa.Schema,
+        digest: str,
         driver: Driver,
     ) -> None:
         self.model, self.cache, self.trust, self.all_faces = model, cache, trust, all_faces
         self.sources, self.columns, self.driver = sources, columns, driver
+        self.digest = digest
         self.predictor: Predictor | None = None
 
     def __call__(self, block: pa.Table) -> pa.Table:
         if self.predictor is None:
             self.driver.set_up()
             self.predictor = loading.load(self.model, self.cache, trust=self.trust)
+            self._check_same(self.predictor)
         places = [self.sources[number] for number in block["source"].to_pylist()]
         paths = block["path"].to_pylist()
         numbers = block["row"].to_pylist()
@@ -77,6 +82,16 @@ class BlockPredictor:
         table = pa.concat_tables([read, unread])
         digests = [contents[row] for row in table["row"].to_pylist()]
         return table.append_column(CONTENT, pa.array(digests, pa.string()))
+
+    def _check_same(self, predictor: Predictor) -> None:
+        """Raise MaskgateError where this node predicts otherwise than the driver."""
+        if predictor.digest != self.digest:
+            detectors = [view.detector for view in predictor.views if view.detector is not None]
+            raise MaskgateError(
+                f"{socket.gethostname()}: has another model than the node that started the command,"
+                f" or another face detector ({', '.join(each.name for each in detectors)}); give"
+                " both the same files"
+            )
 
     def _table(self, rows: list[int], predictions: Predictions) -> pa.Table:
         """Predictions with the numbers of their photos; null if the model does not predict it."""
