@@ -118,7 +118,8 @@ bare photo that a masked one was drawn from (`drawn_from`), if it is there.
 
 A package is installed without those that it requires: they exclude the ONNX Runtime of maskgate,
 and its network does not need them. It sees the face that `photo.face` detects; without a face there
-is no soft label."""
+is no soft label. It did not improve the age band: see "A teacher for years" in
+[results.md](results.md)."""
 
 
 # ---------------------------------------------------------------------------- the schema

@@ -51,9 +51,9 @@ def check_loss(loss: Loss, head: Head, recipe: Recipe, trust: bool = False) -> N
 def check(recipe: Recipe, prepared: TrainingData, folds: Sequence[FoldData]) -> None:
     """Raise MaskgateError if no model of the run that is the teacher may teach one of the folds."""
     run = _teacher_run(recipe, trust=True)  # no code is run here
-    for data in folds if run is not None else []:
-        assert run is not None
-        warm_start.usable_folds(run, prepared, data, "teacher")
+    if run is not None:
+        for data in folds:
+            warm_start.usable_folds(run, prepared, data, "teacher")
 
 
 def warnings(recipe: Recipe, prepared: TrainingData) -> list[str]:
