@@ -34,9 +34,8 @@ YEARS: Final = "years"
 CLASSES: Final = "classes"
 COLUMNS: Final = {YEARS: labels.OLDEST + 1, CLASSES: labels.COUNT}
 """The kinds of soft labels, with their numbers of columns."""
-_VERSION: Final = (
-    1  # raise it with any change of what teachers see: cached soft labels depend on it
-)
+# Raise it with any change of what teachers see: cached soft labels depend on it.
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
