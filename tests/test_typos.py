@@ -43,6 +43,8 @@ IN_RECIPE: list[tuple[Words, str]] = [
      "recipe baseline: imagnet: no such file of weights; did you mean imagenet?"),
     (["model.weights=imagenet"],
      "recipe baseline: model.weights=imagenet: there are no such weights for the backbone resnet1"),
+    (["teacher=/gone"], "recipe baseline: teacher=/gone: no such run, bundle or ONNX file; give"),
+    (["teacher=age-and-gendr"], "recipe baseline: teacher=age-and-gendr: no such run, bundle or"),
     (["model.init=/gone"], NO_RUN[1]),
     (["folds.file=/gone"], "/gone: not a fold file with columns person,fold (cannot be read"),
     (["labels.corrections=competitoin"], "competitoin: no such file of corrections; did you mean"),

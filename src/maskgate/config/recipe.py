@@ -339,6 +339,12 @@ class Recipe(Section):
     pseudo: Pseudo | None = Field(
         None, description="photos without labels to train on, labelled by another run"
     )
+    teacher: str | None = Field(
+        None,
+        description="a model whose probabilities are soft labels beside the labels: a run or a"
+        " bundle for the loss `distillation`, a model of ages for `label_distribution`; see the"
+        " table at the end",
+    )
     labels: Labels = Labels()
     photo: Photo = Photo()
     folds: Folds = Folds()
@@ -392,6 +398,8 @@ class Recipe(Section):
         for section, key in _LATER_KEYS:
             if dumped[section][key] is None:
                 del dumped[section][key]
+        if self.teacher is None:  # runs of versions without the key are resumed
+            del dumped["teacher"]
         text = json.dumps([dumped, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -23,6 +23,7 @@ def summarise(recipe: Recipe, status: Status) -> dict[str, Any] | None:
         ("Labels", _labels(recipe, status)),
         ("Data", _data(recipe, status)),
         ("Pseudo labels", _pseudo(recipe, counts)),
+        ("Teacher", recipe.teacher or ""),
         ("Photo", _photo(recipe)),
         ("Sampling", _sampling(recipe)),
         ("Augmentation", ", then ".join(map(_with_arguments, recipe.augment)) or "none"),

@@ -12,6 +12,7 @@ from maskgate.config import settings
 from maskgate.config.recipe import Recipe
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
+from maskgate.inference import teachers
 from maskgate.model import pretrained
 from maskgate.model.network import Network
 from maskgate.pipeline import near_duplicates, thumbnails
@@ -48,8 +49,8 @@ def with_best_epochs(recipe: Recipe) -> Recipe:
 
 
 def weight_digests(recipe: Recipe) -> list[str]:
-    """Hashes of the weights that a training starts from or that label its photos: a path alone does
-    not identify them."""
+    """Hashes of the weights that a training starts from, that label its photos or teach it: a path
+    alone does not identify them."""
     model = recipe.model
     digests = []
     if model.weights is not None:
@@ -57,6 +58,8 @@ def weight_digests(recipe: Recipe) -> list[str]:
         runs.verify(path)
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if recipe.teacher is not None and not teachers.is_run(recipe.teacher):
+        digests.append(teachers.content_hash(recipe.teacher))
     for _, run in _runs(recipe):
         digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return digests
@@ -69,6 +72,8 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
         used_runs.append(("model.init", runs.open_model(recipe.model.init)))
     if recipe.pseudo is not None:
         used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
+    if (teacher := teachers.open_run(recipe.teacher)) is not None:
+        used_runs.append(("teacher", teacher))
     return used_runs
 
 
@@ -123,11 +128,13 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
 
 
 def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str]:
-    """Digests of the training photos of the models that a fold starts from, or that label its
-    photos."""
+    """Digests of the training photos of the models that a fold starts from, that label its photos
+    or teach it."""
     contents: set[str] = set()
     for key, run in _runs(recipe):
-        contents |= tables.training_digests(run, source_fold(run, prepared, data, key))
+        folds = usable_folds(run, prepared, data, key)
+        for fold in folds if key == "teacher" else folds[:1]:
+            contents |= tables.training_digests(run, fold)
     return contents
 
 
@@ -158,16 +165,22 @@ def load_backbone(network: Network, path: Path, prepared: TrainingData, data: Fo
 
 
 def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
-    """The fold of `run` whose model may be used in training the fold of these data.
+    """The first of `usable_folds`. Raises MaskgateError."""
+    return usable_folds(run, prepared, data, key)[0]
 
-    The fold with the same number is preferred. A model whose weights were ever trained on a photo
+
+def usable_folds(run: Run, prepared: TrainingData, data: FoldData, key: str) -> list[int]:
+    """The folds of `run` whose models may be used in training the fold of these data.
+
+    The fold with the same number comes first. A model whose weights were ever trained on a photo
     of the fold's validation people, or on a near-duplicate, is not used. Raises MaskgateError with
     the recipe's `key` if none is left.
     """
     validated = validated_contents(run, prepared, data)
-    for fold in sorted(run.folds, key=lambda fold: (fold != data.fold, fold)):
-        if not validated & tables.training_digests(run, fold):
-            return fold
+    folds = sorted(run.folds, key=lambda fold: (fold != data.fold, fold))
+    usable = [fold for fold in folds if not validated & tables.training_digests(run, fold)]
+    if usable:
+        return usable
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on validation people of fold"
         f" {data.fold} (on the same files, or near-duplicates of them); set"
