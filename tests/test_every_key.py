@@ -132,6 +132,7 @@ TESTED_ELSEWHERE = {
     "model.pretrained": "model/test_network.py",
     "model.weights": "model/test_network.py",
     "model.init": "training/test_crossval.py",
+    "model.start_head": "training/test_warm_start.py",
     "training.epochs_from": "training/test_warm_start.py",
     "teacher": "training/test_soft_labels.py",
     "pseudo.photos": "training/test_pseudo.py",

@@ -98,9 +98,9 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--checkpoint-seconds", "--high",
-    "--incorrect", "--worn", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people", "--photos", "--power",
-    "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty", "--smoke", "--terms",
-    "--trials", "--trust", "--updates", "--workers",
+    "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
+    "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
+    "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {

@@ -142,6 +142,8 @@ def _network(recipe: Recipe, parameters: int) -> str:
         start = "from timm's pretrained weights"
     elif model.weights or model.init:
         start = f"from {model.weights or model.init}"
+    if model.start_head:
+        start += ", with its head"
     return f"{', '.join(parts)}: {parameters:,} parameters, {start}"
 
 

@@ -108,7 +108,7 @@ def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> N
     colours = cache.statistics(prepared.store, data.train) if by_data else None
     model = network.create(recipe, colours)
     if recipe.model.init is not None:
-        warm_start.load_backbone(model, Path(recipe.model.init), prepared, data)
+        warm_start.load_weights(model, recipe.model, prepared, data)
     return model
 
 

@@ -1,15 +1,17 @@
-"""Starts a network from another run's backbone, without leaking validation people into training."""
+"""Starts a network from another run, without leaking validation people into training."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
+from torch import Tensor, nn
 
 from maskgate import runs
 from maskgate.config import settings
-from maskgate.config.recipe import Recipe
+from maskgate.config.recipe import Model, Recipe
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
 from maskgate.inference import teachers
@@ -138,30 +140,38 @@ def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -
     return contents
 
 
-def load_backbone(network: Network, path: Path, prepared: TrainingData, data: FoldData) -> None:
-    """Load the network's backbone from a model of the run at `path`; see `source_fold`.
+def load_weights(network: Network, model: Model, prepared: TrainingData, data: FoldData) -> None:
+    """Load the network's backbone, and with `start_head` all after it, from a model of the run in
+    `model.init`; see `source_fold`.
 
     Raises MaskgateError.
     """
-    run = runs.open_model(path)
-    prefix = "backbone."
+    run = runs.open_model(Path(str(model.init)))
+    weights = run.weights(source_fold(run, prepared, data, "model.init"))
+    for part in ("backbone", "neck", "head") if model.start_head else ("backbone",):
+        _load_part(network.get_submodule(part), part, weights, run)
+
+
+def _load_part(module: nn.Module, part: str, weights: Mapping[str, Tensor], run: Run) -> None:
+    prefix = f"{part}."
     tensors = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(source_fold(run, prepared, data, "model.init")).items()
+        for name, tensor in weights.items()
         if name.startswith(prefix)
     }
-    expected = network.backbone.state_dict()
+    expected = module.state_dict()
     finite.check_weights(tensors, finite.non_finite(expected), f"model.init={run.path}")
     different = list(expected.keys() ^ tensors.keys())
     different += [
         n for n in expected.keys() & tensors.keys() if tensors[n].shape != expected[n].shape
     ]
     if different:
+        name = run.recipe().model.backbone if part == "backbone" else ""
         raise MaskgateError(
-            f"model.init={run.path}: its backbone {run.recipe().model.backbone} does not fit"
-            f" ({len(different)} tensors differ, first {min(different)}); use the same backbone"
+            f"model.init={run.path}: its {f'{part} {name}'.strip()} does not fit"
+            f" ({len(different)} tensors differ, first {min(different)}); use the same {part}"
         )
-    network.backbone.load_state_dict(tensors)
+    module.load_state_dict(tensors)
 
 
 def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
