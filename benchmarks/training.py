@@ -289,8 +289,9 @@ def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
     photos = torch.randint(0, 256, size, dtype=torch.uint8, generator=random)
     classes = torch.randint(0, labels.COUNT, (BATCH,), generator=random)
     one_hot = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
-    ages = torch.full((BATCH,), float("nan"))
-    return photos.to(device), Target(one_hot.to(device), ages.to(device))
+    ages = torch.full((BATCH, 2), float("nan"))
+    batch = Target(one_hot, ages, torch.empty(BATCH, 0))
+    return photos.to(device), Target(*(tensor.to(device) for tensor in batch))
 
 
 def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], None]:

@@ -43,7 +43,7 @@ def augment(name: str, arguments: dict[str, Any]) -> None:
 
 
 def mix(name: str, arguments: dict[str, Any]) -> None:
-    target = Target(torch.eye(18).bool()[:8], torch.zeros(8, 2))
+    target = Target(torch.eye(18).bool()[:8], torch.zeros(8, 2), torch.empty(8, 0))
     Mixing((Mix(name=name, **arguments),))(torch.zeros(8, 32, 24, 3, dtype=torch.uint8), target)
 
 
@@ -73,7 +73,9 @@ HEADS = {
 def loss(name: str, arguments: dict[str, Any]) -> None:
     made = heads.create(HEADS.get(name, Component(name="factored")), 8)
     function = losses.create(Component(name=name, **arguments), one_of_each(), made)
-    function(made(torch.randn(8, 8)), Target(torch.eye(18).bool()[:8], torch.full((8, 2), 30.0)))
+    soft_labels = torch.full((8, 18), 1 / 18)
+    target = Target(torch.eye(18).bool()[:8], torch.full((8, 2), 30.0), soft_labels)
+    function(made(torch.randn(8, 8)), target)
 
 
 def average(name: str, arguments: dict[str, Any]) -> None:

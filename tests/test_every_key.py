@@ -132,7 +132,9 @@ TESTED_ELSEWHERE = {
     "model.pretrained": "model/test_network.py",
     "model.weights": "model/test_network.py",
     "model.init": "training/test_crossval.py",
+    "model.start_head": "training/test_warm_start.py",
     "training.epochs_from": "training/test_warm_start.py",
+    "teacher": "training/test_soft_labels.py",
     "pseudo.photos": "training/test_pseudo.py",
     "pseudo.run": "training/test_pseudo.py",
     "pseudo.thresholds.mask": "training/test_pseudo.py",
@@ -162,12 +164,15 @@ class Middle:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with three data sets, corrections, folds, and a network."""
+def place(
+    tmp_path_factory: pytest.TempPathFactory, onnx_teacher: Callable[..., Path]
+) -> Iterator[Path]:
+    """A folder with three data sets, corrections, folds, a network and a teacher."""
     root = tmp_path_factory.mktemp("keys")
     for name, seed in (("people", 0), ("more", 1), ("other", 2)):
         sample_people.make(root / name, people=12, eval_people=0, size=(24, 18), seed=seed, twins=0)
     (root / "tiny_net.py").write_text(NET)
+    onnx_teacher(root / "teacher.onnx", 18)
     sys.path.insert(0, str(root))
     DETECTORS["middle"] = Middle
     table = prepare(
@@ -192,6 +197,7 @@ def load(place: Path, *overrides: str) -> Recipe:
     """The reference with changes, in which the files of `place` have short names."""
     (place / "reference.yaml").write_text(REFERENCE)
     files = {"MORE": "more", "OTHER": "other", "FIXES": "fixes.csv", "FOLDS": "folds.csv"}
+    files |= {"TEACHER": "teacher.onnx"}
     changes = list(overrides)
     for name, file in files.items():
         changes = [change.replace(name, str(place / file)) for change in changes]
@@ -299,6 +305,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "loss binary_cross_entropy": ("model.head=multi_label",),
     "loss arcface": ("model.head=cosine",),
     "loss label_distribution": ("model.head={name: factored, age: years}",),
+    "loss distillation": ("teacher=TEACHER",),
     "loss mean_variance": ("model.head={name: factored, age: years}",),
     "loss fine_age": ("model.head={name: factored, age: fine}",),
     "loss age_regression": ("model.head={name: factored, regress_age: true}",),
@@ -312,6 +319,7 @@ ELSEWHERE = {
 # Losses beside a classifier's.
 NOT_ALONE = {
     "loss age_regression",
+    "loss distillation",
     "loss mean_variance",
     "loss supervised_contrastive",
     "loss triplet",

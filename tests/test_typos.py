@@ -43,6 +43,8 @@ IN_RECIPE: list[tuple[Words, str]] = [
      "recipe baseline: imagnet: no such file of weights; did you mean imagenet?"),
     (["model.weights=imagenet"],
      "recipe baseline: model.weights=imagenet: there are no such weights for the backbone resnet1"),
+    (["teacher=/gone"], "recipe baseline: teacher=/gone: no such run, bundle or ONNX file; give"),
+    (["teacher=age-and-gendr"], "recipe baseline: teacher=age-and-gendr: no such run, bundle or"),
     (["model.init=/gone"], NO_RUN[1]),
     (["folds.file=/gone"], "/gone: not a fold file with columns person,fold (cannot be read"),
     (["labels.corrections=competitoin"], "competitoin: no such file of corrections; did you mean"),
@@ -96,9 +98,9 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--checkpoint-seconds", "--high",
-    "--incorrect", "--worn", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people", "--photos", "--power",
-    "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty", "--smoke", "--terms",
-    "--trials", "--trust", "--updates", "--workers",
+    "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
+    "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
+    "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {

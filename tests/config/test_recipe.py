@@ -75,7 +75,8 @@ def other(key: str | int, value: Any) -> Any:
 FIELDS = [
     (place, value)
     for place, value in leaves(Recipe.model_validate(FULL).model_dump(mode="json"))
-    if place != ("training", "epochs_from")  # only where nobody is validated
+    # The first only where nobody is validated, the second only from weights.
+    if place not in (("training", "epochs_from"), ("model", "start_head"))
 ]
 
 

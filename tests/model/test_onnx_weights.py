@@ -10,7 +10,7 @@ import torch
 from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.export import graph, precision
-from maskgate.model import network, onnx_weights
+from maskgate.model import network, onnx_weights, pretrained
 from maskgate.model.network import Network
 
 RECIPE = Recipe.model_validate(
@@ -57,7 +57,7 @@ def test_every_tensor_is_read(
 ) -> None:
     backbone = trained_network.backbone
     fresh = network.create(RECIPE).backbone
-    state = onnx_weights.read_backbone(exported(kind), fresh.state_dict())
+    state = onnx_weights.read(exported(kind), "backbone", fresh.state_dict())
     assert list(state) == list(backbone.state_dict())
     for name, tensor in backbone.state_dict().items():
         if name.endswith("num_batches_tracked"):
@@ -73,6 +73,23 @@ def test_every_tensor_is_read(
         torch.testing.assert_close(
             fresh.eval()(photos), backbone(photos), rtol=tolerance, atol=tolerance * 10
         )
+
+
+def test_the_head_is_read_too(
+    exported: Exported, trained_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = exported("fp32")
+    monkeypatch.setattr(pretrained, "path", lambda _: path)
+    faces = pretrained.WEIGHTS["faces"]["tf_efficientnet_lite0"]
+    monkeypatch.setitem(pretrained.WEIGHTS["faces"], "test_resnet", faces)
+    content = RECIPE.model_dump(mode="json")
+    content["model"] |= {"weights": "faces", "start_head": True}
+    started = network.create(Recipe.model_validate(content)).head.state_dict()
+    for name, tensor in trained_network.head.state_dict().items():
+        torch.testing.assert_close(started[name], tensor, rtol=0, atol=0)
+    content["model"]["head"] = {"name": "factored", "age": "years"}
+    with pytest.raises(MaskgateError, match=r"does not fit the head, .*start_head=false"):
+        network.create(Recipe.model_validate(content))
 
 
 def test_folded_or_not_the_probabilities_are_the_same(
@@ -94,10 +111,10 @@ def test_folded_or_not_the_probabilities_are_the_same(
 def test_another_network_is_refused(exported: Exported, tmp_path: Path) -> None:
     expected = network.create(RECIPE).backbone.state_dict()
     with pytest.raises(MaskgateError, match=r"folded.onnx: does not fit the backbone, \d+ of its"):
-        onnx_weights.read_backbone(exported("folded"), expected)
+        onnx_weights.read(exported("folded"), "backbone", expected)
     wide = {name: tensor[..., None] for name, tensor in expected.items()}
     with pytest.raises(MaskgateError, match="missing or have another shape"):
-        onnx_weights.read_backbone(exported("fp32"), wide)
+        onnx_weights.read(exported("fp32"), "backbone", wide)
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(MaskgateError, match=r"text.onnx: not an ONNX file"):
-        onnx_weights.read_backbone(tmp_path / "text.onnx", expected)
+        onnx_weights.read(tmp_path / "text.onnx", "backbone", expected)

@@ -25,7 +25,11 @@ def batch(count: int, seed: int = 0) -> Tensor:
 
 def target(mask: list[int], gender: list[int], band: list[int]) -> Target:
     codes = [np.array(each, dtype=np.int8) for each in (mask, gender, band)]
-    return Target(torch.from_numpy(labels.agrees(*codes)), torch.full((len(mask), 2), torch.nan))
+    return Target(
+        torch.from_numpy(labels.agrees(*codes)),
+        torch.full((len(mask), 2), torch.nan),
+        torch.empty(len(mask), 0),
+    )
 
 
 def unknown(count: int) -> Target:
@@ -198,7 +202,9 @@ def test_classes_may_be_probabilities() -> None:
     soft[[0, 2], 3] = 0.75
     soft[[0, 2], 4] = 0.25
     soft[[1, 3], 3] = 1.0
-    mixed = mixing("intra_class_cutmix")(batch(4), Target(soft, torch.full((4, 2), torch.nan)))
+    mixed = mixing("intra_class_cutmix")(
+        batch(4), Target(soft, torch.full((4, 2), torch.nan), torch.empty(4, 0))
+    )
     assert partner_of(mixed, 4) == [2, 3, 0, 1]
 
 

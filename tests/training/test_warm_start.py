@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import maskgate
@@ -17,9 +18,10 @@ from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.export.models import models
 from maskgate.inference.backends import torch as torch_backend
+from maskgate.model import network
 from maskgate.pipeline import thumbnails
 from maskgate.runs import Run, tables
-from maskgate.training import training_data, warm_start
+from maskgate.training import preflight, training_data, warm_start
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
 
@@ -62,6 +64,32 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
 def test_another_key_is_left_alone(tiny: Path) -> None:
     made = recipe.load(tiny, [])
     assert warm_start.with_best_epochs(made) is made
+
+
+def test_the_head_is_started_too_if_asked(
+    trained: Path, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    def started(*changes: str) -> dict[str, torch.Tensor]:
+        made = recipe.load(tiny, [f"model.init={trained}", *changes])
+        ready = training_data.prepare(made, TrainOptions("x", people, cache=tmp_path))
+        return preflight.initial_network(made, ready, ready.fold_data(0)).state_dict()
+
+    weights = Run(trained).weights(0)
+    for start_head in ("false", "true"):
+        initial = started(f"model.start_head={start_head}")
+        same = {"backbone": True, "head": True, "normalise": True}
+        for name, tensor in weights.items():
+            same[name.partition(".")[0]] &= bool((initial[name] == tensor).all())
+        assert same == {"backbone": True, "head": start_head == "true", "normalise": True}
+    with pytest.raises(MaskgateError, match=r"its head does not fit .*use the same head"):
+        started("model.start_head=true", "model.head=joint")
+    with pytest.raises(MaskgateError, match="start_head needs init, or weights: faces"):
+        recipe.load(tiny, ["model.start_head=true"])
+    file = tmp_path / "weights.pth"
+    torch.save(network.create(recipe.load(tiny)).backbone.state_dict(), file)
+    plain = recipe.load(tiny, [f"model.weights={file}", "model.start_head=true"])
+    with pytest.raises(MaskgateError, match="have no head; give weights=faces"):
+        network.create(plain)
 
 
 # ------------------------------------------------------------------- what a run has seen

@@ -189,9 +189,9 @@ class Mix(Component):
     probability: Share = Field(1.0, description="share of batches that are mixed this way")
 
 
-# Keys, by section, that were added later. Without a value they are not part of a recipe's digest, so
-# that runs of earlier versions can be resumed.
-_LATER_KEYS: Final = (("sampling", "incorrect_per_person"),)
+# Keys, by section, that were added later. Without a value they are not part of a recipe's digest,
+# so that runs of earlier versions can be resumed.
+_LATER_KEYS: Final = (("sampling", "incorrect_per_person"), ("model", "start_head"))
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -232,6 +232,11 @@ class Model(Section):
         description="a run folder whose backbone weights to start from; refused if it was trained"
         " on validation people",
     )
+    start_head: bool = Field(
+        False,
+        description="start the head, too, from the run in `init` or the weights `faces`, whose head"
+        " must be the same",
+    )
     hidden: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] | None = Field(
         None, description="width of an extra fully connected layer before the head"
     )
@@ -256,6 +261,8 @@ class Model(Section):
     def _one_start(self) -> "Model":
         if sum([self.pretrained, self.weights is not None, self.init is not None]) > 1:
             raise ValueError("pretrained, weights and init exclude each other; keep one")
+        if self.start_head and self.init is None and self.weights is None:
+            raise ValueError("start_head needs init, or weights: faces")
         if self.weights is not None and self.beside is not None:
             raise ValueError("weights are for one backbone, but beside names a second one")
         return self
@@ -339,6 +346,12 @@ class Recipe(Section):
     pseudo: Pseudo | None = Field(
         None, description="photos without labels to train on, labelled by another run"
     )
+    teacher: str | None = Field(
+        None,
+        description="a model whose probabilities are soft labels beside the labels: a run or a"
+        " bundle for the loss `distillation`, a model of ages for `label_distribution`; see the"
+        " table at the end",
+    )
     labels: Labels = Labels()
     photo: Photo = Photo()
     folds: Folds = Folds()
@@ -390,8 +403,10 @@ class Recipe(Section):
         """Eight hex digits of the recipe and of `contents`."""
         dumped = self.model_dump(mode="json")
         for section, key in _LATER_KEYS:
-            if dumped[section][key] is None:
+            if not dumped[section][key]:
                 del dumped[section][key]
+        if self.teacher is None:  # runs of versions without the key are resumed
+            del dumped["teacher"]
         text = json.dumps([dumped, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -15,6 +15,7 @@ from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.imaging.tta import tta_views
+from maskgate.inference import teachers
 from maskgate.model import pretrained
 
 
@@ -45,6 +46,8 @@ def _check_names(recipe: Recipe, name: str) -> None:
             runs.open_model(recipe.pseudo.run)
         tta_views(recipe.tta, recipe.photo.geometry)
         pretrained.check(recipe.model)
+        if recipe.teacher is not None:
+            teachers.check(recipe.teacher, recipe.photo)
         if recipe.photo.face is not None:
             detector = recipe.photo.face.detector
             detectors.check(detector)

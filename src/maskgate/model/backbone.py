@@ -145,7 +145,7 @@ def load_weights(backbone: nn.Module, model: Model) -> None:
     path, expected = pretrained.path(model), backbone.state_dict()
     packaged = pretrained.packaged(model)
     if isinstance(packaged, pretrained.DefaultModelWeights):
-        state = onnx_weights.read_backbone(path, expected)
+        state = onnx_weights.read(path, "backbone", expected)
     elif packaged is not None:
         state = pretrained.renamed(weight_files.load(path), expected, path)
     else:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from maskgate.config.recipe import Recipe
+from maskgate.config.recipe import Model, Recipe
 from maskgate.errors import MaskgateError
 from maskgate.model import backbone as backbones
-from maskgate.model import heads, pretrained
+from maskgate.model import heads, onnx_weights, pretrained
 from maskgate.model.heads import Head, Output
 
 
@@ -83,8 +83,21 @@ def create(
     pretraining = pretrained.statistics(recipe.model) or backbones.statistics(backbone)
     normalise = Normalise(*(statistics or pretraining), layout)
     neck, width = _neck(features, recipe.model.hidden, recipe.model.dropout)
-    network = Network(normalise, backbone, neck, heads.create(recipe.model.head, width))
+    head = heads.create(recipe.model.head, width)
+    if with_weights and recipe.model.start_head and recipe.model.weights is not None:
+        _load_head(head, recipe.model)
+    network = Network(normalise, backbone, neck, head)
     return network.to(memory_format=layout)
+
+
+def _load_head(head: Head, model: Model) -> None:
+    """Load the head of the default model. Raises MaskgateError for weights without a head."""
+    if not isinstance(pretrained.packaged(model), pretrained.DefaultModelWeights):
+        raise MaskgateError(
+            f"model.start_head: the weights {model.weights} have no head; give weights=faces or"
+            " init=RUN, or set start_head=false"
+        )
+    head.load_state_dict(onnx_weights.read(pretrained.path(model), "head", head.state_dict()))
 
 
 def _crashes_channels_last(module: nn.Module) -> bool:

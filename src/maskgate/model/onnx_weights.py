@@ -12,19 +12,23 @@ from maskgate.errors import MaskgateError, listed
 
 FP16: Final = ".fp16"
 """The end of the name of a tensor in 16-bit floats, which a node casts to the tensor of 32 bits."""
-_BACKBONE: Final = "network.backbone."
+_REMEDY: Final = {
+    "backbone": "remove the model.arguments that change its layers",
+    "head": "give the head of the default model, or set model.start_head=false",
+}
 _COUNT: Final = "num_batches_tracked"  # training alone reads it; no ONNX file has it
 
 
-def read_backbone(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a backbone from the ONNX file of a network; `expected` is its state dict.
+def read(path: Path, part: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a part (`backbone` or `head`) from the ONNX file of a network; `expected` is
+    its state dict.
 
     Tensors in 16-bit floats become 32-bit floats. Raises MaskgateError if the file cannot be read,
     or a tensor is missing or has another shape.
     """
     tensors = _tensors(path)
     state = {
-        key: tensor if key.endswith(_COUNT) else tensors.get(f"{_BACKBONE}{key}")
+        key: tensor if key.endswith(_COUNT) else tensors.get(f"network.{part}.{key}")
         for key, tensor in expected.items()
     }
     filled = {key: each for key, each in state.items() if each is not None}
@@ -32,9 +36,8 @@ def read_backbone(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tenso
         key for key in expected if key not in filled or filled[key].shape != expected[key].shape
     ]:
         raise MaskgateError(
-            f"{path}: does not fit the backbone, {len(different)} of its {len(expected)} tensors"
-            f" are missing or have another shape ({listed(different, 1)}); remove the"
-            " model.arguments that change its layers"
+            f"{path}: does not fit the {part}, {len(different)} of its {len(expected)} tensors"
+            f" are missing or have another shape ({listed(different, 1)}); {_REMEDY[part]}"
         )
     return filled
 

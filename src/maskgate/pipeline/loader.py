@@ -15,7 +15,7 @@ from maskgate.core.seeding import derive
 from maskgate.imaging.tta import PLAIN_VIEW, TtaView
 from maskgate.pipeline import target
 from maskgate.pipeline.cache import PhotoStore
-from maskgate.pipeline.target import Target
+from maskgate.pipeline.target import SoftLabels, Target
 from maskgate.pipeline.transforms import Augment
 
 Batch = tuple[Tensor, Target]
@@ -40,7 +40,8 @@ class _Photos(Dataset[Batch]):
 
 
 class Loader:
-    """Makes batches of the photos of one table, for training and validation."""
+    """Makes batches of the photos of one table, for training and validation; `soft_labels` are a
+    teacher's for its rows."""
 
     def __init__(
         self,
@@ -50,8 +51,10 @@ class Loader:
         augment: Augment,
         workers: int = 0,
         pin_memory: bool = False,
+        soft_labels: SoftLabels | None = None,
     ) -> None:
-        self._store, self._target, self._geometry = store, target.of_table(table), geometry
+        self._store, self._geometry = store, geometry
+        self._target = target.of_table(table, soft_labels)
         self._augmented = _Photos(store, self._target, geometry, augment)
         self._workers, self._pin_memory = workers, pin_memory
 

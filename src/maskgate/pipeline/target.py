@@ -11,6 +11,8 @@ from torch import Tensor
 from maskgate import labels
 from maskgate.data.table import AGE_GROUP
 
+SoftLabels = npt.NDArray[np.float32]
+
 
 class Target(NamedTuple):
     """The known labels of N photos.
@@ -18,11 +20,13 @@ class Target(NamedTuple):
     `classes` (N, 18) is true for every class that agrees with the known labels (one for a fully
     labelled photo, all for a photo without labels), or has probabilities, as float. `ages` (N, 2)
     are the first and the last year of the person's age group, both the age if it is known, NaN if
-    neither is.
+    neither is. `soft_labels` are a teacher's probabilities of the single years (N, 101) or of the
+    classes (N, 18), NaN for a photo without; (N, 0) without a teacher.
     """
 
     classes: Tensor
     ages: Tensor
+    soft_labels: Tensor
 
     @property
     def age(self) -> Tensor:
@@ -32,16 +36,22 @@ class Target(NamedTuple):
 
     def take(self, rows: Tensor | slice | int) -> "Target":
         """The target of the photos that `rows` index."""
-        return Target(self.classes[rows], self.ages[rows])
+        return Target(*(tensor[rows] for tensor in self))
 
 
-def of_table(table: pd.DataFrame) -> Target:
-    """The target of every row of a photo table."""
+def of_table(table: pd.DataFrame, soft_labels: SoftLabels | None = None) -> Target:
+    """The target of every row of a photo table, with the `soft_labels` of a teacher."""
     codes = (table[name].to_numpy() for name in labels.ATTRIBUTES)
     age = table["age"]
     ends = [age.fillna(table[end]) if end in table else age for end in AGE_GROUP]
     ages = np.stack([end.to_numpy(dtype=np.float32) for end in ends], axis=1)
-    return Target(torch.from_numpy(labels.agrees(*codes)), torch.from_numpy(ages))
+    if soft_labels is None:
+        soft_labels = np.empty((len(table), 0), dtype=np.float32)
+    return Target(
+        torch.from_numpy(labels.agrees(*codes)),
+        torch.from_numpy(ages),
+        torch.from_numpy(soft_labels),
+    )
 
 
 def one_of_each() -> dict[str, npt.NDArray[np.int64]]:

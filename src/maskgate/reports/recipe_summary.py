@@ -23,6 +23,7 @@ def summarise(recipe: Recipe, status: Status) -> dict[str, Any] | None:
         ("Labels", _labels(recipe, status)),
         ("Data", _data(recipe, status)),
         ("Pseudo labels", _pseudo(recipe, counts)),
+        ("Teacher", recipe.teacher or ""),
         ("Photo", _photo(recipe)),
         ("Sampling", _sampling(recipe)),
         ("Augmentation", ", then ".join(map(_with_arguments, recipe.augment)) or "none"),
@@ -141,6 +142,8 @@ def _network(recipe: Recipe, parameters: int) -> str:
         start = "from timm's pretrained weights"
     elif model.weights or model.init:
         start = f"from {model.weights or model.init}"
+    if model.start_head:
+        start += ", with its head"
     return f"{', '.join(parts)}: {parameters:,} parameters, {start}"
 
 

@@ -69,7 +69,7 @@ def fold_oof(
 
 def training_digests(run: Run, fold: int) -> set[str]:
     """Digests of all photos that the fold's weights were trained on, directly or through the runs
-    that it was started from or labelled by."""
+    that it was started from, labelled or taught by."""
     table, recipe = photos(run), run.recipe()
     trained = table["fold"] != fold
     if recipe.training.validation_epochs:
@@ -82,7 +82,9 @@ def training_digests(run: Run, fold: int) -> set[str]:
     if recipe.pseudo is not None:
         pseudo_labels, _ = pseudo(run, fold)
         digests |= _digests(pseudo_labels[pseudo_labels["use"] == TRAINED])
-    if recipe.model.init is not None or recipe.pseudo is not None:
+    inherits = recipe.model.init is not None or recipe.pseudo is not None
+    # Of a teacher, only if it is a run.
+    if inherits or (recipe.teacher is not None and run.files.holds(run.inherited_file(fold))):
         digests |= set(run.files.text(run.inherited_file(fold)).split())
     return digests
 

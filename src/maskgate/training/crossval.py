@@ -20,7 +20,15 @@ from maskgate.model import backbone
 from maskgate.runs import Run, tables
 from maskgate.runs.records import fold as fold_results
 from maskgate.runs.records.fold import FoldResult
-from maskgate.training import preflight, processes, pseudo, run_folder, scoring, warm_start
+from maskgate.training import (
+    preflight,
+    processes,
+    pseudo,
+    run_folder,
+    scoring,
+    soft_labels,
+    warm_start,
+)
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.state import Fitted
@@ -70,9 +78,8 @@ def begin(recipe: Recipe, options: TrainOptions, accelerator: Accelerator) -> Tr
     preflight.check_recipe(recipe, options.name, options.trust)
     recipe = preflight.with_detector(recipe, options, options.name)
     prepared = prepare(recipe, options)
-    prepared = replace(
-        prepared, warnings=[*prepared.warnings, *warm_start.missing_thumbnails(recipe)]
-    )
+    warnings = [*warm_start.missing_thumbnails(recipe), *soft_labels.warnings(recipe, prepared)]
+    prepared = replace(prepared, warnings=[*prepared.warnings, *warnings])
     preflight.check_data(recipe, prepared, accelerator.num_processes)
     digest = recipe.digest(prepared.digest, *warm_start.weight_digests(recipe))
     run = Run(processes.on_main(accelerator, lambda: run_folder.place(options, digest)))

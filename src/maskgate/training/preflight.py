@@ -20,7 +20,7 @@ from maskgate.pipeline.loader import Loader
 from maskgate.pipeline.mixing import Mixing
 from maskgate.pipeline.target import one_of_each
 from maskgate.pipeline.transforms import Augment
-from maskgate.training import epoch_progress, pseudo, warm_start
+from maskgate.training import epoch_progress, pseudo, soft_labels, warm_start
 from maskgate.training.batches import Task
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
@@ -42,7 +42,8 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
         _check_ages(recipe)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
-        losses.check_use(losses.create(recipe.loss, one_of_each(), model.head), model.head)
+        loss = losses.create(recipe.loss, one_of_each(), model.head)
+        soft_labels.check_loss(loss, model.head, recipe, trust)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
         optim.check(recipe.optimizer)
@@ -97,6 +98,7 @@ def check_data(recipe: Recipe, prepared: TrainingData, processes: int) -> None:
     for data in folds if recipe.model.init is not None else []:
         initial_network(recipe, prepared, data)
     pseudo.check(recipe, prepared, folds)
+    soft_labels.check(recipe, prepared, folds)
 
 
 def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> Network:
@@ -106,7 +108,7 @@ def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> N
     colours = cache.statistics(prepared.store, data.train) if by_data else None
     model = network.create(recipe, colours)
     if recipe.model.init is not None:
-        warm_start.load_backbone(model, Path(recipe.model.init), prepared, data)
+        warm_start.load_weights(model, recipe.model, prepared, data)
     return model
 
 
@@ -118,7 +120,7 @@ def create_task(
     options: TrainOptions,
     accelerator: Accelerator,
 ) -> Task:
-    """The task of one fold, with a loader by the options."""
+    """The task of one fold, with a loader by the options. Raises MaskgateError."""
     geometry = recipe.photo.geometry
     loader = Loader(
         prepared.store,
@@ -127,6 +129,7 @@ def create_task(
         Augment(recipe.augment, geometry),
         workers=options.workers,
         pin_memory=accelerator.device.type == "cuda",
+        soft_labels=soft_labels.of_fold(recipe, prepared, data, options),
     )
     return Task(data, loader, updates=1 if options.smoke else None)
 

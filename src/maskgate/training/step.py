@@ -128,9 +128,9 @@ class TrainingStep:
             with nullcontext() if last else accelerator.no_sync(self.network):
                 part, *known = (t.to(accelerator.device, non_blocking=True) for t in tensors)
                 output = self.network(part)
-                loss = self.loss(output, Target(*known[:2]))
+                loss = self.loss(output, Target(*known[: len(target)]))
                 if mixed.partner is not None:
-                    other = self.loss(output, Target(*known[2:]))
+                    other = self.loss(output, Target(*known[len(target) :]))
                     loss = mixed.share * loss + (1 - mixed.share) * other
                 # The gradients of all processes are averaged; shares and parts may differ in size.
                 share = len(part) * accelerator.num_processes / self.size

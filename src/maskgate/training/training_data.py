@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class TrainingData:
     labels: TrainingLabels
     warnings: list[str]
     unlabelled_root: Path  # the folder of the unlabelled photos
+    roots: dict[str, Path]  # the folder of each data set's photos, by its name in `data`
     folder: Path  # the cache
 
     @property
@@ -74,6 +76,11 @@ class TrainingData:
     def validates(self) -> bool:
         """Whether there are validation people."""
         return bool((self.photos.table["fold"] != NEVER).any())
+
+    def paths(self, rows: Sequence[int]) -> list[Path]:
+        """The files of rows of the training table."""
+        pairs = self.table.iloc[list(rows)][["photo", "data"]].itertuples(index=False)
+        return [self.roots[d] / (p.removeprefix(f"{d}:") if d else p) for p, d in pairs]
 
     @property
     def unlabelled(self) -> int:
@@ -165,6 +172,7 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         labels=training_labels,
         warnings=warnings,
         unlabelled_root=others[-1][1].root if unlabelled else Path(),
+        roots={"": photos.root} | {data.path: each.root for data, each, _, _ in others},
         folder=options.folder,
     )
 

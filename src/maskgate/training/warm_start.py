@@ -1,17 +1,20 @@
-"""Starts a network from another run's backbone, without leaking validation people into training."""
+"""Starts a network from another run, without leaking validation people into training."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
+from torch import Tensor, nn
 
 from maskgate import runs
 from maskgate.config import settings
-from maskgate.config.recipe import Recipe
+from maskgate.config.recipe import Model, Recipe
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
+from maskgate.inference import teachers
 from maskgate.model import pretrained
 from maskgate.model.network import Network
 from maskgate.pipeline import near_duplicates, thumbnails
@@ -48,8 +51,8 @@ def with_best_epochs(recipe: Recipe) -> Recipe:
 
 
 def weight_digests(recipe: Recipe) -> list[str]:
-    """Hashes of the weights that a training starts from or that label its photos: a path alone does
-    not identify them."""
+    """Hashes of the weights that a training starts from, that label its photos or teach it: a path
+    alone does not identify them."""
     model = recipe.model
     digests = []
     if model.weights is not None:
@@ -57,6 +60,8 @@ def weight_digests(recipe: Recipe) -> list[str]:
         runs.verify(path)
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if recipe.teacher is not None and not teachers.is_run(recipe.teacher):
+        digests.append(teachers.content_hash(recipe.teacher))
     for _, run in _runs(recipe):
         digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return digests
@@ -69,6 +74,8 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
         used_runs.append(("model.init", runs.open_model(recipe.model.init)))
     if recipe.pseudo is not None:
         used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
+    if (teacher := teachers.open_run(recipe.teacher)) is not None:
+        used_runs.append(("teacher", teacher))
     return used_runs
 
 
@@ -123,51 +130,67 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
 
 
 def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -> set[str]:
-    """Digests of the training photos of the models that a fold starts from, or that label its
-    photos."""
+    """Digests of the training photos of the models that a fold starts from, that label its photos
+    or teach it."""
     contents: set[str] = set()
     for key, run in _runs(recipe):
-        contents |= tables.training_digests(run, source_fold(run, prepared, data, key))
+        folds = usable_folds(run, prepared, data, key)
+        for fold in folds if key == "teacher" else folds[:1]:
+            contents |= tables.training_digests(run, fold)
     return contents
 
 
-def load_backbone(network: Network, path: Path, prepared: TrainingData, data: FoldData) -> None:
-    """Load the network's backbone from a model of the run at `path`; see `source_fold`.
+def load_weights(network: Network, model: Model, prepared: TrainingData, data: FoldData) -> None:
+    """Load the network's backbone, and with `start_head` all after it, from a model of the run in
+    `model.init`; see `source_fold`.
 
     Raises MaskgateError.
     """
-    run = runs.open_model(path)
-    prefix = "backbone."
+    run = runs.open_model(Path(str(model.init)))
+    weights = run.weights(source_fold(run, prepared, data, "model.init"))
+    for part in ("backbone", "neck", "head") if model.start_head else ("backbone",):
+        _load_part(network.get_submodule(part), part, weights, run)
+
+
+def _load_part(module: nn.Module, part: str, weights: Mapping[str, Tensor], run: Run) -> None:
+    prefix = f"{part}."
     tensors = {
         name.removeprefix(prefix): tensor
-        for name, tensor in run.weights(source_fold(run, prepared, data, "model.init")).items()
+        for name, tensor in weights.items()
         if name.startswith(prefix)
     }
-    expected = network.backbone.state_dict()
+    expected = module.state_dict()
     finite.check_weights(tensors, finite.non_finite(expected), f"model.init={run.path}")
     different = list(expected.keys() ^ tensors.keys())
     different += [
         n for n in expected.keys() & tensors.keys() if tensors[n].shape != expected[n].shape
     ]
     if different:
+        name = run.recipe().model.backbone if part == "backbone" else ""
         raise MaskgateError(
-            f"model.init={run.path}: its backbone {run.recipe().model.backbone} does not fit"
-            f" ({len(different)} tensors differ, first {min(different)}); use the same backbone"
+            f"model.init={run.path}: its {f'{part} {name}'.strip()} does not fit"
+            f" ({len(different)} tensors differ, first {min(different)}); use the same {part}"
         )
-    network.backbone.load_state_dict(tensors)
+    module.load_state_dict(tensors)
 
 
 def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
-    """The fold of `run` whose model may be used in training the fold of these data.
+    """The first of `usable_folds`. Raises MaskgateError."""
+    return usable_folds(run, prepared, data, key)[0]
 
-    The fold with the same number is preferred. A model whose weights were ever trained on a photo
+
+def usable_folds(run: Run, prepared: TrainingData, data: FoldData, key: str) -> list[int]:
+    """The folds of `run` whose models may be used in training the fold of these data.
+
+    The fold with the same number comes first. A model whose weights were ever trained on a photo
     of the fold's validation people, or on a near-duplicate, is not used. Raises MaskgateError with
     the recipe's `key` if none is left.
     """
     validated = validated_contents(run, prepared, data)
-    for fold in sorted(run.folds, key=lambda fold: (fold != data.fold, fold)):
-        if not validated & tables.training_digests(run, fold):
-            return fold
+    folds = sorted(run.folds, key=lambda fold: (fold != data.fold, fold))
+    usable = [fold for fold in folds if not validated & tables.training_digests(run, fold)]
+    if usable:
+        return usable
     raise MaskgateError(
         f"{key}={run.path}: every model of that run was trained on validation people of fold"
         f" {data.fold} (on the same files, or near-duplicates of them); set"

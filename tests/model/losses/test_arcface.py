@@ -20,7 +20,11 @@ def test_arcface_falls_as_features_turn_to_their_class_however_far_they_are(marg
     cosines = torch.zeros(121, 8, dtype=torch.float64)
     cosines[:, 3] = angles.cos()
     cosines.requires_grad_()
-    target = Target(torch.from_numpy(labels.agrees(*np.array([[-1], [0], [-1]], "i1"))), angles[:1])
+    target = Target(
+        torch.from_numpy(labels.agrees(*np.array([[-1], [0], [-1]], "i1"))),
+        angles[:1],
+        torch.empty(3, 0),
+    )
     values = []
     for row in cosines:
         more = {"cosines": row[None], "scale": torch.tensor(4.0)}

@@ -24,6 +24,7 @@ from tests.model.losses.naive_losses import (
     binary_cross_entropy,
     create_head,
     create_loss,
+    distillation,
     drawn,
     f1_and_focal,
     fine_age,
@@ -74,6 +75,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], Any, dict[str, Any]]] = [
         for head in ({"name": "factored"}, {"name": "one_attribute", "of": "age_band"})
     ),
     *(
+        ("distillation", arguments, head, distillation, arguments)
+        for arguments in ({}, {"temperature": 1.0})
+        for head in ({"name": "factored"}, {"name": "joint"})
+    ),
+    *(
         (name, arguments, {"name": "factored"}, naive, arguments)
         for name, naive, more in (
             ("supervised_contrastive", supervised_contrastive, {"temperature": 0.5}),
@@ -82,6 +88,9 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], Any, dict[str, Any]]] = [
         for arguments in ({}, more, {"of": "mask"}, {"of": "age_band"})
     ),
 ]
+
+# The soft labels that a loss needs.
+COLUMNS = {"distillation": 18}
 
 case = pytest.mark.parametrize(
     ("name", "arguments", "head", "naive", "shared"),
@@ -99,7 +108,7 @@ def test_every_loss_is_derived_a_second_time() -> None:
 @pytest.mark.parametrize("batch", BATCHES_AND_SOFT)
 @case
 def test_value_and_gradient_are_the_naive_ones(name, arguments, head, naive, shared, batch) -> None:
-    network, (target, known) = create_head(head), drawn(batch)
+    network, (target, known) = create_head(head), drawn(batch, COLUMNS.get(name, 0))
     features = torch.randn(len(known), F, requires_grad=True)
     output = network(features)
     value = create_loss(name, network, **arguments)(output, target)
@@ -118,7 +127,7 @@ def test_gradients_are_finite_and_nothing_known_adds_nothing(
     network = create_head(head)
     loss = create_loss(name, network, **arguments)
     for batch in BATCHES_AND_SOFT:
-        target, known = drawn(batch)
+        target, known = drawn(batch, COLUMNS.get(name, 0))
         features = (size * torch.randn(len(known), F)).requires_grad_()
         features.data[-1] = features.data[0]  # two photos alike
         value = loss(network(features), target)
@@ -178,6 +187,7 @@ def test_age_bands_without_years_teach_classes_but_no_ages() -> None:
     target = Target(
         torch.from_numpy(labels.agrees(*np.array([[0], [0], [1]], "i1"))),
         torch.full((1, 2), torch.nan),
+        torch.empty(1, 0),
     )
     output = network(torch.randn(1, F))
     assert create_loss("age_regression", network)(output, target) == 0
@@ -195,7 +205,7 @@ def test_an_exact_age_a_group_and_a_band_teach_their_years() -> None:
         (20.0, 29.0, {*range(20, 30)}),
         (math.nan,) * 2 + ({*range(30)},),
     ):
-        target = Target(agrees, torch.tensor([[first, last]]))
+        target = Target(agrees, torch.tensor([[first, last]]), torch.empty(1, 0))
         features = torch.zeros(1, F)
         for at in (24, 20, 29, 19, 30, 0):
             with torch.no_grad():
@@ -204,6 +214,47 @@ def test_an_exact_age_a_group_and_a_band_teach_their_years() -> None:
                 head.linear.bias[5 + at] = 20
             value = loss(head(features), target).item()
             assert (value < 1e-4 if len(years) > 1 else value < 16) == (at in years), (first, at)
+
+
+@pytest.mark.parametrize("batch", BATCHES_AND_SOFT)
+def test_a_teacher_tells_the_years_that_agree_with_the_labels(batch) -> None:
+    network, (target, known) = create_head({"name": "factored", "age": "years"}), drawn(batch, 101)
+    features = torch.randn(len(known), F, requires_grad=True)
+    output = network(features)
+    value = create_loss("label_distribution", network)(output, target)
+    again = label_distribution(output, target, known)
+    assert value.item() == pytest.approx(again.item(), rel=1e-4, abs=1e-5)
+    slopes = [torch.autograd.grad(each, features, retain_graph=True)[0] for each in (value, again)]
+    torch.testing.assert_close(*slopes, rtol=1e-3, atol=1e-4)
+    if batch == "groups":
+        without = target._replace(soft_labels=torch.empty(len(known), 0))
+        assert create_loss("label_distribution", network)(output, without) != value
+
+
+def test_a_teacher_that_excludes_the_known_group_tells_nothing_within_it() -> None:
+    network, target = create_head({"name": "factored", "age": "years"}), drawn("groups", 101)[0]
+    target = target.take(slice(0, 1))._replace(soft_labels=torch.eye(101)[70:71])
+    output, loss = network(torch.randn(1, F)), create_loss("label_distribution", network)
+    without = target._replace(soft_labels=torch.empty(1, 0))
+    torch.testing.assert_close(loss(output, target), loss(output, without))
+
+
+def test_a_teacher_and_a_loss_need_each_other() -> None:
+    head = create_head({"name": "factored", "age": "years"})
+    distil = create_loss("sum", head, parts=["cross_entropy", "distillation"])
+    years = create_loss("sum", head, parts=["cross_entropy", "label_distribution"])
+    plain = create_loss("cross_entropy", head)
+    losses.check_use(distil, head, "classes")
+    losses.check_use(years, head, "years")
+    losses.check_use(years, head)
+    for loss, kind, sentence in (
+        (distil, None, "set teacher to a run or a bundle"),
+        (distil, "years", "set teacher to a run or a bundle"),
+        (years, "classes", "teacher gives probabilities of classes.*add distillation"),
+        (plain, "years", "teacher gives probabilities of years.*add label_distribution"),
+    ):
+        with pytest.raises(MaskgateError, match=sentence):
+            losses.check_use(loss, head, kind)
 
 
 @pytest.mark.parametrize("batch", ["full", "partial", "all partial", "partly of nothing"])
@@ -260,6 +311,8 @@ def test_deferred_weights_hear_of_the_progress_wherever_they_stand() -> None:
         ({"name": "label_distribution", "sigma": 0}, "sigma"),
         ({"name": "label_distribution", "sigma": math.nan}, "sigma"),
         ({"name": "mean_variance", "variance": -1}, "mean and variance"),
+        ({"name": "distillation", "temperature": 0}, "temperature"),
+        ({"name": "distillation", "temperature": math.nan}, "temperature"),
         ({"name": "sum", "parts": ["f1", "age_regression"]}, "age_regression needs a head"),
         ({"name": "arcface", "margin": 2}, "margin"),
         ({"name": "arcface", "margin": math.nan}, "margin"),
@@ -305,7 +358,7 @@ def test_a_loss_of_features_or_ages_needs_one_of_classes_beside_it() -> None:
 def test_a_gpu_gives_the_same_values_and_finite_gradients_in_16_bits() -> None:
     plain = [(name, dict[str, Any](), {"name": "joint"}) for name in CLASS_LOSSES]
     for name, arguments, head in [*plain, *(c[:3] for c in CASES)]:
-        network, (target, known) = create_head(head), drawn("partial")
+        network, (target, known) = create_head(head), drawn("partial", COLUMNS.get(name, 0))
         features, loss = torch.randn(len(known), F), create_loss(name, network, **arguments)
         expected = loss(network(features), target).item()
         network, loss = network.cuda(), loss.cuda()

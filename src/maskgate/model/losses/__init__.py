@@ -19,6 +19,7 @@ from maskgate.model.losses.binary_cross_entropy import BinaryCrossEntropy
 from maskgate.model.losses.class_losses import CLASS_LOSSES, create_class_loss
 from maskgate.model.losses.classification import Classification
 from maskgate.model.losses.counts import Counts
+from maskgate.model.losses.distillation import Distillation
 from maskgate.model.losses.fine_age import FineAge
 from maskgate.model.losses.label_distribution import LabelDistribution
 from maskgate.model.losses.loss import Loss
@@ -50,6 +51,7 @@ _OUTPUT_LOSSES: Final[dict[str, Callable[..., Loss]]] = {
     "binary_cross_entropy": BinaryCrossEntropy,
     "arcface": ArcFace,
     "age_regression": AgeRegression,
+    "distillation": Distillation,
     "fine_age": FineAge,
     "label_distribution": LabelDistribution,
     "mean_variance": MeanVariance,
@@ -86,8 +88,9 @@ def create(component: Component, counts: Counts, head: Head) -> Loss:
     return loss
 
 
-def check_use(loss: Loss, head: Head) -> None:
-    """Raise MaskgateError if no loss trains the head's classes, or the age that it regresses."""
+def check_use(loss: Loss, head: Head, soft_labels: str | None = None) -> None:
+    """Raise MaskgateError if no loss trains the head's classes, or the age that it regresses, or
+    uses the teacher's kind of `soft_labels`; None without a teacher."""
     if not loss.trains_classes:
         raise MaskgateError(
             "the loss does not train the classes; make it a sum with cross_entropy or the like"
@@ -95,6 +98,17 @@ def check_use(loss: Loss, head: Head) -> None:
     if "age" in head.provides - loss.needs:
         raise MaskgateError(
             "model.head regresses the age, but no loss uses it; add age_regression to the loss"
+        )
+    if loss.needs_teacher and soft_labels != "classes":
+        raise MaskgateError(
+            "loss distillation needs a teacher that gives probabilities of the classes; set teacher"
+            " to a run or a bundle"
+        )
+    if soft_labels is not None and soft_labels not in loss.soft_labels:
+        use = {"years": "label_distribution", "classes": "distillation"}[soft_labels]
+        raise MaskgateError(
+            f"teacher gives probabilities of {soft_labels}, but no loss uses them; add {use} to the"
+            " loss, or leave teacher out"
         )
 
 
