@@ -18,10 +18,7 @@ SYSTEMS = sorted(path.stem for path in system.shipped().glob("*.yaml"))
 MORE = {
     "more-data": ["data.0.path=more/train"],
     "s1-retinaface": ["photo.face.detector=mtcnn"],
-    "from-faces": ["model.init=null"],
     "s1-pseudo": ["pseudo=null"],
-    "systems/from-faces-agm": ["model.init=null"],
-    "systems/from-faces-all": ["model.init=null"],
 }
 
 
