@@ -144,7 +144,7 @@ def test_other_runs_are_refused(
     trained: Path, run: Run, accepted: Path, cache: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    with pytest.raises(MaskgateError, match="it has several networks; train it with folds"):
+    with pytest.raises(MaskgateError, match="it has several networks; train it with one fold"):
         maker.write(trained, cache)
     monkeypatch.setattr(pretrained, "WEIGHTS", {"faces": {"resnet18": None}})
     with pytest.raises(MaskgateError, match="its backbone is another than resnet18"):

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import torch
+from torch import nn
 
 from maskgate.core import default_model, terminal
 from maskgate.core.progress import say
@@ -83,7 +84,7 @@ def write(path: Path, cache: Path | None = None, held_out: Path | None = None) -
 def _qualified(run: Run) -> Network:
     """The only network of a run. Raises MaskgateError where the run cannot be the default model."""
     if run.is_system or run.folds != [0]:
-        raise _unqualified(run, "it has several networks; train it with folds.kind=all")
+        raise _unqualified(run, "it has several networks; train it with one fold")
     recipe = run.recipe()
     model, geometry = recipe.model, recipe.photo.geometry
     weights = pretrained.WEIGHTS[pretrained.FACES]
@@ -114,7 +115,13 @@ def _qualified(run: Run) -> Network:
 
 
 def _parameters(network: Network) -> int:
-    return sum(each.numel() for each in network.parameters())
+    """The parameters that ONNX Runtime uses: it folds the scales of batch normalisations."""
+    scales = sum(
+        module.weight.numel()
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine
+    )
+    return sum(each.numel() for each in network.parameters()) - scales
 
 
 def _unqualified(run: Run, reason: str) -> MaskgateError:
