@@ -111,37 +111,6 @@ def packaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def onnx_teacher() -> "Callable[..., Path]":
-    """`onnx_teacher(path, columns)` writes a network in ONNX with random weights, from photos of
-    8×6 pixels to so many probabilities."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    def write(path: Path, columns: int, end: str = "Softmax", seed: int = 4) -> Path:
-        weights = np.random.default_rng(seed).normal(0, 0.002, (144, columns)).astype(np.float32)
-        nodes = [
-            helper.make_node("Cast", ["photos"], ["float"], to=TensorProto.FLOAT),
-            helper.make_node("Flatten", ["float"], ["flat"]),
-            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-            helper.make_node(end, ["logits"], ["probabilities"]),
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "teacher",
-            [helper.make_tensor_value_info("photos", TensorProto.UINT8, ["N", 8, 6, 3])],
-            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", columns])],
-            [numpy_helper.from_array(weights, "weights")],
-        )
-        opset = [helper.make_opsetid("", 18)]
-        path.write_bytes(
-            helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
-        )
-        return path
-
-    return write
-
-
-@pytest.fixture(scope="session")
 def export(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Path]":
     """`export(run)` exports a run; the bundle's folder, which no test may change."""
     from maskgate.export import exporter

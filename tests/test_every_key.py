@@ -7,6 +7,7 @@ name, fails here until it stands in one of the tables.
 import hashlib
 import itertools
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -164,15 +165,13 @@ class Middle:
 
 
 @pytest.fixture(scope="module")
-def place(
-    tmp_path_factory: pytest.TempPathFactory, onnx_teacher: Callable[..., Path]
-) -> Iterator[Path]:
+def place(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Path]:
     """A folder with three data sets, corrections, folds, a network and a teacher."""
     root = tmp_path_factory.mktemp("keys")
     for name, seed in (("people", 0), ("more", 1), ("other", 2)):
         sample_people.make(root / name, people=12, eval_people=0, size=(24, 18), seed=seed, twins=0)
     (root / "tiny_net.py").write_text(NET)
-    onnx_teacher(root / "teacher.onnx", 18)
+    shutil.copytree(bundle, root / "teacher")
     sys.path.insert(0, str(root))
     DETECTORS["middle"] = Middle
     table = prepare(
@@ -197,7 +196,7 @@ def load(place: Path, *overrides: str) -> Recipe:
     """The reference with changes, in which the files of `place` have short names."""
     (place / "reference.yaml").write_text(REFERENCE)
     files = {"MORE": "more", "OTHER": "other", "FIXES": "fixes.csv", "FOLDS": "folds.csv"}
-    files |= {"TEACHER": "teacher.onnx"}
+    files |= {"TEACHER": "teacher"}
     changes = list(overrides)
     for name, file in files.items():
         changes = [change.replace(name, str(place / file)) for change in changes]

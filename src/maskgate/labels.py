@@ -16,7 +16,6 @@ MASKS: Final = ("wear", "incorrect", "not_wear")
 GENDERS: Final = ("male", "female")
 AGE_BANDS: Final = ("<30", "30-59", ">=60")
 AGE_BOUNDARIES: Final = (30, 60)
-OLDEST: Final = 100  # the last of the single years, with all ages above
 
 ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "mask": MASKS,

@@ -1,7 +1,5 @@
 """Which face counts, and the window that shows it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -108,45 +106,3 @@ def test_a_window_far_larger_or_smaller_than_asked_for_is_scaled() -> None:
     assert (pixels.crop_window(one, Window(0.5, 0.5, 1, 1), 8, 8) == (255, 0, 0)).all()
     beyond = pixels.crop_window(image, Window(-5000, 9000, 50, 50, 10), 8, 8)
     assert (beyond == GREY).all()
-
-
-@pytest.mark.parametrize("turn", [0.0, 20.0, -75.0])
-def test_landmarks_lie_at_the_template_after_alignment(turn: float) -> None:
-    template = ((0.3, 0.3), (0.7, 0.3), (0.5, 0.5), (0.35, 0.7), (0.65, 0.7))
-    window = Window(x=90, y=70, width=50, height=50, turn=turn)
-    radians = np.radians(turn)
-    rotation = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
-    points = (np.array(template) - 0.5) * 50 @ rotation.T + (90, 70)
-    face = Faces(np.zeros((1, 4), "f4"), points[None].astype("f4"), np.ones(1, "f4"))
-    aligned = crop.aligned_window(face, 0, template)
-    for name in ("x", "y", "width", "height", "turn"):
-        assert getattr(aligned, name) == pytest.approx(getattr(window, name), abs=1e-3)
-    # A dot at each landmark is a dot at its place in the picture.
-    photo = Image.new("L", (180, 140))
-    draw = ImageDraw.Draw(photo)
-    for x, y in points:
-        draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=255)
-    picture = pixels.crop_window(photo.convert("RGB"), aligned, 100, 100)[..., 0]
-    for x, y in template:
-        assert picture[round(100 * y) - 1 : round(100 * y) + 1, round(100 * x)].min() > 200
-
-
-def test_aligned_window_is_the_least_squares_fit() -> None:
-    """No small change of the window brings the landmarks of a crooked face nearer."""
-    random = np.random.default_rng(2)
-    template = tuple(map(tuple, random.uniform(0.2, 0.8, (5, 2)).tolist()))
-    points = random.uniform(40, 120, (1, 5, 2)).astype("f4")
-    face = Faces(np.zeros((1, 4), "f4"), points, np.ones(1, "f4"))
-
-    def distance(window: Window) -> float:
-        radians = np.radians(window.turn)
-        x, y = ((np.array(template) - 0.5) * window.width).T
-        xs = np.cos(radians) * x - np.sin(radians) * y + window.x
-        ys = np.sin(radians) * x + np.cos(radians) * y + window.y
-        return float((np.square(xs - points[0, :, 0]) + np.square(ys - points[0, :, 1])).sum())
-
-    best = crop.aligned_window(face, 0, template)
-    for name, step in (("x", 0.5), ("y", 0.5), ("width", 1.0), ("turn", 1.0)):
-        for sign in (-1, 1):
-            other = replace(best, **{name: getattr(best, name) + sign * step})
-            assert distance(other) > distance(best)

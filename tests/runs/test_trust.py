@@ -168,6 +168,15 @@ def test_what_a_training_names_is_trusted_and_what_its_teacher_names_is_not(
     assert code == 0, err
 
 
+def test_a_teacher_of_soft_labels_is_not_trusted(
+    call: Call, trained: Path, tiny: Path, people: Path
+) -> None:
+    theirs = of(trained, "stranger:net")
+    loss = "loss={name: sum, parts: [{name: cross_entropy}, {name: distillation}]}"
+    refused(call("train", tiny, people, loss, f"teacher={theirs}", "--out", "run"), theirs)
+    assert not Path("run").exists()
+
+
 def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tiny: Path,
     people: Path) -> None:  # fmt: skip
     theirs = of(trained, "stranger:net")

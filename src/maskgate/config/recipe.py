@@ -348,9 +348,10 @@ class Recipe(Section):
     )
     teacher: str | None = Field(
         None,
-        description="a model whose probabilities are soft labels beside the labels: a run or a"
-        " bundle for the loss `distillation`, a model of ages for `label_distribution`; see the"
-        " table at the end",
+        description="a run or a bundle whose probabilities are soft labels beside the labels, for"
+        " the loss `distillation`; a model of a run does not teach a fold if it was trained on the"
+        " fold's validation people, nor about people that it was trained on if another model can;"
+        " a bundle does not say whom it was trained on, and the report warns of it",
     )
     labels: Labels = Labels()
     photo: Photo = Photo()

@@ -20,7 +20,6 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import model_files, view
 from maskgate.faces.protocol import Detector
 from maskgate.faces.view import View
-from maskgate.inference.teachers import PACKAGED
 from maskgate.model import heads, pretrained
 from maskgate.runs import Run, open_model, tables
 from maskgate.runs.records.results import Attribute
@@ -150,6 +149,8 @@ def _facts(run: Run, name: str, visited: frozenset[Path]) -> TrainingFacts:
     model = recipe.model
     backbone = model.backbone if model.beside is None else f"{model.backbone} + {model.beside}"
     weights, before = _initial_weights(run, recipe, visited | {run.path.resolve()})
+    if recipe.teacher is not None:
+        weights += f"; taught by {Path(recipe.teacher).name}"
     return TrainingFacts(
         model=name,
         recipe=status.recipe,
@@ -159,7 +160,7 @@ def _facts(run: Run, name: str, visited: frozenset[Path]) -> TrainingFacts:
         extra_photos=status.more,
         started=status.started,
         backbone=backbone,
-        weights=weights if recipe.teacher is None else f"{weights}; {_teacher(recipe.teacher)}",
+        weights=weights,
         warnings=status.warnings,
         before=before,
     )
@@ -191,14 +192,6 @@ def _has_inherited(run: Run, source: Run) -> bool:
     inherited = [tables.training_digests(run, fold) for fold in run.folds]
     trained = [tables.training_digests(source, fold) for fold in source.folds]
     return all(any(each and each <= digests for each in trained) for digests in inherited)
-
-
-def _teacher(teacher: str) -> str:
-    """What gave the soft labels, with the licence of a package."""
-    packaged = PACKAGED.get(teacher)
-    if packaged is None:
-        return f"taught by {Path(teacher).name}"
-    return f"taught by {packaged.distribution} {packaged.version} ({packaged.licence})"
 
 
 def models(run: Run, cache: Path, detector: str | None = None) -> list[ModelRun]:

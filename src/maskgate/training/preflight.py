@@ -36,6 +36,7 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
     try:
         if recipe.pseudo is not None:
             pseudo.labeller(recipe, trust)
+        soft_labels.teacher(recipe, trust)
         Augment(recipe.augment, recipe.photo.geometry).check()
         Mixing(recipe.mixing)
         tta_views(recipe.tta, recipe.photo.geometry)
@@ -43,7 +44,7 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         loss = losses.create(recipe.loss, one_of_each(), model.head)
-        soft_labels.check_loss(loss, model.head, recipe, trust)
+        losses.check_use(loss, model.head, has_teacher=recipe.teacher is not None)
         if recipe.training.average is not None:
             averages.create(recipe.training.average, model)
         optim.check(recipe.optimizer)

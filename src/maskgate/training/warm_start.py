@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from maskgate import runs
+from maskgate.bundle import Bundle
 from maskgate.config import settings
 from maskgate.config.recipe import Model, Recipe
 from maskgate.core import finite
 from maskgate.errors import MaskgateError
-from maskgate.inference import teachers
+from maskgate.inference.teachers import open_teacher
 from maskgate.model import pretrained
 from maskgate.model.network import Network
 from maskgate.pipeline import near_duplicates, thumbnails
@@ -60,8 +61,11 @@ def weight_digests(recipe: Recipe) -> list[str]:
         runs.verify(path)
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    if recipe.teacher is not None and not teachers.is_run(recipe.teacher):
-        digests.append(teachers.content_hash(recipe.teacher))
+    if recipe.teacher is not None:
+        teacher = open_teacher(recipe.teacher)
+        if isinstance(teacher, Bundle):  # its manifest has a hash of every file
+            manifest = teacher.manifest.model_dump_json()
+            digests.append(hashlib.sha256(manifest.encode()).hexdigest())
     for _, run in _runs(recipe):
         digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return digests
@@ -74,8 +78,10 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
         used_runs.append(("model.init", runs.open_model(recipe.model.init)))
     if recipe.pseudo is not None:
         used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
-    if (teacher := teachers.open_run(recipe.teacher)) is not None:
-        used_runs.append(("teacher", teacher))
+    if recipe.teacher is not None:
+        teacher = open_teacher(recipe.teacher)
+        if isinstance(teacher, Run):
+            used_runs.append(("teacher", teacher))
     return used_runs
 
 

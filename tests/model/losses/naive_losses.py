@@ -59,16 +59,15 @@ def codes(photo: Photo) -> tuple[int | None, ...]:
     return photo[0], photo[1], band_of(photo[2])
 
 
-def soft_labels(known: list[bool], columns: int) -> Tensor:
-    """A teacher's probabilities, nothing of those photos of which nothing is known."""
-    random = np.random.default_rng(6)
-    rows = random.dirichlet(np.full(max(columns, 1), 0.3), len(known))[:, :columns]
-    return torch.from_numpy(np.where(np.array(known)[:, None], rows, np.nan).astype(np.float32))
+def soft_labels(photos: int) -> Tensor:
+    """A teacher's probabilities, some of them 0."""
+    rows = np.random.default_rng(6).dirichlet(np.full(18, 0.3), photos).astype(np.float32)
+    rows[:, 4] = 0
+    return torch.from_numpy(rows)
 
 
-def drawn(batch: str, columns: int = 0) -> tuple[Target, list[dict[str, Any]]]:
-    """A target, and of each photo per attribute: a code, None, or the values' probabilities. A
-    teacher gives as many `columns`."""
+def drawn(batch: str) -> tuple[Target, list[dict[str, Any]]]:
+    """A target, and of each photo per attribute: a code, None, or the values' probabilities."""
     if batch == "soft":
         soft = np.random.default_rng(5).dirichlet(np.full(18, 0.2), 5).astype(np.float32)
         found = []
@@ -78,9 +77,7 @@ def drawn(batch: str, columns: int = 0) -> tuple[Target, list[dict[str, Any]]]:
                 for name, code in zip(SIZES, (c // 6, c // 3 % 2, c % 3), strict=True):
                     parts[name][code] += p
             found.append(parts | {"class": int(row.argmax())})
-        return Target(
-            torch.from_numpy(soft), torch.full((5, 2), torch.nan), soft_labels([True] * 5, columns)
-        ), found
+        return Target(torch.from_numpy(soft), torch.full((5, 2), torch.nan), soft_labels(5)), found
     rows: list[Any] = [codes(photo) for photo in BATCHES[batch]]
     numbers = np.array([[-1 if c is None else c for c in row] for row in rows], dtype=np.int8)
     ages = [
@@ -90,7 +87,7 @@ def drawn(batch: str, columns: int = 0) -> tuple[Target, list[dict[str, Any]]]:
     target = Target(
         torch.from_numpy(labels.agrees(*numbers.T)),
         torch.tensor(ages),
-        soft_labels([photo != (None,) * 3 for photo in BATCHES[batch]], columns),
+        soft_labels(len(rows)),
     )
     known = []
     for row in rows:
@@ -200,22 +197,8 @@ def years_of(output: Output) -> list[list[Tensor]]:
 
 def label_distribution(output, target, known, sigma=2.0):
     total = zero(output)
-    ages = zip(
-        years_of(output), target.ages.tolist(), known, target.soft_labels.tolist(), strict=True
-    )
-    for p, (first, last), photo, taught in ages:
-        if taught and first != last and not isinstance(photo["age_band"], list):
-            years = range(101)
-            if not math.isnan(first):
-                years = range(int(first), min(int(last), 100) + 1)
-            elif photo["age_band"] is not None:
-                years = [range(30), range(30, 60), range(60, 101)][photo["age_band"]]
-            share = sum(taught[year] for year in years)
-            if share > 1e-3:
-                for year in years:
-                    q = taught[year] / share
-                    total = total + q * (math.log(q) - p[year].log()) if q else total
-                continue
+    ages = zip(years_of(output), target.ages.tolist(), known, strict=True)
+    for p, (first, last), photo in ages:
         bands = [sum(p[:30]), sum(p[30:60]), sum(p[60:])]
         if first == last:
             powers = [math.exp(-((year - first) ** 2) / (2 * sigma**2)) for year in range(101)]
@@ -237,8 +220,6 @@ def distillation(output, target, known, temperature=2.0):
     total = zero(output)
     rows = zip(output.log_probabilities.double(), target.soft_labels.tolist(), strict=True)
     for log_p, taught in rows:
-        if math.isnan(taught[0]):
-            continue
         soft_p = [(each / temperature).exp() for each in log_p]
         soft_q = [max(each, 1e-8) ** (1 / temperature) for each in taught]
         for p, q in zip(soft_p, soft_q, strict=True):

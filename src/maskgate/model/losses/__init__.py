@@ -88,9 +88,9 @@ def create(component: Component, counts: Counts, head: Head) -> Loss:
     return loss
 
 
-def check_use(loss: Loss, head: Head, soft_labels: str | None = None) -> None:
+def check_use(loss: Loss, head: Head, has_teacher: bool = False) -> None:
     """Raise MaskgateError if no loss trains the head's classes, or the age that it regresses, or
-    uses the teacher's kind of `soft_labels`; None without a teacher."""
+    uses the teacher, or if one needs a teacher and there is none."""
     if not loss.trains_classes:
         raise MaskgateError(
             "the loss does not train the classes; make it a sum with cross_entropy or the like"
@@ -99,16 +99,15 @@ def check_use(loss: Loss, head: Head, soft_labels: str | None = None) -> None:
         raise MaskgateError(
             "model.head regresses the age, but no loss uses it; add age_regression to the loss"
         )
-    if loss.needs_teacher and soft_labels != "classes":
+    if loss.needs_teacher and not has_teacher:
         raise MaskgateError(
-            "loss distillation needs a teacher that gives probabilities of the classes; set teacher"
-            " to a run or a bundle"
+            "loss distillation needs a teacher; set teacher to a run or a bundle, or leave"
+            " distillation out"
         )
-    if soft_labels is not None and soft_labels not in loss.soft_labels:
-        use = {"years": "label_distribution", "classes": "distillation"}[soft_labels]
+    if has_teacher and not loss.needs_teacher:
         raise MaskgateError(
-            f"teacher gives probabilities of {soft_labels}, but no loss uses them; add {use} to the"
-            " loss, or leave teacher out"
+            "teacher is set, but no loss uses it; add distillation to the loss, or leave teacher"
+            " out"
         )
 
 

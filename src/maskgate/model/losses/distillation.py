@@ -1,6 +1,5 @@
 """Distillation: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"."""
 
-import torch
 from torch import Tensor
 
 from maskgate.errors import MaskgateError
@@ -13,11 +12,9 @@ class Distillation(Loss):
     """KL divergence of the predicted classes from those of the recipe's `teacher`, both softened.
 
     Hinton et al. 2015: probabilities to the power 1 / `temperature`, scaled to sum to 1, and the
-    divergence times `temperature`², beside a loss of the labels. The mean over the batch; photos
-    without soft labels count 0.
+    divergence times `temperature`², beside a loss of the labels. The mean over the batch.
     """
 
-    soft_labels = frozenset({"classes"})
     needs_teacher = True
 
     def __init__(self, temperature: float = 2.0) -> None:
@@ -29,9 +26,8 @@ class Distillation(Loss):
         self.temperature = temperature
 
     def forward(self, output: Output, target: Target) -> Tensor:
-        is_known = target.soft_labels.isfinite().all(1)
-        taught = target.soft_labels.nan_to_num(1.0).clamp(min=1e-8).log()
+        taught = target.soft_labels.clamp(min=1e-8).log()
         log_q = (taught / self.temperature).log_softmax(1)
         log_p = (output.log_probabilities / self.temperature).log_softmax(1)
         divergence = (log_q.exp() * (log_q - log_p)).sum(1)
-        return self.temperature**2 * torch.where(is_known, divergence, 0.0).mean()
+        return self.temperature**2 * divergence.mean()

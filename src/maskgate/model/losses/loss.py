@@ -7,12 +7,10 @@ class Loss(nn.Module):
     """A loss: from the Output and the Target of N photos to a scalar.
 
     `needs` names the outputs that the head must provide (`heads.Head.provides`). `trains_classes`
-    is false if the head's classes get no gradient from it. `soft_labels` are the kinds of a
-    teacher's soft labels that it can use (`inference.teachers`), and it needs them if
-    `needs_teacher`.
+    is false if the head's classes get no gradient from it. `needs_teacher` if it uses the soft
+    labels of the recipe's `teacher`.
     """
 
     needs: frozenset[str] = frozenset()
     trains_classes: bool = True
-    soft_labels: frozenset[str] = frozenset()
     needs_teacher: bool = False

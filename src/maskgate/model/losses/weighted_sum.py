@@ -22,7 +22,6 @@ class WeightedSum(Loss):
         super().__init__()
         self.parts, self.weights = nn.ModuleList(losses), weights
         self.needs = frozenset().union(*(loss.needs for loss in losses))
-        self.soft_labels = frozenset().union(*(loss.soft_labels for loss in losses))
         self.needs_teacher = any(loss.needs_teacher for loss in losses)
         pairs = zip(losses, weights, strict=True)
         self.trains_classes = any(loss.trains_classes and weight > 0 for loss, weight in pairs)
