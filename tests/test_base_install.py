@@ -29,6 +29,7 @@ BASE = (
 TRAIN = (
     "faces.boxes", "faces.survey", "ensemble.learning", "runs.records.tables", "runs.tables",
     "runs.comparability", "inference.backends.torch",
+    "door.server",  # the extra door
 )  # fmt: skip
 
 

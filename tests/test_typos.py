@@ -76,6 +76,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
         ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
+    "[BUNDLE]": ([], [NO_RUN, ([RUN], f"{RUN}: not a bundle; make one of the run with maskgate")]),
     "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE, *IN_RECIPE]),
     "[ARGUMENT=VALUE]...": ([], [(["scor=1"], "detector auto: "), NO_CHANGE]),
 }  # fmt: skip
@@ -92,6 +93,12 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--out": [NO_OUT],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
+    "--certificate": [(["/gone"], "--certificate and --key go together; give both")],
+    "--key": [(["/gone"], "--certificate and --key go together; give both")],
+    "--host": [(["0.0.0.0"], "--host 0.0.0.0: beyond this machine the door needs HTTPS"),
+               (["300.0.0.1", "--plain-http"], "--host 300.0.0.1: no such host")],
+    "--gender-and-age": [([" "], "--gender-and-age: state the purpose, which pages show")],
+    "--state": [(["/dev/null", "--make-certificate"], "/dev/null: is a file; name a folder")],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
@@ -100,6 +107,8 @@ OTHERS = {
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
+    "--make-certificate", "--max-megabytes", "--max-megapixels", "--new-token", "--plain-http",
+    "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {

@@ -133,6 +133,20 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         raise disk_error(error, path) from error
 
 
+def replace_private(path: Path, content: bytes) -> None:
+    """As `replace`, for secrets: only the user may read the file, and the folder if it is new."""
+
+    def write(temporary: Path) -> None:
+        temporary.chmod(0o600)
+        temporary.write_bytes(content)
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise disk_error(error, path.parent) from error
+    replace(path, write)
+
+
 @contextmanager
 def _locked_file(path: Path) -> Iterator[Path]:
     """Create or empty the file at `path`, and lock it for this process; a leftover of a killed

@@ -19,20 +19,24 @@ class PhotoError(Exception):
     """The bytes are not a photo that can be read; the message gives the reason in a few words."""
 
 
+class PhotoTooLargeError(PhotoError):
+    """Decoding the photo would take too much memory, or it has too many pixels."""
+
+
 def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
     """Raise PhotoError if a photo has no pixels, over `max_pixels`, or a side that is too long."""
     if width < 1 or height < 1:
         raise PhotoError(f"damaged: its size is {width}×{height}")
     if width * height > max_pixels:
-        raise PhotoError(f"{width}×{height} pixels are over {max_pixels:,}")
+        raise PhotoTooLargeError(f"{width}×{height} pixels are over {max_pixels:,}")
     if max(width, height) > MAX_SIDE:
-        raise PhotoError(f"{width}×{height} pixels; a side may have at most {MAX_SIDE:,}")
+        raise PhotoTooLargeError(f"{width}×{height} pixels; a side may have at most {MAX_SIDE:,}")
 
 
 def check_memory(needed: int) -> None:
     """Raise PhotoError if decoding would need more than MAX_MEMORY bytes."""
     if needed + _OVERHEAD > MAX_MEMORY:
-        raise PhotoError(
+        raise PhotoTooLargeError(
             f"decoding it would take {(needed + _OVERHEAD) // 10**6:,} MB of memory, over"
             f" {MAX_MEMORY // 10**6}"
         )

@@ -1,0 +1,141 @@
+"""The command serve."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskgate.cli.app import app, check_runs, number
+from maskgate.errors import MaskgateError
+
+
+def _existing_model(model: Path | None) -> Path | None:
+    if model is not None:
+        check_runs([model])
+    return model
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[BUNDLE]",
+            help="A bundle that `maskgate export` has written.",
+            show_default="the model that is part of maskgate",
+            callback=_existing_model,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Certificate for HTTPS, in PEM.", show_default=False)
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Key of the certificate.", show_default=False)
+    ] = None,
+    make_certificate: Annotated[
+        bool,
+        typer.Option(
+            "--make-certificate",
+            help="Make a certificate for this machine's names and addresses; browsers ask once"
+            " whether to trust it.",
+        ),
+    ] = False,
+    plain_http: Annotated[
+        bool,
+        typer.Option(
+            "--plain-http", help="Allow HTTP beyond this machine: something else encrypts."
+        ),
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the tokens' hashes and the certificate.",
+            show_default="$XDG_STATE_HOME/maskgate or ~/.local/state/maskgate",
+        ),
+    ] = None,
+    new_token: Annotated[
+        bool,
+        typer.Option("--new-token", help="Make a new token; all paired browsers pair again."),
+    ] = False,
+    gender_and_age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PURPOSE",
+            help="Judge gender and age too, for this purpose, which pages show.",
+            show_default="only masks are judged",
+        ),
+    ] = None,
+    unsure_below: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, callback=number, help="Verdicts less probable than this are unsure."
+        ),
+    ] = 0.6,
+    smallest_face: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Width in pixels of the narrowest face to judge.",
+            show_default="as in training, for portraits",
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Threads that judge photos side by side.")
+    ] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=256, help="Threads of each network for one batch.")
+    ] = 1,
+    queue: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Photos that may wait; more are refused.")
+    ] = 64,
+    max_megabytes: Annotated[
+        int, typer.Option(min=1, max=200, help="Largest request, all its photos together.")
+    ] = 20,
+    max_megapixels: Annotated[
+        int, typer.Option(min=1, max=200, help="Largest photo, as its header says.")
+    ] = 50,
+) -> None:
+    """Serve verdicts on photos and camera frames over HTTP, with a page to try it.
+
+    No photo is stored. Beyond this machine, it needs a token and HTTPS.
+    """
+    from maskgate import bundle
+    from maskgate.core import extras
+
+    extras.check("door", "maskgate serve")
+    if model is not None and not bundle.is_bundle(model):
+        raise MaskgateError(f"{model}: not a bundle; make one of the run with maskgate export")
+    if gender_and_age is not None and not gender_and_age.strip():
+        raise MaskgateError("--gender-and-age: state the purpose, which pages show")
+
+    from maskgate.door.server import start
+    from maskgate.door.server.settings import Settings
+    from maskgate.door.server.start import Options
+
+    settings = Settings(
+        max_bytes=max_megabytes * 1_000_000,
+        max_pixels=max_megapixels * 1_000_000,
+        queue=queue,
+        workers=workers,
+        unsure_below=unsure_below,
+        purpose=gender_and_age.strip() if gender_and_age else None,
+    )
+    start.serve(
+        Options(
+            model,
+            host,
+            port,
+            settings,
+            certificate=certificate,
+            key=key,
+            make_certificate=make_certificate,
+            plain_http=plain_http,
+            state=state,
+            new_token=new_token,
+            smallest_face=smallest_face,
+            threads=threads,
+        )
+    )

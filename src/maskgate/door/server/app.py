@@ -1,0 +1,136 @@
+"""The application: routes, pages and errors, behind the gate."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from maskgate import __version__
+from maskgate.door.engine import Engine
+from maskgate.door.server import gate, pages, pairing, routes
+from maskgate.door.server.access import Access
+from maskgate.door.server.batching import Batcher
+from maskgate.door.server.bodies import Memory
+from maskgate.door.server.gate import Gate
+from maskgate.door.server.metrics import Metrics
+from maskgate.door.server.request_errors import RequestError
+from maskgate.door.server.routes import Service
+from maskgate.door.server.settings import Settings
+from maskgate.door.server.stream import Streams
+from maskgate.errors import MaskgateError
+
+_STREAM: Final = """
+**WebSocket `/v1/stream`**: send each frame of a camera as one binary message, a JPEG. Each answer
+is a JSON text message on one frame:
+
+    {"frame": 7, "width": 640, "height": 480, "faces": [{"box": [left, top, right, bottom],
+     "score": 0.93, "mask": {"value": "wear", "probabilities": {"wear": 0.97, "incorrect": 0.02,
+     "not_wear": 0.01}}, "unsure": false}]}
+
+`frame` is the number of the frame on this connection, from 1. The newest frame wins: one that still
+waits when the next arrives is dropped and gets no answer. A frame without a verdict is answered by
+`{"frame": 7, "error": {"reason": "not_a_photo", "message": "…"}}`, and the connection stays open.
+It is closed with 1012 when the service stops, 1013 when too many streams are open, 1009 for a frame
+with too many bytes, and 1003 for text. A refused token gives status 403.
+"""
+
+
+class Door:
+    """The service for an engine. `address` is what a paired browser is led to; see Gate for
+    `access` and `hosts`. Raises MaskgateError for a model that does not predict masks."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        model: str,
+        address: str,
+        access: Access | None = None,
+        hosts: Iterable[str] = gate.LOOPBACK_NAMES,
+    ) -> None:
+        if "mask" not in engine.attributes:
+            raise MaskgateError(f"{model}: does not predict masks; give a model that does")
+        self.settings, self.metrics = settings, Metrics()
+        self.batcher = Batcher(engine, settings, self.metrics)
+        self.streams = Streams(settings, self.metrics)
+        service = Service(
+            self.batcher,
+            self.streams,
+            Memory(settings.max_memory),
+            self.metrics,
+            settings,
+            model,
+            engine.attributes,
+        )
+        app = _create(service, lambda: self._run())
+        self.gate = Gate(app, self.metrics, access, hosts)
+        if access is not None:
+            app.include_router(
+                pairing.router(access, self.gate.failures, address), include_in_schema=False
+            )
+
+    @asynccontextmanager
+    async def _run(self) -> AsyncIterator[None]:
+        await run_in_threadpool(self.batcher.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(self.batcher.stop)
+
+
+def _create(service: Service, run: Callable[[], Any]) -> FastAPI:
+    app = FastAPI(
+        title="maskgate",
+        version=__version__,
+        lifespan=lambda _: run(),
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.include_router(routes.router(service))
+    app.include_router(pages.router())
+
+    async def refuse(_: Request, problem: Exception) -> Response:
+        assert isinstance(problem, RequestError)
+        service.metrics.reject(problem.reason)
+        return JSONResponse(problem.body(), problem.status, problem.headers())
+
+    async def refuse_path(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reason = "method_not_allowed" if error.status_code == 405 else "not_found"
+        problem = RequestError(
+            reason, "no such path" if reason == "not_found" else "another method"
+        )
+        response = await refuse(request, problem)
+        response.headers.update(error.headers or {})
+        return response
+
+    app.add_exception_handler(RequestError, refuse)
+    app.add_exception_handler(HTTPException, refuse_path)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of all routes for programs."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary="Verdicts on masks at a door",
+            description=_STREAM,
+            routes=app.routes,
+        )
+        components = schema.setdefault("components", {})
+        components["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"},
+            "browser": {"type": "apiKey", "in": "cookie", "name": gate.COOKIE},
+        }
+        schema["security"] = [{}, {"token": []}, {"browser": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,86 @@
+"""Pairing a browser with a door that needs a token: a code, shown as text and as QR."""
+
+import asyncio
+import html
+import io
+import string
+from typing import Final
+
+import segno
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from maskgate.door.server import gate, pages
+from maskgate.door.server.access import Access, Failures
+from maskgate.door.server.request_errors import RequestError
+
+_MAX_SECRET: Final = 200  # bytes
+_COOKIE_TIME: Final = 400 * 24 * 3600  # seconds; browsers allow no more
+
+
+def link(address: str, code: str) -> str:
+    """The address that pairs a browser. The code is in the fragment, which no log contains."""
+    return f"{address}{gate.PAIR}#{code}"
+
+
+def qr_text(text: str) -> str:
+    """A QR code for a terminal."""
+    out = io.StringIO()
+    segno.make(text, micro=False).terminal(out, compact=True)
+    return out.getvalue()
+
+
+def router(access: Access, failures: Failures, address: str) -> APIRouter:
+    """The page that takes a code, and the page of a paired browser that shows one for another."""
+    routes, files = APIRouter(), pages.load()
+    template = string.Template(bytes(files["pairing.html"].body).decode())
+
+    @routes.get(gate.PAIR)
+    async def pair_page() -> Response:
+        return files["pair.html"]
+
+    @routes.post(gate.PAIR)
+    async def pair(request: Request) -> Response:
+        client = gate.client_address(request.scope)
+        failures.check(client)
+        token = access.pair(await _secret(request))
+        if token is None:
+            failures.add(client)
+            raise RequestError("wrong_code", "this code is wrong, or older than ten minutes")
+        response = JSONResponse({"paired": True})
+        response.set_cookie(
+            gate.COOKIE,
+            token,
+            max_age=_COOKIE_TIME,
+            httponly=True,
+            secure=address.startswith("https:"),
+            samesite="strict",
+        )
+        return response
+
+    @routes.get("/pairing")
+    async def pairing_page() -> Response:
+        code = access.new_code()
+        target = link(address, code)
+        page = template.substitute(
+            qr=segno.make(target, micro=False).svg_inline(scale=6, omitsize=True),
+            address=html.escape(f"{address}{gate.PAIR}"),
+            code=f"{code[:4]}-{code[4:]}",
+        )
+        return HTMLResponse(page)
+
+    return routes
+
+
+async def _secret(request: Request) -> str:
+    """The code or token in the body of a request. Raises RequestError."""
+    content = bytearray()
+    try:
+        async with asyncio.timeout(10):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > _MAX_SECRET:
+                    raise RequestError("too_large", "longer than any code")
+    except TimeoutError:
+        raise RequestError("timeout", "the request was not complete in time") from None
+    return content.decode("utf-8", "replace")

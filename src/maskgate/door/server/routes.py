@@ -1,0 +1,175 @@
+"""The routes for programs: verdicts on photos, the stream, health, metrics."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response, WebSocket
+from fastapi.responses import JSONResponse
+
+from maskgate import __version__
+from maskgate.door.server import answers, bodies, metrics
+from maskgate.door.server.answers import Answer, DoorSettings, ErrorAnswer
+from maskgate.door.server.batching import Batcher, Judged
+from maskgate.door.server.bodies import Memory
+from maskgate.door.server.metrics import Metrics
+from maskgate.door.server.request_errors import STATUS, RequestError
+from maskgate.door.server.settings import Settings
+from maskgate.door.server.stream import TRY_AGAIN, Stream, Streams
+
+_BINARY: Final = {"type": "string", "format": "binary"}
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            bodies.MULTIPART: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"photos": {"type": "array", "minItems": 1, "items": _BINARY}},
+                    "required": ["photos"],
+                }
+            },
+            **{media_type: {"schema": _BINARY} for media_type in bodies.RAW},
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes use."""
+
+    batcher: Batcher
+    streams: Streams
+    memory: Memory
+    metrics: Metrics
+    settings: Settings
+    model: str  # its name
+    attributes: tuple[str, ...]  # that it predicts
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, for OpenAPI."""
+    reasons = {
+        status: ", ".join(reason for reason, each in STATUS.items() if each == status)
+        for status in statuses
+    }
+    return {status: {"model": ErrorAnswer, "description": text} for status, text in reasons.items()}
+
+
+def router(service: Service) -> APIRouter:
+    """The routes of a service."""
+    routes = APIRouter()
+    settings = service.settings
+
+    def answer(judged: Judged, source: str) -> dict[str, Any]:
+        unsure = sum(answers.is_unsure(each, settings) for each in judged.verdicts)
+        service.metrics.count(source, judged.verdicts, unsure)
+        return answers.of_photo(judged, settings)
+
+    @routes.post(
+        "/v1/verdict",
+        summary="Verdicts on one or several photos",
+        description="The body is one photo, or a form with one or several. If none of them can be"
+        " judged, the answer is the error of the first.",
+        response_model=Answer,
+        responses=_errors(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
+        openapi_extra=_BODY,
+    )
+    async def verdict(request: Request) -> JSONResponse:
+        begin = time.perf_counter()
+        with service.memory.reserved() as reservation:
+            photos = await bodies.photos(request, settings, reservation)
+            service.metrics.stage("read", time.perf_counter() - begin)
+            results = await asyncio.gather(
+                *(service.batcher.judge(lambda photo=photo: photo) for photo in photos),  # type: ignore[misc]
+                return_exceptions=True,
+            )
+        parts: list[dict[str, Any]] = []
+        problems: list[RequestError] = []
+        for result in results:
+            if isinstance(result, RequestError):
+                problems.append(result)
+                parts.append(result.body())
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                parts.append(answer(result, "photo"))
+        if len(problems) == len(parts):
+            raise problems[0]
+        for problem in problems:
+            service.metrics.reject(problem.reason)
+        return JSONResponse({"photos": parts})
+
+    @routes.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        if service.streams.is_full:
+            service.metrics.reject("busy")
+            await websocket.close(TRY_AGAIN, "busy")
+            return
+        await service.streams.run(
+            Stream(
+                websocket,
+                service.batcher,
+                settings,
+                metrics=service.metrics,
+                answer=lambda judged: answer(judged, "stream"),
+            )
+        )
+
+    @routes.get(
+        "/v1/settings",
+        summary="What this door judges, and its limits",
+        response_model=DoorSettings,
+        responses=_errors(401, 403, 429),
+    )
+    async def door_settings() -> JSONResponse:
+        judged = service.attributes if settings.purpose else ("mask",)
+        return JSONResponse(
+            {
+                "version": __version__,
+                "model": service.model,
+                "attributes": list(judged),
+                "purpose": settings.purpose,
+                "unsure_below": settings.unsure_below,
+                "max_bytes": settings.max_bytes,
+                "max_frame_bytes": settings.max_frame_bytes,
+                "max_pixels": settings.max_pixels,
+                "max_photos": settings.max_photos,
+            }
+        )
+
+    @routes.get(
+        "/healthz",
+        summary="Whether the service works; restart it if not",
+        responses=_errors(401, 403, 429, 500),
+    )
+    async def healthz() -> dict[str, str]:
+        if not service.batcher.is_healthy:
+            raise RequestError("internal", "a photo is being judged for too long")
+        return {"status": "ok"}
+
+    @routes.get(
+        "/readyz",
+        summary="Whether a photo would be judged now",
+        responses=_errors(401, 403, 429, 503),
+    )
+    async def readyz() -> dict[str, str]:
+        if not service.batcher.is_ready or service.streams.is_stopping:
+            raise RequestError("stopping", "the service is starting or stopping", 1)
+        return {"status": "ready"}
+
+    @routes.get(
+        "/metrics",
+        summary="Counters and times in Prometheus' text format",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+            **_errors(401, 403, 429),
+        },
+    )
+    async def metrics_text() -> Response:
+        return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+    return routes

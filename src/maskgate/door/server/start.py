@@ -1,0 +1,132 @@
+"""From the options of `maskgate serve` to a running service."""
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from maskgate.core import files
+from maskgate.door.engine import Engine
+from maskgate.door.server import access, certificate, hardening, pairing, serving
+from maskgate.door.server.app import Door
+from maskgate.door.server.settings import Settings
+from maskgate.errors import MaskgateError
+
+_DEFAULT_MODEL: Final = "the default model"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and how to serve a bundle or the default model; see `maskgate serve --help`."""
+
+    model: Path | None
+    host: str
+    port: int
+    settings: Settings
+    certificate: Path | None = None
+    key: Path | None = None
+    make_certificate: bool = False
+    plain_http: bool = False
+    state: Path | None = None
+    new_token: bool = False
+    smallest_face: float | None = None
+    threads: int = 1
+
+
+def serve(options: Options) -> None:
+    """Serve until a signal. Raises MaskgateError, before anything is written where it can."""
+    is_local = _is_loopback(options.host)
+    _check(options, is_local)
+    hardening.forbid_core_dumps()
+    with serving.bind(options.host, options.port) as listener:
+        engine = Engine(options.model, options.threads, options.smallest_face)
+        names = _names(options.host, listener)
+        pair = _certificate(options, names)
+        port = listener.getsockname()[1]
+        address = _address(names[0], port, is_encrypted=pair is not None)
+        tokens, token = None, None
+        if not is_local:
+            tokens, token = access.open_access(_state(options), options.new_token)
+        door = Door(
+            engine,
+            options.settings,
+            model=options.model.name if options.model else _DEFAULT_MODEL,
+            address=address,
+            access=tokens,
+        )
+        lines = [f"{address}  (stop with Ctrl-C)"]
+        if options.make_certificate and pair is not None:
+            lines.append(f"certificate: SHA-256 {certificate.fingerprint(pair[0])}")
+        if token is not None:
+            lines.append(f"token for programs, shown only now: {token}")
+        if tokens is not None:
+            target = pairing.link(address, tokens.new_code())
+            lines.append(f"pair a browser within ten minutes: {target}\n{pairing.qr_text(target)}")
+        serving.run(door, listener, pair, lines)
+
+
+def _check(options: Options, is_local: bool) -> None:
+    if options.state is not None:
+        files.check_folder(options.state)
+    if (options.certificate is None) != (options.key is None):
+        raise MaskgateError("--certificate and --key go together; give both")
+    if options.certificate is not None and options.key is not None:
+        if options.make_certificate:
+            raise MaskgateError("--make-certificate is for a door without --certificate; drop one")
+        certificate.check(options.certificate, options.key)
+        return
+    if not (is_local or options.make_certificate or options.plain_http):
+        raise MaskgateError(
+            f"--host {options.host}: beyond this machine the door needs HTTPS; give --certificate"
+            " and --key, or --make-certificate, or --plain-http if something else encrypts"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names(host: str, listener: socket.socket) -> list[str]:
+    """Names and addresses by which clients know the door, the likeliest first."""
+    names = certificate.local_names()
+    if _is_loopback(host):
+        return [*dict.fromkeys([host, "localhost", "127.0.0.1", "::1"])]
+    address = listener.getsockname()[0]
+    if address in ("0.0.0.0", "::"):
+        return names
+    return [*dict.fromkeys([host, *names])]
+
+
+def _certificate(options: Options, names: list[str]) -> tuple[Path, Path] | None:
+    if options.certificate is not None and options.key is not None:
+        return options.certificate, options.key
+    if options.make_certificate:
+        return certificate.certificate(_state(options), names)
+    return None
+
+
+def _address(name: str, port: int, is_encrypted: bool) -> str:
+    host = f"[{name}]" if ":" in name else name
+    default = 443 if is_encrypted else 80
+    suffix = "" if port == default else f":{port}"
+    return f"{'https' if is_encrypted else 'http'}://{host}{suffix}"
+
+
+def _state(options: Options) -> Path:
+    """The folder of the service. Raises MaskgateError."""
+    if options.state is not None:
+        return options.state
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():
+        try:
+            base = Path.home() / ".local" / "state"
+        except RuntimeError as error:
+            raise MaskgateError("there is no home folder; name a folder with --state") from error
+    return base / "maskgate"

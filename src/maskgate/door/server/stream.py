@@ -1,0 +1,168 @@
+"""A camera's stream: JPEG frames in, verdicts per face out; the newest frame wins."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from maskgate.door.server.batching import Batcher, Judged
+from maskgate.door.server.metrics import Metrics
+from maskgate.door.server.request_errors import RequestError
+from maskgate.door.server.settings import Settings
+
+SERVICE_RESTART = 1012  # codes of RFC 6455 and its registry
+TRY_AGAIN = 1013
+UNSUPPORTED = 1003
+
+
+class FrameSlot:
+    """The newest frame of a stream that waits; frames are counted from 1."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._content: bytes | None = None
+        self.number = 0  # of the newest frame
+        self.last_taken = 0  # the number of the frame that `take` returned last
+
+    def put(self, content: bytes) -> bool:
+        """Store the newest frame; whether it replaces one that was not taken."""
+        with self._lock:
+            replaces = self._content is not None
+            self._content, self.number = content, self.number + 1
+            return replaces
+
+    def take(self) -> bytes:
+        """The newest frame, which then no longer waits; no bytes if none does."""
+        with self._lock:
+            content, self._content, self.last_taken = self._content or b"", None, self.number
+            return content
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame waits."""
+        return self._content is None
+
+
+class Stream:
+    """One open connection. It is answered in one task while another one receives."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        batcher: Batcher,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        answer: Callable[[Judged], dict[str, Any]],
+    ) -> None:
+        self._websocket, self._batcher, self._settings = websocket, batcher, settings
+        self._metrics, self._answer = metrics, answer
+        self._slot, self._wake = FrameSlot(), asyncio.Event()
+        self._is_connected, self._stopping = True, False
+
+    def stop(self) -> None:
+        """Answer the frame that waits, then close."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until the client leaves, or `stop`."""
+        await self._websocket.accept()
+        receiver = asyncio.create_task(self._receive())
+        try:
+            while self._is_connected:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._is_connected and not self._slot.is_empty:
+                    await self._judge()
+                if self._stopping:
+                    await self._close(SERVICE_RESTART, "stopping")
+                    break
+        finally:
+            receiver.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receiver
+
+    async def _receive(self) -> None:
+        try:
+            while True:
+                message = await self._websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    if message.get("code") == 1009:  # a frame of over max_frame_bytes
+                        self._metrics.reject("too_large")
+                    break
+                content = message.get("bytes")
+                if content is None:
+                    await self._close(UNSUPPORTED, "send JPEG frames as binary messages")
+                    break
+                if self._stopping:
+                    continue
+                if self._slot.put(content):
+                    self._metrics.dropped_frames.inc()
+                self._wake.set()
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            pass
+        finally:
+            self._is_connected = False
+            self._wake.set()
+
+    async def _judge(self) -> None:
+        """Answer the newest frame, or say why it has no verdict."""
+        try:
+            judged = await self._batcher.judge(self._slot.take)
+        except RequestError as problem:
+            self._metrics.reject(problem.reason)
+            if not self._slot.is_empty and problem.reason in ("busy", "stopping", "too_slow"):
+                self._slot.take()
+            await self._send({"frame": self._slot.last_taken, **problem.body()})
+            if problem.reason == "busy":
+                await asyncio.sleep(0.05)
+        else:
+            await self._send({"frame": self._slot.last_taken, **self._answer(judged)})
+
+    async def _send(self, answer: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(self._settings.send_time):
+                await self._websocket.send_json(answer)
+        except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
+            self._is_connected = False
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._is_connected = False
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
+            await self._websocket.close(code, reason)
+
+
+class Streams:
+    """All open streams, at most `settings.max_streams`."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings, self._streams = settings, set[Stream]()
+        self.is_stopping = False
+        metrics.streams.set_function(lambda: len(self._streams))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further stream may open."""
+        return self.is_stopping or len(self._streams) >= self._settings.max_streams
+
+    async def run(self, stream: Stream) -> None:
+        """Run a stream to its end."""
+        self._streams.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self._streams.discard(stream)
+
+    async def stop(self) -> None:
+        """Answer what waits on every stream and close them all."""
+        self.is_stopping = True
+        for stream in list(self._streams):
+            stream.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.stop_time):
+                while self._streams:
+                    await asyncio.sleep(0.02)
