@@ -4,7 +4,6 @@ import gc
 import io
 import threading
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,6 @@ from maskgate.export.exporter import ExportOptions
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import PhotoError, Pixels
 from maskgate.runs import Run
-
-
-@pytest.fixture(scope="module")
-def bundle(
-    train: Callable[..., Path], cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The bundle of a model that looks for faces."""
-    folder = tmp_path_factory.mktemp("door")
-    run = train(
-        folder / "run", "training.epochs=1", "photo.face={detector: mtcnn}", "folds.kind=holdout"
-    )
-    exporter.export(Run(run), ExportOptions(folder / "bundle", cache=cache))
-    return folder / "bundle"
 
 
 @pytest.fixture(scope="module")

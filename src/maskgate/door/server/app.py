@@ -110,7 +110,11 @@ def _create(service: Service, run: Callable[[], Any]) -> FastAPI:
         response.headers.update(error.headers or {})
         return response
 
+    async def fail(request: Request, _: Exception) -> Response:  # the gate logs it
+        return await refuse(request, RequestError("internal", "an error in the service"))
+
     app.add_exception_handler(RequestError, refuse)
+    app.add_exception_handler(Exception, fail)
     app.add_exception_handler(HTTPException, refuse_path)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

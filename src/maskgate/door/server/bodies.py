@@ -59,13 +59,11 @@ async def photos(request: Request, settings: Settings, reservation: Reservation)
     RequestError."""
     media_type, options = parse_options_header(request.headers.get("content-type"))
     kind = media_type.decode("latin-1").lower()
-    if kind == MULTIPART:
-        reader: _Form | _Raw = _Form(options.get(b"boundary", b""), settings.max_photos)
-    elif kind in RAW:
-        reader = _Raw()
-    else:
+    if kind not in (MULTIPART, *RAW):
         raise RequestError("unsupported", f"send {MULTIPART}, or one of {', '.join(RAW)}")
     try:
+        boundary = options.get(b"boundary", b"")
+        reader = _Form(boundary, settings.max_photos) if kind == MULTIPART else _Raw()
         async with asyncio.timeout(settings.body_time):
             async for chunk in _chunks(request, settings.max_bytes, reservation):
                 reader.write(chunk)
