@@ -1,11 +1,16 @@
 """maskgate trains a classifier of mask use, gender and age band, for a mask check at the door."""
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from maskgate.inference.predictor import Predictor
+
+# Before ONNX Runtime is imported: from version 1.31 it reports its use to its maker, and keeps a
+# database of that in the user's cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
