@@ -34,7 +34,7 @@ class FakeEngine(Engine):
     """Finds one face in every frame of more than 100 pixels; it judges while `gate` is set."""
 
     def __init__(self) -> None:
-        self.gate, self.error = threading.Event(), None
+        self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
         self.batches: list[list[tuple[int, ...]]] = []

@@ -1,6 +1,7 @@
 """Tokens, pairing, failed attempts, hosts and origins; headers of every answer."""
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,8 @@ def test_a_code_pairs_one_browser_for_ten_minutes(
     assert opened.pair("") is None
     assert opened.pair(token) not in (None, token)
     late = opened.new_code()
-    now = access.time.monotonic()
-    monkeypatch.setattr(access.time, "monotonic", lambda: now + 601)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 601)
     assert opened.pair(late) is None
 
 
@@ -131,8 +132,8 @@ def test_failures_of_many_addresses_are_limited_too(monkeypatch: pytest.MonkeyPa
         failures.add(f"10.0.0.{number}")
     with pytest.raises(RequestError):
         failures.check("10.0.1.1")
-    now = access.time.monotonic()
-    monkeypatch.setattr(access.time, "monotonic", lambda: now + 61)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
     failures.check("10.0.1.1")
 
 

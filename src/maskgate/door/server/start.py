@@ -95,9 +95,9 @@ def _is_loopback(host: str) -> bool:
 
 def _names(host: str, listener: socket.socket) -> list[str]:
     """Names and addresses by which clients know the door, the likeliest first."""
-    names = certificate.local_names()
     if _is_loopback(host):
         return [*dict.fromkeys([host, "localhost", "127.0.0.1", "::1"])]
+    names = certificate.local_names()
     address = listener.getsockname()[0]
     if address in ("0.0.0.0", "::"):
         return names

@@ -87,7 +87,7 @@ async function judge(body) {
 }
 
 function draw(bitmap, answer) {
-  const scale = Math.min(1, 1200 / Math.max(bitmap.width, bitmap.height));
+  const scale = 1200 / Math.max(bitmap.width, bitmap.height);  // boxes of small photos stay sharp
   const canvas = element("canvas", { role: "img", "aria-label": answer.faces.map((face) => texts[kindOf(face)]).join(", ") || texts.noFace });
   canvas.width = Math.round(bitmap.width * scale);
   canvas.height = Math.round(bitmap.height * scale);
@@ -156,7 +156,7 @@ async function show(file) {
   } catch (error) {
     card.append(element("p", { class: "note" }, element("strong", {}, file.name || ""), element("br"), error.message));
   }
-  byId("photos").prepend(card);
+  byId("photos").append(card);
 }
 
 async function judgeAll() {
