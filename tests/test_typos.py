@@ -98,6 +98,9 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--host": [(["0.0.0.0"], "--host 0.0.0.0: beyond this machine the door needs HTTPS"),
                (["300.0.0.1", "--plain-http"], "--host 300.0.0.1: no such host")],
     "--gender-and-age": [([" "], "--gender-and-age: state the purpose, which pages show")],
+    "--language": [(["kr"], "--language kr: no such language; give en, ko, or a JSON file"),
+                   (["/gone.json"], "/gone.json: cannot be read (No such file or directory)")],
+    "--policy": [(["wear"], "'wear' is not one of 'worn', 'bare'")],
     "--state": [(["/dev/null", "--make-certificate"], "/dev/null: is a file; name a folder")],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
 }  # fmt: skip
@@ -108,6 +111,7 @@ OTHERS = {
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
     "--make-certificate", "--max-megabytes", "--max-megapixels", "--new-token", "--plain-http",
+    "--alert-after", "--near", "--override-key", "--sound", "--speech",
     "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.

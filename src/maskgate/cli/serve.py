@@ -1,7 +1,7 @@
 """The command serve."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -73,6 +73,42 @@ def serve(
             min=0, max=1, callback=number, help="Verdicts less probable than this are unsure."
         ),
     ] = 0.6,
+    policy: Annotated[
+        Literal["worn", "bare"],
+        typer.Option(help="Who may pass at /kiosk: people with a mask, or with a bare face."),
+    ] = "worn",
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODE|FILE",
+            help="A language of /kiosk: en, ko, or a JSON file of your own; repeat it for several.",
+            show_default="en and ko, the browser's first",
+        ),
+    ] = None,
+    near: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=1,
+            callback=number,
+            help="Narrowest face in front of /kiosk, as a share of the camera's longer side.",
+        ),
+    ] = 0.1,
+    alert_after: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            max=86_400,
+            callback=number,
+            help="Seconds after which /kiosk calls staff for somebody who may not pass.",
+        ),
+    ] = 30.0,
+    override_key: Annotated[
+        str,
+        typer.Option(help="Key at /kiosk that lets somebody in, counted; '' for none."),
+    ] = "F8",
+    sound: Annotated[bool, typer.Option("--sound", help="Sounds at /kiosk.")] = False,
+    speech: Annotated[bool, typer.Option("--speech", help="Speech at /kiosk.")] = False,
     smallest_face: Annotated[
         float | None,
         typer.Option(
@@ -112,9 +148,20 @@ def serve(
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 
     from maskgate.door.server import start
+    from maskgate.door.server.kiosk_settings import KioskSettings
     from maskgate.door.server.settings import Settings
     from maskgate.door.server.start import Options
 
+    kiosk = KioskSettings(
+        policy=policy,
+        languages=tuple(language or ()),
+        near=near,
+        alert_after=alert_after,
+        override_key=override_key,
+        sound=sound,
+        speech=speech,
+    )
+    kiosk.answer()  # checks the languages
     settings = Settings(
         max_bytes=max_megabytes * 1_000_000,
         max_pixels=max_megapixels * 1_000_000,
@@ -122,6 +169,7 @@ def serve(
         workers=workers,
         unsure_below=unsure_below,
         purpose=gender_and_age.strip() if gender_and_age else None,
+        kiosk=kiosk,
     )
     start.serve(
         Options(

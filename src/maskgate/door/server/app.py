@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 
 from maskgate import __version__
 from maskgate.door.engine import Engine
-from maskgate.door.server import gate, pages, pairing, routes
+from maskgate.door.server import gate, kiosk, pages, pairing, routes
 from maskgate.door.server.access import Access
 from maskgate.door.server.batching import Batcher
 from maskgate.door.server.bodies import Memory
+from maskgate.door.server.events import Events
 from maskgate.door.server.gate import Gate
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import RequestError
@@ -59,6 +60,7 @@ class Door:
         self.settings, self.metrics = settings, Metrics()
         self.batcher = Batcher(engine, settings, self.metrics)
         self.streams = Streams(settings, self.metrics)
+        self.events = Events(self.metrics, settings.max_streams)
         service = Service(
             self.batcher,
             self.streams,
@@ -69,6 +71,7 @@ class Door:
             engine.attributes,
         )
         app = _create(service, lambda: self._run())
+        app.include_router(kiosk.router(settings.kiosk, self.events))
         self.gate = Gate(app, self.metrics, access, hosts)
         if access is not None:
             app.include_router(

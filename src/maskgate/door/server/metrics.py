@@ -43,6 +43,12 @@ class Metrics:
         self._rejections = Counter(
             "maskgate_rejections", "Refused requests and photos", ["reason"], registry=registry
         )
+        self.events = Counter(
+            "maskgate_events",
+            "Staff called and people let in by staff, by reason",
+            ["kind", "reason"],
+            registry=registry,
+        )
         self.dropped_frames = Counter(
             "maskgate_dropped_frames", "Frames replaced by a newer one", registry=registry
         )

@@ -16,7 +16,7 @@ _MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 # The pages, by path; every other file is at /assets/NAME.
-PAGES: Final = {"/": "photos.html"}
+PAGES: Final = {"/": "photos.html", "/kiosk": "kiosk.html"}
 
 
 def load() -> dict[str, Response]:

@@ -69,6 +69,7 @@ class Server(uvicorn.Server):
         """Close the socket, answer what waits on streams, then what uvicorn does."""
         for server in self.servers:
             server.close()
+        self._door.events.stop()
         await self._door.streams.stop()
         await super().shutdown(sockets)
 

@@ -1,6 +1,8 @@
 """Limits of the service, and what it judges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from maskgate.door.server.kiosk_settings import KioskSettings
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,4 @@ class Settings:
     stop_time: float = 10.0  # to answer what waits when the service stops
     unsure_below: float = 0.6
     purpose: str | None = None
+    kiosk: KioskSettings = field(default_factory=KioskSettings)

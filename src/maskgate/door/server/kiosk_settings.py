@@ -1,0 +1,116 @@
+"""What the kiosk shows: its policy, its languages, and when it calls staff."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maskgate.core import files
+from maskgate.errors import MaskgateError
+
+Policy = Literal["worn", "bare"]
+Message = Literal[
+    "go", "let_in", "cover", "put_on", "take_off", "closer", "moment", "empty",
+    "no_camera", "no_permission", "insecure", "frozen", "dark", "no_server",
+]  # fmt: skip
+Label = Literal[
+    "title", "fine", "call", "called", "sound", "speech", "text_size", "mask_only", "purpose",
+    "not_kept", "male", "female", "<30", "30-59", ">=60",
+]  # fmt: skip
+_FOLDER: Final = Path(__file__).parent / "pages"
+_PREFIX: Final = "kiosk-"
+
+
+class Text(BaseModel):
+    """What the kiosk says in one state: a short message in large letters and a line below it."""
+
+    message: str = Field(min_length=1, max_length=60)
+    detail: str = Field(default="", max_length=160)
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Language(BaseModel):
+    """Every text of the kiosk in one language. `code` is a BCP 47 tag, such as `ko`; `name` is in
+    the language itself."""
+
+    code: str = Field(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    name: str = Field(min_length=1, max_length=40)
+    messages: dict[Message, Text]
+    labels: dict[Label, str]
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class KioskSettings:
+    """What `maskgate serve` can change of the kiosk.
+
+    `languages` are codes of PACKAGED or paths of JSON files, the first is shown first; where none
+    is given, all packaged ones are, and the browser's first. `near` is the width of the narrowest
+    face that is in front, as a share of the longer side of the frame. Staff are called after
+    `alert_after` seconds in which somebody in front may not pass, or there is no verdict.
+    """
+
+    policy: Policy = "worn"
+    languages: tuple[str, ...] = ()
+    near: float = 0.1
+    alert_after: float = 30.0
+    override_key: str = "F8"
+    sound: bool = False
+    speech: bool = False
+
+    def answer(self) -> dict[str, Any]:
+        """The JSON for the page. Raises MaskgateError for a language that cannot be used."""
+        return {
+            "policy": self.policy,
+            "languages": [each.model_dump() for each in load(self.languages or PACKAGED)],
+            "follow_browser": not self.languages,
+            "near": self.near,
+            "alert_after": self.alert_after,
+            "override_key": self.override_key,
+            "sound": self.sound,
+            "speech": self.speech,
+        }
+
+
+PACKAGED: Final = tuple(
+    path.stem.removeprefix(_PREFIX) for path in sorted(_FOLDER.glob(f"{_PREFIX}*.json"))
+)
+
+
+def load(languages: tuple[str, ...]) -> list[Language]:
+    """Languages by code or path. Raises MaskgateError."""
+    loaded = [_load(each) for each in languages]
+    codes = [each.code for each in loaded]
+    for code in codes:
+        if codes.count(code) > 1:
+            raise MaskgateError(f"--language: {code} is given twice; give each language once")
+    return loaded
+
+
+def _load(language: str) -> Language:
+    if language in PACKAGED:
+        path = _FOLDER / f"{_PREFIX}{language}.json"
+    elif language.endswith(".json"):
+        path = Path(language)
+    else:
+        raise MaskgateError(
+            f"--language {language}: no such language; give {', '.join(PACKAGED)}, or a JSON file"
+        )
+    try:
+        parsed = Language.model_validate(json.loads(files.content(path, "a language")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise MaskgateError(f"{path}: {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise MaskgateError(f"{path}: not JSON in UTF-8; see docs/door.md") from error
+    for name, texts, names in (
+        ("messages", parsed.messages, get_args(Message)),
+        ("labels", parsed.labels, get_args(Label)),
+    ):
+        for each in names:
+            if each not in texts:
+                raise MaskgateError(f"{path}: {name}.{each} is missing; add its text")
+    return parsed

@@ -1,0 +1,191 @@
+// What is on the screen: the verdict, the people's boxes, the controls.
+
+const SCALES = [1, 1.25, 1.5, 2];
+const LOW = 0.8; // of the picture's height: labels of boxes that end below are inside them
+
+const element = (id) => document.getElementById(id);
+
+function stored(name, value) {
+  try {
+    return JSON.parse(localStorage.getItem(`kiosk-${name}`)) ?? value;
+  } catch {
+    return value;
+  }
+}
+
+function store(name, value) {
+  try {
+    localStorage.setItem(`kiosk-${name}`, JSON.stringify(value));
+  } catch {
+    // a browser that stores nothing
+  }
+}
+
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `#${name}`);
+  svg.append(use);
+  svg.classList.add("icon");
+  svg.setAttribute("aria-hidden", "true");
+  return svg;
+}
+
+export class View {
+  constructor(settings, call) {
+    this.settings = settings;
+    this.width = 16;
+    this.height = 9;
+    this.message = "moment";
+    this.boxes = new Map();
+    this.sound = stored("sound", settings.sound);
+    this.speech = stored("speech", settings.speech);
+    this.scale = stored("scale", 1);
+    this.ratio = devicePixelRatio;
+    element("call").addEventListener("click", call);
+    for (const name of ["sound", "speech"]) {
+      element(name).addEventListener("click", () => {
+        this[name] = !this[name];
+        store(name, this[name]);
+        this.label();
+      });
+    }
+    element("text_size").addEventListener("click", () => {
+      this.scale = SCALES[(SCALES.indexOf(this.scale) + 1) % SCALES.length];
+      store("scale", this.scale);
+      this.resize();
+    });
+    // Text is sized by the screen, so that the browser's zoom would not enlarge it.
+    addEventListener("resize", () => this.resize());
+    for (const language of settings.languages) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = language.name;
+      button.lang = language.code;
+      button.addEventListener("click", () => {
+        store("language", language.code);
+        this.speak(language);
+      });
+      element("languages").append(button);
+    }
+    element("languages").hidden = settings.languages.length < 2;
+    this.resize();
+    this.speak(this.first());
+  }
+
+  first() {
+    const { languages, follow_browser } = this.settings;
+    const codes = [stored("language", null), ...(follow_browser ? navigator.languages : [])];
+    for (const code of codes.filter(Boolean)) {
+      const language = languages.find((each) => code === each.code || code.startsWith(`${each.code}-`));
+      if (language) return language;
+    }
+    return languages[0];
+  }
+
+  // Use a language from now on.
+  speak(language) {
+    this.language = language;
+    document.documentElement.lang = language.code;
+    document.title = language.labels.title;
+    this.label();
+    this.write();
+    for (const box of this.boxes.values()) box.verdict = null;
+  }
+
+  label() {
+    const { labels } = this.language, { purpose } = this.settings;
+    element("call").lastChild.textContent = labels.call;
+    element("called").lastChild.textContent = labels.called;
+    for (const name of ["sound", "speech"]) {
+      element(name).setAttribute("aria-pressed", this[name]);
+    }
+    for (const name of ["sound", "speech", "text_size"]) {
+      element(name).title = labels[name];
+      element(name).setAttribute("aria-label", labels[name]);
+    }
+    element("judged").textContent =
+      (purpose ? `${labels.purpose} ${purpose}.` : labels.mask_only) + ` ${labels.not_kept}`;
+    for (const button of element("languages").children) {
+      button.setAttribute("aria-pressed", button.lang === this.language.code);
+    }
+  }
+
+  resize() {
+    const zoom = Math.max(1, devicePixelRatio / this.ratio);
+    document.documentElement.style.setProperty("--scale", this.scale * zoom);
+  }
+
+  // Pixels of the camera's frames.
+  size(width, height) {
+    if (width === this.width && height === this.height) return;
+    [this.width, this.height] = [width, height];
+    element("picture").style.setProperty("--ratio", width / height);
+  }
+
+  get text() {
+    const { message, detail } = this.language.messages[this.message];
+    return detail ? `${message}. ${detail}.` : message;
+  }
+
+  write() {
+    const { message, detail } = this.language.messages[this.message];
+    element("message").textContent = message;
+    element("detail").textContent = detail;
+  }
+
+  // Show the door's verdict with its message, and each person's; whether the message is new.
+  show(verdict, message, people, called) {
+    this.people(verdict === "none" ? [] : people);
+    if (element("called").hidden === called) element("called").hidden = !called;
+    if (verdict === this.verdict && message === this.message) return false;
+    this.verdict = verdict;
+    this.message = message;
+    document.body.dataset.state = verdict;
+    element("verdict").querySelector("use").setAttribute("href", `#${verdict}`);
+    this.write();
+    return true;
+  }
+
+  people(people) {
+    const ids = new Set(people.map((each) => each.id));
+    for (const [id, box] of this.boxes) {
+      if (ids.has(id)) continue;
+      box.item.remove();
+      this.boxes.delete(id);
+    }
+    for (const person of people) {
+      if (!this.boxes.has(person.id)) {
+        const item = document.createElement("li");
+        element("people").append(item);
+        this.boxes.set(person.id, { item, verdict: null });
+      }
+      this.place(this.boxes.get(person.id), person);
+    }
+  }
+
+  place(box, person) {
+    const [left, top, right, bottom] = person.box, { style } = box.item;
+    style.left = `${100 - (100 * right) / this.width}%`; // the picture is a mirror
+    style.width = `${(100 * (right - left)) / this.width}%`;
+    style.top = `${(100 * top) / this.height}%`;
+    style.height = `${(100 * (bottom - top)) / this.height}%`;
+    box.item.classList.toggle("low", bottom > LOW * this.height);
+    const text = this.describe(person);
+    if (box.verdict === person.verdict && box.text === text) return;
+    box.verdict = person.verdict;
+    box.text = text;
+    box.item.dataset.state = person.verdict;
+    const label = document.createElement("span");
+    label.append(icon(person.verdict), text);
+    box.item.replaceChildren(label);
+  }
+
+  // A person's verdict in words, with gender and age band where they are turned on.
+  describe({ verdict, face }) {
+    const { messages, labels } = this.language;
+    const answers = [face.gender?.value, face.age_band?.value].filter(Boolean);
+    const text = verdict === "go" ? labels.fine : messages[verdict].message; // others may not go
+    return [text, ...answers.map((each) => labels[each])].join(" · ");
+  }
+}

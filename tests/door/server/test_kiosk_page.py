@@ -1,0 +1,442 @@
+"""The kiosk in Chromium, with a camera that shows drawn people."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskgate.core import default_model
+from maskgate.door.server import kiosk_settings
+from maskgate.door.server.kiosk_settings import KioskSettings
+from maskgate.door.server.settings import Settings
+from tests.door.server.conftest import Serve, wait_until
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or ""
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+
+FRAME = (360, 640)
+SIZES = {"phone": (360, 780), "portrait": (1080, 1920), "4k": (3840, 2160)}
+VIEW = {"width": 540, "height": 960}
+NO_VERDICT = 3.0  # seconds until a lost camera or service is noticed, at most
+
+# A frame of 640×480 for each of the faces: [left, state, width, unsure].
+FRAMES = """
+import("/assets/kiosk-decision.js").then(({ start, update, decide }) => {
+  let state = start();
+  const shown = [];
+  const options = { policy: POLICY, near: 0.1 };
+  for (const [time, faces] of SCENES) {
+    const list = (faces ?? []).map(([left, value, width, unsure]) => (
+      { box: [left, 100, left + width, 100 + width], mask: { value }, unsure: !!unsure }));
+    state = faces === null ? decide(state, time)
+      : update(state, { width: 640, height: 480, faces: list }, time, options);
+    shown.push([state.door, ...state.people.map((each) => each.verdict)]);
+  }
+  return shown;
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        yield started.chromium
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def browse(chromium: Any) -> Iterator[Open]:
+    """`browse(url, video)` is the page in a browser of its own, whose camera shows the video."""
+    browsers = []
+
+    def show(url: str, video: Path | None = None, **context: Any) -> Any:
+        camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=10"]
+        if video is not None:
+            camera.append(f"--use-file-for-fake-video-capture={video}")
+        browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
+        browsers.append(browser)
+        page = browser.new_page(viewport=VIEW, **context)
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield show
+    for browser in browsers:
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def decide(chromium: Any) -> Iterator[Callable[..., list[list[str]]]]:
+    """`decide(scenes, policy)`: the verdicts of the door and of each person after each scene, a
+    time and the faces of a frame, or None for no frame."""
+    folder = Path(kiosk_settings.__file__).parent / "pages"
+    browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    page = browser.new_page()
+
+    def answer(route: Any) -> None:
+        name = route.request.url.rpartition("/")[2]
+        script = (folder / name).read_text("utf-8") if name.endswith(".js") else "<p>"
+        kind = "text/javascript" if name.endswith(".js") else "text/html"
+        route.fulfill(body=script, content_type=kind)
+
+    page.route("**/*", answer)
+    page.goto("http://door.example/")
+
+    def run(scenes: list[Any], policy: str = "worn") -> list[list[str]]:
+
+        code = FRAMES.replace("SCENES", json.dumps(scenes)).replace("POLICY", f'"{policy}"')
+        verdicts: list[list[str]] = page.evaluate(code)
+        return verdicts
+
+    yield run
+    browser.close()
+
+
+Decide = Callable[..., list[list[str]]]
+
+
+def steady(*faces: list[Any], begin: float = 0, count: int = 10) -> list[Any]:
+    """The same faces in frames that are 0.2 s apart."""
+    return [[begin + 0.2 * number, list(faces)] for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "verdict"),
+    [
+        ("worn", "wear", "go"),
+        ("worn", "incorrect", "cover"),
+        ("worn", "not_wear", "put_on"),
+        ("bare", "wear", "take_off"),
+        ("bare", "incorrect", "take_off"),
+        ("bare", "not_wear", "go"),
+    ],
+)
+def test_one_person(policy: str, state: str, verdict: str, decide: Decide) -> None:
+    shown = decide(steady([200, state, 120]), policy)
+    assert shown[0] == ["moment", "moment"]
+    assert shown[-1] == [verdict, verdict]
+    first = shown.index([verdict, verdict])
+    assert 2 <= first <= 4, "a few frames are needed, but not many"
+
+
+def test_the_door_says_go_only_when_all_in_front_may(decide: Decide) -> None:
+    fine, bare = [50, "wear", 120], [400, "not_wear", 120]
+    assert decide(steady(fine, bare))[-1] == ["put_on", "go", "put_on"]
+    assert decide(steady(fine, [400, "wear", 120]))[-1] == ["go", "go", "go"]
+    assert decide(steady(fine, [400, "wear", 120, True]))[-1] == ["moment", "go", "moment"]
+    # Somebody far behind does not count, and somebody who steps in front ends go at once.
+    assert decide(steady(fine, [400, "not_wear", 40]))[-1] == ["go", "go", "closer"]
+    assert decide([*steady(fine), [2.0, [fine, bare]]])[-1] == ["moment", "go", "moment"]
+
+
+def test_nobody_and_somebody_far_away(decide: Decide) -> None:
+    assert decide(steady())[-1] == ["empty"]
+    assert decide(steady([200, "wear", 40]))[-1] == ["closer", "closer"]
+
+
+def test_single_frames_change_nothing(decide: Decide) -> None:
+    frames = steady([200, "wear", 120], count=40)
+    for number in range(9, 40, 6):  # one wrong frame of six
+        frames[number] = [frames[number][0], [[200, "not_wear", 120]]]
+    doors = [door for door, *_ in decide(frames)]
+    assert doors[doors.index("go") :] == ["go"] * (40 - doors.index("go"))
+
+
+def test_go_ends_soon_after_the_mask_is_taken_off(decide: Decide) -> None:
+    off = steady([200, "not_wear", 120], begin=2.0)
+    shown = decide([*steady([200, "wear", 120]), *off])
+    after = [door for door, *_ in shown[10:]]
+    assert "go" not in after[5:], "after one second"
+    assert after[-1] == "put_on"
+
+
+def test_half_of_the_frames_are_not_enough_to_go(decide: Decide) -> None:
+    states = ["wear", "not_wear"] * 10
+    frames = [[0.2 * number, [[200, state, 120]]] for number, state in enumerate(states)]
+    assert all(door != "go" for door, *_ in decide(frames))
+
+
+def test_go_is_held_for_two_seconds_after_the_person_has_left(decide: Decide) -> None:
+    shown = decide([*steady([200, "wear", 120]), [2.0, []], [3.7, None], [4.9, None]])
+    assert [door for door, *_ in shown[-3:]] == ["go", "go", "empty"]
+
+
+def test_people_are_followed(decide: Decide) -> None:
+    frames = [
+        [0.2 * number, [[50 + 15 * number, "wear", 120], [480 - 5 * number, "not_wear", 120]]]
+        for number in range(12)
+    ]
+    assert decide(frames)[-1] == ["put_on", "go", "put_on"]
+
+
+def test_a_fault_is_named(decide: Decide, serve: Serve, browse: Open) -> None:
+    page = browse(f"http://127.0.0.1:{serve().port}/kiosk")
+    code = """times => import("/assets/kiosk-decision.js").then(({ fault }) => fault(10, {
+      problem: null, frame: 10, change: 10, answer: 9.9, dark: null, ...times }))"""
+    assert page.evaluate(code, {}) is None
+    assert page.evaluate(code, {"frame": 7.9, "change": 7, "answer": 7}) == "no_camera"
+    assert page.evaluate(code, {"change": 7.9}) == "frozen"
+    assert page.evaluate(code, {"change": 7.9, "dark": 9}) == "dark"
+    assert page.evaluate(code, {"dark": 9.9}) is None
+    assert page.evaluate(code, {"answer": 7.9}) == "no_server"
+    assert page.evaluate(code, {"problem": "insecure"}) == "insecure"
+
+
+def test_languages_text_size_and_events(serve: Serve, browse: Open) -> None:
+    running = serve(settings=Settings(purpose="Statistics", kiosk=KioskSettings(alert_after=1)))
+    page = browse(f"http://127.0.0.1:{running.port}/kiosk?door=north", locale="ko-KR")
+    page.wait_for_selector("#languages button")
+    assert page.text_content("#call span") == "직원 호출"
+    page.click("text=English")
+    assert page.text_content("#call span") == "Call staff"
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.text_content("#judged").startswith("Gender and age are estimated too. Purpose: St")
+    size = "parseFloat(getComputedStyle(document.querySelector('#message')).fontSize)"
+    before = page.evaluate(size)
+    for _ in range(3):
+        page.click("#text_size")
+    assert page.evaluate(size) == pytest.approx(2 * before)
+    page.click("#sound")
+    assert page.get_attribute("#sound", "aria-pressed") == "true"
+    page.wait_for_timeout(300)  # the feed of events is open
+    page.click("#call")
+    page.wait_for_selector("#called:not([hidden])")
+    assert running.metric('maskgate_events_total{kind="alert",reason="help"}') == 1
+    running.request("POST", "/v1/events/override/operator?door=south")
+    page.keyboard.press("F8")
+    page.wait_for_selector("body[data-state=let_in]")
+    assert page.text_content("#detail") == "Staff let you in"
+    assert running.metric('maskgate_events_total{kind="override",reason="operator"}') == 2
+    page.reload()
+    page.wait_for_selector("#languages button")
+    assert page.text_content("#call span") == "Call staff"
+    assert page.get_attribute("#sound", "aria-pressed") == "true"
+    assert not page.errors
+
+
+class Service:
+    """`maskgate serve` with the default model, in a process of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.command = [sys.executable, "-m", "maskgate", "serve", "--port", str(self.port)]
+        self.command += ["--language", "en", "--alert-after", "1", *options]
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        cache = {"MASKGATE_CACHE": str(self.folder)}
+        self.process = subprocess.Popen(self.command, env=os.environ | cache)
+        wait_until(self._is_open, 60)
+
+    def _is_open(self) -> bool:
+        assert self.process.poll() is None
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/kiosk"
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image]:
+    """For each mask state a drawn person, 270×360, whom the default model judges rightly."""
+    from maskgate.door import Engine
+    from maskgate.synthetic.people import sample_people
+
+    if not default_model.FOLDER.is_dir():
+        pytest.skip("the package contains no default model")
+    root = tmp_path_factory.mktemp("drawn")
+    sample_people.make(root, people=6, eval_people=1, size=(512, 384))
+    engine, portraits = Engine(), {}
+    for state, name in (("wear", "mask*"), ("incorrect", "incorrect*"), ("not_wear", "normal*")):
+        for path in sorted(root.glob(f"train/images/*/{name}")):
+            portrait = Image.open(path).convert("RGB").resize((270, 360))
+            verdicts = engine(np.asarray(_scene((portrait, 185))))
+            if len(verdicts) != 1 or verdicts[0].mask is None:
+                continue
+            if verdicts[0].mask.value == state and verdicts[0].mask.probability > 0.8:
+                portraits[state] = portrait
+                break
+    assert len(portraits) == 3
+    return portraits
+
+
+def _scene(*people: tuple[Image.Image, int]) -> Image.Image:
+    frame = Image.new("RGB", FRAME[::-1], (150, 155, 160))
+    for portrait, left in people:
+        frame.paste(portrait, (left, (FRAME[0] - portrait.height) // 2))
+    return frame
+
+
+def _video(path: Path, frame: Image.Image, frames: int = 6, light: float = 1) -> Path:
+    """A film of one frame with a camera's noise."""
+    rng, clean = np.random.default_rng(3), np.asarray(frame) * light
+    with path.open("wb") as file:
+        for _ in range(frames):
+            noisy = np.clip(clean + rng.integers(-3, 4, clean.shape), 0, 255).astype(np.uint8)
+            out = io.BytesIO()
+            Image.fromarray(noisy).save(out, "JPEG", quality=90)
+            file.write(out.getvalue())
+    return path
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("worn"))
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("bare"), "--policy", "bare")
+    yield service
+    service.stop()
+
+
+def _look(page: Any, name: str) -> None:
+    """Check that a state fits on three screens, store pictures of them, and check accessibility."""
+    folder, axe = os.environ.get("MASKGATE_SCREENSHOTS"), os.environ.get("MASKGATE_AXE")
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(200)
+        box = page.locator("#message").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] >= 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}-{size}.png")
+    if axe:
+        page.evaluate(Path(axe).read_text("utf-8"))
+        violations = page.evaluate("axe.run().then(each => each.violations)")
+        assert not [each["id"] for each in violations], name
+    page.set_viewport_size(VIEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("state", "worn", "bare"),
+    [("wear", "go", "take_off"), ("incorrect", "cover", "take_off"), ("not_wear", "put_on", "go")],
+)
+def test_both_policies(
+    state: str,
+    worn: str,
+    bare: str,
+    *,
+    door: Service,
+    bank: Service,
+    portraits: dict[str, Image.Image],
+    browse: Open,
+    tmp_path: Path,
+) -> None:
+    video = _video(tmp_path / "camera.mjpeg", _scene((portraits[state], 185)))
+    for policy, service, verdict in (("worn", door, worn), ("bare", bank, bare)):
+        page = browse(service.url, video)
+        page.wait_for_selector(f"body[data-state={verdict}]")
+        page.wait_for_selector(f"body[data-state={verdict}] #people li[data-state={verdict}]")
+        assert page.text_content("#judged") == "Only the mask is checked. No picture is kept."
+        _look(page, f"{policy}-{state}")
+        assert not page.errors
+
+
+@pytest.mark.slow
+def test_two_people(
+    door: Service, portraits: dict[str, Image.Image], browse: Open, tmp_path: Path
+) -> None:
+    frame = _scene((portraits["wear"], 30), (portraits["not_wear"], 340))
+    page = browse(door.url, _video(tmp_path / "camera.mjpeg", frame))
+    both = "#people:has(li[data-state=go]):has(li[data-state=put_on])"
+    page.wait_for_selector(f"body[data-state=put_on] {both}")
+    page.wait_for_selector("#called:not([hidden])")  # somebody has waited for a second
+    _look(page, "two")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "frames", "light", "state", "detail"),
+    [
+        ("empty", 6, 1, "empty", "Look at the screen, one step away"),
+        ("dark", 6, 0.05, "none", "It is too dark here"),
+        ("frozen", 1, 1, "none", "The camera’s picture stands still. Please ask staff"),
+    ],
+)
+def test_no_face_no_light_no_movement(
+    name: str,
+    frames: int,
+    light: float,
+    *,
+    state: str,
+    detail: str,
+    door: Service,
+    portraits: dict[str, Image.Image],
+    browse: Open,
+    tmp_path: Path,
+) -> None:
+    people = [] if name == "empty" else [(portraits["wear"], 185)]
+    page = browse(door.url, _video(tmp_path / "camera.mjpeg", _scene(*people), frames, light))
+    page.wait_for_selector(f"body[data-state={state}] #detail:text-is('{detail}')")
+    _look(page, name)
+
+
+def _seconds(page: Any, selector: str) -> float:
+    begin = time.monotonic()
+    page.wait_for_selector(selector)
+    return time.monotonic() - begin
+
+
+@pytest.mark.slow
+def test_a_lost_camera_or_service_is_noticed_and_comes_back(
+    portraits: dict[str, Image.Image], browse: Open, tmp_path: Path
+) -> None:
+    service = Service(tmp_path)
+    try:
+        video = _video(tmp_path / "camera.mjpeg", _scene((portraits["wear"], 185)))
+        page = browse(service.url, video)
+        page.wait_for_selector("body[data-state=go]")
+        tracks = "document.querySelector('video').srcObject.getTracks()"
+        page.evaluate(f"{tracks}.forEach((each) => each.stop())")  # without an event
+        assert _seconds(page, "body[data-state=none]") < NO_VERDICT
+        assert page.text_content("#detail").startswith("The camera gives no picture")
+        assert not page.is_visible("#video")
+        page.wait_for_selector("body[data-state=go]")
+        page.evaluate(f"{tracks}[0].dispatchEvent(new Event('ended'))")
+        assert _seconds(page, "body[data-state=none]") < NO_VERDICT
+        page.wait_for_selector("body[data-state=go]")
+
+        service.process.send_signal(signal.SIGSTOP)  # it hangs
+        assert _seconds(page, "body[data-state=none]") < NO_VERDICT
+        assert page.text_content("#detail").startswith("The service does not answer")
+        service.process.send_signal(signal.SIGCONT)
+        page.wait_for_selector("body[data-state=go]")
+
+        service.stop()
+        assert _seconds(page, "body[data-state=none]") < NO_VERDICT
+        _look(page, "no-service")
+        service.start()
+        page.wait_for_selector("body[data-state=go]")
+        assert not page.errors
+    finally:
+        service.stop()
