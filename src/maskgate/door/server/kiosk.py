@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from maskgate.door.server.answers import ErrorAnswer
@@ -29,21 +29,23 @@ def router(settings: KioskSettings, events: Events) -> APIRouter:
     async def read() -> StreamingResponse:
         return StreamingResponse(events.read(), media_type="text/event-stream")
 
-    @routes.post(
-        "/v1/events/{kind}/{reason}",
-        summary="Tell all readers of /v1/events that staff are called, or somebody is let in",
-        status_code=204,
-        response_class=Response,
-        responses=_ERRORS,
-    )
-    async def publish(
-        kind: Annotated[str, Path(json_schema_extra={"enum": list(KINDS)})],
-        reason: Annotated[str, Path(json_schema_extra={"enum": sorted(sum(KINDS.values(), ()))})],
-        door: Annotated[str, Query(json_schema_extra={"pattern": f"^{_DOOR}$"})] = "main",
-    ) -> Response:
-        if not re.fullmatch(_DOOR, door):
-            raise RequestError("not_found", "a door's name has small letters, digits and hyphens")
-        events.publish(kind, reason, door)
-        return Response(status_code=204)
+    def add(kind: str, reason: str) -> None:
+        @routes.post(
+            f"/v1/events/{kind}/{reason}",
+            summary=KINDS[kind][reason],
+            status_code=204,
+            response_class=Response,
+            responses=_ERRORS,
+        )
+        async def publish(
+            door: Annotated[str, Query(json_schema_extra={"pattern": f"^{_DOOR}$"})] = "main",
+        ) -> Response:
+            if not re.fullmatch(_DOOR, door):
+                raise RequestError("not_found", "no such name of a door: a-z, 0-9 and hyphens")
+            events.publish(kind, reason, door)
+            return Response(status_code=204)
 
+    for kind, reasons in KINDS.items():
+        for reason in reasons:
+            add(kind, reason)
     return routes

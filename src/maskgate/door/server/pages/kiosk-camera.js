@@ -10,6 +10,8 @@ const APART = 0.08; // seconds between frames, at least
 
 const now = () => performance.now() / 1000;
 
+const hasEnded = (stream) => stream.getVideoTracks()[0].readyState === "ended";
+
 export class Camera {
   constructor(video) {
     this.video = video;
@@ -59,12 +61,14 @@ export class Camera {
   // If frames stop for long without an event, the camera is opened anew.
   check(patience) {
     const stream = this.video.srcObject;
-    if (stream && !this.problem && now() - this.frameTime > patience) this.lose(stream);
+    if (!stream || this.problem) return;
+    if (hasEnded(stream) || now() - this.frameTime > patience) this.lose(stream);
   }
 
   watch(stream) {
     this.video.requestVideoFrameCallback(() => {
       if (this.video.srcObject !== stream) return;
+      if (hasEnded(stream)) return this.lose(stream); // its last frame is black
       this.read();
       this.watch(stream);
     });

@@ -1,7 +1,7 @@
 // What is on the screen: the verdict, the people's boxes, the controls.
 
 const SCALES = [1, 1.25, 1.5, 2];
-const LOW = 0.8; // of the picture's height: labels of boxes that end below are inside them
+const LOW = 0.72; // of the picture's height: labels of boxes that end below are inside them
 
 const element = (id) => document.getElementById(id);
 
