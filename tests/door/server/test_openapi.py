@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from maskgate.door.server.events import KINDS
 from tests.door.server.conftest import Serve
 
 
 def test_every_route_for_programs_is_described(serve: Serve) -> None:
     schema = serve().get("/openapi.json").json
     paths = {"/v1/verdict", "/v1/settings", "/healthz", "/readyz", "/metrics"}
-    assert set(schema["paths"]) == paths
+    events = {
+        f"/v1/events/{kind}/{reason}" for kind, reasons in KINDS.items() for reason in reasons
+    }
+    assert set(schema["paths"]) == paths | events
     assert "/v1/stream" in schema["info"]["description"]
     assert schema["components"]["schemas"]["Answer"]["example"]["photos"]
     content = schema["paths"]["/v1/verdict"]["post"]["requestBody"]["content"]
