@@ -247,6 +247,7 @@ def test_its_command_line_says_what_to_install(base: Path) -> None:
         ("search", ["tune", "baseline", plain]),
         ("cluster", ["train", "baseline", plain, "--on", "ray"]),
         ("train", ["demo"]),
+        ("door", ["serve"]),
     ):
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
