@@ -109,10 +109,11 @@ def epoch_order(settings: Sampling, rows: Rows, table: pd.DataFrame, *place: int
     sampler = lookup("sampling", settings.name, SAMPLERS)
     if settings.worn_per_person is not None:
         random = np.random.default_rng(derive(*place, "worn"))
-        rows = _limit(rows, table, "wear", settings.worn_per_person, random)
+        rows = _limit(rows, table, mask="wear", limit=settings.worn_per_person, random=random)
     if settings.incorrect_per_person is not None:
         random = np.random.default_rng(derive(*place, "incorrect"))
-        rows = _limit(rows, table, "incorrect", settings.incorrect_per_person, random)
+        limit = settings.incorrect_per_person
+        rows = _limit(rows, table, mask="incorrect", limit=limit, random=random)
     random = np.random.default_rng(derive(*place, "order"))
     try:
         arguments.check(sampler, settings.arguments)
@@ -134,7 +135,7 @@ def batches(order: Rows, size: int) -> list[Rows]:
 
 
 def _limit(
-    rows: Rows, table: pd.DataFrame, mask: str, limit: int, random: np.random.Generator
+    rows: Rows, table: pd.DataFrame, *, mask: str, limit: int, random: np.random.Generator
 ) -> Rows:
     """The rows with at most `limit` photos of each person that have that mask label, at random."""
     of_mask = np.flatnonzero(table["mask"].to_numpy()[rows] == labels.MASKS.index(mask))

@@ -56,7 +56,7 @@ WITH: Final = {
     "schedule.name": ("schedule.arguments", "schedule.min_lr"),
 }
 # Three keys for one setting: where the weights come from.
-START: Final = ("model.pretrained", "model.weights", "model.init")
+START: Final = ("model.pretrained", "model.weights", "model.init", "model.start_head")
 # Arguments of a backbone that are techniques; all others define the network.
 DROPPED: Final = ("drop_path_rate", "drop_rate", "drop_block_rate")
 
@@ -146,8 +146,9 @@ def leave_one_out(recipe: Recipe) -> list[Change]:
         elif key not in START:
             dependent = [(each, _value_at(default, each)) for each in WITH.get(key, ())]
             changes.append(_restore(key, default_value, [(key, default_value), *dependent]))
-    if any(_value_at(dumped, key) != _value_at(default, key) for key in START):
-        keys = [(key, _value_at(default, key)) for key in START]
+    keys = [(key, _value_at(default, key)) for key in START]
+    keys = [(key, value) for key, value in keys if _value_at(dumped, key) != value]
+    if keys:
         changes.append(_restore("model.start", None, keys))
     if dumped["loss"]["name"] == "sum":
         changes += _without_each("loss.parts", dumped["loss"]["parts"])

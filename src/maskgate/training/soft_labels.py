@@ -84,15 +84,17 @@ def of_fold(
         rows = np.union1d(rows, data.afterwards)
     soft_labels = np.full((len(data.table), labels.COUNT), np.nan, dtype=np.float32)
     if isinstance(source, Run):
-        soft_labels[rows] = _of_run(source, prepared, data, rows, options.folder)
+        soft_labels[rows] = _of_run(source, prepared, data, rows=rows, folder=options.folder)
     else:
         classifier = bundles.classifier(source, cache=options.folder)
-        soft_labels[rows] = _cached(classifier, prepared, data.table, rows, options.folder)
+        soft_labels[rows] = _cached(
+            classifier, prepared, data.table, rows=rows, folder=options.folder
+        )
     return soft_labels
 
 
 def _of_run(
-    run: Run, prepared: TrainingData, data: FoldData, rows: Rows, folder: Path
+    run: Run, prepared: TrainingData, data: FoldData, *, rows: Rows, folder: Path
 ) -> SoftLabels:
     """For each of R `rows`, the mean probabilities (R, 18) of the models that teach about it."""
     folds = warm_start.usable_folds(run, prepared, data, "teacher")
@@ -101,7 +103,9 @@ def _of_run(
     for fold, is_taught in zip(folds, teaches, strict=True):
         if is_taught.any():
             classifier = loading.of_folds(run, [fold], folder)
-            total[is_taught] += _cached(classifier, prepared, data.table, rows[is_taught], folder)
+            total[is_taught] += _cached(
+                classifier, prepared, data.table, rows=rows[is_taught], folder=folder
+            )
     return (total / teaches.sum(0)[:, None]).astype(np.float32)
 
 
@@ -123,7 +127,12 @@ def teaching(table: pd.DataFrame, training_digests: Sequence[set[str]]) -> npt.N
 
 
 def _cached(
-    classifier: Classifier, prepared: TrainingData, table: pd.DataFrame, rows: Rows, folder: Path
+    classifier: Classifier,
+    prepared: TrainingData,
+    table: pd.DataFrame,
+    *,
+    rows: Rows,
+    folder: Path,
 ) -> SoftLabels:
     """The probabilities of `rows` of the table; each photo is predicted once, by its content."""
     digests = [bytes.fromhex(digest) for digest in table["digest"].iloc[rows]]

@@ -62,13 +62,13 @@ class Door:
         self.streams = Streams(settings, self.metrics)
         self.events = Events(self.metrics, settings.max_streams)
         service = Service(
-            self.batcher,
-            self.streams,
-            Memory(settings.max_memory),
-            self.metrics,
-            settings,
-            model,
-            engine.attributes,
+            batcher=self.batcher,
+            streams=self.streams,
+            memory=Memory(settings.max_memory),
+            metrics=self.metrics,
+            settings=settings,
+            model=model,
+            attributes=engine.attributes,
         )
         app = _create(service, lambda: self._run())
         app.include_router(kiosk.router(settings.kiosk, self.events))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,7 +50,7 @@ class Service:
     attributes: tuple[str, ...]  # that it predicts
 
 
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def _errors(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route, for OpenAPI."""
     reasons = {
         status: ", ".join(reason for reason, each in STATUS.items() if each == status)
@@ -74,7 +75,7 @@ def router(service: Service) -> APIRouter:
         description="The body is one photo, or a form with one or several. If none of them can be"
         " judged, the answer is the error of the first.",
         response_model=Answer,
-        responses=_errors(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
+        responses=_errors((400, 401, 403, 408, 413, 415, 422, 429, 500, 503)),
         openapi_extra=_BODY,
     )
     async def verdict(request: Request) -> JSONResponse:
@@ -122,7 +123,7 @@ def router(service: Service) -> APIRouter:
         "/v1/settings",
         summary="What this door judges, and its limits",
         response_model=DoorSettings,
-        responses=_errors(401, 403, 429),
+        responses=_errors((401, 403, 429)),
     )
     async def door_settings() -> JSONResponse:
         judged = service.attributes if settings.purpose else ("mask",)
@@ -143,7 +144,7 @@ def router(service: Service) -> APIRouter:
     @routes.get(
         "/healthz",
         summary="Whether the service works; restart it if not",
-        responses=_errors(401, 403, 429, 500),
+        responses=_errors((401, 403, 429, 500)),
     )
     async def healthz() -> dict[str, str]:
         if not service.batcher.is_healthy:
@@ -153,7 +154,7 @@ def router(service: Service) -> APIRouter:
     @routes.get(
         "/readyz",
         summary="Whether a photo would be judged now",
-        responses=_errors(401, 403, 429, 503),
+        responses=_errors((401, 403, 429, 503)),
     )
     async def readyz() -> dict[str, str]:
         if not service.batcher.is_ready or service.streams.is_stopping:
@@ -166,7 +167,7 @@ def router(service: Service) -> APIRouter:
         response_class=Response,
         responses={
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-            **_errors(401, 403, 429),
+            **_errors((401, 403, 429)),
         },
     )
     async def metrics_text() -> Response:

@@ -109,7 +109,7 @@ def dress(
         left_out |= {name: line["why"] for name, line in log.lines.items() if line["why"]}
         if len(left_out) == len(people):
             raise _nobody_error(source, left_out.values())
-        truth.write(out, people, log.lines, left_out, shot_names)
+        truth.write(out, people, log.lines, left_out=left_out, shots=shot_names)
     return DressedPeople(
         out=out,
         people=len(people) - len(left_out),

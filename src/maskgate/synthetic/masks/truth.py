@@ -47,6 +47,7 @@ def write(
     out: Path,
     people: Sequence[Person],
     lines: Mapping[str, Mapping[str, Any]],
+    *,
     left_out: Mapping[str, str],
     shots: Mapping[str, str],
 ) -> None:
