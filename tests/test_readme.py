@@ -43,8 +43,10 @@ ABBREVIATED = {
     "--trials 30": "--trials 2",
 }
 
+# No small backbone has pretrained weights; test_shipped.py trains the recipes that start from some.
 QUICK = ["training.epochs=1", "schedule.warmup_epochs=0", "photo.height=32", "photo.width=24",
-         "model.backbone=test_resnet", "model.arguments={}"]  # fmt: skip
+         "model.backbone=test_resnet", "model.arguments={}", "model.weights=null",
+         "model.start_head=false"]  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
@@ -97,6 +99,8 @@ def _spelled_out(text: str) -> str:
 
 
 def _maskgate(text: str) -> None:
+    if text.split()[1] == "serve":  # which does not end; door/server/test_start.py starts it
+        text += " --help"
     smaller = ["--people", "24"] if text.split()[1] == "demo" else []
     sys.argv = [*shlex.split(text), *smaller]
     try:
