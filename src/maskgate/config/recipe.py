@@ -6,6 +6,8 @@ The names of techniques are looked up in dicts next to their implementations whe
 import hashlib
 import json
 import re
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -189,9 +191,9 @@ class Mix(Component):
     probability: Share = Field(1.0, description="share of batches that are mixed this way")
 
 
-# Keys, by section, that were added later. Without a value they are not part of a recipe's digest,
-# so that runs of earlier versions can be resumed.
-_LATER_KEYS: Final = (("sampling", "incorrect_per_person"), ("model", "start_head"))
+# Keys that were added later. Without a value they are not part of a recipe's digest, so that runs
+# of earlier versions can be resumed.
+_LATER_KEYS: Final = (("sampling", "incorrect_per_person"), ("model", "start_head"), ("teacher",))
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -403,11 +405,10 @@ class Recipe(Section):
     def digest(self, *contents: str) -> str:
         """Eight hex digits of the recipe and of `contents`."""
         dumped = self.model_dump(mode="json")
-        for section, key in _LATER_KEYS:
-            if not dumped[section][key]:
-                del dumped[section][key]
-        if self.teacher is None:  # runs of versions without the key are resumed
-            del dumped["teacher"]
+        for *sections, key in _LATER_KEYS:
+            section = reduce(getitem, sections, dumped)
+            if not section[key]:
+                del section[key]
         text = json.dumps([dumped, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
