@@ -140,7 +140,7 @@ def test_models_that_know_the_person_teach_only_where_all_do() -> None:
     table = pd.DataFrame(
         {
             "digest": list("abcdef"),
-            "drawn_from": ["", "", "", "", "", "o"],
+            "drawn_from": ["", "", "", "", "", "n o"],
             "cluster": [0, 0, 1, 1, 2, 3],
         }
     )

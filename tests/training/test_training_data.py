@@ -16,6 +16,7 @@ from PIL import Image
 from maskgate.config import recipe
 from maskgate.data import layouts
 from maskgate.data.column_values import EXTRA, NEVER
+from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
 from maskgate.imaging import pixels
 from maskgate.synthetic.people import sample_people
@@ -235,6 +236,35 @@ def test_the_same_file_counts_as_one_shot_even_without_contrast(
     fold = int(ready.photos.table["fold"][0])
     assert ready.fold_data(fold).train.tolist() == [2]
     assert ready.fold_data(1 - fold).train.tolist() == [0, 1, 3, 4]
+
+
+def test_a_photo_made_from_two_people_trains_where_neither_is_validated(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    for seed in range(6):
+        noise(tmp_path / f"{seed}.png", seed)
+    rows = [(f"{seed}.png", f"p{seed}", "wear") for seed in range(6)]
+    table = pd.DataFrame(rows, columns=["photo", "person", "mask"])
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    folds = prepare("folds.count=3", data=tmp_path / "photos.csv").photos.table["fold"].tolist()
+    one = 0
+    other = next(row for row in range(6) if folds[row] != folds[one])
+    digests = [digest((tmp_path / f"{row}.png").read_bytes()).hex() for row in (one, other)]
+    (tmp_path / "more").mkdir()
+    noise(tmp_path / "more" / "pasted.png", 9)
+    noise(tmp_path / "more" / "other.png", 10)
+    rows = [("pasted.png", "m", " ".join(digests)), ("other.png", "n", "")]
+    more = pd.DataFrame(rows, columns=["photo", "person", "drawn_from"]).assign(mask="wear")
+    more.to_csv(tmp_path / "more" / "photos.csv", index=False)
+    ready = prepare(
+        "folds.count=3", f"data=[{{path: {tmp_path / 'more'}}}]", data=tmp_path / "photos.csv"
+    )
+    assert ready.photos.table["fold"].tolist() == folds
+    for fold in range(3):
+        train = ready.fold_data(fold).train.tolist()
+        assert (6 in train) == (fold not in (folds[one], folds[other]))
+        assert 7 in train
+        assert {row for row in train if row < 6} == {row for row in range(6) if folds[row] != fold}
 
 
 def test_the_store_holds_every_row_of_the_training_table(

@@ -1,4 +1,4 @@
-"""Commands on photos: inspect, faces, wear."""
+"""Commands on photos: inspect, faces, wear, uncover."""
 
 from collections import Counter
 from pathlib import Path
@@ -177,3 +177,56 @@ def wear(
     terminal.show(f"{out}: {masked_people.photos:,} photos of {masked_people.people:,} people")
     if skipped:
         terminal.show(f"left out: {skipped}")
+
+
+@app.command()
+def uncover(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PHOTOS",
+            help="Photos of masks worn and of bare faces: a CSV, or a folder of people.",
+            callback=existing_data,
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 7,
+    incorrect: Annotated[
+        int, typer.Option(min=1, max=99, help="Photos per photo of a mask that is worn.")
+    ] = 4,
+    detector: DetectorName = "auto",
+    cache: Cache = None,
+    skip_faulty: SkipFaulty = False,
+) -> None:
+    """Make photos of masks worn incorrectly from photos of masks that are worn.
+
+    Nose or mouth of a bare face are pasted over the upper part of the mask.
+    """
+    from maskgate.config.settings import Component
+    from maskgate.core import files
+    from maskgate.faces import detectors
+
+    component = Component(name=detector)
+    detectors.check(component)
+    files.check_folder(out)
+
+    from maskgate.data import checks, layouts
+    from maskgate.synthetic.masks import uncover as uncovering
+
+    photos = layouts.read(source)
+    checks.refuse(photos.problems, source, skip_faulty)
+    folder = cache or files.cache_folder()
+    result = uncovering.uncover(
+        photos,
+        detectors.create(component, folder),
+        out,
+        source=source,
+        folder=folder,
+        seed=seed,
+        incorrect=incorrect,
+        skip_faulty=skip_faulty,
+    )
+    counts = ", ".join(f"{count:,} {state}" for state, count in sorted(result.counts.items()))
+    terminal.show(
+        f"{out}: {counts}, from {result.worn:,} faces with a mask and {result.bare:,} bare"
+    )

@@ -23,7 +23,8 @@ class Photos:
     codes `mask`, `gender`, `age_band` and `label` (int8, -1 where unknown) and `age` in
     years (float32, NaN where unknown). A table with age groups also has those of AGE_GROUP: the
     first and the last year of each group (float32, NaN where unknown). Drawn photos may have
-    another column, `drawn_from`: the digest in hex of the photo they were drawn on, else "".
+    another column, `drawn_from`: the digests in hex of the photos that they were made from, with
+    spaces between them, else "".
     `unlabelled` are photos that are not in the table because they have no reliable label.
     """
 

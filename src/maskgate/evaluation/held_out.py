@@ -112,7 +112,7 @@ def quarters(values: Sequence[float], words: Sequence[str]) -> list[str]:
 def check_untrained(run: Run, photos: Photos) -> None:
     """Raise MaskgateError where the networks of a run were trained on one of the photos, or on the
     photo that its mask was drawn on."""
-    digests = set(photos.table.get("drawn_from", pd.Series(dtype="str"))) - {""}
+    digests = set(" ".join(photos.table.get("drawn_from", pd.Series(dtype="str"))).split())
     names = photos.table["photo"]
     for name in track(names, "comparing with the training photos", len(names)):
         try:

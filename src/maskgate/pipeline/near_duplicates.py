@@ -91,14 +91,16 @@ def with_extra_photos(
 
 def _same_content(photos: Photos, store: PhotoStore, selected: npt.NDArray[np.bool_]) -> Pairs:
     """Pairs (P, 2) of the first row of a content and a row of `selected` (N,) with the same
-    content, of another person. A drawn photo has the content of the photo it was drawn on."""
+    content, of another person. A drawn photo has the contents of the photos it was made from."""
     digest = pd.Series(store.digests, dtype="str")
     if "drawn_from" in photos.table:
-        origin = photos.table["drawn_from"].fillna("")
-        digest = digest.where(origin == "", origin)
-    content, _ = pd.factorize(digest)
-    _, first = np.unique(content, return_index=True)
-    rows = np.flatnonzero(selected)
-    pairs = np.stack([first[content[rows]], rows], axis=1).astype(np.int64)
+        origins = photos.table["drawn_from"].fillna("")
+        digest = digest.where(origins == "", origins)
+    contents = digest.str.split().explode()  # by row
+    number, _ = pd.factorize(contents)
+    row = contents.index.to_numpy()
+    _, first = np.unique(number, return_index=True)
+    is_selected = selected[row]
+    pairs = np.stack([row[first[number]], row], axis=1).astype(np.int64)[is_selected]
     person = photos.table["person"].to_numpy()[pairs]
     return pairs[person[:, 0] != person[:, 1]]

@@ -92,7 +92,7 @@ def training_digests(run: Run, fold: int) -> set[str]:
 def _digests(rows: pd.DataFrame) -> set[str]:
     """Digests of the photos, and of the photos that masks were drawn on to make them."""
     originals = rows.get("drawn_from", pd.Series(dtype="str")).dropna()
-    return {*rows["digest"], *originals} - {""}
+    return {*rows["digest"], *" ".join(originals).split()} - {""}
 
 
 def check_names(run: Run, names: list[str], root: Path) -> None:

@@ -117,7 +117,8 @@ def teaching(table: pd.DataFrame, training_digests: Sequence[set[str]]) -> npt.N
     for digests in training_digests:
         is_known = table["digest"].isin(digests)
         if "drawn_from" in table:
-            is_known |= table["drawn_from"].isin(digests)
+            origins = table["drawn_from"].str.split().explode()
+            is_known |= origins.isin(digests).groupby(level=0).any()
         knows_person.append(cluster.isin(cluster[is_known]).to_numpy(dtype=np.bool_))
     unaware = ~np.array(knows_person)
     return unaware | ~unaware.any(0)

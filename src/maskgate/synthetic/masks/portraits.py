@@ -57,7 +57,7 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
     }
     try:
         face_photo = drawing.bare_face(
-            _photo(task.root / person.source, face.digest), face.landmarks
+            read_photo(task.root / person.source, face.digest), face.landmarks
         )
     except ValueError:  # the landmarks are not those of a face
         return line | {"why": NO_FACE}
@@ -68,13 +68,13 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
         if drawn_shot is None:
             return line | {"why": UNSEEN, "drawn": []}
         outfit, photo = drawn_shot
-        encoded[shot] = _jpeg(photo)
+        encoded[shot] = jpeg(photo)
         line["drawn"].append({"shot": shot, **(asdict(outfit) if outfit else {})})
     _save(task.out / "images" / person.folder, encoded)
     return line
 
 
-def _photo(path: Path, digest: bytes) -> Pixels:
+def read_photo(path: Path, digest: bytes) -> Pixels:
     """The photo whose face was found. Raises MaskgateError if the file has changed since."""
     try:
         content, image = contents.read_photo(str(path), ())
@@ -85,7 +85,8 @@ def _photo(path: Path, digest: bytes) -> Pixels:
     return np.asarray(image)
 
 
-def _jpeg(photo: Pixels) -> bytes:
+def jpeg(photo: Pixels) -> bytes:
+    """The photo as a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
