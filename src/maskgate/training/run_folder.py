@@ -137,10 +137,8 @@ def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: st
     table = prepared.photos.table
     extra = prepared.extra()
     if not run.status_file.exists():  # written first: it marks the folder as a run's
-        pairs = {
-            tuple(sorted(map(_person_of(prepared.table), pair)))
-            for pair in prepared.near_duplicates.pairs
-        }
+        person_of = _person_of(prepared.table)
+        pairs = {tuple(sorted(map(person_of, pair))) for pair in prepared.near_duplicates.pairs}
         run.update_status(
             recipe=options.name,
             digest=digest,
