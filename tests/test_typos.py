@@ -102,6 +102,10 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
                    (["/gone.json"], "/gone.json: cannot be read (No such file or directory)")],
     "--policy": [(["wear"], "'wear' is not one of 'worn', 'bare'")],
     "--state": [(["/dev/null", "--make-certificate"], "/dev/null: is a file; name a folder")],
+    "--token-file": [
+        (["/gone"], "--token-file is for a door beyond this machine; drop it"),
+        (["/gone", "--host", "0.0.0.0", "--plain-http"],
+         "/gone: cannot be read (No such file or directory); give the token that can")],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.

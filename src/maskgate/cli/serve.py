@@ -59,12 +59,26 @@ def serve(
         bool,
         typer.Option("--new-token", help="Make a new token; all paired browsers pair again."),
     ] = False,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the token for programs.",
+            show_default="one is made and printed at the first start",
+        ),
+    ] = None,
     gender_and_age: Annotated[
         str | None,
         typer.Option(
             metavar="PURPOSE",
             help="Judge gender and age too, for this purpose, which pages show.",
             show_default="only masks are judged",
+        ),
+    ] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(
+            help="Whom people at the door can ask: printed on the sign at /sign.",
+            show_default="a line to fill in by hand",
         ),
     ] = None,
     unsure_below: Annotated[
@@ -169,6 +183,7 @@ def serve(
         workers=workers,
         unsure_below=unsure_below,
         purpose=gender_and_age.strip() if gender_and_age else None,
+        contact=contact.strip() if contact else None,
         kiosk=kiosk,
     )
     start.serve(
@@ -183,6 +198,7 @@ def serve(
             plain_http=plain_http,
             state=state,
             new_token=new_token,
+            token_file=token_file,
             smallest_face=smallest_face,
             threads=threads,
         )

@@ -47,6 +47,31 @@ def test_the_token_is_new_once_and_stored_as_a_hash(tmp_path: Path) -> None:
     assert not access.open_access(folder)[0].is_valid(token)
 
 
+def test_a_token_of_ones_own_replaces_the_one_for_programs(tmp_path: Path) -> None:
+    folder, file = tmp_path / "state", tmp_path / "token"
+    opened, first = access.open_access(folder)
+    browser = opened.pair(opened.new_code())
+    assert first is not None and browser is not None
+    file.write_text(f"{'a1' * 16}\n")
+    token = access.read_token(file)
+    for _ in range(2):
+        again, printed = access.open_access(folder, token=token)
+        assert printed is None
+        assert again.is_valid(token) and again.is_valid(browser) and not again.is_valid(first)
+    renewed, printed = access.open_access(folder, renew=True, token=token)
+    assert printed is None
+    assert renewed.is_valid(token) and not renewed.is_valid(browser)
+    assert token not in (folder / "tokens.json").read_text()
+    assert access.open_access(tmp_path / "new", token=token)[1] is None
+
+
+@pytest.mark.parametrize("text", ["", "a" * 31, "a" * 201, f"{'a' * 20} {'b' * 20}", "é" * 40])
+def test_a_file_without_a_token_is_an_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(text, "utf-8")
+    with pytest.raises(MaskgateError, match="not a token of 32 to 200 letters and digits; make"):
+        access.read_token(tmp_path / "token")
+
+
 def test_a_damaged_file_of_tokens_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "tokens.json").write_text("{}")
     with pytest.raises(MaskgateError, match="start once with --new-token"):

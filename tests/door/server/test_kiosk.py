@@ -72,6 +72,7 @@ def test_a_language_of_ones_own_is_one_file(tmp_path: Path, serve: Serve) -> Non
         (language(code="a language"), "code: String should match pattern"),
         (language(colour="red"), "colour: Extra inputs are not permitted"),
         (language(labels={"call": "Appeler"}), "labels.title is missing; add its text"),
+        (language(sign={"title": "Port"}), "sign.worn is missing; add its text"),
         (language(messages={}), "messages.go is missing; add its text"),
         (language(messages={"go": {"message": ""}}), "messages.go.message: String should have at"),
         ("{", "not JSON in UTF-8; see docs/door.md"),

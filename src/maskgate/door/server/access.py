@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections import OrderedDict, deque
@@ -15,6 +16,8 @@ from maskgate.door.server.request_errors import RequestError
 from maskgate.errors import MaskgateError
 
 _FILE: Final = "tokens.json"
+_SHORTEST: Final = 32  # characters of an operator's own token, and the most
+_LONGEST: Final = 200
 _MAX_BROWSERS: Final = 100  # the oldest is forgotten
 _CODE_TIME: Final = 600.0  # seconds that a pairing code is valid
 _CODE_LENGTH: Final = 8
@@ -72,9 +75,12 @@ class Access:
         return token
 
 
-def open_access(folder: Path, renew: bool = False) -> tuple[Access, str | None]:
-    """The tokens in a folder, and the token for programs if it is new: at the first start, or to
-    `renew` all. Raises MaskgateError."""
+def open_access(
+    folder: Path, renew: bool = False, token: str | None = None
+) -> tuple[Access, str | None]:
+    """The tokens in a folder, and the token for programs if it was made now: at the first start, or
+    to `renew` all. A `token` of the operator's own takes its place; paired browsers stay paired.
+    Raises MaskgateError."""
     file = folder / _FILE
     if file.exists() and not renew:
         try:
@@ -83,11 +89,25 @@ def open_access(folder: Path, renew: bool = False) -> tuple[Access, str | None]:
             raise MaskgateError(
                 f"{file}: not a file of tokens; start once with --new-token to replace it"
             ) from error
+        if token is not None and hashes.program != _digest(token):
+            hashes.program = _digest(token)
+            _store(file, hashes)
         return Access(folder, hashes), None
-    token = secrets.token_urlsafe(32)
-    hashes = _Hashes(program=_digest(token))
+    new = token or secrets.token_urlsafe(32)
+    hashes = _Hashes(program=_digest(new))
     _store(file, hashes)
-    return Access(folder, hashes), token
+    return Access(folder, hashes), None if token else new
+
+
+def read_token(file: Path) -> str:
+    """The token in a file of the operator's. Raises MaskgateError."""
+    token = files.content(file, "the token", _LONGEST + 1).decode("utf-8", "replace").strip()
+    if not re.fullmatch(rf"[!-~]{{{_SHORTEST},{_LONGEST}}}", token):
+        raise MaskgateError(
+            f"{file}: not a token of {_SHORTEST} to {_LONGEST} letters and digits;"
+            " make one with openssl rand -hex 32"
+        )
+    return token
 
 
 def _store(file: Path, hashes: _Hashes) -> None:

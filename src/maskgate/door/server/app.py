@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from maskgate import __version__
 from maskgate.door.engine import Engine
-from maskgate.door.server import gate, kiosk, pages, pairing, routes
+from maskgate.door.server import gate, kiosk, pages, pairing, routes, sign
 from maskgate.door.server.access import Access
 from maskgate.door.server.batching import Batcher
 from maskgate.door.server.bodies import Memory
@@ -72,6 +72,7 @@ class Door:
         )
         app = _create(service, lambda: self._run())
         app.include_router(kiosk.router(settings.kiosk, self.events))
+        app.include_router(sign.router(settings), include_in_schema=False)
         self.gate = Gate(app, self.metrics, access, hosts)
         if access is not None:
             app.include_router(

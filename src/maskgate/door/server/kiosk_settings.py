@@ -19,6 +19,10 @@ Label = Literal[
     "title", "fine", "call", "called", "sound", "speech", "text_size", "mask_only", "purpose",
     "not_kept", "male", "female", "<30", "30-59", ">=60",
 ]  # fmt: skip
+SignText = Literal[
+    "title", "worn", "bare", "camera", "mask_only", "purpose", "identity", "not_kept", "staff",
+    "contact", "print",
+]  # fmt: skip
 _FOLDER: Final = Path(__file__).parent / "pages"
 _PREFIX: Final = "kiosk-"
 
@@ -32,13 +36,14 @@ class Text(BaseModel):
 
 
 class Language(BaseModel):
-    """Every text of the kiosk in one language. `code` is a BCP 47 tag, such as `ko`; `name` is in
-    the language itself."""
+    """Every text of kiosk and sign in one language. `code` is a BCP 47 tag, such as `ko`; `name` is
+    in the language itself."""
 
     code: str = Field(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     name: str = Field(min_length=1, max_length=40)
     messages: dict[Message, Text]
     labels: dict[Label, str]
+    sign: dict[SignText, str]
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -60,11 +65,15 @@ class KioskSettings:
     sound: bool = False
     speech: bool = False
 
+    def loaded(self) -> "list[Language]":
+        """The languages. Raises MaskgateError for one that cannot be used."""
+        return load(self.languages or PACKAGED)
+
     def answer(self) -> dict[str, Any]:
         """The JSON for the page. Raises MaskgateError for a language that cannot be used."""
         return {
             "policy": self.policy,
-            "languages": [each.model_dump() for each in load(self.languages or PACKAGED)],
+            "languages": [each.model_dump(exclude={"sign"}) for each in self.loaded()],
             "follow_browser": not self.languages,
             "near": self.near,
             "alert_after": self.alert_after,
@@ -109,6 +118,7 @@ def _load(language: str) -> Language:
     for name, texts, names in (
         ("messages", parsed.messages, get_args(Message)),
         ("labels", parsed.labels, get_args(Label)),
+        ("sign", parsed.sign, get_args(SignText)),
     ):
         for each in names:
             if each not in texts:

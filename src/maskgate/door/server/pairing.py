@@ -14,7 +14,7 @@ from maskgate.door.server import gate, pages
 from maskgate.door.server.access import Access, Failures
 from maskgate.door.server.request_errors import RequestError
 
-_MAX_SECRET: Final = 200  # bytes
+_MAX_SECRET: Final = 300  # bytes; a token has 200 at most
 _COOKIE_TIME: Final = 400 * 24 * 3600  # seconds; browsers allow no more
 
 

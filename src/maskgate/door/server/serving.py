@@ -12,7 +12,7 @@ from typing import Final
 import uvicorn
 
 from maskgate.core.progress import say
-from maskgate.door.server import hardening, protocol
+from maskgate.door.server import hardening, protocol, systemd
 from maskgate.door.server.app import Door
 from maskgate.errors import MaskgateError, disk_error
 
@@ -88,6 +88,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _stop(self, *_: object) -> None:
+        systemd.notify("STOPPING=1")
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -105,7 +106,12 @@ def run(
         if server.started:
             for line in lines:
                 say(line)
-        await serving
+            systemd.notify("READY=1")
+        watching = asyncio.create_task(systemd.watch(lambda: door.batcher.is_healthy))
+        try:
+            await serving
+        finally:
+            watching.cancel()
 
     try:
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:

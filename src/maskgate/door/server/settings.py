@@ -10,6 +10,7 @@ class Settings:
     """What `maskgate serve` can change. Times are in seconds.
 
     `purpose` is the stated purpose of judging gender and age; without one, only masks are judged.
+    `contact` is whom people at the door can ask, for the sign.
     A verdict whose likeliest mask state is less probable than `unsure_below` is marked unsure.
     """
 
@@ -30,4 +31,5 @@ class Settings:
     stop_time: float = 10.0  # to answer what waits when the service stops
     unsure_below: float = 0.6
     purpose: str | None = None
+    contact: str | None = None
     kiosk: KioskSettings = field(default_factory=KioskSettings)

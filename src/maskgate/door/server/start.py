@@ -31,6 +31,7 @@ class Options:
     plain_http: bool = False
     state: Path | None = None
     new_token: bool = False
+    token_file: Path | None = None
     smallest_face: float | None = None
     threads: int = 1
 
@@ -48,7 +49,11 @@ def serve(options: Options) -> None:
         address = _address(names[0], port, is_encrypted=pair is not None)
         tokens, token = None, None
         if not is_local:
-            tokens, token = access.open_access(_state(options), options.new_token)
+            tokens, token = access.open_access(
+                _state(options),
+                options.new_token,
+                access.read_token(options.token_file) if options.token_file else None,
+            )
         door = Door(
             engine,
             options.settings,
@@ -70,6 +75,12 @@ def serve(options: Options) -> None:
 def _check(options: Options, is_local: bool) -> None:
     if options.state is not None:
         files.check_folder(options.state)
+    if options.token_file is not None:
+        if is_local:
+            raise MaskgateError(
+                "--token-file is for a door beyond this machine; drop it, or give another --host"
+            )
+        access.read_token(options.token_file)
     if (options.certificate is None) != (options.key is None):
         raise MaskgateError("--certificate and --key go together; give both")
     if options.certificate is not None and options.key is not None:

@@ -19,7 +19,7 @@ const TEXTS = {
     title: "마스크 확인", lead: "마스크를 바르게 썼는지, 잘못 썼는지, 쓰지 않았는지 얼굴마다 알려 드립니다. 사진을 여기에 놓으세요.",
     drop: "사진을 여기에 놓거나 붙여 넣으세요", choose: "사진 고르기", clear: "모두 지우기",
     kept: "사진은 이 문의 서버로만 보내져 메모리에서 판정되며 저장되지 않습니다.",
-    programs: "프로그램용: OpenAPI", metrics: "지표",
+    programs: "프로그램용: OpenAPI", metrics: "지표", sign: "출입구 안내문",
     wear: "마스크 착용", incorrect: "마스크를 잘못 씀", not_wear: "마스크 미착용", unsure: "확실하지 않음",
     mask: "마스크", gender: "성별", age_band: "나이",
     male: "남성", female: "여성", "<30": "30세 미만", "30-59": "30~59세", ">=60": "60세 이상",
