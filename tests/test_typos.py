@@ -115,7 +115,7 @@ OTHERS = {
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
     "--make-certificate", "--max-megabytes", "--max-megapixels", "--new-token", "--plain-http",
-    "--alert-after", "--near", "--override-key", "--sound", "--speech",
+    "--alert-after", "--contact", "--near", "--override-key", "--sound", "--speech",
     "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
