@@ -184,7 +184,7 @@ def uncover(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="PHOTOS",
+            metavar="DATA",
             help="Photos of masks worn and of bare faces: a CSV, or a folder of people.",
             callback=existing_data,
         ),
