@@ -8,10 +8,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from maskgate.door.server.answers import ErrorAnswer
 from maskgate.door.server.events import KINDS, Events
-from maskgate.door.server.kiosk_settings import KioskSettings
+from maskgate.door.server.kiosk_settings import DOOR, KioskSettings
 from maskgate.door.server.request_errors import RequestError
 
-_DOOR: Final = r"[a-z0-9-]{1,32}"
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ErrorAnswer} for status in (401, 403, 404, 429)
 }
@@ -38,9 +37,9 @@ def router(settings: KioskSettings, events: Events) -> APIRouter:
             responses=_ERRORS,
         )
         async def publish(
-            door: Annotated[str, Query(json_schema_extra={"pattern": f"^{_DOOR}$"})] = "main",
+            door: Annotated[str, Query(json_schema_extra={"pattern": f"^{DOOR}$"})] = "main",
         ) -> Response:
-            if not re.fullmatch(_DOOR, door):
+            if not re.fullmatch(DOOR, door):
                 raise RequestError("not_found", "no such name of a door: a-z, 0-9 and hyphens")
             events.publish(kind, reason, door)
             return Response(status_code=204)

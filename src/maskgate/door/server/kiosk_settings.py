@@ -1,13 +1,12 @@
 """What the kiosk shows: its policy, its languages, and when it calls staff."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from maskgate.core import files
+from maskgate.door import languages
 from maskgate.errors import MaskgateError
 
 Policy = Literal["worn", "bare"]
@@ -23,6 +22,8 @@ SignText = Literal[
     "title", "worn", "bare", "camera", "mask_only", "purpose", "identity", "not_kept", "staff",
     "contact", "print",
 ]  # fmt: skip
+DOOR: Final = r"[a-z0-9-]{1,32}"
+"""Names of doors."""
 _FOLDER: Final = Path(__file__).parent / "pages"
 _PREFIX: Final = "kiosk-"
 
@@ -83,14 +84,12 @@ class KioskSettings:
         }
 
 
-PACKAGED: Final = tuple(
-    path.stem.removeprefix(_PREFIX) for path in sorted(_FOLDER.glob(f"{_PREFIX}*.json"))
-)
+PACKAGED: Final = languages.packaged(_FOLDER, _PREFIX)
 
 
-def load(languages: tuple[str, ...]) -> list[Language]:
+def load(codes_or_files: tuple[str, ...]) -> list[Language]:
     """Languages by code or path. Raises MaskgateError."""
-    loaded = [_load(each) for each in languages]
+    loaded = [_load(each) for each in codes_or_files]
     codes = [each.code for each in loaded]
     for code in codes:
         if codes.count(code) > 1:
@@ -99,28 +98,8 @@ def load(languages: tuple[str, ...]) -> list[Language]:
 
 
 def _load(language: str) -> Language:
-    if language in PACKAGED:
-        path = _FOLDER / f"{_PREFIX}{language}.json"
-    elif language.endswith(".json"):
-        path = Path(language)
-    else:
-        raise MaskgateError(
-            f"--language {language}: no such language; give {', '.join(PACKAGED)}, or a JSON file"
-        )
-    try:
-        parsed = Language.model_validate(json.loads(files.content(path, "a language")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise MaskgateError(f"{path}: {place}: {first['msg']}") from error
-    except ValueError as error:
-        raise MaskgateError(f"{path}: not JSON in UTF-8; see docs/door.md") from error
-    for name, texts, names in (
-        ("messages", parsed.messages, get_args(Message)),
-        ("labels", parsed.labels, get_args(Label)),
-        ("sign", parsed.sign, get_args(SignText)),
-    ):
-        for each in names:
-            if each not in texts:
-                raise MaskgateError(f"{path}: {name}.{each} is missing; add its text")
+    parsed = languages.read(language, _FOLDER, _PREFIX, Language)
+    languages.check_names(language, "messages", parsed.messages, get_args(Message))
+    languages.check_names(language, "labels", parsed.labels, get_args(Label))
+    languages.check_names(language, "sign", parsed.sign, get_args(SignText))
     return parsed
