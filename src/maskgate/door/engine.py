@@ -52,6 +52,11 @@ class Engine:
         self.smallest_face = smallest_face
 
     @property
+    def digest(self) -> str:
+        """The SHA-256 in the bundle's manifest, which is that of the whole bundle."""
+        return self._bundle.manifest.sha256
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes that the model predicts."""
         return self._classifier.attributes

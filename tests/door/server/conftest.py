@@ -40,6 +40,10 @@ class FakeEngine(Engine):
         self.batches: list[list[tuple[int, ...]]] = []
 
     @property
+    def digest(self) -> str:
+        return "d1" * 32
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         return ("mask", "gender", "age_band")
 

@@ -21,7 +21,9 @@ from maskgate.core import default_model
 from maskgate.door.server import kiosk_settings
 from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
+from maskgate.door.server.states import LEASE
 from tests.door.server.conftest import Serve, wait_until
+from tests.door.server.test_kiosk import Reader
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or ""
@@ -228,6 +230,27 @@ def test_languages_text_size_and_events(serve: Serve, browse: Open) -> None:
     assert page.text_content("#call span") == "Call staff"
     assert page.get_attribute("#sound", "aria-pressed") == "true"
     assert not page.errors
+
+
+def test_the_page_reports_what_it_shows(serve: Serve, browse: Open) -> None:
+    running = serve()
+    reader = Reader(running)
+
+    def latest() -> tuple[str, str | None]:
+        event: dict[str, Any] = reader.events[-1] if reader.events else {}
+        assert event.get("door", "north") == "north"
+        return event.get("state", ""), event.get("reason")
+
+    page = browse(f"http://127.0.0.1:{running.port}/kiosk?door=north")
+    page.wait_for_selector("body[data-state=closer]")  # the face is two pixels wide
+    wait_until(lambda: latest() == ("closer", None))
+    page.wait_for_timeout(1000 * (LEASE + 1))
+    assert latest() == ("closer", None), "a page repeats its report"
+    assert "silent" not in [each["reason"] for each in reader.events]
+    page.evaluate("document.querySelector('video').pause()")
+    wait_until(lambda: latest() == ("none", "no_camera"))
+    page.close()
+    wait_until(lambda: latest() == ("none", "closed"))
 
 
 class Service:

@@ -116,11 +116,12 @@ class Answer(BaseModel):
 
 
 class DoorSettings(BaseModel):
-    """What this door judges, and its limits; `purpose` is that of gender and age, null where they
-    are off."""
+    """What this door judges, and its limits; `digest` is the SHA-256 in the model's manifest,
+    `purpose` is that of gender and age, null where they are off."""
 
     version: str
     model: str
+    digest: str
     attributes: list[Literal["mask", "gender", "age_band"]]
     purpose: str | None
     unsure_below: float

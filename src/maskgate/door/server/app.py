@@ -22,6 +22,7 @@ from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import RequestError
 from maskgate.door.server.routes import Service
 from maskgate.door.server.settings import Settings
+from maskgate.door.server.states import KioskStates
 from maskgate.door.server.stream import Streams
 from maskgate.errors import MaskgateError
 
@@ -37,7 +38,12 @@ is a JSON text message on one frame:
 waits when the next arrives is dropped and gets no answer. A frame without a verdict is answered by
 `{"frame": 7, "error": {"reason": "not_a_photo", "message": "…"}}`, and the connection stays open.
 It is closed with 1012 when the service stops, 1013 when too many streams are open, 1009 for a frame
-with too many bytes, and 1003 for text. A refused token gives status 403.
+with too many bytes, and 1003 for text that is no report. A refused token gives status 403.
+
+A page at the door connects to `/v1/stream?door=main` and reports what is on its screen as text, at
+each change and once a second: `{"state": "go", "policy": "worn"}`, or with the state `none`
+a `reason`. `/v1/events` passes changes on. A report holds for three seconds, and ends when the
+connection does.
 """
 
 
@@ -64,10 +70,12 @@ class Door:
         service = Service(
             batcher=self.batcher,
             streams=self.streams,
+            states=KioskStates(self.events, self.metrics, settings.kiosk.policy),
             memory=Memory(settings.max_memory),
             metrics=self.metrics,
             settings=settings,
             model=model,
+            digest=engine.digest,
             attributes=engine.attributes,
         )
         app = _create(service, lambda: self._run())

@@ -49,6 +49,12 @@ class Metrics:
             ["kind", "reason"],
             registry=registry,
         )
+        self.states = Counter(
+            "maskgate_states",
+            "Changes of what a kiosk says, by state",
+            ["state"],
+            registry=registry,
+        )
         self.dropped_frames = Counter(
             "maskgate_dropped_frames", "Frames replaced by a newer one", registry=registry
         )

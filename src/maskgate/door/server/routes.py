@@ -1,6 +1,7 @@
 """The routes for programs: verdicts on photos, the stream, health, metrics."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from maskgate.door.server import answers, bodies, metrics
 from maskgate.door.server.answers import Answer, DoorSettings, ErrorAnswer
 from maskgate.door.server.batching import Batcher, Judged
 from maskgate.door.server.bodies import Memory
+from maskgate.door.server.kiosk_settings import DOOR
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import STATUS, RequestError
 from maskgate.door.server.settings import Settings
-from maskgate.door.server.stream import TRY_AGAIN, Stream, Streams
+from maskgate.door.server.states import KioskStates
+from maskgate.door.server.stream import POLICY_VIOLATION, TRY_AGAIN, Stream, Streams
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 _BODY: Final = {
@@ -43,10 +46,12 @@ class Service:
 
     batcher: Batcher
     streams: Streams
+    states: KioskStates
     memory: Memory
     metrics: Metrics
     settings: Settings
     model: str  # its name
+    digest: str  # SHA-256 of its manifest
     attributes: tuple[str, ...]  # that it predicts
 
 
@@ -104,20 +109,29 @@ def router(service: Service) -> APIRouter:
         return JSONResponse({"photos": parts})
 
     @routes.websocket("/v1/stream")
-    async def stream(websocket: WebSocket) -> None:
+    async def stream(websocket: WebSocket, door: str = "main") -> None:
+        if not re.fullmatch(DOOR, door):
+            service.metrics.reject("not_found")
+            await websocket.close(POLICY_VIOLATION, "no such name of a door")
+            return
         if service.streams.is_full:
             service.metrics.reject("busy")
             await websocket.close(TRY_AGAIN, "busy")
             return
-        await service.streams.run(
-            Stream(
-                websocket,
-                service.batcher,
-                settings,
-                metrics=service.metrics,
-                answer=lambda judged: answer(judged, "stream"),
+        state = service.states.connect(door)
+        try:
+            await service.streams.run(
+                Stream(
+                    websocket,
+                    service.batcher,
+                    settings,
+                    metrics=service.metrics,
+                    answer=lambda judged: answer(judged, "stream"),
+                    report=state.report,
+                )
             )
-        )
+        finally:
+            state.close()
 
     @routes.get(
         "/v1/settings",
@@ -131,6 +145,7 @@ def router(service: Service) -> APIRouter:
             {
                 "version": __version__,
                 "model": service.model,
+                "digest": service.digest,
                 "attributes": list(judged),
                 "purpose": settings.purpose,
                 "unsure_below": settings.unsure_below,

@@ -16,6 +16,7 @@ from maskgate.door.server.settings import Settings
 SERVICE_RESTART = 1012  # codes of RFC 6455 and its registry
 TRY_AGAIN = 1013
 UNSUPPORTED = 1003
+POLICY_VIOLATION = 1008
 
 
 class FrameSlot:
@@ -47,7 +48,8 @@ class FrameSlot:
 
 
 class Stream:
-    """One open connection. It is answered in one task while another one receives."""
+    """One open connection. It is answered in one task while another one receives. Text is given to
+    `report`, which raises ValueError for text that closes the connection."""
 
     def __init__(
         self,
@@ -57,9 +59,10 @@ class Stream:
         *,
         metrics: Metrics,
         answer: Callable[[Judged], dict[str, Any]],
+        report: Callable[[str], None],
     ) -> None:
         self._websocket, self._batcher, self._settings = websocket, batcher, settings
-        self._metrics, self._answer = metrics, answer
+        self._metrics, self._answer, self._report = metrics, answer, report
         self._slot, self._wake = FrameSlot(), asyncio.Event()
         self._is_connected, self._stopping = True, False
 
@@ -96,8 +99,12 @@ class Stream:
                     break
                 content = message.get("bytes")
                 if content is None:
-                    await self._close(UNSUPPORTED, "send JPEG frames as binary messages")
-                    break
+                    try:
+                        self._report(message.get("text") or "")
+                    except ValueError:
+                        await self._close(UNSUPPORTED, "send JPEG frames as binary messages")
+                        break
+                    continue
                 if self._stopping:
                     continue
                 if self._slot.put(content):

@@ -2,6 +2,7 @@
 
 const LONGEST_WAIT = 3000; // milliseconds between attempts
 const IN_FLIGHT = 2; // frames without an answer
+const REPEAT = 1000; // milliseconds between reports of the same state
 
 export class Link {
   constructor(door) {
@@ -14,8 +15,9 @@ export class Link {
   open() {
     this.sent = [];
     this.number = 0;
+    this.reportTime = -Infinity;
     this.openTime = performance.now() / 1000;
-    const url = new URL("/v1/stream", location.href);
+    const url = new URL(`/v1/stream?door=${encodeURIComponent(this.door)}`, location.href);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(url));
     socket.onopen = () => {
@@ -72,6 +74,16 @@ export class Link {
       this.reopen();
       socket.close();
     }
+  }
+
+  // What the screen says: others read it, such as a relay. It is repeated, as it holds for 3 s only.
+  report(state, reason, policy) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    const time = performance.now();
+    const text = JSON.stringify({ state, reason, policy });
+    if (text === this.reported && time - this.reportTime < REPEAT) return;
+    this.socket.send(text);
+    [this.reported, this.reportTime] = [text, time];
   }
 
   listen() {

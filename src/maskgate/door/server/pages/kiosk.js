@@ -86,6 +86,7 @@ class Kiosk {
       [verdict, message] = ["none", fault];
     }
     if (time < this.override) verdict = message = decision.LET_IN;
+    this.link.report(verdict, verdict === "none" ? message : null, this.settings.policy);
     this.alert(verdict, time);
     if (RIGHT.includes(verdict)) this.called = -Infinity;
     const change = this.view.show(verdict, message, fault ? [] : this.state.people, time < this.called);
