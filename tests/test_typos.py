@@ -77,6 +77,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
     "[BUNDLE]": ([], [NO_RUN, ([RUN], f"{RUN}: not a bundle; make one of the run with maskgate")]),
+    "URL": ([], [
+        (["ftp://door"], "ftp://door: not the URL of a service, such as https://"),
+        (["http://127.0.0.1:9"], "http://127.0.0.1:9: no service answers (Connection refused)")]),
     "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE, *IN_RECIPE]),
     "[ARGUMENT=VALUE]...": ([], [(["scor=1"], "detector auto: "), NO_CHANGE]),
 }  # fmt: skip
@@ -106,6 +109,8 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["/gone"], "--token-file is for a door beyond this machine; drop it"),
         (["/gone", "--host", "0.0.0.0", "--plain-http"],
          "/gone: cannot be read (No such file or directory); give the token that can")],
+    "--door": [(["North"], "--door North: no such name of a door; give small letters")],
+    "--date": [(["today"], "today is not a date such as 2026-11-27")],
     "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
@@ -116,6 +121,7 @@ OTHERS = {
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
     "--make-certificate", "--max-megabytes", "--max-megapixels", "--new-token", "--plain-http",
     "--alert-after", "--contact", "--near", "--override-key", "--sound", "--speech",
+    "--let-through", "--median", "--partial", "--site", "--slowest", "--stopped", "--token",
     "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
@@ -131,7 +137,12 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
     ]
 }
-INSTEAD = {("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without"}
+INSTEAD = {
+    ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
+    ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",
+    ("accept", "--token-file", "/gone", "--host", "0.0.0.0", "--plain-http"): "no such option",
+    ("accept", "--certificate", "/gone"): "http://127.0.0.1:8000: has no certificate; leave out",
+}
 
 # Each line is a command; what came of it goes into the file.
 SCRIPT = """
@@ -168,7 +179,7 @@ def calls(command: str) -> Iterator[tuple[Words, str]]:
             name = option.opts[0]
             assert name in OPTIONS or name in OTHERS, f"tell this test of wrong words for {name}"
             for wrong, sentence in OPTIONS.get(name, []):
-                yield [*right, name, *wrong], sentence
+                yield [*right, name, *wrong], INSTEAD.get((command, name, *wrong), sentence)
     yield from ALSO.get(command, [])
 
 

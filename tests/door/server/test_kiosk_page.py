@@ -298,7 +298,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image
     for state, name in (("wear", "mask*"), ("incorrect", "incorrect*"), ("not_wear", "normal*")):
         for path in sorted(root.glob(f"train/images/*/{name}")):
             portrait = Image.open(path).convert("RGB").resize((270, 360))
-            verdicts = engine(np.asarray(_scene((portrait, 185))))
+            verdicts = engine(np.asarray(scene((portrait, 185))))
             if len(verdicts) != 1 or verdicts[0].mask is None:
                 continue
             if verdicts[0].mask.value == state and verdicts[0].mask.probability > 0.8:
@@ -308,7 +308,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image
     return portraits
 
 
-def _scene(*people: tuple[Image.Image, int]) -> Image.Image:
+def scene(*people: tuple[Image.Image, int]) -> Image.Image:
     frame = Image.new("RGB", FRAME[::-1], (150, 155, 160))
     for portrait, left in people:
         frame.paste(portrait, (left, (FRAME[0] - portrait.height) // 2))
@@ -375,7 +375,7 @@ def test_both_policies(
     browse: Open,
     tmp_path: Path,
 ) -> None:
-    video = _video(tmp_path / "camera.mjpeg", _scene((portraits[state], 185)))
+    video = _video(tmp_path / "camera.mjpeg", scene((portraits[state], 185)))
     for policy, service, verdict in (("worn", door, worn), ("bare", bank, bare)):
         page = browse(service.url, video)
         page.wait_for_selector(f"body[data-state={verdict}]")
@@ -389,7 +389,7 @@ def test_both_policies(
 def test_two_people(
     door: Service, portraits: dict[str, Image.Image], browse: Open, tmp_path: Path
 ) -> None:
-    frame = _scene((portraits["wear"], 30), (portraits["not_wear"], 340))
+    frame = scene((portraits["wear"], 30), (portraits["not_wear"], 340))
     page = browse(door.url, _video(tmp_path / "camera.mjpeg", frame))
     both = "#people:has(li[data-state=go]):has(li[data-state=put_on])"
     page.wait_for_selector(f"body[data-state=put_on] {both}", state="attached")
@@ -419,7 +419,7 @@ def test_no_face_no_light_no_movement(
     tmp_path: Path,
 ) -> None:
     people = [] if name == "empty" else [(portraits["wear"], 185)]
-    page = browse(door.url, _video(tmp_path / "camera.mjpeg", _scene(*people), frames, light))
+    page = browse(door.url, _video(tmp_path / "camera.mjpeg", scene(*people), frames, light))
     page.wait_for_selector(f"body[data-state={state}] #detail:text-is('{detail}')")
     _look(page, name)
 
@@ -436,7 +436,7 @@ def test_a_lost_camera_or_service_is_noticed_and_comes_back(
 ) -> None:
     service = Service(tmp_path)
     try:
-        video = _video(tmp_path / "camera.mjpeg", _scene((portraits["wear"], 185)))
+        video = _video(tmp_path / "camera.mjpeg", scene((portraits["wear"], 185)))
         page = browse(service.url, video)
         page.wait_for_selector("body[data-state=go]")
         no_camera = "body[data-state=none] #detail:text('The camera gives no picture')"
