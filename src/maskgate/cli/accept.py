@@ -111,6 +111,7 @@ def accept(
     """
     from maskgate.core import files
     from maskgate.door.acceptance import texts as languages
+    from maskgate.door.server import access
 
     if out.suffix != ".html":
         raise MaskgateError(f"{out}: a page ends in .html; name such a file")
@@ -122,7 +123,7 @@ def accept(
     if token_file is not None:
         if token is not None:
             raise MaskgateError("both --token and --token-file are given; give one of them")
-        token = files.content(token_file, "a file of the token", 1000).decode("utf-8", "replace")
+        token = access.read_token(token_file)
 
     from maskgate.door.acceptance import check as checks
 
