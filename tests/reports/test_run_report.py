@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from maskgate import labels, runs
+from maskgate.core import charts
 from maskgate.evaluation import metrics
-from maskgate.reports import charts, listing, mistakes
+from maskgate.reports import listing, mistakes
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 

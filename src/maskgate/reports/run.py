@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from maskgate import labels
+from maskgate.core import charts
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
 from maskgate.evaluation import metrics
-from maskgate.reports import charts, mistakes, pages, recipe_summary
+from maskgate.reports import mistakes, pages, recipe_summary
 from maskgate.reports.compare import signed
 from maskgate.runs import Run, tables
 from maskgate.runs.records.faults import damaged
