@@ -55,7 +55,7 @@ def evaluate(
     parts = labels.marginals(probabilities)
     report["attributes"] = {
         name: _scores(weights, name, table, parts[name].argmax(1))
-        | {"calibration": _calibration(weights, table[name].to_numpy(), parts[name])}
+        | {"calibration": reliability(weights, table[name].to_numpy(), parts[name])}
         for name, values in labels.ATTRIBUTES.items()
         if (table[name] != labels.UNKNOWN).any()
     }
@@ -198,17 +198,15 @@ def _scores(
     return scores
 
 
-def _calibration(
+def reliability(
     weights: Resamples, truth: npt.NDArray[np.integer], probabilities: npt.NDArray[np.floating]
 ) -> dict[str, Any]:
-    """The calibration of the probabilities (N, values) of an attribute, ready for JSON."""
-    reliability = calibration.reliability(truth, probabilities, weights)
-    bins = zip(
-        reliability.photos, reliability.confidence, reliability.accuracy, reliability.drawn.T,
-        strict=True,
-    )  # fmt: skip
+    """The expected calibration `error` of the probabilities (N, values) of an attribute with codes
+    (N,), and the `bins` of its reliability diagram, ready for JSON."""
+    diagram = calibration.reliability(truth, probabilities, weights)
+    bins = zip(diagram.photos, diagram.confidence, diagram.accuracy, diagram.drawn.T, strict=True)
     return {
-        "error": Figure.from_score(reliability.error).model_dump(),
+        "error": Figure.from_score(diagram.error).model_dump(),
         "bins": [
             {
                 "photos": int(photos),

@@ -26,9 +26,13 @@ def show(members: Mapping[str, Member], steps: Sequence[Step]) -> None:
         )
         table.add_row(step.name, str(step.score), step.score_of, gain, over)
     terminal.console().print(table)
-    for before, step in pairwise(steps):
-        if step.name in CALIBRATIONS and step.calibration_errors:
-            _show_calibration(before, step)
+    for before, step in calibrating(steps):
+        _show_calibration(before, step)
+
+
+def calibrating(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
+    """The steps that calibrate, each after the step before it."""
+    return [pair for pair in pairwise(steps) if pair[1].name in CALIBRATIONS]
 
 
 def _show_calibration(before: Step, step: Step) -> None:

@@ -73,12 +73,20 @@ class Bin(Record):
     accuracy: Figure
 
 
-class Calibration(Record):
+class Reliability(Record):
     """The expected calibration error of an attribute, and its reliability diagram; see
     `evaluation.calibration`."""
 
     error: Figure
     bins: Annotated[list[Bin], Field(min_length=1)]
+
+    @property
+    def points(self) -> list[tuple[float, float, float, float]]:
+        """The points of its reliability diagram; see `core.reliability`."""
+        return [
+            (each.confidence, each.accuracy.value, each.accuracy.low, each.accuracy.high)
+            for each in self.bins
+        ]
 
 
 class Scores(Record):
@@ -88,7 +96,7 @@ class Scores(Record):
     accuracy: Figure
     classes: Annotated[list[ClassScores], Field(min_length=2)]
     confusion: Confusion
-    calibration: Calibration | None = None  # of an attribute
+    calibration: Reliability | None = None  # of an attribute
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "Scores":
