@@ -15,9 +15,14 @@ least one data set is needed:
 
 Each is scored with each `--detector`, by default the model's own. Prints macro F1 over the 18
 classes, recalls of the mask states and their mean, accuracies, the mean absolute error of the age
-in years where model and data have it, and for FairFace all of these by gender, age group, race
-group, brightness and kind of mask, with 95% intervals from a bootstrap over people. `--out` writes
-them as JSON, which `maskgate export RUN OUT --held-out scores.json` puts into a bundle.
+in years where model and data have it, the expected calibration error of each attribute, and for
+FairFace all but the last by gender, age group, race group, brightness and kind of mask, with 95%
+intervals from a bootstrap over people. `--out` writes them as JSON, which
+`maskgate export RUN OUT --held-out scores.json` puts into a bundle.
+
+A run is calibrated as its bundle will be, by temperatures that are fitted to its validation people:
+nothing is fitted to the data that it is scored on. `--no-calibrate` leaves that out. A bundle is
+scored as it is.
 
 It is an error if MODEL was trained on any of the photos. A bundle does not contain its training
 photos: give the run that it was exported from with `--run`, or trust what the bundle says of its
@@ -38,7 +43,7 @@ import maskgate
 from maskgate import bundle, labels, runs
 from maskgate.bundle import drift_measures
 from maskgate.bundle.held_out import DataScores, GroupScores, HeldOutScores
-from maskgate.bundle.manifest import TrainingFacts
+from maskgate.bundle.manifest import Calibration, TrainingFacts
 from maskgate.config.settings import Component
 from maskgate.core import confusions, files
 from maskgate.core.progress import say, track
@@ -46,11 +51,12 @@ from maskgate.data import checks, csv_files, layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import held_out, metrics
+from maskgate.export import calibration
 from maskgate.export.models import models
 from maskgate.faces import detectors
 from maskgate.imaging import pixels
 from maskgate.inference import loading
-from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
+from maskgate.inference.classifier import Classifier, Ensemble, SingleModel, calibrated
 from maskgate.inference.predictions import Predictions
 from maskgate.inference.predictor import Predictor
 from maskgate.runs.records import stored
@@ -72,6 +78,11 @@ COLUMNS: Final = {
     "gender_accuracy": "gender",
     "age_band_accuracy": "age band",
     "age_error": "age, years",
+}
+CALIBRATION: Final = {
+    "mask_calibration_error": "mask, expected calibration error",
+    "gender_calibration_error": "gender, expected calibration error",
+    "age_band_calibration_error": "age band, expected calibration error",
 }
 
 
@@ -99,6 +110,7 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, help="the CSV with their race groups")
     parser.add_argument("--detector", nargs="+", choices=["yunet", "mtcnn"], default=[None])
     parser.add_argument("--run", type=Path, help="the run that a bundle was exported from")
+    parser.add_argument("--no-calibrate", action="store_true", help="score a run uncalibrated")
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     arguments = parser.parse_args()
     if not (arguments.people or arguments.masks_real or arguments.fairface):
@@ -119,9 +131,13 @@ def score(arguments: argparse.Namespace) -> None:
     if run is not None:
         for data in data_sets:
             held_out.check_untrained(run, data.photos)
+    fitted = None if arguments.no_calibrate else calibration_of(model)
     predictors = {}
     for name in arguments.detector:
         predictor = loading.load(model)
+        if fitted is not None and not bundle.is_bundle(model):
+            temperatures = {str(key): value for key, value in fitted.temperatures.items()}
+            predictor = Predictor(calibrated(predictor.classifier, temperatures))
         if name is not None:
             use_detector(predictor.classifier, name)
         predictors[name] = predictor
@@ -139,6 +155,7 @@ def score(arguments: argparse.Namespace) -> None:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         maskgate=maskgate.__version__,
         interval=INTERVAL,
+        calibrated=fitted is not None,
         data=results,
     )
     stored.write(out, HeldOutScores, values.model_dump(exclude_unset=True))
@@ -181,6 +198,14 @@ def everything_before(training: Sequence[TrainingFacts]) -> Iterator[TrainingFac
     for facts in training:
         yield facts
         yield from everything_before(facts.before)
+
+
+def calibration_of(model: Path) -> Calibration | None:
+    """The calibration of a bundle, or that with which a run is exported. Raises MaskgateError."""
+    if bundle.is_bundle(model):
+        return bundle.open_bundle(model).manifest.calibration
+    run, cache = runs.open_run(model), files.cache_folder()
+    return calibration.fit(run, models(run, cache), cache)
 
 
 def use_detector(classifier: Classifier, name: str) -> None:
@@ -309,7 +334,7 @@ def show(scores: DataScores, data: Data, predictions: Predictions) -> None:
     )
     print("| score | value |\n|---|---|")
     for measure, figure in scores.measures.items():
-        print(f"| {COLUMNS[measure]} | {figure} |")
+        print(f"| {(COLUMNS | CALIBRATION)[measure]} | {figure} |")
     truth = data.photos.table["mask"].to_numpy()
     predicted = labels.marginals(predictions.probabilities)["mask"].argmax(1)
     counts = confusions.confusion(truth, predicted, len(labels.MASKS))

@@ -112,13 +112,15 @@ def packaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def export(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Path]":
-    """`export(run)` exports a run; the bundle's folder, which no test may change."""
+    """`export(run)` exports a run, not calibrated unless `calibrate=True`; the bundle's folder,
+    which no test may change."""
     from maskgate.export import exporter
     from maskgate.runs import open_run
 
     def write(run: Path, **options: object) -> Path:
         out = tmp_path_factory.mktemp("bundles") / run.name
-        exporter.export(open_run(run), exporter.ExportOptions(out, cache=cache, **options))  # type: ignore[arg-type]
+        values = {"calibrate": False, **options}
+        exporter.export(open_run(run), exporter.ExportOptions(out, cache=cache, **values))  # type: ignore[arg-type]
         return out
 
     return write

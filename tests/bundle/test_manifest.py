@@ -69,6 +69,11 @@ def sentence(folder: Path) -> str:
     return str(error.value)
 
 
+def calibration(**temperatures: object) -> Values:
+    """The calibration of a manifest with these temperatures."""
+    return {"temperatures": temperatures, "photos": 8, "people": 4, "before": {}, "after": {}}
+
+
 HUGE = 10**400  # no float, and an integer that JSON may hold
 CHANGES: list[tuple[Change, str]] = [
     (change("version", 2), "made by a newer maskgate (version 2 of the file"),
@@ -122,6 +127,22 @@ CHANGES: list[tuple[Change, str]] = [
     (change("model.tta", [{"name": "flip", "by": 3}]), "flip"),
     (change("model.tta", {"name": "flip"}), "model.single.tta: "),
     (change("model.vote", "loud"), "model.single.vote: "),
+    (change("calibration", []), "calibration: not an object"),
+    (change("calibration", calibration()), "calibration.temperatures: "),
+    (change("calibration", calibration(mask=0.0)), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(mask=-1.5)), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(mask=float("inf"))), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(mask=float("nan"))), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(mask=1e-300)), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(mask=HUGE)), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(mask="1")), "calibration.temperatures.mask: "),
+    (change("calibration", calibration(height=1.0)), "calibration.temperatures.height"),
+    (
+        several(
+            change("model.attributes", ["mask"]), change("calibration", calibration(gender=2.0))
+        ),
+        "calibration: of an attribute that the model does not predict",
+    ),
     (remove("sha256"), "sha256"),
 ]  # fmt: skip
 

@@ -61,6 +61,9 @@ def test_scores_are_those_of_metrics(predictions: Predictions, table: pd.DataFra
     assert predictions.ages is not None
     error = np.abs(predictions.ages - table["age"].to_numpy(np.float64)).mean()
     assert measures["age_error"].value == pytest.approx(error)
+    for name in labels.ATTRIBUTES:
+        calibration = expected["attributes"][name]["calibration"]["error"]
+        assert measures[f"{name}_calibration_error"].model_dump() == pytest.approx(calibration)  # type: ignore[index]
 
 
 def test_what_labels_or_people_do_not_allow_is_left_out(
@@ -72,16 +75,19 @@ def test_what_labels_or_people_do_not_allow_is_left_out(
         return set(map(str, held_out.scores(chosen, part).measures))
 
     everything = set(map(str, held_out.scores(predictions, table).measures))
-    assert len(everything) == 10
+    assert len(everything) == 13
+    errors = {f"{name}_calibration_error" for name in labels.ATTRIBUTES}
     assert measures(table, age=np.float32(np.nan)) == everything - {"age_error"}
     men = measures(table[table["gender"] == 0])
     assert men == everything - {"macro_f1"}
     bare = measures(table[table["mask"] == 2])
     assert bare == {
-        "mask_accuracy", "not_wear_recall", "gender_accuracy", "age_band_accuracy", "age_error"
+        "mask_accuracy", "not_wear_recall", "gender_accuracy", "age_band_accuracy", "age_error",
+        *errors,
     }  # fmt: skip
     no_mask = measures(table, mask=np.int8(-1), label=np.int8(-1))
-    assert no_mask == {"gender_accuracy", "age_band_accuracy", "age_error"}
+    errors.remove("mask_calibration_error")
+    assert no_mask == {"gender_accuracy", "age_band_accuracy", "age_error", *errors}
     few = table[table["person"].isin([str(number) for number in range(9)])]
     assert measures(few) == set()
 
@@ -92,7 +98,7 @@ def test_attributes_that_a_model_lacks_are_not_scored(
     masks = Predictions(predictions.photos, predictions.probabilities, ("mask",))
     measures = held_out.scores(masks, table).measures
     assert {name for name in measures if "recall" not in name} == {
-        "mask_accuracy", "incorrect_at_worn"
+        "mask_accuracy", "incorrect_at_worn", "mask_calibration_error"
     }  # fmt: skip
 
 

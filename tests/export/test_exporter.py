@@ -193,7 +193,7 @@ def test_a_run_of_an_older_version(
 ) -> None:
     run = older.unlisted(Run(Path(shutil.copytree(trained, tmp_path / "run"))))
     out = tmp_path / "out.zip"
-    exporter.export(open_run(run.path), ExportOptions(out, cache=cache))
+    exporter.export(open_run(run.path), ExportOptions(out, calibrate=False, cache=cache))
     photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
     expected = maskgate.load(trained).predict(photo)
     predictions = maskgate.load(out).predict(photo)

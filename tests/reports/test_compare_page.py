@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskgate.core import charts
 from maskgate.core.score import Score
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.differences import Difference, Scored
 from maskgate.evaluation.groups import RunGroup, ScoredRun
-from maskgate.reports import charts, compare, targets
+from maskgate.reports import compare, targets
 from maskgate.runs import Run
 from maskgate.runs.records.results import Results
 

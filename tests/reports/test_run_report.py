@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from maskgate import labels, runs
+from maskgate.core import charts, reliability
 from maskgate.evaluation import metrics
-from maskgate.reports import charts, listing, mistakes
+from maskgate.reports import listing, mistakes
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 
@@ -210,6 +211,40 @@ def test_a_damaged_run_is_told_among_the_others(
     out = capsys.readouterr().out
     assert "damaged" in out
     assert "good" in out
+
+
+@pytest.mark.parametrize("error", [0.02, 0.05])
+def test_the_report_says_which_attribute_is_above_the_target(
+    error: float, trained: Path, tmp_path: Path
+) -> None:
+    attributes = json.loads(Run(trained).metrics_file.read_text())["attributes"]
+    for name, scores in attributes.items():
+        value = error if name == "age_band" else 0.01
+        scores["calibration"]["error"] = {"value": value, "low": 0.0, "high": 0.0612}
+    run = copied(trained, tmp_path, attributes=attributes)
+    page = run_report.write(run, photos=False).read_text()
+    text = told(page)
+    assert ("error of age band is above the target of 0.03" in text) == (error > 0.03)
+    assert ("every attribute is within the target" in text) == (error < 0.03)
+    assert f"Calibration error, age band {error:.3f} 0.000 – 0.061" in text
+    bins = sum(len(scores["calibration"]["bins"]) for scores in attributes.values())
+    assert page[page.index("<h2>Calibration") :].count("<circle") == bins
+
+
+def test_a_report_of_an_earlier_version_has_no_calibration(trained: Path, tmp_path: Path) -> None:
+    attributes = json.loads(Run(trained).metrics_file.read_text())["attributes"]
+    for scores in attributes.values():
+        del scores["calibration"]
+    run = copied(trained, tmp_path, attributes=attributes)
+    assert "<h2>Calibration" not in run_report.write(run, photos=False).read_text()
+
+
+def test_a_reliability_diagram_has_a_dot_for_each_bin() -> None:
+    drawn = reliability.draw({"<b>": [(0.62, 0.55, 0.5, 0.6), (0.95, 0.97, 0.9, 1.0)]}, "age & <b>")
+    assert drawn.count("<circle") == 2
+    assert "<b>" not in drawn
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawn)]
+    assert heights[0] > heights[1]  # of SVG: lower on the page
 
 
 def test_names_cannot_break_out_of_a_chart() -> None:

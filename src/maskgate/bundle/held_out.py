@@ -23,6 +23,9 @@ Measure = Literal[
     "incorrect_at_worn",  # see `evaluation.held_out.incorrect_at_worn`
     "gender_accuracy",
     "age_band_accuracy",
+    "mask_calibration_error",  # expected, see `evaluation.calibration`
+    "gender_calibration_error",
+    "age_band_calibration_error",
     "age_error",  # mean absolute error in years
 ]
 
@@ -49,7 +52,8 @@ class DataScores(GroupScores):
 
 class HeldOutScores(File):
     """The scores of one model, which the digest of its `weights` identifies; None where only its
-    bundle was at hand."""
+    bundle was at hand. Probabilities were `calibrated` as in a bundle, or as the networks give
+    them."""
 
     nullable = frozenset({"weights"})
 
@@ -58,6 +62,7 @@ class HeldOutScores(File):
     created: Time
     maskgate: str
     interval: str
+    calibrated: bool = False
     data: Annotated[list[DataScores], Field(min_length=1)]
 
 

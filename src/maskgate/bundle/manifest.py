@@ -12,8 +12,8 @@ from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
 from maskgate.faces import model_files
 from maskgate.runs.records.contents import Entries, Name
-from maskgate.runs.records.learned import Learned
-from maskgate.runs.records.results import Attribute, Figure, Results, SubsetScores
+from maskgate.runs.records.learned import Learned, Scale
+from maskgate.runs.records.results import Attribute, Figure, Reliability, Results, SubsetScores
 from maskgate.runs.records.status import Time
 from maskgate.runs.records.stored import Count, File, Record
 
@@ -147,6 +147,20 @@ class PrecisionLoss(Record):
     limit: float
 
 
+class Calibration(Record):
+    """Temperatures by which the model's probabilities are calibrated; see `ensemble.calibration`.
+
+    They were fitted to out-of-fold probabilities of so many photos and people. `before` and `after`
+    is how reliable these are, each person's by temperatures that were fitted to others.
+    """
+
+    temperatures: Annotated[dict[Attribute, Scale], Field(min_length=1)]
+    photos: Count
+    people: Count
+    before: dict[Attribute, Reliability]
+    after: dict[Attribute, Reliability]
+
+
 class Distribution(Record):
     """What one measure is like over photos."""
 
@@ -169,7 +183,7 @@ class Manifest(File):
     """The manifest. Its last key is a digest of all others, those of the files included."""
 
     sealed = True
-    nullable = frozenset({"scores", "loss", "terms", "held_out"})
+    nullable = frozenset({"calibration", "scores", "loss", "terms", "held_out"})
 
     name: str
     created: Time
@@ -178,6 +192,7 @@ class Manifest(File):
     precision: Precision
     loss: PrecisionLoss | None = None
     model: ModelSpec
+    calibration: Calibration | None = None  # of the probabilities of the model
     training: Annotated[list[TrainingFacts], Field(min_length=1)]
     terms: str | None = None  # under which the training photos may be used
     scores: Results | None = None
@@ -191,6 +206,9 @@ class Manifest(File):
     def _of_these_classes(self) -> "Manifest":
         if self.labels != {name: list(values) for name, values in labels.ATTRIBUTES.items()}:
             raise ValueError("labels: other classes than this maskgate knows")
+        predicted = {name for model in leaves(self.model) for name in model.attributes}
+        if self.calibration is not None and set(self.calibration.temperatures) - predicted:
+            raise ValueError("calibration: of an attribute that the model does not predict")
         networks = list(self.networks())
         if len(set(networks)) < len(networks):
             raise ValueError("model: a network is named twice")

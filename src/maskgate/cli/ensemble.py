@@ -34,8 +34,8 @@ Adjust = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="Adjustment afterwards: offsets, near_tie or none; repeat for several, in order. With"
-        " an argument: {name: near_tie, within: 0.2}.",
+        help="Adjustment afterwards: calibrate, calibrate_vector, offsets, near_tie or none; repeat"
+        " for several, in order. With an argument: {name: near_tie, within: 0.2}.",
     ),
 ]
 Tta = Annotated[
@@ -59,7 +59,8 @@ def combine(
 ) -> None:
     """Ensemble finished runs into one run, with out-of-fold scores of each and of the ensemble.
 
-    What is fitted (weights, stacking, offsets) is scored on people held out from the fit.
+    What is fitted (weights, stacking, offsets, calibrate) is scored on people held out from the
+    fit.
     """
     from maskgate.core import files
 

@@ -65,6 +65,14 @@ def export(
             show_default="that of the training",
         ),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="Have the bundle calibrate its probabilities, by temperatures fitted to the run's"
+            " out-of-fold probabilities. No mask state, gender or age band changes.",
+        ),
+    ] = True,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -86,7 +94,7 @@ def export(
     file = None if bundle.is_bundle(model) else system_file([model])
     run = None if file else open_run(model, trust=trust)
 
-    from maskgate.export import exporter, precision_loss
+    from maskgate.export import calibration, exporter, precision_loss
     from maskgate.export.exporter import ExportOptions
 
     options = ExportOptions(
@@ -97,6 +105,7 @@ def export(
         terms=terms,
         held_out=held_out,
         detector=detector,
+        calibrate=calibrate,
         cache=cache,
     )
     with TemporaryDirectory(prefix="maskgate-") as temporary:
@@ -113,6 +122,8 @@ def export(
         terminal.show(precision_loss.line(manifest.loss, manifest.precision))
         if text := precision_loss.warning(manifest.loss):
             say(text)
+    if manifest.calibration is not None:
+        terminal.show(calibration.line(manifest.calibration))
     size = sum(entry.bytes for entry in manifest.files.values())
     count = len(list(manifest.networks()))
     networks = f"{count} network{'' if count == 1 else 's'}"

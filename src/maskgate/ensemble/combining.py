@@ -14,7 +14,7 @@ from maskgate.config import yaml12
 from maskgate.config.settings import Component, lookup
 from maskgate.config.system import System
 from maskgate.core import finite
-from maskgate.ensemble import near_tie, offsets, stacking, votes, weights
+from maskgate.ensemble import calibration, near_tie, offsets, stacking, votes, weights
 from maskgate.ensemble.votes import Floats, MemberProbabilities
 from maskgate.errors import MaskgateError
 
@@ -28,7 +28,11 @@ COMBINATIONS: Final[dict[str, Callable[..., Floats]]] = {
 ADJUSTMENTS: Final[dict[str, Callable[..., Floats]]] = {
     "near_tie": near_tie.near_tie,
     "offsets": offsets.offsets,
+    "calibrate": calibration.calibrate,
+    "calibrate_vector": calibration.calibrate_vector,
 }
+CALIBRATIONS: Final = frozenset({"calibrate", "calibrate_vector"})
+"""The adjustments after which a probability is the share of photos that are right."""
 # A function with a parameter `learned` gets what was learned under its name.
 LEARNED: Final = frozenset(
     name

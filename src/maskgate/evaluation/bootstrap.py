@@ -33,6 +33,7 @@ from maskgate import labels
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.integer]
 
+LEVEL: Final = 0.95  # of intervals
 PRIOR: Final = 2.0  # average weight, in people, of the person borrowed for a group
 # Among so many people an empty group is rarer than one in a hundred (the rule of three) and counts
 # as absent. Among fewer people it may be empty by chance, and gets a borrowed person as well.
@@ -102,6 +103,12 @@ class Resamples:
         sums = np.bincount(person, values[known], self.people)
         photos = np.bincount(person, ones, self.people)
         return np.concatenate([weights @ sums / (weights @ photos) for weights in self._weights()])
+
+    def sums(self, values: Floats) -> Floats:
+        """Weighted sums (count, K) over the photos of their values (N, K), in the resamples. Nobody
+        is borrowed, as in `means`."""
+        of_person = np.stack([np.bincount(self.person, each, self.people) for each in values.T], 1)
+        return np.concatenate([weights @ of_person for weights in self._weights()])
 
     def of_photos(self, rows: Codes) -> Iterator[Floats]:
         """Weights (R, n) of the photos at positions `rows` (n,) in the resamples, in parts. Nobody

@@ -1,8 +1,8 @@
 """An ensemble of finished runs: fit their combination, and score it out of fold."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.learning import combinations
 from maskgate.ensemble.votes import Floats, MemberProbabilities
 from maskgate.errors import MaskgateError
-from maskgate.evaluation import metrics, oof
+from maskgate.evaluation import calibration, metrics, oof
 from maskgate.evaluation.bootstrap import Resamples
 from maskgate.imaging.tta import tta_views
 from maskgate.inference import loading
@@ -46,7 +46,8 @@ class MemberRun:
 @dataclass(frozen=True)
 class Step:
     """The output of the combination, or of an adjustment: probabilities (N, 18), their score,
-    which `score_of` names, and the `gain` over the step or member `before`."""
+    which `score_of` names, the `gain` over the step or member `before`, and the expected
+    calibration errors by attribute."""
 
     name: str
     probabilities: npt.NDArray[np.float32]
@@ -54,12 +55,17 @@ class Step:
     score_of: str
     before: str = ""
     gain: Score | None = None
+    calibration_errors: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def record(self) -> results.Step:
         """What metrics.json holds of it."""
         score = Figure.from_score(self.score)
-        record = results.Step(name=self.name, score=score, score_of=self.score_of)
+        errors = {name: Figure.from_score(error) for name, error in self.calibration_errors.items()}
+        record = results.Step.model_validate(
+            {"name": self.name, "score": score, "score_of": self.score_of,
+             "calibration_errors": errors}
+        )  # fmt: skip
         if self.gain is None:
             return record
         gain = {"before": self.before, "gain": Figure.from_score(self.gain)}
@@ -292,6 +298,7 @@ def _score(
                 score_of=metrics.main_score_name(table),
                 before=before if gain else "",
                 gain=gain,
+                calibration_errors=calibration.errors(step_probabilities, table, weights),
             )
         )
         before, before_score = name, (value, drawn)

@@ -19,7 +19,7 @@ from maskgate.core.score import Score
 from maskgate.data.contents import file_digest
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, disk_error
-from maskgate.evaluation import metrics
+from maskgate.evaluation import calibration, metrics
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.inference.predictions import Predictions
 from maskgate.runs import Run, tables
@@ -32,6 +32,11 @@ _ACCURACIES: Final[dict[str, Measure]] = {
     "gender": "gender_accuracy",
     "age_band": "age_band_accuracy",
 }
+_CALIBRATION_ERRORS: Final[dict[str, Measure]] = {
+    "mask": "mask_calibration_error",
+    "gender": "gender_calibration_error",
+    "age_band": "age_band_calibration_error",
+}
 
 
 def scores(predictions: Predictions, table: pd.DataFrame) -> GroupScores:
@@ -41,18 +46,23 @@ def scores(predictions: Predictions, table: pd.DataFrame) -> GroupScores:
     balanced recall unless all mask states do, the error of the age unless both know it in years.
     All are left out of fewer people than `metrics.FEW`. Intervals are those of `metrics`; where a
     share is 0 or 1, so that all resamples may agree, they are at least those of Clopper and Pearson
-    (Biometrika 1934) for as many people. Raises MaskgateError where a probability is not finite.
+    (Biometrika 1934) for as many people. Those of calibration errors are of `calibration`. Raises
+    MaskgateError where a probability is not finite.
     """
     finite.check(predictions.probabilities, "the probabilities to score")
     people = int(table["person"].nunique())
     if people < metrics.FEW:
         return GroupScores(photos=len(table), people=people)
     known = metrics.keep_labels(table, predictions.attributes)
-    drawn = _drawn_scores(predictions, known, Resamples(table, metrics.RESAMPLES, seed=0))
+    weights = Resamples(table, metrics.RESAMPLES, seed=0)
+    drawn = _drawn_scores(predictions, known, weights)
     measures = {
         name: Figure.from_score(_at_least_exact(metrics.interval(*values), name, known))
         for name, values in drawn.items()
     }
+    errors = calibration.errors(predictions.probabilities, known, weights)
+    for name, error in errors.items():
+        measures[_CALIBRATION_ERRORS[name]] = Figure.from_score(error)
     return GroupScores(photos=len(table), people=people, measures=measures)
 
 

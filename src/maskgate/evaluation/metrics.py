@@ -15,10 +15,12 @@ import pandas as pd
 from maskgate import labels
 from maskgate.core import confusions, finite
 from maskgate.core.score import Score
+from maskgate.evaluation import bootstrap, calibration
 from maskgate.evaluation.bootstrap import Floats, Resamples
+from maskgate.runs.records.results import Figure
 
 RESAMPLES: Final = 1000
-LEVEL: Final = 0.95
+LEVEL: Final = bootstrap.LEVEL
 FEW: Final = 10  # people: of fewer a bootstrap gives too narrow an interval
 ALL_CLASSES: Final = "macro F1"
 
@@ -35,10 +37,11 @@ def evaluate(
     A photo counts in the `attributes` of the model for which it has a label; only fully
     labelled ones count in the 18 classes. Every figure is `{"value", "low", "high"}`; a
     confusion is three matrices of counts and, as its `share`, three of shares of the true
-    class. What is not known is left out: `attributes` holds only those that have labels, and
-    without a fully labelled photo there is no `macro_f1`. `score` is the main score, which
-    `score_of` names: macro F1 over the 18 classes, else the mean macro F1 of the attributes that
-    have labels. Raises MaskgateError where a probability is not finite.
+    class; a `calibration` is the error and bins of `evaluation.calibration`. What is not known is
+    left out: `attributes` holds only those that have labels, and without a fully labelled photo
+    there is no `macro_f1`. `score` is the main score, which `score_of` names: macro F1 over the 18
+    classes, else the mean macro F1 of the attributes that have labels. Raises MaskgateError where
+    a probability is not finite.
     """
     finite.check(probabilities, "the probabilities to score")
     weights = Resamples(table, resamples, seed)
@@ -52,6 +55,7 @@ def evaluate(
     parts = labels.marginals(probabilities)
     report["attributes"] = {
         name: _scores(weights, name, table, parts[name].argmax(1))
+        | {"calibration": reliability(weights, table[name].to_numpy(), parts[name])}
         for name, values in labels.ATTRIBUTES.items()
         if (table[name] != labels.UNKNOWN).any()
     }
@@ -192,6 +196,26 @@ def _scores(
     share = _matrices(_row_shares(confusion), _row_shares(drawn))
     scores["confusion"] = _matrices(confusion, drawn) | {"share": share}
     return scores
+
+
+def reliability(
+    weights: Resamples, truth: npt.NDArray[np.integer], probabilities: npt.NDArray[np.floating]
+) -> dict[str, Any]:
+    """The expected calibration `error` of the probabilities (N, values) of an attribute with codes
+    (N,), and the `bins` of its reliability diagram, ready for JSON."""
+    diagram = calibration.reliability(truth, probabilities, weights)
+    bins = zip(diagram.photos, diagram.confidence, diagram.accuracy, diagram.drawn.T, strict=True)
+    return {
+        "error": Figure.from_score(diagram.error).model_dump(),
+        "bins": [
+            {
+                "photos": int(photos),
+                "confidence": float(confidence),
+                "accuracy": _interval(accuracy, drawn),
+            }
+            for photos, confidence, accuracy, drawn in bins
+        ],
+    }
 
 
 def _row_shares(confusion: Floats) -> Floats:

@@ -18,6 +18,9 @@ from maskgate.bundle.manifest import (
     TrainingFacts,
     leaves,
 )
+from maskgate.core import reliability
+from maskgate.ensemble.combining import CALIBRATIONS
+from maskgate.evaluation.calibration import TARGET
 from maskgate.runs.records.results import ClassScores, Figure, Results, SubsetScores
 
 _ATTRIBUTES = {"mask": "mask", "gender": "gender", "age_band": "age band"}
@@ -40,6 +43,9 @@ _HELD_OUT = {
     "gender_accuracy": "gender, accuracy",
     "age_band_accuracy": "age band, accuracy",
     "age_error": "age, mean absolute error in years",
+    "mask_calibration_error": "mask, expected calibration error",
+    "gender_calibration_error": "gender, expected calibration error",
+    "age_band_calibration_error": "age band, expected calibration error",
 }
 _BY_GROUP = {
     "balanced_recall": "mask, balanced recall",
@@ -68,6 +74,7 @@ def markdown(manifest: Manifest) -> str:
     for title, section in (
         ("Intended use", _use()),
         ("Scores", _scores(manifest)),
+        ("Calibration", _calibration(manifest)),
         ("Accuracy by group", _groups(manifest)),
         ("Tested on other people", _held_out(manifest)),
         ("Precision", _precision(manifest)),
@@ -89,6 +96,7 @@ def html(manifest: Manifest, text: str) -> str:
     body = body.replace("<table>", '<div class="table"><table>').replace(
         "</table>", "</table></div>"
     )
+    body = _with_diagrams(body, manifest)
     body = _INTERVAL.sub("\u00a0\\1\u00a0", body)  # a score and its interval stay on one line
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -96,6 +104,22 @@ def html(manifest: Manifest, text: str) -> str:
         f"<title>Model card: {escape(manifest.name)}</title>\n<style>\n{style}</style>\n</head>\n"
         f"<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
+
+
+def _with_diagrams(body: str, manifest: Manifest) -> str:
+    """The card's body with reliability diagrams at the end of the section on calibration."""
+    if manifest.calibration is None:
+        return body
+    before, after = manifest.calibration.before, manifest.calibration.after
+    diagrams = "".join(
+        reliability.draw({"before": before[name].points, "calibrated": each.points}, title)
+        for name, title in _ATTRIBUTES.items()
+        for key, each in after.items()
+        if key == name
+    )
+    start = body.index("<h2>Calibration</h2>")
+    end = body.index("<h2>", start + 1)
+    return f'{body[:end]}<div class="charts">{diagrams}</div>\n{body[end:]}'
 
 
 def _summary(manifest: Manifest) -> Iterator[str]:
@@ -184,6 +208,52 @@ def _classes(scores: Results) -> Iterator[str]:
     yield from _table(("attribute", "value", "photos", "people", "recall", "F1"), rows)
 
 
+def _calibration(manifest: Manifest) -> Iterator[str]:
+    fitted = manifest.calibration
+    if fitted is None:
+        yield _uncalibrated(manifest)
+        return
+    yield (
+        "Probabilities are calibrated: of photos with a probability of 90%, about nine in ten are"
+        " right. The logits of each attribute are divided by a temperature, which changes the"
+        f" likeliest value of none. It was fitted to {fitted.photos:,} out-of-fold photos of"
+        f" {fitted.people:,} people. The expected calibration error is the mean gap between"
+        " confidence and the share that is right, in 15 bins of as many photos; each person is"
+        " scored with temperatures that were fitted to others."
+    )
+    if len(list(manifest.networks())) > 1:
+        yield ""
+        yield (
+            "Each photo was predicted by the network of its fold. The bundle takes the mean of"
+            " several networks, which is less confident, so that its probabilities may be slightly"
+            " too low."
+        )
+    yield ""
+    yield from _table(
+        ("attribute", "temperature", "error before", "error, calibrated"),
+        [
+            (_ATTRIBUTES[name], f"{fitted.temperatures[name]:.3f}",
+             _figure(fitted.before[name].error), _figure(each.error))
+            for name, each in fitted.after.items()
+        ],
+    )  # fmt: skip
+    above = [_ATTRIBUTES[n] for n, each in fitted.after.items() if each.error.value > TARGET]
+    if above:
+        yield ""
+        yield f"The error of the {_and(above)} is above the target of {TARGET:g}."
+
+
+def _uncalibrated(manifest: Manifest) -> str:
+    model = manifest.model
+    if isinstance(model, EnsembleModelSpec) and any(
+        each.name in CALIBRATIONS for each in model.adjust
+    ):
+        return "Probabilities are calibrated as in the run, which adjusts them so."
+    if manifest.scores is None or not manifest.scores.validated:
+        return "Probabilities are not calibrated: the run has no validation people to fit it to."
+    return "Probabilities are not calibrated: a probability need not be the share that is right."
+
+
 def _groups(manifest: Manifest) -> Iterator[str]:
     if not manifest.groups or manifest.scores is None:
         return
@@ -221,6 +291,10 @@ def _held_out(manifest: Manifest) -> Iterator[str]:
         "None of these photos was trained on, nor the photo that a mask was drawn on. The networks"
         f" were scored in full precision. In brackets: {_plain(held_out.interval)}."
     )
+    if any(name.endswith("_calibration_error") for each in held_out.data for name in each.measures):
+        how = "calibrated, and nothing was fitted here" if held_out.calibrated else "not calibrated"
+        yield ""
+        yield f"Probabilities were {how}."
     for name in dict.fromkeys(each.name for each in held_out.data):
         results = [each for each in held_out.data if each.name == name]
         yield from ("", f"### {_plain(name)}", "")

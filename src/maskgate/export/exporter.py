@@ -21,7 +21,14 @@ from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.errors import disk_error
 from maskgate.evaluation import held_out as held_out_scores
-from maskgate.export import card, graph, precision, precision_loss, validation_results
+from maskgate.export import (
+    calibration,
+    card,
+    graph,
+    precision,
+    precision_loss,
+    validation_results,
+)
 from maskgate.export.models import ModelRun, models, specification
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
@@ -41,7 +48,8 @@ class ExportOptions:
     `photos` is the folder with the validated photos, the run's data folder unless given. `terms`
     are those of the training photos, and `notice` is a text on them that goes along. `detector`
     names the face detector that the bundle is to hold in place of the model's own, which is then
-    preferred where its file is at hand. `fold_batch_norm` is that of `graph.to_onnx`.
+    preferred where its file is at hand. With `calibrate`, its probabilities are calibrated where
+    the run has validation people. `fold_batch_norm` is that of `graph.to_onnx`.
     """
 
     out: Path
@@ -53,6 +61,7 @@ class ExportOptions:
     held_out: Path | None = None
     notice: str | None = None
     detector: str | None = None
+    calibrate: bool = True
     fold_batch_norm: bool = True
     cache: Path | None = None
 
@@ -87,6 +96,7 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         contents |= _detector_files(single)
     if options.notice is not None:
         contents[NOTICE] = options.notice.encode("utf-8")
+    fitted = calibration.fit(run, singles, cache) if options.calibrate else None
     values: dict[str, Any] = {
         "name": options.name or run.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,12 +108,13 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         "labels": {name: list(values) for name, values in labels.ATTRIBUTES.items()},
         "precision": options.precision,
         "model": specification(run, singles),
+        **({} if fitted is None else {"calibration": fitted}),
         "training": [single.facts() for single in singles],
         **({} if loss is None else {"loss": loss}),
         **({} if options.terms is None else {"terms": options.terms}),
         **({} if held_out is None else {"held_out": held_out}),
         **validation_results.scores(run),
-        **validation_results.statistics(run, singles, options.photos, cache),
+        **validation_results.statistics(run, singles, options.photos, cache, calibration=fitted),
     }
     return _write(options.out, values, contents)
 
@@ -115,10 +126,10 @@ def _network(single: ModelRun, fold: int, options: ExportOptions) -> bytes:
     geometry = single.recipe.photo.geometry
     content = graph.to_onnx(network, geometry, name, options.fold_batch_norm)
 
-    def calibration() -> Pixels:
+    def photos() -> Pixels:
         return precision.calibration_photos(single, fold, options.photos)
 
-    return precision.reduce(content, options.precision, name, calibration)
+    return precision.reduce(content, options.precision, name, photos)
 
 
 def _folds(singles: list[ModelRun]) -> list[tuple[ModelRun, int]]:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from maskgate import labels
 from maskgate.bundle import drift_measures
-from maskgate.bundle.manifest import Distribution
+from maskgate.bundle.manifest import Calibration, Distribution
 from maskgate.core.progress import say, track
+from maskgate.ensemble.calibration import calibrate
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, validation_photos
 from maskgate.export.models import ModelRun
@@ -49,10 +50,15 @@ def scores(run: Run) -> dict[str, Any]:
 
 
 def statistics(
-    run: Run, models: Sequence[ModelRun], root: Path | None, cache: Path
+    run: Run,
+    models: Sequence[ModelRun],
+    root: Path | None,
+    cache: Path,
+    calibration: Calibration | None = None,
 ) -> dict[str, dict[str, Distribution]]:
     """`reference`: how the measures of `bundle.drift_measures` are distributed over the validation
-    photos, as the first of the `models` sees them, with the run's out-of-fold confidence.
+    photos, as the first of the `models` sees them, with the run's out-of-fold confidence, after the
+    `calibration` of its bundle.
 
     Nothing, and a warning, where the photos are gone from the run's data folder. Raises
     MaskgateError where they are not in a `root` that is given.
@@ -63,6 +69,9 @@ def statistics(
         return {}
     attributes = known_attributes(results)
     table, probabilities = tables.oof(run)
+    if calibration is not None:
+        learned = {"temperatures": calibration.temperatures}
+        probabilities = calibrate(probabilities, (), learned).astype(np.float32)
     try:
         photos = validation_photos.read(models[0].run, cache, table, root)
     except MaskgateError as error:

@@ -18,7 +18,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files, view
 from maskgate.faces.view import View
 from maskgate.inference.backends.onnx import OnnxBackend
-from maskgate.inference.classifier import Classifier, Ensemble, SingleModel
+from maskgate.inference.classifier import Classifier, Ensemble, SingleModel, calibrated
 
 _PROBE: Final = np.zeros((64, 64, 3), np.uint8)  # a photo that a detector is tried on
 
@@ -29,12 +29,18 @@ def classifier(
     threads: int = 0,
     cache: Path | None = None,
 ) -> Classifier:
-    """The classifier of an open bundle, with its own test-time augmentation unless `tta` is given.
+    """The classifier of an open bundle, with its own test-time augmentation unless `tta` is given,
+    and with its calibration.
 
     Each network uses as many `threads`, 0 for one a core. The files of preferred detectors are
     looked for in the folder `cache`, by default the user's. Raises MaskgateError.
     """
-    return _of_spec(bundle, bundle.manifest.model, tta, threads=threads, cache=cache)
+    manifest = bundle.manifest
+    model = _of_spec(bundle, manifest.model, tta, threads=threads, cache=cache)
+    if manifest.calibration is None:
+        return model
+    temperatures = {str(name): each for name, each in manifest.calibration.temperatures.items()}
+    return calibrated(model, temperatures)
 
 
 def _of_spec(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -12,7 +12,7 @@ from maskgate import labels
 from maskgate.config.settings import Component
 from maskgate.core import finite
 from maskgate.ensemble import votes
-from maskgate.ensemble.combining import Combination
+from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.faces.view import View
 from maskgate.imaging.pixels import Pixels
@@ -164,6 +164,14 @@ class Ensemble:
                 ages, weights = ages + weight * prediction.ages, weights + weight
         ages = ages / weights if weights else np.full_like(ages, np.nan)
         return Prediction(self.combination(members).astype(np.float32), ages.astype(np.float32))
+
+
+def calibrated(classifier: Classifier, temperatures: Mapping[str, float]) -> Ensemble:
+    """The classifier with its probabilities calibrated by temperatures, by attribute; see
+    `ensemble.calibration`."""
+    spec = EnsembleSpec(Component(name="soft_vote"), (Component(name="calibrate"),))
+    learned = {"calibrate": {"temperatures": dict(temperatures)}}
+    return Ensemble([(classifier, 1.0)], Combination(spec, learned))
 
 
 def _mean(predictions: Sequence[Prediction]) -> Prediction:

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from maskgate.core import files, terminal
+from maskgate.core import charts, files, terminal
 from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.groups import RunGroup
-from maskgate.reports import charts, pages
+from maskgate.reports import pages
 from maskgate.reports.listing import differences
 
 

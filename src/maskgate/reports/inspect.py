@@ -13,12 +13,12 @@ import pandas as pd
 from PIL import Image
 
 from maskgate import labels
-from maskgate.core import files
+from maskgate.core import charts, files
 from maskgate.data import checks
 from maskgate.data.checks import Problem
 from maskgate.pipeline import cache
 from maskgate.pipeline.inspection import Inspection
-from maskgate.reports import charts, pages
+from maskgate.reports import pages
 from maskgate.reports.recipe_picture import Effects
 
 PHOTOS_PER_SHEET: Final = 12

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from maskgate import labels
 from maskgate.config.recipe import Pseudo
-from maskgate.core import files, terminal
+from maskgate.core import charts, files, terminal
 from maskgate.data.column_values import TRAINED, USES
 from maskgate.evaluation.rounds import Round, Rounds
-from maskgate.reports import charts, pages
+from maskgate.reports import pages
 from maskgate.reports.compare import signed
 from maskgate.reports.listing import differences
 from maskgate.runs import tables

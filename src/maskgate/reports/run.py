@@ -1,20 +1,31 @@
 """The report of a run: `report.html`, a self-contained page."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from maskgate import labels
+from maskgate.core import charts, reliability
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
-from maskgate.evaluation import metrics
-from maskgate.reports import charts, mistakes, pages, recipe_summary
+from maskgate.evaluation import calibration, metrics
+from maskgate.reports import mistakes, pages, recipe_summary
 from maskgate.reports.compare import signed
+from maskgate.reports.score_table import calibrating
 from maskgate.runs import Run, tables
 from maskgate.runs.records.faults import damaged
-from maskgate.runs.records.results import Confusion, Member, Results, Scores, known_attributes
+from maskgate.runs.records.results import (
+    Attribute,
+    Confusion,
+    Figure,
+    Member,
+    Results,
+    Scores,
+    known_attributes,
+)
 
 
 def write(run: Run, photos: bool = True) -> Path:
@@ -38,7 +49,10 @@ def write(run: Run, photos: bool = True) -> Path:
         photos=photos,
         parts=parts,
         only=_only(results),
+        calibration=_calibration(results),
+        target=calibration.TARGET,
         members=_members(run, results) if run.is_system else [],
+        calibrating=calibrating(results.steps),
         learned=_learned(run) if run.is_system else [],
         confusions=[_cells(part.confusion) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
@@ -57,6 +71,17 @@ def _score_tables(results: Results) -> list[tuple[str, Scores]]:
     parts = [(name.replace("_", " "), part) for name, part in results.attributes.items()]
     all_classes = results.all_classes
     return parts if all_classes is None else [*parts, ("18 classes", all_classes)]
+
+
+def _calibration(results: Results) -> list[tuple[str, Figure, str]]:
+    """Title, expected calibration error and reliability diagram of each attribute."""
+    rows = []
+    for name, scores in results.attributes.items():
+        if scores.calibration is not None:  # a run of an earlier version
+            title = name.replace("_", " ")
+            diagram = reliability.draw({title: scores.calibration.points}, title)
+            rows.append((title, scores.calibration.error, diagram))
+    return rows
 
 
 def _only(results: Results | Member) -> str:
@@ -111,6 +136,16 @@ def _learned(run: Run) -> list[tuple[str, str]]:
         lines.append((f"Weights, {attribute.replace('_', ' ')}", text))
     if learned.near_tie is not None:
         lines.append(("The two best", " and ".join(names[each] for each in learned.near_tie.best)))
+    if learned.calibrate is not None:
+        lines.append(("Temperatures", _by_attribute(learned.calibrate.temperatures)))
+    if learned.calibrate_vector is not None:
+        for attribute, vector in learned.calibrate_vector.attributes.items():
+            scales, biases = (
+                ", ".join(f"{value:{form}}" for value in values)
+                for values, form in ((vector.scales, ".2f"), (vector.biases, "+.2f"))
+            )
+            title = f"Vector scaling, {attribute.replace('_', ' ')}"
+            lines.append((title, f"scales {scales}; biases {biases}"))
     if learned.offsets is not None:
         offsets = dict(zip(labels.CLASSES, learned.offsets.offsets, strict=True))
         moved = [
@@ -118,6 +153,10 @@ def _learned(run: Run) -> list[tuple[str, str]]:
         ]
         lines.append(("Offsets", ", ".join(moved) or "none: no offsets raised the score"))
     return lines
+
+
+def _by_attribute(values: Mapping[Attribute, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in values.items())
 
 
 def _cells(confusion: Confusion) -> list[list[dict[str, Any]]]:

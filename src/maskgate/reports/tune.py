@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from maskgate.core import files
+from maskgate.core import charts, files
 from maskgate.core.score import Score
-from maskgate.reports import charts, pages, scatter
+from maskgate.reports import pages, scatter
 
 State = Literal["complete", "pruned", "failed", "unfinished"]
 ENOUGH: Final = 50  # trials for reliable importances: PED-ANOVA uses the best tenth

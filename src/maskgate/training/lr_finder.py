@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate.config.recipe import Recipe
-from maskgate.core import files
+from maskgate.core import charts, files
 from maskgate.core.progress import track
 from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
 from maskgate.pipeline.loader import Batch
 from maskgate.pipeline.target import counts
-from maskgate.reports import charts, pages
+from maskgate.reports import pages
 from maskgate.training import preflight, processes, pseudo
 from maskgate.training.batches import Batches
 from maskgate.training.fold_data import FoldData, with_pseudo_labels

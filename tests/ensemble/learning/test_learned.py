@@ -176,7 +176,10 @@ LEARNING = [
     wanted("stacking"),
     wanted("soft_vote", "offsets"),
     wanted("soft_vote", "near_tie"),
+    wanted("soft_vote", "calibrate"),
+    wanted("soft_vote", "calibrate_vector"),
     wanted("weights", "near_tie", "offsets"),
+    wanted("weights", "offsets", "calibrate"),
 ]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from maskgate import labels
 from maskgate.core.progress import track
 from maskgate.ensemble.combining import Combination, EnsembleSpec
-from maskgate.ensemble.learning import groups, near_tie, offsets, stacking, weights
+from maskgate.ensemble.learning import calibration, groups, near_tie, offsets, stacking, weights
 from maskgate.ensemble.votes import Floats, MemberProbabilities
 
 # A combination is fitted to (members, truth), an adjustment to (probabilities, members, truth).
@@ -22,6 +22,8 @@ LEARNERS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "stacking": stacking.learn,
     "near_tie": near_tie.learn,
     "offsets": offsets.learn,
+    "calibrate": calibration.learn,
+    "calibrate_vector": calibration.learn_vector,
 }
 
 

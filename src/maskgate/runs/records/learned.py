@@ -27,6 +27,24 @@ class Offsets(Record):
     penalty: float | None = None
 
 
+# Of learned temperatures, scales and biases; those that are fitted are from .1 to 10.
+Scale = Annotated[float, Field(ge=0.01, le=100)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+
+
+class Temperatures(Record):
+    temperatures: dict[Attribute, Scale]
+
+
+class VectorScaling(Record):
+    scales: list[Scale]
+    biases: list[Bias]
+
+
+class VectorScalings(Record):
+    attributes: dict[Attribute, VectorScaling]
+
+
 class Learned(File):
     """What each combination and adjustment has learned, by name; see `ensemble.combining`."""
 
@@ -34,6 +52,8 @@ class Learned(File):
     stacking: dict[Attribute, Regression] | None = None
     near_tie: NearTie | None = None
     offsets: Offsets | None = None
+    calibrate: Temperatures | None = None
+    calibrate_vector: VectorScalings | None = None
 
     def by_name(self) -> dict[str, Any]:
         """The same as a dict, ready for JSON; `ensemble.combining.Combination` takes it."""
@@ -55,6 +75,10 @@ class Learned(File):
             size = len(labels.ATTRIBUTES[name])
             if self.stacking is not None and not _fits(self.stacking.get(name), count, size):
                 return f"stacking is not of {members}"
+            if self.calibrate_vector is not None:
+                vector = self.calibrate_vector.attributes.get(name)
+                if vector is not None and not len(vector.scales) == len(vector.biases) == size:
+                    return f"calibrate_vector is not of the {size} values of {name}"
         complete = [
             number
             for number, attributes in enumerate(member_attributes)

@@ -65,6 +65,30 @@ class Confusion(Matrices):
     share: Matrices
 
 
+class Bin(Record):
+    """Photos of similar confidence: its mean, and the share of them that is right."""
+
+    photos: Count
+    confidence: float
+    accuracy: Figure
+
+
+class Reliability(Record):
+    """The expected calibration error of an attribute, and its reliability diagram; see
+    `evaluation.calibration`."""
+
+    error: Figure
+    bins: Annotated[list[Bin], Field(min_length=1)]
+
+    @property
+    def points(self) -> list[tuple[float, float, float, float]]:
+        """The points of its reliability diagram; see `core.reliability`."""
+        return [
+            (each.confidence, each.accuracy.value, each.accuracy.low, each.accuracy.high)
+            for each in self.bins
+        ]
+
+
 class Scores(Record):
     """Scores of one attribute, or of the 18 classes."""
 
@@ -72,6 +96,7 @@ class Scores(Record):
     accuracy: Figure
     classes: Annotated[list[ClassScores], Field(min_length=2)]
     confusion: Confusion
+    calibration: Reliability | None = None  # of an attribute
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "Scores":
@@ -148,6 +173,7 @@ class Step(Record):
     score_of: str
     before: str = ""
     gain: Figure | None = None
+    calibration_errors: dict[Attribute, Figure] = Field({})  # see `evaluation.calibration`
 
     @model_validator(mode="after")
     def _check_gain(self) -> "Step":
