@@ -102,7 +102,7 @@ class _Axes:
             return None
         # The middle line of a turned head leans towards the nose.
         middle = 0.6 * float((landmarks[2] - origin) @ right)
-        return cls(origin, right, down, eyes, height, middle)
+        return cls(origin, right, down, eyes=eyes, height=height, middle=middle)
 
     def band(
         self, size: tuple[int, int], top: float, bottom: float, curve: float, half: float

@@ -113,7 +113,7 @@ def uncover(
         try:
             (temporary / "images").mkdir()
             for target, sources, state, shot in track(jobs, "pasting", len(jobs)):
-                writer.add(temporary, target, sources, state, shot)
+                writer.add(temporary, target, sources, state=state, shot=shot)
             if not writer.rows:
                 raise MaskgateError(f"{source}: no face fits onto another; give larger photos")
             columns = ["photo", "person", "mask", "drawn_from"]
@@ -142,8 +142,9 @@ def _faces(
         left, _, right, _ = faces_in_photo.boxes[number].tolist()
         if right - left >= MIN_WIDTH:
             landmarks = faces_in_photo.landmarks[number].astype(np.float64)
-            shape = _shape(landmarks)
-            faces[digest] = _Face(photo, person, digest, landmarks, right - left, shape)
+            faces[digest] = _Face(
+                photo, person, digest, landmarks, width=right - left, shape=_shape(landmarks)
+            )
     return list(faces.values())
 
 
