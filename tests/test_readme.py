@@ -6,13 +6,17 @@ fenced as anything else (`text`, `yaml`) only show something.
 """
 
 import ast
+import json
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -99,7 +103,10 @@ def _spelled_out(text: str) -> str:
 
 
 def _maskgate(text: str) -> None:
-    if text.split()[1] in ("serve", "accept"):  # tests/door starts them
+    if text.split()[1] == "serve":
+        _serve(text)
+        return
+    if text.split()[1] == "accept":  # it asks questions; tests/door starts it
         text += " --help"
     smaller = ["--people", "24"] if text.split()[1] == "demo" else []
     sys.argv = [*shlex.split(text), *smaller]
@@ -111,12 +118,44 @@ def _maskgate(text: str) -> None:
         assert option not in ("-o", "--out") or Path(value).exists()
 
 
-def _torchrun(text: str) -> None:
+def _serve(text: str) -> None:
+    """A service ends only by a signal, so it has a process of its own: it is started, asked for the
+    verdict on a photo and for its pages, and stopped as by Ctrl-C."""
+    port = _free_port()
+    address, log = f"http://127.0.0.1:{port}", Path("serve.log")
+    words = [sys.executable, "-m", *shlex.split(text), "--port", str(port)]
+    with log.open("w") as errors:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=errors)
+    try:
+        end = time.monotonic() + 120
+        while f"{address}  (stop with Ctrl-C)" not in log.read_text("utf-8"):
+            assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8")
+            time.sleep(0.1)
+        for path in ("/readyz", "/", "/kiosk"):
+            with urllib.request.urlopen(f"{address}{path}", timeout=20) as answer:
+                assert answer.status == 200
+        photo = Path("photo.jpg").read_bytes()
+        request = urllib.request.Request(f"{address}/v1/verdict", photo)
+        request.add_header("Content-Type", "image/jpeg")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert "faces" in json.load(answer)["photos"][0]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0, log.read_text("utf-8")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
     with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _torchrun(text: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "PET_MASTER_PORT": str(port)}
+    environment = os.environ | {"PATH": path, "PET_MASTER_PORT": str(_free_port())}
     words = [*shlex.split(text), *(QUICK if " train " in text else [])]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
@@ -203,6 +242,13 @@ def test_every_command_works(run: Callable[[Command], None]) -> None:
     for command in found:
         if command.runner not in SLOW:
             run(command)
+
+
+def test_a_service_is_started_and_stopped(run: Callable[[Command], None]) -> None:
+    served = [each for each in commands(README.read_text("utf-8")) if " serve" in each.text]
+    assert served
+    for command in served:
+        run(command)
 
 
 @pytest.mark.slow
