@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from maskgate.door.acceptance.passages import passages
-from tests.door.server.conftest import wait_until
-from tests.door.server.test_kiosk_page import CHROMIUM, Open, Service, scene
-from tests.door.server.test_kiosk_page import browse as browse
-from tests.door.server.test_kiosk_page import chromium as chromium
+from tests.door.server.camera import scene
+from tests.door.server.conftest import CHROMIUM, Open, wait_until
+from tests.door.server.conftest import browse as browse
+from tests.door.server.conftest import chromium as chromium
+from tests.door.server.test_kiosk_page import Service
 from tests.door.server.test_kiosk_page import portraits as portraits
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")

@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import shutil
 import ssl
 import threading
 import time
@@ -26,6 +27,8 @@ from maskgate.door.verdict import Verdict, verdicts
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 
+CHROMIUM = shutil.which("chromium") or ""
+VIEW = {"width": 540, "height": 960}  # of a browser's page
 PROBABILITIES = np.full(18, 0.02 / 17, np.float32)
 PROBABILITIES[0] = 0.98
 
@@ -183,3 +186,38 @@ def photo(people: Path) -> Pixels:
     """A photo of one drawn person, (640, 480, 3)."""
     path = min(people.glob("train/images/*/normal.*"))
     return np.asarray(pixels.decode(path).resize((480, 640)))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Chromium, for tests of pages."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as started:
+        yield started.chromium
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def browse(chromium: Any) -> Iterator[Open]:
+    """`browse(url, video)` is the page in a browser of its own, whose camera shows the video."""
+    browsers = []
+
+    def show(url: str, video: Path | None = None, **context: Any) -> Any:
+        camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=10"]
+        if video is not None:
+            camera.append(f"--use-file-for-fake-video-capture={video}")
+        browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
+        browsers.append(browser)
+        page = browser.new_page(viewport=VIEW, **context)
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield show
+    for browser in browsers:
+        browser.close()

@@ -106,7 +106,7 @@ def test_the_page_and_its_files_are_served(serve: Serve) -> None:
     running = serve()
     page = running.get("/kiosk")
     assert page.status == 200 and page.headers["content-type"].startswith("text/html")
-    for file in PAGES.glob("kiosk*.js"):
+    for file in PAGES.glob("*.js"):
         assert running.get(f"/assets/{file.name}").body == file.read_bytes()
 
 

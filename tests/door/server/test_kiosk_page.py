@@ -1,9 +1,7 @@
 """The kiosk in Chromium, with a camera that shows drawn people."""
 
-import io
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,16 +20,10 @@ from maskgate.door.server import kiosk_settings
 from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
 from maskgate.door.server.states import LEASE
-from tests.door.server.conftest import Serve, wait_until
+from tests.door.server.camera import film, scene
+from tests.door.server.conftest import CHROMIUM, Open, Serve, wait_until
 from tests.door.server.test_kiosk import Reader
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
-
-FRAME = (360, 640)
-SIZES = {"phone": (360, 780), "portrait": (1080, 1920), "4k": (3840, 2160)}
-VIEW = {"width": 540, "height": 960}
 NO_VERDICT = 3.0  # seconds until a lost camera or service is noticed, at most
 
 # A frame of 640×480 for each of the faces: [left, state, width, unsure].
@@ -50,37 +42,6 @@ import("/assets/kiosk-decision.js").then(({ start, update, decide }) => {
   return shown;
 })
 """
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        yield started.chromium
-
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture
-def browse(chromium: Any) -> Iterator[Open]:
-    """`browse(url, video)` is the page in a browser of its own, whose camera shows the video."""
-    browsers = []
-
-    def show(url: str, video: Path | None = None, **context: Any) -> Any:
-        camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=10"]
-        if video is not None:
-            camera.append(f"--use-file-for-fake-video-capture={video}")
-        browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
-        browsers.append(browser)
-        page = browser.new_page(viewport=VIEW, **context)
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(url)
-        return page
-
-    yield show
-    for browser in browsers:
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -308,25 +269,6 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image
     return portraits
 
 
-def scene(*people: tuple[Image.Image, int]) -> Image.Image:
-    frame = Image.new("RGB", FRAME[::-1], (150, 155, 160))
-    for portrait, left in people:
-        frame.paste(portrait, (left, (FRAME[0] - portrait.height) // 2))
-    return frame
-
-
-def _video(path: Path, frame: Image.Image, frames: int = 6, light: float = 1) -> Path:
-    """A film of one frame with a camera's noise."""
-    rng, clean = np.random.default_rng(3), np.asarray(frame) * light
-    with path.open("wb") as file:
-        for _ in range(frames):
-            noisy = np.clip(clean + rng.integers(-3, 4, clean.shape), 0, 255).astype(np.uint8)
-            out = io.BytesIO()
-            Image.fromarray(noisy).save(out, "JPEG", quality=90)
-            file.write(out.getvalue())
-    return path
-
-
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("worn"))
@@ -339,24 +281,6 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("bare"), "--policy", "bare")
     yield service
     service.stop()
-
-
-def _look(page: Any, name: str) -> None:
-    """Check that a state fits on three screens, store pictures of them, and check accessibility."""
-    folder, axe = os.environ.get("MASKGATE_SCREENSHOTS"), os.environ.get("MASKGATE_AXE")
-    for size, (width, height) in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(200)
-        box = page.locator("#message").bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] >= 0
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if folder:
-            page.screenshot(path=Path(folder) / f"{name}-{size}.png")
-    if axe:
-        page.evaluate(Path(axe).read_text("utf-8"))
-        violations = page.evaluate("axe.run().then(each => each.violations)")
-        assert not [each["id"] for each in violations], name
-    page.set_viewport_size(VIEW)
 
 
 @pytest.mark.slow
@@ -375,13 +299,12 @@ def test_both_policies(
     browse: Open,
     tmp_path: Path,
 ) -> None:
-    video = _video(tmp_path / "camera.mjpeg", scene((portraits[state], 185)))
-    for policy, service, verdict in (("worn", door, worn), ("bare", bank, bare)):
+    video = film(tmp_path / "camera.mjpeg", scene((portraits[state], 185)))
+    for service, verdict in ((door, worn), (bank, bare)):
         page = browse(service.url, video)
         page.wait_for_selector(f"body[data-state={verdict}]")
         page.wait_for_selector(f"body[data-state={verdict}] #people li[data-state={verdict}]")
         assert page.text_content("#judged") == "Only the mask is checked. No picture is kept."
-        _look(page, f"{policy}-{state}")
         assert not page.errors
 
 
@@ -390,11 +313,10 @@ def test_two_people(
     door: Service, portraits: dict[str, Image.Image], browse: Open, tmp_path: Path
 ) -> None:
     frame = scene((portraits["wear"], 30), (portraits["not_wear"], 340))
-    page = browse(door.url, _video(tmp_path / "camera.mjpeg", frame))
+    page = browse(door.url, film(tmp_path / "camera.mjpeg", frame))
     both = "#people:has(li[data-state=go]):has(li[data-state=put_on])"
     page.wait_for_selector(f"body[data-state=put_on] {both}", state="attached")
     page.wait_for_selector("#called:not([hidden])")  # somebody has waited for a second
-    _look(page, "two")
 
 
 @pytest.mark.slow
@@ -419,9 +341,8 @@ def test_no_face_no_light_no_movement(
     tmp_path: Path,
 ) -> None:
     people = [] if name == "empty" else [(portraits["wear"], 185)]
-    page = browse(door.url, _video(tmp_path / "camera.mjpeg", scene(*people), frames, light))
+    page = browse(door.url, film(tmp_path / "camera.mjpeg", scene(*people), frames, light))
     page.wait_for_selector(f"body[data-state={state}] #detail:text-is('{detail}')")
-    _look(page, name)
 
 
 def _seconds(page: Any, selector: str) -> float:
@@ -436,7 +357,7 @@ def test_a_lost_camera_or_service_is_noticed_and_comes_back(
 ) -> None:
     service = Service(tmp_path)
     try:
-        video = _video(tmp_path / "camera.mjpeg", scene((portraits["wear"], 185)))
+        video = film(tmp_path / "camera.mjpeg", scene((portraits["wear"], 185)))
         page = browse(service.url, video)
         page.wait_for_selector("body[data-state=go]")
         no_camera = "body[data-state=none] #detail:text('The camera gives no picture')"
@@ -457,7 +378,6 @@ def test_a_lost_camera_or_service_is_noticed_and_comes_back(
 
         service.stop()
         assert _seconds(page, "body[data-state=none]") < NO_VERDICT
-        _look(page, "no-service")
         service.start()
         page.wait_for_selector("body[data-state=go]")
         assert not page.errors

@@ -19,6 +19,7 @@ from maskgate.door.server.bodies import Memory
 from maskgate.door.server.events import Events
 from maskgate.door.server.gate import Gate
 from maskgate.door.server.metrics import Metrics
+from maskgate.door.server.pages import Pages
 from maskgate.door.server.request_errors import RequestError
 from maskgate.door.server.routes import Service
 from maskgate.door.server.settings import Settings
@@ -79,12 +80,15 @@ class Door:
             attributes=engine.attributes,
         )
         app = _create(service, lambda: self._run())
+        filled = Pages(settings.kiosk)
+        app.include_router(pages.router(filled, access is not None))
         app.include_router(kiosk.router(settings.kiosk, self.events))
         app.include_router(sign.router(settings), include_in_schema=False)
         self.gate = Gate(app, self.metrics, access, hosts)
         if access is not None:
             app.include_router(
-                pairing.router(access, self.gate.failures, address), include_in_schema=False
+                pairing.router(access, self.gate.failures, address=address, pages=filled),
+                include_in_schema=False,
             )
 
     @asynccontextmanager
@@ -105,7 +109,6 @@ def _create(service: Service, run: Callable[[], Any]) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(routes.router(service))
-    app.include_router(pages.router())
 
     async def refuse(_: Request, problem: Exception) -> Response:
         assert isinstance(problem, RequestError)

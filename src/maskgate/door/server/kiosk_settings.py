@@ -1,4 +1,4 @@
-"""What the kiosk shows: its policy, its languages, and when it calls staff."""
+"""What the kiosk shows: its policy, and when it calls staff; and the languages of all pages."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,16 @@ SignText = Literal[
 ]  # fmt: skip
 DOOR: Final = r"[a-z0-9-]{1,32}"
 """Names of doors."""
+PhotosText = Literal[
+    "title", "lead", "drop", "choose", "clear", "kept", "kiosk", "pairing", "sign", "programs",
+    "metrics", "model", "limits", "purpose", "judging", "counts", "face", "no_face",
+    "wear", "incorrect", "not_wear", "unsure", "mask", "gender", "age_band",
+]  # fmt: skip
+PairingText = Literal["title", "lead", "code", "pair", "wait", "another", "scan", "open", "valid"]
+ErrorText = Literal[
+    "lost", "unreadable", "not_a_photo", "too_large", "too_many_pixels", "too_slow", "stopping",
+    "wrong_code", "too_many_failures",
+]  # fmt: skip
 _FOLDER: Final = Path(__file__).parent / "pages"
 _PREFIX: Final = "kiosk-"
 
@@ -37,14 +47,17 @@ class Text(BaseModel):
 
 
 class Language(BaseModel):
-    """Every text of kiosk and sign in one language. `code` is a BCP 47 tag, such as `ko`; `name` is
-    in the language itself."""
+    """Every text of all pages in one language. `code` is a BCP 47 tag, such as `ko`; `name` is in
+    the language itself. `messages` and `labels` are the kiosk's."""
 
     code: str = Field(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     name: str = Field(min_length=1, max_length=40)
     messages: dict[Message, Text]
     labels: dict[Label, str]
     sign: dict[SignText, str]
+    photos: dict[PhotosText, str]
+    pairing: dict[PairingText, str]
+    errors: dict[ErrorText, str]
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -72,9 +85,10 @@ class KioskSettings:
 
     def answer(self) -> dict[str, Any]:
         """The JSON for the page. Raises MaskgateError for a language that cannot be used."""
+        texts = {"code", "name", "messages", "labels"}
         return {
             "policy": self.policy,
-            "languages": [each.model_dump(exclude={"sign"}) for each in self.loaded()],
+            "languages": [each.model_dump(include=texts) for each in self.loaded()],
             "follow_browser": not self.languages,
             "near": self.near,
             "alert_after": self.alert_after,
@@ -102,4 +116,7 @@ def _load(language: str) -> Language:
     languages.check_names(language, "messages", parsed.messages, get_args(Message))
     languages.check_names(language, "labels", parsed.labels, get_args(Label))
     languages.check_names(language, "sign", parsed.sign, get_args(SignText))
+    languages.check_names(language, "photos", parsed.photos, get_args(PhotosText))
+    languages.check_names(language, "pairing", parsed.pairing, get_args(PairingText))
+    languages.check_names(language, "errors", parsed.errors, get_args(ErrorText))
     return parsed

@@ -3,15 +3,15 @@
 import asyncio
 import html
 import io
-import string
 from typing import Final
 
 import segno
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
-from maskgate.door.server import gate, pages
+from maskgate.door.server import gate
 from maskgate.door.server.access import Access, Failures
+from maskgate.door.server.pages import Pages
 from maskgate.door.server.request_errors import RequestError
 
 _MAX_SECRET: Final = 300  # bytes; a token has 200 at most
@@ -30,14 +30,13 @@ def qr_text(text: str) -> str:
     return out.getvalue()
 
 
-def router(access: Access, failures: Failures, address: str) -> APIRouter:
+def router(access: Access, failures: Failures, *, address: str, pages: Pages) -> APIRouter:
     """The page that takes a code, and the page of a paired browser that shows one for another."""
-    routes, files = APIRouter(), pages.load()
-    template = string.Template(bytes(files["pairing.html"].body).decode())
+    routes = APIRouter()
 
     @routes.get(gate.PAIR)
-    async def pair_page() -> Response:
-        return files["pair.html"]
+    async def pair_page(request: Request) -> Response:
+        return pages.response(request, "pair", pages.language(request).pairing)
 
     @routes.post(gate.PAIR)
     async def pair(request: Request) -> Response:
@@ -59,15 +58,17 @@ def router(access: Access, failures: Failures, address: str) -> APIRouter:
         return response
 
     @routes.get("/pairing")
-    async def pairing_page() -> Response:
-        code = access.new_code()
-        target = link(address, code)
-        page = template.substitute(
-            qr=segno.make(target, micro=False).svg_inline(scale=6, omitsize=True),
-            address=html.escape(f"{address}{gate.PAIR}"),
-            code=f"{code[:4]}-{code[4:]}",
-        )
-        return HTMLResponse(page)
+    async def pairing_page(request: Request) -> Response:
+        secret, language = access.new_code(), pages.language(request)
+        code = segno.make(link(address, secret), micro=False)
+        texts = {**language.pairing, "title": language.pairing["another"]}
+        links = {"/": language.photos["title"], "/kiosk": language.photos["kiosk"]}
+        markup = {
+            "qr": code.svg_inline(scale=6, omitsize=True),
+            "address": html.escape(f"{address}{gate.PAIR}"),
+            "secret": f"{secret[:4]}-{secret[4:]}",
+        }
+        return pages.response(request, "pairing", texts, links=links, markup=markup)
 
     return routes
 

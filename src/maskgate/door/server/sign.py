@@ -37,7 +37,7 @@ def router(settings: Settings) -> APIRouter:
     """The route of the sign, one page for each language of the kiosk. Raises MaskgateError for a
     language that cannot be used."""
     routes = APIRouter()
-    template = string.Template(bytes(pages.load()["sign.html"].body).decode())
+    template = string.Template(pages.text("sign.html"))
     languages = settings.kiosk.loaded()
 
     @routes.get("/sign")

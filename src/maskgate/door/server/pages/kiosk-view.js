@@ -1,7 +1,6 @@
 // What is on the screen: the verdict, the people's boxes, the controls.
 
 const SCALES = [1, 1.25, 1.5, 2];
-const LOW = 0.72; // of the picture's height: labels of boxes that end below are inside them
 
 const element = (id) => document.getElementById(id);
 
@@ -75,7 +74,8 @@ export class View {
 
   first() {
     const { languages, follow_browser } = this.settings;
-    const codes = [stored("language", null), ...(follow_browser ? navigator.languages : [])];
+    const asked = new URLSearchParams(location.search).get("lang");
+    const codes = [asked, stored("language", null), ...(follow_browser ? navigator.languages : [])];
     for (const code of codes.filter(Boolean)) {
       const language = languages.find((each) => code === each.code || code.startsWith(`${each.code}-`));
       if (language) return language;
@@ -134,9 +134,10 @@ export class View {
     element("detail").textContent = detail;
   }
 
-  // Show the door's verdict with its message, and each person's; whether the message is new.
+  // Show the door's verdict with its message, and each person's unless staff let them in; whether the
+  // message is new.
   show(verdict, message, people, called) {
-    this.people(verdict === "none" ? [] : people);
+    this.people(["none", "let_in"].includes(verdict) ? [] : people);
     if (element("called").hidden === called) element("called").hidden = !called;
     if (verdict === this.verdict && message === this.message) return false;
     this.verdict = verdict;
@@ -162,6 +163,7 @@ export class View {
       }
       this.place(this.boxes.get(person.id), person);
     }
+    this.placeLabels(people);
   }
 
   place(box, person) {
@@ -170,7 +172,6 @@ export class View {
     style.width = `${(100 * (right - left)) / this.width}%`;
     style.top = `${(100 * top) / this.height}%`;
     style.height = `${(100 * (bottom - top)) / this.height}%`;
-    box.item.classList.toggle("low", bottom > LOW * this.height);
     const text = this.describe(person);
     if (box.verdict === person.verdict && box.text === text) return;
     box.verdict = person.verdict;
@@ -179,6 +180,29 @@ export class View {
     const label = document.createElement("span");
     label.append(icon(person.verdict), text);
     box.item.replaceChildren(label);
+  }
+
+  // Each label goes below its box or above it, where it is in the picture and covers no other label.
+  placeLabels(people) {
+    const { clientWidth, clientHeight } = element("picture"), used = [];
+    const isFree = (area) =>
+      area.top >= 0 && area.bottom <= clientHeight &&
+      !used.some((each) => area.left < each.right && each.left < area.right
+        && area.top < each.bottom && each.top < area.bottom);
+    for (const { id, box } of people) {
+      const { item } = this.boxes.get(id), label = item.firstChild;
+      const [begin, end] = [this.width - box[2], this.width - box[0]].map((x) => (x / this.width) * clientWidth);
+      const [top, bottom] = [box[1], box[3]].map((y) => (y / this.height) * clientHeight);
+      const { offsetWidth: width, offsetHeight: height } = label, gap = item.clientLeft;
+      const left = Math.max(0, Math.min(clientWidth - width, (begin + end - width) / 2));
+      const at = (y) => ({ left, right: left + width, top: y, bottom: y + height });
+      const lowest = clientHeight - height;
+      const places = [Math.min(bottom + gap, lowest), Math.max(top - height - gap, 0), 0, lowest].map(at);
+      const area = places.find(isFree) ?? places[0];
+      used.push(area);
+      label.style.left = `${area.left - begin - gap}px`;
+      label.style.top = `${area.top - top - gap}px`;
+    }
   }
 
   // A person's verdict in words, with gender and age band where they are turned on.

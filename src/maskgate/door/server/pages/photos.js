@@ -1,39 +1,13 @@
 "use strict";
 // Sends photos to the door one by one and draws its verdicts. Nothing is stored.
 
-const TEXTS = {
-  en: {
-    drop: "Drop photos here, or paste one",
-    wear: "Mask worn", incorrect: "Mask worn incorrectly", not_wear: "No mask", unsure: "Not sure",
-    mask: "Mask", gender: "Gender", age_band: "Age",
-    male: "male", female: "female", "<30": "under 30", "30-59": "30 to 59", ">=60": "60 or older",
-    noFace: "No face found in this photo.", judging: (left) => `Judging, ${left} left …`,
-    done: (faces, photos) => `${faces} face${faces === 1 ? "" : "s"} in ${photos} photo${photos === 1 ? "" : "s"}`,
-    face: (number) => `face ${number}`, lost: "The door does not answer.",
-    limits: (megabytes) => `JPEG, PNG, WebP or BMP, up to ${megabytes} MB each`,
-    purpose: (purpose) => `Gender and age are judged too. Purpose: ${purpose}`,
-    model: (name, version) => `Model: ${name}, maskgate ${version}`,
-    unreadable: "This browser cannot read the photo.",
-  },
-  ko: {
-    title: "마스크 확인", lead: "마스크를 바르게 썼는지, 잘못 썼는지, 쓰지 않았는지 얼굴마다 알려 드립니다. 사진을 여기에 놓으세요.",
-    drop: "사진을 여기에 놓거나 붙여 넣으세요", choose: "사진 고르기", clear: "모두 지우기",
-    kept: "사진은 이 문의 서버로만 보내져 메모리에서 판정되며 저장되지 않습니다.",
-    programs: "프로그램용: OpenAPI", metrics: "지표", sign: "출입구 안내문",
-    wear: "마스크 착용", incorrect: "마스크를 잘못 씀", not_wear: "마스크 미착용", unsure: "확실하지 않음",
-    mask: "마스크", gender: "성별", age_band: "나이",
-    male: "남성", female: "여성", "<30": "30세 미만", "30-59": "30~59세", ">=60": "60세 이상",
-    noFace: "이 사진에서 얼굴을 찾지 못했습니다.", judging: (left) => `판정 중, ${left}장 남음 …`,
-    done: (faces, photos) => `사진 ${photos}장, 얼굴 ${faces}개`,
-    face: (number) => `얼굴 ${number}`, lost: "서버가 응답하지 않습니다.",
-    limits: (megabytes) => `JPEG, PNG, WebP, BMP, 한 장에 ${megabytes} MB까지`,
-    purpose: (purpose) => `성별과 나이도 판정합니다. 목적: ${purpose}`,
-    model: (name, version) => `모델: ${name}, maskgate ${version}`,
-    unreadable: "이 브라우저에서 읽을 수 없는 사진입니다.",
-  },
-};
-const language = navigator.language.startsWith("ko") ? "ko" : "en";
-const texts = { ...TEXTS.en, ...TEXTS[language] };
+const texts = JSON.parse(document.getElementById("texts").textContent);
+
+// A text with its places {name} filled in.
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+
 // Shape, colour and text say the same.
 const SHAPES = {
   wear: "M4 12l6 6L20 6", incorrect: "M12 3l10 18H2zM12 10v4m0 3v.5",
@@ -62,6 +36,7 @@ function icon(kind) {
   return svg;
 }
 
+const valueText = (value) => texts[value] ?? texts.labels[value];
 const kindOf = (face) => (face.unsure ? "unsure" : face.mask.value);
 
 // The photo as a bitmap that is upright, and as bytes that the door reads.
@@ -81,14 +56,14 @@ async function judge(body) {
     if (answer.status === 401) location.assign("/pair");
     const { photos, error } = await answer.json();
     if (answer.ok) return photos[0];
-    if (answer.status !== 429) throw new Error(error.message);
+    if (answer.status !== 429) throw new Error(texts.errors[error.reason] ?? error.message);
     await new Promise((resolve) => setTimeout(resolve, 1000 * error.retry_after));
   }
 }
 
 function draw(bitmap, answer) {
   const scale = 1200 / Math.max(bitmap.width, bitmap.height);  // boxes of small photos stay sharp
-  const canvas = element("canvas", { role: "img", "aria-label": answer.faces.map((face) => texts[kindOf(face)]).join(", ") || texts.noFace });
+  const canvas = element("canvas", { role: "img", "aria-label": answer.faces.map((face) => texts[kindOf(face)]).join(", ") || texts.no_face });
   canvas.width = Math.round(bitmap.width * scale);
   canvas.height = Math.round(bitmap.height * scale);
   const context = canvas.getContext("2d");
@@ -119,25 +94,26 @@ function draw(bitmap, answer) {
 
 function probabilities(face, name, heading) {
   const rows = Object.entries(face[name].probabilities).flatMap(([value, share]) => {
-    const meter = element("meter", { min: 0, max: 1, value: share, "aria-label": texts[value] });
+    const meter = element("meter", { min: 0, max: 1, value: share, "aria-label": valueText(value) });
     return [
-      element("dt", {}, texts[value]), element("dd", {}, meter),
+      element("dt", {}, valueText(value)), element("dd", {}, meter),
       element("dd", { class: "number" }, `${(100 * share).toFixed(1)} %`),
     ];
   });
-  return element("dl", { class: "probabilities" }, ...(heading ? [element("h3", {}, texts[name])] : []), ...rows);
+  const list = element("dl", { class: "probabilities" }, ...rows);
+  return heading ? [element("h2", {}, texts[name]), list] : [list];
 }
 
 function facesOf(answer) {
-  if (!answer.faces.length) return element("p", { class: "note" }, texts.noFace);
+  if (!answer.faces.length) return element("p", { class: "note" }, texts.no_face);
   const list = element("ul", { class: "faces" });
   answer.faces.forEach((face, index) => {
     const kind = kindOf(face);
     const heading = element("p", { class: `verdict ${kind}` }, icon(kind), texts[kind]);
-    if (answer.faces.length > 1) heading.append(element("span", { class: "number" }, texts.face(index + 1)));
+    if (answer.faces.length > 1) heading.append(element("span", { class: "number" }, fill(texts.face, { number: index + 1 })));
     const others = ["gender", "age_band"].filter((name) => face[name]);
-    list.append(element("li", {}, heading, probabilities(face, "mask", others.length > 0),
-      ...others.map((name) => probabilities(face, name, true))));
+    list.append(element("li", {}, heading, ...probabilities(face, "mask", others.length > 0),
+      ...others.flatMap((name) => probabilities(face, name, true))));
   });
   return list;
 }
@@ -145,9 +121,9 @@ function facesOf(answer) {
 async function show(file) {
   const card = element("li", { class: "photo" });
   try {
-    const { bitmap, body } = await read(file).catch(() => { throw new Error(texts.unreadable); });
+    const { bitmap, body } = await read(file).catch(() => { throw new Error(texts.errors.unreadable); });
     const answer = await judge(body).catch((error) => {
-      throw error instanceof TypeError ? new Error(texts.lost) : error;
+      throw error instanceof TypeError ? new Error(texts.errors.lost) : error;
     });
     card.append(element("div", { class: "picture" }, draw(bitmap, answer)), facesOf(answer));
     bitmap.close();
@@ -163,11 +139,11 @@ async function judgeAll() {
   if (isJudging) return;
   isJudging = true;
   while (waiting.length) {
-    byId("status").textContent = texts.judging(waiting.length);
+    byId("status").textContent = fill(texts.judging, { count: waiting.length });
     await show(waiting.shift());
   }
   isJudging = false;
-  byId("status").textContent = photoCount ? texts.done(faceCount, photoCount) : "";
+  byId("status").textContent = photoCount ? fill(texts.counts, { photos: photoCount, faces: faceCount }) : "";
   byId("clear").hidden = !byId("photos").children.length;
 }
 
@@ -193,18 +169,12 @@ byId("clear").addEventListener("click", () => {
   byId("clear").hidden = true;
 });
 
-document.documentElement.lang = language;
-for (const node of document.querySelectorAll("[data-text]")) {
-  const text = texts[node.dataset.text];
-  if (text) node.textContent = text;
-}
-if (texts.title) document.title = `${texts.title} – maskgate`;
 fetch("/v1/settings").then((answer) => answer.json()).then((settings) => {
   maxBytes = settings.max_bytes;
-  byId("limits").textContent = texts.limits(Math.floor(maxBytes / 1e6));
-  byId("model").textContent = texts.model(settings.model, settings.version);
+  byId("limits").textContent = fill(texts.limits, { megabytes: Math.floor(maxBytes / 1e6) });
+  byId("model").textContent = fill(texts.model, settings);
   if (settings.purpose) {
-    byId("purpose").textContent = texts.purpose(settings.purpose);
+    byId("purpose").textContent = fill(texts.purpose, settings);
     byId("purpose").hidden = false;
   }
-}).catch(() => { byId("status").textContent = texts.lost; });
+}).catch(() => { byId("status").textContent = texts.errors.lost; });
