@@ -76,7 +76,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
         ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
-    "[BUNDLE]": ([], [NO_RUN, ([RUN], f"{RUN}: not a bundle; make one of the run with maskgate")]),
+    "[MODEL]": ([], [NO_RUN, (["."], ".: no run;")]),
     "URL": ([], [
         (["ftp://door"], "ftp://door: not the URL of a service, such as https://"),
         (["http://127.0.0.1:9"], "http://127.0.0.1:9: no service answers (Connection refused)")]),
@@ -96,6 +96,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--out": [NO_OUT],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
+    "--detector-file": [(["/gone"], "/gone: no such file, named by --detector-file")],
     "--certificate": [(["/gone"], "--certificate and --key go together; give both")],
     "--key": [(["/gone"], "--certificate and --key go together; give both")],
     "--host": [(["0.0.0.0"], "--host 0.0.0.0: beyond this machine the door needs HTTPS"),

@@ -16,20 +16,28 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(model: "str | Path | None" = None, trust: bool = False) -> "Predictor":
+def load(
+    model: "str | Path | None" = None,
+    trust: bool = False,
+    detector_file: "str | Path | None" = None,
+) -> "Predictor":
     """A model, ready to `predict(photos)`: that of a run folder or a bundle, by default the default
     model, which is part of maskgate and needs neither training nor torch.
 
     A run may come from anybody, and bring code of its own (a backbone `package.module:factory`).
     That is imported and run only with `trust`, else MaskgateError is raised; so too where a package
-    is missing that the model needs.
+    is missing that the model needs. `detector_file` is the file of the face detector that a bundle
+    was trained with, where it does not contain it; the default model was trained with YuNet.
 
     >>> maskgate.load().predict(["photo.jpg"])  # doctest: +SKIP
     >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
+    from pathlib import Path
+
     from maskgate.core import extras
 
     with extras.needed_by("maskgate.load"):
         from maskgate.inference import loading
 
-        return loading.load(model, trust=trust)
+        file = None if detector_file is None else Path(detector_file)
+        return loading.load(model, trust=trust, detector_file=file)

@@ -95,6 +95,49 @@ def test_a_file_with_the_hash_is_used(
     assert bundles.choose_detector(spec, cache) == (spec.photo, spec.detector)
 
 
+def test_a_file_is_named_by_path(preferring: Callable[..., Path], tmp_path: Path) -> None:
+    spec = spec_of(preferring())
+    file = tmp_path / "named.onnx"
+    file.write_bytes(CONTENT)
+    photo, folder = bundles.choose_detector(spec, tmp_path, file)
+    assert folder is None and photo.face is not None
+    assert photo.face.detector.arguments["file"] == str(file)
+
+
+def test_a_file_that_is_not_the_detectors_is_refused(
+    call: Call, preferring: Callable[..., Path], face_bundle: Path, people: Path, tmp_path: Path
+) -> None:
+    bundle, photo = preferring(), min((people / "eval" / "images").iterdir())
+    file = tmp_path / "other.onnx"
+    file.write_bytes(b"another model")
+    for model, path, sentence in (
+        (bundle, file, f"{file}: not the file of yunet (SHA-256 {SHA256[:12]}…), which the model"),
+        (bundle, "/gone", "/gone: no such file, named by --detector-file; correct the path"),
+        (face_bundle, file, f"{file}: the model has the face detector that it was trained with"),
+    ):
+        code, output, error = call("predict", model, photo, "--detector-file", path)
+        assert (code, output, error.count("\n")) == (2, "", 1)
+        assert error.startswith(f"maskgate: {sentence}"), error
+        with pytest.raises(MaskgateError) as raised:
+            maskgate.load(model, detector_file=path)
+        assert str(raised.value).startswith(sentence)
+        with pytest.raises(MaskgateError) as raised:
+            Engine(model, detector_file=path)
+        assert str(raised.value).startswith(sentence)
+    code, _, error = call("predict", photo, "--detector-file", file, "--on", "ray")
+    assert code == 2
+
+
+def test_a_run_has_its_own_detector(
+    call: Call, face_run: Path, people: Path, tmp_path: Path
+) -> None:
+    photo, file = min((people / "eval" / "images").iterdir()), tmp_path / "yunet.onnx"
+    file.write_bytes(CONTENT)
+    code, output, error = call("predict", face_run, photo, "--detector-file", file)
+    assert (code, output, error.count("\n")) == (2, "", 1)
+    assert error.startswith(f"maskgate: {face_run}: a run uses the face detector of its training")
+
+
 def test_a_variable_that_names_no_file_is_refused(
     preferring: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,8 +167,8 @@ def test_predict_says_which_one_was_used(
     code, text, error = call("predict", preferring(), *photos)
     assert code == 0
     assert error.splitlines()[0] == (
-        "face detector: mtcnn; yunet, as in training, needs its file, named in $MASKGATE_YUNET"
-        f" (SHA-256 {SHA256[:12]}…)"
+        "face detector: mtcnn; yunet, as in training, needs its file: name it by --detector-file or"
+        f" $MASKGATE_YUNET (SHA-256 {SHA256[:12]}…)"
     )
     assert (0, text) == call("predict", face_bundle, *photos)[:2]
     assert "face detector" not in call("predict", face_bundle, *photos)[2]
@@ -189,6 +232,10 @@ def test_an_export_with_another_detector_prefers_its_own(
     engine = Engine(tmp_path / "out", smallest_face=100)
     sha256s = [engine._detector(large).sha256]
     monkeypatch.delenv(model_files.YUNET.variable)
+    named = maskgate.load(tmp_path / "out", detector_file=YUNET)
+    np.testing.assert_array_equal(named.predict(photos).boxes, preferred.boxes)
+    by_path = Engine(tmp_path / "out", smallest_face=100, detector_file=YUNET)
+    assert by_path._detector(large).sha256 == sha256s[0]
     bundled = loading.load(tmp_path / "out", tmp_path)
     assert bundled.digest != loading.load(run).digest
     assert (bundled.predict(photos).boxes != preferred.boxes).any()

@@ -128,6 +128,26 @@ On = Annotated[
         callback=_check_cluster,
     ),
 ]
+
+
+def _existing_detector_file(file: Path | None) -> Path | None:
+    if file is None:
+        return None
+    from maskgate.faces import model_files
+
+    return model_files.existing_file(file, "--detector-file")
+
+
+DetectorFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=_existing_detector_file,
+        help="File of the face detector that a bundle was trained with but does not contain, such"
+        " as YuNet's.",
+        show_default="$MASKGATE_YUNET, or models/ in the cache",
+    ),
+]
 SkipFaulty = Annotated[bool, typer.Option("--skip-faulty", help="Skip photos that cannot be used.")]
 
 Trust = Annotated[

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,10 @@ from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.bundle.manifest import Manifest
+    from maskgate.export.exporter import ExportOptions
 
 
 @app.command()
@@ -82,7 +86,6 @@ def export(
     """
     from maskgate import bundle
     from maskgate.bundle import held_out as held_out_scores
-    from maskgate.runs import open_run
 
     bundle.check_out(out)
     if detector is not None:
@@ -91,10 +94,9 @@ def export(
         existing_data(photos)
     if held_out is not None:
         held_out_scores.read(held_out)
-    file = None if bundle.is_bundle(model) else system_file([model])
-    run = None if file else open_run(model, trust=trust)
+    check_model(model, trust)
 
-    from maskgate.export import calibration, exporter, precision_loss
+    from maskgate.export import calibration, precision_loss
     from maskgate.export.exporter import ExportOptions
 
     options = ExportOptions(
@@ -108,16 +110,7 @@ def export(
         calibrate=calibrate,
         cache=cache,
     )
-    with TemporaryDirectory(prefix="maskgate-") as temporary:
-        if run is None:
-            from maskgate.training import ensemble_run
-
-            system, name = requested_system([model], file, {})
-            folder = Path(temporary) / name
-            run = ensemble_run.combine(
-                system, folder, name, command=typed_command(), cache=cache, trust=trust
-            )
-        manifest = exporter.export(run, options)
+    manifest = export_model(model, options, trust)
     if manifest.loss is not None:
         terminal.show(precision_loss.line(manifest.loss, manifest.precision))
         if text := precision_loss.warning(manifest.loss):
@@ -128,6 +121,40 @@ def export(
     count = len(list(manifest.networks()))
     networks = f"{count} network{'' if count == 1 else 's'}"
     terminal.show(f"{out}: {networks}, {size / 1e6:.1f} MB; model card in {bundle.card_of(out)}")
+
+
+def check_model(model: Path, trust: bool) -> None:
+    """Raise MaskgateError unless it is a run that can be read, or a system's file of runs. Imports
+    nothing heavy."""
+    from maskgate import bundle
+    from maskgate.runs import open_run
+
+    if bundle.is_bundle(model) or system_file([model]) is None:
+        open_run(model, trust=trust)
+
+
+def export_model(model: Path, options: "ExportOptions", trust: bool) -> "Manifest":
+    """Export a run, or the system of a file, which is combined first. Raises MaskgateError."""
+    from maskgate.export import exporter
+    from maskgate.runs import open_run
+
+    file = system_file([model])
+    if file is None:
+        return exporter.export(open_run(model, trust=trust), options)
+
+    from maskgate.training import ensemble_run
+
+    system, name = requested_system([model], file, {})
+    with TemporaryDirectory(prefix="maskgate-") as temporary:
+        run = ensemble_run.combine(
+            system,
+            Path(temporary) / name,
+            name,
+            command=typed_command(),
+            cache=options.cache,
+            trust=trust,
+        )
+        return exporter.export(run, options)
 
 
 def check_detector(name: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from maskgate.cli.app import Cache, On, SkipFaulty, Trust, app, check_runs
+from maskgate.cli.app import Cache, DetectorFile, On, SkipFaulty, Trust, app, check_runs
 from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
@@ -53,6 +53,7 @@ def predict(
             min=1, max=1_000_000, help="Photos per parquet file, with --on.", show_default="10240"
         ),
     ] = None,
+    detector_file: DetectorFile = None,
     trust: Trust = False,
 ) -> None:
     """Predict mask, gender and age band of photos, with the 18 probabilities, as CSV.
@@ -77,6 +78,11 @@ def predict(
     if model is None:
         default_model.folder()
     if on is not None:
+        if detector_file is not None:
+            raise MaskgateError(
+                "--detector-file is a file on this machine; with --on, set $MASKGATE_YUNET on every"
+                " machine"
+            )
         if out is None:
             raise MaskgateError("--on writes a folder of parquet files; name it with --out")
         if model is not None and _is_system(model):
@@ -105,7 +111,7 @@ def predict(
     from maskgate.core.progress import say
     from maskgate.inference.resume_cache import ResumeCache
 
-    predictor = _predictor(model, cache, trust)
+    predictor = _predictor(model, cache, trust, detector_file=detector_file)
     paths = photo_files.list_photos([Path(place) for place in photos])
     if out is None:
         terminal.write(predictor.predict(paths, skip_faulty, all_faces).to_csv())
@@ -117,12 +123,16 @@ def predict(
     say(f"{out}: {len(predictions)} rows")
 
 
-def _predictor(model: Path | None, cache: Path | None, trust: bool) -> "Predictor":
+def _predictor(
+    model: Path | None, cache: Path | None, trust: bool, *, detector_file: Path | None
+) -> "Predictor":
     file = None if model is None or not _is_system(model) else system_file([model])
-    if model is None or file is None:
-        from maskgate.inference import loading
+    from maskgate.inference import loading
 
-        return loading.load(model, cache, trust=trust)
+    if model is None or file is None:
+        return loading.load(model, cache, trust=trust, detector_file=detector_file)
+    if detector_file is not None:
+        raise loading.detector_file_error(model)
 
     from maskgate.ensemble.combining import EnsembleSpec
     from maskgate.evaluation import ensemble

@@ -1,11 +1,16 @@
 """The command serve."""
 
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli.app import app, check_runs, number
+from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
+from maskgate.cli.export import check_model, export_model
+from maskgate.core import extras
+from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 
 
@@ -20,8 +25,9 @@ def serve(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[BUNDLE]",
-            help="A bundle that `maskgate export` has written.",
+            metavar="[MODEL]",
+            help="A bundle; or a run folder or a system file whose members are runs, which is"
+            " exported first and needs torch.",
             show_default="the model that is part of maskgate",
             callback=_existing_model,
         ),
@@ -147,17 +153,18 @@ def serve(
     max_megapixels: Annotated[
         int, typer.Option(min=1, max=200, help="Largest photo, as its header says.")
     ] = 50,
+    detector_file: DetectorFile = None,
+    trust: Trust = False,
 ) -> None:
     """Serve verdicts on photos and camera frames over HTTP, with a page to try it.
 
     No photo is stored. Beyond this machine, it needs a token and HTTPS.
     """
     from maskgate import bundle
-    from maskgate.core import extras
 
     extras.check("door", "maskgate serve")
     if model is not None and not bundle.is_bundle(model):
-        raise MaskgateError(f"{model}: not a bundle; make one of the run with maskgate export")
+        check_model(model, trust)
     if gender_and_age is not None and not gender_and_age.strip():
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 
@@ -186,20 +193,37 @@ def serve(
         contact=contact.strip() if contact else None,
         kiosk=kiosk,
     )
-    start.serve(
-        Options(
-            model,
-            host,
-            port,
-            settings,
-            certificate=certificate,
-            key=key,
-            make_certificate=make_certificate,
-            plain_http=plain_http,
-            state=state,
-            new_token=new_token,
-            token_file=token_file,
-            smallest_face=smallest_face,
-            threads=threads,
-        )
+    options = Options(
+        model,
+        host,
+        port,
+        settings,
+        certificate=certificate,
+        key=key,
+        make_certificate=make_certificate,
+        plain_http=plain_http,
+        state=state,
+        new_token=new_token,
+        token_file=token_file,
+        smallest_face=smallest_face,
+        detector_file=detector_file,
+        threads=threads,
     )
+    start.check(options)
+    if model is None or bundle.is_bundle(model):
+        start.serve(options)
+        return
+    with TemporaryDirectory(prefix="maskgate-") as temporary:
+        out = Path(temporary) / (model.resolve().name if model.is_dir() else model.stem)
+        _export(model, out, trust)
+        start.serve(replace(options, model=out))
+
+
+def _export(model: Path, out: Path, trust: bool) -> None:
+    """A run or a system as a bundle, for as long as it is served. Raises MaskgateError."""
+    with extras.needed_by(f"maskgate serve {model}: a run, not a bundle, so it"):
+        from maskgate.export.exporter import ExportOptions
+
+        options = ExportOptions(out, has_reference=False)
+        say(f"{model}: is exported first; maskgate export makes a bundle, which starts at once")
+        export_model(model, options, trust)

@@ -30,8 +30,10 @@ class Engine:
     `threads` are what the networks use for one batch of faces. `smallest_face` is the width in
     pixels of the narrowest face that is judged (faces below three quarters of it are not): the
     smaller, the more detail of a frame the detector gets, and the longer it takes. By default the
-    detector is used as in training, which suits portraits. Raises MaskgateError if the bundle is
-    damaged, or its model has no face detector, and ValueError for other arguments.
+    detector is used as in training, which suits portraits. `detector_file` is the file of the face
+    detector that the model was trained with, where the bundle does not contain it. Raises
+    MaskgateError if the bundle is damaged, its model has no face detector, or the file is another
+    one's, and ValueError for other arguments.
     """
 
     def __init__(
@@ -39,15 +41,17 @@ class Engine:
         bundle: str | Path | None = None,
         threads: int = 1,
         smallest_face: float | None = None,
+        detector_file: str | Path | None = None,
     ) -> None:
         check_integer("threads", threads, 1, 256)
         if smallest_face is not None:
             check_number("smallest_face", smallest_face, 1, 100_000)
         self._bundle = open_bundle(default_model.folder() if bundle is None else Path(bundle))
-        self._classifier = bundles.classifier(self._bundle, threads=threads)
+        file = None if detector_file is None else Path(detector_file)
+        self._classifier = bundles.classifier(self._bundle, threads=threads, detector_file=file)
         self._views = self._classifier.views
         spec = detection.of_manifest(self._bundle.manifest)
-        self._photo, self._detector_folder = bundles.choose_detector(spec)
+        self._photo, self._detector_folder = bundles.choose_detector(spec, detector_file=file)
         self._detectors: dict[tuple[int, int], detection.Detector] = {}
         self.smallest_face = smallest_face
 

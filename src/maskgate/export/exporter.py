@@ -50,6 +50,7 @@ class ExportOptions:
     names the face detector that the bundle is to hold in place of the model's own, which is then
     preferred where its file is at hand. With `calibrate`, its probabilities are calibrated where
     the run has validation people. `fold_batch_norm` is that of `graph.to_onnx`.
+    Without `has_reference` the validation photos are not measured, which may take minutes.
     """
 
     out: Path
@@ -63,6 +64,7 @@ class ExportOptions:
     detector: str | None = None
     calibrate: bool = True
     fold_batch_norm: bool = True
+    has_reference: bool = True
     cache: Path | None = None
 
 
@@ -114,7 +116,11 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         **({} if options.terms is None else {"terms": options.terms}),
         **({} if held_out is None else {"held_out": held_out}),
         **validation_results.scores(run),
-        **validation_results.statistics(run, singles, options.photos, cache, calibration=fitted),
+        **(
+            validation_results.statistics(run, singles, options.photos, cache, calibration=fitted)
+            if options.has_reference
+            else {}
+        ),
     }
     return _write(options.out, values, contents)
 

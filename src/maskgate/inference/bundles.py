@@ -1,7 +1,7 @@
 """The classifier of a bundle: its networks run by ONNX Runtime, without torch."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from maskgate.config.settings import Component
 from maskgate.core import files
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import Combination, EnsembleSpec
-from maskgate.errors import MaskgateError
+from maskgate.errors import MaskgateError, listed
 from maskgate.faces import detectors, model_files, view
 from maskgate.faces.view import View
 from maskgate.inference.backends.onnx import OnnxBackend
@@ -28,34 +28,35 @@ def classifier(
     tta: Sequence[Component] | None = None,
     threads: int = 0,
     cache: Path | None = None,
+    detector_file: Path | None = None,
 ) -> Classifier:
     """The classifier of an open bundle, with its own test-time augmentation unless `tta` is given,
     and with its calibration.
 
-    Each network uses as many `threads`, 0 for one a core. The files of preferred detectors are
-    looked for in the folder `cache`, by default the user's. Raises MaskgateError.
+    Each network uses as many `threads`, 0 for one a core. For `cache` and `detector_file` see
+    `choose_detector`. Raises MaskgateError.
     """
+
+    def classifier_of(spec: SingleModelSpec | EnsembleModelSpec) -> Classifier:
+        if isinstance(spec, EnsembleModelSpec):
+            return _ensemble(bundle, spec, classifier_of)
+        choice = choose_detector(spec, cache, detector_file)
+        return _single(bundle, spec, tta, threads=threads, choice=choice)
+
     manifest = bundle.manifest
-    model = _of_spec(bundle, manifest.model, tta, threads=threads, cache=cache)
+    model = classifier_of(manifest.model)
     if manifest.calibration is None:
         return model
     temperatures = {str(name): each for name, each in manifest.calibration.temperatures.items()}
     return calibrated(model, temperatures)
 
 
-def _of_spec(
+def _ensemble(
     bundle: Bundle,
-    spec: SingleModelSpec | EnsembleModelSpec,
-    tta: Sequence[Component] | None,
-    threads: int,
-    cache: Path | None,
-) -> Classifier:
-    if isinstance(spec, SingleModelSpec):
-        return _single(bundle, spec, tta, threads=threads, cache=cache)
-    members = [
-        (_of_spec(bundle, member.model, tta, threads=threads, cache=cache), member.weight)
-        for member in spec.members
-    ]
+    spec: EnsembleModelSpec,
+    classifier_of: Callable[[SingleModelSpec | EnsembleModelSpec], Classifier],
+) -> Ensemble:
+    members = [(classifier_of(member.model), member.weight) for member in spec.members]
     ensemble = EnsembleSpec(spec.combine, tuple(spec.adjust))
     attributes = [member.attributes for member, _ in members]
     try:
@@ -72,9 +73,9 @@ def _single(
     spec: SingleModelSpec,
     tta: Sequence[Component] | None,
     threads: int,
-    cache: Path | None,
+    choice: tuple[Photo, str | None],
 ) -> SingleModel:
-    photo, detector = choose_detector(spec, cache)
+    photo, detector = choice
     try:
         photo_view = create_view(bundle, photo, detector)
         networks = [
@@ -94,21 +95,30 @@ def _single(
         raise MaskgateError(f"{bundle.path}: {error}") from error
 
 
-def choose_detector(spec: SingleModelSpec, cache: Path | None = None) -> tuple[Photo, str | None]:
+def choose_detector(
+    spec: SingleModelSpec, cache: Path | None = None, detector_file: Path | None = None
+) -> tuple[Photo, str | None]:
     """How a model of a bundle sees photos, with the face detector to use, and the folder in the
     bundle with that detector's files; None for a detector with a file on this machine, and for
     whole photos.
 
-    It is the first of the preferred detectors whose file is at hand, else the bundle's own. A file
-    with another hash is another detector. Raises MaskgateError where an environment variable names
-    a missing file.
+    It is the first of the preferred detectors whose file is at hand, else the bundle's own. The
+    file is `detector_file`, else what an environment variable names, else in the folder `cache`, by
+    default the user's. A file with another hash is another detector. Raises MaskgateError for a
+    missing file, and for a `detector_file` of another detector.
     """
     face = spec.photo.face
+    if detector_file is not None:
+        detector_file = model_files.existing_file(detector_file, "--detector-file")
     if face is None:
+        if detector_file is not None:
+            raise MaskgateError(
+                f"{detector_file}: the model uses no face detector; leave out --detector-file"
+            )
         return spec.photo, None
     for preferred in spec.preferred:
         source = model_files.SOURCES[preferred.detector.name]
-        file = model_files.local_file(source, cache or _cache_folder())
+        file = detector_file or model_files.local_file(source, cache or _cache_folder())
         if file is not None and model_files.sha256(file) == preferred.sha256:
             arguments = {**preferred.detector.arguments, "file": str(file)}
             update = {
@@ -117,6 +127,14 @@ def choose_detector(spec: SingleModelSpec, cache: Path | None = None) -> tuple[P
             }
             photo = spec.photo.model_copy(update={"face": face.model_copy(update=update)})
             return photo, None
+    if detector_file is not None:
+        names = [f"{each.detector.name} (SHA-256 {each.sha256[:12]}…)" for each in spec.preferred]
+        raise MaskgateError(
+            f"{detector_file}: not the file of {listed(names)}, which the model was trained with"
+            if names
+            else f"{detector_file}: the model has the face detector that it was trained with,"
+            f" {face.detector.name}; leave out --detector-file"
+        )
     return spec.photo, spec.detector
 
 
@@ -140,8 +158,8 @@ def detector_sentence(manifest: Manifest, views: Sequence[View]) -> str:
             return f"face detector: {used.name}, as in training"
         variable = model_files.SOURCES[best].variable
         return (
-            f"face detector: {used.name}; {best}, as in training, needs its file, named in"
-            f" ${variable} (SHA-256 {model.preferred[0].sha256[:12]}…)"
+            f"face detector: {used.name}; {best}, as in training, needs its file: name it by"
+            f" --detector-file or ${variable} (SHA-256 {model.preferred[0].sha256[:12]}…)"
         )
     return ""
 

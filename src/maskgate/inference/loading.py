@@ -24,6 +24,7 @@ def load(
     cache: Path | None = None,
     tta: Sequence[Component] | None = None,
     trust: bool = False,
+    detector_file: Path | None = None,
 ) -> Predictor:
     """The predictor of a run folder: the average of its folds, or a system's members combined; or
     that of a bundle, which is a folder or a zip and needs no torch. Without a `model` it is that of
@@ -31,7 +32,8 @@ def load(
 
     The face detector's model is the one in the run. A run by an older version has none; then it is
     looked up in the folder `cache`, by default the user's; so is the file of a detector that a
-    bundle prefers to its own, and a line says which one is used. The test-time augmentation is that
+    bundle prefers to its own, unless `detector_file` is that file, and a line says which one is
+    used. The test-time augmentation is that
     of the recipe, or of each member's recipe, unless `tta` is given.
 
     Raises MaskgateError. It does so before anything is imported if the run needs code (a backbone
@@ -40,11 +42,21 @@ def load(
     model = default_model.folder() if model is None else model
     if bundle.is_bundle(Path(model)):
         opened = bundle.open_bundle(Path(model))
-        classifier = bundles.classifier(opened, tta, cache=cache)
+        classifier = bundles.classifier(opened, tta, cache=cache, detector_file=detector_file)
         if sentence := bundles.detector_sentence(opened.manifest, classifier.views):
             say(sentence)
         return Predictor(classifier)
+    if detector_file is not None:
+        raise detector_file_error(model)
     return Predictor(of_run(runs.open_run(model, trust=trust), cache, tta))
+
+
+def detector_file_error(model: str | Path) -> MaskgateError:
+    """The error for a run or a system with a `detector_file`."""
+    return MaskgateError(
+        f"{model}: a run uses the face detector of its training; leave out --detector-file, which"
+        " is for bundles (for a run by an older version, set $MASKGATE_YUNET)"
+    )
 
 
 def of_run(

@@ -1,5 +1,6 @@
 """`maskgate serve` as a process: what it prints, how it ends, what it refuses to start with."""
 
+import json
 import os
 import re
 import resource
@@ -28,9 +29,9 @@ def start(bundle: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[str]] = []
 
     def run(
-        *words: object, until: str = "stop with Ctrl-C"
+        *words: object, until: str = "stop with Ctrl-C", model: Path = bundle
     ) -> tuple["subprocess.Popen[str]", list[str]]:
-        command = [sys.executable, "-m", "maskgate", "serve", bundle, "--port", 0, *words]
+        command = [sys.executable, "-m", "maskgate", "serve", model, "--port", 0, *words]
         process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
         processes.append(process)
         assert process.stderr is not None
@@ -114,6 +115,16 @@ def test_beyond_this_machine(start: Start, tmp_path: Path) -> None:
     assert fingerprint[0] in "".join(lines)
 
 
+def test_a_run_is_exported_and_served(start: Start, bundle: Path) -> None:
+    process, lines = start(model=bundle.parent / "run")
+    assert "is exported first" in lines[0]
+    with urllib.request.urlopen(f"{address(lines)}/v1/settings", timeout=20) as answer:
+        assert json.load(answer)["model"] == "run"
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
 def test_what_cannot_be_served_is_one_sentence(bundle: Path, call: Call, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -122,7 +133,8 @@ def test_what_cannot_be_served_is_one_sentence(bundle: Path, call: Call, tmp_pat
             ((bundle, "--certificate", "/gone", "--key", "/gone"), "/gone: cannot be read"),
             ((bundle, "--make-certificate", "--certificate", "/gone", "--key", "/gone"),
              "--make-certificate is for a door without --certificate"),
-            ((tmp_path,), f"{tmp_path}: not a bundle"),
+            ((tmp_path,), f"{tmp_path}: no run"),
+            ((bundle, "--detector-file", "/gone"), "/gone: no such file, named by --detector-file"),
             ((tmp_path / "gone",), f"{tmp_path}/gone: no run"),
             ((bundle, "--unsure-below", "nan"), "invalid value for '--unsure-below'"),
         ):  # fmt: skip

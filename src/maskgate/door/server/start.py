@@ -33,16 +33,22 @@ class Options:
     new_token: bool = False
     token_file: Path | None = None
     smallest_face: float | None = None
+    detector_file: Path | None = None
     threads: int = 1
 
 
 def serve(options: Options) -> None:
     """Serve until a signal. Raises MaskgateError, before anything is written where it can."""
+    check(options)
     is_local = _is_loopback(options.host)
-    _check(options, is_local)
     hardening.forbid_core_dumps()
     with serving.bind(options.host, options.port) as listener:
-        engine = Engine(options.model, options.threads, options.smallest_face)
+        engine = Engine(
+            options.model,
+            options.threads,
+            options.smallest_face,
+            detector_file=options.detector_file,
+        )
         names = _names(options.host, listener)
         pair = _certificate(options, names)
         port = listener.getsockname()[1]
@@ -72,7 +78,9 @@ def serve(options: Options) -> None:
         serving.run(door, listener, pair, lines)
 
 
-def _check(options: Options, is_local: bool) -> None:
+def check(options: Options) -> None:
+    """Raise MaskgateError for options that cannot be served."""
+    is_local = _is_loopback(options.host)
     if options.state is not None:
         files.check_folder(options.state)
     if options.token_file is not None:
