@@ -116,7 +116,8 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
-    "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate", "--checkpoint-seconds", "--high",
+    "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
+    "--checkpoint-seconds", "--high",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
