@@ -19,7 +19,7 @@ import yaml
 
 from maskgate import __version__
 from maskgate.core import default_model
-from maskgate.door.server import kiosk_settings, start
+from maskgate.door.server import access, certificate, kiosk_settings, start
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.start import Options
 from maskgate.faces import model_files
@@ -60,6 +60,8 @@ def parse(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callab
     nothing. Files that the operator has are the default model and a token."""
     parsed: list[Options] = []
     monkeypatch.setattr(start, "serve", parsed.append)
+    monkeypatch.setattr(access, "read_token", lambda file: TOKEN)
+    monkeypatch.setattr(certificate, "check", lambda certificate, key: None)
     (tmp_path / "token").write_text(TOKEN)
 
     def run(words: list[str]) -> Options:

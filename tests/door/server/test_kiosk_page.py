@@ -221,7 +221,8 @@ class Service:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self.command = [sys.executable, "-m", "maskgate", "serve", "--port", str(self.port)]
+        python = os.environ.get("MASKGATE_SERVE_PYTHON", sys.executable)  # see test_door_install
+        self.command = [python, "-m", "maskgate", "serve", "--port", str(self.port)]
         self.command += ["--language", "en", "--alert-after", "1", *options]
         self.folder = folder
         self.start()
