@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import socket
 import ssl
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from cryptography import x509
 
 from maskgate.door.server import certificate
+from maskgate.door.server.settings import Settings
 from maskgate.errors import MaskgateError
 from tests.door.server.conftest import Serve
 
@@ -71,6 +73,16 @@ def test_the_service_speaks_https(serve: Serve, tmp_path: Path) -> None:
     running.context = ssl.create_default_context()
     with pytest.raises(ssl.SSLCertVerificationError):
         running.get("/healthz")
+
+
+def test_a_tls_handshake_must_come_in_time(serve: Serve, tmp_path: Path) -> None:
+    running = serve(
+        settings=Settings(header_time=0.3),
+        certificate=certificate.certificate(tmp_path, NAMES),
+    )
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as client:
+        assert client.recv(1) == b""
+    assert running.get("/healthz").status == 200
 
 
 def test_this_machine_has_names() -> None:

@@ -1,5 +1,6 @@
 """Every limit of the service, through a real socket."""
 
+import http.client
 import socket
 import struct
 import threading
@@ -105,6 +106,45 @@ def test_the_head_must_come_in_time_and_be_small(serve: Serve) -> None:
     assert time.monotonic() - begin < 5
     assert raw(running, head("X-Filler: " + "x" * 40_000)) == b""
     assert running.post(PHOTO).status == 200
+
+
+@pytest.mark.parametrize("rest", [b"x" * 20, b"\r\n" * 20], ids=["body", "empty lines"])
+def test_no_connection_is_kept_after_an_answer(serve: Serve, rest: bytes) -> None:
+    running = serve(settings=Settings(header_time=0.5))
+    length = 900 if rest.startswith(b"x") else 0
+    lines = f"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as client:
+        client.sendall(lines.encode())
+        assert client.recv(65536).startswith(b"HTTP/1.1 404 ")
+        begin = time.monotonic()
+        client.settimeout(0.1)
+        closed, step = False, len(rest) // 20
+        while not closed and time.monotonic() - begin < 5:
+            try:
+                client.sendall(rest[:step])
+                closed = client.recv(65536) == b""
+            except TimeoutError:
+                pass
+            except OSError:
+                closed = True
+    assert closed and time.monotonic() - begin < 3
+
+
+def test_a_connection_is_used_again_after_a_refused_body(serve: Serve) -> None:
+    running = serve(settings=Settings(header_time=0.5, body_time=5))
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection.request("POST", "/nothing", PHOTO)
+    assert connection.getresponse().read()
+    first = connection.sock
+    connection.putrequest("POST", "/v1/verdict")
+    connection.putheader("Content-Type", "image/png")
+    connection.putheader("Content-Length", str(len(PHOTO)))
+    connection.endheaders()
+    time.sleep(0.8)  # a body has its own time
+    connection.send(PHOTO)
+    assert connection.getresponse().status == 200
+    assert connection.sock is first
+    connection.close()
 
 
 def test_a_full_queue_is_told_with_the_time_to_wait(serve: Serve) -> None:

@@ -12,7 +12,8 @@ _MAX_HEAD: Final = 32_768  # bytes: uvicorn has no limit of its own
 
 class LimitedProtocol(HttpToolsProtocol):
     """Closes connections whose client does not send the head of a request in time, or sends a huge
-    one; otherwise some of them would keep all others out."""
+    one; otherwise some of them would keep all others out. After an answer, what is left of the
+    body and the head of the next request have the same time together."""
 
     seconds = Settings().header_time
     _timer: asyncio.TimerHandle | None = None
@@ -43,6 +44,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop()
         if not self.transport.is_closing():
             super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and not self.transport.is_closing():
+            self._start()
 
     def _grow(self, size: int) -> None:
         self._head += size

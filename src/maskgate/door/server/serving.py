@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
 import threading
@@ -64,6 +65,19 @@ class Server(uvicorn.Server):
         )
         self._door = door
         hardening.limit_logs()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, with a limit of time for TLS handshakes, for which it has no option."""
+        loop = asyncio.get_running_loop()
+        create_server = loop.create_server
+        if self.config.ssl_certfile:
+            loop.create_server = functools.partial(  # type: ignore[method-assign]
+                create_server, ssl_handshake_timeout=self._door.settings.header_time
+            )
+        try:
+            await super().startup(sockets)
+        finally:
+            loop.create_server = create_server  # type: ignore[method-assign]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the socket, answer what waits on streams, then what uvicorn does."""
