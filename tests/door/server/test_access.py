@@ -1,5 +1,6 @@
 """Tokens, pairing, failed attempts, hosts and origins; headers of every answer."""
 
+import http.client
 import stat
 import time
 from pathlib import Path
@@ -150,6 +151,24 @@ def test_failed_attempts_are_limited(running: Running, tokens: tuple[Access, str
     assert running.request("GET", "/healthz", headers=bearer(token)).status == 200
 
 
+def test_failed_attempts_at_once_are_limited_too(running: Running) -> None:
+    connections = []
+    for _ in range(20):
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+        connection.putrequest("POST", "/pair")
+        connection.putheader("Content-Length", "8")
+        connection.endheaders()
+        connection.send(b"WRONG")
+        connections.append(connection)
+    time.sleep(0.3)  # all heads have passed before the first code is complete
+    for connection in connections:
+        connection.send(b"ONE")
+    statuses = [connection.getresponse().status for connection in connections]
+    for connection in connections:
+        connection.close()
+    assert (statuses.count(401), statuses.count(429)) == (10, 10)
+
+
 def test_failures_of_many_addresses_are_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = Failures()
     for number in range(100):
@@ -183,6 +202,22 @@ def test_on_loopback_only_its_names_are_served(serve: Serve, host: str, status: 
     answer = serve().get("/healthz", Host=host)
     assert answer.status == status
     assert status == 200 or answer.reason == "wrong_host"
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"])
+def test_behind_a_proxy_a_token_is_needed(
+    serve: Serve, tokens: tuple[Access, str], name: str
+) -> None:
+    proxied = {name: "for=10.0.0.9"}
+    running = serve()
+    answer = running.request("GET", "/healthz", headers=proxied)
+    assert (answer.status, answer.reason) == (403, "behind_proxy")
+    assert "a token is needed" in answer.json["error"]["message"]
+    with pytest.raises(InvalidStatus):
+        running.stream(additional_headers=proxied)
+    opened, token = tokens
+    answer = serve(access=opened).request("GET", "/healthz", headers=proxied | bearer(token))
+    assert answer.status == 200
 
 
 def test_pages_of_other_sites_are_refused(serve: Serve) -> None:

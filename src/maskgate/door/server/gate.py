@@ -15,6 +15,7 @@ from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import RequestError
 
 COOKIE: Final = "maskgate"
+_PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 PAIR: Final = "/pair"
 ASSETS: Final = "/assets/"
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -41,7 +42,8 @@ class Gate:
     """ASGI middleware around the whole service.
 
     Without `access`, the door listens on loopback alone, and only requests for `hosts` pass: a page
-    of another site may have its own name lead to this machine (DNS rebinding). With `access`, every
+    of another site may have its own name lead to this machine (DNS rebinding), and a proxy on this
+    machine would let everybody in, so what it passes on is refused. With `access`, every
     request needs a token in the header `Authorization: Bearer`, or in the cookie that pairing sets;
     only the pairing page and the files of pages are open.
     """
@@ -78,6 +80,12 @@ class Gate:
         if self.access is None and host_name(host) not in self.hosts:
             raise RequestError(
                 "wrong_host", "this door is not known by the host name of the request"
+            )
+        if self.access is None and any(name in headers for name in _PROXY_HEADERS):
+            raise RequestError(
+                "behind_proxy",
+                "behind a proxy a token is needed: start the service with a --host other than the"
+                " loopback address",
             )
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():

@@ -42,7 +42,9 @@ def router(access: Access, failures: Failures, *, address: str, pages: Pages) ->
     async def pair(request: Request) -> Response:
         client = gate.client_address(request.scope)
         failures.check(client)
-        token = access.pair(await _secret(request))
+        secret = await _secret(request)
+        failures.check(client)  # again: others may have failed while the body came
+        token = access.pair(secret)
         if token is None:
             failures.add(client)
             raise RequestError("wrong_code", "this code is wrong, or older than ten minutes")

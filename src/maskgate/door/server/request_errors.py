@@ -12,6 +12,7 @@ STATUS: Final = {
     "wrong_code": 401,
     "wrong_host": 403,
     "wrong_origin": 403,
+    "behind_proxy": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "timeout": 408,
