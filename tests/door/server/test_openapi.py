@@ -17,7 +17,8 @@ def test_every_route_for_programs_is_described(serve: Serve) -> None:
         f"/v1/events/{kind}/{reason}" for kind, reasons in KINDS.items() for reason in reasons
     }
     assert set(schema["paths"]) == paths | events
-    assert "/v1/stream" in schema["info"]["description"]
+    assert all(path in schema["info"]["description"] for path in ("/v1/stream", "/v1/events"))
+    assert "1013" not in schema["info"]["description"]  # a refusal comes before a stream opens
     assert schema["components"]["schemas"]["Answer"]["example"]["photos"]
     content = schema["paths"]["/v1/verdict"]["post"]["requestBody"]["content"]
     assert {"multipart/form-data", "image/jpeg"} <= set(content)

@@ -38,13 +38,24 @@ is a JSON text message on one frame:
 `frame` is the number of the frame on this connection, from 1. The newest frame wins: one that still
 waits when the next arrives is dropped and gets no answer. A frame without a verdict is answered by
 `{"frame": 7, "error": {"reason": "not_a_photo", "message": "…"}}`, and the connection stays open.
-It is closed with 1012 when the service stops, 1013 when too many streams are open, 1009 for a frame
-with too many bytes, and 1003 for text that is no report. A refused token gives status 403.
+It is closed with 1012 when the service stops, 1009 for a frame with too many bytes, and 1003 for
+text that is no report. Before it opens, status 403 refuses it: for a wrong token, a name of a door
+that cannot be, or if too many streams are open.
 
 A page at the door connects to `/v1/stream?door=main` and reports what is on its screen as text, at
 each change and once a second: `{"state": "go", "policy": "worn"}`, or with the state `none`
 a `reason`. `/v1/events` passes changes on. A report holds for three seconds, and ends when the
 connection does.
+
+**GET `/v1/events`** gives what happens at the door as Server-Sent Events, for as long as the client
+reads; too many readers get status 429. An event is, for example:
+
+    id: 12
+    event: alert
+    data: {"kind": "alert", "reason": "help", "door": "main", "time":
+     "2026-01-31T09:30:00.000+00:00"}
+
+The kinds are `state`, `alert` and `override`. A new reader gets the state of each page first.
 """
 
 

@@ -26,6 +26,7 @@ _BINARY: Final = {"type": "string", "format": "binary"}
 _BODY: Final = {
     "requestBody": {
         "required": True,
+        "description": "One photo as it is in its file, or a form whose fields `photos` are files",
         "content": {
             bodies.MULTIPART: {
                 "schema": {
