@@ -17,7 +17,7 @@ from maskgate.core.extras import EXTRA_OF
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(maskgate.__file__).parent
-LARGEST = 220  # MB, of all that the base install brings
+LARGEST = 225  # MB, of all that the base install brings
 
 # Rooms, or modules, that the base install is enough for.
 BASE = (
