@@ -108,6 +108,25 @@ def test_the_door_says_go_only_when_all_in_front_may(decide: Decide) -> None:
     assert decide([*steady(fine), [2.0, [fine, bare]]])[-1] == ["moment", "go", "moment"]
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_somebody_who_comes_near_is_in_front_at_once(stays: bool, decide: Decide) -> None:
+    fine, far, near = [50, "wear", 120], [400, "not_wear", 60], [400, "not_wear", 70]
+    rest = [fine] if stays else []
+    before = [*steady(fine, far), [2.0, [*rest, far]]]
+    shown = decide([*before, *steady(*rest, near, begin=2.2)])
+    assert shown[10] == ["go", "go", "closer"]
+    assert shown[11] == ["moment", "go", "moment"]
+    assert "go" not in [door for door, *_ in shown[11:]]
+    assert shown[-1][0] == "put_on"
+
+
+def test_somebody_who_passes_behind_is_never_in_front(decide: Decide) -> None:
+    fine, far = [50, "wear", 120], [400, "not_wear", 40]
+    shown = decide([*steady(fine), *steady(fine, far, begin=2.0)])
+    assert shown[10:] == [["go", "go", "closer"]] * 10
+    assert decide(steady(far))[0] == ["closer", "closer"]
+
+
 def test_nobody_and_somebody_far_away(decide: Decide) -> None:
     assert decide(steady())[-1] == ["empty"]
     assert decide(steady([200, "wear", 40]))[-1] == ["closer", "closer"]
@@ -212,6 +231,100 @@ def test_the_page_reports_what_it_shows(serve: Serve, browse: Open) -> None:
     wait_until(lambda: latest() == ("none", "no_camera"))
     page.close()
     wait_until(lambda: latest() == ("none", "closed"))
+
+
+OPEN_SOCKETS = """window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(url) { super(url); window.sockets.push(this); }
+};"""
+
+
+def test_after_a_lost_connection_the_settings_are_known_before_a_verdict(
+    serve: Serve, browse: Open
+) -> None:
+    url = f"http://127.0.0.1:{serve().port}"
+    page = browse(f"{url}/sign")
+    page.add_init_script(OPEN_SOCKETS)
+    page.goto(f"{url}/kiosk")
+    page.wait_for_selector("body[data-state=closer]")
+    page.route("**/v1/kiosk", lambda route: route.abort())
+    page.evaluate("window.sockets.at(-1).close()")
+    page.wait_for_selector("body[data-state=none] #detail:text('The service does not answer')")
+    page.wait_for_timeout(1500)  # frames are answered again
+    assert page.get_attribute("body", "data-state") == "none"
+    page.unroute("**/v1/kiosk")
+    page.wait_for_selector("body[data-state=closer]")
+
+    def other(route: Any) -> None:
+        route.fulfill(json=route.fetch().json() | {"policy": "bare"})
+
+    page.route("**/v1/kiosk", other)
+    with page.expect_navigation():
+        page.evaluate("window.sockets.at(-1).close()")
+
+
+@pytest.mark.parametrize("lost", ["**/assets/kiosk-view.js", "**/v1/settings"])
+def test_a_service_lost_while_the_page_loads(lost: str, serve: Serve, browse: Open) -> None:
+    url = f"http://127.0.0.1:{serve().port}"
+    page = browse(f"{url}/sign")
+    page.route(lost, lambda route: route.abort())
+    page.goto(f"{url}/kiosk")
+    assert not page.is_visible("#unloaded")
+    page.wait_for_selector("#unloaded:has-text('No verdict'):has-text('판정할 수 없음')")
+    page.unroute(lost)
+    page.goto(f"{url}/kiosk")
+    page.wait_for_selector("body[data-state=closer]")
+    assert not page.query_selector("#unloaded")
+
+
+CAMERAS = """window.streams = [];
+window.delay = 0;
+window.details = [];
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (options) => {
+  await new Promise((resolve) => setTimeout(resolve, window.delay));
+  window.streams.push(await open(options));
+  return window.streams.at(-1);
+};
+const play = HTMLMediaElement.prototype.play;
+window.fails = FAILS;
+HTMLMediaElement.prototype.play = function () {
+  if (window.fails) throw new Error("it does not play");
+  return play.call(this);
+};
+new MutationObserver(() => {
+  const text = document.getElementById("detail")?.textContent;
+  if (text !== window.details.at(-1)) window.details.push(text);
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_a_camera_that_does_not_play_is_closed(serve: Serve, browse: Open) -> None:
+    url = f"http://127.0.0.1:{serve().port}"
+    page = browse(f"{url}/sign")
+    page.add_init_script(CAMERAS.replace("FAILS", "true"))
+    page.goto(f"{url}/kiosk")
+    wait_until(lambda: page.evaluate("window.streams.length") > 1)
+    states = "window.streams.slice(0, -1).map((each) => each.getTracks()[0].readyState)"
+    assert set(page.evaluate(states)) == {"ended"}
+    page.evaluate("window.fails = false")
+    page.wait_for_selector("body[data-state=closer]")
+    assert set(page.evaluate(states)) == {"ended"}
+
+
+def test_a_camera_that_comes_back_blames_no_service(serve: Serve, browse: Open) -> None:
+    url = f"http://127.0.0.1:{serve().port}"
+    page = browse(f"{url}/sign")
+    page.add_init_script(CAMERAS.replace("FAILS", "false"))
+    page.goto(f"{url}/kiosk")
+    page.wait_for_selector("body[data-state=closer]")
+    page.evaluate("""window.delay = 2500;
+        for (const track of document.querySelector("video").srcObject.getTracks()) track.stop();""")
+    page.wait_for_selector("body[data-state=none]")
+    page.wait_for_selector("body[data-state=closer]")
+    details = page.evaluate("window.details")
+    assert any("camera gives no picture" in each for each in details)
+    assert not any("service does not answer" in each for each in details)
 
 
 class Service:

@@ -18,7 +18,7 @@ export class Camera {
     this.canvas = document.createElement("canvas");
     this.problem = "no_camera";
     this.frameTime = this.changeTime = -Infinity;
-    this.readTime = -Infinity;
+    this.openTime = this.readTime = -Infinity;
     this.darkTime = null;
     this.onframe = () => {};
     this.samples = new Uint8Array(SAMPLES);
@@ -29,22 +29,25 @@ export class Camera {
     clearTimeout(this.timer);
     if (this.isOpening) return;
     this.isOpening = true;
+    let stream;
     try {
       if (!navigator.mediaDevices) {
         this.problem = "insecure";
         return;
       }
       const video = { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 720 } };
-      const stream = await navigator.mediaDevices.getUserMedia({ video });
+      stream = await navigator.mediaDevices.getUserMedia({ video });
       stream.getVideoTracks()[0].addEventListener("ended", () => this.lose(stream));
       this.video.srcObject = stream;
       await this.video.play();
       this.problem = null;
-      this.frameTime = this.changeTime = now();
+      this.openTime = this.frameTime = this.changeTime = now();
       this.watch(stream);
     } catch (error) {
       this.problem = error.name === "NotAllowedError" ? "no_permission" : "no_camera";
-      this.timer = setTimeout(() => this.open(), RETRY);
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      this.video.srcObject = null;
+      this.retry();
     } finally {
       this.isOpening = false;
     }
@@ -55,6 +58,11 @@ export class Camera {
     if (this.video.srcObject !== stream) return;
     this.video.srcObject = null;
     this.problem = "no_camera";
+    this.retry();
+  }
+
+  retry() {
+    clearTimeout(this.timer);
     this.timer = setTimeout(() => this.open(), RETRY);
   }
 

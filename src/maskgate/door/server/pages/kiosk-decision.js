@@ -82,9 +82,16 @@ export function update(state, frame, time, options) {
 
 function seen(person, face, size, time, options) {
   const value = reading(face, size, options, person.isNear);
-  const readings = [...person.readings.filter((each) => time - each.time <= WINDOW), { time, value }];
-  const verdict = settle(person.verdict, readings, time);
-  return { ...person, verdict, readings, isNear: value !== CLOSER, face, box: face.box, time };
+  const isNear = value !== CLOSER;
+  let { verdict, readings } = person;
+  if (isNear && !person.isNear) {
+    [verdict, readings] = [MOMENT, []]; // in front at once, whatever the readings from afar say
+  } else if (!isNear && !readings.length) {
+    verdict = CLOSER; // a new person who is far is not in front
+  }
+  readings = [...readings.filter((each) => time - each.time <= WINDOW), { time, value }];
+  verdict = settle(verdict, readings, time);
+  return { ...person, verdict, readings, isNear, face, box: face.box, time };
 }
 
 // Between the centres of two boxes, in units of 0.7 of their mean width; Infinity if one is more

@@ -42,6 +42,7 @@ export class View {
     this.scale = stored("scale", 1);
     this.ratio = devicePixelRatio;
     element("call").addEventListener("click", call);
+    element("unloaded").remove();
     for (const name of ["sound", "speech"]) {
       element(name).addEventListener("click", () => {
         this[name] = !this[name];

@@ -25,6 +25,7 @@ class Kiosk {
     this.override = this.called = -Infinity;
     this.waiting = null; // since when nobody is let in, and whether staff have been called for it
     this.begin = now();
+    this.isCurrent = true; // whether the settings are known to be those of the service
     this.camera = new Camera(document.getElementById("video"));
     this.link = new Link(door);
     this.view = new View(settings, () => this.call("help"));
@@ -72,10 +73,10 @@ class Kiosk {
     const time = now();
     this.state = decision.decide(this.state, time);
     const fault = decision.fault(time, {
-      problem: this.camera.problem,
+      problem: this.camera.problem ?? (this.isCurrent ? null : "no_server"),
       frame: this.camera.frameTime,
       change: this.camera.changeTime,
-      answer: this.link.answerTime,
+      answer: Math.max(this.link.answerTime, this.camera.openTime),
       dark: this.camera.darkTime,
     });
     let verdict = this.state.door, message = verdict;
@@ -84,6 +85,8 @@ class Kiosk {
     } else if (fault) {
       this.state = decision.start(); // a verdict after a fault rests on new frames alone
       [verdict, message] = ["none", fault];
+    } else if (this.link.answerTime < this.camera.openTime) {
+      verdict = message = decision.MOMENT; // no frame of this camera has an answer yet
     }
     if (time < this.override) verdict = message = decision.LET_IN;
     this.link.report(verdict, verdict === "none" ? message : null, this.settings.policy);
@@ -125,22 +128,29 @@ async function load(path) {
   return answer.json();
 }
 
-// The settings; the page is loaded anew if the service comes back with others.
+// The settings, as soon as the service gives them.
 async function settings() {
-  const [kiosk, door] = await Promise.all([load("/v1/kiosk"), load("/v1/settings")]);
-  return { ...kiosk, purpose: door.purpose, version: door.version };
+  for (;;) {
+    try {
+      const [kiosk, door] = await Promise.all([load("/v1/kiosk"), load("/v1/settings")]);
+      return { ...kiosk, purpose: door.purpose, version: door.version };
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
 }
 
 async function begin() {
-  let first;
-  while (!first) {
-    first = await settings().catch(() => null);
-    if (!first) await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
+  const first = await settings();
   const kiosk = new Kiosk(first, new URLSearchParams(location.search).get("door") ?? "main");
   kiosk.link.onreopen = async () => {
-    const latest = await settings().catch(() => first);
+    // The service may have been restarted with other settings: until they are known there is no
+    // verdict, and the page is loaded anew if they differ.
+    const { socket } = kiosk.link;
+    kiosk.isCurrent = false;
+    const latest = await settings();
     if (JSON.stringify(latest) !== JSON.stringify(first)) location.reload();
+    else if (socket === kiosk.link.socket) kiosk.isCurrent = true; // else the next connection asks
   };
   kiosk.start();
   navigator.wakeLock?.request("screen").catch(() => {});
