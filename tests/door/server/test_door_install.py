@@ -15,8 +15,8 @@ PAGE = Path(__file__).with_name("test_kiosk_page.py")
 def test_the_kiosk_is_right_without_torch(tmp_path: Path) -> None:
     folder = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt"]
+    python = str(folder / "bin" / "python")
+    install = [python, "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
     subprocess.run([*install, f"{ROOT}[door]"], check=True, cwd=tmp_path)
     check = "import importlib.util as u; assert not any(map(u.find_spec, ['torch', 'pandas']))"
     subprocess.run([python, "-c", check], check=True, cwd=tmp_path)
@@ -25,7 +25,7 @@ def test_the_kiosk_is_right_without_torch(tmp_path: Path) -> None:
     done = subprocess.run(
         words,
         cwd=ROOT,
-        env=os.environ | {"MASKGATE_SERVE_PYTHON": str(python)},
+        env=os.environ | {"MASKGATE_SERVE_PYTHON": python},
         capture_output=True,
         text=True,
         check=False,
