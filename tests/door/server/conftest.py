@@ -220,4 +220,7 @@ def browse(chromium: Any) -> Iterator[Open]:
 
     yield show
     for browser in browsers:
+        for context in browser.contexts:
+            for page in context.pages:
+                page.unroute_all(behavior="ignoreErrors")  # of requests under way
         browser.close()
