@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,10 @@ from maskgate.cli.app import (
 )
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.data.table import Photos
+    from maskgate.faces.protocol import Detector
 
 
 @app.command()
@@ -139,21 +143,11 @@ def wear(
 
     Repeat the command to resume.
     """
-    from maskgate.config.settings import Component
-    from maskgate.core import files
-    from maskgate.faces import detectors
+    _check_drawing(detector, out)
 
-    component = Component(name=detector)
-    detectors.check(component)
-    files.check_folder(out)
-
-    from maskgate.data import checks, layouts
     from maskgate.synthetic.masks import people
 
-    photos = layouts.read(source)
-    checks.refuse(photos.problems, source, skip_faulty)
-    folder = cache or files.cache_folder()
-    face_detector = detectors.create(component, folder)
+    photos, face_detector, folder = _open_faces(source, detector, cache, skip_faulty)
     masked_people = people.dress(
         photos,
         face_detector,
@@ -202,23 +196,14 @@ def uncover(
 
     Nose or mouth of a bare face are pasted over the upper part of the mask.
     """
-    from maskgate.config.settings import Component
-    from maskgate.core import files
-    from maskgate.faces import detectors
+    _check_drawing(detector, out)
 
-    component = Component(name=detector)
-    detectors.check(component)
-    files.check_folder(out)
-
-    from maskgate.data import checks, layouts
     from maskgate.synthetic.masks import uncover as uncovering
 
-    photos = layouts.read(source)
-    checks.refuse(photos.problems, source, skip_faulty)
-    folder = cache or files.cache_folder()
+    photos, face_detector, folder = _open_faces(source, detector, cache, skip_faulty)
     result = uncovering.uncover(
         photos,
-        detectors.create(component, folder),
+        face_detector,
         out,
         source=source,
         folder=folder,
@@ -230,3 +215,29 @@ def uncover(
     terminal.show(
         f"{out}: {counts}, from {result.worn:,} faces with a mask and {result.bare:,} bare"
     )
+
+
+def _check_drawing(detector: str, out: Path) -> None:
+    """Raise MaskgateError for a detector or a folder that cannot be used. Imports nothing heavy."""
+    from maskgate.config.settings import Component
+    from maskgate.core import files
+    from maskgate.faces import detectors
+
+    detectors.check(Component(name=detector))
+    files.check_folder(out)
+
+
+def _open_faces(
+    source: Path, detector: str, cache: Path | None, skip_faulty: bool
+) -> "tuple[Photos, Detector, Path]":
+    """The photos of a data set, the face detector for them, and the folder of the cache. Raises
+    MaskgateError."""
+    from maskgate.config.settings import Component
+    from maskgate.core import files
+    from maskgate.data import checks, layouts
+    from maskgate.faces import detectors
+
+    photos = layouts.read(source)
+    checks.refuse(photos.problems, source, skip_faulty)
+    folder = cache or files.cache_folder()
+    return photos, detectors.create(Component(name=detector), folder), folder

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Final
 
 from maskgate.errors import DiskError, MaskgateError, disk_error, printable
@@ -239,6 +240,25 @@ def new_folder(folder: Path) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
             _remove_empty(created[1:])
         raise
+
+
+@contextmanager
+def staged_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out`, as a context, whose body renames it to `out` when it is
+    complete; else it is removed. Missing parents of `out` are created, and removed if the body
+    fails. Raises MaskgateError for an error of the disk."""
+    with new_folder(out.parent):
+        try:
+            folder = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        except OSError as error:
+            raise disk_error(error, out) from error
+        try:
+            folder.chmod(0o755)
+            yield folder
+        except OSError as error:
+            raise disk_error(error, out) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_empty(folders: list[Path]) -> None:

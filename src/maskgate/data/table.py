@@ -45,6 +45,13 @@ class Photos:
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
 
+def origins(table: pd.DataFrame) -> "pd.Series[str]":
+    """The digests, in hex, of the photos that drawn ones were made from: one each, under the index
+    of the drawn photo in the table. Photos that are not drawn have none."""
+    drawn_from = table.get("drawn_from", pd.Series(dtype="str")).fillna("")
+    return drawn_from.str.split().explode().dropna()
+
+
 def build(
     photo: Iterable[str],
     person: Iterable[str],

@@ -17,7 +17,7 @@ from maskgate.core import confusions, finite
 from maskgate.core.progress import track
 from maskgate.core.score import Score
 from maskgate.data.contents import file_digest
-from maskgate.data.table import Photos
+from maskgate.data.table import Photos, origins
 from maskgate.errors import MaskgateError, disk_error
 from maskgate.evaluation import calibration, metrics
 from maskgate.evaluation.bootstrap import Floats, Resamples
@@ -122,7 +122,7 @@ def quarters(values: Sequence[float], words: Sequence[str]) -> list[str]:
 def check_untrained(run: Run, photos: Photos) -> None:
     """Raise MaskgateError where the networks of a run were trained on one of the photos, or on the
     photo that its mask was drawn on."""
-    digests = set(" ".join(photos.table.get("drawn_from", pd.Series(dtype="str"))).split())
+    digests = set(origins(photos.table))
     names = photos.table["photo"]
     for name in track(names, "comparing with the training photos", len(names)):
         try:

@@ -1,14 +1,12 @@
 """From a finished run to a bundle in a folder or a zip."""
 
 import hashlib
-import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
 
 import torch
@@ -19,7 +17,6 @@ from maskgate.bundle import MANIFEST, ZIP, check_out
 from maskgate.bundle.manifest import Manifest, Precision
 from maskgate.core import files
 from maskgate.core.progress import track
-from maskgate.errors import disk_error
 from maskgate.evaluation import held_out as held_out_scores
 from maskgate.export import (
     calibration,
@@ -156,23 +153,13 @@ def _detector_files(single: ModelRun) -> dict[str, bytes]:
 
 def _write(out: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) -> Manifest:
     """The bundle of these values of the manifest and these files, written beside and renamed."""
-    with files.new_folder(out.parent):
-        try:
-            folder = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        except OSError as error:
-            raise disk_error(error, out) from error
-        try:
-            manifest = _fill(folder, values, contents)
-            folder.chmod(0o755)
-            if out.suffix.lower() == ZIP:
-                files.replace(out, lambda target: _zip(folder, target))
-            else:
-                folder.replace(out)
-            return manifest
-        except OSError as error:
-            raise disk_error(error, out) from error
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with files.staged_folder(out) as folder:
+        manifest = _fill(folder, values, contents)
+        if out.suffix.lower() == ZIP:
+            files.replace(out, lambda target: _zip(folder, target))
+        else:
+            folder.replace(out)
+        return manifest
 
 
 def _fill(folder: Path, values: Mapping[str, Any], contents: Mapping[str, bytes]) -> Manifest:

@@ -13,7 +13,7 @@ import pandas as pd
 from maskgate.data import folds, near_duplicates, remembered_pairs, training_table
 from maskgate.data.column_values import PRIMARY
 from maskgate.data.near_duplicates import Pairs, Thumbnails
-from maskgate.data.table import Photos
+from maskgate.data.table import Photos, origins
 from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline.cache import PhotoStore
 
@@ -92,11 +92,9 @@ def with_extra_photos(
 def _same_content(photos: Photos, store: PhotoStore, selected: npt.NDArray[np.bool_]) -> Pairs:
     """Pairs (P, 2) of the first row of a content and a row of `selected` (N,) with the same
     content, of another person. A drawn photo has the contents of the photos it was made from."""
-    digest = pd.Series(store.digests, dtype="str")
-    if "drawn_from" in photos.table:
-        origins = photos.table["drawn_from"].fillna("")
-        digest = digest.where(origins == "", origins)
-    contents = digest.str.split().explode()  # by row
+    drawn_from = origins(photos.table)
+    undrawn = pd.Series(store.digests, dtype="str").drop(drawn_from.index.unique())
+    contents = pd.concat([undrawn, drawn_from]).sort_index(kind="stable")  # by row
     number, _ = pd.factorize(contents)
     row = contents.index.to_numpy()
     _, first = np.unique(number, return_index=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.core import files, finite
+from maskgate.data import table as photo_table
 from maskgate.data.column_values import NEVER, TRAINED
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs.records import contents, tables
@@ -91,8 +92,7 @@ def training_digests(run: Run, fold: int) -> set[str]:
 
 def _digests(rows: pd.DataFrame) -> set[str]:
     """Digests of the photos, and of the photos that masks were drawn on to make them."""
-    originals = rows.get("drawn_from", pd.Series(dtype="str")).dropna()
-    return {*rows["digest"], *" ".join(originals).split()} - {""}
+    return {*rows["digest"], *photo_table.origins(rows)} - {""}
 
 
 def check_names(run: Run, names: list[str], root: Path) -> None:

@@ -19,6 +19,7 @@ from maskgate.bundle import Bundle
 from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say, track
 from maskgate.data import contents
+from maskgate.data.table import origins
 from maskgate.errors import MaskgateError, listed
 from maskgate.faces import reader
 from maskgate.inference import bundles, loading, teachers
@@ -114,11 +115,10 @@ def teaching(table: pd.DataFrame, training_digests: Sequence[set[str]]) -> npt.N
     trained on the person; all if there are none. `training_digests` are those of the photos that
     each model was trained on."""
     cluster, knows_person = table["cluster"], []
+    drawn_from = origins(table)
     for digests in training_digests:
         is_known = table["digest"].isin(digests)
-        if "drawn_from" in table:
-            origins = table["drawn_from"].str.split().explode()
-            is_known |= origins.isin(digests).groupby(level=0).any()
+        is_known |= table.index.isin(drawn_from.index[drawn_from.isin(digests)])
         knows_person.append(cluster.isin(cluster[is_known]).to_numpy(dtype=np.bool_))
     unaware = ~np.array(knows_person)
     return unaware | ~unaware.any(0)

@@ -4,12 +4,10 @@ The mask and its light are real, unlike those that `maskgate wear` draws; the no
 mouth, are pasted from a bare face.
 """
 
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final
 
 import numpy as np
@@ -21,7 +19,7 @@ from maskgate.core.progress import track
 from maskgate.core.seeding import derive
 from maskgate.data import checks
 from maskgate.data.table import Photos
-from maskgate.errors import MaskgateError, disk_error
+from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import Detector
 from maskgate.imaging.pixels import Pixels
@@ -108,22 +106,15 @@ def uncover(
         *((face, worn, "wear", "mask1") for face in worn),
         *((face, bare, "not_wear", "normal") for face in bare),
     ]
-    with files.new_folder(out.parent):
-        temporary = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            (temporary / "images").mkdir()
-            for target, sources, state, shot in track(jobs, "pasting", len(jobs)):
-                writer.add(temporary, target, sources, state=state, shot=shot)
-            if not writer.rows:
-                raise MaskgateError(f"{source}: no face fits onto another; give larger photos")
-            columns = ["photo", "person", "mask", "drawn_from"]
-            pd.DataFrame(writer.rows, columns=columns).to_csv(temporary / PHOTOS, index=False)
-            temporary.chmod(0o755)
-            temporary.replace(out)
-        except OSError as error:
-            raise disk_error(error, out) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with files.staged_folder(out) as staged:
+        (staged / "images").mkdir()
+        for target, sources, state, shot in track(jobs, "pasting", len(jobs)):
+            writer.add(staged, target, sources, state=state, shot=shot)
+        if not writer.rows:
+            raise MaskgateError(f"{source}: no face fits onto another; give larger photos")
+        columns = ["photo", "person", "mask", "drawn_from"]
+        pd.DataFrame(writer.rows, columns=columns).to_csv(staged / PHOTOS, index=False)
+        staged.replace(out)
     counts = Counter(state for _, _, state, _ in writer.rows)
     return UncoveredPhotos(out, dict(counts), len(worn), len(bare))
 
