@@ -50,7 +50,7 @@ from maskgate.core.progress import say, track
 from maskgate.data import checks, csv_files, layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
-from maskgate.evaluation import held_out, metrics
+from maskgate.evaluation import held_out, metrics, slices
 from maskgate.export import calibration
 from maskgate.export.models import models
 from maskgate.faces import detectors
@@ -285,7 +285,7 @@ def fairface(folder: Path, faces: Path | None) -> Data:
         drift_measures.brightness(np.asarray(pixels.decode(photos.root / name)))
         for name in track(table["photo"], "measuring brightness", len(table))
     ]
-    kinds["brightness"] = held_out.quarters(lightness, DARK_TO_BRIGHT)
+    kinds["brightness"] = slices.quarters(np.array(lightness), DARK_TO_BRIGHT)
     placement = drawn["placement"].fillna("").str.replace("_", " ").tolist()
     style = drawn["style"].fillna("").replace({"kf94": "KF94", "kn95": "KN95"}).tolist()
     is_mask = [place not in ("", "bare") for place in placement]

@@ -62,7 +62,7 @@ def _check_same(text: str, golden: str) -> None:
                 assert "." in known and abs(float(value) - float(known)) <= CLOSE, (row, expected)
 
 
-NEW_KEYS = {"version", "calibration", "calibration_errors"}
+NEW_KEYS = {"version", "calibration", "calibration_errors", "slices"}
 
 
 def _as_before(text: str) -> str:

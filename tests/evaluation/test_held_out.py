@@ -166,17 +166,6 @@ def test_groups_are_scored_as_if_they_were_alone(
     assert (alone.photos, alone.people) == (PEOPLE // 2 * 3 - 3, PEOPLE // 2 - 1)
 
 
-def test_quarters_have_one_size() -> None:
-    values = np.random.default_rng(0).permutation(np.arange(100.0))
-    names = held_out.quarters(values.tolist(), ("dark", "b", "c", "bright"))
-    assert pd.Series(names).value_counts().to_dict() == {
-        "1. dark, below 25": 25, "2. b, 25 to 50": 25, "3. c, 50 to 74": 25,
-        "4. bright, from 74": 25,
-    }  # fmt: skip
-    assert names[int(values.argmin())].startswith("1.")
-    assert names[int(values.argmax())].startswith("4.")
-
-
 def test_a_run_is_not_scored_on_what_it_was_trained_on(
     trained: Path, people: Path, tmp_path: Path
 ) -> None:

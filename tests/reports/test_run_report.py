@@ -248,6 +248,21 @@ def test_a_reliability_diagram_has_a_dot_for_each_bin() -> None:
     assert heights[0] > heights[1]  # of SVG: lower on the page
 
 
+def test_the_worst_slices_are_named(trained: Path, tmp_path: Path) -> None:
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    slice_scores = {"kind": "age", "name": "30–34", "attribute": "age_band", "photos": 70,
+                    "people": 10, "accuracy": figure}  # fmt: skip
+    for difference, sentence in (
+        ({"value": -0.2, "low": -0.3, "high": -0.1}, "age band where age is 30–34"),
+        ({"value": -0.2, "low": -0.5, "high": 0.1}, "No slice is certainly less accurate"),
+    ):
+        run = copied(trained, tmp_path / sentence[:2], slices=[slice_scores | {
+            "difference": difference}])  # fmt: skip
+        page = told(run_report.write(run).read_text("utf-8"))
+        assert sentence in page
+        assert "age: 30–34" in page
+
+
 def test_names_cannot_break_out_of_a_chart() -> None:
     drawn = charts.lines({"<script>": [(1, 0.5), (2, 0.25)]}, "epoch", "loss & <b>")
     assert "<script>" not in drawn

@@ -91,7 +91,7 @@ def differences(groups: Mapping[str, Scored]) -> dict[str, Difference]:
     (_, reference), *others = (
         (name, _GroupScore.from_seeds(name, scored, variance)) for name, scored in groups.items()
     )
-    drawn = {name: _DrawnDifference.between(reference, group, freedom) for name, group in others}
+    drawn = {name: DrawnDifference.between(reference, group, freedom) for name, group in others}
     factor = stretch([each.distance for each in drawn.values()])
     return {
         name: Difference(each.interval(1.0), each.interval(factor), each.of_people, each.of_seeds)
@@ -139,7 +139,7 @@ class _GroupScore:
 
 
 @dataclass(frozen=True)
-class _DrawnDifference:
+class DrawnDifference:
     """A difference, draws of it (R,), widened for few seeds, its degrees of freedom, and the parts
     of its variance from people and from seeds."""
 
@@ -152,14 +152,21 @@ class _DrawnDifference:
     @classmethod
     def between(
         cls, reference: _GroupScore, other: _GroupScore, seed_freedom: int
-    ) -> "_DrawnDifference":
+    ) -> "DrawnDifference":
         """The difference, given the degrees of freedom of the variance between seeds."""
         value = other.mean - reference.mean
         drawn = other.drawn - reference.drawn
         of_people, of_seeds = float(drawn.var()), other.variance + reference.variance
         freedom = seed_freedom * ((of_seeds + of_people) / of_seeds) ** 2 if of_seeds else np.inf
-        wider = _student(freedom, _UPPER) / ndtri(_UPPER)
         draws = drawn + other.deviates - reference.deviates
+        return cls.widened(value, draws, freedom, of_people=of_people, of_seeds=of_seeds)
+
+    @classmethod
+    def widened(
+        cls, value: float, draws: Floats, freedom: float, *, of_people: float, of_seeds: float = 0.0
+    ) -> "DrawnDifference":
+        """The difference with draws (R,) that are too narrow for so few degrees of freedom."""
+        wider = _student(freedom, _UPPER) / ndtri(_UPPER)
         draws = value + wider * (draws - value)
         return cls(value, draws, freedom=freedom, of_people=of_people, of_seeds=of_seeds)
 

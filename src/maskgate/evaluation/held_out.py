@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -107,18 +106,6 @@ def incorrect_at_worn(
     return value, np.concatenate(parts)
 
 
-def quarters(values: Sequence[float], words: Sequence[str]) -> list[str]:
-    """The groups (N,) of photos by a measure with values (N,): four of the same size, called by
-    `words` and their limits."""
-    limits = np.quantile(values, (0.25, 0.5, 0.75))
-    first, second, third = (f"{limit:.0f}" for limit in limits)
-    ranges = (f"below {first}", f"{first} to {second}", f"{second} to {third}", f"from {third}")
-    names = [f"{number}. {word}, {limit}" for number, (word, limit) in enumerate(
-        zip(words, ranges, strict=True), 1
-    )]  # fmt: skip
-    return [names[place] for place in np.searchsorted(limits, values, side="right")]
-
-
 def check_untrained(run: Run, photos: Photos) -> None:
     """Raise MaskgateError where the networks of a run were trained on one of the photos, or on the
     photo that its mask was drawn on."""
@@ -212,10 +199,7 @@ def _at_least_exact(score: Score, name: Measure, table: pd.DataFrame) -> Score:
         codes = [_INCORRECT] if name == "incorrect_at_worn" else list(range(len(labels.MASKS)))
         codes = [_RECALLS.index(name)] if name in _RECALLS else codes
         people = min(table.loc[table["mask"] == code, "person"].nunique() for code in codes)
-    possible = float(((1 - metrics.LEVEL) / 2) ** (1 / people))
-    if score.value == 1:
-        return replace(score, low=min(score.low, possible))
-    return replace(score, high=max(score.high, 1 - possible)) if score.value == 0 else score
+    return metrics.at_least_exact(score, people)
 
 
 def _confusions(

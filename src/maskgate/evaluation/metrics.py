@@ -6,6 +6,7 @@ competition scored it. Intervals are 95% percentile intervals of a bootstrap ove
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -119,6 +120,15 @@ def main_score(
 def interval(value: Floats, drawn: Floats) -> Score:
     """A value and the 95% interval of its resamples (R,)."""
     return read_score(_interval(value, drawn))
+
+
+def at_least_exact(score: Score, people: int) -> Score:
+    """A share of `people` with at least the interval of Clopper and Pearson (Biometrika 1934) where
+    it is 0 or 1, so that all resamples agree."""
+    possible = float(((1 - LEVEL) / 2) ** (1 / people))
+    if score.value == 1:
+        return replace(score, low=min(score.low, possible))
+    return replace(score, high=max(score.high, 1 - possible)) if score.value == 0 else score
 
 
 def subset_scores(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from maskgate.runs.records.results import (
     Member,
     Results,
     Scores,
+    Slice,
     known_attributes,
 )
 
@@ -51,6 +53,7 @@ def write(run: Run, photos: bool = True) -> Path:
         only=_only(results),
         calibration=_calibration(results),
         target=calibration.TARGET,
+        slices=_slices(results),
         members=_members(run, results) if run.is_system else [],
         calibrating=calibrating(results.steps),
         learned=_learned(run) if run.is_system else [],
@@ -82,6 +85,16 @@ def _calibration(results: Results) -> list[tuple[str, Figure, str]]:
             diagram = reliability.draw({title: scores.calibration.points}, title)
             rows.append((title, scores.calibration.error, diagram))
     return rows
+
+
+def _slices(results: Results) -> dict[str, list[tuple[str, list[Slice]]]]:
+    """By attribute, in words, the kinds of slices and their scores."""
+    return {
+        attribute.replace("_", " "): [
+            (kind, list(scores)) for kind, scores in groupby(of_attribute, lambda each: each.kind)
+        ]
+        for attribute, of_attribute in groupby(results.slices, lambda each: each.attribute)
+    }
 
 
 def _only(results: Results | Member) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
 import torch
 from filelock import FileLock
 
@@ -13,7 +14,7 @@ from maskgate.config.system import System
 from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.ensemble.combining import EnsembleSpec
-from maskgate.evaluation import ensemble, metrics
+from maskgate.evaluation import ensemble, metrics, slices
 from maskgate.evaluation.ensemble import FittedEnsemble
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
@@ -143,8 +144,14 @@ def _score(
         "knows": list(labels.ATTRIBUTES),
         "selection": "best" if best else "last",
     }
-    with_faces = [photos for photos in map(tables.photos, members) if "faces" in photos]
-    if with_faces:  # the first member that detects faces decides
-        faces = with_faces[0].set_index("photo")["faces"].loc[table["photo"]].to_numpy()
-        scores["faces"] = metrics.by_face(probabilities, table, faces > 0)
-    return scores
+    photos = _photos(members).set_index("photo").loc[table["photo"]].reset_index()
+    if "faces" in photos:
+        has_face = photos["faces"].to_numpy() > 0
+        scores["faces"] = metrics.by_face(probabilities, table, has_face)
+    return scores | {"slices": slices.scores(probabilities, photos)}
+
+
+def _photos(members: list[Run]) -> pd.DataFrame:
+    """The photo table of the first member that detects faces, else of the first."""
+    all_photos = [tables.photos(member) for member in members]
+    return next((photos for photos in all_photos if "faces" in photos), all_photos[0])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from maskgate.config.recipe import Recipe
 from maskgate.core import files
-from maskgate.evaluation import age_errors, metrics
+from maskgate.evaluation import age_errors, metrics, slices
 from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.model import heads, network
 from maskgate.model.losses.marginals import CLASSES
@@ -62,6 +62,7 @@ def _score(run: Run, recipe: Recipe, truth: pd.DataFrame) -> dict[str, Any]:
     if "faces" in truth:
         has_face = truth["faces"].to_numpy() > 0
         scores["faces"] = metrics.by_face(probabilities, truth, has_face, attributes)
+    scores["slices"] = slices.scores(probabilities, truth, attributes)
     if "predicted_age" in table:
         scores["age"] = age_errors.evaluate(table["predicted_age"].to_numpy(), truth)
     if recipe.tta:

@@ -11,8 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import runs
+from maskgate.bundle import drift_measures
 from maskgate.config import recipe_files
 from maskgate.config.recipe import DataSet, Recipe
+from maskgate.core.progress import track
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
 from maskgate.data.table import AGE_GROUP, COLUMNS, Photos
@@ -20,6 +22,7 @@ from maskgate.data.training_table import TrainingLabels
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes, view
 from maskgate.faces.view import View
+from maskgate.imaging import pixels
 from maskgate.pipeline import cache
 from maskgate.pipeline.near_duplicates import near_duplicates_of, with_extra_photos
 from maskgate.runs.comparability import ValidationSet
@@ -37,8 +40,9 @@ class TrainingData:
     """The photos to train and validate on.
 
     `photos` are those of the command line; only these are validated on. Their table (P rows) has
-    the labels for scoring, and `cluster`, `fold` and `digest`; if faces are cropped, also the face
-    boxes (`Boxes.table`).
+    the labels for scoring, and `cluster`, `fold` and `digest`; `brightness` and `sharpness` of the
+    model's input, where it is validated; if faces are cropped, also the face boxes
+    (`Boxes.table`).
 
     `table` is the training table (N rows) of `training_table.build`, with `digest`, `cluster` and
     `fold`. The primary photos come first, in the order of `photos`; the fold of the others is
@@ -160,6 +164,8 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     truth = training_labels.true.assign(
         cluster=primary_duplicates.cluster, fold=fold_of_photo, digest=store.digests
     )
+    if (fold_of_photo != NEVER).any():
+        truth = truth.join(_measures(store, recipe))
     fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
     fold_of_all[table["source"] == PRIMARY] = fold_of_photo
     return TrainingData(
@@ -175,6 +181,15 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         roots={"": photos.root} | {data.path: each.root for data, each, _, _ in others},
         folder=options.folder,
     )
+
+
+def _measures(store: cache.PhotoStore, recipe: Recipe) -> pd.DataFrame:
+    """The measures of `drift_measures.of_picture` of the model's input, a row per photo."""
+    rows = []
+    for row in track(range(len(store)), "measuring photos", len(store)):
+        picture = pixels.centre(store[row][None], recipe.photo.geometry)[0]
+        rows.append(drift_measures.of_picture(picture))
+    return pd.DataFrame(rows, dtype=np.float32)
 
 
 def _namesakes(table: pd.DataFrame) -> list[str]:

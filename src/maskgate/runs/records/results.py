@@ -145,6 +145,28 @@ class AllAgeErrors(AgeErrors):
     decades: list[Decade] = Field([])
 
 
+class Slice(Record):
+    """The accuracy of an attribute in some of the photos; see `evaluation.slices`."""
+
+    kind: str
+    name: str
+    attribute: Attribute
+    photos: Count
+    people: Count
+    accuracy: Figure
+    difference: Figure
+
+    @property
+    def lost(self) -> float:
+        """How many of its photos more would be right if it were as accurate as the others."""
+        return -self.difference.value * self.photos
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is certainly less accurate than the others."""
+        return self.difference.high < 0
+
+
 class WithoutTta(Record):
     score: Figure
     difference: Figure
@@ -206,6 +228,7 @@ class Results(File):
     selection: str = ""
     faces: Faces | None = None
     age: AllAgeErrors | None = None
+    slices: list[Slice] = Field([])
     without_tta: WithoutTta | None = None
     last_epoch: Figure | None = None
     members: dict[str, Member] = Field({})

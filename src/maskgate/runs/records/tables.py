@@ -87,6 +87,10 @@ HISTORY: Final[dict[str, Check]] = {"fold": _is_integer, "epoch": _is_integer}
 _OPTIONAL: Final[dict[str, Check]] = {
     "drawn_from": _is_text_or_missing,
     "faces": _is_number,
+    "left": _is_number,
+    "right": _is_number,
+    "brightness": _is_number,
+    "sharpness": _is_number,
     "predicted_age": _is_number,
     **dict.fromkeys(AGE_GROUP, _is_number),
 }
