@@ -4,7 +4,7 @@ import pytest
 
 from maskgate.door.acceptance.measuring import HOLD_GO, HOLD_STOP, LONGEST, Change, outcome
 from maskgate.door.acceptance.passages import NAMES, Passage, passages
-from maskgate.door.server.kiosk_settings import Policy
+from maskgate.door.readings import Policy
 
 WORN = Passage("worn", frozenset({"go"}), False)
 BARE = Passage("bare", frozenset({"put_on"}), False)

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from maskgate import labels
-from maskgate.door.server.kiosk_settings import KioskSettings, Policy
+from maskgate.door.readings import Policy
+from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
 from maskgate.door.verdict import Verdict, verdicts
 from maskgate.synthetic.people import sample_people

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from maskgate.door.server.kiosk_settings import Policy
+from maskgate.door.readings import Policy
 
 GO: Final = "go"
 _MASKED: Final = ("worn", "worn_glasses", "worn_beard", "worn_short", "worn_dark", "worn_other")

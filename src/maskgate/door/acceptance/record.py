@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskgate.core import files
 from maskgate.door.acceptance.measuring import Outcome
-from maskgate.door.server.kiosk_settings import Policy
+from maskgate.door.readings import Policy
 from maskgate.errors import MaskgateError
 
 _SUFFIX: Final = ".progress.json"

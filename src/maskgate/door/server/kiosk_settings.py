@@ -7,9 +7,9 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskgate.door import languages
+from maskgate.door.readings import Policy
 from maskgate.errors import MaskgateError
 
-Policy = Literal["worn", "bare"]
 Message = Literal[
     "go", "let_in", "cover", "put_on", "take_off", "closer", "moment", "empty",
     "no_camera", "no_permission", "insecure", "frozen", "dark", "no_server",

@@ -6,8 +6,8 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from maskgate.door.readings import Policy
 from maskgate.door.server.events import Events, now
-from maskgate.door.server.kiosk_settings import Policy
 from maskgate.door.server.metrics import Metrics
 
 State = Literal[
