@@ -94,6 +94,11 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--tta": [(["flp"], NO_FLIP)],
     "--detector": [(["yunett"], NO_DETECTOR)],
     "--out": [NO_OUT],
+    "--error": [
+        (["mask"], "--error mask: write mask=, gender= or age_band= and a share"),
+        (["age=.2"], "--error age=.2: write mask=, gender= or age_band= and a share"),
+        (["mask=2"], "--error mask=2: a share is a number between 0 and 1, like 0.02"),
+        (["mask=.1", "--error", "mask=.2"], "--error mask=.2: mask is given twice; give it once")],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
     "--detector-file": [(["/gone"], "/gone: no such file, named by --detector-file")],
