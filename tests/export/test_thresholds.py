@@ -42,12 +42,12 @@ def test_the_card_shows_it(exported: Path, bundle: Path) -> None:
     manifest = open_bundle(exported).manifest
     mask = manifest.thresholds["mask"]
     text = (exported / "card.md").read_text()
-    (row,) = re.findall(r"\| mask \| 0\.5 \|.*", text)
+    (row,) = re.findall(r"\| mask \| 50% \|.*", text)
     assert f"{mask.confidence:.3f}" in row
     assert mask.all.error is not None
-    assert f"{mask.all.error.value:.3f}" in row
-    assert "No threshold for the age band has an error of 0.04" in text
-    assert "| mask: group |" in text
+    assert f"{mask.all.error.value:.2%}" in row
+    assert "No threshold for the age band has an error of 4%" in text
+    assert "Answers on the mask, by group:" in text
     page = (exported / "card.html").read_text()
     start = page.index("<h2>Thresholds")
     charts = page[start : page.index("<h2>Accuracy by")]

@@ -88,11 +88,15 @@ def serve(
         ),
     ] = None,
     unsure_below: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=1, callback=number, help="Verdicts less probable than this are unsure."
+            min=0,
+            max=1,
+            callback=number,
+            help="Mask states less probable than this are unsure.",
+            show_default="the model's threshold, 0.6 without one",
         ),
-    ] = 0.6,
+    ] = None,
     policy: Annotated[
         Literal["worn", "bare"],
         typer.Option(help="Who may pass at /kiosk: people with a mask, or with a bare face."),
@@ -188,7 +192,6 @@ def serve(
         max_pixels=max_megapixels * 1_000_000,
         queue=queue,
         workers=workers,
-        unsure_below=unsure_below,
         purpose=gender_and_age.strip() if gender_and_age else None,
         contact=contact.strip() if contact else None,
         kiosk=kiosk,
@@ -208,6 +211,7 @@ def serve(
         smallest_face=smallest_face,
         detector_file=detector_file,
         threads=threads,
+        unsure_below=unsure_below,
     )
     start.check(options)
     if model is None or bundle.is_bundle(model):

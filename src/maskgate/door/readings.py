@@ -13,11 +13,11 @@ _BY_POLICY: Final[dict[Policy, dict[str, Reading]]] = {
 }
 
 
-def reading(verdict: Verdict, policy: Policy, unsure_below: float) -> Reading:
+def reading(verdict: Verdict, policy: Policy) -> Reading:
     """What the verdict says of the person: `go` if the policy lets them pass, otherwise what they
-    should do. It is `moment`, another look, if the likeliest mask state is less probable than
-    `unsure_below`. The model must predict masks."""
+    should do. It is `moment`, another look, if the mask state is unsure. The model must predict
+    masks."""
     assert verdict.mask is not None
-    if verdict.mask.probability < unsure_below:
+    if verdict.mask.is_unsure:
         return "moment"
     return _BY_POLICY[policy][verdict.mask.value]

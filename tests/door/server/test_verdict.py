@@ -37,7 +37,7 @@ def test_the_answer_is_the_engines_verdict(running: Running, engine: Engine, pho
         assert face["mask"]["value"] == verdict.mask.value
         marginal = labels.marginals(verdict.probabilities[None])["mask"][0]
         assert list(face["mask"]["probabilities"].values()) == pytest.approx(marginal, abs=1e-4)
-        assert face["unsure"] == (verdict.mask.probability < 0.6)
+        assert face["unsure"] == face["mask"]["unsure"] == verdict.mask.is_unsure
         assert set(face) == {"box", "score", "mask", "unsure"}
 
 
@@ -45,6 +45,7 @@ def test_gender_and_age_only_with_a_purpose(serve: Serve, engine: Engine, photo:
     running = serve(engine, Settings(purpose="opening study"))
     (part,) = running.post(encoded(photo)).json["photos"]
     assert set(part["faces"][0]) >= {"gender", "age_band"}
+    assert part["faces"][0]["gender"]["unsure"] is False
     assert running.get("/v1/settings").json["purpose"] == "opening study"
     metrics = running.get("/metrics").body
     assert b"male" not in metrics and b"<30" not in metrics

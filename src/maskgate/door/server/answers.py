@@ -20,6 +20,7 @@ class Mask(BaseModel):
 
     value: MaskState
     probabilities: dict[MaskState, Probability]
+    unsure: bool
 
 
 class Gender(BaseModel):
@@ -27,6 +28,7 @@ class Gender(BaseModel):
 
     value: Literal["male", "female"]
     probabilities: dict[str, Probability]
+    unsure: bool
 
 
 class AgeBand(BaseModel):
@@ -34,11 +36,12 @@ class AgeBand(BaseModel):
 
     value: Literal["<30", "30-59", ">=60"]
     probabilities: dict[str, Probability]
+    unsure: bool
 
 
 class Face(BaseModel):
     """The verdict on one face: its box [left, top, right, bottom] in pixels, which may reach beyond
-    the photo, and the face detector's score."""
+    the photo, and the face detector's score. `unsure` is that of the mask."""
 
     box: Annotated[list[float], Field(min_length=4, max_length=4)]
     score: float
@@ -104,6 +107,7 @@ class Answer(BaseModel):
                                         "incorrect": 0.02,
                                         "not_wear": 0.01,
                                     },
+                                    "unsure": False,
                                 },
                                 "unsure": False,
                             }
@@ -131,10 +135,10 @@ class DoorSettings(BaseModel):
     max_photos: int
 
 
-def is_unsure(verdict: Verdict, settings: Settings) -> bool:
-    """Whether the likeliest mask state is less probable than the limit."""
+def is_unsure(verdict: Verdict) -> bool:
+    """Whether the mask state is unsure."""
     assert verdict.mask is not None
-    return verdict.mask.probability < settings.unsure_below
+    return verdict.mask.is_unsure
 
 
 def of_photo(judged: Judged, settings: Settings) -> dict[str, Any]:
@@ -149,14 +153,18 @@ def _of_face(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     face: dict[str, Any] = {
         "box": [round(edge, 1) for edge in verdict.box],
         "score": round(verdict.score, _DIGITS),
-        "unsure": is_unsure(verdict, settings),
+        "unsure": is_unsure(verdict),
     }
     for name in attributes:
         answer = getattr(verdict, name)
         if answer is not None:
             values = zip(labels.ATTRIBUTES[name], marginals[name][0], strict=True)
             probabilities = {value: _probability(each) for value, each in values}
-            face[name] = {"value": answer.value, "probabilities": probabilities}
+            face[name] = {
+                "value": answer.value,
+                "probabilities": probabilities,
+                "unsure": answer.is_unsure,
+            }
     return face
 
 

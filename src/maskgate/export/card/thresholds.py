@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from maskgate.bundle.manifest import Manifest
 from maskgate.bundle.thresholds import Selection, Threshold
 from maskgate.core import charts
-from maskgate.export.card.markup import score_text, table
+from maskgate.export.card.markup import percent, table
 from maskgate.export.card.words import ATTRIBUTES, group_title
 from maskgate.runs.records.results import Figure
 
@@ -30,13 +30,15 @@ def section(manifest: Manifest) -> Iterator[str]:
         if each.confidence is None:
             yield ""
             yield (
-                f"No threshold for the {ATTRIBUTES[name]} has an error of {each.target:g}, or too"
-                " few people are above it: answers on it are never unsure."
+                f"No threshold for the {ATTRIBUTES[name]} has an error of {100 * each.target:g}%,"
+                " or too few people are above it, so the model has none."
             )
     for name, each in thresholds.items():
         if each.groups and each.confidence is not None:
             yield ""
-            yield from _groups(ATTRIBUTES[name], each)
+            yield f"Answers on the {ATTRIBUTES[name]}, by group:"
+            yield ""
+            yield from _groups(each)
 
 
 def diagrams(manifest: Manifest) -> str:
@@ -47,12 +49,12 @@ def diagrams(manifest: Manifest) -> str:
 def _row(threshold: Threshold) -> Sequence[object]:
     is_met = threshold.confidence is not None
     confidence = f"{threshold.confidence:.3f}" if is_met else "–"
-    return f"{threshold.target:g}", confidence, *_figures(threshold.all)
+    return f"{100 * threshold.target:g}%", confidence, *_figures(threshold.all)
 
 
-def _groups(title: str, threshold: Threshold) -> Iterator[str]:
+def _groups(threshold: Threshold) -> Iterator[str]:
     yield from table(
-        (f"{title}: group", "photos", "people", "error of sure answers", "another look"),
+        ("group", "photos", "people", "error of sure answers", "another look"),
         [
             (group_title(group), each.photos, each.people, *_figures(each))
             for group, each in threshold.groups.items()
@@ -65,7 +67,7 @@ def _figures(selection: Selection) -> tuple[str, str]:
 
 
 def _cell(figure: Figure | None) -> str:
-    return "–" if figure is None else score_text(figure)
+    return "–" if figure is None else percent(figure, digits=2)
 
 
 def _diagram(title: str, threshold: Threshold) -> str:
