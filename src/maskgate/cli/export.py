@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from maskgate.cli import errors
+from maskgate.cli import numbers
 from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
 from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
@@ -78,7 +78,7 @@ def export(
             " out-of-fold probabilities. No mask state, gender or age band changes.",
         ),
     ] = True,
-    error: errors.Errors = None,
+    error: numbers.Errors = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -96,7 +96,7 @@ def export(
         existing_data(photos)
     if held_out is not None:
         held_out_scores.read(held_out)
-    targets = errors.parse(error)
+    targets = numbers.errors(error)
     check_model(model, trust)
 
     from maskgate.export import calibration, precision_loss, thresholds

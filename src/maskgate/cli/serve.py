@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from maskgate.cli import numbers
 from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
 from maskgate.cli.export import check_model, export_model
 from maskgate.core import extras
@@ -97,6 +98,7 @@ def serve(
             show_default="the model's threshold, 0.6 without one",
         ),
     ] = None,
+    cost: numbers.CostWords = None,
     policy: Annotated[
         Literal["worn", "bare"],
         typer.Option(help="Who may pass at /kiosk: people with a mask, or with a bare face."),
@@ -169,6 +171,9 @@ def serve(
     extras.check("door", "maskgate serve")
     if model is not None and not bundle.is_bundle(model):
         check_model(model, trust)
+    costs = numbers.costs(cost)
+    if costs is not None and unsure_below is not None:
+        raise MaskgateError("--cost and --unsure-below are two rules for the mask; give one")
     if gender_and_age is not None and not gender_and_age.strip():
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 
@@ -179,6 +184,7 @@ def serve(
 
     kiosk = KioskSettings(
         policy=policy,
+        costs=costs,
         languages=tuple(language or ()),
         near=near,
         alert_after=alert_after,

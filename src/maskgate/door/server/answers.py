@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskgate import labels
+from maskgate.door.readings import Reading, reading
 from maskgate.door.server.batching import Judged
 from maskgate.door.server.settings import Settings
 from maskgate.door.verdict import Verdict
@@ -41,12 +42,14 @@ class AgeBand(BaseModel):
 
 class Face(BaseModel):
     """The verdict on one face: its box [left, top, right, bottom] in pixels, which may reach beyond
-    the photo, and the face detector's score. `unsure` is that of the mask."""
+    the photo, and the face detector's score. `unsure` is that of the mask; `reading` is what the
+    person should do at this door, or `go`, or `moment` for another look."""
 
     box: Annotated[list[float], Field(min_length=4, max_length=4)]
     score: float
     mask: Mask
     unsure: bool
+    reading: Reading
     gender: Gender | None = None
     age_band: AgeBand | None = None
 
@@ -110,6 +113,7 @@ class Answer(BaseModel):
                                     "unsure": False,
                                 },
                                 "unsure": False,
+                                "reading": "go",
                             }
                         ],
                     }
@@ -119,9 +123,19 @@ class Answer(BaseModel):
     )
 
 
+class DoorCosts(BaseModel):
+    """Costs of letting in somebody who may not pass, of stopping somebody who may, and of another
+    look."""
+
+    let_in: float
+    stopped: float
+    look: float
+
+
 class DoorSettings(BaseModel):
     """What this door judges, and its limits; `digest` is the SHA-256 in the model's manifest,
-    `purpose` is that of gender and age, null where they are off."""
+    `purpose` is that of gender and age, null where they are off. `unsure_below` is the threshold of
+    the mask state; where there are `costs`, these decide in its place."""
 
     version: str
     model: str
@@ -129,6 +143,7 @@ class DoorSettings(BaseModel):
     attributes: list[Literal["mask", "gender", "age_band"]]
     purpose: str | None
     unsure_below: float
+    costs: DoorCosts | None
     max_bytes: int
     max_frame_bytes: int
     max_pixels: int
@@ -154,6 +169,7 @@ def _of_face(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "box": [round(edge, 1) for edge in verdict.box],
         "score": round(verdict.score, _DIGITS),
         "unsure": is_unsure(verdict),
+        "reading": reading(verdict, settings.kiosk.policy, settings.kiosk.costs),
     }
     for name in attributes:
         answer = getattr(verdict, name)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response, WebSocket
@@ -151,6 +151,7 @@ def router(service: Service) -> APIRouter:
                 "attributes": list(judged),
                 "purpose": settings.purpose,
                 "unsure_below": service.unsure_below,
+                "costs": None if settings.kiosk.costs is None else asdict(settings.kiosk.costs),
                 "max_bytes": settings.max_bytes,
                 "max_frame_bytes": settings.max_frame_bytes,
                 "max_pixels": settings.max_pixels,

@@ -70,6 +70,9 @@ def serve(options: Options) -> None:
             access=tokens,
         )
         lines = [f"{address}  (stop with Ctrl-C)"]
+        costs = options.settings.kiosk.costs
+        if costs is not None:
+            lines.append(f"by probability that a person may pass: {costs}")
         if options.make_certificate and pair is not None:
             lines.append(f"certificate: SHA-256 {certificate.fingerprint(pair[0])}")
         if token is not None:
