@@ -205,7 +205,8 @@ def calibration_of(model: Path) -> Calibration | None:
     if bundle.is_bundle(model):
         return bundle.open_bundle(model).manifest.calibration
     run, cache = runs.open_run(model), files.cache_folder()
-    return calibration.fit(run, models(run, cache), cache)
+    fit = calibration.fit(run, models(run, cache), cache)
+    return None if fit is None else fit.calibration
 
 
 def use_detector(classifier: Classifier, name: str) -> None:

@@ -112,14 +112,14 @@ def packaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def export(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Path]":
-    """`export(run)` exports a run, not calibrated unless `calibrate=True`; the bundle's folder,
-    which no test may change."""
+    """`export(run)` exports a run, not calibrated unless `calibrate=True`, without thresholds
+    unless `has_thresholds=True`; the bundle's folder, which no test may change."""
     from maskgate.export import exporter
     from maskgate.runs import open_run
 
     def write(run: Path, **options: object) -> Path:
         out = tmp_path_factory.mktemp("bundles") / run.name
-        values = {"calibrate": False, **options}
+        values = {"calibrate": False, "has_thresholds": False, **options}
         exporter.export(open_run(run), exporter.ExportOptions(out, cache=cache, **values))  # type: ignore[arg-type]
         return out
 

@@ -94,6 +94,16 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--tta": [(["flp"], NO_FLIP)],
     "--detector": [(["yunett"], NO_DETECTOR)],
     "--out": [NO_OUT],
+    "--error": [
+        (["mask"], "--error mask: nothing is not a number"),
+        (["age=.2"], "--error age=.2: write a share such as mask=0.1, for one of mask, gender"),
+        (["mask=2"], "--error mask: give a share above 0 and below 1, like 0.02"),
+        (["mask=.1", "--error", "mask=.2"], "--error mask=.2: mask is given twice; give it once")],
+    "--cost": [
+        (["let_in=2"], "--cost: stopped is missing; give let_in, stopped and look"),
+        (["stay=2"], "--cost stay=2: write a cost such as let_in=0.1, for one of let_in, stopped"),
+        (["let_in=1", "--cost", "stopped=0", "--cost", "look=1"],
+         "--cost: the cost stopped is not a number above 0")],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
     "--detector-file": [(["/gone"], "/gone: no such file, named by --detector-file")],

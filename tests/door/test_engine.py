@@ -13,6 +13,7 @@ from PIL import Image
 
 import maskgate
 from maskgate import labels
+from maskgate.bundle.manifest import Manifest
 from maskgate.door.engine import Engine
 from maskgate.door.verdict import Verdict
 from maskgate.errors import MaskgateError
@@ -63,6 +64,28 @@ def test_verdicts_are_those_of_predict(engine: Engine, bundle: Path, frames: lis
                 answer = getattr(verdict, name)
                 assert answer.value == predictions.words(name)[row]
                 assert answer.probability == pytest.approx(predictions.confidence(name)[row])
+
+
+def test_answers_below_the_thresholds_are_unsure(
+    bundle: Path, frames: list[Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the bundle, but of the mask the one that is given, or .6."""
+    monkeypatch.setattr(Manifest, "lowest_confidences", lambda self: {"gender": 1.0})
+    assert Engine(bundle).thresholds == {"mask": 0.6, "gender": 1.0}
+    for lowest, is_unsure in ((1.0, True), (0.0, False)):
+        engine = Engine(bundle, unsure_below=lowest)
+        for verdict in engine(frames[1]):
+            assert verdict.mask is not None and verdict.gender is not None
+            assert verdict.age_band is not None
+            assert verdict.mask.is_unsure is is_unsure
+            assert verdict.gender.is_unsure is True
+            assert verdict.age_band.is_unsure is False
+    monkeypatch.setattr(Manifest, "lowest_confidences", lambda self: {"mask": 0.9})
+    assert Engine(bundle).thresholds["mask"] == 0.9
+    predictions = maskgate.load(bundle).predict(frames[0])
+    expected = predictions.confidence("mask") < 0.9
+    np.testing.assert_array_equal(predictions.is_unsure("mask"), expected)
+    assert "mask_unsure" in predictions.to_csv()
 
 
 def test_a_frame_without_a_face_has_no_verdict(engine: Engine, frames: list[Pixels]) -> None:
@@ -131,6 +154,7 @@ def test_other_arrays_are_refused(engine: Engine, frame: np.ndarray, message: st
         {"smallest_face": float("nan")},
         {"smallest_face": float("inf")},
         {"smallest_face": "48"},
+        {"unsure_below": 1.5},
         {"threads": 0},
         {"threads": 1.5},
         {"threads": True},

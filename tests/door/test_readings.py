@@ -29,11 +29,11 @@ def of_mask(state: str, probability: float) -> Verdict:
     ],
 )
 def test_a_certain_verdict(policy: Policy, state: str, expected: Reading) -> None:
-    assert reading(of_mask(state, 0.9), policy, unsure_below=0.6) == expected
+    assert reading(of_mask(state, 0.9), policy) == expected
 
 
 @pytest.mark.parametrize("policy", ["worn", "bare"])
 @pytest.mark.parametrize("state", labels.MASKS)
 def test_an_unsure_verdict_asks_for_another_look(policy: Policy, state: str) -> None:
-    assert reading(of_mask(state, 0.59), policy, unsure_below=0.6) == "moment"
-    assert reading(of_mask(state, 0.61), policy, unsure_below=0.6) != "moment"
+    assert reading(of_mask(state, 0.59), policy) == "moment"
+    assert reading(of_mask(state, 0.61), policy) != "moment"

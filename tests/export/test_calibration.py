@@ -48,7 +48,8 @@ def combined(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fitted(path: Path, cache: Path) -> Calibration | None:
     run = Run(path)
-    return calibration.fit(run, models(run, cache), cache)
+    fit = calibration.fit(run, models(run, cache), cache)
+    return None if fit is None else fit.calibration
 
 
 def eval_photos(people: Path) -> list[Path]:

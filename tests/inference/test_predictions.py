@@ -47,6 +47,23 @@ def test_the_csv_is_that_of_pandas(three: Predictions) -> None:
     assert read["face_left"].isna().tolist() == [False, False, True]
 
 
+def test_answers_below_a_threshold_are_unsure(three: Predictions) -> None:
+    confidence = three.confidence("mask")
+    lowest = float(np.sort(confidence)[1])
+    given = Predictions(
+        three.photos, three.probabilities, boxes=three.boxes, thresholds={"mask": lowest}
+    )
+    expected = [False, False, False]
+    expected[int(confidence.argmin())] = True
+    assert given.is_unsure("mask").tolist() == expected
+    assert not given.is_unsure("gender").any()
+    table = given.to_pandas()
+    assert table["mask_unsure"].tolist() == expected
+    assert list(table).index("mask_unsure") == list(table).index("mask_probability") + 1
+    assert "gender_unsure" not in table
+    assert given.to_csv() == table.to_csv(index=False, float_format="%.6f")
+
+
 def test_what_a_model_does_not_know_is_left_empty() -> None:
     probabilities = np.full((2, labels.COUNT), 1 / labels.COUNT, np.float32)
     predictions = Predictions(["a", "b"], probabilities, attributes=("mask",))

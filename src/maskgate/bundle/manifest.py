@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from maskgate import labels
 from maskgate.bundle.held_out import HeldOutScores
+from maskgate.bundle.thresholds import Threshold
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
 from maskgate.faces import model_files
@@ -193,6 +194,7 @@ class Manifest(File):
     loss: PrecisionLoss | None = None
     model: ModelSpec
     calibration: Calibration | None = None  # of the probabilities of the model
+    thresholds: dict[Attribute, Threshold] = Field({})  # of the confidence in its answers
     training: Annotated[list[TrainingFacts], Field(min_length=1)]
     terms: str | None = None  # under which the training photos may be used
     scores: Results | None = None
@@ -209,6 +211,8 @@ class Manifest(File):
         predicted = {name for model in leaves(self.model) for name in model.attributes}
         if self.calibration is not None and set(self.calibration.temperatures) - predicted:
             raise ValueError("calibration: of an attribute that the model does not predict")
+        if set(self.thresholds) - predicted:
+            raise ValueError("thresholds: of an attribute that the model does not predict")
         networks = list(self.networks())
         if len(set(networks)) < len(networks):
             raise ValueError("model: a network is named twice")
@@ -217,6 +221,14 @@ class Manifest(File):
                 if path not in self.files:
                     raise ValueError(f"files: {path} is missing")
         return self
+
+    def lowest_confidences(self) -> dict[str, float]:
+        """By attribute, the confidence below which an answer is unsure."""
+        return {
+            str(name): each.confidence
+            for name, each in self.thresholds.items()
+            if each.confidence is not None
+        }
 
     def networks(self) -> Iterator[str]:
         """The ONNX files of its networks."""

@@ -80,9 +80,9 @@ Changes = Annotated[
 WORKERS: Final = 256  # processes; more would take the machine's memory
 
 
-def number(value: float) -> float:
+def number(value: float | None) -> float | None:
     """A number option. Raises BadParameter for `nan`, which passes every bound."""
-    if math.isnan(value):
+    if value is not None and math.isnan(value):
         raise typer.BadParameter("nan is not a number")
     return value
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from maskgate.cli import numbers
 from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
 from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
@@ -77,6 +78,7 @@ def export(
             " out-of-fold probabilities. No mask state, gender or age band changes.",
         ),
     ] = True,
+    error: numbers.Errors = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -94,9 +96,10 @@ def export(
         existing_data(photos)
     if held_out is not None:
         held_out_scores.read(held_out)
+    targets = numbers.errors(error)
     check_model(model, trust)
 
-    from maskgate.export import calibration, precision_loss
+    from maskgate.export import calibration, precision_loss, thresholds
     from maskgate.export.exporter import ExportOptions
 
     options = ExportOptions(
@@ -108,6 +111,7 @@ def export(
         held_out=held_out,
         detector=detector,
         calibrate=calibrate,
+        errors=targets,
         cache=cache,
     )
     manifest = export_model(model, options, trust)
@@ -117,6 +121,8 @@ def export(
             say(text)
     if manifest.calibration is not None:
         terminal.show(calibration.line(manifest.calibration))
+    for name, fitted in manifest.thresholds.items():
+        terminal.show(thresholds.line(name, fitted))
     size = sum(entry.bytes for entry in manifest.files.values())
     count = len(list(manifest.networks()))
     networks = f"{count} network{'' if count == 1 else 's'}"

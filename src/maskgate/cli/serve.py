@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from maskgate.cli import numbers
 from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
 from maskgate.cli.export import check_model, export_model
 from maskgate.core import extras
@@ -88,11 +89,16 @@ def serve(
         ),
     ] = None,
     unsure_below: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=1, callback=number, help="Verdicts less probable than this are unsure."
+            min=0,
+            max=1,
+            callback=number,
+            help="Mask states less probable than this are unsure.",
+            show_default="the model's threshold, 0.6 without one",
         ),
-    ] = 0.6,
+    ] = None,
+    cost: numbers.CostWords = None,
     policy: Annotated[
         Literal["worn", "bare"],
         typer.Option(help="Who may pass at /kiosk: people with a mask, or with a bare face."),
@@ -165,6 +171,9 @@ def serve(
     extras.check("door", "maskgate serve")
     if model is not None and not bundle.is_bundle(model):
         check_model(model, trust)
+    costs = numbers.costs(cost)
+    if costs is not None and unsure_below is not None:
+        raise MaskgateError("--cost and --unsure-below are two rules for the mask; give one")
     if gender_and_age is not None and not gender_and_age.strip():
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 
@@ -175,6 +184,7 @@ def serve(
 
     kiosk = KioskSettings(
         policy=policy,
+        costs=costs,
         languages=tuple(language or ()),
         near=near,
         alert_after=alert_after,
@@ -188,7 +198,6 @@ def serve(
         max_pixels=max_megapixels * 1_000_000,
         queue=queue,
         workers=workers,
-        unsure_below=unsure_below,
         purpose=gender_and_age.strip() if gender_and_age else None,
         contact=contact.strip() if contact else None,
         kiosk=kiosk,
@@ -208,6 +217,7 @@ def serve(
         smallest_face=smallest_face,
         detector_file=detector_file,
         threads=threads,
+        unsure_below=unsure_below,
     )
     start.check(options)
     if model is None or bundle.is_bundle(model):

@@ -3,7 +3,7 @@
 A frame passes the same functions as a photo in training; nothing of it is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from maskgate.bundle import open_bundle
 from maskgate.core import default_model
 from maskgate.door import detection
-from maskgate.door.verdict import Verdict, verdicts
+from maskgate.door.verdict import UNSURE_BELOW, Verdict, verdicts
 from maskgate.faces.arguments import check_integer, check_number
 from maskgate.faces.protocol import Faces
 from maskgate.imaging import pixels
@@ -30,11 +30,15 @@ class Engine:
     `threads` are what the networks use for one batch of faces. `smallest_face` is the width in
     pixels of the narrowest face that is judged (faces below three quarters of it are not): the
     smaller, the more detail of a frame the detector gets, and the longer it takes. By default the
-    detector is used as in training, which suits portraits. `detector_file` is the file of the face
+    detector is used as in training, which suits portraits. Answers are unsure below the thresholds
+    of the bundle; `unsure_below` replaces that of the mask, which is .6 in a bundle without.
+    `detector_file` is the file of the face
     detector that the model was trained with, where the bundle does not contain it. Raises
     MaskgateError if the bundle is damaged, its model has no face detector, or the file is another
     one's, and ValueError for other arguments.
     """
+
+    thresholds: Mapping[str, float] = UNSURE_BELOW
 
     def __init__(
         self,
@@ -42,10 +46,13 @@ class Engine:
         threads: int = 1,
         smallest_face: float | None = None,
         detector_file: str | Path | None = None,
+        unsure_below: float | None = None,
     ) -> None:
         check_integer("threads", threads, 1, 256)
         if smallest_face is not None:
             check_number("smallest_face", smallest_face, 1, 100_000)
+        if unsure_below is not None:
+            check_number("unsure_below", unsure_below, 0, 1)
         self._bundle = open_bundle(default_model.folder() if bundle is None else Path(bundle))
         file = None if detector_file is None else Path(detector_file)
         self._classifier = bundles.classifier(self._bundle, threads=threads, detector_file=file)
@@ -54,6 +61,9 @@ class Engine:
         self._photo, self._detector_folder = bundles.choose_detector(spec, detector_file=file)
         self._detectors: dict[tuple[int, int], detection.Detector] = {}
         self.smallest_face = smallest_face
+        self.thresholds = {**UNSURE_BELOW, **self._bundle.manifest.lowest_confidences()}
+        if unsure_below is not None:
+            self.thresholds["mask"] = unsure_below
 
     @property
     def digest(self) -> str:
@@ -91,7 +101,11 @@ class Engine:
         if not any(map(len, boxes)):
             return [[] for _ in frames]
         predicted = self._classifier([np.stack(of_view) for of_view in pictures])
-        every = iter(verdicts(np.concatenate(boxes), predicted.probabilities, self.attributes))
+        every = iter(
+            verdicts(
+                np.concatenate(boxes), predicted.probabilities, self.attributes, self.thresholds
+            )
+        )
         return [[next(every) for _ in of_frame] for of_frame in boxes]
 
     def _faces(self, frame: Pixels) -> Faces:

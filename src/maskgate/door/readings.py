@@ -2,6 +2,11 @@
 
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from maskgate import labels
+from maskgate.door.costs import Costs
 from maskgate.door.verdict import Verdict
 
 Policy = Literal["worn", "bare"]
@@ -13,11 +18,29 @@ _BY_POLICY: Final[dict[Policy, dict[str, Reading]]] = {
 }
 
 
-def reading(verdict: Verdict, policy: Policy, unsure_below: float) -> Reading:
+def reading(verdict: Verdict, policy: Policy, costs: Costs | None = None) -> Reading:
     """What the verdict says of the person: `go` if the policy lets them pass, otherwise what they
-    should do. It is `moment`, another look, if the likeliest mask state is less probable than
-    `unsure_below`. The model must predict masks."""
+    should do; `moment` is another look. The model must predict masks.
+
+    Another look is needed if the mask state is unsure, or, with `costs`, if that costs the least.
+    """
     assert verdict.mask is not None
-    if verdict.mask.probability < unsure_below:
-        return "moment"
-    return _BY_POLICY[policy][verdict.mask.value]
+    if costs is None:
+        return "moment" if verdict.mask.is_unsure else _BY_POLICY[policy][verdict.mask.value]
+    masks = labels.marginals(verdict.probabilities[None])["mask"]
+    choice = costs.choice(float(may_pass(masks, policy)[0]))
+    if choice != "stop":
+        return "go" if choice == "go" else "moment"
+    others = [code for code in range(len(labels.MASKS)) if code != passing_state(policy)]
+    likeliest = max(others, key=lambda code: float(masks[0, code]))
+    return _BY_POLICY[policy][labels.MASKS[likeliest]]
+
+
+def may_pass(masks: npt.NDArray[np.floating], policy: Policy) -> npt.NDArray[np.floating]:
+    """The probability (N,) that a person may pass, from those of the mask states (N, 3)."""
+    return masks[:, passing_state(policy)]
+
+
+def passing_state(policy: Policy) -> int:
+    """The code of the mask state with which people may pass."""
+    return [_BY_POLICY[policy][state] for state in labels.MASKS].index("go")

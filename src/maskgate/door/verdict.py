@@ -1,20 +1,27 @@
 """The verdict on one face."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from maskgate import labels
 
+UNSURE_BELOW: Final[Mapping[str, float]] = MappingProxyType({"mask": 0.6})
+"""The thresholds of a model that has none of its own."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The likeliest value of one attribute, and its probability."""
+    """The likeliest value of one attribute, its probability, and whether that is below the
+    attribute's threshold: then another look is needed."""
 
     value: str
     probability: float
+    is_unsure: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +45,26 @@ def verdicts(
     boxes: npt.NDArray[np.float32],
     probabilities: npt.NDArray[np.float32],
     attributes: Sequence[str],
+    thresholds: Mapping[str, float] = UNSURE_BELOW,
 ) -> list[Verdict]:
     """The verdicts on F faces, of which `boxes` (F, 5) are box and score, from `probabilities`
-    (F, 18) of a model that predicts these attributes."""
+    (F, 18) of a model that predicts these attributes. By attribute, an answer that is less probable
+    than the threshold is unsure."""
     marginals = labels.marginals(probabilities)
     best = {name: marginals[name].argmax(1) for name in attributes}
+
+    def answer(name: str, row: int) -> Answer:
+        code = best[name][row]
+        probability = float(marginals[name][row, code])
+        is_unsure = probability < thresholds.get(name, 0.0)
+        return Answer(labels.ATTRIBUTES[name][code], probability, is_unsure)
+
     return [
         Verdict(
             box=(float(left), float(top), float(right), float(bottom)),
             score=float(score),
             probabilities=probabilities[row],
-            **{
-                name: Answer(labels.ATTRIBUTES[name][code], float(marginals[name][row, code]))
-                for name, code in ((name, best[name][row]) for name in attributes)
-            },
+            **{name: answer(name, row) for name in attributes},
         )
         for row, (left, top, right, bottom, score) in enumerate(boxes)
     ]

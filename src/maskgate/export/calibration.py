@@ -12,6 +12,7 @@ A temperature changes the likeliest value of no attribute, and the likeliest of 
 where attributes are not independent, as in a mean of networks: of those faces, in 2.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,16 @@ from maskgate.runs import Run, tables
 _CALIBRATE: Final = Component(name="calibrate")
 
 
-def fit(run: Run, singles: list[ModelRun], cache: Path | None = None) -> Calibration | None:
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A calibration, and the run's out-of-fold probabilities (N, 18) after it, in the order of
+    `tables.oof`: each person's by temperatures that were fitted to others."""
+
+    calibration: Calibration
+    probabilities: Floats
+
+
+def fit(run: Run, singles: list[ModelRun], cache: Path | None = None) -> Fit | None:
     """The calibration of a run, of which `singles` are the single models.
 
     None without validation people, where the run itself is calibrated, and with a warning where its
@@ -43,13 +53,12 @@ def fit(run: Run, singles: list[ModelRun], cache: Path | None = None) -> Calibra
     """
     if not run.metrics().validated or _is_calibrated(run):
         return None
-    for single in singles:
-        if single.recipe.folds.vote == "hard_vote" and len(single.run.folds) > 1:
-            say(
-                f"warning: not calibrated: the folds of {single.title} predict new photos by a hard"
-                " vote, to which their own probabilities say nothing"
-            )
-            return None
+    if (single := hard_vote(singles)) is not None:
+        say(
+            f"warning: not calibrated: the folds of {single.title} predict new photos by a hard"
+            " vote, to which their own probabilities say nothing"
+        )
+        return None
     table, probabilities = tables.oof(run)
     member = MemberProbabilities(probabilities, ensemble.attributes(run))
     learned = calibration.learn(probabilities, [member], table)
@@ -60,7 +69,7 @@ def fit(run: Run, singles: list[ModelRun], cache: Path | None = None) -> Calibra
         return None
     known = metrics.keep_labels(table, member.attributes)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
-    return Calibration.model_validate(
+    fitted = Calibration.model_validate(
         {
             **learned,
             "photos": len(table),
@@ -69,6 +78,15 @@ def fit(run: Run, singles: list[ModelRun], cache: Path | None = None) -> Calibra
             "after": _reliability(after, known, weights),
         }
     )
+    return Fit(fitted, after)
+
+
+def hard_vote(singles: list[ModelRun]) -> ModelRun | None:
+    """The first model whose folds predict new photos by a hard vote, if there is one."""
+    for single in singles:
+        if single.recipe.folds.vote == "hard_vote" and len(single.run.folds) > 1:
+            return single
+    return None
 
 
 def line(fitted: Calibration) -> str:

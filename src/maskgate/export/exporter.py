@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -15,6 +15,7 @@ import maskgate
 from maskgate import labels
 from maskgate.bundle import MANIFEST, ZIP, check_out
 from maskgate.bundle.manifest import Manifest, Precision
+from maskgate.bundle.thresholds import ERRORS
 from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.evaluation import held_out as held_out_scores
@@ -24,6 +25,7 @@ from maskgate.export import (
     graph,
     precision,
     precision_loss,
+    thresholds,
     validation_results,
 )
 from maskgate.export.models import ModelRun, models, specification
@@ -31,6 +33,7 @@ from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.runs import Run
 from maskgate.runs.records import stored
+from maskgate.runs.records.results import Attribute
 
 NOTICE: Final = "NOTICE.txt"
 
@@ -46,7 +49,9 @@ class ExportOptions:
     are those of the training photos, and `notice` is a text on them that goes along. `detector`
     names the face detector that the bundle is to hold in place of the model's own, which is then
     preferred where its file is at hand. With `calibrate`, its probabilities are calibrated where
-    the run has validation people. `fold_batch_norm` is that of `graph.to_onnx`.
+    the run has validation people; with `has_thresholds` it has thresholds for the stated share of
+    wrong answers among the sure ones, ERRORS but for `errors`. `fold_batch_norm` is that of
+    `graph.to_onnx`.
     Without `has_reference` the validation photos are not measured, which may take minutes.
     """
 
@@ -60,6 +65,8 @@ class ExportOptions:
     notice: str | None = None
     detector: str | None = None
     calibrate: bool = True
+    has_thresholds: bool = True
+    errors: Mapping[Attribute, float] = field(default_factory=dict)
     fold_batch_norm: bool = True
     has_reference: bool = True
     cache: Path | None = None
@@ -69,9 +76,11 @@ def export(run: Run, options: ExportOptions) -> Manifest:
     """Write the bundle of a finished run to a new folder or zip.
 
     Nothing is left where it fails. Raises MaskgateError where the run cannot be exported, loses
-    more than `max_loss` in a reduced precision, or is not the one that `held_out` scores.
+    more than `max_loss` in a reduced precision, is not the one that `held_out` scores, or does not
+    predict an attribute of `errors`.
     """
     check_out(options.out)
+    thresholds.check(run, options.errors)
     held_out = (
         None if options.held_out is None else held_out_scores.read_of_run(options.held_out, run)
     )
@@ -95,7 +104,11 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         contents |= _detector_files(single)
     if options.notice is not None:
         contents[NOTICE] = options.notice.encode("utf-8")
-    fitted = calibration.fit(run, singles, cache) if options.calibrate else None
+    fit = calibration.fit(run, singles, cache) if options.calibrate else None
+    fitted = None if fit is None else fit.calibration
+    confidences = {}
+    if options.has_thresholds:
+        confidences = thresholds.fit(run, singles, fit, errors={**ERRORS, **options.errors})
     values: dict[str, Any] = {
         "name": options.name or run.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -108,6 +121,7 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         "precision": options.precision,
         "model": specification(run, singles),
         **({} if fitted is None else {"calibration": fitted}),
+        **({"thresholds": confidences} if confidences else {}),
         "training": [single.facts() for single in singles],
         **({} if loss is None else {"loss": loss}),
         **({} if options.terms is None else {"terms": options.terms}),

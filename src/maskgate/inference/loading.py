@@ -45,7 +45,7 @@ def load(
         classifier = bundles.classifier(opened, tta, cache=cache, detector_file=detector_file)
         if sentence := bundles.detector_sentence(opened.manifest, classifier.views):
             say(sentence)
-        return Predictor(classifier)
+        return Predictor(classifier, opened.manifest.lowest_confidences())
     if detector_file is not None:
         raise detector_file_error(model)
     return Predictor(of_run(runs.open_run(model, trust=trust), cache, tta))

@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,6 +30,8 @@ class Predictions:
     are left, top, right and bottom of the face that the model saw, in pixels of the photo, and the
     detector's score; NaN where it saw the photo's centre. They are None for a model without a face
     detector. `ages` (R,) are mean ages in years, None for a model without a head of single years.
+    `thresholds` are, by attribute, the confidence below which an answer is unsure; see
+    `bundle.thresholds`.
     """
 
     photos: Sequence[str]
@@ -37,6 +39,7 @@ class Predictions:
     attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
     boxes: npt.NDArray[np.float32] | None = None
     ages: npt.NDArray[np.float32] | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows, probabilities = len(self.photos), np.shape(self.probabilities)
@@ -94,6 +97,11 @@ class Predictions:
             return np.full(len(self), np.nan, np.float32)
         return self._marginals(attribute).max(1).clip(max=1)
 
+    def is_unsure(self, attribute: str) -> npt.NDArray[np.bool_]:
+        """Whether the confidence is below the attribute's threshold (R,); nowhere if it has none.
+        Raises ValueError for a name that is no attribute."""
+        return self.confidence(attribute) < self.thresholds.get(attribute, 0.0)
+
     def _is_predicted(self, attribute: str) -> bool:
         if attribute not in labels.ATTRIBUTES:
             raise ValueError(f"no attribute {attribute!r}; it is one of {list(labels.ATTRIBUTES)}")
@@ -103,13 +111,16 @@ class Predictions:
         return labels.marginals(self.probabilities)[attribute]
 
     def columns(self) -> dict[str, Any]:
-        """The columns of its table by name: lists of text, and arrays (R,)."""
+        """The columns of its table by name: lists of text, and arrays (R,). Of attributes without
+        a threshold none says what is unsure."""
         columns: dict[str, Any] = {"photo": list(self.photos)}
         if self.boxes is not None:
             columns |= zip(FACE, self.boxes.T, strict=True)
         for name in labels.ATTRIBUTES:
             columns[name] = self.words(name)
             columns[f"{name}_probability"] = self.confidence(name)
+            if name in self.thresholds:
+                columns[f"{name}_unsure"] = self.is_unsure(name)
         if self.ages is not None:
             columns[AGE] = self.ages
         columns["label"] = self.classes
@@ -140,6 +151,8 @@ def _texts(column: Any) -> Iterator[str]:
     """The values of a column as text for CSV."""
     if isinstance(column, list):
         yield from column
+    elif column.dtype == np.bool_:
+        yield from map(str, column.tolist())
     elif np.issubdtype(column.dtype, np.integer):
         yield from ("" if value == labels.UNKNOWN else str(value) for value in column.tolist())
     else:

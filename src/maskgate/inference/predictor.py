@@ -1,6 +1,7 @@
 """Photos → predictions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -20,10 +21,13 @@ from maskgate.inference.resume_cache import Answer, ResumeCache
 
 
 class Predictor:
-    """Applies a classifier to photos."""
+    """Applies a classifier to photos. By attribute, answers below the confidence in `thresholds`
+    are unsure."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        self.classifier = classifier
+    def __init__(
+        self, classifier: Classifier, thresholds: Mapping[str, float] | None = None
+    ) -> None:
+        self.classifier, self.thresholds = classifier, dict(thresholds or {})
 
     @property
     def views(self) -> Sequence[View]:
@@ -48,7 +52,10 @@ class Predictor:
     @property
     def digest(self) -> str:
         """A digest of everything but the photos that its predictions depend on."""
-        return self.classifier.digest
+        if not self.thresholds:
+            return self.classifier.digest
+        text = f"{self.classifier.digest} {sorted(self.thresholds.items())}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     @property
     def finds_faces(self) -> bool:
@@ -127,6 +134,7 @@ class Predictor:
             self.attributes,
             boxes=np.concatenate(boxes) if self.finds_faces else None,
             ages=np.concatenate(ages) if self.predicts_ages else None,
+            thresholds=self.thresholds,
         )
         return places, predictions, faults
 

@@ -126,6 +126,7 @@ def test_a_run_is_exported_and_served(start: Start, bundle: Path) -> None:
 
 
 def test_what_cannot_be_served_is_one_sentence(bundle: Path, call: Call, tmp_path: Path) -> None:
+    costs = ("--cost", "let_in=20", "--cost", "stopped=1", "--cost", "look=.2")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         for words, sentence in (
@@ -137,6 +138,7 @@ def test_what_cannot_be_served_is_one_sentence(bundle: Path, call: Call, tmp_pat
             ((bundle, "--detector-file", "/gone"), "/gone: no such file, named by --detector-file"),
             ((tmp_path / "gone",), f"{tmp_path}/gone: no run"),
             ((bundle, "--unsure-below", "nan"), "invalid value for '--unsure-below'"),
+            ((bundle, "--unsure-below", ".9", *costs), "--cost and --unsure-below are two rules"),
         ):  # fmt: skip
             code, output, error_output = call("serve", *words)
             assert (code, output) == (2, ""), words

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from maskgate import labels
+from maskgate.door.costs import Costs
 from maskgate.door.engine import Engine
+from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
 from maskgate.imaging.pixels import Pixels
 from tests.door.server.conftest import Running, Serve, encoded
@@ -37,14 +39,30 @@ def test_the_answer_is_the_engines_verdict(running: Running, engine: Engine, pho
         assert face["mask"]["value"] == verdict.mask.value
         marginal = labels.marginals(verdict.probabilities[None])["mask"][0]
         assert list(face["mask"]["probabilities"].values()) == pytest.approx(marginal, abs=1e-4)
-        assert face["unsure"] == (verdict.mask.probability < 0.6)
-        assert set(face) == {"box", "score", "mask", "unsure"}
+        assert face["unsure"] == face["mask"]["unsure"] == verdict.mask.is_unsure
+        assert set(face) == {"box", "score", "mask", "unsure", "reading"}
+
+
+def test_costs_decide_what_a_face_should_do(serve: Serve, engine: Engine, photo: Pixels) -> None:
+    def readings(**values: float) -> tuple[set[str], object]:
+        running = serve(engine, Settings(kiosk=KioskSettings(costs=Costs(**values))))
+        (part,) = running.post(encoded(photo)).json["photos"]
+        return {face["reading"] for face in part["faces"]}, running.get("/v1/settings").json[
+            "costs"
+        ]
+
+    assert readings(let_in=1e-9, stopped=1, look=1)[0] == {"go"}
+    assert readings(let_in=1, stopped=1e-9, look=1)[0] <= {"cover", "put_on"}
+    free_look = {"let_in": 1.0, "stopped": 1.0, "look": 1e-9}
+    assert readings(**free_look) == ({"moment"}, free_look)
 
 
 def test_gender_and_age_only_with_a_purpose(serve: Serve, engine: Engine, photo: Pixels) -> None:
     running = serve(engine, Settings(purpose="opening study"))
+    assert running.get("/v1/settings").json["costs"] is None
     (part,) = running.post(encoded(photo)).json["photos"]
     assert set(part["faces"][0]) >= {"gender", "age_band"}
+    assert part["faces"][0]["gender"]["unsure"] is False
     assert running.get("/v1/settings").json["purpose"] == "opening study"
     metrics = running.get("/metrics").body
     assert b"male" not in metrics and b"<30" not in metrics

@@ -27,6 +27,8 @@ def schema(predictor: Predictor) -> pa.Schema:
         fields += [(name, pa.float32()) for name in FACE]
     for name in labels.ATTRIBUTES:
         fields += [(name, pa.string()), (f"{name}_probability", pa.float32())]
+        if name in predictor.thresholds:
+            fields.append((f"{name}_unsure", pa.bool_()))
     if predictor.predicts_ages:
         fields.append((AGE, pa.float32()))
     fields += [("label", pa.int8()), *((name, pa.float32()) for name in labels.PROBABILITY_COLUMNS)]

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskgate import labels
+from maskgate.door.readings import Reading, reading
 from maskgate.door.server.batching import Judged
 from maskgate.door.server.settings import Settings
 from maskgate.door.verdict import Verdict
@@ -20,6 +21,7 @@ class Mask(BaseModel):
 
     value: MaskState
     probabilities: dict[MaskState, Probability]
+    unsure: bool
 
 
 class Gender(BaseModel):
@@ -27,6 +29,7 @@ class Gender(BaseModel):
 
     value: Literal["male", "female"]
     probabilities: dict[str, Probability]
+    unsure: bool
 
 
 class AgeBand(BaseModel):
@@ -34,16 +37,19 @@ class AgeBand(BaseModel):
 
     value: Literal["<30", "30-59", ">=60"]
     probabilities: dict[str, Probability]
+    unsure: bool
 
 
 class Face(BaseModel):
     """The verdict on one face: its box [left, top, right, bottom] in pixels, which may reach beyond
-    the photo, and the face detector's score."""
+    the photo, and the face detector's score. `unsure` is that of the mask; `reading` is what the
+    person should do at this door, or `go`, or `moment` for another look."""
 
     box: Annotated[list[float], Field(min_length=4, max_length=4)]
     score: float
     mask: Mask
     unsure: bool
+    reading: Reading
     gender: Gender | None = None
     age_band: AgeBand | None = None
 
@@ -104,8 +110,10 @@ class Answer(BaseModel):
                                         "incorrect": 0.02,
                                         "not_wear": 0.01,
                                     },
+                                    "unsure": False,
                                 },
                                 "unsure": False,
+                                "reading": "go",
                             }
                         ],
                     }
@@ -115,9 +123,19 @@ class Answer(BaseModel):
     )
 
 
+class DoorCosts(BaseModel):
+    """Costs of letting in somebody who may not pass, of stopping somebody who may, and of another
+    look."""
+
+    let_in: float
+    stopped: float
+    look: float
+
+
 class DoorSettings(BaseModel):
     """What this door judges, and its limits; `digest` is the SHA-256 in the model's manifest,
-    `purpose` is that of gender and age, null where they are off."""
+    `purpose` is that of gender and age, null where they are off. `unsure_below` is the threshold of
+    the mask state; where there are `costs`, these decide in its place."""
 
     version: str
     model: str
@@ -125,16 +143,17 @@ class DoorSettings(BaseModel):
     attributes: list[Literal["mask", "gender", "age_band"]]
     purpose: str | None
     unsure_below: float
+    costs: DoorCosts | None
     max_bytes: int
     max_frame_bytes: int
     max_pixels: int
     max_photos: int
 
 
-def is_unsure(verdict: Verdict, settings: Settings) -> bool:
-    """Whether the likeliest mask state is less probable than the limit."""
+def is_unsure(verdict: Verdict) -> bool:
+    """Whether the mask state is unsure."""
     assert verdict.mask is not None
-    return verdict.mask.probability < settings.unsure_below
+    return verdict.mask.is_unsure
 
 
 def of_photo(judged: Judged, settings: Settings) -> dict[str, Any]:
@@ -149,14 +168,19 @@ def _of_face(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     face: dict[str, Any] = {
         "box": [round(edge, 1) for edge in verdict.box],
         "score": round(verdict.score, _DIGITS),
-        "unsure": is_unsure(verdict, settings),
+        "unsure": is_unsure(verdict),
+        "reading": reading(verdict, settings.kiosk.policy, settings.kiosk.costs),
     }
     for name in attributes:
         answer = getattr(verdict, name)
         if answer is not None:
             values = zip(labels.ATTRIBUTES[name], marginals[name][0], strict=True)
             probabilities = {value: _probability(each) for value, each in values}
-            face[name] = {"value": answer.value, "probabilities": probabilities}
+            face[name] = {
+                "value": answer.value,
+                "probabilities": probabilities,
+                "unsure": answer.is_unsure,
+            }
     return face
 
 

@@ -33,7 +33,7 @@ is a JSON text message on one frame:
 
     {"frame": 7, "width": 640, "height": 480, "faces": [{"box": [left, top, right, bottom],
      "score": 0.93, "mask": {"value": "wear", "probabilities": {"wear": 0.97, "incorrect": 0.02,
-     "not_wear": 0.01}}, "unsure": false}]}
+     "not_wear": 0.01}, "unsure": false}, "unsure": false, "reading": "go"}]}
 
 `frame` is the number of the frame on this connection, from 1. The newest frame wins: one that still
 waits when the next arrives is dropped and gets no answer. A frame without a verdict is answered by
@@ -89,6 +89,7 @@ class Door:
             model=model,
             digest=engine.digest,
             attributes=engine.attributes,
+            unsure_below=engine.thresholds["mask"],
         )
         app = _create(service, lambda: self._run())
         filled = Pages(settings.kiosk)

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskgate.door import languages
+from maskgate.door.costs import Costs
 from maskgate.door.readings import Policy
 from maskgate.errors import MaskgateError
 
@@ -66,7 +67,8 @@ class KioskSettings:
     """What `maskgate serve` can change of the kiosk.
 
     `languages` are codes of PACKAGED or paths of JSON files, the first is shown first; where none
-    is given, all packaged ones are, and the browser's first. `near` is the width of the narrowest
+    is given, all packaged ones are, and the browser's first. `costs` decide in place of thresholds,
+    see `readings.reading`. `near` is the width of the narrowest
     face that is in front, as a share of the longer side of the frame. Staff are called after
     `alert_after` seconds in which somebody in front may not pass, or there is no verdict.
     """
@@ -78,6 +80,7 @@ class KioskSettings:
     override_key: str = "F8"
     sound: bool = False
     speech: bool = False
+    costs: Costs | None = None
 
     def loaded(self) -> "list[Language]":
         """The languages. Raises MaskgateError for one that cannot be used."""

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response, WebSocket
@@ -54,6 +54,7 @@ class Service:
     model: str  # its name
     digest: str  # SHA-256 of its manifest
     attributes: tuple[str, ...]  # that it predicts
+    unsure_below: float  # probability of the mask state
 
 
 def _errors(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
@@ -71,7 +72,7 @@ def router(service: Service) -> APIRouter:
     settings = service.settings
 
     def answer(judged: Judged, source: str) -> dict[str, Any]:
-        unsure = sum(answers.is_unsure(each, settings) for each in judged.verdicts)
+        unsure = sum(answers.is_unsure(each) for each in judged.verdicts)
         service.metrics.count(source, judged.verdicts, unsure)
         return answers.of_photo(judged, settings)
 
@@ -149,7 +150,8 @@ def router(service: Service) -> APIRouter:
                 "digest": service.digest,
                 "attributes": list(judged),
                 "purpose": settings.purpose,
-                "unsure_below": settings.unsure_below,
+                "unsure_below": service.unsure_below,
+                "costs": None if settings.kiosk.costs is None else asdict(settings.kiosk.costs),
                 "max_bytes": settings.max_bytes,
                 "max_frame_bytes": settings.max_frame_bytes,
                 "max_pixels": settings.max_pixels,

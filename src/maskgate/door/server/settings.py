@@ -11,7 +11,6 @@ class Settings:
 
     `purpose` is the stated purpose of judging gender and age; without one, only masks are judged.
     `contact` is whom people at the door can ask, for the sign.
-    A verdict whose likeliest mask state is less probable than `unsure_below` is marked unsure.
     """
 
     max_bytes: int = 20_000_000  # of one request, all photos together
@@ -29,7 +28,6 @@ class Settings:
     answer_time: float = 10.0  # from a complete photo to its verdict
     send_time: float = 10.0  # for a client to take an answer
     stop_time: float = 10.0  # to answer what waits when the service stops
-    unsure_below: float = 0.6
     purpose: str | None = None
     contact: str | None = None
     kiosk: KioskSettings = field(default_factory=KioskSettings)

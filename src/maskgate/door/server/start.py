@@ -35,6 +35,7 @@ class Options:
     smallest_face: float | None = None
     detector_file: Path | None = None
     threads: int = 1
+    unsure_below: float | None = None
 
 
 def serve(options: Options) -> None:
@@ -48,6 +49,7 @@ def serve(options: Options) -> None:
             options.threads,
             options.smallest_face,
             detector_file=options.detector_file,
+            unsure_below=options.unsure_below,
         )
         names = _names(options.host, listener)
         pair = _certificate(options, names)
@@ -68,6 +70,9 @@ def serve(options: Options) -> None:
             access=tokens,
         )
         lines = [f"{address}  (stop with Ctrl-C)"]
+        costs = options.settings.kiosk.costs
+        if costs is not None:
+            lines.append(f"by probability that a person may pass: {costs}")
         if options.make_certificate and pair is not None:
             lines.append(f"certificate: SHA-256 {certificate.fingerprint(pair[0])}")
         if token is not None:

@@ -9,7 +9,15 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from maskgate.bundle.manifest import Manifest
-from maskgate.export.card import calibration, contents, held_out, origin, scores, summary
+from maskgate.export.card import (
+    calibration,
+    contents,
+    held_out,
+    origin,
+    scores,
+    summary,
+    thresholds,
+)
 from maskgate.export.card.markup import plain
 
 _INTERVAL: Final = re.compile(r" (\[[−.%\d]+,) (?=[−.%\d]+\])")
@@ -22,6 +30,7 @@ def markdown(manifest: Manifest) -> str:
         ("Intended use", summary.intended_use()),
         ("Scores", scores.section(manifest)),
         ("Calibration", calibration.section(manifest)),
+        ("Thresholds", thresholds.section(manifest)),
         ("Accuracy by group", scores.by_group(manifest)),
         ("Tested on other people", held_out.section(manifest)),
         ("Precision", origin.precision(manifest)),
@@ -43,7 +52,11 @@ def html(manifest: Manifest, text: str) -> str:
     body = body.replace("<table>", '<div class="table"><table>').replace(
         "</table>", "</table></div>"
     )
-    body = calibration.with_diagrams(body, manifest)
+    for title, diagrams in (
+        ("Calibration", calibration.diagrams(manifest)),
+        ("Thresholds", thresholds.diagrams(manifest)),
+    ):
+        body = _with_diagrams(body, title, diagrams)
     body = _INTERVAL.sub("\u00a0\\1\u00a0", body)  # a score and its interval stay on one line
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -51,3 +64,12 @@ def html(manifest: Manifest, text: str) -> str:
         f"<title>Model card: {escape(manifest.name)}</title>\n<style>\n{style}</style>\n</head>\n"
         f"<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
+
+
+def _with_diagrams(body: str, title: str, diagrams: str) -> str:
+    """The card's body with diagrams at the end of the section of that title."""
+    if not diagrams:
+        return body
+    start = body.index(f"<h2>{title}</h2>")
+    end = body.index("<h2>", start + 1)
+    return f'{body[:end]}<div class="charts">{diagrams}</div>\n{body[end:]}'

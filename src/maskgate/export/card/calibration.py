@@ -57,17 +57,14 @@ def _uncalibrated(manifest: Manifest) -> str:
     return "Probabilities are not calibrated: a probability need not be the share that is right."
 
 
-def with_diagrams(body: str, manifest: Manifest) -> str:
-    """The card's body with reliability diagrams at the end of the section on calibration."""
+def diagrams(manifest: Manifest) -> str:
+    """The reliability diagram of each attribute before and after calibration, in SVG."""
     if manifest.calibration is None:
-        return body
+        return ""
     before, after = manifest.calibration.before, manifest.calibration.after
-    diagrams = "".join(
+    return "".join(
         reliability.draw({"before": before[name].points, "calibrated": each.points}, title)
         for name, title in ATTRIBUTES.items()
         for key, each in after.items()
         if key == name
     )
-    start = body.index("<h2>Calibration</h2>")
-    end = body.index("<h2>", start + 1)
-    return f'{body[:end]}<div class="charts">{diagrams}</div>\n{body[end:]}'

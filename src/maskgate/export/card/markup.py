@@ -35,9 +35,10 @@ def score_text(figure: Figure) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def percent(figure: Figure) -> str:
+def percent(figure: Figure, digits: int = 1) -> str:
     """A share with its interval in percent."""
-    return f"{figure.value:.1%} [{figure.low:.1%}, {figure.high:.1%}]"
+    ends = f"[{figure.low:.{digits}%}, {figure.high:.{digits}%}]"
+    return f"{figure.value:.{digits}%} {ends}"
 
 
 def and_list(words: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ export function start() {
 export function reading(face, size, options, wasNear) {
   const width = (face.box[2] - face.box[0]) / Math.max(...size);
   if (width < options.near * (wasNear ? NEAR_ENDS : 1)) return CLOSER;
+  if (face.reading) return face.reading;
   return face.unsure ? MOMENT : BY_POLICY[options.policy][face.mask.value];
 }
 
