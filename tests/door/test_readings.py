@@ -1,20 +1,10 @@
 """What one verdict says under a policy."""
 
-import numpy as np
 import pytest
 
 from maskgate import labels
 from maskgate.door.readings import Policy, Reading, reading
-from maskgate.door.verdict import Verdict, verdicts
-
-
-def of_mask(state: str, probability: float) -> Verdict:
-    """A verdict whose likeliest mask state has this probability, which is at least 1/3."""
-    rest = (1 - probability) / (len(labels.MASKS) - 1)
-    masks = [probability if name == state else rest for name in labels.MASKS]
-    classes = np.repeat(np.array(masks) / 6, 6)[None].astype(np.float32)
-    (verdict,) = verdicts(np.array([[1, 2, 3, 4, 0.9]], np.float32), classes, ("mask",))
-    return verdict
+from tests.door.sample_verdicts import of_mask
 
 
 @pytest.mark.parametrize(

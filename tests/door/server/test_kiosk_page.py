@@ -1,13 +1,13 @@
 """The kiosk in Chromium, with a camera that shows drawn people."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,160 +16,21 @@ import pytest
 from PIL import Image
 
 from maskgate.core import default_model
-from maskgate.door.server import kiosk_settings
+from maskgate.door.decision.voting import GO_TIME
 from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
 from maskgate.door.server.states import LEASE
 from tests.door.server.camera import film, scene
-from tests.door.server.conftest import CHROMIUM, Open, Serve, wait_until
+from tests.door.server.conftest import Open, Serve, wait_until
 from tests.door.server.test_kiosk import Reader
+from tests.door.server.test_screens import OK, Scripted
 
 NO_VERDICT = 3.0  # seconds until a lost camera or service is noticed, at most
 
-# A frame of 640×480 for each of the faces: [left, state, width, unsure].
-FRAMES = """
-import("/assets/kiosk-decision.js").then(({ start, update, decide }) => {
-  let state = start();
-  const shown = [];
-  const options = { policy: POLICY, near: 0.1 };
-  for (const [time, faces] of SCENES) {
-    const list = (faces ?? []).map(([left, value, width, unsure]) => (
-      { box: [left, 100, left + width, 100 + width], mask: { value }, unsure: !!unsure }));
-    state = faces === null ? decide(state, time)
-      : update(state, { width: 640, height: 480, faces: list }, time, options);
-    shown.push([state.door, ...state.people.map((each) => each.verdict)]);
-  }
-  return shown;
-})
-"""
 
-
-@pytest.fixture(scope="module")
-def decide(chromium: Any) -> Iterator[Callable[..., list[list[str]]]]:
-    """`decide(scenes, policy)`: the verdicts of the door and of each person after each scene, a
-    time and the faces of a frame, or None for no frame."""
-    folder = Path(kiosk_settings.__file__).parent / "pages"
-    browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-    page = browser.new_page()
-
-    def answer(route: Any) -> None:
-        name = route.request.url.rpartition("/")[2]
-        script = (folder / name).read_text("utf-8") if name.endswith(".js") else "<p>"
-        kind = "text/javascript" if name.endswith(".js") else "text/html"
-        route.fulfill(body=script, content_type=kind)
-
-    page.route("**/*", answer)
-    page.goto("http://door.example/")
-
-    def run(scenes: list[Any], policy: str = "worn") -> list[list[str]]:
-
-        code = FRAMES.replace("SCENES", json.dumps(scenes)).replace("POLICY", f'"{policy}"')
-        verdicts: list[list[str]] = page.evaluate(code)
-        return verdicts
-
-    yield run
-    browser.close()
-
-
-Decide = Callable[..., list[list[str]]]
-
-
-def steady(*faces: list[Any], begin: float = 0, count: int = 10) -> list[Any]:
-    """The same faces in frames that are 0.2 s apart."""
-    return [[begin + 0.2 * number, list(faces)] for number in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("policy", "state", "verdict"),
-    [
-        ("worn", "wear", "go"),
-        ("worn", "incorrect", "cover"),
-        ("worn", "not_wear", "put_on"),
-        ("bare", "wear", "take_off"),
-        ("bare", "incorrect", "take_off"),
-        ("bare", "not_wear", "go"),
-    ],
-)
-def test_one_person(policy: str, state: str, verdict: str, decide: Decide) -> None:
-    shown = decide(steady([200, state, 120]), policy)
-    assert shown[0] == ["moment", "moment"]
-    assert shown[-1] == [verdict, verdict]
-    first = shown.index([verdict, verdict])
-    assert 2 <= first <= 4, "a few frames are needed, but not many"
-
-
-def test_the_door_says_go_only_when_all_in_front_may(decide: Decide) -> None:
-    fine, bare = [50, "wear", 120], [400, "not_wear", 120]
-    assert decide(steady(fine, bare))[-1] == ["put_on", "go", "put_on"]
-    assert decide(steady(fine, [400, "wear", 120]))[-1] == ["go", "go", "go"]
-    assert decide(steady(fine, [400, "wear", 120, True]))[-1] == ["moment", "go", "moment"]
-    # Somebody far behind does not count, and somebody who steps in front ends go at once.
-    assert decide(steady(fine, [400, "not_wear", 40]))[-1] == ["go", "go", "closer"]
-    assert decide([*steady(fine), [2.0, [fine, bare]]])[-1] == ["moment", "go", "moment"]
-
-
-@pytest.mark.parametrize("stays", [True, False])
-def test_somebody_who_comes_near_is_in_front_at_once(stays: bool, decide: Decide) -> None:
-    fine, far, near = [50, "wear", 120], [400, "not_wear", 60], [400, "not_wear", 70]
-    rest = [fine] if stays else []
-    before = [*steady(fine, far), [2.0, [*rest, far]]]
-    shown = decide([*before, *steady(*rest, near, begin=2.2)])
-    assert shown[10] == ["go", "go", "closer"]
-    assert shown[11] == ["moment", "go", "moment"]
-    assert "go" not in [door for door, *_ in shown[11:]]
-    assert shown[-1][0] == "put_on"
-
-
-def test_somebody_who_passes_behind_is_never_in_front(decide: Decide) -> None:
-    fine, far = [50, "wear", 120], [400, "not_wear", 40]
-    shown = decide([*steady(fine), *steady(fine, far, begin=2.0)])
-    assert shown[10:] == [["go", "go", "closer"]] * 10
-    assert decide(steady(far))[0] == ["closer", "closer"]
-
-
-def test_nobody_and_somebody_far_away(decide: Decide) -> None:
-    assert decide(steady())[-1] == ["empty"]
-    assert decide(steady([200, "wear", 40]))[-1] == ["closer", "closer"]
-
-
-def test_single_frames_change_nothing(decide: Decide) -> None:
-    frames = steady([200, "wear", 120], count=40)
-    for number in range(9, 40, 6):  # one wrong frame of six
-        frames[number] = [frames[number][0], [[200, "not_wear", 120]]]
-    doors = [door for door, *_ in decide(frames)]
-    assert doors[doors.index("go") :] == ["go"] * (40 - doors.index("go"))
-
-
-def test_go_ends_soon_after_the_mask_is_taken_off(decide: Decide) -> None:
-    off = steady([200, "not_wear", 120], begin=2.0)
-    shown = decide([*steady([200, "wear", 120]), *off])
-    after = [door for door, *_ in shown[10:]]
-    assert "go" not in after[5:], "after one second"
-    assert after[-1] == "put_on"
-
-
-def test_half_of_the_frames_are_not_enough_to_go(decide: Decide) -> None:
-    states = ["wear", "not_wear"] * 10
-    frames = [[0.2 * number, [[200, state, 120]]] for number, state in enumerate(states)]
-    assert all(door != "go" for door, *_ in decide(frames))
-
-
-def test_go_is_held_for_two_seconds_after_the_person_has_left(decide: Decide) -> None:
-    shown = decide([*steady([200, "wear", 120]), [2.0, []], [3.7, None], [4.9, None]])
-    assert [door for door, *_ in shown[-3:]] == ["go", "go", "empty"]
-
-
-def test_people_are_followed(decide: Decide) -> None:
-    frames = [
-        [0.2 * number, [[50 + 15 * number, "wear", 120], [480 - 5 * number, "not_wear", 120]]]
-        for number in range(12)
-    ]
-    assert decide(frames)[-1] == ["put_on", "go", "put_on"]
-
-
-def test_a_fault_is_named(decide: Decide, serve: Serve, browse: Open) -> None:
+def test_a_fault_is_named(serve: Serve, browse: Open) -> None:
     page = browse(f"http://127.0.0.1:{serve().port}/kiosk")
-    code = """times => import("/assets/kiosk-decision.js").then(({ fault }) => fault(10, {
+    code = """times => import("/assets/kiosk-faults.js").then(({ fault }) => fault(10, {
       problem: null, frame: 10, change: 10, answer: 9.9, dark: null, ...times }))"""
     assert page.evaluate(code, {}) is None
     assert page.evaluate(code, {"frame": 7.9, "change": 7, "answer": 7}) == "no_camera"
@@ -275,6 +136,25 @@ def test_a_service_lost_while_the_page_loads(lost: str, serve: Serve, browse: Op
     page.goto(f"{url}/kiosk")
     page.wait_for_selector("body[data-state=closer]")
     assert not page.query_selector("#unloaded")
+
+
+def test_a_verdict_after_a_fault_rests_on_new_frames(serve: Serve, browse: Open) -> None:
+    running = serve(Scripted(OK))
+    reader = Reader(running)
+    page = browse(f"http://127.0.0.1:{running.port}/kiosk")
+    page.wait_for_selector("body[data-state=go]")
+    page.wait_for_selector("#people li[data-state=go]")
+    page.evaluate("document.querySelector('video').pause()")
+    page.wait_for_selector("body[data-state=none]")
+    assert not page.query_selector("#people li")
+    page.evaluate("document.querySelector('video').play()")
+    page.wait_for_selector("body[data-state=go]")
+    wait_until(lambda: reader.events[-1]["state"] == "go")
+    states = [each["state"] for each in reader.events]
+    last = len(states) - states[::-1].index("none")  # the first event after the faults
+    assert states[last:] == ["moment", "go"]
+    begin, end = (datetime.fromisoformat(each["since"]) for each in reader.events[last:])
+    assert (end - begin).total_seconds() > GO_TIME - 0.3  # a frame or two before the first answer
 
 
 CAMERAS = """window.streams = [];

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,45 @@ def test_each_frame_is_answered(serve: Serve) -> None:
     assert running.metric('maskgate_photos_total{source="stream"}') == 3
     assert running.metric("maskgate_last_frame_age_seconds") < 20
     wait_until(lambda: running.metric("maskgate_streams") == 0)
+
+
+def _door(stream: ClientConnection, seconds: float) -> list[str]:
+    """What the door says in the answers on frames that are sent for so many seconds."""
+    end, doors = time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        stream.send(frame(10))
+        doors.append(received(stream)["door"])
+        time.sleep(0.05)
+    return doors
+
+
+def test_people_are_followed_and_the_door_decides(serve: Serve) -> None:
+    running = serve()
+    with running.stream() as stream:
+        doors = _door(stream, 0.9)
+        assert doors[0] == "moment" and doors[-1] == "go"
+        stream.send(frame(10))
+        answer = received(stream)
+        (person,) = answer["people"]
+        assert (person["track"], person["face"], person["verdict"]) == (1, 0, "go")
+        assert person["box"] == answer["faces"][0]["box"]
+        assert 0 < person["held"] < 0.9
+    with running.stream() as stream:  # a new connection knows nobody
+        assert _door(stream, 0.2)[0] == "moment"
+
+
+@pytest.mark.parametrize("state", ["none", "let_in"])
+def test_frames_during_a_fault_of_the_page_do_not_count(state: str, serve: Serve) -> None:
+    running = serve()
+    report = {"state": state, "policy": "worn", "restart": True}
+    report |= {"reason": "dark"} if state == "none" else {}
+    with running.stream() as stream:
+        assert _door(stream, 0.9)[-1] == "go"
+        stream.send(json.dumps(report))
+        assert set(_door(stream, 0.9)) == {"moment"}
+        stream.send(json.dumps({"state": "moment", "policy": "worn"}))
+        doors = _door(stream, 0.9)
+        assert doors[0] == "moment" and doors[-1] == "go"
 
 
 def test_the_newest_frame_wins(serve: Serve) -> None:

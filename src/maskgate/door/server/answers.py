@@ -6,6 +6,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskgate import labels
+from maskgate.door.decision import Situation
+from maskgate.door.decision.tracking import Box
 from maskgate.door.readings import Reading, reading
 from maskgate.door.server.batching import Judged
 from maskgate.door.server.settings import Settings
@@ -162,11 +164,28 @@ def of_photo(judged: Judged, settings: Settings) -> dict[str, Any]:
     return {"width": judged.width, "height": judged.height, "faces": faces}
 
 
+def of_situation(situation: Situation, now: float) -> dict[str, Any]:
+    """The JSON of what is decided by a frame that arrived at the time `now`: each person's `track`,
+    the number of their `face` in the frame or null, their `box`, their `verdict` and the seconds
+    for which it has `held`; and what the `door` says."""
+    people = [
+        {
+            "track": person.track,
+            "face": person.face,
+            "box": _rounded(person.box),
+            "verdict": person.verdict,
+            "held": round(now - person.since, 2),
+        }
+        for person in situation.people
+    ]
+    return {"people": people, "door": situation.door}
+
+
 def _of_face(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     marginals = labels.marginals(np.asarray(verdict.probabilities)[None])
     attributes = labels.ATTRIBUTES if settings.purpose else ("mask",)
     face: dict[str, Any] = {
-        "box": [round(edge, 1) for edge in verdict.box],
+        "box": _rounded(verdict.box),
         "score": round(verdict.score, _DIGITS),
         "unsure": is_unsure(verdict),
         "reading": reading(verdict, settings.kiosk.policy, settings.kiosk.costs),
@@ -182,6 +201,10 @@ def _of_face(verdict: Verdict, settings: Settings) -> dict[str, Any]:
                 "unsure": answer.is_unsure,
             }
     return face
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(edge, 1) for edge in box]
 
 
 def _probability(value: float) -> float:

@@ -33,7 +33,16 @@ is a JSON text message on one frame:
 
     {"frame": 7, "width": 640, "height": 480, "faces": [{"box": [left, top, right, bottom],
      "score": 0.93, "mask": {"value": "wear", "probabilities": {"wear": 0.97, "incorrect": 0.02,
-     "not_wear": 0.01}, "unsure": false}, "unsure": false, "reading": "go"}]}
+     "not_wear": 0.01}, "unsure": false}, "unsure": false, "reading": "go"}], "people": [{"track": 1,
+     "face": 0, "box": [left, top, right, bottom], "verdict": "go", "held": 1.4}], "door": "go"}
+
+`faces` are of this frame alone: `reading` is what the verdict on one says under the door's policy.
+`people` are followed from frame to frame: `track` is the number of a person on this connection,
+`face` that of their face in `faces`, or null if it was not detected in this frame, and `verdict` is
+what most of the latest readings say: `go`, `put_on`, `cover`, `take_off`, `closer`, or `moment` if
+there is no verdict yet; it has `held` for so many seconds.
+`door` is what a kiosk says to everybody in front: one of these or `empty`. If no further frame is
+answered, it no longer counts after two seconds. A new connection knows nobody.
 
 `frame` is the number of the frame on this connection, from 1. The newest frame wins: one that still
 waits when the next arrives is dropped and gets no answer. A frame without a verdict is answered by
@@ -44,7 +53,8 @@ that cannot be, or if too many streams are open.
 
 A page at the door connects to `/v1/stream?door=main` and reports what is on its screen as text, at
 each change and once a second: `{"state": "go", "policy": "worn"}`, or with the state `none`
-a `reason`. `/v1/events` passes changes on. A report holds for three seconds, and ends when the
+a `reason`. With `"restart": true`, no frame until the next report without it counts for a later
+one. `/v1/events` passes changes on. A report holds for three seconds, and ends when the
 connection does.
 
 **GET `/v1/events`** gives what happens at the door as Server-Sent Events, for as long as the client
@@ -82,7 +92,7 @@ class Door:
         service = Service(
             batcher=self.batcher,
             streams=self.streams,
-            states=KioskStates(self.events, self.metrics, settings.kiosk.policy),
+            states=KioskStates(self.events, self.metrics, settings),
             memory=Memory(settings.max_memory),
             metrics=self.metrics,
             settings=settings,

@@ -19,7 +19,7 @@ from maskgate.door.server.kiosk_settings import DOOR
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import STATUS, RequestError
 from maskgate.door.server.settings import Settings
-from maskgate.door.server.states import KioskStates
+from maskgate.door.server.states import KioskState, KioskStates
 from maskgate.door.server.stream import POLICY_VIOLATION, TRY_AGAIN, Stream, Streams
 
 _BINARY: Final = {"type": "string", "format": "binary"}
@@ -76,6 +76,10 @@ def router(service: Service) -> APIRouter:
         service.metrics.count(source, judged.verdicts, unsure)
         return answers.of_photo(judged, settings)
 
+    def decide(state: KioskState, judged: Judged, now: float) -> dict[str, Any]:
+        situation = state.decide(judged, now)
+        return answer(judged, "stream") | answers.of_situation(situation, now)
+
     @routes.post(
         "/v1/verdict",
         summary="Verdicts on one or several photos",
@@ -128,7 +132,7 @@ def router(service: Service) -> APIRouter:
                     service.batcher,
                     settings,
                     metrics=service.metrics,
-                    answer=lambda judged: answer(judged, "stream"),
+                    answer=lambda judged, now: decide(state, judged, now),
                     report=state.report,
                 )
             )

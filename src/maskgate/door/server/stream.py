@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,20 +26,24 @@ class FrameSlot:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._content: bytes | None = None
+        self._time = 0.0
         self.number = 0  # of the newest frame
         self.last_taken = 0  # the number of the frame that `take` returned last
+        self.last_time = 0.0  # when that frame arrived, by time.monotonic
 
     def put(self, content: bytes) -> bool:
         """Store the newest frame; whether it replaces one that was not taken."""
         with self._lock:
             replaces = self._content is not None
             self._content, self.number = content, self.number + 1
+            self._time = time.monotonic()
             return replaces
 
     def take(self) -> bytes:
         """The newest frame, which then no longer waits; no bytes if none does."""
         with self._lock:
-            content, self._content, self.last_taken = self._content or b"", None, self.number
+            content, self._content = self._content or b"", None
+            self.last_taken, self.last_time = self.number, self._time
             return content
 
     @property
@@ -48,8 +53,9 @@ class FrameSlot:
 
 
 class Stream:
-    """One open connection. It is answered in one task while another one receives. Text is given to
-    `report`, which raises ValueError for text that closes the connection."""
+    """One open connection. It is answered in one task while another one receives. `answer` is the
+    JSON for a frame and the time when it arrived, by time.monotonic. Text is given to `report`,
+    which raises ValueError for text that closes the connection."""
 
     def __init__(
         self,
@@ -58,7 +64,7 @@ class Stream:
         settings: Settings,
         *,
         metrics: Metrics,
-        answer: Callable[[Judged], dict[str, Any]],
+        answer: Callable[[Judged, float], dict[str, Any]],
         report: Callable[[str], None],
     ) -> None:
         self._websocket, self._batcher, self._settings = websocket, batcher, settings
@@ -128,7 +134,8 @@ class Stream:
             if problem.reason == "busy":
                 await asyncio.sleep(0.05)
         else:
-            await self._send({"frame": self._slot.last_taken, **self._answer(judged)})
+            answer = self._answer(judged, self._slot.last_time)
+            await self._send({"frame": self._slot.last_taken, **answer})
 
     async def _send(self, answer: dict[str, Any]) -> None:
         try:

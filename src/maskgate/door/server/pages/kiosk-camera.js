@@ -1,6 +1,6 @@
 // The camera: asks for it until it is there, and says when its picture changes.
 
-import { DARK } from "./kiosk-decision.js";
+import { DARK } from "./kiosk-faults.js";
 
 const RETRY = 1000; // milliseconds
 const LONGEST = 640; // pixels of the longer side of a frame for the server

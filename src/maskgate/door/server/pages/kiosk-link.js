@@ -77,10 +77,11 @@ export class Link {
   }
 
   // What the screen says: others read it, such as a relay. It is repeated, as it holds for 3 s only.
-  report(state, reason, policy) {
+  // With `restart` the service follows people anew.
+  report(report) {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
     const time = performance.now();
-    const text = JSON.stringify({ state, reason, policy });
+    const text = JSON.stringify(report);
     if (text === this.reported && time - this.reportTime < REPEAT) return;
     this.socket.send(text);
     [this.reported, this.reportTime] = [text, time];

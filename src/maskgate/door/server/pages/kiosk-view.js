@@ -135,10 +135,10 @@ export class View {
     element("detail").textContent = detail;
   }
 
-  // Show the door's verdict with its message, and each person's unless staff let them in; whether the
-  // message is new.
-  show(verdict, message, people, called) {
-    this.people(["none", "let_in"].includes(verdict) ? [] : people);
+  // Show the door's verdict with its message, and each person's in `answer` unless staff let them in;
+  // whether the message is new.
+  show(verdict, message, answer, called) {
+    this.people(["none", "let_in"].includes(verdict) ? [] : answer.people, answer.faces);
     if (element("called").hidden === called) element("called").hidden = !called;
     if (verdict === this.verdict && message === this.message) return false;
     this.verdict = verdict;
@@ -149,20 +149,22 @@ export class View {
     return true;
   }
 
-  people(people) {
-    const ids = new Set(people.map((each) => each.id));
-    for (const [id, box] of this.boxes) {
-      if (ids.has(id)) continue;
+  people(people, faces) {
+    const tracks = new Set(people.map((each) => each.track));
+    for (const [track, box] of this.boxes) {
+      if (tracks.has(track)) continue;
       box.item.remove();
-      this.boxes.delete(id);
+      this.boxes.delete(track);
     }
     for (const person of people) {
-      if (!this.boxes.has(person.id)) {
+      if (!this.boxes.has(person.track)) {
         const item = document.createElement("li");
         element("people").append(item);
-        this.boxes.set(person.id, { item, verdict: null });
+        this.boxes.set(person.track, { item, verdict: null, face: {} });
       }
-      this.place(this.boxes.get(person.id), person);
+      const box = this.boxes.get(person.track);
+      box.face = faces[person.face] ?? box.face; // it may not be detected in this frame
+      this.place(box, person);
     }
     this.placeLabels(people);
   }
@@ -173,7 +175,7 @@ export class View {
     style.width = `${(100 * (right - left)) / this.width}%`;
     style.top = `${(100 * top) / this.height}%`;
     style.height = `${(100 * (bottom - top)) / this.height}%`;
-    const text = this.describe(person);
+    const text = this.describe(person.verdict, box.face);
     if (box.verdict === person.verdict && box.text === text) return;
     box.verdict = person.verdict;
     box.text = text;
@@ -190,8 +192,8 @@ export class View {
       area.top >= 0 && area.bottom <= clientHeight &&
       !used.some((each) => area.left < each.right && each.left < area.right
         && area.top < each.bottom && each.top < area.bottom);
-    for (const { id, box } of people) {
-      const { item } = this.boxes.get(id), label = item.firstChild;
+    for (const { track, box } of people) {
+      const { item } = this.boxes.get(track), label = item.firstChild;
       const [begin, end] = [this.width - box[2], this.width - box[0]].map((x) => (x / this.width) * clientWidth);
       const [top, bottom] = [box[1], box[3]].map((y) => (y / this.height) * clientHeight);
       const { offsetWidth: width, offsetHeight: height } = label, gap = item.clientLeft;
@@ -207,7 +209,7 @@ export class View {
   }
 
   // A person's verdict in words, with gender and age band where they are turned on.
-  describe({ verdict, face }) {
+  describe(verdict, face) {
     const { messages, labels } = this.language;
     const answers = [face.gender?.value, face.age_band?.value].filter(Boolean);
     const text = verdict === "go" ? labels.fine : messages[verdict].message; // others may not go

@@ -1,7 +1,8 @@
-// The kiosk: camera → frames → the service → verdicts on the screen, four times a second at least.
+// The kiosk: camera → frames → the service → its decisions on the screen. The page adds what only it
+// knows: faults of the camera and of the service, people whom staff let in, calls for staff.
 
 import { Camera } from "./kiosk-camera.js";
-import * as decision from "./kiosk-decision.js";
+import { fault, STALE } from "./kiosk-faults.js";
 import { Link } from "./kiosk-link.js";
 import { play, speak } from "./kiosk-sound.js";
 import { View } from "./kiosk-view.js";
@@ -12,16 +13,17 @@ const OVERRIDE = 6; // seconds that an override lasts
 const CALLED = 30; // seconds that the screen says that staff have been called
 const REPEAT = 5; // seconds until a call that failed is repeated
 const PATIENCE = 5; // seconds until a silent camera or connection is opened anew
-const RIGHT = [decision.GO, decision.LET_IN];
-const NOBODY = [decision.EMPTY, decision.CLOSER];
+const MOMENT = "moment", LET_IN = "let_in", NONE = "none", EMPTY = "empty";
+const RIGHT = ["go", LET_IN];
+const NOBODY = [EMPTY, "closer"];
 
 const now = () => performance.now() / 1000;
 
 class Kiosk {
   constructor(settings, door) {
     this.settings = settings;
-    this.state = decision.start();
-    this.people = [];
+    this.forget();
+    this.faultTime = -Infinity; // when the screen last said that there is no verdict
     this.override = this.called = -Infinity;
     this.waiting = null; // since when nobody is let in, and whether staff have been called for it
     this.begin = now();
@@ -32,10 +34,11 @@ class Kiosk {
   }
 
   start() {
-    this.camera.onframe = (time) => this.link.send(this.camera, time, decision.STALE);
+    this.camera.onframe = (time) => this.link.send(this.camera, time, STALE);
     this.link.onanswer = (answer, time) => {
-      if (now() - time > decision.STALE) return;
-      this.state = decision.update(this.state, answer, now(), this.settings);
+      // A verdict after a fault rests on new frames alone: by the reports the service knows of it.
+      if (now() - time > STALE || time <= this.faultTime) return;
+      this.answer = answer;
       this.view.size(answer.width, answer.height);
       this.show();
     };
@@ -68,36 +71,47 @@ class Kiosk {
     this.show();
   }
 
+  forget() {
+    this.answer = { door: MOMENT, people: [], faces: [] };
+  }
+
   // Work out what the screen says now, and show it.
   show() {
     const time = now();
-    this.state = decision.decide(this.state, time);
-    const fault = decision.fault(time, {
+    const reason = fault(time, {
       problem: this.camera.problem ?? (this.isCurrent ? null : "no_server"),
       frame: this.camera.frameTime,
       change: this.camera.changeTime,
       answer: Math.max(this.link.answerTime, this.camera.openTime),
       dark: this.camera.darkTime,
     });
-    let verdict = this.state.door, message = verdict;
-    if (fault && time - this.begin < FIRST && this.link.answerTime < 0) {
-      verdict = message = decision.MOMENT;
-    } else if (fault) {
-      this.state = decision.start(); // a verdict after a fault rests on new frames alone
-      [verdict, message] = ["none", fault];
-    } else if (this.link.answerTime < this.camera.openTime) {
-      verdict = message = decision.MOMENT; // no frame of this camera has an answer yet
+    const isStarting = time - this.begin < FIRST && this.link.answerTime < 0;
+    const isFault = reason !== null && !isStarting;
+    if (isFault) {
+      this.forget();
+      this.faultTime = time;
     }
-    if (time < this.override) verdict = message = decision.LET_IN;
-    this.link.report(verdict, verdict === "none" ? message : null, this.settings.policy);
+    let verdict = this.answer.door, message = verdict;
+    if (isFault) {
+      [verdict, message] = [NONE, reason];
+    } else if (this.link.answerTime < this.camera.openTime) {
+      verdict = message = MOMENT; // no frame of this camera has an answer yet
+    }
+    if (time < this.override) verdict = message = LET_IN;
+    this.link.report({
+      state: verdict,
+      reason: verdict === NONE ? message : null,
+      policy: this.settings.policy,
+      restart: isFault,
+    });
     this.alert(verdict, time);
     if (RIGHT.includes(verdict)) this.called = -Infinity;
-    const change = this.view.show(verdict, message, fault ? [] : this.state.people, time < this.called);
+    const change = this.view.show(verdict, message, this.answer, time < this.called);
     if (change) this.tell(verdict);
   }
 
   tell(verdict) {
-    if (verdict === decision.EMPTY || verdict === decision.MOMENT) return;
+    if (verdict === EMPTY || verdict === MOMENT) return;
     if (this.view.sound) play(RIGHT.includes(verdict) ? "go" : "stop");
     if (this.view.speech) speak(this.view.text, this.view.language.code);
   }
@@ -108,7 +122,7 @@ class Kiosk {
       this.waiting = null;
       return;
     }
-    const reason = verdict === "none" ? "no_verdict" : "waiting";
+    const reason = verdict === NONE ? "no_verdict" : "waiting";
     if (this.waiting?.reason !== reason) this.waiting = { reason, time, next: time, called: false };
     const { waiting } = this;
     if (waiting.called || time - waiting.time < this.settings.alert_after || time < waiting.next) return;

@@ -1,0 +1,52 @@
+"""The verdict on one person: the readings of the latest frames vote."""
+
+from collections import Counter, deque
+from typing import Final, Literal
+
+from maskgate.door.readings import Reading
+
+Value = Literal[Reading, "closer"]
+"""What one frame says of a person, and what the vote says: `closer` if the face is too far away."""
+
+WINDOW: Final = 1.5  # seconds of readings that vote
+FEWEST: Final = 3  # readings
+LEAD: Final = 2  # readings more than any other value has
+SHARE: Final = 0.6  # of the readings, for a verdict
+GO_SHARE: Final = 0.75  # of the readings, to go
+FIRST_TIME: Final = 0.4  # seconds that the readings span at least
+GO_TIME: Final = 0.5  # seconds that they span to go
+GO_ENDS: Final = 0.5  # share of the readings below which go ends
+
+
+class Vote:
+    """The verdict on a person who has just come: `verdict`, which has held since the time `since`.
+
+    A value becomes the verdict if a majority of the readings agree: SHARE of them, and LEAD more
+    than for any other; to go, GO_SHARE of them. Until another does, the verdict stays, except that
+    `go` turns into `moment` when fewer than GO_ENDS of the readings agree.
+    """
+
+    def __init__(self, time: float, verdict: Value = "moment") -> None:
+        self.verdict: Value = verdict
+        self.since = time
+        self._readings: deque[tuple[float, Value]] = deque()
+
+    def add(self, value: Value, time: float) -> None:
+        """What the newest frame says."""
+        while self._readings and time - self._readings[0][0] > WINDOW:
+            self._readings.popleft()
+        self._readings.append((time, value))
+        verdict = self._settled(time)
+        if verdict != self.verdict:
+            self.verdict, self.since = verdict, time
+
+    def _settled(self, time: float) -> Value:
+        counts = Counter(value for _, value in self._readings)
+        total, span = len(self._readings), time - self._readings[0][0]
+        (best, most), *others = counts.most_common(2)
+        lead = most - (others[0][1] if others else 0)
+        least, duration = (GO_SHARE, GO_TIME) if best == "go" else (SHARE, FIRST_TIME)
+        if total >= FEWEST and lead >= LEAD and most >= least * total and span >= duration:
+            return best
+        has_ended = self.verdict == "go" and counts["go"] < GO_ENDS * total
+        return "moment" if has_ended else self.verdict
