@@ -10,6 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from maskgate.door.costs import Costs
+from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
 from tests.door.server.conftest import FakeEngine, Serve, encoded, wait_until
 
@@ -59,6 +61,13 @@ def test_people_are_followed_and_the_door_decides(serve: Serve) -> None:
         assert 0 < person["held"] < 0.9
     with running.stream() as stream:  # a new connection knows nobody
         assert _door(stream, 0.2)[0] == "moment"
+
+
+def test_the_door_decides_by_costs(serve: Serve) -> None:
+    """Worn is .98: go by its threshold, and not where letting in costs much more than a look."""
+    kiosk = KioskSettings(costs=Costs(let_in=100, stopped=1, look=0.2))
+    with serve(settings=Settings(kiosk=kiosk)).stream() as stream:
+        assert set(_door(stream, 0.9)) == {"moment"}
 
 
 @pytest.mark.parametrize("state", ["none", "let_in"])

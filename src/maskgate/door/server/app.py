@@ -34,8 +34,8 @@ is a JSON text message on one frame:
     {"frame": 7, "width": 640, "height": 480, "faces": [{"box": [left, top, right, bottom],
      "score": 0.93, "mask": {"value": "wear", "probabilities": {"wear": 0.97, "incorrect": 0.02,
      "not_wear": 0.01}, "unsure": false}, "unsure": false, "reading": "go"}],
-     "people": [{"track": 1,
-     "face": 0, "box": [left, top, right, bottom], "verdict": "go", "held": 1.4}], "door": "go"}
+     "people": [{"track": 1, "face": 0, "box": [left, top, right, bottom], "verdict": "go",
+     "held": 1.4}], "door": "go"}
 
 `faces` are of this frame alone: `reading` is what the verdict on one says under the door's policy.
 `people` are followed from frame to frame: `track` is the number of a person on this connection,
