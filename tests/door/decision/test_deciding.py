@@ -155,7 +155,7 @@ def test_a_person_is_kept_at_every_frame_rate(interval: float) -> None:
         assert [each.track for each in situation.people] == [1]
         assert situation.people[0].face == (0 if faces else None)
         assert len(decision.at(time + 0.99 * interval).people) == 1
-    assert situation.door == ("go" if interval <= 0.5 else "moment"), "three frames are needed"
+    assert situation.door == ("go" if interval < 1 else "moment"), "three frames are needed"
 
 
 def test_people_who_move_keep_their_verdicts() -> None:

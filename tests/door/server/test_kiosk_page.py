@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from maskgate.core import default_model
-from maskgate.door.decision.voting import GO_TIME
+from maskgate.door.decision.voting import SPAN
 from maskgate.door.server.kiosk_settings import KioskSettings
 from maskgate.door.server.settings import Settings
 from maskgate.door.server.states import LEASE
@@ -154,7 +154,7 @@ def test_a_verdict_after_a_fault_rests_on_new_frames(serve: Serve, browse: Open)
     last = len(states) - states[::-1].index("none")  # the first event after the faults
     assert states[last:] == ["moment", "go"]
     begin, end = (datetime.fromisoformat(each["since"]) for each in reader.events[last:])
-    assert (end - begin).total_seconds() > GO_TIME - 0.3  # a frame or two before the first answer
+    assert (end - begin).total_seconds() > SPAN - 0.3  # a frame or two before the first answer
 
 
 CAMERAS = """window.streams = [];

@@ -37,10 +37,11 @@ is a JSON text message on one frame:
      "people": [{"track": 1, "face": 0, "box": [left, top, right, bottom], "verdict": "go",
      "held": 1.4}], "door": "go"}
 
-`faces` are of this frame alone. `people` are followed from frame to frame: `track` is the number of
-a person on this connection, `face` that of their face in `faces`, or null if it was not detected in
-this frame, and `verdict` is what most of the latest frames say of them: `go`, `put_on`, `cover`,
-`take_off`, `closer`, or `moment` if there is no verdict yet; it has `held` for so many seconds.
+`faces` are of this frame alone: `reading` is what the verdict on one says under the door's policy.
+`people` are followed from frame to frame: `track` is the number of a person on this connection,
+`face` that of their face in `faces`, or null if it was not detected in this frame, and `verdict` is
+what most of the latest readings say: `go`, `put_on`, `cover`, `take_off`, `closer`, or `moment` if
+there is no verdict yet; it has `held` for so many seconds.
 `door` is what a kiosk says to everybody in front: one of these or `empty`. If no further frame is
 answered, it no longer counts after two seconds. A new connection knows nobody.
 

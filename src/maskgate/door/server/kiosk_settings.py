@@ -68,9 +68,9 @@ class KioskSettings:
 
     `languages` are codes of PACKAGED or paths of JSON files, the first is shown first; where none
     is given, all packaged ones are, and the browser's first. `costs` decide in place of thresholds,
-    see `readings.reading`. `near` is the width of the narrowest
-    face that is in front, as a share of the longer side of the frame. Staff are called after
-    `alert_after` seconds in which somebody in front may not pass, or there is no verdict.
+    see `readings.reading`. `near` is the width of the narrowest face that is in front, as a share
+    of the longer side of the frame. Staff are called after `alert_after` seconds in which somebody
+    in front may not pass, or there is no verdict.
     """
 
     policy: Policy = "worn"

@@ -105,7 +105,7 @@ class KioskStates:
 
     def connect(self, door: str) -> KioskState:
         """The state of a kiosk at a door, whose stream has just opened."""
-        policy, near = self._settings.kiosk.policy, self._settings.kiosk.near
-        rule = partial(reading, policy=policy, costs=self._settings.kiosk.costs)
-        number, decision = next(self._numbers), Decision(rule, near)
-        return KioskState(number, door, policy, decision=decision, events=self._events)
+        kiosk, number = self._settings.kiosk, next(self._numbers)
+        rule = partial(reading, policy=kiosk.policy, costs=kiosk.costs)
+        decision = Decision(rule, kiosk.near)
+        return KioskState(number, door, kiosk.policy, decision=decision, events=self._events)
