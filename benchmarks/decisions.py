@@ -54,7 +54,6 @@ CHANGE: Final = 5.0  # seconds after which the mask of a person changes, if it d
 PAIRS: Final = 300
 JITTER: Final = 0.02  # of a face's box, in widths
 MOST_PHOTOS: Final = 1500  # of each mask state
-UNSURE_BELOW: Final = 0.6
 SIZE: Final = (640, 480)
 BOX: Final = (260.0, 160.0, 380.0, 310.0)
 MESSAGES: Final = {"wear": "go", "incorrect": "cover", "not_wear": "put_on"}  # of policy worn
@@ -222,7 +221,7 @@ _POOL: Final = {state: certain(state) for state in labels.MASKS}
 
 def decision() -> Decision:
     """That of a kiosk."""
-    return Decision(partial(reading, policy="worn", unsure_below=UNSURE_BELOW), near=0.1)
+    return Decision(partial(reading, policy="worn"), near=0.1)
 
 
 def messages(times: Sequence[float], stream: Stream) -> list[str]:
