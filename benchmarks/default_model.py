@@ -20,9 +20,11 @@ FairFace all but the last by gender, age group, race group, brightness and kind 
 intervals from a bootstrap over people. `--out` writes them as JSON, which
 `maskgate export RUN OUT --held-out scores.json` puts into a bundle.
 
-A run is calibrated as its bundle will be, by temperatures that are fitted to its validation people:
-nothing is fitted to the data that it is scored on. `--no-calibrate` leaves that out. A bundle is
-scored as it is.
+A run is calibrated as its bundle will be, by temperatures that are fitted to its validation people,
+and its answers are unsure below thresholds that are fitted to them, for the errors that `--error`
+names as in `maskgate export`: nothing is fitted to the data that it is scored on. `--no-calibrate`
+leaves both out. A bundle is scored as it is. Printed are also the share of wrong answers among the
+sure ones, and the share sent for another look.
 
 It is an error if MODEL was trained on any of the photos. A bundle does not contain its training
 photos: give the run that it was exported from with `--run`, or trust what the bundle says of its
@@ -30,7 +32,7 @@ training, which is printed.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +45,9 @@ import maskgate
 from maskgate import bundle, labels, runs
 from maskgate.bundle import drift_measures
 from maskgate.bundle.held_out import DataScores, GroupScores, HeldOutScores
-from maskgate.bundle.manifest import Calibration, TrainingFacts
+from maskgate.bundle.manifest import TrainingFacts
+from maskgate.bundle.thresholds import ERRORS
+from maskgate.cli import numbers
 from maskgate.config.settings import Component
 from maskgate.core import confusions, files
 from maskgate.core.progress import say, track
@@ -51,7 +55,7 @@ from maskgate.data import checks, csv_files, layouts
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import held_out, metrics, slices
-from maskgate.export import calibration
+from maskgate.export import calibration, thresholds
 from maskgate.export.models import models
 from maskgate.faces import detectors
 from maskgate.imaging import pixels
@@ -60,6 +64,7 @@ from maskgate.inference.classifier import Classifier, Ensemble, SingleModel, cal
 from maskgate.inference.predictions import Predictions
 from maskgate.inference.predictor import Predictor
 from maskgate.runs.records import stored
+from maskgate.runs.records.results import Attribute
 
 LIST: Final = Path(__file__).with_name("fairface-held-out.txt")
 INTERVAL: Final = (
@@ -83,6 +88,12 @@ CALIBRATION: Final = {
     "mask_calibration_error": "mask, expected calibration error",
     "gender_calibration_error": "gender, expected calibration error",
     "age_band_calibration_error": "age band, expected calibration error",
+    "mask_accepted_error": "mask, error of sure answers",
+    "mask_another_look": "mask, another look",
+    "gender_accepted_error": "gender, error of sure answers",
+    "gender_another_look": "gender, another look",
+    "age_band_accepted_error": "age band, error of sure answers",
+    "age_band_another_look": "age band, another look",
 }
 
 
@@ -111,6 +122,7 @@ def main() -> None:
     parser.add_argument("--detector", nargs="+", choices=["yunet", "mtcnn"], default=[None])
     parser.add_argument("--run", type=Path, help="the run that a bundle was exported from")
     parser.add_argument("--no-calibrate", action="store_true", help="score a run uncalibrated")
+    parser.add_argument("--error", action="append", help="of a run: such as mask=0.01")
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     arguments = parser.parse_args()
     if not (arguments.people or arguments.masks_real or arguments.fairface):
@@ -131,13 +143,16 @@ def score(arguments: argparse.Namespace) -> None:
     if run is not None:
         for data in data_sets:
             held_out.check_untrained(run, data.photos)
-    fitted = None if arguments.no_calibrate else calibration_of(model)
+    errors = numbers.errors(arguments.error)
+    fitted = Fitted() if arguments.no_calibrate else fitted_to(model, errors)
     predictors = {}
     for name in arguments.detector:
         predictor = loading.load(model)
-        if fitted is not None and not bundle.is_bundle(model):
-            temperatures = {str(key): value for key, value in fitted.temperatures.items()}
-            predictor = Predictor(calibrated(predictor.classifier, temperatures))
+        if not bundle.is_bundle(model):
+            classifier = predictor.classifier
+            if fitted.temperatures:
+                classifier = calibrated(classifier, fitted.temperatures)
+            predictor = Predictor(classifier, fitted.confidences)
         if name is not None:
             use_detector(predictor.classifier, name)
         predictors[name] = predictor
@@ -149,13 +164,15 @@ def score(arguments: argparse.Namespace) -> None:
             show(results[-1], data, predictions)
     if out is None:
         return
+    confidences = fitted.confidences
     values = HeldOutScores(
         model=model.resolve().name,
         **({} if run is None else {"weights": held_out.weights_digest(run)}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         maskgate=maskgate.__version__,
         interval=INTERVAL,
-        calibrated=fitted is not None,
+        calibrated=bool(fitted.temperatures),
+        thresholds={name: confidences[name] for name in ERRORS if name in confidences},
         data=results,
     )
     stored.write(out, HeldOutScores, values.model_dump(exclude_unset=True))
@@ -200,13 +217,32 @@ def everything_before(training: Sequence[TrainingFacts]) -> Iterator[TrainingFac
         yield from everything_before(facts.before)
 
 
-def calibration_of(model: Path) -> Calibration | None:
-    """The calibration of a bundle, or that with which a run is exported. Raises MaskgateError."""
+@dataclass(frozen=True)
+class Fitted:
+    """By attribute, the temperatures and the lowest sure confidences of a bundle."""
+
+    temperatures: dict[str, float] = field(default_factory=dict)
+    confidences: dict[str, float] = field(default_factory=dict)
+
+
+def fitted_to(model: Path, errors: Mapping[Attribute, float]) -> Fitted:
+    """What a bundle holds, or what that of a run will hold. Raises MaskgateError."""
     if bundle.is_bundle(model):
-        return bundle.open_bundle(model).manifest.calibration
-    run, cache = runs.open_run(model), files.cache_folder()
-    fit = calibration.fit(run, models(run, cache), cache)
-    return None if fit is None else fit.calibration
+        manifest = bundle.open_bundle(model).manifest
+        calibrating, confidences = manifest.calibration, manifest.lowest_confidences()
+    else:
+        run, cache = runs.open_run(model), files.cache_folder()
+        singles = models(run, cache)
+        fit = calibration.fit(run, singles, cache)
+        calibrating = None if fit is None else fit.calibration
+        by_attribute = thresholds.fit(run, singles, fit, {**ERRORS, **errors})
+        confidences = {
+            str(name): each.confidence
+            for name, each in by_attribute.items()
+            if each.confidence is not None
+        }
+    by_name = {} if calibrating is None else calibrating.temperatures
+    return Fitted({str(name): each for name, each in by_name.items()}, confidences)
 
 
 def use_detector(classifier: Classifier, name: str) -> None:

@@ -1,5 +1,6 @@
 """Scores on other people, derived a second time; no model is scored on what it was trained on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,23 @@ def test_what_labels_or_people_do_not_allow_is_left_out(
     assert no_mask == {"gender_accuracy", "age_band_accuracy", "age_error", *errors}
     few = table[table["person"].isin([str(number) for number in range(9)])]
     assert measures(few) == set()
+
+
+def test_sure_answers(predictions: Predictions, table: pd.DataFrame) -> None:
+    """Naively; and without a threshold nothing says what is sure."""
+    lowest = float(np.median(predictions.confidence("mask")))
+    chosen = replace(predictions, thresholds={"mask": lowest})
+    measures = {str(name): each for name, each in held_out.scores(chosen, table).measures.items()}
+    is_sure = predictions.confidence("mask") >= lowest
+    mask = labels.marginals(predictions.probabilities)["mask"].argmax(1)
+    wrong = (mask != table["mask"])[is_sure].mean()
+    assert measures["mask_accepted_error"].value == pytest.approx(wrong)
+    assert measures["mask_another_look"].value == pytest.approx((~is_sure).mean())
+    assert not [name for name in measures if name.startswith("gender_acc") and "error" in name]
+    (group,) = held_out.by_group(chosen, table, {"all": ["all"] * len(table)})["all"].values()
+    assert group.measures["mask_another_look"] == measures["mask_another_look"]
+    all_unsure = replace(predictions, thresholds={"mask": 2.0})
+    assert "mask_accepted_error" not in held_out.scores(all_unsure, table).measures
 
 
 def test_attributes_that_a_model_lacks_are_not_scored(

@@ -5,9 +5,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from maskgate.bundle.thresholds import Share
 from maskgate.core import files
 from maskgate.runs.records import stored
-from maskgate.runs.records.results import Figure
+from maskgate.runs.records.results import Attribute, Figure
 from maskgate.runs.records.status import Time
 from maskgate.runs.records.stored import Count, File, Record
 
@@ -27,6 +28,12 @@ Measure = Literal[
     "gender_calibration_error",
     "age_band_calibration_error",
     "age_error",  # mean absolute error in years
+    "mask_accepted_error",  # of the answers that are sure, see `bundle.thresholds`
+    "gender_accepted_error",
+    "age_band_accepted_error",
+    "mask_another_look",  # the share of answers that are unsure
+    "gender_another_look",
+    "age_band_another_look",
 ]
 
 
@@ -53,7 +60,7 @@ class DataScores(GroupScores):
 class HeldOutScores(File):
     """The scores of one model, which the digest of its `weights` identifies; None where only its
     bundle was at hand. Probabilities were `calibrated` as in a bundle, or as the networks give
-    them."""
+    them. Answers were unsure below the `thresholds`."""
 
     nullable = frozenset({"weights"})
 
@@ -63,6 +70,7 @@ class HeldOutScores(File):
     maskgate: str
     interval: str
     calibrated: bool = False
+    thresholds: dict[Attribute, Share] = Field({})
     data: Annotated[list[DataScores], Field(min_length=1)]
 
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from maskgate import labels
 from maskgate.bundle.held_out import HeldOutScores
+from maskgate.bundle.passing import Passings
 from maskgate.bundle.thresholds import Threshold
 from maskgate.config.recipe import Photo
 from maskgate.config.settings import Component
@@ -195,6 +196,7 @@ class Manifest(File):
     model: ModelSpec
     calibration: Calibration | None = None  # of the probabilities of the model
     thresholds: dict[Attribute, Threshold] = Field({})  # of the confidence in its answers
+    passing: Passings = Field([])  # what a door does, by policy
     training: Annotated[list[TrainingFacts], Field(min_length=1)]
     terms: str | None = None  # under which the training photos may be used
     scores: Results | None = None

@@ -18,7 +18,7 @@ from maskgate.core.score import Score
 from maskgate.data.contents import file_digest
 from maskgate.data.table import Photos, origins
 from maskgate.errors import MaskgateError, disk_error
-from maskgate.evaluation import calibration, metrics
+from maskgate.evaluation import calibration, metrics, thresholds
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.inference.predictions import Predictions
 from maskgate.runs import Run, tables
@@ -36,6 +36,11 @@ _CALIBRATION_ERRORS: Final[dict[str, Measure]] = {
     "gender": "gender_calibration_error",
     "age_band": "age_band_calibration_error",
 }
+_ACCEPTED: Final[dict[str, tuple[Measure, Measure]]] = {
+    "mask": ("mask_accepted_error", "mask_another_look"),
+    "gender": ("gender_accepted_error", "gender_another_look"),
+    "age_band": ("age_band_accepted_error", "age_band_another_look"),
+}
 
 
 def scores(predictions: Predictions, table: pd.DataFrame) -> GroupScores:
@@ -45,8 +50,9 @@ def scores(predictions: Predictions, table: pd.DataFrame) -> GroupScores:
     balanced recall unless all mask states do, the error of the age unless both know it in years.
     All are left out of fewer people than `metrics.FEW`. Intervals are those of `metrics`; where a
     share is 0 or 1, so that all resamples may agree, they are at least those of Clopper and Pearson
-    (Biometrika 1934) for as many people. Those of calibration errors are of `calibration`. Raises
-    MaskgateError where a probability is not finite.
+    (Biometrika 1934) for as many people. Those of calibration errors are of `calibration`, those
+    of answers above and below a threshold of `thresholds`. Raises MaskgateError where a probability
+    is not finite.
     """
     finite.check(predictions.probabilities, "the probabilities to score")
     people = int(table["person"].nunique())
@@ -62,6 +68,13 @@ def scores(predictions: Predictions, table: pd.DataFrame) -> GroupScores:
     errors = calibration.errors(predictions.probabilities, known, weights)
     for name, error in errors.items():
         measures[_CALIBRATION_ERRORS[name]] = Figure.from_score(error)
+    for name, lowest in predictions.thresholds.items():
+        each = thresholds.answers(name, predictions.probabilities, known)
+        if len(each.confidence):
+            pair = thresholds.accepted_error(each, np.full(len(each.confidence), lowest))
+            for measure, score in zip(_ACCEPTED[name], pair, strict=True):
+                if score is not None:
+                    measures[measure] = Figure.from_score(score)
     return GroupScores(photos=len(table), people=people, measures=measures)
 
 
@@ -215,4 +228,10 @@ def _take(predictions: Predictions, rows: npt.NDArray[np.integer]) -> Prediction
     """Some rows of predictions."""
     ages = None if predictions.ages is None else predictions.ages[rows]
     names = [predictions.photos[row] for row in rows]
-    return Predictions(names, predictions.probabilities[rows], predictions.attributes, ages=ages)
+    return Predictions(
+        names,
+        predictions.probabilities[rows],
+        predictions.attributes,
+        ages=ages,
+        thresholds=predictions.thresholds,
+    )

@@ -157,11 +157,11 @@ def accepted_error(each: Answers, lowest: Floats) -> tuple[Score | None, Score]:
     another_look = metrics.interval(
         unsure / len(columns), drawn_unsure / (drawn_sure + drawn_unsure)
     )
-    another_look = _at_least_exact(another_look, weights.people)
+    another_look = at_least_exact(another_look, weights.people)
     if not sure:
         return None, another_look
     error = metrics.interval(wrong / sure, drawn_wrong / drawn_sure)
-    return _at_least_exact(error, len(np.unique(weights.person[is_sure]))), another_look
+    return at_least_exact(error, len(np.unique(weights.person[is_sure]))), another_look
 
 
 def curve(each: Answers) -> Curve:
@@ -183,7 +183,9 @@ def _rounded(values: Floats) -> list[float]:
     return [round(float(value), _DIGITS) for value in values]
 
 
-def _at_least_exact(score: Score, people: int) -> Score:
+def at_least_exact(score: Score, people: int) -> Score:
+    """The score with at least the interval of Clopper and Pearson where it is 0 or 1 of so many
+    people."""
     possible = float(((1 - metrics.LEVEL) / 2) ** (1 / people))
     if score.value == 0:
         return replace(score, high=max(score.high, 1 - possible))

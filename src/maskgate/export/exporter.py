@@ -106,9 +106,10 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         contents[NOTICE] = options.notice.encode("utf-8")
     fit = calibration.fit(run, singles, cache) if options.calibrate else None
     fitted = None if fit is None else fit.calibration
-    confidences = {}
+    confidences, passings = {}, []
     if options.has_thresholds:
         confidences = thresholds.fit(run, singles, fit, errors={**ERRORS, **options.errors})
+        passings = thresholds.passing_of(run, fit, confidences)
     values: dict[str, Any] = {
         "name": options.name or run.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -122,6 +123,7 @@ def export(run: Run, options: ExportOptions) -> Manifest:
         "model": specification(run, singles),
         **({} if fitted is None else {"calibration": fitted}),
         **({"thresholds": confidences} if confidences else {}),
+        **({"passing": passings} if passings else {}),
         "training": [single.facts() for single in singles],
         **({} if loss is None else {"loss": loss}),
         **({} if options.terms is None else {"terms": options.terms}),

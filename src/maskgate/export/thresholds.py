@@ -6,11 +6,15 @@ sends more photos for another look than is stated here.
 """
 
 from collections.abc import Mapping
+from typing import get_args
 
+from maskgate.bundle.passing import Passing
 from maskgate.bundle.thresholds import Threshold
 from maskgate.core.progress import say
+from maskgate.door.readings import Policy
+from maskgate.door.verdict import UNSURE_BELOW
 from maskgate.errors import MaskgateError, listed
-from maskgate.evaluation import thresholds
+from maskgate.evaluation import passing, thresholds
 from maskgate.export.calibration import Fit, hard_vote
 from maskgate.export.models import ModelRun
 from maskgate.runs import Run, tables
@@ -54,6 +58,25 @@ def fit(
     except MaskgateError as error:
         say(f"warning: no thresholds: {error}")
         return {}
+
+
+def passing_of(
+    run: Run, calibrated: Fit | None, thresholds: Mapping[Attribute, Threshold]
+) -> list[Passing]:
+    """What a door does with the run's validation people, by the threshold of the mask and by
+    example costs; with both policies."""
+    if "mask" not in thresholds:
+        return []
+    table, probabilities = tables.oof(run)
+    if calibrated is not None:
+        probabilities = calibrated.probabilities.astype(probabilities.dtype)
+    lowest = thresholds["mask"].confidence
+    lowest = UNSURE_BELOW["mask"] if lowest is None else lowest
+    both = [
+        passing.passing(probabilities, table, policy, threshold=lowest)
+        for policy in get_args(Policy)
+    ]
+    return [each for each in both if each is not None]
 
 
 def line(name: str, fitted: Threshold) -> str:

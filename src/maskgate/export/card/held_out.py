@@ -7,6 +7,7 @@ from maskgate import labels
 from maskgate.bundle.held_out import WORN, DataScores, GroupScores
 from maskgate.bundle.manifest import Manifest
 from maskgate.export.card.markup import plain, score_text, table
+from maskgate.export.card.words import ATTRIBUTES
 
 _MEASURES: Final = {
     "macro_f1": f"all {labels.COUNT} classes, macro F1",
@@ -22,6 +23,12 @@ _MEASURES: Final = {
     "mask_calibration_error": "mask, expected calibration error",
     "gender_calibration_error": "gender, expected calibration error",
     "age_band_calibration_error": "age band, expected calibration error",
+    "mask_accepted_error": "mask, error of sure answers",
+    "mask_another_look": "mask, share sent for another look",
+    "gender_accepted_error": "gender, error of sure answers",
+    "gender_another_look": "gender, share sent for another look",
+    "age_band_accepted_error": "age band, error of sure answers",
+    "age_band_another_look": "age band, share sent for another look",
 }
 _BY_GROUP: Final = {
     "balanced_recall": "mask, balanced recall",
@@ -47,6 +54,13 @@ def section(manifest: Manifest) -> Iterator[str]:
         how = "calibrated, and nothing was fitted here" if held_out.calibrated else "not calibrated"
         yield ""
         yield f"Probabilities were {how}."
+    if held_out.thresholds:
+        lowest = [f"{ATTRIBUTES[name]} {each:.3f}" for name, each in held_out.thresholds.items()]
+        yield ""
+        yield (
+            f"Answers were unsure below these thresholds, which were not fitted here either:"
+            f" {', '.join(lowest)}."
+        )
     for name in dict.fromkeys(each.name for each in held_out.data):
         results = [each for each in held_out.data if each.name == name]
         yield from ("", f"### {plain(name)}", "")
