@@ -127,7 +127,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
-    "--checkpoint-seconds", "--high",
+    "--checkpoint-seconds", "--each-kind", "--high",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
@@ -147,7 +147,13 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["systems/s1-small", FOLDER, "model.init=/gone"], NO_RUN[1]),
         (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
-    ]
+    ],
+    "wear": [
+        (
+            [FOLDER, "out", "--each-kind", "--worn", "0"],
+            "--each-kind draws one photo of each kind;",
+        ),
+    ],
 }
 INSTEAD = {
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
