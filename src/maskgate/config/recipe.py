@@ -193,7 +193,12 @@ class Mix(Component):
 
 # Keys that were added later. Without a value they are not part of a recipe's digest, so that runs
 # of earlier versions can be resumed.
-_LATER_KEYS: Final = (("sampling", "incorrect_per_person"), ("model", "start_head"), ("teacher",))
+_LATER_KEYS: Final = (
+    ("sampling", "incorrect_per_person"),
+    ("model", "start_head"),
+    ("teacher",),
+    ("soft_labels",),
+)
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -355,6 +360,14 @@ class Recipe(Section):
         " fold's validation people, nor about people that it was trained on if another model can;"
         " a bundle does not say whom it was trained on, and the report warns of it",
     )
+    soft_labels: Literal["out_of_fold"] | None = Field(
+        None,
+        description="which probabilities of `teacher` are the soft labels: `null`, those that its"
+        " models predict for the training photos; `out_of_fold`, those that the run, of a single"
+        " model or of a system, has stored of its validated photos; other photos have none, and"
+        " are trained on by their labels alone. Out of fold, no model teaches about people that it"
+        " was trained on, but those that teach a fold were trained on its validation people",
+    )
     labels: Labels = Labels()
     photo: Photo = Photo()
     folds: Folds = Folds()
@@ -392,6 +405,12 @@ class Recipe(Section):
             )
         if training.validation_epochs:
             raise ValueError("folds.kind 'all' trains on all photos; leave out validation_epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _has_teacher(self) -> "Recipe":
+        if self.soft_labels is not None and self.teacher is None:
+            raise ValueError("soft_labels are a teacher's; set teacher to a run, or remove them")
         return self
 
     @model_validator(mode="after")
