@@ -55,7 +55,12 @@ def teacher(recipe: Recipe, trust: bool = False) -> Run | Bundle | None:
     that needs code that the recipe does not name itself, and `trust` is false. The stored
     probabilities of a run need none."""
     source = teachers.open_teacher(recipe, trust)
-    if isinstance(source, Run) and recipe.soft_labels is None:
+    if not isinstance(source, Run) or recipe.soft_labels is not None:
+        return source
+    if source.is_system:
+        for model in source.single_models():
+            check_trusted(model, model.recipe())
+    else:
         source = trust_if_known(source, recipe.model.factories)
         check_trusted(source, source.recipe())
     return source
@@ -92,8 +97,14 @@ def check(recipe: Recipe, prepared: TrainingData, folds: Sequence[FoldData]) -> 
     if not isinstance(source, Run):
         return
     if recipe.soft_labels is None:
-        for data in folds:
-            warm_start.usable_folds(source, prepared, data, "teacher")
+        if source.is_system and not prepared.validates:
+            raise MaskgateError(
+                f"teacher={source.path}: where nobody is validated, a system teaches by its"
+                " out-of-fold probabilities; set soft_labels=out_of_fold"
+            )
+        for model in source.single_models():
+            for data in folds:
+                warm_start.usable_folds(model, prepared, data, "teacher")
         return
     missing = _without_soft_labels(source, prepared.table)
     for data in folds:
@@ -118,8 +129,9 @@ def warnings(recipe: Recipe, prepared: TrainingData) -> list[str]:
     sentences = []
     if prepared.validates:
         sentences.append(
-            f"teacher={recipe.teacher}: its models that teach a fold were trained on the people"
-            " that the fold validates, though they speak of others: scores may be slightly too high"
+            f"teacher={recipe.teacher}: out of fold, those who teach a fold were trained on the"
+            " people that it validates, so that scores are too high; leave out soft_labels to"
+            " measure the student"
         )
     is_used = (prepared.table["left_out"] == "").to_numpy(dtype=np.bool_)
     if count := int((_without_soft_labels(source, prepared.table) & is_used).sum()):
@@ -148,6 +160,16 @@ def of_fold(
     soft_labels = np.full((len(data.table), labels.COUNT), np.nan, dtype=np.float32)
     if isinstance(source, Run) and recipe.soft_labels is not None:
         soft_labels[rows] = _out_of_fold(source, data.table)[rows]
+    elif isinstance(source, Run) and source.is_system:
+        classifier = loading.of_run(
+            source,
+            options.folder,
+            tta=(),
+            folds=lambda model: [warm_start.source_fold(model, prepared, data, "teacher")],
+        )
+        soft_labels[rows] = _cached(
+            classifier, prepared, data.table, rows=rows, folder=options.folder
+        )
     elif isinstance(source, Run):
         soft_labels[rows] = _of_run(source, prepared, data, rows=rows, folder=options.folder)
     else:

@@ -67,6 +67,9 @@ def weight_digests(recipe: Recipe) -> list[str]:
         digests.append(hashlib.sha256(manifest.encode()).hexdigest())
     elif teacher is not None and recipe.soft_labels is not None:
         digests.append(teacher.files.digest(teacher.oof_file))
+    elif teacher is not None and teacher.is_system:  # how its members are combined
+        digests.append(teacher.files.digest(teacher.system_file))
+        digests.append(teacher.learned().model_dump_json())
     for _, run in _runs(recipe):
         digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return digests
@@ -82,7 +85,7 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
         used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
     teacher = open_teacher(recipe)
     if isinstance(teacher, Run) and recipe.soft_labels is None:
-        used_runs.append(("teacher", teacher))
+        used_runs += [("teacher", model) for model in teacher.single_models()]
     return used_runs
 
 
@@ -92,13 +95,7 @@ def _out_of_fold_teachers(recipe: Recipe) -> list[Run]:
     teacher = open_teacher(recipe)
     if recipe.soft_labels is None or not isinstance(teacher, Run):
         return []
-    return _single_models(teacher)
-
-
-def _single_models(run: Run) -> list[Run]:
-    if not run.is_system:
-        return [run]
-    return [model for member in run.members() for model in _single_models(member)]
+    return teacher.single_models()
 
 
 def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
