@@ -355,18 +355,19 @@ class Recipe(Section):
     )
     teacher: str | None = Field(
         None,
-        description="a run or a bundle whose probabilities are soft labels beside the labels, for"
-        " the loss `distillation`; a model of a run does not teach a fold if it was trained on the"
-        " fold's validation people, nor about people that it was trained on if another model can;"
-        " a bundle does not say whom it was trained on, and the report warns of it",
+        description="a run, also of a system, or a bundle whose probabilities are soft labels"
+        " beside the labels, for the loss `distillation`; a model of a run does not teach a fold if"
+        " it was trained on the fold's validation people, nor about people that it was trained on"
+        " if another model can; a bundle does not say whom it was trained on, and the report warns"
+        " of it",
     )
     soft_labels: Literal["out_of_fold"] | None = Field(
         None,
         description="which probabilities of `teacher` are the soft labels: `null`, those that its"
-        " models predict for the training photos; `out_of_fold`, those that the run, of a single"
-        " model or of a system, has stored of its validated photos; other photos have none, and"
-        " are trained on by their labels alone. Out of fold, no model teaches about people that it"
-        " was trained on, but those that teach a fold were trained on its validation people",
+        " models predict for the training photos; `out_of_fold`, those that the run has stored of"
+        " its validated photos, for `folds.kind: all`: with validation people the score is too"
+        " high, and the report warns of it. Photos without stored ones are trained on by their"
+        " labels alone",
     )
     labels: Labels = Labels()
     photo: Photo = Photo()

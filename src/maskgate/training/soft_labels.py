@@ -4,13 +4,17 @@ A run's models teach like this: none teaches a fold if it was trained on people 
 validates, as what it learned of them would leak. Of the others, those teach about a person that
 were not trained on the person; only if there are none, those that were.
 
+A system's members teach together, combined as in the system, and without its test-time
+augmentation, which would double the work: the student's own augmentation averages over such views.
+Of each member, the model of the fold teaches, so every member has to share the student's folds.
+
 With `soft_labels: out_of_fold` no model is run: the soft labels are the probabilities that the
-teacher, a single model's run or a system's, has stored of the photos that it validated. No model
-teaches about people that it was trained on. But a second-order leak remains, as in stacking
-(Wolpert, Stacked Generalization, Neural Networks 1992): the people of fold j are described by
-models that were trained on the people of fold k, whom the student's fold k validates. So what those
-models learned of fold k may reach the student through what they say of others.
-`benchmarks/distillation_leak.py` measures it.
+teacher has stored of the photos that it validated. No model teaches about people that it was
+trained on. But a second-order leak remains, as in stacking (Wolpert, Stacked Generalization, Neural
+Networks 1992): the people of fold j are described by models that were trained on the people of fold
+k, whom the student's fold k validates. A student that learns to imitate these models learns what
+they know of fold k, too. It is no small leak: by `benchmarks/distillation_leak.py` it can raise the
+student's score above its teacher's. So use it where nobody is validated (`folds.kind: all`).
 """
 
 import sqlite3
