@@ -86,6 +86,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--recipe": [NO_RECIPE],
     "--run": [NO_RUN],
+    "--single": [NO_RUN],
     "--space": [(["finetun"], "finetun: no such search space; did you mean finetune?")],
     "--changes": [(["/gone"], "/gone: not a list of changes")],
     "--combine": [(["wieghts"], "unknown combination wieghts; did you mean weights?"),
@@ -133,7 +134,8 @@ OTHERS = {
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
     "--make-certificate", "--max-megabytes", "--max-megapixels", "--new-token", "--plain-http",
     "--alert-after", "--contact", "--near", "--override-key", "--sound", "--speech",
-    "--let-through", "--median", "--partial", "--site", "--slowest", "--stopped", "--token",
+    "--let-through", "--median", "--out-of-fold", "--temperature", "--weight",
+    "--partial", "--site", "--slowest", "--stopped", "--token",
     "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
