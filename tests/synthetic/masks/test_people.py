@@ -25,7 +25,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import NO_FACES, Faces
 from maskgate.imaging.pixels import Pixels
-from maskgate.synthetic.masks import journal, people, portraits, workers
+from maskgate.synthetic.masks import journal, kinds, people, portraits, workers
 from maskgate.synthetic.masks.kinds import KINDS
 from maskgate.synthetic.masks.people import dress
 
@@ -189,7 +189,7 @@ def test_one_photo_of_each_kind(
 def test_a_kind_that_cannot_be_seen_is_left_out(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unseen: str
 ) -> None:
-    draw_kind = portraits.draw_kind
+    draw_kind = kinds.draw_kind
 
     def draw(face_photo: Any, kind: str, rng: np.random.Generator) -> Any:
         return None if kind == unseen else draw_kind(face_photo, kind, rng)
