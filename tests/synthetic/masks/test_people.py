@@ -171,9 +171,9 @@ def test_one_photo_of_each_kind(
     assert table["mask"].tolist() == [KINDS[kind] for kind in drawn["shot"]]
     by_person = drawn.groupby("source")["shot"].apply(list)
     assert first.people == len(by_person) == 6
-    for kinds in by_person:
-        assert {"worn", "bare"} <= set(kinds)
-        assert kinds == [kind for kind in KINDS if kind in kinds]
+    for present in by_person:
+        assert {"worn", "bare"} <= set(present)
+        assert present == [kind for kind in KINDS if kind in present]
     assert set(drawn["shot"]) > {"chin_out", "hand", "shield", "mask_under_shield", "clear"}
     before = contents(out)
     with monkeypatch.context() as patch:
