@@ -103,7 +103,7 @@ def dress(
             truth.remove(out)  # until all photos in it exist again
         log.keep(finished)
         remaining = [face for face in faces if face.person.name not in finished]
-        task = Task(photos.root, out, seed, shot_names, each_kind)
+        task = Task(photos.root, out, seed, shot_names, each_kind=each_kind)
         with closing(
             map_in_processes(draw, task, remaining, workers or os.cpu_count() or 1)
         ) as lines:
