@@ -187,7 +187,7 @@ def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Correcte
     other about a photo.
     """
     columns = {name: table[name].to_numpy(copy=True) for name in _ATTRIBUTES.values()}
-    rows_of = _row_finder(table, corrections)
+    rows_of = row_finder(table, corrections)
     applied: dict[tuple[str, int], Correction] = {}
     is_dropped = np.zeros(len(table), dtype=np.bool_)
     unused = []
@@ -244,10 +244,11 @@ def _reconcile_ages(
     columns["age"][conflicting_rows] = np.nan
 
 
-def _row_finder(
+def row_finder(
     table: pd.DataFrame, corrections: Corrections
 ) -> Callable[[Correction], npt.NDArray[np.int64]]:
-    """A function from a correction to the rows of the table that it concerns."""
+    """A function from a correction to the rows of the table that it concerns. It raises
+    MaskgateError if several people have the id."""
     corrected = {correction.person for correction in corrections.rows}
     rows_by_person = table.groupby(table["person"].map(names.normalise)).indices
     by_id: dict[str, list[str]] = {}
