@@ -76,6 +76,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
         ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
+    "[RUN|SUSPECTS]": ([RUN], [
+        NO_RUN, (["."], ".: no run;"), ([], "nothing to review; give a run, or a CSV of suspects"),
+        (["/gone.csv"], "/gone.csv: cannot be read (No such file or directory)")]),
     "[MODEL]": ([], [NO_RUN, (["."], ".: no run;")]),
     "URL": ([], [
         (["ftp://door"], "ftp://door: not the URL of a service, such as https://"),
@@ -85,6 +88,14 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
 }  # fmt: skip
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--recipe": [NO_RECIPE],
+    "--data": [NO_DATA],
+    "--opinion": [(["/gone"], "/gone: cannot be read (No such file or directory); give a CSV of")],
+    "--author": [([" "], "--author: is empty; give the name of the reviewer")],
+    "--tier": [(["shure"], "'shure' is not one of 'sure', 'likely', 'doubtful'")],
+    "--compare": [(["/gone", "/gone"], "--compare needs nothing but --settled and --out")],
+    "--settled": [(["/gone"], "--settled belongs to --compare; give both, or neither")],
+    "--page": [(["page.pdf"], "page.pdf: a page ends in .html; name such a file"),
+               (["page.html"], "corrections.csv: cannot be read (No such file or directory)")],
     "--run": [NO_RUN],
     "--single": [NO_RUN],
     "--space": [(["finetun"], "finetun: no such search space; did you mean finetune?")],
@@ -136,7 +147,7 @@ OTHERS = {
     "--alert-after", "--contact", "--near", "--override-key", "--sound", "--speech",
     "--let-through", "--median", "--out-of-fold", "--temperature", "--weight",
     "--partial", "--site", "--slowest", "--stopped", "--token",
-    "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
+    "--open", "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {
@@ -155,6 +166,10 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
             [FOLDER, "out", "--each-kind", "--worn", "0"],
             "--each-kind draws one photo of each kind;",
         ),
+    ],
+    "review": [
+        ([RUN, "--run", RUN], "both a RUN and --run are given; give one of them"),
+        (["--compare", "/gone", "/gone"], "/gone: cannot be read (No such file or directory)"),
     ],
 }
 INSTEAD = {
