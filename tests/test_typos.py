@@ -83,6 +83,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "URL": ([], [
         (["ftp://door"], "ftp://door: not the URL of a service, such as https://"),
         (["http://127.0.0.1:9"], "http://127.0.0.1:9: no service answers (Connection refused)")]),
+    "[MODEL] DATA": ([FOLDER], [
+        NO_DATA, (["/gone", FOLDER], NO_RUN[1]), ([RUN, "/gone"], NO_DATA[1]),
+        ([RUN, FOLDER, FOLDER], f"{FOLDER}: one word too many; give MODEL and DATA, or DATA")]),
     "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE, *IN_RECIPE]),
     "[ARGUMENT=VALUE]...": ([], [(["scor=1"], "detector auto: "), NO_CHANGE]),
 }  # fmt: skip

@@ -36,6 +36,8 @@ def test_the_manifest_holds_what_was_fitted(trained: Path, exported: Path, cache
     confidences = manifest.lowest_confidences()
     assert "age_band" not in confidences
     assert {"mask"} <= set(confidences)
+    assert [each.policy for each in manifest.passing] == ["worn", "bare"]
+    assert {each.threshold for each in manifest.passing} == {confidences["mask"]}
 
 
 def test_the_card_shows_it(exported: Path, bundle: Path) -> None:
@@ -51,8 +53,9 @@ def test_the_card_shows_it(exported: Path, bundle: Path) -> None:
     page = (exported / "card.html").read_text()
     start = page.index("<h2>Thresholds")
     charts = page[start : page.index("<h2>Accuracy by")]
-    assert charts.count("<figure>") == 3
+    assert charts.count("<figure>") == 5
     assert 'class="ring"' in charts
+    assert charts.index("<h2>Letting in and stopping") < charts.rindex("<figure>")
     assert "Thresholds" not in (bundle / "card.md").read_text()
 
 

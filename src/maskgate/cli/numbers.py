@@ -22,14 +22,26 @@ Errors = Annotated[
         show_default="mask=0.01, gender=0.05, age_band=0.2",
     ),
 ]
+_COSTS = (
+    " what costs the least: give the costs let_in (of somebody who may not pass), stopped (of"
+    " somebody who may) and look (another one), in any unit."
+)
 CostWords = Annotated[
     list[str] | None,
     typer.Option(
         "--cost",
         metavar="NAME=COST",
-        help="Have the door do what costs the least: give the costs let_in (of somebody who may not"
-        " pass), stopped (of somebody who may) and look (another one), in any unit.",
+        help=f"Have the door do{_COSTS}",
         show_default="another look for what is unsure",
+    ),
+]
+ExampleCosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost",
+        metavar="NAME=COST",
+        help=f"Measure a door that does{_COSTS}",
+        show_default="let_in=10, stopped=1, look=0.2",
     ),
 ]
 
