@@ -80,6 +80,7 @@ def test_it_may_learn_what_is_stored_and_is_compared_with_the_best_member(
     assert code == 0, err
     assert "its score is too high" in printed and "soft labels for" not in err
     recipe, record = Run(out).recipe(), Run(out).distillation()
+    assert f"{both}, by its out-of-fold probabilities" in Run(out).report_file.read_text("utf-8")
     assert recipe.soft_labels == "out_of_fold"
     assert recipe.loss.arguments["parts"][1] == {
         "name": "distillation", "temperature": 3.0, "weight": 0.9

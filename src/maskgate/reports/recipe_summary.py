@@ -23,7 +23,7 @@ def summarise(recipe: Recipe, status: Status) -> dict[str, Any] | None:
         ("Labels", _labels(recipe, status)),
         ("Data", _data(recipe, status)),
         ("Pseudo labels", _pseudo(recipe, counts)),
-        ("Teacher", recipe.teacher or ""),
+        ("Teacher", _teacher(recipe)),
         ("Photo", _photo(recipe)),
         ("Sampling", _sampling(recipe)),
         ("Augmentation", ", then ".join(map(_with_arguments, recipe.augment)) or "none"),
@@ -127,6 +127,11 @@ def _mixing(mixed: dict[str, int]) -> str:
         return ""
     parts = sorted(mixed.items(), key=lambda part: -part[1])
     return ", ".join(f"{count} of {total} batches {name}" for name, count in parts)
+
+
+def _teacher(recipe: Recipe) -> str:
+    how = ", by its out-of-fold probabilities" if recipe.soft_labels is not None else ""
+    return f"{recipe.teacher}{how}" if recipe.teacher is not None else ""
 
 
 def _network(recipe: Recipe, parameters: int) -> str:
