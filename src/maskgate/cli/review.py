@@ -43,8 +43,8 @@ def review(
         Path | None,
         typer.Argument(
             metavar="[RUN|SUSPECTS]",
-            help="A run, whose contradicted labels are reviewed; or a CSV with the columns"
-            " person,attribute,label,predicted_label, such as `maskgate suspects` writes.",
+            help="A run, whose suspects.csv is reviewed, or else the labels that it contradicts;"
+            " or a CSV with the columns person,attribute,label,predicted_label.",
             show_default=False,
             callback=_existing_source,
         ),

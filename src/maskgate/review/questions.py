@@ -109,8 +109,8 @@ def read(path: Path, people: People) -> list[Question]:
             " --data that it was made from"
         )
     if unknown:
-        say(f"warning: {len(unknown)} rows of {path} name nobody in {people.root}; left out:"
-            f" {listed(unknown, 3)}")  # fmt: skip
+        rows = f"{len(unknown)} row{'' if len(unknown) == 1 else 's'} of nobody"
+        say(f"warning: {path}: {rows} in {people.root}: {listed(unknown, 3)}")
     return list(questions.values())
 
 

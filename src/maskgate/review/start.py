@@ -39,14 +39,14 @@ def load(options: Options, stack: ExitStack) -> Session:
     """The session of these options; the `stack` closes its journal. Raises MaskgateError, before
     anything is written."""
     everybody = of(options.run, options.data)
-    if options.suspects is None:
+    suspects = options.suspects or _suspects_of(options.run)
+    if suspects is None:
         asked_questions = questions.of_run(everybody)
     else:
-        asked_questions = questions.read(options.suspects, everybody)
+        asked_questions = questions.read(suspects, everybody)
     if not asked_questions:
         raise MaskgateError(
-            f"{options.suspects or everybody.root}: no label is contradicted, so there is nothing"
-            " to review"
+            f"{suspects or everybody.root}: no label is contradicted, so there is nothing to review"
         )
     opinion = None if options.opinion is None else opinions.read(options.opinion, everybody)
     neighbours = Neighbours(everybody, options.run)
@@ -61,8 +61,16 @@ def load(options: Options, stack: ExitStack) -> Session:
         opinions=opinion,
     )
     decided = sum(map(bool, loaded.overview()["states"]))
-    say(f"{len(asked_questions)} labels to review, {decided} decided; {options.out}")
+    source = "contradicted by the run" if suspects is None else f"of {suspects}"
+    say(f"{len(asked_questions)} labels {source}, {decided} decided; {options.out}")
     return loaded
+
+
+def _suspects_of(run: Run | None) -> Path | None:
+    """The suspects that were written into the folder of a run; None if there are none."""
+    if run is None or not (run.path / "suspects.csv").is_file():
+        return None
+    return run.path / "suspects.csv"
 
 
 def of(run: Run | None, data: Path | None) -> People:
