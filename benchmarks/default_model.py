@@ -1,7 +1,7 @@
 """Scores a model on people whom it was not trained on, in all and by group.
 
     python benchmarks/default_model.py MODEL [--people DIR] [--masks-real DIR]
-        [--fairface DRESSED --faces CSV] [--detector yunet mtcnn] [--out scores.json]
+        [--fairface DRESSED --faces CSV] [--kinds DIR] [--detector yunet mtcnn] [--out scores.json]
 
 MODEL is a run, a system's run (`maskgate combine` makes one of a system's file), or a bundle. At
 least one data set is needed:
@@ -12,6 +12,8 @@ least one data set is needed:
 - `--fairface`: FairFace's people who are held out, with masks drawn on them:
   `maskgate wear OUT/held-out DRESSED` after `fairface_people.py FAIRFACE OUT`. `--faces` is
   `OUT/held-out/faces.csv`, which has the race groups.
+- `--kinds`: the same people with a mask in each wrong way, and with what is not a mask:
+  `maskgate wear OUT/held-out DIR --each-kind`.
 
 Each is scored with each `--detector`, by default the model's own. Prints macro F1 over the 18
 classes, recalls of the mask states and their mean, accuracies, the mean absolute error of the age
@@ -65,6 +67,7 @@ from maskgate.inference.predictions import Predictions
 from maskgate.inference.predictor import Predictor
 from maskgate.runs.records import stored
 from maskgate.runs.records.results import Attribute
+from maskgate.synthetic.masks.kinds import KINDS
 
 LIST: Final = Path(__file__).with_name("fairface-held-out.txt")
 INTERVAL: Final = (
@@ -79,10 +82,21 @@ COLUMNS: Final = {
     "wear_recall": "worn, recall",
     "incorrect_recall": "incorrect, recall",
     "not_wear_recall": "not worn, recall",
+    "not_called_worn": "not called worn",
     "incorrect_at_worn": "incorrect at worn ≥ .95",
     "gender_accuracy": "gender",
     "age_band_accuracy": "age band",
     "age_error": "age, years",
+}
+KIND_NAMES: Final = {
+    "worn": "any mask",
+    "clear": "transparent mask",
+    "mask_under_shield": "any mask, under a face shield",
+    "eyes": "eyes and nose",
+    "chin": "chin only",
+    "bare": "bare face",
+    "collar": "turtleneck",
+    "shield": "face shield alone",
 }
 CALIBRATION: Final = {
     "mask_calibration_error": "mask, expected calibration error",
@@ -119,14 +133,15 @@ def main() -> None:
     parser.add_argument("--source", default="karysutariya/", help="of --masks-real: their start")
     parser.add_argument("--fairface", type=Path, help="FairFace's people held out, with masks")
     parser.add_argument("--faces", type=Path, help="the CSV with their race groups")
+    parser.add_argument("--kinds", type=Path, help="the same people, each kind of photo")
     parser.add_argument("--detector", nargs="+", choices=["yunet", "mtcnn"], default=[None])
     parser.add_argument("--run", type=Path, help="the run that a bundle was exported from")
     parser.add_argument("--no-calibrate", action="store_true", help="score a run uncalibrated")
     parser.add_argument("--error", action="append", help="of a run: such as mask=0.01")
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     arguments = parser.parse_args()
-    if not (arguments.people or arguments.masks_real or arguments.fairface):
-        parser.error("no data; give --people, --masks-real or --fairface")
+    if not any((arguments.people, arguments.masks_real, arguments.fairface, arguments.kinds)):
+        parser.error("no data; give --people, --masks-real, --fairface or --kinds")
     try:
         if arguments.out is not None:
             files.check_target(arguments.out)
@@ -276,6 +291,8 @@ def read(arguments: argparse.Namespace) -> Iterator[Data]:
         yield real_masks(arguments.masks_real, arguments.source)
     if arguments.fairface is not None:
         yield fairface(arguments.fairface, arguments.faces)
+    if arguments.kinds is not None:
+        yield each_kind(arguments.kinds)
 
 
 def labelled(path: Path) -> Photos:
@@ -304,10 +321,8 @@ def real_masks(folder: Path, source: str) -> Data:
 
 def fairface(folder: Path, faces: Path | None) -> Data:
     """FairFace's people who are held out, with their groups. Raises MaskgateError."""
-    photos = labelled(folder)
+    photos = held_out_people(folder)
     table = photos.table
-    if others := set(table["person"]) - set(LIST.read_text("utf-8").split()):
-        raise MaskgateError(f"{folder}: {len(others)} of its people are not in {LIST.name}")
     rows = csv_files.load(folder / "photos.csv").set_index("photo")
     drawn = pd.read_parquet(folder / "drawn.parquet").set_index("photo").reindex(table["photo"])
     ages = rows["age_group"].reindex(table["photo"]).fillna("").tolist()
@@ -342,6 +357,40 @@ def fairface(folder: Path, faces: Path | None) -> Data:
         photos,
         kinds,
     )
+
+
+def each_kind(folder: Path) -> Data:
+    """FairFace's people who are held out, with one photo of each kind. Raises MaskgateError."""
+    photos = held_out_people(folder)
+    drawn = pd.read_parquet(folder / "drawn.parquet").set_index("photo")["shot"]
+    shots = drawn.reindex(photos.table["photo"]).fillna("").tolist()
+    if unknown := sorted(set(shots) - set(KINDS)):
+        raise MaskgateError(
+            f"{folder}: has photos of the kind {unknown[0]!r}; write it with"
+            " `maskgate wear FACES DIR --each-kind`"
+        )
+    return Data(
+        "Wrong ways and things that are not masks",
+        "The same people of FairFace, each with one photo of every kind, drawn by maskgate; a kind"
+        " is left out where it would lie outside the photo. Hand, phone, mug, scarf and turtleneck"
+        " hide the mouth.",
+        photos,
+        {"kind of photo": [kind_name(shot) for shot in shots]},
+    )
+
+
+def kind_name(kind: str) -> str:
+    """A kind with its mask state, by which tables sort it."""
+    state = {"wear": "worn", "incorrect": "worn incorrectly", "not_wear": "not worn"}[KINDS[kind]]
+    return f"{state}: {KIND_NAMES.get(kind, kind.replace('_', ' '))}"
+
+
+def held_out_people(folder: Path) -> Photos:
+    """The labelled photos of a folder, all of people who are held out. Raises MaskgateError."""
+    photos = labelled(folder)
+    if others := set(photos.table["person"]) - set(LIST.read_text("utf-8").split()):
+        raise MaskgateError(f"{folder}: {len(others)} of its people are not in {LIST.name}")
+    return photos
 
 
 # ----------------------------------------------------------------------------- the scores

@@ -19,6 +19,7 @@ from maskgate.bundle import held_out, open_bundle
 from maskgate.export import graph
 from maskgate.faces import detectors
 from maskgate.faces.protocol import NO_FACES, Faces
+from maskgate.synthetic.masks.kinds import KINDS
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "default_model.py"
 Call = Callable[..., tuple[int, str, str]]
@@ -110,19 +111,41 @@ def fairface(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root, faces
 
 
+@pytest.fixture(scope="module")
+def each_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same people with some of the kinds, as `wear --each-kind` leaves them."""
+    root = tmp_path_factory.mktemp("kinds")
+    names = BENCHMARK.with_name("fairface-held-out.txt").read_text().split()[:12]
+    random = np.random.default_rng(1)
+    photos, drawn = [], []
+    for number, name in enumerate(names):
+        for kind in ("worn", "chin_out", "eyes", "hand"):
+            photo = f"{number}-{kind}.png"
+            Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).save(root / photo)
+            photos.append((photo, name, KINDS[kind], "male"))
+            drawn.append((photo, kind))
+    table = pd.DataFrame(photos, columns=["photo", "person", "mask", "gender"])
+    table.to_csv(root / "photos.csv", index=False)
+    pd.DataFrame(drawn, columns=["photo", "shot"]).to_parquet(root / "drawn.parquet")
+    return root
+
+
 def test_scores_go_from_the_run_to_the_card(
     score: Score, call: Call, trained: Path, others: Path, masks_real: Path,
-    fairface: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    fairface: tuple[Path, Path], each_kind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     scores = tmp_path / "scores.json"
     data = ["--people", others, "--masks-real", masks_real]
-    data += ["--fairface", fairface[0], "--faces", fairface[1]]
+    data += ["--fairface", fairface[0], "--faces", fairface[1], "--kinds", each_kind]
     code, text, error = score(trained, *data, "--out", scores)
     assert code == 0, error
     record = held_out.read(scores)
     names = [each.name for each in record.data]
-    assert names == ["People", "Real masks", "FairFace, people held out"]
-    people, real, fair = record.data
+    assert names == [
+        "People", "Real masks", "FairFace, people held out",
+        "Wrong ways and things that are not masks",
+    ]  # fmt: skip
+    people, real, fair, kinds = record.data
     assert (people.photos, people.people, people.detector) == (84, 12, "")
     assert {"balanced_recall", "incorrect_at_worn", "age_band_accuracy"} <= set(people.measures)
     assert (real.photos, real.people) == (56, 56)
@@ -139,6 +162,13 @@ def test_scores_go_from_the_run_to_the_card(
         6,
         24,
     )
+    by_kind = kinds.groups["kind of photo"]
+    assert list(by_kind) == [
+        "not worn: hand", "worn incorrectly: chin out", "worn incorrectly: eyes and nose",
+        "worn: any mask",
+    ]  # fmt: skip
+    assert "not_called_worn" in by_kind["not worn: hand"].measures
+    assert "not_called_worn" not in by_kind["worn: any mask"].measures
     assert f"| mask, balanced recall | {people.measures['balanced_recall']} |" in text
 
     monkeypatch.setattr(graph, "to_onnx", lambda *_: b"a network")
@@ -157,6 +187,8 @@ def test_scores_go_from_the_run_to_the_card(
     html = (tmp_path / "out" / "card.html").read_text()
     assert "{}\u00a0[{},\u00a0{}]</td>".format(*figure.groups()) in html, "on one line"
     assert "| no mask, hand before the face | 6 | 6 |" in section
+    assert "| kind of photo | photos | people | mask | not called worn | gender |" in section
+    assert "| worn incorrectly: chin out | 12 | 12 |" in section
 
     other = Path(__file__).parent / "golden" / "plain"
     code, _, error = call("export", other, tmp_path / "other", "--held-out", scores)
@@ -228,20 +260,26 @@ def test_faces_are_looked_for_with_another_detector(
 
 def test_what_cannot_be_scored_is_one_sentence(
     score: Score, trained: Path, others: Path, masks_real: Path, people: Path,
-    fairface: tuple[Path, Path], tmp_path: Path,
+    fairface: tuple[Path, Path], each_kind: Path, tmp_path: Path,
 ) -> None:  # fmt: skip
     strangers = tmp_path / "strangers"
     shutil.copytree(fairface[0], strangers)
     text = (strangers / "photos.csv").read_text()
     first = text.splitlines()[1].split(",")[1]
     (strangers / "photos.csv").write_text(text.replace(first, "images/00000.webp"))
+    seven = tmp_path / "seven"
+    shutil.copytree(each_kind, seven)
+    drawn = pd.read_parquet(seven / "drawn.parquet").replace("hand", "mask1")
+    drawn.to_parquet(seven / "drawn.parquet")
     for words, sentence in (
-        ([trained], "no data; give --people, --masks-real or --fairface"),
+        ([trained], "no data; give --people, --masks-real, --fairface or --kinds"),
         ([trained, "--people", people], f"{trained}: was trained on photos of"),
         ([tmp_path / "gone", "--people", others], "gone: no run"),
         ([trained, "--people", others, "--run", trained], "not a bundle, so give no --run"),
         ([trained, "--masks-real", masks_real, "--source", "z"], "a source that starts with 'z'"),
         ([trained, "--fairface", strangers], "1 of its people are not in fairface-held-out.txt"),
+        ([trained, "--kinds", strangers], "1 of its people are not in fairface-held-out.txt"),
+        ([trained, "--kinds", seven], "has photos of the kind 'mask1'; write it with `maskgate"),
         ([trained, "--people", others, "--out", "/dev/null/x"], "/dev/null/x"),
     ):
         code, output, error = score(*words)

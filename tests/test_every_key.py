@@ -136,6 +136,7 @@ TESTED_ELSEWHERE = {
     "model.start_head": "training/test_warm_start.py",
     "training.epochs_from": "training/test_warm_start.py",
     "teacher": "training/test_soft_labels.py",
+    "soft_labels": "training/test_soft_labels.py",
     "pseudo.photos": "training/test_pseudo.py",
     "pseudo.run": "training/test_pseudo.py",
     "pseudo.thresholds.mask": "training/test_pseudo.py",

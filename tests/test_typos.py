@@ -76,6 +76,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
         ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
+    "[RUN|SUSPECTS]": ([RUN], [
+        NO_RUN, (["."], ".: no run;"), ([], "nothing to review; give a run, or a CSV of suspects"),
+        (["/gone.csv"], "/gone.csv: cannot be read (No such file or directory)")]),
     "[MODEL]": ([], [NO_RUN, (["."], ".: no run;")]),
     "URL": ([], [
         (["ftp://door"], "ftp://door: not the URL of a service, such as https://"),
@@ -88,7 +91,16 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
 }  # fmt: skip
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--recipe": [NO_RECIPE],
+    "--data": [NO_DATA],
+    "--opinion": [(["/gone"], "/gone: cannot be read (No such file or directory); give a CSV of")],
+    "--author": [([" "], "--author: is empty; give the name of the reviewer")],
+    "--tier": [(["shure"], "'shure' is not one of 'sure', 'likely', 'doubtful'")],
+    "--compare": [(["/gone", "/gone"], "--compare needs nothing but --settled and --out")],
+    "--settled": [(["/gone"], "--settled belongs to --compare; give both, or neither")],
+    "--page": [(["page.pdf"], "page.pdf: a page ends in .html; name such a file"),
+               (["page.html"], "corrections.csv: cannot be read (No such file or directory)")],
     "--run": [NO_RUN],
+    "--single": [NO_RUN],
     "--space": [(["finetun"], "finetun: no such search space; did you mean finetune?")],
     "--changes": [(["/gone"], "/gone: not a list of changes")],
     "--combine": [(["wieghts"], "unknown combination wieghts; did you mean weights?"),
@@ -130,14 +142,15 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
-    "--checkpoint-seconds", "--high",
+    "--checkpoint-seconds", "--each-kind", "--high",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",
     "--make-certificate", "--max-megabytes", "--max-megapixels", "--new-token", "--plain-http",
     "--alert-after", "--contact", "--near", "--override-key", "--sound", "--speech",
-    "--let-through", "--median", "--partial", "--site", "--slowest", "--stopped", "--token",
-    "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
+    "--let-through", "--median", "--out-of-fold", "--temperature", "--weight",
+    "--partial", "--site", "--slowest", "--stopped", "--token",
+    "--open", "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {
@@ -150,7 +163,17 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["systems/s1-small", FOLDER, "model.init=/gone"], NO_RUN[1]),
         (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
-    ]
+    ],
+    "wear": [
+        (
+            [FOLDER, "out", "--each-kind", "--worn", "0"],
+            "--each-kind draws one photo of each kind;",
+        ),
+    ],
+    "review": [
+        ([RUN, "--run", RUN], "both a RUN and --run are given; give one of them"),
+        (["--compare", "/gone", "/gone"], "/gone: cannot be read (No such file or directory)"),
+    ],
 }
 INSTEAD = {
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",

@@ -250,6 +250,26 @@ def test_what_is_right_already_counts_as_unchanged(tmp_path: Path) -> None:
     assert not corrections.apply(people("a", "b"), fixes, "sure").changed.any()
 
 
+def test_a_dropped_person_or_photo_has_no_labels(tmp_path: Path) -> None:
+    table = people("a", "b").assign(age_from=np.float32(30), age_to=np.float32(39))
+    fixes = fixes_of(
+        tmp_path,
+        "a,drop,yes,likely,two people",
+        "a,gender,male,sure,",
+        "b/mask1.jpg,drop,yes,sure,",
+    )
+    found = corrections.apply(table, fixes, "likely")
+    dropped = [True] * 7 + [Path(photo).stem == "mask1" for photo in table["photo"].iloc[7:]]
+    assert (found.table["label"] == -1).tolist() == dropped
+    for name in ("mask", "gender", "age_band"):
+        assert (found.table[name] == -1).tolist() == dropped
+    for name in ("age", "age_from", "age_to"):
+        assert found.table[name].isna().tolist() == dropped
+    assert found.changed.tolist() == found.dropped.tolist() == dropped
+    sure = corrections.apply(table, fixes, "sure").table
+    assert sure["gender"].tolist() == [0] * 7 + [-1 if each else 1 for each in dropped[7:]]
+
+
 def test_who_is_not_here_is_told(tmp_path: Path) -> None:
     fixes = fixes_of(
         tmp_path, "z,gender,male,sure,", "y,age,3,doubtful,", "a,mask1,incorrect,sure,"
@@ -288,6 +308,7 @@ def test_contradictions_by_another_name_are_refused(rows: tuple[str, ...], tmp_p
         ("a,age,thirty,sure,", "row 2 (age 'thirty' is not 0–120)"),
         ("a,gender,male,shure,", "row 2 (unknown tier 'shure', did you mean sure?)"),
         ("a,gender,male,,", "row 2 (unknown tier '', known are sure, likely, doubtful)"),
+        ("a,drop,no,sure,", "row 2 (unknown drop 'no', known are yes)"),
         (",gender,male,sure,", "row 2 (no person)"),
         ("a,gender,,sure,", "row 2 (unknown gender '', known are male, female, m, f)"),
         ("b,gender,male,sure,\nb,gender,female,doubtful,", "rows 2 and 3 contradict each other"),

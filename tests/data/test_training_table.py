@@ -10,7 +10,7 @@ import pytest
 from maskgate.config.recipe import DataSet, Labels
 from maskgate.data import corrections, training_table
 from maskgate.data import table as photo_table
-from maskgate.data.column_values import AGE, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
+from maskgate.data.column_values import AGE, DROPPED, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
 
@@ -133,6 +133,18 @@ def test_a_truth_that_is_corrected_is_named(
         rf"bands 30/60, labels corrected by fixes\.csv up to {truth} \(sha256 [0-9a-f]{{8}}\)",
         training_labels.truth,
     )
+
+
+def test_dropped_photos_are_left_out_of_training_but_scored(tmp_path: Path) -> None:
+    path = tmp_path / "fixes.csv"
+    path.write_text("person,field,value,tier\np1,drop,yes,likely\np3,drop,yes,doubtful\n")
+    photos = Photos(Path(), aged(20, 30, 40, 50))
+    settings = labels_of(corrections="fixes.csv")
+    given = training_table.training_labels(photos, photos, corrections.read(path), settings)
+    assert given.dropped.tolist() == [False, True, False, False]
+    pd.testing.assert_frame_equal(given.true, photos.table)
+    table = training_table.build(given.training, [], [], settings, dropped=given.dropped)
+    assert table["left_out"].tolist() == ["", DROPPED, "", ""]
 
 
 def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections) -> None:

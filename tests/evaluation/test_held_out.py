@@ -83,8 +83,8 @@ def test_what_labels_or_people_do_not_allow_is_left_out(
     assert men == everything - {"macro_f1"}
     bare = measures(table[table["mask"] == 2])
     assert bare == {
-        "mask_accuracy", "not_wear_recall", "gender_accuracy", "age_band_accuracy", "age_error",
-        *errors,
+        "mask_accuracy", "not_wear_recall", "not_called_worn", "gender_accuracy",
+        "age_band_accuracy", "age_error", *errors,
     }  # fmt: skip
     no_mask = measures(table, mask=np.int8(-1), label=np.int8(-1))
     errors.remove("mask_calibration_error")
@@ -108,6 +108,21 @@ def test_sure_answers(predictions: Predictions, table: pd.DataFrame) -> None:
     assert group.measures["mask_another_look"] == measures["mask_another_look"]
     all_unsure = replace(predictions, thresholds={"mask": 2.0})
     assert "mask_accepted_error" not in held_out.scores(all_unsure, table).measures
+
+
+def test_the_share_not_called_worn(predictions: Predictions, table: pd.DataFrame) -> None:
+    rows = np.flatnonzero(table["mask"] != 0)
+    part = held_out._take(predictions, rows)
+    other = table.iloc[rows].reset_index(drop=True)
+    figure = held_out.scores(part, other).measures["not_called_worn"]
+    called = labels.marginals(part.probabilities)["mask"].argmax(1)
+    assert figure.value == pytest.approx((called != 0).mean())
+    assert figure.low < figure.value < figure.high
+    never = np.zeros_like(part.probabilities)
+    never[:, 17] = 1
+    sure = held_out.scores(Predictions(part.photos, never), other).measures["not_called_worn"]
+    assert sure.value == 1
+    assert sure.low == pytest.approx(0.025 ** (1 / PEOPLE))
 
 
 def test_attributes_that_a_model_lacks_are_not_scored(

@@ -9,6 +9,7 @@ from maskgate.data.column_values import (
     AGE,
     BARRED,
     CAPPED,
+    DROPPED,
     EXTRA,
     NEVER,
     NO_LABELS,
@@ -30,7 +31,7 @@ def table() -> pd.DataFrame:
     source = np.array(SOURCES)
     cluster = random.integers(0, 30, len(source))
     fold = np.where(source == PRIMARY, random.integers(-1, 3, len(source)), NEVER)
-    left_out = np.where(random.random(len(source)) < 0.2, AGE, "")
+    left_out = random.choice([AGE, DROPPED, ""], len(source), p=[0.2, 0.1, 0.7])
     codes = {name: random.integers(0, 2, len(source)) for name in (*labels.ATTRIBUTES, "label")}
     return pd.DataFrame(
         {
@@ -58,7 +59,7 @@ def test_rows_are_derived_one_by_one(fold: int, table: pd.DataFrame) -> None:
         is_barred = row.source != PRIMARY and row.cluster in people
         if is_validated:
             validation.append(number)
-        if is_validated and row.left_out != AGE:
+        if is_validated and not row.left_out:
             afterwards.append(number)
         if not (is_validated or is_barred or row.left_out):
             train.append(number)
@@ -81,9 +82,10 @@ def test_every_row_that_is_not_trained_on_says_why(table: pd.DataFrame) -> None:
         data.table.drop(columns="left_out"), table.drop(columns="left_out")
     )
     left_out = data.table["left_out"]
-    assert set(left_out) == {"", AGE, VALIDATED, BARRED, NO_LABELS}
+    assert set(left_out) == {"", AGE, DROPPED, VALIDATED, BARRED, NO_LABELS}
     np.testing.assert_array_equal(np.flatnonzero(left_out == ""), data.train)
-    assert (left_out[table["left_out"] == AGE] == AGE).all()
+    for reason in (AGE, DROPPED):
+        assert (left_out[table["left_out"] == reason] == reason).all()
     assert (table["source"][left_out == BARRED] != PRIMARY).all()
 
 

@@ -15,13 +15,18 @@ import pytest
 from maskgate.bundle import MANIFEST
 from maskgate.bundle.manifest import Manifest
 from maskgate.config import recipe
+from maskgate.config import system as systems
+from maskgate.config.settings import Component
+from maskgate.ensemble.combining import Combination, EnsembleSpec
+from maskgate.ensemble.votes import MemberProbabilities
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import ensemble
 from maskgate.export import models
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
 from maskgate.runs import Run, tables
 from maskgate.runs.records import stored
-from maskgate.training import crossval, lr_finder, soft_labels
+from maskgate.training import crossval, ensemble_run, lr_finder, soft_labels
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData, prepare
@@ -29,6 +34,7 @@ from maskgate.training.training_data import TrainingData, prepare
 Train = Callable[..., Path]
 
 SHORT = "training.epochs=1"
+OUT_OF_FOLD = "soft_labels=out_of_fold"
 DISTIL = "loss={name: sum, parts: [{name: cross_entropy}, {name: distillation}]}"
 
 
@@ -195,6 +201,123 @@ def test_who_is_taught_by_a_run_knows_its_people(
         assert (run.path / run.inherited_file(fold)).is_file()
 
 
+# --------------------------------------------------------------------------------- systems
+
+
+@pytest.fixture(scope="module")
+def both(
+    train: Train, trained: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The run of two models, their probabilities combined by weights, flipped as well."""
+    folder = tmp_path_factory.mktemp("system")
+    other = train(folder / "other", "seed=8")
+    system = ensemble.system_of([trained, other])
+    flipped = [
+        each.model_copy(update={"tta": (Component(name="flip"),)}) for each in system.members
+    ]
+    changes = {"combine": Component(name="weights"), "members": tuple(flipped)}
+    system = systems.apply_changes(system, changes)
+    return ensemble_run.combine(system, folder / "both", "both", command="", cache=cache).path
+
+
+def test_a_system_teaches_a_fold_by_the_models_of_the_fold(
+    tiny: Path, people: Path, cache: Path, both: Path
+) -> None:
+    prepared, folds = of_folds(tiny, people, cache, DISTIL, f"teacher={both}")
+    system = Run(both)
+    combination = Combination(EnsembleSpec.from_system(system.system()), system.learned().by_name())
+    assert len(folds) == 2
+    for data, soft in folds:
+        rows = data.train[::9]
+        members = [Predictor(loading.of_folds(member, [data.fold])) for member in system.members()]
+        pairs = [
+            (each.probabilities(prepared.paths(rows.tolist()))[0], each.attributes)
+            for each in members
+        ]
+        expected = combination([MemberProbabilities(*pair) for pair in pairs])
+        np.testing.assert_allclose(soft[rows], expected, atol=1e-5)
+        assert np.isnan(soft[data.validation]).all()
+        for member in system.members():
+            assert not tables.training_digests(member, data.fold) & set(data.truth["digest"])
+
+
+def test_who_is_taught_by_a_system_knows_its_members_people(
+    train: Train, both: Path, tmp_path: Path
+) -> None:
+    run = Run(train(tmp_path / "run", SHORT, DISTIL, f"teacher={both}"))
+    for fold in (0, 1):
+        known = tables.training_digests(run, fold)
+        for member in Run(both).members():
+            assert tables.training_digests(member, fold) <= known
+
+
+def test_a_system_that_knows_everybody_is_refused(train: Train, both: Path, tmp_path: Path) -> None:
+    changes = (DISTIL, f"teacher={both}")
+    with pytest.raises(MaskgateError, match=r"^teacher=.*folds\.file="):
+        train(tmp_path / "run", *changes, "folds.seed=3")
+    with pytest.raises(MaskgateError, match="set soft_labels=out_of_fold"):
+        train(tmp_path / "run", *changes, "folds.kind=all")
+    assert not (tmp_path / "run").exists()
+
+
+# ----------------------------------------------------------------------------- out of fold
+
+
+@pytest.mark.parametrize("changes", [(), ("folds.kind=all",), ("folds.seed=3",)])
+def test_out_of_fold_soft_labels_are_those_that_the_run_has_stored(
+    changes: tuple[str, ...], tiny: Path, people: Path, tmp_path: Path, cache: Path, both: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from maskgate.synthetic.people import sample_people
+
+    sample_people.make(tmp_path / "more", people=3, eval_people=0, size=(64, 48), seed=8, twins=0)
+    extra = f"data=[{{path: {tmp_path / 'more'}}}]"
+    words = (extra, DISTIL, f"teacher={both}", OUT_OF_FOLD, *changes)
+    prepared, folds = of_folds(tiny, people, cache, *words)
+    assert "soft labels for" not in capsys.readouterr().err
+    rows, oof = tables.oof(Run(both))
+    expected = dict(zip(rows["photo"], oof, strict=True))
+    for data, soft in folds:
+        primary = data.train[(data.table["data"].iloc[data.train] == "").to_numpy()]
+        assert len(primary)
+        for row in primary:
+            np.testing.assert_array_equal(soft[row], expected[data.table["photo"].iloc[row]])
+        assert np.isnan(soft[data.validation]).all()
+        assert np.isnan(soft[(data.table["data"] != "").to_numpy()]).all()
+    sentences = soft_labels.warnings(recipe.load(tiny, list(words)), prepared)
+    assert any("no out-of-fold probabilities of 21 photos" in line for line in sentences)
+    is_validated = "folds.kind=all" not in changes
+    assert any("scores are too high" in line for line in sentences) == is_validated
+
+
+def test_out_of_fold_soft_labels_change_the_training_and_are_part_of_its_digest(
+    train: Train, trained: Path, tmp_path: Path
+) -> None:
+    teacher = Path(shutil.copytree(trained, tmp_path / "teacher"))
+    changes = (SHORT, DISTIL, f"teacher={teacher}", OUT_OF_FOLD)
+    run = train(tmp_path / "run", *changes)
+    assert differ(run, train(tmp_path / "predicted", *changes[:-1]))
+    rows, probabilities = tables.read_probabilities(Run(teacher).oof_file)
+    tables.write_probabilities(Run(teacher).oof_file, rows, probabilities[:, ::-1])
+    Run(teacher).files.add(Run(teacher).oof_file)
+    with pytest.raises(MaskgateError, match="another"):
+        train(run, *changes)
+
+
+def test_who_is_taught_out_of_fold_knows_all_but_its_validation_people(
+    train: Train, both: Path, tmp_path: Path
+) -> None:
+    run = Run(train(tmp_path / "run", SHORT, DISTIL, f"teacher={both}", OUT_OF_FOLD))
+    table = tables.photos(run)
+    for fold in (0, 1):
+        known = tables.training_digests(run, fold)
+        assert not known & set(table.loc[table["fold"] == fold, "digest"])
+    smaller = Run(train(tmp_path / "holdout", SHORT, DISTIL, f"teacher={both}", OUT_OF_FOLD,
+                        "folds.kind=holdout", "folds.fraction=0.2"))  # fmt: skip
+    trained_here = set(tables.photos(smaller).query("fold != 0")["digest"])
+    assert tables.training_digests(smaller, 0) == trained_here
+
+
 # -------------------------------------------------------------------------------- and then
 
 
@@ -203,6 +326,8 @@ def test_who_is_taught_by_a_run_knows_its_people(
     [
         ((DISTIL,), "needs a teacher; set teacher"),
         (("teacher=BUNDLE",), "add distillation to the loss, or leave teacher out"),
+        (("soft_labels=out_of_fold",), "soft_labels are a teacher's; set teacher to a run"),
+        ((DISTIL, "teacher=BUNDLE", "soft_labels=out_of_fold"), "no out-of-fold probabilities"),
     ],
 )
 def test_faults_leave_nothing(
@@ -211,6 +336,36 @@ def test_faults_leave_nothing(
     with pytest.raises(MaskgateError, match=sentence):
         train(tmp_path / "run", *(change.replace("BUNDLE", str(bundle)) for change in changes))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("teacher", "sentence"),
+    [
+        (("folds.kind=all",), "has no validation people, so there are no out-of-fold"),
+        (("folds.kind=holdout",), "has no out-of-fold probabilities of the photos that fold 0"),
+    ],
+)
+def test_a_run_without_out_of_fold_probabilities_is_refused(
+    teacher: tuple[str, ...], sentence: str, train: Train, tmp_path: Path
+) -> None:
+    run = train(tmp_path / "teacher", SHORT, *teacher)
+    kind = () if teacher == ("folds.kind=all",) else (f"folds.file={run / 'folds.csv'}",)
+    with pytest.raises(MaskgateError, match=sentence):
+        train(tmp_path / "run", DISTIL, f"teacher={run}", OUT_OF_FOLD, *kind)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_of_fewer_attributes_is_refused(
+    train: Train, export: Callable[..., Path], trained: Path, tmp_path: Path
+) -> None:
+    masks = train(tmp_path / "masks", SHORT, "model.head={name: one_attribute, of: mask}")
+    for teacher in (masks, export(masks)):
+        with pytest.raises(MaskgateError, match="does not predict gender, age band, which the"):
+            train(tmp_path / "run", DISTIL, f"teacher={teacher}")
+    assert not (tmp_path / "run").exists()
+    head = "model.head={name: one_attribute, of: mask}"
+    for number, teacher in enumerate((masks, trained)):  # of as many, and of more
+        assert train(tmp_path / f"run-{number}", SHORT, DISTIL, f"teacher={teacher}", head)
 
 
 def test_the_learning_rate_is_tried_with_it(

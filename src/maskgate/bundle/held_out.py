@@ -21,6 +21,7 @@ Measure = Literal[
     "wear_recall",
     "incorrect_recall",
     "not_wear_recall",
+    "not_called_worn",  # share of photos without a mask worn that have another state predicted
     "incorrect_at_worn",  # see `evaluation.held_out.incorrect_at_worn`
     "gender_accuracy",
     "age_band_accuracy",

@@ -124,11 +124,22 @@ def wear(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
     seed: Annotated[int, typer.Option(help="Random seed of the masks.")] = 7,
     worn: Annotated[
-        int, typer.Option(min=0, max=99, help="Photos per person with the mask worn.")
-    ] = 5,
+        int | None,
+        typer.Option(min=0, max=99, help="Photos per person with the mask worn.", show_default="5"),
+    ] = None,
     incorrect: Annotated[
-        int, typer.Option(min=0, max=99, help="Photos per person with it worn incorrectly.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0, max=99, help="Photos per person with it worn incorrectly.", show_default="1"
+        ),
+    ] = None,
+    each_kind: Annotated[
+        bool,
+        typer.Option(
+            "--each-kind",
+            help="Instead one photo of each wrong way, and of what could be taken for a mask.",
+        ),
+    ] = False,
     detector: DetectorName = "auto",
     workers: Annotated[
         int | None,
@@ -144,6 +155,10 @@ def wear(
     Repeat the command to resume.
     """
     _check_drawing(detector, out)
+    if each_kind and (worn, incorrect) != (None, None):
+        raise MaskgateError(
+            "--each-kind draws one photo of each kind; leave out --worn, --incorrect"
+        )
 
     from maskgate.synthetic.masks import people
 
@@ -157,8 +172,9 @@ def wear(
         source=source,
         skip_faulty=skip_faulty,
         workers=workers,
-        worn=worn,
-        incorrect=incorrect,
+        worn=5 if worn is None else worn,
+        incorrect=1 if incorrect is None else incorrect,
+        each_kind=each_kind,
     )
     left_out = {
         f"people ({reason}; left_out.csv)": count

@@ -193,7 +193,12 @@ class Mix(Component):
 
 # Keys that were added later. Without a value they are not part of a recipe's digest, so that runs
 # of earlier versions can be resumed.
-_LATER_KEYS: Final = (("sampling", "incorrect_per_person"), ("model", "start_head"), ("teacher",))
+_LATER_KEYS: Final = (
+    ("sampling", "incorrect_per_person"),
+    ("model", "start_head"),
+    ("teacher",),
+    ("soft_labels",),
+)
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -350,10 +355,19 @@ class Recipe(Section):
     )
     teacher: str | None = Field(
         None,
-        description="a run or a bundle whose probabilities are soft labels beside the labels, for"
-        " the loss `distillation`; a model of a run does not teach a fold if it was trained on the"
-        " fold's validation people, nor about people that it was trained on if another model can;"
-        " a bundle does not say whom it was trained on, and the report warns of it",
+        description="a run, also of a system, or a bundle whose probabilities are soft labels"
+        " beside the labels, for the loss `distillation`; a model of a run does not teach a fold if"
+        " it was trained on the fold's validation people, nor about people that it was trained on"
+        " if another model can; a bundle does not say whom it was trained on, and the report warns"
+        " of it",
+    )
+    soft_labels: Literal["out_of_fold"] | None = Field(
+        None,
+        description="which probabilities of `teacher` are the soft labels: `null`, those that its"
+        " models predict for the training photos; `out_of_fold`, those that the run has stored of"
+        " its validated photos, for `folds.kind: all`: with validation people the score is too"
+        " high, and the report warns of it. Photos without stored ones are trained on by their"
+        " labels alone",
     )
     labels: Labels = Labels()
     photo: Photo = Photo()
@@ -392,6 +406,12 @@ class Recipe(Section):
             )
         if training.validation_epochs:
             raise ValueError("folds.kind 'all' trains on all photos; leave out validation_epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _has_teacher(self) -> "Recipe":
+        if self.soft_labels is not None and self.teacher is None:
+            raise ValueError("soft_labels are a teacher's; set teacher to a run, or remove them")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ EXTRA_OF: Final = {
     "ray": "cluster",
     "pi_heif": "heic",
     "uniface": "retinaface",
+    "cleanlab": "labels",
     "optuna": "search",
     "sqlalchemy": "search",
 }

@@ -15,6 +15,7 @@ UNLABELLED: Final = "unlabelled"  # the recipe's `pseudo.photos`
 # The column `left_out` of the training table: why a row is not trained on; empty if it is.
 # In a fold's table also UNSURE, CAPPED and BARRED, below.
 AGE: Final = "age"
+DROPPED: Final = "dropped"  # by a correction
 NO_LABELS: Final = "no labels"
 VALIDATED: Final = "validated"  # by the fold
 

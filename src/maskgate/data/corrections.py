@@ -6,12 +6,16 @@ it is::
     person,field,value,tier,reason
     001498-1,gender,female,sure,all lists
     000020,normal,incorrect,sure,incorrect_mask and normal are swapped
+    000777,drop,yes,likely,two people in one photo
+
+The field `drop` leaves the person, or the photo, out of training. The columns `reason` and `author`
+may be missing; others are not read.
 """
 
 import difflib
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Final, get_args
 
@@ -31,15 +35,17 @@ TIERS: Final[tuple[Tier, ...]] = get_args(Tier)  # the most certain first
 _NEEDED: Final[columns.Names] = {"person": (), "field": (), "value": (), "tier": ()}
 # The column of the photo table by field.
 _ATTRIBUTES: Final = {"gender": "gender", "age": "age", "age_band": "age_band", "mask": "mask"}
-FIELDS: Final = _ATTRIBUTES | dict.fromkeys(seven_photos.STEMS, "mask")
+DROP: Final = "drop"
+FIELDS: Final = _ATTRIBUTES | dict.fromkeys(seven_photos.STEMS, "mask") | {DROP: DROP}
 _BANDS: Final = {word: code for code, word in enumerate(labels.AGE_BANDS)}
 _CODES: Final[dict[str, Callable[[str], int]]] = {
     "gender": label_words.gender,
     "mask": label_words.mask,
     "age_band": lambda word: _BANDS[word.lower()],
+    DROP: lambda word: {"yes": 1}[word.lower()],
 }
 # Words that a message suggests instead of an unknown one.
-_OFFERED: Final = {**labels.ATTRIBUTES, "gender": (*labels.GENDERS, "m", "f")}
+_OFFERED: Final = {**labels.ATTRIBUTES, "gender": (*labels.GENDERS, "m", "f"), DROP: ("yes",)}
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,12 @@ class Correction:
     field: str
     value: int
     tier: Tier
+    reason: str = ""
+    author: str = ""
 
     @property
     def attribute(self) -> str:
-        """The column of the photo table that is corrected."""
+        """The column of the photo table that is corrected, or DROP."""
         return FIELDS[self.field]
 
 
@@ -74,13 +82,14 @@ class Corrections:
 
 @dataclass(frozen=True)
 class Corrected:
-    """A photo table with corrections applied, and which of its rows (N,) they changed.
+    """A photo table with corrections applied, and which of its rows (N,) they changed and dropped.
 
     `unused` are corrections that match no photo of the table.
     """
 
     table: pd.DataFrame
     changed: npt.NDArray[np.bool_]
+    dropped: npt.NDArray[np.bool_]
     unused: list[Correction]
 
     def problems(self, file: Path) -> list[Problem]:
@@ -101,9 +110,11 @@ def read(path: Path) -> Corrections:
             " person,field,value,tier,reason"
         )
     rows, errors = [], []
-    for number, cells in enumerate(table.fillna("")[list(_NEEDED)].itertuples(index=False), 2):
+    cells = table.fillna("").reindex(columns=[*_NEEDED, "reason", "author"], fill_value="")
+    for number, (*needed, reason, author) in enumerate(cells.itertuples(index=False), 2):
         try:
-            rows.append(_correction(number, *map(str, cells)))
+            correction = _correction(number, *map(str, needed))
+            rows.append(replace(correction, reason=reason, author=author))
         except ValueError as error:
             errors.append(f"row {number} ({error})")
     errors += _contradictions(rows)
@@ -171,23 +182,30 @@ def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Correcte
     """The photo table (N rows, in order) with the corrections up to `tier`.
 
     If a corrected age band contradicts the age in years or the age group, these become unknown.
+    All labels of dropped photos become unknown.
     Raises MaskgateError if several people have a corrected id, or if corrections contradict each
     other about a photo.
     """
     columns = {name: table[name].to_numpy(copy=True) for name in _ATTRIBUTES.values()}
-    rows_of = _row_finder(table, corrections)
+    rows_of = row_finder(table, corrections)
     applied: dict[tuple[str, int], Correction] = {}
+    is_dropped = np.zeros(len(table), dtype=np.bool_)
     unused = []
     for correction in corrections.up_to(tier):
         rows = rows_of(correction)
+        if not len(rows):
+            unused.append(correction)
+        if correction.field == DROP:
+            is_dropped[rows] = True
+            continue
         for row in rows:
             previous = applied.setdefault((correction.attribute, int(row)), correction)
             if previous.value != correction.value:
                 raise _contradiction_error(corrections, previous, correction)
         columns[correction.attribute][rows] = correction.value
-        if not len(rows):
-            unused.append(correction)
     _reconcile_ages(columns, applied, corrections)
+    for name, values in columns.items():
+        values[is_dropped] = np.nan if name == "age" else labels.UNKNOWN
     columns["label"] = labels.encode(columns["mask"], columns["gender"], columns["age_band"])
     for end in AGE_GROUP:
         if end in table:  # of another band, it is wrong
@@ -198,7 +216,7 @@ def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Correcte
     for name in columns:
         old, new = table[name].to_numpy(), corrected[name].to_numpy()
         changed |= (old != new) & ~((old != old) & (new != new))  # years may be NaN
-    return Corrected(corrected, changed, unused)
+    return Corrected(corrected, changed, is_dropped, unused)
 
 
 def _contradiction_error(
@@ -226,10 +244,11 @@ def _reconcile_ages(
     columns["age"][conflicting_rows] = np.nan
 
 
-def _row_finder(
+def row_finder(
     table: pd.DataFrame, corrections: Corrections
 ) -> Callable[[Correction], npt.NDArray[np.int64]]:
-    """A function from a correction to the rows of the table that it concerns."""
+    """A function from a correction to the rows of the table that it concerns. It raises
+    MaskgateError if several people have the id."""
     corrected = {correction.person for correction in corrections.rows}
     rows_by_person = table.groupby(table["person"].map(names.normalise)).indices
     by_id: dict[str, list[str]] = {}
@@ -252,7 +271,7 @@ def _row_finder(
             rows = np.asarray(rows_by_person[people[0]], dtype=np.int64)
         else:
             rows = np.array([row_by_photo[name]] if name in row_by_photo else [], dtype=np.int64)
-        if correction.field not in _ATTRIBUTES:
+        if correction.field in seven_photos.STEMS:
             stems = [PurePath(photo).stem.lower() for photo in table["photo"].iloc[rows]]
             rows = rows[[stem == correction.field for stem in stems]]
         return rows

@@ -15,7 +15,7 @@ from maskgate import labels
 from maskgate.config.recipe import DataSet, Labels
 from maskgate.data import corrections
 from maskgate.data.checks import Problem
-from maskgate.data.column_values import AGE, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
+from maskgate.data.column_values import AGE, DROPPED, EXTRA, NO_LABELS, PRIMARY, UNLABELLED
 from maskgate.data.corrections import Corrections
 from maskgate.data.table import Photos
 
@@ -26,11 +26,13 @@ class TrainingLabels:
     for scores, which `truth` describes.
 
     `sha256` is the hash of the corrections file, or empty. `changed` counts the photos whose
-    training labels it changes. `problems` are the corrections without a matching person.
+    training labels it changes; those that it has `dropped` (P,) are not trained on. `problems` are
+    the corrections without a matching person.
     """
 
     training: pd.DataFrame
     true: pd.DataFrame
+    dropped: npt.NDArray[np.bool_]
     truth: str = "bands 30/60, labels as read"
     sha256: str = ""
     changed: int = 0
@@ -42,7 +44,7 @@ def training_labels(
 ) -> TrainingLabels:
     """The labels of `photos`, a part of `all_photos`; corrections of the others are accepted."""
     if fixes is None:
-        return TrainingLabels(photos.table, photos.table)
+        return TrainingLabels(photos.table, photos.table, np.zeros(len(photos.table), np.bool_))
     rows = pd.Index(all_photos.table["photo"]).get_indexer(pd.Index(photos.table["photo"]))
     corrected = corrections.apply(all_photos.table, fixes, settings.tier)
     training = corrected.table.iloc[rows].reset_index(drop=True)
@@ -61,6 +63,7 @@ def training_labels(
     return TrainingLabels(
         training=training,
         true=true,
+        dropped=corrected.dropped[rows],
         truth=truth,
         sha256=fixes.sha256,
         changed=changed,
@@ -73,16 +76,18 @@ def build(
     extra: Sequence[tuple[DataSet, pd.DataFrame]],
     unlabelled: Sequence[tuple[DataSet, pd.DataFrame]],
     settings: Labels,
+    dropped: npt.NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """The training table (N rows), from photo tables: the `primary` one with its training labels,
-    the `extra` ones, and those of `unlabelled` photos, in this order.
+    the `extra` ones, and those of `unlabelled` photos, in this order. The primary photos that are
+    `dropped` (P,) are left out.
 
     It has the columns of a photo table, and
 
     - `data`: the path of the data set as in the recipe, empty for the primary one
     - `weight`: how often a photo is drawn, relative to one of weight 1
     - `source`: PRIMARY, EXTRA or UNLABELLED
-    - `left_out`: why no fold trains on the photo: AGE, NO_LABELS, or empty if folds do
+    - `left_out`: why no fold trains on the photo: AGE, DROPPED, NO_LABELS, or empty if folds do
 
     Names of photos and people outside the primary data set start with their data set's path.
     """
@@ -93,6 +98,8 @@ def build(
     age = table["age"].to_numpy(dtype=np.float64)
     of_age = np.isin(np.floor(age), settings.leave_out_ages)  # NaN matches no age
     left_out = np.where(of_age, AGE, np.where(table["source"] == UNLABELLED, NO_LABELS, ""))
+    if dropped is not None:
+        left_out[: len(primary)][dropped] = DROPPED
     return _with_age_bands(table, settings.old_from).assign(
         left_out=pd.Series(left_out, dtype="str")
     )

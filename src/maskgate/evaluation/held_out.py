@@ -47,7 +47,8 @@ def scores(predictions: Predictions, table: pd.DataFrame) -> GroupScores:
     """The scores of predictions for the N photos of a photo table, one row each.
 
     A measure is left out where the labels do not allow it: macro F1 unless all 18 classes occur,
-    balanced recall unless all mask states do, the error of the age unless both know it in years.
+    balanced recall unless all mask states do, the share not called worn where any mask is worn, the
+    error of the age unless both know it in years.
     All are left out of fewer people than `metrics.FEW`. Intervals are those of `metrics`; where a
     share is 0 or 1, so that all resamples may agree, they are at least those of Clopper and Pearson
     (Biometrika 1934) for as many people. Those of calibration errors are of `calibration`, those
@@ -187,6 +188,9 @@ def _drawn_scores(
         if name == "mask":
             recall, drawn_recall = confusions.recall(confusion), confusions.recall(drawn)
             measures |= {_RECALLS[code]: (recall[code], drawn_recall[:, code]) for code in present}
+            if _WEAR not in present and labels.UNKNOWN not in set(table[name]):
+                is_other = (probabilities[name].argmax(1) != _WEAR).astype(np.float64)
+                measures["not_called_worn"] = is_other.mean(), weights.means(is_other)
             if len(present) == len(labels.MASKS):
                 measures["balanced_recall"] = recall.mean(), drawn_recall.mean(1)
             if {_WEAR, _INCORRECT} <= set(present):
@@ -206,7 +210,9 @@ def _at_least_exact(score: Score, name: Measure, table: pd.DataFrame) -> Score:
     if name in ("macro_f1", "age_error"):
         return score
     attribute = name.removesuffix("_accuracy")
-    if attribute in labels.ATTRIBUTES:
+    if name == "not_called_worn":
+        people = table["person"].nunique()
+    elif attribute in labels.ATTRIBUTES:
         people = table.loc[table[attribute] != labels.UNKNOWN, "person"].nunique()
     else:  # of the state whose recall it is, or of the rarest one
         codes = [_INCORRECT] if name == "incorrect_at_worn" else list(range(len(labels.MASKS)))

@@ -60,16 +60,20 @@ def detector_file_error(model: str | Path) -> MaskgateError:
 
 
 def of_run(
-    run: runs.Run, cache: Path | None = None, tta: Sequence[Component] | None = None
+    run: runs.Run,
+    cache: Path | None = None,
+    tta: Sequence[Component] | None = None,
+    folds: Callable[[runs.Run], Sequence[int]] = lambda run: run.folds,
 ) -> Classifier:
-    """The classifier of an open run, with its members; see `load`. Raises MaskgateError."""
+    """The classifier of an open run, with its members; see `load`. `folds` says which of a single
+    model's networks are used. Raises MaskgateError."""
     if not run.is_system:
-        return of_folds(run, run.folds, cache, tta)
+        return of_folds(run, folds(run), cache, tta)
     system = run.system()
     members = []
     for member, inner in zip(system.members, run.members(), strict=True):
         member_tta = member.tta if tta is None else tta
-        members.append((of_run(inner, cache, member_tta), member.weight))
+        members.append((of_run(inner, cache, member_tta, folds), member.weight))
     spec, learned = EnsembleSpec.from_system(system), run.learned()
     if reason := learned.mismatch(spec, [member.attributes for member, _ in members]):
         raise damaged(run.combination_file, reason)

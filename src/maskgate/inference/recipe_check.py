@@ -47,7 +47,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
         tta_views(recipe.tta, recipe.photo.geometry)
         pretrained.check(recipe.model)
         if recipe.teacher is not None:
-            teachers.open_teacher(recipe.teacher)
+            teachers.open_teacher(recipe)
         if recipe.photo.face is not None:
             detector = recipe.photo.face.detector
             detectors.check(detector)

@@ -20,7 +20,8 @@ class Target(NamedTuple):
     `classes` (N, 18) is true for every class that agrees with the known labels (one for a fully
     labelled photo, all for a photo without labels), or has probabilities, as float. `ages` (N, 2)
     are the first and the last year of the person's age group, both the age if it is known, NaN if
-    neither is. `soft_labels` (N, 18) are a teacher's probabilities; (N, 0) without a teacher.
+    neither is. `soft_labels` (N, 18) are a teacher's probabilities, NaN for a photo that has none;
+    (N, 0) without a teacher.
     """
 
     classes: Tensor

@@ -13,7 +13,7 @@ from maskgate.core import charts, reliability
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
 from maskgate.evaluation import calibration, metrics
-from maskgate.reports import mistakes, pages, recipe_summary
+from maskgate.reports import distillation, mistakes, pages, recipe_summary
 from maskgate.reports.compare import signed
 from maskgate.reports.score_table import calibrating
 from maskgate.runs import Run, tables
@@ -43,6 +43,7 @@ def write(run: Run, photos: bool = True) -> Path:
     if history is not None and results.selection == "best":
         kept = _kept(history)
     root = Path(status.root) if photos else None
+    distilled = run.distillation()
     pages.write(
         run.report_file,
         "run.html",
@@ -57,6 +58,8 @@ def write(run: Run, photos: bool = True) -> Path:
         members=_members(run, results) if run.is_system else [],
         calibrating=calibrating(results.steps),
         learned=_learned(run) if run.is_system else [],
+        distillation=distilled,
+        distilled=[] if distilled is None else distillation.sentences(distilled),
         confusions=[_cells(part.confusion) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
         training=None if run.is_system else recipe_summary.summarise(run.recipe(), status),

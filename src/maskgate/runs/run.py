@@ -13,6 +13,7 @@ from maskgate.config.system import System
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.runs.records import contents, fold, folds, stored
+from maskgate.runs.records.distillation import Distillation
 from maskgate.runs.records.faults import damaged
 from maskgate.runs.records.fold import FoldResult
 from maskgate.runs.records.learned import Learned
@@ -101,6 +102,11 @@ class Run:
     def combination_file(self) -> Path:
         """What a system's combination has learned from the out-of-fold probabilities."""
         return self.path / "combination.json"
+
+    @property
+    def distillation_file(self) -> Path:
+        """What it keeps of its teacher's gain; exists if `maskgate distill` trained it."""
+        return self.path / "distillation.json"
 
     @property
     def metrics_file(self) -> Path:
@@ -210,6 +216,12 @@ class Run:
             runs.append(run)
         return runs
 
+    def single_models(self) -> "list[Run]":
+        """The run itself, or of a system the single models among its members and theirs."""
+        if not self.is_system:
+            return [self]
+        return [model for member in self.members() for model in member.single_models()]
+
     def kept_detector(self) -> Path | None:
         """The `detector_folder`, its files checked; None where the run has no detector, as it is
         unfinished or of an older version. Raises MaskgateError."""
@@ -248,6 +260,14 @@ class Run:
     def metrics(self) -> Results:
         """What metrics.json holds. Raises MaskgateError."""
         return stored.parse(self.files.read(self.metrics_file), Results, self.metrics_file)
+
+    def distillation(self) -> Distillation | None:
+        """What it keeps of its teacher's gain; None unless `maskgate distill` trained it. Raises
+        MaskgateError."""
+        path = self.distillation_file
+        if not self.files.holds(path):
+            return None
+        return stored.parse(self.files.read(path), Distillation, path)
 
     def weights(self, fold: int) -> dict[str, Any]:
         """The tensors of a fold's model by name; needs torch. Raises MaskgateError."""

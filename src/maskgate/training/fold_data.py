@@ -7,7 +7,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
-from maskgate.data.column_values import AGE, BARRED, PRIMARY, TRAINED, UNLABELLED, VALIDATED
+from maskgate.data.column_values import (
+    AGE,
+    BARRED,
+    DROPPED,
+    PRIMARY,
+    TRAINED,
+    UNLABELLED,
+    VALIDATED,
+)
 
 Rows = npt.NDArray[np.int64]
 
@@ -48,9 +56,10 @@ def of_fold(fold: int, table: pd.DataFrame, truth: pd.DataFrame) -> FoldData:
     cluster = table["cluster"]
     shared = (cluster.isin(cluster[validated]) & (table["source"] != PRIMARY)).to_numpy()
     left_out = table["left_out"].to_numpy()
+    is_excluded = np.isin(left_out, (AGE, DROPPED))
     # The first reason that applies.
     left_out = np.select(
-        [left_out == AGE, validated, shared], [AGE, VALIDATED, BARRED], default=left_out
+        [is_excluded, validated, shared], [left_out, VALIDATED, BARRED], default=left_out
     )
     return _by_columns(fold, _leaving_out(table, left_out), truth[truth["fold"] == fold])
 

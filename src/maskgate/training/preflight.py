@@ -36,7 +36,7 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
     try:
         if recipe.pseudo is not None:
             pseudo.labeller(recipe, trust)
-        soft_labels.teacher(recipe, trust)
+        soft_labels.check_attributes(recipe, trust)
         Augment(recipe.augment, recipe.photo.geometry).check()
         Mixing(recipe.mixing)
         tta_views(recipe.tta, recipe.photo.geometry)

@@ -150,6 +150,7 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         extra=tables[: len(extra)],
         unlabelled=tables[len(extra) :],
         settings=label_settings,
+        dropped=training_labels.dropped,
     )
     joint_store = cache.joined([store, *(each for _, _, each, _ in others)])
     near_duplicates = with_extra_photos(

@@ -61,28 +61,41 @@ def weight_digests(recipe: Recipe) -> list[str]:
         runs.verify(path)
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    if recipe.teacher is not None:
-        teacher = open_teacher(recipe.teacher)
-        if isinstance(teacher, Bundle):  # its manifest has a hash of every file
-            manifest = teacher.manifest.model_dump_json()
-            digests.append(hashlib.sha256(manifest.encode()).hexdigest())
+    teacher = open_teacher(recipe)
+    if isinstance(teacher, Bundle):  # its manifest has a hash of every file
+        manifest = teacher.manifest.model_dump_json()
+        digests.append(hashlib.sha256(manifest.encode()).hexdigest())
+    elif teacher is not None and recipe.soft_labels is not None:
+        digests.append(teacher.files.digest(teacher.oof_file))
+    elif teacher is not None and teacher.is_system:  # how its members are combined
+        digests.append(teacher.files.digest(teacher.system_file))
+        digests.append(teacher.learned().model_dump_json())
     for _, run in _runs(recipe):
         digests += [run.files.digest(run.weights_file(fold)) for fold in run.folds]
     return digests
 
 
 def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
-    """The runs whose models influence a training, with the recipe's key of each."""
+    """The runs whose models influence a training, with the recipe's key of each. A teacher by its
+    out-of-fold probabilities alone is none of them; see `_taught_contents`."""
     used_runs = []
     if recipe.model.init is not None:
         used_runs.append(("model.init", runs.open_model(recipe.model.init)))
     if recipe.pseudo is not None:
         used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
-    if recipe.teacher is not None:
-        teacher = open_teacher(recipe.teacher)
-        if isinstance(teacher, Run):
-            used_runs.append(("teacher", teacher))
+    teacher = open_teacher(recipe)
+    if isinstance(teacher, Run) and recipe.soft_labels is None:
+        used_runs += [("teacher", model) for model in teacher.single_models()]
     return used_runs
+
+
+def _out_of_fold_teachers(recipe: Recipe) -> list[Run]:
+    """The single models whose out-of-fold probabilities are a recipe's soft labels: the teacher, or
+    the members of the system that it is."""
+    teacher = open_teacher(recipe)
+    if recipe.soft_labels is None or not isinstance(teacher, Run):
+        return []
+    return teacher.single_models()
 
 
 def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
@@ -129,7 +142,7 @@ def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
     """Write the thumbnails that `validated_contents` needs, of a run and of the runs it uses."""
     if run.thumbnails_file.exists():
         return
-    others = [other for _, other in _runs(recipe)]
+    others = [*(other for _, other in _runs(recipe)), *_out_of_fold_teachers(recipe)]
     kept = [_thumbnails(other) for other in others if other.thumbnails_file.exists()]
     table = thumbnails.encoded(store.digests, store.thumbnails_of)
     thumbnails.write(run.thumbnails_file, [table, *kept])
@@ -143,7 +156,21 @@ def inherited_contents(recipe: Recipe, prepared: TrainingData, data: FoldData) -
         folds = usable_folds(run, prepared, data, key)
         for fold in folds if key == "teacher" else folds[:1]:
             contents |= tables.training_digests(run, fold)
-    return contents
+    return contents | _taught_contents(recipe, data)
+
+
+def _taught_contents(recipe: Recipe, data: FoldData) -> set[str]:
+    """Digests of the training photos of the models whose out-of-fold probabilities teach a fold,
+    without the people whom the fold validates.
+
+    Models that taught about one person were trained on others, so on these, too; see
+    `soft_labels`. To its own validation people a student is thus as close as a stacked ensemble.
+    """
+    contents: set[str] = set()
+    for model in _out_of_fold_teachers(recipe):
+        for fold in model.folds:
+            contents |= tables.training_digests(model, fold)
+    return contents - data.contents_of_people
 
 
 def load_weights(network: Network, model: Model, prepared: TrainingData, data: FoldData) -> None:

@@ -215,6 +215,23 @@ def test_an_exact_age_a_group_and_a_band_teach_their_years() -> None:
             assert (value < 1e-4 if len(years) > 1 else value < 16) == (at in years), (first, at)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_a_photo_without_soft_labels_adds_nothing_to_distillation(temperature: float) -> None:
+    network, (target, known) = create_head(), drawn(BATCHES_AND_SOFT[0])
+    without = torch.arange(len(known)) % 2 == 0
+    target.soft_labels[without] = torch.nan
+    features = torch.randn(len(known), F, requires_grad=True)
+    value = create_loss("distillation", network, temperature=temperature)(network(features), target)
+    value.backward()
+    assert features.grad is not None and (features.grad[without] == 0).all()
+    assert (features.grad[~without] != 0).any()
+    again = distillation(
+        network(features[~without]), target.take(~without), known[1::2], temperature
+    )
+    share = float((~without).float().mean())
+    assert value.item() == pytest.approx(share * again.item(), rel=1e-4)
+
+
 def test_a_teacher_and_a_loss_need_each_other() -> None:
     head = create_head()
     distil = create_loss("sum", head, parts=["cross_entropy", "distillation"])

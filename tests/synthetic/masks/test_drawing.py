@@ -10,7 +10,7 @@ import pytest
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import drawing, fabrics, outfits, patterns, shapes
 from maskgate.synthetic.masks.covers import HELD
-from maskgate.synthetic.masks.outfits import COVERS, PATTERNS, STYLES, Outfit
+from maskgate.synthetic.masks.outfits import COVERS, PATTERNS, SHIELD, STYLES, Outfit
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -41,7 +41,7 @@ def mask_of(photo: Pixels, heads: SimpleNamespace, outfit: Outfit) -> np.ndarray
 
 
 def test_every_style_pattern_and_cover_is_made_somehow() -> None:
-    assert set(fabrics.SEWN) == {*STYLES, *COVERS} - {*HELD} == set(shapes.CUTS)
+    assert set(fabrics.SEWN) - {SHIELD} == {*STYLES, *COVERS} - {*HELD} == set(shapes.CUTS)
     assert set(patterns.PAINTERS) == set(PATTERNS)
 
 
@@ -64,6 +64,54 @@ def test_the_same_is_drawn_twice_and_the_photo_stays(heads: SimpleNamespace, sty
     assert (photo == before).all()
     assert first.shape == photo.shape
     assert (first != photo).any()
+
+
+@pytest.mark.parametrize("yaw", [-40, 0, 40])
+def test_a_face_is_seen_through_a_shield(heads: SimpleNamespace, yaw: float) -> None:
+    photo, points = heads.photo(), heads.landmarks(yaw, scale=36)
+    face = drawing.bare_face(photo, points)
+    changes, in_band = [], []
+    for seed in range(20):
+        shield = outfits.shield(rng(seed))
+        assert not shield.is_mask
+        canvas = drawing.draw(face, shield)
+        assert canvas is not None
+        opacity = np.zeros(photo.shape[:2])
+        top, left = canvas.corner
+        alpha = canvas.coarse()[1]
+        opacity[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
+        x, y = np.round(points).astype(int).T
+        assert opacity[y, x].min() > 0, "the visor is before the whole face"
+        changes.append(np.median(opacity[y, x]))
+        in_band.append(opacity.max())
+    assert np.median(changes) < 0.25
+    assert np.median(in_band) > 0.6
+
+
+def test_a_shield_is_worn_over_the_mask(heads: SimpleNamespace, white: Outfit) -> None:
+    photo, points = heads.photo(), heads.landmarks(scale=40)
+    mask = wear(photo, points, white, rng())
+    both = wear(photo, points, dataclasses.replace(white, under_shield=True), rng())
+    again = wear(photo, points, dataclasses.replace(white, under_shield=True), rng())
+    assert (both == again).all()
+    outside = (mask == photo).all(-1)
+    assert (both != photo).any(-1)[outside].mean() > 0.3, "the shield is larger than the mask"
+    assert np.abs(both[85:95, 55:73].astype(int) - mask[85:95, 55:73]).mean() < 60
+
+
+@pytest.mark.parametrize("style", COVERS)
+def test_covers_over_the_mouth_hide_it(heads: SimpleNamespace, style: str) -> None:
+    photo, points = heads.photo(160, 128), heads.landmarks(scale=40)
+    x, y = np.round(points[3:].mean(0)).astype(int)
+    hidden = 0
+    for seed in range(12):
+        canvas = drawing.draw(
+            drawing.bare_face(photo, points), outfits.cover_over_mouth(rng(seed), style)
+        )
+        assert canvas is not None
+        top, left = canvas.corner
+        hidden += canvas.coarse()[1][y + 2 - top, x - left] > 0.9
+    assert hidden >= 10
 
 
 def test_outfits_differ() -> None:

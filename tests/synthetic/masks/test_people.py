@@ -25,7 +25,8 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import NO_FACES, Faces
 from maskgate.imaging.pixels import Pixels
-from maskgate.synthetic.masks import journal, people, workers
+from maskgate.synthetic.masks import journal, kinds, people, portraits, workers
+from maskgate.synthetic.masks.kinds import KINDS
 from maskgate.synthetic.masks.people import dress
 
 AGES = ("22", "34", "71", "", "30-39", ">=60")
@@ -158,6 +159,51 @@ def test_as_many_photos_as_asked_for(
     assert all(some[name] == seven[name] for name in same)
     work(faces, out)  # in the same folder, with the usual numbers
     assert contents(out) == seven
+
+
+def test_one_photo_of_each_kind(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    first = work(faces, out, each_kind=True)
+    drawn, table = pd.read_parquet(out / "drawn.parquet"), pd.read_csv(out / "photos.csv")
+    assert first.photos == len(table) == len(drawn)
+    assert table["mask"].tolist() == [KINDS[kind] for kind in drawn["shot"]]
+    by_person = drawn.groupby("source")["shot"].apply(list)
+    assert first.people == len(by_person) == 6
+    for present in by_person:
+        assert {"worn", "bare"} <= set(present)
+        assert present == [kind for kind in KINDS if kind in present]
+    assert set(drawn["shot"]) > {"chin_out", "hand", "shield", "mask_under_shield", "clear"}
+    before = contents(out)
+    with monkeypatch.context() as patch:
+        patch.setattr(people, "draw", None)
+        assert work(faces, out, each_kind=True) == first
+    lines = (out / ".made.jsonl").read_text().splitlines(keepends=True)
+    (out / ".made.jsonl").write_text("".join(lines[:3]))
+    assert work(faces, out, each_kind=True) == first
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("unseen", ["neck", "worn"])
+def test_a_kind_that_cannot_be_seen_is_left_out(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unseen: str
+) -> None:
+    draw_kind = kinds.draw_kind
+
+    def draw(face_photo: Any, kind: str, rng: np.random.Generator) -> Any:
+        return None if kind == unseen else draw_kind(face_photo, kind, rng)
+
+    monkeypatch.setattr(portraits, "draw_kind", draw)
+    if unseen == "worn":  # without it a person is of no use
+        with pytest.raises(MaskgateError, match="no mask can be seen"):
+            work(faces, tmp_path / "out", each_kind=True)
+        return
+    first = work(faces, tmp_path / "out", each_kind=True)
+    assert first.people == 6
+    assert unseen not in set(pd.read_parquet(tmp_path / "out" / "drawn.parquet")["shot"])
+    monkeypatch.setattr(people, "draw", None)  # it is not tried again
+    assert work(faces, tmp_path / "out", each_kind=True) == first
 
 
 def test_who_is_left_out_is_told(made: people.DressedPeople) -> None:

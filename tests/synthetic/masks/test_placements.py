@@ -24,6 +24,7 @@ COVERED = {
     "mouth_only": MOUTH,
     "lower_lip": CHIN,
     "chin": CHIN,
+    "chin_out": NOSE + MOUTH,
     "nose_only": NOSE,
 }
 BARE = {
@@ -32,6 +33,7 @@ BARE = {
     "mouth_only": EYES + NOSE + CHIN,
     "lower_lip": EYES + NOSE + UPPER_LIP,
     "chin": EYES + NOSE + MOUTH,
+    "chin_out": EYES + CHIN,
     "eyes": MOUTH + CHIN,
     "nose_only": MOUTH + CHIN,
     "neck": EYES + NOSE + MOUTH,

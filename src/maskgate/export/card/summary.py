@@ -50,7 +50,8 @@ def _ensemble(model: SingleModelSpec | EnsembleModelSpec) -> str:
 def intended_use() -> Iterator[str]:
     """What the model is for, and what not."""
     yield (
-        "For a mask check at an entrance where somebody can correct a wrong answer. Gender and age"
+        "For a mask check at an entrance where somebody can correct a wrong answer. A photo of a"
+        " face, printed or on a screen, counts as a face: it is no access control. Gender and age"
         " band are estimates from a face: do not base decisions about a person on them. Test the"
         " model with people and cameras of the place where it is used, above all for groups with"
         " few people in the tables below."

@@ -13,6 +13,7 @@ from maskgate.synthetic.masks import (
     exposure,
     fabrics,
     light,
+    outfits,
     pose,
     raster,
     shapes,
@@ -46,12 +47,21 @@ def bare_face(photo: Pixels, landmarks: npt.ArrayLike) -> BareFace:
 
 def draw_outfit(face: BareFace, outfit: Outfit, rng: np.random.Generator) -> Pixels:
     """The photo (H, W, 3) with the outfit drawn on the face; `rng` draws only the noise."""
-    canvas = draw(face, outfit)
-    if canvas is None:
-        return face.photo.copy()
-    return blending.blended(
-        face.photo, canvas, outfit, photo_light=face.light, scale=face.head.scale, rng=rng
-    )
+    photo = face.photo
+    for layer in _layers(outfit):
+        canvas = draw(face, layer)
+        if canvas is not None:
+            photo = blending.blended(
+                photo, canvas, layer, photo_light=face.light, scale=face.head.scale, rng=rng
+            )
+    return photo.copy() if photo is face.photo else photo
+
+
+def _layers(outfit: Outfit) -> list[Outfit]:
+    """The outfit, and the face shield over it, if any."""
+    if not outfit.under_shield:
+        return [outfit]
+    return [outfit, outfits.shield(np.random.default_rng((outfit.seed, 3)))]
 
 
 def share_within(face: BareFace, outfit: Outfit) -> float:
@@ -62,7 +72,10 @@ def share_within(face: BareFace, outfit: Outfit) -> float:
 
 
 def draw(face: BareFace, outfit: Outfit) -> Canvas | None:
-    """The outfit on that face, without the photo; None if it is outside the photo."""
+    """The outfit on that face, without the photo and without a shield over it.
+
+    None if it is outside the photo.
+    """
     size, head, photo_light = face.photo.shape[:2], face.head, face.light
     if outfit.style in covers.HELD:
         return covers.draw_held(size, head, outfit, photo_light)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskgate.synthetic.masks import colours
-from maskgate.synthetic.masks.outfits import Outfit
+from maskgate.synthetic.masks.outfits import SHIELD, Outfit
 from maskgate.synthetic.masks.patterns import ASPECT, PAINTERS, Ink, Rng
 from maskgate.synthetic.masks.sewing import (
     FlatMask,
@@ -176,6 +176,26 @@ def _draped(flat_mask: FlatMask, rng: Rng) -> None:
     grain(flat_mask, rng, 0.03)
 
 
+def _shield(flat_mask: FlatMask, rng: Rng) -> None:
+    """A transparent visor with reflections, under its head band."""
+    height, width = flat_mask.shape
+    band = round(height * (rng.uniform(0.07, 0.15) if "band" in flat_mask.details else 0.025))
+    flat_mask.cloth[band:] = (238, 243, 247)
+    visor = np.full(flat_mask.shape, rng.uniform(0.02, 0.12), np.float32)
+    visor += np.float32(rng.uniform(0.0, 0.25)) * np.abs(sides(flat_mask)) ** 3
+    glare = np.zeros_like(visor)
+    for _ in range(int(rng.integers(1, 4))):
+        u, slant, thick = rng.uniform(0.05, 0.95), rng.normal(0, 0.08), rng.uniform(0.02, 0.12)
+        ends = (round(u * width), 0), (round((u + slant) * width), height)
+        cv2.line(glare, *ends, rng.uniform(0.1, 0.5), max(1, round(thick * width)))
+    visor += cv2.GaussianBlur(glare, (0, 0), max(0.5, width * rng.uniform(0.003, 0.03)))
+    rim = max(1, height // 70)
+    cv2.rectangle(visor, (0, 0), (width - 1, height - 1), rng.uniform(0.3, 0.7), rim)
+    flat_mask.opacity[:] = np.minimum(visor, 0.85)
+    flat_mask.opacity[:band] = rng.uniform(0.75, 1.0)
+    flat_mask.shade[band : band + rim] *= 0.8
+
+
 SEWN: Final[dict[str, Callable[[FlatMask, Rng], None]]] = {
     "surgical": _surgical,
     "kf94": _kf94,
@@ -186,4 +206,5 @@ SEWN: Final[dict[str, Callable[[FlatMask, Rng], None]]] = {
     "clear": _clear,
     "scarf": _draped,
     "collar": _draped,
+    SHIELD: _shield,
 }

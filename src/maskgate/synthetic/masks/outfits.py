@@ -1,6 +1,6 @@
 """Masks and other covers as plain data: chosen at random, and written to a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,15 @@ STYLES: Final = {
 }
 # Things in front of the face that are not masks.
 COVERS: Final = {"hand": 0.4, "scarf": 0.3, "collar": 0.12, "phone": 0.1, "mug": 0.08}
+SHIELD: Final = "shield"  # a transparent visor in front of the face
+_BANDS: Final = {  # the colours of a shield's head band
+    "#f4f4f6": 0.25,
+    "#dfe9ee": 0.2,
+    "#1c1c1e": 0.2,
+    "#2f7fc4": 0.15,
+    "#9a9a9e": 0.1,
+    "#6fc0b2": 0.1,
+}
 PATTERNS: Final = {
     "plain": 0.24,
     "checks": 0.1,
@@ -41,15 +50,16 @@ _FLAT: Final = 0.3  # share of drawings that take only the brightness from the p
 class Outfit:
     """A mask with its placement, or another cover of the face.
 
-    `style` is of STYLES or COVERS; `placement` of placements.PLACEMENTS, or `bare` for a cover;
-    `pattern` of PATTERNS. `colour`, `second` (the pattern's) and `straps` are #rrggbb, or `skin`
-    for the face's own. `top`, `bottom` (face units, see `pose`), `wide` (share), `sag`, `tilt`
-    (radians), `aside` (radians around the head; for a held thing, face units) and `puff` (how far
-    it stands off, as a share) describe its placement. `fastening` is `ears`, `head` or `none`;
-    `details` names what is sewn on or printed. `flat` drawings take only the brightness from the
-    photo; `relight` (0…1) is how much of the photo's broad lights and shadows is applied, `shadow`
-    how dark the skin at the edge becomes, `gain` how much brighter it is than expected. `seed`
-    determines everything else that is random.
+    `style` is of STYLES or COVERS, or SHIELD; `placement` of placements.PLACEMENTS, or `bare` if it
+    is no mask; `pattern` of PATTERNS. `colour`, `second` (the pattern's) and `straps` are #rrggbb,
+    or `skin` for the face's own. `top`, `bottom` (face units, see `pose`), `wide` (share), `sag`,
+    `tilt` (radians), `aside` (radians around the head; for a held thing, face units) and `puff`
+    (how far it stands off, as a share) describe its placement. `fastening` is `ears`, `head` or
+    `none`; `details` names what is sewn on or printed. `flat` drawings take only the brightness
+    from the photo; `relight` (0…1) is how much of the photo's broad lights and shadows is applied,
+    `shadow` how dark the skin at the edge becomes, `gain` how much brighter it is than expected.
+    `seed` determines everything else that is random. With `under_shield` a face shield is worn over
+    it.
     """
 
     style: str
@@ -72,6 +82,7 @@ class Outfit:
     shadow: float
     gain: float
     seed: int
+    under_shield: bool = False
 
     @property
     def is_mask(self) -> bool:
@@ -154,6 +165,43 @@ def cover(rng: np.random.Generator, style: str | None = None) -> Outfit:
         flat=False,
         relight=rng.uniform(0.1, 0.5),
         shadow=rng.uniform(0.2, 0.6),
+        gain=float(np.exp(rng.normal(0, 0.09))),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def cover_over_mouth(rng: np.random.Generator, style: str) -> Outfit:
+    """A random cover of that style that hides the mouth, not the nose."""
+    is_cloth = style in ("scarf", "collar")
+    return replace(
+        cover(rng, style),
+        top=rng.uniform(0.55, 0.8) if is_cloth else rng.uniform(0.55, 0.95),
+        sag=rng.uniform(-0.1, 0.08) if is_cloth else 0.0,
+    )
+
+
+def shield(rng: np.random.Generator) -> Outfit:
+    """A random face shield: a visor that hangs from a head band, or from the frame of glasses."""
+    has_band = bool(rng.random() < 0.8)
+    return Outfit(
+        style=SHIELD,
+        placement="bare",
+        pattern="plain",
+        colour=colours.one_of(rng, _BANDS),
+        second="#808080",
+        top=rng.uniform(-0.95, -0.6) if has_band else rng.uniform(-0.4, -0.2),
+        bottom=rng.uniform(1.5, 2.2),
+        wide=rng.uniform(0.9, 1.1),
+        sag=0.0,
+        tilt=rng.normal(0, 0.03),
+        aside=rng.normal(0, 0.03),
+        puff=rng.uniform(0.85, 1.25),
+        fastening="none",
+        straps="#808080",
+        details="band" if has_band else "",
+        flat=False,
+        relight=0.0,
+        shadow=rng.uniform(0.0, 0.2),
         gain=float(np.exp(rng.normal(0, 0.09))),
         seed=int(rng.integers(2**31)),
     )

@@ -21,11 +21,12 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
 from maskgate.faces.protocol import Detector
 from maskgate.synthetic.masks import journal, shots, truth
+from maskgate.synthetic.masks.kinds import KINDS
 from maskgate.synthetic.masks.portraits import Face, Task, draw
 from maskgate.synthetic.masks.truth import NO_FACE, UNREADABLE, Person
 from maskgate.synthetic.masks.workers import map_in_processes
 
-VERSION: Final = 2  # raise it with any change of the drawings
+VERSION: Final = 3  # raise it with any change of the drawings
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,11 @@ def dress(
     workers: int | None = None,
     worn: int = 5,
     incorrect: int = 1,
+    each_kind: bool = False,
 ) -> DressedPeople:
     """Draw `worn` photos with a mask, `incorrect` ones with a mask worn incorrectly, and one
-    without a mask for each person of `photos`.
+    without a mask for each person of `photos`; with `each_kind`, one photo of each of `KINDS`
+    instead, as far as it can be seen in the photo.
 
     Of each person the first photo without a mask, or with an unknown one, is used. Masks are drawn
     on the main face (`Boxes.main_face`); detections are stored in the cache `folder`. `out` gets
@@ -67,7 +70,7 @@ def dress(
     photos of `source` cannot be read and `skip_faulty` is not set, if nobody can be dressed, or if
     `out` has other files.
     """
-    shot_names = shots.names(worn, incorrect)
+    shot_names = KINDS if each_kind else shots.names(worn, incorrect)
     table = photos.table
     bare = table["mask"].isin([labels.UNKNOWN, labels.MASKS.index("not_wear")]).to_numpy()
     first = ~table[bare]["person"].duplicated().to_numpy()
@@ -100,7 +103,7 @@ def dress(
             truth.remove(out)  # until all photos in it exist again
         log.keep(finished)
         remaining = [face for face in faces if face.person.name not in finished]
-        task = Task(photos.root, out, seed, shot_names)
+        task = Task(photos.root, out, seed, shot_names, each_kind=each_kind)
         with closing(
             map_in_processes(draw, task, remaining, workers or os.cpu_count() or 1)
         ) as lines:
@@ -110,10 +113,11 @@ def dress(
         if len(left_out) == len(people):
             raise _nobody_error(source, left_out.values())
         truth.write(out, people, log.lines, left_out=left_out, shots=shot_names)
+        drawn = sum(len(line["drawn"]) for line in log.lines.values())
     return DressedPeople(
         out=out,
         people=len(people) - len(left_out),
-        photos=len(shot_names) * (len(people) - len(left_out)),
+        photos=drawn,
         left_out={
             person.name: left_out[person.name] for person in people if person.name in left_out
         },
@@ -194,6 +198,7 @@ def _is_done(
     if line["why"]:
         return True
     folder = out / "images" / face.person.folder
-    return [drawn["shot"] for drawn in line["drawn"]] == list(shot_names) and all(
-        (folder / f"{shot}.jpg").is_file() for shot in shot_names
+    drawn, unseen = [shot["shot"] for shot in line["drawn"]], line.get("unseen", [])
+    return drawn == [shot for shot in shot_names if shot not in unseen] and all(
+        (folder / f"{shot}.jpg").is_file() for shot in drawn
     )

@@ -30,6 +30,7 @@ PLACEMENTS: Final[dict[str, Placement]] = {
     "chin": Placement(
         top=(1.1, 1.28), bottom=(1.62, 1.95), wide=(0.8, 1.06), sag=(0.0, 0.1), nose=0.0
     ),
+    "chin_out": Placement((0.10, 0.30), (1.08, 1.2), (0.75, 1.0)),
     "eyes": Placement((-0.5, -0.25), (0.35, 0.62), (0.75, 1.0), nose=0.6),
     "nose_only": Placement((-0.05, 0.2), (0.66, 0.74), (0.4, 0.95), nose=1.0),
     "neck": Placement(

@@ -18,6 +18,7 @@ from maskgate.errors import MaskgateError, disk_error
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.synthetic.masks import drawing
+from maskgate.synthetic.masks.kinds import NEEDED, draw_kind
 from maskgate.synthetic.masks.shots import draw_shot
 from maskgate.synthetic.masks.truth import NO_FACE, UNSEEN, Person
 
@@ -36,12 +37,14 @@ class Face:
 
 @dataclass(frozen=True)
 class Task:
-    """The settings that are the same for all people; `shots` are their photos (`shots.names`)."""
+    """The settings that are the same for all people; `shots` are their photos (`shots.names`), or
+    one of `each_kind` (`KINDS`)."""
 
     root: Path
     out: Path
     seed: int
     shots: Mapping[str, str]
+    each_kind: bool = False
 
 
 def draw(task: Task, face: Face) -> dict[str, Any]:
@@ -54,6 +57,7 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
         "landmarks": face.landmarks.ravel().tolist(),
         "score": face.score,
         "drawn": [],
+        "unseen": [],
     }
     try:
         face_photo = drawing.bare_face(
@@ -64,7 +68,13 @@ def draw(task: Task, face: Face) -> dict[str, Any]:
     encoded = {}
     for shot, mask in task.shots.items():
         rng = np.random.default_rng(derive(task.seed, person.name, shot))
-        drawn_shot = draw_shot(face_photo, mask, rng)
+        if task.each_kind:
+            drawn_shot = draw_kind(face_photo, shot, rng)
+        else:
+            drawn_shot = draw_shot(face_photo, mask, rng)
+        if drawn_shot is None and task.each_kind and shot not in NEEDED:
+            line["unseen"].append(shot)
+            continue
         if drawn_shot is None:
             return line | {"why": UNSEEN, "drawn": []}
         outfit, photo = drawn_shot

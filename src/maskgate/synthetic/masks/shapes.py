@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from maskgate.synthetic.masks import surface
-from maskgate.synthetic.masks.outfits import Outfit
+from maskgate.synthetic.masks.outfits import SHIELD, Outfit
 from maskgate.synthetic.masks.placements import PLACEMENTS
 from maskgate.synthetic.masks.pose import Array
 
@@ -23,6 +23,8 @@ _NOSE_TENT: Final = np.array(
     [(-0.5, 0.0), (0.0, 0.1), (0.3, 0.25), (0.52, 0.34), (0.8, 0.24), (1.2, 0.1), (1.6, 0.0)]
 )
 _TENT_WIDTH: Final = 0.38
+_VISOR_RADIUS: Final = 1.25  # face units
+_VISOR_FRONT: Final = 0.72  # its z in the middle
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def points(outfit: Outfit, side: float = 0.0) -> Array:
 
     `side` (-1 or 1) is the ear that a mask with the placement `one_ear` hangs from.
     """
+    if outfit.style == SHIELD:
+        return _visor(outfit)
     cut = CUTS[outfit.style]
     rng = np.random.default_rng(outfit.seed)
     u, v = np.meshgrid(_U, _V)
@@ -94,6 +98,18 @@ def points(outfit: Outfit, side: float = 0.0) -> Array:
     base[..., 2] += rise * np.cos(angle) ** 0.7
     base[..., 0] += rise * np.sin(angle) * 0.5
     return base
+
+
+def _visor(outfit: Outfit) -> Array:
+    """The points of a face shield: part of a cylinder, with rounded lower corners."""
+    u, v = np.meshgrid(_U, _V)
+    angle = math.radians(72) * outfit.wide * u
+    height = outfit.bottom - outfit.top
+    y = outfit.top + height * v * (1 - 0.14 * np.abs(u) ** 5) + outfit.tilt * np.sin(angle)
+    angle = angle + outfit.aside
+    front = _VISOR_FRONT * outfit.puff + 0.08 * v
+    z = front - _VISOR_RADIUS * (1 - np.cos(angle))
+    return np.stack([_VISOR_RADIUS * np.sin(angle), y, z], -1)
 
 
 def _edge(heights: tuple[float, ...], rng: np.random.Generator) -> Array:

@@ -13,9 +13,10 @@ from maskgate.synthetic.masks.outfits import Outfit
 
 # How often each wrong placement is drawn, if it is visible in the photo.
 _WRONG_PLACEMENTS: Final = {
-    "nose_out": 0.28,
-    "chin": 0.2,
-    "lower_lip": 0.14,
+    "nose_out": 0.24,
+    "chin": 0.16,
+    "lower_lip": 0.12,
+    "chin_out": 0.1,
     "eyes": 0.1,
     "nose_only": 0.1,
     "mouth_only": 0.06,
@@ -26,7 +27,7 @@ _COVERED: Final = 0.15  # share of bare faces in front of which something else i
 _MIN_WITHIN: Final = 0.5  # share of a mask that must be inside the photo
 _MIN_CHANGE: Final = 0.8  # of 255: mean change of the pixels of the face or the photo
 _FACE_AREA: Final = 6.0  # square face units
-_TRIES: Final = 6
+TRIES: Final = 6
 
 
 Shot = tuple[Outfit | None, Pixels]
@@ -60,33 +61,40 @@ def draw_shot(face_photo: BareFace, mask: str, rng: np.random.Generator) -> Shot
     return None, face_photo.photo
 
 
+def face_area(face_photo: BareFace) -> float:
+    """The area of the face in pixels, at most that of the photo."""
+    height, width = face_photo.photo.shape[:2]
+    return min(height * width, _FACE_AREA * face_photo.head.scale**2)
+
+
 def _draw_mask(face_photo: BareFace, correctly: bool, rng: np.random.Generator) -> Shot | None:
     """Draw a mask that is visible: not outside the photo, nor black on black."""
     height, width = face_photo.photo.shape[:2]
-    face = min(height * width, _FACE_AREA * face_photo.head.scale**2)
-    for _ in range(_TRIES):
+    face = face_area(face_photo)
+    for _ in range(TRIES):
         if correctly:
-            shot = _draw_visible(face_photo, outfits.random(rng, "worn"), rng, face)
+            shot = draw_visible(face_photo, outfits.random(rng, "worn"), rng, face)
         else:
-            shot = _draw_visible(
+            shot = draw_visible(
                 face_photo, outfits.random(rng, one_of(rng, _WRONG_PLACEMENTS)), rng, height * width
             )
         if shot is not None:
             return shot
     # On a small face hardly any mask changes the photo enough; the one that covers most does best.
     return (
-        None if correctly else _draw_visible(face_photo, outfits.random(rng, "nose_out"), rng, face)
+        None if correctly else draw_visible(face_photo, outfits.random(rng, "nose_out"), rng, face)
     )
 
 
-def _draw_visible(
+def draw_visible(
     face_photo: BareFace, outfit: Outfit, rng: np.random.Generator, area: float
 ) -> Shot | None:
-    """Draw the mask on the face; None if too little of it is inside the photo or changes pixels.
+    """Draw the outfit on the face; None if too little of it is visible.
 
-    `area` is the number of pixels over which the change is averaged.
+    Of a mask a part must be inside the photo, and the pixels must change. `area` is the number of
+    pixels over which the change is averaged.
     """
-    if drawing.share_within(face_photo, outfit) < _MIN_WITHIN:
+    if outfit.is_mask and drawing.share_within(face_photo, outfit) < _MIN_WITHIN:
         return None
     photo = drawing.draw_outfit(face_photo, outfit, rng)
     height, width = photo.shape[:2]

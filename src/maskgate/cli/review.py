@@ -1,0 +1,193 @@
+"""The command review."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from maskgate.cli.app import app, existing_data, existing_run
+from maskgate.core import extras, files, terminal
+from maskgate.errors import MaskgateError
+
+
+def _existing_data(data: Path | None) -> Path | None:
+    return None if data is None else existing_data(data)
+
+
+def _existing_source(source: Path | None) -> Path | None:
+    """A run, or a CSV. Raises MaskgateError if it does not exist."""
+    if source is not None and source.suffix.lower() == ".csv":
+        files.check_name(source)
+        files.content(source, "a CSV of suspects", 0)
+        return source
+    return existing_run(source)
+
+
+def _author(author: str | None) -> str:
+    """The name of the reviewer. Raises MaskgateError."""
+    if author is None:
+        try:
+            author = getpass.getuser()
+        except (OSError, KeyError) as error:
+            raise MaskgateError("this user has no name; give one with --author") from error
+    author = " ".join(author.split())
+    if not author:
+        raise MaskgateError("--author: is empty; give the name of the reviewer")
+    return author
+
+
+@app.command()
+def review(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RUN|SUSPECTS]",
+            help="A run, whose contradicted labels are reviewed; or a CSV with the columns"
+            " person,attribute,label,predicted_label, such as `maskgate suspects` writes.",
+            show_default=False,
+            callback=_existing_source,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of people, or a CSV of photos.",
+            show_default="the photos of the run",
+            callback=_existing_data,
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run whose predictions and similar people are shown beside the suspects.",
+            show_default=False,
+            callback=existing_run,
+        ),
+    ] = None,
+    opinion: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of another opinion: photo or person, and mask, gender, age or age_band, such"
+            " as `maskgate predict` writes.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Corrections, for labels.corrections of a recipe.")
+    ] = Path("corrections.csv"),
+    author: Annotated[
+        str | None, typer.Option(help="Who reviews.", show_default="this user's name")
+    ] = None,
+    tier: Annotated[
+        Literal["sure", "likely", "doubtful"], typer.Option(help="How sure the corrections are.")
+    ] = "likely",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    opens: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A B",
+            help="Compare two reviewers' corrections instead: agreement, Cohen's kappa, merged"
+            " corrections in --out, and what to settle in OUT-disagreements.csv.",
+            show_default=False,
+        ),
+    ] = None,
+    settled: Annotated[
+        Path | None,
+        typer.Option(
+            help="Corrections of a review of the disagreements: they decide in --compare.",
+            show_default=False,
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a page (.html) of all corrections in --out instead, with their photos.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Review labels that may be wrong: a local page, one key a label.
+
+    Each key is written to the disk at once, and the same command goes on where it stopped.
+    """
+    if compare is not None:
+        _compare(compare, settled, out, others=(source, data, run, opinion, page))
+        return
+    if settled is not None:
+        raise MaskgateError("--settled belongs to --compare; give both, or neither")
+    if page is not None:
+        _write_page(page, out, source or run, data)
+        return
+    if source is None:
+        raise MaskgateError("nothing to review; give a run, or a CSV of suspects")
+    is_csv = source.suffix.lower() == ".csv"
+    if not is_csv and run is not None:
+        raise MaskgateError("both a RUN and --run are given; give one of them")
+    if is_csv and run is None and data is None:
+        raise MaskgateError(f"{source}: names people, not photos; give --data or --run")
+    name = _author(author)
+    if opinion is not None:
+        files.content(opinion, "a CSV of opinions", 0)
+    files.check_target(out)
+    extras.check("door", "maskgate review")
+
+    from maskgate import runs as run_folders
+
+    run = run if is_csv else source
+    opened = None if run is None else run_folders.open_run(run)
+
+    from maskgate.review import start
+
+    start.serve(
+        start.Options(
+            suspects=source if is_csv else None,
+            run=opened,
+            data=data,
+            opinion=opinion,
+            out=out,
+            author=name,
+            tier=tier,
+        ),
+        port,
+        opens,
+    )
+
+
+def _compare(
+    pair: tuple[Path, Path], settled: Path | None, out: Path, others: tuple[Path | None, ...]
+) -> None:
+    if any(each is not None for each in others):
+        raise MaskgateError("--compare needs nothing but --settled and --out; drop the others")
+    for path in (*pair, *([settled] if settled is not None else [])):
+        files.content(path, "the corrections of a reviewer", 0)
+    targets = (out, out.with_name(f"{out.stem}-disagreements.csv"))
+    for target in targets:
+        files.check_target(target)
+        if target.exists():
+            raise MaskgateError(f"{target}: exists already; give another --out, or remove it")
+
+    from maskgate.review import agreement
+
+    agreement.run(pair, settled, *targets)
+    for target in targets:
+        terminal.show(target)
+
+
+def _write_page(page: Path, out: Path, run: Path | None, data: Path | None) -> None:
+    if page.suffix != ".html":
+        raise MaskgateError(f"{page}: a page ends in .html; name such a file")
+    files.check_target(page)
+    files.content(out, "corrections", 0)
+    if data is None and (run is None or run.suffix.lower() == ".csv"):
+        raise MaskgateError("--page shows photos; give --data, or the run")
+
+    from maskgate import runs as run_folders
+
+    opened = None if data is not None or run is None else run_folders.open_run(run)
+
+    from maskgate.review import corrected
+
+    corrected.write(page, out, opened, data)
+    terminal.show(page)

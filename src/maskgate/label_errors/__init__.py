@@ -1,0 +1,1 @@
+"""Which labels are probably wrong, by out-of-fold probabilities and outside opinions."""

@@ -1,0 +1,1 @@
+"""Review of labels that may be wrong: a local page, its journal, and two reviewers compared."""

@@ -1,0 +1,73 @@
+"""From the options of `maskgate review` to a running page."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskgate.config.recipe import Tier
+from maskgate.core.progress import say
+from maskgate.errors import MaskgateError
+from maskgate.review import decisions, opinions, people, questions, server, session
+from maskgate.review.decisions import Journal
+from maskgate.review.neighbours import Neighbours
+from maskgate.review.people import People
+from maskgate.review.session import Session
+from maskgate.runs import Run
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to review; see `maskgate review --help`. There is a `run`, or `data`, or both."""
+
+    suspects: Path | None
+    run: Run | None
+    data: Path | None
+    opinion: Path | None
+    out: Path
+    author: str
+    tier: Tier
+
+
+def serve(options: Options, port: int, opens: bool) -> None:
+    """Serve the page until a signal. Raises MaskgateError."""
+    decisions.check(options.out)
+    with ExitStack() as stack:
+        server.serve(lambda: load(options, stack), port, opens)
+
+
+def load(options: Options, stack: ExitStack) -> Session:
+    """The session of these options; the `stack` closes its journal. Raises MaskgateError, before
+    anything is written."""
+    everybody = of(options.run, options.data)
+    if options.suspects is None:
+        asked_questions = questions.of_run(everybody)
+    else:
+        asked_questions = questions.read(options.suspects, everybody)
+    if not asked_questions:
+        raise MaskgateError(
+            f"{options.suspects or everybody.root}: no label is contradicted, so there is nothing"
+            " to review"
+        )
+    opinion = None if options.opinion is None else opinions.read(options.opinion, everybody)
+    neighbours = Neighbours(everybody, options.run)
+    journal = Journal(options.out)
+    stack.callback(journal.close)
+    loaded = Session(
+        everybody,
+        asked_questions,
+        journal,
+        session.Options(options.author, options.tier),
+        neighbours=neighbours,
+        opinions=opinion,
+    )
+    decided = sum(map(bool, loaded.overview()["states"]))
+    say(f"{len(asked_questions)} labels to review, {decided} decided; {options.out}")
+    return loaded
+
+
+def of(run: Run | None, data: Path | None) -> People:
+    """The people of a run, or of a data set. Raises MaskgateError."""
+    if run is not None:
+        return people.of_run(run, data)
+    assert data is not None
+    return people.of_data(data)
