@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskgate import labels
-from maskgate.core import files
+from maskgate.core import default_model, files
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import held_out
@@ -51,7 +51,8 @@ def of_model(path: Path, photos: Photos, cache: Path, trust: bool = False) -> Ev
         _keep(kept, predictions.probabilities, ages)
         resume.delete()
     probabilities, ages = arrays
-    return of_classes(path.name, probabilities, [*predictor.attributes], ages)
+    name = "the default model" if path == default_model.FOLDER else path.name
+    return of_classes(name, probabilities, [*predictor.attributes], ages)
 
 
 def _keep(path: Path, probabilities: Numbers, ages: Numbers) -> None:
