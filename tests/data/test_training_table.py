@@ -147,6 +147,17 @@ def test_dropped_photos_are_left_out_of_training_but_scored(tmp_path: Path) -> N
     assert table["left_out"].tolist() == ["", DROPPED, "", ""]
 
 
+def test_without_a_tier_corrections_change_the_truth_alone(fixes: Corrections) -> None:
+    photos = Photos(Path(), aged(20, 30, 40))
+    settings = labels_of(corrections="fixes.csv", tier=None, truth="likely")
+    given = training_table.training_labels(photos, photos, fixes, settings)
+    pd.testing.assert_frame_equal(given.training, photos.table)
+    assert given.true["gender"].tolist() == [1, 1, 0]
+    assert (given.changed, given.dropped.any()) == (0, False)
+    corrected = labels_of(corrections="fixes.csv", truth="likely")
+    assert training_table.training_labels(photos, photos, fixes, corrected).truth == given.truth
+
+
 def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections) -> None:
     read = Photos(Path(), aged(20, 30, 40))
     photos = read.take(np.array([2, 1]))

@@ -127,8 +127,10 @@ class Labels(Section):
     corrections: str | None = Field(
         None, description="a CSV `person,field,value,tier,reason`, or the name of a shipped one"
     )
-    tier: Tier = Field(
-        "likely", description="the least certain tier of corrections to apply in training"
+    tier: Tier | None = Field(
+        "likely",
+        description="the least certain tier of corrections to apply in training; null: none, for a"
+        " run that is scored against the same `truth`",
     )
     truth: Tier | None = Field(
         None,

@@ -74,9 +74,9 @@ class Corrections:
     sha256: str
     rows: tuple[Correction, ...]
 
-    def up_to(self, tier: Tier) -> list[Correction]:
-        """The corrections of this tier and of all more certain ones."""
-        tiers = TIERS[: TIERS.index(tier) + 1]
+    def up_to(self, tier: Tier | None) -> list[Correction]:
+        """The corrections of this tier and of all more certain ones; none of None."""
+        tiers = TIERS[: TIERS.index(tier) + 1] if tier is not None else ()
         return [correction for correction in self.rows if correction.tier in tiers]
 
 
@@ -178,7 +178,7 @@ def _contradiction(one: Correction, other: Correction) -> str:
 # ------------------------------------------------------------------------- in the table
 
 
-def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier) -> Corrected:
+def apply(table: pd.DataFrame, corrections: Corrections, tier: Tier | None) -> Corrected:
     """The photo table (N rows, in order) with the corrections up to `tier`.
 
     If a corrected age band contradicts the age in years or the age group, these become unknown.

@@ -61,7 +61,7 @@ def _value_text(value: Any) -> str:
 
 def _labels(recipe: Recipe, status: Status) -> str:
     settings, parts = recipe.labels, []
-    if settings.corrections is not None:
+    if settings.corrections is not None and settings.tier is not None:
         parts.append(
             f"{status.corrected} photos corrected by {settings.corrections}, up to {settings.tier}"
         )
