@@ -62,6 +62,8 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "DATA": ([FOLDER], [NO_DATA]),
     "FACES": ([FOLDER], [NO_DATA]),
     "PHOTOS": ([FOLDER], [NO_PHOTO]),
+    "PHOTOS...": ([FOLDER], [NO_PHOTO]),
+    "[PHOTOS]...": ([], [NO_PHOTO]),
     "[MODEL] PHOTOS...": ([RUN, FOLDER], [
         ([RUN], f"{RUN}: a model, but nothing to predict"),
         (["/gone", FOLDER], f"/gone: {NEITHER}; correct the path"),
@@ -108,6 +110,8 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--adjust": [(["ofsets"], "unknown adjustment ofsets; did you mean offsets?")],
     "--tta": [(["flp"], NO_FLIP)],
     "--detector": [(["yunett"], NO_DETECTOR)],
+    "--method": [(["grad_cm"], "'grad_cm' is not one of 'grad_cam', 'grad_cam_plus_plus', 'occl")],
+    "--with": [NO_RUN],
     "--out": [NO_OUT],
     "--error": [
         (["mask"], "--error mask: nothing is not a number"),
@@ -142,7 +146,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
     "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
-    "--checkpoint-seconds", "--each-kind", "--high",
+    "--checkpoint-seconds", "--each-kind", "--fold", "--high", "--sample",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
     "--smoke", "--terms", "--trials", "--trust", "--updates", "--workers", "--worn",

@@ -38,6 +38,7 @@ EXTRA_OF: Final = {
     "pi_heif": "heic",
     "uniface": "retinaface",
     "cleanlab": "labels",
+    "pytorch_grad_cam": "explain",
     "optuna": "search",
     "sqlalchemy": "search",
 }
