@@ -84,9 +84,9 @@ def probabilities(
         ]
         start = 0
         for name, each in classifiers.items():
-            own = pictures[start : start + views[name]]
+            run_pictures = pictures[start : start + views[name]]
             for part, classifier in zip(parts[name], each, strict=True):
-                part.append(classifier(own).probabilities)
+                part.append(classifier(run_pictures).probabilities)
             start += views[name]
     return {name: list(map(np.concatenate, each)) for name, each in parts.items()}
 

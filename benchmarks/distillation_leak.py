@@ -98,13 +98,13 @@ def of_seed(root: Path, seed: int, arguments: argparse.Namespace) -> Floats:
 
 def people(root: Path, seed: int, inner: int, outer: int) -> tuple[Path, Path]:
     """The CSVs of the inner people and of the others, with the wrong labels."""
-    made = sample_people.make(
+    drawn_people = sample_people.make(
         root / "people", people=inner + outer, eval_people=0, size=(64, 48), seed=seed, twins=0
     )
-    table = layouts.read(made.root).table
+    table = layouts.read(drawn_people.root).table
     random = np.random.default_rng([seed, 1])
     order = random.permutation(table["person"].unique())
-    folder = made.root / "train" / "images"
+    folder = drawn_people.root / "train" / "images"
     csvs = []
     for name, some in (("inner", order[:inner]), ("outer", order[inner:])):
         path = folder / f"{name}.csv"

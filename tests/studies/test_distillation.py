@@ -105,7 +105,7 @@ def test_a_smoke_test_compares_nothing(
         (("TEACHER", "tiny", "people", "folds.seed=3"), "folds.seed=3: the student keeps the"),
         (("TEACHER", "tiny", "people", "teacher=TEACHER"), "the recipe has a teacher, or the loss"),
         (("one", "tiny", "people"), "one: has no member to be the single model"),
-        (("FILE", "tiny", "people"), "is a file; give a run (maskgate combine makes one"),
+        (("FILE", "tiny", "people"), "is a file; give a run, which maskgate combine"),
         (("BUNDLE", "tiny", "people"), "a bundle, not a run"),
         (("TEACHER", "tiny", "people", "--single", "TEACHER"), "the run of a system, not of a"),
         (("TEACHER", "tiny", "others"), "it belongs to other data"),
@@ -198,7 +198,7 @@ def test_the_sentences_say_what_is_kept_and_how_much_faster() -> None:
     assert "9.9 times as fast" in speed and "see 1 picture for one" in speed
     _, undecided, *_ = report.sentences(record(kept=None))
     assert "is undecided: the gain itself is +0.0400" in undecided
-    assert "its score is too high" in report.sentences(record(out_of_fold=True))[-1]
+    assert "its score is too high" in report.sentences(record(out_of_fold=True))[0]
 
 
 def test_a_damaged_comparison_is_one_sentence(trained: Path, tmp_path: Path) -> None:

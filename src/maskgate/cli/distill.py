@@ -100,12 +100,12 @@ def distill(
     for change in changes:
         if change.startswith("folds") and not change.startswith("folds.vote="):
             raise MaskgateError(f"{change}: the student keeps the teacher's folds; leave it out")
-    for given in [teacher] if single is None else [teacher, single]:
-        if bundle.is_bundle(given):
-            raise run_folders.bundle_error(given)
-        if given.is_file():
+    for path_of_run in [teacher] if single is None else [teacher, single]:
+        if bundle.is_bundle(path_of_run):
+            raise run_folders.bundle_error(path_of_run)
+        if path_of_run.is_file():
             raise MaskgateError(
-                f"{given}: is a file; give a run (maskgate combine makes one of a system's file)"
+                f"{path_of_run}: is a file; give a run, which maskgate combine makes of it"
             )
     teacher_run = run_folders.open_run(teacher, trust)
     student = teachers.student(

@@ -39,16 +39,16 @@ def measure(student: Run, ensemble: Run, single: Run) -> Kept:
     resample. It is not given unless the gain's interval is above 0: near 0 the ratio may have any
     value. Raises MaskgateError where the runs were validated on other photos, folds or labels.
     """
-    named = {"student": student, "ensemble": ensemble, "single": single}
+    runs = {"student": student, "ensemble": ensemble, "single": single}
     first = comparability.validation_set(student)
     for run in (ensemble, single):
         comparability.check(first, comparability.validation_set(run))
-    known = [known_attributes(run.metrics()) for run in named.values()]
+    known = [known_attributes(run.metrics()) for run in runs.values()]
     attributes = [name for name in labels.ATTRIBUTES if all(name in each for each in known)]
     table, of_student = tables.oof(student)
     probabilities = {"student": of_student}
     probabilities |= {
-        name: _in_order(run, table["photo"]) for name, run in named.items() if run is not student
+        name: _in_order(run, table["photo"]) for name, run in runs.items() if run is not student
     }
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     scored_table = metrics.keep_labels(table, attributes)
@@ -66,7 +66,7 @@ def measure(student: Run, ensemble: Run, single: Run) -> Kept:
     return Kept(
         score_of=metrics.main_score_name(scored_table),
         people=weights.people,
-        **{name: metrics.interval(value[name], drawn[name]) for name in named},
+        **{name: metrics.interval(value[name], drawn[name]) for name in runs},
         gain=gain_score,
         student_gain=metrics.interval(*student_gain),
         lost=metrics.interval(*less("ensemble", "student")),

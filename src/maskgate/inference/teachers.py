@@ -55,11 +55,11 @@ def student(
             "the recipe has a teacher, or the loss distillation, which distill sets; leave it out,"
             " or train the recipe with maskgate train"
         )
-    own = [_weighted(part, 1 - weight) for part in parts]
-    added = {"name": "distillation", "temperature": temperature, "weight": weight}
+    label_losses = [_weighted(part, 1 - weight) for part in parts]
+    teacher_loss = {"name": "distillation", "temperature": temperature, "weight": weight}
     changed = recipe.model_dump()
     changed |= {"teacher": str(run.path), "soft_labels": "out_of_fold" if out_of_fold else None}
-    changed["loss"] = {"name": "sum", "parts": [*own, added]}
+    changed["loss"] = {"name": "sum", "parts": [*label_losses, teacher_loss]}
     changed["folds"] |= {"kind": "kfold", "file": str(run.folds_file)}
     try:
         return Recipe.model_validate(changed)

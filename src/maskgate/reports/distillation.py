@@ -37,7 +37,13 @@ def sentences(record: Distillation) -> list[str]:
             f"The student keeps {share.value:.0%} [{share.low:.0%}, {share.high:.0%}] of the"
             f" ensemble's gain, which is {gain}."
         )
-    lines = [
+    warning = (
+        "The student learned out-of-fold probabilities, from models that were trained on the people"
+        " whom it is validated on: its score is too high, and may be above the ensemble's. Distil"
+        " without --out-of-fold to measure it."
+    )
+    return [
+        *([warning] if record.out_of_fold else []),
         f"Student less single: {signed(record.student_gain.as_score())}; ensemble less student:"
         f" {signed(record.lost.as_score())}; on the same resamples of {record.people:,} people.",
         kept,
@@ -45,13 +51,6 @@ def sentences(record: Distillation) -> list[str]:
         f" {_pictures(record.student.passes)} for one prediction, the ensemble's"
         f" {record.ensemble.passes:,}.",
     ]
-    if record.out_of_fold:
-        lines.append(
-            "It learned out-of-fold probabilities, from models that were trained on the people whom"
-            " it is validated on: its score is too high, and may be above the ensemble's. Distil"
-            " without --out-of-fold to measure it."
-        )
-    return lines
 
 
 def _pictures(count: int) -> str:
