@@ -114,7 +114,7 @@ def of_run(run: Run, data: Path | None) -> People:
         probabilities[places] = predicted
         attributes = tuple(known_attributes(results))
     digests = dict(zip(table["photo"], table["digest"], strict=True))
-    return People(root, table, probabilities, attributes, digests)
+    return People(root, table, probabilities, attributes=attributes, digests=digests)
 
 
 def of_data(data: Path) -> People:

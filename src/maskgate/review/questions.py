@@ -128,7 +128,9 @@ def _of_row(row: dict[str, str], person: str, people: People) -> Iterator[Questi
     if len(wrong) != len(right):
         raise ValueError(f"label and predicted_label have {len(wrong)} and {len(right)} values")
     for label, predicted in zip(wrong, right, strict=True):
-        for photo in _photos_of(row.get("photo", ""), word, attribute, person, label, people):
+        for photo in _photos_of(
+            row.get("photo", ""), word, people, attribute=attribute, person=person, label=label
+        ):
             yield Question(
                 Subject(person, photo, attribute),
                 predicted,
@@ -162,7 +164,7 @@ def _number(text: str) -> float | None:
 
 
 def _photos_of(
-    photo: str, word: str, attribute: str, person: str, label: str, people: People
+    photo: str, word: str, people: People, *, attribute: str, person: str, label: str
 ) -> list[str]:
     """The photos that a row is about, in normal form; an empty name stands for all of a person's.
 

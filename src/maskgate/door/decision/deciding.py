@@ -101,7 +101,13 @@ class Decision:
     def _situation(self, time: float, faces: dict[int, int]) -> Situation:
         self._people = {each.number: self._people[each.number] for each in self._tracker.tracks}
         people = tuple(
-            Person(number, each.track.box, each.vote.verdict, each.vote.since, faces.get(number))
+            Person(
+                track=number,
+                box=each.track.box,
+                verdict=each.vote.verdict,
+                since=each.vote.since,
+                face=faces.get(number),
+            )
             for number, each in self._people.items()
         )
         return Situation(people, self._door([each.verdict for each in people], time))
