@@ -9,7 +9,7 @@ import pytest
 from maskgate.errors import MaskgateError
 from maskgate.explain import explaining, features, measures
 from maskgate.explain.explaining import Explanation, Options
-from maskgate.runs import open_run
+from maskgate.runs import open_run, tables
 from tests.explain.conftest import PatchNetwork
 
 
@@ -100,6 +100,9 @@ def test_photos_without_labels(
     paths = sorted((run.path.parent / "photos").glob("*.png"))[:4]
     explanation = explaining.of_photos(run, paths, Options(cache, "occlusion"))
     assert explanation.folds == [0] and not explanation.sensitivities
+    table = tables.photos(run).set_index("photo")
+    trained = sum(table.loc[path.name, "fold"] != 0 for path in paths)
+    assert explanation.trained == trained
     assert [card.photo for card in explanation.cards] == list(map(str, paths))
     for card in explanation.cards:
         assert card.probability > 0.9

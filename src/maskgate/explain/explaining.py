@@ -12,6 +12,7 @@ import torch
 
 from maskgate import labels
 from maskgate.core.progress import Bar
+from maskgate.data import contents
 from maskgate.explain import (
     changes,
     embedding_map,
@@ -74,8 +75,8 @@ class Card:
 @dataclass(frozen=True)
 class Explanation:
     """What the networks of a run look at. `description` says what heat is computed from; `folds`
-    are those whose networks are explained. Without labels there are neither `shares` nor
-    `sensitivities`, and no map."""
+    are those whose networks are explained; `trained` is the number of photos that the network was
+    trained on. Without labels there are neither `shares` nor `sensitivities`, and no map."""
 
     run: Run
     options: Options
@@ -86,6 +87,7 @@ class Explanation:
     people: int
     without_face: int
     cards: list[Card]
+    trained: int = 0
     shares: list[RegionShare] = field(default_factory=list)
     sensitivities: list[Sensitivity] = field(default_factory=list)
     map: EmbeddingMap | None = None
@@ -102,6 +104,7 @@ def of_photos(run: Run, paths: Sequence[Path], options: Options) -> Explanation:
     method = heat.create(options.method, network, run.recipe().photo.geometry)
     parts = labels.marginals(_probabilities(network, photos.pictures))
     attributes = network.head.attributes
+    training = tables.training_digests(run, number)
     cards = []
     masks = regions.masks(photos.boxes, *photos.pictures.shape[1:3])
     bar = Bar("computing heat", len(paths) * len(attributes))
@@ -135,6 +138,7 @@ def of_photos(run: Run, paths: Sequence[Path], options: Options) -> Explanation:
         people=len(paths),
         without_face=int((~photos.has_face).sum()),
         cards=cards,
+        trained=sum(contents.file_digest(path).hex() in training for path in paths),
     )
 
 
