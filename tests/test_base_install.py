@@ -244,6 +244,7 @@ def test_its_command_line_says_what_to_install(base: Path) -> None:
         ("train", ["faces", plain]),
         ("train", ["report", plain]),
         ("train", ["compare", plain, plain]),
+        ("labels", ["suspects", plain]),
         ("search", ["tune", "baseline", plain]),
         ("cluster", ["train", "baseline", plain, "--on", "ray"]),
         ("train", ["demo"]),

@@ -52,11 +52,11 @@ def suspects(
     places = [_opinion(word) for word in opinion or []]
     if out is not None:
         files.check_folder(out)
-    extras.check("labels", "maskgate suspects")
 
     from maskgate import runs
 
     opened = runs.open_run(run, trust=trust)
+    extras.check("labels", "maskgate suspects")
 
     from maskgate.label_errors import suspects as search
     from maskgate.reports import suspects as page

@@ -46,10 +46,10 @@ def gender(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> Che
     if not _suffice(units, sources, "gender"):
         return None
     rows = np.flatnonzero(group >= 0)
-    taken, of_rows = [source.take(rows) for source in sources], group[rows]
-    kind = pooling.kinds(taken, len(rows))
+    labelled_sources, of_rows = [source.take(rows) for source in sources], group[rows]
+    kind = pooling.kinds(labelled_sources, len(rows))
     label = units["label"].to_numpy()
-    logs = pooling.pooled(taken, "gender", of_rows, len(units), kind)
+    logs = pooling.pooled(labelled_sources, "gender", of_rows, len(units), kind)
 
     def features(codes: Rows) -> Floats:
         return np.column_stack([pooling.log_odds(logs, codes), _values(label, codes)])
@@ -63,7 +63,7 @@ def gender(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> Che
         same_people.ratios(pairs, differs, len(units)),
         "genders",
     )
-    probabilities = pooling.probabilities(taken, "gender", of_rows, len(units))
+    probabilities = pooling.probabilities(labelled_sources, "gender", of_rows, len(units))
     return _check("gender", units, group, probabilities, result, pairs[differs])
 
 
@@ -76,14 +76,16 @@ def age_band(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> C
     if not _suffice(units, sources, "age_band"):
         return None
     rows = np.flatnonzero(group >= 0)
-    taken, of_rows = [source.take(rows) for source in sources], group[rows]
-    kind = pooling.kinds(taken, len(rows))
+    labelled_sources, of_rows = [source.take(rows) for source in sources], group[rows]
+    kind = pooling.kinds(labelled_sources, len(rows))
     label, age = units["label"].to_numpy(), units["age"].to_numpy(np.float64)
-    logs = pooling.pooled(taken, "age_band", of_rows, len(units), kind)
+    logs = pooling.pooled(labelled_sources, "age_band", of_rows, len(units), kind)
     fold = estimate.folds_of(units["cluster"].to_numpy())
     predicted = np.full(len(units), np.nan)
     if np.isfinite(age).sum() >= FEW:
-        predicted = ages.predict(_age_evidence(taken, of_rows, kind, len(units)), age, fold)
+        predicted = ages.predict(
+            _age_evidence(labelled_sources, of_rows, kind, len(units)), age, fold
+        )
 
     def features(codes: Rows, years: Floats) -> Floats:
         gap = np.nan_to_num(years - predicted)
@@ -99,7 +101,7 @@ def age_band(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> C
     differs = np.where(np.isfinite(apart), apart >= FAR, other_band)
     evidence = same_people.ratios(pairs, differs, len(units))
     result = estimate.estimate(features(label, age), planted, fold, evidence, "ages")
-    probabilities = pooling.probabilities(taken, "age_band", of_rows, len(units))
+    probabilities = pooling.probabilities(labelled_sources, "age_band", of_rows, len(units))
     units = units.assign(predicted_age=predicted)
     return _check("age_band", units, group, probabilities, result, pairs[differs])
 
@@ -120,9 +122,11 @@ def mask(table: pd.DataFrame, sources: Sequence[Evidence]) -> Check | None:
         return None
     group = np.full(len(table), -1)
     group[rows] = np.arange(len(rows))
-    taken, of_rows = [source.take(rows) for source in sources], np.arange(len(rows))
+    labelled_sources, of_rows = [source.take(rows) for source in sources], np.arange(len(rows))
     label = units["label"].to_numpy()
-    logs = pooling.pooled(taken, "mask", of_rows, len(rows), np.zeros(len(rows), dtype=np.int64))
+    logs = pooling.pooled(
+        labelled_sources, "mask", of_rows, len(rows), np.zeros(len(rows), dtype=np.int64)
+    )
 
     def features(codes: Rows) -> Floats:
         return np.column_stack([pooling.log_odds(logs, codes), _values(label, codes)])
@@ -134,7 +138,7 @@ def mask(table: pd.DataFrame, sources: Sequence[Evidence]) -> Check | None:
     ]
     fold = estimate.folds_of(units["cluster"].to_numpy())
     result = estimate.estimate(features(label), np.stack(planted), fold, what="masks")
-    probabilities = pooling.probabilities(taken, "mask", of_rows, len(rows))
+    probabilities = pooling.probabilities(labelled_sources, "mask", of_rows, len(rows))
     return _check("mask", units, group, probabilities, result, np.zeros((0, 2), dtype=np.int64))
 
 

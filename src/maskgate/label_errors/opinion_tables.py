@@ -19,13 +19,11 @@ from maskgate.core.progress import say
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
-from maskgate.inference.predictions import AGE
 from maskgate.label_errors.evidence import Evidence, Floats, of_classes
 
 SURE: Final = 0.9  # probability of a value without one of its own
 _SUREST: Final = 0.99  # at most
 _AGE_ERROR: Final = 8.0  # years: the standard deviation of ages that people or networks guess
-_KNOWN: Final[columns.Names] = {**columns.PHOTOS, "age": (*columns.PHOTOS["age"], AGE)}
 _READERS: Final[dict[str, Callable[[str], float]]] = {
     "mask": label_words.mask,
     "gender": label_words.gender,
@@ -37,7 +35,7 @@ _READERS: Final[dict[str, Callable[[str], float]]] = {
 def of_csv(path: Path, photos: Photos) -> Evidence:
     """What the CSV at `path` says about the N `photos`. Raises MaskgateError, which lists all rows
     with values that cannot be read."""
-    rows, _ = columns.rename_columns(csv_files.load(path), _KNOWN, path)
+    rows, _ = columns.rename_columns(csv_files.load(path), columns.PHOTOS, path)
     key = "photo" if "photo" in rows.columns else "person"
     if key not in rows.columns:
         raise MaskgateError(
@@ -88,7 +86,7 @@ def _at(values: Floats, place: npt.NDArray[np.int64]) -> Floats:
 
 def _of_predictions(path: Path, rows: pd.DataFrame) -> Evidence:
     """The evidence of a CSV of predictions."""
-    chosen = [*labels.PROBABILITY_COLUMNS, *([AGE] if AGE in rows.columns else [])]
+    chosen = [*labels.PROBABILITY_COLUMNS, *(["age"] if "age" in rows.columns else [])]
     numbers = rows[chosen].apply(pd.to_numeric, errors="coerce")
     probabilities = numbers[list(labels.PROBABILITY_COLUMNS)].to_numpy(np.float64)
     if not np.isclose(probabilities.sum(1), 1, atol=0.01).all() or (probabilities < 0).any():
@@ -100,7 +98,7 @@ def _of_predictions(path: Path, rows: pd.DataFrame) -> Evidence:
     attributes = [
         name for name, column in column_of.items() if column in rows and rows[column].notna().any()
     ]
-    ages = numbers[AGE].to_numpy(np.float64) if AGE in numbers else None
+    ages = numbers["age"].to_numpy(np.float64) if "age" in numbers else None
     return of_classes(path.name, probabilities, attributes, ages)
 
 

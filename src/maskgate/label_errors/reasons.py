@@ -78,9 +78,9 @@ def _of_swap(table: pd.DataFrame, sources: Sequence[Evidence], rows: Rows) -> st
     for source in sources:
         if "mask" not in source.probabilities:
             continue
-        seen = source.probabilities["mask"][[stem_of[swaps.INCORRECT], stem_of[swaps.BARE]]]
-        if not np.isfinite(seen).all():
+        states = source.probabilities["mask"][[stem_of[swaps.INCORRECT], stem_of[swaps.BARE]]]
+        if not np.isfinite(states).all():
             continue
-        first, second = (labels.MASKS[code].replace("_", " ") for code in seen.argmax(1))
+        first, second = (labels.MASKS[code].replace("_", " ") for code in states.argmax(1))
         facts.append(f"{source.name} says {first} and {second}")
     return f"{swaps.INCORRECT} and {swaps.BARE} may be swapped: {'; '.join(facts)}"
