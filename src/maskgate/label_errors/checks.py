@@ -49,7 +49,7 @@ def gender(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> Che
     labelled_sources, of_rows = [source.take(rows) for source in sources], group[rows]
     kind = pooling.kinds(labelled_sources, len(rows))
     label = units["label"].to_numpy()
-    logs = pooling.pooled(labelled_sources, "gender", of_rows, len(units), kind)
+    logs = pooling.pooled(labelled_sources, "gender", of_rows, len(units), kind=kind)
 
     def features(codes: Rows) -> Floats:
         return np.column_stack([pooling.log_odds(logs, codes), _values(label, codes)])
@@ -61,10 +61,17 @@ def gender(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> Che
         features(1 - label)[None],
         estimate.folds_of(units["cluster"].to_numpy()),
         same_people.ratios(pairs, differs, len(units)),
-        "genders",
+        what="genders",
     )
     probabilities = pooling.probabilities(labelled_sources, "gender", of_rows, len(units))
-    return _check("gender", units, group, probabilities, result, pairs[differs])
+    return _check(
+        "gender",
+        units,
+        group,
+        probabilities=probabilities,
+        result=result,
+        conflicting=pairs[differs],
+    )
 
 
 def age_band(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> Check | None:
@@ -79,7 +86,7 @@ def age_band(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> C
     labelled_sources, of_rows = [source.take(rows) for source in sources], group[rows]
     kind = pooling.kinds(labelled_sources, len(rows))
     label, age = units["label"].to_numpy(), units["age"].to_numpy(np.float64)
-    logs = pooling.pooled(labelled_sources, "age_band", of_rows, len(units), kind)
+    logs = pooling.pooled(labelled_sources, "age_band", of_rows, len(units), kind=kind)
     fold = estimate.folds_of(units["cluster"].to_numpy())
     predicted = np.full(len(units), np.nan)
     if np.isfinite(age).sum() >= FEW:
@@ -100,10 +107,17 @@ def age_band(table: pd.DataFrame, sources: Sequence[Evidence], pairs: Rows) -> C
     other_band = label[pairs[:, 0]] != label[pairs[:, 1]]
     differs = np.where(np.isfinite(apart), apart >= FAR, other_band)
     evidence = same_people.ratios(pairs, differs, len(units))
-    result = estimate.estimate(features(label, age), planted, fold, evidence, "ages")
+    result = estimate.estimate(features(label, age), planted, fold, evidence, what="ages")
     probabilities = pooling.probabilities(labelled_sources, "age_band", of_rows, len(units))
     units = units.assign(predicted_age=predicted)
-    return _check("age_band", units, group, probabilities, result, pairs[differs])
+    return _check(
+        "age_band",
+        units,
+        group,
+        probabilities=probabilities,
+        result=result,
+        conflicting=pairs[differs],
+    )
 
 
 def mask(table: pd.DataFrame, sources: Sequence[Evidence]) -> Check | None:
@@ -125,7 +139,7 @@ def mask(table: pd.DataFrame, sources: Sequence[Evidence]) -> Check | None:
     labelled_sources, of_rows = [source.take(rows) for source in sources], np.arange(len(rows))
     label = units["label"].to_numpy()
     logs = pooling.pooled(
-        labelled_sources, "mask", of_rows, len(rows), np.zeros(len(rows), dtype=np.int64)
+        labelled_sources, "mask", of_rows, len(rows), kind=np.zeros(len(rows), dtype=np.int64)
     )
 
     def features(codes: Rows) -> Floats:
@@ -139,7 +153,14 @@ def mask(table: pd.DataFrame, sources: Sequence[Evidence]) -> Check | None:
     fold = estimate.folds_of(units["cluster"].to_numpy())
     result = estimate.estimate(features(label), np.stack(planted), fold, what="masks")
     probabilities = pooling.probabilities(labelled_sources, "mask", of_rows, len(rows))
-    return _check("mask", units, group, probabilities, result, np.zeros((0, 2), dtype=np.int64))
+    return _check(
+        "mask",
+        units,
+        group,
+        probabilities=probabilities,
+        result=result,
+        conflicting=np.zeros((0, 2), dtype=np.int64),
+    )
 
 
 # --------------------------------------------------------------------------------- parts
@@ -237,4 +258,6 @@ def _check(
     table = units.assign(predicted=probabilities.argmax(1))
     if "predicted_age" not in table:
         table = table.assign(predicted_age=np.nan)
-    return Check(attribute, table, group, probabilities, result, conflicts)
+    return Check(
+        attribute, table, group, probabilities=probabilities, estimate=result, conflicts=conflicts
+    )

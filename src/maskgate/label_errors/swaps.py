@@ -59,7 +59,14 @@ def swapped(table: pd.DataFrame, sources: Sequence[Evidence]) -> Check | None:
         predicted_age=np.nan,
     )  # fmt: skip
     values = np.column_stack([1 - probability, probability])
-    return Check("mask", units, group, values, result, [[] for _ in range(len(units))])
+    return Check(
+        "mask",
+        units,
+        group,
+        probabilities=values,
+        estimate=result,
+        conflicts=[[] for _ in range(len(units))],
+    )
 
 
 def _against_label(table: pd.DataFrame, source: Evidence, rows: Rows) -> Floats:
