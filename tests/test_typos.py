@@ -123,8 +123,6 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["stay=2"], "--cost stay=2: write a cost such as let_in=0.1, for one of let_in, stopped"),
         (["let_in=1", "--cost", "stopped=0", "--cost", "look=1"],
          "--cost: the cost stopped is not a number above 0")],
-    "--opinion": [(["/gone"], "/gone: no such opinion; give a CSV, a run, a bundle, or default"),
-                  (["/dev/null"], "/dev/null: no CSV, run or bundle, so it is no opinion")],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
     "--detector-file": [(["/gone"], "/gone: no such file, named by --detector-file")],
@@ -170,6 +168,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
     ],
+    "suspects": [([RUN, "--opinion", "/dev/null"], "/dev/null: no CSV, run or bundle")],
     "wear": [
         (
             [FOLDER, "out", "--each-kind", "--worn", "0"],
@@ -182,6 +181,11 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
     ],
 }
 INSTEAD = {
+    (
+        "suspects",
+        "--opinion",
+        "/gone",
+    ): "/gone: no such opinion; give a CSV, a run, a bundle, or default",
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
     ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("accept", "--token-file", "/gone", "--host", "0.0.0.0", "--plain-http"): "no such option",
