@@ -94,7 +94,6 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--recipe": [NO_RECIPE],
     "--data": [NO_DATA],
-    "--opinion": [(["/gone"], "/gone: cannot be read (No such file or directory); give a CSV of")],
     "--author": [([" "], "--author: is empty; give the name of the reviewer")],
     "--tier": [(["shure"], "'shure' is not one of 'sure', 'likely', 'doubtful'")],
     "--compare": [(["/gone", "/gone"], "--compare needs nothing but --settled and --out")],
@@ -123,6 +122,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["stay=2"], "--cost stay=2: write a cost such as let_in=0.1, for one of let_in, stopped"),
         (["let_in=1", "--cost", "stopped=0", "--cost", "look=1"],
          "--cost: the cost stopped is not a number above 0")],
+    "--opinion": [(["/gone"], "/gone: no such opinion; give a CSV, a run, a bundle, or default")],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
     "--detector-file": [(["/gone"], "/gone: no such file, named by --detector-file")],
@@ -181,11 +181,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
     ],
 }
 INSTEAD = {
-    (
-        "suspects",
-        "--opinion",
-        "/gone",
-    ): "/gone: no such opinion; give a CSV, a run, a bundle, or default",
+    ("review", "--opinion", "/gone"): "/gone: cannot be read (No such file or directory); give a",
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
     ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("accept", "--token-file", "/gone", "--host", "0.0.0.0", "--plain-http"): "no such option",
