@@ -94,7 +94,6 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--recipe": [NO_RECIPE],
     "--data": [NO_DATA],
-    "--opinion": [(["/gone"], "/gone: cannot be read (No such file or directory); give a CSV of")],
     "--author": [([" "], "--author: is empty; give the name of the reviewer")],
     "--tier": [(["shure"], "'shure' is not one of 'sure', 'likely', 'doubtful'")],
     "--compare": [(["/gone", "/gone"], "--compare needs nothing but --settled and --out")],
@@ -182,6 +181,8 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
     ],
 }
 INSTEAD = {
+    ("review", "--opinion", "/gone"): "/gone: cannot be read (No such file or directory)",
+    ("review", "--opinion", "/dev/null"): "/dev/null: no CSV with a header; --opinion names one",
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
     ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("accept", "--token-file", "/gone", "--host", "0.0.0.0", "--plain-http"): "no such option",
