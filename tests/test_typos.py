@@ -181,7 +181,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
     ],
 }
 INSTEAD = {
-    ("review", "--opinion", "/gone"): "/gone: cannot be read (No such file or directory); give a",
+    ("review", "--opinion", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
     ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("accept", "--token-file", "/gone", "--host", "0.0.0.0", "--plain-http"): "no such option",

@@ -129,7 +129,7 @@ def review(
         raise MaskgateError(f"{source}: names people, not photos; give --data or --run")
     name = _author(author)
     if opinion is not None:
-        files.content(opinion, "a CSV of opinions", 0)
+        _check_opinion(opinion)
     files.check_target(out)
     extras.check("door", "maskgate review")
 
@@ -153,6 +153,16 @@ def review(
         port,
         opens,
     )
+
+
+def _check_opinion(file: Path) -> None:
+    """Raise MaskgateError if it is no CSV."""
+    from maskgate.data import csv_files
+
+    if not csv_files.header(file):
+        raise MaskgateError(
+            f"{file}: no CSV with a header; --opinion names one, such as maskgate predict writes"
+        )
 
 
 def _compare(

@@ -38,6 +38,7 @@ def serve(options: Options, port: int, opens: bool) -> None:
 def load(options: Options, stack: ExitStack) -> Session:
     """The session of these options; the `stack` closes its journal. Raises MaskgateError, before
     anything is written."""
+    say(f"reading {options.data or (options.run and options.run.path)}")
     everybody = of(options.run, options.data)
     suspects = options.suspects or _suspects_of(options.run)
     if suspects is None:

@@ -44,7 +44,8 @@ def mismatch(first: ValidationSet, other: ValidationSet) -> str:
     if other.truth != first.truth:
         return (
             f"{other.name}: scored against another truth than {first.name} ({other.truth};"
-            f" {first.truth}); give all the same labels.corrections and labels.truth"
+            f" {first.truth}); give all the same labels.corrections and labels.truth, with"
+            " labels.tier=null to train on labels as read"
         )
     if not _fold_of_person(other.photos).equals(_fold_of_person(first.photos)):
         return (
