@@ -22,6 +22,7 @@ FULL: dict[str, Any] = {
     "schedule": {"warmup_epochs": 1.0},
     "loss": {"name": "cross_entropy", "weight": 2},
     "data": [{"path": "faces", "weight": 0.5}],
+    "teacher": "ensemble",
     "pseudo": {
         "photos": "photos",
         "run": "run",
@@ -57,6 +58,7 @@ def other(key: str | int, value: Any) -> Any:
     """Another value that is allowed where `value` stands."""
     words = {"kind": "holdout", "select": "best", "precision": "bf16", "normalise": "data"}
     words |= {"tier": "doubtful", "truth": "likely", "background": "remove", "vote": "hard_vote"}
+    words |= {"soft_labels": "out_of_fold"}
     if key in words:
         return words[str(key)]
     if isinstance(value, bool):
