@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import hmac
 import secrets
-import signal
-import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Generator
 from http.cookies import CookieError, SimpleCookie
@@ -193,16 +191,8 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """As uvicorn's, but a signal that has stopped the server is not raised again."""
-        if threading.current_thread() is not threading.main_thread():
+        with serving.handle_signals(self.handle_exit):
             yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self.handle_exit) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
 
 
 def serve(start: Callable[[], Session], port: int, opens: bool) -> None:
