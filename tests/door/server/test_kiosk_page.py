@@ -241,14 +241,15 @@ class Service:
 
 @pytest.fixture(scope="module")
 def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image]:
-    """For each mask state a drawn person, 270×360, whom the default model judges rightly."""
+    """For each mask state a drawn person, 270×360, whom the default model judges rightly, and is
+    sure of, whatever the camera's compression changes."""
     from maskgate.door import Engine
     from maskgate.synthetic.people import sample_people
 
     if not default_model.FOLDER.is_dir():
         pytest.skip("the package contains no default model")
     root = tmp_path_factory.mktemp("drawn")
-    sample_people.make(root, people=6, eval_people=1, size=(512, 384))
+    sample_people.make(root, people=20, eval_people=1, size=(512, 384))
     engine, portraits = Engine(), {}
     for state, name in (("wear", "mask*"), ("incorrect", "incorrect*"), ("not_wear", "normal*")):
         for path in sorted(root.glob(f"train/images/*/{name}")):
@@ -256,7 +257,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image
             verdicts = engine(np.asarray(scene((portrait, 185))))
             if len(verdicts) != 1 or verdicts[0].mask is None:
                 continue
-            if verdicts[0].mask.value == state and verdicts[0].mask.probability > 0.8:
+            if verdicts[0].mask.value == state and verdicts[0].mask.probability > 0.98:
                 portraits[state] = portrait
                 break
     assert len(portraits) == 3
