@@ -3,10 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
 from maskgate import labels
 from maskgate.core.score import Score
 from maskgate.evaluation import metrics
@@ -48,7 +44,9 @@ def measure(student: Run, ensemble: Run, single: Run) -> Kept:
     table, of_student = tables.oof(student)
     probabilities = {"student": of_student}
     probabilities |= {
-        name: _in_order(run, table["photo"]) for name, run in runs.items() if run is not student
+        name: tables.oof_probabilities(run, table["photo"].tolist())
+        for name, run in runs.items()
+        if run is not student
     }
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     scored_table = metrics.keep_labels(table, attributes)
@@ -72,9 +70,3 @@ def measure(student: Run, ensemble: Run, single: Run) -> Kept:
         lost=metrics.interval(*less("ensemble", "student")),
         kept=kept,
     )
-
-
-def _in_order(run: Run, photos: "pd.Series[str]") -> npt.NDArray[np.float32]:
-    """The out-of-fold probabilities (N, 18) of these photos (N,)."""
-    table, probabilities = tables.oof(run)
-    return probabilities[pd.Index(table["photo"]).get_indexer(pd.Index(photos))]

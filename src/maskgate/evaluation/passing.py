@@ -19,13 +19,12 @@ from maskgate.core.score import Score
 from maskgate.door.costs import CHOICES, Costs
 from maskgate.door.readings import Policy, may_pass, passing_state
 from maskgate.evaluation import metrics
-from maskgate.evaluation.bootstrap import Floats, Resamples
-from maskgate.evaluation.thresholds import at_least_exact
+from maskgate.evaluation.bootstrap import Resamples
+from maskgate.evaluation.thresholds import rounded
 from maskgate.runs.records.results import Figure
 
 EXAMPLE: Final = Costs(let_in=10, stopped=1, look=0.2)
 _POINTS: Final = 40
-_DIGITS: Final = 5
 _LOOK, _STOP, _GO = (CHOICES.index(each) for each in ("look", "stop", "go"))
 Choices = npt.NDArray[np.int64]
 
@@ -99,7 +98,7 @@ def tradeoff(p: npt.NDArray[np.floating], may: npt.NDArray[np.bool_]) -> Tradeof
     let_in = 1 - np.searchsorted(np.sort(p[~may]), limits) / (~may).sum()
     stopped = np.searchsorted(np.sort(p[may]), limits) / may.sum()
     return Tradeoff(
-        limit=_rounded(limits.clip(0, 1)), let_in=_rounded(let_in), stopped=_rounded(stopped)
+        limit=rounded(limits.clip(0, 1)), let_in=rounded(let_in), stopped=rounded(stopped)
     )
 
 
@@ -111,8 +110,4 @@ def _share(
     value = columns[:, 0].sum() / columns[:, 1].sum()
     score: Score = metrics.interval(value, drawn_chosen / drawn_among)
     people = len(np.unique(weights.person[among]))
-    return Figure.from_score(at_least_exact(score, people))
-
-
-def _rounded(values: Floats) -> list[float]:
-    return [round(float(value), _DIGITS) for value in values]
+    return Figure.from_score(metrics.at_least_exact(score, people))

@@ -13,7 +13,7 @@ in `ensemble.learning.groups`. Intervals come from a bootstrap over people.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -157,11 +157,11 @@ def accepted_error(each: Answers, lowest: Floats) -> tuple[Score | None, Score]:
     another_look = metrics.interval(
         unsure / len(columns), drawn_unsure / (drawn_sure + drawn_unsure)
     )
-    another_look = at_least_exact(another_look, weights.people)
+    another_look = metrics.at_least_exact(another_look, weights.people)
     if not sure:
         return None, another_look
     error = metrics.interval(wrong / sure, drawn_wrong / drawn_sure)
-    return at_least_exact(error, len(np.unique(weights.person[is_sure]))), another_look
+    return metrics.at_least_exact(error, len(np.unique(weights.person[is_sure]))), another_look
 
 
 def curve(each: Answers) -> Curve:
@@ -173,20 +173,12 @@ def curve(each: Answers) -> Curve:
     values = np.unique(confidence[steps - 1])[::-1]
     places = np.searchsorted(-confidence, -values, side="right") - 1  # the last of equal ones
     return Curve(
-        confidence=_rounded(values.clip(0, 1)),
-        coverage=_rounded((places + 1) / count),
-        error=_rounded(errors[places]),
+        confidence=rounded(values.clip(0, 1)),
+        coverage=rounded((places + 1) / count),
+        error=rounded(errors[places]),
     )
 
 
-def _rounded(values: Floats) -> list[float]:
+def rounded(values: Floats) -> list[float]:
+    """The values (K,) of a curve, with as many digits as a manifest keeps."""
     return [round(float(value), _DIGITS) for value in values]
-
-
-def at_least_exact(score: Score, people: int) -> Score:
-    """The score with at least the interval of Clopper and Pearson where it is 0 or 1 of so many
-    people."""
-    possible = float(((1 - metrics.LEVEL) / 2) ** (1 / people))
-    if score.value == 0:
-        return replace(score, high=max(score.high, 1 - possible))
-    return replace(score, low=min(score.low, possible)) if score.value == 1 else score

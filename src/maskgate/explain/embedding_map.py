@@ -64,12 +64,9 @@ def failures(runs: Sequence[Run]) -> pd.DataFrame:
     for run in runs[1:]:
         comparability.check(first, comparability.validation_set(run))
     table, probabilities = tables.oof(runs[0])
-    names = table["photo"]
-    all_probabilities = [probabilities]
-    for run in runs[1:]:
-        rows, others = tables.oof(run)
-        order = pd.Series(np.arange(len(rows)), index=rows["photo"]).loc[names].to_numpy()
-        all_probabilities.append(others[order])
+    names = table["photo"].tolist()
+    others = [tables.oof_probabilities(run, names) for run in runs[1:]]
+    all_probabilities = [probabilities, *others]
     columns: dict[str, Any] = {}
     for attribute in labels.ATTRIBUTES:
         truth = table[attribute].to_numpy()

@@ -1,6 +1,7 @@
 """The tables of a run, read with pandas. Reading raises MaskgateError where a table is missing, has
 changed since the run ended, or has wrong columns or values."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,12 @@ def oof(run: Run, path: Path | None = None) -> tuple[pd.DataFrame, Probabilities
     if set(rows["photo"]) != set(by_name.index[by_name["fold"] != NEVER]):
         raise damaged(path, f"it holds other photos than {run.photos_file.name} validates")
     return by_name.loc[rows["photo"]].reset_index(drop=True), probabilities
+
+
+def oof_probabilities(run: Run, photos: Sequence[str]) -> Probabilities:
+    """The out-of-fold probabilities (N, 18) of N photos that the run validates, in their order."""
+    table, probabilities = oof(run)
+    return probabilities[pd.Index(table["photo"]).get_indexer(pd.Index(photos))]
 
 
 def history(run: Run) -> pd.DataFrame:
