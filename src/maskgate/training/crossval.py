@@ -108,7 +108,13 @@ def locked(training: Training, accelerator: Accelerator, patience: float = 0) ->
     try:
         processes.on_main(accelerator, lambda: run_folder.check_recipe(run, training.recipe))
         if accelerator.is_main_process:
-            run_folder.describe(run, training.options, training.prepared, training.digest)
+            run_folder.describe(
+                run,
+                training.options,
+                training.prepared,
+                digest=training.digest,
+                table=training.prepared.measured(training.recipe.photo.geometry),
+            )
             training.recipe.write(run.recipe_file)
             view.keep(training.recipe.photo, training.options.folder, run.detector_folder)
             warm_start.keep_thumbnails(training.recipe, training.prepared.store, run)

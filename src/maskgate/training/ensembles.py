@@ -146,7 +146,10 @@ def _check_recipe(recipe: Recipe, options: TrainOptions, member: str) -> Recipe:
 def _describe(training: Training) -> None:
     """Write the run's description before its first member is trained."""
     run = training.run
-    run_folder.describe(run, training.options, training.first, training.digest)
+    first = training.first
+    run_folder.describe(
+        run, training.options, first, digest=training.digest, table=first.photos.table
+    )
     training.system.write(run.system_file, training.recipes)
     (run.path / "members").mkdir(exist_ok=True)
 

@@ -129,12 +129,13 @@ def acquire(lock: FileLock, run: Run) -> None:
         ) from error
 
 
-def describe(run: Run, options: TrainOptions, prepared: TrainingData, digest: str) -> None:
-    """Write the run's description before its first fold."""
+def describe(
+    run: Run, options: TrainOptions, prepared: TrainingData, *, digest: str, table: pd.DataFrame
+) -> None:
+    """Write the run's description before its first fold; `table` is that of its photos."""
     files.remove_leftovers(
         run.path, *run.path.glob("fold-*"), run.path / "recipes", run.detector_folder
     )
-    table = prepared.photos.table
     extra = prepared.extra()
     if not run.status_file.exists():  # written first: it marks the folder as a run's
         person_of = _person_of(prepared.table)

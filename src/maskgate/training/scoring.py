@@ -62,7 +62,8 @@ def _score(run: Run, recipe: Recipe, truth: pd.DataFrame) -> dict[str, Any]:
     if "faces" in truth:
         has_face = truth["faces"].to_numpy() > 0
         scores["faces"] = metrics.by_face(probabilities, truth, has_face, attributes)
-    scores["slices"] = slices.scores(probabilities, truth, attributes)
+    photos = tables.photos(run).set_index("photo").loc[table["photo"]].reset_index()
+    scores["slices"] = slices.scores(probabilities, photos, attributes)
     if "predicted_age" in table:
         scores["age"] = age_errors.evaluate(table["predicted_age"].to_numpy(), truth)
     if recipe.tta:

@@ -14,6 +14,7 @@ from maskgate import runs
 from maskgate.bundle import drift_measures
 from maskgate.config import recipe_files
 from maskgate.config.recipe import DataSet, Recipe
+from maskgate.core.geometry import Geometry
 from maskgate.core.progress import track
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
@@ -40,9 +41,8 @@ class TrainingData:
     """The photos to train and validate on.
 
     `photos` are those of the command line; only these are validated on. Their table (P rows) has
-    the labels for scoring, and `cluster`, `fold` and `digest`; `brightness` and `sharpness` of the
-    model's input, where it is validated; if faces are cropped, also the face boxes
-    (`Boxes.table`).
+    the labels for scoring, and `cluster`, `fold` and `digest`; if faces are cropped, also the face
+    boxes (`Boxes.table`).
 
     `table` is the training table (N rows) of `training_table.build`, with `digest`, `cluster` and
     `fold`. The primary photos come first, in the order of `photos`; the fold of the others is
@@ -95,6 +95,18 @@ class TrainingData:
     def left_out_for_age(self) -> int:
         """How many photos no fold trains on because of their age."""
         return int((self.table["left_out"] == AGE).sum())
+
+    def measured(self, geometry: Geometry) -> pd.DataFrame:
+        """The table of `photos`, where people are validated with the measures of
+        `drift_measures.of_picture` of the model's input, which is of this geometry."""
+        table = self.photos.table
+        if not self.validates:
+            return table
+        rows = []
+        for row in track(range(len(table)), "measuring photos", len(table)):
+            picture = pixels.centre(self.store[row][None], geometry)[0]
+            rows.append(drift_measures.of_picture(picture))
+        return table.join(pd.DataFrame(rows, dtype=np.float32))
 
     def validated(self, name: str) -> ValidationSet:
         """The validation data of a run with that name, to check whether runs are comparable."""
@@ -165,8 +177,6 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     truth = training_labels.true.assign(
         cluster=primary_duplicates.cluster, fold=fold_of_photo, digest=store.digests
     )
-    if (fold_of_photo != NEVER).any():
-        truth = truth.join(_measures(store, recipe))
     fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
     fold_of_all[table["source"] == PRIMARY] = fold_of_photo
     return TrainingData(
@@ -182,15 +192,6 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
         roots={"": photos.root} | {data.path: each.root for data, each, _, _ in others},
         folder=options.folder,
     )
-
-
-def _measures(store: cache.PhotoStore, recipe: Recipe) -> pd.DataFrame:
-    """The measures of `drift_measures.of_picture` of the model's input, a row per photo."""
-    rows = []
-    for row in track(range(len(store)), "measuring photos", len(store)):
-        picture = pixels.centre(store[row][None], recipe.photo.geometry)[0]
-        rows.append(drift_measures.of_picture(picture))
-    return pd.DataFrame(rows, dtype=np.float32)
 
 
 def _namesakes(table: pd.DataFrame) -> list[str]:
