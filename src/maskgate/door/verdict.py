@@ -16,12 +16,16 @@ UNSURE_BELOW: Final[Mapping[str, float]] = MappingProxyType({"mask": 0.6})
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The likeliest value of one attribute, its probability, and whether that is below the
-    attribute's threshold: then another look is needed."""
+    """The likeliest value of one attribute, its probability, and the attribute's threshold."""
 
     value: str
     probability: float
-    is_unsure: bool = False
+    threshold: float = 0.0
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether another look is needed to know the value."""
+        return self.probability < self.threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +60,7 @@ def verdicts(
     def answer(name: str, row: int) -> Answer:
         code = best[name][row]
         probability = float(marginals[name][row, code])
-        is_unsure = probability < thresholds.get(name, 0.0)
-        return Answer(labels.ATTRIBUTES[name][code], probability, is_unsure)
+        return Answer(labels.ATTRIBUTES[name][code], probability, thresholds.get(name, 0.0))
 
     return [
         Verdict(
