@@ -71,6 +71,12 @@ def test_predictions_are_read_with_all_probabilities(tmp_path: Path, photos: Pho
     assert evidence.ages.tolist() == [33] * 3
 
 
+def test_photos_may_have_more_folders_before_their_names(tmp_path: Path, photos: Photos) -> None:
+    text = "photo,gender\nelsewhere/images/a/1.jpg,f\nC:\\\\people\\b\\1.jpg,f\n"
+    evidence = read(tmp_path, photos, text)
+    assert np.isfinite(evidence.probabilities["gender"][:, 0]).tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -78,7 +84,7 @@ def test_predictions_are_read_with_all_probabilities(tmp_path: Path, photos: Pho
         ("photo,colour\na/1.jpg,red\n", "has none of the columns mask, gender, age, age_group"),
         ("photo,gender\na/1.jpg,mail\na/2.jpg,x\n", "row 2 (unknown gender 'mail')"),
         ("photo,age\na/1.jpg,old\n", "row 2 (unknown age 'old')"),
-        ("photo,gender\nz.jpg,male\n", "names no photo of the run's data, such as a/1.jpg"),
+        ("photo,gender\nz.jpg,male\n", "names no photo of the data, such as a/1.jpg"),
         ("person,gender\na,male\na,female\n", "listed twice: a"),
         ("photo,gender,gender_probability\na/1.jpg,m,7\n", "has values outside 0 to 1"),
         ("photo," + ",".join(labels.PROBABILITY_COLUMNS) + "\na/1.jpg" + ",1" * 18, "sum to 1"),

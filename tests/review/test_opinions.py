@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pytest
+import numpy as np
 
-from maskgate.errors import MaskgateError
+from maskgate.data import seven_photos
 from maskgate.review import opinions
-from maskgate.review.decisions import Subject
 from maskgate.review.people import People
 
 
@@ -16,34 +15,23 @@ def write(folder: Path, *lines: str) -> Path:
 
 
 def test_an_opinion_on_people(tmp_path: Path, everybody: People) -> None:
-    person = next(iter(everybody.rows_by_name))
-    read = opinions.read(write(tmp_path, "person,gender,age", f"{person},f,64"), everybody)
-    assert read.about(Subject(person, "", "gender"), []) == "female"
-    assert read.about(Subject(person, "", "age_band"), []) == ">=60"
-    assert read.about(Subject(person, "", "mask"), []) == ""
+    number, person = next(iter(seven_photos.names_by_id(everybody.rows_by_name).items()))
+    rows = everybody.rows_by_name[person]
+    for name in (person, number):
+        opinion = opinions.read(write(tmp_path, "person,gender,age", f"{name},f,64"), everybody)
+        assert opinion.about("gender", rows) == "female"
+        assert opinion.about("age_band", rows) == ">=60"
+        assert opinion.about("mask", rows) == ""
 
 
 def test_opinions_on_photos_that_differ_are_counted(tmp_path: Path, everybody: People) -> None:
-    person, rows = next(iter(everybody.rows_by_name.items()))
+    _, rows = next(iter(everybody.rows_by_name.items()))
     photos = everybody.table["photo"].iloc[rows].tolist()
     genders = ["female"] + ["male"] * 6
     lines = [f"/data/{name},{word},wear" for name, word in zip(photos, genders, strict=True)]
     path = write(tmp_path, "photo,gender,mask", "elsewhere/x.jpg,male,wear", *lines)
-    read = opinions.read(path, everybody)
-    assert read.about(Subject(person, "", "gender"), photos) == "male (6 of 7 photos)"
-    assert read.about(Subject(person, photos[0], "mask"), photos) == "wear"
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (("name,gender", "a,f"), "needs a column photo or person, and one of mask, gender"),
-        (("person,hair", "a,long"), "needs a column photo or person, and one of mask, gender"),
-        (("person,gender", "a,f"), "has no opinion on the people in"),
-    ],
-)
-def test_what_is_no_opinion_is_refused(
-    lines: tuple[str, ...], message: str, tmp_path: Path, everybody: People
-) -> None:
-    with pytest.raises(MaskgateError, match=message):
-        opinions.read(write(tmp_path, *lines), everybody)
+    opinion = opinions.read(path, everybody)
+    assert opinion.about("gender", rows) == "male (6 of 7 photos)"
+    assert opinion.about("mask", rows[:1]) == "wear"
+    others = np.setdiff1d(np.arange(len(everybody.table)), rows)
+    assert opinion.about("gender", others) == ""

@@ -1,7 +1,7 @@
 """Reads the competition's layout: one folder per person, with seven photos in it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -123,6 +123,13 @@ def shared_ids(people: Iterable[str]) -> dict[str, list[str]]:
         if number := id_of(name):
             by_id.setdefault(number, []).append(name)
     return {number: names for number, names in by_id.items() if len(names) > 1}
+
+
+def names_by_id(people: Collection[str]) -> dict[str, str]:
+    """The folder of each id that one alone of the folders `people` has."""
+    several = shared_ids(people)
+    ids = ((id_of(name), name) for name in people)
+    return {number: name for number, name in ids if number and number not in several}
 
 
 def _people_of_names(folders: dict[str, Path]) -> dict[str, tuple[str, str]]:

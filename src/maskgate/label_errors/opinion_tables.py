@@ -5,8 +5,8 @@ the names that tables of photos use. `gender_probability` and the like say how s
 value. The CSV that `maskgate predict` writes is read too, with its 18 probabilities.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Collection
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from maskgate import labels
 from maskgate.core.progress import say
-from maskgate.data import columns, csv_files, label_words, names
+from maskgate.data import columns, csv_files, label_words, names, seven_photos
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.label_errors.evidence import Evidence, Floats, of_classes
@@ -55,8 +55,11 @@ def _places(keys: pd.Series, key: str, photos: Photos, path: Path) -> npt.NDArra
     """The row of the CSV for each photo (N,), -1 where it has none."""
     known = keys.map(names.normalise)
     if key == "photo":
-        root = f"{names.normalise(photos.root.as_posix())}/"
-        known = known.str.replace("\\", "/").str.removeprefix(root)
+        of_table = set(photos.table["photo"].map(names.normalise))
+        known = known.map(lambda name: _photo(name, of_table))
+    else:
+        of_ids = seven_photos.names_by_id(photos.table["person"].map(names.normalise).unique())
+        known = known.map(lambda name: of_ids.get(name, name))
     repeated = known[known.duplicated() & (known != "")].unique().tolist()
     if repeated:
         raise MaskgateError(
@@ -69,12 +72,19 @@ def _places(keys: pd.Series, key: str, photos: Photos, path: Path) -> npt.NDArra
     )
     if (place < 0).all():
         raise MaskgateError(
-            f"{path}: names no {key} of the run's data, such as {photos.table[key].iloc[0]}; give"
+            f"{path}: names no {key} of the data, such as {photos.table[key].iloc[0]}; give"
             f" an opinion of these {key}s"
         )
     if (missing := int((place < 0).sum())) and key == "photo":
         say(f"{path}: says nothing about {missing} of {len(place)} photos")
     return place
+
+
+def _photo(name: str, photos: Collection[str]) -> str:
+    """The photo of this name, which may have more folders before it; the name if there is none."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if end in photos), name)
 
 
 def _at(values: Floats, place: npt.NDArray[np.int64]) -> Floats:

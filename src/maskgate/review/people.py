@@ -53,20 +53,13 @@ class People:
         return {names.normalise(photo): row for row, photo in enumerate(self.table["photo"])}
 
     @cached_property
-    def _names_by_id(self) -> dict[str, list[str]]:
-        by_id: dict[str, list[str]] = {}
-        for name in self.rows_by_name:
-            if number := seven_photos.id_of(name):
-                by_id.setdefault(number, []).append(name)
-        return by_id
+    def _names_by_id(self) -> dict[str, str]:
+        return seven_photos.names_by_id(self.rows_by_name)
 
     def find(self, name: str) -> str | None:
         """The person of that name or id; None if there is none, or if several have the id."""
         name = names.normalise(name)
-        if name in self.rows_by_name:
-            return name
-        same_id = self._names_by_id.get(name, [])
-        return same_id[0] if len(same_id) == 1 else None
+        return name if name in self.rows_by_name else self._names_by_id.get(name)
 
     def label(self, rows: Rows, attribute: str) -> str:
         """The most frequent label of these rows in words; empty if none is known."""

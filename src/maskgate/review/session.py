@@ -19,7 +19,7 @@ from maskgate.imaging.pixels import PhotoError
 from maskgate.review import decisions, photos, questions
 from maskgate.review.decisions import CHOICES, Decision, Journal, Subject
 from maskgate.review.neighbours import Neighbours
-from maskgate.review.opinions import Opinions
+from maskgate.review.opinions import Opinion
 from maskgate.review.people import People, Prediction, Rows
 from maskgate.review.questions import Question
 
@@ -53,10 +53,10 @@ class Session:
         options: Options,
         *,
         neighbours: Neighbours,
-        opinions: Opinions | None = None,
+        opinion: Opinion | None = None,
     ) -> None:
         self._people, self._journal, self.options = people, journal, options
-        self._neighbours, self._opinions = neighbours, opinions
+        self._neighbours, self._opinion = neighbours, opinion
         self._lock = threading.Lock()
         self._questions = list(asked_questions)
         self._numbers = {each.subject: number for number, each in enumerate(self._questions)}
@@ -110,7 +110,7 @@ class Session:
             "values": list(labels.ATTRIBUTES[subject.attribute]),
             "model": _prediction(prediction),
             "predicted": question.predicted,
-            "opinion": self._opinion(subject, rows),
+            "opinion": self._opinion_about(subject),
             "reason": question.reason,
             "probability": question.probability,
             "decision": decision and {"choice": decision.decision, "value": decision.value,
@@ -227,11 +227,11 @@ class Session:
             "concerned": bool(row in concerned),
         }
 
-    def _opinion(self, subject: Subject, rows: Rows) -> str:
-        if self._opinions is None:
+    def _opinion_about(self, subject: Subject) -> str:
+        if self._opinion is None:
             return ""
-        of_person = [names.normalise(name) for name in self._people.table["photo"].iloc[rows]]
-        return self._opinions.about(subject, of_person)
+        rows = questions.rows_of(subject, self._people)
+        return self._opinion.about(subject.attribute, rows)
 
     def _years(self, rows: Rows) -> str:
         ages = self._people.table["age"].iloc[rows].dropna()

@@ -59,7 +59,7 @@ def load(options: Options, stack: ExitStack) -> Session:
         journal,
         session.Options(options.author, options.tier),
         neighbours=neighbours,
-        opinions=opinion,
+        opinion=opinion,
     )
     decided = sum(map(bool, loaded.overview()["states"]))
     source = "contradicted by the run" if suspects is None else f"of {suspects}"
