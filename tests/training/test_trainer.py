@@ -286,6 +286,26 @@ def test_ema_is_the_naive_average_of_the_weights(fitted: Train) -> None:
     assert not torch.equal(done.weights[name], seen[-1])
 
 
+def test_wise_ft_is_between_the_weights_before_and_their_average(fitted: Train) -> None:
+    starts: list[dict[str, torch.Tensor]] = []
+
+    def watch(model: network.Network) -> Callbacks:
+        starts.append({name: each.clone() for name, each in model.state_dict().items()})
+        return Callbacks()
+
+    rows = {"training": np.arange(64), "validation": np.arange(64, 96)}
+    wise = "training.average={name: wise_ft, alpha: 0.3, decay: 0.6}"
+    done = fitted("training.epochs=2", wise, callbacks=watch, **rows)
+    average = "training.average={name: ema, decay: 0.6}"
+    ema = fitted("training.epochs=2", average, checkpoint="ema.pt", **rows)
+    for name, tensor in done.weights.items():
+        if tensor.is_floating_point():
+            naive = 0.7 * starts[0][name] + 0.3 * ema.weights[name]
+            torch.testing.assert_close(tensor, naive, msg=name)
+    assert done.history[0]["train_loss"] == ema.history[0]["train_loss"]
+    assert done.history[0]["valid_loss"] != ema.history[0]["valid_loss"]
+
+
 def test_swa_is_the_mean_of_the_last_epochs(fitted: Train) -> None:
     ends: list[dict[str, torch.Tensor]] = []
 

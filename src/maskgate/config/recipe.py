@@ -330,7 +330,8 @@ class Training(Section):
     )
     freeze_epochs: Epochs = Field(0, description="first epochs, with the backbone frozen")
     average: Annotated[Component, BeforeValidator(expand_bare_name)] | None = Field(
-        None, description="average of the weights, which is validated and kept: `ema` or `swa`"
+        None,
+        description="average of the weights, which is validated and kept: `ema`, `swa`, `wise_ft`",
     )
     select: Literal["last", "best"] = Field(
         "last", description="which epoch's weights to keep; `best` by validation macro F1"

@@ -1,5 +1,7 @@
-"""Averages of a network's weights over training (EMA, SWA), by the name in `training.average`."""
+"""Averages of a network's weights over training (EMA, SWA) and with those before it (WiSE-FT), by
+the name in `training.average`."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -88,7 +90,43 @@ class SWA(Average):
             self.model.update_parameters(self.network)
 
 
-AVERAGES: Final[dict[str, Callable[..., Average]]] = {"ema": EMA, "swa": SWA}
+class WiseFT(EMA):
+    """Between the weights before training and after it; `alpha` is the share of those after it.
+
+    WiSE-FT (Wortsman et al., Robust Fine-Tuning of Zero-Shot Models, CVPR 2022): what a network
+    could do before it was fine-tuned is lost less. Those after it are their `ema`, with `decay`.
+    For a network that starts from a trained one, head included (`model.start_head: true`).
+    """
+
+    def __init__(self, network: nn.Module, alpha: float = 0.5, decay: float = 0.998) -> None:
+        if not 0 < alpha <= 1:
+            raise MaskgateError(f"training.average wise_ft: alpha must be in (0, 1], not {alpha}")
+        self.alpha = alpha
+        self.start = copy.deepcopy(network)
+        self.between: nn.Module | None = None
+        super().__init__(network, decay)
+
+    @property
+    def averaged(self) -> nn.Module | None:
+        return self.between
+
+    def after_epoch(self, share_done: float) -> None:  # noqa: ARG002
+        self.between = copy.deepcopy(self.start)
+        after = self.model.module.state_dict()
+        for name, value in self.between.state_dict().items():
+            is_float = value.is_floating_point()
+            value.copy_(value.lerp(after[name], self.alpha) if is_float else after[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"ema": super().state_dict(), "start": self.start.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state["ema"])
+        self.start.load_state_dict(state["start"])
+        self.after_epoch(share_done=0.0)
+
+
+AVERAGES: Final[dict[str, Callable[..., Average]]] = {"ema": EMA, "swa": SWA, "wise_ft": WiseFT}
 
 
 def create(component: Component, network: nn.Module) -> Average:
