@@ -123,6 +123,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["let_in=1", "--cost", "stopped=0", "--cost", "look=1"],
          "--cost: the cost stopped is not a number above 0")],
     "--opinion": [(["/gone"], "/gone: no such opinion; give a CSV, a run, a bundle, or default")],
+    "--unlabelled": [(["/gone"], "/gone: no such folder; give a folder of photos without labels")],
     "--precision": [(["fp8"], "'fp8' is not one of 'fp32', 'fp16', 'int8'")],
     "--held-out": [(["/gone"], "/gone: cannot be read (No such file or directory)")],
     "--detector-file": [(["/gone"], "/gone: no such file, named by --detector-file")],

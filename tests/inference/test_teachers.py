@@ -58,6 +58,23 @@ def test_a_recipe_with_a_teacher_is_refused(tiny: Path, trained: Path) -> None:
             student(recipe.load(tiny, changes), trained)
 
 
+def test_photos_without_labels_are_labelled_by_the_single_model(
+    tiny: Path, trained: Path, people: Path
+) -> None:
+    taught = recipe.load(tiny, [])
+    made = student(taught, trained, pseudo=(trained, people))
+    assert made.pseudo is not None
+    assert (made.pseudo.run, made.pseudo.photos) == (str(trained), str(people))
+    with pytest.raises(MaskgateError, match="leave out --unlabelled or --out-of-fold"):
+        student(taught, trained, pseudo=(trained, people), out_of_fold=True)
+    with pytest.raises(MaskgateError, match="has pseudo labels, which --unlabelled sets"):
+        student(
+            made.model_copy(update={"teacher": None, "loss": taught.loss}),
+            trained,
+            pseudo=(trained, people),
+        )
+
+
 def test_a_recipe_for_all_photos_is_made_one_with_folds(
     tiny: Path, trained: Path, train: Train, tmp_path: Path
 ) -> None:

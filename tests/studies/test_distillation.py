@@ -91,6 +91,24 @@ def test_it_may_learn_what_is_stored_and_is_compared_with_the_best_member(
     assert Path(record.single.run).name == max(values, key=lambda name: values[name])
 
 
+def test_it_may_learn_from_photos_without_labels(
+    call: Call, both: Path, runs: Path, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "student"
+    asked = ("distill", both, tiny, people, SHORT, "--out", out, "--single", runs / "two")
+    code, printed, err = call(*asked, "--unlabelled", people, "--weight", 0.9)
+    assert code == 0, err
+    assert "Student less single" in printed
+    run = open_run(out)
+    settings = run.recipe().pseudo
+    assert settings is not None and settings.run == str(runs / "two")
+    assert "photos without labels are trained on" in err
+    photos, _ = tables.pseudo(run, 0)
+    assert len(photos) > 0
+    code, _, err = call(*asked, "--unlabelled", tmp_path / "gone")
+    assert code == 2 and "no such folder; give a folder of photos without labels" in err
+
+
 def test_a_smoke_test_compares_nothing(
     call: Call, both: Path, tiny: Path, people: Path, tmp_path: Path
 ) -> None:

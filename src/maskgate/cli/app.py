@@ -38,6 +38,19 @@ def existing_data(data: Path) -> Path:
     return data
 
 
+def unlabelled_folder(photos: Path | None) -> Path | None:
+    """A callback: the folder, if it is one. Raises MaskgateError."""
+    from maskgate.core import files
+
+    if photos is None:
+        return None
+    files.check_name(photos)
+    if not photos.is_dir():
+        what = "is a file" if photos.is_file() else "no such folder"
+        raise MaskgateError(f"{photos}: {what}; give a folder of photos without labels")
+    return photos
+
+
 def existing_run(run: Path | None) -> Path | None:
     """A run's folder, if one is given. Raises MaskgateError if it does not exist."""
     if run is not None:

@@ -21,6 +21,7 @@ from maskgate.cli.app import (
     existing_run,
     number,
     typed_command,
+    unlabelled_folder,
 )
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
@@ -45,6 +46,16 @@ def distill(
             help="Run of a single model to compare with, such as the recipe's without a teacher.",
             show_default="the teacher's best member",
             callback=existing_run,
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PHOTOS",
+            help="Folder of photos without labels to learn from, too: RUN's probabilities, and"
+            " labels of the single model where it is sure.",
+            show_default=False,
+            callback=unlabelled_folder,
         ),
     ] = None,
     weight: Annotated[
@@ -108,10 +119,6 @@ def distill(
                 f"{path_of_run}: is a file; give a run, which maskgate combine makes of it"
             )
     teacher_run = run_folders.open_run(teacher, trust)
-    student = teachers.student(
-        loaded, teacher_run, weight=weight, temperature=temperature, out_of_fold=out_of_fold
-    )
-    recipe_check.check(student, path.stem, smoke)
     if out is not None:
         files.check_folder(out, remedy="give another --out")
     else:
@@ -121,6 +128,15 @@ def distill(
         if single is None
         else run_folders.open_model(single, trust)
     )
+    student = teachers.student(
+        loaded,
+        teacher_run,
+        weight=weight,
+        temperature=temperature,
+        out_of_fold=out_of_fold,
+        pseudo=None if unlabelled is None else (single_run.path, unlabelled),
+    )
+    recipe_check.check(student, path.stem, smoke)
     options = TrainOptions(
         name=path.stem,
         data=folder,

@@ -20,19 +20,10 @@ from maskgate.cli.app import (
     existing_run,
     path_and_recipe,
     typed_command,
+    unlabelled_folder,
 )
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
-
-
-def _existing_folder(photos: Path) -> Path:
-    from maskgate.core import files
-
-    files.check_name(photos)
-    if not photos.is_dir():
-        what = "is a file" if photos.is_file() else "no such folder"
-        raise MaskgateError(f"{photos}: {what}; give a folder of photos without labels")
-    return photos
 
 
 @app.command()
@@ -42,7 +33,7 @@ def pseudo(
     photos: Annotated[
         Path,
         typer.Argument(
-            metavar="PHOTOS", help="Folder of photos without labels.", callback=_existing_folder
+            metavar="PHOTOS", help="Folder of photos without labels.", callback=unlabelled_folder
         ),
     ],
     overrides: Changes = None,

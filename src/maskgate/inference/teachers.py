@@ -36,13 +36,21 @@ def open_teacher(recipe: Recipe, trust: bool = False) -> Run | Bundle | None:
 
 
 def student(
-    recipe: Recipe, run: Run, *, weight: float, temperature: float, out_of_fold: bool = False
+    recipe: Recipe,
+    run: Run,
+    *,
+    weight: float,
+    temperature: float,
+    out_of_fold: bool = False,
+    pseudo: tuple[Path, Path] | None = None,
 ) -> Recipe:
     """The recipe taught by a run, on the run's folds: by what its models predict, or by its
     probabilities `out_of_fold`.
 
     `weight`, up to 1, is that of the loss `distillation`; the recipe's own loss has the rest.
-    Raises MaskgateError if the recipe has a teacher already, or the run validated nobody.
+    `pseudo` is a run that labels photos without labels, and their folder: the student learns them,
+    too. Raises MaskgateError if the recipe has a teacher or such photos already, if the run
+    validated nobody, or if stored probabilities are to be learned of photos without any.
     """
     if not run.metrics().validated:
         raise MaskgateError(
@@ -55,10 +63,19 @@ def student(
             "the recipe has a teacher, or the loss distillation, which distill sets; leave it out,"
             " or train the recipe with maskgate train"
         )
+    if pseudo is not None and recipe.pseudo is not None:
+        raise MaskgateError("the recipe has pseudo labels, which --unlabelled sets; leave one out")
+    if pseudo is not None and out_of_fold:
+        raise MaskgateError(
+            f"{run.path}: has no out-of-fold probabilities of {pseudo[1]}; leave out --unlabelled"
+            " or --out-of-fold"
+        )
     label_losses = [_weighted(part, 1 - weight) for part in parts]
     teacher_loss = {"name": "distillation", "temperature": temperature, "weight": weight}
     changed = recipe.model_dump()
     changed |= {"teacher": str(run.path), "soft_labels": "out_of_fold" if out_of_fold else None}
+    if pseudo is not None:
+        changed["pseudo"] = {"run": str(pseudo[0]), "photos": str(pseudo[1])}
     changed["loss"] = {"name": "sum", "parts": [*label_losses, teacher_loss]}
     changed["folds"] |= {"kind": "kfold", "file": str(run.folds_file)}
     try:
