@@ -1,7 +1,7 @@
 """Who is let in or stopped wrongly, of labelled photos, by the rules of a door.
 
-One rule is that of a threshold: an unsure mask state means another look (`evaluation.thresholds`).
-The other is that of costs (`door.costs`). The trade-off of both mistakes, for every limit on the
+One rule is that of a threshold: another look, where it is unsure whether the person may pass. The
+other is that of costs (`door.costs`). The trade-off of both mistakes, for every limit on the
 probability that a person may pass, is the curve that is called DET (Martin et al., The DET curve in
 assessment of detection task performance, Eurospeech 1997).
 """
@@ -46,7 +46,7 @@ def passing(
     if may.all() or not may.any():
         return None
     p = may_pass(masks, policy)
-    chosen = np.stack([by_threshold(masks, policy, threshold), costs.choices(p)])
+    chosen = np.stack([by_threshold(p, threshold), costs.choices(p)])
     groups = {}
     for name in ("gender", "age_band"):
         for code, value in enumerate(labels.ATTRIBUTES[name]):
@@ -63,11 +63,11 @@ def passing(
     )
 
 
-def by_threshold(masks: npt.NDArray[np.floating], policy: Policy, threshold: float) -> Choices:
-    """What is done (N,), as places in CHOICES, where a mask state that is less probable than the
-    threshold means another look; `masks` (N, 3) are the probabilities."""
-    choices = np.where(masks.argmax(1) == passing_state(policy), _GO, _STOP)
-    return np.where(masks.max(1) < threshold, _LOOK, choices)
+def by_threshold(p: npt.NDArray[np.floating], threshold: float) -> Choices:
+    """What is done (N,), as places in CHOICES, with people who may pass with probabilities `p`
+    (N,): another look where neither answer is as probable as the threshold."""
+    choices = np.where(p > 0.5, _GO, _STOP)
+    return np.where(np.maximum(p, 1 - p) < threshold, _LOOK, choices)
 
 
 def outcome(chosen: Choices, may: npt.NDArray[np.bool_], table: pd.DataFrame) -> Outcome:

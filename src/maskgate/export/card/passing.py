@@ -24,8 +24,9 @@ def section(passings: Sequence[Passing]) -> Iterator[str]:
         if number:
             yield ""
         yield (
-            f"With the policy {each.policy}, {_POLICIES[each.policy]}. By the threshold, an unsure"
-            f" mask state (below {each.threshold:.3f}) means another look. By costs of"
+            f"With the policy {each.policy}, {_POLICIES[each.policy]}. By the threshold,"
+            f" whether they may is unsure below {each.threshold:.3f}, and means another look. By"
+            f" costs of"
             f" {costs['let_in']:g} for letting in somebody who may not pass, {costs['stopped']:g}"
             f" for stopping somebody who may, and {costs['look']:g} for another look, what costs"
             " the least is done."
