@@ -92,6 +92,31 @@ def test_no_person_fills_the_page() -> None:
     assert mistakes.worst(found[::-1])["rank"].tolist()[:4] == [41, 40, 38, 37]
 
 
+def test_every_kind_of_mistake_has_examples() -> None:
+    table = photos_of(900, 90)
+    found = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 900))
+    shown = mistakes.examples(found)
+    assert shown["true_probability"].is_monotonic_increasing
+    assert set(mistakes.worst(found)["photo"]) <= set(shown["photo"])
+    for name, values in labels.ATTRIBUTES.items():
+        for truth in values:
+            for predicted in (value for value in values if value != truth):
+                for mask in labels.MASKS if name != "mask" else [truth]:
+                    kind, of_page = (
+                        each[
+                            (each[f"true_{name}"] == truth)
+                            & (each[name] == predicted)
+                            & (each["true_mask"] == mask)
+                        ]
+                        for each in (found, shown)
+                    )
+                    people = kind.groupby("person", sort=False).head(mistakes.MAX_PER_PERSON)
+                    first = people["photo"].head(mistakes.MAX_OF_KIND)
+                    assert len(first) == 4
+                    assert set(first) <= set(of_page["photo"])
+    assert len(shown) < 24 + 30 * mistakes.MAX_OF_KIND
+
+
 def test_the_csv_leaves_unknown_truths_empty(tmp_path: Path) -> None:
     table = photos_of(60, 20, 0.4)
     found = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 60))

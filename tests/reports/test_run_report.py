@@ -101,7 +101,7 @@ def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: 
     assert listed["photo"].tolist() == found["photo"].tolist()
     assert f"All {len(found)} are in mistakes.csv" in told(page)
     cards = re.findall(r"<article.*?</article>", page, flags=re.DOTALL)
-    shown = mistakes.worst(found)
+    shown = mistakes.examples(found)
     for card, (_, row) in zip(cards, shown.iterrows(), strict=True):
         assert 'src="data:image/jpeg;base64,' in card
         wrong = [told(line) for line in re.findall(r'<li class="wrong">(.*?)</li>', card)]
@@ -146,8 +146,7 @@ def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) ->
     run.finish()
     page = run_report.write(run).read_text()
     assert "weights were kept: 1 in fold 0, 2 in fold 1." in told(page)
-    figures = re.findall(r"<figure>.*?</figure>", page)
-    drawn = [figure for figure in figures if "confidence" not in figure]  # no reliability diagrams
+    drawn = re.findall(r"<figure>.*?</figure>", page[page.index("<h2>Training") :])[:4]
     assert len(drawn) == 4
     for chart in drawn:
         lines = re.findall(r'<polyline points="(\S+) (\S+)"', chart)

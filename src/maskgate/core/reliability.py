@@ -41,7 +41,7 @@ def draw(series: Mapping[str, Sequence[Point]], title: str) -> str:
             words = f"{name}: confidence {confidence:.3f}, {accuracy:.3f} right"
             parts.append(
                 f'<path d="M{x:.1f} {y_of(low):.1f}V{y_of(high):.1f}" stroke="{colour}"'
-                f' opacity=".4" stroke-width="2"/><circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"'
+                f' stroke-width="1.5"/><circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"'
                 f' fill="{colour}"><title>{escape(words)} [{low:.3f}, {high:.3f}]</title></circle>'
             )
     label = "confidence; upwards the share that is right"

@@ -15,7 +15,7 @@ from maskgate.core.score import Score
 from maskgate.evaluation import metrics
 from maskgate.evaluation.compare import Comparison, Comparisons
 from maskgate.reports import compare as compare_page
-from maskgate.reports import pages
+from maskgate.reports import links, pages
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def write(summary: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path
                 "sentence": sentence(comparison),
                 "differs": compare_page.differs(summary, comparison.group),
                 "minutes": str(minutes(comparison)),
+                "report": links.to_report(folder, comparison.group.runs[0].run.path),
                 "cells": [
                     (title, *_cell(comparison.differences[name].corrected))
                     for name, title in titles.items()

@@ -11,7 +11,7 @@ from maskgate.core.score import Score
 from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.groups import RunGroup
-from maskgate.reports import pages
+from maskgate.reports import links, pages
 from maskgate.reports.listing import differences
 
 
@@ -77,6 +77,7 @@ def _write(summary: Comparisons, page: Path, csv_file: Path, size: float | None)
         ],
         listing=csv_file.name,
         signed=signed,
+        report_of=lambda run: links.to_report(page.parent, run.path),
         notes=[*summary.notes, *_power(summary, size)],
     )
 

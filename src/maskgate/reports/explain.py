@@ -11,7 +11,7 @@ from maskgate.core import charts, files
 from maskgate.core.score import Score
 from maskgate.explain.explaining import Card, Explanation
 from maskgate.explain.measures import RegionShare, Sensitivity
-from maskgate.reports import explain_pictures, pages
+from maskgate.reports import explain_pictures, links, pages
 
 PAGE: Final = "explain.html"
 _MOST: Final = 40  # people on the page whom all models fail
@@ -46,6 +46,7 @@ def write(explanation: Explanation, folder: Path, photos: bool = True) -> Path:
             hard_count=0 if hard is None else len(hard),
             labels_of=_labels_of(explanation),
             bar=charts.interval_bar,
+            report=links.to_report(folder, explanation.run.path),
         )
     return page
 

@@ -58,7 +58,7 @@ def scatter(photos: EmbeddingMap, attribute: str, rings: Sequence[bool]) -> str:
     values = labels.ATTRIBUTES[attribute]
     parts = []
     for x, y, code in zip(xs, ys, codes, strict=True):
-        colour = "#9ca3af" if code == labels.UNKNOWN else charts.COLOURS[code]
+        colour = "#6b7280" if code == labels.UNKNOWN else charts.COLOURS[code]
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}" fill-opacity=".75"/>'
         )

@@ -16,13 +16,15 @@ from PIL import Image
 
 from maskgate import labels
 from maskgate.core import files
+from maskgate.core.progress import track
 from maskgate.data import contents
 from maskgate.imaging import pixels
 from maskgate.reports import pages
 
 MAX_MISTAKES: Final = 24
 MAX_PER_PERSON: Final = 2  # so that one mislabelled person does not fill the page
-_SIDE: Final = 240  # pixels of a picture on the page
+MAX_OF_KIND: Final = 4
+_SIDE: Final = 200  # pixels of a picture on the page
 
 
 def find(table: pd.DataFrame, probabilities: npt.NDArray[np.floating]) -> pd.DataFrame:
@@ -73,8 +75,32 @@ def worst(mistakes: pd.DataFrame) -> pd.DataFrame:
     return mistakes.groupby("person", sort=False).head(MAX_PER_PERSON).head(MAX_MISTAKES)
 
 
+def examples(mistakes: pd.DataFrame) -> pd.DataFrame:
+    """Mistakes of every kind, worst first: the `worst` of all, and the first MAX_OF_KIND of each
+    wrong value of an attribute for a true one in photos of one mask state, with at most
+    MAX_PER_PERSON of one person in each."""
+    parts = [worst(mistakes)]
+    for name in labels.ATTRIBUTES:
+        of_kind = list({f"true_{name}": None, name: None, "true_mask": None})
+        wrong = mistakes[is_wrong(mistakes, name)]
+        parts.append(
+            wrong.groupby([*of_kind, "person"], sort=False)
+            .head(MAX_PER_PERSON)
+            .groupby(of_kind, sort=False)
+            .head(MAX_OF_KIND)
+        )
+    chosen = pd.concat(parts).index.unique()
+    return mistakes[mistakes.index.isin(chosen)]
+
+
+def is_wrong(mistakes: pd.DataFrame, name: str) -> "pd.Series[bool]":
+    """Whether the attribute of that name is labelled and predicted differently."""
+    truth = mistakes[f"true_{name}"]
+    return (truth != "") & (truth != mistakes[name])
+
+
 def cards(
-    worst_mistakes: pd.DataFrame, root: Path | None, digests: Mapping[str, str]
+    shown_mistakes: pd.DataFrame, root: Path | None, digests: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The page's entry for each mistake, and the error for each photo in `root` that fails.
 
@@ -83,8 +109,11 @@ def cards(
     user's folders, whose photos must not appear on the page.
     """
     rows, faults = [], []
-    for values in worst_mistakes.itertuples(index=False):
-        row: dict[str, Any] = dict(zip(worst_mistakes.columns, values, strict=True))
+    rows_to_show = shown_mistakes.itertuples(index=False)
+    if root is not None:
+        rows_to_show = track(rows_to_show, "photos for the page", len(shown_mistakes))
+    for values in rows_to_show:
+        row: dict[str, Any] = dict(zip(shown_mistakes.columns, values, strict=True))
         picture = ""
         if root is not None:
             try:

@@ -12,7 +12,7 @@ from maskgate.config.recipe import Pseudo
 from maskgate.core import charts, files, terminal
 from maskgate.data.column_values import TRAINED, USES
 from maskgate.evaluation.rounds import Round, Rounds
-from maskgate.reports import pages
+from maskgate.reports import links, pages
 from maskgate.reports.compare import signed
 from maskgate.reports.listing import differences
 from maskgate.runs import tables
@@ -136,6 +136,7 @@ def write(study: Rounds, pseudo: Pseudo, folder: Path) -> None:
         sure=_confidence_histograms(study.rounds[-1], pseudo),
         listing=LISTING,
         signed=signed,
+        report_of=lambda run: links.to_report(folder, run.path),
     )
 
 

@@ -1,6 +1,5 @@
 """The report of a run: `report.html`, a self-contained page."""
 
-import os
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
@@ -12,8 +11,8 @@ from maskgate import labels
 from maskgate.core import charts, reliability
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
-from maskgate.evaluation import calibration, metrics
-from maskgate.reports import distillation, mistakes, pages, recipe_summary
+from maskgate.evaluation import calibration
+from maskgate.reports import distillation, gallery, links, lost_score, pages, recipe_summary
 from maskgate.reports.compare import signed
 from maskgate.reports.score_table import calibrating
 from maskgate.runs import Run, tables
@@ -43,6 +42,7 @@ def write(run: Run, photos: bool = True) -> Path:
     if history is not None and results.selection == "best":
         kept = _kept(history)
     root = Path(status.root) if photos else None
+    oof = tables.oof(run) if validated else None
     distilled = run.distillation()
     pages.write(
         run.report_file,
@@ -61,7 +61,10 @@ def write(run: Run, photos: bool = True) -> Path:
         distillation=distilled,
         distilled=[] if distilled is None else distillation.sentences(distilled),
         confusions=[_cells(part.confusion) for _, part in parts],
-        mistakes=_mistakes(run, root) if validated else None,
+        related=links.related(run),
+        report_of=lambda path: links.to_report(run.path, Path(path)),
+        lost=None if oof is None else lost_score.context(results, *oof),
+        mistakes=None if oof is None else gallery.context(run, *oof, root),
         training=None if run.is_system else recipe_summary.summarise(run.recipe(), status),
         curves=_curves(history, kept) if history is not None else [],
         kept=kept,
@@ -121,7 +124,7 @@ def _members(run: Run, results: Results) -> list[dict[str, Any]]:
                 "knows": _only(member_results) or "all attributes",
                 "weight": f"{member.weight:g}",
                 "results": member_results,
-                "page": Path(os.path.relpath(member_run.report_file, run.path)).as_posix(),
+                "page": links.relative(run.path, member_run.report_file),
             }
         )
     return rows
@@ -213,21 +216,3 @@ def _curves(history: pd.DataFrame, kept: dict[str, float]) -> list[str]:
             }
             curves.append(charts.lines(series, "epoch", title, kept))
     return curves
-
-
-def _mistakes(run: Run, root: Path | None) -> dict[str, Any]:
-    """The number of mistakes, entries for the worst, and the errors of photos not shown."""
-    table, probabilities = tables.oof(run)
-    if root is not None:
-        tables.check_names(run, table["photo"].tolist(), root)
-    digests = dict(zip(table["photo"], table.get("digest", table["photo"]), strict=True))
-    attributes = known_attributes(run.metrics())
-    table_of_mistakes = mistakes.find(metrics.keep_labels(table, attributes), probabilities)
-    mistakes.write(run.mistakes_file, table_of_mistakes)
-    cards, faults = mistakes.cards(mistakes.worst(table_of_mistakes), root, digests)
-    return {
-        "count": len(table_of_mistakes),
-        "cards": cards,
-        "faults": faults,
-        "file": run.mistakes_file.name,
-    }

@@ -16,7 +16,7 @@ _LEFT, _RIGHT, _TOP, _FOOT = (
     200,
 )  # scores end at _FOOT; others are below
 _BELOW: Final = 212
-_COLOURS: Final = {"pruned": "#9ca3af", "failed": "#dc2626", "unfinished": "#d97706"}
+_COLOURS: Final = {"pruned": "#6b7280", "failed": "#dc2626", "unfinished": "#d97706"}
 _MAX_NAME: Final = 16  # characters of a name below the axis
 
 
@@ -126,7 +126,7 @@ def _mark(dot: Dot, x: float, y_of: Callable[[float], float]) -> str:
     value, low, high = map(y_of, dot.score)
     colour = charts.COLOURS[0]
     return (
-        f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}" opacity=".35"'
+        f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"'
         f' stroke-width="2"/><circle cx="{x:.1f}" cy="{value:.1f}" r="4" fill="{colour}">'
         f"{title}</circle>"
     )

@@ -12,7 +12,7 @@ from maskgate.data.seven_photos import STEMS
 from maskgate.label_errors import suspects
 from maskgate.label_errors.estimate import PLANTED_SHARE
 from maskgate.label_errors.suspects import Suspects
-from maskgate.reports import mistakes, pages
+from maskgate.reports import links, mistakes, pages
 from maskgate.runs import Run, tables
 
 ON_PAGE: Final = 100
@@ -44,6 +44,7 @@ def write(result: Suspects, run: Run, folder: Path, photos: bool = True) -> tupl
         photos=photos,
         faults=faults,
         file=csv.name,
+        report=links.to_report(folder, run.path),
     )
     return csv, page
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from maskgate.config.recipe import Recipe
 from maskgate.core import files
-from maskgate.evaluation import age_errors, metrics, slices
+from maskgate.evaluation import age_errors, majority, metrics, slices
 from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.model import heads, network
 from maskgate.model.losses.marginals import CLASSES
@@ -18,7 +18,7 @@ from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.fold import FoldResult
-from maskgate.runs.records.results import Results
+from maskgate.runs.records.results import Results, known_attributes
 from maskgate.training import pseudo
 from maskgate.training.training_data import TrainingData
 
@@ -107,10 +107,15 @@ def _pool(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
 
 
 def summary(run: Run) -> str:
-    """A finished run in two lines: its folder, and its score."""
+    """A finished run in two lines: its folder, and its score beside that of the baseline."""
     status, results = run.status(), run.metrics()
     minutes = (status.seconds or 0) / 60
     where = f"{run.path}: {minutes:.1f} minutes, report in {run.report_file}"
     if not results.validated:
         return f"{where}\ntrained on all photos, without validation"
-    return f"{where}\nout-of-fold {results.score_of} {results.score} on {results.people} people"
+    table, _ = tables.oof(run)
+    baseline = majority.main_score(table, known_attributes(results))
+    return (
+        f"{where}\nout-of-fold {results.score_of} {results.score} on {results.people} people;"
+        f" always the most frequent class: {baseline}"
+    )
