@@ -18,7 +18,8 @@ def show(folder: Path) -> None:
     if not runs:
         raise no_runs(folder)
     runs.sort(key=lambda each: _started(each[0]))
-    table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
+    columns = ("run", "recipe", "differs", "score", "photos scored", "people scored", "time")
+    table = Table(*columns, box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}
     faults: list[str] = []
     for run, fault in runs:
@@ -26,7 +27,7 @@ def show(folder: Path) -> None:
             if fault is not None:
                 raise fault
             status, resolved = run.status(), run.settings()
-            score = _score(run)
+            score, scored = _score(run), _scored(run)
         except MaskgateError as error:
             table.add_row(run.path.name, "damaged", "see below")
             faults.append(str(error))
@@ -38,7 +39,7 @@ def show(folder: Path) -> None:
             f"{status.recipe} (system)" if run.is_system else status.recipe,
             changes,
             score,
-            str(status.people),
+            *scored,
             "–" if status.seconds is None else f"{status.seconds / 60:.1f} min",
         )
     console = terminal.console()
@@ -66,6 +67,14 @@ def _score(run: Run) -> str:
     if epochs := results.unvalidated_epochs:
         score += f", before {epochs} epoch{'' if epochs == 1 else 's'} unvalidated"
     return score
+
+
+def _scored(run: Run) -> tuple[str, str]:
+    """How many photos and people the score is of."""
+    results = run.metrics() if run.status().finished is not None else None
+    if results is None or not results.validated:
+        return "–", "–"
+    return f"{results.photos:,}", f"{results.people:,}"
 
 
 def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

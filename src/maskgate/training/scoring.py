@@ -113,4 +113,7 @@ def summary(run: Run) -> str:
     where = f"{run.path}: {minutes:.1f} minutes, report in {run.report_file}"
     if not results.validated:
         return f"{where}\ntrained on all photos, without validation"
-    return f"{where}\nout-of-fold {results.score_of} {results.score} on {results.people} people"
+    scored = f"{results.photos:,} photos of {results.people:,} people"
+    if results.people < status.people:
+        scored += f", of {status.people:,} in the data"
+    return f"{where}\nout-of-fold {results.score_of} {results.score} on {scored}"
