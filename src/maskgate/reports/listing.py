@@ -77,13 +77,21 @@ def _scored(run: Run) -> tuple[str, str]:
     return f"{results.photos:,}", f"{results.people:,}"
 
 
-def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(base: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """The settings of `other` that differ from `base`, as `key.sub=value`."""
-    changes: list[str] = []
-    for key in base.keys() | other.keys():
+    return [f"{key}={after}" for key, _, after in changed_settings(base, other)]
+
+
+def changed_settings(
+    base: dict[str, Any], other: dict[str, Any], prefix: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """The keys with other values in `other`, as `key.sub`, with both values; None where one lacks
+    the key."""
+    changes: list[tuple[str, Any, Any]] = []
+    for key in sorted(base.keys() | other.keys()):
         before, after = base.get(key), other.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            changes += differences(before, after, f"{prefix}{key}.")
+            changes += changed_settings(before, after, f"{prefix}{key}.")
         elif before != after:
-            changes.append(f"{prefix}{key}={after}")
-    return sorted(changes)
+            changes.append((f"{prefix}{key}", before, after))
+    return changes
