@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,26 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
         assert words in text
     assert HOSTILE not in source
     assert not re.search(r'(src|href)="?http', source), "the page is self-contained"
+
+
+def test_terminal_and_page_say_what_would_decide_an_undecided_difference(
+    found: Comparisons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score = Score(0.02, -0.001, 0.041)
+    unsure = {SCORE: Difference(score, score, 1.1e-4, 0.0), "mask": Difference(score, score, 1, 0)}
+    first, second = found.comparisons
+    summary = replace(found, comparisons=[first, replace(second, differences=unsure)])
+    compare.show(summary)
+    page, listing = targets.of_comparison(tmp_path)
+    compare.write(summary, page, listing)
+    sentence = (
+        "worse against reference is undecided: +0.0200 [-0.0010, +0.0410]. If the true difference"
+        " is the measured one, about 432 people instead of 200 would show it in 80% of studies; how"
+        " many seeds cannot be estimated from a single one."
+    )
+    for text in (capsys.readouterr().out, told(page.read_text())):
+        assert sentence in text
+        assert text.count("If the true difference") == 1
 
 
 def test_a_forest_tells_by_colour_which_side_of_zero_an_interval_lies_on() -> None:

@@ -17,6 +17,7 @@ from maskgate.evaluation import metrics
 from maskgate.reports import listing, mistakes
 from maskgate.reports import run as run_report
 from maskgate.runs import Run, tables
+from maskgate.training import scoring
 
 ENDS = ("value", "low", "high")
 
@@ -197,8 +198,31 @@ def test_what_differs_between_recipes() -> None:
 def test_runs_are_listed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listing.show(trained.parent)
     out = capsys.readouterr().out
-    score = Run(trained).metrics().macro_f1
-    assert f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]" in out
+    results = Run(trained).metrics()
+    assert f"{results.score}  {results.photos}            {results.people}  " in out
+
+
+def test_of_a_holdout_only_those_scored_are_counted(
+    train: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(train(tmp_path / "runs" / "held", "training.epochs=1", "folds.kind=holdout"))
+    results, status = run.metrics(), run.status()
+    assert (results.photos, results.people) == (42, 6)
+    assert (status.photos, status.people) == (224, 32)
+    capsys.readouterr()
+    listing.show(tmp_path / "runs")
+    assert f"{results.score}  42             6              " in capsys.readouterr().out
+    assert scoring.summary(run).endswith("on 42 photos of 6 people, of 32 in the data")
+
+
+def test_a_run_that_is_not_scored_counts_nobody(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = copied(trained, tmp_path)
+    run.metrics_file.write_text(json.dumps({"validated": False}))
+    run.finish()
+    listing.show(tmp_path)
+    assert "not validated  –              –              " in capsys.readouterr().out
 
 
 def test_a_damaged_run_is_told_among_the_others(

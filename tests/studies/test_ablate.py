@@ -119,6 +119,8 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
         assert code == 0, err
         assert "optimizer.lr=1e30 failed: fold 0, epoch 1: the loss is" in printed
         assert "failed" in (out / "ablate.html").read_text()
+        for text in (printed, (out / "ablate.html").read_text()):
+            assert "minutes per fit. It takes at least 4 people of every class to decide" in text
         assert pd.read_csv(out / "ablate.csv")["side"].unique().tolist() == ["model.dropout=0.5-7"]
     assert "seed 7: failed (fold 0, epoch 1: the loss is" in err
     assert "run 2 of 3" not in err

@@ -72,13 +72,14 @@ class Difference:
     `corrected` for the other comparisons.
 
     `of_people` and `of_seeds` are the parts of its variance from the choice of people and from the
-    seeds.
+    seeds; `stretch` is the factor of the correction, before Student's t.
     """
 
     alone: Score
     corrected: Score
     of_people: float
     of_seeds: float
+    stretch: float = 1.0
 
 
 def differences(groups: Mapping[str, Scored]) -> dict[str, Difference]:
@@ -94,7 +95,13 @@ def differences(groups: Mapping[str, Scored]) -> dict[str, Difference]:
     drawn = {name: DrawnDifference.between(reference, group, freedom) for name, group in others}
     factor = stretch([each.distance for each in drawn.values()])
     return {
-        name: Difference(each.interval(1.0), each.interval(factor), each.of_people, each.of_seeds)
+        name: Difference(
+            alone=each.interval(1.0),
+            corrected=each.interval(factor),
+            of_people=each.of_people,
+            of_seeds=each.of_seeds,
+            stretch=factor,
+        )
         for name, each in drawn.items()
     }
 

@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from maskgate.core import files, terminal
 from maskgate.core.score import Score
-from maskgate.evaluation import metrics
+from maskgate.evaluation import metrics, power
 from maskgate.evaluation.compare import Comparison, Comparisons
 from maskgate.reports import compare as compare_page
 from maskgate.reports import links, pages
@@ -53,7 +53,7 @@ def show(summary: Comparisons, failed: Mapping[str, str]) -> None:
     console.print(table)
     console.print()
     for comparison in summary.comparisons:
-        console.print(sentence(comparison), soft_wrap=True)
+        console.print(conclusion(summary, comparison), soft_wrap=True)
     for name, reason in failed.items():
         console.print(f"{name} failed: {reason}", soft_wrap=True)
     for note in summary.notes:
@@ -81,7 +81,7 @@ def write(summary: Comparisons, folder: Path, failed: Mapping[str, str]) -> Path
             {
                 "name": comparison.group.name,
                 "verdict": comparison.verdict,
-                "sentence": sentence(comparison),
+                "sentence": conclusion(summary, comparison),
                 "differs": compare_page.differs(summary, comparison.group),
                 "minutes": str(minutes(comparison)),
                 "report": links.to_report(folder, comparison.group.runs[0].run.path),
@@ -156,6 +156,11 @@ def sentence(comparison: Comparison) -> str:
     sign = 1 if cost.value >= 0 else -1
     interval = "" if np.isnan(low) else f" [{sign * low:z.1f}, {sign * high:z.1f}]"
     return f"{verdict}; it {verb} {abs(cost.value):.1f}{interval} minutes per fit."
+
+
+def conclusion(summary: Comparisons, comparison: Comparison) -> str:
+    """The sentence on a change, and of an undecided one what it would take to decide it."""
+    return f"{sentence(comparison)} {power.to_decide(comparison, summary.people)}".rstrip()
 
 
 def _cell(score: Score) -> tuple[str, str]:

@@ -39,7 +39,7 @@ def show(summary: Comparisons, size: float | None = None) -> None:
     for group in summary.groups:
         console.print(f"{group.name}, {_seeds(group)}: {differs(summary, group)}", soft_wrap=True)
     for each in summary.comparisons:
-        console.print(sentence(each), soft_wrap=True)
+        console.print(conclusion(summary, each), soft_wrap=True)
     for note in [*summary.notes, *_power(summary, size)]:
         console.print(note, soft_wrap=True)
 
@@ -69,7 +69,7 @@ def _write(summary: Comparisons, page: Path, csv_file: Path, size: float | None)
         "compare.html",
         summary=summary,
         titles=titles,
-        verdicts=[(each.verdict, sentence(each)) for each in summary.comparisons],
+        verdicts=[(each.verdict, conclusion(summary, each)) for each in summary.comparisons],
         charts=[chart(summary, name, title) for name, title in titles.items()],
         groups=[
             {"group": group, "seeds": _seeds(group), "differs": differs(summary, group)}
@@ -125,6 +125,11 @@ def sentence(comparison: Comparison) -> str:
     if comparison.verdict == "undecided":
         than = f"against {reference} is undecided"
     return f"Of {comparison.scope}, {group} {than}: {signed(comparison.score)}."
+
+
+def conclusion(summary: Comparisons, comparison: Comparison) -> str:
+    """The sentence on a comparison, and of an undecided one what it would take to decide it."""
+    return f"{sentence(comparison)} {power.to_decide(comparison, summary.people)}".rstrip()
 
 
 def differs(summary: Comparisons, group: RunGroup) -> str:

@@ -18,7 +18,8 @@ def show(folder: Path) -> None:
     if not runs:
         raise no_runs(folder)
     runs.sort(key=lambda each: _started(each[0]))
-    table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
+    columns = ("run", "recipe", "differs", "score", "photos scored", "people scored", "time")
+    table = Table(*columns, box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}
     faults: list[str] = []
     for run, fault in runs:
@@ -26,7 +27,7 @@ def show(folder: Path) -> None:
             if fault is not None:
                 raise fault
             status, resolved = run.status(), run.settings()
-            score = _score(run)
+            score, scored = _score(run), _scored(run)
         except MaskgateError as error:
             table.add_row(run.path.name, "damaged", "see below")
             faults.append(str(error))
@@ -38,7 +39,7 @@ def show(folder: Path) -> None:
             f"{status.recipe} (system)" if run.is_system else status.recipe,
             changes,
             score,
-            str(status.people),
+            *scored,
             "–" if status.seconds is None else f"{status.seconds / 60:.1f} min",
         )
     console = terminal.console()
@@ -68,13 +69,29 @@ def _score(run: Run) -> str:
     return score
 
 
-def differences(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+def _scored(run: Run) -> tuple[str, str]:
+    """How many photos and people the score is of."""
+    results = run.metrics() if run.status().finished is not None else None
+    if results is None or not results.validated:
+        return "–", "–"
+    return f"{results.photos:,}", f"{results.people:,}"
+
+
+def differences(base: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """The settings of `other` that differ from `base`, as `key.sub=value`."""
-    changes: list[str] = []
-    for key in base.keys() | other.keys():
+    return [f"{key}={after}" for key, _, after in changed_settings(base, other)]
+
+
+def changed_settings(
+    base: dict[str, Any], other: dict[str, Any], prefix: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """The keys with other values in `other`, as `key.sub`, with both values; None where one lacks
+    the key."""
+    changes: list[tuple[str, Any, Any]] = []
+    for key in sorted(base.keys() | other.keys()):
         before, after = base.get(key), other.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            changes += differences(before, after, f"{prefix}{key}.")
+            changes += changed_settings(before, after, f"{prefix}{key}.")
         elif before != after:
-            changes.append(f"{prefix}{key}={after}")
-    return sorted(changes)
+            changes.append((f"{prefix}{key}", before, after))
+    return changes

@@ -12,7 +12,15 @@ from maskgate.core import charts, reliability
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import listed
 from maskgate.evaluation import calibration
-from maskgate.reports import distillation, gallery, links, lost_score, pages, recipe_summary
+from maskgate.reports import (
+    distillation,
+    gallery,
+    links,
+    lost_score,
+    pages,
+    recipe_summary,
+    run_summary,
+)
 from maskgate.reports.compare import signed
 from maskgate.reports.score_table import calibrating
 from maskgate.runs import Run, tables
@@ -49,6 +57,7 @@ def write(run: Run, photos: bool = True) -> Path:
         "run.html",
         status=status,
         results=results,
+        summary=run_summary.summarise(run),
         photos=photos,
         parts=parts,
         only=_only(results),

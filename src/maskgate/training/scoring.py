@@ -115,7 +115,10 @@ def summary(run: Run) -> str:
         return f"{where}\ntrained on all photos, without validation"
     table, _ = tables.oof(run)
     baseline = majority.main_score(table, known_attributes(results))
+    scored = f"{results.photos:,} photos of {results.people:,} people"
+    if results.people < status.people:
+        scored += f", of {status.people:,} in the data"
     return (
-        f"{where}\nout-of-fold {results.score_of} {results.score} on {results.people} people;"
-        f" always the most frequent class: {baseline}"
+        f"{where}\nout-of-fold {results.score_of} {results.score} on {scored}; always the most"
+        f" frequent class: {baseline}"
     )

@@ -1,0 +1,135 @@
+"""What to do with a finished run: commands to copy, only those that work on this run."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from maskgate import labels, runs
+from maskgate.errors import MaskgateError
+from maskgate.evaluation.conclusions import Conclusions
+from maskgate.runs import Run
+from maskgate.runs.records import contents
+from maskgate.runs.records.results import Results, known_attributes
+from maskgate.runs.records.status import Status
+
+_MOST_NEIGHBOURS: Final = 50  # runs in the same folder that are looked at, the newest first
+_TRAIN: Final = ["maskgate", "train"]
+_CODE: Final = re.compile(r"\w:\w")  # as in package.module:factory
+
+
+def of_run(run: Run, conclusions: Conclusions | None) -> list[tuple[str, str]]:
+    """Pairs of a purpose and a command, with absolute paths; `conclusions` are those of its scores,
+    None where it has none."""
+    status, results, place = run.status(), run.metrics(), run.path.resolve()
+    if status.smoke:
+        words = _typed(status)
+        return [("Train it on all photos", shlex.join(words))] if words else []
+    steps: list[tuple[str, list[str]]] = []
+    if results.validated:
+        steps += _with_other_runs(run, status, results)
+        if conclusions is not None and conclusions.weak:
+            steps.append(("List the labels that may be wrong", ["suspects", str(place)]))
+    trust = (
+        ["--trust"] if any(each.recipe().model.factories for each in run.single_models()) else []
+    )
+    test_photos = Path(status.data).resolve() / "eval"
+    if status.data and (test_photos / "info.csv").is_file():
+        out = ["--out", f"{place}-submission.csv"]
+        words = ["submit", str(place), str(test_photos), *out, *trust]
+        steps.append(("Predict the test photos", words))
+    if set(known_attributes(results)) == set(labels.ATTRIBUTES):
+        words = ["export", str(place), f"{place}-bundle", *trust]
+        steps.append(("Export it for the door", words))
+    return [
+        (purpose, shlex.join(words if words[0] == _TRAIN[0] else [_TRAIN[0], *words]))
+        for purpose, words in steps
+    ]
+
+
+def _with_other_runs(run: Run, status: Status, results: Results) -> Iterator[tuple[str, list[str]]]:
+    """Steps that need another run: of another seed, or of another recipe."""
+    place, settings = run.path.resolve(), _without_seed(run)
+    others = list(_comparable(run, status, results))
+    same_recipe = next((each for each in others if _without_seed(each) == settings), None)
+    other_recipe = next((each for each in others if _without_seed(each) != settings), None)
+    if other_recipe is not None:
+        words = ["compare", str(other_recipe.path.resolve()), str(place)]
+        yield "See whether it is better than another run", words
+    if same_recipe is not None:
+        words = ["combine", str(place), str(same_recipe.path.resolve())]
+        yield "Combine its seeds", [*words, "--out", f"{place}-seeds"]
+    elif not run.is_system and (words := _another_seed(run, status)):
+        yield "Train a second seed: the scores of one model do not say how much seeds vary", words
+
+
+def _another_seed(run: Run, status: Status) -> list[str]:
+    """The command that trains its recipe with the next seed; empty where there is none."""
+    recipe, place = run.recipe(), run.path.resolve()
+    words = [word for word in _typed(status) if not word.startswith("seed=")]
+    if not words:
+        is_alone = recipe.pseudo is None and recipe.teacher is None and not recipe.model.factories
+        if not (is_alone and status.data):
+            return []
+        words = [*_TRAIN, str(place / run.recipe_file.name), _absolute(status.data)]
+    seed = recipe.seed + 1
+    return [*words, f"seed={seed}", "--out", f"{place}-seed-{seed}"]
+
+
+def _typed(status: Status) -> list[str]:
+    """The words of the `maskgate train` that was typed, without --smoke, --out and --trust; empty
+    for a run of another command, and where a word may name code: the run may be a stranger's."""
+    try:
+        words = shlex.split(status.command)
+    except ValueError:  # of a run that somebody has written by hand
+        return []
+    if words[:2] != _TRAIN or any(map(_CODE.search, words)):
+        return []
+    kept, rest = list(_TRAIN), iter(words[2:])
+    for word in rest:
+        if word == "--out":
+            next(rest, None)
+        elif word not in ("--smoke", "--trust") and not word.startswith("--out="):
+            kept.append(_absolute(word) if os.sep in word or word == status.data else word)
+    return kept
+
+
+def _absolute(word: str) -> str:
+    """A path that exists as an absolute one; any other word as it is."""
+    with suppress(OSError, ValueError):
+        return str(Path(word).resolve(strict=True))
+    return word
+
+
+def _comparable(run: Run, status: Status, results: Results) -> Iterator[Run]:
+    """The runs in the same folder that are scored on the same people and labels, newest first."""
+    folds = contents.entry(run.folds_file).sha256
+    for other in _neighbours(run):
+        with suppress(MaskgateError):  # a damaged run is another command's to report
+            other_status = other.status()
+            if other_status.finished is None or other_status.smoke:
+                continue
+            if other_status.truth != status.truth:
+                continue
+            if contents.entry(other.folds_file).sha256 != folds:
+                continue
+            other_results = other.metrics()
+            if other_results.validated and other_results.score_of == results.score_of:
+                _without_seed(other)
+                yield other
+
+
+def _neighbours(run: Run) -> list[Run]:
+    dated = []
+    with suppress(OSError, MaskgateError):
+        for path in run.path.resolve().parent.iterdir():
+            if path != run.path.resolve() and runs.is_run(path):
+                dated.append((Run(path).status_file.stat().st_mtime, path))
+    return [Run(path) for _, path in sorted(dated, reverse=True)[:_MOST_NEIGHBOURS]]
+
+
+def _without_seed(run: Run) -> dict[str, Any]:
+    return {key: value for key, value in run.settings().items() if key != "seed"}
