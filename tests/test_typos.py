@@ -38,6 +38,10 @@ IN_RECIPE: list[tuple[Words, str]] = [
      "recipe baseline: detector yunet: no argument scor"),
     (["photo.face.detector={name: yunet, file: /gone}"],
      "recipe baseline: /gone: no such file, named by file of detector yunet"),
+    (["loss=focl"], "recipe baseline: unknown loss focl; did you mean focal?"),
+    (["model.head=factord"], "recipe baseline: unknown head factord; did you mean factored?"),
+    (["model.backbone=resnt18"], "baseline: unknown backbone resnt18; did you mean resnet18?"),
+    (["optimizer.name=adamv"], "recipe baseline: unknown optimizer adamv; did you mean adam"),
     (["model.weights=/gone"], "recipe baseline: /gone: no such file of weights"),
     (["model.weights=imagnet"],
      "recipe baseline: imagnet: no such file of weights; did you mean imagenet?"),
@@ -142,7 +146,9 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
          "/gone: cannot be read (No such file or directory); give the token that can")],
     "--door": [(["North"], "--door North: no such name of a door; give small letters")],
     "--date": [(["today"], "today is not a date such as 2026-11-27")],
-    "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
+    "--change": [
+        (UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE,
+        (["loss=focl"], "change loss=focl: unknown loss focl; did you mean focal?")],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {

@@ -1,7 +1,7 @@
 """Checks the names and paths in a recipe or a system before anything heavy is imported.
 
-It covers test-time augmentation, face detectors, combinations, and every path. Names that need
-torch (losses, heads, optimisers and so on) are looked up when the training starts.
+It covers every name and every path. The arguments of losses, heads, optimisers and so on are
+checked when the training starts, as that needs torch.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.imaging.tta import tta_views
 from maskgate.inference import teachers
-from maskgate.model import pretrained
+from maskgate.model import names, pretrained
 
 
 def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
@@ -44,6 +44,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
     try:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
+        names.check(recipe)
         tta_views(recipe.tta, recipe.photo.geometry)
         pretrained.check(recipe.model)
         if recipe.teacher is not None:
