@@ -68,6 +68,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "PHOTOS": ([FOLDER], [NO_PHOTO]),
     "PHOTOS...": ([FOLDER], [NO_PHOTO]),
     "[PHOTOS]...": ([], [NO_PHOTO]),
+    "[TEXT]...": ([], [(["arcfase"], "arcfase: no recipe or system has this in its name or")]),
     "[MODEL] PHOTOS...": ([RUN, FOLDER], [
         ([RUN], f"{RUN}: a model, but nothing to predict"),
         (["/gone", FOLDER], f"/gone: {NEITHER}; correct the path"),
@@ -152,7 +153,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
-    "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
+    "--cache", "--json", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
     "--checkpoint-seconds", "--each-kind", "--fold", "--high", "--sample",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",

@@ -38,6 +38,7 @@ TRANSFORMS: Final = (
     "random_erasing",
 )  # fmt: skip
 
+_Used = tuple[str, list[str], tuple[str, ...]]
 # What timm's source says where it registers a network or an optimiser.
 _NETWORK: Final = re.compile(r"^def (\w+)\(\s*pretrained", re.MULTILINE)
 _OPTIMIZER: Final = re.compile(r"^\s*name='(\w+)'", re.MULTILINE)
@@ -45,16 +46,17 @@ _OPTIMIZER: Final = re.compile(r"^\s*name='(\w+)'", re.MULTILINE)
 
 def check(recipe: Recipe) -> None:
     """Raise MaskgateError for a name that does not exist; arguments are not checked."""
-    for kind, names, known in _used(recipe):
+    for kind, names, listed in _used(recipe):
+        known = dict.fromkeys(listed)
         for name in names:
-            lookup(kind, name, dict.fromkeys(known))
+            lookup(kind, name, known)
     for backbone in (recipe.model.backbone, recipe.model.beside):
         if backbone is not None and not is_factory(backbone):
             _check_timm("backbone", backbone.partition(".")[0], timm_backbones)
     _check_timm("optimizer", recipe.optimizer.name.lower().split("_")[-1], timm_optimizers)
 
 
-def _used(recipe: Recipe) -> Iterator[tuple[str, list[str], tuple[str, ...]]]:
+def _used(recipe: Recipe) -> Iterator[_Used]:
     """Per kind: the names in the recipe, and the known ones."""
     average = recipe.training.average
     yield "transform", [each.name for each in recipe.augment], TRANSFORMS
@@ -66,7 +68,7 @@ def _used(recipe: Recipe) -> Iterator[tuple[str, list[str], tuple[str, ...]]]:
     yield "schedule", [recipe.schedule.name], SCHEDULES
 
 
-def _losses(loss: Any, known: tuple[str, ...] = LOSSES) -> Iterator[tuple[str, list[str], Any]]:
+def _losses(loss: Any, known: tuple[str, ...] = LOSSES) -> Iterator[_Used]:
     """A loss, a name or a mapping, and those in it; training refuses what is neither."""
     settings = {"name": loss} if isinstance(loss, str) else loss
     if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
