@@ -29,6 +29,7 @@ from maskgate.training import (
     soft_labels,
     warm_start,
 )
+from maskgate.training.epoch_progress import RunProgress
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.state import Fitted
@@ -61,8 +62,9 @@ def train(recipe: Recipe, options: TrainOptions, patience: float = 0) -> Run:
             return training.run
         try:
             with locked(training, accelerator, patience):
+                progress = RunProgress(training.prepared.folds)
                 for number in training.prepared.folds:
-                    train_fold(number, training, accelerator)
+                    train_fold(number, training, accelerator, progress=progress)
                 if accelerator.is_main_process:
                     scoring.conclude(training.run, training.recipe, training.prepared)
                 accelerator.wait_for_everyone()
@@ -160,12 +162,17 @@ def is_trained(run: Run, number: int) -> bool:
 
 
 def train_fold(
-    number: int, training: Training, accelerator: Accelerator, patience: float = PATIENCE
+    number: int,
+    training: Training,
+    accelerator: Accelerator,
+    patience: float = PATIENCE,
+    progress: RunProgress | None = None,
 ) -> None:
     """Train a fold to its end, from its checkpoint if there is one.
 
-    If another process is still training it, such as one that a cluster has given up, wait
-    `patience` seconds for it to end. Raises MaskgateError if it does not.
+    Without `progress`, that of this fold alone is shown. If another process is still training it,
+    such as one that a cluster has given up, wait `patience` seconds for it to end. Raises
+    MaskgateError if it does not.
     """
     run = training.run
     run.fold_folder(number).mkdir(exist_ok=True)
@@ -174,7 +181,8 @@ def train_fold(
     try:
         checkpoint = run.fold_folder(number) / "checkpoint.pt"
         if not processes.on_main(accelerator, lambda: is_trained(run, number)):
-            _fit_fold(number, training, checkpoint, accelerator)
+            run_progress = progress or RunProgress([number])
+            _fit_fold(number, training, checkpoint, accelerator, run_progress=run_progress)
         if accelerator.is_main_process:
             checkpoint.unlink(missing_ok=True)
         accelerator.wait_for_everyone()
@@ -182,7 +190,13 @@ def train_fold(
         lock.release()
 
 
-def _fit_fold(number: int, training: Training, checkpoint: Path, accelerator: Accelerator) -> None:
+def _fit_fold(
+    number: int,
+    training: Training,
+    checkpoint: Path,
+    accelerator: Accelerator,
+    run_progress: RunProgress,
+) -> None:
     run, recipe, options = training.run, training.recipe, training.options
     prepared = training.prepared
     data = prepared.fold_data(number)
@@ -191,7 +205,13 @@ def _fit_fold(number: int, training: Training, checkpoint: Path, accelerator: Ac
     )
     labelled = pseudo.with_labels(data, run)
     trainer = preflight.create_trainer(
-        recipe, prepared, labelled, options=options, checkpoint=checkpoint, accelerator=accelerator
+        recipe,
+        prepared,
+        labelled,
+        options=options,
+        checkpoint=checkpoint,
+        accelerator=accelerator,
+        run_progress=run_progress,
     )
     fitted = trainer.run()
     if not accelerator.is_main_process:
