@@ -146,6 +146,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["/gone", "--host", "0.0.0.0", "--plain-http"],
          "/gone: cannot be read (No such file or directory); give the token that can")],
     "--door": [(["North"], "--door North: no such name of a door; give small letters")],
+    "--sort": [(["best"], "'best' is not one of 'date', 'score', 'name'")],
     "--date": [(["today"], "today is not a date such as 2026-11-27")],
     "--change": [
         (UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE,
@@ -153,7 +154,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
-    "--cache", "--json", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
+    "--cache", "--filter", "--json", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
     "--checkpoint-seconds", "--each-kind", "--fold", "--high", "--sample",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",
