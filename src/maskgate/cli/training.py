@@ -62,9 +62,9 @@ def train(
     if systems.is_system(recipe):
         path = systems.find(recipe)
         system = systems.load(path, changes)
-        recipe_check.check_system(system, path.stem, smoke)
+        recipe_check.check_system(system, path.stem)
     else:
-        path, loaded = checked_recipe(recipe, changes, smoke)
+        path, loaded = checked_recipe(recipe, changes)
     if out is not None:
         files.check_folder(out, remedy="give another --out")
     else:

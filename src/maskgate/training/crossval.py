@@ -1,5 +1,6 @@
 """Trains a run: from a recipe and a data set to all folds, their scores and the report."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
-from maskgate.model import backbone
 from maskgate.runs import Run, tables
 from maskgate.runs.records import fold as fold_results
 from maskgate.runs.records.fold import FoldResult
@@ -26,6 +26,7 @@ from maskgate.training import (
     pseudo,
     run_folder,
     scoring,
+    smoke,
     soft_labels,
     warm_start,
 )
@@ -127,30 +128,16 @@ def locked(training: Training, accelerator: Accelerator, patience: float = 0) ->
 
 
 def resolved(recipe: Recipe, options: TrainOptions) -> Recipe:
-    """The recipe to train: for a smoke test, or with the best epochs of another run."""
-    return smoke_recipe(recipe) if options.smoke else warm_start.with_best_epochs(recipe)
-
-
-def smoke_recipe(recipe: Recipe) -> Recipe:
-    """The recipe of a smoke test: every step once, two folds, one update, the smallest photos.
-
-    Nothing is downloaded.
-    """
-    changed = recipe.model_dump()
-    changed["model"]["pretrained"] = False
-    height, width = backbone.smallest_size(Recipe.model_validate(changed).model)
-    if height * width < recipe.photo.height * recipe.photo.width:
-        changed["photo"] |= {"height": height, "width": width}
-    changed["folds"] |= {"count": 2}
-    changed["training"] |= {
-        "epochs": 1,
-        "epochs_from": None,
-        "batch_size": min(16, recipe.training.batch_size),
-        "validation_epochs": min(1, recipe.training.validation_epochs),
-        "precision": "fp32",
-    }
-    changed["schedule"]["warmup_epochs"] = 0.0
-    return Recipe.model_validate(changed)
+    """The recipe to train: with the best epochs of another run, and for a smoke test its own, once
+    the recipe itself has been checked. Raises MaskgateError."""
+    recipe = warm_start.with_best_epochs(recipe)
+    if not options.smoke:
+        return recipe
+    smoke.check(recipe, options)
+    small = smoke.recipe_of(recipe)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
+        smoke.announce(recipe, small)
+    return small
 
 
 # -------------------------------------------------------------------------------- a fold
