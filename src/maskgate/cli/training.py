@@ -55,6 +55,7 @@ def train(
     from maskgate.config import system as systems
     from maskgate.core import files
     from maskgate.inference import recipe_check
+    from maskgate.model import replaced_backbone
     from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides)
@@ -63,6 +64,7 @@ def train(
         path = systems.find(recipe)
         system = systems.load(path, changes)
         recipe_check.check_system(system, path.stem)
+        system = replaced_backbone.fitted_members(system)
     else:
         path, loaded = checked_recipe(recipe, changes)
     if out is not None:
