@@ -96,13 +96,15 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
 
 
 def _entries(problems: list[Problem]) -> list[str]:
-    """One entry for each detail, which many photos may share."""
-    places: dict[str, list[str]] = {}
+    """One entry for each problem, or for all photos with the same unknown label."""
+    places: dict[tuple[str, str], list[str]] = {}
     for problem in problems:
-        places.setdefault(problem.detail, []).append(_short(problem.where))
+        is_label = label_mappings.is_label(problem.kind)
+        key = (problem.detail, "" if is_label else problem.where)
+        places.setdefault(key, []).append(_short(problem.where))
     return [
         f"{first} ({detail})" if not others else f"{len(others) + 1:,} × {detail} (first: {first})"
-        for detail, (first, *others) in places.items()
+        for (detail, _), (first, *others) in places.items()
     ]
 
 

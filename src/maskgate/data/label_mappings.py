@@ -41,6 +41,11 @@ def remedy(problems: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{phrase}; " for phrase in allowed)
 
 
+def is_label(kind: str) -> bool:
+    """Whether a problem of that kind is a label that is none of the known words or numbers."""
+    return kind in _ALLOWED
+
+
 def nearest(attribute: str, word: str) -> str | None:
     """The value of `mask` or `gender` that a mistyped word probably means."""
     words, values = _WORDS[attribute]
