@@ -25,6 +25,7 @@ from maskgate.imaging.pixels import Pixels
 from maskgate.reports.reference import TABLES
 from maskgate.synthetic.people import sample_people
 from maskgate.training import preflight, processes
+from maskgate.training.epoch_progress import RunProgress
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import prepare
 
@@ -218,7 +219,13 @@ def trained(place: Path, *overrides: str) -> str:
         checkpoint.unlink(missing_ok=True)
         data = prepared.fold_data(prepared.folds[0])
         fit = preflight.create_trainer(
-            made, prepared, data, options=options, checkpoint=checkpoint, accelerator=accelerator
+            made,
+            prepared,
+            data,
+            options=options,
+            checkpoint=checkpoint,
+            accelerator=accelerator,
+            run_progress=RunProgress([data.fold]),
         )
         shapes: list[tuple[int, ...]] = []
         fit.step.bare_network.register_forward_hook(

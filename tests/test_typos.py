@@ -38,6 +38,10 @@ IN_RECIPE: list[tuple[Words, str]] = [
      "recipe baseline: detector yunet: no argument scor"),
     (["photo.face.detector={name: yunet, file: /gone}"],
      "recipe baseline: /gone: no such file, named by file of detector yunet"),
+    (["loss=focl"], "recipe baseline: unknown loss focl; did you mean focal?"),
+    (["model.head=factord"], "recipe baseline: unknown head factord; did you mean factored?"),
+    (["model.backbone=resnt18"], "baseline: unknown backbone resnt18; did you mean resnet18?"),
+    (["optimizer.name=adamv"], "recipe baseline: unknown optimizer adamv; did you mean adam"),
     (["model.weights=/gone"], "recipe baseline: /gone: no such file of weights"),
     (["model.weights=imagnet"],
      "recipe baseline: imagnet: no such file of weights; did you mean imagenet?"),
@@ -64,6 +68,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "PHOTOS": ([FOLDER], [NO_PHOTO]),
     "PHOTOS...": ([FOLDER], [NO_PHOTO]),
     "[PHOTOS]...": ([], [NO_PHOTO]),
+    "[TEXT]...": ([], [(["arcfase"], "arcfase: no recipe or system has this in its name or")]),
     "[MODEL] PHOTOS...": ([RUN, FOLDER], [
         ([RUN], f"{RUN}: a model, but nothing to predict"),
         (["/gone", FOLDER], f"/gone: {NEITHER}; correct the path"),
@@ -141,12 +146,15 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["/gone", "--host", "0.0.0.0", "--plain-http"],
          "/gone: cannot be read (No such file or directory); give the token that can")],
     "--door": [(["North"], "--door North: no such name of a door; give small letters")],
+    "--sort": [(["best"], "'best' is not one of 'date', 'score', 'name'")],
     "--date": [(["today"], "today is not a date such as 2026-11-27")],
-    "--change": [(UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE],
+    "--change": [
+        (UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE,
+        (["loss=focl"], "change loss=focl: unknown loss focl; did you mean focal?")],
 }  # fmt: skip
 # These name nothing that is there already, or what only a heavy package knows.
 OTHERS = {
-    "--cache", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
+    "--cache", "--filter", "--json", "--runs", "--storage", "--on", "--all-faces", "--calibrate",
     "--checkpoint-seconds", "--each-kind", "--fold", "--high", "--sample",
     "--incorrect", "--keep-going", "--list", "--low", "--max-loss", "--part", "--people",
     "--photos", "--power", "--prune-after", "--rounds", "--seed", "--seeds", "--skip-faulty",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.config import recipe
-from maskgate.core import files, terminal
+from maskgate.core import files, terminal, units
 from maskgate.core.progress import say, track
 from maskgate.core.score import Score
 from maskgate.data import table
@@ -57,7 +57,7 @@ def run(out: Path, people: int) -> None:
     picture = out / "verdicts.png"
     _draw_verdicts(trained.path, picture)
     terminal.show(
-        f"{time.monotonic() - started:.0f} seconds; look at {picture} and {trained.report_file}"
+        f"{units.duration(time.monotonic() - started)}; look at {picture} and {trained.report_file}"
     )
 
 

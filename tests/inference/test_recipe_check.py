@@ -28,9 +28,8 @@ def test_shipped_recipes_and_systems_are_whole(monkeypatch: pytest.MonkeyPatch) 
             recipe_check.check(loaded, path.stem)
 
 
-def test_a_smoke_test_does_not_ask_for_the_run_of_the_epochs() -> None:
+def test_the_run_of_the_epochs_is_asked_for() -> None:
     loaded = load("folds.kind=all", "training.epochs_from=/gone")
-    recipe_check.check(loaded, "baseline", smoke=True)
     with pytest.raises(MaskgateError, match=r"^/gone: no run"):
         recipe_check.check(loaded, "baseline")
 

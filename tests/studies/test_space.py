@@ -132,7 +132,7 @@ UNTRIED = {
     "training.batch_size: {low: 1, high: 8}": "training.batch_size=1 cannot be tried",
     "loss: [focal, focall]": "did you mean focal",
     "loss: [focal, {name: focal, gama: 2}]": "gama",
-    "schedule.warmup_epochs: {low: 0, high: 5}": "fewer than training.epochs",
+    "schedule.warmup_epochs: {low: 0, high: 5}": "the warm-up would not end",
     "model.head: [factored, {name: one_attribute, of: age_band}]": "predicts other attributes",
     "model.backbone: [test_resnet, resnet999]": "resnet999",
 }

@@ -410,11 +410,11 @@ def test_callbacks_are_called_in_the_order_of_the_training(fitted: Train) -> Non
     more = "training.validation_epochs=1"
     done = fitted("training.epochs=1", more, callbacks=lambda _: callbacks, **rows)
     assert calls == [
-        ("on_epoch_start", Epoch(0, "epoch 1/1", updates=2, done=0)),
+        ("on_epoch_start", Epoch(0, "epoch 1/1", updates=2, done=0, number=0, epochs=2)),
         ("on_update_end", 1),
         ("on_update_end", 2),
         ("on_epoch_end", done.history[0]),
-        ("on_epoch_start", Epoch(0, "validation photos, 1", updates=2, done=0)),
+        ("on_epoch_start", Epoch(0, "validation photos, 1", updates=2, done=0, number=1, epochs=2)),
         ("on_update_end", 3),
         ("on_update_end", 4),
         ("on_epoch_end", done.history[1]),

@@ -10,13 +10,16 @@ import typer
 from maskgate.core import extras, interruption, terminal, threads
 
 # In the order in which `maskgate --help` lists their commands.
-from maskgate.cli import data, training, tune, predict, ensemble  # noqa: F401
+from maskgate.cli import data, recipes, training, tune, predict, ensemble  # noqa: F401
 from maskgate.cli import export, serve, accept, thresholds, compare, explain, suspects  # noqa: F401
 from maskgate.cli import review, ablate, pseudo, distill, demo  # noqa: F401
+from maskgate.cli import groups
 from maskgate.cli.app import app
 from maskgate.errors import MaskgateError, disk_error
 
 __all__ = ["app", "main"]
+
+groups.name_groups()
 
 _BROKEN_PIPE_CODE: Final = 128 + 13  # the exit code in shells of a process that SIGPIPE ended
 

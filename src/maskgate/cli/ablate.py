@@ -56,6 +56,7 @@ def ablate(
     """Ablation: change one setting of a recipe at a time, and report which changes matter."""
     from maskgate.config import recipe as recipes
     from maskgate.core import files
+    from maskgate.model import replaced_backbone
     from maskgate.studies import changes as kinds
     from maskgate.training.options import TrainOptions
 
@@ -78,14 +79,19 @@ def ablate(
     def load(extra: Sequence[str]) -> recipes.Recipe:
         return recipes.load(path, [*base_overrides, *extra])
 
+    def load_fitted(extra: Sequence[str]) -> recipes.Recipe:
+        return replaced_backbone.fitted(load(extra), [*base_overrides, *extra])
+
     kinds.check(command_line_changes, load)
 
     from maskgate.reports import ablate as page
     from maskgate.studies import ablate as study
 
     if not chosen_changes:
-        chosen_changes = study.applicable_changes(load, kinds.leave_one_out(load([])), options)
-    plan = study.plan(load, chosen_changes, seeds, folder=folder, options=options)
+        chosen_changes = study.applicable_changes(
+            load_fitted, kinds.leave_one_out(load_fitted([])), options
+        )
+    plan = study.plan(load_fitted, chosen_changes, seeds, folder=folder, options=options)
     names = [change.name for change in plan.changes]
     rows = list(zip(names, plan.differs, strict=True))
     page.print_plan(rows, len(plan.runs), len(plan.left), study.remaining(plan))

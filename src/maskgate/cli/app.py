@@ -202,16 +202,15 @@ def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Pat
     return path, recipes.load(path, overrides)
 
 
-def checked_recipe(
-    name: str, overrides: list[str] | None = None, smoke: bool = False
-) -> "tuple[Path, Recipe]":
+def checked_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Path, Recipe]":
     """As `path_and_recipe`, for a recipe to train: also checks that all it names exists. Raises
     MaskgateError."""
     from maskgate.inference import recipe_check
+    from maskgate.model import replaced_backbone
 
     path, loaded = path_and_recipe(name, overrides)
-    recipe_check.check(loaded, path.stem, smoke)
-    return path, loaded
+    recipe_check.check(loaded, path.stem)
+    return path, replaced_backbone.fitted(loaded, overrides or [])
 
 
 def typed_command() -> str:

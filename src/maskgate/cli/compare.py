@@ -1,7 +1,7 @@
 """Commands on finished runs: runs, compare, report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,11 +28,21 @@ def runs(
             callback=_existing_folder,
         ),
     ] = Path("runs"),
+    sort: Annotated[
+        Literal["date", "score", "name"],
+        typer.Option("--sort", help="Oldest first, best first, or by name."),
+    ] = "date",
+    text: Annotated[
+        str,
+        typer.Option(
+            "--filter", metavar="TEXT", help="Only runs with TEXT in name, recipe or settings."
+        ),
+    ] = "",
 ) -> None:
     """List runs: recipe, differing settings, score with its interval, time."""
     from maskgate.reports import listing
 
-    listing.show(folder)
+    listing.show(folder, sort, text)
 
 
 @app.command()

@@ -107,7 +107,7 @@ def distill(
     from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides)
-    path, loaded = checked_recipe(recipe, changes, smoke)
+    path, loaded = checked_recipe(recipe, changes)
     for change in changes:
         if change.startswith("folds") and not change.startswith("folds.vote="):
             raise MaskgateError(f"{change}: the student keeps the teacher's folds; leave it out")
@@ -136,7 +136,7 @@ def distill(
         out_of_fold=out_of_fold,
         pseudo=None if unlabelled is None else (single_run.path, unlabelled),
     )
-    recipe_check.check(student, path.stem, smoke)
+    recipe_check.check(student, path.stem)
     options = TrainOptions(
         name=path.stem,
         data=folder,

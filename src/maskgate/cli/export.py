@@ -9,7 +9,7 @@ import typer
 from maskgate.cli import numbers
 from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
 from maskgate.cli.ensemble import requested_system, system_file
-from maskgate.core import terminal
+from maskgate.core import terminal, units
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 
@@ -126,7 +126,7 @@ def export(
     size = sum(entry.bytes for entry in manifest.files.values())
     count = len(list(manifest.networks()))
     networks = f"{count} network{'' if count == 1 else 's'}"
-    terminal.show(f"{out}: {networks}, {size / 1e6:.1f} MB; model card in {bundle.card_of(out)}")
+    terminal.show(f"{out}: {networks}, {units.size(size)}; model card in {bundle.card_of(out)}")
 
 
 def check_model(model: Path, trust: bool) -> None:

@@ -65,6 +65,7 @@ def pseudo(
     """Train with pseudo labels, in rounds; stop when a round lowers the score."""
     from maskgate.core import files
     from maskgate.inference import recipe_check
+    from maskgate.model import replaced_backbone
     from maskgate.training.options import TrainOptions
 
     for change in overrides or []:
@@ -75,8 +76,9 @@ def pseudo(
             )
     pseudo_keys = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
     path, loaded = path_and_recipe(recipe, [*(overrides or []), *pseudo_keys])
-    assert loaded.pseudo is not None
     recipe_check.check(loaded.model_copy(update={"pseudo": None}), path.stem)
+    loaded = replaced_backbone.fitted(loaded, overrides or [])
+    assert loaded.pseudo is not None
     folder = out or Path("runs") / f"pseudo-{path.stem}"
     files.check_folder(folder, remedy="give another --out")
     options = TrainOptions(

@@ -55,6 +55,7 @@ def train(
     from maskgate.config import system as systems
     from maskgate.core import files
     from maskgate.inference import recipe_check
+    from maskgate.model import replaced_backbone
     from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides)
@@ -62,9 +63,10 @@ def train(
     if systems.is_system(recipe):
         path = systems.find(recipe)
         system = systems.load(path, changes)
-        recipe_check.check_system(system, path.stem, smoke)
+        recipe_check.check_system(system, path.stem)
+        system = replaced_backbone.fitted_members(system)
     else:
-        path, loaded = checked_recipe(recipe, changes, smoke)
+        path, loaded = checked_recipe(recipe, changes)
     if out is not None:
         files.check_folder(out, remedy="give another --out")
     else:

@@ -420,7 +420,11 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _shares_fit(self) -> "Recipe":
         if self.schedule.warmup_epochs >= self.training.epochs:
-            raise ValueError("schedule.warmup_epochs must be fewer than training.epochs")
+            raise ValueError(
+                f"schedule.warmup_epochs is {self.schedule.warmup_epochs:g}, but training.epochs"
+                f" only {self.training.epochs}, so that the warm-up would not end before the"
+                " training; also set schedule.warmup_epochs=0, or train more epochs"
+            )
         if sum(mix.probability for mix in self.mixing) > 1 + 1e-9:
             raise ValueError("the probabilities in mixing add up to more than 1; lower them")
         return self

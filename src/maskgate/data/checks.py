@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from maskgate.core import files
+from maskgate.data import label_mappings
 from maskgate.errors import MaskgateError, listed, printable, truncate
 
 _LONGEST: Final = 200  # characters of a name in a message
@@ -87,11 +88,24 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
     """Raise MaskgateError that lists all fatal problems, unless `skip`."""
     fatal = [problem for problem in problems if problem.fatal]
     if fatal and not skip:
-        entries = listed([f"{_short(problem.where)} ({problem.detail})" for problem in fatal])
         raise MaskgateError(
-            f"{data}: {len(fatal)} of its entries cannot be used: {entries}; fix them, or leave"
-            " them out with --skip-faulty"
+            f"{data}: {len(fatal):,} of its entries cannot be used: {listed(_entries(fatal))};"
+            f" {label_mappings.remedy((each.kind, each.detail) for each in fatal)}fix them, or"
+            " leave them out with --skip-faulty"
         )
+
+
+def _entries(problems: list[Problem]) -> list[str]:
+    """One entry for each problem, or for all photos with the same unknown label."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        is_label = label_mappings.is_label(problem.kind)
+        key = (problem.detail, "" if is_label else problem.where)
+        places.setdefault(key, []).append(_short(problem.where))
+    return [
+        f"{first} ({detail})" if not others else f"{len(others) + 1:,} × {detail} (first: {first})"
+        for (detail, _), (first, *others) in places.items()
+    ]
 
 
 def summary(problems: Iterable[Problem]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Final
 import torch
 from torch import nn
 
-from maskgate.core import default_model, terminal
+from maskgate.core import default_model, terminal, units
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.export import exporter
@@ -85,7 +85,7 @@ def write(path: Path, cache: Path | None = None, held_out: Path | None = None) -
                 old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
-    return f"{target}: {_parameters(network):,} parameters, network of {size / 1e6:.1f} MB"
+    return f"{target}: {_parameters(network):,} parameters, network of {units.size(size)}"
 
 
 def _qualified(run: Run) -> Network:

@@ -1,7 +1,7 @@
 """Checks the names and paths in a recipe or a system before anything heavy is imported.
 
-It covers test-time augmentation, face detectors, combinations, and every path. Names that need
-torch (losses, heads, optimisers and so on) are looked up when the training starts.
+It covers every name and every path. The arguments of losses, heads, optimisers and so on are
+checked when the training starts, as that needs torch.
 """
 
 from pathlib import Path
@@ -16,23 +16,22 @@ from maskgate.errors import MaskgateError
 from maskgate.faces import detectors, model_files
 from maskgate.imaging.tta import tta_views
 from maskgate.inference import teachers
-from maskgate.model import pretrained
+from maskgate.model import names, pretrained
 
 
-def check(recipe: Recipe, name: str, smoke: bool = False) -> None:
-    """Raise MaskgateError for a wrong name or path in a recipe called `name`; with `smoke`,
-    `training.epochs_from` is not checked."""
+def check(recipe: Recipe, name: str) -> None:
+    """Raise MaskgateError for a wrong name or path in a recipe called `name`."""
     _check_names(recipe, name)
-    _check_paths(recipe, smoke)
+    _check_paths(recipe)
 
 
-def check_system(system: System, name: str, smoke: bool = False) -> None:
+def check_system(system: System, name: str) -> None:
     """As `check`, for a system and every member that is a recipe."""
     combining.check_names(EnsembleSpec.from_system(system))
     for number, (member, recipe) in enumerate(system.recipes().items()):
         _check_names(recipe, f"{name}, member {member}")
         try:
-            _check_paths(recipe, smoke)
+            _check_paths(recipe)
         except MaskgateError as error:
             if not number:  # it may concern all members
                 raise
@@ -44,6 +43,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
     try:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
+        names.check(recipe)
         tta_views(recipe.tta, recipe.photo.geometry)
         pretrained.check(recipe.model)
         if recipe.teacher is not None:
@@ -57,9 +57,9 @@ def _check_names(recipe: Recipe, name: str) -> None:
         raise MaskgateError(f"recipe {name}: {error}") from error
 
 
-def _check_paths(recipe: Recipe, smoke: bool) -> None:
+def _check_paths(recipe: Recipe) -> None:
     """Paths of which training says that the data or another run is wrong."""
-    if recipe.training.epochs_from is not None and not smoke:
+    if recipe.training.epochs_from is not None:
         runs.open_model(recipe.training.epochs_from)
     if recipe.labels.corrections is not None:
         recipe_files.corrections(recipe.labels.corrections)

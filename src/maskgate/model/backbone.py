@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import re
 import sys
 import textwrap
 from typing import Any, Final
@@ -26,6 +27,7 @@ SIZES: Final = (32, 64, 96, 128, 160, 192, 224, 256, 384)
 
 _LOCAL_WEIGHTS: Final = "checkpoint_path"  # timm's argument for a local file
 _RESERVED: Final = frozenset({"pretrained", "num_classes"})  # of timm's arguments
+_UNKNOWN_ARGUMENT: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 _MAX_REASON: Final = 200  # characters of a factory's error message
 
 
@@ -107,6 +109,25 @@ def _from_timm(
             " set model.pretrained=false to start from scratch, or model.weights=FILE to a local"
             " file, or connect this machine to the network"
         ) from error
+
+
+def accepted_arguments(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of the arguments that a timm backbone takes; it is built on torch's `meta` device, and
+    what else is wrong with them is left to `create`."""
+    kept = dict(arguments)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        while kept:
+            try:
+                timm.create_model(name, num_classes=0, **kept)
+            except TypeError as error:
+                unknown = _UNKNOWN_ARGUMENT.search(str(error))
+                if unknown is None or kept.pop(unknown[1], None) is None:
+                    return kept
+            except Exception:
+                return kept
+            else:
+                return kept
+    return kept
 
 
 def _has_fixed_size(name: str) -> bool:

@@ -205,7 +205,8 @@ def _packaged(name: str, backbone: str) -> Weights:
     if _architecture(backbone) not in by_backbone:
         raise MaskgateError(
             f"model.weights={name}: there are no such weights for the backbone {backbone}; set"
-            f" model.backbone to {' or '.join(by_backbone)}, or model.weights to a file"
+            f" model.backbone to {' or '.join(by_backbone)}, model.weights to a file, or"
+            " model.weights=null and model.start_head=false to start from random ones"
         )
     return by_backbone[_architecture(backbone)]
 

@@ -1,25 +1,29 @@
 """The list of runs: their differing settings and scores."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from rich.table import Table
-
-from maskgate.core import terminal
+from maskgate.core import terminal, units
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
+from maskgate.reports.run_table import SETTINGS, Order, RunTable
 from maskgate.runs import Run, scan
 from maskgate.runs.records.faults import no_runs
 
+_LAST: Final = -1.0  # of a run without a score
 
-def show(folder: Path) -> None:
-    """Print a table of the runs in `folder`, oldest first. Raises MaskgateError for none."""
+
+def show(folder: Path, order: Order = "date", text: str = "") -> None:
+    """Print a table of the runs in `folder` that have `text` in a column, in this order: oldest
+    first, best first or by name. Raises MaskgateError for none."""
     runs = scan(folder)
     if not runs:
         raise no_runs(folder)
     runs.sort(key=lambda each: _started(each[0]))
-    columns = ("run", "recipe", "differs", "score", "photos scored", "people scored", "time")
-    table = Table(*columns, box=None, pad_edge=False)
+    table = RunTable(
+        ("run", "recipe", SETTINGS, "score", "photos scored", "people scored", "time", "started")
+    )
+    scores: list[float] = []
     first: dict[tuple[str, bool], dict[str, Any]] = {}
     faults: list[str] = []
     for run, fault in runs:
@@ -29,23 +33,38 @@ def show(folder: Path) -> None:
             status, resolved = run.status(), run.settings()
             score, scored = _score(run), _scored(run)
         except MaskgateError as error:
-            table.add_row(run.path.name, "damaged", "see below")
+            scores.append(_LAST)
+            table.add((run.path.name, "damaged", "see below"))
             faults.append(str(error))
             continue
+        scores.append(_sort_key(run))
         base = first.setdefault((status.recipe, run.is_system), resolved)
         changes = ", ".join(differences(base, resolved)) or "–"
-        table.add_row(
+        cells = (
             run.path.name,
             f"{status.recipe} (system)" if run.is_system else status.recipe,
             changes,
             score,
             *scored,
-            "–" if status.seconds is None else f"{status.seconds / 60:.1f} min",
+            "–" if status.seconds is None else units.duration(status.seconds),
+            status.started[:16].replace("T", " "),
         )
+        table.add(cells)
+    table.arrange(order, scores, text)
+    if not table.rows:
+        raise MaskgateError(f"--filter {text}: no run in {folder} has this in name or settings")
     console = terminal.console()
-    console.print(table)
+    table.print(console)
     for sentence in faults:
         console.print(sentence, soft_wrap=True)
+
+
+def _sort_key(run: Run) -> float:
+    """The score to sort by, −1 without one."""
+    results = run.metrics() if run.status().finished is not None else None
+    if results is None or not results.validated or results.score is None:
+        return _LAST
+    return results.score.value
 
 
 def _started(run: Run) -> str:

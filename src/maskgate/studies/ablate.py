@@ -14,6 +14,7 @@ from pathlib import Path
 
 from maskgate import cluster
 from maskgate.config.recipe import Recipe
+from maskgate.core import units
 from maskgate.core.progress import say
 from maskgate.errors import DiskError, MaskgateError
 from maskgate.evaluation import compare as comparison
@@ -272,10 +273,11 @@ def remaining(study: Study) -> str:
     fits_left = sum(study.folds - len(planned.run.fold_seconds()) for planned in study.left)
     if not seconds or not fits_left:
         return ""
-    low, high = seconds[0] / 60, seconds[-1] / 60
+    low, high = seconds[0], seconds[-1]
+    total = (units.duration(fits_left * low), units.duration(fits_left * high))
     return (
-        f"A fit took {low:.1f} to {high:.1f} minutes, {fits_left} are left:"
-        f" {fits_left * low:.0f} to {fits_left * high:.0f} minutes one after the other."
+        f"A fit took {units.duration(low)} to {units.duration(high)}, {fits_left} are left:"
+        f" {' to '.join(dict.fromkeys(total))} one after the other."
     )
 
 

@@ -15,6 +15,7 @@ from maskgate.config import settings
 from maskgate.config.recipe import Recipe
 from maskgate.config.settings import Component
 from maskgate.errors import MaskgateError
+from maskgate.model import names
 
 REFERENCE: Final = "reference"
 
@@ -112,11 +113,11 @@ def folder_name(overrides: Sequence[str]) -> str:
 
 
 def check(changes: Sequence[Change], load: Callable[[Sequence[str]], Recipe]) -> None:
-    """Raise MaskgateError with all changes for which `load` fails."""
+    """Raise MaskgateError with all changes for which `load` fails, or that name what is unknown."""
     faults = []
     for change in changes:
         try:
-            load(change.overrides)
+            names.check(load(change.overrides))
         except MaskgateError as error:
             faults.append(f"change {change.name}: {error}")
     if faults:

@@ -16,7 +16,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core import extras, files
 from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
-from maskgate.model import heads
+from maskgate.model import heads, replaced_backbone
 from maskgate.runs.records import contents, stored
 from maskgate.studies.space import NOTHING, Space, overlap
 from maskgate.training import preflight, warm_start
@@ -77,7 +77,8 @@ class Search:
 
     def load(self, more: list[str]) -> Recipe:
         """The recipe with `more` changes. Raises MaskgateError."""
-        return recipes.load(self.path, [*self.changes, *more])
+        changes = [*self.changes, *more]
+        return replaced_backbone.fitted(recipes.load(self.path, changes), changes)
 
     def trial_folder(self, number: int) -> Path:
         """The folder of a trial; `number` counts from 0, folders from 1."""

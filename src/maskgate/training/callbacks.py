@@ -10,12 +10,15 @@ Row = dict[str, Any]  # of the history
 @dataclass(frozen=True)
 class Epoch:
     """An epoch that starts: its `name` for messages, the number of `updates`, and how many of them
-    are `done` already when training resumes from a checkpoint."""
+    are `done` already when training resumes from a checkpoint. It is the one of that `number`, from
+    0, of the fold's `epochs`."""
 
     fold: int
     name: str
     updates: int
     done: int
+    number: int = 0
+    epochs: int = 1
 
 
 def _do_nothing(*_: object) -> None:

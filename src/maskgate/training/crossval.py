@@ -1,5 +1,6 @@
 """Trains a run: from a recipe and a data set to all folds, their scores and the report."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
-from maskgate.model import backbone
 from maskgate.runs import Run, tables
 from maskgate.runs.records import fold as fold_results
 from maskgate.runs.records.fold import FoldResult
@@ -26,9 +26,11 @@ from maskgate.training import (
     pseudo,
     run_folder,
     scoring,
+    smoke,
     soft_labels,
     warm_start,
 )
+from maskgate.training.epoch_progress import RunProgress
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.state import Fitted
@@ -61,8 +63,9 @@ def train(recipe: Recipe, options: TrainOptions, patience: float = 0) -> Run:
             return training.run
         try:
             with locked(training, accelerator, patience):
+                progress = RunProgress(training.prepared.folds)
                 for number in training.prepared.folds:
-                    train_fold(number, training, accelerator)
+                    train_fold(number, training, accelerator, progress=progress)
                 if accelerator.is_main_process:
                     scoring.conclude(training.run, training.recipe, training.prepared)
                 accelerator.wait_for_everyone()
@@ -125,30 +128,16 @@ def locked(training: Training, accelerator: Accelerator, patience: float = 0) ->
 
 
 def resolved(recipe: Recipe, options: TrainOptions) -> Recipe:
-    """The recipe to train: for a smoke test, or with the best epochs of another run."""
-    return smoke_recipe(recipe) if options.smoke else warm_start.with_best_epochs(recipe)
-
-
-def smoke_recipe(recipe: Recipe) -> Recipe:
-    """The recipe of a smoke test: every step once, two folds, one update, the smallest photos.
-
-    Nothing is downloaded.
-    """
-    changed = recipe.model_dump()
-    changed["model"]["pretrained"] = False
-    height, width = backbone.smallest_size(Recipe.model_validate(changed).model)
-    if height * width < recipe.photo.height * recipe.photo.width:
-        changed["photo"] |= {"height": height, "width": width}
-    changed["folds"] |= {"count": 2}
-    changed["training"] |= {
-        "epochs": 1,
-        "epochs_from": None,
-        "batch_size": min(16, recipe.training.batch_size),
-        "validation_epochs": min(1, recipe.training.validation_epochs),
-        "precision": "fp32",
-    }
-    changed["schedule"]["warmup_epochs"] = 0.0
-    return Recipe.model_validate(changed)
+    """The recipe to train: with the best epochs of another run, and for a smoke test its own, once
+    the recipe itself has been checked. Raises MaskgateError."""
+    recipe = warm_start.with_best_epochs(recipe)
+    if not options.smoke:
+        return recipe
+    smoke.check(recipe, options)
+    small = smoke.recipe_of(recipe)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
+        smoke.announce(recipe, small)
+    return small
 
 
 # -------------------------------------------------------------------------------- a fold
@@ -160,12 +149,17 @@ def is_trained(run: Run, number: int) -> bool:
 
 
 def train_fold(
-    number: int, training: Training, accelerator: Accelerator, patience: float = PATIENCE
+    number: int,
+    training: Training,
+    accelerator: Accelerator,
+    patience: float = PATIENCE,
+    progress: RunProgress | None = None,
 ) -> None:
     """Train a fold to its end, from its checkpoint if there is one.
 
-    If another process is still training it, such as one that a cluster has given up, wait
-    `patience` seconds for it to end. Raises MaskgateError if it does not.
+    Without `progress`, that of this fold alone is shown. If another process is still training it,
+    such as one that a cluster has given up, wait `patience` seconds for it to end. Raises
+    MaskgateError if it does not.
     """
     run = training.run
     run.fold_folder(number).mkdir(exist_ok=True)
@@ -174,7 +168,8 @@ def train_fold(
     try:
         checkpoint = run.fold_folder(number) / "checkpoint.pt"
         if not processes.on_main(accelerator, lambda: is_trained(run, number)):
-            _fit_fold(number, training, checkpoint, accelerator)
+            run_progress = progress or RunProgress([number])
+            _fit_fold(number, training, checkpoint, accelerator, run_progress=run_progress)
         if accelerator.is_main_process:
             checkpoint.unlink(missing_ok=True)
         accelerator.wait_for_everyone()
@@ -182,7 +177,13 @@ def train_fold(
         lock.release()
 
 
-def _fit_fold(number: int, training: Training, checkpoint: Path, accelerator: Accelerator) -> None:
+def _fit_fold(
+    number: int,
+    training: Training,
+    checkpoint: Path,
+    accelerator: Accelerator,
+    run_progress: RunProgress,
+) -> None:
     run, recipe, options = training.run, training.recipe, training.options
     prepared = training.prepared
     data = prepared.fold_data(number)
@@ -191,7 +192,13 @@ def _fit_fold(number: int, training: Training, checkpoint: Path, accelerator: Ac
     )
     labelled = pseudo.with_labels(data, run)
     trainer = preflight.create_trainer(
-        recipe, prepared, labelled, options=options, checkpoint=checkpoint, accelerator=accelerator
+        recipe,
+        prepared,
+        labelled,
+        options=options,
+        checkpoint=checkpoint,
+        accelerator=accelerator,
+        run_progress=run_progress,
     )
     fitted = trainer.run()
     if not accelerator.is_main_process:

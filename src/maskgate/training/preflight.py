@@ -20,8 +20,9 @@ from maskgate.pipeline.loader import Loader
 from maskgate.pipeline.mixing import Mixing
 from maskgate.pipeline.target import one_of_each
 from maskgate.pipeline.transforms import Augment
-from maskgate.training import epoch_progress, pseudo, soft_labels, warm_start
+from maskgate.training import pseudo, soft_labels, warm_start
 from maskgate.training.batches import Task
+from maskgate.training.epoch_progress import RunProgress
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.trainer import Trainer
@@ -143,10 +144,11 @@ def create_trainer(
     options: TrainOptions,
     checkpoint: Path,
     accelerator: Accelerator,
+    run_progress: RunProgress,
 ) -> Trainer:
     """The trainer of one fold, restored from its checkpoint if there is one. Raises
     MaskgateError."""
-    progress = [epoch_progress.callbacks()] if accelerator.is_main_process else []
+    progress = [run_progress.callbacks()] if accelerator.is_main_process else []
     return Trainer(
         recipe,
         initial_network(recipe, prepared, data),

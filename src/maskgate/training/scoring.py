@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate.config.recipe import Recipe
-from maskgate.core import files
+from maskgate.core import files, units
 from maskgate.evaluation import age_errors, majority, metrics, slices
 from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.model import heads, network
@@ -109,8 +109,7 @@ def _pool(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
 def summary(run: Run) -> str:
     """A finished run in two lines: its folder, and its score beside that of the baseline."""
     status, results = run.status(), run.metrics()
-    minutes = (status.seconds or 0) / 60
-    where = f"{run.path}: {minutes:.1f} minutes, report in {run.report_file}"
+    where = f"{run.path}: {units.duration(status.seconds or 0)}, report in {run.report_file}"
     if not results.validated:
         return f"{where}\ntrained on all photos, without validation"
     table, _ = tables.oof(run)

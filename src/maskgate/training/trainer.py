@@ -155,8 +155,16 @@ class Trainer:
         name = f"epoch {state.epoch + 1}/{training.epochs}"
         if state.validated is not None:
             name = f"validation photos, {state.unvalidated + 1}"
+        epoch = Epoch(
+            fold=self.data.fold,
+            name=name,
+            updates=len(batches),
+            done=state.update,
+            number=state.epoch,
+            epochs=training.epochs + training.validation_epochs,
+        )
         for each in self.callbacks:
-            each.on_epoch_start(Epoch(self.data.fold, name, len(batches), state.update))
+            each.on_epoch_start(epoch)
 
     def _end_epoch(self, row: Row) -> None:
         self._save()

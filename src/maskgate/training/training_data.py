@@ -13,7 +13,7 @@ import pandas as pd
 from maskgate import runs
 from maskgate.bundle import drift_measures
 from maskgate.config import recipe_files
-from maskgate.config.recipe import DataSet, Recipe
+from maskgate.config.recipe import DataSet, Folds, Recipe
 from maskgate.core.geometry import Geometry
 from maskgate.core.progress import track
 from maskgate.data import checks, corrections, folds, layouts, people, training_table
@@ -275,13 +275,19 @@ def _folds(
         )
     runs.verify(Path(settings.file))
     fold_of_photo = folds.read(Path(settings.file), photos, near_duplicates.cluster)
+    if not options.smoke:  # a few photos may be of people whom nothing validates
+        check_kind(settings, fold_of_photo)
+    return fold_of_photo
+
+
+def check_kind(settings: Folds, fold_of_photo: npt.NDArray[np.int64]) -> None:
+    """Raise MaskgateError if the file's folds (N,) contradict `folds.kind`."""
     validates = bool((fold_of_photo != NEVER).any())
-    if validates != (settings.kind != "all") and not options.smoke:
+    if validates != (settings.kind != "all"):
         fact = "validates people" if validates else "validates nobody"
         raise MaskgateError(
             f"{settings.file}: {fact}, which contradicts folds.kind={settings.kind}; change one"
         )
-    return fold_of_photo
 
 
 def _smoke_rows(table: pd.DataFrame) -> npt.NDArray[np.int64]:
