@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,10 +22,15 @@ from maskgate.cli.app import (
     rate,
     typed_command,
 )
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
+
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
 
 
 @app.command()
+@with_label_map
 def train(
     recipe: Annotated[
         str,
@@ -50,6 +55,8 @@ def train(
     checkpoint_seconds: CheckpointSeconds = 60.0,
     on: On = None,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Train a recipe, or all members of a system. Repeat the command to resume."""
     from maskgate.config import system as systems
@@ -57,7 +64,7 @@ def train(
     from maskgate.inference import recipe_check
     from maskgate.training.options import TrainOptions
 
-    folder, changes = data_and_overrides(data, overrides)
+    folder, changes = data_and_overrides(data, overrides, label_map)
     system = None
     if systems.is_system(recipe):
         path = systems.find(recipe)
@@ -96,6 +103,7 @@ def train(
 
 
 @app.command()
+@with_label_map
 def lr(
     recipe: RecipeName,
     data: DataOrChange = None,
@@ -108,13 +116,15 @@ def lr(
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Find a learning rate: try rising rates on the first fold, plot the loss, suggest one."""
     from maskgate.core import files
     from maskgate.training.options import TrainOptions
 
     files.check_folder(out)
-    folder, changes = data_and_overrides(data, overrides)
+    folder, changes = data_and_overrides(data, overrides, label_map)
     path, loaded = checked_recipe(recipe, changes)
     options = TrainOptions(
         path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust
