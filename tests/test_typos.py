@@ -76,7 +76,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "RUN|SYSTEM...": ([RUN], [([RUN, "/gone"], NO_RUN[1])]),
     "RUN|SYSTEM|BUNDLE... EVAL": ([RUN, FOLDER], [
         (["/gone", FOLDER], NO_RUN[1]),
-        ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
+        ([RUN, "/gone"], "/gone: no such photo or folder; fix the path")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
     "[RUN|SUSPECTS]": ([RUN], [
