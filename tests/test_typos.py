@@ -50,6 +50,7 @@ IN_RECIPE: list[tuple[Words, str]] = [
     (["teacher=/gone"], f"recipe baseline: {NO_RUN[1]}"),
     (["model.init=/gone"], NO_RUN[1]),
     (["folds.file=/gone"], "/gone: not a fold file with columns person,fold (cannot be read"),
+    (["labels.map.gender={M: mail}"], "recipe baseline: gender 'M' is mapped to 'mail', which is"),
     (["labels.corrections=competitoin"], "competitoin: no such file of corrections; did you mean"),
     (["data=[{path: /gone}]"], "/gone: no such file or folder, but the recipe's data names it"),
     (["folds.kind=all", "training.epochs_from=/gone"], NO_RUN[1]),
@@ -80,7 +81,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "RUN|SYSTEM...": ([RUN], [([RUN, "/gone"], NO_RUN[1])]),
     "RUN|SYSTEM|BUNDLE... EVAL": ([RUN, FOLDER], [
         (["/gone", FOLDER], NO_RUN[1]),
-        ([RUN, "/gone"], "/gone: no info.csv in it; give the folder with info.csv and images/")]),
+        ([RUN, "/gone"], "/gone: no such photo or folder; fix the path")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
     "OUT": (["out"], [NO_OUT]),
     "[RUN|SUSPECTS]": ([RUN], [
@@ -145,6 +146,11 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["/gone"], "--token-file is for a door beyond this machine; drop it"),
         (["/gone", "--host", "0.0.0.0", "--plain-http"],
          "/gone: cannot be read (No such file or directory); give the token that can")],
+    "--map": [
+        (["gender"], "--map gender: write it as gender:M=male,F=female"),
+        (["gendr:M=male"], "unknown column of --map gendr; did you mean gender?"),
+        (["gender:M"], "--map gender:M: 'M' is not a pair such as M=male"),
+        (["gender:M=mail"], "--map: gender 'M' is mapped to 'mail', which is none; write male or")],
     "--door": [(["North"], "--door North: no such name of a door; give small letters")],
     "--sort": [(["best"], "'best' is not one of 'date', 'score', 'name'")],
     "--date": [(["today"], "today is not a date such as 2026-11-27")],
@@ -163,6 +169,8 @@ OTHERS = {
     "--alert-after", "--contact", "--near", "--override-key", "--sound", "--speech",
     "--let-through", "--median", "--out-of-fold", "--temperature", "--weight",
     "--partial", "--site", "--slowest", "--stopped", "--token",
+    "--photo-column", "--person-column", "--mask-column", "--gender-column", "--age-column",
+    "--age-group-column", "--class-column",
     "--open", "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.

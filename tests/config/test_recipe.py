@@ -61,6 +61,10 @@ def other(key: str | int, value: Any) -> Any:
     words |= {"soft_labels": "out_of_fold"}
     if key in words:
         return words[str(key)]
+    if key == "columns":
+        return {"photo": "file"}
+    if key == "map":
+        return {"gender": {"M": "male"}}
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):

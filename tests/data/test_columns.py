@@ -8,6 +8,7 @@ import pytest
 
 from maskgate.data import columns, csv_files, csv_photos, layouts, people
 from maskgate.data.checks import APART
+from maskgate.data.label_map import NO_MAP
 from maskgate.errors import MaskgateError
 
 PEOPLE = 6
@@ -209,8 +210,8 @@ def test_other_tables_beside_the_photos_are_none(tmp_path: Path) -> None:
     for name, header in (("files", "file,size"), ("people", "id,gender")):
         (tmp_path / f"{name}.csv").write_text(f"{header}\na.jpg,1\n")
     assert len(layouts.read(tmp_path).table) == 2 * PEOPLE
-    assert not csv_photos.is_table(["file", "size"])
-    assert csv_photos.is_table(["image", "mask"])
+    assert not csv_photos.is_table(["file", "size"], NO_MAP)
+    assert csv_photos.is_table(["image", "mask"], NO_MAP)
 
 
 def test_all_names_are_of_one_column() -> None:

@@ -69,7 +69,7 @@ def test_other_folders_are_no_faces(tmp_path: Path) -> None:
     (tmp_path / "25_0_2_20170116174525125.jpg").mkdir()
     assert not utkface.holds_faces(tmp_path)
     assert not utkface.holds_faces(tmp_path / "nowhere")
-    with pytest.raises(MaskgateError, match="three layouts"):
+    with pytest.raises(MaskgateError, match="neither folders named"):
         layouts.read(tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,10 +20,15 @@ from maskgate.cli.app import (
     typed_command,
 )
 from maskgate.cli.app import Changes as Overrides
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
+
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
 
 
 @app.command()
+@with_label_map
 def ablate(
     recipe: RecipeName,
     data: DataOrChange = None,
@@ -52,6 +57,8 @@ def ablate(
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Ablation: change one setting of a recipe at a time, and report which changes matter."""
     from maskgate.config import recipe as recipes
@@ -60,7 +67,7 @@ def ablate(
     from maskgate.studies import changes as kinds
     from maskgate.training.options import TrainOptions
 
-    source, base_overrides = data_and_overrides(data, overrides)
+    source, base_overrides = data_and_overrides(data, overrides, label_map)
     path, _ = checked_recipe(recipe, base_overrides)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)

@@ -20,6 +20,7 @@ from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
     from maskgate.config.recipe import Recipe
+    from maskgate.data.label_map import LabelMap
 
 app = typer.Typer(
     name="maskgate",
@@ -177,8 +178,11 @@ DetectorName = Annotated[
 ]
 
 
-def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[Path, list[str]]:
-    """DATA and the overrides. If DATA is left to its variable, it is the first override instead.
+def data_and_overrides(
+    data: str | None, overrides: list[str] | None, label_map: "LabelMap"
+) -> tuple[Path, list[str]]:
+    """DATA and the overrides, with those of the options that say how DATA is read. If DATA is left
+    to its variable, it is the first override instead.
 
     Raises MaskgateError if there is no DATA, or if it does not exist.
     """
@@ -191,7 +195,7 @@ def data_and_overrides(data: str | None, overrides: list[str] | None) -> tuple[P
             "nothing to train on; give DATA, the folder of people or the CSV of photos, after the"
             " recipe, or set SM_CHANNEL_TRAIN to it"
         )
-    return existing_data(Path(data)), overrides
+    return existing_data(Path(data)), [*overrides, *label_map.overrides()]
 
 
 def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Path, Recipe]":

@@ -16,15 +16,18 @@ from maskgate.cli.app import (
     existing_data,
     path_and_recipe,
 )
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
     from maskgate.data.table import Photos
     from maskgate.faces.protocol import Detector
 
 
 @app.command()
+@with_label_map
 def inspect(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("inspect"),
@@ -36,6 +39,8 @@ def inspect(
         str | None,
         typer.Option(metavar="RECIPE", help="Show the photos after a recipe's transforms."),
     ] = None,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Check a data set: a page that describes it, and a table of its problems."""
     from maskgate.core import files
@@ -49,7 +54,7 @@ def inspect(
     from maskgate.reports.recipe_picture import Effects
 
     effects = None if loaded is None else Effects(loaded[0].stem, loaded[1], cache)
-    findings = inspection.inspect(data, cache or files.cache_folder())
+    findings = inspection.inspect(data, cache or files.cache_folder(), label_map)
     page, problems_file = inspect_page.write(findings, out, photos, effects)
     problems = findings.problems
     for line in checks.summary(problems):
@@ -60,6 +65,7 @@ def inspect(
 
 
 @app.command()
+@with_label_map
 def faces(
     data: Data,
     arguments: Annotated[
@@ -76,6 +82,8 @@ def faces(
     ),
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Detect the faces in every photo: a table of boxes, and how many photos have a face.
 
@@ -104,7 +112,9 @@ def faces(
 
     from maskgate.faces import boxes, survey
 
-    detections = survey.find(data, face_detector, folder, skip_faulty)
+    detections = survey.find(
+        data, face_detector, folder, skip_faulty=skip_faulty, label_map=label_map
+    )
     boxes.write(out, detections.faces)
     for line in detections.sentences():
         terminal.show(line)
@@ -112,6 +122,7 @@ def faces(
 
 
 @app.command()
+@with_label_map
 def wear(
     source: Annotated[
         Path,
@@ -147,6 +158,8 @@ def wear(
     ] = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Draw masks on bare faces: seven photos per person, and a table of their labels.
 
@@ -162,7 +175,9 @@ def wear(
 
     from maskgate.synthetic.masks import people
 
-    photos, face_detector, folder = _open_faces(source, detector, cache, skip_faulty)
+    photos, face_detector, folder = _open_faces(
+        source, detector, cache, skip_faulty=skip_faulty, label_map=label_map
+    )
     masked_people = people.dress(
         photos,
         face_detector,
@@ -190,6 +205,7 @@ def wear(
 
 
 @app.command()
+@with_label_map
 def uncover(
     source: Annotated[
         Path,
@@ -207,6 +223,8 @@ def uncover(
     detector: DetectorName = "auto",
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Make photos of masks worn incorrectly from photos of masks that are worn.
 
@@ -216,7 +234,9 @@ def uncover(
 
     from maskgate.synthetic.masks import uncover as uncovering
 
-    photos, face_detector, folder = _open_faces(source, detector, cache, skip_faulty)
+    photos, face_detector, folder = _open_faces(
+        source, detector, cache, skip_faulty=skip_faulty, label_map=label_map
+    )
     result = uncovering.uncover(
         photos,
         face_detector,
@@ -244,7 +264,7 @@ def _check_drawing(detector: str, out: Path) -> None:
 
 
 def _open_faces(
-    source: Path, detector: str, cache: Path | None, skip_faulty: bool
+    source: Path, detector: str, cache: Path | None, *, skip_faulty: bool, label_map: "LabelMap"
 ) -> "tuple[Photos, Detector, Path]":
     """The photos of a data set, the face detector for them, and the folder of the cache. Raises
     MaskgateError."""
@@ -253,7 +273,7 @@ def _open_faces(
     from maskgate.data import checks, layouts
     from maskgate.faces import detectors
 
-    photos = layouts.read(source)
+    photos = layouts.read(source, label_map, cache)
     checks.refuse(photos.problems, source, skip_faulty)
     folder = cache or files.cache_folder()
     return photos, detectors.create(Component(name=detector), folder), folder

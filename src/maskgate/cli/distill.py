@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,11 +23,16 @@ from maskgate.cli.app import (
     typed_command,
     unlabelled_folder,
 )
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
+
 
 @app.command()
+@with_label_map
 def distill(
     teacher: Annotated[
         Path,
@@ -93,6 +98,8 @@ def distill(
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:  # fmt: skip
     """Distil an ensemble into one model: train a recipe on the probabilities of RUN beside the
     labels, on RUN's folds. Repeat the command to resume.
@@ -106,7 +113,7 @@ def distill(
     from maskgate.inference import recipe_check, teachers
     from maskgate.training.options import TrainOptions
 
-    folder, changes = data_and_overrides(data, overrides)
+    folder, changes = data_and_overrides(data, overrides, label_map)
     path, loaded = checked_recipe(recipe, changes)
     for change in changes:
         if change.startswith("folds") and not change.startswith("folds.vote="):

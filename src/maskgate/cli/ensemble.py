@@ -86,7 +86,8 @@ def submit(
         typer.Argument(
             metavar="RUN|SYSTEM|BUNDLE... EVAL",
             help="Run folders, a system file whose members are runs, or one bundle; then the folder"
-            " with info.csv and images/. SM_CHANNEL_MODEL and SM_CHANNEL_EVAL stand in for either.",
+            " with info.csv and images/, any other folder of photos, a CSV with the column ImageID,"
+            " or photos. SM_CHANNEL_MODEL and SM_CHANNEL_EVAL stand in for either.",
         ),
     ] = None,
     out: Annotated[
@@ -104,7 +105,9 @@ def submit(
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
-    """Predict every photo in EVAL's info.csv, in its order, with one run or an ensemble of several.
+    """Predict the photos of EVAL with one run or an ensemble of several, and write ImageID,ans.
+
+    The order is that of EVAL's info.csv, or without one that of the photos' names.
 
     Prints the out-of-fold score of each run and of the ensemble, and photos per second.
     """
@@ -126,11 +129,11 @@ def submit(
         _check_runs_alone(runs)
     file = None if is_bundle else system_file(runs)
     changes = _changes(file, combine, adjust, tta)
-    photo_files.find_test_table(data)
+    photo_files.check_photos(map(str, data))
 
     from maskgate.data import eval_table
 
-    eval_table.read(data)
+    eval_table.find(data)
     if is_bundle:
         _submit_bundle(runs[0], data, target, changes.get("tta"))
         return
@@ -154,7 +157,7 @@ def submit(
 
 
 def _submit_bundle(
-    path: Path, data: Path, target: Path, tta: "tuple[Component, ...] | None"
+    path: Path, data: list[Path], target: Path, tta: "tuple[Component, ...] | None"
 ) -> None:
     """Submit with a bundle, for which the base install is enough."""
     from maskgate.bundle import open_bundle
@@ -169,24 +172,35 @@ def _submit_bundle(
     terminal.show(f"{target}: {speed}")
 
 
-def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], Path]:
-    """The runs and EVAL. What is left out comes from the competition's own variables."""
+def _runs_and_eval(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """The runs and EVAL, of which only photos may be several. What is left out comes from the
+    competition's own variables."""
     model, data = (os.environ.get(f"SM_CHANNEL_{name}") for name in ("MODEL", "EVAL"))
     if data and (not paths or _is_model(paths[-1])):
         paths = [*paths, Path(data)]
-    if model and len(paths) == 1:
+    count = 1
+    while count < len(paths) and all(_is_photo(path) for path in paths[-count - 1 :]):
+        count += 1
+    if model and len(paths) == count:
         paths = [Path(model), *paths]
-    if len(paths) < 2:
+    if len(paths) <= count:
         raise MaskgateError(
             "give one run or several, and then EVAL, the folder with info.csv and images/; or set"
             " SM_CHANNEL_MODEL and SM_CHANNEL_EVAL to them"
         )
-    return paths[:-1], paths[-1]
+    return paths[:-count], paths[-count:]
+
+
+def _is_photo(path: Path) -> bool:
+    from maskgate.imaging import photo_files
+
+    return photo_files.has_photo_suffix(path.name) and not path.is_dir()
 
 
 def _is_model(path: Path) -> bool:
     has_run = any(path.glob("run.json")) or any(path.glob("*/run.json"))
-    return path.is_file() or has_run or _is_bundle(path)
+    is_file = path.is_file() and not _is_photo(path) and path.suffix.lower() != ".csv"
+    return is_file or has_run or _is_bundle(path)
 
 
 def _is_bundle(path: Path) -> bool:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,11 +22,16 @@ from maskgate.cli.app import (
     typed_command,
     unlabelled_folder,
 )
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
+
 
 @app.command()
+@with_label_map
 def pseudo(
     recipe: RecipeName,
     data: DataBeforeMore,
@@ -61,6 +66,8 @@ def pseudo(
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Train with pseudo labels, in rounds; stop when a round lowers the score."""
     from maskgate.core import files
@@ -75,7 +82,9 @@ def pseudo(
                 " change the other keys of pseudo one by one"
             )
     pseudo_keys = [f"pseudo.photos={json.dumps(str(photos))}", "pseudo.run=round"]
-    path, loaded = path_and_recipe(recipe, [*(overrides or []), *pseudo_keys])
+    path, loaded = path_and_recipe(
+        recipe, [*(overrides or []), *label_map.overrides(), *pseudo_keys]
+    )
     recipe_check.check(loaded.model_copy(update={"pseudo": None}), path.stem)
     loaded = replaced_backbone.fitted(loaded, overrides or [])
     assert loaded.pseudo is not None

@@ -2,13 +2,17 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from maskgate.cli.app import app, existing_data, existing_run
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import extras, files, terminal
 from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
 
 
 def _existing_data(data: Path | None) -> Path | None:
@@ -38,6 +42,7 @@ def _author(author: str | None) -> str:
 
 
 @app.command()
+@with_label_map
 def review(
     source: Annotated[
         Path | None,
@@ -107,6 +112,8 @@ def review(
             show_default=False,
         ),
     ] = None,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Review labels that may be wrong: a local page, one key a label.
 
@@ -118,7 +125,7 @@ def review(
     if settled is not None:
         raise MaskgateError("--settled belongs to --compare; give both, or neither")
     if page is not None:
-        _write_page(page, out, source or run, data)
+        _write_page(page, out, source or run, data, label_map=label_map)
         return
     if source is None:
         raise MaskgateError("nothing to review; give a run, or a CSV of suspects")
@@ -149,6 +156,7 @@ def review(
             out=out,
             author=name,
             tier=tier,
+            label_map=label_map,
         ),
         port,
         opens,
@@ -185,7 +193,9 @@ def _compare(
         terminal.show(target)
 
 
-def _write_page(page: Path, out: Path, run: Path | None, data: Path | None) -> None:
+def _write_page(
+    page: Path, out: Path, run: Path | None, data: Path | None, *, label_map: "LabelMap"
+) -> None:
     if page.suffix != ".html":
         raise MaskgateError(f"{page}: a page ends in .html; name such a file")
     files.check_target(page)
@@ -199,5 +209,5 @@ def _write_page(page: Path, out: Path, run: Path | None, data: Path | None) -> N
 
     from maskgate.review import corrected
 
-    corrected.write(page, out, opened, data)
+    corrected.write(page, out, opened, data, label_map=label_map)
     terminal.show(page)

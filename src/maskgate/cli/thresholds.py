@@ -1,17 +1,22 @@
 """The command thresholds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from maskgate.cli import numbers
 from maskgate.cli.app import Cache, DetectorFile, SkipFaulty, Trust, app, check_runs, existing_data
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
+
 
 @app.command()
+@with_label_map
 def thresholds(
     words: Annotated[
         list[str],
@@ -34,6 +39,8 @@ def thresholds(
     cache: Cache = None,
     detector_file: DetectorFile = None,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Measure on photos of your own place what thresholds and costs are worth, and fit thresholds.
 
@@ -74,6 +81,7 @@ def thresholds(
         cache=cache,
         trust=trust,
         detector_file=detector_file,
+        label_map=label_map,
     )
     measured = report.measure(options)
     title = f"{'the default model' if model is None else model.name} on {data.name}"

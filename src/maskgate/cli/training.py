@@ -1,8 +1,9 @@
 """Commands that train: train, lr."""
 
 import os
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,10 +23,15 @@ from maskgate.cli.app import (
     rate,
     typed_command,
 )
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
+
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
 
 
 @app.command()
+@with_label_map
 def train(
     recipe: Annotated[
         str,
@@ -50,6 +56,8 @@ def train(
     checkpoint_seconds: CheckpointSeconds = 60.0,
     on: On = None,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Train a recipe, or all members of a system. Repeat the command to resume."""
     from maskgate.config import system as systems
@@ -58,7 +66,7 @@ def train(
     from maskgate.model import replaced_backbone
     from maskgate.training.options import TrainOptions
 
-    folder, changes = data_and_overrides(data, overrides)
+    folder, changes = data_and_overrides(data, overrides, label_map)
     system = None
     if systems.is_system(recipe):
         path = systems.find(recipe)
@@ -95,9 +103,26 @@ def train(
         run = crossval.train(loaded, options)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         terminal.show(scoring.summary(run))
+        for line in _next_commands(run.path, run.report_file, smoke):
+            terminal.show(line)
+
+
+def _next_commands(run: Path, report: Path, smoke: bool) -> list[str]:
+    """What to do with a finished run, as commands to copy."""
+    if smoke:
+        return ["next: the same command without --smoke"]
+    name = shlex.quote(str(run))
+    return [
+        f"next: open {shlex.quote(str(report))} in a browser, or",
+        f"  maskgate predict {name} PHOTOS      labels and probabilities of photos",
+        f"  maskgate submit {name} EVAL         ImageID,ans, for info.csv or any folder of photos",
+        f"  maskgate compare {name} OTHER_RUN   whether another run is better, or luck",
+        f"  maskgate export {name} BUNDLE       a bundle for the door",
+    ]
 
 
 @app.command()
+@with_label_map
 def lr(
     recipe: RecipeName,
     data: DataOrChange = None,
@@ -110,13 +135,15 @@ def lr(
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Find a learning rate: try rising rates on the first fold, plot the loss, suggest one."""
     from maskgate.core import files
     from maskgate.training.options import TrainOptions
 
     files.check_folder(out)
-    folder, changes = data_and_overrides(data, overrides)
+    folder, changes = data_and_overrides(data, overrides, label_map)
     path, loaded = checked_recipe(recipe, changes)
     options = TrainOptions(
         path.stem, folder, cache=cache, skip_faulty=skip_faulty, workers=workers, trust=trust

@@ -1,7 +1,7 @@
 """The command tune."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +19,15 @@ from maskgate.cli.app import (
     checked_recipe,
     data_and_overrides,
 )
+from maskgate.cli.label_options import with_label_map
 from maskgate.core import extras, terminal
+
+if TYPE_CHECKING:
+    from maskgate.data.label_map import LabelMap
 
 
 @app.command()
+@with_label_map
 def tune(
     recipe: RecipeName,
     data: DataOrChange = None,
@@ -55,13 +60,15 @@ def tune(
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
     trust: Trust = False,
+    *,
+    label_map: "LabelMap",
 ) -> None:
     """Search hyperparameters of a recipe. Repeat the command to resume."""
     from maskgate.core import files
     from maskgate.studies import space as spaces
     from maskgate.training.options import TrainOptions
 
-    folder, changes = data_and_overrides(data, overrides)
+    folder, changes = data_and_overrides(data, overrides, label_map)
     path, _ = checked_recipe(recipe, changes)
     space_file = spaces.find(space)
     files.check_folder(out or Path("tune"))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from functools import reduce
+from itertools import product
 from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -83,13 +84,33 @@ class Photo(Section):
         return Geometry(self.height, self.width, self.margin, self.crop)
 
 
+def as_text(value: Any) -> Any:
+    """Allow the words of a mapping to be whole numbers, and an empty one to be null."""
+    if isinstance(value, dict):
+        return {as_text(key): as_text(inner) for key, inner in value.items()}
+    if value is None:
+        return ""
+    return str(value) if type(value) is int else value
+
+
+Columns = dict[Literal["photo", "person", "mask", "gender", "age", "age_group", "class"], str]
+Words = Annotated[
+    dict[Literal["mask", "gender", "age", "age_group", "class"], dict[str, str]],
+    BeforeValidator(lambda value: {} if value is None else as_text(value)),
+]
+
+
 class DataSet(Section):
     """Extra photos to train on. They are never used for validation."""
 
-    path: str = Field(description="a folder of people or a CSV, as for `maskgate train`")
+    path: str = Field(
+        description="a folder of people, a CSV or any other layout, as for `maskgate train`"
+    )
     weight: PhotoWeight = Field(
         1.0, description="how often a photo is drawn, compared with one of the command line's"
     )
+    columns: Columns = Field({}, description="its columns, as `labels.columns`")
+    map: Words = Field({}, description="its words, as `labels.map`")
 
 
 class Thresholds(Section):
@@ -141,6 +162,16 @@ class Labels(Section):
     )
     leave_out_ages: ListOf[Annotated[int, Field(ge=0, le=120), LOSSLESS]] = Field(
         (), description="ages in years to leave out of training"
+    )
+    columns: Columns = Field(
+        {},
+        description="names of columns in the command line's data, such as `{photo: filename}`; the"
+        " option `--photo-column filename` sets it",
+    )
+    map: Words = Field(
+        {},
+        description="words in the command line's data, such as `{gender: {M: male, F: female}}`;"
+        " the option `--map gender:M=male,F=female` sets it",
     )
 
     @model_validator(mode="after")
@@ -200,7 +231,10 @@ _LATER_KEYS: Final = (
     ("model", "start_head"),
     ("teacher",),
     ("soft_labels",),
+    ("labels", "columns"),
+    ("labels", "map"),
 )
+_LATER_KEYS_OF_DATA: Final = ("columns", "map")
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -436,6 +470,9 @@ class Recipe(Section):
             section = reduce(getitem, sections, dumped)
             if not section[key]:
                 del section[key]
+        for data, key in product(dumped["data"], _LATER_KEYS_OF_DATA):
+            if not data[key]:
+                del data[key]
         text = json.dumps([dumped, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

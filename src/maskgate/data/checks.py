@@ -9,22 +9,25 @@ from typing import Final
 import pandas as pd
 
 from maskgate.core import files
-from maskgate.data import label_mappings
 from maskgate.errors import MaskgateError, listed, printable, truncate
 
 _LONGEST: Final = 200  # characters of a name in a message
 APART: Final = "people are not kept together: each photo counts as its own person"
 NOT_UTF8: Final = "name not in UTF-8"
+NO_SUCH_WORD: Final = "mapped word that does not occur"
+NO_SUCH_CLASS: Final = "unknown class"
 # Every kind of problem, and what it means or how to fix it.
 KINDS: Final = {
     "unreadable photo": "The file cannot be decoded: get it again, or leave it out.",
     "unreadable test photo": "It cannot be predicted, but a submission needs all predictions.",
     "unreadable test table": "Without it no submission can be written.",
     "age out of range": "Correct the age in the table or in the folder's name.",
-    "unknown mask": "Correct the word: wear, incorrect or not_wear.",
-    "unknown gender": "Correct the word: male or female.",
+    "unknown mask": "Correct the word, or map it with --map: wear, incorrect or not_wear.",
+    "unknown gender": "Correct the word, or map it with --map: male or female.",
     "unknown age": "Correct the age: years, 0 to 120, or a group within one of <30, 30–59, ≥60.",
     "unknown age_group": "Correct the group: it must lie within one of <30, 30–59, ≥60.",
+    NO_SUCH_CLASS: "Map the class to words of mask, gender and age group with --map.",
+    NO_SUCH_WORD: "Check the spelling of the word in --map, or in the recipe's map.",
     "contradictory labels": "The labels of one row contradict each other: correct one of them.",
     "contradictory rows": "Two rows of one folder differ: remove the wrong one.",
     "row without photo": "Name the photo, or remove the row.",
@@ -69,13 +72,15 @@ class Problem:
     """One problem: its kind (of KINDS), the photo or person, and the detail.
 
     A `fatal` problem leaves a photo without a reliable label or without pixels; the others are
-    warnings. Bytes of names that are not UTF-8 are shown as `\\xb1`.
+    warnings. `remedy` is what the user can do, if the detail does not say it. Bytes of names that
+    are not UTF-8 are shown as `\\xb1`.
     """
 
     kind: str
     where: str
     detail: str
     fatal: bool = False
+    remedy: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -88,19 +93,19 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
     """Raise MaskgateError that lists all fatal problems, unless `skip`."""
     fatal = [problem for problem in problems if problem.fatal]
     if fatal and not skip:
+        remedies = list(dict.fromkeys(problem.remedy for problem in fatal if problem.remedy))
         raise MaskgateError(
-            f"{data}: {len(fatal):,} of its entries cannot be used: {listed(_entries(fatal))};"
-            f" {label_mappings.remedy((each.kind, each.detail) for each in fatal)}fix them, or"
-            " leave them out with --skip-faulty"
+            f"{data}: {len(fatal):,} of its entries cannot be used: {listed(_entries(fatal))}; fix"
+            " them, or leave them out with"
+            f" --skip-faulty{''.join(f'; {remedy}' for remedy in remedies)}"
         )
 
 
 def _entries(problems: list[Problem]) -> list[str]:
-    """One entry for each problem, or for all photos with the same unknown label."""
+    """One entry for each problem, or for all photos with the same unknown word."""
     places: dict[tuple[str, str], list[str]] = {}
     for problem in problems:
-        is_label = label_mappings.is_label(problem.kind)
-        key = (problem.detail, "" if is_label else problem.where)
+        key = (problem.detail, "" if problem.remedy else problem.where)
         places.setdefault(key, []).append(_short(problem.where))
     return [
         f"{first} ({detail})" if not others else f"{len(others) + 1:,} × {detail} (first: {first})"

@@ -3,7 +3,8 @@
 Case, white space, `_` and `-` are ignored. docs/data.md lists the names.
 """
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.data import column_names
-from maskgate.data.checks import Problem
+from maskgate.data.checks import NO_SUCH_WORD, Problem
 from maskgate.data.column_names import Names as Names
 from maskgate.data.column_names import is_name_of as is_name_of
 from maskgate.errors import MaskgateError, listed
@@ -36,6 +37,10 @@ PHOTOS: Final[Names] = {
     "age_group": ("age_band", "age_range", "age_bucket", "age_bin", "age_category", "연령대",
         "나이대"),
 }  # fmt: skip
+# Read only where a table has no label of its own, or the column is named on the command line.
+CLASS: Final[Names] = {
+    "class": ("class_name", "label", "label_name", "labels", "category", "클래스", "라벨"),
+}
 PEOPLE: Final[Names] = {
     "gender": _GENDER,
     "age": _AGE,
@@ -60,6 +65,55 @@ def has_column(header: Iterable[str], column: str, known: Names) -> bool:
 def prediction_columns(header: Iterable[str]) -> list[str]:
     """The columns of `header` that only a table of predictions has."""
     return [name for name in header if name in PREDICTED]
+
+
+def use_columns(rows: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.DataFrame:
+    """The rows with the columns that the user names under our names, by which `columns` lists them.
+
+    Raises MaskgateError where there is no such column.
+    """
+    if not columns:
+        return rows
+    header = list(map(str, rows.columns))
+    real_names = {}
+    for column, name in columns.items():
+        alike = [name] if name in header else [n for n in header if _is_alike(n, name)]
+        if len(alike) != 1:
+            near = difflib.get_close_matches(name, header, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {listed(header) or 'none'}"
+            raise MaskgateError(f"{path}: no column {name}, named for the {column}; {hint}")
+        real_names[column] = alike[0]
+    series = {column: rows[name] for column, name in real_names.items()}
+    replaced = [name for name in header if name in {*real_names.values(), *real_names}]
+    return rows.drop(columns=replaced).assign(**series)
+
+
+def _is_alike(name: str, other: str) -> bool:
+    return column_names.key(name) == column_names.key(other)
+
+
+def map_words(
+    rows: pd.DataFrame, words: Mapping[str, Mapping[str, str]], path: Path
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The rows with the user's words replaced by ours, by column; an empty one is an empty field.
+
+    There is a problem for each word that does not occur. Raises MaskgateError where there is no
+    such column.
+    """
+    problems = []
+    for column, targets in words.items():
+        if column not in rows.columns:
+            header = listed(list(map(str, rows.columns))) or "none"
+            raise MaskgateError(f"{path}: no column {column} to map words of; it has {header}")
+        occurring = set(rows[column].dropna().unique())
+        problems += [
+            Problem(NO_SUCH_WORD, f"{column}:{word}", f"no photo has it as its {column}")
+            for word in targets
+            if word not in occurring
+        ]
+        mapped = [targets.get(word, word) or None for word in rows[column].fillna("")]
+        rows = rows.assign(**{column: pd.Series(mapped, index=rows.index, dtype="str")})
+    return rows, problems
 
 
 def rename_columns(

@@ -1,36 +1,28 @@
 """Reads labelled photos from a CSV: one row per photo, any label may be missing."""
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
-import numpy as np
-import pandas as pd
-
-from maskgate import labels
-from maskgate.core import files
-from maskgate.core.progress import track
-from maskgate.data import columns, csv_files, label_words, names
-from maskgate.data import table as photo_table
-from maskgate.data.checks import APART, NOT_UTF8, Problem
+from maskgate.data import columns, csv_files, labelled_rows
+from maskgate.data.label_map import LabelMap
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 
-_COLUMNS: Final = (*columns.PHOTOS, "drawn_from")
-_LABELS: Final = ("mask", "gender", "age", "age_group")
-_MIN_AGES: Final = 10  # photos with an age: that many are never all of children
 
-
-def is_table(header: Iterable[str]) -> bool:
-    """Whether a file with that header lists labelled photos; columns may have any known name.
+def is_table(header: Iterable[str], label_map: LabelMap) -> bool:
+    """Whether a file with that header lists labelled photos; columns may have any known name, or
+    those of the `label_map`.
 
     A table of predictions does not: its masks, genders and ages are not labels.
     """
     header = list(header)
     if columns.prediction_columns(header):
         return False
-    has_columns = [columns.has_column(header, name, columns.PHOTOS) for name in ("photo", *_LABELS)]
+    known = {**columns.PHOTOS, **columns.CLASS}
+    has_columns = [
+        label_map.columns.get(name) in header or columns.has_column(header, name, known)
+        for name in ("photo", *labelled_rows.LABELS, "class")
+    ]
     return "photo" in header or (has_columns[0] and any(has_columns[1:]))
 
 
@@ -43,239 +35,8 @@ def check_labels(path: Path, header: Iterable[str]) -> None:
         )
 
 
-def read(path: Path) -> Photos:
+def read(path: Path, label_map: LabelMap) -> Photos:
     """The photos of a CSV, with paths relative to it and all problems. Raises MaskgateError."""
     rows = csv_files.load(path)
     check_labels(path, rows.columns)
-    rows, problems = columns.rename_columns(rows, columns.PHOTOS, path)
-    if "photo" not in rows.columns:
-        raise MaskgateError(
-            f"{path}: lacks the column 'photo' (it has {listed(list(rows.columns)) or 'none'});"
-            " the columns are photo,person,mask,gender,age or age_group, all but photo optional"
-        )
-    if not set(_LABELS) & set(rows.columns):
-        raise MaskgateError(f"{path}: has no label; it needs mask, gender, age or age_group")
-    if not len(rows):
-        raise MaskgateError(
-            f"{path}: no photo that can be used, as it has no row below its header; add some"
-        )
-    problems += _unknown_columns(rows)
-    names_in_table = rows["photo"].fillna("")
-    outside = np.array(
-        files.outside(names_in_table.str.replace("\\", "/"), path.parent), dtype=np.bool_
-    )
-    rows["photo"] = names_in_table.where(
-        outside, _names_on_disk(names_in_table[~outside], path.parent, problems)
-    )
-    photos = rows["photo"]
-    _report(
-        problems,
-        photos,
-        photos == "",
-        kind="row without photo",
-        detail=lambda row: f"row {row + 2}",
-    )
-    repeated = photos.duplicated() & (photos != "")
-    _report(problems, photos, repeated, kind="photo listed twice", detail=lambda _: "listed before")
-    outside_detail = "lies outside the folder of the table; put a link to its folder there"
-    _report(
-        problems, photos, outside, kind="photo outside the folder", detail=lambda _: outside_detail
-    )
-    rows = _groups_called_ages(rows)
-    mask = _column(rows, "mask", label_words.mask, problems)
-    gender = _column(rows, "gender", label_words.gender, problems)
-    age = _column(rows, "age", _years(rows), problems)
-    band = np.where(age >= 0, labels.age_band(age), labels.UNKNOWN)
-    groups = _groups(rows)
-    first = _column(rows, "age_group", lambda text: groups(text)[0], problems)
-    last = _column(rows, "age_group", lambda text: groups(text)[1], [])
-    group = labels.age_band(first)
-    contradicts = (group != labels.UNKNOWN) & (band != labels.UNKNOWN) & (group != band)
-    _report(
-        problems,
-        photos,
-        contradicts,
-        kind="contradictory labels",
-        detail=lambda _: "its age says otherwise",
-    )
-    band = np.where(band == labels.UNKNOWN, group, band)
-    people = _people(rows, problems).fillna(photos)
-    problems[:0] = _ungrouped_people(rows, people)  # first, as it is the most important
-    table = photo_table.build(
-        photos,
-        people,
-        mask,
-        gender=gender,
-        age=np.where(age >= 0, age, np.nan),
-        age_band=band,
-    )
-    if (group != labels.UNKNOWN).any():
-        years = np.where(group == labels.UNKNOWN, np.nan, [first, last]).astype(np.float32)
-        table = table.assign(**dict(zip(photo_table.AGE_GROUP, years, strict=True)))
-    if "drawn_from" in rows.columns:
-        table = table.assign(drawn_from=rows["drawn_from"].fillna(""))
-    bad = {problem.where for problem in problems if problem.fatal}
-    keep = ~(photos.isin(bad) | repeated | (photos == ""))
-    # Photos outside the folder are not read at all.
-    unlabelled = photos[photos.isin(bad) & ~outside].unique().tolist()
-    return Photos(path.parent, table[keep].reset_index(drop=True), problems, unlabelled)
-
-
-def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
-    """One problem per column that is not read; it says so if the column may tell people apart."""
-    like_people = _like_people(rows)
-    for name in map(str, rows.columns):
-        if name in _COLUMNS:
-            continue
-        values, count = rows[name].nunique(), int(rows[name].count())
-        if name in like_people:
-            detail = (
-                f"{values} values in {count} rows; rename it to person if it tells people apart"
-            )
-            yield Problem("column that repeats like people but is not read", name, detail)
-            continue
-        matches = difflib.get_close_matches(name.lower(), _COLUMNS, 1)
-        yield Problem(
-            "unknown column", name, f"did you mean {matches[0]}?" if matches else "it is not read"
-        )
-
-
-def _like_people(rows: pd.DataFrame) -> list[str]:
-    """Columns that are not read but may tell people apart, if the column `person` does not: it is
-    missing, or has another value in nearly every row."""
-    if not columns.hardly_repeats(rows.get("person", pd.Series(dtype="str"))):
-        return []
-    others = [name for name in map(str, rows.columns) if name not in _COLUMNS]
-    return [name for name in others if columns.repeats_like_people(rows[name])]
-
-
-def _ungrouped_people(rows: pd.DataFrame, people: pd.Series) -> Iterator[Problem]:
-    """One problem if the people (N,) hardly repeat and another column repeats as people do.
-
-    Photos without a person, or with their own name as one, are reported by `people_unknown`.
-    """
-    like_people = _like_people(rows)
-    if like_people and not (people == rows["photo"]).any():
-        is_alone = ~people.duplicated(keep=False)
-        photos_text = (
-            "all photos" if is_alone.all() else f"{is_alone.sum()} of {len(is_alone)} photos"
-        )
-        detail = f"the column person hardly repeats; people may be in {listed(like_people)} instead"
-        yield Problem(APART, photos_text, detail)
-
-
-def _names_on_disk(photos: pd.Series, root: Path, problems: list[Problem]) -> pd.Series:
-    """The photos by their names on disk, if they exist and are UTF-8."""
-    files_on_disk = names.Files(root)
-    paths = []
-    for name in track(photos.tolist(), "looking for photos", len(photos)):
-        path = files_on_disk.find(name)
-        if not files.is_utf8(path):
-            problems.append(Problem(NOT_UTF8, name, files.not_utf8(path), fatal=True))
-            path = name
-        paths.append(path)
-    return pd.Series(paths, index=photos.index, dtype="str")
-
-
-def _people(rows: pd.DataFrame, problems: list[Problem]) -> pd.Series:
-    """The names of the people, the same for all spellings of a name; missing where not given."""
-    if "person" not in rows.columns:
-        return pd.Series(pd.NA, index=rows.index, dtype="str")
-    codes, spellings = pd.factorize(rows["person"])
-    people = pd.Series([names.normalise(name) for name in spellings], dtype="str")
-    for name, count in people.value_counts(sort=False).items():
-        if count > 1:
-            detail = f"{count} spellings are read as one person"
-            problems.append(Problem("one name in several spellings", str(name), detail))
-    return people.reindex(codes).set_axis(rows.index)
-
-
-def _groups_called_ages(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, with age groups in the column `age` moved to `age_group`."""
-    if "age" not in rows.columns or "age_group" in rows.columns:
-        return rows
-    groups = [text for text in rows["age"].dropna().unique() if _is_group(text)]
-    is_group = rows["age"].isin(groups)
-    if not groups:
-        return rows
-    return rows.assign(age=rows["age"].mask(is_group), age_group=rows["age"].where(is_group))
-
-
-def _is_group(text: str) -> bool:
-    try:
-        label_words.years(text)
-    except ValueError:
-        return _parsed(text, lambda group: label_words.age_group(group)[0])[1] is None
-    return False
-
-
-def _years(rows: pd.DataFrame) -> Callable[[str], float]:
-    """The function that reads a value of the column `age`. If many photos have only numbers below
-    10, these are not years."""
-    known = rows.get("age", pd.Series(dtype="str")).dropna()
-    codes = label_words.age_codes(known.unique()) if len(known) >= _MIN_AGES else set()
-
-    def years(text: str) -> float:
-        if text in codes:
-            raise ValueError(label_words.AGE_CODE)
-        try:
-            return label_words.years(text)
-        except ValueError:
-            label_words.age_group(text)  # may raise an error with a reason
-            raise
-
-    return years
-
-
-def _groups(rows: pd.DataFrame) -> Callable[[str], tuple[int, int]]:
-    """The function that reads a value of the column `age_group`. If there are only numbers below
-    10, these are not ages."""
-    known = rows.get("age_group", pd.Series(dtype="str")).dropna().unique()
-    codes = label_words.age_codes(known)
-
-    def ends(text: str) -> tuple[int, int]:
-        if text in codes:
-            raise ValueError(label_words.AGE_CODE)
-        return label_words.age_group(text)
-
-    return ends
-
-
-def _parsed(text: str, parse: Callable[[str], float]) -> tuple[float, str | None]:
-    """The value of a text, or NaN and the reason why it has none, possibly empty."""
-    try:
-        return parse(text), None
-    except ValueError as error:
-        return np.nan, str(error)
-
-
-def _report(
-    problems: list[Problem],
-    photos: pd.Series,
-    affected: "pd.Series | np.ndarray",
-    kind: str,
-    detail: Callable[[int], str],
-) -> None:
-    """Add a fatal problem for each row that is `affected` (N,), with the `detail` of the row."""
-    for row in np.flatnonzero(np.asarray(affected)).tolist():
-        where = str(photos.iloc[row]) or f"row {row + 2}"
-        problems.append(Problem(kind, where, detail(row), fatal=True))
-
-
-def _column(
-    rows: pd.DataFrame, name: str, parse: Callable[[str], float], problems: list[Problem]
-) -> "np.ndarray":
-    """The codes (N,) of a column, -1 where the column or the value is missing."""
-    if name not in rows.columns:
-        return np.full(len(rows), labels.UNKNOWN)
-    codes, values = pd.factorize(rows[name])
-    parsed = [_parsed(value, parse) for value in values]
-    numbers = np.array([*(number for number, _ in parsed), labels.UNKNOWN], dtype=np.float64)
-    column = numbers[codes]  # factorize gives -1, the last, where the value is missing
-
-    def detail(row: int) -> str:
-        reason = parsed[codes[row]][1]
-        return f"{name} {label_words.quoted(values[codes[row]])}{', ' if reason else ''}{reason}"
-
-    _report(problems, rows["photo"], np.isnan(column), kind=f"unknown {name}", detail=detail)
-    return np.where(np.isnan(column), labels.UNKNOWN, column)
+    return labelled_rows.parse(rows, path, path.parent, label_map)

@@ -17,12 +17,43 @@ _Column = Sequence[str | None]  # texts of a CSV, None where empty
 
 @dataclass(frozen=True)
 class EvalTable:
-    """N test photos in the order of `info.csv`: their names in the table, `image_ids` (N,), and
-    their names on disk, `photos` (N,), in `folder`."""
+    """N test photos in the order of `info.csv`, or of their names: their names in the table,
+    `image_ids` (N,), and their names on disk, `photos` (N,), in `folder`."""
 
     folder: Path
     image_ids: list[str]
     photos: list[str]
+
+
+def find(places: Sequence[Path]) -> EvalTable:
+    """The photos to predict: those that the table lists, if `places` is its CSV or the folder of an
+    `info.csv`; else the photos in `places`, files or folders, in order of their names.
+
+    A photo's ImageID is then its path below the one folder, or its file name if all differ. Raises
+    MaskgateError.
+    """
+    place = places[0]
+    if len(places) == 1 and place.is_file() and place.suffix.lower() == ".csv":
+        return _of_csv(place)
+    if len(places) == 1 and photo_files.test_table(place) is not None:
+        return read(place)
+    paths = photo_files.list_photos(places)
+    if len(places) == 1 and place.is_dir():
+        image_ids = [path.relative_to(place).as_posix() for path in paths]
+    else:
+        image_ids = [path.name for path in paths]
+        if len(set(image_ids)) < len(paths):
+            image_ids = [path.as_posix() for path in paths]
+    if faults := [name for name in image_ids if not files.is_utf8(name)]:
+        raise MaskgateError(f"{place}: {listed([f'{n} ({files.not_utf8(n)})' for n in faults])}")
+    photos = dict(zip(image_ids, map(str, paths), strict=True))
+    if len(photos) < len(paths):
+        raise MaskgateError(f"{listed(_repeated(image_ids))}: given twice; give each photo once")
+    return EvalTable(Path(), sorted(photos), [photos[name] for name in sorted(photos)])
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def read(data: Path) -> EvalTable:
@@ -30,7 +61,10 @@ def read(data: Path) -> EvalTable:
 
     `data` is the folder with `info.csv`, or the one above `eval`. Raises MaskgateError.
     """
-    csv = photo_files.find_test_table(data)
+    return _of_csv(photo_files.find_test_table(data))
+
+
+def _of_csv(csv: Path) -> EvalTable:
     column = _image_ids(csv_files.read(csv), csv)
     if not column:
         raise MaskgateError(f"{csv}: has no row below its header; list the test photos in it")

@@ -5,47 +5,73 @@ from typing import Final
 
 import pandas as pd
 
-from maskgate.data import columns, csv_files, csv_photos, eval_table, seven_photos, utkface
+from maskgate.data import (
+    class_folders,
+    columns,
+    csv_files,
+    csv_photos,
+    eval_table,
+    picture_tables,
+    seven_photos,
+    utkface,
+)
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
 from maskgate.imaging import photo_files
 
 _TABLES: Final = (".csv", ".tsv")
+_OF_PHOTOS: Final = {"photo", "mask", "class"}  # columns that tables of people do not have
 
 
-def read(data: Path) -> Photos:
-    """The labelled photos of `data`: a CSV, a folder with a CSV, the competition's folders of seven
-    photos per person, or faces with UTKFace's file names.
+def read(data: Path, label_map: LabelMap = NO_MAP, cache: Path | None = None) -> Photos:
+    """The labelled photos of `data`: the competition's folders of seven photos per person; a table
+    of photos, which is a CSV or has the pictures in it (Parquet, Arrow); faces with UTKFace's file
+    names; or a folder per class.
 
-    A folder of people may be the one above `train`, `train` itself or its `images`. Problems are
-    collected in `problems`. Raises MaskgateError if no layout is recognised.
+    A folder of people may be the one above `train`, `train` itself or its `images`. The `label_map`
+    names columns and maps words. Pictures in tables are written into `cache`, by default that of
+    `files.cache_folder`. Problems are collected in `problems`. Raises MaskgateError if no layout is
+    recognised.
     """
     photo_files.check_data(data)
     if data.is_file():
-        return csv_photos.read(data)
-    for folder in (data, data / "train"):
-        for images in (folder, folder / "images"):
-            csv_candidates = [images / "train.csv", images.parent / "train.csv"]
-            csv = next((path for path in csv_candidates if path.is_file()), None)
-            is_in_table = images.name == "images" and csv is not None and _lists_people(csv)
-            if seven_photos.holds_people(images) or (images.is_dir() and is_in_table):
-                return seven_photos.read(images, csv)
-    tables, table_errors = _tables(data)
+        if data.suffix.lower() in picture_tables.SUFFIXES:
+            return picture_tables.read([data], data.parent, label_map, cache)
+        return csv_photos.read(data, label_map)
+    if not label_map.columns.keys() & _OF_PHOTOS:
+        for folder in (data, data / "train"):
+            for images in (folder, folder / "images"):
+                csv_candidates = [images / "train.csv", images.parent / "train.csv"]
+                csv = next((path for path in csv_candidates if path.is_file()), None)
+                is_in_table = images.name == "images" and csv is not None and _lists_people(csv)
+                if seven_photos.holds_people(images) or (images.is_dir() and is_in_table):
+                    return seven_photos.read(images, csv, label_map)
+    if shards := picture_tables.data_set(data):
+        return picture_tables.read(shards, data, label_map, cache)
+    tables, table_errors = _tables(data, label_map)
     if len(tables) == 1:
-        return csv_photos.read(tables[0])
+        return csv_photos.read(tables[0], label_map)
     if tables:
         table_names = listed([path.name for path in tables])
         raise MaskgateError(
             f"{data}: several tables are in it ({table_names}); name the one to read"
         )
+    if shards := picture_tables.parquet_files(data, label_map):
+        return picture_tables.read(shards, data, label_map, cache)
     if utkface.holds_faces(data):
+        if label_map:
+            raise MaskgateError(f"{data}: has no table with columns or words; leave out --map")
         return utkface.read(data)
     if table_errors:
         raise table_errors[0]
+    if (classes := class_folders.find(data)) is not None:
+        return class_folders.read(classes, label_map)
     raise MaskgateError(
         f"{data}: has neither folders named <id>_<gender>_<race>_<age> with seven photos each"
-        " nor a CSV with a column 'photo' nor photos named <age>_<gender>_<race>_<time>; see"
-        " docs/data.md for the three layouts"
+        " nor a CSV or Parquet file with a column 'photo' nor photos named"
+        " <age>_<gender>_<race>_<time> nor a folder for each class; see docs/data.md for the"
+        " layouts"
     )
 
 
@@ -56,7 +82,7 @@ def _lists_people(csv: Path) -> bool:
     return columns.has_column(header, "path", columns.PEOPLE) and not of_photos
 
 
-def _tables(folder: Path) -> tuple[list[Path], list[MaskgateError]]:
+def _tables(folder: Path, label_map: LabelMap) -> tuple[list[Path], list[MaskgateError]]:
     """The tables of labelled photos in a folder, and the errors of files that cannot be read."""
     tables = []
     errors = []
@@ -69,7 +95,7 @@ def _tables(folder: Path) -> tuple[list[Path], list[MaskgateError]]:
         except MaskgateError as error:  # other CSV files beside the table do not matter
             errors.append(error)
             continue
-        if csv_photos.is_table(header):
+        if csv_photos.is_table(header, label_map):
             tables.append(path)
     return tables, errors
 

@@ -10,6 +10,7 @@ from maskgate.core.progress import track
 from maskgate.data import columns, csv_files, label_words, names
 from maskgate.data import table as photo_table
 from maskgate.data.checks import NOT_UTF8, Problem
+from maskgate.data.label_map import NO_MAP, LabelMap, offer
 from maskgate.data.label_words import OLDEST
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -67,14 +68,19 @@ def _subfolders(folder: Path) -> Iterator[Path]:
     return (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
-def read(images: Path, csv: Path | None) -> Photos:
+def read(images: Path, csv: Path | None, label_map: LabelMap = NO_MAP) -> Photos:
     """The people in `images`, labelled by `csv` or by their folders' names, with all problems.
 
     A folder is a person; folders whose names differ only in Unicode form or white space are one.
+    The `label_map` is for the columns gender and age of the `csv`. Raises MaskgateError.
     """
     problems: list[Problem] = []
     folders = {path.name: path for path in sorted(_subfolders(images)) if _usable(path, problems)}
-    people = _people_of_names(folders) if csv is None else _people_of_table(csv, folders, problems)
+    if csv is None:
+        _refuse_map(label_map, images)
+        people = _people_of_names(folders)
+    else:
+        people = _people_of_table(csv, folders, problems, label_map)
     unlabelled_folders = sorted(set(folders) - set(people))
     for name in unlabelled_folders:
         reason = "no row in train.csv" if csv is not None else "no such name is read"
@@ -137,12 +143,21 @@ def _people_of_names(folders: dict[str, Path]) -> dict[str, tuple[str, str]]:
     return {name: (parts.gender, parts.age) for name, parts in parsed.items() if parts}
 
 
+def _refuse_map(label_map: LabelMap, images: Path) -> None:
+    if label_map:
+        raise MaskgateError(
+            f"{images}: has no train.csv with columns to name or words to map; leave them out"
+        )
+
+
 def _people_of_table(
-    csv: Path, folders: dict[str, Path], problems: list[Problem]
+    csv: Path, folders: dict[str, Path], problems: list[Problem], label_map: LabelMap
 ) -> dict[str, tuple[str, str]]:
     """Gender and age by folder, under its name on disk, for each folder that a row names."""
-    rows, renaming_problems = columns.rename_columns(csv_files.load(csv), columns.PEOPLE, csv)
-    problems += renaming_problems
+    rows = columns.use_columns(csv_files.load(csv), label_map.columns, csv)
+    rows, renaming_problems = columns.rename_columns(rows, columns.PEOPLE, csv)
+    rows, word_problems = columns.map_words(rows, label_map.words, csv)
+    problems += renaming_problems + word_problems
     missing = {"gender", "age", "path"} - set(rows.columns)
     if missing:
         raise MaskgateError(
@@ -205,7 +220,9 @@ def _person_codes(
     code, years = _code(gender), _years(age)
     if code is None:
         detail = f"gender {label_words.quoted(gender)}"
-        problems.append(Problem("unknown gender", name, detail, fatal=True))
+        problems.append(
+            Problem("unknown gender", name, detail, fatal=True, remedy=offer("gender", [gender]))
+        )
     if years is None:
         detail = f"age {label_words.quoted(age)} is not 0–{OLDEST}"
         problems.append(Problem("age out of range", name, detail, fatal=True))

@@ -1,9 +1,9 @@
-"""The competition's submission file: `ImageID,ans`, in the row order of `info.csv`."""
+"""The competition's submission file: `ImageID,ans`, in the order of `info.csv` or of names."""
 
 import csv
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +30,17 @@ class SubmissionSummary:
         return f"{self.rows} rows, {speed} with {networks}"
 
 
-def submit(predictor: Predictor, model: str, data: Path, out: Path) -> SubmissionSummary:
-    """Predict every photo of `info.csv` and write `out`.
+def submit(
+    predictor: Predictor, model: str, data: Path | Sequence[Path], out: Path
+) -> SubmissionSummary:
+    """Predict the photos that `eval_table.find` gives for `data`, such as a folder with an
+    `info.csv`, and write `out`.
 
     `model` is the predictor's name in messages. Raises MaskgateError that names all unreadable
     photos; then nothing is written.
     """
     files.check_target(out)
-    tests = eval_table.read(data)
+    tests = eval_table.find([data] if isinstance(data, Path) else data)
     if missing := [name for name in labels.ATTRIBUTES if name not in predictor.attributes]:
         names = listed(missing).replace("_", " ")
         raise MaskgateError(

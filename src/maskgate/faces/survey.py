@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from maskgate import labels
 from maskgate.data import checks, layouts
 from maskgate.data import table as photo_table
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces import boxes
@@ -37,12 +38,18 @@ class Survey:
                 yield f"  {mask.replace('_', ' ')}: {share(hits_of_mask)}"
 
 
-def find(data: Path, detector: Detector, folder: Path, skip_faulty: bool) -> Survey:
+def find(
+    data: Path,
+    detector: Detector,
+    folder: Path,
+    skip_faulty: bool,
+    label_map: LabelMap = NO_MAP,
+) -> Survey:
     """The faces in all photos of `data`, labelled or test photos; `folder` is the cache.
 
     Raises MaskgateError.
     """
-    photos = _photos(data)
+    photos = _photos(data, label_map, folder)
     checks.refuse(photos.problems, data, skip_faulty)
     boxes_of_photos, digests, broken = boxes.find(photos, detector, folder)
     checks.refuse(broken, data, skip_faulty)
@@ -54,10 +61,10 @@ def find(data: Path, detector: Detector, folder: Path, skip_faulty: bool) -> Sur
     return Survey(detector, faces, photos.table["mask"].to_numpy(), has_face)
 
 
-def _photos(data: Path) -> Photos:
+def _photos(data: Path, label_map: LabelMap, folder: Path) -> Photos:
     """The labelled photos, or if there are none, the test photos."""
     try:
-        return layouts.read(data)
+        return layouts.read(data, label_map, folder)
     except MaskgateError:
         if photo_files.test_table(data) is None:
             raise

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from maskgate import runs
 from maskgate.config import recipe_files
-from maskgate.config.recipe import Recipe
+from maskgate.config.recipe import DataSet, Labels, Recipe
 from maskgate.config.system import System
+from maskgate.data import label_map
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -44,6 +45,9 @@ def _check_names(recipe: Recipe, name: str) -> None:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
         names.check(recipe)
+        sections: list[Labels | DataSet] = [recipe.labels, *recipe.data]
+        for section in sections:
+            label_map.of_settings(section).check()
         tta_views(recipe.tta, recipe.photo.geometry)
         pretrained.check(recipe.model)
         if recipe.teacher is not None:

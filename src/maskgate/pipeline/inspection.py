@@ -17,6 +17,7 @@ from maskgate.core.progress import track
 from maskgate.data import layouts, names, people, seven_photos
 from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.folds import NearDuplicates
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed, printable
 from maskgate.faces.view import View
@@ -55,12 +56,12 @@ class Inspection:
     tests: int | None
 
 
-def inspect(data: Path, folder: Path) -> Inspection:
+def inspect(data: Path, folder: Path, label_map: LabelMap = NO_MAP) -> Inspection:
     """Read and check everything in `data`; decoded photos are kept in the cache `folder`.
 
     Raises MaskgateError only if `data` is not a data set.
     """
-    photos = layouts.read(data)
+    photos = layouts.read(data, label_map, folder)
     store, broken = cache.build(photos, View(Photo().geometry), folder)
     photos = photos.without(broken)
     near_duplicates = near_duplicates_of(photos, store, folder)

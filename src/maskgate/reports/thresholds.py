@@ -16,6 +16,7 @@ from maskgate.bundle.thresholds import Selection, Threshold
 from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.data import checks, layouts
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.data.table import Photos
 from maskgate.door.costs import Costs
 from maskgate.door.readings import Policy
@@ -50,6 +51,7 @@ class Options:
     cache: Path | None = None
     trust: bool = False
     detector_file: Path | None = None
+    label_map: LabelMap = NO_MAP
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def measure(options: Options) -> Measured:
     predictor = loading.load(
         model, options.cache, trust=options.trust, detector_file=options.detector_file
     )
-    photos = layouts.read(data)
+    photos = layouts.read(data, options.label_map, options.cache)
     checks.refuse(photos.problems, data, skip=options.skip_faulty)
     _check_untrained(model, photos, options.trust)
     paths = [photos.root / name for name in photos.table["photo"]]

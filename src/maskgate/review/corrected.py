@@ -10,6 +10,7 @@ from maskgate import labels
 from maskgate.core.progress import track
 from maskgate.data import corrections
 from maskgate.data.corrections import DROP, Correction
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.imaging.pixels import PhotoError
 from maskgate.reports import pages
 from maskgate.review import photos, start
@@ -37,11 +38,13 @@ class Card:
     fault: str
 
 
-def write(page: Path, file: Path, run: Run | None, data: Path | None) -> None:
+def write(
+    page: Path, file: Path, run: Run | None, data: Path | None, label_map: LabelMap = NO_MAP
+) -> None:
     """Write the page of the corrections in `file`, with photos of the data or the run. Raises
     MaskgateError."""
     fixes = corrections.read(file)
-    people = start.of(run, data)
+    people = start.of(run, data, label_map)
     changed = corrections.apply(people.table, fixes, corrections.TIERS[-1])
     rows_of = corrections.row_finder(people.table, fixes)
     cards = [

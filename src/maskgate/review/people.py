@@ -12,6 +12,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.data import layouts, names, seven_photos
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.errors import MaskgateError
 from maskgate.runs import Run, tables
 from maskgate.runs.records.results import known_attributes
@@ -88,11 +89,11 @@ class People:
         return Prediction(labels.ATTRIBUTES[attribute][code], float(marginal[code]))
 
 
-def of_run(run: Run, data: Path | None) -> People:
+def of_run(run: Run, data: Path | None, label_map: LabelMap = NO_MAP) -> People:
     """The people of a run, whose photos are in `data`, or where the run was trained. Raises
     MaskgateError."""
     table = tables.photos(run)
-    root = layouts.read(data).root if data is not None else Path(run.status().root)
+    root = Path(run.status().root) if data is None else layouts.read(data, label_map).root
     if not root.is_dir():
         raise MaskgateError(
             f"{root}: the photos that {run.path} was trained on are gone; name them with --data"
@@ -110,8 +111,8 @@ def of_run(run: Run, data: Path | None) -> People:
     return People(root, table, probabilities, attributes=attributes, digests=digests)
 
 
-def of_data(data: Path) -> People:
+def of_data(data: Path, label_map: LabelMap = NO_MAP) -> People:
     """The people of a data set, without predictions. Raises MaskgateError."""
-    photos = layouts.read(data)
+    photos = layouts.read(data, label_map)
     nan = np.full((len(photos.table), labels.COUNT), np.nan, np.float32)
     return People(photos.root, photos.table, nan)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from maskgate.config.recipe import Tier
 from maskgate.core.progress import say
+from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.errors import MaskgateError
 from maskgate.review import decisions, opinions, people, questions, server, session
 from maskgate.review.decisions import Journal
@@ -26,6 +27,7 @@ class Options:
     out: Path
     author: str
     tier: Tier
+    label_map: LabelMap = NO_MAP
 
 
 def serve(options: Options, port: int, opens: bool) -> None:
@@ -39,7 +41,7 @@ def load(options: Options, stack: ExitStack) -> Session:
     """The session of these options; the `stack` closes its journal. Raises MaskgateError, before
     anything is written."""
     say(f"reading {options.data or (options.run and options.run.path)}")
-    everybody = of(options.run, options.data)
+    everybody = of(options.run, options.data, options.label_map)
     suspects = options.suspects or _suspects_of(options.run)
     if suspects is None:
         asked_questions = questions.of_run(everybody)
@@ -74,9 +76,9 @@ def _suspects_of(run: Run | None) -> Path | None:
     return run.path / "suspects.csv"
 
 
-def of(run: Run | None, data: Path | None) -> People:
+def of(run: Run | None, data: Path | None, label_map: LabelMap = NO_MAP) -> People:
     """The people of a run, or of a data set. Raises MaskgateError."""
     if run is not None:
-        return people.of_run(run, data)
+        return people.of_run(run, data, label_map)
     assert data is not None
-    return people.of_data(data)
+    return people.of_data(data, label_map)

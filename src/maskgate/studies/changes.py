@@ -19,8 +19,9 @@ from maskgate.model import names
 
 REFERENCE: Final = "reference"
 
-# Never reset to the default: validation; input size and training length; keys without a sensible
-# default; numbers to tune rather than techniques; keys that do not affect the score.
+# Never reset to the default: validation; how the data are read; input size and training length;
+# keys without a sensible default; numbers to tune rather than techniques; keys that do not affect
+# the score.
 KEPT: Final = frozenset(
     {
         "seed",
@@ -33,6 +34,8 @@ KEPT: Final = frozenset(
         "photo.face.margin",
         "labels.truth",
         "labels.tier",
+        "labels.columns",
+        "labels.map",
         "model.backbone",
         "model.arguments",
         "optimizer.lr",

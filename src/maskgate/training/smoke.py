@@ -11,7 +11,7 @@ import pandas as pd
 from maskgate import runs
 from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
-from maskgate.data import folds, layouts
+from maskgate.data import folds, label_map, layouts
 from maskgate.model import backbone
 from maskgate.reports import listing
 from maskgate.training import preflight, training_data
@@ -53,7 +53,7 @@ def check(recipe: Recipe, options: TrainOptions) -> None:
     model = recipe.model.model_copy(update={"pretrained": False})
     without_download = recipe.model_copy(update={"model": model})
     preflight.check_recipe(without_download, options.name, options.trust)
-    photos = layouts.read(options.data)
+    photos = layouts.read(options.data, label_map.of_settings(recipe.labels), options.folder)
     people = pd.factorize(photos.table["person"])[0]  # near-duplicates are known after decoding
     settings = recipe.folds
     if settings.file is None:

@@ -13,10 +13,10 @@ import pandas as pd
 from maskgate import runs
 from maskgate.bundle import drift_measures
 from maskgate.config import recipe_files
-from maskgate.config.recipe import DataSet, Folds, Recipe
+from maskgate.config.recipe import DataSet, Folds, Labels, Recipe
 from maskgate.core.geometry import Geometry
 from maskgate.core.progress import track
-from maskgate.data import checks, corrections, folds, layouts, people, training_table
+from maskgate.data import checks, corrections, folds, label_map, layouts, people, training_table
 from maskgate.data.column_values import AGE, EXTRA, NEVER, PRIMARY, UNLABELLED
 from maskgate.data.table import AGE_GROUP, COLUMNS, Photos
 from maskgate.data.training_table import TrainingLabels
@@ -140,8 +140,8 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     if label_settings.corrections is not None:
         label_corrections = corrections.read(recipe_files.corrections(label_settings.corrections))
     # All tables are read before any photo, so that missing data is reported at once.
-    read_photos = _read(options.data, options)
-    extra = [(data, _read(path, options)) for data, path in _paths(recipe.data, options)]
+    read_photos = _read(options.data, label_settings, options)
+    extra = [(data, _read(path, data, options)) for data, path in _paths(recipe.data, options)]
     unlabelled = _unlabelled(recipe, options)
     photo_view = view.create(recipe.photo, options.folder)
     photos, store, faces = _decoded(read_photos, options.data, photo_view, options)
@@ -234,8 +234,8 @@ def _unlabelled(recipe: Recipe, options: TrainOptions) -> list[tuple[DataSet, Ph
     return [(DataSet(path=recipe.pseudo.photos, weight=recipe.pseudo.weight), photos)]
 
 
-def _read(data: Path, options: TrainOptions) -> Photos:
-    photos = layouts.read(data)
+def _read(data: Path, settings: Labels | DataSet, options: TrainOptions) -> Photos:
+    photos = layouts.read(data, label_map.of_settings(settings), options.folder)
     checks.refuse(photos.problems, data, options.skip_faulty)
     return photos
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskgate import labels
 from maskgate.core import default_model
 from maskgate.door.decision.voting import SPAN
 from maskgate.door.server.kiosk_settings import KioskSettings
@@ -241,8 +242,8 @@ class Service:
 
 @pytest.fixture(scope="module")
 def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image]:
-    """For each mask state a drawn person, 270×360, whom the default model judges rightly, and is
-    sure of, whatever the camera's compression changes."""
+    """For each mask state the drawn person, 270×360, of whom the default model is surest, so that
+    what the camera's compression changes does not matter."""
     from maskgate.door import Engine
     from maskgate.synthetic.people import sample_people
 
@@ -250,17 +251,22 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image
         pytest.skip("the package contains no default model")
     root = tmp_path_factory.mktemp("drawn")
     sample_people.make(root, people=20, eval_people=1, size=(512, 384))
-    engine, portraits = Engine(), {}
-    for state, name in (("wear", "mask*"), ("incorrect", "incorrect*"), ("not_wear", "normal*")):
-        for path in sorted(root.glob(f"train/images/*/{name}")):
-            portrait = Image.open(path).convert("RGB").resize((270, 360))
-            verdicts = engine(np.asarray(scene((portrait, 185))))
-            if len(verdicts) != 1 or verdicts[0].mask is None:
-                continue
-            if verdicts[0].mask.value == state and verdicts[0].mask.probability > 0.98:
-                portraits[state] = portrait
-                break
-    assert len(portraits) == 3
+    engine = Engine()
+
+    def probability(portrait: Image.Image, state: int) -> float:
+        verdicts = engine(np.asarray(scene((portrait, 185))))
+        if len(verdicts) != 1:
+            return 0.0
+        return float(labels.marginals(verdicts[0].probabilities[None])["mask"][0, state])
+
+    portraits = {}
+    for code, (state, name) in enumerate(
+        zip(labels.MASKS, ("mask1", "incorrect", "normal"), strict=True)
+    ):
+        paths = sorted(root.glob(f"train/images/*/{name}*"))
+        people = [Image.open(path).convert("RGB").resize((270, 360)) for path in paths]
+        portraits[state] = max(people, key=lambda each: probability(each, code))
+        assert probability(portraits[state], code) > 0.98
     return portraits
 
 
