@@ -11,7 +11,7 @@ import pandas as pd
 from maskgate import runs
 from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
-from maskgate.data import folds, label_map, layouts
+from maskgate.data import checks, folds, label_map, layouts
 from maskgate.model import backbone
 from maskgate.reports import listing
 from maskgate.training import preflight, training_data
@@ -54,6 +54,7 @@ def check(recipe: Recipe, options: TrainOptions) -> None:
     without_download = recipe.model_copy(update={"model": model})
     preflight.check_recipe(without_download, options.name, options.trust)
     photos = layouts.read(options.data, label_map.of_settings(recipe.labels), options.folder)
+    checks.refuse(photos.problems, options.data, options.skip_faulty)
     people = pd.factorize(photos.table["person"])[0]  # near-duplicates are known after decoding
     settings = recipe.folds
     if settings.file is None:

@@ -1,5 +1,6 @@
 """The kiosk in Chromium, with a camera that shows drawn people."""
 
+import io
 import os
 import signal
 import socket
@@ -254,19 +255,22 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image.Image
     engine = Engine()
 
     def probability(portrait: Image.Image, state: int) -> float:
-        verdicts = engine(np.asarray(scene((portrait, 185))))
-        if len(verdicts) != 1:
+        compressed = io.BytesIO()
+        scene((portrait, 185)).save(compressed, "JPEG", quality=80)
+        frames = scene((portrait, 185)), Image.open(compressed)
+        faces = [verdict for frame in frames for verdict in engine(np.asarray(frame))]
+        if len(faces) != len(frames):
             return 0.0
-        return float(labels.marginals(verdicts[0].probabilities[None])["mask"][0, state])
+        masks = labels.marginals(np.stack([each.probabilities for each in faces]))["mask"]
+        return float(masks[:, state].min())
 
     portraits = {}
-    for code, (state, name) in enumerate(
-        zip(labels.MASKS, ("mask1", "incorrect", "normal"), strict=True)
-    ):
+    names = ("mask1", "incorrect", "normal")
+    for code, (state, name) in enumerate(zip(labels.MASKS, names, strict=True)):
         paths = sorted(root.glob(f"train/images/*/{name}*"))
         people = [Image.open(path).convert("RGB").resize((270, 360)) for path in paths]
         portraits[state] = max(people, key=lambda each: probability(each, code))
-        assert probability(portraits[state], code) > 0.98
+        assert probability(portraits[state], code) > 0.97
     return portraits
 
 
