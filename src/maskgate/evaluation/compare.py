@@ -2,7 +2,8 @@
 
 All runs are scored on the same resamples of people (`bootstrap.Resamples`), so that people who are
 hard for every model do not widen the interval of the difference. `differences` computes that
-interval, and corrects it where several groups of runs are compared with one reference.
+interval, and corrects it where several groups of runs are compared with one reference. The
+resamples are those of the runs' own scores, so that a run has one interval wherever it is shown.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
-from maskgate.core import confusions
 from maskgate.core.progress import track
 from maskgate.core.score import Score
 from maskgate.errors import listed
@@ -24,10 +23,7 @@ from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.differences import Difference, Scored, differences
 from maskgate.evaluation.groups import RunGroup, ScoredRun
 
-Predicted = npt.NDArray[np.int64]
-
 SCORE: Final = "score"
-RESAMPLES: Final = 2000
 FEWEST: Final = (
     4  # people of every class that a verdict needs; with fewer it depends on who they are
 )
@@ -126,7 +122,7 @@ class Comparisons:
         return notes
 
 
-def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
+def compare(paths: Sequence[Path], resamples: int = metrics.RESAMPLES) -> Comparisons:
     """Compare the runs at `paths`, run folders or folders of them; the first is the reference.
 
     Runs of one recipe form a group. Raises MaskgateError where they cannot be compared; see
@@ -195,25 +191,13 @@ def _scores(
     scored_run: ScoredRun, names: list[str], weights: Resamples
 ) -> dict[str, tuple[float, Floats]]:
     """By measure a run's value and its resamples (R,), as `metrics.evaluate` scores."""
-    scores = {}
     parts = labels.marginals(scored_run.probabilities)
-    for name in names:
-        scores[name] = _macro_f1(name, scored_run.table, parts[name].argmax(1), weights)
-    if scored_run.results.score_of == metrics.ALL_CLASSES:
-        predicted = scored_run.probabilities.argmax(1)
-        score = _macro_f1("label", scored_run.table, predicted, weights)
-    else:
-        values, drawn = zip(*scores.values(), strict=True)
-        score = float(np.mean(values)), np.mean(drawn, axis=0)
-    return {SCORE: score, **scores}
-
-
-def _macro_f1(
-    name: str, table: pd.DataFrame, predicted: Predicted, weights: Resamples
-) -> tuple[float, Floats]:
-    drawn = weights.confusions(name, table[name].to_numpy(), predicted)
-    confusion = confusions.confusion(table[name], predicted, drawn.shape[-1])
-    return float(confusions.macro_f1(confusion)), confusions.macro_f1(drawn)
+    table = metrics.keep_labels(scored_run.table, names)
+    scores = {
+        SCORE: metrics.main_score(scored_run.probabilities, table, weights),
+        **{name: metrics.macro_f1(name, table, parts[name], weights) for name in names},
+    }
+    return {name: (float(value), drawn) for name, (value, drawn) in scores.items()}
 
 
 def _group_scores(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:
