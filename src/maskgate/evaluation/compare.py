@@ -6,7 +6,7 @@ interval, and corrects it where several groups of runs are compared with one ref
 resamples are those of the runs' own scores, so that a run has one interval wherever it is shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,11 +94,7 @@ class Comparisons:
         """What limits the verdicts, a sentence each."""
         notes = []
         if scarce := next((each.scarce for each in self.comparisons if each.scarce), None):
-            counts = listed([f"{name} ({count})" for name, count in scarce.items()], 3)
-            notes.append(
-                f"Too few people for a verdict: {counts}. Where a class has fewer than {FEWEST}"
-                " people, the score depends on who they are; the intervals are still given."
-            )
+            notes.append(too_few_people(scarce))
         if any(each.scope != "these recipes" for each in self.comparisons):
             notes.append(
                 "A recipe with one seed is a single model. To compare recipes, train each with"
@@ -120,6 +116,15 @@ class Comparisons:
                 f" {', '.join(selected)}."
             )
         return notes
+
+
+def too_few_people(scarce: Mapping[str, int]) -> str:
+    """Why there is no verdict where classes have so few people, `scarce` by name."""
+    counts = listed([f"{name} ({count})" for name, count in scarce.items()], 3)
+    return (
+        f"Too few people for a verdict: {counts}. Where a class has fewer than {FEWEST} people, the"
+        " score depends on who they are; the intervals are still given."
+    )
 
 
 def compare(paths: Sequence[Path], resamples: int = metrics.RESAMPLES) -> Comparisons:
