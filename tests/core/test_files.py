@@ -149,3 +149,17 @@ def test_where_no_folder_can_be_made_is_known_before(tmp_path: Path) -> None:
             files.check_folder(place)
     with pytest.raises(MaskgateError, match=f"^{file}: is a file; give another --out"):
         files.check_folder(file, remedy="give another --out")
+
+
+def test_a_free_folder_is_the_first_that_does_not_exist(tmp_path: Path) -> None:
+    for name in ("pages", "pages-2", "pages-3"):
+        folder = files.free(tmp_path / "pages")
+        assert folder == tmp_path / name
+        folder.mkdir()
+
+
+def test_a_file_that_exists_is_not_written_again(tmp_path: Path) -> None:
+    files.check_new(tmp_path / "page.html")
+    (tmp_path / "page.csv").write_text("earlier")
+    with pytest.raises(MaskgateError, match=r"page\.csv: exists already; name another --out, or"):
+        files.check_new(tmp_path / "page.html", tmp_path / "page.csv")

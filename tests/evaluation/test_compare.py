@@ -110,8 +110,6 @@ def naive(first: Path, second: Path, resamples: int) -> Score:
     """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
     table, mine = tables.oof(Run(first))
     _, theirs = tables.oof(Run(second))
-    order = table["photo"].argsort().to_numpy()
-    table, mine, theirs = table.iloc[order].reset_index(drop=True), mine[order], theirs[order]
     drawn = Resamples(table, resamples, seed=0)
     truth = table["label"].to_numpy()
 
@@ -163,6 +161,38 @@ def test_scores_are_those_of_the_runs(tmp_path: Path) -> None:
         )
     wanted = [results.score.value for results in reported]
     assert only(found).score.value == pytest.approx(wanted[2] - np.mean(wanted[:2]))
+
+
+@pytest.mark.parametrize("hidden", [{}, {"gender": np.int8(-1), "label": np.int8(-1)}])
+def test_a_run_has_the_interval_of_its_own_scores(tmp_path: Path, hidden: dict[str, Any]) -> None:
+    table = photos().assign(**hidden)
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1), table=table),
+        write_run(tmp_path / "b", guesses(0.8, 2), table=table, **other()),
+    ]
+    for reference in (paths, paths[::-1]):
+        result = compare(reference)
+        assert result.resamples == metrics.RESAMPLES
+        for path, scores in zip(reference, result.scores, strict=True):
+            truth, probabilities = tables.oof(Run(path))
+            reported = metrics.evaluate(probabilities, truth)
+            own = {SCORE: reported["score"]} | {
+                name: each["macro_f1"] for name, each in reported["attributes"].items()
+            }
+            assert own.keys() == scores.keys()
+            for name, ends in own.items():
+                score = scores[name].score
+                assert (score.value, score.low, score.high) == pytest.approx(tuple(ends.values()))
+
+
+def test_photos_in_another_order_are_compared_by_name(tmp_path: Path) -> None:
+    table, backwards = photos(), photos().iloc[::-1]
+    first = write_run(tmp_path / "a", guesses(0.7, 1), table=table)
+    same = write_run(tmp_path / "b", guesses(0.8, 2), table=table, **other())
+    reversed_run = write_run(
+        tmp_path / "c", guesses(0.8, 2)[::-1], table=backwards.reset_index(drop=True), **other()
+    )
+    assert only(compare([first, same])).score == only(compare([first, reversed_run])).score
 
 
 def test_without_fully_labelled_photos_the_attributes_are_compared(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.label_errors import suspects, swaps
 from maskgate.label_errors.evidence import Evidence
+from maskgate.runs import Run
 from tests.label_errors.drawn_evidence import drawn, relabelled, rows_of
 
 pytest.importorskip("cleanlab", reason="cleanlab is not installed")
@@ -111,6 +112,21 @@ def test_without_photos_the_page_shows_none(call: Call, run: Path, tmp_path: Pat
     page = (tmp_path / "new" / "out" / "suspects.html").read_text(encoding="utf-8")
     assert "data:image" not in page
     assert "Photos were turned off" in page
+
+
+def test_moved_photos_are_missed_in_one_sentence_and_shown_from_their_new_place(
+    call: Call, run: Path, people: Path, tmp_path: Path
+) -> None:
+    moved_run = Path(shutil.copytree(run, tmp_path / "run"))
+    Run(moved_run).update_status(root=str(tmp_path / "old"))
+    pictures = []
+    for words in ((), ("--data", people)):
+        code, _, err = call("suspects", moved_run, *words)
+        assert code == 0, err
+        sentence = f"photos are not on the page, because {tmp_path / 'old'} does not have them"
+        assert (sentence in err) == (not words)
+        pictures.append("data:image/jpeg" in (moved_run / "suspects.html").read_text("utf-8"))
+    assert pictures == [False, True]
 
 
 def test_opinions_of_a_table_and_a_model_join_and_are_kept(

@@ -78,7 +78,7 @@ def found() -> Comparisons:
 
 def told(page: str) -> str:
     """What a reader reads: the page's text without tags."""
-    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.replace("<wbr>", ""), flags=re.DOTALL)
     return " ".join(html.unescape(body).split())
 
 

@@ -1,5 +1,6 @@
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ def inspected(people: Path, cache: Path) -> Inspection:
 
 def numbers(page: str) -> str:
     """The page's text without tags, blanks run together."""
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page)))
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.replace("<wbr>", ""))))
 
 
 def test_the_page_counts_what_is_there(inspected: Inspection, tmp_path: Path) -> None:
@@ -104,3 +105,23 @@ def test_data_without_a_readable_photo_has_a_page(cache: Path, tmp_path: Path) -
     page = numbers(inspect.write(inspected, tmp_path / "out", pictures=True)[0].read_text())
     assert "84 unreadable photo" in page
     assert "The first 50 of 84" in page
+
+
+def test_an_earlier_page_is_kept(
+    people: Path,
+    cache: Path,
+    call: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ("inspect", people, "--cache", cache)
+    for name in ("inspect", "inspect-2"):
+        code, out, _ = call(*command)
+        assert (code, out.splitlines()[-1]) == (0, str(Path(name, "inspect.html")))
+    code, _, err = call(*command, "--out", "inspect")
+    assert code == 2
+    assert err == (
+        f"maskgate: {Path('inspect', 'inspect.html')}: exists already; name another --out, or"
+        " remove it\n"
+    )

@@ -49,7 +49,9 @@ def inspected(people: Path, cache: Path) -> Inspection:
 
 def text(page: Path) -> str:
     """The page's text without tags, blanks run together."""
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.read_text())))
+    return re.sub(
+        r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.read_text().replace("<wbr>", "")))
+    )
 
 
 def shown(picture: Image.Image, row: int, column: int, geometry: Geometry) -> np.ndarray:

@@ -32,7 +32,7 @@ def copied(trained: Path, folder: Path, **results: Any) -> Run:
 
 def told(page: str) -> str:
     """What a reader reads: the page's text without tags."""
-    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.replace("<wbr>", ""), flags=re.DOTALL)
     return " ".join(html.unescape(body).split())
 
 
@@ -134,6 +134,29 @@ def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
     assert f"{tmp_path / 'moved'}/" in gone
     assert "no such file" in gone
     assert "cannot be shown" not in without
+
+
+def test_moved_photos_are_missed_in_one_sentence_and_shown_from_their_new_place(
+    trained: Path, people: Path, call: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    run = copied(trained, tmp_path)
+    old = tmp_path / "old"
+    run.update_status(root=str(old))
+    code, _, err = call("report", run.path)
+    count = run.report_file.read_text().count("<article")
+    assert code == 0
+    assert err == (
+        f"warning: {count} photos are not on the page, because {old} does not have them as the"
+        " run was trained on them; name the folder or CSV that has with --data, or leave photos"
+        " out with --no-photos\n"
+    )
+    moved = tmp_path / "moved"
+    shutil.copytree(people, moved)
+    for words in (("--data", moved), ("--no-photos",)):
+        code, _, err = call("report", run.path, *words)
+        assert (code, err) == (0, "")
+        pictures = run.report_file.read_text().count("<img")
+        assert pictures == (count if "--data" in words else 0)
 
 
 def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) -> None:

@@ -21,3 +21,6 @@ def test_out_is_a_page_or_a_folder(tmp_path: Path) -> None:
     ):
         with pytest.raises(MaskgateError, match=fault):
             targets.of_comparison(tmp_path / out)
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(MaskgateError, match=r"a\.csv: exists already"):
+        targets.of_comparison(tmp_path / "a.html")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -74,13 +75,50 @@ def test_the_guard_warns_where_a_round_lowers_the_score_and_not_otherwise(
     assert not chance.certain
     assert "may be chance" in told[3]
     assert found.best is better
-    assert page.conclusion(found) == f"Round 1 scores highest: use {made[1].path}."
+    assert (found.recommended, found.over_recommended) == (better, None)
+    assert page.conclusion(found) == f"Round 1 is better than those before it: use {made[1].path}."
     for each, before in zip(found.rounds[1:], found.rounds, strict=False):
         assert each.difference is not None
         assert each.difference.value == pytest.approx(each.score.value - before.score.value)
     first = rounds.judge([made[1], made[0]])
     assert "use" in page.conclusion(first)
     assert "without pseudo labels" in page.conclusion(first)
+
+
+def test_where_it_is_undecided_the_simpler_round_is_recommended(
+    trained: Path, tmp_path: Path
+) -> None:
+    runs = [
+        answered(trained, tmp_path / str(place), share, place)
+        for place, share in enumerate((0.3, 0.9, 0.91))
+    ]
+    # The third answers as the second, but for five photos of the largest class.
+    table, answers = tables.read_probabilities(runs[1].oof_file)
+    probabilities = answers.copy()
+    truth = table["label"].to_numpy()
+    largest, right = truth == np.bincount(truth).argmax(), probabilities.argmax(1) == truth
+    more_right, more_wrong = np.flatnonzero(largest & ~right)[:4], np.flatnonzero(largest & right)
+    probabilities[more_right] = np.eye(labels.COUNT)[truth[more_right]]
+    probabilities[more_wrong[-1]] = np.eye(labels.COUNT)[probabilities[more_right[0]].argmax() - 1]
+    tables.write_probabilities(runs[2].oof_file, table, probabilities)
+    results = metrics.evaluate(probabilities, tables.oof(runs[1])[0])
+    record = json.loads(runs[2].metrics_file.read_text()) | results
+    runs[2].metrics_file.write_text(json.dumps(record))
+    runs[2].finish()
+    judged = rounds.judge(runs)
+    assert (judged.best.number, judged.recommended.number) == (2, 1)
+    sentence = page.conclusion(judged)
+    assert sentence.startswith("Undecided: round 2 scores highest, but only by +0.0")
+    assert sentence.endswith(f"against round 1, which is simpler: use {runs[1].path}.")
+    assert page.as_table(judged)["use"].tolist() == [False, True, False]
+    undecided = rounds.judge(runs[1:])
+    assert undecided.recommended.number == 0
+    assert page.conclusion(undecided).endswith(f"use {runs[1].path}, without pseudo labels.")
+
+
+def test_means_of_counts_are_whole_where_they_can_be() -> None:
+    assert [page.mean_count(mean) for mean in (17.0, 17.5, 1234.0, 0.0)] == [
+        "17", "17.5", "1,234", "0"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -152,7 +190,9 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
     assert table["use"].sum() == 1
     scores = [run.metrics().score.value for run in made]
     assert table["score"].tolist() == pytest.approx(scores)
-    assert table.loc[table["use"], "score"].item() == max(scores)
+    html_of_use = re.search(r'<tr class="best"><th scope="row">(\d)', html)
+    assert html_of_use is not None and table["use"].to_numpy().argmax() == int(html_of_use[1])
+    assert not re.search(r">\d+\.0</td>", html), "counts are whole numbers"
     for number, run in enumerate(made):
         assert f"{scores[number]:.4f}" in html
         used = (

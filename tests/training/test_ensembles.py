@@ -69,7 +69,9 @@ def parts(place: Path, people: Path, cache: Path) -> Run:
 
 def bare(page: Path) -> str:
     """The text of a page."""
-    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
+    body = re.sub(
+        r"<style>.*?</style>|<[^>]+>", " ", page.read_text().replace("<wbr>", ""), flags=re.DOTALL
+    )
     return " ".join(body.split())
 
 

@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +89,49 @@ def test_a_loss_that_never_falls_gives_no_suggestion(tmp_path: Path) -> None:
     assert lr_finder.sentence(found).startswith("no suggestion: the loss never falls")
     page = lr_finder.write(found, tmp_path, "a", [])
     assert "None: the loss never falls." in page.read_text()
+
+
+BEFORE = [3.0] * 20  # of the rates before the loss falls
+FALLING = np.linspace(3, 2, 40).tolist()
+
+
+@pytest.mark.parametrize(
+    ("losses", "course"),
+    [
+        (FALLING, r"it still falls at 1, the highest rate, where it is 2\.\d+$"),
+        (
+            [*BEFORE, *FALLING, *np.linspace(2, 3.7, 20).tolist()],
+            r"it is lowest, 2\.\d+, at 0\.\d+, and has risen to 3\.\d+ at 1$",
+        ),
+        (
+            [*BEFORE, *FALLING, *np.linspace(2, 2.6, 40).tolist()],
+            r"it is lowest, 2\.\d+, at 0\.\d+, and has risen to 2\.\d+ at 1$",
+        ),
+        (
+            [*BEFORE, *FALLING, *np.geomspace(2, 200, 20).tolist()],
+            r"it is lowest, 2\.\d+, at 0\.\d+, and diverges at 0\.\d+$",
+        ),
+        (
+            [*BEFORE, *FALLING, math.nan],
+            r"it is lowest, 2\.\d+, at 0\.\d+, and diverges at 0\.\d+$",
+        ),
+    ],
+)
+def test_the_sentence_follows_from_the_curve(losses: list[float], course: str) -> None:
+    sweep = lr_finder.run_sweep(1e-3, 1.0, len(losses), lambda number, _: losses[number])
+    sentence = lr_finder.sentence(sweep)
+    assert re.search(course, sentence), sentence
+    if number := re.search(r"has risen to (\S+) at", sentence):
+        assert float(number[1]) == pytest.approx(sweep.smoothed[-1], abs=0.005)
+    if number := re.search(r"it is lowest, (\S+),", sentence):
+        assert float(number[1]) == pytest.approx(sweep.smoothed.min(), abs=0.005)
+
+
+def test_a_loss_that_stays_low_is_not_called_risen() -> None:
+    rates = np.geomspace(1e-6, 1, 61)
+    losses = np.r_[np.full(20, 3.0), np.linspace(3, 2, 20), np.full(21, 2.001)]
+    sentence = lr_finder.sentence(Sweep(rates, losses, losses, False))
+    assert sentence.endswith("it is lowest, 2, at 0.0079, and as low at 1")
 
 
 def test_a_loss_that_is_no_number_at_once_is_a_fault() -> None:

@@ -117,8 +117,7 @@ def accept(
         raise MaskgateError(f"{out}: a page ends in .html; name such a file")
     page = out.with_name(f"{out.stem}-partial.html") if partial else out
     files.check_target(page)
-    if page.exists():
-        raise MaskgateError(f"{page}: exists already; name another --out, or remove it")
+    files.check_new(page)
     texts = languages.load(language or languages.default())
     if token_file is not None:
         if token is not None:

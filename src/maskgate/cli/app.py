@@ -52,6 +52,11 @@ def unlabelled_folder(photos: Path | None) -> Path | None:
     return photos
 
 
+def existing_data_if_given(data: Path | None) -> Path | None:
+    """A data set, if one is given. Raises MaskgateError if it does not exist."""
+    return None if data is None else existing_data(data)
+
+
 def existing_run(run: Path | None) -> Path | None:
     """A run's folder, if one is given. Raises MaskgateError if it does not exist."""
     if run is not None:
@@ -77,6 +82,16 @@ _DATA = "Folder of people, or a CSV of photos."
 Data = Annotated[
     Path,
     typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA, callback=existing_data),
+]
+PhotosOfRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="The data set that the run was trained on, if it has been moved.",
+        show_default="where it was",
+        callback=existing_data_if_given,
+    ),
 ]
 # For commands with another argument after DATA, so that DATA cannot be left out.
 DataBeforeMore = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA, callback=existing_data)]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli.app import app, check_runs, existing_run
+from maskgate.cli.app import PhotosOfRun, app, check_runs, existing_run
 from maskgate.core import terminal
 
 
@@ -92,6 +92,7 @@ def report(
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,
+    data: PhotosOfRun = None,
 ) -> None:
     """Rebuild a run's report.html."""
     from maskgate import runs as run_folders
@@ -100,4 +101,4 @@ def report(
 
     from maskgate.reports import run as run_report
 
-    terminal.show(run_report.write(opened, photos))
+    terminal.show(run_report.write(opened, photos, data))

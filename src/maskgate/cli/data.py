@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 @with_label_map
 def inspect(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("inspect"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the page and the table.",
+            show_default="inspect, or inspect-2 and so on if it exists",
+        ),
+    ] = None,
     cache: Cache = None,
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
@@ -45,7 +51,9 @@ def inspect(
     """Check a data set: a page that describes it, and a table of its problems."""
     from maskgate.core import files
 
+    out = out or files.free(Path("inspect"))
     files.check_folder(out)
+    files.check_new(out / "inspect.html", out / "problems.csv")
     loaded = None if recipe is None else path_and_recipe(recipe)
 
     from maskgate.data import checks

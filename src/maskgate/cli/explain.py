@@ -35,8 +35,14 @@ def explain(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the page and the tables.")
-    ] = Path("explain"),
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the page and the tables.",
+            show_default="explain, or explain-2 and so on if it exists",
+        ),
+    ] = None,
     method: Annotated[
         Literal["grad_cam", "grad_cam_plus_plus", "occlusion"],
         typer.Option(help="How heat is computed; occlusion uses no gradients."),
@@ -80,7 +86,9 @@ def explain(
     check_runs(others or [])
     photo_files.check_photos(photos or [])
     detectors.check(Component(name=detector))
+    out = out or files.free(Path("explain"))
     files.check_folder(out)
+    files.check_new(out / "explain.html")
     opened = runs.open_model(run, trust=trust)
     other_runs = [runs.open_run(each, trust=trust) for each in others or []]
     if photos and other_runs:

@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from maskgate.cli.app import app, existing_data, existing_run
+from maskgate.cli.app import app, existing_data_if_given, existing_run
 from maskgate.cli.label_options import with_label_map
 from maskgate.core import extras, files, terminal
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
     from maskgate.data.label_map import LabelMap
-
-
-def _existing_data(data: Path | None) -> Path | None:
-    return None if data is None else existing_data(data)
 
 
 def _existing_source(source: Path | None) -> Path | None:
@@ -59,7 +55,7 @@ def review(
         typer.Option(
             help="Folder of people, or a CSV of photos.",
             show_default="the photos of the run",
-            callback=_existing_data,
+            callback=existing_data_if_given,
         ),
     ] = None,
     run: Annotated[
@@ -183,8 +179,7 @@ def _compare(
     targets = (out, out.with_name(f"{out.stem}-disagreements.csv"))
     for target in targets:
         files.check_target(target)
-        if target.exists():
-            raise MaskgateError(f"{target}: exists already; give another --out, or remove it")
+    files.check_new(*targets)
 
     from maskgate.review import agreement
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from maskgate.cli.app import Cache, Trust, app, existing_run
+from maskgate.cli.app import Cache, PhotosOfRun, Trust, app, existing_run
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
@@ -39,6 +39,7 @@ def suspects(
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,
+    data: PhotosOfRun = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -64,7 +65,7 @@ def suspects(
     result = search.of_run(opened, places, cache or files.cache_folder(), trust)
     folder = out or opened.path
     with files.new_folder(folder):
-        written = page.write(result, opened, folder, photos)
+        written = page.write(result, opened, folder, photos, data)
     page.show(result)
     for path in written:
         terminal.show(path)

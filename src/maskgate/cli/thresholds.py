@@ -67,6 +67,7 @@ def thresholds(
         if out.suffix != ".html":
             raise MaskgateError(f"{out}: a page ends in .html; name such a file")
         files.check_target(out)
+        files.check_new(out)
 
     from maskgate.evaluation.passing import EXAMPLE
     from maskgate.reports import thresholds as report

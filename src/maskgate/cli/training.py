@@ -127,7 +127,13 @@ def lr(
     recipe: RecipeName,
     data: DataOrChange = None,
     overrides: Changes = None,
-    out: Annotated[Path, typer.Option(help="Folder for the page and the table.")] = Path("lr"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the page and the table.",
+            show_default="lr, or lr-2 and so on if it exists",
+        ),
+    ] = None,
     low: Annotated[float, typer.Option(callback=rate, help="Lowest learning rate.")] = 1e-7,
     high: Annotated[float, typer.Option(callback=rate, help="Highest learning rate.")] = 10.0,
     updates: Annotated[int, typer.Option(min=10, max=100_000, help="Learning rates to try.")] = 100,
@@ -142,7 +148,9 @@ def lr(
     from maskgate.core import files
     from maskgate.training.options import TrainOptions
 
+    out = out or files.free(Path("lr"))
     files.check_folder(out)
+    files.check_new(out / "lr.html", out / "lr.csv")
     folder, changes = data_and_overrides(data, overrides, label_map)
     path, loaded = checked_recipe(recipe, changes)
     options = TrainOptions(

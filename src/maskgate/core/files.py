@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
@@ -100,6 +101,20 @@ def check_folder(path: Path, remedy: str = "name a folder") -> None:
         raise disk_error(OSError(errno.ENOTDIR, ""), path)
     if not os.access(new.parent, os.W_OK | os.X_OK):
         raise disk_error(OSError(errno.EACCES, ""), new)
+
+
+def check_new(*paths: Path) -> None:
+    """Raise MaskgateError if one of the files that a command will write exists; called before the
+    work."""
+    for path in paths:
+        if path.exists():
+            raise MaskgateError(f"{path}: exists already; name another --out, or remove it")
+
+
+def free(folder: Path) -> Path:
+    """`folder`, or where it exists the first of `folder-2`, `folder-3` … that does not."""
+    numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(path for path in chain([folder], numbered) if not os.path.lexists(path))
 
 
 def content(path: Path, what: str, size: int = -1) -> bytes:

@@ -2,20 +2,19 @@
 
 All runs are scored on the same resamples of people (`bootstrap.Resamples`), so that people who are
 hard for every model do not widen the interval of the difference. `differences` computes that
-interval, and corrects it where several groups of runs are compared with one reference.
+interval, and corrects it where several groups of runs are compared with one reference. The
+resamples are those of the runs' own scores, so that a run has one interval wherever it is shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from maskgate import labels
-from maskgate.core import confusions
 from maskgate.core.progress import track
 from maskgate.core.score import Score
 from maskgate.errors import listed
@@ -24,10 +23,7 @@ from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.differences import Difference, Scored, differences
 from maskgate.evaluation.groups import RunGroup, ScoredRun
 
-Predicted = npt.NDArray[np.int64]
-
 SCORE: Final = "score"
-RESAMPLES: Final = 2000
 FEWEST: Final = (
     4  # people of every class that a verdict needs; with fewer it depends on who they are
 )
@@ -98,11 +94,7 @@ class Comparisons:
         """What limits the verdicts, a sentence each."""
         notes = []
         if scarce := next((each.scarce for each in self.comparisons if each.scarce), None):
-            counts = listed([f"{name} ({count})" for name, count in scarce.items()], 3)
-            notes.append(
-                f"Too few people for a verdict: {counts}. Where a class has fewer than {FEWEST}"
-                " people, the score depends on who they are; the intervals are still given."
-            )
+            notes.append(too_few_people(scarce))
         if any(each.scope != "these recipes" for each in self.comparisons):
             notes.append(
                 "A recipe with one seed is a single model. To compare recipes, train each with"
@@ -126,7 +118,16 @@ class Comparisons:
         return notes
 
 
-def compare(paths: Sequence[Path], resamples: int = RESAMPLES) -> Comparisons:
+def too_few_people(scarce: Mapping[str, int]) -> str:
+    """Why there is no verdict where classes have so few people, `scarce` by name."""
+    counts = listed([f"{name} ({count})" for name, count in scarce.items()], 3)
+    return (
+        f"Too few people for a verdict: {counts}. Where a class has fewer than {FEWEST} people, the"
+        " score depends on who they are; the intervals are still given."
+    )
+
+
+def compare(paths: Sequence[Path], resamples: int = metrics.RESAMPLES) -> Comparisons:
     """Compare the runs at `paths`, run folders or folders of them; the first is the reference.
 
     Runs of one recipe form a group. Raises MaskgateError where they cannot be compared; see
@@ -195,25 +196,13 @@ def _scores(
     scored_run: ScoredRun, names: list[str], weights: Resamples
 ) -> dict[str, tuple[float, Floats]]:
     """By measure a run's value and its resamples (R,), as `metrics.evaluate` scores."""
-    scores = {}
     parts = labels.marginals(scored_run.probabilities)
-    for name in names:
-        scores[name] = _macro_f1(name, scored_run.table, parts[name].argmax(1), weights)
-    if scored_run.results.score_of == metrics.ALL_CLASSES:
-        predicted = scored_run.probabilities.argmax(1)
-        score = _macro_f1("label", scored_run.table, predicted, weights)
-    else:
-        values, drawn = zip(*scores.values(), strict=True)
-        score = float(np.mean(values)), np.mean(drawn, axis=0)
-    return {SCORE: score, **scores}
-
-
-def _macro_f1(
-    name: str, table: pd.DataFrame, predicted: Predicted, weights: Resamples
-) -> tuple[float, Floats]:
-    drawn = weights.confusions(name, table[name].to_numpy(), predicted)
-    confusion = confusions.confusion(table[name], predicted, drawn.shape[-1])
-    return float(confusions.macro_f1(confusion)), confusions.macro_f1(drawn)
+    table = metrics.keep_labels(scored_run.table, names)
+    scores = {
+        SCORE: metrics.main_score(scored_run.probabilities, table, weights),
+        **{name: metrics.macro_f1(name, table, parts[name], weights) for name in names},
+    }
+    return {name: (float(value), drawn) for name, (value, drawn) in scores.items()}
 
 
 def _group_scores(runs: list[dict[str, tuple[float, Floats]]]) -> dict[str, Scored]:

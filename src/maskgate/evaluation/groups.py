@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from maskgate.runs.records.results import Results
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A finished, validated run with what a comparison reads; rows in the order of `photo`."""
+    """A finished, validated run with what a comparison reads; rows in the order of the first run,
+    whose own scores are of that order."""
 
     run: Run
     recipe: dict[str, Any]  # or system, without its seed
@@ -58,6 +59,7 @@ def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
     """
     scored_runs = [_read(run) for run in _runs(paths)]
     _check_comparable(scored_runs)
+    scored_runs = [_in_order_of(scored_runs[0], scored_run) for scored_run in scored_runs]
     groups: list[list[ScoredRun]] = []
     for scored_run in scored_runs:
         same_recipe = next(
@@ -168,15 +170,24 @@ def _read(run: Run) -> ScoredRun:
         )
     recipe, seed = _without_seed(run.settings())
     table, probabilities = tables.oof(run)
-    order = np.argsort(table["photo"].to_numpy(str), kind="stable")
     return ScoredRun(
         run=run,
         recipe=recipe,
         seed=seed,
         truth=status.truth,
         results=results,
-        table=table.iloc[order].reset_index(drop=True),
-        probabilities=probabilities[order],
+        table=table,
+        probabilities=probabilities,
+    )
+
+
+def _in_order_of(first: ScoredRun, other: ScoredRun) -> ScoredRun:
+    """The other run with its photos in the order of the first, which validates the same photos."""
+    order = pd.Index(other.table["photo"]).get_indexer(pd.Index(first.table["photo"]))
+    return replace(
+        other,
+        table=other.table.iloc[order].reset_index(drop=True),
+        probabilities=other.probabilities[order],
     )
 
 

@@ -107,14 +107,24 @@ def main_score(
     parts = {"label": probabilities}
     if not (table["label"] != labels.UNKNOWN).any():
         parts = labels.marginals(probabilities)
-    scores, drawn = [], []
-    for name, part in parts.items():
-        truth, predicted = table[name].to_numpy(), part.argmax(1)
-        if (truth != labels.UNKNOWN).any():
-            confusion = confusions.confusion(truth, predicted, part.shape[1])
-            scores.append(confusions.macro_f1(confusion))
-            drawn.append(confusions.macro_f1(weights.confusions(name, truth, predicted)))
+    scored = [
+        macro_f1(name, table, part, weights)
+        for name, part in parts.items()
+        if (table[name] != labels.UNKNOWN).any()
+    ]
+    scores, drawn = zip(*scored, strict=True)
     return np.mean(scores, axis=0), np.mean(drawn, axis=0)
+
+
+def macro_f1(
+    name: str, table: pd.DataFrame, probabilities: npt.NDArray[np.floating], weights: Resamples
+) -> tuple[Floats, Floats]:
+    """Macro F1 of an attribute, or of `label`, from the probabilities (N, values) of its values: on
+    all people () and in each resample (R,)."""
+    truth, predicted = table[name].to_numpy(), probabilities.argmax(1)
+    confusion = confusions.confusion(truth, predicted, probabilities.shape[1])
+    drawn = weights.confusions(name, truth, predicted)
+    return confusions.macro_f1(confusion), confusions.macro_f1(drawn)
 
 
 def interval(value: Floats, drawn: Floats) -> Score:

@@ -1,7 +1,8 @@
 """Rounds of pseudo labels, each compared with the one before by out-of-fold score."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from maskgate import labels
 from maskgate.core.score import Score
 from maskgate.data.column_values import TRAINED
 from maskgate.evaluation import compare
+from maskgate.evaluation.compare import Comparison
 from maskgate.runs import Run, tables
 
 
@@ -53,12 +55,19 @@ class Round:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Rounds in their order, on the same people in the same folds; `score_of` names their score."""
+    """Rounds in their order, on the same people in the same folds; `score_of` names their score.
+
+    `recommended` is the round to use: the first, or a later one that is better by the verdict of a
+    comparison. If the round with the highest score is another one, `over_recommended` is that
+    round's comparison with it.
+    """
 
     rounds: list[Round]
     score_of: str
     people: int
     truth: str
+    recommended: Round
+    over_recommended: Comparison | None = None
 
     @property
     def best(self) -> Round:
@@ -71,12 +80,16 @@ def judge(runs: Sequence[Run]) -> Rounds:
 
     Raises MaskgateError where they cannot be compared; see `compare`.
     """
-    rounds = []
+
+    @cache
+    def compared(reference: int, number: int) -> Comparison:
+        return compare.compare([runs[reference].path, runs[number].path]).comparisons[0]
+
+    rounds, chosen = [], 0
     for number, run in enumerate(runs):
-        difference = None
-        if number:
-            comparisons = compare.compare([runs[number - 1].path, run.path]).comparisons
-            difference = comparisons[0].score
+        difference = compared(number - 1, number).score if number else None
+        if number and compared(chosen, number).verdict == "better":
+            chosen = number
         score = run.metrics().score
         assert score is not None  # it was compared, or will be
         pseudo_labels = [tables.pseudo(run, fold)[0] for fold in run.folds] if number else []
@@ -90,7 +103,15 @@ def judge(runs: Sequence[Run]) -> Rounds:
             )
         )
     first = runs[0].metrics()
-    return Rounds(rounds, first.score_of, first.people, runs[0].status().truth)
+    truth = runs[0].status().truth
+    judged = Rounds(rounds, first.score_of, first.people, truth, recommended=rounds[chosen])
+    best = judged.best
+    if best.number == chosen:
+        return judged
+    over = compared(chosen, best.number)
+    if over.verdict == "better":
+        return replace(judged, recommended=best)
+    return replace(judged, over_recommended=over)
 
 
 def _label_words(table: pd.DataFrame) -> "pd.Series[str]":

@@ -16,10 +16,11 @@ from PIL import Image
 
 from maskgate import labels
 from maskgate.core import files
-from maskgate.core.progress import track
-from maskgate.data import contents
+from maskgate.core.progress import say, track
+from maskgate.data import contents, layouts
 from maskgate.imaging import pixels
 from maskgate.reports import pages
+from maskgate.runs import Run
 
 MAX_MISTAKES: Final = 24
 MAX_PER_PERSON: Final = 2  # so that one mislabelled person does not fill the page
@@ -99,6 +100,12 @@ def is_wrong(mistakes: pd.DataFrame, name: str) -> "pd.Series[bool]":
     return (truth != "") & (truth != mistakes[name])
 
 
+def root(run: Run, data: Path | None) -> Path:
+    """The folder of the run's photos: that of `data`, by default where the run was trained. Raises
+    MaskgateError where `data` cannot be read."""
+    return Path(run.status().root) if data is None else layouts.read(data).root
+
+
 def cards(
     shown_mistakes: pd.DataFrame, root: Path | None, digests: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
@@ -123,6 +130,17 @@ def cards(
                 faults.append(f"{root / row['photo']}: {error}")
         rows.append(row | {"picture": picture, "file": Path(row["photo"]).name})
     return rows, faults
+
+
+def warn(faults: list[str], root: Path | None) -> None:
+    """Say in one sentence that photos for a page are not in `root`, if there are such `faults`."""
+    if faults:
+        photos = "1 photo is" if len(faults) == 1 else f"{len(faults)} photos are"
+        say(
+            f"warning: {photos} not on the page, because {root} does not have them as the run was"
+            " trained on them; name the folder or CSV that has with --data, or leave photos out"
+            " with --no-photos"
+        )
 
 
 def _photo(path: Path, digest: str | None) -> Image.Image:

@@ -2,14 +2,17 @@
 
 import base64
 import io
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup, escape
 from PIL import Image
 
 from maskgate.core import files
 
+_PLACES: Final = re.compile(r"([_/=](?=.)|[.:](?=[^\W\d_]))")  # so that a number stays whole
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("maskgate.reports"),
     autoescape=True,
@@ -17,6 +20,15 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+
+
+def breaking(text: object) -> Markup:
+    """The text for HTML, with places in long names where a line may end: after `. _ / = :`, never
+    within a word or a number."""
+    return Markup(_PLACES.sub("\\1<wbr>", str(escape(text))))
+
+
+_TEMPLATES.filters["breaking"] = breaking
 
 
 def write(path: Path, template: str, **context: Any) -> None:

@@ -11,6 +11,7 @@ from maskgate import labels
 from maskgate.config.recipe import Pseudo
 from maskgate.core import charts, files, terminal
 from maskgate.data.column_values import TRAINED, USES
+from maskgate.evaluation import compare
 from maskgate.evaluation.rounds import Round, Rounds
 from maskgate.reports import links, pages
 from maskgate.reports.compare import signed
@@ -46,11 +47,17 @@ def sentence(study: Rounds, round_: Round) -> str:
 
 
 def conclusion(study: Rounds) -> str:
-    """Which run to use, in a sentence."""
-    best = study.best
-    if not best.number:
-        return f"No round scored higher than round 0: use {best.run.path}, without pseudo labels."
-    return f"Round {best.number} scores highest: use {best.run.path}."
+    """Which run to use, and whether that is decided."""
+    recommended, over = study.recommended, study.over_recommended
+    use = f"use {recommended.run.path}" + ("" if recommended.number else ", without pseudo labels")
+    if over is not None:
+        return (
+            f"Undecided: round {study.best.number} scores highest, but only by {signed(over.score)}"
+            f" against round {recommended.number}, which is simpler: {use}."
+        )
+    if not recommended.number:
+        return f"No round scored higher than round 0: {use}."
+    return f"Round {recommended.number} is better than those before it: {use}."
 
 
 def notes(study: Rounds) -> list[str]:
@@ -59,9 +66,11 @@ def notes(study: Rounds) -> list[str]:
         "Every round is trained with one seed. To see whether other seeds gain as much, train more"
         " seeds."
     ]
-    if study.best.number:
+    if study.over_recommended is not None and study.over_recommended.scarce:
+        lines.append(compare.too_few_people(study.over_recommended.scarce))
+    if study.recommended.number:
         lines.append(
-            "The best round was selected on the people it is scored on, so its score is slightly"
+            "The round was selected on the people it is scored on, so its score is slightly"
             " optimistic."
         )
     first, second = (_settings(each) for each in study.rounds[:2])
@@ -82,12 +91,12 @@ def _settings(round_: Round) -> dict[str, Any]:
 def show(study: Rounds) -> None:
     """Print the rounds as a table, then sentences about them."""
     table = Table(
-        "round", study.score_of, "against the round before", "pseudo labels", box=None,
-        pad_edge=False,
+        "round", study.score_of, "against the round before", "pseudo labels (mean of folds)",
+        box=None, pad_edge=False,
     )  # fmt: skip
     for round_ in study.rounds:
         difference = signed(round_.difference) if round_.difference else ""
-        trained = f"{round_.trained:.0f}" if round_.labels else ""
+        trained = mean_count(round_.trained) if round_.labels else ""
         table.add_row(str(round_.number), str(round_.score), difference, trained)
     console = terminal.console()
     console.print(table)
@@ -137,7 +146,14 @@ def write(study: Rounds, pseudo: Pseudo, folder: Path) -> None:
         listing=LISTING,
         signed=signed,
         report_of=lambda run: links.to_report(folder, run.path),
+        mean_count=mean_count,
+        pseudo_names=_NAMES,
     )
+
+
+def mean_count(mean: float) -> str:
+    """A mean of counts: a whole number as one, others with one decimal."""
+    return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
 
 
 _NAMES: Final = tuple(labels.ATTRIBUTES)
@@ -152,7 +168,7 @@ def as_table(study: Rounds) -> pd.DataFrame:
             ends = (score.value, score.low, score.high) if score else (np.nan,) * 3
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
         row["lowered"] = round_.lowered
-        row["use"] = round_ is study.best
+        row["use"] = round_ is study.recommended
         means = _means(round_) if round_.labels else {}
         rows.append(row | {f"photos {key}": mean for key, mean in means.items()})
     return pd.DataFrame(rows)

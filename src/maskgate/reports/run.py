@@ -17,6 +17,7 @@ from maskgate.reports import (
     gallery,
     links,
     lost_score,
+    mistakes,
     pages,
     recipe_summary,
     run_summary,
@@ -37,10 +38,11 @@ from maskgate.runs.records.results import (
 )
 
 
-def write(run: Run, photos: bool = True) -> Path:
+def write(run: Run, photos: bool = True, data: Path | None = None) -> Path:
     """Write the report, and `mistakes.csv`, from the run's files; the report's path.
 
-    Without `photos` the page shows no photo of anyone.
+    The photos are those in `data`, by default where the run was trained; without `photos` the page
+    shows no photo of anyone.
     """
     status, results = run.status(), run.metrics()
     history = None if run.is_system else tables.history(run)
@@ -49,9 +51,10 @@ def write(run: Run, photos: bool = True) -> Path:
     kept: dict[str, float] = {}
     if history is not None and results.selection == "best":
         kept = _kept(history)
-    root = Path(status.root) if photos else None
+    root = mistakes.root(run, data) if photos else None
     oof = tables.oof(run) if validated else None
     distilled = run.distillation()
+    mistakes_of_run = None if oof is None else gallery.context(run, *oof, root)
     pages.write(
         run.report_file,
         "run.html",
@@ -73,7 +76,7 @@ def write(run: Run, photos: bool = True) -> Path:
         related=links.related(run),
         report_of=lambda path: links.to_report(run.path, Path(path)),
         lost=None if oof is None else lost_score.context(results, *oof),
-        mistakes=None if oof is None else gallery.context(run, *oof, root),
+        mistakes=mistakes_of_run,
         training=None if run.is_system else recipe_summary.summarise(run.recipe(), status),
         curves=_curves(history, kept) if history is not None else [],
         kept=kept,
@@ -81,6 +84,8 @@ def write(run: Run, photos: bool = True) -> Path:
         bar=charts.interval_bar,
         signed=lambda figure: signed(figure.as_score()),
     )
+    if mistakes_of_run is not None:
+        mistakes.warn(mistakes_of_run["faults"], root)
     return run.report_file
 
 

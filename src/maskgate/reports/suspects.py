@@ -20,15 +20,19 @@ MAX_PHOTOS: Final = 7  # of a person
 _ORDER: Final = list(STEMS)
 
 
-def write(result: Suspects, run: Run, folder: Path, photos: bool = True) -> tuple[Path, Path]:
+def write(
+    result: Suspects, run: Run, folder: Path, photos: bool = True, data: Path | None = None
+) -> tuple[Path, Path]:
     """Write `suspects.csv` and `suspects.html` into `folder`; their paths.
 
-    Without `photos` the page shows no photo of anyone.
+    The photos are those in `data`, by default where the run was trained; without `photos` the page
+    shows no photo of anyone.
     """
     csv, page = folder / "suspects.csv", folder / "suspects.html"
     status = run.status()
     rows = result.table.head(ON_PAGE)
-    cards, faults = _cards(rows, run, Path(status.root) if photos else None)
+    root = mistakes.root(run, data) if photos else None
+    cards, faults = _cards(rows, run, root)
     suspects.write(csv, result.table)
     pages.write(
         page,
@@ -46,6 +50,7 @@ def write(result: Suspects, run: Run, folder: Path, photos: bool = True) -> tupl
         file=csv.name,
         report=links.to_report(folder, run.path),
     )
+    mistakes.warn(faults, root)
     return csv, page
 
 

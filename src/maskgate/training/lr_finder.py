@@ -41,8 +41,9 @@ Floats = npt.NDArray[np.float64]
 class Sweep:
     """Learning rates in the order tried, the batch loss at each, and the smoothed loss; all (U,).
 
-    `diverged` is true if the loss exploded, which ends the sweep. `suggestion` is the rate at which
-    the smoothed loss falls fastest, None if it never falls.
+    `diverged` is true if the loss exploded, which ends the sweep. `lowest` is the position of the
+    smallest smoothed loss. `suggestion` is the rate at which the smoothed loss falls fastest, None
+    if it never falls.
     """
 
     rates: Floats
@@ -51,9 +52,17 @@ class Sweep:
     diverged: bool
 
     @property
+    def first(self) -> int:
+        """The position from which on the smoothed loss is relied on."""
+        return len(self.rates) // _LEFT_OUT
+
+    @property
+    def lowest(self) -> int:
+        return self.first + int(self.smoothed[self.first :].argmin())
+
+    @property
     def suggestion(self) -> float | None:
-        first = len(self.rates) // _LEFT_OUT
-        last = first + int(self.smoothed[first:].argmin()) + 1
+        first, last = self.first, self.lowest + 1
         if last - first < 2:
             return None
         slope = np.gradient(self.smoothed[first:last], np.log(self.rates[first:last]))
@@ -186,14 +195,25 @@ def _write(sweep: Sweep, out: Path, recipe: str, changes: list[str]) -> Path:
 
 
 def sentence(sweep: Sweep) -> str:
-    """The sweep's suggestion in one sentence."""
+    """The sweep's suggestion in one sentence, and how the smoothed loss goes on after it."""
     low, high = sweep.rates[0], sweep.rates[-1]
     if sweep.suggestion is None:
         return (
             f"no suggestion: the loss never falls between learning rates of {low:.3g} and"
             f" {high:.3g}; set more --updates, or other --low and --high"
         )
-    end = "diverges" if sweep.diverged else "is still low"
-    return (
-        f"optimizer.lr={sweep.suggestion:.2g}: the loss falls fastest there; at {high:.2g} it {end}"
-    )
+    return f"optimizer.lr={sweep.suggestion:.2g}: the loss falls fastest there; {_course(sweep)}"
+
+
+def _course(sweep: Sweep) -> str:
+    """Where the smoothed loss is lowest, and what it does from there on."""
+    highest_rate = f"{sweep.rates[-1]:.2g}"
+    least, last = (f"{loss:.3g}" for loss in (sweep.smoothed[sweep.lowest], sweep.smoothed[-1]))
+    if sweep.lowest == len(sweep.rates) - 1 and not sweep.diverged:
+        return f"it still falls at {highest_rate}, the highest rate, where it is {least}"
+    course = f"it is lowest, {least}, at {sweep.rates[sweep.lowest]:.2g}"
+    if sweep.diverged:
+        return f"{course}, and diverges at {highest_rate}"
+    if last == least:
+        return f"{course}, and as low at {highest_rate}"
+    return f"{course}, and has risen to {last} at {highest_rate}"
