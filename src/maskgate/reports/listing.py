@@ -21,12 +21,14 @@ def show(folder: Path) -> None:
     table = Table("run", "recipe", "differs", "score", "people", "time", box=None, pad_edge=False)
     first: dict[tuple[str, bool], dict[str, Any]] = {}
     faults: list[str] = []
+    latest_notes: list[str] = []
     for run, fault in runs:
         try:
             if fault is not None:
                 raise fault
             status, resolved = run.status(), run.settings()
             score = _score(run)
+            latest_notes += [f"{run.path.name}: {note.first_line}" for note in run.notes()[-1:]]
         except MaskgateError as error:
             table.add_row(run.path.name, "damaged", "see below")
             faults.append(str(error))
@@ -43,7 +45,7 @@ def show(folder: Path) -> None:
         )
     console = terminal.console()
     console.print(table)
-    for sentence in faults:
+    for sentence in latest_notes + faults:
         console.print(sentence, soft_wrap=True)
 
 

@@ -60,6 +60,7 @@ def write(run: Run, photos: bool = True) -> Path:
         learned=_learned(run) if run.is_system else [],
         distillation=distilled,
         distilled=[] if distilled is None else distillation.sentences(distilled),
+        notes=run.notes(),
         confusions=[_cells(part.confusion) for _, part in parts],
         mistakes=_mistakes(run, root) if validated else None,
         training=None if run.is_system else recipe_summary.summarise(run.recipe(), status),
