@@ -23,7 +23,7 @@ LARGEST = 225  # MB, of all that the base install brings
 BASE = (
     "labels", "errors", "core", "config", "imaging", "faces", "ensemble", "runs", "bundle",
     "inference", "door", "cli", "data.column_names", "data.csv_files", "data.eval_table",
-    "data.names", "evaluation.submission",
+    "data.names", "evaluation.ensemble_options", "evaluation.submission",
 )  # fmt: skip
 # Modules and folders in these rooms that need the extra train, and are imported in functions alone.
 TRAIN = (
