@@ -253,7 +253,7 @@ def test_its_command_line_says_what_to_install(base: Path) -> None:
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
         assert f'pip install "maskgate[{extra}]"' in done.stderr
-    load = f"import maskgate; maskgate.load({str(plain)!r})"
-    done = run(base / "bin/python", "-c", load, cwd=base)
-    assert done.stderr.splitlines()[-1].startswith("maskgate.errors.MaskgateError: ")
-    assert 'pip install "maskgate[train]"' in done.stderr
+    for code in (f"load({str(plain)!r})", f"Run({str(plain)!r})", "compare()"):
+        done = run(base / "bin/python", "-c", f"import maskgate; maskgate.{code}", cwd=base)
+        assert done.stderr.splitlines()[-1].startswith("maskgate.errors.MaskgateError: ")
+        assert 'pip install "maskgate[train]"' in done.stderr
