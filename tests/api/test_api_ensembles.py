@@ -108,6 +108,7 @@ def test_load_takes_a_run_and_predictions_show_themselves(
 ) -> None:
     predictions = maskgate.load(other).predict(people / "eval" / "images")
     assert len(predictions) == len(list((people / "eval" / "images").iterdir()))
+    assert repr(predictions) == f"Predictions({len(predictions)} rows: mask, gender, age band)"
     text = predictions._repr_html_()
     assert f"{predictions.mask[0]} {predictions.confidence('mask')[0]:.2f}" in text
     table = predictions.class_probabilities()

@@ -59,6 +59,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.photos)
 
+    def __repr__(self) -> str:
+        attributes = ", ".join(self.attributes).replace("_", " ")
+        return f"Predictions({len(self)} rows: {attributes})"
+
     @property
     def classes(self) -> npt.NDArray[np.int8]:
         """The likeliest class 0–17 of each row (R,); UNKNOWN where the model does not predict all
