@@ -21,13 +21,13 @@ coverage: lint  ## as `make test`, with the lines that no test runs; too many of
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 20 --cov
 
 lint: $(READY)  ## ruff and mypy alone
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
 
 format: $(READY)  ## the code put in shape by ruff
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples
 
 reference: $(READY)  ## docs/recipe.md, from the code that reads recipes
 	$(BIN)/python -m maskgate.reports.reference docs/recipe.md

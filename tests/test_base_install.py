@@ -23,7 +23,7 @@ LARGEST = 225  # MB, of all that the base install brings
 BASE = (
     "labels", "errors", "core", "config", "imaging", "faces", "ensemble", "runs", "bundle",
     "inference", "door", "cli", "data.column_names", "data.csv_files", "data.eval_table",
-    "data.names", "evaluation.submission",
+    "data.names", "evaluation.ensemble_options", "evaluation.submission",
 )  # fmt: skip
 # Modules and folders in these rooms that need the extra train, and are imported in functions alone.
 TRAIN = (
@@ -253,7 +253,7 @@ def test_its_command_line_says_what_to_install(base: Path) -> None:
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
         assert f'pip install "maskgate[{extra}]"' in done.stderr
-    load = f"import maskgate; maskgate.load({str(plain)!r})"
-    done = run(base / "bin/python", "-c", load, cwd=base)
-    assert done.stderr.splitlines()[-1].startswith("maskgate.errors.MaskgateError: ")
-    assert 'pip install "maskgate[train]"' in done.stderr
+    for code in (f"load({str(plain)!r})", f"Run({str(plain)!r})", "compare()"):
+        done = run(base / "bin/python", "-c", f"import maskgate; maskgate.{code}", cwd=base)
+        assert done.stderr.splitlines()[-1].startswith("maskgate.errors.MaskgateError: ")
+        assert 'pip install "maskgate[train]"' in done.stderr

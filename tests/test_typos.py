@@ -87,6 +87,8 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "[RUN|SUSPECTS]": ([RUN], [
         NO_RUN, (["."], ".: no run;"), ([], "nothing to review; give a run, or a CSV of suspects"),
         (["/gone.csv"], "/gone.csv: cannot be read (No such file or directory)")]),
+    "[TEXT]": ([], [([" "], "the note is empty; write it as"),
+                    (["x" * 2001], "the note has 2,001 characters, more than 2,000; shorten it")]),
     "[MODEL]": ([], [NO_RUN, (["."], ".: no run;")]),
     "URL": ([], [
         (["ftp://door"], "ftp://door: not the URL of a service, such as https://"),
@@ -100,7 +102,7 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
 OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--recipe": [NO_RECIPE],
     "--data": [NO_DATA],
-    "--author": [([" "], "--author: is empty; give the name of the reviewer")],
+    "--author": [([" "], "--author: is empty; give a name")],
     "--tier": [(["shure"], "'shure' is not one of 'sure', 'likely', 'doubtful'")],
     "--compare": [(["/gone", "/gone"], "--compare needs nothing but --settled and --out")],
     "--settled": [(["/gone"], "--settled belongs to --compare; give both, or neither")],

@@ -1,11 +1,14 @@
 """maskgate trains a classifier of mask use, gender and age band, for a mask check at the door."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from maskgate.api.comparison import compare
+    from maskgate.api.data import read
+    from maskgate.api.ensembles import combine, submit
+    from maskgate.api.run import Run
+    from maskgate.api.training import train
     from maskgate.inference.predictor import Predictor
 
 # Before ONNX Runtime is imported: from version 1.31 it reports its use to its maker, and keeps a
@@ -13,13 +16,41 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["Run", "__version__", "combine", "compare", "load", "read", "submit", "train"]
+
+# Imported when they are used: they need torch and pandas, which the base install does not have.
+_MODULE_OF: Final = {
+    "Run": "maskgate.api.run",
+    "combine": "maskgate.api.ensembles",
+    "compare": "maskgate.api.comparison",
+    "read": "maskgate.api.data",
+    "submit": "maskgate.api.ensembles",
+    "train": "maskgate.api.training",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """A name of `_MODULE_OF`. Raises MaskgateError where a package is missing that it needs."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        from maskgate.core import extras
+
+        with extras.needed_by(f"maskgate.{name}"):
+            value = getattr(import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_MODULE_OF})
 
 
 def load(
-    model: "str | Path | None" = None,
+    model: "str | os.PathLike[str] | None" = None,
     trust: bool = False,
-    detector_file: "str | Path | None" = None,
+    detector_file: "str | os.PathLike[str] | None" = None,
 ) -> "Predictor":
     """A model, ready to `predict(photos)`: that of a run folder or a bundle, by default the default
     model, which is part of maskgate and needs neither training nor torch.
@@ -39,5 +70,5 @@ def load(
     with extras.needed_by("maskgate.load"):
         from maskgate.inference import loading
 
-        file = None if detector_file is None else Path(detector_file)
-        return loading.load(model, trust=trust, detector_file=file)
+        path, file = (None if each is None else Path(each) for each in (model, detector_file))
+        return loading.load(path, trust=trust, detector_file=file)

@@ -1,6 +1,7 @@
 """Python code gives a photo as a path, bytes, an image or an array, and gets the same answer."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,5 +161,17 @@ def test_an_open_file_is_one_photo(model: Predictor, path: Path) -> None:
         np.testing.assert_array_equal(model.predict(given).probabilities, wanted)
     with pytest.raises(MaskgateError, match="opened as text"):
         model.predict(io.StringIO("text"))
-    with pytest.raises(MaskgateError, match="is a folder; give the paths of the photos in it"):
-        model.predict(path.parent)
+
+
+def test_a_folder_is_the_photos_in_it(model: Predictor, path: Path, tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.jpg", "inner/c.jpg", ".hidden.jpg", "text.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / name)
+    names = [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "inner/c.jpg")]
+    folder = model.predict(tmp_path)
+    assert folder.photos == names
+    np.testing.assert_array_equal(folder.probabilities, model.predict(names).probabilities)
+    assert model.predict([path.read_bytes(), tmp_path / "inner"]).photos == ["photo 0", names[2]]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MaskgateError, match="empty: no photo in it"):
+        model.predict(tmp_path / "empty")

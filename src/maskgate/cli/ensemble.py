@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,6 @@ from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
     from maskgate.config.settings import Component
-    from maskgate.config.system import System
 
 Runs = Annotated[
     list[Path],
@@ -63,16 +62,17 @@ def combine(
     fit.
     """
     from maskgate.core import files
+    from maskgate.evaluation import ensemble_options
 
-    _check_runs_alone(runs)
-    file = system_file(runs)
-    changes = _changes(file, combine, adjust, tta)
+    ensemble_options.check_no_bundle(runs)
+    file = ensemble_options.system_file(runs)
+    changes = ensemble_options.changes(file, combine, adjust, tta)
     files.check_folder(out, remedy="give another --out")
 
     from maskgate.reports import score_table
     from maskgate.training import ensemble_run
 
-    system, name = requested_system(runs, file, changes)
+    system, name = ensemble_options.requested_system(runs, file, changes)
     run = ensemble_run.combine(system, out, name, command=typed_command(), cache=cache, trust=trust)
     results = run.metrics()
     score_table.show(results.members, results.steps)
@@ -112,6 +112,7 @@ def submit(
     Prints the out-of-fold score of each run and of the ensemble, and photos per second.
     """
     from maskgate.core import files
+    from maskgate.evaluation import ensemble_options
     from maskgate.imaging import photo_files
 
     folder = os.environ.get("SM_OUTPUT_DATA_DIR")
@@ -120,15 +121,12 @@ def submit(
     files.check_target(target)
     check_runs(runs)
     is_bundle = len(runs) == 1 and _is_bundle(runs[0])
-    if is_bundle and (combine, adjust) != (None, None):
-        raise MaskgateError(
-            f"{runs[0]}: a bundle combines its networks as it was exported; leave out --combine and"
-            " --adjust, or give runs"
-        )
-    if not is_bundle:
-        _check_runs_alone(runs)
-    file = None if is_bundle else system_file(runs)
-    changes = _changes(file, combine, adjust, tta)
+    if is_bundle:
+        ensemble_options.check_unchanged(runs[0], combine, adjust)
+    else:
+        ensemble_options.check_no_bundle(runs)
+    file = None if is_bundle else ensemble_options.system_file(runs)
+    changes = ensemble_options.changes(file, combine, adjust, tta)
     photo_files.check_photos(map(str, data))
 
     from maskgate.data import eval_table
@@ -142,7 +140,7 @@ def submit(
     from maskgate.evaluation import ensemble, submission
     from maskgate.reports import score_table
 
-    system, name = requested_system(runs, file, changes)
+    system, name = ensemble_options.requested_system(runs, file, changes)
     spec = EnsembleSpec.from_system(system)
     fitted = ensemble.fit(ensemble.open_members(system, trust), spec, cache)
     speed = submission.submit(fitted.predictor(cache), name, data, target)
@@ -207,85 +205,3 @@ def _is_bundle(path: Path) -> bool:
     from maskgate.runs import is_bundle
 
     return is_bundle(path)
-
-
-def _check_runs_alone(runs: list[Path]) -> None:
-    """Raise MaskgateError if there is a bundle among the runs."""
-    from maskgate.runs import bundle_error
-
-    if bundle := next(filter(_is_bundle, runs), None):
-        raise bundle_error(bundle)
-
-
-def system_file(runs: list[Path]) -> "tuple[Path, System] | None":
-    """The system file among the paths, if there is one, and its system. Raises MaskgateError."""
-    from maskgate.config import system as systems
-
-    file = next((path for path in runs if path.is_file()), None)
-    if file is None:
-        return None
-    if len(runs) > 1:
-        raise MaskgateError(
-            f"{file}: give a system's file alone; or turn it into a run with maskgate combine,"
-            " and give that run with the others"
-        )
-    system = systems.load(file, [])
-    if not system.is_of_runs:
-        raise MaskgateError(
-            f"{file}: its members are recipes; train it with maskgate train, and give the run"
-        )
-    return file, system
-
-
-def _changes(
-    file: "tuple[Path, System] | None",
-    combine: str | None,
-    adjust: list[str] | None,
-    tta: list[str] | None,
-) -> dict[str, Any]:
-    """The options `combine`, `adjust` and `tta`, each if it is given. Raises MaskgateError for an
-    unknown name in the options or in the system's file."""
-    from maskgate.config import settings
-    from maskgate.ensemble import combining
-    from maskgate.ensemble.combining import EnsembleSpec
-    from maskgate.imaging.tta import check_tta
-
-    changes: dict[str, Any] = {}
-    if combine is not None:
-        changes["combine"] = settings.parse_component(combine)
-    for option, names in (("adjust", adjust), ("tta", tta)):
-        if names is not None:
-            changes[option] = (
-                () if names == ["none"] else tuple(map(settings.parse_component, names))
-            )
-    spec = (
-        EnsembleSpec(settings.Component(name="soft_vote"))
-        if file is None
-        else EnsembleSpec.from_system(file[1])
-    )
-    combining.check_names(
-        EnsembleSpec(changes.get("combine", spec.combine), changes.get("adjust", spec.adjust))
-    )
-    tta_settings = [changes["tta"]] if "tta" in changes else []
-    if file is not None and not tta_settings:
-        tta_settings = [member.tta or () for member in file[1].members]
-    for each in tta_settings:
-        check_tta(each)
-    return changes
-
-
-def requested_system(
-    runs: list[Path], file: "tuple[Path, System] | None", changes: dict[str, Any]
-) -> "tuple[System, str]":
-    """The system of runs that the command line describes, and its name."""
-    from maskgate.config import system as systems
-    from maskgate.evaluation import ensemble
-
-    system = ensemble.system_of(runs) if file is None else file[1]
-    name = "+".join(member.name for member in system.members) if file is None else file[0].stem
-    system_changes = {key: value for key, value in changes.items() if key != "tta"}
-    if "tta" in changes:
-        system_changes["members"] = tuple(
-            member.model_copy(update={"tta": changes["tta"]}) for member in system.members
-        )
-    return systems.apply_changes(system, system_changes), name

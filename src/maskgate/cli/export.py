@@ -8,7 +8,6 @@ import typer
 
 from maskgate.cli import numbers
 from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
-from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal, units
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
@@ -133,24 +132,26 @@ def check_model(model: Path, trust: bool) -> None:
     """Raise MaskgateError unless it is a run that can be read, or a system's file of runs. Imports
     nothing heavy."""
     from maskgate import bundle
+    from maskgate.evaluation import ensemble_options
     from maskgate.runs import open_run
 
-    if bundle.is_bundle(model) or system_file([model]) is None:
+    if bundle.is_bundle(model) or ensemble_options.system_file([model]) is None:
         open_run(model, trust=trust)
 
 
 def export_model(model: Path, options: "ExportOptions", trust: bool) -> "Manifest":
     """Export a run, or the system of a file, which is combined first. Raises MaskgateError."""
+    from maskgate.evaluation import ensemble_options
     from maskgate.export import exporter
     from maskgate.runs import open_run
 
-    file = system_file([model])
+    file = ensemble_options.system_file([model])
     if file is None:
         return exporter.export(open_run(model, trust=trust), options)
 
     from maskgate.training import ensemble_run
 
-    system, name = requested_system([model], file, {})
+    system, name = ensemble_options.requested_system([model], file, {})
     with TemporaryDirectory(prefix="maskgate-") as temporary:
         run = ensemble_run.combine(
             system,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from maskgate.cli.app import Cache, DetectorFile, On, SkipFaulty, Trust, app, check_runs
-from maskgate.cli.ensemble import requested_system, system_file
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
@@ -126,8 +125,10 @@ def predict(
 def _predictor(
     model: Path | None, cache: Path | None, trust: bool, *, detector_file: Path | None
 ) -> "Predictor":
-    file = None if model is None or not _is_system(model) else system_file([model])
+    from maskgate.evaluation import ensemble_options
     from maskgate.inference import loading
+
+    file = None if model is None or not _is_system(model) else ensemble_options.system_file([model])
 
     if model is None or file is None:
         return loading.load(model, cache, trust=trust, detector_file=detector_file)
@@ -137,7 +138,7 @@ def _predictor(
     from maskgate.ensemble.combining import EnsembleSpec
     from maskgate.evaluation import ensemble
 
-    system, _ = requested_system([model], file, {})
+    system, _ = ensemble_options.requested_system([model], file, {})
     members = ensemble.open_members(system, trust)
     return ensemble.fit(members, EnsembleSpec.from_system(system), cache).predictor(cache)
 

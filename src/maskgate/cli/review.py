@@ -1,6 +1,5 @@
 """The command review."""
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +7,7 @@ import typer
 
 from maskgate.cli.app import app, existing_data_if_given, existing_run
 from maskgate.cli.label_options import with_label_map
-from maskgate.core import extras, files, terminal
+from maskgate.core import authors, extras, files, terminal
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
@@ -22,19 +21,6 @@ def _existing_source(source: Path | None) -> Path | None:
         files.content(source, "a CSV of suspects", 0)
         return source
     return existing_run(source)
-
-
-def _author(author: str | None) -> str:
-    """The name of the reviewer. Raises MaskgateError."""
-    if author is None:
-        try:
-            author = getpass.getuser()
-        except (OSError, KeyError) as error:
-            raise MaskgateError("this user has no name; give one with --author") from error
-    author = " ".join(author.split())
-    if not author:
-        raise MaskgateError("--author: is empty; give the name of the reviewer")
-    return author
 
 
 @app.command()
@@ -130,7 +116,7 @@ def review(
         raise MaskgateError("both a RUN and --run are given; give one of them")
     if is_csv and run is None and data is None:
         raise MaskgateError(f"{source}: names people, not photos; give --data or --run")
-    name = _author(author)
+    name = authors.name(author)
     if opinion is not None:
         _check_opinion(opinion)
     files.check_target(out)

@@ -1,5 +1,6 @@
 """The photo table: one row per photo, for every layout of data."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from maskgate import labels
+from maskgate.core import notebook
 from maskgate.data.checks import Problem
 
 COLUMNS: Final = ("photo", "person", "mask", "gender", "age", "age_band", "label")
@@ -40,6 +42,30 @@ class Photos:
         table = self.table[~self.table["photo"].isin(bad)].reset_index(drop=True)
         return replace(self, table=table, problems=[*self.problems, *problems])
 
+    def in_words(self) -> pd.DataFrame:
+        """The photo table with labels in words; see `in_words`."""
+        return in_words(self.table)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: how many photos and people have each label, and the kinds of problems."""
+        table = self.table
+        rows = [
+            (name.replace("_", " "), value, f"{chosen.sum():,}", f"{people:,}")
+            for name, values in labels.ATTRIBUTES.items()
+            for code, value in [*enumerate(values), (labels.UNKNOWN, "unknown")]
+            if (people := table.loc[chosen := table[name] == code, "person"].nunique())
+        ]
+        count = f"{self.root}: {len(table):,} photos of {table['person'].nunique():,} people"
+        problems = Counter(problem.kind for problem in self.problems)
+        return notebook.paragraph(count) + "".join(
+            notebook.table(header, body)
+            for header, body in (
+                (["attribute", "label", "photos", "people"], rows),
+                (["problem", "how often"], problems.most_common()),
+            )
+            if body
+        )
+
     def take(self, rows: "np.ndarray") -> "Photos":
         """The data set with only the rows at these positions."""
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
@@ -50,6 +76,17 @@ def origins(table: pd.DataFrame) -> "pd.Series[str]":
     of the drawn photo in the table. Photos that are not drawn have none."""
     drawn_from = table.get("drawn_from", pd.Series(dtype="str")).fillna("")
     return drawn_from.str.split().explode().dropna()
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """A photo table with words in place of codes: `mask`, `gender` and `age_band` by their values,
+    such as `not_wear`, `label` by its class, such as `wear male <30`; missing where unknown."""
+    values = labels.ATTRIBUTES | {"label": labels.CLASSES}
+    words = {
+        name: pd.Series([*names, None], dtype="str").iloc[table[name]].set_axis(table.index)
+        for name, names in values.items()  # UNKNOWN, -1, is the last
+    }
+    return table.assign(**words)
 
 
 def build(

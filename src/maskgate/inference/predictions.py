@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskgate import labels
-from maskgate.core import extras, finite
+from maskgate.core import extras, finite, notebook
 from maskgate.faces.protocol import BOX
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def __repr__(self) -> str:
+        attributes = ", ".join(self.attributes).replace("_", " ")
+        return f"Predictions({len(self)} rows: {attributes})"
 
     @property
     def classes(self) -> npt.NDArray[np.int8]:
@@ -126,6 +130,22 @@ class Predictions:
         columns["label"] = self.classes
         return columns | dict(zip(labels.PROBABILITY_COLUMNS, self.probabilities.T, strict=True))
 
+    def _repr_html_(self) -> str:
+        """In a notebook: of each row the photo and, by attribute, value and confidence."""
+        known = [name for name in labels.ATTRIBUTES if name in self.attributes]
+        columns: dict[str, Iterable[object]] = {"photo": self.photos}
+        for name in known:
+            answers = zip(
+                self.words(name), self.confidence(name), self.is_unsure(name), strict=True
+            )
+            columns[name.replace("_", " ")] = [
+                f"{word} {confidence:.2f}{' (unsure)' if unsure else ''}"
+                for word, confidence, unsure in answers
+            ]
+        if self.ages is not None:
+            columns["age"] = [f"{age:.0f}" for age in self.ages]
+        return notebook.table(list(columns), list(zip(*columns.values(), strict=True)))
+
     def to_csv(self) -> str:
         """The table as CSV with LF line ends: numbers with six decimals, empty where unknown."""
         text = io.StringIO()
@@ -145,6 +165,15 @@ class Predictions:
         if set(labels.ATTRIBUTES) <= set(self.attributes):
             return table.astype({"label": "int64"})
         return table.assign(label=np.full(len(table), pd.NA))
+
+    def class_probabilities(self) -> "pd.DataFrame":
+        """The probabilities (R, 18) as a table: a column for each class by its name, such as `wear
+        male <30`, and the photos as its index. Raises MaskgateError where pandas is missing."""
+        with extras.needed_by("class_probabilities"):
+            import pandas as pd
+
+        photos = pd.Index(list(self.photos), name="photo")
+        return pd.DataFrame(self.probabilities, index=photos, columns=list(labels.CLASSES))
 
 
 def _texts(column: Any) -> Iterator[str]:

@@ -71,10 +71,11 @@ class Predictor:
     ) -> Predictions:
         """A row for each photo, in their order; with `all_faces` a row for each face.
 
-        `photos` is a path, the bytes of a file, a PIL image or an array (H, W, 3) of uint8, or
-        an iterable of these; they are named by their paths, or `photo 0` and so on. Photos in the
-        `cache` are not predicted again. Raises MaskgateError that names all unreadable photos,
-        unless `skip_faulty` is set, and where the model cannot predict `all_faces`.
+        `photos` is a path, a folder, the bytes of a file, a PIL image or an array (H, W, 3) of
+        uint8, or an iterable of these; they are named by their paths, or `photo 0` and so on.
+        Photos in the `cache` are not predicted again. Raises MaskgateError that names all
+        unreadable photos, unless `skip_faulty` is set, and where the model cannot predict
+        `all_faces`.
         """
         if all_faces:
             self.check_all_faces()

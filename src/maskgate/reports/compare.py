@@ -13,6 +13,7 @@ from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.groups import RunGroup
 from maskgate.reports import links, pages
 from maskgate.reports.listing import differences
+from maskgate.runs.records.notes import Note
 
 
 def show(summary: Comparisons, size: float | None = None) -> None:
@@ -79,7 +80,14 @@ def _write(summary: Comparisons, page: Path, csv_file: Path, size: float | None)
         signed=signed,
         report_of=lambda run: links.to_report(page.parent, run.path),
         notes=[*summary.notes, *_power(summary, size)],
+        notes_of=_notes_of_runs(summary),
     )
+
+
+def _notes_of_runs(summary: Comparisons) -> dict[Path, tuple[Note, ...]]:
+    """What a team wrote down about the runs, by the run's folder; without runs that have none."""
+    runs = [scored_run.run for group in summary.groups for scored_run in group.runs]
+    return {run.path: notes for run in runs if (notes := run.notes())}
 
 
 def as_table(summary: Comparisons) -> pd.DataFrame:

@@ -26,12 +26,14 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
     scores: list[float] = []
     first: dict[tuple[str, bool], dict[str, Any]] = {}
     faults: list[str] = []
+    latest_notes: list[str] = []
     for run, fault in runs:
         try:
             if fault is not None:
                 raise fault
             status, resolved = run.status(), run.settings()
             score, scored = _score(run), _scored(run)
+            latest_notes += [f"{run.path.name}: {note.first_line}" for note in run.notes()[-1:]]
         except MaskgateError as error:
             scores.append(_LAST)
             table.add((run.path.name, "damaged", "see below"))
@@ -55,7 +57,7 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
         raise MaskgateError(f"--filter {text}: no run in {folder} has this in name or settings")
     console = terminal.console()
     table.print(console)
-    for sentence in faults:
+    for sentence in latest_notes + faults:
         console.print(sentence, soft_wrap=True)
 
 

@@ -72,6 +72,7 @@ def write(run: Run, photos: bool = True, data: Path | None = None) -> Path:
         learned=_learned(run) if run.is_system else [],
         distillation=distilled,
         distilled=[] if distilled is None else distillation.sentences(distilled),
+        notes=run.notes(),
         confusions=[_cells(part.confusion) for _, part in parts],
         related=links.related(run),
         report_of=lambda path: links.to_report(run.path, Path(path)),

@@ -12,11 +12,12 @@ from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
-from maskgate.runs.records import contents, fold, folds, stored
+from maskgate.runs.records import contents, fold, folds, notes, stored
 from maskgate.runs.records.distillation import Distillation
 from maskgate.runs.records.faults import damaged
 from maskgate.runs.records.fold import FoldResult
 from maskgate.runs.records.learned import Learned
+from maskgate.runs.records.notes import Note
 from maskgate.runs.records.results import Results
 from maskgate.runs.records.run_files import RunFiles
 from maskgate.runs.records.status import Status
@@ -119,6 +120,11 @@ class Run:
     @property
     def report_file(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def notes_file(self) -> Path:
+        """What a team wrote down about it; exists after `maskgate note`."""
+        return self.path / "notes.json"
 
     @property
     def status_file(self) -> Path:
@@ -268,6 +274,14 @@ class Run:
         if not self.files.holds(path):
             return None
         return stored.parse(self.files.read(path), Distillation, path)
+
+    def notes(self) -> tuple[Note, ...]:
+        """What a team wrote down about it, oldest first. Raises MaskgateError."""
+        return notes.read(self.notes_file)
+
+    def add_note(self, text: str, author: str | None = None) -> Note:
+        """Write down a note, by default in the user's name. Raises MaskgateError."""
+        return notes.add(self.notes_file, text, author)
 
     def weights(self, fold: int) -> dict[str, Any]:
         """The tensors of a fold's model by name; needs torch. Raises MaskgateError."""

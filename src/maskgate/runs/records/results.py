@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from maskgate.core import notebook
 from maskgate.core.score import Score
 from maskgate.runs.records.stored import Count, File, Record
 
@@ -260,6 +261,16 @@ class Results(File):
             classes=self.classes,
             confusion=self.confusion,
         )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the scores of the 18 classes and of each attribute."""
+        if not self.validated:
+            return notebook.paragraph("trained on all photos, without validation")
+        parts = {name.replace("_", " "): scores for name, scores in self.attributes.items()}
+        if (all_classes := self.all_classes) is not None:
+            parts = {"18 classes": all_classes} | parts
+        rows = [(name, scores.macro_f1, scores.accuracy) for name, scores in parts.items()]
+        return notebook.table(["out of fold", "macro F1", "accuracy"], rows)
 
     def as_member(self) -> dict[str, Any]:
         """What a system's metrics.json repeats of this member's, ready for JSON."""

@@ -1,0 +1,97 @@
+"""Train from Python."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from maskgate.api.run import Run
+from maskgate.config import recipe as recipes
+from maskgate.config import settings
+from maskgate.config import system as systems
+from maskgate.core import files
+from maskgate.errors import MaskgateError
+from maskgate.imaging import photo_files
+from maskgate.inference import recipe_check
+from maskgate.model import replaced_backbone
+from maskgate.training import crossval, ensembles
+from maskgate.training.options import TrainOptions
+
+
+def train(
+    recipe: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    changes: Mapping[str, Any] | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    runs: str | os.PathLike[str] = "runs",
+    cache: str | os.PathLike[str] | None = None,
+    smoke: bool = False,
+    skip_faulty: bool = False,
+    workers: int = 0,
+    trust: bool = False,
+) -> Run:
+    """Train a recipe, or all members of a system, and return the finished run.
+
+    `recipe` is a file or the name of an included one, `data` a folder of people or a CSV, and
+    `changes` are keys of the recipe with their values, such as `{"optimizer.lr": 1e-3, "loss":
+    "focal"}`. `out` is the run's folder, by default `runs/<recipe>-<hash>`; the other arguments are
+    the options of `maskgate train`. An interrupted training resumes when it is called again, and a
+    finished one is opened. Raises MaskgateError for all that the command refuses.
+    """
+    name = os.fspath(recipe)
+    photo_files.check_data(Path(data))
+    overrides = [_override(key, value) for key, value in (changes or {}).items()]
+    is_system = systems.is_system(name)
+    path = systems.find(name) if is_system else recipes.find(name)
+    files.check_folder(Path(runs if out is None else out))
+    options = TrainOptions(
+        name=path.stem,
+        data=Path(data),
+        out=None if out is None else Path(out),
+        runs=Path(runs),
+        cache=None if cache is None else Path(cache),
+        smoke=smoke,
+        skip_faulty=skip_faulty,
+        workers=workers,
+        command=_command(name, data, overrides, out=out, smoke=smoke),
+        trust=trust,
+    )
+    if is_system:
+        system = systems.load(path, overrides)
+        recipe_check.check_system(system, path.stem)
+        system = replaced_backbone.fitted_members(system)
+        return Run(ensembles.train(system, options).path, trust)
+    loaded = recipes.load(path, overrides)
+    recipe_check.check(loaded, path.stem)
+    loaded = replaced_backbone.fitted(loaded, overrides)
+    return Run(crossval.train(loaded, options).path, trust)
+
+
+def _override(key: str, value: Any) -> str:
+    """A change of a key as the command line writes it. Raises MaskgateError for a value that no
+    recipe can hold."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    try:
+        return f"{key}={settings.override_text(value)}"
+    except TypeError as error:
+        raise MaskgateError(
+            f"{key}: a {type(value).__name__} is no value of a recipe; give a number, a text, a"
+            " list or a dict"
+        ) from error
+
+
+def _command(
+    recipe: str,
+    data: str | os.PathLike[str],
+    overrides: list[str],
+    *,
+    out: str | os.PathLike[str] | None,
+    smoke: bool,
+) -> str:
+    """The command that trains the same, to be stored in the run."""
+    words = ["maskgate", "train", recipe, os.fspath(data), *overrides]
+    words += [] if out is None else ["--out", os.fspath(out)]
+    return shlex.join([*words, *(["--smoke"] if smoke else [])])
