@@ -99,7 +99,7 @@ def test_a_bundle_submits_as_it_was_exported(bundle: Path, people: Path, tmp_pat
         maskgate.submit(bundle, data=people, out=file, combine="weights")
     with pytest.raises(MaskgateError, match="bundle"):
         maskgate.submit(bundle, bundle, data=people, out=file)
-    with pytest.raises(MaskgateError, match=r"no info\.csv in it"):
+    with pytest.raises(MaskgateError, match="no photo in it"):
         maskgate.submit(bundle, data=tmp_path, out=file)
 
 

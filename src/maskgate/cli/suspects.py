@@ -65,7 +65,7 @@ def suspects(
     result = search.of_run(opened, places, cache or files.cache_folder(), trust)
     folder = out or opened.path
     with files.new_folder(folder):
-        written = page.write(result, opened, folder, photos, data)
+        written = page.write(result, opened, folder, photos, data=data)
     page.show(result)
     for path in written:
         terminal.show(path)
