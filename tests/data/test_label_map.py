@@ -160,6 +160,15 @@ def test_a_recipe_keeps_the_options(tmp_path: Path) -> None:
     assert recipe.load(tmp_path / "written.yaml") == changed
 
 
+def test_extra_data_have_their_own(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(CSV)
+    words: Any = {"gender": {"X": ""}, "mask": {"1": "wear", "2": "not_wear"}, "age": {"x": ""}}
+    columns: Any = {"photo": "filename"}
+    extra = recipe.DataSet(path=str(tmp_path), columns=columns, map=words)
+    photos = layouts.read(tmp_path, label_map.of_settings(extra))
+    assert photos.table["photo"].tolist() == ["1.jpg", "2.jpg", "3.jpg"]
+
+
 def test_train_and_resume_read_the_same(
     call: Any, people: Path, tiny: Path, tmp_path: Path
 ) -> None:
@@ -182,6 +191,9 @@ def test_train_and_resume_read_the_same(
     assert call(*words, *options)[0] == 0
     stored = recipe.load(tmp_path / "run" / "recipe.yaml").labels
     assert stored.columns["photo"] == "file" and stored.map["mask"]["schief"] == "incorrect"
+    moved = (tmp_path / "table.csv").rename(tmp_path / "moved.csv")
+    assert call("report", tmp_path / "run", "--data", moved)[0] == 0
+    moved.rename(tmp_path / "table.csv")
     assert call("inspect", tmp_path / "table.csv", *options, "--out", tmp_path / "page")[0] == 0
 
 

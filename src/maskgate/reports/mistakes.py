@@ -18,6 +18,7 @@ from maskgate import labels
 from maskgate.core import files
 from maskgate.core.progress import say, track
 from maskgate.data import contents, layouts
+from maskgate.data.label_map import NO_MAP, of_settings
 from maskgate.imaging import pixels
 from maskgate.reports import pages
 from maskgate.runs import Run
@@ -101,9 +102,15 @@ def is_wrong(mistakes: pd.DataFrame, name: str) -> "pd.Series[bool]":
 
 
 def root(run: Run, data: Path | None) -> Path:
-    """The folder of the run's photos: that of `data`, by default where the run was trained. Raises
-    MaskgateError where `data` cannot be read."""
-    return Path(run.status().root) if data is None else layouts.read(data).root
+    """The folder of the run's photos: that of `data`, by default where the run was trained.
+
+    `data` is read with the columns and words of the run's recipe; for a system, by its own names.
+    Raises MaskgateError where `data` cannot be read.
+    """
+    if data is None:
+        return Path(run.status().root)
+    names = NO_MAP if run.is_system else of_settings(run.recipe().labels)
+    return layouts.read(data, names).root
 
 
 def cards(
