@@ -196,7 +196,7 @@ def score(arguments: argparse.Namespace) -> None:
 # ------------------------------------------------------------------- what it was trained on
 
 
-def training_run(model: Path, source: Path | None) -> runs.Run | None:
+def training_run(model: Path, source: Path | None) -> runs.RunFolder | None:
     """The run that a model is, or was exported from; None, and what its bundle says, where that is
     not given. Raises MaskgateError."""
     if not bundle.is_bundle(model):

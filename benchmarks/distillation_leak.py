@@ -37,7 +37,7 @@ from maskgate.data import layouts
 from maskgate.evaluation import ensemble
 from maskgate.inference import loading, teachers
 from maskgate.inference.predictor import Predictor
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.synthetic.people import sample_people
 from maskgate.training import crossval, ensemble_run
 from maskgate.training.options import TrainOptions
@@ -77,7 +77,7 @@ def of_seed(root: Path, seed: int, arguments: argparse.Namespace) -> Floats:
     ]
     cache = root / "cache"
 
-    def trained(name: str, recipe: recipes.Recipe) -> Run:
+    def trained(name: str, recipe: recipes.Recipe) -> RunFolder:
         options = TrainOptions(name, inner, out=root / name, cache=cache)
         return crossval.train(recipe, options)
 
@@ -136,12 +136,12 @@ def band(age: int) -> int:
     return int(np.searchsorted(labels.AGE_BOUNDARIES, age, side="right"))
 
 
-def inner_scores(run: Run) -> list[float]:
+def inner_scores(run: RunFolder) -> list[float]:
     table, probabilities = tables.oof(run)
     return scores(table["label"].to_numpy(np.int64), probabilities)
 
 
-def outer_scores(run: Run, data: Path) -> list[float]:
+def outer_scores(run: RunFolder, data: Path) -> list[float]:
     """The mean of the scores of the folds' networks."""
     photos = layouts.read(data)
     paths = [photos.root / name for name in photos.table["photo"]]

@@ -30,7 +30,7 @@ from cleanlab.rank import get_label_quality_scores
 from maskgate import labels, runs
 from maskgate.config import recipe
 from maskgate.label_errors import suspects
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.synthetic.people import sample_people
 from maskgate.training import crossval
 from maskgate.training.options import TrainOptions
@@ -81,7 +81,7 @@ def plant(images: Path, out: Path, seed: int) -> None:
         csv.writer(file).writerows([("person", "attribute"), *planted])
 
 
-def trained(out: Path, people: int, epochs: int, seed: int) -> Run:
+def trained(out: Path, people: int, epochs: int, seed: int) -> RunFolder:
     """The run on planted errors in `out`, which is trained unless it exists."""
     noisy = out / "noisy"
     if not (noisy / "planted.csv").exists():
@@ -93,12 +93,12 @@ def trained(out: Path, people: int, epochs: int, seed: int) -> Run:
         plant(out / "people" / "train" / "images", noisy, seed)
     overrides = ["folds.kind=kfold", "folds.count=4", f"training.epochs={epochs}", f"seed={seed}"]
     options = TrainOptions("demo", noisy / "images", out / "run", out / "cache")
-    if not runs.is_run(out / "run") or not Run(out / "run").files.is_finished:
+    if not runs.is_run(out / "run") or not RunFolder(out / "run").files.is_finished:
         crossval.train(recipe.load(recipe.find("demo"), overrides), options)
     return runs.open_run(out / "run")
 
 
-def by_person(run: Run, errors: Errors) -> Iterator[tuple[str, Ranking]]:
+def by_person(run: RunFolder, errors: Errors) -> Iterator[tuple[str, Ranking]]:
     """The rankings of `maskgate suspects`; people who are not listed come last."""
     result = suspects.of_run(run, [], run.path)
     people = tables.photos(run)["person"].unique()
@@ -114,7 +114,7 @@ def by_person(run: Run, errors: Errors) -> Iterator[tuple[str, Ranking]]:
         )
 
 
-def by_photo(run: Run, errors: Errors) -> Iterator[tuple[str, Ranking]]:
+def by_photo(run: RunFolder, errors: Errors) -> Iterator[tuple[str, Ranking]]:
     """The rankings of cleanlab: a person ranks as the photo with the lowest quality, and is flagged
     if a photo is."""
     table, probabilities = tables.oof(run)

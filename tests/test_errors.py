@@ -27,7 +27,7 @@ from PIL import Image
 
 from maskgate.core import files
 from maskgate.errors import LONGEST, DiskError, DiskFullError, MaskgateError, disk_error
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -75,7 +75,7 @@ class Place:
     def unfinished_run(self) -> Path:
         """`run/`, killed in its second fold."""
         run = self.run()
-        Run(run).update_status(finished=None)
+        RunFolder(run).update_status(finished=None)
         (run / "fold-1" / "fold.json").unlink()
         return run
 
@@ -182,7 +182,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def relisted(place: Place, name: str, old: str, new: str) -> None:
     """A run with a file that is another, and listed as it is."""
-    run = Run(place.run())
+    run = RunFolder(place.run())
     edit(run.path / name, old, new)
     run.finish()
 

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 HERE = Path(__file__).parent / "golden"
 CLOSE = 0.0 if os.environ.get("MASKGATE_EXACT") else 1.5e-6
@@ -191,7 +191,7 @@ def test_damaged(name: str, change: str, folder: Path, call: Any, tmp_path: Path
         with pytest.raises(
             MaskgateError, match=r"fold\.json: (missing or damaged|made by a newer)"
         ):
-            Run(tmp_path / "plain").fold_seconds()
+            RunFolder(tmp_path / "plain").fold_seconds()
         return
     for words in (("report", tmp_path / "plain"), ("compare", tmp_path / "plain", "faces")):
         code, out, err = call(*words)

@@ -22,7 +22,7 @@ MORE = {
 }
 
 
-def smoke(name: str, people: Path, cache: Path, folder: Path, changes: list[str]) -> runs.Run:
+def smoke(name: str, people: Path, cache: Path, folder: Path, changes: list[str]) -> runs.RunFolder:
     """Run `maskgate train NAME PEOPLE --smoke` as a user would; the run it leaves."""
     command = [sys.executable, "-m", "maskgate", "train", name, str(people), *changes]
     options = ["--smoke", "--cache", str(cache), "--out", str(folder / "run")]

@@ -28,7 +28,7 @@ from maskgate.evaluation import metrics
 from maskgate.inference.predictions import Predictions
 from maskgate.model import network
 from maskgate.model.averages import EMA
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training.step import TrainingStep
 
 Call = Callable[..., tuple[int, str, str]]
@@ -36,9 +36,9 @@ Train = Callable[..., Path]
 Floats = npt.NDArray[np.float32]
 
 
-def copied(run: Path, folder: Path) -> Run:
+def copied(run: Path, folder: Path) -> RunFolder:
     """A copy as older versions left runs, without a list of its files."""
-    copied_run = Run(Path(shutil.copytree(run, folder / "run")))
+    copied_run = RunFolder(Path(shutil.copytree(run, folder / "run")))
     copied_run.update_status(files=None)
     return copied_run
 
@@ -232,7 +232,7 @@ def test_a_learning_rate_that_diverges_is_what_the_finder_looks_for(
 
 
 def test_photos_of_one_colour_give_no_statistics(trained: Path) -> None:
-    recipe = Run(trained).recipe()
+    recipe = RunFolder(trained).recipe()
     with pytest.raises(MaskgateError, match=r"model\.normalise=data"):
         network.create(recipe, ([0.5] * 3, [0.1, 0.0, 0.1]))
 

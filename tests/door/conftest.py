@@ -13,11 +13,11 @@ def bundle(
     """The bundle of a model that looks for faces; beside it is its run."""
     from maskgate.export import exporter
     from maskgate.export.exporter import ExportOptions
-    from maskgate.runs import Run
+    from maskgate.runs import RunFolder
 
     folder = tmp_path_factory.mktemp("door")
     run = train(
         folder / "run", "training.epochs=1", "photo.face={detector: mtcnn}", "folds.kind=holdout"
     )
-    exporter.export(Run(run), ExportOptions(folder / "bundle", cache=cache))
+    exporter.export(RunFolder(run), ExportOptions(folder / "bundle", cache=cache))
     return folder / "bundle"

@@ -21,7 +21,7 @@ from maskgate.export import exporter
 from maskgate.export.exporter import ExportOptions
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import PhotoError, Pixels
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -207,14 +207,14 @@ def test_only_faces_that_are_wide_enough_are_judged(bundle: Path, frames: list[P
 
 
 def test_a_model_of_whole_photos_is_refused(trained: Path, cache: Path, tmp_path: Path) -> None:
-    exporter.export(Run(trained), ExportOptions(tmp_path / "bundle", cache=cache))
+    exporter.export(RunFolder(trained), ExportOptions(tmp_path / "bundle", cache=cache))
     with pytest.raises(MaskgateError, match=r"uses whole photos; train it with the same photo"):
         Engine(tmp_path / "bundle")
 
 
 def test_a_zip_is_a_bundle_too(bundle: Path, cache: Path, frames: list[Pixels]) -> None:
     run = bundle.parent / "run"
-    exporter.export(Run(run), ExportOptions(bundle.parent / "bundle.zip", cache=cache))
+    exporter.export(RunFolder(run), ExportOptions(bundle.parent / "bundle.zip", cache=cache))
     assert same(Engine(bundle.parent / "bundle.zip")(frames[0]), Engine(bundle)(frames[0]))
 
 

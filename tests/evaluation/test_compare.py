@@ -24,7 +24,7 @@ from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.evaluation.compare import SCORE, Comparisons, compare
 from maskgate.evaluation.differences import Difference
 from maskgate.reports import compare as compare_page
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 Call = Callable[..., tuple[int, str, str]]
 PEOPLE, PHOTOS = 60, 7
@@ -65,7 +65,7 @@ def write_run(
     """A run folder as a training leaves it, its photos given these probabilities."""
     table = photos() if table is None else table
     path.mkdir(parents=True)
-    run = Run(path)
+    run = RunFolder(path)
     Recipe(seed=seed, **recipe).write(run.recipe_file)
     table.to_parquet(run.photos_file)
     people = table.drop_duplicates("person")[["person", "fold", "cluster"]]
@@ -108,8 +108,8 @@ def only(found: Comparisons) -> comparison.Comparison:
 
 def naive(first: Path, second: Path, resamples: int) -> Score:
     """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
-    table, mine = tables.oof(Run(first))
-    _, theirs = tables.oof(Run(second))
+    table, mine = tables.oof(RunFolder(first))
+    _, theirs = tables.oof(RunFolder(second))
     drawn = Resamples(table, resamples, seed=0)
     truth = table["label"].to_numpy()
 
@@ -150,7 +150,7 @@ def test_scores_are_those_of_the_runs(tmp_path: Path) -> None:
         write_run(tmp_path / "c", guesses(0.8, 3), **other()),
     ]
     found = compare(paths, resamples=5)
-    reported: list[Any] = [Run(path).metrics() for path in paths]
+    reported: list[Any] = [RunFolder(path).metrics() for path in paths]
     assert found.score_of == "macro F1"
     for name in labels.ATTRIBUTES:
         wanted = [results.attributes[name].macro_f1.value for results in reported]
@@ -174,7 +174,7 @@ def test_a_run_has_the_interval_of_its_own_scores(tmp_path: Path, hidden: dict[s
         result = compare(reference)
         assert result.resamples == metrics.RESAMPLES
         for path, scores in zip(reference, result.scores, strict=True):
-            truth, probabilities = tables.oof(Run(path))
+            truth, probabilities = tables.oof(RunFolder(path))
             reported = metrics.evaluate(probabilities, truth)
             own = {SCORE: reported["score"]} | {
                 name: each["macro_f1"] for name, each in reported["attributes"].items()
@@ -202,7 +202,7 @@ def test_without_fully_labelled_photos_the_attributes_are_compared(tmp_path: Pat
         write_run(tmp_path / "b", guesses(0.9, 2), table=table, **other()),
     ]
     found = compare(paths, resamples=50)
-    reported = [Run(path).metrics().score.value for path in paths]
+    reported = [RunFolder(path).metrics().score.value for path in paths]
     assert list(found.scores[0]) == [SCORE, "mask", "age_band"]
     assert found.score_of == "macro F1, mean of mask, age band"
     assert only(found).score.value == pytest.approx(reported[1] - reported[0])
@@ -433,8 +433,8 @@ def test_trained_runs_are_compared(
     capsys.readouterr()
     code, out, err = call("compare", trained, seed, short, "--out", tmp_path / "page")
     assert (code, err) == (0, "")
-    score = np.mean([Run(path).metrics().score.value for path in (trained, seed)])
-    less = Run(short).metrics().score.value - score
+    score = np.mean([RunFolder(path).metrics().score.value for path in (trained, seed)])
+    less = RunFolder(short).metrics().score.value - score
     assert f"{score:.4f}" in out
     assert f"{less:+.4f} [" in out
     assert "short, seed 7: training.epochs=1" in out

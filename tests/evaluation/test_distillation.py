@@ -11,13 +11,13 @@ from maskgate.core import confusions
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import distillation, metrics
 from maskgate.evaluation.bootstrap import Resamples
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 
-def answering(trained: Path, to: Path, share_right: float) -> Run:
+def answering(trained: Path, to: Path, share_right: float) -> RunFolder:
     """A copy of a run whose probabilities are right for this share of the photos, in the reverse
     order of its own."""
-    run = Run(Path(shutil.copytree(trained, to)))
+    run = RunFolder(Path(shutil.copytree(trained, to)))
     rows, _ = tables.read_probabilities(run.oof_file)
     random = np.random.default_rng(0)  # who is right with a small share is so with a larger one
     is_right, guess = random.random(len(rows)) < share_right, random.integers(0, 18, len(rows))
@@ -65,7 +65,7 @@ def test_without_a_gain_the_share_is_undecided(
 
 
 def test_runs_on_other_labels_are_not_compared(trained: Path, tmp_path: Path) -> None:
-    other = Run(Path(shutil.copytree(trained, tmp_path / "other")))
+    other = RunFolder(Path(shutil.copytree(trained, tmp_path / "other")))
     other.update_status(truth="corrected")
     with pytest.raises(MaskgateError, match="another truth"):
-        distillation.measure(Run(trained), other, Run(trained))
+        distillation.measure(RunFolder(trained), other, RunFolder(trained))

@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, metrics, oof
 from maskgate.evaluation.ensemble import MemberRun
 from maskgate.inference import loading
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -55,11 +55,11 @@ def test_combined_runs_are_a_run(
     asked = ("combine", trained, other, "--out", out, "--combine", "weights", "--adjust", "offsets")
     code, told, err = call(*asked)
     assert code == 0, err
-    run = Run(out)
+    run = RunFolder(out)
     results = run.metrics()
     # The members alone, the steps, and what each added, are told with intervals.
     for name, path in (("tiny", trained), ("other-seed", other)):
-        score = Run(path).metrics().score
+        score = RunFolder(path).metrics().score
         kept = results.members[name].score
         assert kept.model_dump() == pytest.approx(score.model_dump())
         assert str(score) in told
@@ -73,7 +73,7 @@ def test_combined_runs_are_a_run(
     table, nested = tables.oof(run)
     voices = []
     for path in (trained, other):
-        rows, said = tables.oof(Run(path))
+        rows, said = tables.oof(RunFolder(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
         voices.append(MemberProbabilities(said[place], tuple(labels.ATTRIBUTES)))
     how = EnsembleSpec(Component(name="weights"), (Component(name="offsets"),))
@@ -132,7 +132,7 @@ def test_submit_answers_as_the_combined_run_does(
         "4 networks",
     ):
         assert wanted in told
-    score = Run(tmp_path / "both").metrics().score
+    score = RunFolder(tmp_path / "both").metrics().score
     assert str(score) in told
 
 
@@ -175,19 +175,19 @@ def test_another_augmentation_is_scored_and_used(
 ) -> None:
     out = tmp_path / "flipped"
     assert call("combine", trained, "-o", out, "--tta", "flip")[0] == 0
-    _, mirrored = oof.oof_with(Run(trained), [Component(name="flip")], cache)
-    np.testing.assert_array_equal(tables.oof(Run(out))[1], mirrored)
+    _, mirrored = oof.oof_with(RunFolder(trained), [Component(name="flip")], cache)
+    np.testing.assert_array_equal(tables.oof(RunFolder(out))[1], mirrored)
     photos = eval_photos(people)[:4]
     flip = loading.load(trained, cache, [Component(name="flip")]).probabilities(photos)[0]
     np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], flip, atol=1e-6)
     # Of a run of runs, too; and `none` goes back to the photo as it is.
-    inner = ensemble.MemberRun("inner", Run(out), tta=())
+    inner = ensemble.MemberRun("inner", RunFolder(out), tta=())
     _, plain = ensemble._member_oof(inner, cache)
-    np.testing.assert_array_equal(plain, tables.oof(Run(trained))[1])
+    np.testing.assert_array_equal(plain, tables.oof(RunFolder(trained))[1])
     code, _, err = call("combine", trained, "-o", tmp_path / "plain", "--tta", "none")
     assert code == 0, err
     np.testing.assert_array_equal(
-        tables.oof(Run(tmp_path / "plain"))[1], tables.oof(Run(trained))[1]
+        tables.oof(RunFolder(tmp_path / "plain"))[1], tables.oof(RunFolder(trained))[1]
     )
 
 
@@ -327,7 +327,7 @@ def test_members_with_other_labels_are_refused(
     photos = pd.read_parquet(copy / "photos.parquet")
     photos["gender"] = 1 - photos["gender"]
     photos.to_parquet(copy / "photos.parquet", index=False)
-    Run(copy).finish()
+    RunFolder(copy).finish()
     code, _, err = call("combine", trained, copy, "-o", tmp_path / "new")
     assert (code, "differ; give both the same labels" in err) == (2, True)
 
@@ -416,7 +416,7 @@ def test_runs_on_all_photos_vote_without_a_score(
     assert code == 0
     assert "the ensemble has no out-of-fold score" in err
     found = ensemble.fit(
-        [MemberRun("a", Run(trained)), MemberRun("b", Run(everything))],
+        [MemberRun("a", RunFolder(trained)), MemberRun("b", RunFolder(everything))],
         EnsembleSpec(Component(name="hard_vote")),
     )
     assert found.steps == ()
@@ -467,11 +467,11 @@ def test_a_combination_that_fails_leaves_nothing(
     assert left == []
     code, _, err = call(*asked)
     assert code == 0, err
-    assert Run(tmp_path / place).status().finished
+    assert RunFolder(tmp_path / place).status().finished
 
 
 KILLED = (
-    ("maskgate.runs:Run.update_status", 1),
+    ("maskgate.runs:RunFolder.update_status", 1),
     ("pathlib:Path.write_bytes", 1),
     ("maskgate.training.ensemble_run:conclude", 1),
     ("os:replace", 1),
@@ -496,6 +496,6 @@ def test_what_a_killed_combination_leaves_gives_way(
     # Another combination too: there is nothing to go on with.
     code, _, err = call("combine", trained, "-o", out)
     assert code == 0, err
-    assert Run(out).status().finished
-    assert [member.path.name for member in Run(out).members()] == [trained.name]
+    assert RunFolder(out).status().finished
+    assert [member.path.name for member in RunFolder(out).members()] == [trained.name]
     assert not list(tmp_path.rglob("*.part"))

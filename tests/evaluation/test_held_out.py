@@ -16,7 +16,7 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import held_out, metrics
 from maskgate.evaluation.bootstrap import Resamples
 from maskgate.inference.predictions import Predictions
-from maskgate.runs import Run, open_run, tables
+from maskgate.runs import RunFolder, open_run, tables
 
 PEOPLE = 40
 
@@ -220,7 +220,7 @@ def test_a_run_is_not_scored_on_what_it_was_trained_on(
 
 def test_the_digest_is_of_the_weights(trained: Path) -> None:
     golden = Path(__file__).parents[1] / "golden"
-    runs = [Run(golden / name) for name in ("plain", "faces", "together")]
+    runs = [RunFolder(golden / name) for name in ("plain", "faces", "together")]
     digests = {held_out.weights_digest(run) for run in [*runs, open_run(trained)]}
     assert len(digests) == 4
     assert held_out.weights_digest(open_run(trained)) in digests

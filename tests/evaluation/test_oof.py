@@ -23,7 +23,7 @@ from maskgate.inference.backends.torch import TorchBackend
 from maskgate.inference.classifier import SingleModel
 from maskgate.inference.predictor import Predictor
 from maskgate.reports import recipe_summary
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training import validation
 
 Train = Callable[..., Path]
@@ -40,12 +40,12 @@ def augmented(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plain(trained: Path, tmp_path: Path) -> Run:
+def plain(trained: Path, tmp_path: Path) -> RunFolder:
     """A copy of the tiny run without any, that a test may add to."""
-    return Run(Path(shutil.copytree(trained, tmp_path / "plain")))
+    return RunFolder(Path(shutil.copytree(trained, tmp_path / "plain")))
 
 
-def averaged(run: Run, fold: int, photo: Path, tta: list[Component]) -> np.ndarray:
+def averaged(run: RunFolder, fold: int, photo: Path, tta: list[Component]) -> np.ndarray:
     """Probabilities (18,) of one photo, one view at a time through one network."""
     view = loading.load(run.path).views[0]
     stored = view.stored(pixels.decode(photo))
@@ -63,7 +63,7 @@ def averaged(run: Run, fold: int, photo: Path, tta: list[Component]) -> np.ndarr
 def test_out_of_fold_probabilities_are_the_mean_over_the_views(
     augmented: Path, people: Path
 ) -> None:
-    run = Run(augmented)
+    run = RunFolder(augmented)
     table, probabilities = tables.oof(run)
     images = people / "train" / "images"
     for row in range(0, len(table), 23):
@@ -75,7 +75,7 @@ def test_photos_are_predicted_with_the_variants_of_the_recipe(
     augmented: Path, people: Path
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:3]
-    run, model = Run(augmented), loading.load(augmented)
+    run, model = RunFolder(augmented), loading.load(augmented)
     found = model.predict(photos).probabilities
     of_bytes, _ = model.probabilities([photo.read_bytes() for photo in photos])
     for row, photo in enumerate(photos):
@@ -87,7 +87,7 @@ def test_photos_are_predicted_with_the_variants_of_the_recipe(
 def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
     augmented: Path, people: Path
 ) -> None:
-    run = Run(augmented)
+    run = RunFolder(augmented)
     table, probabilities = tables.oof(run)
     view = loading.load(augmented).views[0]
     for fold in run.folds:
@@ -103,16 +103,16 @@ def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
 
 
 def test_training_is_the_same_with_and_without(augmented: Path, trained: Path) -> None:
-    one, other = Run(augmented), Run(trained)
+    one, other = RunFolder(augmented), RunFolder(trained)
     for fold in one.folds:
         assert one.weights_file(fold).read_bytes() == other.weights_file(fold).read_bytes()
     assert one.history_file.read_bytes() == other.history_file.read_bytes()
 
 
 def test_looked_at_anew_it_is_what_training_would_have_told(
-    augmented: Path, trained: Path, plain: Run, cache: Path
+    augmented: Path, trained: Path, plain: RunFolder, cache: Path
 ) -> None:
-    wanted, without = Run(augmented), Run(trained)
+    wanted, without = RunFolder(augmented), RunFolder(trained)
     table, probabilities = oof.oof_with(plain, ALL, cache)
     expected_table, expected = tables.oof(wanted)
     assert table["photo"].tolist() == expected_table["photo"].tolist()
@@ -126,19 +126,19 @@ def test_looked_at_anew_it_is_what_training_would_have_told(
 
 def test_the_plain_ones_are_made_anew_as_well(augmented: Path, trained: Path, cache: Path,
                                               tmp_path: Path) -> None:  # fmt: skip
-    run = Run(Path(shutil.copytree(augmented, tmp_path / "run")))
+    run = RunFolder(Path(shutil.copytree(augmented, tmp_path / "run")))
     run.oof_file_with(tta_digest([PLAIN_VIEW])).unlink()
     _, probabilities = oof.oof_with(run, (), cache)
-    np.testing.assert_array_equal(probabilities, tables.oof(Run(trained))[1])
+    np.testing.assert_array_equal(probabilities, tables.oof(RunFolder(trained))[1])
 
 
 def test_its_own_is_read_not_made(
-    augmented: Path, plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+    augmented: Path, plain: RunFolder, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oof.oof_with(plain, FLIP, cache)
     monkeypatch.setattr(oof, "predict_batches", None)  # nothing is predicted from here on
     swapped = [ALL[1], ALL[2], ALL[0]]
-    for run, tta in ((Run(augmented), ALL), (Run(augmented), swapped), (plain, ())):
+    for run, tta in ((RunFolder(augmented), ALL), (RunFolder(augmented), swapped), (plain, ())):
         table, probabilities = oof.oof_with(run, tta, cache)
         stored, expected = tables.oof(run)
         assert (table == stored).to_numpy().all()
@@ -148,7 +148,7 @@ def test_its_own_is_read_not_made(
 
 
 def test_killed_between_two_folds_it_goes_on(
-    plain: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+    plain: RunFolder, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls, real = count(1), oof.predict_batches
 
@@ -164,7 +164,7 @@ def test_killed_between_two_folds_it_goes_on(
     assert len(list(plain.path.glob("fold-*/oof-*.parquet"))) == 1
     _, found = oof.oof_with(plain, FLIP, cache)
     assert next(calls) == 4 + 2 + 1
-    again = Run(Path(shutil.copytree(plain.path, plain.path.parent / "again")))
+    again = RunFolder(Path(shutil.copytree(plain.path, plain.path.parent / "again")))
     again.oof_file_with(tta_digest(tta_views(FLIP, again.recipe().photo.geometry))).unlink()
     np.testing.assert_array_equal(found, oof.oof_with(again, FLIP, cache)[1])
 
@@ -173,7 +173,7 @@ def test_gone_or_changed_photos_are_told(
     train: Train, people: Path, cache: Path, tmp_path: Path
 ) -> None:
     data = Path(shutil.copytree(people, tmp_path / "people"))
-    run = Run(train(tmp_path / "run", "training.epochs=1", "folds.kind=holdout", data=data))
+    run = RunFolder(train(tmp_path / "run", "training.epochs=1", "folds.kind=holdout", data=data))
     first, second = tables.oof(run)[0]["photo"][:2]
     images = data / "train" / "images"
     (images / first).write_bytes((images / second).read_bytes())
@@ -188,7 +188,7 @@ def test_gone_or_changed_photos_are_told(
 def test_a_run_without_out_of_fold_answers_is_told(
     train: Train, cache: Path, tmp_path: Path
 ) -> None:
-    everybody = Run(train(tmp_path / "all", "folds.kind=all", "training.epochs=1"))
+    everybody = RunFolder(train(tmp_path / "all", "folds.kind=all", "training.epochs=1"))
     with pytest.raises(MaskgateError, match="has no validation people"):
         oof.oof_with(everybody, FLIP, cache)
 
@@ -197,8 +197,8 @@ def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
     train: Train, cache: Path, people: Path, tmp_path: Path
 ) -> None:
     given = ("folds.kind=holdout", "training.epochs=1", "schedule.name=none", "tta=[flip]")
-    before = Run(train(tmp_path / "before", *given))
-    after = Run(train(tmp_path / "after", *given, "training.validation_epochs=1"))
+    before = RunFolder(train(tmp_path / "before", *given))
+    after = RunFolder(train(tmp_path / "after", *given, "training.validation_epochs=1"))
     assert before.weights_file(0).read_bytes() != after.weights_file(0).read_bytes()
     for one, other in zip(tables.oof(before), tables.oof(after), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
@@ -216,7 +216,9 @@ def test_the_epoch_selected_is_the_one_augmented(
     monkeypatch.setattr(  # the first epoch is the best
         validation, "scores", lambda *given: told(*given) | {"valid_score": -next(number)}
     )
-    run = Run(train(tmp_path / "run", "folds.kind=holdout", "tta=[flip]", "training.select=best"))
+    run = RunFolder(
+        train(tmp_path / "run", "folds.kind=holdout", "tta=[flip]", "training.select=best")
+    )
     _, last = tables.read_probabilities(run.fold_folder(0) / "oof-last.parquet")
     _, plain = tables.read_probabilities(run.fold_folder(0) / "oof-plain.parquet")
     assert np.abs(last - plain).max() > 1e-3
@@ -230,7 +232,7 @@ def test_the_epoch_selected_is_the_one_augmented(
 
 
 def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path) -> None:
-    run, plain = Run(augmented), Run(trained)
+    run, plain = RunFolder(augmented), RunFolder(trained)
     results, without = run.metrics(), run.metrics().without_tta
     assert without.score == plain.metrics().score
     difference = without.difference.as_score()
@@ -249,8 +251,8 @@ def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path)
 
 def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) -> None:
     """Naively: both scored on each resample, people drawn alike, and subtracted."""
-    table, with_it = tables.oof(Run(augmented))
-    _, without = tables.oof(Run(trained))
+    table, with_it = tables.oof(RunFolder(augmented))
+    _, without = tables.oof(RunFolder(trained))
     found = metrics.paired_comparison(with_it, without, table)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table["label"].to_numpy()

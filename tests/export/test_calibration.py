@@ -18,7 +18,7 @@ from maskgate.evaluation import metrics
 from maskgate.export import calibration
 from maskgate.export.models import models
 from maskgate.inference import loading
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 Call = Callable[..., tuple[int, str, str]]
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -47,7 +47,7 @@ def combined(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fitted(path: Path, cache: Path) -> Calibration | None:
-    run = Run(path)
+    run = RunFolder(path)
     fit = calibration.fit(run, models(run, cache), cache)
     return None if fit is None else fit.calibration
 
@@ -74,7 +74,7 @@ def test_a_bundle_gives_the_probabilities_of_its_run_after_calibrate(
 def test_the_manifest_holds_what_was_fitted(trained: Path, calibrated: Path) -> None:
     found = open_bundle(calibrated).manifest.calibration
     assert found is not None
-    table, probabilities = tables.oof(Run(trained))
+    table, probabilities = tables.oof(RunFolder(trained))
     member = MemberProbabilities(probabilities, tuple(labels.ATTRIBUTES))
     assert found.temperatures == learning.learn(probabilities, [member], table)["temperatures"]
     scores = metrics.evaluate(probabilities, table)["attributes"]
@@ -140,7 +140,7 @@ def test_export_prints_the_errors(call: Call, trained: Path, tmp_path: Path, cac
 
 def test_a_learned_system_is_nested(cache: Path) -> None:
     """Before calibration its probabilities are those that the run was scored on."""
-    run = Run(GOLDEN / "together")
+    run = RunFolder(GOLDEN / "together")
     table, probabilities = tables.oof(run)
     found = fitted(run.path, cache)
     assert found is not None
@@ -162,7 +162,7 @@ def test_what_cannot_be_calibrated(
     assert "warning: not calibrated: the folds of" in capsys.readouterr().err
     read = tables.oof
 
-    def of_one_person(run: Run, path: Path | None = None) -> object:
+    def of_one_person(run: RunFolder, path: Path | None = None) -> object:
         table, probabilities = read(run, path)
         return table.assign(fold=0, cluster=0), probabilities
 

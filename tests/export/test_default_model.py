@@ -16,20 +16,20 @@ from maskgate.errors import MaskgateError
 from maskgate.export import default_model as maker
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.model import backbone, network, pretrained
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 Train = Callable[..., Path]
 CHANGES = ("training.epochs=1", "folds.kind=all", "photo.face={detector: mtcnn}")
 
 
 @pytest.fixture(scope="module")
-def run(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(train: Train, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run that qualifies."""
-    return Run(train(tmp_path_factory.mktemp("runs") / "faces", *CHANGES))
+    return RunFolder(train(tmp_path_factory.mktemp("runs") / "faces", *CHANGES))
 
 
 @pytest.fixture(scope="module")
-def written(run: Run, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(run: RunFolder, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the default model that is made of `run`."""
     folder = tmp_path_factory.mktemp("package") / "default_model"
     with pytest.MonkeyPatch.context() as patch:
@@ -57,7 +57,7 @@ def accepted(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
-def test_it_predicts_as_the_run(run: Run, accepted: Path, people: Path) -> None:
+def test_it_predicts_as_the_run(run: RunFolder, accepted: Path, people: Path) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:6]
     expected = maskgate.load(run.path).predict(photos).probabilities
     np.testing.assert_allclose(maskgate.load().predict(photos).probabilities, expected, atol=5e-3)
@@ -76,7 +76,7 @@ def test_card_and_notice_go_along(accepted: Path) -> None:
 
 
 def test_a_training_starts_from_its_backbone(
-    run: Run, accepted: Path, train: Train, tmp_path: Path
+    run: RunFolder, accepted: Path, train: Train, tmp_path: Path
 ) -> None:
     source = torch_backend.restore(run, 0)
     recipe = run.recipe()
@@ -89,7 +89,7 @@ def test_a_training_starts_from_its_backbone(
         ]
     torch.testing.assert_close(outputs[1], outputs[0], rtol=5e-3, atol=5e-3)
     path = train(tmp_path / "run", "training.epochs=1", "folds.kind=holdout", "model.weights=faces")
-    assert Run(path).recipe().model.weights == "faces"
+    assert RunFolder(path).recipe().model.weights == "faces"
     assert pretrained.description(changed) == "faces: maskgate's default model (none)"
 
 
@@ -98,7 +98,7 @@ def _sides(recipe: recipes.Recipe) -> tuple[int, int]:
 
 
 def test_weights_that_cannot_be_had_are_refused(
-    accepted: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    accepted: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = run.recipe()
     model = recipe.model.model_copy(update={"weights": "faces"})
@@ -126,7 +126,7 @@ def test_weights_that_cannot_be_had_are_refused(
     ],
 )
 def test_what_is_too_large_is_refused(
-    name: str, limit: int, reason: str, run: Run, accepted: Path, cache: Path,
+    name: str, limit: int, reason: str, run: RunFolder, accepted: Path, cache: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     before = sorted((path, path.stat().st_mtime_ns) for path in accepted.parent.rglob("*"))
@@ -141,7 +141,7 @@ def test_what_is_too_large_is_refused(
 
 
 def test_other_runs_are_refused(
-    trained: Path, run: Run, accepted: Path, cache: Path, monkeypatch: pytest.MonkeyPatch,
+    trained: Path, run: RunFolder, accepted: Path, cache: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     with pytest.raises(MaskgateError, match="it has several networks; train it with one fold"):

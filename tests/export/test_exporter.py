@@ -20,7 +20,7 @@ import maskgate
 from maskgate.errors import DiskFullError, MaskgateError
 from maskgate.export import exporter, graph
 from maskgate.export.exporter import ExportOptions
-from maskgate.runs import Run, open_run
+from maskgate.runs import RunFolder, open_run
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -36,7 +36,7 @@ def changed(face_run: Path, tmp_path: Path) -> Callable[..., Path]:
     """`changed(old, new)` is a run whose recipe has other words, listed anew."""
 
     def run(old: str, new: str) -> Path:
-        copy = Run(Path(shutil.copytree(face_run, tmp_path / "run")))
+        copy = RunFolder(Path(shutil.copytree(face_run, tmp_path / "run")))
         text, count = re.subn(old, new, copy.recipe_file.read_text())
         assert count
         copy.recipe_file.write_text(text)
@@ -72,7 +72,7 @@ def test_what_a_door_lacks_is_refused(
 
 
 def test_an_unfinished_run_is_refused(call: Call, trained: Path, tmp_path: Path) -> None:
-    run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
+    run = RunFolder(Path(shutil.copytree(trained, tmp_path / "run")))
     status = json.loads(run.status_file.read_text())
     for key in ("finished", "files", "sha256"):
         status.pop(key, None)
@@ -97,7 +97,7 @@ def test_an_operator_that_onnx_lacks_is_refused_with_the_reason(
 
     restore = torch_backend.restore
 
-    def with_eigenvalues(run: Run, fold: int) -> Any:
+    def with_eigenvalues(run: RunFolder, fold: int) -> Any:
         network = restore(run, fold)
         network.backbone = nn.Sequential(Eigenvalues(), nn.LazyLinear(512))
         return network
@@ -191,7 +191,7 @@ def older() -> ModuleType:
 def test_a_run_of_an_older_version(
     older: ModuleType, trained: Path, cache: Path, tmp_path: Path
 ) -> None:
-    run = older.unlisted(Run(Path(shutil.copytree(trained, tmp_path / "run"))))
+    run = older.unlisted(RunFolder(Path(shutil.copytree(trained, tmp_path / "run"))))
     out = tmp_path / "out.zip"
     exporter.export(open_run(run.path), ExportOptions(out, calibrate=False, cache=cache))
     photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.export.models import models
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.synthetic.people import sample_people
 
 GONE = "which is gone"
@@ -21,20 +21,20 @@ def started(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
     first = train(folder / "first", "training.epochs=1")
     return train(
         folder / "second", "training.epochs=1", f"model.init={first}",
-        f"folds.file={Run(first).folds_file}",
+        f"folds.file={RunFolder(first).folds_file}",
     )  # fmt: skip
 
 
 @pytest.fixture
-def copies(started: Path, tmp_path: Path) -> tuple[Run, Run]:
+def copies(started: Path, tmp_path: Path) -> tuple[RunFolder, RunFolder]:
     """Copies of both runs, `first` and `second`, which names the copy."""
     folder = Path(shutil.copytree(started.parent, tmp_path / "copies"))
-    first, second = Run(folder / "first"), Run(folder / "second")
+    first, second = RunFolder(folder / "first"), RunFolder(folder / "second")
     starting_from(second, first.path)
     return first, second
 
 
-def starting_from(run: Run, path: Path) -> None:
+def starting_from(run: RunFolder, path: Path) -> None:
     """Let the recipe of a run name another run, as a stranger can."""
     text, count = re.subn(r"\n  init: .*", f"\n  init: {path}", run.recipe_file.read_text())
     assert count == 1
@@ -42,21 +42,21 @@ def starting_from(run: Run, path: Path) -> None:
     run.finish()
 
 
-def facts(run: Run) -> tuple[str, list[str]]:
+def facts(run: RunFolder) -> tuple[str, list[str]]:
     """The initial weights of a run, and the models of the trainings before."""
     (single,) = models(run, Path())
     training = single.facts()
     return training.weights, [each.model for each in training.before]
 
 
-def test_the_run_that_it_started_from_is_listed(copies: tuple[Run, Run]) -> None:
+def test_the_run_that_it_started_from_is_listed(copies: tuple[RunFolder, RunFolder]) -> None:
     first, second = copies
     assert facts(second) == ("the run first", ["first"])
     assert facts(first) == ("random", [])
 
 
 def test_another_run_at_that_path_is_not_read(
-    copies: tuple[Run, Run], train: Callable[..., Path], tmp_path: Path
+    copies: tuple[RunFolder, RunFolder], train: Callable[..., Path], tmp_path: Path
 ) -> None:
     _, second = copies
     sample_people.make(tmp_path / "others", people=8, eval_people=0, size=(64, 48), seed=9)
@@ -66,7 +66,7 @@ def test_another_run_at_that_path_is_not_read(
     assert facts(second) == (f"the run other, {GONE}", [])
 
 
-def test_what_is_no_run_is_ignored(copies: tuple[Run, Run], tmp_path: Path) -> None:
+def test_what_is_no_run_is_ignored(copies: tuple[RunFolder, RunFolder], tmp_path: Path) -> None:
     _, second = copies
     (tmp_path / "file").write_text("secret")
     (tmp_path / "link").symlink_to(tmp_path / "link")
@@ -75,7 +75,7 @@ def test_what_is_no_run_is_ignored(copies: tuple[Run, Run], tmp_path: Path) -> N
         assert facts(second) == (f"the run {path.name}, {GONE}", [])
 
 
-def test_a_run_that_names_itself_ends(copies: tuple[Run, Run], tmp_path: Path) -> None:
+def test_a_run_that_names_itself_ends(copies: tuple[RunFolder, RunFolder], tmp_path: Path) -> None:
     first, second = copies
     (tmp_path / "alias").symlink_to(second.path)
     for path in (second.path, tmp_path / "alias"):

@@ -17,13 +17,13 @@ from maskgate.export.models import ModelRun, models
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.inference.backends.onnx import OnnxBackend
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 
 @pytest.fixture(scope="module")
 def single(trained: Path, cache: Path) -> ModelRun:
     """The tiny run."""
-    (only,) = models(Run(trained), cache)
+    (only,) = models(RunFolder(trained), cache)
     return only
 
 

@@ -26,7 +26,7 @@ from maskgate.faces import view
 from maskgate.imaging import pixels
 from maskgate.imaging.tta import tta_views
 from maskgate.inference.backends.onnx import OnnxBackend
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 Call = Callable[..., tuple[int, str, str]]
 SYSTEM = {"combine": "weights", "adjust": ["near_tie", "offsets"]}
@@ -36,12 +36,12 @@ SYSTEM = {"combine": "weights", "adjust": ["near_tie", "offsets"]}
 def reduced(trained: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of the tiny run in int8."""
     out = tmp_path_factory.mktemp("int8") / "bundle.zip"
-    exporter.export(Run(trained), ExportOptions(out, "int8", max_loss=1.0, cache=cache))
+    exporter.export(RunFolder(trained), ExportOptions(out, "int8", max_loss=1.0, cache=cache))
     return out
 
 
 @pytest.fixture
-def joint(trained: Path, people: Path, call: Call, tmp_path: Path) -> Run:
+def joint(trained: Path, people: Path, call: Call, tmp_path: Path) -> RunFolder:
     """The run of a system that learns: of the tiny run, and of a system with it and its mirror."""
     trained = Path(shutil.copytree(trained, tmp_path / "trained"))  # mirrored, it gets more files
     flipped = {"name": "flipped", "run": str(trained), "tta": ["flip"]}
@@ -54,10 +54,10 @@ def joint(trained: Path, people: Path, call: Call, tmp_path: Path) -> Run:
         file.write_text(yaml.safe_dump({"members": members, **how}))
         code, _, err = call("combine", file, "-o", out)
         assert code == 0, err
-    return Run(outer)
+    return RunFolder(outer)
 
 
-def naive(run: Run, people: Path, cache: Path, content: Callable[[int], bytes]) -> np.ndarray:
+def naive(run: RunFolder, people: Path, cache: Path, content: Callable[[int], bytes]) -> np.ndarray:
     """Out-of-fold probabilities (N, 18), photo by photo from its file."""
     recipe = run.recipe()
     seen = view.create(recipe.photo, cache, run.kept_detector())
@@ -81,7 +81,7 @@ def test_the_loss_is_that_of_naive_scores(
     opened = bundle.open_bundle(reduced)
     loss = opened.manifest.loss
     assert loss is not None
-    run = Run(trained)
+    run = RunFolder(trained)
     after = naive(run, people, cache, lambda fold: opened.read(f"models/fold-{fold}.onnx"))
     table, before = tables.oof(run)
     scores = [
@@ -111,7 +111,7 @@ def test_the_loss_is_that_of_naive_scores(
     assert "| loss (paired) |" in opened.read("card.md").decode()
 
 
-def test_a_system_in_full_precision_scores_as_its_run(joint: Run, cache: Path) -> None:
+def test_a_system_in_full_precision_scores_as_its_run(joint: RunFolder, cache: Path) -> None:
     """So its members are combined by what was learned of other people, each with its own views."""
     singles = models(joint, cache)
     assert [each.name for each in singles] == ["flipped", "inner/plain", "inner/flipped"]
@@ -186,7 +186,7 @@ def test_a_limit_of_zero_allows_a_loss_of_zero(
     assert loss is not None
     assert (loss.loss.low, loss.loss.value, loss.loss.high) == (0, 0, 0)
     assert output.splitlines()[0] == precision_loss.line(loss, "fp16")
-    score = Run(trained).metrics().score
+    score = RunFolder(trained).metrics().score
     assert score is not None
     same = f"{score.value:.4f} → {score.value:.4f}, a loss of 0.0000 [0.0000, 0.0000]"
     assert f"fp16: macro F1 {same} on {loss.photos} out-of-fold photos" in output
@@ -195,7 +195,7 @@ def test_a_limit_of_zero_allows_a_loss_of_zero(
 def test_what_cannot_be_measured_is_refused(
     trained: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, out = Run(trained), tmp_path / "bundle"
+    run, out = RunFolder(trained), tmp_path / "bundle"
 
     def refusal(photos: Path | None = None) -> str:
         with pytest.raises(MaskgateError) as error:
@@ -212,8 +212,8 @@ def test_what_cannot_be_measured_is_refused(
     training = recipe.training.model_copy(update={"validation_epochs": 1})
     with monkeypatch.context() as patch:
         seen = recipe.model_copy(update={"training": training})
-        patch.setattr(Run, "recipe", lambda self: seen)
+        patch.setattr(RunFolder, "recipe", lambda self: seen)
         assert "trained on the validation photos afterwards" in refusal()
     nobody = results.model_copy(update={"validated": False})
-    monkeypatch.setattr(Run, "metrics", lambda self: nobody)
+    monkeypatch.setattr(RunFolder, "metrics", lambda self: nobody)
     assert "has no validation people" in refusal()

@@ -13,7 +13,7 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import thresholds as fitting
 from maskgate.export import calibration, thresholds
 from maskgate.export.models import models
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 Call = Callable[..., tuple[int, str, str]]
 ERRORS = {"mask": 0.5, "gender": 0.4, "age_band": 0.04}
@@ -27,7 +27,7 @@ def exported(trained: Path, export: Callable[..., Path]) -> Path:
 
 def test_the_manifest_holds_what_was_fitted(trained: Path, exported: Path, cache: Path) -> None:
     manifest = open_bundle(exported).manifest
-    run = Run(trained)
+    run = RunFolder(trained)
     fit = calibration.fit(run, models(run, cache), cache)
     assert fit is not None
     table, _ = tables.oof(run)
@@ -78,7 +78,7 @@ def test_what_has_no_thresholds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def fit(path: Path) -> object:
-        run = Run(path)
+        run = RunFolder(path)
         return thresholds.fit(run, models(run, cache), None, {"mask": 0.5})
 
     everybody = train(tmp_path / "all", "folds.kind=all", "training.epochs=1")
@@ -89,7 +89,7 @@ def test_what_has_no_thresholds(
     assert "warning: no thresholds: the folds of" in capsys.readouterr().err
     read = tables.oof
 
-    def of_one_person(run: Run, path: Path | None = None) -> object:
+    def of_one_person(run: RunFolder, path: Path | None = None) -> object:
         table, probabilities = read(run, path)
         return table.assign(fold=0, cluster=0), probabilities
 
@@ -102,7 +102,7 @@ def test_an_attribute_that_is_not_predicted(
     train: Callable[..., Path], tmp_path: Path, cache: Path
 ) -> None:
     head = "model.head={name: one_attribute, of: mask}"
-    masks = Run(train(tmp_path / "masks", head, "loss=cross_entropy", "training.epochs=1"))
+    masks = RunFolder(train(tmp_path / "masks", head, "loss=cross_entropy", "training.epochs=1"))
     with pytest.raises(MaskgateError, match=r"--error gender: .*masks predicts mask alone"):
         thresholds.check(masks, {"gender": 0.05})
     errors = {"mask": 0.9, "gender": 0.05}

@@ -13,7 +13,7 @@ import pytest
 
 from maskgate.core import onnx_sessions
 from maskgate.faces import detectors, model_files, mtcnn_export
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 Train = Callable[..., Path]
 RunOf = Callable[[str], Path]
@@ -101,7 +101,7 @@ def test_a_file_that_a_recipe_names_may_be_gone(
     monkeypatch.setattr(model_files, "local_file", lambda source, folder: None)
     face = f"photo.face={{detector: {{name: yunet, file: {file}}}}}"
     run = train(tmp_path / "run", "training.epochs=1", "folds.kind=all", face)
-    recipe = Run(run).recipe()
+    recipe = RunFolder(run).recipe()
     assert recipe.photo.face is not None
     assert recipe.photo.face.detector.arguments["file"] == str(file)
     code, first_predictions = predict(run)
@@ -114,7 +114,7 @@ def test_a_file_that_a_recipe_names_may_be_gone(
 def test_a_run_of_an_earlier_version_takes_the_model_at_hand(
     name: str, kept: list[str], run_of: RunOf, predict: Predict, tmp_path: Path
 ) -> None:
-    copied_run = Run(copied(run_of(name), tmp_path))
+    copied_run = RunFolder(copied(run_of(name), tmp_path))
     shutil.rmtree(copied_run.detector_folder)
     listed = copied_run.files.listed() or {}
     copied_run.update_status(
@@ -128,7 +128,7 @@ def test_a_run_of_an_earlier_version_takes_the_model_at_hand(
 def test_a_resumed_training_keeps_it(
     name: str, kept: list[str], run_of: RunOf, train: Train, tmp_path: Path
 ) -> None:
-    run = Run(copied(run_of(name), tmp_path))
+    run = RunFolder(copied(run_of(name), tmp_path))
     run.update_status(finished=None, files=None)
     (run.detector_folder / kept[0]).rename(run.detector_folder / f".{kept[0]}.part")
     train(run.path, *changes_of(name))
@@ -156,7 +156,7 @@ def test_a_damaged_model_is_refused(
 def test_another_model_is_refused_before_it_is_loaded(
     run_of: RunOf, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copied_run = Run(copied(run_of("yunet"), tmp_path))
+    copied_run = RunFolder(copied(run_of("yunet"), tmp_path))
     file = copied_run.detector_folder / "yunet.onnx"
     file.write_bytes(b"another")
     copied_run.files.add(file)  # as a stranger can
@@ -166,7 +166,7 @@ def test_another_model_is_refused_before_it_is_loaded(
 
 
 def test_mtcnn_of_other_weights_is_not_taken(run_of: RunOf, tmp_path: Path, cache: Path) -> None:
-    copied_run = Run(copied(run_of("mtcnn"), tmp_path))
+    copied_run = RunFolder(copied(run_of("mtcnn"), tmp_path))
     first, second = (copied_run.detector_folder / name for name in MTCNN_FILES[:2])
     first.write_bytes(second.read_bytes())
     recipe = copied_run.recipe()
@@ -198,5 +198,5 @@ def test_each_member_of_a_system_keeps_its_own(
 
 
 def test_models_of_whole_photos_keep_none(trained: Path) -> None:
-    assert not Run(trained).detector_folder.exists()
-    assert Run(trained).kept_detector() is None
+    assert not RunFolder(trained).detector_folder.exists()
+    assert RunFolder(trained).kept_detector() is None

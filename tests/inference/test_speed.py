@@ -11,7 +11,7 @@ from maskgate.ensemble.combining import Combination, EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading, speed
 from maskgate.inference.classifier import Classifier, Ensemble
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 SOFT_VOTE = Combination(EnsembleSpec(Component(name="soft_vote")), {})
 
@@ -29,7 +29,7 @@ class Slow:
 
 
 def test_the_times_are_of_each_classifier_on_each_photo(trained: Path, people: Path) -> None:
-    classifier = loading.of_run(Run(trained))
+    classifier = loading.of_run(RunFolder(trained))
     photos = sorted((people / "eval" / "images").iterdir())[:2]
     classifiers = {"slow": Slow(classifier, 0.02), "fast": Slow(classifier, 0.001)}
     times = speed.milliseconds(classifiers, photos)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def test_the_times_are_of_each_classifier_on_each_photo(trained: Path, people: P
 
 
 def test_every_network_sees_every_view(trained: Path) -> None:
-    run = Run(trained)
+    run = RunFolder(trained)
     plain = loading.of_run(run)
     flipped = loading.of_run(run, tta=[Component(name="flip")])
     assert (speed.passes(plain), speed.passes(flipped)) == (2, 4)
@@ -49,4 +49,4 @@ def test_every_network_sees_every_view(trained: Path) -> None:
 
 def test_a_photo_that_is_gone_is_named(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match=r"gone\.jpg: cannot be read .*; put it back"):
-        speed.milliseconds({"it": loading.of_run(Run(trained))}, [tmp_path / "gone.jpg"])
+        speed.milliseconds({"it": loading.of_run(RunFolder(trained))}, [tmp_path / "gone.jpg"])

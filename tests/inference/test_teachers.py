@@ -11,7 +11,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble
 from maskgate.inference import teachers
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training import ensemble_run
 
 Train = Callable[..., Path]
@@ -20,7 +20,7 @@ TAUGHT = {"name": "distillation", "temperature": 3.0, "weight": 0.75}
 
 
 def student(taught: Recipe, run: Path, **options: Any) -> Recipe:
-    return teachers.student(taught, Run(run), weight=0.75, temperature=3.0, **options)
+    return teachers.student(taught, RunFolder(run), weight=0.75, temperature=3.0, **options)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_student_learns_the_teacher_beside_its_own_loss(
     made = student(taught, trained)
     assert made.loss.model_dump() == {"name": "sum", "parts": [*parts, TAUGHT]}
     assert (made.teacher, made.soft_labels) == (str(trained), None)
-    assert made.folds.file == str(Run(trained).folds_file)
+    assert made.folds.file == str(RunFolder(trained).folds_file)
     changed = {"loss": taught.loss, "folds": taught.folds, "teacher": None}
     assert made.model_copy(update=changed) == taught
     assert student(taught, trained, out_of_fold=True).soft_labels == "out_of_fold"
@@ -97,10 +97,10 @@ def test_the_best_member_is_the_one_with_the_best_score(
     ensemble_run.combine(system, both, "both", command="", cache=cache)
     scores = {}
     for path in (trained, other):
-        score = Run(path).metrics().score
+        score = RunFolder(path).metrics().score
         assert score is not None
         scores[path.resolve()] = score.value
-    best = teachers.best_member(Run(both)).path.resolve()
+    best = teachers.best_member(RunFolder(both)).path.resolve()
     assert scores[best] == max(scores.values())
     with pytest.raises(MaskgateError, match="give one with --single"):
-        teachers.best_member(Run(trained))
+        teachers.best_member(RunFolder(trained))

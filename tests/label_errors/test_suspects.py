@@ -12,7 +12,7 @@ from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.label_errors import suspects, swaps
 from maskgate.label_errors.evidence import Evidence
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from tests.label_errors.drawn_evidence import drawn, relabelled, rows_of
 
 pytest.importorskip("cleanlab", reason="cleanlab is not installed")
@@ -118,7 +118,7 @@ def test_moved_photos_are_missed_in_one_sentence_and_shown_from_their_new_place(
     call: Call, run: Path, people: Path, tmp_path: Path
 ) -> None:
     moved_run = Path(shutil.copytree(run, tmp_path / "run"))
-    Run(moved_run).update_status(root=str(tmp_path / "old"))
+    RunFolder(moved_run).update_status(root=str(tmp_path / "old"))
     pictures = []
     for words in ((), ("--data", people)):
         code, _, err = call("suspects", moved_run, *words)

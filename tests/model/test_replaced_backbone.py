@@ -9,7 +9,7 @@ from maskgate.config import recipe, system
 from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
 from maskgate.model import network, replaced_backbone
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 BASE = recipe.find("baseline")  # resnet10t with channels and stem_width
 OWN = {"channels": [32, 64, 128, 256], "stem_width": 16}
@@ -88,4 +88,4 @@ def test_a_run_of_another_backbone_trains(
         "model.backbone=test_vit does not take the recipe's channels, stem_width in"
         " model.arguments: left out"
     ]
-    assert Run(out).recipe().model.arguments == {}
+    assert RunFolder(out).recipe().model.arguments == {}

@@ -16,7 +16,7 @@ from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.differences import Difference, Scored
 from maskgate.evaluation.groups import RunGroup, ScoredRun
 from maskgate.reports import compare, targets
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.runs.records.results import Results
 
 LONG = "a" * 150
@@ -30,7 +30,13 @@ def group(name: str, seeds: tuple[int, ...], **recipe: Any) -> RunGroup:
         name,
         tuple(
             ScoredRun(
-                Run(Path(f"runs/{name}-{seed}")), recipe, seed, "as read", results, table, none
+                RunFolder(Path(f"runs/{name}-{seed}")),
+                recipe,
+                seed,
+                "as read",
+                results,
+                table,
+                none,
             )
             for seed in seeds
         ),

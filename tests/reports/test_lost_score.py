@@ -15,7 +15,7 @@ from maskgate.evaluation import age_by_year, agreement, majority, metrics
 from maskgate.evaluation.age_by_year import Years
 from maskgate.reports import links, lost_score
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from tests.conftest import Call
 
 ZERO = Score(0.0, 0.0, 0.1)
@@ -34,7 +34,7 @@ def ends(score: Score) -> str:
 
 
 def test_every_score_stands_beside_the_most_frequent_class(trained: Path, text: str) -> None:
-    table, _ = tables.oof(Run(trained))
+    table, _ = tables.oof(RunFolder(trained))
     for name, baseline in majority.scores(table).items():
         title = {"label": "18 classes"}.get(name, name.replace("_", " "))
         tile = rf"Macro F1, {title} \S+ \S+ – \S+ most frequent class: "
@@ -48,7 +48,7 @@ def test_every_score_stands_beside_the_most_frequent_class(trained: Path, text: 
 
 
 def test_errors_by_year_and_agreement_have_their_intervals(trained: Path, text: str) -> None:
-    table, probabilities = tables.oof(Run(trained))
+    table, probabilities = tables.oof(RunFolder(trained))
     years = age_by_year.errors(probabilities, table)
     assert years
     for each in years:
@@ -73,8 +73,8 @@ def test_errors_by_year_and_agreement_have_their_intervals(trained: Path, text: 
 def test_the_command_prints_the_baseline(trained: Path) -> None:
     from maskgate.training import scoring
 
-    table, _ = tables.oof(Run(trained))
-    last = scoring.summary(Run(trained)).splitlines()[-1]
+    table, _ = tables.oof(RunFolder(trained))
+    last = scoring.summary(RunFolder(trained)).splitlines()[-1]
     assert last.endswith(f"; always the most frequent class: {majority.main_score(table)}")
 
 
@@ -101,7 +101,7 @@ def test_a_bar_is_as_high_as_its_share() -> None:
 
 def test_nothing_is_said_of_what_is_unknown(trained: Path) -> None:
     results = runs.open_run(trained).metrics()
-    table, probabilities = tables.oof(Run(trained))
+    table, probabilities = tables.oof(RunFolder(trained))
     alone = table.assign(age=np.nan, person=table["photo"])
     said = lost_score.context(results, alone, probabilities)
     assert said["years"] == said["agreement"] == []
@@ -114,7 +114,7 @@ def test_runs_are_linked(
     other = train(tmp_path / "other", "seed=8", "training.epochs=1")
     code, _, err = call("combine", trained, other, "--out", tmp_path / "both")
     assert code == 0, err
-    both = Run(tmp_path / "both")
+    both = RunFolder(tmp_path / "both")
     page = both.report_file.read_text("utf-8")
     for member in (trained, other):
         assert f'href="{links.relative(both.path, member / "report.html")}"' in page
@@ -129,7 +129,7 @@ def test_runs_are_linked(
 def test_a_member_leads_to_its_system_and_a_student_to_its_teacher(
     trained: Path, tmp_path: Path
 ) -> None:
-    member = Run(Path(shutil.copytree(trained, tmp_path / "a system" / "members" / "one")))
+    member = RunFolder(Path(shutil.copytree(trained, tmp_path / "a system" / "members" / "one")))
     assert links.related(member) == []
     (tmp_path / "a system" / "system.yaml").touch()
     assert links.related(member) == [("Member of", "a system", "../../report.html")]

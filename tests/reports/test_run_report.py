@@ -16,15 +16,15 @@ from maskgate.core import charts, reliability
 from maskgate.evaluation import metrics
 from maskgate.reports import listing, mistakes
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training import scoring
 
 ENDS = ("value", "low", "high")
 
 
-def copied(trained: Path, folder: Path, **results: Any) -> Run:
+def copied(trained: Path, folder: Path, **results: Any) -> RunFolder:
     """A copy of the trained run whose metrics.json says something else."""
-    run = Run(Path(shutil.copytree(trained, folder / "run")))
+    run = RunFolder(Path(shutil.copytree(trained, folder / "run")))
     run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
     run.finish()
     return run
@@ -221,14 +221,14 @@ def test_what_differs_between_recipes() -> None:
 def test_runs_are_listed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listing.show(trained.parent)
     out = capsys.readouterr().out
-    results = Run(trained).metrics()
+    results = RunFolder(trained).metrics()
     assert f"{results.score}  {results.photos}            {results.people}  " in out
 
 
 def test_of_a_holdout_only_those_scored_are_counted(
     train: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Run(train(tmp_path / "runs" / "held", "training.epochs=1", "folds.kind=holdout"))
+    run = RunFolder(train(tmp_path / "runs" / "held", "training.epochs=1", "folds.kind=holdout"))
     results, status = run.metrics(), run.status()
     assert (results.photos, results.people) == (42, 6)
     assert (status.photos, status.people) == (224, 32)
@@ -264,7 +264,7 @@ def test_a_damaged_run_is_told_among_the_others(
 def test_the_report_says_which_attribute_is_above_the_target(
     error: float, trained: Path, tmp_path: Path
 ) -> None:
-    attributes = json.loads(Run(trained).metrics_file.read_text())["attributes"]
+    attributes = json.loads(RunFolder(trained).metrics_file.read_text())["attributes"]
     for name, scores in attributes.items():
         value = error if name == "age_band" else 0.01
         scores["calibration"]["error"] = {"value": value, "low": 0.0, "high": 0.0612}
@@ -279,7 +279,7 @@ def test_the_report_says_which_attribute_is_above_the_target(
 
 
 def test_a_report_of_an_earlier_version_has_no_calibration(trained: Path, tmp_path: Path) -> None:
-    attributes = json.loads(Run(trained).metrics_file.read_text())["attributes"]
+    attributes = json.loads(RunFolder(trained).metrics_file.read_text())["attributes"]
     for scores in attributes.values():
         del scores["calibration"]
     run = copied(trained, tmp_path, attributes=attributes)

@@ -15,29 +15,29 @@ from maskgate.core.score import Score
 from maskgate.evaluation.conclusions import Conclusions, Part
 from maskgate.reports import next_steps, recipe_changes, run_summary
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 WEAK = Conclusions("macro F1", [], [], [Part("mask", Score(0.5, 0.4, 0.6))], [])
 UNDECIDED = Conclusions("macro F1", [], [], [], [])
 
 
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Run:
+def run(trained: Path, tmp_path: Path) -> RunFolder:
     """A copy of the trained run, alone in its folder."""
-    return Run(Path(shutil.copytree(trained, tmp_path / "runs" / "mine")))
+    return RunFolder(Path(shutil.copytree(trained, tmp_path / "runs" / "mine")))
 
 
-def commands(run: Run, conclusions: Conclusions | None = WEAK) -> list[str]:
+def commands(run: RunFolder, conclusions: Conclusions | None = WEAK) -> list[str]:
     return [command for _, command in next_steps.of_run(run, conclusions)]
 
 
-def with_settings(run: Run, **changes: Any) -> None:
+def with_settings(run: RunFolder, **changes: Any) -> None:
     settings = run.recipe()
     Recipe.model_validate(settings.model_dump() | changes).write(run.recipe_file)
     run.finish()
 
 
-def test_the_page_begins_with_facts_and_conclusions(run: Run, people: Path) -> None:
+def test_the_page_begins_with_facts_and_conclusions(run: RunFolder, people: Path) -> None:
     run.update_status(command="maskgate train tiny 'my people'", data=str(people))
     page = run_report.write(run).read_text("utf-8")
     assert "<h1>mine</h1>" in page
@@ -54,7 +54,7 @@ def test_the_page_begins_with_facts_and_conclusions(run: Run, people: Path) -> N
     assert '<details class="after"><summary>All settings, with every default' in page
 
 
-def test_what_a_run_of_an_earlier_version_lacks_is_left_out(run: Run) -> None:
+def test_what_a_run_of_an_earlier_version_lacks_is_left_out(run: RunFolder) -> None:
     status = json.loads(run.status_file.read_text())
     for key in ("started", "data", "sha256"):
         status.pop(key)
@@ -66,7 +66,7 @@ def test_what_a_run_of_an_earlier_version_lacks_is_left_out(run: Run) -> None:
 
 
 def test_commands_have_the_real_paths_and_the_words_that_were_typed(
-    run: Run, people: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunFolder, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(people.parent)
     run.update_status(
@@ -82,25 +82,25 @@ def test_commands_have_the_real_paths_and_the_words_that_were_typed(
     ]
 
 
-def test_no_labels_are_doubted_where_nothing_is_decided(run: Run) -> None:
+def test_no_labels_are_doubted_where_nothing_is_decided(run: RunFolder) -> None:
     assert any("suspects" in command for command in commands(run))
     assert not any("suspects" in command for command in commands(run, UNDECIDED))
 
 
 @pytest.mark.parametrize("command", ["", "maskgate demo", "maskgate train 'half"])
-def test_of_another_command_the_recipe_in_the_run_is_trained(run: Run, command: str) -> None:
+def test_of_another_command_the_recipe_in_the_run_is_trained(run: RunFolder, command: str) -> None:
     run.update_status(command=command)
     words = shlex.split(commands(run)[0])
     assert words[:3] == ["maskgate", "train", str(run.recipe_file.resolve())]
     assert words[4:] == ["seed=8", "--out", f"{run.path.resolve()}-seed-8"]
 
 
-def test_a_command_that_may_name_code_is_not_repeated(run: Run) -> None:
+def test_a_command_that_may_name_code_is_not_repeated(run: RunFolder) -> None:
     run.update_status(command="maskgate train tiny people model.backbone=their.code:run", data="")
     assert not any(command.startswith("maskgate train") for command in commands(run))
 
 
-def test_a_smoke_run_is_trained_for_real(run: Run) -> None:
+def test_a_smoke_run_is_trained_for_real(run: RunFolder) -> None:
     run.update_status(command="maskgate train tiny people --smoke --out x", smoke=True)
     assert next_steps.of_run(run, None) == [
         ("Train it on all photos", "maskgate train tiny people")
@@ -110,14 +110,14 @@ def test_a_smoke_run_is_trained_for_real(run: Run) -> None:
     assert next_steps.of_run(run, None) == []
 
 
-def test_a_run_without_validation_is_neither_compared_nor_doubted(run: Run) -> None:
+def test_a_run_without_validation_is_neither_compared_nor_doubted(run: RunFolder) -> None:
     run.metrics_file.write_text(json.dumps({"validated": False}))
     run.finish()
     assert [command.split()[1] for command in commands(run, None)] == ["submit", "export"]
     assert dict(run_summary.summarise(run).facts)["Scored"] == "nobody"
 
 
-def test_runs_beside_it_are_compared_and_combined(run: Run) -> None:
+def test_runs_beside_it_are_compared_and_combined(run: RunFolder) -> None:
     place = run.path.resolve()
     recipes: dict[str, dict[str, Any]] = {
         "seed-8": {"seed": 8},
@@ -126,7 +126,7 @@ def test_runs_beside_it_are_compared_and_combined(run: Run) -> None:
         "damaged": {},
     }
     for name, changes in recipes.items():
-        other = Run(Path(shutil.copytree(run.path, place.parent / name)))
+        other = RunFolder(Path(shutil.copytree(run.path, place.parent / name)))
         with_settings(other, **changes)
         if name == "unfinished":
             other.update_status(finished=None, files=None)
@@ -141,14 +141,14 @@ def test_runs_beside_it_are_compared_and_combined(run: Run) -> None:
     assert not any(command.startswith("maskgate train") for command in commands(run))
 
 
-def test_runs_with_other_folds_are_not_compared(run: Run) -> None:
-    other = Run(Path(shutil.copytree(run.path, run.path.parent / "other")))
+def test_runs_with_other_folds_are_not_compared(run: RunFolder) -> None:
+    other = RunFolder(Path(shutil.copytree(run.path, run.path.parent / "other")))
     other.folds_file.write_text(other.folds_file.read_text() + "\n")
     with_settings(other, tta=({"name": "flip"},))
     assert not any("compare" in command for command in commands(run))
 
 
-def test_the_recipe_is_compared_with_the_shipped_one_of_its_name(run: Run) -> None:
+def test_the_recipe_is_compared_with_the_shipped_one_of_its_name(run: RunFolder) -> None:
     default = recipe.load(recipe.shipped() / "default.yaml", ["training.epochs=9", "tta=[flip]"])
     default.write(run.recipe_file)
     run.finish()
@@ -163,7 +163,7 @@ def test_the_recipe_is_compared_with_the_shipped_one_of_its_name(run: Run) -> No
     assert (changes.name, changes.is_same_name, len(changes.rows)) == ("default", False, 2)
 
 
-def test_what_training_fills_in_is_no_change(run: Run) -> None:
+def test_what_training_fills_in_is_no_change(run: RunFolder) -> None:
     base = recipe.load(recipe.shipped() / "from-faces.yaml")
     photo = base.model_dump()["photo"]
     photo["face"]["sha256"] = "0" * 64

@@ -12,7 +12,7 @@ from maskgate.review.decisions import Decision, Journal
 from maskgate.review.neighbours import Neighbours
 from maskgate.review.people import People
 from maskgate.review.session import Options, Session
-from maskgate.runs import Run, open_run
+from maskgate.runs import RunFolder, open_run
 
 RUN = Path(__file__).parents[1] / "golden" / "plain"
 
@@ -29,13 +29,13 @@ def decision(words: str = "", **values: str) -> Decision:
 
 
 @pytest.fixture(scope="session")
-def run() -> Run:
+def run() -> RunFolder:
     """The run of a model of the sample people."""
     return open_run(RUN)
 
 
 @pytest.fixture(scope="session")
-def everybody(run: Run, people: Path) -> People:
+def everybody(run: RunFolder, people: Path) -> People:
     """The sample people with out-of-fold probabilities."""
     return people_of.of_run(run, people)
 
@@ -49,7 +49,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def session(everybody: People, run: Run, journal: Journal) -> Session:
+def session(everybody: People, run: RunFolder, journal: Journal) -> Session:
     """A session about what the run contradicts."""
     return Session(
         everybody,

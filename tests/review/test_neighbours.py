@@ -2,10 +2,10 @@
 
 from maskgate.review.neighbours import COUNT, Neighbours
 from maskgate.review.people import People
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
-def test_near_duplicates_come_first_and_are_marked(everybody: People, run: Run) -> None:
+def test_near_duplicates_come_first_and_are_marked(everybody: People, run: RunFolder) -> None:
     neighbours = Neighbours(everybody, run)
     people = everybody.table.drop_duplicates("person").set_index("person")["cluster"]
     (cluster, *_) = people[people.duplicated()].unique()

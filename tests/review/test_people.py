@@ -9,10 +9,10 @@ from maskgate import labels
 from maskgate.errors import MaskgateError
 from maskgate.review import people as people_of
 from maskgate.review.people import People
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 
-def test_predictions_are_means_over_a_persons_photos(everybody: People, run: Run) -> None:
+def test_predictions_are_means_over_a_persons_photos(everybody: People, run: RunFolder) -> None:
     rows, probabilities = tables.oof(run)
     for name, own in list(everybody.rows_by_name.items())[:5]:
         mean = probabilities[(rows["person"] == name).to_numpy()].mean(0)
@@ -46,6 +46,6 @@ def test_people_are_named_by_folder_or_id(everybody: People) -> None:
     assert everybody.find("000004") is None  # of two people
 
 
-def test_photos_that_are_gone_are_refused(run: Run, tmp_path: Path) -> None:
+def test_photos_that_are_gone_are_refused(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match="was trained on are gone; name them with --data"):
         people_of.of_run(run, None)

@@ -10,7 +10,7 @@ import pytest
 from maskgate.errors import MaskgateError
 from maskgate.review import start
 from maskgate.review.start import Options
-from maskgate.runs import Run, open_run
+from maskgate.runs import RunFolder, open_run
 from tests.conftest import Call
 from tests.review.conftest import RUN
 
@@ -18,7 +18,7 @@ HEADER = "person,attribute,label,predicted_label\n"
 
 
 @pytest.fixture
-def options(run: Run, people: Path, tmp_path: Path) -> Options:
+def options(run: RunFolder, people: Path, tmp_path: Path) -> Options:
     return Options(
         suspects=None,
         run=run,

@@ -2,10 +2,10 @@
 
 import json
 
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
-def unlisted(run: Run) -> Run:
+def unlisted(run: RunFolder) -> RunFolder:
     """The run without a list of its files."""
     status = json.loads(run.status_file.read_text())
     rest = {key: value for key, value in status.items() if key not in ("files", "sha256")}

@@ -19,13 +19,13 @@ from maskgate.evaluation import ensemble, groups, oof
 from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.synthetic.people import sample_people
 from maskgate.training import ensemble_run, warm_start
 from tests.runs.older import unlisted
 
 Call = Callable[..., tuple[int, str, str]]
-Command = Callable[[Run], object]
+Command = Callable[[RunFolder], object]
 
 FLIPS = 300
 
@@ -54,11 +54,11 @@ def rich(
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Callable[[Path], Run]:
-    return lambda path: Run(Path(shutil.copytree(path, tmp_path / "copy")))
+def copied(tmp_path: Path) -> Callable[[Path], RunFolder]:
+    return lambda path: RunFolder(Path(shutil.copytree(path, tmp_path / "copy")))
 
 
-def init(run: Run) -> None:
+def init(run: RunFolder) -> None:
     """What a training does that starts from the run."""
     wanted = recipe.Recipe.model_validate({"model": {"init": str(run.path)}})
     warm_start.weight_digests(wanted)
@@ -68,7 +68,7 @@ def init(run: Run) -> None:
         run.weights(fold)
 
 
-def epochs(run: Run) -> None:
+def epochs(run: RunFolder) -> None:
     """What a training does whose epochs the run has found."""
     warm_start.with_best_epochs(
         recipe.Recipe.model_validate(
@@ -77,21 +77,21 @@ def epochs(run: Run) -> None:
     )
 
 
-def compare(run: Run) -> None:
+def compare(run: RunFolder) -> None:
     groups._read(groups._runs([run.path])[0])
 
 
-def combine(run: Run) -> None:
+def combine(run: RunFolder) -> None:
     asked = ensemble.system_of([run.path])
     ensemble.fit(ensemble.open_members(asked), EnsembleSpec.from_system(asked))
 
 
-def copy_folds(run: Run) -> None:
+def copy_folds(run: RunFolder) -> None:
     """What `combine` does with the folds of its first member."""
     ensemble_run._copy(run, run.folds_file, run.path.parent / "folds.csv")
 
 
-def folds_file(run: Run) -> None:
+def folds_file(run: RunFolder) -> None:
     """What a training does with `folds.file`."""
     runs.verify(run.folds_file)
 
@@ -132,13 +132,13 @@ READERS = {
 OF_SYSTEM = ("run.json", "system.yaml", "recipes/one.yaml", "combination.json", "oof.parquet")
 
 
-def path_in(run: Run, name: str) -> Path:
+def path_in(run: RunFolder, name: str) -> Path:
     if name == "oof-plain":
         return run.oof_file_with(tta_digest([PLAIN_VIEW]))
     return run.path / name
 
 
-def refuses(command: Command, run: Run, path: Path) -> None:
+def refuses(command: Command, run: RunFolder, path: Path) -> None:
     """The command ends with one sentence that names the file, and says what to do."""
     with pytest.raises(MaskgateError) as told:
         command(run)
@@ -161,8 +161,8 @@ def flips(content: bytes) -> Iterator[bytes]:
 
 
 def test_a_finished_run_lists_what_it_consists_of(rich: Path, joint: Path) -> None:
-    plain = path_in(Run(rich), "oof-plain").name
-    told = Run(rich).status()
+    plain = path_in(RunFolder(rich), "oof-plain").name
+    told = RunFolder(rich).status()
     assert set(told.files or ()) == {
         "recipe.yaml", "folds.csv", "photos.parquet", "more.parquet", "history.csv", "oof.parquet",
         "thumbnails.parquet", plain, "metrics.json",
@@ -171,26 +171,28 @@ def test_a_finished_run_lists_what_it_consists_of(rich: Path, joint: Path) -> No
     }  # fmt: skip
     for name, entry in told.files.items():
         assert entry.bytes == (rich / name).stat().st_size
-    assert set(Run(joint).status().files or ()) == {
+    assert set(RunFolder(joint).status().files or ()) == {
         "system.yaml", "recipes/one.yaml", "recipes/two.yaml", "folds.csv", "photos.parquet",
         "oof.parquet", "combination.json", "metrics.json",
     }  # fmt: skip
-    assert list(json.loads(Run(rich).status_file.read_text()))[-1] == "sha256"
+    assert list(json.loads(RunFolder(rich).status_file.read_text()))[-1] == "sha256"
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name not in OF_SYSTEM[1:4]])
 def test_a_flipped_bit_is_refused_by_all_who_read_the_file(
-    name: str, rich: Path, copied: Callable[[Path], Run]
+    name: str, rich: Path, copied: Callable[[Path], RunFolder]
 ) -> None:
     _flip(copied(rich), name)
 
 
 @pytest.mark.parametrize("name", OF_SYSTEM)
-def test_so_in_the_run_of_a_system(name: str, joint: Path, copied: Callable[[Path], Run]) -> None:
+def test_so_in_the_run_of_a_system(
+    name: str, joint: Path, copied: Callable[[Path], RunFolder]
+) -> None:
     _flip(copied(joint), name)
 
 
-def _flip(run: Run, name: str) -> None:
+def _flip(run: RunFolder, name: str) -> None:
     path = path_in(run, name)
     content = path.read_bytes()
     readers = [COMMANDS[each] for each in READERS[name]]
@@ -199,7 +201,7 @@ def _flip(run: Run, name: str) -> None:
         each(run)
     for number, changed in enumerate(flips(content)):
         path.write_bytes(changed)
-        quick = Run.status if name == "run.json" else lambda own: own.files.read(path)
+        quick = RunFolder.status if name == "run.json" else lambda own: own.files.read(path)
         refuses(quick, run, path)
         if number % 30 == 0:
             for each in readers:
@@ -230,7 +232,7 @@ def forbid(patch: pytest.MonkeyPatch, path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["removed", "forbidden", "a folder", "another size"])
 def test_a_file_that_is_not_there_is_refused_by_every_command(
-    how: str, rich: Path, copied: Callable[[Path], Run]
+    how: str, rich: Path, copied: Callable[[Path], RunFolder]
 ) -> None:
     run = copied(rich)
     kept = path_in(run, "oof-plain").name
@@ -259,7 +261,7 @@ def test_a_file_that_is_not_there_is_refused_by_every_command(
 
 @pytest.mark.parametrize("listed", [True, False], ids=["this version", "the one before"])
 def test_a_fold_that_is_gone_is_missed(
-    listed: bool, trained: Path, copied: Callable[[Path], Run], call: Call, people: Path
+    listed: bool, trained: Path, copied: Callable[[Path], RunFolder], call: Call, people: Path
 ) -> None:
     run = copied(trained)
     if not listed:
@@ -285,7 +287,7 @@ def test_a_fold_that_is_gone_is_missed(
 
 
 def test_a_member_that_is_damaged_or_another_is_missed(
-    joint: Path, copied: Callable[[Path], Run]
+    joint: Path, copied: Callable[[Path], RunFolder]
 ) -> None:
     run = copied(joint)
     weights = run.members()[0].weights_file(1)
@@ -314,7 +316,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
 
 
 def test_what_may_change_does_not_make_it_another_run(
-    rich: Path, copied: Callable[[Path], Run], tmp_path: Path
+    rich: Path, copied: Callable[[Path], RunFolder], tmp_path: Path
 ) -> None:
     run = copied(rich)
     run.report_file.unlink()
@@ -323,13 +325,13 @@ def test_what_may_change_does_not_make_it_another_run(
     run.update_status(note="mine")
     for command in WHOLE:
         COMMANDS[command](run)
-    moved = Run(run.path.rename(tmp_path / "moved"))
+    moved = RunFolder(run.path.rename(tmp_path / "moved"))
     for command in WHOLE:
         COMMANDS[command](moved)
 
 
 def test_kept_predictions_are_listed_and_made_again(
-    trained: Path, copied: Callable[[Path], Run], cache: Path
+    trained: Path, copied: Callable[[Path], RunFolder], cache: Path
 ) -> None:
     run, tta = copied(trained), [Component(name="flip")]
     _, expected = oof.oof_with(run, tta, cache)
@@ -357,8 +359,8 @@ def test_kept_predictions_are_listed_and_made_again(
 def test_a_run_of_the_version_before_still_works(
     rich: Path, joint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    single = unlisted(Run(Path(shutil.copytree(rich, tmp_path / "single"))))
-    whole = Run(Path(shutil.copytree(joint, tmp_path / "whole")))
+    single = unlisted(RunFolder(Path(shutil.copytree(rich, tmp_path / "single"))))
+    whole = RunFolder(Path(shutil.copytree(joint, tmp_path / "whole")))
     for run in (*whole.members(), whole):
         unlisted(run)
     for command in WHOLE:
@@ -370,7 +372,7 @@ def test_a_run_of_the_version_before_still_works(
 
 
 def test_what_can_be_checked_of_a_run_of_the_version_before(
-    rich: Path, joint: Path, copied: Callable[[Path], Run], tmp_path: Path
+    rich: Path, joint: Path, copied: Callable[[Path], RunFolder], tmp_path: Path
 ) -> None:
     run = unlisted(copied(rich))
     content = run.recipe_file.read_bytes()
@@ -388,12 +390,14 @@ def test_what_can_be_checked_of_a_run_of_the_version_before(
     table.assign(fold=0).to_csv(run.folds_file, index=False)
     for command in WHOLE:
         refuses(COMMANDS[command], run, run.folds_file)
-    learned = Run(Path(shutil.copytree(joint, tmp_path / "learned")))
+    learned = RunFolder(Path(shutil.copytree(joint, tmp_path / "learned")))
     unlisted(learned).combination_file.unlink()
     refuses(COMMANDS["predict"], learned, learned.combination_file)
 
 
-def test_folds_are_those_it_was_split_in(trained: Path, copied: Callable[[Path], Run]) -> None:
+def test_folds_are_those_it_was_split_in(
+    trained: Path, copied: Callable[[Path], RunFolder]
+) -> None:
     run = unlisted(copied(trained))
     shutil.rmtree(run.fold_folder(1))
     assert run.folds == [0, 1]

@@ -19,7 +19,7 @@ from maskgate.data import layouts
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.model import network
-from maskgate.runs import Run, trust
+from maskgate.runs import RunFolder, trust
 
 Call = Callable[..., tuple[int, str, str]]
 Train = Callable[..., Path]
@@ -64,7 +64,7 @@ def of(run: Path, backbone: str, name: str = "theirs") -> Path:
 def write(path: Path, text: str) -> None:
     """Replace a file of a run, and list it anew: whoever makes a run makes its list as well."""
     path.write_text(text)
-    Run(path.parent).finish()
+    RunFolder(path.parent).finish()
 
 
 def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net") -> None:
@@ -188,7 +188,7 @@ def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tin
 
 def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -> None:
     out = train(here / "run", "training.epochs=1", "folds.kind=all")
-    Run(out).update_status(finished=None, files=None)
+    RunFolder(out).update_status(finished=None, files=None)
     text = (out / "recipe.yaml").read_text()
     (out / "recipe.yaml").write_text(text.replace("backbone: test_resnet", "backbone: os:system"))
     with pytest.raises(MaskgateError, match=r"recipe\.yaml: is another recipe"):
@@ -222,7 +222,7 @@ def test_weights_of_my_files_are_not_read(trained: Path) -> None:
     path = theirs / "recipe.yaml"
     text = path.read_text().replace("arguments: {}", "arguments: {checkpoint_path: mine.pth}", 1)
     write(path, text)
-    assert Run(theirs).recipe().model.arguments == {"checkpoint_path": "mine.pth"}
+    assert RunFolder(theirs).recipe().model.arguments == {"checkpoint_path": "mine.pth"}
     loading.load(theirs)  # a missing file would be told
 
 
@@ -231,7 +231,7 @@ def test_a_member_outside_is_read_only_by_who_knows_it(
 ) -> None:
     assert call("combine", trained, "-o", "theirs")[0] == 0
     for members in ({}, {"tiny": "00000000"}):
-        Run(Path("theirs")).update_status(members=members)
+        RunFolder(Path("theirs")).update_status(members=members)
         code, out, err = call("predict", "theirs", people / "eval")
         assert (code, out) == (2, "")
         assert "its member " in err.splitlines()[-1]
@@ -261,10 +261,10 @@ def test_trust_goes_down_to_members(trained: Path) -> None:
     assert not runs.open_run(trained).trusted
     assert runs.open_run(trained, trust=True).trusted
     made = recipe.Recipe.model_validate({"model": {"backbone": "stranger:net"}})
-    theirs = Run(of(trained, "stranger:net"))
+    theirs = RunFolder(of(trained, "stranger:net"))
     assert trust.trust_if_known(theirs, made.model.factories).trusted
     assert not trust.trust_if_known(theirs, [("stranger:net", {"more": 1})]).trusted
-    assert not trust.trust_if_known(Run(trained), []).trusted
+    assert not trust.trust_if_known(RunFolder(trained), []).trusted
 
 
 # ----------------------------------------------------------------------- files of the user's
@@ -278,7 +278,7 @@ def with_photos(run: Path, names: list[str], name: str = "theirs") -> Path:
         first = sorted(pd.read_parquet(run / "oof.parquet")["photo"])[: len(names)]
         table["photo"] = table["photo"].replace(dict(zip(first, names, strict=True)))
         table.to_parquet(there / file, index=False)
-    Run(there).finish()
+    RunFolder(there).finish()
     return there
 
 
@@ -297,7 +297,7 @@ def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path
             target = mine / photo.relative_to(status["root"])
             target.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (40, 40), "red").save(target)
-    Run(theirs).update_status(root=str(mine))
+    RunFolder(theirs).update_status(root=str(mine))
     assert call("report", theirs)[0] == 0
     assert pictures(theirs / "report.html") == 0
 
@@ -379,7 +379,7 @@ def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path, na
     (here / "elsewhere").mkdir()
     shutil.rmtree(out / name, ignore_errors=True)
     (out / name).symlink_to(here / "elsewhere")
-    Run(out).update_status(finished=None, files=None)
+    RunFolder(out).update_status(finished=None, files=None)
     with pytest.raises(MaskgateError, match=f"{name}: is a link"):
         train(out, "training.epochs=1", "folds.kind=all")
     assert list((here / "elsewhere").iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 from maskgate.core.score import Score
 from maskgate.errors import MaskgateError
 from maskgate.reports import distillation as report
-from maskgate.runs import Run, open_run, tables
+from maskgate.runs import RunFolder, open_run, tables
 from maskgate.runs.records.distillation import Compared, Distillation
 from maskgate.runs.records.results import Figure
 
@@ -51,14 +51,14 @@ def test_a_student_is_compared_with_its_teacher_and_a_single_model(
     assert record is not None and not record.out_of_fold
     assert record.single.run == str(runs / "two")
     assert (record.ensemble.networks, record.student.networks) == (4, 2)
-    results, of_teacher = run.metrics(), Run(both).metrics()
+    results, of_teacher = run.metrics(), RunFolder(both).metrics()
     assert (record.student.score, record.ensemble.score) == (results.score, of_teacher.score)
     page = run.report_file.read_text("utf-8")
     assert "<h2>Distillation</h2>" in page and str(runs / "two") in page
     recipe = run.recipe()
     assert (recipe.teacher, recipe.soft_labels) == (str(both), None)
-    assert run.folds_file.read_bytes() == Run(both).folds_file.read_bytes()
-    assert run.status().warnings == Run(both).status().warnings
+    assert run.folds_file.read_bytes() == RunFolder(both).folds_file.read_bytes()
+    assert run.status().warnings == RunFolder(both).status().warnings
 
     weights = run.weights_file(0).read_bytes()
     code, again, err = call(*asked)
@@ -79,13 +79,15 @@ def test_it_may_learn_what_is_stored_and_is_compared_with_the_best_member(
     )
     assert code == 0, err
     assert "its score is too high" in printed and "soft labels for" not in err
-    recipe, record = Run(out).recipe(), Run(out).distillation()
-    assert f"{both}, by its out-of-fold probabilities" in Run(out).report_file.read_text("utf-8")
+    recipe, record = RunFolder(out).recipe(), RunFolder(out).distillation()
+    assert f"{both}, by its out-of-fold probabilities" in RunFolder(out).report_file.read_text(
+        "utf-8"
+    )
     assert recipe.soft_labels == "out_of_fold"
     assert recipe.loss.arguments["parts"][1] == {
         "name": "distillation", "temperature": 3.0, "weight": 0.9
     }  # fmt: skip
-    scores = {name: Run(runs / name).metrics().score for name in ("one", "two")}
+    scores = {name: RunFolder(runs / name).metrics().score for name in ("one", "two")}
     assert record is not None and record.out_of_fold
     values = {name: score.value for name, score in scores.items() if score is not None}
     assert Path(record.single.run).name == max(values, key=lambda name: values[name])
@@ -114,7 +116,7 @@ def test_a_smoke_test_compares_nothing(
 ) -> None:
     code, _, err = call("distill", both, tiny, people, "--out", tmp_path / "smoke", "--smoke")
     assert code == 0, err
-    assert Run(tmp_path / "smoke").distillation() is None
+    assert RunFolder(tmp_path / "smoke").distillation() is None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_killed_and_resumed_to_the_same_bytes(
     words = ("distill", both, tiny, people, SHORT, "--cache", tmp_path / "cache", "--out")
     at = moments.randint(1, 4)
     kill("maskgate.inference.classifier:SingleModel.__call__", at, *words, tmp_path / "killed")
-    assert not Run(tmp_path / "killed").distillation_file.exists()
+    assert not RunFolder(tmp_path / "killed").distillation_file.exists()
     for name in ("killed", "whole"):
         code, _, err = call(*words, tmp_path / name)
         assert code == 0, err
@@ -174,7 +176,7 @@ def test_killed_and_resumed_to_the_same_bytes(
 def test_code_of_a_stranger_is_not_run_for_the_comparison(
     call: Call, both: Path, runs: Path, tiny: Path, people: Path, tmp_path: Path
 ) -> None:
-    theirs = Run(Path(shutil.copytree(runs / "one", tmp_path / "theirs")))
+    theirs = RunFolder(Path(shutil.copytree(runs / "one", tmp_path / "theirs")))
     text = theirs.recipe_file.read_text().replace("backbone: test_resnet", "backbone: stranger:net")
     theirs.recipe_file.write_text(text)
     theirs.files.add(theirs.recipe_file)
@@ -220,7 +222,7 @@ def test_the_sentences_say_what_is_kept_and_how_much_faster() -> None:
 
 
 def test_a_damaged_comparison_is_one_sentence(trained: Path, tmp_path: Path) -> None:
-    run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
+    run = RunFolder(Path(shutil.copytree(trained, tmp_path / "run")))
     run.distillation_file.write_text(json.dumps({"version": 1, "people": "x"}))
     assert run.distillation() is None  # it is not listed
     run.files.add(run.distillation_file)

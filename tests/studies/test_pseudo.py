@@ -16,7 +16,7 @@ from maskgate.core.score import Score
 from maskgate.data.column_values import TRAINED
 from maskgate.evaluation import metrics, rounds
 from maskgate.reports import pseudo as page
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -31,10 +31,10 @@ def photos(people: Path) -> Path:
 # ----------------------------------------------------------------------------- the guard
 
 
-def answered(trained: Path, to: Path, share_right: float, seed: int) -> Run:
+def answered(trained: Path, to: Path, share_right: float, seed: int) -> RunFolder:
     """A copy of a run whose out-of-fold answers are right for this share of the photos."""
     shutil.copytree(trained, to)
-    run = Run(to)
+    run = RunFolder(to)
     recipe = run.recipe_file.read_text()
     run.recipe_file.write_text(recipe.replace("lr: 0.003", f"lr: 0.003{seed}"))
     told, _ = tables.read_probabilities(run.oof_file)
@@ -132,7 +132,7 @@ def test_means_of_counts_are_whole_where_they_can_be() -> None:
     ],
 )
 def test_lowered_and_certain(difference: Score, lowered: bool, certain: bool) -> None:
-    each = rounds.Round(1, Run(Path("run")), Score(0.5, 0.4, 0.6), difference, [])
+    each = rounds.Round(1, RunFolder(Path("run")), Score(0.5, 0.4, 0.6), difference, [])
     assert (each.lowered, each.certain) == (lowered, certain)
 
 
@@ -142,7 +142,7 @@ def test_classes_are_counted_over_folds() -> None:
         return pd.DataFrame({"use": uses, **codes})
 
     each = rounds.Round(
-        1, Run(Path("run")), Score(0.5, 0.4, 0.6), None,
+        1, RunFolder(Path("run")), Score(0.5, 0.4, 0.6), None,
         [table([TRAINED] * 3), table([TRAINED, "unsure", "unsure"])],
     )  # fmt: skip
     assert each.trained == 2
@@ -170,7 +170,7 @@ def done(
 
 
 def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> None:
-    made = [Run(done / f"round-{number}") for number in range(3)]
+    made = [RunFolder(done / f"round-{number}") for number in range(3)]
     assert made[0].recipe().pseudo is None
     for before, run in itertools.pairwise(made):
         told = run.recipe().pseudo
@@ -219,7 +219,7 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
 
     train = crossval.train
 
-    def mistaken(recipe: object, options: object) -> Run:
+    def mistaken(recipe: object, options: object) -> RunFolder:
         run = train(recipe, options)  # type: ignore[arg-type]
         trained.append(run.path.name)
         if run.path.name == "round-0":
@@ -246,7 +246,7 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
     assert code == 0
     assert trained == ["round-0", "round-1", "round-2"], "finished rounds are looked at, not redone"
     assert (out / "round-2" / "metrics.json").exists()
-    assert len(rounds.judge([Run(out / f"round-{n}") for n in range(3)]).rounds) == 3
+    assert len(rounds.judge([RunFolder(out / f"round-{n}") for n in range(3)]).rounds) == 3
 
 
 def test_a_run_that_is_there_is_round_0_on_its_folds(
@@ -257,7 +257,10 @@ def test_a_run_that_is_there_is_round_0_on_its_folds(
     code, told, _ = call(*words, "folds.seed=99", "pseudo.cap=2")
     assert code == 0, told
     assert not (out / "round-0").exists()
-    assert Run(out / "round-1").folds_file.read_bytes() == Run(trained).folds_file.read_bytes()
+    assert (
+        RunFolder(out / "round-1").folds_file.read_bytes()
+        == RunFolder(trained).folds_file.read_bytes()
+    )
     assert "Round 0 is a run of another recipe" in told
     assert "training.epochs=1" in told
 

@@ -165,7 +165,7 @@ def scored(monkeypatch: pytest.MonkeyPatch, scores: dict[int, list[float]]) -> N
     train = crossval.train
     queue = iter([0.0])
 
-    def trained(wanted: recipe.Recipe, options: TrainOptions) -> runs.Run:
+    def trained(wanted: recipe.Recipe, options: TrainOptions) -> runs.RunFolder:
         nonlocal queue
         queue = iter(scores[wanted.training.batch_size])
         return train(wanted, options)

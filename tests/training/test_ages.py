@@ -13,7 +13,7 @@ from maskgate.export import exporter
 from maskgate.export.exporter import ExportOptions
 from maskgate.inference import loading
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 LOSS = "loss={name: sum, parts: [{name: cross_entropy}, {name: label_distribution}]}"
 YEARS = "model.head={name: factored, age: years}"
@@ -26,7 +26,7 @@ def years(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_ages_are_scored_out_of_fold(years: Path) -> None:
-    run = Run(years)
+    run = RunFolder(years)
     table, _ = tables.oof(run)
     stored = pd.read_parquet(run.oof_file).set_index("photo").loc[table["photo"]]
     predicted = stored["predicted_age"].to_numpy()
@@ -60,7 +60,7 @@ def test_a_bundle_has_the_same_probabilities_and_no_age(
     years: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "model.maskgate"
-    exporter.export(Run(years), ExportOptions(bundle, cache=cache, calibrate=False))
+    exporter.export(RunFolder(years), ExportOptions(bundle, cache=cache, calibrate=False))
     photos = [*(people / "eval" / "images").glob("*.jpg")]
     of_run, of_bundle = (loading.load(model).predict(photos) for model in (years, bundle))
     np.testing.assert_allclose(of_bundle.probabilities, of_run.probabilities, atol=1e-4)

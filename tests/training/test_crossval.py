@@ -18,7 +18,7 @@ from maskgate.imaging import pixels
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.pipeline import cache as caches
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Results
 from maskgate.training import scoring
 
@@ -113,7 +113,7 @@ def test_the_fold_file_can_be_given_back(train: Train, trained: Path, tmp_path: 
 
 
 def test_one_hold_out(train: Train, tmp_path: Path) -> None:
-    run = Run(
+    run = RunFolder(
         train(tmp_path / "run", "folds.kind=holdout", "folds.fraction=0.25", "training.epochs=1")
     )
     assert run.folds == [0]
@@ -124,7 +124,7 @@ def test_one_hold_out(train: Train, tmp_path: Path) -> None:
 
 
 def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> None:
-    run = Run(train(tmp_path / "run", "folds.kind=all"))
+    run = RunFolder(train(tmp_path / "run", "folds.kind=all"))
     assert run.metrics() == Results(validated=False)
     assert not run.oof_file.exists()
     assert len(tables.history(run)) == 2
@@ -133,7 +133,7 @@ def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> 
 
 
 def test_best_epoch_selection_reports_the_last_beside_it(train: Train, tmp_path: Path) -> None:
-    run = Run(train(tmp_path / "run", "folds.kind=holdout", "training.select=best"))
+    run = RunFolder(train(tmp_path / "run", "folds.kind=holdout", "training.select=best"))
     results = run.metrics()
     assert results.last_epoch.low <= results.last_epoch.value
     assert "The macro F1 of the last epoch is" in run.report_file.read_text()
@@ -174,7 +174,7 @@ def test_smoke_takes_a_few_photos_of_each_person(
         for n, p in enumerate(images)
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "photos.csv", index=False)
-    run = Run(train(tmp_path / "run", data=tmp_path / "photos.csv", smoke=True))
+    run = RunFolder(train(tmp_path / "run", data=tmp_path / "photos.csv", smoke=True))
     assert run.metrics().photos == 14
 
 
@@ -199,7 +199,7 @@ def test_broken_photos_are_told_together_or_left_out(
     for path in broken:
         assert str(path.relative_to(data)) in str(error.value)
     assert not (tmp_path / "run").exists()
-    run = Run(train(tmp_path / "run", "training.epochs=1", data=data, skip_faulty=True))
+    run = RunFolder(train(tmp_path / "run", "training.epochs=1", data=data, skip_faulty=True))
     assert run.metrics().photos == 12 * 7 - 2
     assert "2 × unreadable photo" in " ".join(run.status().warnings)
 
@@ -209,9 +209,9 @@ def test_init_starts_from_the_backbone_of_another_run(
 ) -> None:
     frozen = "optimizer.lr=1e-12"
     shared = ("model.head=joint", frozen, "training.epochs=1", "optimizer.weight_decay=0")
-    run = Run(train(tmp_path / "run", f"model.init={trained}", *shared))
+    run = RunFolder(train(tmp_path / "run", f"model.init={trained}", *shared))
     for fold in (0, 1):  # the folds are the same, so each starts from its own
-        source, weights = Run(trained).weights(fold), run.weights(fold)
+        source, weights = RunFolder(trained).weights(fold), run.weights(fold)
         name = "backbone.conv1.0.weight" if "backbone.conv1.0.weight" in weights else None
         names = [name] if name else [k for k in weights if k.endswith("conv1.weight")]
         for key in names:
@@ -258,14 +258,14 @@ def copies_of_people(people: Path, to: Path) -> str:
 def test_what_training_is_told_changes_no_truth(
     train: Train, trained: Path, people: Path, tmp_path: Path
 ) -> None:
-    plain, named = Run(trained), layouts.read(people).table["person"].unique()
+    plain, named = RunFolder(trained), layouts.read(people).table["person"].unique()
     lines = [f"{person},gender,male,sure," for person in named] + ["nobody,age,30,sure,"]
     fixes = tmp_path / "fixes.csv"
     fixes.write_text("\n".join(["person,field,value,tier,reason", *lines]) + "\n")
     short, wrong = ("training.epochs=1", "optimizer.lr=1e-3"), f"labels.corrections={fixes}"
     more = copies_of_people(people, tmp_path)
     changes = (wrong, more, "labels.old_from=58", "labels.leave_out_ages=[27, 28, 29, 57, 58, 59]")
-    run = Run(train(tmp_path / "run", *short, *changes))
+    run = RunFolder(train(tmp_path / "run", *short, *changes))
     assert run.status().truth == plain.status().truth == "bands 30/60, labels as read"
     pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
@@ -279,7 +279,7 @@ def test_what_training_is_told_changes_no_truth(
     assert (status.corrected, status.more) == (females, len(named))
     assert "1 × correction of nobody here (first: nobody)" in status.warnings
     # What training was told shows in the weights; scored against it, the run would look better.
-    corrected = Run(train(tmp_path / "truth", *short, wrong, "labels.truth=sure"))
+    corrected = RunFolder(train(tmp_path / "truth", *short, wrong, "labels.truth=sure"))
     assert corrected.status().truth.startswith("bands 30/60, labels corrected by fixes.csv up")
     assert corrected.folds_file.read_bytes() == plain.folds_file.read_bytes()
     assert set(tables.photos(corrected)["gender"]) == {0}
@@ -289,7 +289,7 @@ def test_what_training_is_told_changes_no_truth(
 
 def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
     short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
-    first = Run(train(tmp_path / "first", *short, more))
+    first = RunFolder(train(tmp_path / "first", *short, more))
     further = tables.extra(first)
     assert further["weight"].eq(2).all()
     assert set(further["cluster"]) <= set(tables.photos(first)["cluster"])
@@ -346,7 +346,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
     out = tmp_path / "run"
     short = ("training.epochs=1", "folds.kind=all")
     train(out, *short)
-    run = Run(out)
+    run = RunFolder(out)
     run.update_status(finished=None)
     told = run.status_file.read_text()
     for path in sorted(out.rglob("*"), reverse=True):
@@ -361,7 +361,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
         run.status_file.write_text(told)
     else:
         run.status_file.unlink()
-    assert Run(train(out, *short)).status().finished
+    assert RunFolder(train(out, *short)).status().finished
     assert not list(out.rglob("*.part"))
 
 
@@ -374,7 +374,7 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
         rows.append({"photo": f"{number}.png", "mask": ["wear", "not_wear", ""][number % 3],
                      "gender": ["male", "female"][number % 2]})  # fmt: skip
     pd.DataFrame(rows).to_csv(tmp_path / "photos.csv", index=False)
-    run = Run(train(tmp_path / "run", "training.epochs=1", data=tmp_path / "photos.csv"))
+    run = RunFolder(train(tmp_path / "run", "training.epochs=1", data=tmp_path / "photos.csv"))
     results = run.metrics()
     assert results.fully_labelled == 0
     assert sum(c.photos for c in results.attributes["mask"].classes) == 16

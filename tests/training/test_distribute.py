@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from maskgate.config import recipe, system
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training import crossval, distribute, ensembles, processes
 from maskgate.training.callbacks import Callbacks, Epoch
 from maskgate.training.options import TrainOptions
@@ -50,9 +50,9 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     for name in ("oof.parquet", "folds.csv", "recipe.yaml", "fold-0/model.safetensors",
                  "fold-1/model.safetensors"):  # fmt: skip
         assert (run.path / name).read_bytes() == (trained / name).read_bytes(), name
-    assert run.metrics() == Run(trained).metrics()
+    assert run.metrics() == RunFolder(trained).metrics()
     assert not list(run.path.rglob("checkpoint.pt"))
-    assert run.files.listed().keys() == Run(trained).files.listed().keys()
+    assert run.files.listed().keys() == RunFolder(trained).files.listed().keys()
 
     code, _, err = call("train", tiny, people, "--out", run.path, "--cache", cache, "--on", nodes)
     assert (code, "this run is finished" in err) == (0, True)
@@ -65,7 +65,7 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     assert code == 0
     assert "fold 1 is trained (1 of 1)" in err
     assert run.weights_file(0).stat().st_mtime_ns == before
-    assert run.weights_file(1).read_bytes() == Run(trained).weights_file(1).read_bytes()
+    assert run.weights_file(1).read_bytes() == RunFolder(trained).weights_file(1).read_bytes()
 
 
 @pytest.mark.slow
@@ -126,7 +126,7 @@ def test_a_system_s_members_are_trained_at_once(
 
 
 def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(trained: Path) -> None:
-    training: Any = SimpleNamespace(run=Run(trained))
+    training: Any = SimpleNamespace(run=RunFolder(trained))
     with processes.started("fp32") as accelerator:
         with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as told:
             crossval.train_fold(0, training, accelerator, patience=0.2)

@@ -18,7 +18,7 @@ from maskgate import labels, runs
 from maskgate.config import system
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training import crossval, ensembles
 from maskgate.training.options import TrainOptions
 
@@ -52,18 +52,18 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     return folder
 
 
-def made(file: Path, out: Path, people: Path, cache: Path, *overrides: str) -> Run:
+def made(file: Path, out: Path, people: Path, cache: Path, *overrides: str) -> RunFolder:
     loaded = system.load(file, ["training.epochs=1", *overrides])
     return ensembles.train(loaded, TrainOptions(file.stem, people, out, cache))
 
 
 @pytest.fixture(scope="module")
-def vote(place: Path, people: Path, cache: Path) -> Run:
+def vote(place: Path, people: Path, cache: Path) -> RunFolder:
     return made(place / "vote.yaml", place / "runs" / "vote", people, cache)
 
 
 @pytest.fixture(scope="module")
-def parts(place: Path, people: Path, cache: Path) -> Run:
+def parts(place: Path, people: Path, cache: Path) -> RunFolder:
     return made(place / "parts.yaml", place / "runs" / "parts", people, cache)
 
 
@@ -75,7 +75,7 @@ def bare(page: Path) -> str:
     return " ".join(body.split())
 
 
-def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
+def test_the_combined_answer_is_the_naive_one(vote: RunFolder) -> None:
     told, combined = tables.read_probabilities(vote.oof_file)
     assert told["photo"].is_unique
     answers = []
@@ -92,10 +92,10 @@ def test_the_combined_answer_is_the_naive_one(vote: Run) -> None:
     assert list(results.members) == ["plain", "joint"]
     for member in vote.members():
         assert results.members[member.path.name].score == member.metrics().score
-        assert tables.photos(Run(vote.path))["fold"].equals(tables.photos(member)["fold"])
+        assert tables.photos(RunFolder(vote.path))["fold"].equals(tables.photos(member)["fold"])
 
 
-def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts: Run) -> None:
+def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts: RunFolder) -> None:
     table, combined = tables.oof(parts)
     naive = np.ones_like(combined, dtype=float)
     for member, name in zip(parts.members(), labels.ATTRIBUTES, strict=True):
@@ -116,7 +116,7 @@ def test_members_of_one_attribute_are_multiplied_and_their_reports_say_so(parts:
     assert parts.metrics().score_of == "macro F1"
 
 
-def test_the_report_lists_the_members_beside_the_whole(vote: Run, parts: Run) -> None:
+def test_the_report_lists_the_members_beside_the_whole(vote: RunFolder, parts: RunFolder) -> None:
     for run in (vote, parts):
         page, text = run.report_file.read_text(), bare(run.report_file)
         results = run.metrics()
@@ -133,7 +133,7 @@ def test_the_report_lists_the_members_beside_the_whole(vote: Run, parts: Run) ->
 
 
 def test_through_the_command_line(
-    place: Path, vote: Run, people: Path, call: Call, tmp_path: Path
+    place: Path, vote: RunFolder, people: Path, call: Call, tmp_path: Path
 ) -> None:
     command = ("train", place / "vote.yaml", people, "training.epochs=1", "--out", vote.path)
     code, out, err = call(*command)
@@ -165,7 +165,9 @@ def test_through_the_command_line(
         assert answers[Path(photo).name] == label
 
 
-def test_a_photo_that_cannot_be_read_is_left_out(vote: Run, people: Path, tmp_path: Path) -> None:
+def test_a_photo_that_cannot_be_read_is_left_out(
+    vote: RunFolder, people: Path, tmp_path: Path
+) -> None:
     good = sorted((people / "eval" / "images").iterdir())[0]
     (tmp_path / "bad.jpg").write_bytes(b"no photo")
     predictor = loading.load(vote.path)
@@ -179,7 +181,7 @@ def test_a_photo_that_cannot_be_read_is_left_out(vote: Run, people: Path, tmp_pa
 
 
 def test_what_a_member_does_not_know_is_not_told(
-    parts: Run, people: Path, call: Call, tmp_path: Path
+    parts: RunFolder, people: Path, call: Call, tmp_path: Path
 ) -> None:
     mask = parts.members()[0]
     photo = sorted((people / "eval" / "images").iterdir())[0]
@@ -196,11 +198,11 @@ def test_what_a_member_does_not_know_is_not_told(
 
 
 def test_a_system_is_resumed_after_a_member(
-    place: Path, vote: Run, people: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, vote: RunFolder, people: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, train, begun = place / "resumed", crossval.train, []
 
-    def killed(recipe: object, options: TrainOptions) -> Run:
+    def killed(recipe: object, options: TrainOptions) -> RunFolder:
         begun.append(options.name)
         if options.name == "joint" and begun.count("joint") == 1:
             raise KeyboardInterrupt
@@ -209,10 +211,10 @@ def test_a_system_is_resumed_after_a_member(
     monkeypatch.setattr(crossval, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         made(place / "vote.yaml", out, people, cache)
-    assert not Run(out).status().finished
+    assert not RunFolder(out).status().finished
     with pytest.raises(MaskgateError, match="unfinished"):
         runs.open_run(out)
-    weights = Run(out / "members" / "plain").weights_file(0)
+    weights = RunFolder(out / "members" / "plain").weights_file(0)
     before = weights.stat().st_mtime_ns
     again = made(place / "vote.yaml", out, people, cache)
     assert weights.stat().st_mtime_ns == before
@@ -220,7 +222,9 @@ def test_a_system_is_resumed_after_a_member(
     assert again.metrics() == vote.metrics()
 
 
-def test_a_locked_system_is_refused(place: Path, vote: Run, people: Path, cache: Path) -> None:
+def test_a_locked_system_is_refused(
+    place: Path, vote: RunFolder, people: Path, cache: Path
+) -> None:
     status = vote.status()
     vote.update_status(finished=None)
     try:
@@ -244,7 +248,13 @@ def test_a_locked_system_is_refused(place: Path, vote: Run, people: Path, cache:
     ],
 )
 def test_another_system_and_faults_of_members_are_refused_at_the_start(
-    changes: list[str], told: str, place: Path, vote: Run, people: Path, call: Call, tmp_path: Path
+    changes: list[str],
+    told: str,
+    place: Path,
+    vote: RunFolder,
+    people: Path,
+    call: Call,
+    tmp_path: Path,
 ) -> None:
     before = sorted(path for path in vote.path.rglob("*"))
     for out in (vote.path, tmp_path / "new"):
@@ -260,7 +270,7 @@ def test_another_system_and_faults_of_members_are_refused_at_the_start(
 
 
 def test_other_data_and_a_recipes_run_are_refused(
-    place: Path, vote: Run, people: Path, trained: Path, call: Call, tmp_path: Path
+    place: Path, vote: RunFolder, people: Path, trained: Path, call: Call, tmp_path: Path
 ) -> None:
     fewer = tmp_path / "fewer"
     shutil.copytree(people, fewer)
@@ -281,9 +291,9 @@ def test_other_data_and_a_recipes_run_are_refused(
 
 
 def test_members_validated_on_other_folds_are_not_combined(
-    place: Path, vote: Run, people: Path, cache: Path, tmp_path: Path
+    place: Path, vote: RunFolder, people: Path, cache: Path, tmp_path: Path
 ) -> None:
-    run = Run(Path(shutil.copytree(vote.path, tmp_path / "run")))
+    run = RunFolder(Path(shutil.copytree(vote.path, tmp_path / "run")))
     member = run.members()[1]
     photos = tables.photos(member)
     photos["fold"] = 1 - photos["fold"]
@@ -305,7 +315,7 @@ def test_members_scored_against_other_truths_are_refused(
 
 
 def test_compared_with_a_recipe_and_with_another_system(
-    vote: Run, parts: Run, train: Callable[..., Path], call: Call, tmp_path: Path
+    vote: RunFolder, parts: RunFolder, train: Callable[..., Path], call: Call, tmp_path: Path
 ) -> None:
     single = train(tmp_path / "single", "training.epochs=1")
     code, out, err = call("compare", single, vote.path, parts.path, "-o", tmp_path / "page.html")

@@ -17,7 +17,7 @@ from maskgate.faces.view import View
 from maskgate.imaging import pixels
 from maskgate.imaging.tta import PLAIN_VIEW, tta_digest
 from maskgate.inference.backends import torch as torch_backend
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 # No batch normalisation: it would see half batches in each process.
 SHARED = ("model.backbone=test_vit", "photo.height=64", "photo.width=48", "optimizer.lr=1e-3",
@@ -59,14 +59,16 @@ def test_two_processes_train_as_one_and_validate_each_photo_once(
     two = tmp_path / "two"
     out = torchrun(two, *SHARED, nodes=nodes)
     one = train(tmp_path / "one", *SHARED)
-    told, probabilities = tables.read_probabilities(Run(two).oof_file)
-    expected_rows, expected = tables.read_probabilities(Run(one).oof_file)
+    told, probabilities = tables.read_probabilities(RunFolder(two).oof_file)
+    expected_rows, expected = tables.read_probabilities(RunFolder(one).oof_file)
     assert told["photo"].is_unique
     assert told["photo"].tolist() == expected_rows["photo"].tolist()
     np.testing.assert_allclose(probabilities, expected, atol=2e-3)
     assert out.count("out-of-fold macro F1") == 1
     np.testing.assert_allclose(
-        tables.history(Run(two))["train_loss"], tables.history(Run(one))["train_loss"], rtol=1e-3
+        tables.history(RunFolder(two))["train_loss"],
+        tables.history(RunFolder(one))["train_loss"],
+        rtol=1e-3,
     )
 
 
@@ -76,7 +78,7 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
 ) -> None:
     """Batch normalisation's running statistics differ between processes until the end."""
     torchrun(tmp_path / "run", "folds.kind=holdout", "training.epochs=1")
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     told, probabilities = tables.read_probabilities(run.oof_file)
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
@@ -99,7 +101,7 @@ def test_two_processes_augment_at_test_time_as_one(
 ) -> None:
     """What two leave is what the weights they leave say, looked at anew by one."""
     torchrun(tmp_path / "two", *SHARED, "training.epochs=1", "tta=[flip, crops]")
-    run = Run(tmp_path / "two")
+    run = RunFolder(tmp_path / "two")
     table, probabilities = tables.oof(run)
     assert table["photo"].is_unique
     plain = run.oof_file_with(tta_digest([PLAIN_VIEW]))

@@ -21,7 +21,7 @@ from maskgate.data.column_values import BARRED, PRIMARY, TRAINED, UNLABELLED, UN
 from maskgate.errors import MaskgateError
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training import lr_finder, preflight, pseudo
 from maskgate.training.batches import Task
 from maskgate.training.fold_data import FoldData
@@ -41,7 +41,7 @@ def photos(people: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("photos")
     for path in (people / "eval" / "images").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    table = tables.photos(Run(trained))
+    table = tables.photos(RunFolder(trained))
     for fold in (0, 1):
         own = table[table["fold"] == fold]["photo"]
         copied, encoded = (people / "train" / "images" / own.iloc[place] for place in (0, 7))
@@ -80,8 +80,8 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
     train: Train, trained: Path, photos: Path, asked: tuple[str, ...], tasks: list[Task],
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    run = Run(train(tmp_path / "run", *asked, SHORT))
-    source, everybody = Run(trained), tables.photos(Run(trained))
+    run = RunFolder(train(tmp_path / "run", *asked, SHORT))
+    source, everybody = RunFolder(trained), tables.photos(RunFolder(trained))
     said = {}
     for fold, task in enumerate(tasks):
         table, probabilities = tables.pseudo(run, fold)
@@ -118,7 +118,7 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
 def test_nobody_is_validated_on_them(
     train: Train, trained: Path, asked: tuple[str, ...], tasks: list[Task], tmp_path: Path
 ) -> None:
-    run, plain = Run(train(tmp_path / "run", *asked)), Run(trained)
+    run, plain = RunFolder(train(tmp_path / "run", *asked)), RunFolder(trained)
     for task in tasks:
         table, validation = task.data.table, task.data.validation
         assert (table["source"].iloc[validation] == PRIMARY).all()
@@ -189,11 +189,11 @@ def test_unlabelled_test_photos_are_found_by_their_table(
 def test_every_key_changes_the_training(
     change: str, train: Train, told: Path, asked: tuple[str, ...], people: Path, tmp_path: Path
 ) -> None:
-    plain = Run(told)
+    plain = RunFolder(told)
     change = change.replace("OTHERS", str(people / "eval"))
     if "ANOTHER" in change:
         change = change.replace("ANOTHER", str(train(tmp_path / "another", SHORT, "seed=8")))
-    run = Run(train(tmp_path / "run", SHORT, *asked, change))
+    run = RunFolder(train(tmp_path / "run", SHORT, *asked, change))
     weights, before = run.weights(0), plain.weights(0)
     assert any((weights[name] != before[name]).any() for name in weights)
     drawn = tables.history(run)["updates"], tables.history(plain)["updates"]
@@ -204,12 +204,12 @@ def test_where_nothing_is_sure_the_run_says_so_and_is_as_without(
     train: Train, trained: Path, asked: tuple[str, ...], tmp_path: Path
 ) -> None:
     hard = "pseudo.thresholds={mask: 1, gender: 1, age_band: 1}"
-    run = Run(train(tmp_path / "run", *asked, hard))
+    run = RunFolder(train(tmp_path / "run", *asked, hard))
     warning = next(line for line in run.status().warnings if "sure enough" in line)
     assert "in 2 of 2 folds: lower pseudo.thresholds" in warning
     for fold in (0, 1):
         assert not (tables.pseudo(run, fold)[0]["use"] == TRAINED).any()
-        plain = Run(trained).weights(fold)
+        plain = RunFolder(trained).weights(fold)
         for name, weight in run.weights(fold).items():
             torch.testing.assert_close(weight, plain[name], rtol=0, atol=0)
 
@@ -305,7 +305,7 @@ def test_two_processes_are_told_the_same(
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    one, two = Run(train(tmp_path / "one", *changes)), Run(tmp_path / "two")
+    one, two = RunFolder(train(tmp_path / "one", *changes)), RunFolder(tmp_path / "two")
     assert one.pseudo_file(0).read_bytes() == two.pseudo_file(0).read_bytes()
     assert (tables.pseudo(one, 0)[0]["use"] == TRAINED).any()
     np.testing.assert_allclose(tables.oof(two)[1], tables.oof(one)[1], atol=2e-3)

@@ -9,13 +9,13 @@ import pytest
 from filelock import FileLock
 
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training import run_folder
 
 Train = Callable[..., Path]
 
 
-def begun(path: Path, digest: str = "00000000") -> Run:
+def begun(path: Path, digest: str = "00000000") -> RunFolder:
     """A run as a kill before its first checkpoint leaves it."""
     (path / "fold-0").mkdir(parents=True)
     (path / "run.json").write_text(json.dumps({"recipe": "tiny", "digest": digest}))
@@ -23,7 +23,7 @@ def begun(path: Path, digest: str = "00000000") -> Run:
         "detector/yunet.onnx", "detector/.yunet.onnx.part"):  # fmt: skip
         (path / name).parent.mkdir(exist_ok=True)
         (path / name).write_text("half")
-    return Run(path)
+    return RunFolder(path)
 
 
 def test_what_was_begun_gives_way_to_another_recipe(train: Train, tmp_path: Path) -> None:
@@ -61,6 +61,6 @@ def test_its_own_run_is_resumed(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_stays(trained: Path, tmp_path: Path) -> None:
-    run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
+    run = RunFolder(Path(shutil.copytree(trained, tmp_path / "run")))
     run_folder.remove_untrained(run)
     assert run.status().finished

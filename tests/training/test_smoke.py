@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.config import recipe
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training import smoke
 
 Call = Callable[..., tuple[int, str, str]]
@@ -19,7 +19,7 @@ def test_it_says_what_it_overrides(call: Call, tiny: Path, people: Path, tmp_pat
     (line,) = [line for line in err.splitlines() if line.startswith("smoke test: ")]
     assert "at most 64 photos of each data set, one update per epoch" in line
     assert "folds.count=2" in line
-    used = Run(out).recipe()
+    used = RunFolder(out).recipe()
     assert used.folds.count == 2
     assert (used.training.epochs, used.training.batch_size) == (1, 16)
 

@@ -24,7 +24,7 @@ from maskgate.evaluation import ensemble
 from maskgate.export import models
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import stored
 from maskgate.training import crossval, ensemble_run, lr_finder, soft_labels
 from maskgate.training.fold_data import FoldData
@@ -59,21 +59,21 @@ def of_folds(
 
 
 def differ(run: Path, other: Path) -> bool:
-    weights, others = Run(run).weights(0), Run(other).weights(0)
+    weights, others = RunFolder(run).weights(0), RunFolder(other).weights(0)
     return any((weights[name] != others[name]).any() for name in weights)
 
 
 def test_a_teacher_changes_the_training(train: Train, taught: Path, tmp_path: Path) -> None:
     plain = train(tmp_path / "plain", SHORT)
-    weights, others = Run(taught).weights(0), Run(plain).weights(0)
+    weights, others = RunFolder(taught).weights(0), RunFolder(plain).weights(0)
     assert any((weights[name] != others[name]).any() for name in weights)
-    assert "Teacher" in Run(taught).report_file.read_text("utf-8")
-    warnings = Run(taught).status().warnings
+    assert "Teacher" in RunFolder(taught).report_file.read_text("utf-8")
+    warnings = RunFolder(taught).status().warnings
     assert any("does not say what photos it was trained on" in line for line in warnings)
 
 
 def test_a_model_card_names_the_teacher(taught: Path, bundle: Path, cache: Path) -> None:
-    (model,) = models.models(Run(taught), cache)
+    (model,) = models.models(RunFolder(taught), cache)
     assert model.facts().weights == f"random; taught by {bundle.name}"
     assert model.facts().warnings
 
@@ -166,11 +166,11 @@ def test_a_fold_is_taught_by_no_model_that_knows_who_is_validated(
     prepared, folds = of_folds(tiny, people, cache, DISTIL, f"teacher={trained}")
     assert len(folds) == 2
     for data, soft in folds:
-        predictor = Predictor(loading.of_folds(Run(trained), [data.fold]))
+        predictor = Predictor(loading.of_folds(RunFolder(trained), [data.fold]))
         rows = data.train[::9]
         expected, _ = predictor.probabilities(prepared.paths(rows.tolist()))
         np.testing.assert_allclose(soft[rows], expected, atol=1e-5)
-        known = tables.training_digests(Run(trained), data.fold)
+        known = tables.training_digests(RunFolder(trained), data.fold)
         assert not known & set(data.truth["digest"])
 
 
@@ -179,7 +179,7 @@ def test_where_nobody_is_validated_soft_labels_are_out_of_fold(
 ) -> None:
     changes = ("folds.kind=all", DISTIL, f"teacher={trained}")
     _, ((data, soft),) = of_folds(tiny, people, cache, *changes)
-    rows, oof = tables.oof(Run(trained))
+    rows, oof = tables.oof(RunFolder(trained))
     expected = dict(zip(rows["photo"], oof, strict=True))
     for row, photo in enumerate(data.table["photo"]):
         np.testing.assert_allclose(soft[row], expected[photo], atol=1e-5)
@@ -194,10 +194,10 @@ def test_a_run_that_knows_everybody_is_refused(train: Train, trained: Path, tmp_
 def test_who_is_taught_by_a_run_knows_its_people(
     train: Train, trained: Path, tmp_path: Path
 ) -> None:
-    run = Run(train(tmp_path / "run", SHORT, DISTIL, f"teacher={trained}"))
+    run = RunFolder(train(tmp_path / "run", SHORT, DISTIL, f"teacher={trained}"))
     for fold in (0, 1):
         known = tables.training_digests(run, fold)
-        assert tables.training_digests(Run(trained), fold) <= known
+        assert tables.training_digests(RunFolder(trained), fold) <= known
         assert (run.path / run.inherited_file(fold)).is_file()
 
 
@@ -224,7 +224,7 @@ def test_a_system_teaches_a_fold_by_the_models_of_the_fold(
     tiny: Path, people: Path, cache: Path, both: Path
 ) -> None:
     prepared, folds = of_folds(tiny, people, cache, DISTIL, f"teacher={both}")
-    system = Run(both)
+    system = RunFolder(both)
     combination = Combination(EnsembleSpec.from_system(system.system()), system.learned().by_name())
     assert len(folds) == 2
     for data, soft in folds:
@@ -244,10 +244,10 @@ def test_a_system_teaches_a_fold_by_the_models_of_the_fold(
 def test_who_is_taught_by_a_system_knows_its_members_people(
     train: Train, both: Path, tmp_path: Path
 ) -> None:
-    run = Run(train(tmp_path / "run", SHORT, DISTIL, f"teacher={both}"))
+    run = RunFolder(train(tmp_path / "run", SHORT, DISTIL, f"teacher={both}"))
     for fold in (0, 1):
         known = tables.training_digests(run, fold)
-        for member in Run(both).members():
+        for member in RunFolder(both).members():
             assert tables.training_digests(member, fold) <= known
 
 
@@ -275,7 +275,7 @@ def test_out_of_fold_soft_labels_are_those_that_the_run_has_stored(
     words = (extra, DISTIL, f"teacher={both}", OUT_OF_FOLD, *changes)
     prepared, folds = of_folds(tiny, people, cache, *words)
     assert "soft labels for" not in capsys.readouterr().err
-    rows, oof = tables.oof(Run(both))
+    rows, oof = tables.oof(RunFolder(both))
     expected = dict(zip(rows["photo"], oof, strict=True))
     for data, soft in folds:
         primary = data.train[(data.table["data"].iloc[data.train] == "").to_numpy()]
@@ -297,9 +297,9 @@ def test_out_of_fold_soft_labels_change_the_training_and_are_part_of_its_digest(
     changes = (SHORT, DISTIL, f"teacher={teacher}", OUT_OF_FOLD)
     run = train(tmp_path / "run", *changes)
     assert differ(run, train(tmp_path / "predicted", *changes[:-1]))
-    rows, probabilities = tables.read_probabilities(Run(teacher).oof_file)
-    tables.write_probabilities(Run(teacher).oof_file, rows, probabilities[:, ::-1])
-    Run(teacher).files.add(Run(teacher).oof_file)
+    rows, probabilities = tables.read_probabilities(RunFolder(teacher).oof_file)
+    tables.write_probabilities(RunFolder(teacher).oof_file, rows, probabilities[:, ::-1])
+    RunFolder(teacher).files.add(RunFolder(teacher).oof_file)
     with pytest.raises(MaskgateError, match="another"):
         train(run, *changes)
 
@@ -307,12 +307,12 @@ def test_out_of_fold_soft_labels_change_the_training_and_are_part_of_its_digest(
 def test_who_is_taught_out_of_fold_knows_all_but_its_validation_people(
     train: Train, both: Path, tmp_path: Path
 ) -> None:
-    run = Run(train(tmp_path / "run", SHORT, DISTIL, f"teacher={both}", OUT_OF_FOLD))
+    run = RunFolder(train(tmp_path / "run", SHORT, DISTIL, f"teacher={both}", OUT_OF_FOLD))
     table = tables.photos(run)
     for fold in (0, 1):
         known = tables.training_digests(run, fold)
         assert not known & set(table.loc[table["fold"] == fold, "digest"])
-    smaller = Run(train(tmp_path / "holdout", SHORT, DISTIL, f"teacher={both}", OUT_OF_FOLD,
+    smaller = RunFolder(train(tmp_path / "holdout", SHORT, DISTIL, f"teacher={both}", OUT_OF_FOLD,
                         "folds.kind=holdout", "folds.fraction=0.2"))  # fmt: skip
     trained_here = set(tables.photos(smaller).query("fold != 0")["digest"])
     assert tables.training_digests(smaller, 0) == trained_here

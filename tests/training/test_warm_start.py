@@ -20,7 +20,7 @@ from maskgate.export.models import models
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.model import network
 from maskgate.pipeline import thumbnails
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training import preflight, training_data, warm_start
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
@@ -36,8 +36,8 @@ def test_epochs_are_the_mean_of_the_best(trained: Path, tiny: Path, tmp_path: Pa
     rows = [(0, e, 0.9 if e == 2 else 0.1) for e in range(1, 7)]
     rows += [(1, e, e / 10 if e <= 5 else 0.2) for e in range(1, 7)]
     table = pd.DataFrame(rows, columns=["fold", "epoch", "valid_score"])
-    table.to_csv(Run(copy).history_file, index=False)
-    Run(copy).finish()
+    table.to_csv(RunFolder(copy).history_file, index=False)
+    RunFolder(copy).finish()
     assert warm_start.with_best_epochs(wanted(copy, tiny)).training.epochs == 4
 
 
@@ -45,8 +45,8 @@ def test_a_run_without_validation_tells_no_epochs(
     trained: Path, tiny: Path, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(trained, tmp_path / "run"))
-    pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(Run(copy).history_file, index=False)
-    Run(copy).finish()
+    pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(RunFolder(copy).history_file, index=False)
+    RunFolder(copy).finish()
     with pytest.raises(MaskgateError, match="has no validation people"):
         warm_start.with_best_epochs(wanted(copy, tiny))
 
@@ -55,8 +55,8 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
     trained: Path, train: "object", tmp_path: Path
 ) -> None:
     changes = ("folds.kind=all", f"training.epochs_from={trained}")
-    run = Run(train(tmp_path / "run", *changes))  # type: ignore[operator]
-    history = tables.history(Run(trained))
+    run = RunFolder(train(tmp_path / "run", *changes))  # type: ignore[operator]
+    history = tables.history(RunFolder(trained))
     best = history.loc[history.groupby("fold")["valid_score"].idxmax(), "epoch"]
     assert run.recipe().training.epochs == round(best.mean()) == len(tables.history(run))
 
@@ -74,7 +74,7 @@ def test_the_head_is_started_too_if_asked(
         ready = training_data.prepare(made, TrainOptions("x", people, cache=tmp_path))
         return preflight.initial_network(made, ready, ready.fold_data(0)).state_dict()
 
-    weights = Run(trained).weights(0)
+    weights = RunFolder(trained).weights(0)
     for start_head in ("false", "true"):
         initial = started(f"model.start_head={start_head}")
         same = {"backbone": True, "head": True, "normalise": True}
@@ -120,7 +120,7 @@ def copied(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[int, Path]:
     """For each fold of the trained run, another run that has seen copies of its people alone."""
-    folder, photos = tmp_path_factory.mktemp("copied"), tables.photos(Run(trained))
+    folder, photos = tmp_path_factory.mktemp("copied"), tables.photos(RunFolder(trained))
     return {
         fold: train(
             folder / f"run{fold}", *SHORT,
@@ -135,7 +135,7 @@ def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[.
     """`prepared(*overrides)` of the sample people, in the trained run's folds."""
 
     def made(*overrides: str) -> TrainingData:
-        changes = [f"folds.file={Run(trained).folds_file}", *overrides]
+        changes = [f"folds.file={RunFolder(trained).folds_file}", *overrides]
         return training_data.prepare(
             recipe.load(tiny, changes), TrainOptions("tiny", people, cache=cache)
         )
@@ -147,7 +147,7 @@ def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[.
 def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
     fold: int, copied: dict[int, Path], prepared: Callable[..., TrainingData]
 ) -> None:
-    run, ready = Run(copied[fold]), prepared()
+    run, ready = RunFolder(copied[fold]), prepared()
     data = ready.fold_data(fold)
     assert not tables.training_digests(run, 0) & set(
         ready.store.digests
@@ -182,7 +182,7 @@ def test_copies_are_known_again_by_way_of_a_third_run(
         Image.fromarray(picture).save(tmp_path / f"{number}.png")
     data = tmp_path / "noise.csv"
     data.write_text("photo,mask\n" + "".join(f"{n}.png,wear\n" for n in range(8)))
-    second = Run(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
+    second = RunFolder(train(tmp_path / "second", *SHORT, f"model.init={copied[0]}", data=data))
     assert tables.training_digests(second, 0) <= set(
         thumbnails.table_of(second.thumbnails_file.read_bytes(), second.thumbnails_file)["digest"]
     )
@@ -194,11 +194,11 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
     copied: dict[int, Path], prepared: Callable[..., TrainingData], train: Callable[..., Path],
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    old = Run(tmp_path / "old")
+    old = RunFolder(tmp_path / "old")
     shutil.copytree(copied[0], old.path)
     old.thumbnails_file.unlink()
     old.update_status(files=None)  # as an earlier version left it
-    run = Run(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
+    run = RunFolder(train(tmp_path / "run", "training.epochs=1", f"model.init={old.path}"))
     (warning,) = (line for line in run.status().warnings if "only identical files show" in line)
     assert warning.startswith(f"model.init={old.path} has no thumbnails")
     old.thumbnails_file.write_bytes(b"no table")
@@ -208,7 +208,7 @@ def test_a_run_without_thumbnails_is_taken_with_a_warning(
 
 
 def test_a_run_keeps_a_thumbnail_of_each_content(trained: Path) -> None:
-    run = Run(trained)
+    run = RunFolder(trained)
     table = thumbnails.table_of(run.thumbnails_file.read_bytes(), run.thumbnails_file)
     assert sorted(table["digest"]) == sorted(set(tables.photos(run)["digest"]))
     pictures = thumbnails.decoded(table, run.thumbnails_file)
@@ -224,7 +224,7 @@ def test_a_run_from_packaged_weights_keeps_their_name_and_needs_no_package(
     train: Callable[..., Path], people: Path, packaged_weights: Path, tmp_path: Path
 ) -> None:
     changes = ["model.weights=imagenet", "folds.kind=holdout", "training.epochs=1"]
-    run = Run(train(tmp_path / "run", *changes))
+    run = RunFolder(train(tmp_path / "run", *changes))
     digest = hashlib.sha256(packaged_weights.read_bytes()).hexdigest()
     assert warm_start.weight_digests(run.recipe()) == [digest]
     shutil.rmtree(packaged_weights.parent)

@@ -17,8 +17,7 @@ from maskgate.evaluation import metrics
 from maskgate.reports import mistakes
 from maskgate.reports import run as run_report
 from maskgate.reports.compare import signed
-from maskgate.runs import Run as RunFolder
-from maskgate.runs import open_run, tables
+from maskgate.runs import RunFolder, open_run, tables
 from maskgate.runs.records.notes import Note
 from maskgate.runs.records.results import Results, Scores, known_attributes
 from maskgate.runs.records.status import Status

@@ -7,7 +7,7 @@ from maskgate import labels
 from maskgate.core.score import Score
 from maskgate.evaluation import metrics
 from maskgate.evaluation.bootstrap import Resamples
-from maskgate.runs import Run, comparability, tables
+from maskgate.runs import RunFolder, comparability, tables
 from maskgate.runs.records.results import known_attributes
 
 
@@ -27,7 +27,7 @@ class Kept:
     kept: Score | None
 
 
-def measure(student: Run, ensemble: Run, single: Run) -> Kept:
+def measure(student: RunFolder, ensemble: RunFolder, single: RunFolder) -> Kept:
     """The out-of-fold scores of the runs in the attributes that all predict, and their paired
     differences.
 

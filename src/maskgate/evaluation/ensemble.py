@@ -27,7 +27,7 @@ from maskgate.inference import loading
 from maskgate.inference.classifier import Ensemble
 from maskgate.inference.predictor import Predictor
 from maskgate.model import heads
-from maskgate.runs import Run, comparability, open_run, tables
+from maskgate.runs import RunFolder, comparability, open_run, tables
 from maskgate.runs.records import results
 from maskgate.runs.records.results import Figure
 
@@ -38,7 +38,7 @@ class MemberRun:
     its recipe's."""
 
     name: str
-    run: Run
+    run: RunFolder
     weight: float = 1.0
     tta: tuple[Component, ...] | None = None
 
@@ -176,14 +176,14 @@ def _check_not_learned(member: MemberRun, spec: EnsembleSpec) -> None:
         )
 
 
-def _models(run: Run) -> list[Run]:
+def _models(run: RunFolder) -> list[RunFolder]:
     """The runs of single models in a run."""
     if not run.is_system:
         return [run]
     return [inner for member in run.members() for inner in _models(member)]
 
 
-def _systems(run: Run) -> list[Run]:
+def _systems(run: RunFolder) -> list[RunFolder]:
     """The runs of systems in a run, itself among them."""
     if not run.is_system:
         return []
@@ -208,7 +208,7 @@ def system_of(paths: Sequence[Path]) -> System:
     return System(members=tuple(members), combine=combine)
 
 
-def attributes(run: Run) -> tuple[str, ...]:
+def attributes(run: RunFolder) -> tuple[str, ...]:
     """The attributes that a finished run's model predicts."""
     models = [heads.attributes(model.recipe().model.head) for model in _models(run)]
     return tuple(name for name in labels.ATTRIBUTES if any(name in each for each in models))
@@ -250,13 +250,13 @@ def open_members(system: System, trust: bool = False) -> list[MemberRun]:
     return _with_weights(system, runs)
 
 
-def member_runs(run: Run, tta: tuple[Component, ...] | None = None) -> list[MemberRun]:
+def member_runs(run: RunFolder, tta: tuple[Component, ...] | None = None) -> list[MemberRun]:
     """The members of a system's run, with `tta` instead of their own where given."""
     members = _with_weights(run.system(), run.members())
     return members if tta is None else [replace(member, tta=tta) for member in members]
 
 
-def _with_weights(system: System, runs: Sequence[Run]) -> list[MemberRun]:
+def _with_weights(system: System, runs: Sequence[RunFolder]) -> list[MemberRun]:
     return [
         MemberRun(member.name, run, member.weight, member.tta)
         for member, run in zip(system.members, runs, strict=True)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
-from maskgate.runs import Run, comparability, is_run, open_run, scan, tables
+from maskgate.runs import RunFolder, comparability, is_run, open_run, scan, tables
 from maskgate.runs.records.results import Results
 
 
@@ -21,7 +21,7 @@ class ScoredRun:
     """A finished, validated run with what a comparison reads; rows in the order of the first run,
     whose own scores are of that order."""
 
-    run: Run
+    run: RunFolder
     recipe: dict[str, Any]  # or system, without its seed
     seed: int  # of a system, that of its first member
     truth: str
@@ -110,9 +110,9 @@ def _name(group: list[ScoredRun]) -> str:
 # --------------------------------------------------------------------------------- runs
 
 
-def _runs(paths: Sequence[Path]) -> list[Run]:
+def _runs(paths: Sequence[Path]) -> list[RunFolder]:
     """The runs at `paths`; a run that is given itself and by its folder appears once."""
-    runs: dict[Path, Run] = {}
+    runs: dict[Path, RunFolder] = {}
     places: set[Path] = set()
     for path in paths:
         place = path.resolve()
@@ -120,13 +120,13 @@ def _runs(paths: Sequence[Path]) -> list[Run]:
         if place in places or (single and place in runs):
             raise MaskgateError(f"{path}: is given twice; give every run once")
         places.add(place)
-        inside = [Run(path)] if single else _undamaged(path)
+        inside = [RunFolder(path)] if single else _undamaged(path)
         for run in inside or [open_run(path)]:  # which raises where there is none
             runs.setdefault(run.path.resolve(), run)
     return list(runs.values())
 
 
-def _undamaged(folder: Path) -> list[Run]:
+def _undamaged(folder: Path) -> list[RunFolder]:
     """The undamaged runs among the folders in `folder`, with a warning for each damaged one. Raises
     MaskgateError where all are damaged."""
     checked = [(run, error or damage(run)) for run, error in scan(folder)]
@@ -138,7 +138,7 @@ def _undamaged(folder: Path) -> list[Run]:
     return [run for run, error in checked if error is None]
 
 
-def damage(run: Run) -> MaskgateError | None:
+def damage(run: RunFolder) -> MaskgateError | None:
     """The error in the files of a run that a comparison reads; None where there is none."""
     try:
         run.check()
@@ -150,7 +150,7 @@ def damage(run: Run) -> MaskgateError | None:
     return None
 
 
-def _read(run: Run) -> ScoredRun:
+def _read(run: RunFolder) -> ScoredRun:
     status = run.status()
     if status.finished is None:
         raise MaskgateError(

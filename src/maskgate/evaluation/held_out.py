@@ -21,7 +21,7 @@ from maskgate.errors import MaskgateError, disk_error
 from maskgate.evaluation import calibration, metrics, thresholds
 from maskgate.evaluation.bootstrap import Floats, Resamples
 from maskgate.inference.predictions import Predictions
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Figure
 
 _WEAR, _INCORRECT, _NOT_WEAR = range(len(labels.MASKS))
@@ -120,7 +120,7 @@ def incorrect_at_worn(
     return value, np.concatenate(parts)
 
 
-def check_untrained(run: Run, photos: Photos) -> None:
+def check_untrained(run: RunFolder, photos: Photos) -> None:
     """Raise MaskgateError where the networks of a run were trained on one of the photos, or on the
     photo that its mask was drawn on."""
     digests = set(origins(photos.table))
@@ -136,7 +136,7 @@ def check_untrained(run: Run, photos: Photos) -> None:
                 raise MaskgateError(f"{run.path}: was trained on photos of {photos.root}")
 
 
-def read_of_run(path: Path, run: Run) -> HeldOutScores:
+def read_of_run(path: Path, run: RunFolder) -> HeldOutScores:
     """The scores in a file of `benchmarks/default_model.py`. Raises MaskgateError where it is
     damaged, or does not score this run."""
     scores = held_out.read(path)
@@ -150,7 +150,7 @@ def read_of_run(path: Path, run: Run) -> HeldOutScores:
     return scores
 
 
-def weights_digest(run: Run) -> str:
+def weights_digest(run: RunFolder) -> str:
     """A SHA-256 of the weights of all networks of a run, and of how a system combines them."""
     parts = [
         single.files.digest(single.weights_file(fold))
@@ -164,7 +164,7 @@ def weights_digest(run: Run) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _single_runs(run: Run) -> list[Run]:
+def _single_runs(run: RunFolder) -> list[RunFolder]:
     if not run.is_system:
         return [run]
     return [single for member in run.members() for single in _single_runs(member)]

@@ -22,14 +22,14 @@ from maskgate.inference.backends.protocol import Backend
 from maskgate.inference.backends.torch import TorchBackend
 from maskgate.pipeline.loader import Batch, Loader
 from maskgate.pipeline.transforms import Augment
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.trust import check_trusted
 
 Probabilities = npt.NDArray[np.float32]
 
 
 def oof_with(
-    run: Run, tta: Sequence[Component], cache: Path | None = None
+    run: RunFolder, tta: Sequence[Component], cache: Path | None = None
 ) -> tuple[pd.DataFrame, Probabilities]:
     """As `runs.tables.oof` of a single model, with the test-time augmentation `tta` in place of the
     recipe's: the photo table of the validated photos and their probabilities (N, 18).
@@ -56,7 +56,7 @@ def oof_with(
     return tables.oof(run, path)
 
 
-def check(run: Run) -> None:
+def check(run: RunFolder) -> None:
     """Raise MaskgateError where a run's networks can predict nothing out of fold: it has no
     validation people, or its weights were trained on the validation photos afterwards."""
     _check(run)
@@ -64,13 +64,13 @@ def check(run: Run) -> None:
         _check_weights(run, run.recipe())
 
 
-def _is_kept(run: Run, path: Path) -> bool:
+def _is_kept(run: RunFolder, path: Path) -> bool:
     """Whether the predictions exist and the run lists them: a killed process may have left a file
     that is not listed."""
     return path.exists() and run.files.holds(path)
 
 
-def _check(run: Run) -> None:
+def _check(run: RunFolder) -> None:
     if not run.metrics().validated:
         raise MaskgateError(
             f"{run.path}: has no validation people, so there are no out-of-fold probabilities;"
@@ -78,7 +78,7 @@ def _check(run: Run) -> None:
         )
 
 
-def _check_weights(run: Run, recipe: Recipe) -> None:
+def _check_weights(run: RunFolder, recipe: Recipe) -> None:
     if recipe.training.validation_epochs:
         raise MaskgateError(
             f"{run.path}: its weights were trained on the validation photos afterwards, so they"
@@ -86,7 +86,7 @@ def _check_weights(run: Run, recipe: Recipe) -> None:
         )
 
 
-def _predict(run: Run, views: list[TtaView], path: Path, cache: Path) -> None:
+def _predict(run: RunFolder, views: list[TtaView], path: Path, cache: Path) -> None:
     """Predict every fold that has no predictions yet, then write those of all folds to `path`."""
     rows, _ = tables.oof(run)
     rows = rows[["photo", "person", "label", "fold"]]
@@ -119,7 +119,7 @@ def _is_readable(file: Path) -> bool:
 
 
 def _steps(
-    run: Run, rows: pd.DataFrame, folds: list[int], views: list[TtaView], cache: Path
+    run: RunFolder, rows: pd.DataFrame, folds: list[int], views: list[TtaView], cache: Path
 ) -> Iterator[Probabilities]:
     """The probabilities (V, 18) of each fold's photos by its network, one array a view."""
     photos = validation_photos.read(run, cache, rows)

@@ -12,7 +12,7 @@ from maskgate.core.score import Score
 from maskgate.data.column_values import TRAINED
 from maskgate.evaluation import compare
 from maskgate.evaluation.compare import Comparison
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Round:
     """
 
     number: int
-    run: Run
+    run: RunFolder
     score: Score
     difference: Score | None
     labels: list[pd.DataFrame]
@@ -75,7 +75,7 @@ class Rounds:
         return max(self.rounds, key=lambda each: (each.score.value, -each.number))
 
 
-def judge(runs: Sequence[Run]) -> Rounds:
+def judge(runs: Sequence[RunFolder]) -> Rounds:
     """The runs of rounds, each compared with the one before on the same resamples of people.
 
     Raises MaskgateError where they cannot be compared; see `compare`.

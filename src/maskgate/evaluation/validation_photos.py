@@ -16,7 +16,7 @@ from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline import cache as caches
 from maskgate.pipeline.cache import PhotoStore
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ValidationPhotos:
     pictures, and where the model looks for faces the main `faces` (N, 5), BOX and score in pixels
     of the photo, NaN where none was detected."""
 
-    run: Run
+    run: RunFolder
     recipe: Recipe
     table: pd.DataFrame
     store: PhotoStore
@@ -37,7 +37,9 @@ class ValidationPhotos:
         return pixels.centre(stored, self.recipe.photo.geometry)
 
 
-def read(run: Run, cache: Path, table: pd.DataFrame, root: Path | None = None) -> ValidationPhotos:
+def read(
+    run: RunFolder, cache: Path, table: pd.DataFrame, root: Path | None = None
+) -> ValidationPhotos:
     """The photos of a run's data that a `table` names in its column `photo`.
 
     They lie in the run's data folder unless a `root` is given; what is decoded is kept in `cache`.

@@ -17,7 +17,7 @@ from maskgate import labels
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.explain.features import Features
-from maskgate.runs import Run, comparability, tables
+from maskgate.runs import RunFolder, comparability, tables
 
 _LEAST: Final = 5  # photos of a map
 _DIMENSIONS: Final = 50  # before t-SNE
@@ -53,7 +53,7 @@ def is_enough(photos: int) -> bool:
     return photos >= _LEAST
 
 
-def failures(runs: Sequence[Run]) -> pd.DataFrame:
+def failures(runs: Sequence[RunFolder]) -> pd.DataFrame:
     """The validated photos of the first run with, by attribute, whether all `runs` predict it
     wrongly: `photo`, `person`, `fold`, the attributes' codes, and a column `all_wrong_<name>` and
     `probability_<name>` (of the label, mean of the runs; NaN where unknown) for each.
@@ -97,7 +97,7 @@ def hard_people(failed: pd.DataFrame, attributes: Sequence[str]) -> pd.DataFrame
     return pd.concat(rows)[columns].sort_values(["probability", "person"], ignore_index=True)
 
 
-def check_runs(run: Run, others: Sequence[Run]) -> None:
+def check_runs(run: RunFolder, others: Sequence[RunFolder]) -> None:
     """Raise MaskgateError unless all are validated."""
     for each in (run, *others):
         if not each.metrics().validated:

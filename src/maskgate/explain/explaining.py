@@ -29,7 +29,7 @@ from maskgate.explain.measures import RegionShare, Sensitivity
 from maskgate.imaging.pixels import Pixels
 from maskgate.model.network import Network
 from maskgate.model.predicting import predict_batch
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 CARDS: Final = 6  # of right, and as many of wrong answers of an attribute
 _BATCH: Final = 64
@@ -78,7 +78,7 @@ class Explanation:
     are those whose networks are explained; `trained` is the number of photos that the network was
     trained on. Without labels there are neither `shares` nor `sensitivities`, and no map."""
 
-    run: Run
+    run: RunFolder
     options: Options
     description: str
     folds: list[int]
@@ -93,10 +93,10 @@ class Explanation:
     map: EmbeddingMap | None = None
     failures: pd.DataFrame | None = None
     hard_people: pd.DataFrame | None = None
-    compared: list[Run] = field(default_factory=list)
+    compared: list[RunFolder] = field(default_factory=list)
 
 
-def of_photos(run: Run, paths: Sequence[Path], options: Options) -> Explanation:
+def of_photos(run: RunFolder, paths: Sequence[Path], options: Options) -> Explanation:
     """Explain one fold's network on photos without labels. Raises MaskgateError."""
     number = features.fold_number(run, options.fold)
     network = features.load(run, number)
@@ -142,7 +142,9 @@ def of_photos(run: Run, paths: Sequence[Path], options: Options) -> Explanation:
     )
 
 
-def of_validation(run: Run, options: Options, others: Sequence[Run] = ()) -> Explanation:
+def of_validation(
+    run: RunFolder, options: Options, others: Sequence[RunFolder] = ()
+) -> Explanation:
     """Explain the networks of a run on a sample of its validated photos, each by the network of its
     fold, which was not trained on it. `others` are runs whose mistakes are compared. Raises
     MaskgateError."""
@@ -222,7 +224,7 @@ class _Answers:
 
 
 def _answers(
-    run: Run,
+    run: RunFolder,
     photos: Inputs,
     is_drawn: npt.NDArray[np.bool_],
     attributes: tuple[str, ...],
@@ -382,13 +384,13 @@ def _probabilities(network: Network, pictures: Pixels) -> Probabilities:
     return np.concatenate(parts)
 
 
-def _attributes(run: Run) -> tuple[str, ...]:
+def _attributes(run: RunFolder) -> tuple[str, ...]:
     """The attributes that the run predicts and has labels of."""
     results = run.metrics()
     return tuple(name for name in labels.ATTRIBUTES if name in results.attributes)
 
 
-def _map(run: Run, options: Options) -> EmbeddingMap | None:
+def _map(run: RunFolder, options: Options) -> EmbeddingMap | None:
     """The map of one fold's validated photos, of a person one photo with each state of the mask."""
     number = features.fold_number(run, options.fold)
     table, _ = tables.oof(run)

@@ -22,7 +22,7 @@ from maskgate.imaging import photo_files, pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.model.network import Network
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 Features = npt.NDArray[np.float32]  # (N, F)
 
@@ -44,14 +44,14 @@ def of_pictures(network: Network, pictures: Pixels) -> Features:
     return np.asarray(torch.cat(parts).float().cpu().numpy(), dtype=np.float32)
 
 
-def load(run: Run, fold: int) -> Network:
+def load(run: RunFolder, fold: int) -> Network:
     """The network of a fold in evaluation mode, on the GPU where there is one. Raises
     MaskgateError."""
     network = torch_backend.restore(run, fold)
     return network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 
-def fold_number(run: Run, fold: int | None) -> int:
+def fold_number(run: RunFolder, fold: int | None) -> int:
     """The `fold`, by default the run's first. Raises MaskgateError where the run has no such
     fold."""
     if fold is None:
@@ -74,7 +74,7 @@ class Embedding:
 
 
 def write(
-    run: Run,
+    run: RunFolder,
     places: Sequence[Path],
     out: Path,
     fold: int | None = None,

@@ -20,7 +20,7 @@ from maskgate.faces import crop, detectors, view
 from maskgate.faces.protocol import BOX, Detector
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Inputs:
         return Inputs(table, self.pictures[rows], self.boxes[rows])
 
 
-def validated(run: Run, table: pd.DataFrame, cache: Path, detector: str) -> Inputs:
+def validated(run: RunFolder, table: pd.DataFrame, cache: Path, detector: str) -> Inputs:
     """The validated photos of a run that a `table` names. Where its view shows no faces, those are
     found by the `detector` of that name. Raises MaskgateError."""
     photos = validation_photos.read(run, cache, table)
@@ -69,7 +69,7 @@ def validated(run: Run, table: pd.DataFrame, cache: Path, detector: str) -> Inpu
     return Inputs(photos.table, photos.inputs(rows), boxes)
 
 
-def files(run: Run, paths: Sequence[Path], cache: Path, detector: str) -> Inputs:
+def files(run: RunFolder, paths: Sequence[Path], cache: Path, detector: str) -> Inputs:
     """The photos at `paths`; see `validated`. Raises MaskgateError that names all that cannot be
     read."""
     photo = run.recipe().photo

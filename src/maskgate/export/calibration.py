@@ -30,7 +30,7 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import ensemble, metrics
 from maskgate.evaluation.bootstrap import Resamples
 from maskgate.export.models import ModelRun
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 _CALIBRATE: Final = Component(name="calibrate")
 
@@ -44,7 +44,7 @@ class Fit:
     probabilities: Floats
 
 
-def fit(run: Run, singles: list[ModelRun], cache: Path | None = None) -> Fit | None:
+def fit(run: RunFolder, singles: list[ModelRun], cache: Path | None = None) -> Fit | None:
     """The calibration of a run, of which `singles` are the single models.
 
     None without validation people, where the run itself is calibrated, and with a warning where its
@@ -99,13 +99,13 @@ def line(fitted: Calibration) -> str:
     return f"expected calibration error: {', '.join(parts)}"
 
 
-def _is_calibrated(run: Run) -> bool:
+def _is_calibrated(run: RunFolder) -> bool:
     """Whether one of a system's adjustments calibrates it."""
     return run.is_system and any(each.name in CALIBRATIONS for each in run.system().adjust)
 
 
 def _nested(
-    run: Run, member: MemberProbabilities, table: pd.DataFrame, cache: Path | None
+    run: RunFolder, member: MemberProbabilities, table: pd.DataFrame, cache: Path | None
 ) -> tuple[Floats, Floats]:
     """The probabilities (N, 18) before and after calibration in the order of the table: those of
     each group of people by temperatures that were fitted to the others.

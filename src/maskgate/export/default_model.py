@@ -25,7 +25,7 @@ from maskgate.export.exporter import ExportOptions
 from maskgate.inference.backends import torch as torch_backend
 from maskgate.model import pretrained
 from maskgate.model.network import Network
-from maskgate.runs import Run, open_run
+from maskgate.runs import RunFolder, open_run
 from maskgate.runs.records.results import Attribute
 
 NAME: Final = "maskgate's default model"
@@ -88,7 +88,7 @@ def write(path: Path, cache: Path | None = None, held_out: Path | None = None) -
     return f"{target}: {_parameters(network):,} parameters, network of {units.size(size)}"
 
 
-def _qualified(run: Run) -> Network:
+def _qualified(run: RunFolder) -> Network:
     """The only network of a run. Raises MaskgateError where the run cannot be the default model."""
     if run.is_system or run.folds != [0]:
         raise _unqualified(run, "it has several networks; train it with one fold")
@@ -131,7 +131,7 @@ def _parameters(network: Network) -> int:
     return sum(each.numel() for each in network.parameters()) - scales
 
 
-def _unqualified(run: Run, reason: str) -> MaskgateError:
+def _unqualified(run: RunFolder, reason: str) -> MaskgateError:
     return MaskgateError(f"{run.path}: cannot be the default model: {reason}")
 
 

@@ -31,7 +31,7 @@ from maskgate.export import (
 from maskgate.export.models import ModelRun, models, specification
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends import torch as torch_backend
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.runs.records import stored
 from maskgate.runs.records.results import Attribute
 
@@ -72,7 +72,7 @@ class ExportOptions:
     cache: Path | None = None
 
 
-def export(run: Run, options: ExportOptions) -> Manifest:
+def export(run: RunFolder, options: ExportOptions) -> Manifest:
     """Write the bundle of a finished run to a new folder or zip.
 
     Nothing is left where it fails. Raises MaskgateError where the run cannot be exported, loses

@@ -21,7 +21,7 @@ from maskgate.faces import model_files, view
 from maskgate.faces.protocol import Detector
 from maskgate.faces.view import View
 from maskgate.model import heads, pretrained
-from maskgate.runs import Run, open_model, tables
+from maskgate.runs import RunFolder, open_model, tables
 from maskgate.runs.records.results import Attribute
 from maskgate.runs.trust import check_trusted
 
@@ -32,7 +32,7 @@ class ModelRun:
     members, empty where it is alone; `tta` is its test-time augmentation. `detector` is the name of
     the face detector that its bundle is to hold, its own if None."""
 
-    run: Run
+    run: RunFolder
     name: str
     tta: tuple[Component, ...]
     cache: Path
@@ -143,7 +143,7 @@ def _component(detector: Detector) -> Component:
     return Component(name=detector.name, **detector.arguments)
 
 
-def _facts(run: Run, name: str, visited: frozenset[Path]) -> TrainingFacts:
+def _facts(run: RunFolder, name: str, visited: frozenset[Path]) -> TrainingFacts:
     """`visited` are the real paths of the runs that began with this one's weights."""
     status, recipe = run.status(), run.recipe()
     model = recipe.model
@@ -167,7 +167,7 @@ def _facts(run: Run, name: str, visited: frozenset[Path]) -> TrainingFacts:
 
 
 def _initial_weights(
-    run: Run, recipe: Recipe, visited: frozenset[Path]
+    run: RunFolder, recipe: Recipe, visited: frozenset[Path]
 ) -> tuple[str, list[TrainingFacts]]:
     """Where the weights of a run's network began, and the trainings of the run they are from, as
     far as it is still there."""
@@ -186,7 +186,7 @@ def _initial_weights(
     return "timm's pretrained weights" if model.pretrained else "random", []
 
 
-def _has_inherited(run: Run, source: Run) -> bool:
+def _has_inherited(run: RunFolder, source: RunFolder) -> bool:
     """Whether a run lists the training photos of the `source` among those that its weights come
     from: its recipe, which may be a stranger's, can name any path. Raises MaskgateError."""
     inherited = [tables.training_digests(run, fold) for fold in run.folds]
@@ -194,7 +194,7 @@ def _has_inherited(run: Run, source: Run) -> bool:
     return all(any(each and each <= digests for each in trained) for digests in inherited)
 
 
-def models(run: Run, cache: Path, detector: str | None = None) -> list[ModelRun]:
+def models(run: RunFolder, cache: Path, detector: str | None = None) -> list[ModelRun]:
     """The single models of a run, which may be a system's, in order; `cache` is where detectors'
     models are looked for that an older run does not keep. A bundle is to hold the `detector` of
     that name, by default each model's own. Raises MaskgateError."""
@@ -208,7 +208,7 @@ def member_path(name: str, member: str) -> str:
 
 
 def _models(
-    run: Run, name: str, cache: Path, tta: Sequence[Component] | None
+    run: RunFolder, name: str, cache: Path, tta: Sequence[Component] | None
 ) -> Iterator[ModelRun]:
     if not run.is_system:
         yield ModelRun(run, name, tuple(run.recipe().tta if tta is None else tta), cache)
@@ -219,7 +219,7 @@ def _models(
 
 
 def specification(
-    run: Run, models: Sequence[ModelRun], name: str = ""
+    run: RunFolder, models: Sequence[ModelRun], name: str = ""
 ) -> SingleModelSpec | EnsembleModelSpec:
     """How the networks of a run are combined, of which `models` are the single models."""
     if not run.is_system:

@@ -24,14 +24,14 @@ from maskgate.export.models import ModelRun, member_path
 from maskgate.imaging.tta import tta_views
 from maskgate.inference.backends.onnx import OnnxBackend
 from maskgate.model import heads
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Figure, known_attributes
 
 Probabilities = npt.NDArray[np.float32]
 
 
 def read_photos(
-    run: Run, singles: list[ModelRun], precision: Precision, root: Path | None
+    run: RunFolder, singles: list[ModelRun], precision: Precision, root: Path | None
 ) -> dict[str, ValidationPhotos]:
     """The validated photos of the single models of a run, by their names, on which the loss of a
     precision can be measured; in each run's data folder unless a `root` is given.
@@ -51,7 +51,7 @@ def read_photos(
     }
 
 
-def measure(run: Run, networks: "ReducedNetworks", limit: float) -> PrecisionLoss:
+def measure(run: RunFolder, networks: "ReducedNetworks", limit: float) -> PrecisionLoss:
     """The score of a run, that of its reduced `networks` on the same out-of-fold photos, and the
     difference, which should be at most `limit`."""
     table, full = tables.oof(run)
@@ -112,7 +112,7 @@ class ReducedNetworks:
     cache: Path
 
     def out_of_fold(
-        self, run: Run, name: str = "", tta: tuple[Component, ...] | None = None
+        self, run: RunFolder, name: str = "", tta: tuple[Component, ...] | None = None
     ) -> tuple[pd.DataFrame, Probabilities]:
         """The validated photos of a run, or of the member `name`, and their probabilities (N, 18).
 

@@ -17,11 +17,11 @@ from maskgate.errors import MaskgateError, listed
 from maskgate.evaluation import passing, thresholds
 from maskgate.export.calibration import Fit, hard_vote
 from maskgate.export.models import ModelRun
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Attribute, known_attributes
 
 
-def check(run: Run, errors: Mapping[Attribute, float]) -> None:
+def check(run: RunFolder, errors: Mapping[Attribute, float]) -> None:
     """Raise MaskgateError where the run does not predict one of the attributes."""
     predicted = known_attributes(run.metrics())
     if unknown := [name for name in errors if name not in predicted]:
@@ -31,7 +31,10 @@ def check(run: Run, errors: Mapping[Attribute, float]) -> None:
 
 
 def fit(
-    run: Run, singles: list[ModelRun], calibrated: Fit | None, errors: Mapping[Attribute, float]
+    run: RunFolder,
+    singles: list[ModelRun],
+    calibrated: Fit | None,
+    errors: Mapping[Attribute, float],
 ) -> dict[Attribute, Threshold]:
     """The threshold of each attribute that the run predicts, for its stated share of wrong answers
     among the sure ones.
@@ -61,7 +64,7 @@ def fit(
 
 
 def passing_of(
-    run: Run, calibrated: Fit | None, thresholds: Mapping[Attribute, Threshold]
+    run: RunFolder, calibrated: Fit | None, thresholds: Mapping[Attribute, Threshold]
 ) -> list[Passing]:
     """What a door does with the run's validation people, by the threshold of the mask and by
     example costs; with both policies."""

@@ -16,13 +16,13 @@ from maskgate.ensemble.calibration import calibrate
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics, validation_photos
 from maskgate.export.models import ModelRun
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import known_attributes
 
 _BATCH: Final = 256
 
 
-def scores(run: Run) -> dict[str, Any]:
+def scores(run: RunFolder) -> dict[str, Any]:
     """`scores` as the run's metrics.json holds them, and `groups`: the accuracies of each mask
     state, gender and age band, and of both genders of each band. Nothing of a run without
     validation people."""
@@ -50,7 +50,7 @@ def scores(run: Run) -> dict[str, Any]:
 
 
 def statistics(
-    run: Run,
+    run: RunFolder,
     models: Sequence[ModelRun],
     root: Path | None,
     cache: Path,

@@ -60,10 +60,10 @@ def detector_file_error(model: str | Path) -> MaskgateError:
 
 
 def of_run(
-    run: runs.Run,
+    run: runs.RunFolder,
     cache: Path | None = None,
     tta: Sequence[Component] | None = None,
-    folds: Callable[[runs.Run], Sequence[int]] = lambda run: run.folds,
+    folds: Callable[[runs.RunFolder], Sequence[int]] = lambda run: run.folds,
 ) -> Classifier:
     """The classifier of an open run, with its members; see `load`. `folds` says which of a single
     model's networks are used. Raises MaskgateError."""
@@ -81,7 +81,7 @@ def of_run(
 
 
 def of_folds(
-    run: runs.Run,
+    run: runs.RunFolder,
     folds: Sequence[int],
     cache: Path | None = None,
     tta: Sequence[Component] | None = None,
@@ -99,7 +99,7 @@ def of_folds(
     return SingleModel([restore(fold) for fold in folds], photo_view, tta, recipe.folds.vote)
 
 
-def _torch(run: runs.Run) -> Callable[[int], Backend]:
+def _torch(run: runs.RunFolder) -> Callable[[int], Backend]:
     """A function that loads the network of a fold. Raises MaskgateError where torch is missing."""
     with extras.needed_by(f"{run.path}: the run of a training"):
         from maskgate.inference.backends import torch

@@ -10,10 +10,10 @@ from maskgate.bundle import Bundle
 from maskgate.config import settings
 from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
-def open_teacher(recipe: Recipe, trust: bool = False) -> Run | Bundle | None:
+def open_teacher(recipe: Recipe, trust: bool = False) -> RunFolder | Bundle | None:
     """The recipe's teacher: a bundle, or the run of a single model or a system. Raises
     MaskgateError, also where soft labels are to be out of fold and it has none."""
     if recipe.teacher is None:
@@ -37,7 +37,7 @@ def open_teacher(recipe: Recipe, trust: bool = False) -> Run | Bundle | None:
 
 def student(
     recipe: Recipe,
-    run: Run,
+    run: RunFolder,
     *,
     weight: float,
     temperature: float,
@@ -105,7 +105,7 @@ def _weighted(part: Any, factor: float) -> Any:
     return part | {"weight": round(factor * part.get("weight", 1.0), 12)}
 
 
-def best_member(run: Run) -> Run:
+def best_member(run: RunFolder) -> RunFolder:
     """The single model with the best score among the members of a system. Raises MaskgateError
     where none has the same kind of score as the system, or the run is no system's."""
     results, ranked = run.metrics(), []

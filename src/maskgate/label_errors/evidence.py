@@ -9,7 +9,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import tables as records
 from maskgate.runs.records.results import known_attributes
 
@@ -44,7 +44,7 @@ def of_classes(
     return Evidence(name, {each: marginals[each].astype(np.float64) for each in attributes}, years)
 
 
-def of_validation(run: Run) -> tuple[pd.DataFrame, Evidence]:
+def of_validation(run: RunFolder) -> tuple[pd.DataFrame, Evidence]:
     """The photo table (N rows) of a run's validated photos, and its out-of-fold evidence.
 
     Ages of a system are the means of its members'. Raises MaskgateError where the run has no
@@ -61,7 +61,7 @@ def of_validation(run: Run) -> tuple[pd.DataFrame, Evidence]:
     return table, of_classes("the run", probabilities, known_attributes(results), ages)
 
 
-def _ages(run: Run, table: pd.DataFrame) -> Floats | None:
+def _ages(run: RunFolder, table: pd.DataFrame) -> Floats | None:
     """The predicted ages in years (N,), None where no network predicts them."""
     if run.is_system:
         by_member = [_ages(member, table) for member in run.members()]

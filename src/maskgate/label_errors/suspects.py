@@ -18,7 +18,7 @@ from maskgate.label_errors.evidence import Evidence, of_validation
 from maskgate.label_errors.opinion_models import of_model
 from maskgate.label_errors.opinion_tables import of_csv
 from maskgate.label_errors.pooling import Rows
-from maskgate.runs import Run, is_bundle, tables
+from maskgate.runs import RunFolder, is_bundle, tables
 
 LEAST: Final = 0.01  # probability of a label in the table
 # From this probability on, a swap explains what is wrong with the two photos.
@@ -50,7 +50,7 @@ class Suspects:
     summaries: tuple[Summary, ...]
 
 
-def of_run(run: Run, opinions: Sequence[Path], cache: Path, trust: bool = False) -> Suspects:
+def of_run(run: RunFolder, opinions: Sequence[Path], cache: Path, trust: bool = False) -> Suspects:
     """The suspects among the photos that a run has validated, by its out-of-fold probabilities and
     by `opinions`: CSVs, bundles and runs. Predictions of models are kept in the folder `cache`.
 

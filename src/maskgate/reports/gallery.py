@@ -10,12 +10,12 @@ import pandas as pd
 from maskgate import labels
 from maskgate.evaluation import metrics
 from maskgate.reports import mistakes
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import known_attributes
 
 
 def context(
-    run: Run, table: pd.DataFrame, probabilities: npt.NDArray[np.floating], root: Path | None
+    run: RunFolder, table: pd.DataFrame, probabilities: npt.NDArray[np.floating], root: Path | None
 ) -> dict[str, Any]:
     """What the page needs of the mistakes among a photo table's rows with probabilities (N, 18):
     their number, cards for examples of them, the errors of photos that cannot be shown, and for

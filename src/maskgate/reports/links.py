@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
 def relative(folder: Path, page: Path) -> str:
@@ -15,15 +15,15 @@ def relative(folder: Path, page: Path) -> str:
 
 def to_report(folder: Path, run: Path) -> str:
     """The link from a page in `folder` to a run's report; "" where there is none."""
-    report = Run(run).report_file
+    report = RunFolder(run).report_file
     return relative(folder, report) if report.is_file() else ""
 
 
-def related(run: Run) -> list[tuple[str, str, str]]:
+def related(run: RunFolder) -> list[tuple[str, str, str]]:
     """The runs that a run came from: what each is to it, its name, and the link to its report."""
     links = []
     folder = run.path.absolute().parent
-    if folder.name == "members" and (system := Run(folder.parent)).is_system:
+    if folder.name == "members" and (system := RunFolder(folder.parent)).is_system:
         # Its report is written after those of its members.
         links.append(("Member of", system.path.name, relative(run.path, system.report_file)))
     if not run.is_system:

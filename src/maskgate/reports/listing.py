@@ -7,7 +7,7 @@ from maskgate.core import terminal, units
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
 from maskgate.reports.run_table import SETTINGS, Order, RunTable
-from maskgate.runs import Run, scan
+from maskgate.runs import RunFolder, scan
 from maskgate.runs.records.faults import no_runs
 
 _LAST: Final = -1.0  # of a run without a score
@@ -61,7 +61,7 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
         console.print(sentence, soft_wrap=True)
 
 
-def _sort_key(run: Run) -> float:
+def _sort_key(run: RunFolder) -> float:
     """The score to sort by, −1 without one."""
     results = run.metrics() if run.status().finished is not None else None
     if results is None or not results.validated or results.score is None:
@@ -69,14 +69,14 @@ def _sort_key(run: Run) -> float:
     return results.score.value
 
 
-def _started(run: Run) -> str:
+def _started(run: RunFolder) -> str:
     try:
         return run.status().started
     except MaskgateError:
         return ""
 
 
-def _score(run: Run) -> str:
+def _score(run: RunFolder) -> str:
     if run.status().finished is None:
         return "unfinished"
     results = run.metrics()
@@ -90,7 +90,7 @@ def _score(run: Run) -> str:
     return score
 
 
-def _scored(run: Run) -> tuple[str, str]:
+def _scored(run: RunFolder) -> tuple[str, str]:
     """How many photos and people the score is of."""
     results = run.metrics() if run.status().finished is not None else None
     if results is None or not results.validated:

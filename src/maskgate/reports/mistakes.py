@@ -21,7 +21,7 @@ from maskgate.data import contents, layouts
 from maskgate.data.label_map import NO_MAP, of_settings
 from maskgate.imaging import pixels
 from maskgate.reports import pages
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 MAX_MISTAKES: Final = 24
 MAX_PER_PERSON: Final = 2  # so that one mislabelled person does not fill the page
@@ -101,7 +101,7 @@ def is_wrong(mistakes: pd.DataFrame, name: str) -> "pd.Series[bool]":
     return (truth != "") & (truth != mistakes[name])
 
 
-def root(run: Run, data: Path | None) -> Path:
+def root(run: RunFolder, data: Path | None) -> Path:
     """The folder of the run's photos: that of `data`, by default where the run was trained.
 
     `data` is read with the columns and words of the run's recipe; for a system, by its own names.

@@ -11,7 +11,7 @@ from typing import Any, Final
 from maskgate import labels, runs
 from maskgate.errors import MaskgateError
 from maskgate.evaluation.conclusions import Conclusions
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.runs.records import contents
 from maskgate.runs.records.results import Results, known_attributes
 from maskgate.runs.records.status import Status
@@ -21,7 +21,7 @@ _TRAIN: Final = ["maskgate", "train"]
 _CODE: Final = re.compile(r"\w:\w")  # as in package.module:factory
 
 
-def of_run(run: Run, conclusions: Conclusions | None) -> list[tuple[str, str]]:
+def of_run(run: RunFolder, conclusions: Conclusions | None) -> list[tuple[str, str]]:
     """Pairs of a purpose and a command, with absolute paths; `conclusions` are those of its scores,
     None where it has none."""
     status, results, place = run.status(), run.metrics(), run.path.resolve()
@@ -50,7 +50,9 @@ def of_run(run: Run, conclusions: Conclusions | None) -> list[tuple[str, str]]:
     ]
 
 
-def _with_other_runs(run: Run, status: Status, results: Results) -> Iterator[tuple[str, list[str]]]:
+def _with_other_runs(
+    run: RunFolder, status: Status, results: Results
+) -> Iterator[tuple[str, list[str]]]:
     """Steps that need another run: of another seed, or of another recipe."""
     place, settings = run.path.resolve(), _without_seed(run)
     others = list(_comparable(run, status, results))
@@ -66,7 +68,7 @@ def _with_other_runs(run: Run, status: Status, results: Results) -> Iterator[tup
         yield "Train a second seed: the scores of one model do not say how much seeds vary", words
 
 
-def _another_seed(run: Run, status: Status) -> list[str]:
+def _another_seed(run: RunFolder, status: Status) -> list[str]:
     """The command that trains its recipe with the next seed; empty where there is none."""
     recipe, place = run.recipe(), run.path.resolve()
     words = [word for word in _typed(status) if not word.startswith("seed=")]
@@ -104,7 +106,7 @@ def _absolute(word: str) -> str:
     return word
 
 
-def _comparable(run: Run, status: Status, results: Results) -> Iterator[Run]:
+def _comparable(run: RunFolder, status: Status, results: Results) -> Iterator[RunFolder]:
     """The runs in the same folder that are scored on the same people and labels, newest first."""
     folds = contents.entry(run.folds_file).sha256
     for other in _neighbours(run):
@@ -122,14 +124,14 @@ def _comparable(run: Run, status: Status, results: Results) -> Iterator[Run]:
                 yield other
 
 
-def _neighbours(run: Run) -> list[Run]:
+def _neighbours(run: RunFolder) -> list[RunFolder]:
     dated = []
     with suppress(OSError, MaskgateError):
         for path in run.path.resolve().parent.iterdir():
             if path != run.path.resolve() and runs.is_run(path):
-                dated.append((Run(path).status_file.stat().st_mtime, path))
-    return [Run(path) for _, path in sorted(dated, reverse=True)[:_MOST_NEIGHBOURS]]
+                dated.append((RunFolder(path).status_file.stat().st_mtime, path))
+    return [RunFolder(path) for _, path in sorted(dated, reverse=True)[:_MOST_NEIGHBOURS]]
 
 
-def _without_seed(run: Run) -> dict[str, Any]:
+def _without_seed(run: RunFolder) -> dict[str, Any]:
     return {key: value for key, value in run.settings().items() if key != "seed"}

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from maskgate.config import recipe, system, yaml12
 from maskgate.reports.listing import changed_settings
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 _DEFAULT: Final = "default"  # preferred among recipes that are equally near
 
@@ -21,7 +21,7 @@ class RecipeChanges:
     rows: list[tuple[str, str, str]]
 
 
-def of_run(run: Run) -> RecipeChanges | None:
+def of_run(run: RunFolder) -> RecipeChanges | None:
     """The changes against the shipped recipe of the same name, else against the nearest one; None
     for a system that does not come with maskgate."""
     name = run.status().recipe

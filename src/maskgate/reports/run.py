@@ -24,7 +24,7 @@ from maskgate.reports import (
 )
 from maskgate.reports.compare import signed
 from maskgate.reports.score_table import calibrating
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.faults import damaged
 from maskgate.runs.records.results import (
     Attribute,
@@ -38,7 +38,7 @@ from maskgate.runs.records.results import (
 )
 
 
-def write(run: Run, photos: bool = True, data: Path | None = None) -> Path:
+def write(run: RunFolder, photos: bool = True, data: Path | None = None) -> Path:
     """Write the report, and `mistakes.csv`, from the run's files; the report's path.
 
     The photos are those in `data`, by default where the run was trained; without `photos` the page
@@ -124,7 +124,7 @@ def _only(results: Results | Member) -> str:
     return "" if set(attributes) == set(labels.ATTRIBUTES) else listed(attributes).replace("_", " ")
 
 
-def _members(run: Run, results: Results) -> list[dict[str, Any]]:
+def _members(run: RunFolder, results: Results) -> list[dict[str, Any]]:
     """For each member its name, network, attributes in words, weight, `results` and page."""
     rows = []
     if not results.combine:
@@ -145,7 +145,7 @@ def _members(run: Run, results: Results) -> list[dict[str, Any]]:
     return rows
 
 
-def _network(run: Run) -> str:
+def _network(run: RunFolder) -> str:
     """The network and its input, or the members of a system."""
     if run.is_system:
         return " + ".join(member.name for member in run.system().members)
@@ -155,7 +155,7 @@ def _network(run: Run) -> str:
     return f"{model.backbone}{second_backbone}, {photo.height}×{photo.width}"
 
 
-def _learned(run: Run) -> list[tuple[str, str]]:
+def _learned(run: RunFolder) -> list[tuple[str, str]]:
     """What a system fitted on its out-of-fold probabilities, in words."""
     learned, system, results = run.learned(), run.system(), run.metrics().members
     names = [member.name for member in system.members]

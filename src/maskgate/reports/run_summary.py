@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from maskgate.evaluation.conclusions import conclude
 from maskgate.reports import conclusions, next_steps, recipe_changes
 from maskgate.reports.recipe_changes import RecipeChanges
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Results
 from maskgate.runs.records.status import Status
 
@@ -23,7 +23,7 @@ class RunSummary:
     changes: RecipeChanges | None
 
 
-def summarise(run: Run) -> RunSummary:
+def summarise(run: RunFolder) -> RunSummary:
     """The summary of a run that is about to finish, or has finished. Raises MaskgateError."""
     status, results = run.status(), run.metrics()
     decided = None

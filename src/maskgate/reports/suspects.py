@@ -13,7 +13,7 @@ from maskgate.label_errors import suspects
 from maskgate.label_errors.estimate import PLANTED_SHARE
 from maskgate.label_errors.suspects import Suspects
 from maskgate.reports import links, mistakes, pages
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 ON_PAGE: Final = 100
 MAX_PHOTOS: Final = 7  # of a person
@@ -21,7 +21,7 @@ _ORDER: Final = list(STEMS)
 
 
 def write(
-    result: Suspects, run: Run, folder: Path, photos: bool = True, data: Path | None = None
+    result: Suspects, run: RunFolder, folder: Path, photos: bool = True, data: Path | None = None
 ) -> tuple[Path, Path]:
     """Write `suspects.csv` and `suspects.html` into `folder`; their paths.
 
@@ -74,7 +74,7 @@ def show(result: Suspects) -> None:
 
 
 def _cards(
-    rows: pd.DataFrame, run: Run, root: Path | None
+    rows: pd.DataFrame, run: RunFolder, root: Path | None
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The page's entry for each suspect, and the error for each photo that cannot be shown."""
     table = tables.photos(run)

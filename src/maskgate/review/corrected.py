@@ -15,7 +15,7 @@ from maskgate.imaging.pixels import PhotoError
 from maskgate.reports import pages
 from maskgate.review import photos, start
 from maskgate.review.people import People, Rows
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 _SIDE: Final = 240  # pixels of a photo on the page
 _BARE: Final = labels.MASKS.index("not_wear")
@@ -39,7 +39,7 @@ class Card:
 
 
 def write(
-    page: Path, file: Path, run: Run | None, data: Path | None, label_map: LabelMap = NO_MAP
+    page: Path, file: Path, run: RunFolder | None, data: Path | None, label_map: LabelMap = NO_MAP
 ) -> None:
     """Write the page of the corrections in `file`, with photos of the data or the run. Raises
     MaskgateError."""

@@ -15,7 +15,7 @@ from maskgate import labels
 from maskgate.imaging.pixels import Pixels
 from maskgate.pipeline import thumbnails
 from maskgate.review.people import People
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 COUNT: Final = 4
 _BARE: Final = labels.MASKS.index("not_wear")
@@ -34,7 +34,7 @@ class Neighbour:
 class Neighbours:
     """The neighbours of each person; nobody has any without a run's thumbnails."""
 
-    def __init__(self, people: People, run: Run | None) -> None:
+    def __init__(self, people: People, run: RunFolder | None) -> None:
         self._names: list[str] = []
         self._rows = np.empty(0, np.int64)
         self._cluster = np.empty(0, np.int64)
@@ -76,7 +76,7 @@ def _compared(people: People, rows: npt.NDArray[np.int64]) -> int:
     return int(bare[0] if len(bare) else rows[0])
 
 
-def _pictures(run: Run, digests: set[str]) -> dict[str, Pixels]:
+def _pictures(run: RunFolder, digests: set[str]) -> dict[str, Pixels]:
     """The thumbnails (64, 48) with these digests of a run, or of a system's first member."""
     if run.is_system:
         run = run.members()[0]

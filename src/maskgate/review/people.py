@@ -14,7 +14,7 @@ from maskgate import labels
 from maskgate.data import layouts, names, seven_photos
 from maskgate.data.label_map import NO_MAP, LabelMap
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import known_attributes
 
 Rows = npt.NDArray[np.int64]
@@ -89,7 +89,7 @@ class People:
         return Prediction(labels.ATTRIBUTES[attribute][code], float(marginal[code]))
 
 
-def of_run(run: Run, data: Path | None, label_map: LabelMap = NO_MAP) -> People:
+def of_run(run: RunFolder, data: Path | None, label_map: LabelMap = NO_MAP) -> People:
     """The people of a run, whose photos are in `data`, or where the run was trained. Raises
     MaskgateError."""
     table = tables.photos(run)

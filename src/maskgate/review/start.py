@@ -13,7 +13,7 @@ from maskgate.review.decisions import Journal
 from maskgate.review.neighbours import Neighbours
 from maskgate.review.people import People
 from maskgate.review.session import Session
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Options:
     """What to review; see `maskgate review --help`. There is a `run`, or `data`, or both."""
 
     suspects: Path | None
-    run: Run | None
+    run: RunFolder | None
     data: Path | None
     opinion: Path | None
     out: Path
@@ -69,14 +69,14 @@ def load(options: Options, stack: ExitStack) -> Session:
     return loaded
 
 
-def _suspects_of(run: Run | None) -> Path | None:
+def _suspects_of(run: RunFolder | None) -> Path | None:
     """The suspects that were written into the folder of a run; None if there are none."""
     if run is None or not (run.path / "suspects.csv").is_file():
         return None
     return run.path / "suspects.csv"
 
 
-def of(run: Run | None, data: Path | None, label_map: LabelMap = NO_MAP) -> People:
+def of(run: RunFolder | None, data: Path | None, label_map: LabelMap = NO_MAP) -> People:
     """The people of a run, or of a data set. Raises MaskgateError."""
     if run is not None:
         return people.of_run(run, data, label_map)

@@ -14,11 +14,11 @@ from maskgate.runs.opening import (
     usable,
     verify,
 )
-from maskgate.runs.run import Run, unfinished
+from maskgate.runs.run import RunFolder, unfinished
 
 __all__ = [
     "BUNDLE_MANIFEST",
-    "Run",
+    "RunFolder",
     "bundle_error",
     "is_bundle",
     "is_run",

@@ -9,7 +9,7 @@ import pandas as pd
 from maskgate import labels
 from maskgate.data.column_values import NEVER
 from maskgate.errors import MaskgateError, listed
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 
 _LABELS: Final = [*labels.ATTRIBUTES, "label"]
 
@@ -27,7 +27,7 @@ class ValidationSet:
     truth: str
 
 
-def validation_set(run: Run) -> ValidationSet:
+def validation_set(run: RunFolder) -> ValidationSet:
     """What a run that has begun is validated on. Raises MaskgateError for a damaged one."""
     return ValidationSet(str(run.path), tables.photos(run), run.status().truth)
 

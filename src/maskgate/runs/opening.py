@@ -7,29 +7,29 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs.records.faults import no_run, unreadable
-from maskgate.runs.run import Run, unfinished
+from maskgate.runs.run import RunFolder, unfinished
 
 BUNDLE_MANIFEST: Final = "manifest.json"
 _ZIP: Final = b"PK\x03\x04"
 
 
-def open_run(path: str | Path, trust: bool = False) -> Run:
+def open_run(path: str | Path, trust: bool = False) -> RunFolder:
     """The finished run in a folder, or the only (finished) one among the folders in it.
 
     `trust` means that the user trusts whoever made it. Raises MaskgateError where there is no run
     or several, or the run is unfinished or damaged.
     """
     files.check_name(Path(path))
-    run = Run(Path(path), trust)
+    run = RunFolder(Path(path), trust)
     if not is_run(run.path):
-        run = Run(_only_run(run.path).path, trust)
+        run = RunFolder(_only_run(run.path).path, trust)
     if not run.files.is_finished:
         raise unfinished(run)
     run.check()
     return run
 
 
-def open_model(path: str | Path, trust: bool = False) -> Run:
+def open_model(path: str | Path, trust: bool = False) -> RunFolder:
     """As `open_run`, for the run of a single model; raises MaskgateError for a system's run."""
     run = open_run(path, trust=trust)
     if run.is_system:
@@ -40,7 +40,7 @@ def open_model(path: str | Path, trust: bool = False) -> Run:
     return run
 
 
-def _only_run(folder: Path) -> Run:
+def _only_run(folder: Path) -> RunFolder:
     runs = usable(folder)
     runs = [run for run in runs if run.files.is_finished] or runs
     if not runs and is_bundle(folder):
@@ -53,7 +53,7 @@ def _only_run(folder: Path) -> Run:
     return runs[0]
 
 
-def usable(folder: Path) -> list[Run]:
+def usable(folder: Path) -> list[RunFolder]:
     """The undamaged runs among the folders in `folder`, by name, with a warning for each damaged
     one. Raises MaskgateError where all are damaged."""
     runs, errors = [], []
@@ -69,11 +69,11 @@ def usable(folder: Path) -> list[Run]:
     return runs
 
 
-def scan(folder: Path) -> list[tuple[Run, MaskgateError | None]]:
+def scan(folder: Path) -> list[tuple[RunFolder, MaskgateError | None]]:
     """The runs among the folders in `folder`, by name, with the error of each damaged one."""
-    runs: list[tuple[Run, MaskgateError | None]] = []
+    runs: list[tuple[RunFolder, MaskgateError | None]] = []
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
-        run = Run(place)
+        run = RunFolder(place)
         try:
             if not is_run(run.path):
                 continue
@@ -87,7 +87,7 @@ def scan(folder: Path) -> list[tuple[Run, MaskgateError | None]]:
 def verify(path: Path) -> None:
     """Raise MaskgateError where a file belongs to a finished run and has changed since."""
     folder = path.parent.parent if path.parent.name.startswith("fold-") else path.parent
-    run = Run(folder)
+    run = RunFolder(folder)
     if run.status_file.is_file() and run.files.holds(path):
         run.files.digest(path)
 
@@ -95,7 +95,7 @@ def verify(path: Path) -> None:
 def is_run(folder: Path) -> bool:
     """Whether `folder` holds a run. Raises MaskgateError where the system cannot tell, for example
     because of circular links."""
-    file = Run(folder).status_file
+    file = RunFolder(folder).status_file
     try:
         file.stat()
     except (FileNotFoundError, NotADirectoryError):

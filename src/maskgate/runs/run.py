@@ -30,7 +30,7 @@ _WRITTEN: Final = frozenset({"seed", "photo", "folds", "model", "optimizer", "tr
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFolder:
     """The files of a run folder by what they hold; reading a missing one raises MaskgateError.
 
     `trusted` means that the user trusts whoever made it, and its members; see `trust`.
@@ -188,14 +188,14 @@ class Run:
                 self.files.digest(self.path / name)
         return system.load(self.system_file, [], alone=True)
 
-    def members(self) -> "list[Run]":
+    def members(self) -> "list[RunFolder]":
         """The runs of a system's members, in its order. Raises MaskgateError where one is missing
         or is not the run that the system was made from."""
         runs = []
         digests = self.status().members
         for member in self.system().members:
             if member.run is None:
-                run = Run(self.path / "members" / member.name, self.trusted)
+                run = RunFolder(self.path / "members" / member.name, self.trusted)
                 if member.name in digests and run.status().digest != digests[member.name]:
                     raise MaskgateError(
                         f"{run.path}: is another run than the one that {self.path} was trained"
@@ -203,7 +203,7 @@ class Run:
                     )
                 runs.append(run)
                 continue
-            run = Run(Path(member.run), self.trusted)
+            run = RunFolder(Path(member.run), self.trusted)
             if not run.status_file.is_file():
                 raise MaskgateError(
                     f"{self.path}: its member {member.name} was the run {run.path}, which is gone;"
@@ -222,7 +222,7 @@ class Run:
             runs.append(run)
         return runs
 
-    def single_models(self) -> "list[Run]":
+    def single_models(self) -> "list[RunFolder]":
         """The run itself, or of a system the single models among its members and theirs."""
         if not self.is_system:
             return [self]
@@ -365,6 +365,6 @@ class Run:
             yield from (path for path in optional if path.exists())
 
 
-def unfinished(run: Run) -> MaskgateError:
+def unfinished(run: RunFolder) -> MaskgateError:
     """The error for a run that has not been trained to its end."""
     return MaskgateError(f"{run.path}: the run is unfinished; repeat the command that began it")

@@ -15,31 +15,31 @@ from maskgate.data.column_values import NEVER, TRAINED
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs.records import contents, tables
 from maskgate.runs.records.faults import damaged
-from maskgate.runs.run import Run
+from maskgate.runs.run import RunFolder
 
 Probabilities = npt.NDArray[np.float32]  # (N, 18)
 
 
-def photos(run: Run) -> pd.DataFrame:
+def photos(run: RunFolder) -> pd.DataFrame:
     """The photo table of the main data set, with the labels that scores are computed against, and
     `cluster`, `fold` and `digest`."""
     return tables.parquet(run.files.read(run.photos_file), tables.PHOTOS, run.photos_file)
 
 
-def extra(run: Run) -> pd.DataFrame:
+def extra(run: RunFolder) -> pd.DataFrame:
     """The photos of extra data sets as they were trained on, with `data`, `weight`, `digest`,
     `cluster`, and `not_in`: the folds whose training excluded them."""
     return tables.parquet(run.files.read(run.extra_file), tables.EXTRA, run.extra_file)
 
 
-def pseudo(run: Run, fold: int) -> tuple[pd.DataFrame, Probabilities]:
+def pseudo(run: RunFolder, fold: int) -> tuple[pd.DataFrame, Probabilities]:
     """The unlabelled photos, with their pseudo labels and `use` in a fold, and their probabilities
     (N, 18); see `data.pseudo_labels.choose`."""
     path = run.pseudo_file(fold)
     return tables.probabilities(run.files.read(path), tables.PSEUDO, path, run.files.remedy(path))
 
 
-def oof(run: Run, path: Path | None = None) -> tuple[pd.DataFrame, Probabilities]:
+def oof(run: RunFolder, path: Path | None = None) -> tuple[pd.DataFrame, Probabilities]:
     """The photo table of the validated photos and their probabilities (N, 18), from the run's
     `oof_file` unless another `path` is given."""
     path = path or run.oof_file
@@ -50,32 +50,32 @@ def oof(run: Run, path: Path | None = None) -> tuple[pd.DataFrame, Probabilities
     return by_name.loc[rows["photo"]].reset_index(drop=True), probabilities
 
 
-def oof_probabilities(run: Run, photos: Sequence[str]) -> Probabilities:
+def oof_probabilities(run: RunFolder, photos: Sequence[str]) -> Probabilities:
     """The out-of-fold probabilities (N, 18) of N photos that the run validates, in their order."""
     table, probabilities = oof(run)
     return probabilities[pd.Index(table["photo"]).get_indexer(pd.Index(photos))]
 
 
-def history(run: Run) -> pd.DataFrame:
+def history(run: RunFolder) -> pd.DataFrame:
     """One row per epoch and fold; all columns are numbers."""
     return tables.history(run.files.read(run.history_file), run.history_file)
 
 
-def fold_history(run: Run, number: int) -> pd.DataFrame:
+def fold_history(run: RunFolder, number: int) -> pd.DataFrame:
     """The history of a single fold."""
     path = run.fold_folder(number) / "history.csv"
     return tables.history(contents.read(path, None), path, run.files.remedy(path))
 
 
 def fold_oof(
-    run: Run, number: int, name: str = "oof.parquet"
+    run: RunFolder, number: int, name: str = "oof.parquet"
 ) -> tuple[pd.DataFrame, Probabilities]:
     """The rows and probabilities (V, 18) of a single fold's validated photos."""
     path = run.fold_folder(number) / name
     return tables.probabilities(contents.read(path, None), tables.OOF, path, run.files.remedy(path))
 
 
-def training_digests(run: Run, fold: int) -> set[str]:
+def training_digests(run: RunFolder, fold: int) -> set[str]:
     """Digests of all photos that the fold's weights were trained on, directly or through the runs
     that it was started from, labelled or taught by."""
     table, recipe = photos(run), run.recipe()
@@ -102,7 +102,7 @@ def _digests(rows: pd.DataFrame) -> set[str]:
     return {*rows["digest"], *photo_table.origins(rows)} - {""}
 
 
-def check_names(run: Run, names: list[str], root: Path) -> None:
+def check_names(run: RunFolder, names: list[str], root: Path) -> None:
     """Raise MaskgateError where names of photos in the run lead outside the `root`."""
     pairs = zip(names, files.outside(names, root), strict=True)
     if outside := [name for name, is_outside in pairs if is_outside]:

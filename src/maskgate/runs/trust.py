@@ -10,12 +10,12 @@ from typing import Any
 
 from maskgate.config.recipe import Recipe
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 
 Factory = tuple[str, dict[str, Any]]
 
 
-def check_trusted(run: Run, recipe: Recipe) -> None:
+def check_trusted(run: RunFolder, recipe: Recipe) -> None:
     """Raise MaskgateError where the `recipe` of an untrusted `run` needs code or a local file,
     before any of it is imported or read."""
     if run.trusted:
@@ -34,7 +34,7 @@ def check_trusted(run: Run, recipe: Recipe) -> None:
         )
 
 
-def trust_if_known(run: Run, factories: Iterable[Factory]) -> Run:
+def trust_if_known(run: RunFolder, factories: Iterable[Factory]) -> RunFolder:
     """The run, trusted if it has factories and all of them, with their arguments, are among the
     `factories` of a recipe that the user has given: these run anyway."""
     known = list(factories)

@@ -22,7 +22,7 @@ from maskgate.evaluation import groups
 from maskgate.evaluation.compare import Comparisons
 from maskgate.model import heads
 from maskgate.reports.listing import differences
-from maskgate.runs import Run, comparability
+from maskgate.runs import RunFolder, comparability
 from maskgate.studies.changes import REFERENCE, Change
 from maskgate.training import crossval, distribute, preflight, warm_start
 from maskgate.training.options import TrainOptions
@@ -41,9 +41,9 @@ class PlannedRun:
     damage: str = ""  # what is wrong with the existing run, if anything
 
     @property
-    def run(self) -> Run:
+    def run(self) -> RunFolder:
         assert self.options.out is not None
-        return Run(self.options.out)
+        return RunFolder(self.options.out)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def plan(
             seed = reference.seed + number
             out = folder / f"{name}-{seed}"
             seeded = recipe.model_copy(update={"seed": seed})
-            run = Run(out)
+            run = RunFolder(out)
             digest_of_run = seeded.digest(digest, *warm_start.weight_digests(seeded))
             damage = _damage(run)
             run_options = replace(options, name=name, out=out)
@@ -220,7 +220,7 @@ def train(study: Study, on: str | None = None) -> dict[str, str]:
     return failed
 
 
-def _damage(run: Run) -> str:
+def _damage(run: RunFolder) -> str:
     """What is wrong with an existing run; empty if nothing is, or if there is no run."""
     if not run.status_file.exists():
         return ""

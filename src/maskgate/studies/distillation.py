@@ -16,7 +16,7 @@ from maskgate.evaluation.distillation import Kept
 from maskgate.inference import loading, speed
 from maskgate.inference.classifier import Classifier
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, comparability, tables
+from maskgate.runs import RunFolder, comparability, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.distillation import Compared, Distillation
 from maskgate.runs.records.results import Figure
@@ -27,7 +27,9 @@ from maskgate.training.training_data import prepare
 _TIMED_PHOTOS: Final = 8
 
 
-def train(recipe: Recipe, options: TrainOptions, teacher: Run, single: Run) -> Run:
+def train(
+    recipe: Recipe, options: TrainOptions, teacher: RunFolder, single: RunFolder
+) -> RunFolder:
     """Train a recipe that `teachers.student` made, and compare it with its teacher and with a
     single model; returns the finished run.
 
@@ -44,7 +46,7 @@ def train(recipe: Recipe, options: TrainOptions, teacher: Run, single: Run) -> R
     return run
 
 
-def _check(recipe: Recipe, options: TrainOptions, teacher: Run, single: Run) -> None:
+def _check(recipe: Recipe, options: TrainOptions, teacher: RunFolder, single: RunFolder) -> None:
     """Raise MaskgateError where the student could not be compared with the two runs."""
     preflight.check_recipe(recipe, options.name, options.trust)
     for run in (teacher, single):
@@ -55,7 +57,7 @@ def _check(recipe: Recipe, options: TrainOptions, teacher: Run, single: Run) -> 
         comparability.check(comparability.validation_set(run), validated)
 
 
-def _conclude(student: Run, teacher: Run, single: Run, cache: Path) -> None:
+def _conclude(student: RunFolder, teacher: RunFolder, single: RunFolder, cache: Path) -> None:
     """Measure and write the comparison, and write the report again."""
     kept = distillation.measure(student, teacher, single)
     runs = {"single": single, "ensemble": teacher, "student": student}
@@ -89,7 +91,7 @@ def _figure(kept: Kept, name: str) -> Figure:
     return Figure.from_score(getattr(kept, name))
 
 
-def _timed_photos(run: Run) -> list[Path]:
+def _timed_photos(run: RunFolder) -> list[Path]:
     """A few of the photos that a run validated, from all over its table."""
     table, _ = tables.oof(run)
     rows = np.linspace(0, len(table) - 1, min(len(table), _TIMED_PHOTOS)).astype(int)

@@ -12,7 +12,7 @@ from maskgate.core.score import Score
 from maskgate.core.seeding import derive
 from maskgate.evaluation import compare, groups, metrics
 from maskgate.reports import tune as page
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.studies import trial as trials
 from maskgate.studies.space import Parameter, Range
 from maskgate.studies.study import Search
@@ -91,14 +91,14 @@ def _undecided(result: page.SearchReport, search: Search) -> tuple[int | None, i
     """
     ranked = [trial for trial in page.ranked(result) if trial.score is not None]
     paths = [search.folder / trial.folder for trial in ranked if trial.repeats is None]
-    paths = [path for path in paths if _is_usable(Run(path))]
+    paths = [path for path in paths if _is_usable(RunFolder(path))]
     if len(paths) < 2 or result.best is None or search.folder / result.best.folder != paths[0]:
         return None, 0
     verdicts = [each.verdict for each in compare.compare(paths).comparisons]
     return verdicts.count("undecided"), len(verdicts)
 
 
-def _is_usable(run: Run) -> bool:
+def _is_usable(run: RunFolder) -> bool:
     """Whether a trial's run is here and complete; a damaged one is left out with a warning."""
     if not run.status_file.exists():
         return False

@@ -19,7 +19,7 @@ from maskgate.errors import MaskgateError, listed
 from maskgate.evaluation import rounds
 from maskgate.evaluation.rounds import Rounds
 from maskgate.reports import pseudo as page
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training import crossval, preflight, processes, run_folder
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import prepare
@@ -53,7 +53,7 @@ def train(
 
         recipe = on_main(lambda: _prepare_folder(recipe, options, pseudo, first))
         lock = FileLock(folder / ".lock", timeout=0)
-        on_main(lambda: run_folder.acquire(lock, Run(folder)))
+        on_main(lambda: run_folder.acquire(lock, RunFolder(folder)))
         try:
             trained = [] if first is None else [runs.open_model(first)]
             while len(trained) <= count:
@@ -119,7 +119,7 @@ def _prepare_folder(
     return recipe
 
 
-def _report_rounds(trained: list[Run], pseudo: Pseudo, folder: Path) -> Rounds:
+def _report_rounds(trained: list[RunFolder], pseudo: Pseudo, folder: Path) -> Rounds:
     """The rounds so far; prints the last one, and writes the page."""
     judged = rounds.judge(trained)
     say(page.sentence(judged, judged.rounds[-1]))

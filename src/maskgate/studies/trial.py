@@ -13,7 +13,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import DiskError, MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.runs.records import contents, tables
 from maskgate.studies.study import Search
 from maskgate.training import checkpoint, crossval
@@ -78,14 +78,14 @@ def run(study: "optuna.Study", trial: "Trial", search: Search, claims: "Claims")
         trial.set_user_attr("score", results.score.model_dump())
         trial.set_user_attr("score_of", results.score_of)
         trial.set_user_attr("people", results.people)
-        trial.set_user_attr("seconds", Run(folder).status().seconds)
+        trial.set_user_attr("seconds", RunFolder(folder).status().seconds)
         _finish_trial(study, number, claims, values=results.score.value)
     tidy(study, search, number)
 
 
 def _keep_recipe(search: Search, number: int, changes: list[str]) -> None:
     """Write the recipe of a trial that failed before its run folder existed."""
-    run = Run(search.trial_folder(number))
+    run = RunFolder(search.trial_folder(number))
     if run.path.exists():
         return
     try:
@@ -194,7 +194,7 @@ def tidy(study: "optuna.Study", search: Search, number: int) -> None:
     """Reduce the folder of a pruned or failed trial to its recipe and its history."""
     from optuna.trial import TrialState
 
-    run = Run(search.trial_folder(number))
+    run = RunFolder(search.trial_folder(number))
     state = study.get_trials(deepcopy=False)[number].state
     if state not in (TrialState.PRUNED, TrialState.FAIL) or not run.path.is_dir():
         return

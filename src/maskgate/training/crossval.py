@@ -17,7 +17,7 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 from maskgate.faces import view
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import fold as fold_results
 from maskgate.runs.records.fold import FoldResult
 from maskgate.training import (
@@ -43,14 +43,14 @@ PATIENCE: Final = 60.0  # seconds to wait for another process that trains the sa
 class Training:
     """A run in training."""
 
-    run: Run
+    run: RunFolder
     recipe: Recipe
     options: TrainOptions
     prepared: TrainingData
     digest: str
 
 
-def train(recipe: Recipe, options: TrainOptions, patience: float = 0) -> Run:
+def train(recipe: Recipe, options: TrainOptions, patience: float = 0) -> RunFolder:
     """Train every fold of a recipe on a data set; returns the finished run.
 
     An unfinished run is resumed, a finished one is left as it is. If another process is training
@@ -85,7 +85,7 @@ def begin(recipe: Recipe, options: TrainOptions, accelerator: Accelerator) -> Tr
     prepared = replace(prepared, warnings=[*prepared.warnings, *warnings])
     preflight.check_data(recipe, prepared, accelerator.num_processes)
     digest = recipe.digest(prepared.digest, *warm_start.weight_digests(recipe))
-    run = Run(processes.on_main(accelerator, lambda: run_folder.place(options, digest)))
+    run = RunFolder(processes.on_main(accelerator, lambda: run_folder.place(options, digest)))
     return Training(run=run, recipe=recipe, options=options, prepared=prepared, digest=digest)
 
 
@@ -143,7 +143,7 @@ def resolved(recipe: Recipe, options: TrainOptions) -> Recipe:
 # -------------------------------------------------------------------------------- a fold
 
 
-def is_trained(run: Run, number: int) -> bool:
+def is_trained(run: RunFolder, number: int) -> bool:
     """Whether a fold's training is finished."""
     return run.fold_file(number).exists()
 
@@ -208,7 +208,7 @@ def _fit_fold(
     _save_fold(run, recipe, data, fitted)
 
 
-def _save_fold(run: Run, recipe: Recipe, data: FoldData, fitted: Fitted) -> None:
+def _save_fold(run: RunFolder, recipe: Recipe, data: FoldData, fitted: Fitted) -> None:
     number = data.fold
     folder, weights = run.fold_folder(number), run.weights_file(number)
     # Not `save_file`: it does not report a full disk, and lets only the owner read the file.

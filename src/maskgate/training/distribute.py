@@ -10,7 +10,7 @@ from maskgate import cluster
 from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training import crossval, processes, scoring, warm_start
 from maskgate.training.crossval import Training
 from maskgate.training.options import TrainOptions
@@ -24,11 +24,11 @@ class FoldTask:
     number: int
     recipe: Recipe
     options: TrainOptions
-    run: Run
+    run: RunFolder
     digest: str
 
 
-def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[Run]:
+def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[RunFolder]:
     """Train the folds of several recipes in parallel, with the same results as `crossval.train`.
 
     This process locks and describes the runs first, and concludes each run after its last fold.

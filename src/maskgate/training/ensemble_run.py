@@ -17,7 +17,7 @@ from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.evaluation import ensemble, metrics, slices
 from maskgate.evaluation.ensemble import FittedEnsemble
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.learned import Learned
 from maskgate.runs.records.results import Results
@@ -36,7 +36,7 @@ def combine(
     command: str,
     cache: Path | None = None,
     trust: bool = False,
-) -> Run:
+) -> RunFolder:
     """Ensemble finished runs into a new run in the folder `out`; nothing is trained.
 
     If a member has to predict photos again, its code runs only with `trust`. Raises MaskgateError
@@ -54,7 +54,7 @@ def combine(
     }
     digest = system.digest(digests)
     ensemble.check(ensemble.open_members(system), EnsembleSpec.from_system(system))
-    run = Run(out, trust)
+    run = RunFolder(out, trust)
     run_folder.remove_untrained(run)  # left by a command that was killed
     run_folder.check(out, digest)
     if run_folder.is_finished(run):
@@ -82,7 +82,7 @@ def combine(
     return run
 
 
-def _describe(run: Run, system: System, first: Run, settings: dict[str, Any]) -> None:
+def _describe(run: RunFolder, system: System, first: RunFolder, settings: dict[str, Any]) -> None:
     """Write the run's description before its members are combined; `first` is one of them."""
     status = first.status()
     run.update_status(**settings, **status.model_dump(include=_DATA_KEYS, exclude_unset=True))
@@ -91,12 +91,12 @@ def _describe(run: Run, system: System, first: Run, settings: dict[str, Any]) ->
     system.write(run.system_file, {})
 
 
-def _copy(run: Run, source: Path, target: Path) -> None:
+def _copy(run: RunFolder, source: Path, target: Path) -> None:
     content = run.files.read(source)
     files.replace(target, lambda part: part.write_bytes(content))
 
 
-def conclude(run: Run, system: System, cache: Path | None = None) -> None:
+def conclude(run: RunFolder, system: System, cache: Path | None = None) -> None:
     """Combine the trained members of a system's run, and write combination, scores and report."""
     members = run.members()
     statuses = [member.status() for member in members]
@@ -132,7 +132,7 @@ def conclude(run: Run, system: System, cache: Path | None = None) -> None:
 
 
 def _score(
-    run: Run, fitted: FittedEnsemble, members: list[Run], results: list[Results]
+    run: RunFolder, fitted: FittedEnsemble, members: list[RunFolder], results: list[Results]
 ) -> dict[str, Any]:
     """Write the ensemble's out-of-fold probabilities, and score them."""
     table, probabilities = fitted.table, fitted.steps[-1].probabilities
@@ -151,7 +151,7 @@ def _score(
     return scores | {"slices": slices.scores(probabilities, photos)}
 
 
-def _photos(members: list[Run]) -> pd.DataFrame:
+def _photos(members: list[RunFolder]) -> pd.DataFrame:
     """The photo table of the first member that detects faces, else of the first."""
     all_photos = [tables.photos(member) for member in members]
     return next((photos for photos in all_photos if "faces" in photos), all_photos[0])

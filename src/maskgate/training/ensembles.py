@@ -13,7 +13,7 @@ from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
-from maskgate.runs import Run, comparability
+from maskgate.runs import RunFolder, comparability
 from maskgate.training import (
     crossval,
     distribute,
@@ -36,13 +36,13 @@ class Training:
 
     system: System
     options: TrainOptions
-    run: Run
+    run: RunFolder
     digest: str
     recipes: dict[str, Recipe]
     first: TrainingData
 
 
-def train(system: System, options: TrainOptions, on: str | None = None) -> Run:
+def train(system: System, options: TrainOptions, on: str | None = None) -> RunFolder:
     """Train the members of a system in its folder and score their ensemble.
 
     If `on` names a cluster, the folds of all members are trained there. Finished members are left
@@ -129,7 +129,7 @@ def _prepare(
     return Training(
         system=system,
         options=options,
-        run=Run(run_folder.place(options, digest)),
+        run=RunFolder(run_folder.place(options, digest)),
         digest=digest,
         recipes=recipes,
         first=first,

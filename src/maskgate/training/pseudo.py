@@ -19,7 +19,7 @@ from maskgate.data.column_values import BARRED, TRAINED, UNLABELLED, USES
 from maskgate.errors import MaskgateError, listed
 from maskgate.inference import loading
 from maskgate.inference.predictor import Predictor
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.trust import check_trusted, trust_if_known
 from maskgate.training import warm_start
 from maskgate.training.fold_data import FoldData, with_pseudo_labels
@@ -35,7 +35,7 @@ def check(recipe: Recipe, prepared: TrainingData, folds: Sequence[FoldData]) -> 
 
 
 def label(
-    recipe: Recipe, prepared: TrainingData, data: FoldData, *, options: TrainOptions, run: Run
+    recipe: Recipe, prepared: TrainingData, data: FoldData, *, options: TrainOptions, run: RunFolder
 ) -> None:
     """Label a fold's unlabelled photos, and save the labels in the run for a resumed training.
     Raises MaskgateError."""
@@ -47,7 +47,7 @@ def label(
     say(summary_line(data.fold, table))
 
 
-def with_labels(data: FoldData, run: Run) -> FoldData:
+def with_labels(data: FoldData, run: RunFolder) -> FoldData:
     """The data of a fold with the pseudo labels saved in the run, if any."""
     if not (data.table["source"] == UNLABELLED).any():
         return data
@@ -81,7 +81,7 @@ def create_labels(
     return table.assign(digest=unlabelled["digest"].reset_index(drop=True)), probabilities
 
 
-def labeller(recipe: Recipe, trust: bool = False) -> Run:
+def labeller(recipe: Recipe, trust: bool = False) -> RunFolder:
     """The run whose models label photos. Raises MaskgateError, before anything is imported, if it
     needs code that the recipe does not name itself, and `trust` is false."""
     assert recipe.pseudo is not None
@@ -90,7 +90,9 @@ def labeller(recipe: Recipe, trust: bool = False) -> Run:
     return run
 
 
-def _source(recipe: Recipe, prepared: TrainingData, data: FoldData, trust: bool) -> tuple[Run, int]:
+def _source(
+    recipe: Recipe, prepared: TrainingData, data: FoldData, trust: bool
+) -> tuple[RunFolder, int]:
     run = labeller(recipe, trust)
     return run, warm_start.source_fold(run, prepared, data, "pseudo.run")
 
@@ -118,7 +120,7 @@ def counts(table: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
+def warnings(recipe: Recipe, run: RunFolder, numbers: list[int]) -> list[str]:
     """A sentence if folds were trained without any pseudo label."""
     if recipe.pseudo is None:
         return []
@@ -132,7 +134,7 @@ def warnings(recipe: Recipe, run: Run, numbers: list[int]) -> list[str]:
     ]
 
 
-def summary(run: Run, numbers: list[int]) -> dict[str, Any]:
+def summary(run: RunFolder, numbers: list[int]) -> dict[str, Any]:
     """`counts` for the report, as means over the folds."""
     counts_of_folds = [counts(tables.pseudo(run, number)[0]) for number in numbers]
     return {

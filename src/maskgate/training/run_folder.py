@@ -15,7 +15,7 @@ from maskgate.core import files
 from maskgate.core.progress import say
 from maskgate.data import folds
 from maskgate.errors import MaskgateError, disk_error
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
 
@@ -33,7 +33,7 @@ def place(options: TrainOptions, digest: str) -> Path:
     """The folder to train into, created if new. Raises MaskgateError if it has another run."""
     smoke = "-smoke" if options.smoke else ""
     path = options.out or options.runs / f"{options.name}{smoke}-{digest}"
-    run = Run(path)
+    run = RunFolder(path)
     if options.smoke and run.status_file.exists() and run.status().smoke:
         shutil.rmtree(path)
     return create(path, digest)
@@ -44,7 +44,7 @@ def create(path: Path, digest: str) -> Path:
 
     Another run there that has nothing trained is removed.
     """
-    run = Run(path)
+    run = RunFolder(path)
     if run.status_file.exists() and run.status().digest != digest:
         remove_untrained(run)
     check(path, digest)
@@ -55,7 +55,7 @@ def create(path: Path, digest: str) -> Path:
 def check(path: Path, digest: str) -> None:
     """Raise MaskgateError if `path` cannot become the folder of the run with that digest."""
     files.check_name(path)
-    run = Run(path)
+    run = RunFolder(path)
     # A stranger may have made the folder; writing through a link would write elsewhere.
     folders = (*path.glob("fold-*"), path / "members", run.detector_folder)
     if links := [each for each in folders if each.is_symlink()]:
@@ -73,7 +73,7 @@ def check(path: Path, digest: str) -> None:
         files.check_folder(path, remedy="give another --out")
 
 
-def remove_untrained(run: Run) -> None:
+def remove_untrained(run: RunFolder) -> None:
     """Remove the folder of an unfinished run without a checkpoint, trained fold or pseudo labels.
 
     It is kept if a process works in it, or if it has any other file.
@@ -96,7 +96,7 @@ def _is_untrained(path: Path) -> bool:
     return known and not any(any(path.rglob(name)) for name in _TRAINED)
 
 
-def check_recipe(run: Run, recipe: Recipe) -> None:
+def check_recipe(run: RunFolder, recipe: Recipe) -> None:
     """Raise MaskgateError if the run's folder has another recipe than the one to train, for
     example a folder from somebody else."""
     try:
@@ -110,7 +110,7 @@ def check_recipe(run: Run, recipe: Recipe) -> None:
         )
 
 
-def is_finished(run: Run) -> bool:
+def is_finished(run: RunFolder) -> bool:
     """Whether the run is finished. Raises MaskgateError if it is, but files are missing or
     damaged."""
     if not run.files.is_finished:
@@ -119,7 +119,7 @@ def is_finished(run: Run) -> bool:
     return True
 
 
-def acquire(lock: FileLock, run: Run) -> None:
+def acquire(lock: FileLock, run: RunFolder) -> None:
     """Lock the run. Raises MaskgateError if another process is training it."""
     try:
         lock.acquire()
@@ -130,7 +130,12 @@ def acquire(lock: FileLock, run: Run) -> None:
 
 
 def describe(
-    run: Run, options: TrainOptions, prepared: TrainingData, *, digest: str, table: pd.DataFrame
+    run: RunFolder,
+    options: TrainOptions,
+    prepared: TrainingData,
+    *,
+    digest: str,
+    table: pd.DataFrame,
 ) -> None:
     """Write the run's description before its first fold; `table` is that of its photos."""
     files.remove_leftovers(

@@ -15,7 +15,7 @@ from maskgate.model import heads, network
 from maskgate.model.losses.marginals import CLASSES
 from maskgate.pipeline.target import counts
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.fold import FoldResult
 from maskgate.runs.records.results import Results, known_attributes
@@ -23,7 +23,7 @@ from maskgate.training import pseudo
 from maskgate.training.training_data import TrainingData
 
 
-def conclude(run: Run, recipe: Recipe, prepared: TrainingData) -> None:
+def conclude(run: RunFolder, recipe: Recipe, prepared: TrainingData) -> None:
     """Pool the folds, score them, write the report and finish the run."""
     fold_results = [run.fold_result(number) for number in run.folds]
     history = pd.concat([tables.fold_history(run, number) for number in run.folds])
@@ -52,7 +52,7 @@ def conclude(run: Run, recipe: Recipe, prepared: TrainingData) -> None:
     run.finish()
 
 
-def _score(run: Run, recipe: Recipe, truth: pd.DataFrame) -> dict[str, Any]:
+def _score(run: RunFolder, recipe: Recipe, truth: pd.DataFrame) -> dict[str, Any]:
     """Write the out-of-fold probabilities; the scores against `truth`, a row per photo."""
     table, probabilities = _pool(run, "oof.parquet")
     tables.write_probabilities(run.oof_file, table, probabilities)
@@ -78,7 +78,7 @@ def _score(run: Run, recipe: Recipe, truth: pd.DataFrame) -> dict[str, Any]:
 
 
 def _training_summary(
-    run: Run, fold_results: list[FoldResult], recipe: Recipe, prepared: TrainingData
+    run: RunFolder, fold_results: list[FoldResult], recipe: Recipe, prepared: TrainingData
 ) -> dict[str, Any]:
     """What the training did, for the report's section of that name.
 
@@ -99,14 +99,14 @@ def _training_summary(
     }
 
 
-def _pool(run: Run, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+def _pool(run: RunFolder, name: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
     parts = [tables.fold_oof(run, number, name) for number in run.folds]
     return pd.concat([table for table, _ in parts], ignore_index=True), np.concatenate(
         [probabilities for _, probabilities in parts]
     )
 
 
-def summary(run: Run) -> str:
+def summary(run: RunFolder) -> str:
     """A finished run in two lines: its folder, and its score beside that of the baseline."""
     status, results = run.status(), run.metrics()
     where = f"{run.path}: {units.duration(status.seconds or 0)}, report in {run.report_file}"

@@ -40,7 +40,7 @@ from maskgate.inference.classifier import Classifier
 from maskgate.inference.predictor import Predictor
 from maskgate.model import heads
 from maskgate.pipeline.target import SoftLabels
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import known_attributes
 from maskgate.runs.trust import check_trusted, trust_if_known
 from maskgate.training import warm_start
@@ -54,12 +54,12 @@ CREATE TABLE IF NOT EXISTS photos (digest BLOB PRIMARY KEY, probabilities BLOB) 
 """
 
 
-def teacher(recipe: Recipe, trust: bool = False) -> Run | Bundle | None:
+def teacher(recipe: Recipe, trust: bool = False) -> RunFolder | Bundle | None:
     """The teacher of a recipe. Raises MaskgateError, before anything is imported, if it is a run
     that needs code that the recipe does not name itself, and `trust` is false. The stored
     probabilities of a run need none."""
     source = teachers.open_teacher(recipe, trust)
-    if not isinstance(source, Run) or recipe.soft_labels is not None:
+    if not isinstance(source, RunFolder) or recipe.soft_labels is not None:
         return source
     if source.is_system:
         for model in source.single_models():
@@ -85,7 +85,7 @@ def check_attributes(recipe: Recipe, trust: bool = False) -> None:
         )
 
 
-def _attributes(source: Run | Bundle) -> Collection[str]:
+def _attributes(source: RunFolder | Bundle) -> Collection[str]:
     """The attributes that a teacher predicts."""
     if isinstance(source, Bundle):
         return {name for model in leaves(source.manifest.model) for name in model.attributes}
@@ -98,7 +98,7 @@ def check(recipe: Recipe, prepared: TrainingData, folds: Sequence[FoldData]) -> 
     """Raise MaskgateError if no model of the run that is the teacher may teach one of the folds, or
     if it has no out-of-fold probabilities of a fold's training photos."""
     source = teacher(recipe, trust=True)  # no code is run here
-    if not isinstance(source, Run):
+    if not isinstance(source, RunFolder):
         return
     if recipe.soft_labels is None:
         if source.is_system and not prepared.validates:
@@ -128,7 +128,7 @@ def warnings(recipe: Recipe, prepared: TrainingData) -> list[str]:
             f"teacher={recipe.teacher} does not say what photos it was trained on: if validation"
             " people are among them, scores are too high"
         ]
-    if not isinstance(source, Run) or recipe.soft_labels is None:
+    if not isinstance(source, RunFolder) or recipe.soft_labels is None:
         return []
     sentences = []
     if prepared.validates:
@@ -162,9 +162,9 @@ def of_fold(
     if recipe.training.validation_epochs:
         rows = np.union1d(rows, data.afterwards)
     soft_labels = np.full((len(data.table), labels.COUNT), np.nan, dtype=np.float32)
-    if isinstance(source, Run) and recipe.soft_labels is not None:
+    if isinstance(source, RunFolder) and recipe.soft_labels is not None:
         soft_labels[rows] = _out_of_fold(source, data.table)[rows]
-    elif isinstance(source, Run) and source.is_system:
+    elif isinstance(source, RunFolder) and source.is_system:
         classifier = loading.of_run(
             source,
             options.folder,
@@ -174,7 +174,7 @@ def of_fold(
         soft_labels[rows] = _cached(
             classifier, prepared, data.table, rows=rows, folder=options.folder
         )
-    elif isinstance(source, Run):
+    elif isinstance(source, RunFolder):
         soft_labels[rows] = _of_run(source, prepared, data, rows=rows, folder=options.folder)
     else:
         classifier = bundles.classifier(source, cache=options.folder)
@@ -184,7 +184,7 @@ def of_fold(
     return soft_labels
 
 
-def _out_of_fold(run: Run, table: pd.DataFrame) -> SoftLabels:
+def _out_of_fold(run: RunFolder, table: pd.DataFrame) -> SoftLabels:
     """The probabilities (N, 18) that a run has stored out of fold of the photos of a table, by
     their content; NaN for those of which it has none."""
     photos, probabilities = tables.oof(run)
@@ -193,13 +193,13 @@ def _out_of_fold(run: Run, table: pd.DataFrame) -> SoftLabels:
     return by_digest.reindex(table["digest"]).to_numpy(dtype=np.float32)
 
 
-def _without_soft_labels(run: Run, table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def _without_soft_labels(run: RunFolder, table: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which photos of a table (N,) a run has no out-of-fold probabilities of."""
     return np.isnan(_out_of_fold(run, table)[:, 0])
 
 
 def _of_run(
-    run: Run, prepared: TrainingData, data: FoldData, *, rows: Rows, folder: Path
+    run: RunFolder, prepared: TrainingData, data: FoldData, *, rows: Rows, folder: Path
 ) -> SoftLabels:
     """For each of R `rows`, the mean probabilities (R, 18) of the models that teach about it."""
     folds = warm_start.usable_folds(run, prepared, data, "teacher")

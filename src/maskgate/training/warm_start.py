@@ -20,7 +20,7 @@ from maskgate.model import pretrained
 from maskgate.model.network import Network
 from maskgate.pipeline import near_duplicates, thumbnails
 from maskgate.pipeline.cache import PhotoStore
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.training.fold_data import FoldData
 from maskgate.training.training_data import TrainingData
 
@@ -75,7 +75,7 @@ def weight_digests(recipe: Recipe) -> list[str]:
     return digests
 
 
-def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
+def _runs(recipe: Recipe) -> list[tuple[str, RunFolder]]:
     """The runs whose models influence a training, with the recipe's key of each. A teacher by its
     out-of-fold probabilities alone is none of them; see `_taught_contents`."""
     used_runs = []
@@ -84,21 +84,21 @@ def _runs(recipe: Recipe) -> list[tuple[str, Run]]:
     if recipe.pseudo is not None:
         used_runs.append(("pseudo.run", runs.open_model(recipe.pseudo.run)))
     teacher = open_teacher(recipe)
-    if isinstance(teacher, Run) and recipe.soft_labels is None:
+    if isinstance(teacher, RunFolder) and recipe.soft_labels is None:
         used_runs += [("teacher", model) for model in teacher.single_models()]
     return used_runs
 
 
-def _out_of_fold_teachers(recipe: Recipe) -> list[Run]:
+def _out_of_fold_teachers(recipe: Recipe) -> list[RunFolder]:
     """The single models whose out-of-fold probabilities are a recipe's soft labels: the teacher, or
     the members of the system that it is."""
     teacher = open_teacher(recipe)
-    if recipe.soft_labels is None or not isinstance(teacher, Run):
+    if recipe.soft_labels is None or not isinstance(teacher, RunFolder):
         return []
     return teacher.single_models()
 
 
-def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[str]:
+def validated_contents(run: RunFolder, prepared: TrainingData, data: FoldData) -> set[str]:
     """Digests of all photos of a fold's validation people, and of their near-duplicates among the
     training photos of `run`.
 
@@ -124,7 +124,7 @@ def validated_contents(run: Run, prepared: TrainingData, data: FoldData) -> set[
     return contents | {other for one, other in pairs if one in contents}
 
 
-def _thumbnails(run: Run) -> pd.DataFrame:
+def _thumbnails(run: RunFolder) -> pd.DataFrame:
     return thumbnails.table_of(run.files.read(run.thumbnails_file), run.thumbnails_file)
 
 
@@ -138,7 +138,7 @@ def missing_thumbnails(recipe: Recipe) -> list[str]:
     ]
 
 
-def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: Run) -> None:
+def keep_thumbnails(recipe: Recipe, store: PhotoStore, run: RunFolder) -> None:
     """Write the thumbnails that `validated_contents` needs, of a run and of the runs it uses."""
     if run.thumbnails_file.exists():
         return
@@ -185,7 +185,7 @@ def load_weights(network: Network, model: Model, prepared: TrainingData, data: F
         _load_part(network.get_submodule(part), part, weights, run)
 
 
-def _load_part(module: nn.Module, part: str, weights: Mapping[str, Tensor], run: Run) -> None:
+def _load_part(module: nn.Module, part: str, weights: Mapping[str, Tensor], run: RunFolder) -> None:
     prefix = f"{part}."
     tensors = {
         name.removeprefix(prefix): tensor
@@ -207,12 +207,12 @@ def _load_part(module: nn.Module, part: str, weights: Mapping[str, Tensor], run:
     module.load_state_dict(tensors)
 
 
-def source_fold(run: Run, prepared: TrainingData, data: FoldData, key: str) -> int:
+def source_fold(run: RunFolder, prepared: TrainingData, data: FoldData, key: str) -> int:
     """The first of `usable_folds`. Raises MaskgateError."""
     return usable_folds(run, prepared, data, key)[0]
 
 
-def usable_folds(run: Run, prepared: TrainingData, data: FoldData, key: str) -> list[int]:
+def usable_folds(run: RunFolder, prepared: TrainingData, data: FoldData, key: str) -> list[int]:
     """The folds of `run` whose models may be used in training the fold of these data.
 
     The fold with the same number comes first. A model whose weights were ever trained on a photo

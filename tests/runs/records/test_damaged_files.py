@@ -20,7 +20,7 @@ from maskgate.evaluation import groups
 from maskgate.inference import loading
 from maskgate.reports import listing
 from maskgate.reports import run as run_report
-from maskgate.runs import Run, tables
+from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import fold, stored
 from maskgate.runs.records.results import Results
 from maskgate.runs.records.status import Status
@@ -49,28 +49,28 @@ JUNK: Final[dict[str, bytes]] = {
 
 
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Run:
+def run(trained: Path, tmp_path: Path) -> RunFolder:
     """A finished run without a list of its files."""
-    return unlisted(Run(Path(shutil.copytree(trained, tmp_path / "run"))))
+    return unlisted(RunFolder(Path(shutil.copytree(trained, tmp_path / "run"))))
 
 
-def show(run: Run) -> None:
+def show(run: RunFolder) -> None:
     listing.show(run.path.parent)
 
 
-def report(run: Run) -> None:
+def report(run: RunFolder) -> None:
     run_report.write(runs.open_run(run.path), photos=False)
 
 
-def compare(run: Run) -> None:
+def compare(run: RunFolder) -> None:
     groups._read(groups._runs([run.path])[0])
 
 
-def load(run: Run) -> None:
+def load(run: RunFolder) -> None:
     loading.load(run.path)
 
 
-def refuses(work: Callable[[Run], object], run: Run, path: Path) -> None:
+def refuses(work: Callable[[RunFolder], object], run: RunFolder, path: Path) -> None:
     with pytest.raises(MaskgateError) as told:
         work(run)
     text = str(told.value)
@@ -80,7 +80,7 @@ def refuses(work: Callable[[Run], object], run: Run, path: Path) -> None:
     text.encode("utf-8")
 
 
-def stays(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def stays(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     """The list of runs shows it as damaged."""
     show(run)
     assert "damaged" in capsys.readouterr().out
@@ -92,7 +92,7 @@ def stays(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("content", JUNK.values(), ids=JUNK)
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
 def test_json_of_another_kind(
-    name: str, content: bytes, run: Run, capsys: pytest.CaptureFixture[str]
+    name: str, content: bytes, run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run.path / name).write_bytes(content)
     for work in (report, compare, *([load] if name == "run.json" else [])):
@@ -102,7 +102,7 @@ def test_json_of_another_kind(
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
 def test_a_folder_in_place_of_a_file(
-    name: str, run: Run, capsys: pytest.CaptureFixture[str]
+    name: str, run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run.path / name).unlink()
     (run.path / name).mkdir()
@@ -112,14 +112,14 @@ def test_a_folder_in_place_of_a_file(
 
 
 @pytest.mark.parametrize("content", [*JUNK.values(), None], ids=[*JUNK, "a folder"])
-def test_a_folds_result_of_another_kind(content: bytes | None, run: Run) -> None:
+def test_a_folds_result_of_another_kind(content: bytes | None, run: RunFolder) -> None:
     path = run.fold_file(0)
     path.unlink()
     if content is None:
         path.mkdir()
     else:
         path.write_bytes(content)
-    refuses(Run.fold_seconds, run, path)
+    refuses(RunFolder.fold_seconds, run, path)
     # Of an unfinished run, that fold alone is trained again.
     run.update_status(finished=None)
     with pytest.raises(MaskgateError, match=r"remove .*fold-0 and repeat the command"):
@@ -176,7 +176,7 @@ def test_wrong_types_within(
     name: str,
     keys: tuple[str | int, ...],
     value: Any,
-    run: Run,
+    run: RunFolder,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _changed(run.path / name, keys, value)
@@ -185,7 +185,7 @@ def test_wrong_types_within(
     stays(run, capsys)
 
 
-def test_a_key_that_a_finished_run_needs(run: Run) -> None:
+def test_a_key_that_a_finished_run_needs(run: RunFolder) -> None:
     content = run.status_file.read_text()
     for key in json.loads(content):
         told = json.loads(content)
@@ -243,7 +243,7 @@ LEARNED: Final[list[tuple[tuple[str | int, ...], Any]]] = [
 def test_what_a_system_has_learned(
     keys: tuple[str | int, ...], value: Any, joint: Path, tmp_path: Path
 ) -> None:
-    run = unlisted(Run(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
+    run = unlisted(RunFolder(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
     _changed(run.combination_file, keys, value)
     for work in (load, report):
         refuses(work, run, run.combination_file)
@@ -251,7 +251,7 @@ def test_what_a_system_has_learned(
 
 @pytest.mark.parametrize("content", JUNK.values(), ids=JUNK)
 def test_a_combination_of_another_kind(content: bytes, joint: Path, tmp_path: Path) -> None:
-    run = unlisted(Run(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
+    run = unlisted(RunFolder(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
     run.combination_file.write_bytes(content)
     for work in (load, report):
         refuses(work, run, run.combination_file)
@@ -259,7 +259,7 @@ def test_a_combination_of_another_kind(content: bytes, joint: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("keys", [("members",), ("members", "one"), ("combine",), ("steps", 0)])
 def test_results_of_a_system(keys: tuple[str | int, ...], joint: Path, tmp_path: Path) -> None:
-    run = unlisted(Run(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
+    run = unlisted(RunFolder(Path(shutil.copytree(joint, tmp_path / "runs" / "joint"))))
     values: tuple[Any, ...] = (None, {}, [], "x", 3)
     for value in values:
         content = run.metrics_file.read_bytes()
@@ -272,14 +272,14 @@ def test_results_of_a_system(keys: tuple[str | int, ...], joint: Path, tmp_path:
 # ---------------------------------------------------------------------------------- tables
 
 
-def _is_refused(run: Run, name: str) -> None:
+def _is_refused(run: RunFolder, name: str) -> None:
     works = [report, compare] if name != "history.csv" else [report]
     for work in works:
         refuses(work, run, run.path / name)
 
 
 @pytest.mark.parametrize("name", ["photos.parquet", "oof.parquet", "history.csv"])
-def test_a_table_that_is_none(name: str, run: Run) -> None:
+def test_a_table_that_is_none(name: str, run: RunFolder) -> None:
     path = run.path / name
     for content in (b"", b"no table", bytes(range(256)), b"PAR1" + bytes(40) + b"PAR1", b"\xff,\n"):
         path.write_bytes(content)
@@ -310,7 +310,7 @@ PHOTOS: Final[dict[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 
 @pytest.mark.parametrize("change", PHOTOS.values(), ids=PHOTOS)
 def test_a_photo_table_of_another_kind(
-    change: Callable[[pd.DataFrame], pd.DataFrame], run: Run
+    change: Callable[[pd.DataFrame], pd.DataFrame], run: RunFolder
 ) -> None:
     change(tables.photos(run)).to_parquet(run.photos_file, index=False)
     for work in (report, compare):
@@ -331,13 +331,13 @@ PREDICTIONS: Final[dict[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 
 @pytest.mark.parametrize("change", PREDICTIONS.values(), ids=PREDICTIONS)
 def test_predictions_of_another_kind(
-    change: Callable[[pd.DataFrame], pd.DataFrame], run: Run
+    change: Callable[[pd.DataFrame], pd.DataFrame], run: RunFolder
 ) -> None:
     change(pd.read_parquet(run.oof_file)).to_parquet(run.oof_file, index=False)
     _is_refused(run, "oof.parquet")
 
 
-def test_one_bit_of_a_table_is_a_sentence_or_nothing(run: Run) -> None:
+def test_one_bit_of_a_table_is_a_sentence_or_nothing(run: RunFolder) -> None:
     places = np.random.default_rng(0)
     for path in (run.history_file, run.photos_file, run.oof_file):
         content = path.read_bytes()
@@ -356,7 +356,7 @@ def test_one_bit_of_a_table_is_a_sentence_or_nothing(run: Run) -> None:
 # ----------------------------------------------------------------------- weights and the rest
 
 
-def test_weights_that_are_none(run: Run) -> None:
+def test_weights_that_are_none(run: RunFolder) -> None:
     path = run.weights_file(0)
     for content in (b"", b"no weights", bytes(64), (2**63).to_bytes(8, "little") + b"{}" * 20):
         path.write_bytes(content)
@@ -402,7 +402,7 @@ def test_a_checkpoint_of_another_kind(state: Any, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_training(
     trained: Path, train: Callable[..., Path], tmp_path: Path
 ) -> None:
-    run = Run(Path(shutil.copytree(trained, tmp_path / "run")))
+    run = RunFolder(Path(shutil.copytree(trained, tmp_path / "run")))
     run.update_status(finished=None)
     run.fold_file(1).unlink()
     path = run.fold_folder(1) / "checkpoint.pt"

@@ -12,7 +12,7 @@ import pytest
 from maskgate import runs
 from maskgate.errors import MaskgateError
 from maskgate.reports import run as run_report
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.runs.records import notes
 
 Call = Callable[..., tuple[int, str, str]]
@@ -21,11 +21,11 @@ HOSTILE = "<script>x</script>[red]\x1b[31m"
 
 
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Run:
-    return Run(Path(shutil.copytree(trained, tmp_path / "run")))
+def run(trained: Path, tmp_path: Path) -> RunFolder:
+    return RunFolder(Path(shutil.copytree(trained, tmp_path / "run")))
 
 
-def test_a_note_has_its_author_and_its_day(run: Run) -> None:
+def test_a_note_has_its_author_and_its_day(run: RunFolder) -> None:
     assert run.notes() == ()
     first = run.add_note(f" {TEXT}\n", "Kim  Min-ji")
     second = run.add_note("a second one")
@@ -52,7 +52,7 @@ def test_the_parts_of_a_note_have_titles(text: str, parts: list[tuple[str, str]]
 
 
 @pytest.mark.parametrize("text", ["", " \n", "x" * (notes.LONGEST + 1)])
-def test_what_is_no_note_is_refused_and_writes_nothing(run: Run, text: str) -> None:
+def test_what_is_no_note_is_refused_and_writes_nothing(run: RunFolder, text: str) -> None:
     with pytest.raises(MaskgateError, match="the note"):
         run.add_note(text)
     with pytest.raises(MaskgateError, match="--author: is empty"):
@@ -60,14 +60,14 @@ def test_what_is_no_note_is_refused_and_writes_nothing(run: Run, text: str) -> N
     assert not run.notes_file.exists()
 
 
-def test_notes_written_at_once_are_all_kept(run: Run) -> None:
+def test_notes_written_at_once_are_all_kept(run: RunFolder) -> None:
     texts = [f"note {number}" for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(run.add_note, texts))
     assert sorted(note.text for note in run.notes()) == texts
 
 
-def test_a_damaged_file_is_one_sentence_and_is_kept(run: Run) -> None:
+def test_a_damaged_file_is_one_sentence_and_is_kept(run: RunFolder) -> None:
     for content in (b"", b"[]", b'{"notes": [{"text": ""}]}', b'{"notes": 1}'):
         run.notes_file.write_bytes(content)
         for work in (run.notes, lambda: run.add_note(TEXT)):
@@ -76,7 +76,7 @@ def test_a_damaged_file_is_one_sentence_and_is_kept(run: Run) -> None:
         assert run.notes_file.read_bytes() == content
 
 
-def test_keys_of_a_later_version_stay(run: Run) -> None:
+def test_keys_of_a_later_version_stay(run: RunFolder) -> None:
     run.add_note("one", "a")
     content = json.loads(run.notes_file.read_text())
     content["notes"][0]["mood"] = "good"
@@ -85,7 +85,9 @@ def test_keys_of_a_later_version_stay(run: Run) -> None:
     assert json.loads(run.notes_file.read_text())["notes"][0]["mood"] == "good"
 
 
-def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_must_give_one(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def nobody() -> str:
         raise OSError("no such user")
 
@@ -95,7 +97,7 @@ def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.Monke
     assert run.add_note(TEXT, "a").author == "a"
 
 
-def test_the_command_shows_them_everywhere(run: Run, call: Call) -> None:
+def test_the_command_shows_them_everywhere(run: RunFolder, call: Call) -> None:
     code, out, err = call("note", run.path, TEXT, "--author", "kim")
     assert (code, err) == (0, "") and f"kim: {TEXT}\n" in out
     assert call("note", run.path, f"{HOSTILE}\nsecond line", "--author", HOSTILE)[0] == 0
@@ -111,7 +113,7 @@ def test_the_command_shows_them_everywhere(run: Run, call: Call) -> None:
 
 
 def test_a_comparison_shows_the_notes_of_its_runs(
-    run: Run, train: Callable[..., Path], call: Call, tmp_path: Path
+    run: RunFolder, train: Callable[..., Path], call: Call, tmp_path: Path
 ) -> None:
     other = train(tmp_path / "other", "training.epochs=1")
     run.add_note(TEXT, "kim")

@@ -10,7 +10,7 @@ from maskgate.imaging.pixels import Pixels
 from maskgate.inference.backends.protocol import Prediction
 from maskgate.model import network, predicting
 from maskgate.model.network import Network
-from maskgate.runs import Run
+from maskgate.runs import RunFolder
 from maskgate.runs.trust import check_trusted
 
 
@@ -41,7 +41,7 @@ class TorchBackend:
         return Prediction(*predicting.predict_batch(self.model, photos))
 
 
-def restore(run: Run, fold: int) -> Network:
+def restore(run: RunFolder, fold: int) -> Network:
     """The network of one fold with its trained weights. Raises MaskgateError."""
     recipe = run.recipe()
     check_trusted(run, recipe)
