@@ -49,9 +49,8 @@ def inspected(people: Path, cache: Path) -> Inspection:
 
 def text(page: Path) -> str:
     """The page's text without tags, blanks run together."""
-    return re.sub(
-        r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.read_text().replace("<wbr>", "")))
-    )
+    source = re.sub(r"<script>.*?</script>|<wbr>", "", page.read_text(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", source)))
 
 
 def shown(picture: Image.Image, row: int, column: int, geometry: Geometry) -> np.ndarray:
@@ -224,6 +223,6 @@ def test_the_command_shows_a_shipped_recipe(call: Call, people: Path, tmp_path: 
     assert (out / "recipe.png").is_file()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inspection, "inspect", lambda *_: pytest.fail("photos were read first"))
-        code, _, err = call("inspect", people, "--out", out, "--recipe", "dmo")
+        code, _, err = call("inspect", people, "--out", tmp_path / "new", "--recipe", "dmo")
     assert code == 2
     assert err.startswith("maskgate: dmo: no such recipe; did you mean demo?")
