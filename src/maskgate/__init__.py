@@ -61,7 +61,7 @@ def load(
     was trained with, where it does not contain it; the default model was trained with YuNet.
 
     >>> maskgate.load().predict(["photo.jpg"])  # doctest: +SKIP
-    >>> maskgate.load("runs/baseline-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
+    >>> maskgate.load("runs/default-1a2b3c4d").predict(["photo.jpg"])  # doctest: +SKIP
     """
     from pathlib import Path
 

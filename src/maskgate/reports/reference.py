@@ -67,7 +67,7 @@ suggests the nearest key, and so is a key that appears twice in a file.
 of changes. Keys are joined by dots, list entries are counted from 0, values are YAML 1.2 (`true`
 and `false`, but `yes` and `no` are text), and nothing after the `=` means `null`:
 
-    maskgate train baseline PEOPLE training.epochs=20 augment.0.degrees=5 training.clip_norm=
+    maskgate train default PEOPLE training.epochs=5 augment.0.degrees=5 training.clip_norm=
 
 A recipe can start from another one: its key `base` names a recipe in the same folder, and it lists
 only the changes. Mappings are merged, all else is replaced; a new name drops the old arguments.
