@@ -2,10 +2,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from maskgate.config.recipe import Recipe
+from maskgate.runs import RunFolder
 from maskgate.training import crossval, scoring
 from maskgate.training.options import TrainOptions
 
@@ -81,7 +83,12 @@ def test_data_is_given_or_left_to_its_variable(
     epochs: int,
 ) -> None:
     trained: list[tuple[Recipe, TrainOptions]] = []
-    monkeypatch.setattr(crossval, "train", lambda *given: trained.append(given))
+
+    def train(*given: Any) -> RunFolder:
+        trained.append(given)
+        return RunFolder(tmp_path)
+
+    monkeypatch.setattr(crossval, "train", train)
     monkeypatch.setattr(scoring, "summary", lambda run: "")
     monkeypatch.setenv("SM_CHANNEL_TRAIN", variable.format(people=people))
     monkeypatch.chdir(tmp_path)

@@ -154,7 +154,7 @@ def test_closed_streams_are_no_traceback(runs: Path, tmp_path: Path) -> None:
 def test_a_pipe_of_a_process_beside_this_one_is_a_fault(
     call: Call, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(folder: Path) -> None:
+    def broken(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("maskgate.reports.listing.show", broken)

@@ -400,7 +400,7 @@ def test_what_cannot_answer_together_is_refused(
         (("combine", trained, *out, "--tta", "flop"), "did you mean flip?"),
         (("combine", trained, "-o", elsewhere), "has a run of tiny"),
         (("submit", trained), "EVAL"),
-        (("submit", trained, tmp_path, "-o", tmp_path / "a.csv"), "info.csv"),
+        (("submit", trained, tmp_path, "-o", tmp_path / "a.csv"), "no photo in it"),
     ):
         code, _, err = call(*command)
         assert code == 2

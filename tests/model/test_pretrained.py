@@ -152,7 +152,8 @@ def test_another_backbone_lists_those_that_have_such_weights(name: str) -> None:
         assert str(error.value) == (
             f"model.weights=imagenet: there are no such weights for the backbone {name}; set"
             " model.backbone to tf_efficientnet_lite0 or tf_efficientnet_lite1 or"
-            " tf_efficientnet_lite2, or model.weights to a file"
+            " tf_efficientnet_lite2, model.weights to a file, or model.weights=null and"
+            " model.start_head=false to start from random ones"
         )
     assert pretrained.packaged(model) is None
     assert pretrained.statistics(model) is None

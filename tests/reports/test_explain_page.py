@@ -129,7 +129,7 @@ def test_photos_are_dots_and_failures_have_rings() -> None:
     photos = EmbeddingMap(0, table, np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 1.0]]))
     picture = explain_pictures.scatter(photos, "gender", [False, True, False])
     assert picture.count("<circle") == 4 and picture.count('class="hard"') == 1
-    assert "#9ca3af" in picture and "female" in picture
+    assert "#6b7280" in picture and "female" in picture
 
 
 def test_a_failed_page_leaves_no_folder(

@@ -50,7 +50,7 @@ def test_the_page_begins_with_facts_and_conclusions(run: RunFolder, people: Path
         assert f"<dt>{title}</dt><dd>" in head
         assert text.replace("'", "&#39;") in head
     assert "<h2>Conclusions</h2>" in head
-    assert page.index("What to do next") > page.index("Worst mistakes")
+    assert page.index("What to do next") > page.index("<h2>Mistakes")
     assert '<details class="after"><summary>All settings, with every default' in page
 
 

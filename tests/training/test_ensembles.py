@@ -144,9 +144,9 @@ def test_through_the_command_line(
     assert code == 0
     assert "vote (system)" in out
     assert f"{vote.metrics().score.value:.4f}" in out
-    before = vote.report_file.read_text()
+    before, _, _ = vote.report_file.read_text().partition("What to do next")  # with what run
     assert call("report", vote.path)[0] == 0
-    assert vote.report_file.read_text() == before
+    assert vote.report_file.read_text().partition("What to do next")[0] == before
     code, _, err = call("submit", vote.path, people / "eval", "-o", tmp_path / "answers.csv")
     assert code == 0, err
     photos = people / "eval" / "images"

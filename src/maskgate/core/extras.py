@@ -14,6 +14,7 @@ EXTRA_OF: Final = {
     "facenet_pytorch": "train",
     "filelock": "train",
     "jinja2": "train",
+    "markupsafe": "train",
     "onnx": "train",
     "onnxscript": "train",
     "pandas": "train",

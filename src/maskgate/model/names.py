@@ -29,7 +29,7 @@ SCHEDULES: Final = (
     "cosine", "step", "multistep", "exponential", "plateau", "poly", "tanh", "wsd", "rsqrt",
     "constant", "none",
 )  # fmt: skip
-AVERAGES: Final = ("ema", "swa")
+AVERAGES: Final = ("ema", "swa", "wise_ft")
 SAMPLERS: Final = ("shuffle", "weighted", "imbalanced", "copies")
 MIXES: Final = ("mixup", "cutmix", "half_cutmix", "intra_class_cutmix")
 TRANSFORMS: Final = (
