@@ -34,7 +34,8 @@ Call = Callable[..., tuple[int, str, str]]
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
     r"reading \d+ photos into |(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d )?fold \d+, epoch \d+: "
-    r"|fold \d+: resuming at epoch |warning: \d+ × |.*: \d+ photos of \d+ people; |skipped \d+ other file"
+    r"|fold \d+: resuming at epoch |warning: \d+ × |.*: \d+ photos of \d+ people; "
+    r"|skipped \d+ other file"
 )
 
 
