@@ -39,6 +39,7 @@ PLACEHOLDERS = {
     "PEOPLE": "",
     "photo.jpg": "eval/images/*",
     "more-photos": "eval/images",
+    "folder-of-photos": "eval/images",
 }
 # Where README abbreviates, what is meant; a run's three dots are those of the newest.
 ABBREVIATED = {
@@ -210,6 +211,7 @@ def run(
     """`run(command)` in a new working folder, where recipes train for seconds."""
     for name, pattern in PLACEHOLDERS.items():
         (tmp_path / name).symlink_to(min(people.parent.glob(f"{people.name}/{pattern}")))
+    _write_table(people / "train" / "images", tmp_path)
     # Others than PEOPLE: a backbone that has seen those may not start a model validated on them.
     sample_people.make(tmp_path / "FACES", people=12, eval_people=0, size=(64, 48), seed=5, twins=0)
     monkeypatch.chdir(tmp_path)
@@ -233,6 +235,19 @@ def run(
             RUNNERS[command.runner](_spelled_out(command.text))
 
     return run
+
+
+def _write_table(images: Path, folder: Path) -> None:
+    """README's `photos.csv` in the folder, with columns and words of its own."""
+    covering = {"m": "yes", "i": "wrong", "n": "no"}
+    lines = ["filename,covering,gender,age"]
+    for person in sorted(images.iterdir()):
+        _, gender, _, age = person.name.split("_")
+        for photo in sorted(person.glob("[min]*")):
+            words = f"{covering[photo.name[0]]},{gender[0].upper()},{age}"
+            lines.append(f"images/{person.name}/{photo.name},{words}")
+    (folder / "images").symlink_to(images)
+    (folder / "photos.csv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 @pytest.mark.slow

@@ -56,5 +56,9 @@ def test_other_columns_and_words(tmp_path: Path) -> None:
         words={"gender": {"M": "male", "F": "female"}},
     )
     assert photos.table["gender"].tolist() == [0, 1]
+    with pytest.raises(MaskgateError, match="unknown column of words sex"):
+        maskgate.read(tmp_path / "table.csv", words={"sex": {"M": "male"}})
+    with pytest.raises(MaskgateError, match="unknown column foto; did you mean photo"):
+        maskgate.read(tmp_path / "table.csv", columns={"foto": "filename"})
     with pytest.raises(MaskgateError, match="is mapped to 'men', which is none"):
         maskgate.read(tmp_path / "table.csv", words={"gender": {"M": "men"}})

@@ -99,7 +99,7 @@ def test_an_id_that_counts_the_rows_is_no_person(tmp_path: Path) -> None:
 def test_a_column_that_repeats_like_people_is_told(name: str, tmp_path: Path) -> None:
     path = write(tmp_path, f"photo,{name},mask,row")
     assert layouts.read(path).table["person"].is_unique
-    assert kinds(path) == {
+    assert {each for each in kinds(path) if each[0] != "label that no column has"} == {
         (
             "column that repeats like people but is not read",
             name,
@@ -202,7 +202,17 @@ def test_a_column_of_few_values_is_no_person(tmp_path: Path) -> None:
     rows = [f"{row}.jpg,wear,{'real' if row % 2 else 'drawn'}" for row in range(200)]
     path = tmp_path / "labels.csv"
     path.write_text("\n".join(["photo,mask,source", *rows]) + "\n")
-    assert {kind for kind, _, _ in kinds(path)} == {"unknown column"}
+    assert {kind for kind, _, _ in kinds(path)} == {"unknown column", "label that no column has"}
+
+
+def test_a_label_whose_column_may_have_another_name_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("photo,covering,sex,years\n1.jpg,yes,M,20\n")
+    missing = [each for each in kinds(path) if each[0] == "label that no column has"]
+    option = "if a column with another name has it, name that with --mask-column"
+    assert missing == [("label that no column has", "mask", option)]
+    path.write_text("photo,sex,years\n1.jpg,M,20\n")
+    assert "label that no column has" not in {kind for kind, _, _ in kinds(path)}
 
 
 def test_other_tables_beside_the_photos_are_none(tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ def test_commands_have_the_real_paths_and_the_words_that_were_typed(
     ]
 
 
+@pytest.mark.parametrize("option", ["--map gender:M=male", "--map=gender:M=male"])
+def test_words_that_were_mapped_are_no_code(run: RunFolder, option: str) -> None:
+    run.update_status(command=f"maskgate train tiny people {option}", data="")
+    assert f"tiny people {option} seed=8" in commands(run)[0]
+
+
 def test_no_labels_are_doubted_where_nothing_is_decided(run: RunFolder) -> None:
     assert any("suspects" in command for command in commands(run))
     assert not any("suspects" in command for command in commands(run, UNDECIDED))

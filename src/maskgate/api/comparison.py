@@ -45,7 +45,9 @@ class ComparedRuns:
     @property
     def sentences(self) -> list[str]:
         """Every verdict, and what limits it, as a sentence."""
-        verdicts = [compare_page.sentence(each) for each in self.summary.comparisons]
+        verdicts = [
+            compare_page.conclusion(self.summary, each) for each in self.summary.comparisons
+        ]
         return verdicts + self.summary.notes
 
     @property

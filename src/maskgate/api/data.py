@@ -17,8 +17,8 @@ def read(
     """The labelled photos of a folder or a CSV, in any of the layouts of docs/data.md.
 
     `columns` are the names that the data set's columns have, such as `{"photo": "filename"}`, and
-    `words` what its words mean, such as `{"gender": {"M": "male", "F": "female"}}`. A training
-    takes the same as the keys `labels.columns` and `labels.map` of its changes.
+    `words` what its words mean, such as `{"gender": {"M": "male", "F": "female"}}`. `train`
+    takes both, too.
 
     `table` has a row for each photo, and `in_words()` is that table with words in place of codes.
     `problems` are what is wrong with the data; `train` refuses fatal ones. Photos are not opened.

@@ -11,6 +11,7 @@ from maskgate.config import recipe as recipes
 from maskgate.config import settings
 from maskgate.config import system as systems
 from maskgate.core import files
+from maskgate.data.label_map import LabelMap
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files
 from maskgate.inference import recipe_check
@@ -24,6 +25,8 @@ def train(
     data: str | os.PathLike[str],
     changes: Mapping[str, Any] | None = None,
     *,
+    columns: Mapping[str, str] | None = None,
+    words: Mapping[str, Mapping[str, str]] | None = None,
     out: str | os.PathLike[str] | None = None,
     runs: str | os.PathLike[str] = "runs",
     cache: str | os.PathLike[str] | None = None,
@@ -36,13 +39,17 @@ def train(
 
     `recipe` is a file or the name of an included one, `data` a folder of people or a CSV, and
     `changes` are keys of the recipe with their values, such as `{"optimizer.lr": 1e-3, "loss":
-    "focal"}`. `out` is the run's folder, by default `runs/<recipe>-<hash>`; the other arguments are
-    the options of `maskgate train`. An interrupted training resumes when it is called again, and a
-    finished one is opened. Raises MaskgateError for all that the command refuses.
+    "focal"}`; `columns` and `words` are those of `read`. `out` is the run's folder, by default
+    `runs/<recipe>-<hash>`; the other arguments are the options of `maskgate train`. An interrupted
+    training resumes when it is called again, and a finished one is opened. Raises MaskgateError for
+    all that the command refuses.
     """
     name = os.fspath(recipe)
     photo_files.check_data(Path(data))
+    label_map = LabelMap(columns or {}, words or {})
+    label_map.check()
     overrides = [_override(key, value) for key, value in (changes or {}).items()]
+    overrides += label_map.overrides()
     is_system = systems.is_system(name)
     path = systems.find(name) if is_system else recipes.find(name)
     files.check_folder(Path(runs if out is None else out))

@@ -78,7 +78,7 @@ def check_runs(runs: list[Path]) -> list[Path]:
 
 # The SM_ variables are those of the competition's own code. If they are set, the folders that they
 # name may be left out.
-_DATA = "Folder of people, or a CSV of photos."
+_DATA = "Folder of people or of classes, CSV of photos, or Parquet or Arrow data set."
 Data = Annotated[
     Path,
     typer.Argument(metavar="DATA", envvar="SM_CHANNEL_TRAIN", help=_DATA, callback=existing_data),

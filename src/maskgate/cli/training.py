@@ -114,10 +114,10 @@ def _next_commands(run: Path, report: Path, smoke: bool) -> list[str]:
     name = shlex.quote(str(run))
     return [
         f"next: open {shlex.quote(str(report))} in a browser, or",
-        f"  maskgate predict {name} PHOTOS      labels and probabilities of photos",
-        f"  maskgate submit {name} EVAL         ImageID,ans, for info.csv or any folder of photos",
-        f"  maskgate compare {name} OTHER_RUN   whether another run is better, or luck",
-        f"  maskgate export {name} BUNDLE       a bundle for the door",
+        f"  maskgate predict {name} PHOTOS      # labels and probabilities of photos",
+        f"  maskgate submit {name} EVAL         # ImageID,ans of any folder of photos",
+        f"  maskgate compare {name} OTHER_RUN   # whether another run is better, or luck",
+        f"  maskgate export {name} BUNDLE       # a bundle for the door",
     ]
 
 

@@ -16,6 +16,7 @@ APART: Final = "people are not kept together: each photo counts as its own perso
 NOT_UTF8: Final = "name not in UTF-8"
 NO_SUCH_WORD: Final = "mapped word that does not occur"
 NO_SUCH_CLASS: Final = "unknown class"
+NO_COLUMN: Final = "label that no column has"
 # Every kind of problem, and what it means or how to fix it.
 KINDS: Final = {
     "unreadable photo": "The file cannot be decoded: get it again, or leave it out.",
@@ -28,6 +29,8 @@ KINDS: Final = {
     "unknown age_group": "Correct the group: it must lie within one of <30, 30–59, ≥60.",
     NO_SUCH_CLASS: "Map the class to words of mask, gender and age group with --map.",
     NO_SUCH_WORD: "Check the spelling of the word in --map, or in the recipe's map.",
+    NO_COLUMN: "It is not learned: name its column with --mask-column, --gender-column or"
+    " --age-column, if there is one.",
     "contradictory labels": "The labels of one row contradict each other: correct one of them.",
     "contradictory rows": "Two rows of one folder differ: remove the wrong one.",
     "row without photo": "Name the photo, or remove the row.",

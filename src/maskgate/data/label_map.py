@@ -71,8 +71,11 @@ class LabelMap:
         return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
 
     def check(self) -> None:
-        """Raise MaskgateError for a word of ours that is none."""
+        """Raise MaskgateError for a column of ours or a word of ours that is none."""
+        for column in self.columns:
+            settings.lookup("column", column, dict.fromkeys(COLUMNS))
         for column, words in self.words.items():
+            settings.lookup("column of words", column, ALLOWED)
             for word, target in words.items():
                 if not target:
                     continue

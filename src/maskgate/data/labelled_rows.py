@@ -13,7 +13,7 @@ from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.data import class_words, columns, label_words, names
 from maskgate.data import table as photo_table
-from maskgate.data.checks import APART, NO_SUCH_CLASS, NOT_UTF8, Problem
+from maskgate.data.checks import APART, NO_COLUMN, NO_SUCH_CLASS, NOT_UTF8, Problem
 from maskgate.data.label_map import LabelMap, offer
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -162,7 +162,14 @@ def _labels_of_classes(rows: pd.DataFrame, problems: list[Problem]) -> pd.DataFr
 
 
 def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
-    """One problem per column that is not read; it says so if the column may tell people apart."""
+    """One problem per column that is not read; it says so if the column may tell people apart. If
+    there are such columns, one per label that no column has."""
+    if not set(rows.columns) <= set(_COLUMNS):
+        for names in (("mask",), ("gender",), ("age", "age_group")):
+            if not {*names, "class"} & set(rows.columns):
+                option = f"--{names[0]}-column"
+                detail = f"if a column with another name has it, name that with {option}"
+                yield Problem(NO_COLUMN, names[0], detail)
     like_people = _like_people(rows)
     for name in map(str, rows.columns):
         if name in _COLUMNS:

@@ -88,7 +88,9 @@ def _typed(status: Status) -> list[str]:
         words = shlex.split(status.command)
     except ValueError:  # of a run that somebody has written by hand
         return []
-    if words[:2] != _TRAIN or any(map(_CODE.search, words)):
+    maps = {place for place, word in enumerate(words) if "--map" in (words[place - 1], word[:5])}
+    may_be_code = [word for place, word in enumerate(words) if place not in maps]
+    if words[:2] != _TRAIN or any(map(_CODE.search, may_be_code)):
         return []
     kept, rest = list(_TRAIN), iter(words[2:])
     for word in rest:

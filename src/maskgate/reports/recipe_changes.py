@@ -7,6 +7,7 @@ from maskgate.config import recipe, system, yaml12
 from maskgate.reports.listing import changed_settings
 from maskgate.runs import RunFolder
 
+_AUTO: Final = yaml12.line({"name": "auto"})
 _DEFAULT: Final = "default"  # preferred among recipes that are equally near
 
 
@@ -47,7 +48,11 @@ def _settings(name: str) -> dict[str, Any]:
 
 def _rows(base: dict[str, Any], settings: dict[str, Any]) -> list[tuple[str, str, str]]:
     pairs = changed_settings(_as_written(base), _as_written(settings))
-    return [(key, _text(before), _text(after)) for key, before, after in pairs]
+    return [
+        (key, _text(before), _text(after))
+        for key, before, after in pairs
+        if not (key == "photo.face.detector" and before == _AUTO)  # a run has what was found
+    ]
 
 
 def _as_written(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from maskgate.core import units
 from maskgate.evaluation.conclusions import conclude
 from maskgate.reports import conclusions, next_steps, recipe_changes
 from maskgate.reports.recipe_changes import RecipeChanges
@@ -46,7 +47,7 @@ def _facts(status: Status, results: Results) -> list[tuple[str, str]]:
         ("Date", _date(status.started)),
         ("Data", f"{status.data}: {_count(status.photos, status.people)}".removeprefix(": ")),
         ("Scored", _count(results.photos, results.people) if results.validated else "nobody"),
-        ("Time", f"{(seconds or 0) / 60:.1f} minutes, {speed} photos a second"),
+        ("Time", f"{units.duration(seconds or 0)}, {speed} photos a second"),
         ("Versions", f"maskgate {versions.maskgate}, torch {versions.torch}" if versions else ""),
         ("Command", status.command),
     ]
