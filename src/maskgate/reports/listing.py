@@ -40,7 +40,9 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
             faults.append(str(error))
             continue
         scores.append(_sort_key(run))
-        base = first.setdefault((status.recipe, run.is_system), resolved)
+        # A smoke test changes much by itself, so it is no reference.
+        kind = status.recipe, run.is_system
+        base = resolved if status.smoke else first.setdefault(kind, resolved)
         changes = ", ".join(differences(base, resolved)) or "–"
         cells = (
             run.path.name,
