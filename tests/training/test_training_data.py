@@ -472,6 +472,7 @@ def test_photos_without_people_are_the_first_warning(prepare: Prepare, tmp_path:
     ready = prepare(data=labelled(tmp_path / "data", "photo,mask,name", *rows))
     assert ready.warnings == [
         "1 × people are not kept together: each photo counts as its own person (first: all photos)",
+        "2 × label that no column has (first: gender)",
         "1 × column that repeats like people but is not read (first: name)",
     ]
     more = f"data=[{{path: {tmp_path / 'data'}}}]"
