@@ -167,12 +167,12 @@ def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
     """One problem per column that is not read; it says so if the column may tell people apart. If
     there are such columns, one per label that no column has."""
     others = [name for name in map(str, rows.columns) if name not in _COLUMNS]
-    for names in (("mask",), ("gender",), ("age", "age_group")) if others else ():
-        if not {*names, "class"} & set(rows.columns):
-            option = f"--{names[0]}-column"
+    for columns_of in (("mask",), ("gender",), ("age", "age_group")) if others else ():
+        if not {*columns_of, "class"} & set(rows.columns):
+            option = f"--{columns_of[0]}-column"
             detail = f"if a column with another name has it, name that with {option}"
-            remedy = _remedy(names[0], rows[others])
-            yield Problem(NO_COLUMN, names[0], detail, remedy=remedy)
+            remedy = _remedy(columns_of[0], rows[others])
+            yield Problem(NO_COLUMN, columns_of[0], detail, remedy=remedy)
     like_people = _like_people(rows)
     for name in map(str, rows.columns):
         if name in _COLUMNS:
