@@ -294,7 +294,7 @@ def test_the_report_says_which_attribute_is_above_the_target(
     page = run_report.write(run, photos=False).read_text()
     text = told(page)
     assert ("error of age band is above the target of 0.03" in text) == (low > 0.03)
-    undecided = "Whether that of age band is above 0.03 is undecided"
+    undecided = "Whether the calibration error of age band is above the target of 0.03 is undecided"
     assert (undecided in text) == (low < 0.03 < error)
     assert ("every attribute is within the target" in text) == (error < 0.03)
     assert f"Calibration error, age band {error:.3f} {low:.3f} – 0.061" in text
