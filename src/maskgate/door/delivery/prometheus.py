@@ -11,11 +11,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.protocol import CameraRate
 from maskgate.door.events import (
-    CameraBack,
     CameraLost,
     Changed,
-    DoorChanged,
     Event,
     FirstVerdict,
     Left,
@@ -73,6 +72,14 @@ class Metrics:
         self._rate = Gauge(
             "maskgate_watch_frames_per_second", "Frames judged", ["camera"], registry=registry
         )
+        self._behind = Gauge(
+            "maskgate_watch_behind_seconds",
+            "Time from the arrival of the newest judged frame to its verdict",
+            ["camera"],
+            registry=registry,
+        )
+        self._frames = _Frames()
+        registry.register(self._frames)
         self._sign = time.monotonic()
         Gauge(
             "maskgate_watch_silent_seconds",
@@ -112,18 +119,18 @@ class Metrics:
                 self._unsure.labels(event.camera).observe(event.unsure_share)
             case CameraLost():
                 self._up.labels(event.camera).set(0)
-            case CameraBack():
-                self._up.labels(event.camera).set(1)
-            case DoorChanged() if event.door != "none":
-                self._up.labels(event.camera).set(1)
 
     def tick(self, now: float) -> None:
         """All is well at the time `now`, by time.monotonic."""
         self._sign = now
 
-    def measure(self, camera: str, frames_per_second: float) -> None:
-        """So many frames of the camera were judged in a second lately."""
-        self._rate.labels(camera).set(frames_per_second)
+    def count(self, rates: Sequence[CameraRate]) -> None:
+        """How all cameras are doing."""
+        for each in rates:
+            self._up.labels(each.camera).set(each.is_up)
+            self._rate.labels(each.camera).set(each.rate)
+            self._behind.labels(each.camera).set(each.behind)
+        self._frames.rates = tuple(rates)
 
     def close(self, _seconds: float) -> None:
         """Stop to listen."""
@@ -131,6 +138,26 @@ class Metrics:
         self._server.server_close()
         if isinstance(self._thread, threading.Thread):
             self._thread.join()
+
+
+class _Frames(Collector):
+    """The frames of each camera since the start."""
+
+    def __init__(self) -> None:
+        self.rates: tuple[CameraRate, ...] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Frames judged, and those that a newer one replaced."""
+        judged = CounterMetricFamily(
+            "maskgate_watch_judged_frames", "Frames judged", labels=["camera"]
+        )
+        dropped = CounterMetricFamily(
+            "maskgate_watch_dropped_frames", "Frames replaced by a newer one", labels=["camera"]
+        )
+        for each in self.rates:
+            judged.add_metric([each.camera], each.judged)
+            dropped.add_metric([each.camera], each.dropped)
+        yield from (judged, dropped)
 
 
 class _Deliveries(Collector):
