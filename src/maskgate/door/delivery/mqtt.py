@@ -7,6 +7,7 @@ so none that is out of date is repeated after another.
 
 import json
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -149,9 +150,17 @@ class Mqtt:
             self._fail("the connection to the broker is lost")
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
-        self._fail("the broker cannot be reached")
+        self._fail(f"the broker cannot be reached{_reason(sys.exception())}")
 
     def _fail(self, message: str) -> None:
         self.counts.add_failure()
         waiting = self.counts.waiting()
         self._failures.say("connection", message, f"; {waiting:,} events wait")
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why a connection has failed: the client calls us while it handles the error."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f" (certificate: {error.verify_message})"
+    reason = getattr(error, "strerror", None)
+    return f" ({reason})" if reason else ""
