@@ -1,11 +1,13 @@
 """Films of drawn people before a camera, with its noise, and what should be said of them."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
 from maskgate.imaging.pixels import Pixels
@@ -53,15 +55,17 @@ def frames(scenes: Sequence[Scene], portraits: Mapping[str, Image.Image]) -> Ite
 
 
 def write(path: Path, pictures: Iterator[Pixels], codec: str = "libx264") -> Path:
-    """A video of pictures, FPS a second; in H.264 with a key frame each second."""
+    """A video of pictures of one size, FPS a second; in H.264 with a key frame each second."""
+    first = next(pictures)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=FPS)
-        stream.width, stream.height = SIZE
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height = first.shape[1], first.shape[0]
         stream.pix_fmt = "yuv420p" if codec == "libx264" else "yuvj420p"
         stream.codec_context.gop_size = FPS
         if codec == "libx264":
             stream.options = {"preset": "ultrafast", "crf": "20", "tune": "zerolatency"}
-        for picture in pictures:
+        for picture in itertools.chain([first], pictures):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path

@@ -32,8 +32,8 @@ SmallPicture = npt.NDArray[np.float32]
 
 def small_picture(image: Pixels) -> SmallPicture:
     """The brightness (36, 64), 0–255, of a frame: means of green, which is nearly the brightness,
-    of every second pixel of large frames. Noise hardly shows in it."""
-    step = 2 if min(image.shape[0] // GRID[0], image.shape[1] // GRID[1]) >= 4 else 1
+    of some hundred pixels each, also of large frames. Noise hardly shows in it."""
+    step = max(1, min(image.shape[0] // GRID[0], image.shape[1] // GRID[1]) // 10)
     green = image[::step, ::step, 1]
     if green.shape[0] < GRID[0] or green.shape[1] < GRID[1]:
         rows = np.arange(GRID[0]) * green.shape[0] // GRID[0]

@@ -14,8 +14,8 @@ from maskgate.door.events import (
     Event,
     FirstVerdict,
     Left,
+    PersonSeen,
     Reason,
-    Seen,
 )
 from maskgate.door.readings import Policy, Reading
 from maskgate.door.verdict import Measured, Verdict
@@ -113,7 +113,7 @@ class Observer:
         if face is not None:
             visit.add(person, face, time)
         if is_new:
-            events.append(Seen(**self._of(visit, time)))
+            events.append(PersonSeen(**self._of(visit, time)))
         if person.verdict == visit.verdict:
             return events
         previous, visit.verdict, visit.since = visit.verdict, person.verdict, person.since

@@ -20,8 +20,8 @@ from maskgate.door.server import systemd
 from maskgate.door.watching.pace import Pace
 from maskgate.door.watching.station import Rules, Station
 
-_SHOWN: Final = 60.0  # seconds between lines on how it goes
-_COUNTED: Final = 1.0  # seconds between reports to sinks that show it
+_LINE_EVERY: Final = 60.0  # seconds between lines on how it goes
+_COUNT_EVERY: Final = 1.0  # seconds between reports to sinks that show it
 _CLOSING: Final = 5.0  # seconds in which the sinks deliver what waits
 _PROBE: Final = np.zeros((360, 640, 3), np.uint8)
 
@@ -66,7 +66,7 @@ class Watch:
             is_ready()
             watchdog = systemd.watchdog_period()
             alive = _Every(watchdog) if watchdog else None
-            shown, counted = _Every(_SHOWN), _Every(_COUNTED)
+            lines, counts = _Every(_LINE_EVERY), _Every(_COUNT_EVERY)
             while not stopping.is_set() and not all(each.has_ended for each in self._cameras):
                 self._round()
                 now = time.monotonic()
@@ -75,9 +75,9 @@ class Watch:
                         sink.tick(now)
                 if alive is not None and alive.is_due(now):
                     systemd.notify("WATCHDOG=1")
-                if counted.is_due(now):
+                if counts.is_due(now):
                     self._count()
-                if shown.is_due(now):
+                if lines.is_due(now):
                     self._show()
                 if any(camera.spec.is_live for camera in self._cameras):
                     self._pace.wait(stopping)
