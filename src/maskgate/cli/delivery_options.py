@@ -44,7 +44,7 @@ MqttUrl = Annotated[
     typer.Option(
         "--mqtt",
         metavar="URL",
-        help="Publish events to this broker: mqtt://[USER@]HOST[:PORT][/PREFIX], or mqtts://.",
+        help="Publish events to this broker: mqtt://HOST or mqtts://USER@HOST:PORT/PREFIX.",
         show_default=False,
     ),
 ]

@@ -14,7 +14,7 @@ from maskgate.door.events import (
     FirstVerdict,
     Left,
     Measures,
-    Seen,
+    PersonSeen,
     Started,
     Stopped,
 )
@@ -48,7 +48,7 @@ def stopped(*cameras: str) -> Event:
 
 
 def seen(track: int, camera: str = "front") -> Event:
-    return Seen(camera=camera, track=track, verdict="moment", **_PERSON)
+    return PersonSeen(camera=camera, track=track, verdict="moment", **_PERSON)
 
 
 def first_verdict(track: int, camera: str = "front", waited: float = 0.8) -> Event:

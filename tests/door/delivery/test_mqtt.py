@@ -78,7 +78,7 @@ def test_events_states_and_status_are_published(broker: Mosquitto, tmp_path: Pat
         wait_for(lambda: state(subscriber).get("fault") == "frozen")
         assert state(subscriber) == {
             "door": "go", "since": "2026-11-27T08:30:00.250Z", "fault": "frozen",
-            "people": 1, "seen": 2, "unsure_share": 0.25,
+            "people": 1, "visitors": 2, "unsure_share": 0.25,
         }  # fmt: skip
         assert state(subscriber, "back")["door"] == "none"
         assert subscriber.bodies("maskgate/status")[-1] == "online"
@@ -291,7 +291,7 @@ def test_a_state_follows_the_events() -> None:
     states.update(sample_events.left(9, unsure_share=0.0))
     states.update(sample_events.lost())
     front = states.of_camera["front"].answer()
-    assert (front["people"], front["seen"], front["fault"]) == (2, 3, "frozen")
+    assert (front["people"], front["visitors"], front["fault"]) == (2, 3, "frozen")
     assert front["unsure_share"] == 0.25
     assert states.update(sample_events.back()) == ["front"]
     assert states.of_camera["front"].fault is None

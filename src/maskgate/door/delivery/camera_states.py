@@ -13,8 +13,8 @@ from maskgate.door.events import (
     DoorState,
     Event,
     Left,
+    PersonSeen,
     Reason,
-    Seen,
     Started,
     Stopped,
     text_of_time,
@@ -32,7 +32,7 @@ class CameraState:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     fault: Reason | None = None
     tracks: set[int] = field(default_factory=set)
-    seen: int = 0
+    visitors: int = 0
     unsure_shares: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
     def update(self, event: Event) -> None:
@@ -44,9 +44,9 @@ class CameraState:
                 self.fault = event.reason
             case CameraBack():
                 self.fault = None
-            case Seen():
+            case PersonSeen():
                 self.tracks.add(event.track)
-                self.seen += 1
+                self.visitors += 1
             case Left():
                 self.tracks.discard(event.track)
                 self.unsure_shares.append(event.unsure_share)
@@ -59,7 +59,7 @@ class CameraState:
             "since": text_of_time(self.since),
             "fault": self.fault,
             "people": len(self.tracks),
-            "seen": self.seen,
+            "visitors": self.visitors,
             "unsure_share": round(sum(shares) / len(shares), 4) if shares else None,
         }
 

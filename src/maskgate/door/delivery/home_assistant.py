@@ -41,12 +41,12 @@ _SENSORS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "value_template": "{{ 'ON' if value_json.fault else 'OFF' }}",
         },
     ),
-    "seen": (
+    "visitors": (
         "sensor",
         {
-            "name": "People",
+            "name": "Visitors",
             "state_class": "total_increasing",
-            "value_template": "{{ value_json.seen }}",
+            "value_template": "{{ value_json.visitors }}",
             "icon": "mdi:account-multiple",
         },
     ),

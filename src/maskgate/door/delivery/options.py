@@ -153,12 +153,12 @@ def _webhook_secret(options: Options) -> str | None:
 
 def _check_mqtt(options: Options, cameras: Sequence[str]) -> None:
     if options.mqtt is None:
-        given = {
+        values = {
             "--mqtt-password-file": options.mqtt_password_file,
             "--mqtt-ca": options.mqtt_ca,
             "--no-discovery": options.no_discovery or None,
         }
-        for option, value in given.items():
+        for option, value in values.items():
             if value is not None:
                 raise MaskgateError(f"{option} is for --mqtt; give that too")
         return

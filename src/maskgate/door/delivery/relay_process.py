@@ -115,37 +115,37 @@ class Actuator:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._news = threading.Condition()
-        self._wanted: Position | None = None
+        self._target: Position | None = None
         self._reached: Position | None = None
         threading.Thread(target=self._run, daemon=True).start()
 
     def move(self, position: Position) -> None:
         """Order this position, if it is another than before."""
         with self._news:
-            if position != self._wanted:
-                self._wanted, self._reached = position, None
+            if position != self._target:
+                self._target, self._reached = position, None
                 self._news.notify_all()
 
     def wait(self, seconds: float) -> None:
         """Wait until the relay is where it was ordered to be, at most so long."""
         with self._news:
-            self._news.wait_for(lambda: self._reached == self._wanted, seconds)
+            self._news.wait_for(lambda: self._reached == self._target, seconds)
 
     def _run(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._wanted not in (None, self._reached))
-                position = self._wanted
+                self._news.wait_for(lambda: self._target not in (None, self._reached))
+                position = self._target
             assert position is not None
             failure = self._try(position)
             _report(position, failure)
             with self._news:
-                if position == self._wanted and failure is None:
+                if position == self._target and failure is None:
                     self._reached = position
                     self._news.notify_all()
                 if failure is not None or position == "open":
-                    self._news.wait_for(lambda: position != self._wanted, _REPEAT)  # noqa: B023
-                    if position == self._wanted:
+                    self._news.wait_for(lambda: position != self._target, _REPEAT)  # noqa: B023
+                    if position == self._target:
                         self._reached = None
 
     def _try(self, position: Position) -> str | None:
