@@ -51,23 +51,23 @@ def test_mjpeg(live: Callable[..., Live], camera: Mjpeg, portraits: Portraits) -
     ]  # fmt: skip
 
 
-def black(scenes: list[Scene]) -> Iterator[Any]:
-    for picture in films.frames(scenes, {}):
+def black(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
+    for picture in films.frames(scenes, portraits):
         yield (picture // 16).astype(np.uint8)
 
 
-def covered(scenes: list[Scene]) -> Iterator[Any]:
+def covered(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
     """A hand before the lens: smooth, brighter in the middle, with noise."""
     rng = np.random.default_rng(5)
     down, right = np.mgrid[0:360, 0:640]
     clean = 130 - 60 * ((down / 180 - 1) ** 2 + (right / 320 - 1) ** 2)
-    for _ in films.frames(scenes, {}):
+    for _ in films.frames(scenes, portraits):
         noisy = clean[..., None] * (1.0, 0.7, 0.6) + rng.normal(0, 4, (360, 640, 3))
         yield np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def frozen(scenes: list[Scene]) -> Iterator[Any]:
-    yield next(films.frames(scenes, {}))
+def frozen(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
+    yield next(films.frames(scenes, portraits))
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_every_fault_of_the_picture(
         camera.show(films.frames([Scene(2, [("not_wear", 200)])], portraits))
         watched.wait(after=count, door="go")
         changed = time.monotonic()
-        camera.show(pictures([Scene(1)]))
+        camera.show(pictures([Scene(1, [("not_wear", 200)])], portraits))
         lost = watched.wait(after=count, event="camera_lost")
         assert (lost["reason"], lost["arrived"] - changed < LATE + SLACK) == (reason, True)
         assert watched.wait(after=count, door="none")["arrived"] - lost["arrived"] < 0.5
