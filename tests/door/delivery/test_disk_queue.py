@@ -1,5 +1,6 @@
 """What waits on the disk survives a kill, in order, and is bounded."""
 
+import resource
 import signal
 import stat
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.courier import Courier
 from maskgate.door.delivery.disk_queue import DiskQueue
 from maskgate.errors import DiskError, MaskgateError
 
@@ -132,3 +135,24 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     queue.close()
     with pytest.raises(MaskgateError, match="closed"):
         queue.put("a", "A")
+
+
+def test_a_full_disk_loses_what_is_new_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue, counts = DiskQueue(tmp_path / "queue.sqlite"), Counts("webhook")
+    courier = Courier(queue, counts, lambda waiting: None)  # not started: all events wait
+    courier.put("a", "A")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    earlier = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        courier.put("b", "B" * 20_000)
+        courier.put("c", "C" * 20_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, earlier)
+    courier.put("d", "D")
+    assert counts.lost == {"disk": 2} and bodies(queue) == ["A", "D"]
+    assert capsys.readouterr().err.count("events are lost") == 1
+    queue.close()

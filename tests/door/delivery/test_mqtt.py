@@ -132,7 +132,7 @@ def test_a_broker_that_is_restarted_gets_everything_in_order(
 
 @needs_broker
 def test_a_kill_of_the_sender_loses_nothing(broker: Mosquitto, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _SENDER, str(broker.port), tmp_path / "queue.sqlite"]
+    command = [sys.executable, "-c", _SENDER, str(broker.port), str(tmp_path / "queue.sqlite")]
     with Subscriber(broker.port) as subscriber:
         sender = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert sender.stdout is not None
@@ -157,7 +157,7 @@ def test_a_kill_of_the_sender_loses_nothing(broker: Mosquitto, tmp_path: Path) -
 def test_a_sender_that_hangs_is_reported_and_its_successor_is_online(
     broker: Mosquitto, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", _SENDER, str(broker.port), tmp_path / "queue.sqlite"]
+    command = [sys.executable, "-c", _SENDER, str(broker.port), str(tmp_path / "queue.sqlite")]
     with Subscriber(broker.port, "maskgate/status") as subscriber:
         sender = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(lambda: subscriber.bodies("maskgate/status") == ["online"], 20)

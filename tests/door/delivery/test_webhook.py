@@ -193,7 +193,13 @@ def test_a_full_queue_is_counted_and_reported(
 
 def test_a_kill_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     with Receiver() as receiver:
-        command = [sys.executable, "-c", _SENDER, receiver.url, tmp_path / "queue.sqlite"]
+        command: list[str | Path] = [
+            sys.executable,
+            "-c",
+            _SENDER,
+            receiver.url,
+            tmp_path / "queue.sqlite",
+        ]
         sender = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert sender.stdout is not None
         lines = [sender.stdout.readline() for _ in range(60)]

@@ -63,7 +63,7 @@ class Courier:
             dropped = self._queue.put(identifier, body)
         except MaskgateError as error:
             self._counts.add_lost("disk")
-            log(f"{self._counts.sink}: an event is lost: {error}")
+            self._failures.say("put", f"events are lost: {error}")
             return
         if dropped:
             self._counts.add_lost("full", dropped)
@@ -113,7 +113,7 @@ class Courier:
             self._deliver(waiting)
         except RefusedError as error:
             self._counts.add_lost("refused")
-            log(f"{self._counts.sink}: an event is given up: {error}")
+            self._failures.say("refused", f"an event is given up: {error}")
             return True
         except FailedError as error:
             if self.is_over:

@@ -9,7 +9,6 @@ import json
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -80,12 +79,15 @@ class Mqtt:
         self._is_closing = True
         self._courier.close(seconds)
         if self._client.is_connected():
-            last = self._client.publish(self._status, "offline", qos=1, retain=True)
-            end = time.monotonic() + _FAREWELL
-            while not last.is_published() and time.monotonic() < end:
-                time.sleep(0.01)
+            self._say_goodbye()
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _say_goodbye(self) -> None:
+        """Replace the last will, which a regular end does not publish."""
+        number = self._client.publish(self._status, "offline", qos=1, retain=True).mid
+        with self._news:
+            self._news.wait_for(lambda: number in self._acknowledged, _FAREWELL)
 
     def _publish(self, waiting: Waiting) -> None:
         """Publish an event and wait until it is acknowledged. If the connection is lost meanwhile,

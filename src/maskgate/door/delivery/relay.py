@@ -94,10 +94,8 @@ class Relay:
             self._start()
             return
         doors = self._doors | dict.fromkeys(self._faulty, "none")
-        if len(self._rest) < 2 * len(
-            self._settings
-        ):  # else it does not read: it will again, or not
-            self._rest += json.dumps({"time": now, "doors": doors}).encode() + b"\n"
+        if not self._rest:  # else it has not read the line before, and needs no other
+            self._rest = json.dumps({"time": now, "doors": doors}).encode() + b"\n"
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             self._rest = self._rest[os.write(self._pipe, self._rest) :]
 

@@ -8,6 +8,7 @@ from typing import Final
 from maskgate.core import files
 from maskgate.core.progress import log
 from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.failure_log import FailureLog
 from maskgate.door.events import Event, to_json
 from maskgate.errors import MaskgateError, disk_error
 
@@ -44,6 +45,7 @@ class EventFile:
         self._file, self._largest, self._keep = file, megabytes * 1_000_000, keep
         self.name = str(file)
         self.counts = Counts("file")
+        self._failures = FailureLog(self.counts.sink)
         self._descriptor = _open(file)
 
     def send(self, event: Event) -> None:
@@ -55,9 +57,10 @@ class EventFile:
             self.counts.add_failure()
             self.counts.add_lost("disk")
             reason = disk_error(error, self._file) if isinstance(error, OSError) else error
-            log(f"{self.name}: an event is lost: {reason}")
+            self._failures.say("disk", f"events are lost: {reason}")
         else:
             self.counts.add_delivered()
+            self._failures.end("disk", "events are written again")
 
     def close(self, _seconds: float) -> None:
         """Close the file."""
