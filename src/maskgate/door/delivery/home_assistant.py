@@ -75,6 +75,7 @@ def messages(prefix: str, camera: str) -> Iterator[tuple[str, str]]:
             "unique_id": f"{node}_{name}",
             "state_topic": f"{prefix}/{camera}/state",
             "availability_topic": f"{prefix}/status",
+            "origin": {"name": "maskgate", "sw_version": __version__},
             "device": {
                 "identifiers": [node],
                 "name": f"maskgate {camera}",
