@@ -136,7 +136,7 @@ def test_rtsp_killed_and_put_back(
     scenes = [Scene(1), Scene(20, [("not_wear", 200)])]
     film = films.write(tmp_path / "film.mp4", films.frames(scenes, portraits))
     port = servers.free_port()
-    with servers.rtsp(film, port) as url:
+    with servers.rtsp(film, port) as (url, _):
         watched = live("--camera", f"front={url}")
         watched.wait(event="verdict", verdict="put_on")
         watched.wait(door="put_on")
@@ -153,3 +153,24 @@ def test_rtsp_killed_and_put_back(
     assert watched.lines[-1]["event"] == "stopped"
     assert {"left", "door"} <= {line["event"] for line in watched.lines[-3:]}
     assert not any("secret" in line for line in [*watched.errors, *map(str, watched.lines)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not servers.has_rtsp(), reason="GStreamer's RTSP server is not installed")
+def test_rtsp_that_hangs_is_lost(
+    live: Callable[..., Live], tmp_path: Path, portraits: Portraits
+) -> None:
+    """The connection stays open, and nothing comes."""
+    film = films.write(tmp_path / "film.mp4", films.frames([Scene(30, [("wear", 200)])], portraits))
+    with servers.rtsp(film, servers.free_port()) as (url, process):
+        watched = live("--camera", f"front={url}")
+        watched.wait(door="go")
+        process.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        lost = watched.wait(event="camera_lost", reason="lost")
+        assert lost["arrived"] - stopped < LATE + SLACK
+        process.send_signal(signal.SIGCONT)
+        count = len(watched.lines)
+        watched.wait(after=count, event="camera_back")
+        watched.wait(after=count, door="go")
+        watched.stop()
