@@ -69,7 +69,9 @@ def door_report(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Beginning, a date or time such as 2026-11-27."),
+        typer.Option(
+            "--from", metavar="TIME", help="Beginning, a date or time such as 2026-11-27."
+        ),
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="End; of a date, its last minute.")

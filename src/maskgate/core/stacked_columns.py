@@ -16,6 +16,7 @@ def stacked_columns(
     x_label: str,
     empty: Sequence[tuple[float, float]] = (),
     ticks: Mapping[int, str] | None = None,
+    colours: Sequence[str] = charts.COLOURS,
 ) -> str:
     """Columns (B) of counts, those of each of the `series` (B,) on top of the one before it.
 
@@ -39,11 +40,9 @@ def stacked_columns(
     ]
     for y in marks:
         parts.append(f'<path class="grid" d="M{_LEFT} {y_of(y):.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(
-            f'<text x="{_LEFT - 6}" y="{y_of(y) + 4:.1f}" text-anchor="end">{y:g}</text>'
-        )
+        parts.append(f'<text x="{_LEFT - 6}" y="{y_of(y) + 4:.1f}" text-anchor="end">{y:g}</text>')
     below = [0] * count
-    for (name, counts), colour in zip(series.items(), charts.COLOURS, strict=False):
+    for (name, counts), colour in zip(series.items(), colours, strict=False):
         for number, value in enumerate(counts):
             if value:
                 top = y_of(below[number] + value)
@@ -57,4 +56,4 @@ def stacked_columns(
     for number, text in (ticks or {}).items():
         x = _LEFT + number * width
         parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 16}">{escape(text)}</text>')
-    return charts.figure(parts, list(series), x_label, title, height=_HEIGHT)
+    return charts.figure(parts, list(series), x_label, title, height=_HEIGHT, colours=colours)

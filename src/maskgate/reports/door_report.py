@@ -33,6 +33,14 @@ VERDICTS: Final = {
     None: "no verdict",
 }
 """A person's last verdict, in words."""
+_COLOURS: Final = {
+    "go": "#059669",
+    "put_on": "#d97706",
+    "cover": "#7c3aed",
+    "take_off": "#2563eb",
+    None: "#6b7280",
+}
+_TEXT: Final = {"camera", "what", "door"}  # columns that hold text
 _MESSAGES: Final = {
     "moment": "one moment",
     "closer": "come closer",
@@ -65,7 +73,7 @@ def sentences(found: Findings) -> list[str]:
         lines.append(f"time to a verdict: median {times[0]:.1f} s, 95% within {times[1]:.1f} s")
     for camera in found.cameras:
         if camera.share:
-            lines.append(f"{camera.name}: no verdicts for {100 * camera.share:.1f}% of the time")
+            lines.append(f"{camera.name}: faults in {100 * camera.share:.1f}% of the time")
     if found.calls:
         calls = Counter(_CALLS.get((call.kind, call.reason), call.reason) for call in found.calls)
         lines.append("; ".join(f"{what}: {count}" for what, count in calls.items()))
@@ -148,10 +156,17 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table whose first column names the row; cells that begin with `<` are HTML."""
     first, *others = titles
     head = f'<th scope="row">{escape(first)}</th>' if first else "<td></td>"
-    head += "".join(f'<th scope="col">{escape(title)}</th>' for title in others)
+    classes = [' class="left"' if title in _TEXT else "" for title in others]
+    head += "".join(
+        f'<th scope="col"{kind}>{escape(title)}</th>'
+        for title, kind in zip(others, classes, strict=True)
+    )
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(f"<td>{cell if cell.startswith('<') else escape(cell)}</td>" for cell in cells)
+        + "".join(
+            f"<td{kind}>{cell if cell.startswith('<') else escape(cell)}</td>"
+            for cell, kind in zip(cells, classes, strict=True)
+        )
         + "</tr>\n"
         for name, *cells in rows
     )
@@ -171,7 +186,9 @@ def _tile(title: str, value: str, more: str) -> str:
 def _tiles(found: Findings) -> str:
     tiles = []
     if found.people:
-        tiles.append(_tile("People", f"{len(found.people):,}", f"{_left(found)} left in view"))
+        cameras = len({person.camera for person in found.people})
+        at = "1 camera" if cameras == 1 else f"{cameras} cameras"
+        tiles.append(_tile("People", f"{len(found.people):,}", f"at {at}"))
         for title, share in (("Unsure", found.unsure), ("No verdict", found.without_verdict)):
             if share.total:
                 low, high = share.interval
@@ -185,14 +202,10 @@ def _tiles(found: Findings) -> str:
     if times := findings.waits(found.people):
         tiles.append(_tile("Time to a verdict", f"{times[0]:.1f} s", f"95% in {times[1]:.1f} s"))
     lost = max((camera.share for camera in found.cameras), default=0)
-    tiles.append(_tile("Without verdicts", f"{100 * lost:.1f}%", "of the time, worst camera"))
+    tiles.append(_tile("Faults", f"{100 * lost:.1f}%", "of the time, worst camera"))
     if found.calls:
         tiles.append(_tile("Staff", f"{len(found.calls):,}", "calls, or let somebody in"))
     return f'<div class="tiles">\n{"".join(tiles)}</div>'
-
-
-def _left(found: Findings) -> str:
-    return f"{sum(not person.has_left for person in found.people):,}"
 
 
 def _advice(found: Findings) -> str:
@@ -223,6 +236,7 @@ def _over_time(found: Findings) -> str:
         f"{unit}s; grey: no camera gave verdicts",
         [(place(start), place(end)) for start, end in found.unwatched],
         _ticks(edges[:-1], is_daily),
+        _colours(found.people),
     )
     hours = _counts(found.people, [found.local(each.time).hour for each in found.people], 24)
     of_day = stacked_columns(
@@ -231,6 +245,7 @@ def _over_time(found: Findings) -> str:
         "People by hour of the day, all days",
         "hour",
         ticks={hour: str(hour) for hour in range(0, 24, 6)},
+        colours=_colours(found.people),
     )
     rows = [
         (name, *(f"{counts[number]:,}" for counts in series.values()))
@@ -250,14 +265,17 @@ def _counts(members: Sequence[Person], times: Sequence[int], size: int) -> dict[
     """How many people had each verdict at each time, for the verdicts that somebody had."""
     counts = {}
     for verdict, word in VERDICTS.items():
-        own = [time for person, time in zip(members, times, strict=True) if verdict == _of(person)]
+        own = [
+            time for person, time in zip(members, times, strict=True) if verdict == person.verdict
+        ]
         if own:
             counts[word] = np.bincount(own, minlength=size).tolist()
     return counts
 
 
-def _of(person: Person) -> str | None:
-    return person.verdict
+def _colours(members: Sequence[Person]) -> list[str]:
+    verdicts = {person.verdict for person in members}
+    return [colour for verdict, colour in _COLOURS.items() if verdict in verdicts]
 
 
 def _ticks(edges: Sequence[datetime], is_daily: bool) -> dict[int, str]:
@@ -287,8 +305,8 @@ def _waits(found: Findings) -> str:
         marks=[round(each, 1) for each in times if each < _LONGEST],
     )
     return (
-        f'<p>Of {len(seconds):,} people: median {times[0]:.1f} s, 95% within {times[1]:.1f} s'
-        f' (dashed lines).</p>\n<div class="halves">{chart}</div>'
+        f"<p>Of {len(seconds):,} people: median {times[0]:.1f} s, 95% within {times[1]:.1f} s"
+        f' (dashed lines).</p>\n<div class="halves">{chart}<div></div></div>'
     )
 
 
@@ -309,7 +327,7 @@ def _cameras(found: Findings) -> str:
                 f"{100 * camera.share:.1f}%",
             )
         )
-    titles = ["camera", "people", "unsure", "no verdict", "median wait", "gave verdicts", "did not"]
+    titles = ["camera", "people", "unsure", "no verdict", "median wait", "gave verdicts", "faults"]
     return _table(titles, rows)
 
 
@@ -324,18 +342,15 @@ def _gaps(found: Findings) -> str:
         (
             _time(found, gap.start),
             gap.camera,
-            f'<div style="text-align:left">{escape(REASONS.get(gap.reason, gap.reason))}</div>',
+            REASONS.get(gap.reason, gap.reason),
             _duration(gap.seconds),
         )
         for gap in sorted(longest, key=lambda gap: gap.start)
     ]
     more = len(found.gaps) - len(rows)
     rest = f'<p class="soft after">The {_MAX_GAPS} longest of {len(found.gaps):,}.</p>'
-    return (
-        f"<p>Share of the time: {escape(shares)}.</p>\n"
-        + _table(["from", "camera", "what", "for"], rows)
-        + (rest if more else "")
-    )
+    faults = f"<p>Faults, as a share of the time: {escape(shares)}.</p>\n" if shares else ""
+    return faults + _table(["from", "camera", "what", "for"], rows) + (rest if more else "")
 
 
 def _drift(found: Findings, reference: dict[str, Distribution]) -> str:
@@ -369,9 +384,11 @@ def _drift(found: Findings, reference: dict[str, Distribution]) -> str:
         '<p class="soft">Each person is compared by the mean over their faces near the camera. If'
         f" nothing has changed, about {100 * drift.EXPECTED:.0f}% are below and above. Drift is"
         f" named where the interval is above {100 * drift.MOST:.0f}%; the intervals hold for all"
-        " measures, cameras and days at once.</p>\n" + "".join(parts) + days +
-        '<p class="soft after">Face width is in pixels: it depends on the camera\'s resolution and'
-        " on where people stand, so a difference is no fault in itself. Sharpness is the variance"
+        " measures, cameras and days at once.</p>\n"
+        + "".join(parts)
+        + days
+        + '<p class="soft after">Face width is in pixels: it depends on the resolution of the'
+        " camera and on where people stand, so a difference is no fault in itself. Sharpness is the variance"
         " of the Laplacian of the model's input; confidence is the probability of the likeliest"
         " mask state.</p>"
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskgate.bundle.manifest import Manifest
 from maskgate.door.acceptance.rule import Share
-from maskgate.door.events import DoorChanged, Started, Stopped
+from maskgate.door.events import DoorChanged, Event, Started, Stopped
 from maskgate.door.reporting import drift, gaps, people
 from maskgate.door.reporting.drift import Drift
 from maskgate.door.reporting.gaps import Gap, Interval
@@ -30,8 +30,8 @@ class Message:
 
 @dataclass(frozen=True)
 class OfCamera:
-    """One camera. `watched` are the seconds from its first event to the end of the report without
-    its gaps, `share` the share of the gaps."""
+    """One camera, or kiosk. `watched` are the seconds from its first event to the end of the report
+    without its gaps, `share` the share of faults in the time in which nobody had stopped it."""
 
     name: str
     people: list[Person]
@@ -130,7 +130,7 @@ def find(
         people=members,
         cameras=cameras,
         gaps=clipped,
-        unwatched=gaps.of_all(clipped, [camera.name for camera in cameras]),
+        unwatched=gaps.of_all(clipped, _watched(log)),
         messages=_messages(log, begin, finish),
         calls=[call for call in log.calls if begin <= call.time <= finish],
         drifts=drifts,
@@ -142,20 +142,32 @@ def _cameras(log: Log) -> dict[str, datetime]:
     """The cameras and kiosks, with the time of the first event of each."""
     first: dict[str, datetime] = {}
     for event in log.events:
-        for name in event.cameras if isinstance(event, Started | Stopped) else (event.camera,):
+        for name in _names(event):
             first.setdefault(name, event.time)
     for state in log.states:
         first.setdefault(gaps.kiosk(state.door), state.time)
     return first
 
 
+def _watched(log: Log) -> list[str]:
+    """The cameras whose people are counted; those of kiosks are not."""
+    return sorted({name for event in log.events for name in _names(event)})
+
+
+def _names(event: Event) -> tuple[str, ...]:
+    return event.cameras if isinstance(event, Started | Stopped) else (event.camera,)
+
+
 def _camera(
     name: str, members: Sequence[Person], found: Sequence[Gap], start: datetime, end: datetime
 ) -> OfCamera:
     whole = max(0.0, (end - start).total_seconds())
-    lost = gaps.total_seconds(gap for gap in found if gap.camera == name)
+    own_gaps = [gap for gap in found if gap.camera == name]
+    lost = gaps.total_seconds(own_gaps)
+    planned = gaps.total_seconds(gap for gap in own_gaps if gap.reason in gaps.PLANNED)
+    share = (lost - planned) / (whole - planned) if whole > planned else 0.0
     own = [person for person in members if person.camera == name]
-    return OfCamera(name, own, max(0.0, whole - lost), min(1.0, lost / whole) if whole else 0.0)
+    return OfCamera(name, own, watched=max(0.0, whole - lost), share=min(1.0, share))
 
 
 def _drifts(

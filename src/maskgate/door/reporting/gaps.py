@@ -25,6 +25,9 @@ REASONS: Final = {
 }
 """What each reason of a gap means."""
 
+PLANNED: Final = frozenset({"stopped", "stopping", "closed"})
+"""The reasons that are no fault: somebody ended it."""
+
 Interval = tuple[datetime, datetime]
 
 
