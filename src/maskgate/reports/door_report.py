@@ -56,6 +56,10 @@ _CALLS: Final = {
 }
 
 
+class Html(str):
+    """Text that is HTML already; other text is escaped."""
+
+
 def write(path: Path, found: Findings, reference: dict[str, Distribution]) -> None:
     """Write the page. `reference` is that of the bundle. Raises MaskgateError."""
     files.replace_text(path, html(found, reference))
@@ -153,7 +157,7 @@ def _section(title: str, content: str) -> str:
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column names the row; cells that begin with `<` are HTML."""
+    """A table whose first column names the row; text is escaped unless it is Html."""
     first, *others = titles
     head = f'<th scope="row">{escape(first)}</th>' if first else "<td></td>"
     classes = [' class="left"' if title in _TEXT else "" for title in others]
@@ -164,7 +168,7 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         + "".join(
-            f"<td{kind}>{cell if cell.startswith('<') else escape(cell)}</td>"
+            f"<td{kind}>{cell if isinstance(cell, Html) else escape(cell)}</td>"
             for cell, kind in zip(cells, classes, strict=True)
         )
         + "</tr>\n"
@@ -388,8 +392,8 @@ def _drift(found: Findings, reference: dict[str, Distribution]) -> str:
         + "".join(parts)
         + days
         + '<p class="soft after">Face width is in pixels: it depends on the resolution of the'
-        " camera and on where people stand, so a difference is no fault in itself. Sharpness is the variance"
-        " of the Laplacian of the model's input; confidence is the probability of the likeliest"
+        " camera and on where people stand, so a difference is no fault in itself. Sharpness is"
+        " the variance of the Laplacian of the model's input; confidence is the probability of the likeliest"
         " mask state.</p>"
     )
 
@@ -413,7 +417,7 @@ def _side(each: Drift | None) -> str:
         return _NONE
     low, high = each.interval
     text = f"{100 * each.share.count / each.share.total:.0f}% [{100 * low:.0f}, {100 * high:.0f}]"
-    return f'<span class="found">{text} drift</span>' if each.is_found else text
+    return Html(f'<span class="found">{text} drift</span>') if each.is_found else text
 
 
 def _drift_by_day(found: Findings) -> str:

@@ -28,8 +28,8 @@ def test_without_drift_nothing_is_said(manifest: Manifest, count: int) -> None:
         ("sharpness", -1.5, "are less sharp"),
         ("face_width", -1.5, "show smaller faces"),
         ("face_width", 1.5, "show larger faces"),
-        ("face_score", -1.0, "detector finds with less certainty"),
-        ("confidence_mask", -1.5, "less certain verdicts"),
+        ("face_score", -3.0, "detector finds with less certainty"),
+        ("confidence_mask", -4.0, "less certain verdicts"),
     ],
 )
 def test_drift_is_said_with_its_interval(

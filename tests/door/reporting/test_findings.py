@@ -1,5 +1,6 @@
 from collections import Counter
 from datetime import UTC, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_what_the_door_said_and_for_how_long(door: Door) -> None:
 def test_hours_are_those_of_the_zone_also_where_the_clock_changes() -> None:
     start = START.replace(month=10, day=31, hour=22)
     edges = findings.steps(start, start + timedelta(days=1), ZoneInfo("Europe/Berlin"), False)
-    gaps = {b.timestamp() - a.timestamp() for a, b in zip(edges, edges[1:], strict=False)}
+    gaps = {b.timestamp() - a.timestamp() for a, b in pairwise(edges)}
     assert gaps == {3600.0}
     quarter = findings.steps(START, START, ZoneInfo("Asia/Kathmandu"), False)[0]
     assert (quarter.minute, quarter.astimezone(UTC).minute) == (0, 15)

@@ -4,6 +4,10 @@ A bundle lists the 5% and the 95% quantile of each measure over its validation p
 look like those, about one in twenty is below the first and one in twenty above the second. A
 sentence is written only if the interval of such a share lies above MOST, which is twice as many.
 The intervals hold for all measures, cameras and days at once (Bonferroni).
+
+Only these two quantiles are used: a person's value is a mean over several faces, which lies closer
+to the middle than that of a single photo. This makes the shares at both ends smaller, never larger,
+while a median of such means may differ from that of the photos although nothing has changed.
 """
 
 from collections import defaultdict
