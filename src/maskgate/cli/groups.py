@@ -9,6 +9,7 @@ _PREDICT, _RUNS, _DOOR = "Predict", "Runs: list, compare, explain", "At the door
 
 COMMANDS: Final = {
     "inspect": (_START, "maskgate inspect PEOPLE --out page"),
+    "compare-data": (_START, "maskgate compare-data PEOPLE OTHER_PEOPLE --out differences.html"),
     "recipes": (_START, "maskgate recipes face"),
     "demo": (_START, "maskgate demo --out demo"),
     "faces": (_PHOTOS, "maskgate faces PEOPLE --detector mtcnn -o boxes.parquet"),
