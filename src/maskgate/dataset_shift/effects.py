@@ -41,8 +41,8 @@ class Effect:
 
 
 def cliffs_delta(values: Floats, units: Units) -> Effect | None:
-    """Of values (N,), NaN where unknown; from -1, all of B are lower, to 1. Where units have strata,
-    photos are compared within them. None unless both sets have known values."""
+    """Of values (N,), NaN where unknown; from -1, all of B are lower, to 1. Where units have
+    strata, photos are compared within them. None unless both sets have known values."""
     known = np.flatnonzero(np.isfinite(values))
     unit, stratum = units.unit[known], units.stratum[units.unit[known]]
     is_b = units.is_b[unit]

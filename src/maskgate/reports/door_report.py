@@ -393,8 +393,8 @@ def _drift(found: Findings, reference: dict[str, Distribution]) -> str:
         + days
         + '<p class="soft after">Face width is in pixels: it depends on the resolution of the'
         " camera and on where people stand, so a difference is no fault in itself. Sharpness is"
-        " the variance of the Laplacian of the model's input; confidence is the probability of the likeliest"
-        " mask state.</p>"
+        " the variance of the Laplacian of the model's input; confidence is the probability of the"
+        " likeliest mask state.</p>"
     )
 
 
