@@ -142,7 +142,10 @@ def _of_numbers(
         effect = effects.cliffs_delta(np.concatenate(values), units)
         if effect is None:
             continue
-        medians = [f"{float(np.nanmedian(each)):.3g}" for each in values]
+        medians = [
+            f"{_median(each, weight):.3g}"
+            for each, weight in zip(values, _weights(units), strict=True)
+        ]
         what = higher if effect.value > 0 else lower
         sentence = (
             f"Photos of {name_b} {what} ({title[0].lower()}{title[1:]}: median {medians[0]} in"
@@ -154,6 +157,20 @@ def _of_numbers(
             )
         )
     return found
+
+
+def _weights(units: Units) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The weights of the photos of A and of B, in order."""
+    weight, is_b = units.shares(units.unit), units.is_b[units.unit]
+    return weight[~is_b], weight[is_b]
+
+
+def _median(values: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> float:
+    """The weighted median of the values that are known."""
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    reached = np.cumsum(weight[order])
+    return float(values[order[np.searchsorted(reached, reached[-1] / 2)]])
 
 
 def _of_categories(

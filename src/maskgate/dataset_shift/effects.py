@@ -7,8 +7,9 @@ different kinds can be ranked:
   the value of a photo of B is above that of a photo of A than below it. It has a sign.
 - of categories, the total variation distance: the share of photos that would have to change.
 
-p-values are those of permutations of people, so they hold for small sets too. Intervals are those
-of the Bayesian bootstrap over people. An interval of a total variation distance never contains 0,
+Every person counts the same, whatever the number of photos: a photo weighs one over the photos of
+its person. p-values are those of permutations of people, so they hold for small sets too. Intervals
+are those of the Bayesian bootstrap over people. An interval of a total variation distance never contains 0,
 even if nothing differs: there the p-value decides.
 """
 
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from maskgate.dataset_shift.units import PERMUTATIONS, Codes, Flags, Floats, Units
 
@@ -44,16 +44,17 @@ def cliffs_delta(values: Floats, units: Units) -> Effect | None:
     """Of values (N,), NaN where unknown; from -1, all of B are lower, to 1. Where units have
     strata, photos are compared within them. None unless both sets have known values."""
     known = np.flatnonzero(np.isfinite(values))
-    unit, stratum = units.unit[known], units.stratum[units.unit[known]]
-    is_b = units.is_b[unit]
+    unit = units.unit[known]
+    weight, stratum, is_b = units.shares(unit), units.stratum[unit], units.is_b[unit]
     if not is_b.any() or is_b.all():
         return None
-    value = _delta(values[known], is_b.astype(float)[None], (~is_b).astype(float)[None], stratum)[0]
-    null = _permuted_delta(values[known], unit, stratum, units)
-    p = (1 + int((np.abs(null) >= abs(value) - 1e-9).sum())) / (1 + PERMUTATIONS)
+    value = _delta(values[known], (weight * is_b)[None], (weight * ~is_b)[None], stratum)[0]
+    levels = units.sums_of((weight * mid_levels(values[known], weight, stratum))[:, None], unit)
+    null = permuted_delta(levels[:, 0], np.bincount(unit, minlength=units.count) > 0, units)
+    p = (1 + int((np.abs(null) >= abs(value) - 1e-6).sum())) / (1 + PERMUTATIONS)
     drawn = []
     for start in range(0, len(units.weights), _PARTS):
-        weights = units.weights[start : start + _PARTS, unit]
+        weights = units.weights[start : start + _PARTS, unit] * weight
         drawn.append(_delta(values[known], weights * is_b, weights * ~is_b, stratum))
     low, high = np.percentile(np.concatenate(drawn), [_TAIL, 100 - _TAIL])
     return Effect(float(value), float(low), float(high), p)
@@ -74,17 +75,33 @@ def _delta(values: Floats, b: Floats, a: Floats, stratum: Codes) -> Floats:
     return 2 * above / np.where(pairs > 0, pairs, 1) - 1
 
 
-def _permuted_delta(values: Floats, unit: Codes, stratum: Codes, units: Units) -> Floats:
-    """Cliff's delta (PERMUTATIONS,) in the permutations, from the ranks of the values (n,)."""
-    above, pairs = np.zeros(PERMUTATIONS), np.zeros(PERMUTATIONS)
+def mid_levels(values: Floats, weight: Floats, stratum: Codes) -> Floats:
+    """For each of the values (n,) the weight of those below it in its stratum, and half of that of
+    its equals, as a share."""
+    levels = np.empty(len(values))
     for each in np.unique(stratum):
         rows = np.flatnonzero(stratum == each)
-        ranks = np.bincount(unit[rows], rankdata(values[rows]), units.count)
-        photos = np.bincount(unit[rows], minlength=units.count)
-        rank_sum, count = (units.permuted @ np.stack([ranks, photos], 1)).T
-        above += rank_sum - count * (count + 1) / 2
-        pairs += count * (len(rows) - count)
-    return np.asarray(2 * above / np.where(pairs > 0, pairs, 1) - 1)
+        _, place = np.unique(values[rows], return_inverse=True)
+        equal = np.bincount(place, weight[rows])
+        levels[rows] = ((np.cumsum(equal) - equal / 2) / equal.sum())[place]
+    return levels
+
+
+def permuted_delta(level: Floats, is_known: Flags, units: Units) -> Floats:
+    """Cliff's delta (PERMUTATIONS,) in the permutations: twice the difference of the mean levels of
+    people of B and A, `level` (U,) being the mean of a person's `mid_levels`."""
+    above, pairs = np.zeros(PERMUTATIONS), np.zeros(PERMUTATIONS)
+    for each in np.unique(units.stratum):
+        members = np.flatnonzero((units.stratum == each) & is_known)
+        permuted = units.permuted[:, members].astype(np.float64)
+        count = permuted.sum(1)
+        total = permuted @ level[members]
+        weight = count * (len(members) - count)
+        b = total / np.maximum(count, 1)
+        a = (level[members].sum() - total) / np.maximum(len(members) - count, 1)
+        above += weight * (b - a)
+        pairs += weight
+    return np.asarray(2 * above / np.where(pairs > 0, pairs, 1))
 
 
 @dataclass(frozen=True)
@@ -107,25 +124,26 @@ def total_variation(
     codes: Codes, names: Sequence[str], units: Units
 ) -> tuple[Effect, Shares] | None:
     """Of codes (N,) into `names`, negative where unknown. None unless both sets have known ones."""
-    known: Flags = codes >= 0
-    one_hot = np.zeros((len(codes), len(names)))
-    one_hot[np.flatnonzero(known), codes[known]] = 1
-    counts = units.sums(one_hot)
-    b, a = counts[units.is_b].sum(0), counts[~units.is_b].sum(0)
+    known = np.flatnonzero(codes >= 0)
+    unit = units.unit[known]
+    one_hot = np.zeros((len(known), len(names)))
+    one_hot[np.arange(len(known)), codes[known]] = units.shares(unit)
+    shares = units.sums_of(one_hot, unit)  # of each person
+    b, a = shares[units.is_b].sum(0), shares[~units.is_b].sum(0)
     if not b.any() or not a.any():
         return None
     difference = b / b.sum() - a / a.sum()
-    permuted = units.permuted @ counts.astype(np.float32)
-    null = _distance(permuted, counts.sum(0) - permuted)[0]
+    permuted = units.permuted.astype(np.float64) @ shares
+    null = _distance(permuted, shares.sum(0) - permuted)[0]
     drawn, differences = _distance(
-        (units.weights * units.is_b) @ counts, (units.weights * ~units.is_b) @ counts
+        (units.weights * units.is_b) @ shares, (units.weights * ~units.is_b) @ shares
     )
     value = float(np.abs(difference).sum() / 2)
     low, high = np.percentile(drawn, [_TAIL, 100 - _TAIL])
-    p = (1 + int((null >= value - 1e-6).sum())) / (1 + PERMUTATIONS)
+    p = (1 + int((null >= value - 1e-9).sum())) / (1 + PERMUTATIONS)
     ends = np.percentile(differences, [_TAIL, 100 - _TAIL], axis=0)
-    shares = Shares(list(names), a / a.sum(), b / b.sum(), low=ends[0], high=ends[1])
-    return Effect(value, float(low), float(high), p), shares
+    of_sets = Shares(list(names), a / a.sum(), b / b.sum(), low=ends[0], high=ends[1])
+    return Effect(value, float(low), float(high), p), of_sets
 
 
 def _distance(

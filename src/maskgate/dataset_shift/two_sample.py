@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from maskgate.core.progress import say, track
 from maskgate.dataset_shift import effects
@@ -79,16 +78,20 @@ def _smoother(components: Floats, fold: Codes) -> Floats:
 def _permuted(smoother: Floats, fold: Codes, units: Units) -> Floats:
     """The effect (PERMUTATIONS,) for the permutations of people."""
     effect = np.empty(PERMUTATIONS)
-    rows = [np.flatnonzero(fold == number) for number in range(FOLDS)]
+    weight = units.shares(units.unit)
+    fold_of_unit = np.zeros(units.count, dtype=np.int64)
+    fold_of_unit[units.unit] = fold
     for number in track(range(PERMUTATIONS), "permuting people", PERMUTATIONS):
-        is_b = units.permuted[number, units.unit]
-        scores, above, pairs = smoother @ is_b, 0.0, 0.0
-        for members in rows:
-            ranks, of_b = rankdata(scores[members]), is_b[members]
-            count = of_b.sum()
-            above += float(ranks @ of_b - count * (count + 1) / 2)
-            pairs += float(count * (len(members) - count))
-        effect[number] = 2 * above / pairs - 1 if pairs else 0.0
+        is_b = units.permuted[number] > 0
+        scores = smoother @ is_b[units.unit].astype(float)
+        levels = effects.mid_levels(scores, weight, fold)
+        level = units.sums_of((weight * levels)[:, None], units.unit)[:, 0]
+        count_b = np.bincount(fold_of_unit, is_b, FOLDS)
+        count_a = np.bincount(fold_of_unit, ~is_b, FOLDS)
+        b = np.bincount(fold_of_unit, level * is_b, FOLDS) / np.maximum(count_b, 1)
+        a = np.bincount(fold_of_unit, level * ~is_b, FOLDS) / np.maximum(count_a, 1)
+        pairs = count_a * count_b
+        effect[number] = 2 * float(pairs @ (b - a)) / max(1.0, float(pairs.sum()))
     return effect
 
 

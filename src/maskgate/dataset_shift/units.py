@@ -59,6 +59,10 @@ class Units:
         random = np.random.default_rng([self._seed, 2])
         return random.standard_exponential((RESAMPLES, self.count))
 
-    def sums(self, values: Floats) -> Floats:
-        """Sums (U, K) over the photos of each unit of values (N, K)."""
-        return np.stack([np.bincount(self.unit, each, self.count) for each in values.T], axis=1)
+    def shares(self, unit: Codes) -> Floats:
+        """The weight (n,) of photos of the units (n,): of each unit it adds up to 1."""
+        return np.asarray(1 / np.bincount(unit, minlength=self.count)[unit])
+
+    def sums_of(self, values: Floats, unit: Codes) -> Floats:
+        """Sums (U, K) over the photos of each unit of values (n, K)."""
+        return np.stack([np.bincount(unit, each, self.count) for each in values.T], axis=1)
