@@ -94,7 +94,7 @@ def compare_data(
     )
     names = sets.names_of(a, b)
     first, second = (
-        sets.read(data, name, label_map, folder, photos)
+        sets.read(data, name, label_map, cache=folder, size=photos)
         for data, name in zip((a, b), names, strict=True)
     )
     comparison = comparing.compare(first, second, chosen, folder)

@@ -110,8 +110,8 @@ def door_report(
     from maskgate.reports import door_report as page
 
     manifest = findings.read_manifest(model or default_model.folder())
-    found = findings.find(log.read(events), manifest, zone, begin, finish)
-    page.write(out, found, manifest.reference)
-    for line in page.sentences(found):
+    report = findings.find(log.read(events), manifest, zone, start=begin, end=finish)
+    page.write(out, report, manifest.reference)
+    for line in page.sentences(report):
         terminal.show(line)
     terminal.show(out)

@@ -15,7 +15,7 @@ from maskgate.dataset_shift.leaks import Leaks
 from maskgate.dataset_shift.measures import NUMBERS, Categories, Measured
 from maskgate.dataset_shift.sets import PhotoSet
 from maskgate.dataset_shift.units import Units
-from maskgate.dataset_shift.views import Model, Seen
+from maskgate.dataset_shift.views import Model, ModelView
 
 LEVEL: Final = 0.05  # of p-values that are corrected for the number of measures
 
@@ -59,36 +59,37 @@ class Comparison:
     @property
     def sentences(self) -> list[str]:
         """What was decided, what is in both sets first."""
-        found = [*self.leaks.sentences, *(each.sentence for each in self.decided)]
+        lines = [*self.leaks.sentences, *(each.sentence for each in self.decided)]
         if not self.decided:
-            found.append(
+            lines.append(
                 "No difference is more than chance: the sets are alike as far as"
                 f" {len(self.a.rows):,} and {len(self.b.rows):,} photos can tell."
             )
-        return found
+        return lines
 
 
 def compare(a: PhotoSet, b: PhotoSet, model: Model, cache: Path, seed: int = 0) -> Comparison:
     """Compare the samples of two sets, and all their photos for what is in both. Raises
     MaskgateError."""
-    seen = [views.look(model, _paths(each)) for each in (a, b)]
+    model_views = [views.look(model, _paths(each)) for each in (a, b)]
     measured = [
-        measures.of_sample(photo_set, look) for photo_set, look in zip((a, b), seen, strict=True)
+        measures.of_sample(photo_set, look)
+        for photo_set, look in zip((a, b), model_views, strict=True)
     ]
     person, is_b = _people(a, b)
     units = Units(person.tolist(), is_b, seed)
-    found = leaks.find(a, b, cache)
+    in_both = leaks.find(a, b, cache)
     differences = [
-        *_of_numbers(measured[0], measured[1], units, a.name, b.name),
-        *_of_categories(measured[0], measured[1], units, a.name, b.name),
-        *_of_features(seen, _groups(a, b, found), units, seed),
+        *_of_numbers(measured[0], measured[1], units, name_a=a.name, name_b=b.name),
+        *_of_categories(measured[0], measured[1], units, name_a=a.name, name_b=b.name),
+        *_of_features(model_views, _groups(a, b, in_both), units, seed),
     ]
     corrected = effects.holm([each.p for each in differences])
     differences = [
         Difference(**{**vars(each), "p": p}) for each, p in zip(differences, corrected, strict=True)
     ]
     differences.sort(key=lambda each: -each.effect.size)
-    return Comparison(a, b, model.name, differences, found)
+    return Comparison(a, b, model.name, differences, leaks=in_both)
 
 
 def _paths(photo_set: PhotoSet) -> list[Path]:
@@ -103,7 +104,7 @@ def _people(a: PhotoSet, b: PhotoSet) -> tuple[npt.NDArray[np.object_], npt.NDAr
     return np.concatenate(names), is_b
 
 
-def _groups(a: PhotoSet, b: PhotoSet, found: Leaks) -> npt.NDArray[np.int64]:
+def _groups(a: PhotoSet, b: PhotoSet, in_both: Leaks) -> npt.NDArray[np.int64]:
     """People (N,) of both samples who are held out together: one name, or near-duplicates."""
     person, _ = _people(a, b)
     leader: dict[object, object] = {}
@@ -120,7 +121,7 @@ def _groups(a: PhotoSet, b: PhotoSet, found: Leaks) -> npt.NDArray[np.int64]:
     of_digest = [
         dict(zip(each.store.digests, each.photos.table["person"], strict=True)) for each in (a, b)
     ]
-    pairs = [(of_photo[0][one], of_photo[1][other]) for one, other in found.near_duplicates]
+    pairs = [(of_photo[0][one], of_photo[1][other]) for one, other in in_both.near_duplicates]
     same = of_digest[0].keys() & of_digest[1].keys()
     pairs += [(of_digest[0][digest], of_digest[1][digest]) for digest in sorted(same)]
     for one, other in pairs:
@@ -132,9 +133,9 @@ def _groups(a: PhotoSet, b: PhotoSet, found: Leaks) -> npt.NDArray[np.int64]:
 
 
 def _of_numbers(
-    a: Measured, b: Measured, units: Units, name_a: str, name_b: str
+    a: Measured, b: Measured, units: Units, *, name_a: str, name_b: str
 ) -> list[Difference]:
-    found = []
+    differences = []
     for name, (title, lower, higher) in NUMBERS.items():
         if name not in a.numbers or name not in b.numbers:
             continue
@@ -151,12 +152,12 @@ def _of_numbers(
             f"Photos of {name_b} {what} ({title[0].lower()}{title[1:]}: median {medians[0]} in"
             f" {name_a}, {medians[1]} in {name_b}; effect {_interval(effect)})."
         )
-        found.append(
+        differences.append(
             Difference(
                 name, title, effect, p=effect.p, a=medians[0], b=medians[1], sentence=sentence
             )
         )
-    return found
+    return differences
 
 
 def _weights(units: Units) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -174,9 +175,9 @@ def _median(values: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) ->
 
 
 def _of_categories(
-    a: Measured, b: Measured, units: Units, name_a: str, name_b: str
+    a: Measured, b: Measured, units: Units, *, name_a: str, name_b: str
 ) -> list[Difference]:
-    found = []
+    differences = []
     for name, of_a in a.categories.items():
         of_b = b.categories.get(name)
         if of_b is None:
@@ -195,7 +196,7 @@ def _of_categories(
             f" [{100 * float(shares.low[most]):+.1f}, {100 * float(shares.high[most]):+.1f}]"
             f" points; effect {_interval(effect)})."
         )
-        found.append(
+        differences.append(
             Difference(
                 name,
                 f"{of_a.title[0].upper()}{of_a.title[1:]}",
@@ -207,7 +208,7 @@ def _of_categories(
                 shares=shares,
             )
         )
-    return found
+    return differences
 
 
 def _joined(a: Categories, b: Categories) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -221,11 +222,11 @@ def _joined(a: Categories, b: Categories) -> tuple[list[str], npt.NDArray[np.int
 
 
 def _of_features(
-    seen: Sequence[Seen], groups: npt.NDArray[np.int64], units: Units, seed: int
+    model_views: Sequence[ModelView], groups: npt.NDArray[np.int64], units: Units, seed: int
 ) -> list[Difference]:
-    if seen[0].features is None or seen[1].features is None:
+    if model_views[0].features is None or model_views[1].features is None:
         return []
-    features = np.concatenate([each.features for each in seen if each.features is not None])
+    features = np.concatenate([each.features for each in model_views if each.features is not None])
     effect = two_sample.find(features, groups, units, seed)
     if effect is None:
         return []

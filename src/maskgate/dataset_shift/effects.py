@@ -9,8 +9,8 @@ different kinds can be ranked:
 
 Every person counts the same, whatever the number of photos: a photo weighs one over the photos of
 its person. p-values are those of permutations of people, so they hold for small sets too. Intervals
-are those of the Bayesian bootstrap over people. An interval of a total variation distance never contains 0,
-even if nothing differs: there the p-value decides.
+are those of the Bayesian bootstrap over people. An interval of a total variation distance never
+contains 0, even if nothing differs: there the p-value decides.
 """
 
 from collections.abc import Sequence

@@ -21,24 +21,24 @@ class Leaks:
     @property
     def sentences(self) -> list[str]:
         """One for each kind that there is."""
-        found = []
+        lines = []
         if self.identical:
-            found.append(f"{_photos(self.identical)} in both sets, byte for byte.")
+            lines.append(f"{_photos(self.identical)} in both sets, byte for byte.")
         if self.near_duplicates:
             one, other = self.near_duplicates[0]
             count = len(self.near_duplicates)
             pairs = "1 pair" if count == 1 else f"{count:,} pairs"
-            found.append(f"{pairs} of near-duplicates across the sets, such as {one} = {other}.")
+            lines.append(f"{pairs} of near-duplicates across the sets, such as {one} = {other}.")
         if self.people:
             count = len(self.people)
             names = "1 person has" if count == 1 else f"{count:,} people have"
-            found.append(
+            lines.append(
                 f"{names} the same name in both sets, such as {self.people[0]}: the same people,"
                 " unless both sets count from the same number."
             )
-        if found:
-            found.append("A model that is trained on one set is not validated by the other.")
-        return found
+        if lines:
+            lines.append("A model that is trained on one set is not validated by the other.")
+        return lines
 
 
 def _photos(count: int) -> str:
@@ -53,8 +53,8 @@ def find(a: PhotoSet, b: PhotoSet, cache: Path) -> Leaks:
         digests_a,
         a.store.thumbnails_of,
         digests_b,
-        lambda: b.store.thumbnails_of(np.arange(len(digests_b))),
-        cache,
+        read_other_thumbnails=lambda: b.store.thumbnails_of(np.arange(len(digests_b))),
+        folder=cache,
     )
     name_a = dict(zip(digests_a, a.photos.table["photo"], strict=True))
     name_b = dict(zip(digests_b, b.photos.table["photo"], strict=True))

@@ -10,7 +10,7 @@ from maskgate import labels
 from maskgate.core.progress import track
 from maskgate.dataset_shift import views
 from maskgate.dataset_shift.sets import PhotoSet
-from maskgate.dataset_shift.views import Seen
+from maskgate.dataset_shift.views import ModelView
 from maskgate.imaging import pixels
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ class Measured:
     categories: dict[str, Categories]
 
 
-def of_sample(photo_set: PhotoSet, seen: Seen | None) -> Measured:
+def of_sample(photo_set: PhotoSet, view: ModelView | None) -> Measured:
     """Measures of the sample of a set, in the order of its rows. Without a look through a model
     there are none of faces and answers."""
     table = photo_set.photos.table.iloc[photo_set.rows]
@@ -79,8 +79,8 @@ def of_sample(photo_set: PhotoSet, seen: Seen | None) -> Measured:
     kinds = sorted(set(formats))
     codes = np.array([kinds.index(each) for each in formats])
     categories["format"] = Categories("file format", kinds, codes)
-    if seen is not None:
-        _add_seen(numbers, categories, seen)
+    if view is not None:
+        _add_seen(numbers, categories, view)
     return Measured(numbers, categories)
 
 
@@ -113,8 +113,10 @@ def _of_pictures(photo_set: PhotoSet) -> dict[str, Floats]:
     return dict(zip(names, np.array(rows, dtype=np.float64).T, strict=True))
 
 
-def _add_seen(numbers: dict[str, Floats], categories: dict[str, Categories], seen: Seen) -> None:
-    faces = seen.faces.astype(np.float64)
+def _add_seen(
+    numbers: dict[str, Floats], categories: dict[str, Categories], view: ModelView
+) -> None:
+    faces = view.faces.astype(np.float64)
     is_found = np.isfinite(faces[:, 0])
     if is_found.any():
         face_width = faces[:, 2] - faces[:, 0]
@@ -124,8 +126,8 @@ def _add_seen(numbers: dict[str, Floats], categories: dict[str, Categories], see
             "face_score": faces[:, 4],
         }
         categories["face"] = Categories("face", ["none found", "found"], is_found.astype(np.int64))
-    numbers |= {f"input_{name}": values for name, values in seen.measures.items()}
-    numbers |= {f"confidence_{name}": each for name, each in views.confidences(seen).items()}
-    for name, codes in views.predicted(seen).items():
+    numbers |= {f"input_{name}": values for name, values in view.measures.items()}
+    numbers |= {f"confidence_{name}": each for name, each in views.confidences(view).items()}
+    for name, codes in views.predicted(view).items():
         title = f"{name.replace('_', ' ')}, as predicted"
         categories[f"predicted_{name}"] = Categories(title, list(labels.ATTRIBUTES[name]), codes)

@@ -45,11 +45,11 @@ def read(
     """The set at `data`, with a sample of about `size` photos. Raises MaskgateError where it is no
     data set, or none of its photos can be read."""
     photos = layouts.read(data, label_map, cache)
-    found = len(photos.table)
+    listed = len(photos.table)
     store, broken = caches.build(photos, View(Photo().geometry), cache)
     photos = photos.without(broken)
     if not len(photos.table):
-        raise MaskgateError(f"{data}: none of its {found:,} photos can be read")
+        raise MaskgateError(f"{data}: none of its {listed:,} photos can be read")
     rows = _sample(photos, size, seed)
     return PhotoSet(name, photos, store, rows=rows, unreadable=len(broken))
 

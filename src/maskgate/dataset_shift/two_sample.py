@@ -36,12 +36,12 @@ def find(
     smoother = _smoother(_components(features), fold)
     scores = smoother @ units.is_b[units.unit].astype(float)
     in_folds = Units(units.unit.tolist(), units.is_b[units.unit], seed, fold)
-    found = effects.cliffs_delta(scores, in_folds)
-    if found is None:
+    effect = effects.cliffs_delta(scores, in_folds)
+    if effect is None:
         return None
     null = _permuted(smoother, fold, units)
-    p = (1 + int((null >= found.value - 1e-9).sum())) / (1 + len(null))
-    return Effect(found.value, found.low, found.high, p)
+    p = (1 + int((null >= effect.value - 1e-9).sum())) / (1 + len(null))
+    return Effect(effect.value, effect.low, effect.high, p)
 
 
 def _folds(groups: Codes, seed: int) -> Codes:

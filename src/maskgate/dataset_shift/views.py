@@ -34,7 +34,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ModelView:
     """N photos as a model sees them: `faces` (N, 5), BOX and score, NaN without one; `measures` by
     name, (N,) each, of its input; `features` (N, F), None where they cannot be had; `probabilities`
     (N, 18); `attributes` that the model predicts."""
@@ -71,7 +71,7 @@ def of_run(run: RunFolder, cache: Path) -> Model:
     return Model(run.path.name, classifier, lambda each: features.of_pictures(network, each))
 
 
-def look(model: Model, paths: Sequence[Path]) -> Seen:
+def look(model: Model, paths: Sequence[Path]) -> ModelView:
     """The photos as the model sees them, in the first of its views where it has several. Raises
     MaskgateError for a photo that cannot be read."""
     classifier = model.classifier
@@ -90,7 +90,7 @@ def look(model: Model, paths: Sequence[Path]) -> Seen:
         probabilities.append(classifier(stored).probabilities)
         if model.features is not None:
             features.append(model.features(inputs))
-    return Seen(
+    return ModelView(
         np.concatenate(faces),
         {name: np.array([row[name] for row in rows]) for name in rows[0]},
         np.concatenate(features) if features else None,
@@ -105,13 +105,13 @@ def _readable(photo: reader.PreparedPhoto | str) -> reader.PreparedPhoto:
     return photo
 
 
-def confidences(seen: Seen) -> dict[str, npt.NDArray[np.float64]]:
+def confidences(view: ModelView) -> dict[str, npt.NDArray[np.float64]]:
     """By attribute, the probability (N,) of its likeliest value."""
-    marginals = labels.marginals(seen.probabilities)
-    return {name: marginals[name].max(1).astype(np.float64) for name in seen.attributes}
+    marginals = labels.marginals(view.probabilities)
+    return {name: marginals[name].max(1).astype(np.float64) for name in view.attributes}
 
 
-def predicted(seen: Seen) -> dict[str, npt.NDArray[np.int64]]:
+def predicted(view: ModelView) -> dict[str, npt.NDArray[np.int64]]:
     """By attribute, the code (N,) of its likeliest value."""
-    marginals = labels.marginals(seen.probabilities)
-    return {name: marginals[name].argmax(1).astype(np.int64) for name in seen.attributes}
+    marginals = labels.marginals(view.probabilities)
+    return {name: marginals[name].argmax(1).astype(np.int64) for name in view.attributes}

@@ -11,7 +11,7 @@ from tests.door.reporting.sample_events import MODEL, START, Door, day
 
 def sentences(door: Door, manifest: Manifest) -> list[str]:
     drifts = drift.find(people.of_events(door.events), manifest.reference, UTC)
-    return [each.sentence for each in drift.found(drifts)]
+    return [each.sentence for each in drift.to_report(drifts)]
 
 
 @pytest.mark.parametrize("count", [5, 30, 200])

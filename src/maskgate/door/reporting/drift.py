@@ -164,9 +164,9 @@ def _drift(
     )
 
 
-def found(drifts: Sequence[Drift]) -> list[Drift]:
+def to_report(drifts: Sequence[Drift]) -> list[Drift]:
     """Those to tell: drift on all days together, and on single days where that is not found."""
-    whole = {
+    on_all_days = {
         (each.camera, each.measure, each.side)
         for each in drifts
         if each.day is None and each.is_found
@@ -175,5 +175,5 @@ def found(drifts: Sequence[Drift]) -> list[Drift]:
         each
         for each in drifts
         if each.is_found
-        and (each.day is None or (each.camera, each.measure, each.side) not in whole)
+        and (each.day is None or (each.camera, each.measure, each.side) not in on_all_days)
     ]

@@ -70,7 +70,7 @@ class Findings:
     @property
     def drift_found(self) -> list[Drift]:
         """The drift to tell."""
-        return drift.found(self.drifts or [])
+        return drift.to_report(self.drifts or [])
 
     def local(self, time: datetime) -> datetime:
         """The time in the zone of the report."""
@@ -116,10 +116,10 @@ def find(
     members = [
         each for each in people.of_events(log.events) if begin <= each.time <= (end or finish)
     ]
-    found = [*gaps.of_cameras(log.events, last), *gaps.of_kiosks(log.states, last)]
-    clipped = gaps.clipped(sorted(found, key=lambda gap: gap.start), begin, finish)
+    all_gaps = [*gaps.of_cameras(log.events, last), *gaps.of_kiosks(log.states, last)]
+    clipped = gaps.clipped(sorted(all_gaps, key=lambda gap: gap.start), begin, finish)
     cameras = [
-        _camera(name, members, clipped, max(begin, since), finish)
+        _camera(name, members, clipped, start=max(begin, since), end=finish)
         for name, since in _cameras(log).items()
     ]
     drifts, notes = _drifts(members, manifest, zone)
@@ -159,15 +159,15 @@ def _names(event: Event) -> tuple[str, ...]:
 
 
 def _camera(
-    name: str, members: Sequence[Person], found: Sequence[Gap], start: datetime, end: datetime
+    name: str, members: Sequence[Person], all_gaps: Sequence[Gap], start: datetime, end: datetime
 ) -> OfCamera:
-    whole = max(0.0, (end - start).total_seconds())
-    own_gaps = [gap for gap in found if gap.camera == name]
+    length = max(0.0, (end - start).total_seconds())
+    own_gaps = [gap for gap in all_gaps if gap.camera == name]
     lost = gaps.total_seconds(own_gaps)
     planned = gaps.total_seconds(gap for gap in own_gaps if gap.reason in gaps.PLANNED)
-    share = (lost - planned) / (whole - planned) if whole > planned else 0.0
-    own = [person for person in members if person.camera == name]
-    return OfCamera(name, own, watched=max(0.0, whole - lost), share=min(1.0, share))
+    share = (lost - planned) / (length - planned) if length > planned else 0.0
+    of_camera = [person for person in members if person.camera == name]
+    return OfCamera(name, of_camera, watched=max(0.0, length - lost), share=min(1.0, share))
 
 
 def _drifts(

@@ -134,8 +134,8 @@ def of_all(gaps: Sequence[Gap], cameras: Iterable[str]) -> list[Interval]:
     """The times at which none of the cameras decided anything."""
     intervals: list[Interval] | None = None
     for name in cameras:
-        own = _joined((gap.start, gap.end) for gap in gaps if gap.camera == name)
-        intervals = own if intervals is None else _common(intervals, own)
+        of_camera = _joined((gap.start, gap.end) for gap in gaps if gap.camera == name)
+        intervals = of_camera if intervals is None else _common(intervals, of_camera)
     return intervals or []
 
 

@@ -83,9 +83,9 @@ class _Faults:
 def read(paths: Sequence[Path]) -> Log:
     """The events of the files. Raises MaskgateError for a file that cannot be read, and where none
     of them has an event."""
-    log, seen = Log(), set[object]()
+    log, keys = Log(), set[object]()
     for path in paths:
-        _read(path, log, seen)
+        _read(path, log, keys)
     if not (log.events or log.states or log.calls):
         first = f" ({log.notes[0].removeprefix(f'{paths[0]}: ')})" if log.notes else ""
         raise MaskgateError(
@@ -97,13 +97,13 @@ def read(paths: Sequence[Path]) -> Log:
     return log
 
 
-def _read(path: Path, log: Log, seen: set[object]) -> None:
+def _read(path: Path, log: Log, keys: set[object]) -> None:
     faults, number, line = _Faults(path), 0, b""
     try:
         with _open(path) as file:
             for number, line in enumerate(_lines(file), start=1):
                 try:
-                    _add(line.strip(), log, seen)
+                    _add(line.strip(), log, keys)
                 except ValueError as error:
                     faults.add(number, str(error))
     except EOFError:
@@ -127,38 +127,38 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: file.readline(events.MAX_LENGTH), b"")
 
 
-def _add(line: bytes, log: Log, seen: set[object]) -> None:
+def _add(line: bytes, log: Log, keys: set[object]) -> None:
     """Add the event of a line. Raises ValueError."""
     if line.startswith(_DATA):
         line = line.removeprefix(_DATA).strip()
     elif not line or line.startswith(_OTHER):
         return
     if b'"kind"' in line and b'"event"' not in line:
-        _add_of_service(line, log, seen)
+        _add_of_service(line, log, keys)
         return
     event = events.parse(line)
-    if _is_new(event.id, log, seen):
+    if _is_new(event.id, log, keys):
         log.events.append(event)
 
 
-def _add_of_service(line: bytes, log: Log, seen: set[object]) -> None:
+def _add_of_service(line: bytes, log: Log, keys: set[object]) -> None:
     try:
         if b'"state"' in line:
             state = KioskState.model_validate_json(line)
             # A new reader gets the last state of each kiosk again, with another `time`.
-            if _is_new((state.door, state.kiosk, state.state, state.since), log, seen):
+            if _is_new((state.door, state.kiosk, state.state, state.since), log, keys):
                 log.states.append(state)
         else:
             call = Call.model_validate_json(line)
-            if _is_new(call, log, seen):
+            if _is_new(call, log, keys):
                 log.calls.append(call)
     except ValidationError as error:
         raise ValueError("not an event of the service") from error
 
 
-def _is_new(key: UUID | Call | tuple[object, ...], log: Log, seen: set[object]) -> bool:
-    if key in seen:
+def _is_new(key: UUID | Call | tuple[object, ...], log: Log, keys: set[object]) -> bool:
+    if key in keys:
         log.repeated += 1
         return False
-    seen.add(key)
+    keys.add(key)
     return True
