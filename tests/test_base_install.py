@@ -30,6 +30,8 @@ TRAIN = (
     "faces.boxes", "faces.survey", "ensemble.learning", "runs.records.tables", "runs.tables",
     "runs.comparability", "inference.backends.torch",
     "door.server",  # the extra door
+    "door.cameras.video", "door.cameras.live", "door.cameras.stored",  # the extra watch
+    "door.watching.start",
 )  # fmt: skip
 
 
@@ -249,6 +251,7 @@ def test_its_command_line_says_what_to_install(base: Path) -> None:
         ("cluster", ["train", "baseline", plain, "--on", "ray"]),
         ("train", ["demo"]),
         ("door", ["serve"]),
+        ("watch", ["watch", "--camera", "0"]),
     ):
         done = run(maskgate, *words, cwd=base)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr

@@ -142,6 +142,10 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--gender-and-age": [([" "], "--gender-and-age: state the purpose, which pages show")],
     "--language": [(["kr"], "--language kr: no such language; give en, ko, or a JSON file"),
                    (["/gone.json"], "/gone.json: cannot be read (No such file or directory)")],
+    "--camera": [
+        (["/gone"], "--camera /gone: no such file or folder; give the number of a camera, a URL"),
+        (["ftp://door"], "--camera …: not a URL of a camera; give one that starts with rtsp://"),
+        (["0", "--camera", "0"], "--camera: two cameras are called camera-0; name them")],
     "--policy": [(["wear"], "'wear' is not one of 'worn', 'bare'")],
     "--state": [(["/dev/null", "--make-certificate"], "/dev/null: is a file; name a folder")],
     "--token-file": [
@@ -174,6 +178,7 @@ OTHERS = {
     "--photo-column", "--person-column", "--mask-column", "--gender-column", "--age-column",
     "--age-group-column", "--class-column",
     "--open", "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
+    "--fps",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {
@@ -187,6 +192,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
     ],
+    "watch": [([], "no camera to watch; give --camera 0, or a URL such as rtsp://")],
     "suspects": [([RUN, "--opinion", "/dev/null"], "/dev/null: no CSV, run or bundle")],
     "wear": [
         (

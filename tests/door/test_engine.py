@@ -13,6 +13,7 @@ from PIL import Image
 
 import maskgate
 from maskgate import labels
+from maskgate.bundle import drift_measures
 from maskgate.bundle.manifest import Manifest
 from maskgate.door.engine import Engine
 from maskgate.door.verdict import Verdict
@@ -101,6 +102,23 @@ def test_frames_in_a_batch_get_the_verdicts_they_get_alone(
     together = engine.batch(mixed)
     assert [len(each) for each in together] == [len(engine(frame)) for frame in mixed]
     assert all(same(each, engine(frame)) for each, frame in zip(together, mixed, strict=True))
+
+
+def test_measures_are_those_of_validation_photos(engine: Engine, frames: list[Pixels]) -> None:
+    """Of the same picture: the middle of what the view stores of a face."""
+    view, measured = engine._views[0], engine.measure([frames[2], *frames[:2]])
+    assert engine.measure([frames[2]]) == [[]]
+    for frame, of_frame in zip([frames[2], *frames[:2]], measured, strict=True):
+        assert same([each.verdict for each in of_frame], engine(frame))
+        faces = view.faces(frame)
+        for number, each in enumerate(of_frame):
+            picture = pixels.centre(view.stored(frame, faces, number), view.geometry)
+            box = np.array([*each.verdict.box, each.verdict.score])
+            assert each.measures["brightness"] == drift_measures.brightness(picture)
+            assert each.measures["sharpness"] == drift_measures.sharpness(picture)
+            assert each.measures["face_width"] == pytest.approx(box[2] - box[0])
+            assert each.measures["face_score"] == pytest.approx(box[4])
+            assert each.measures["confidence_mask"] == pytest.approx(each.verdict.mask.probability)
 
 
 def test_bytes_of_a_photo_are_a_frame(engine: Engine, frames: list[Pixels]) -> None:

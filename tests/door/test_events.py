@@ -16,7 +16,7 @@ from maskgate.door.events import (
     FirstVerdict,
     Left,
     Measures,
-    Seen,
+    PersonSeen,
     Started,
     Stopped,
 )
@@ -40,7 +40,7 @@ MEASURES = Measures(
     faces=12, brightness=120.5, sharpness=300, face_width=88, face_score=0.9, confidence_mask=0.95
 )
 EVENTS: list[Event] = [
-    Seen(**PERSON | {"verdict": "moment"}),
+    PersonSeen(**PERSON | {"verdict": "moment"}),
     FirstVerdict(**PERSON, waited=0.7),
     Changed(**PERSON, previous="put_on"),
     Left(**PERSON, present=6.5, measures=MEASURES, unsure_share=0.25),
@@ -80,8 +80,8 @@ def test_times_are_in_utc_wherever_they_come_from() -> None:
 
 
 def test_ids_differ() -> None:
-    assert len({Seen(**PERSON).id for _ in range(100)}) == 100
-    assert Seen(**PERSON).id.version == 4
+    assert len({PersonSeen(**PERSON).id for _ in range(100)}) == 100
+    assert PersonSeen(**PERSON).id.version == 4
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_other_keys_and_values_are_refused() -> None:
         with pytest.raises(ValueError, match="camera_lost"):
             events.parse(json.dumps(good | wrong))
     with pytest.raises(ValueError, match="finite"):
-        Seen(**PERSON | {"held": float("nan")})
+        PersonSeen(**PERSON | {"held": float("nan")})
 
 
 def test_the_schema_names_every_key() -> None:

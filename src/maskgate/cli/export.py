@@ -1,5 +1,7 @@
 """The command export."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,7 +10,7 @@ import typer
 
 from maskgate.cli import numbers
 from maskgate.cli.app import Cache, Trust, app, existing_data, existing_run, typed_command
-from maskgate.core import terminal, units
+from maskgate.core import extras, terminal, units
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 
@@ -137,6 +139,26 @@ def check_model(model: Path, trust: bool) -> None:
 
     if bundle.is_bundle(model) or ensemble_options.system_file([model]) is None:
         open_run(model, trust=trust)
+
+
+@contextmanager
+def bundle_of(model: Path | None, command: str, trust: bool) -> Iterator[Path | None]:
+    """The bundle that a command runs: the model itself, or a run or a system exported for as long
+    as the context lasts. None is the default model. Raises MaskgateError."""
+    from maskgate import bundle
+
+    if model is None or bundle.is_bundle(model):
+        yield model
+        return
+    with TemporaryDirectory(prefix="maskgate-") as temporary:
+        out = Path(temporary) / (model.resolve().name if model.is_dir() else model.stem)
+        with extras.needed_by(f"maskgate {command} {model}: a run, not a bundle, so it"):
+            from maskgate.export.exporter import ExportOptions
+
+            options = ExportOptions(out, has_reference=False)
+            say(f"{model}: is exported first; maskgate export makes a bundle, which starts at once")
+            export_model(model, options, trust)
+        yield out
 
 
 def export_model(model: Path, options: "ExportOptions", trust: bool) -> "Manifest":

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "review": (_RUNS, "maskgate review runs/default --author Kim"),
     "export": (_DOOR, "maskgate export runs/default bundles/entrance.zip --precision fp16"),
     "serve": (_DOOR, "maskgate serve bundles/entrance.zip --port 8000"),
+    "watch": (_DOOR, "maskgate watch --camera front=rtsp://10.0.0.5/stream --policy worn"),
     "accept": (_DOOR, "maskgate accept http://127.0.0.1:8000 --site entrance"),
     "door-report": (_DOOR, "maskgate door-report events.jsonl --time-zone Asia/Seoul"),
     "thresholds": (_DOOR, "maskgate thresholds bundles/entrance.zip PHOTOS --error mask=0.02"),

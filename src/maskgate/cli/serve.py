@@ -2,16 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
 from maskgate.cli import numbers
 from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
-from maskgate.cli.export import check_model, export_model
+from maskgate.cli.export import bundle_of, check_model
 from maskgate.core import extras
-from maskgate.core.progress import say
 from maskgate.errors import MaskgateError
 
 
@@ -220,20 +218,5 @@ def serve(
         unsure_below=unsure_below,
     )
     start.check(options)
-    if model is None or bundle.is_bundle(model):
-        start.serve(options)
-        return
-    with TemporaryDirectory(prefix="maskgate-") as temporary:
-        out = Path(temporary) / (model.resolve().name if model.is_dir() else model.stem)
-        _export(model, out, trust)
-        start.serve(replace(options, model=out))
-
-
-def _export(model: Path, out: Path, trust: bool) -> None:
-    """A run or a system as a bundle, for as long as it is served. Raises MaskgateError."""
-    with extras.needed_by(f"maskgate serve {model}: a run, not a bundle, so it"):
-        from maskgate.export.exporter import ExportOptions
-
-        options = ExportOptions(out, has_reference=False)
-        say(f"{model}: is exported first; maskgate export makes a bundle, which starts at once")
-        export_model(model, options, trust)
+    with bundle_of(model, "serve", trust) as exported:
+        start.serve(replace(options, model=exported))

@@ -3,16 +3,17 @@
 A frame passes the same functions as a photo in training; nothing of it is kept.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from maskgate.bundle import open_bundle
+from maskgate.bundle import drift_measures, open_bundle
 from maskgate.core import default_model
 from maskgate.door import detection
-from maskgate.door.verdict import UNSURE_BELOW, Verdict, verdicts
+from maskgate.door.verdict import UNSURE_BELOW, Measured, Verdict, verdicts
 from maskgate.faces.arguments import check_integer, check_number
 from maskgate.faces.protocol import Faces
 from maskgate.imaging import pixels
@@ -86,6 +87,32 @@ class Engine:
         Faces of all frames are classified together. Raises PhotoError where bytes are no photo, and
         ValueError for another array.
         """
+        boxes, pictures = self._look(frames)
+        every = iter(self._judge(boxes, pictures))
+        return [[next(every) for _ in of_frame] for of_frame in boxes]
+
+    def measure(self, frames: Sequence[Frame]) -> list[list[Measured]]:
+        """As `batch`, with the measures of each face by which a bundle knows its validation photos;
+        see `drift_measures`. The picture that they are taken of is that of the first model."""
+        boxes, pictures = self._look(frames)
+        geometry = self._views[0].geometry
+        measured = [
+            Measured(
+                verdict,
+                drift_measures.of_picture(pixels.centre(picture, geometry))
+                | drift_measures.of_face(box)
+                | drift_measures.of_probabilities(verdict.probabilities, self.attributes),
+            )
+            for verdict, picture, box in zip(
+                self._judge(boxes, pictures), pictures[0], itertools.chain(*boxes), strict=True
+            )
+        ]
+        every = iter(measured)
+        return [[next(every) for _ in of_frame] for of_frame in boxes]
+
+    def _look(self, frames: Sequence[Frame]) -> tuple[list[np.ndarray], list[list[Pixels]]]:
+        """The boxes and scores (F, 5) of the faces of each frame, and for each view the pictures of
+        the faces of all frames."""
         boxes: list[np.ndarray] = []
         pictures: list[list[Pixels]] = [[] for _ in self._views]
         for frame in frames:
@@ -98,15 +125,17 @@ class Engine:
                     numbers = range(len(faces))
                     stored[view.name] = [view.stored(image, faces, number) for number in numbers]
                 of_view += stored[view.name]
+        return boxes, pictures
+
+    def _judge(
+        self, boxes: Sequence[np.ndarray], pictures: Sequence[Sequence[Pixels]]
+    ) -> list[Verdict]:
+        """The verdicts on the faces of all frames."""
         if not any(map(len, boxes)):
-            return [[] for _ in frames]
+            return []
         predicted = self._classifier([np.stack(of_view) for of_view in pictures])
-        every = iter(
-            verdicts(
-                np.concatenate(boxes), predicted.probabilities, self.attributes, self.thresholds
-            )
-        )
-        return [[next(every) for _ in of_frame] for of_frame in boxes]
+        every = np.concatenate(boxes)
+        return verdicts(every, predicted.probabilities, self.attributes, self.thresholds)
 
     def _faces(self, frame: Pixels) -> Faces:
         """The faces of a frame that are wide enough."""

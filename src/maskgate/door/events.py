@@ -94,7 +94,7 @@ class _OfPerson(_OfCamera):
     held: Seconds = Field(description="Seconds for which it has held.")
 
 
-class Seen(_OfPerson):
+class PersonSeen(_OfPerson):
     """Somebody has come near."""
 
     event: Literal["seen"] = "seen"
@@ -166,7 +166,7 @@ class Stopped(_OfProcess):
     event: Literal["stopped"] = "stopped"
 
 
-PersonEvent = Seen | FirstVerdict | Changed | Left
+PersonEvent = PersonSeen | FirstVerdict | Changed | Left
 Event = PersonEvent | DoorChanged | CameraLost | CameraBack | Started | Stopped
 
 _ANY: Final = TypeAdapter[Event](Annotated[Event, Field(discriminator="event")])

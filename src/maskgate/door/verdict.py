@@ -45,6 +45,15 @@ class Verdict:
     age_band: Answer | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The verdict on a face, and the measures of its picture, box and probabilities by name; see
+    `bundle.drift_measures`."""
+
+    verdict: Verdict
+    measures: Mapping[str, float]
+
+
 def verdicts(
     boxes: npt.NDArray[np.float32],
     probabilities: npt.NDArray[np.float32],

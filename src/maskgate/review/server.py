@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
+from maskgate.core import signals
 from maskgate.core.progress import say
 from maskgate.door.server import gate, hardening, pages, serving
 from maskgate.errors import MaskgateError
@@ -191,7 +192,7 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """As uvicorn's, but a signal that has stopped the server is not raised again."""
-        with serving.handle_signals(self.handle_exit):
+        with signals.handle_signals(self.handle_exit):
             yield
 
 

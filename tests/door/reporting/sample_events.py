@@ -14,7 +14,7 @@ from maskgate.door.events import (
     FirstVerdict,
     Left,
     Measures,
-    Seen,
+    PersonSeen,
     Started,
     Stopped,
     to_json,
@@ -82,7 +82,7 @@ class Door:
             "camera": self.camera, "policy": "worn", "track": self.track, "state": "wear",
             "probability": 0.99, "unsure": False, "held": 0.0,
         }  # fmt: skip
-        seen = Seen(id=self._id(), time=time, since=time, verdict="moment", **common)
+        seen = PersonSeen(id=self._id(), time=time, since=time, verdict="moment", **common)
         self.events.append(seen)
         settled = time + timedelta(seconds=waited)
         if verdict not in ("moment", "closer"):

@@ -22,13 +22,15 @@ _NEAR_ENDS: Final = 0.85  # of `near`: who is in front stays so while the width 
 @dataclass(frozen=True)
 class Person:
     """A person before the camera. `verdict` has held since the time `since`; `face` is the number
-    of the face in the newest frame, None if the person's was not detected there."""
+    of the face in the newest frame, None if the person's was not detected there. `is_near` says
+    whether the newest face is near enough to be in front."""
 
     track: int
     box: Box
     verdict: Value
     since: float
     face: int | None
+    is_near: bool
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Decision:
                 verdict=each.vote.verdict,
                 since=each.vote.since,
                 face=faces.get(number),
+                is_near=each.is_near,
             )
             for number, each in self._people.items()
         )

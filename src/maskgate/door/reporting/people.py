@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from maskgate.door.decision.voting import Value
-from maskgate.door.events import Changed, Event, FirstVerdict, Left, Measures, Seen, Started
+from maskgate.door.events import Changed, Event, FirstVerdict, Left, Measures, PersonSeen, Started
 
 VERDICTS: Final[tuple[Value, ...]] = ("go", "put_on", "cover", "take_off")
 """The verdicts on a person; `moment` and `closer` are none."""
@@ -48,14 +48,14 @@ def of_events(events: Sequence[Event]) -> list[Person]:
         if isinstance(event, Started):
             starts.update(event.cameras)
             models |= dict.fromkeys(event.cameras, event.model)
-        elif isinstance(event, Seen | FirstVerdict | Changed | Left):
+        elif isinstance(event, PersonSeen | FirstVerdict | Changed | Left):
             key = event.camera, starts[event.camera], event.track
             new = Person(event.camera, event.time, models.get(event.camera))
             _add(people.setdefault(key, new), event)
     return list(people.values())
 
 
-def _add(person: Person, event: Seen | FirstVerdict | Changed | Left) -> None:
+def _add(person: Person, event: PersonSeen | FirstVerdict | Changed | Left) -> None:
     if event.verdict in VERDICTS:
         person.verdict = event.verdict
     if isinstance(event, FirstVerdict):

@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import functools
-import signal
 import socket
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import uvicorn
 
 from maskgate.core.progress import say
+from maskgate.core.signals import handle_signals
 from maskgate.door.server import hardening, protocol, systemd
 from maskgate.door.server.app import Door
 from maskgate.errors import MaskgateError, disk_error
@@ -98,21 +96,6 @@ class Server(uvicorn.Server):
         systemd.notify("STOPPING=1")
         self.force_exit = self.should_exit
         self.should_exit = True
-
-
-@contextlib.contextmanager
-def handle_signals(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call the handler, in the main thread; elsewhere none can be had."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, handler) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, earlier in zip(numbers, before, strict=True):
-            signal.signal(number, earlier)
 
 
 def run(

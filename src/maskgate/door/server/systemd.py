@@ -21,13 +21,19 @@ def notify(state: str) -> None:
         pass  # the service works without it
 
 
-async def watch(is_healthy: Callable[[], bool]) -> None:
-    """Report to the watchdog while the service is healthy; without one, return at once. If the
-    reports stop, systemd restarts the service."""
+def watchdog_period() -> float | None:
+    """Seconds between reports to the watchdog; None without one. If the reports stop, systemd
+    restarts the service."""
     period = os.environ.get("WATCHDOG_USEC", "")
-    if not period.isdecimal() or int(period) == 0:
+    return int(period) / 1e6 / 3 if period.isdecimal() and int(period) else None
+
+
+async def watch(is_healthy: Callable[[], bool]) -> None:
+    """Report to the watchdog while the service is healthy; without one, return at once."""
+    period = watchdog_period()
+    if period is None:
         return
     while True:
         if is_healthy():
             notify("WATCHDOG=1")
-        await asyncio.sleep(int(period) / 1e6 / 3)
+        await asyncio.sleep(period)

@@ -1,0 +1,128 @@
+"""The command watch."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from maskgate.cli import numbers
+from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
+from maskgate.cli.export import bundle_of, check_model
+from maskgate.core import extras
+from maskgate.errors import MaskgateError
+
+
+def _existing_model(model: Path | None) -> Path | None:
+    if model is not None:
+        check_runs([model])
+    return model
+
+
+@app.command()
+def watch(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A bundle; or a run folder or a system file whose members are runs, which is"
+            " exported first and needs torch.",
+            show_default="the model that is part of maskgate",
+            callback=_existing_model,
+        ),
+    ] = None,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]SOURCE",
+            help="A camera: its number, a URL such as rtsp://…, a video, or a folder of photos;"
+            " repeat it for several.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[
+        Literal["worn", "bare"],
+        typer.Option(help="Who may pass: people with a mask, or with a bare face."),
+    ] = "worn",
+    near: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=1,
+            callback=number,
+            help="Narrowest face in front of a camera, as a share of its longer side.",
+        ),
+    ] = 0.1,
+    fps: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            max=60,
+            callback=number,
+            help="Frames of each camera to judge per second; fewer if the machine is too slow.",
+        ),
+    ] = 10.0,
+    unsure_below: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            callback=number,
+            help="Mask states less probable than this are unsure.",
+            show_default="the model's threshold, 0.6 without one",
+        ),
+    ] = None,
+    cost: numbers.CostWords = None,
+    smallest_face: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Width in pixels of the narrowest face to judge.",
+            show_default="as in training, for portraits",
+        ),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, max=256, help="Threads of each network for one batch.")
+    ] = 1,
+    detector_file: DetectorFile = None,
+    trust: Trust = False,
+) -> None:
+    """Watch cameras without a browser, and report what happens before them as events.
+
+    An event is one JSON object on a line. It has no picture, and no picture is stored.
+    """
+    from maskgate import bundle
+
+    extras.check("watch", "maskgate watch")
+    extras.check("door", "maskgate watch")
+    if model is not None and not bundle.is_bundle(model):
+        check_model(model, trust)
+    costs = numbers.costs(cost)
+    if costs is not None and unsure_below is not None:
+        raise MaskgateError("--cost and --unsure-below are two rules for the mask; give one")
+    if not camera:
+        raise MaskgateError("no camera to watch; give --camera 0, or a URL such as rtsp://…")
+
+    from maskgate.door.cameras import specs
+    from maskgate.door.delivery.lines import Lines
+
+    cameras = specs.parse(camera)
+    sinks = [Lines()]
+
+    from maskgate.door.watching import start
+    from maskgate.door.watching.start import Options
+
+    with bundle_of(model, "watch", trust) as exported:
+        options = Options(
+            exported,
+            cameras,
+            policy=policy,
+            near=near,
+            rate=fps,
+            costs=costs,
+            unsure_below=unsure_below,
+            smallest_face=smallest_face,
+            threads=threads,
+            detector_file=detector_file,
+        )
+        start.watch(options, sinks)

@@ -1,0 +1,82 @@
+"""What `--camera NAME=SOURCE` says."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from maskgate.errors import MaskgateError
+
+Kind = Literal["device", "network", "video", "photos"]
+
+SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
+_NAME: Final = re.compile(r"\w[\w.-]{0,63}")
+_DEVICE: Final = re.compile(r"\d{1,3}")
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """A camera. `source` is the device, URL, video file or folder of photos; as a URL may contain a
+    password, it appears in no message."""
+
+    name: str
+    kind: Kind
+    source: str = field(repr=False)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether frames come when they come, so that only the newest one counts."""
+        return self.kind in ("device", "network")
+
+
+def parse(words: Sequence[str]) -> tuple[CameraSpec, ...]:
+    """The cameras that `words`, each SOURCE or NAME=SOURCE, say. Raises MaskgateError."""
+    specs = tuple(map(_parse, words))
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise MaskgateError(
+                f"--camera: two cameras are called {name}; name them, as in front={name}"
+            )
+    return specs
+
+
+def _parse(word: str) -> CameraSpec:
+    name, equals, source = word.partition("=")
+    if not equals or not _NAME.fullmatch(name) or Path(word).exists():
+        name, source = "", word
+    if _DEVICE.fullmatch(source):
+        return CameraSpec(name or f"camera-{source}", "device", f"/dev/video{source}")
+    if source.startswith("/dev/video"):
+        return CameraSpec(name or f"camera-{source[10:]}", "device", source)
+    if "://" in source:
+        return _of_url(name, source)
+    path = Path(source)
+    if not source or not path.exists():
+        raise MaskgateError(
+            f"--camera {word or 'nothing'}: no such file or folder; give the number of a camera, a"
+            " URL such as rtsp://…, a video, or a folder of photos, with NAME= before it"
+        )
+    return CameraSpec(name or _name(path.stem), "photos" if path.is_dir() else "video", source)
+
+
+def _of_url(name: str, source: str) -> CameraSpec:
+    """The camera at a URL. Raises MaskgateError, which quotes neither user nor password."""
+    try:
+        parts = urlsplit(source)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in SCHEMES:
+        raise MaskgateError(
+            f"--camera {name and f'{name}='}…: not a URL of a camera; give one that starts with"
+            f" {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
+        )
+    return CameraSpec(name or _name(host), "network", source)
+
+
+def _name(text: str) -> str:
+    """A name from a host or a file's name."""
+    return re.sub(r"[^\w.-]", "-", text).lstrip(".-")[:64] or "camera"

@@ -1,0 +1,1 @@
+"""Watching: cameras → verdicts → events."""

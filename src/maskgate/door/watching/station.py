@@ -1,0 +1,115 @@
+"""One camera that is watched: which of its frames are judged, and what comes of them."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from maskgate.door.cameras.faults import Faults, small_picture
+from maskgate.door.cameras.frames import Camera, Frame
+from maskgate.door.delivery.protocol import CameraRate
+from maskgate.door.events import Event
+from maskgate.door.readings import Policy, Reading
+from maskgate.door.verdict import Measured, Verdict
+from maskgate.door.watching.motion import Motion
+from maskgate.door.watching.observer import Observer
+
+_LATELY: Final = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all cameras decide by: `rule` is what a verdict says under the `policy`, and `near` the
+    narrowest face in front as a share of the frame's longer side."""
+
+    policy: Policy
+    rule: Callable[[Verdict], Reading]
+    near: float
+
+
+class Station:
+    """A camera, its faults and its people. `numbers` gives each person a number."""
+
+    def __init__(self, camera: Camera, rules: Rules, numbers: Iterator[int]) -> None:
+        self.camera, self.name = camera, camera.spec.name
+        self._is_live = camera.spec.is_live
+        self._wall_start = datetime.now(UTC)
+        self._time = time.monotonic() if self._is_live else 0.0
+        self._faults, self._motion = Faults(self._time), Motion()
+        self._observer = Observer(
+            self.name,
+            rules.policy,
+            rule=rules.rule,
+            near=rules.near,
+            numbers=numbers,
+            wall=self._wall,
+        )
+        self._judged, self._behind = 0, 0.0
+        self._judged_times: deque[float] = deque()
+        self._started = time.monotonic()
+
+    def look(self) -> tuple[Frame | None, list[Event]]:
+        """The frame that is to be judged now, if there is one, and the events of faults."""
+        frame = self.camera.take()
+        if frame is None:
+            return None, self._report(time.monotonic()) if self._is_live else []
+        picture = small_picture(frame.image)
+        self._time = max(self._time, frame.time)
+        self._faults.add(frame.image, picture, self._time)
+        events = self._report(self._time)
+        if self._observer.fault is not None:
+            return None, events
+        self._motion.is_empty = self._observer.is_empty
+        if self._motion.must_judge(picture, self._time):
+            return Frame(frame.image, self._time), events
+        return None, events + self._see(frame, [])
+
+    def judge(self, frame: Frame, faces: Sequence[Measured]) -> list[Event]:
+        """The events of a frame with these faces."""
+        now = time.monotonic()
+        self._judged += 1
+        self._behind = max(0.0, now - frame.time) if self._is_live else 0.0
+        self._judged_times.append(now)
+        return self._see(frame, faces)
+
+    def end(self) -> list[Event]:
+        """The events of the end of watching."""
+        return self._observer.end(time.monotonic() if self._is_live else self._time)
+
+    @property
+    def rate(self) -> CameraRate:
+        """How the camera is doing."""
+        now = time.monotonic()
+        while self._judged_times and now - self._judged_times[0] > _LATELY:
+            self._judged_times.popleft()
+        seconds = min(_LATELY, max(now - self._started, 1e-3))
+        return CameraRate(
+            camera=self.name,
+            judged=self._judged,
+            dropped=self.camera.dropped,
+            rate=len(self._judged_times) / seconds,
+            behind=self._behind,
+            is_up=self._observer.door != "none",
+        )
+
+    @property
+    def wall_time(self) -> datetime:
+        """The time by the clock on the wall; of a stored camera that of its newest frame."""
+        return self._wall(time.monotonic() if self._is_live else self._time)
+
+    def _see(self, frame: Frame, faces: Sequence[Measured]) -> list[Event]:
+        height, width = frame.image.shape[:2]
+        return self._observer.see(faces, (width, height), self._time)
+
+    def _report(self, now: float) -> list[Event]:
+        self._time = max(self._time, now)
+        return self._observer.report(self._faults.at(self._time), self._time)
+
+    def _wall(self, moment: float) -> datetime:
+        """The time by the clock on the wall at a time of the camera's. A stored one starts when it
+        is opened."""
+        if self._is_live:
+            return datetime.now(UTC) - timedelta(seconds=time.monotonic() - moment)
+        return self._wall_start + timedelta(seconds=moment)

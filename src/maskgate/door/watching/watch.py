@@ -1,0 +1,150 @@
+"""The loop of `maskgate watch`: frames of all cameras → verdicts → events → sinks."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from maskgate import __version__
+from maskgate.core.progress import log
+from maskgate.door.cameras.frames import Camera
+from maskgate.door.delivery.protocol import Counting, Sink, Ticking
+from maskgate.door.engine import Engine
+from maskgate.door.events import Event, Started, Stopped
+from maskgate.door.server import systemd
+from maskgate.door.watching.pace import Pace
+from maskgate.door.watching.station import Rules, Station
+
+_LINE_EVERY: Final = 60.0  # seconds between lines on how it goes
+_COUNT_EVERY: Final = 1.0  # seconds between reports to sinks that show it
+_CLOSING: Final = 5.0  # seconds in which the sinks deliver what waits
+_PROBE: Final = np.zeros((360, 640, 3), np.uint8)
+
+
+class _Every:
+    """Says when an interval has passed."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._time = seconds, time.monotonic()
+
+    def is_due(self, now: float) -> bool:
+        """Whether the interval has passed since it last had."""
+        if now - self._time < self._seconds:
+            return False
+        self._time = now
+        return True
+
+
+class Watch:
+    """Watches cameras, with one engine for all of them, and sends events to `sinks`. `rate` is how
+    many frames of each camera are judged per second, if the machine can."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        cameras: Sequence[Camera],
+        sinks: Sequence[Sink],
+        *,
+        rules: Rules,
+        rate: float,
+    ) -> None:
+        self._engine, self._sinks, self._rules = engine, sinks, rules
+        self._cameras, self._pace = cameras, Pace(rate)
+        self._stations: list[Station] = []
+
+    def run(self, stopping: threading.Event, is_ready: Callable[[], None] = lambda: None) -> None:
+        """Watch until `stopping` is set, or all cameras have ended. `is_ready` is called when the
+        first frame would be judged."""
+        self._engine.measure([_PROBE])  # so that no visitor waits for what is loaded late
+        numbers = itertools.count(1)
+        with self._open(numbers):
+            is_ready()
+            watchdog = systemd.watchdog_period()
+            alive = _Every(watchdog) if watchdog else None
+            lines, counts = _Every(_LINE_EVERY), _Every(_COUNT_EVERY)
+            while not stopping.is_set() and not all(each.has_ended for each in self._cameras):
+                self._round()
+                now = time.monotonic()
+                for sink in self._sinks:
+                    if isinstance(sink, Ticking):
+                        sink.tick(now)
+                if alive is not None and alive.is_due(now):
+                    systemd.notify("WATCHDOG=1")
+                if counts.is_due(now):
+                    self._count()
+                if lines.is_due(now):
+                    self._show()
+                if any(camera.spec.is_live for camera in self._cameras):
+                    self._pace.wait(stopping)
+
+    @contextmanager
+    def _open(self, numbers: Iterator[int]) -> Iterator[None]:
+        """Start the cameras; in the end everybody has left, and what waits is delivered."""
+        process = {
+            "cameras": tuple(camera.spec.name for camera in self._cameras),
+            "policy": self._rules.policy,
+            "model": self._engine.digest,
+            "maskgate": __version__,
+        }
+        try:
+            self._send([Started(time=datetime.now(UTC), **process)])
+            for camera in self._cameras:
+                camera.start()
+                self._stations.append(Station(camera, self._rules, numbers))
+            yield
+            for station in self._stations:
+                self._send(station.end())
+            end = max(datetime.now(UTC), *(station.wall_time for station in self._stations))
+            self._send([Stopped(time=end, **process)])
+        finally:
+            self._count()
+            for camera in self._cameras:
+                camera.stop()
+            latest = time.monotonic() + _CLOSING
+            for sink in self._sinks:
+                sink.close(max(0.0, latest - time.monotonic()))
+
+    def _round(self) -> None:
+        """Judge the new frames of all cameras together."""
+        start = time.monotonic()
+        waiting = []
+        for station in self._stations:
+            frame, events = station.look()
+            self._send(events)
+            if frame is not None:
+                waiting.append((station, frame))
+        if not waiting:
+            return
+        faces = self._engine.measure([frame.image for _, frame in waiting])
+        for (station, frame), of_frame in zip(waiting, faces, strict=True):
+            self._send(station.judge(frame, of_frame))
+        self._pace.add(time.monotonic() - start)
+
+    def _send(self, events: Sequence[Event]) -> None:
+        for event in events:
+            for sink in self._sinks:
+                sink.send(event)
+
+    def _count(self) -> None:
+        rates = [station.rate for station in self._stations]
+        for sink in self._sinks:
+            if isinstance(sink, Counting):
+                sink.count(rates)
+
+    def _show(self) -> None:
+        """Print a line on how it goes."""
+        of_cameras = [
+            f"{each.camera}: {each.rate:.1f} frames/s judged, {each.judged:,} since the start,"
+            f" {each.dropped:,} dropped, {each.behind:.2f} s behind"
+            + ("" if each.is_up else ", no verdicts")
+            for each in (station.rate for station in self._stations)
+        ]
+        slower = ""
+        if self._pace.rate < self._pace.target:
+            slower = f" (the machine can do {self._pace.rate:.1f} of {self._pace.target:g})"
+        log("; ".join(of_cameras) + slower)

@@ -1,0 +1,158 @@
+"""Drawn people of whom the default model is sure, and what watches them."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskgate import labels
+from maskgate.door.engine import Engine
+from maskgate.synthetic.people.drawing import photo
+from maskgate.synthetic.people.sample_people import person
+from tests.door import films
+
+CALM = {"MASKGATE_YUNET": "", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The default model, with the face detector that it contains."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MASKGATE_YUNET", raising=False)
+        return Engine()
+
+
+@pytest.fixture(scope="session")
+def portraits(engine: Engine) -> dict[str, Image.Image]:
+    """For each mask state the portrait, of some, of which the model is surest."""
+    height, width = films.PORTRAIT[1], films.PORTRAIT[0]
+
+    def draw(state: str, seed: int) -> Image.Image:
+        face = person(np.random.default_rng(seed), seed % 2, 20 + 5 * seed)
+        return photo(face, state, (height, width), np.random.default_rng(100 + seed))
+
+    def sureness(portrait: Image.Image, state: str) -> float:
+        """The least of its probability and the detector's score, with noise and compressed."""
+        least = 1.0
+        for frame in films.frames([films.Scene(0.3, [("it", 200)])], {"it": portrait}):
+            compressed = io.BytesIO()
+            Image.fromarray(frame).save(compressed, "JPEG", quality=60)
+            verdicts = engine(compressed.getvalue())
+            if len(verdicts) != 1:
+                return 0.0
+            masks = labels.marginals(verdicts[0].probabilities[None])["mask"][0]
+            least = min(least, verdicts[0].score, float(masks[labels.MASKS.index(state)]))
+        return least
+
+    surest = {}
+    for state in labels.MASKS:
+        drawn = [draw(state, seed) for seed in range(12)]
+        surest[state] = max(drawn, key=lambda each: sureness(each, state))
+        assert sureness(surest[state], state) > 0.8
+    return surest
+
+
+Lines = list[dict[str, Any]]
+Watch = Callable[..., Lines]
+
+
+@pytest.fixture
+def run_watch(tmp_path: Path) -> Watch:
+    """`run_watch("--camera", film, …)` runs the command to its end: the events, as JSON."""
+
+    def run(*words: object, code: int = 0) -> Lines:
+        command = [sys.executable, "-m", "maskgate", "watch", *map(str, words)]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | CALM,
+            timeout=300,
+        )
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+class Live:
+    """A running `maskgate watch`. `lines` are its events so far, and `errors` what it says."""
+
+    def __init__(self, folder: Path, *words: object, env: dict[str, str] | None = None) -> None:
+        command = [sys.executable, "-m", "maskgate", "watch", *map(str, words)]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=os.environ | CALM | (env or {}),
+        )
+        self.lines: Lines = []
+        self.errors: list[str] = []
+        self._threads = [
+            threading.Thread(target=read) for read in (self._read_events, self._read_errors)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _read_events(self) -> None:
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line) | {"arrived": time.monotonic()})
+
+    def _read_errors(self) -> None:
+        self.errors += self.process.stderr or []
+
+    def wait(self, seconds: float = 30, after: int = 0, **keys: object) -> dict[str, Any]:
+        """The first event with these values, not counting those before number `after`."""
+        end = time.monotonic() + seconds
+        while True:
+            for line in self.lines[after:]:
+                if keys.items() <= line.items():
+                    return line
+            assert time.monotonic() < end and self.process.poll() is None, (
+                keys, self.lines[-5:], self.errors,
+            )  # fmt: skip
+            time.sleep(0.01)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it by a signal, and read the rest."""
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        for thread in self._threads:
+            thread.join(10)
+        assert code == 0, self.errors
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join(10)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Callable[..., Live]]:
+    """`live("--camera", url, …)` starts the command, which ends with the test."""
+    with ExitStack() as stack:
+
+        def start(*words: object, **options: Any) -> Live:
+            running = Live(tmp_path, *words, **options)
+            stack.callback(running.kill)
+            return running
+
+        yield start

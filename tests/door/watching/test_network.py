@@ -1,0 +1,155 @@
+"""Cameras of the network: events as they happen, faults within three seconds, and back again."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.door import films
+from tests.door.films import Scene
+from tests.door.watching import servers
+from tests.door.watching.conftest import Live
+from tests.door.watching.servers import Mjpeg
+
+Portraits = dict[str, Image.Image]
+LATE = 3.0  # seconds within which a fault is reported
+SLACK = 1.5  # seconds more on a machine that does other things
+
+
+@pytest.fixture
+def camera() -> Iterator[Mjpeg]:
+    camera = Mjpeg()
+    camera.show(films.frames([Scene(1)], {}))
+    yield camera
+    camera.stop()
+
+
+def names(live: Live) -> list[str]:
+    return [line["event"] for line in live.lines]
+
+
+def test_mjpeg(live: Callable[..., Live], camera: Mjpeg, portraits: Portraits) -> None:
+    watched = live("--camera", f"front={camera.url}")
+    watched.wait(event="door", door="empty")
+    came = time.monotonic()
+    camera.show(films.frames([Scene(2, [("wear", 200)])], portraits))
+    assert watched.wait(event="seen")["arrived"] - came < 1 + SLACK
+    assert watched.wait(event="verdict")["verdict"] == "go"
+    watched.wait(door="go")
+    count = len(watched.lines)
+    camera.show(films.frames([Scene(1)], {}))
+    watched.wait(event="left", after=count)
+    watched.wait(door="empty", after=count)
+    watched.stop()
+    assert names(watched) == [
+        "started", "door", "seen", "door", "verdict", "door", "left", "door", "door", "stopped",
+    ]  # fmt: skip
+
+
+def black(scenes: list[Scene]) -> Iterator[Any]:
+    for picture in films.frames(scenes, {}):
+        yield (picture // 16).astype(np.uint8)
+
+
+def covered(scenes: list[Scene]) -> Iterator[Any]:
+    """A hand before the lens: smooth, brighter in the middle, with noise."""
+    rng = np.random.default_rng(5)
+    down, right = np.mgrid[0:360, 0:640]
+    clean = 130 - 60 * ((down / 180 - 1) ** 2 + (right / 320 - 1) ** 2)
+    for _ in films.frames(scenes, {}):
+        noisy = clean[..., None] * (1.0, 0.7, 0.6) + rng.normal(0, 4, (360, 640, 3))
+        yield np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def frozen(scenes: list[Scene]) -> Iterator[Any]:
+    yield next(films.frames(scenes, {}))
+
+
+@pytest.mark.slow
+def test_every_fault_of_the_picture(
+    live: Callable[..., Live], camera: Mjpeg, portraits: Portraits
+) -> None:
+    """Everybody has left, the door says nothing, and then it is as before."""
+    watched = live("--camera", f"front={camera.url}", "--policy", "bare")
+    watched.wait(door="empty")
+    for reason, pictures in (("dark", black), ("covered", covered), ("frozen", frozen)):
+        count = len(watched.lines)
+        camera.show(films.frames([Scene(2, [("not_wear", 200)])], portraits))
+        watched.wait(after=count, door="go")
+        changed = time.monotonic()
+        camera.show(pictures([Scene(1)]))
+        lost = watched.wait(after=count, event="camera_lost")
+        assert (lost["reason"], lost["arrived"] - changed < LATE + SLACK) == (reason, True)
+        assert watched.wait(after=count, door="none")["arrived"] - lost["arrived"] < 0.5
+        watched.wait(after=count, event="left")
+        time.sleep(0.5)
+        camera.show(films.frames([Scene(1)], {}))
+        back = watched.wait(after=count, event="camera_back")
+        assert back["reason"] == reason and 0.4 < back["gap"] < 5
+        watched.wait(after=count, door="empty")
+    watched.stop(signal.SIGINT)
+    assert names(watched).count("camera_lost") == names(watched).count("camera_back") == 3
+
+
+@pytest.mark.slow
+def test_a_camera_that_hangs_is_lost(
+    live: Callable[..., Live], camera: Mjpeg, portraits: Portraits
+) -> None:
+    camera.show(films.frames([Scene(2, [("wear", 200)])], portraits))
+    watched = live("--camera", f"front={camera.url}")
+    watched.wait(door="go")
+    camera.hangs, hung = True, time.monotonic()
+    lost = watched.wait(event="camera_lost", reason="lost")
+    assert lost["arrived"] - hung < LATE + SLACK
+    watched.wait(event="left")
+    camera.hangs = False
+    watched.wait(event="camera_back", reason="lost")
+    watched.wait(after=len(watched.lines) - 1, event="verdict", verdict="go")
+    watched.stop()
+
+
+@pytest.mark.slow
+def test_a_camera_that_is_not_there_yet_is_waited_for(live: Callable[..., Live]) -> None:
+    port = servers.free_port()
+    watched = live("--camera", f"front=http://door:secret@127.0.0.1:{port}/camera")
+    watched.wait(event="camera_lost", reason="lost")
+    camera = Mjpeg(port)
+    camera.show(films.frames([Scene(1)], {}))
+    watched.wait(event="camera_back")
+    watched.wait(door="empty")
+    watched.stop()
+    camera.stop()
+    assert any("front: Connection refused; it is tried again" in line for line in watched.errors)
+    assert not any("secret" in line for line in [*watched.errors, *map(str, watched.lines)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not servers.has_rtsp(), reason="GStreamer's RTSP server is not installed")
+def test_rtsp_killed_and_put_back(
+    live: Callable[..., Live], tmp_path: Path, portraits: Portraits
+) -> None:
+    scenes = [Scene(1), Scene(20, [("not_wear", 200)])]
+    film = films.write(tmp_path / "film.mp4", films.frames(scenes, portraits))
+    port = servers.free_port()
+    with servers.rtsp(film, port) as url:
+        watched = live("--camera", f"front={url}")
+        watched.wait(event="verdict", verdict="put_on")
+        watched.wait(door="put_on")
+        killed = time.monotonic()
+    lost = watched.wait(event="camera_lost", reason="lost")
+    assert lost["arrived"] - killed < LATE + SLACK
+    watched.wait(event="left")
+    watched.wait(door="none", previous="put_on")
+    count = len(watched.lines)
+    with servers.rtsp(film, port):
+        assert watched.wait(after=count, event="camera_back")["gap"] > 0
+        watched.wait(after=count, event="verdict", verdict="put_on")
+        watched.stop()
+    assert watched.lines[-1]["event"] == "stopped"
+    assert {"left", "door"} <= {line["event"] for line in watched.lines[-3:]}
+    assert not any("secret" in line for line in [*watched.errors, *map(str, watched.lines)])
