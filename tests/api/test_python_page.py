@@ -15,6 +15,7 @@ Call = Callable[..., tuple[int, str, str]]
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
 QUICK = {
     "photo.height": 32, "photo.width": 24, "model.backbone": "test_resnet", "model.arguments": {},
+    "model.weights": None, "model.start_head": False,
     "folds.count": 2, "schedule.warmup_epochs": 0,
 }  # fmt: skip
 

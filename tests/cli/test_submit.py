@@ -57,6 +57,6 @@ def test_train_prints_what_comes_next(call: Any, people: Path, tiny: Path, tmp_p
     run = tmp_path / "a run"
     code, out, err = call(*words, run)
     assert code == 0, err
-    assert f"maskgate submit '{run}' EVAL" in out and f"open '{run}/report.html'" in out
+    assert f"  maskgate submit '{run}' PHOTOS  # " in out and f"open '{run}/report.html'" in out
     code, out, _ = call(*words, tmp_path / "smoke", "--smoke")
     assert code == 0 and "the same command without --smoke" in out

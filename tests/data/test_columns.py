@@ -205,6 +205,20 @@ def test_a_column_of_few_values_is_no_person(tmp_path: Path) -> None:
     assert {kind for kind, _, _ in kinds(path)} == {"unknown column", "label that no column has"}
 
 
+def test_what_to_type_for_columns_of_other_names(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    words = ("yes", "no", "wrong")
+    rows = [f"{row}.jpg,20,{words[row % 3]},s{row % 100},{row}" for row in range(600)]
+    path.write_text("\n".join(["photo,age,is covered,who,row", *rows]) + "\n")
+    remedies = [problem.remedy for problem in layouts.read(path).problems if problem.remedy]
+    assert remedies[0] == (
+        "if is covered has the mask: --mask-column 'is covered'; mask is wear, incorrect or"
+        " not_wear: correct the data, or map its words with --map mask:no=WORD,wrong=WORD,yes=WORD"
+    )
+    assert "if is covered has the gender: --gender-column 'is covered'" in remedies[1]
+    assert remedies[2:] == ["if who tells people apart: --person-column who"]
+
+
 def test_a_label_whose_column_may_have_another_name_is_named(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("photo,covering,sex,years\n1.jpg,yes,M,20\n")

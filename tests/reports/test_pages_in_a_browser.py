@@ -26,6 +26,14 @@ CHROMIUM = shutil.which("chromium") or ""
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 WIDTHS = {"phone": 390, "desk": 1280}
 Open = Callable[..., Any]
+Call = Callable[..., tuple[int, str, str]]
+SYSTEM = """
+folds: {kind: kfold, count: 2}
+members:
+  - {name: plain, recipe: tiny.yaml}
+  - {name: joint, recipe: tiny.yaml, changes: {model.head: joint}}
+combine: soft_vote
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +99,67 @@ def every_page(
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_readable(scheme: str, show: Open, every_page: dict[str, Path]) -> None:
-    for name, file in every_page.items():
+@pytest.fixture
+def pages_of_commands(
+    trained: Path, tiny: Path, people: Path, call: Call, tmp_path: Path
+) -> dict[str, Path]:
+    """Pages that need a training or a model, as their commands write them."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    shutil.copy(tiny, tmp_path / "tiny.yaml")
+    (tmp_path / "vote.yaml").write_text(SYSTEM)
+    (tmp_path / "unlabelled").mkdir()
+    for number, photo in enumerate(sorted((people / "train").rglob("[!.]*.jpg"))[:24]):
+        shutil.copy(photo, tmp_path / "unlabelled" / f"{number}.jpg")
+    quick = ("training.epochs=1", "folds.kind=holdout")
+    commands: dict[str, tuple[object, ...]] = {
+        "suspects": ("suspects", run),
+        "explain": ("explain", run, "--sample", 20, "--out", tmp_path / "explain"),
+        "ablate": (
+            "ablate", tiny, people, *quick, "--seeds", 1, "--change", "model.dropout=0.5",
+            "--out", tmp_path / "ablate",
+        ),
+        "pseudo": (
+            "pseudo", tiny, people, tmp_path / "unlabelled", *quick, "--rounds", 1, "--keep-going",
+            "--out", tmp_path / "p",
+        ),
+        "thresholds": ("thresholds", people, "--out", tmp_path / "thresholds.html"),
+        "system": (
+            "train", tmp_path / "vote.yaml", people, "training.epochs=1", "--out", tmp_path / "s",
+        ),
+    }  # fmt: skip
+    for words in commands.values():
+        code, _, error = call(*words)
+        assert code == 0, error
+    return {
+        "suspects": run / "suspects.html",
+        "explain": tmp_path / "explain" / "explain.html",
+        "ablate": tmp_path / "ablate" / "ablate.html",
+        "pseudo": tmp_path / "p" / "pseudo.html",
+        "thresholds": tmp_path / "thresholds.html",
+        "system": tmp_path / "s" / "report.html",
+    }
+
+
+def check(shown: dict[str, Path], show: Open, scheme: str) -> None:
+    """Every page fits its screen and is readable, with everything that can be opened open."""
+    for name, file in shown.items():
         for screen, width in WIDTHS.items():
             page = show(file, width, color_scheme=scheme)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, screen)
             screens.save(page, f"{name}-{scheme}-{screen}")
             screens.check_accessibility(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_readable(scheme: str, show: Open, every_page: dict[str, Path]) -> None:
+    check(every_page, show, scheme)
+
+
+@pytest.mark.slow
+def test_pages_of_commands_are_readable(show: Open, pages_of_commands: dict[str, Path]) -> None:
+    for scheme in ("light", "dark"):
+        check(pages_of_commands, show, scheme)
 
 
 def test_mistakes_are_filtered_by_keyboard(show: Open, report: Path) -> None:

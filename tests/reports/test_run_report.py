@@ -16,6 +16,7 @@ from maskgate.core import charts, reliability
 from maskgate.evaluation import metrics
 from maskgate.reports import listing, mistakes
 from maskgate.reports import run as run_report
+from maskgate.reports.changed_settings import differences
 from maskgate.runs import RunFolder, tables
 from maskgate.training import scoring
 
@@ -213,9 +214,9 @@ def test_a_run_without_validation_has_no_mistakes(trained: Path, tmp_path: Path)
 def test_what_differs_between_recipes() -> None:
     base = {"seed": 7, "optimizer": {"name": "adamw", "lr": 0.1}, "augment": []}
     other = {"seed": 7, "optimizer": {"name": "sgd", "lr": 0.1}, "augment": [{"name": "flip"}]}
-    told = listing.differences(base, other)
-    assert told == ["augment=[{'name': 'flip'}]", "optimizer.name=sgd"]
-    assert listing.differences(base, base) == []
+    told = differences(base, other)
+    assert told == ["augment=[{name: flip}]", "optimizer.name=sgd"]
+    assert differences(base, base) == []
 
 
 def test_runs_are_listed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,6 +265,19 @@ def test_a_damaged_run_is_told_among_the_others(
     assert "good" in out
 
 
+def test_runs_that_are_compared_with_a_hidden_one_say_with_which(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(trained, tmp_path / name)
+    listing.show(tmp_path)
+    assert "not shown" not in capsys.readouterr().out
+    listing.show(tmp_path, text="first")
+    assert "not shown" not in capsys.readouterr().out
+    listing.show(tmp_path, text="second")
+    assert "differs: from first, not shown here" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("error", "low"), [(0.02, 0.0), (0.05, 0.0), (0.05, 0.04)])
 def test_the_report_says_which_attribute_is_above_the_target(
     error: float, low: float, trained: Path, tmp_path: Path
@@ -280,7 +294,7 @@ def test_the_report_says_which_attribute_is_above_the_target(
     page = run_report.write(run, photos=False).read_text()
     text = told(page)
     assert ("error of age band is above the target of 0.03" in text) == (low > 0.03)
-    undecided = "Whether that of age band is above 0.03 is undecided"
+    undecided = "Whether the calibration error of age band is above the target of 0.03 is undecided"
     assert (undecided in text) == (low < 0.03 < error)
     assert ("every attribute is within the target" in text) == (error < 0.03)
     assert f"Calibration error, age band {error:.3f} {low:.3f} – 0.061" in text

@@ -120,7 +120,8 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
         assert "optimizer.lr=1e30 failed: fold 0, epoch 1: the loss is" in printed
         assert "failed" in (out / "ablate.html").read_text()
         for text in (printed, (out / "ablate.html").read_text()):
-            assert "minutes per fit. It takes at least 4 people of every class to decide" in text
+            assert "extra minutes per fit: " in text
+            assert ". It takes at least 4 people of every class to decide" in text
         assert pd.read_csv(out / "ablate.csv")["side"].unique().tolist() == ["model.dropout=0.5-7"]
     assert "seed 7: failed (fold 0, epoch 1: the loss is" in err
     assert "run 2 of 3" not in err
@@ -218,7 +219,7 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     assert Path("study/reference-7/run.json").stat().st_mtime_ns == first
     assert out.splitlines()[-1] == "study/ablate.html"
     assert "Of these recipes, " in out
-    assert "minutes per fit." in out
+    assert "; extra minutes per fit: " in out
     told = pd.read_csv("study/ablate.csv")
     folders = [f"study/{name}-{seed}" for name in ("reference", "augment", "model.dropout=0.9")
                for seed in (7, 8)]  # fmt: skip

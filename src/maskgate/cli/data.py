@@ -68,6 +68,8 @@ def inspect(
     for line in checks.summary(problems):
         terminal.show(line)
     fatal = sum(problem.fatal for problem in problems)
+    for remedy in dict.fromkeys(problem.remedy for problem in problems if problem.remedy):
+        terminal.show(f"  {remedy}")
     terminal.show(f"{len(problems)} problems, {fatal} of them blocking: {problems_file}")
     terminal.show(page)
 

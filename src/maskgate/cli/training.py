@@ -1,7 +1,6 @@
 """Commands that train: train, lr."""
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,6 +92,7 @@ def train(
         trust=trust,
     )
 
+    from maskgate.reports import next_steps
     from maskgate.training import crossval, distribute, ensembles, scoring
 
     if system is not None:
@@ -103,22 +103,8 @@ def train(
         run = crossval.train(loaded, options)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started
         terminal.show(scoring.summary(run))
-        for line in _next_commands(run.path, run.report_file, smoke):
+        for line in next_steps.in_terminal(run):
             terminal.show(line)
-
-
-def _next_commands(run: Path, report: Path, smoke: bool) -> list[str]:
-    """What to do with a finished run, as commands to copy."""
-    if smoke:
-        return ["next: the same command without --smoke"]
-    name = shlex.quote(str(run))
-    return [
-        f"next: open {shlex.quote(str(report))} in a browser, or",
-        f"  maskgate predict {name} PHOTOS      # labels and probabilities of photos",
-        f"  maskgate submit {name} EVAL         # ImageID,ans of any folder of photos",
-        f"  maskgate compare {name} OTHER_RUN   # whether another run is better, or luck",
-        f"  maskgate export {name} BUNDLE       # a bundle for the door",
-    ]
 
 
 @app.command()

@@ -158,7 +158,7 @@ def forest(rows: Sequence[tuple[str, float, float, float]], x_label: str, title:
     Green: the interval is above zero; red: below; grey: it includes zero.
     """
     ends = [end for _, _, low, high in rows for end in (low, high)]
-    ticks = round_values(min(-1e-4, *ends), max(1e-4, *ends), about=4)
+    ticks = round_values(min(-0.01, *ends), max(0.01, *ends), about=4)
     bottom = _TOP + _ROW * len(rows)
     left, right = _RIGHT, _WIDTH - _RIGHT
 

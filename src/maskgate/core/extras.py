@@ -76,6 +76,11 @@ def check(extra: str, what: str) -> None:
         check_package(package, what)
 
 
+def is_installed(extra: str) -> bool:
+    """Whether all packages of an extra are installed. Imports nothing."""
+    return all(find_spec(name) is not None for name, each in EXTRA_OF.items() if each == extra)
+
+
 def check_package(package: str, what: str) -> None:
     """As `check`, for one package of an extra."""
     if find_spec(package) is None:

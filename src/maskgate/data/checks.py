@@ -37,8 +37,8 @@ KINDS: Final = {
     "photo listed twice": "Remove one of the two rows.",
     "photo outside the folder": "Only photos in the table's folder and its subfolders are read.",
     "labels of one shot differ": "The same picture with two labels: at least one of them is wrong.",
-    "near-duplicate people": "The same picture under two people; kept in one fold so that scores"
-    " are not inflated.",
+    "near-duplicate people": "Nearly the same picture under two people; kept in one fold so that"
+    " scores are not inflated.",
     "identical photos": "Two files with the same bytes: one may have replaced a lost photo.",
     "blank photo": "Hardly any contrast: a lens cap, or a file that was damaged and saved again.",
     "missing photo": "The person has fewer than seven photos; the others are used.",

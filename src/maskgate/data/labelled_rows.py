@@ -1,6 +1,7 @@
 """The photo table of rows of text, one per photo, whatever file or folder they were read from."""
 
 import difflib
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from maskgate.errors import MaskgateError, listed
 
 LABELS: Final = ("mask", "gender", "age", "age_group")
 _COLUMNS: Final = (*columns.PHOTOS, "drawn_from", "class")
+_MOST_WORDS: Final = 4  # of a column that may have the mask or the gender
 _MIN_AGES: Final = 10  # photos with an age: that many are never all of children
 
 
@@ -164,12 +166,13 @@ def _labels_of_classes(rows: pd.DataFrame, problems: list[Problem]) -> pd.DataFr
 def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
     """One problem per column that is not read; it says so if the column may tell people apart. If
     there are such columns, one per label that no column has."""
-    if not set(rows.columns) <= set(_COLUMNS):
-        for names in (("mask",), ("gender",), ("age", "age_group")):
-            if not {*names, "class"} & set(rows.columns):
-                option = f"--{names[0]}-column"
-                detail = f"if a column with another name has it, name that with {option}"
-                yield Problem(NO_COLUMN, names[0], detail)
+    others = [name for name in map(str, rows.columns) if name not in _COLUMNS]
+    for columns_of in (("mask",), ("gender",), ("age", "age_group")) if others else ():
+        if not {*columns_of, "class"} & set(rows.columns):
+            option = f"--{columns_of[0]}-column"
+            detail = f"if a column with another name has it, name that with {option}"
+            remedy = _remedy(columns_of[0], rows[others])
+            yield Problem(NO_COLUMN, columns_of[0], detail, remedy=remedy)
     like_people = _like_people(rows)
     for name in map(str, rows.columns):
         if name in _COLUMNS:
@@ -179,12 +182,25 @@ def _unknown_columns(rows: pd.DataFrame) -> Iterator[Problem]:
             detail = (
                 f"{values} values in {count} rows; rename it to person if it tells people apart"
             )
-            yield Problem("column that repeats like people but is not read", name, detail)
+            remedy = f"if {name} tells people apart: --person-column {shlex.quote(name)}"
+            kind = "column that repeats like people but is not read"
+            yield Problem(kind, name, detail, remedy=remedy)
             continue
         matches = difflib.get_close_matches(name.lower(), _COLUMNS, 1)
         yield Problem(
             "unknown column", name, f"did you mean {matches[0]}?" if matches else "it is not read"
         )
+
+
+def _remedy(column: str, others: pd.DataFrame) -> str:
+    """What to type if one of the columns that are not read has the labels; for a mask or gender
+    with the words of the column that may have it, if only one may."""
+    few = [name for name in others.columns if 1 < others[name].nunique() <= _MOST_WORDS]
+    if column not in ("mask", "gender") or len(few) != 1:
+        return f"if another column has the {column}: --{column}-column NAME"
+    option = f"--{column}-column {shlex.quote(few[0])}"
+    words = sorted(others[few[0]].dropna().unique())
+    return f"if {few[0]} has the {column}: {option}; {offer(column, words)}"
 
 
 def _like_people(rows: pd.DataFrame) -> list[str]:

@@ -24,6 +24,7 @@ from maskgate.imaging.decoding.limits import PhotoError as PhotoError
 Pixels = npt.NDArray[np.uint8]
 
 VERSION: Final = 2
+_APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # RFC 1740
 GREY: Final = 128  # of pixels outside the photo
 _ORIGINAL_SIZE: Final = "size of the photo"
 
@@ -150,6 +151,8 @@ def _structure(content: bytes) -> Encoded:
         return webp.read(content)
     if content.startswith(b"BM"):
         return bmp.read(content)
+    if content.startswith(_APPLE_DOUBLE):
+        raise PhotoError("not an image: macOS adds such a file to each photo on other disks")
     raise PhotoError("not an image, or an unsupported format")
 
 

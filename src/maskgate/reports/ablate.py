@@ -151,11 +151,11 @@ def sentence(comparison: Comparison) -> str:
     """The verdict as in `maskgate compare`, and the extra training time."""
     verdict = compare_page.sentence(comparison).removesuffix(".")
     cost = minutes(comparison)
-    verb = "adds" if cost.value >= 0 else "saves"
-    low, high = sorted((cost.low, cost.high), key=abs) if cost.value < 0 else (cost.low, cost.high)
-    sign = 1 if cost.value >= 0 else -1
-    interval = "" if np.isnan(low) else f" [{sign * low:z.1f}, {sign * high:z.1f}]"
-    return f"{verdict}; it {verb} {abs(cost.value):.1f}{interval} minutes per fit."
+    if np.isnan(cost.low):
+        return f"{verdict}; extra minutes per fit: {cost.value:+z.1f}."
+    undecided = ", undecided" if cost.low <= 0 <= cost.high else ""
+    interval = f"[{cost.low:+z.1f}, {cost.high:+z.1f}]"
+    return f"{verdict}; extra minutes per fit: {cost.value:+z.1f} {interval}{undecided}."
 
 
 def conclusion(summary: Comparisons, comparison: Comparison) -> str:

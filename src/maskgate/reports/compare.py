@@ -12,7 +12,7 @@ from maskgate.evaluation import power
 from maskgate.evaluation.compare import SCORE, Comparison, Comparisons
 from maskgate.evaluation.groups import RunGroup
 from maskgate.reports import links, pages
-from maskgate.reports.listing import differences
+from maskgate.reports.changed_settings import differences
 from maskgate.runs.records.notes import Note
 
 

@@ -102,9 +102,13 @@ def _kinds(problems: list[Problem]) -> list[dict[str, Any]]:
         meaning = checks.KINDS[kind]
         kinds.append(
             {"kind": kind, "fatal": fatal, "meaning": meaning, "count": len(of_kind)}
-            | {"problems": sample}
+            | {"problems": sample, "remedies": list(dict.fromkeys(_remedies(of_kind)))}
         )
     return kinds
+
+
+def _remedies(problems: list[Problem]) -> Iterator[str]:
+    return (problem.remedy for problem in problems if problem.remedy)
 
 
 def _shares(table: pd.DataFrame, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from maskgate.core import terminal, units
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
+from maskgate.reports.changed_settings import differences
 from maskgate.reports.run_table import SETTINGS, Order, RunTable
 from maskgate.runs import RunFolder, scan
 from maskgate.runs.records.faults import no_runs
@@ -24,7 +25,8 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
         ("run", "recipe", SETTINGS, "score", "photos scored", "people scored", "time", "started")
     )
     scores: list[float] = []
-    first: dict[tuple[str, bool], dict[str, Any]] = {}
+    first: dict[tuple[str, bool], tuple[str, dict[str, Any]]] = {}
+    reference_of: dict[str, str] = {}  # the run with which a run's settings are compared
     faults: list[str] = []
     latest_notes: list[str] = []
     for run, fault in runs:
@@ -42,7 +44,9 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
         scores.append(_sort_key(run))
         # A smoke test changes much by itself, so it is no reference.
         kind = status.recipe, run.is_system
-        base = resolved if status.smoke else first.setdefault(kind, resolved)
+        own = run.path.name, resolved
+        reference, base = own if status.smoke else first.setdefault(kind, own)
+        reference_of[run.path.name] = reference
         changes = ", ".join(differences(base, resolved)) or "–"
         cells = (
             run.path.name,
@@ -59,8 +63,15 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
         raise MaskgateError(f"--filter {text}: no run in {folder} has this in name or settings")
     console = terminal.console()
     table.print(console)
-    for sentence in latest_notes + faults:
+    for sentence in [*_hidden(table, reference_of), *latest_notes, *faults]:
         console.print(sentence, soft_wrap=True)
+
+
+def _hidden(table: RunTable, reference_of: dict[str, str]) -> list[str]:
+    """A sentence if runs are compared with some that the table does not show."""
+    shown = [name for name, *_ in table.rows]
+    names = sorted({reference_of.get(name, name) for name in shown} - set(shown))
+    return [f"{SETTINGS}: from {', '.join(names)}, not shown here"] if names else []
 
 
 def _sort_key(run: RunFolder) -> float:
@@ -98,23 +109,3 @@ def _scored(run: RunFolder) -> tuple[str, str]:
     if results is None or not results.validated:
         return "–", "–"
     return f"{results.photos:,}", f"{results.people:,}"
-
-
-def differences(base: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """The settings of `other` that differ from `base`, as `key.sub=value`."""
-    return [f"{key}={after}" for key, _, after in changed_settings(base, other)]
-
-
-def changed_settings(
-    base: dict[str, Any], other: dict[str, Any], prefix: str = ""
-) -> list[tuple[str, Any, Any]]:
-    """The keys with other values in `other`, as `key.sub`, with both values; None where one lacks
-    the key."""
-    changes: list[tuple[str, Any, Any]] = []
-    for key in sorted(base.keys() | other.keys()):
-        before, after = base.get(key), other.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            changes += changed_settings(before, after, f"{prefix}{key}.")
-        elif before != after:
-            changes.append((f"{prefix}{key}", before, after))
-    return changes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from maskgate import labels, runs
+from maskgate.core import extras
 from maskgate.errors import MaskgateError
 from maskgate.evaluation.conclusions import Conclusions
 from maskgate.runs import RunFolder
@@ -17,21 +18,20 @@ from maskgate.runs.records.results import Results, known_attributes
 from maskgate.runs.records.status import Status
 
 _MOST_NEIGHBOURS: Final = 50  # runs in the same folder that are looked at, the newest first
-_TRAIN: Final = ["maskgate", "train"]
 _CODE: Final = re.compile(r"\w:\w")  # as in package.module:factory
 
 
 def of_run(run: RunFolder, conclusions: Conclusions | None) -> list[tuple[str, str]]:
     """Pairs of a purpose and a command, with absolute paths; `conclusions` are those of its scores,
-    None where it has none."""
+    None where it has none or they are not known yet."""
     status, results, place = run.status(), run.metrics(), run.path.resolve()
     if status.smoke:
         words = _typed(status)
-        return [("Train it on all photos", shlex.join(words))] if words else []
+        return [("Train it on all photos", _command(words))] if words else []
     steps: list[tuple[str, list[str]]] = []
     if results.validated:
         steps += _with_other_runs(run, status, results)
-        if conclusions is not None and conclusions.weak:
+        if conclusions is not None and conclusions.weak and extras.is_installed("labels"):
             steps.append(("List the labels that may be wrong", ["suspects", str(place)]))
     trust = (
         ["--trust"] if any(each.recipe().model.factories for each in run.single_models()) else []
@@ -44,10 +44,25 @@ def of_run(run: RunFolder, conclusions: Conclusions | None) -> list[tuple[str, s
     if set(known_attributes(results)) == set(labels.ATTRIBUTES):
         words = ["export", str(place), f"{place}-bundle", *trust]
         steps.append(("Export it for the door", words))
-    return [
-        (purpose, shlex.join(words if words[0] == _TRAIN[0] else [_TRAIN[0], *words]))
-        for purpose, words in steps
+    return [(purpose, _command(words)) for purpose, words in steps]
+
+
+def in_terminal(run: RunFolder) -> list[str]:
+    """The lines that `maskgate train` ends with: the report, and the commands."""
+    if run.status().smoke:
+        return ["next: the same command without --smoke"]
+    place = str(run.path.resolve())
+    steps = [
+        ("Predict labels and probabilities of photos", _command(["predict", place, "PHOTOS"])),
+        ("Predict photos as ImageID,ans", _command(["submit", place, "PHOTOS"])),
+        *of_run(run, None),
     ]
+    commands = [f"  {command}  # {purpose}" for purpose, command in steps]
+    return [f"next: open {shlex.quote(str(run.report_file))} in a browser, or", *commands]
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join(["maskgate", *words])
 
 
 def _with_other_runs(
@@ -76,23 +91,23 @@ def _another_seed(run: RunFolder, status: Status) -> list[str]:
         is_alone = recipe.pseudo is None and recipe.teacher is None and not recipe.model.factories
         if not (is_alone and status.data):
             return []
-        words = [*_TRAIN, str(place / run.recipe_file.name), _absolute(status.data)]
+        words = ["train", str(place / run.recipe_file.name), _absolute(status.data)]
     seed = recipe.seed + 1
     return [*words, f"seed={seed}", "--out", f"{place}-seed-{seed}"]
 
 
 def _typed(status: Status) -> list[str]:
-    """The words of the `maskgate train` that was typed, without --smoke, --out and --trust; empty
-    for a run of another command, and where a word may name code: the run may be a stranger's."""
+    """The words of the `train` that was typed, without --smoke, --out and --trust; empty for a run
+    of another command, and where a word may name code: the run may be a stranger's."""
     try:
         words = shlex.split(status.command)
     except ValueError:  # of a run that somebody has written by hand
         return []
     maps = {place for place, word in enumerate(words) if "--map" in (words[place - 1], word[:5])}
     may_be_code = [word for place, word in enumerate(words) if place not in maps]
-    if words[:2] != _TRAIN or any(map(_CODE.search, may_be_code)):
+    if words[:2] != ["maskgate", "train"] or any(map(_CODE.search, may_be_code)):
         return []
-    kept, rest = list(_TRAIN), iter(words[2:])
+    kept, rest = ["train"], iter(words[2:])
     for word in rest:
         if word == "--out":
             next(rest, None)

@@ -14,8 +14,8 @@ from maskgate.data.column_values import TRAINED, USES
 from maskgate.evaluation import compare
 from maskgate.evaluation.rounds import Round, Rounds
 from maskgate.reports import links, pages
+from maskgate.reports.changed_settings import differences
 from maskgate.reports.compare import signed
-from maskgate.reports.listing import differences
 from maskgate.runs import tables
 
 PAGE: Final = "pseudo.html"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from maskgate.config import recipe, system, yaml12
-from maskgate.reports.listing import changed_settings
+from maskgate.reports.changed_settings import as_text, changed_settings
 from maskgate.runs import RunFolder
 
 _AUTO: Final = yaml12.line({"name": "auto"})
@@ -47,7 +47,7 @@ def _settings(name: str) -> dict[str, Any]:
 
 
 def _rows(base: dict[str, Any], settings: dict[str, Any]) -> list[tuple[str, str, str]]:
-    pairs = changed_settings(_as_written(base), _as_written(settings))
+    pairs = changed_settings(base, settings)
     return [
         (key, _text(before), _text(after))
         for key, before, after in pairs
@@ -55,21 +55,5 @@ def _rows(base: dict[str, Any], settings: dict[str, Any]) -> list[tuple[str, str
     ]
 
 
-def _as_written(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without the checksum that training fills in; the face detector, whose arguments
-    it fills in as well, as one value."""
-    if "members" in settings:
-        members = {name: _as_written(member) for name, member in settings["members"].items()}
-        return settings | {"members": members}
-    photo = settings["photo"]
-    if photo["face"] is None:
-        return settings
-    face = {key: value for key, value in photo["face"].items() if key != "sha256"}
-    detector = {"detector": yaml12.line(face["detector"])}
-    return settings | {"photo": photo | {"face": face | detector}}
-
-
 def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else yaml12.line(value)
+    return as_text(value) or "–"

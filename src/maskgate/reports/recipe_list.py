@@ -13,8 +13,9 @@ from maskgate.errors import MaskgateError
 _CLOSING: Final = (
     "Scores are macro F1 over the 18 classes, out of fold, with 95% intervals; times are of the"
     " whole training. Both were measured on the photos in docs/results.md and are rough elsewhere;"
-    " without a score, nothing was measured. To train one: maskgate train NAME DATA; to try it"
-    " first, add --smoke."
+    " without a score, nothing was measured. S0 to S4 are five write-ups of one competition, whose"
+    " systems are rebuilt here (docs/techniques.md). To train one: maskgate train NAME DATA; to try"
+    " it first, add --smoke."
 )
 
 

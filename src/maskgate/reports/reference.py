@@ -76,6 +76,11 @@ If the value is a name with arguments, write them as one mapping, `{name: affine
 name without arguments may be written alone, `loss: focal`. Names and arguments are listed at the
 end; unknown ones are an error before training starts."""
 
+_WRITE_UPS = """\
+S0 to S4 are the five write-ups of one image-classification competition whose systems are rebuilt
+here; [techniques](techniques.md) lists what each of them used and scored. `maskgate recipes` adds
+scores, times and needs to this list."""
+
 _SYSTEMS = """\
 ## Systems
 
@@ -262,7 +267,7 @@ def first_lines(folder: Path) -> dict[str, str]:
 
 def page() -> str:
     """The whole of docs/recipe.md."""
-    parts = [_INTRODUCTION, "## Shipped recipes", _shipped("recipe", recipe.shipped())]
+    parts = [_INTRODUCTION, "## Shipped recipes", _WRITE_UPS, _shipped("recipe", recipe.shipped())]
     for section in sections():
         parts += [f"## {section.path or 'At the top'}\n\n{section.purpose}", _keys(section)]
     parts += [_SYSTEMS, "### Shipped systems", _shipped("system", system.shipped())]

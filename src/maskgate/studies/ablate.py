@@ -21,7 +21,7 @@ from maskgate.evaluation import compare as comparison
 from maskgate.evaluation import groups
 from maskgate.evaluation.compare import Comparisons
 from maskgate.model import heads
-from maskgate.reports.listing import differences
+from maskgate.reports.changed_settings import differences
 from maskgate.runs import RunFolder, comparability
 from maskgate.studies.changes import REFERENCE, Change
 from maskgate.training import crossval, distribute, preflight, warm_start

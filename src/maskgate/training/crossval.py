@@ -82,6 +82,8 @@ def begin(recipe: Recipe, options: TrainOptions, accelerator: Accelerator) -> Tr
     recipe = preflight.with_detector(recipe, options, options.name)
     prepared = prepare(recipe, options)
     warnings = [*warm_start.missing_thumbnails(recipe), *soft_labels.warnings(recipe, prepared)]
+    if not options.smoke:
+        warnings += preflight.few_updates(recipe, prepared)
     prepared = replace(prepared, warnings=[*prepared.warnings, *warnings])
     preflight.check_data(recipe, prepared, accelerator.num_processes)
     digest = recipe.digest(prepared.digest, *warm_start.weight_digests(recipe))

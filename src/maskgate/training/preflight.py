@@ -1,6 +1,8 @@
 """Checks everything before training starts, and creates what a fold's training needs."""
 
+import math
 from pathlib import Path
+from typing import Final
 
 import torch
 from accelerate import Accelerator
@@ -27,6 +29,8 @@ from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.trainer import Trainer
 from maskgate.training.training_data import TrainingData
+
+_FEW_UPDATES: Final = 10  # of the weights in a fold: with fewer, nearly nothing is learned
 
 
 def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
@@ -101,6 +105,18 @@ def check_data(recipe: Recipe, prepared: TrainingData, processes: int) -> None:
         initial_network(recipe, prepared, data)
     pseudo.check(recipe, prepared, folds)
     soft_labels.check(recipe, prepared, folds)
+
+
+def few_updates(recipe: Recipe, prepared: TrainingData) -> list[str]:
+    """A sentence if the smallest fold has too few updates to learn from; otherwise none."""
+    photos = min(len(prepared.fold_data(number).train) for number in prepared.folds)
+    updates = recipe.training.epochs * math.ceil(photos / recipe.training.batch_size)
+    if updates >= _FEW_UPDATES:
+        return []
+    return [
+        f"updates of the weights per fold: {updates}, too few to learn from; raise training.epochs,"
+        " or lower training.batch_size"
+    ]
 
 
 def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> Network:

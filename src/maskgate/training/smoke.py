@@ -13,7 +13,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core.progress import say
 from maskgate.data import checks, folds, label_map, layouts
 from maskgate.model import backbone
-from maskgate.reports import listing
+from maskgate.reports.changed_settings import differences
 from maskgate.training import preflight, training_data
 from maskgate.training.options import TrainOptions
 
@@ -41,7 +41,7 @@ def recipe_of(recipe: Recipe) -> Recipe:
 
 def announce(recipe: Recipe, small: Recipe) -> None:
     """Say what the smoke test overrides: `small` is its recipe, of `recipe`."""
-    changes = listing.differences(recipe.model_dump(mode="json"), small.model_dump(mode="json"))
+    changes = differences(recipe.model_dump(mode="json"), small.model_dump(mode="json"))
     say(
         f"smoke test: at most {training_data.SMOKE_PHOTOS} photos of each data set, one update per"
         f" epoch, and instead of the recipe's settings {', '.join(changes) or 'none'}"

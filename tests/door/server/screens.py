@@ -89,4 +89,5 @@ def check_accessibility(page: Any) -> None:
     if path := os.environ.get("MASKGATE_AXE"):
         page.evaluate(Path(path).read_text("utf-8"))
         violations = page.evaluate("axe.run().then((each) => each.violations)")
-        assert not [(each["id"], each["nodes"][0]["html"]) for each in violations]
+        faulty = [(each["id"], each["nodes"][0]["html"]) for each in violations]
+        assert not faulty, faulty

@@ -16,7 +16,7 @@ def page(title: str, text: str, diagrams: Mapping[str, str]) -> str:
     section at whose end they stand."""
     style = (resources.files("maskgate.export.card") / "card.css").read_text("utf-8")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    body = body.replace("<table>", '<div class="table"><table>').replace(
+    body = body.replace("<table>", '<div class="table" tabindex="0"><table>').replace(
         "</table>", "</table></div>"
     )
     for section, pictures in diagrams.items():
