@@ -8,6 +8,7 @@ from maskgate.dataset_shift import effects, two_sample, units
 from maskgate.dataset_shift.units import Units
 
 Floats = npt.NDArray[np.float64]
+Sample = tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 
 
 def naive_delta(
@@ -26,7 +27,7 @@ def naive_delta(
 
 
 @pytest.fixture
-def sample() -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def sample() -> Sample:
     """Values with ties and gaps, of people with one to four photos, two of whom are in both."""
     random = np.random.default_rng(0)
     person = random.integers(0, 20, 60)
@@ -37,7 +38,7 @@ def sample() -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     return values, person, is_b
 
 
-def test_cliffs_delta_is_that_over_all_pairs(sample: tuple[Floats, ...]) -> None:
+def test_cliffs_delta_is_that_over_all_pairs(sample: Sample) -> None:
     values, person, is_b = sample
     effect = effects.cliffs_delta(values, Units(person.tolist(), is_b, 0))
     assert effect is not None
@@ -46,7 +47,7 @@ def test_cliffs_delta_is_that_over_all_pairs(sample: tuple[Floats, ...]) -> None
 
 
 def test_permutations_have_the_effect_of_the_set_that_they_make(
-    sample: tuple[Floats, ...],
+    sample: Sample,
 ) -> None:
     values, person, is_b = sample
     values = np.nan_to_num(values)

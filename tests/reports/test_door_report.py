@@ -9,7 +9,8 @@ import pytest
 from maskgate.bundle import open_bundle
 from maskgate.bundle.manifest import Manifest
 from maskgate.core import default_model
-from maskgate.door.events import CameraBack, CameraLost
+from maskgate.door.decision.voting import Value
+from maskgate.door.events import CameraBack, CameraLost, Event
 from maskgate.door.reporting import findings
 from maskgate.door.reporting.findings import Findings
 from maskgate.door.reporting.log import Call, Log
@@ -20,7 +21,8 @@ from tests.door.reporting.sample_events import START, Door
 def sample() -> tuple[Findings, Manifest]:
     """Two days at two cameras, of which one is dark for an hour and has drifted."""
     manifest = open_bundle(Path(default_model.folder())).manifest
-    events, both = [], ("front", "<b>back")
+    both = ("front", "<b>back")
+    events: list[Event] = []
     for camera, shift in zip(both, (0.0, -3.0), strict=True):
         door = Door(manifest.reference, np.random.default_rng(1), camera, manifest.sha256)
         for number in range(2):
@@ -28,7 +30,7 @@ def sample() -> tuple[Findings, Manifest]:
             if camera == "front":
                 door.start(begin, both)
             for minute in range(60):
-                verdict = "moment" if minute % 7 == 0 else "go"
+                verdict: Value = "moment" if minute % 7 == 0 else "go"
                 door.person(
                     begin + timedelta(minutes=5 * minute), verdict, 1.0 + minute / 30,
                     float(minute % 5 == 0), {"brightness": shift},

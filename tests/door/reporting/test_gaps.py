@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from maskgate.door.events import CameraBack, CameraLost, Event, Started, Stopped
@@ -31,15 +32,19 @@ def back(minutes: float, camera: str, gap: float = 60) -> CameraBack:
     return CameraBack(time=at(minutes), camera=camera, policy="worn", reason="dark", gap=gap)
 
 
-def spans(events: list[Event], end: float) -> list[tuple[str, str, float, float]]:
+def minutes(time: datetime) -> float:
+    return (time - START).total_seconds() / 60
+
+
+def spans(events: Sequence[Event], end: float) -> list[tuple[str, str, float, float]]:
     return [
-        (gap.camera, gap.reason, *((t - START).total_seconds() / 60 for t in (gap.start, gap.end)))
+        (gap.camera, gap.reason, minutes(gap.start), minutes(gap.end))
         for gap in gaps.of_cameras(events, at(end))
     ]
 
 
 def test_a_fault_lasts_until_the_camera_is_back_or_the_reason_changes() -> None:
-    events = [started(0), lost(5, "front"), lost(7, "front", "lost"), back(9, "front")]
+    events: list[Event] = [started(0), lost(5, "front"), lost(7, "front", "lost"), back(9, "front")]
     assert spans(events, 20) == [("front", "dark", 5, 7), ("front", "lost", 7, 9)]
     assert spans([started(0), lost(5, "back", "frozen")], 8) == [("back", "frozen", 5, 8)]
 
@@ -49,12 +54,12 @@ def test_a_fault_that_began_before_the_log_is_as_long_as_it_says() -> None:
 
 
 def test_nothing_runs_between_an_end_and_the_next_start() -> None:
-    events = [started(0, ("front",)), stopped(10, ("front",)), started(15, ("front",))]
+    events: list[Event] = [started(0, ("front",)), stopped(10, ("front",)), started(15, ("front",))]
     assert spans(events, 20) == [("front", "stopped", 10, 15)]
 
 
 def test_after_a_kill_it_may_have_run_until_its_last_event() -> None:
-    events = [started(0), lost(1, "back"), back(4, "back"), started(9)]
+    events: list[Event] = [started(0), lost(1, "back"), back(4, "back"), started(9)]
     assert sorted(spans(events, 20)) == [
         ("back", "dark", 1, 4), ("back", "ended", 4, 9), ("front", "ended", 4, 9),
     ]  # fmt: skip
