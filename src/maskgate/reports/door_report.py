@@ -109,6 +109,8 @@ def _time(report: Findings, time: datetime) -> str:
 
 
 def _people(members: Sequence[Person]) -> str:
+    if not members:
+        return "nobody was counted"
     return "1 person" if len(members) == 1 else f"{len(members):,} people"
 
 

@@ -151,8 +151,19 @@ def _joined(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def _common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
-    pairs = ((max(a[0], b[0]), min(a[1], b[1])) for a in one for b in other)
-    return sorted((start, end) for start, end in pairs if start < end)
+    """The times in both; each has no overlaps and is in order."""
+    common: list[Interval] = []
+    left = right = 0
+    while left < len(one) and right < len(other):
+        start = max(one[left][0], other[right][0])
+        end = min(one[left][1], other[right][1])
+        if start < end:
+            common.append((start, end))
+        if one[left][1] < other[right][1]:
+            left += 1
+        else:
+            right += 1
+    return common
 
 
 def total_seconds(gaps: Iterable[Gap]) -> float:
