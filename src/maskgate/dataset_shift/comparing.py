@@ -65,6 +65,12 @@ class Comparison:
                 "No difference is more than chance: the sets are alike as far as"
                 f" {len(self.a.rows):,} and {len(self.b.rows):,} photos can tell."
             )
+        lines += [
+            f"{each.name}: unreadable photos left out: {each.unreadable:,}; `maskgate inspect` lists"
+            " them."
+            for each in (self.a, self.b)
+            if each.unreadable
+        ]
         return lines
 
 
