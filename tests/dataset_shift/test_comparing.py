@@ -101,6 +101,7 @@ def test_photos_and_people_in_both_sets_are_told(
     assert result.leaks.people == sorted(person.name for person in crowd[10:12])
     assert result.leaks.identical == 14
     assert result.leaks.near_duplicates
+    assert result.leaks.pairs_of_people == 1
     first, *_ = result.sentences
     assert first == "14 photos are in both sets, byte for byte."
     assert "A model that is trained on one set is not validated by the other." in result.sentences

@@ -66,8 +66,7 @@ class Comparison:
                 f" {len(self.a.rows):,} and {len(self.b.rows):,} photos can tell."
             )
         lines += [
-            f"{each.name}: unreadable photos left out: {each.unreadable:,}; `maskgate inspect` lists"
-            " them."
+            f"{each.name}: unreadable photos left out: {each.unreadable:,}; see `maskgate inspect`."
             for each in (self.a, self.b)
             if each.unreadable
         ]

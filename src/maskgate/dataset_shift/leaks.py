@@ -11,12 +11,13 @@ from maskgate.pipeline import near_duplicates
 
 @dataclass(frozen=True)
 class Leaks:
-    """What is in both sets: the same files, near-duplicates among the other photos as pairs of
-    names, the first few of them, and names of people."""
+    """What is in both sets: the number of files, near-duplicates among the other photos as pairs of
+    their names, which are of so many `pairs_of_people`, and names of people."""
 
     identical: int
     near_duplicates: list[tuple[str, str]]
     people: list[str]
+    pairs_of_people: int = 0
 
     @property
     def sentences(self) -> list[str]:
@@ -28,7 +29,10 @@ class Leaks:
             one, other = self.near_duplicates[0]
             count = len(self.near_duplicates)
             pairs = "1 pair" if count == 1 else f"{count:,} pairs"
-            lines.append(f"{pairs} of near-duplicates across the sets, such as {one} = {other}.")
+            of_people = f", of {self.pairs_of_people:,} pairs of people" if count > 1 else ""
+            lines.append(
+                f"{pairs} of near-duplicates across the sets{of_people}, such as {one} = {other}."
+            )
         if self.people:
             count = len(self.people)
             names = "1 person has" if count == 1 else f"{count:,} people have"
@@ -67,4 +71,9 @@ def find(a: PhotoSet, b: PhotoSet, cache: Path) -> Leaks:
     people: set[str] = set()
     if a.has_people and b.has_people:
         people = set(a.photos.table["person"]) & set(b.photos.table["person"])
-    return Leaks(len(same), near, sorted(people))
+    person_a, person_b = (
+        dict(zip(each.photos.table["photo"], each.photos.table["person"], strict=True))
+        for each in (a, b)
+    )
+    pairs_of_people = {(person_a[one], person_b[other]) for one, other in near}
+    return Leaks(len(same), near, sorted(people), pairs_of_people=len(pairs_of_people))
