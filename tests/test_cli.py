@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from maskgate.config.recipe import Recipe
+from maskgate.reports import next_steps
 from maskgate.runs import RunFolder
 from maskgate.training import crossval, scoring
 from maskgate.training.options import TrainOptions
@@ -90,6 +91,7 @@ def test_data_is_given_or_left_to_its_variable(
 
     monkeypatch.setattr(crossval, "train", train)
     monkeypatch.setattr(scoring, "summary", lambda run: "")
+    monkeypatch.setattr(next_steps, "in_terminal", lambda run: [])
     monkeypatch.setenv("SM_CHANNEL_TRAIN", variable.format(people=people))
     monkeypatch.chdir(tmp_path)
     Path("seed=3").mkdir()

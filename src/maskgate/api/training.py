@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from maskgate.api.run import Run
-from maskgate.config import recipe as recipes
 from maskgate.config import settings
-from maskgate.config import system as systems
+from maskgate.config.system import System
 from maskgate.core import files
 from maskgate.data.label_map import LabelMap
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files
-from maskgate.inference import recipe_check
-from maskgate.model import replaced_backbone
+from maskgate.inference import trainable
 from maskgate.training import crossval, ensembles
 from maskgate.training.options import TrainOptions
 
@@ -50,8 +48,7 @@ def train(
     label_map.check()
     overrides = [_override(key, value) for key, value in (changes or {}).items()]
     overrides += label_map.overrides()
-    is_system = systems.is_system(name)
-    path = systems.find(name) if is_system else recipes.find(name)
+    path, loaded = trainable.open_recipe_or_system(name, overrides)
     files.check_folder(Path(runs if out is None else out))
     options = TrainOptions(
         name=path.stem,
@@ -65,14 +62,8 @@ def train(
         command=_command(name, data, overrides, out=out, smoke=smoke),
         trust=trust,
     )
-    if is_system:
-        system = systems.load(path, overrides)
-        recipe_check.check_system(system, path.stem)
-        system = replaced_backbone.fitted_members(system)
-        return Run(ensembles.train(system, options).path, trust)
-    loaded = recipes.load(path, overrides)
-    recipe_check.check(loaded, path.stem)
-    loaded = replaced_backbone.fitted(loaded, overrides)
+    if isinstance(loaded, System):
+        return Run(ensembles.train(loaded, options).path, trust)
     return Run(crossval.train(loaded, options).path, trust)
 
 

@@ -224,12 +224,9 @@ def path_and_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Pat
 def checked_recipe(name: str, overrides: list[str] | None = None) -> "tuple[Path, Recipe]":
     """As `path_and_recipe`, for a recipe to train: also checks that all it names exists. Raises
     MaskgateError."""
-    from maskgate.inference import recipe_check
-    from maskgate.model import replaced_backbone
+    from maskgate.inference import trainable
 
-    path, loaded = path_and_recipe(name, overrides)
-    recipe_check.check(loaded, path.stem)
-    return path, replaced_backbone.fitted(loaded, overrides or [])
+    return trainable.open_recipe(name, overrides or [])
 
 
 def typed_command() -> str:

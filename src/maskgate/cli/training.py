@@ -59,21 +59,13 @@ def train(
     label_map: "LabelMap",
 ) -> None:
     """Train a recipe, or all members of a system. Repeat the command to resume."""
-    from maskgate.config import system as systems
+    from maskgate.config.system import System
     from maskgate.core import files
-    from maskgate.inference import recipe_check
-    from maskgate.model import replaced_backbone
+    from maskgate.inference import trainable
     from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides, label_map)
-    system = None
-    if systems.is_system(recipe):
-        path = systems.find(recipe)
-        system = systems.load(path, changes)
-        recipe_check.check_system(system, path.stem)
-        system = replaced_backbone.fitted_members(system)
-    else:
-        path, loaded = checked_recipe(recipe, changes)
+    path, loaded = trainable.open_recipe_or_system(recipe, changes)
     if out is not None:
         files.check_folder(out, remedy="give another --out")
     else:
@@ -95,8 +87,8 @@ def train(
     from maskgate.reports import next_steps
     from maskgate.training import crossval, distribute, ensembles, scoring
 
-    if system is not None:
-        run = ensembles.train(system, options, on)
+    if isinstance(loaded, System):
+        run = ensembles.train(loaded, options, on)
     elif on is not None:
         (run,) = distribute.train([(loaded, options)], on)
     else:

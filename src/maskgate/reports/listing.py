@@ -44,8 +44,8 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
         scores.append(_sort_key(run))
         # A smoke test changes much by itself, so it is no reference.
         kind = status.recipe, run.is_system
-        own = run.path.name, resolved
-        reference, base = own if status.smoke else first.setdefault(kind, own)
+        itself = run.path.name, resolved
+        reference, base = itself if status.smoke else first.setdefault(kind, itself)
         reference_of[run.path.name] = reference
         changes = ", ".join(differences(base, resolved)) or "–"
         cells = (
@@ -69,8 +69,8 @@ def show(folder: Path, order: Order = "date", text: str = "") -> None:
 
 def _hidden(table: RunTable, reference_of: dict[str, str]) -> list[str]:
     """A sentence if runs are compared with some that the table does not show."""
-    shown = [name for name, *_ in table.rows]
-    names = sorted({reference_of.get(name, name) for name in shown} - set(shown))
+    rows = {name for name, *_ in table.rows}
+    names = sorted({reference_of.get(name, name) for name in rows} - rows)
     return [f"{SETTINGS}: from {', '.join(names)}, not shown here"] if names else []
 
 
