@@ -32,7 +32,8 @@ TRAIN = (
     "runs.comparability", "inference.backends.torch",
     "door.server",  # the extra door
     "door.cameras.video", "door.cameras.live", "door.cameras.stored",  # the extra watch
-    "door.watching.start",
+    "door.watching.start", "door.delivery.webhook", "door.delivery.mqtt",
+    "door.delivery.prometheus",  # the extra door
 )  # fmt: skip
 
 

@@ -19,14 +19,18 @@ import yaml
 
 from maskgate import __version__
 from maskgate.core import default_model
+from maskgate.door.delivery import options as delivery
+from maskgate.door.delivery import stream
 from maskgate.door.server import access, certificate, kiosk_settings, start
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.start import Options
+from maskgate.door.watching import start as watching
 from maskgate.faces import model_files
 
 ROOT = Path(__file__).parents[1]
 DEPLOY, DOCS = ROOT / "deploy", ROOT / "docs"
 GUIDES = {"en": DOCS / "operator.md", "ko": DOCS / "operator.ko.md"}
+EVENTS = DOCS / "events.md"  # whose metrics tests/door/delivery/test_events_page.py checks
 PROGRAM = "/opt/maskgate/current/bin/maskgate"
 TOKEN = "a1" * 32
 
@@ -73,6 +77,31 @@ def parse(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callab
     return run
 
 
+@pytest.fixture
+def parse_watch(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., delivery.Options]:
+    """`parse_watch(words)` is where the events of `maskgate watch` go by the command line, which
+    starts nothing."""
+    parsed: list[delivery.Options] = []
+
+    def open_nothing(options: delivery.Options, cameras: list[str]) -> list[Any]:
+        parsed.append(options)
+        return []
+
+    monkeypatch.setattr(watching, "watch", lambda options, sinks: None)
+    monkeypatch.setattr(delivery, "sinks", open_nothing)
+    monkeypatch.setattr(shutil, "which", lambda name: name)  # a relay's program of the operator's
+    monkeypatch.setattr(stream, "check", lambda file: None)
+
+    def run(words: list[str]) -> delivery.Options:
+        code, _, error_output = call("watch", *words)
+        assert not code, f"{shlex.join(words)}: {error_output}"
+        return parsed.pop()
+
+    return run
+
+
 @pytest.mark.parametrize("name", ["maskgate.service", "maskgate-network.conf"])
 def test_the_units_start_commands_that_exist(name: str, parse: Callable[..., Options]) -> None:
     commands = [words for words in starts(name) if words]
@@ -86,6 +115,24 @@ def test_the_units_start_commands_that_exist(name: str, parse: Callable[..., Opt
             assert options.make_certificate == (options.certificate is None)
         else:
             assert options.host == "127.0.0.1"
+
+
+def test_the_unit_of_cameras_starts_a_command_that_exists(
+    parse_watch: Callable[..., delivery.Options],
+) -> None:
+    ((program, command, *words),) = starts("maskgate-watch.service")
+    assert (program, command, words[-1]) == (PROGRAM, "watch", "$MASKGATE_WATCH")
+    options = parse_watch([*words[:-1], "--camera", "0"])
+    unit = read("maskgate-watch.service").splitlines()
+    assert options.events is not None
+    folder = Path(options.events).parent
+    assert f"StateDirectory={folder.name}" in unit and folder.parent == Path("/var/lib")
+    assert f"Environment=XDG_STATE_HOME={folder}" in unit
+    for line in ("LimitCORE=0", "MemorySwapMax=0", "DynamicUser=yes", "ProtectSystem=strict",
+                 "Restart=always", "IPAddressDeny=any", "Type=notify"):  # fmt: skip
+        assert line in unit
+    for guide in GUIDES.values():
+        assert f"`{options.events}`" in guide.read_text("utf-8")
 
 
 def test_the_container_starts_a_command_that_exists(parse: Callable[..., Options]) -> None:
@@ -125,11 +172,16 @@ def test_faces_in_memory_reach_neither_swap_nor_core_dumps() -> None:
 def test_systemd_reads_the_units(tmp_path: Path) -> None:
     folder = tmp_path / "maskgate.service.d"
     folder.mkdir()
-    for name, copy in (("maskgate.service", tmp_path), ("maskgate-network.conf", folder)):
+    places = {
+        "maskgate.service": tmp_path,
+        "maskgate-network.conf": folder,
+        "maskgate-watch.service": tmp_path,
+    }
+    for name, copy in places.items():
         (copy / name).write_text(read(name).replace(PROGRAM, sys.executable))
     path = {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
     done = subprocess.run(
-        ["systemd-analyze", "verify", tmp_path / "maskgate.service"],
+        ["systemd-analyze", "verify", *tmp_path.glob("*.service")],
         env=os.environ | path, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -220,18 +272,24 @@ def test_the_container_s_command_is_healthy_for_its_check(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("code", GUIDES)
-def test_the_guide_names_what_is_there(code: str, parse: Callable[..., Options]) -> None:
+def test_the_guide_names_what_is_there(
+    code: str, parse: Callable[..., Options], parse_watch: Callable[..., delivery.Options]
+) -> None:
     page = GUIDES[code].read_text("utf-8")
+    for value in re.findall(r'MASKGATE_WATCH="(.+)"', page):
+        parse_watch(shlex.split(value))
     for value in re.findall(r'MASKGATE_OPTIONS="(.+)"', page):
         parse(["serve", *shlex.split(value)])
     spans = re.findall(r"`(--[a-z][^`]*)`", page)
     assert len(spans) > 8
     for span in spans:
-        if span != "--contact":
+        if span.startswith("--relay"):
+            parse_watch(["--camera", "0", *shlex.split(span)])
+        elif span != "--contact":
             parse(["serve", *shlex.split(span)])
     for name in re.findall(r"deploy/([\w.-]+)", page):
         assert (DEPLOY / name).exists() or name == "token", name
-    metrics = Metrics().text().decode()
+    metrics = Metrics().text().decode() + EVENTS.read_text("utf-8")
     for name in re.findall(r"`(maskgate_\w+)", page):
         assert name.removesuffix("_total") in metrics, name
     assert model_files.YUNET.url in page and model_files.YUNET.sha256 in page

@@ -149,6 +149,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["/gone"], "--camera /gone: no such file or folder; give the number of a camera, a URL"),
         (["ftp://door"], "--camera …: not a URL of a camera; give one that starts with rtsp://"),
         (["0", "--camera", "0"], "--camera: two cameras are called camera-0; name them")],
+    "--relay-fail": [(["closed"], "'closed' is not one of 'shut', 'open'")],
     "--policy": [(["wear"], "'wear' is not one of 'worn', 'bare'")],
     "--state": [(["/dev/null", "--make-certificate"], "/dev/null: is a file; name a folder")],
     "--token-file": [
@@ -186,7 +187,10 @@ OTHERS = {
     "--photo-column", "--person-column", "--mask-column", "--gender-column", "--age-column",
     "--age-group-column", "--class-column",
     "--open", "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
-    "--fps",
+    "--fps", "--rotate-megabytes", "--rotate-keep", "--relay-pulse",
+    # Only with a camera: see "watch" in ALSO.
+    "--events", "--webhook", "--webhook-secret-file", "--mqtt", "--mqtt-password-file", "--mqtt-ca",
+    "--no-discovery", "--relay-command", "--relay-url", "--metrics",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {
@@ -200,7 +204,29 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
     ],
-    "watch": [([], "no camera to watch; give --camera 0, or a URL such as rtsp://")],
+    "watch": [
+        ([], "no camera to watch; give --camera 0, or a URL such as rtsp://"),
+        *(
+            (["--camera", "0", *words], sentence)
+            for words, sentence in [
+                (["--events", "/gone/events"], "the folder /gone does not exist; make it first"),
+                (["--webhook", "hooks.example"], "--webhook: no such address; write one as http:"),
+                (["--webhook-secret-file", "/gone"], "--webhook-secret-file is for --webhook"),
+                (
+                    ["--webhook", "http://h", "--webhook-secret-file", "/gone"],
+                    "/gone: cannot be read",
+                ),
+                (["--mqtt", "broker"], "--mqtt: no such address; write one as mqtt://host:1883"),
+                (["--mqtt-password-file", "/gone"], "--mqtt-password-file is for --mqtt"),
+                (["--mqtt", "mqtts://h", "--mqtt-ca", "/gone"], "/gone: cannot be used as --mqtt"),
+                (["--no-discovery"], "--no-discovery is for --mqtt; give that too"),
+                (["--relay-command", "gone-program"], "gone-program: no such program"),
+                (["--relay-url", "relay"], "--relay-url: no such address"),
+                (["--metrics", "here"], "--metrics here: write HOST:PORT, such as 127.0.0.1:9100"),
+                (["--queue", "queue"], "--queue is for --webhook and --mqtt; give one of them"),
+            ]
+        ),
+    ],
     "suspects": [([RUN, "--opinion", "/dev/null"], "/dev/null: no CSV, run or bundle")],
     "wear": [
         (

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli import numbers
+from maskgate.cli import delivery_options, numbers
 from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
 from maskgate.cli.export import bundle_of, check_model
 from maskgate.core import extras
@@ -85,6 +85,21 @@ def watch(
         int, typer.Option(min=1, max=256, help="Threads of each network for one batch.")
     ] = 1,
     detector_file: DetectorFile = None,
+    events: delivery_options.EventsTo = None,
+    rotate_megabytes: delivery_options.RotateMegabytes = 10.0,
+    rotate_keep: delivery_options.RotateKeep = 5,
+    webhook: delivery_options.WebhookUrl = None,
+    webhook_secret_file: delivery_options.WebhookSecretFile = None,
+    mqtt: delivery_options.MqttUrl = None,
+    mqtt_password_file: delivery_options.MqttPasswordFile = None,
+    mqtt_ca: delivery_options.MqttCa = None,
+    no_discovery: delivery_options.NoDiscovery = False,
+    relay_command: delivery_options.RelayCommand = None,
+    relay_url: delivery_options.RelayUrl = None,
+    relay_pulse: delivery_options.RelayPulse = 3.0,
+    relay_fail: delivery_options.RelayFail = "shut",
+    metrics: delivery_options.MetricsAddress = None,
+    queue: delivery_options.QueueFolder = None,
     trust: Trust = False,
 ) -> None:
     """Watch cameras without a browser, and report what happens before them as events.
@@ -104,10 +119,28 @@ def watch(
         raise MaskgateError("no camera to watch; give --camera 0, or a URL such as rtsp://…")
 
     from maskgate.door.cameras import specs
-    from maskgate.door.delivery.lines import Lines
+    from maskgate.door.delivery import options as deliveries
 
     cameras = specs.parse(camera)
-    sinks = [Lines()]
+    names = [each.name for each in cameras]
+    delivery = deliveries.Options(
+        events=events,
+        rotate_megabytes=rotate_megabytes,
+        rotate_keep=rotate_keep,
+        webhook=webhook,
+        webhook_secret_file=webhook_secret_file,
+        mqtt=mqtt,
+        mqtt_password_file=mqtt_password_file,
+        mqtt_ca=mqtt_ca,
+        no_discovery=no_discovery,
+        relay_command=relay_command,
+        relay_url=relay_url,
+        relay_pulse=relay_pulse,
+        relay_fail=relay_fail,
+        metrics=metrics,
+        queue=queue,
+    )
+    deliveries.check(delivery, names)
 
     from maskgate.door.watching import start
     from maskgate.door.watching.start import Options
@@ -125,4 +158,4 @@ def watch(
             threads=threads,
             detector_file=detector_file,
         )
-        start.watch(options, sinks)
+        start.watch(options, deliveries.sinks(delivery, names))

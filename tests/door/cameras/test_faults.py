@@ -38,7 +38,7 @@ def watch(watched: Faults, picture: Callable[[], Pixels], start: float) -> Itera
     for number in range(30):
         image = picture()
         watched.add(image, small_picture(image), start + number / 10)
-        yield watched.at(start + number / 10)
+        yield watched.at(start + number / 10, is_empty=False)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def watch(watched: Faults, picture: Callable[[], Pixels], start: float) -> Itera
 def test_a_fault_is_found_in_time_and_ends(
     picture: Callable[[], Pixels], reason: str | None, seconds: float
 ) -> None:
-    watched = Faults(0.0)
+    watched = Faults(0.0, is_compressed=False)
     assert set(watch(watched, well, 0.0)) == {None}
     found = list(watch(watched, picture, 3.0))
     first = round(seconds * 10)
@@ -66,21 +66,38 @@ def test_a_fault_is_found_in_time_and_ends(
 
 
 def test_a_camera_without_frames_is_lost() -> None:
-    watched = Faults(10.0)
-    assert [watched.at(time) for time in (10.0, 12.0, 12.1)] == [None, None, "lost"]
+    watched = Faults(10.0, is_compressed=True)
+    assert [watched.at(time, is_empty=True) for time in (10.0, 12.0, 12.1)] == [None, None, "lost"]
     image = well()
     watched.add(image, small_picture(image), 20.0)
-    assert [watched.at(time) for time in (20.0, 22.0, 22.1)] == [None, None, "lost"]
+    assert [watched.at(time, is_empty=True) for time in (20.0, 22.0, 22.1)] == [None, None, "lost"]
+
+
+def test_a_compressed_picture_of_nobody_may_be_still_for_longer() -> None:
+    """Encoders leave out the noise. Once it is frozen it stays so until it changes."""
+    for is_compressed, limit in ((True, faults.STILL), (False, faults.STALE)):
+        watched = Faults(0.0, is_compressed=is_compressed)
+        for time in np.arange(0, 30, 0.5):
+            watched.add(FROZEN, small_picture(FROZEN), time)
+            frozen = watched.at(time, is_empty=True) == "frozen"
+            assert frozen == (time > limit)
+    watched = Faults(0.0, is_compressed=True)
+    for time in np.arange(0, 5, 0.5):
+        watched.add(FROZEN, small_picture(FROZEN), time)
+        assert (watched.at(time, is_empty=bool(time > 3)) == "frozen") == (time > 2)
+    image = well()
+    watched.add(image, small_picture(image), 5.0)
+    assert watched.at(5.0, is_empty=True) is None
 
 
 def test_flicker_at_the_limit_is_one_fault() -> None:
     """A picture as bright as the limit goes up and down by its noise."""
-    watched, states = Faults(0.0), []
+    watched, states = Faults(0.0, is_compressed=False), []
     for number in range(100):
         image = np.full((360, 640, 3), 21 if number < 20 else 23 - number % 3, np.uint8)
         image[::7, ::5] = 60 + number % 2
         watched.add(image, small_picture(image), number / 10)
-        states.append(watched.at(number / 10))
+        states.append(watched.at(number / 10, is_empty=True))
     assert sum(a != b for a, b in zip(states[1:], states, strict=False)) <= 1
 
 

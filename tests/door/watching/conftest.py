@@ -19,6 +19,7 @@ from PIL import Image
 
 from maskgate import labels
 from maskgate.door.engine import Engine
+from maskgate.door.events import Event
 from maskgate.synthetic.people.drawing import photo
 from maskgate.synthetic.people.sample_people import person
 from tests.door import films
@@ -62,6 +63,24 @@ def portraits(engine: Engine) -> dict[str, Image.Image]:
         surest[state] = max(drawn, key=lambda each: sureness(each, state))
         assert sureness(surest[state], state) > 0.8
     return surest
+
+
+class Kept:
+    """A sink that keeps the events."""
+
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.ticks: list[float] = []
+
+    def send(self, event: Event) -> None:
+        self.events.append(event)
+
+    def tick(self, now: float) -> None:
+        self.ticks.append(now)
+
+    def close(self, seconds: float) -> None: ...
 
 
 Lines = list[dict[str, Any]]

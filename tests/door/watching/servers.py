@@ -58,13 +58,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def rtsp(film: Path, port: int) -> Iterator[str]:
-    """The URL of a camera that begins the film anew for each viewer, with its password."""
+def rtsp(film: Path, port: int) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The URL of a camera that begins the film anew for each viewer, with its password, and the
+    camera's process."""
     command = [SYSTEM_PYTHON, "-c", _RTSP, str(port), str(film)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "ready\n"
-            yield f"rtsp://door:secret@127.0.0.1:{port}/door"
+            yield f"rtsp://door:secret@127.0.0.1:{port}/door", process
         finally:
             process.kill()
 

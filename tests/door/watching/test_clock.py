@@ -13,12 +13,12 @@ from maskgate.door import readings
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.engine import Engine
-from maskgate.door.events import Event
 from maskgate.door.watching import station
 from maskgate.door.watching.station import Rules
 from maskgate.door.watching.watch import Watch
 from tests.door import films
 from tests.door.films import Scene
+from tests.door.watching.conftest import Kept
 
 
 class Film:
@@ -37,24 +37,6 @@ class Film:
         picture = next(self._frames, None)
         self.has_ended = picture is None
         return None if picture is None else Frame(picture, time.monotonic())
-
-
-class Kept:
-    """A sink that keeps the events."""
-
-    name = "kept"
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.ticks: list[float] = []
-
-    def send(self, event: Event) -> None:
-        self.events.append(event)
-
-    def tick(self, now: float) -> None:
-        self.ticks.append(now)
-
-    def close(self, seconds: float) -> None: ...
 
 
 class Clock(datetime):

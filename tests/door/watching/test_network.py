@@ -51,23 +51,23 @@ def test_mjpeg(live: Callable[..., Live], camera: Mjpeg, portraits: Portraits) -
     ]  # fmt: skip
 
 
-def black(scenes: list[Scene]) -> Iterator[Any]:
-    for picture in films.frames(scenes, {}):
+def black(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
+    for picture in films.frames(scenes, portraits):
         yield (picture // 16).astype(np.uint8)
 
 
-def covered(scenes: list[Scene]) -> Iterator[Any]:
+def covered(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
     """A hand before the lens: smooth, brighter in the middle, with noise."""
     rng = np.random.default_rng(5)
     down, right = np.mgrid[0:360, 0:640]
     clean = 130 - 60 * ((down / 180 - 1) ** 2 + (right / 320 - 1) ** 2)
-    for _ in films.frames(scenes, {}):
+    for _ in films.frames(scenes, portraits):
         noisy = clean[..., None] * (1.0, 0.7, 0.6) + rng.normal(0, 4, (360, 640, 3))
         yield np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def frozen(scenes: list[Scene]) -> Iterator[Any]:
-    yield next(films.frames(scenes, {}))
+def frozen(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
+    yield next(films.frames(scenes, portraits))
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_every_fault_of_the_picture(
         camera.show(films.frames([Scene(2, [("not_wear", 200)])], portraits))
         watched.wait(after=count, door="go")
         changed = time.monotonic()
-        camera.show(pictures([Scene(1)]))
+        camera.show(pictures([Scene(1, [("not_wear", 200)])], portraits))
         lost = watched.wait(after=count, event="camera_lost")
         assert (lost["reason"], lost["arrived"] - changed < LATE + SLACK) == (reason, True)
         assert watched.wait(after=count, door="none")["arrived"] - lost["arrived"] < 0.5
@@ -136,7 +136,7 @@ def test_rtsp_killed_and_put_back(
     scenes = [Scene(1), Scene(20, [("not_wear", 200)])]
     film = films.write(tmp_path / "film.mp4", films.frames(scenes, portraits))
     port = servers.free_port()
-    with servers.rtsp(film, port) as url:
+    with servers.rtsp(film, port) as (url, _):
         watched = live("--camera", f"front={url}")
         watched.wait(event="verdict", verdict="put_on")
         watched.wait(door="put_on")
@@ -153,3 +153,24 @@ def test_rtsp_killed_and_put_back(
     assert watched.lines[-1]["event"] == "stopped"
     assert {"left", "door"} <= {line["event"] for line in watched.lines[-3:]}
     assert not any("secret" in line for line in [*watched.errors, *map(str, watched.lines)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not servers.has_rtsp(), reason="GStreamer's RTSP server is not installed")
+def test_rtsp_that_hangs_is_lost(
+    live: Callable[..., Live], tmp_path: Path, portraits: Portraits
+) -> None:
+    """The connection stays open, and nothing comes."""
+    film = films.write(tmp_path / "film.mp4", films.frames([Scene(30, [("wear", 200)])], portraits))
+    with servers.rtsp(film, servers.free_port()) as (url, process):
+        watched = live("--camera", f"front={url}")
+        watched.wait(door="go")
+        process.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        lost = watched.wait(event="camera_lost", reason="lost")
+        assert lost["arrived"] - stopped < LATE + SLACK
+        process.send_signal(signal.SIGCONT)
+        count = len(watched.lines)
+        watched.wait(after=count, event="camera_back")
+        watched.wait(after=count, door="go")
+        watched.stop()

@@ -12,9 +12,12 @@ import numpy.typing as npt
 from maskgate.door.events import Reason
 from maskgate.imaging.pixels import Pixels
 
-STALE: Final = (
-    2.0  # seconds: an older frame, or one that does not change, is no basis for a verdict
-)
+# Seconds: an older frame, or one that does not change, is no basis for a verdict.
+STALE: Final = 2.0
+# Seconds after which a compressed picture of nobody that does not change is frozen. Nothing moves
+# there, and encoders leave noise out until the next key frame, which may come ten seconds later;
+# people do move.
+STILL: Final = 20.0
 DARK: Final = 22.0  # mean brightness of 255 below which a frame is too dark
 DARK_TIME: Final = 0.4  # seconds
 DARK_ENDS: Final = 26.0  # mean brightness from which it is light again
@@ -72,9 +75,12 @@ class _Lasting:
 
 
 class Faults:
-    """Watches one camera from a time on, at which it has no frame yet."""
+    """Watches one camera from a time on, at which it has no frame yet. `is_compressed` says that
+    its pictures are, as those of the network and of videos."""
 
-    def __init__(self, time: float) -> None:
+    def __init__(self, time: float, *, is_compressed: bool) -> None:
+        self._still = STILL if is_compressed else STALE
+        self._is_frozen = False
         self._frame_time = self._change_time = time
         self._last: Pixels | None = None
         self._dark, self._flat = _Lasting(DARK_TIME), _Lasting(FLAT_TIME)
@@ -85,20 +91,22 @@ class Faults:
             self._change_time = time
         self._frame_time = time
         if self._last is None or not np.array_equal(self._last, image):
-            self._change_time = time
+            self._change_time, self._is_frozen = time, False
         self._last = image
         brightness = float(picture.mean())
         self._dark.update(time, is_there=brightness < (DARK_ENDS if self._dark.is_on else DARK))
         flat = FLAT_ENDS if self._flat.is_on else FLAT
         self._flat.update(time, is_there=structure(picture) < flat)
 
-    def at(self, time: float) -> Reason | None:
+    def at(self, time: float, *, is_empty: bool) -> Reason | None:
         """What is wrong at a time; None if nothing is. A camera that has given no frame yet is lost
-        after STALE seconds."""
+        after STALE seconds. `is_empty` says that its newest frames show nobody."""
         if time - self._frame_time > STALE:
             return "lost"
         if self._dark.is_on:
             return "dark"
-        if time - self._change_time > STALE:
+        if time - self._change_time > (self._still if is_empty else STALE):
+            self._is_frozen = True
+        if self._is_frozen:
             return "frozen"
         return "covered" if self._flat.is_on else None

@@ -15,7 +15,7 @@ from maskgate.door.cameras.video import Video, VideoError
 FIRST_WAIT: Final = 0.5  # seconds before the camera is opened again; doubled each time …
 LONGEST_WAIT: Final = 30.0  # … up to this, with up to half of it less, so that not all come at once
 _STEADY: Final = 10.0  # seconds of frames after which waiting starts anew
-_STOP_TIME: Final = 1.0  # seconds for the thread to end; it is left alone if it hangs
+_STOP_TIME: Final = 0.3  # seconds for the thread to end; it is left alone if it hangs
 
 
 def waiting_time(failures: int, draw: float) -> float:
@@ -66,6 +66,8 @@ class LiveCamera:
                 problem = "the stream has ended"
             except VideoError as error:
                 problem = str(error)
+            except Exception as error:  # a fault of one camera, whatever it is, ends none of them
+                problem = type(error).__name__
             if self._stopping.is_set():
                 return
             failures = 1 if time.monotonic() - opened > _STEADY else failures + 1

@@ -37,7 +37,8 @@ class Station:
         self._is_live = camera.spec.is_live
         self._wall_start = datetime.now(UTC)
         self._time = time.monotonic() if self._is_live else 0.0
-        self._faults, self._motion = Faults(self._time), Motion()
+        self._faults = Faults(self._time, is_compressed=camera.spec.kind != "device")
+        self._motion = Motion()
         self._observer = Observer(
             self.name,
             rules.policy,
@@ -105,7 +106,8 @@ class Station:
 
     def _report(self, now: float) -> list[Event]:
         self._time = max(self._time, now)
-        return self._observer.report(self._faults.at(self._time), self._time)
+        fault = self._faults.at(self._time, is_empty=self._observer.is_empty)
+        return self._observer.report(fault, self._time)
 
     def _wall(self, moment: float) -> datetime:
         """The time by the clock on the wall at a time of the camera's. A stored one starts when it

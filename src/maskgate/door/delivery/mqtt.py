@@ -1,0 +1,168 @@
+"""Publishes each event by MQTT, and what each camera shows now.
+
+Events are published with QoS 1, one after the other, and leave the queue when the broker has
+acknowledged them. States are retained messages with QoS 0, all of them anew with each connection:
+so none that is out of date is repeated after another.
+"""
+
+import json
+import ssl
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from maskgate.door.delivery import home_assistant
+from maskgate.door.delivery.broker import Broker
+from maskgate.door.delivery.camera_states import CameraStates
+from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.courier import Courier, FailedError
+from maskgate.door.delivery.disk_queue import DiskQueue, Waiting
+from maskgate.door.delivery.failure_log import FailureLog
+from maskgate.door.events import Event, Started, to_json
+
+_KEEPALIVE: Final = 15  # seconds; after one and a half of these the broker reports us offline
+_CONNECT_TIME: Final = 5.0  # seconds for a connection
+_LONGEST_PAUSE: Final = 60  # seconds between attempts to connect; the first is 1, it doubles
+_WAIT: Final = 0.2  # seconds after which the end of the time is looked at
+_FAREWELL: Final = 1.0  # seconds in which to say that we go offline
+
+
+class Mqtt:
+    """Delivers to a broker. It need not be there yet."""
+
+    def __init__(self, broker: Broker, queue: DiskQueue, cameras: Sequence[str] = ()) -> None:
+        self._broker, self._prefix = broker, broker.prefix
+        self.name = f"MQTT broker {broker.host}"
+        self.counts = Counts("mqtt")
+        self._failures = FailureLog(self.counts.sink)
+        self._states, self._lock = CameraStates(cameras), threading.Lock()
+        self._news, self._acknowledged = threading.Condition(), set[int]()
+        self._is_closing = False
+        self._client = client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=f"maskgate-{queue.sender[:14]}"
+        )
+        client.connect_timeout = _CONNECT_TIME
+        client.reconnect_delay_set(1, _LONGEST_PAUSE)
+        client.will_set(self._status, "offline", qos=1, retain=True)
+        if broker.user is not None:
+            client.username_pw_set(broker.user, broker.password)
+        if broker.is_encrypted:
+            client.tls_set_context(ssl.create_default_context(cafile=broker.authority))
+        client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
+        client.on_disconnect, client.on_publish = self._on_disconnect, self._on_publish
+        client.connect_async(broker.host, broker.port, _KEEPALIVE)
+        self._courier = Courier(queue, self.counts, self._publish)
+        client.loop_start()
+        self._courier.start()
+
+    @property
+    def _status(self) -> str:
+        return f"{self._prefix}/status"
+
+    def send(self, event: Event) -> None:
+        """Put the event into the queue, and publish the state that it makes."""
+        self._courier.put(str(event.id), to_json(event))
+        with self._lock:
+            changed = self._states.update(event)
+            if self._client.is_connected():
+                if isinstance(event, Started):
+                    self._announce(changed)
+                self._publish_states(changed)
+
+    def close(self, seconds: float) -> None:
+        """Deliver what waits, for at most so many seconds, and say that we are offline."""
+        self._is_closing = True
+        self._courier.close(seconds)
+        if self._client.is_connected():
+            self._say_goodbye()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _say_goodbye(self) -> None:
+        """Replace the last will, which a regular end does not publish."""
+        number = self._client.publish(self._status, "offline", qos=1, retain=True).mid
+        with self._news:
+            self._news.wait_for(lambda: number in self._acknowledged, _FAREWELL)
+
+    def _publish(self, waiting: Waiting) -> None:
+        """Publish an event and wait until it is acknowledged. If the connection is lost meanwhile,
+        the client itself repeats it with the next one. Raises FailedError at the end of the
+        time."""
+        while not self._client.is_connected():
+            self._wait()
+        with self._news:
+            self._acknowledged.clear()
+        number = self._client.publish(self._topic(waiting.body), waiting.body, qos=1).mid
+        while number not in self._acknowledged:
+            self._wait()
+
+    def _wait(self) -> None:
+        with self._news:
+            self._news.wait(_WAIT)
+        if self._courier.is_over:
+            raise FailedError("not acknowledged in time")
+
+    def _topic(self, body: str) -> str:
+        camera = json.loads(body).get("camera")
+        return f"{self._prefix}/event" if camera is None else f"{self._prefix}/{camera}/event"
+
+    def _announce(self, cameras: Sequence[str]) -> None:
+        """Have Home Assistant set up the sensors of these cameras."""
+        if self._broker.has_discovery:
+            for camera in cameras:
+                for topic, message in home_assistant.messages(self._prefix, camera):
+                    self._client.publish(topic, message, retain=True)
+
+    def _publish_states(self, cameras: Sequence[str]) -> None:
+        for camera in cameras:
+            state = json.dumps(self._states.of_camera[camera].answer())
+            self._client.publish(f"{self._prefix}/{camera}/state", state, retain=True)
+
+    def _on_connect(
+        self, client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            self._fail(f"the broker refuses the connection: {reason}")
+            return
+        self._failures.end("connection", "connected again")
+        with self._lock:
+            cameras = list(self._states.of_camera)
+            self._announce(cameras)
+            self._publish_states(cameras)
+            client.publish(self._status, "online", qos=1, retain=True)
+        with self._news:
+            self._news.notify_all()
+
+    def _on_publish(
+        self, _client: paho.Client, _data: Any, number: int, _reason: Any, _properties: Any
+    ) -> None:
+        with self._news:
+            self._acknowledged.add(number)
+            self._news.notify_all()
+
+    def _on_disconnect(
+        self, _client: paho.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any
+    ) -> None:
+        if not self._is_closing:
+            self._fail("the connection to the broker is lost")
+
+    def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
+        self._fail(f"the broker cannot be reached{_reason(sys.exception())}")
+
+    def _fail(self, message: str) -> None:
+        self.counts.add_failure()
+        waiting = self.counts.waiting()
+        self._failures.say("connection", message, f"; {waiting:,} events wait")
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why a connection has failed: the client calls us while it handles the error."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f" (certificate: {error.verify_message})"
+    reason = getattr(error, "strerror", None)
+    return f" ({reason})" if reason else ""

@@ -1,0 +1,213 @@
+"""From the options of `maskgate watch` to the sinks that events go to."""
+
+import functools
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from maskgate.core import files
+from maskgate.door.delivery import secret_files, stream
+from maskgate.door.delivery.addresses import address
+from maskgate.door.delivery.broker import Broker, broker, check_camera
+from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.disk_queue import DiskQueue
+from maskgate.door.delivery.protocol import Sink
+from maskgate.door.delivery.relay_process import Position
+from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    from maskgate.door.delivery.relay import Relay, RelaySettings
+
+_STANDARD_OUTPUT: Final = "-"
+_SHORTEST_SECRET: Final = 16  # characters
+_LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where events go; see `maskgate watch --help`."""
+
+    events: str | None = None
+    rotate_megabytes: float = 10.0
+    rotate_keep: int = 5
+    webhook: str | None = None
+    webhook_secret_file: Path | None = None
+    mqtt: str | None = None
+    mqtt_password_file: Path | None = None
+    mqtt_ca: Path | None = None
+    no_discovery: bool = False
+    relay_command: str | None = None
+    relay_url: str | None = None
+    relay_pulse: float = 3.0
+    relay_fail: Position = "shut"
+    metrics: str | None = None
+    queue: Path | None = None
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether events go to standard output: also if nothing else takes each of them."""
+        if self.events is not None:
+            return self.events == _STANDARD_OUTPUT
+        return not any((self.webhook, self.mqtt, self.relay_command, self.relay_url, self.metrics))
+
+
+def check(options: Options, cameras: Sequence[str]) -> None:
+    """Raise MaskgateError for options that cannot be followed; nothing is written or connected."""
+    if options.events is not None and not options.is_printed:
+        stream.check(Path(options.events))
+    _check_webhook(options)
+    _check_mqtt(options, cameras)
+    _check_relay(options)
+    if options.metrics is not None:
+        metrics_address(options.metrics)
+    if options.webhook is not None or options.mqtt is not None:
+        files.check_folder(_queue_folder(options), "name a folder with --queue")
+    elif options.queue is not None:
+        raise MaskgateError("--queue is for --webhook and --mqtt; give one of them, or drop it")
+
+
+def sinks(options: Options, cameras: Sequence[str]) -> list[Sink]:
+    """Open everything that events go to, after `check`. What waits from before is delivered from
+    now on. Raises MaskgateError, and then nothing stays open."""
+    opened: list[Sink] = []
+    try:
+        for each in _open(options, cameras):
+            opened.append(each)
+    except BaseException:
+        for each in opened:
+            each.close(0)
+        raise
+    return opened
+
+
+def metrics_address(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, or of `PORT` on this machine alone. Raises MaskgateError."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not port.isascii() or int(port) > 65_535:
+        raise MaskgateError(f"--metrics {text}: write HOST:PORT, such as {_LOOPBACK}:9100")
+    return host.strip("[]") or _LOOPBACK, int(port)
+
+
+def _open(options: Options, cameras: Sequence[str]) -> Iterator[Sink]:
+    """The sinks, each when it is open. The relay is the first: until something is known it is to be
+    where it fails."""
+    counts: list[Counts] = []
+    is_relay_open: Callable[[], bool] | None = None
+    if options.relay_command is not None or options.relay_url is not None:
+        from maskgate.door.delivery.relay import Relay
+
+        relay = Relay(_relay_settings(options), cameras)
+        counts.append(relay.counts)
+        is_relay_open = functools.partial(_is_open, relay)
+        yield relay
+    if options.is_printed:
+        yield stream.StandardOutput()
+    elif options.events is not None:
+        file = stream.EventFile(Path(options.events), options.rotate_megabytes, options.rotate_keep)
+        counts.append(file.counts)
+        yield file
+    if options.webhook is not None:
+        from maskgate.door.delivery.webhook import Webhook
+
+        queue = DiskQueue(_queue_folder(options) / "webhook.sqlite")
+        webhook = Webhook(options.webhook, queue, _webhook_secret(options))
+        counts.append(webhook.counts)
+        yield webhook
+    if options.mqtt is not None:
+        from maskgate.door.delivery.mqtt import Mqtt
+
+        queue = DiskQueue(_queue_folder(options) / "mqtt.sqlite")
+        mqtt = Mqtt(_broker(options, options.mqtt), queue, cameras)
+        counts.append(mqtt.counts)
+        yield mqtt
+    if options.metrics is not None:
+        from maskgate.door.delivery.prometheus import Metrics
+
+        where = metrics_address(options.metrics)
+        yield Metrics(where, counts, cameras=cameras, relay=is_relay_open)
+
+
+def _is_open(relay: "Relay") -> bool:
+    return relay.position == "open"
+
+
+def _check_webhook(options: Options) -> None:
+    if options.webhook is None:
+        if options.webhook_secret_file is not None:
+            raise MaskgateError("--webhook-secret-file is for --webhook; give that too")
+        return
+    address("--webhook", options.webhook, ("http", "https"))
+    _webhook_secret(options)
+
+
+def _webhook_secret(options: Options) -> str | None:
+    file = options.webhook_secret_file
+    if file is None:
+        return None
+    return secret_files.read(file, "--webhook-secret-file", _SHORTEST_SECRET)
+
+
+def _check_mqtt(options: Options, cameras: Sequence[str]) -> None:
+    if options.mqtt is None:
+        values = {
+            "--mqtt-password-file": options.mqtt_password_file,
+            "--mqtt-ca": options.mqtt_ca,
+            "--no-discovery": options.no_discovery or None,
+        }
+        for option, value in values.items():
+            if value is not None:
+                raise MaskgateError(f"{option} is for --mqtt; give that too")
+        return
+    _broker(options, options.mqtt)
+    for camera in cameras:
+        check_camera(camera)
+
+
+def _broker(options: Options, url: str) -> Broker:
+    return broker(url, options.mqtt_password_file, options.mqtt_ca, not options.no_discovery)
+
+
+def _check_relay(options: Options) -> None:
+    command, url = options.relay_command, options.relay_url
+    if command is not None and url is not None:
+        raise MaskgateError("--relay-command and --relay-url move one relay; give one of them")
+    if url is not None:
+        address("--relay-url", url, ("http", "https"))
+    if command is not None:
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise MaskgateError(f"--relay-command: {error}; correct the quotes") from error
+        if not words or shutil.which(words[0]) is None:
+            raise MaskgateError(
+                f"--relay-command: {words[0] if words else 'nothing'}: no such program; give the"
+                " path of one that can be run"
+            )
+
+
+def _relay_settings(options: Options) -> "RelaySettings":
+    from maskgate.door.delivery.relay import RelaySettings
+
+    return RelaySettings(
+        command=options.relay_command,
+        url=options.relay_url,
+        pulse=options.relay_pulse,
+        failed=options.relay_fail,
+    )
+
+
+def _queue_folder(options: Options) -> Path:
+    """`--queue`, else `maskgate/watch` in the user's folder for state. Raises MaskgateError."""
+    if options.queue is not None:
+        return options.queue
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not state.is_absolute():
+        home = Path(os.environ.get("HOME", ""))
+        if not home.is_absolute():
+            raise MaskgateError("there is no home folder for the queue; name a folder with --queue")
+        state = home / ".local" / "state"
+    return state / "maskgate" / "watch"

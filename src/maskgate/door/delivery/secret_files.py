@@ -1,0 +1,26 @@
+"""Secrets in files of the operator's."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from maskgate.core import files
+from maskgate.errors import MaskgateError
+
+_LONGEST: Final = 1000  # characters
+
+
+def read(file: Path, option: str, shortest: int = 1) -> str:
+    """The secret in a file: one line of at least `shortest` characters. Raises MaskgateError, also
+    if everybody on this machine may read the file."""
+    text = files.content(file, f"a file with the secret to {option}", _LONGEST + 2)
+    if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o007:
+        raise MaskgateError(f"{file}: everybody may read this secret; run chmod 600 on it")
+    secret = text.decode("utf-8", "replace").strip()
+    if not shortest <= len(secret) <= _LONGEST or not secret.isprintable():
+        raise MaskgateError(
+            f"{file}: not a secret of {shortest} to {_LONGEST} characters on one line;"
+            " make one with openssl rand -hex 32"
+        )
+    return secret

@@ -1,0 +1,95 @@
+"""Posts each event to an address, signed, until it is accepted."""
+
+import email.utils
+import hashlib
+import hmac
+import time
+from typing import Final
+
+import httpx
+
+from maskgate import __version__
+from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.courier import Courier, FailedError, RefusedError
+from maskgate.door.delivery.disk_queue import DiskQueue, Waiting
+from maskgate.door.events import Event, to_json
+
+SIGNATURE: Final = "Maskgate-Signature"
+_TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)  # seconds, of each step
+_REPEATED: Final = {408, 425, 429}  # of the answers 4xx, those that another attempt may change
+_LONGEST_PAUSE: Final = 3600.0  # seconds that a receiver may ask for
+
+
+def signature(secret: str, body: bytes, now: float) -> str:
+    """The header SIGNATURE: when it was sent, and HMAC-SHA256 of that time, a dot and the body."""
+    seconds = int(now)
+    digest = hmac.new(secret.encode(), b"%d.%b" % (seconds, body), hashlib.sha256).hexdigest()
+    return f"t={seconds},v1={digest}"
+
+
+class Webhook:
+    """Delivers to `url`. With a `secret` each request is signed. An event that is refused (4xx) is
+    given up; everything else is repeated."""
+
+    def __init__(
+        self, url: str, queue: DiskQueue, secret: str | None = None, first_pause: float = 1.0
+    ) -> None:
+        self._url, self._secret = httpx.URL(url), secret
+        self.name = f"webhook {self._url.host}"
+        self.counts = Counts("webhook")
+        self._client = httpx.Client(
+            timeout=_TIMEOUT,
+            headers={
+                "User-Agent": f"maskgate/{__version__}",
+                "Content-Type": "application/json",
+            },
+        )
+        self._courier = Courier(queue, self.counts, self._post, first_pause)
+        self._courier.start()
+
+    def send(self, event: Event) -> None:
+        """Put the event into the queue."""
+        self._courier.put(str(event.id), to_json(event))
+
+    def close(self, seconds: float) -> None:
+        """Deliver what waits, for at most so many seconds."""
+        self._courier.close(seconds)
+        self._client.close()
+
+    def _post(self, waiting: Waiting) -> None:
+        body = waiting.body.encode()
+        headers = {"Idempotency-Key": waiting.id}
+        if self._secret is not None:
+            headers[SIGNATURE] = signature(self._secret, body, time.time())
+        try:
+            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+                status, pause = answer.status_code, answer.headers.get("Retry-After")
+        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: the client is closed
+            raise FailedError(_reason(error)) from error
+        if 200 <= status < 300:
+            return
+        if 400 <= status < 500 and status not in _REPEATED:
+            raise RefusedError(f"the receiver answered {status}")
+        raise FailedError(f"the receiver answered {status}", _seconds(pause))
+
+
+def _reason(error: Exception) -> str:
+    """What failed, without the address: a part of it may be secret."""
+    if isinstance(error, httpx.TimeoutException):
+        return "the receiver does not answer"
+    if isinstance(error, httpx.ConnectError):
+        return "the receiver cannot be reached"
+    return f"the connection failed ({type(error).__name__})"
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The seconds of a header Retry-After, which has seconds or a date; None without a good one."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return min(float(retry_after), _LONGEST_PAUSE)
+    try:
+        date = email.utils.parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return min(max(0.0, date.timestamp() - time.time()), _LONGEST_PAUSE)
