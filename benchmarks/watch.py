@@ -5,9 +5,10 @@
 Films of drawn people are sent as cameras would, as H.264 in MPEG-TS over HTTP, 25 frames a second
 of 16:9 and `--height` lines: nobody for six seconds, then one person for four. The command runs in
 a process of its own and is measured from outside. Prints for one camera, and for `--cameras`, the
-frames judged per second, the share of a core while people come and while nobody does, the seconds
-from the first frame with a person to the events `seen` and `verdict` (which needs half a second of
-frames), and, with `--cameras`, the memory over `--minutes`.
+frames judged per second (fewer are while nobody is there), the cores used, and the seconds from the
+first frame with a person to the events `seen` and `verdict` (which needs half a second of frames).
+Then, for `--cameras`, how many frames can be judged where somebody always is, the cores used where
+nobody is, and the memory over `--minutes`.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from maskgate.synthetic.people.drawing import photo
 from maskgate.synthetic.people.sample_people import person
 
 FPS: Final = 25
-EMPTY, THERE = 6.0, 4.0  # seconds
+EMPTY, PRESENT = 6.0, 4.0  # seconds
 CANDIDATES: Final = 8  # portraits, of which the one that the model is surest of is shown
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -51,7 +52,8 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=720)
     options = parser.parse_args()
     size = options.height * 16 // 9 // 2 * 2, options.height
-    with_people, empty = film(size, portrait(size[1])), film(size, None)
+    face = portrait(size[1])
+    with_people, empty = film(size, face), film(size, None)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before it starts,"
           f" {size[0]}×{size[1]}, {FPS} frames a second sent\n")  # fmt: skip
     print("| cameras | asked | judged per second and camera | s behind | cores | s to seen, 95% |"
@@ -59,8 +61,14 @@ def main() -> None:
     for count in sorted({1, options.cameras}):
         for rate in (10, FPS):
             show(measure(count, rate, with_people, (75.0, options.threads)))
+    busy = measure(options.cameras, FPS, film(size, face, 0), (75.0, options.threads))
+    print(
+        f"\nsomebody always before {options.cameras} cameras, {FPS} frames a second asked for:"
+        f" {busy.judged:.1f} judged per camera, {busy.judged * options.cameras / busy.cores:.0f} per"
+        f" second of a core, {busy.behind:.2f} s behind, {busy.cores:.2f} cores"
+    )
     idle = measure(options.cameras, 10, empty, (40.0, options.threads))
-    print(f"\nnobody before {options.cameras} cameras: {idle.cores:.2f} cores")
+    print(f"nobody before {options.cameras} cameras: {idle.cores:.2f} cores")
     long = measure(options.cameras, 10, with_people, (60 * options.minutes, options.threads))
     memory = " ".join(f"{each / 1e6:.0f}" for each in long.memory)
     print(f"memory of {options.cameras} cameras over {options.minutes:g} minutes, MB: {memory}")
@@ -86,8 +94,8 @@ def portrait(height: int) -> Image.Image:
     return max(drawn, key=sureness)
 
 
-def pictures(size: tuple[int, int], face: Image.Image | None) -> Iterator[Pixels]:
-    """The frames of ten seconds, with a camera's noise."""
+def pictures(size: tuple[int, int], face: Image.Image | None, empty: float) -> Iterator[Pixels]:
+    """The frames of ten seconds, the first `empty` without the face, with a camera's noise."""
     width, height = size
     room = Image.new("RGB", size, (150, 155, 160))
     draw = ImageDraw.Draw(room)
@@ -102,12 +110,12 @@ def pictures(size: tuple[int, int], face: Image.Image | None) -> Iterator[Pixels
     scenes.append(np.asarray(room))
     rng = np.random.default_rng(0)
     noises = [rng.integers(-3, 4, (height, width, 3), np.int8) for _ in range(7)]
-    for number in range(round((EMPTY + THERE) * FPS)):
-        clean = scenes[number >= EMPTY * FPS].astype(np.int16)
+    for number in range(round((EMPTY + PRESENT) * FPS)):
+        clean = scenes[number >= empty * FPS].astype(np.int16)
         yield np.clip(clean + noises[number % len(noises)], 0, 255).astype(np.uint8)
 
 
-def film(size: tuple[int, int], face: Image.Image | None) -> list[bytes]:
+def film(size: tuple[int, int], face: Image.Image | None, empty: float = EMPTY) -> list[bytes]:
     """The bytes of each frame in MPEG-TS."""
     out, chunks = io.BytesIO(), []
     with av.open(out, "w", format="mpegts") as container:
@@ -116,7 +124,7 @@ def film(size: tuple[int, int], face: Image.Image | None) -> list[bytes]:
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.gop_size = FPS
         stream.options = {"preset": "ultrafast", "crf": "26", "tune": "zerolatency"}
-        for picture in pictures(size, face):
+        for picture in pictures(size, face, empty):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             chunks.append(out.getvalue())
             out.seek(0)
@@ -169,12 +177,12 @@ class Server:
 @dataclass(frozen=True)
 class Measured:
     cameras: int
-    asked: int
+    target: int  # frames per second and camera
     judged: float  # frames per second and camera
     behind: float  # seconds
     cores: float
-    seen: Sequence[float]  # seconds from the first frame with a person
-    verdict: Sequence[float]
+    to_seen: Sequence[float]  # seconds from the first frame with a person
+    to_verdict: Sequence[float]
     memory: Sequence[int]  # bytes
 
 
@@ -193,12 +201,12 @@ def measure(count: int, rate: int, chunks: Sequence[bytes], run: tuple[float, in
             memory.append(resident(process.pid))
         cores = (cpu(process.pid) - used) / (time.monotonic() - start)
     server.stop()
-    found = [re.findall(r"([\d.]+) frames/s judged.*?([\d.]+) s behind", line) for line in lines]
-    rates = np.array([pair for line in found for pair in line], float).reshape(-1, 2)
+    matches = [re.findall(r"([\d.]+) frames/s judged.*?([\d.]+) s behind", line) for line in lines]
+    rates = np.array([pair for line in matches for pair in line], float).reshape(-1, 2)
     judged, behind = rates.mean(0) if len(rates) else (np.nan, np.nan)
     return Measured(count, rate, judged=judged, behind=behind, cores=cores, memory=memory,
-                    seen=delays(server, events, "seen"),
-                    verdict=delays(server, events, "verdict"))  # fmt: skip
+                    to_seen=delays(server, events, "seen"),
+                    to_verdict=delays(server, events, "verdict"))  # fmt: skip
 
 
 @contextmanager
@@ -238,7 +246,7 @@ def delays(server: Server, events: Sequence[dict[str, Any]], kind: str) -> list[
             for event in events
             if event["event"] == kind and event["camera"] == camera and event["arrived"] > came
         ]
-        if later and later[0] < THERE:
+        if later and later[0] < PRESENT:
             delays.append(later[0])
     return delays
 
@@ -251,8 +259,8 @@ def show(measured: Measured) -> None:
         return f"{median:.2f}, {late:.2f} (n = {len(delays)})"
 
     print(
-        f"| {measured.cameras} | {measured.asked} | {measured.judged:.1f} | {measured.behind:.2f} |"
-        f" {measured.cores:.2f} | {both(measured.seen)} | {both(measured.verdict)} |",
+        f"| {measured.cameras} | {measured.target} | {measured.judged:.1f} | {measured.behind:.2f} |"
+        f" {measured.cores:.2f} | {both(measured.to_seen)} | {both(measured.to_verdict)} |",
         flush=True,
     )
 

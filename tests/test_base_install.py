@@ -24,6 +24,7 @@ BASE = (
     "labels", "errors", "core", "config", "imaging", "faces", "ensemble", "runs", "bundle",
     "inference", "door", "cli", "data.column_names", "data.csv_files", "data.eval_table",
     "data.names", "evaluation.ensemble_options", "evaluation.submission",
+    "reports.door_charts", "reports.door_drift", "reports.door_report", "reports.door_table",
 )  # fmt: skip
 # Modules and folders in these rooms that need the extra train, and are imported in functions alone.
 TRAIN = (

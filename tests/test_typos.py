@@ -96,6 +96,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "[MODEL] DATA": ([FOLDER], [
         NO_DATA, (["/gone", FOLDER], NO_RUN[1]), ([RUN, "/gone"], NO_DATA[1]),
         ([RUN, FOLDER, FOLDER], f"{FOLDER}: one word too many; give MODEL and DATA, or DATA")]),
+    "A": ([FOLDER], [NO_DATA]),
+    "B": ([FOLDER], [NO_DATA]),
+    "EVENTS...": ([__file__], [(["/gone"], "/gone: no such file of events; fix the path")]),
     "[KEY.SUB=VALUE]...": ([], [UNKNOWN_KEY, WRONG_VALUE, NO_CHANGE, *IN_RECIPE]),
     "[ARGUMENT=VALUE]...": ([], [(["scor=1"], "detector auto: "), NO_CHANGE]),
 }  # fmt: skip
@@ -153,6 +156,11 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["/gone"], "--token-file is for a door beyond this machine; drop it"),
         (["/gone", "--host", "0.0.0.0", "--plain-http"],
          "/gone: cannot be read (No such file or directory); give the token that can")],
+    "--from": [(["today"], "--from today: not a time such as 2026-11-27 or 2026-11-27T08:30")],
+    "--to": [(["2026-13-01"], "--to 2026-13-01: not a time such as"),
+             (["2026-11-26", "--from", "2026-11-27"], "--to 2026-11-26: is not after --from")],
+    "--time-zone": [(["Seoul"], "--time-zone Seoul: no such time zone; give a name such as Asia")],
+    "--model": [(["/gone"], "/gone: not a bundle; give a folder or zip from `maskgate export`")],
     "--map": [
         (["gender"], "--map gender: write it as gender:M=male,F=female"),
         (["gendr:M=male"], "unknown column of --map gendr; did you mean gender?"),
@@ -226,6 +234,14 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
             "--each-kind draws one photo of each kind;",
         ),
     ],
+    "compare-data": [
+        (
+            [FOLDER, FOLDER, "--run", RUN, "--model", RUN],
+            "both --run and --model are given; give one of them",
+        ),
+        ([FOLDER, FOLDER, "--out", "page.pdf"], "page.pdf: a page ends in .html; name such a file"),
+    ],
+    "door-report": [([__file__, "--out", "page.pdf"], "page.pdf: a page ends in .html;")],
     "review": [
         ([RUN, "--run", RUN], "both a RUN and --run are given; give one of them"),
         (["--compare", "/gone", "/gone"], "/gone: cannot be read (No such file or directory)"),

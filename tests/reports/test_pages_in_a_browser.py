@@ -12,12 +12,14 @@ import pytest
 from maskgate import runs
 from maskgate.core import charts
 from maskgate.pipeline import inspection
-from maskgate.reports import compare, inspect, mistakes, pages, tune
+from maskgate.reports import compare, compare_data, door_report, inspect, mistakes, pages, tune
 from maskgate.reports import run as run_report
 from maskgate.runs import tables
 from maskgate.training.lr_finder import Sweep, sentence
 from tests.door.server import screens
+from tests.reports.test_compare_data_page import comparison
 from tests.reports.test_compare_page import found as found
+from tests.reports.test_door_report import sample as sample_of_door
 from tests.reports.test_tune_page import FOUND as SEARCH
 
 CHROMIUM = shutil.which("chromium") or ""
@@ -83,7 +85,12 @@ def every_page(
         tmp_path / "lr.html", "lr.html", recipe="tiny", changes=[], sweep=sweep,
         sentence=sentence(sweep), chart=charts.lines(curve, "learning rate", "Training loss"),
     )  # fmt: skip
+    door, manifest = sample_of_door()
+    door_report.write(tmp_path / "door.html", door, manifest.reference)
+    compare_data.write(comparison(), tmp_path / "compare-data.html")
     return {
+        "door-report": tmp_path / "door.html",
+        "compare-data": tmp_path / "compare-data.html",
         "report": report,
         "compare": tmp_path / "compare.html",
         "inspect": inspected,

@@ -10,8 +10,9 @@ import typer
 from maskgate.core import extras, interruption, terminal, threads
 
 # In the order in which `maskgate --help` lists their commands.
-from maskgate.cli import data, recipes, training, tune, predict, ensemble  # noqa: F401
-from maskgate.cli import export, serve, watch, accept, thresholds, compare, explain, suspects  # noqa: F401
+from maskgate.cli import data, compare_data, recipes, training, tune, predict  # noqa: F401
+from maskgate.cli import ensemble, export, serve, watch, accept, door_report  # noqa: F401
+from maskgate.cli import thresholds, compare, explain, suspects  # noqa: F401
 from maskgate.cli import note, review, ablate, pseudo, distill, demo  # noqa: F401
 from maskgate.cli import groups
 from maskgate.cli.app import app

@@ -9,6 +9,7 @@ _PREDICT, _RUNS, _DOOR = "Predict", "Runs: list, compare, explain", "At the door
 
 COMMANDS: Final = {
     "inspect": (_START, "maskgate inspect PEOPLE --out page"),
+    "compare-data": (_START, "maskgate compare-data PEOPLE OTHER_PEOPLE --out differences.html"),
     "recipes": (_START, "maskgate recipes face"),
     "demo": (_START, "maskgate demo --out demo"),
     "faces": (_PHOTOS, "maskgate faces PEOPLE --detector mtcnn -o boxes.parquet"),
@@ -35,6 +36,7 @@ COMMANDS: Final = {
     "serve": (_DOOR, "maskgate serve bundles/entrance.zip --port 8000"),
     "watch": (_DOOR, "maskgate watch --camera front=rtsp://10.0.0.5/stream --policy worn"),
     "accept": (_DOOR, "maskgate accept http://127.0.0.1:8000 --site entrance"),
+    "door-report": (_DOOR, "maskgate door-report events.jsonl --time-zone Asia/Seoul"),
     "thresholds": (_DOOR, "maskgate thresholds bundles/entrance.zip PHOTOS --error mask=0.02"),
 }
 

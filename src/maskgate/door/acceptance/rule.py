@@ -1,18 +1,17 @@
 """The rule by which a door may open, and what was measured of it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
+from maskgate.core import wilson
 from maskgate.door.acceptance.passages import Passage
 from maskgate.door.acceptance.record import Record
 
 Conclusion = Literal["open", "closed", "incomplete"]
 MAX_SKIPPED: Final = 2
-_NORMAL: Final = 1.959964  # the 97.5% quantile of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """From 0 to 1; all of it if there is none to count."""
-        if self.total == 0:
-            return 0.0, 1.0
-        share, z = self.count / self.total, _NORMAL**2 / self.total
-        centre = (share + z / 2) / (1 + z)
-        half = math.sqrt(z * share * (1 - share) + z**2 / 4) / (1 + z)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        return wilson.interval(self.count, self.total)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,94 @@
+from collections import Counter
+from datetime import UTC, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from maskgate.bundle.manifest import Manifest
+from maskgate.door.events import DoorChanged
+from maskgate.door.reporting import findings, people
+from maskgate.door.reporting.findings import Findings
+from maskgate.door.reporting.log import Log
+from maskgate.errors import MaskgateError
+from tests.door.reporting.sample_events import START, Door, day
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+@pytest.fixture
+def door(manifest: Manifest) -> Door:
+    return day(manifest.reference, seed=5)
+
+
+def find(door: Door, manifest: Manifest | None = None, **times: object) -> Findings:
+    log = Log(sorted(door.events, key=lambda event: event.time))
+    return findings.find(log, manifest, SEOUL, **times)  # type: ignore[arg-type]
+
+
+def test_people_have_their_last_verdict_and_waits(door: Door) -> None:
+    found = find(door)
+    left = [event for event in door.events if event.event == "left"]
+    verdicts = Counter(event.verdict for event in left)
+    assert len(found.people) == 200
+    assert found.without_verdict.count == verdicts["moment"]
+    assert Counter(person.verdict for person in found.people)["go"] == verdicts["go"]
+    waited = [event.waited for event in door.events if event.event == "verdict"]
+    assert findings.waits(found.people) == pytest.approx(np.percentile(waited, [50, 95]))
+    assert found.unsure.count == sum(event.unsure_share > 0.5 for event in left)
+    (camera,) = found.cameras
+    assert camera.watched == 10 * 3600 and camera.share == 0
+
+
+def test_a_number_is_another_person_after_a_new_start(manifest: Manifest) -> None:
+    door = Door(manifest.reference, np.random.default_rng(0))
+    for hour in range(3):
+        door.start(START + timedelta(hours=hour))
+        door.person(START + timedelta(hours=hour, minutes=1))
+    assert [event.track for event in door.events if event.event == "seen"] == [1, 1, 1]
+    assert len(people.of_events(door.events)) == 3
+
+
+def test_from_and_to_cut_people_and_gaps(door: Door) -> None:
+    start, end = START + timedelta(hours=2), START + timedelta(hours=4)
+    found = find(door, start=start, end=end)
+    assert 0 < len(found.people) < 200
+    assert all(start <= person.time <= end for person in found.people)
+    with pytest.raises(MaskgateError, match="no event from 2027"):
+        find(door, start=START.replace(year=2027))
+
+
+def test_people_of_another_model_are_not_compared(door: Door, manifest: Manifest) -> None:
+    found = find(door, manifest)
+    assert found.drifts is None and "judged by another model" in found.notes[0]
+    own = manifest.model_copy(update={"sha256": "0" * 64})
+    assert find(door, own).drifts
+    bare = own.model_copy(update={"reference": {}})
+    assert find(door, bare).notes == [
+        "drift: the bundle has no statistics of its validation photos"
+    ]
+
+
+def test_what_the_door_said_and_for_how_long(door: Door) -> None:
+    for minutes, message, previous in ((60, "go", "empty"), (61, "empty", "go")):
+        time = START + timedelta(minutes=minutes)
+        door.events.append(
+            DoorChanged.model_validate(
+                {
+                    "time": time, "camera": "front", "policy": "worn", "door": message,
+                    "previous": previous, "since": time,
+                }
+            )
+        )  # fmt: skip
+    messages = {each.name: (each.count, each.seconds) for each in find(door).messages}
+    assert messages == {"go": (1, 60.0), "empty": (1, 539 * 60.0)}
+
+
+def test_hours_are_those_of_the_zone_also_where_the_clock_changes() -> None:
+    start = START.replace(month=10, day=31, hour=22)
+    edges = findings.steps(start, start + timedelta(days=1), ZoneInfo("Europe/Berlin"), False)
+    gaps = {b.timestamp() - a.timestamp() for a, b in pairwise(edges)}
+    assert gaps == {3600.0}
+    quarter = findings.steps(START, START, ZoneInfo("Asia/Kathmandu"), False)[0]
+    assert (quarter.minute, quarter.astimezone(UTC).minute) == (0, 15)
