@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-all coverage lint format reference default-model dist clean
+.PHONY: help install demo test test-all coverage lint format reference default-model dist clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+install: $(READY)  ## everything, in .venv
 
 demo: $(READY)  ## generated people → train → submit → report, in minutes
 	$(BIN)/maskgate demo

@@ -62,3 +62,11 @@ def test_other_columns_and_words(tmp_path: Path) -> None:
         maskgate.read(tmp_path / "table.csv", columns={"foto": "filename"})
     with pytest.raises(MaskgateError, match="is mapped to 'men', which is none"):
         maskgate.read(tmp_path / "table.csv", words={"gender": {"M": "men"}})
+
+
+def test_a_data_set_prints_its_counts_and_kinds_of_problems(people: Path) -> None:
+    photos = maskgate.read(people)
+    lines = repr(photos).splitlines()
+    assert lines[0].endswith(": 224 photos of 32 people")
+    assert lines[1] == "mask: wear 160, incorrect 32, not_wear 32"
+    assert any(" × " in line for line in lines[4:]) == bool(photos.problems)

@@ -214,6 +214,7 @@ def test_what_to_type_for_columns_of_other_names(tmp_path: Path) -> None:
     assert remedies[0] == (
         "if is covered has the mask: --mask-column 'is covered'; mask is wear, incorrect or"
         " not_wear: correct the data, or map its words with --map mask:no=WORD,wrong=WORD,yes=WORD"
+        " (in Python: words=)"
     )
     assert "if is covered has the gender: --gender-column 'is covered'" in remedies[1]
     assert remedies[2:] == ["if who tells people apart: --person-column who"]

@@ -206,9 +206,9 @@ def test_words_of_many_photos_are_one_entry_with_a_map(tmp_path: Path) -> None:
         checks.refuse(photos.problems, tmp_path, skip=False)
     assert str(error.value) == (
         f"{tmp_path}: 2,001 of its entries cannot be used: 0.jpg (gender 'femal'),"
-        " 2,000 × gender 'X' (first: 1.jpg); fix them, or leave them out with --skip-faulty; gender"
-        " is male or female: correct the data, or map its words with --map"
-        " gender:femal=female,X=WORD"
+        " 2,000 × gender 'X' (first: 1.jpg); fix them, or leave them out with --skip-faulty (in"
+        " Python: skip_faulty=True); gender is male or female: correct the data, or map its words"
+        " with --map gender:femal=female,X=WORD (in Python: words=)"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.core import files
-from maskgate.data import names
+from maskgate.data import layouts, names
 
 NFC, NFD = (unicodedata.normalize(form, "김철수") for form in ("NFC", "NFD"))
 
@@ -123,3 +123,20 @@ def test_a_name_in_cp949_is_recognised(root: Path) -> None:
     assert files.not_utf8(path) == (
         f"its name on disk is not UTF-8, in CP949 it reads {NFC}2.jpg; rename it"
     )
+
+
+def test_photos_in_a_folder_below_the_table_are_read_from_there(tmp_path: Path) -> None:
+    for folder, letters in {"pictures": "ab", "more/deep": "cb", ".hidden": "d"}.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for letter in letters:
+            (tmp_path / folder / f"{letter}.jpg").touch()
+    table = tmp_path / "people.csv"
+    table.write_text("photo,mask\n" + "".join(f"{name}.jpg,wear\n" for name in "abcd"))
+    photos = layouts.read(table)
+    # b.jpg is in two folders, and what is hidden is not looked at.
+    assert photos.table["photo"].tolist() == [
+        "pictures/a.jpg", "b.jpg", "more/deep/c.jpg", "d.jpg"
+    ]  # fmt: skip
+    told = [each for each in photos.problems if each.kind == "photos in a subfolder"]
+    assert [each.where for each in told] == ["pictures", "more/deep"]
+    assert not any(each.fatal for each in told)

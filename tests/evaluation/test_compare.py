@@ -383,9 +383,13 @@ def test_too_few_sides_are_refused(tmp_path: Path) -> None:
         compare([first])
     second = write_run(tmp_path / "runs" / "b", guesses(0.7, 2), seed=8)
     with pytest.raises(
-        MaskgateError, match=r"runs of one recipe that differ only in their seed, .* give a run"
-    ):
+        MaskgateError, match=r"runs of one recipe that differ only in their seed: .* give a run"
+    ) as error:
         compare([first, second])
+    scores = [RunFolder(run).metrics().score.value for run in (first, second)]
+    assert f"they score {scores[0]:.4f}, {scores[1]:.4f}" in str(error.value)
+    spread = abs(scores[0] - scores[1]) / 2**0.5
+    assert f"a standard deviation of {spread:.4f} between seeds" in str(error.value)
     with pytest.raises(MaskgateError, match="no run; give a folder"):
         compare([first, tmp_path / "none"])
 

@@ -167,8 +167,8 @@ def test_predict_says_which_one_was_used(
     code, text, error = call("predict", preferring(), *photos)
     assert code == 0
     assert error.splitlines()[0] == (
-        "face detector: mtcnn; yunet, as in training, needs its file: name it by --detector-file or"
-        f" $MASKGATE_YUNET (SHA-256 {SHA256[:12]}…)"
+        "face detector: mtcnn; yunet, as in training, needs its file: name it by $MASKGATE_YUNET or"
+        f" --detector-file (in Python: detector_file=; SHA-256 {SHA256[:12]}…)"
     )
     assert (0, text) == call("predict", face_bundle, *photos)[:2]
     assert "face detector" not in call("predict", face_bundle, *photos)[2]

@@ -214,7 +214,7 @@ def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None
         "unknown age": {"3.png"},
         "unknown age_group": {"4.png"},
         "photo listed twice": {"3.png"},
-        "unreadable photo": {"gone.png"},
+        "photo not found": {"gone.png"},
         "photo without row": {"5.png"},
         checks.APART: {"all photos"},
     }

@@ -101,7 +101,7 @@ def test_into_a_pipe_every_line_is_whole(
     end = r" +\+0\.0200 \[\+0\.0100, \+0\.0300\]  better"
     start = f"{HOSTILE}  18 classes   "
     assert re.fullmatch(re.escape(start) + score.format("4700") + end, lines[3])
-    assert lines[4].split("  ")[-1].strip() == "+0.0000 [-0.0040, +0.0050]"
+    assert lines[4].split("  ")[-1].strip() == "-0.0000 [-0.0040, +0.0050]"
     assert f"worse, seed 7: model.dropout=0.9, note={LONG}" in lines
     assert f"{HOSTILE}, seeds 7, 8: model.head=joint" in lines
     assert (

@@ -107,7 +107,8 @@ def submit(
 ) -> None:
     """Predict the photos of EVAL with one run or an ensemble of several, and write ImageID,ans.
 
-    The order is that of EVAL's info.csv, or without one that of the photos' names.
+    The order is that of EVAL's info.csv, or without one that of the photos' names. ans is the
+    class, 0 to 17: 6 x mask (wear, incorrect, not_wear) + 3 x gender (male, female) + age band.
 
     Prints the out-of-fold score of each run and of the ensemble, and photos per second.
     """

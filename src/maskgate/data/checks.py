@@ -10,16 +10,21 @@ import pandas as pd
 
 from maskgate.core import files
 from maskgate.errors import MaskgateError, listed, printable, truncate
+from maskgate.imaging import pixels
 
 _LONGEST: Final = 200  # characters of a name in a message
 APART: Final = "people are not kept together: each photo counts as its own person"
 NOT_UTF8: Final = "name not in UTF-8"
 NO_SUCH_WORD: Final = "mapped word that does not occur"
 NO_SUCH_CLASS: Final = "unknown class"
+OTHER_NAME: Final = "column under another name"
 NO_COLUMN: Final = "label that no column has"
 # Every kind of problem, and what it means or how to fix it.
 KINDS: Final = {
     "unreadable photo": "The file cannot be decoded: get it again, or leave it out.",
+    "photo not found": "There is no such file below the folder of the table: correct the name, or"
+    " put the photo there.",
+    "photos in a subfolder": "The table names them without it; they are read from there.",
     "unreadable test photo": "It cannot be predicted, but a submission needs all predictions.",
     "unreadable test table": "Without it no submission can be written.",
     "age out of range": "Correct the age in the table or in the folder's name.",
@@ -50,7 +55,7 @@ KINDS: Final = {
     "photo without row": "It is in the folder of the photos, but has no row; it is not used.",
     "id of several people": "People are told apart by folder, not by id; check whether it is one"
     " person.",
-    "column under another name": "It is read as a known column; rename it to be sure.",
+    OTHER_NAME: "It is read as a known column; rename it to be sure.",
     "column that repeats like people but is not read": "Rename it to person if it tells people"
     " apart: otherwise each photo counts as its own person.",
     APART: "A person may be in both training and validation, which makes scores too high: add a"
@@ -92,6 +97,12 @@ class Problem:
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
+def unreadable(name: str, reason: str) -> Problem:
+    """The problem of a photo that cannot be read for a `reason`, a PhotoError's."""
+    kind = "photo not found" if reason == pixels.NO_FILE else "unreadable photo"
+    return Problem(kind, name, reason, fatal=True)
+
+
 def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
     """Raise MaskgateError that lists all fatal problems, unless `skip`."""
     fatal = [problem for problem in problems if problem.fatal]
@@ -99,8 +110,8 @@ def refuse(problems: Iterable[Problem], data: Path, skip: bool) -> None:
         remedies = list(dict.fromkeys(problem.remedy for problem in fatal if problem.remedy))
         raise MaskgateError(
             f"{data}: {len(fatal):,} of its entries cannot be used: {listed(_entries(fatal))}; fix"
-            " them, or leave them out with"
-            f" --skip-faulty{''.join(f'; {remedy}' for remedy in remedies)}"
+            " them, or leave them out with --skip-faulty (in Python: skip_faulty=True)"
+            f"{''.join(f'; {remedy}' for remedy in remedies)}"
         )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from maskgate import labels
 from maskgate.data import column_names
-from maskgate.data.checks import NO_SUCH_WORD, Problem
+from maskgate.data.checks import NO_SUCH_WORD, OTHER_NAME, Problem
 from maskgate.data.column_names import Names as Names
 from maskgate.data.column_names import is_name_of as is_name_of
 from maskgate.errors import MaskgateError, listed
@@ -145,7 +145,7 @@ def rename_columns(
                 f" right one to {column}"
             )
         rows = rows.rename(columns={matches[0]: column})
-        problems.append(Problem("column under another name", matches[0], f"read as {column}"))
+        problems.append(Problem(OTHER_NAME, matches[0], f"read as {column}"))
     return rows, problems
 
 

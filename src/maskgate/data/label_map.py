@@ -136,7 +136,7 @@ def offer(column: str, unknown: Iterable[str]) -> str:
     more = ",…" if len(names) > _MOST_OFFERED else ""
     return (
         f"{column} is {ALLOWED[column]}: correct the data, or map its words with"
-        f" --map {shlex.quote(f'{column}:{pairs}{more}')}"
+        f" --map {shlex.quote(f'{column}:{pairs}{more}')} (in Python: words=)"
     )
 
 

@@ -2,8 +2,9 @@
 
 import difflib
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -231,12 +232,21 @@ def _names_on_disk(photos: pd.Series, root: Path, problems: list[Problem]) -> pd
     """The photos by their names on disk, if they exist and are UTF-8."""
     files_on_disk = names.Files(root)
     paths = []
+    subfolders: Counter[str] = Counter()
     for name in track(photos.tolist(), "looking for photos", len(photos)):
         path = files_on_disk.find(name)
+        if path and not files_on_disk.is_there(path) and "/" not in path:
+            below = files_on_disk.find_below(path)
+            if below is not None:
+                path = below
+                subfolders[str(PurePosixPath(below).parent)] += 1
         if not files.is_utf8(path):
             problems.append(Problem(NOT_UTF8, name, files.not_utf8(path), fatal=True))
             path = name
         paths.append(path)
+    for folder, count in subfolders.items():
+        detail = f"{count:,} photos, which the table names without it"
+        problems.append(Problem("photos in a subfolder", folder, detail))
     return pd.Series(paths, index=photos.index, dtype="str")
 
 

@@ -4,9 +4,11 @@ macOS writes 김 as three characters (Unicode NFD), Windows and tables as one (N
 white space. Names that differ only in this are equal. A file is opened by its real name.
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -14,6 +16,7 @@ from maskgate.core.files import in_cp949, is_utf8
 
 _LEADING: Final = re.compile(r"(?<!\d)0+(?=\d)")
 _TRAILING: Final = re.compile(r"(?<=\d)\.0+$")  # of an integer that was saved as a float
+_MOST_BELOW: Final = 1_000_000  # files that are looked at
 _UNTIDY: Final = re.compile(r"//|(^|/)\./|/$")
 
 
@@ -47,6 +50,7 @@ class Files:
         self._root, self._name = root, root.resolve().name
         self._listings: dict[str, dict[str, str]] = {}
         self._folders: dict[str, str | None] = {"": ""}
+        self._below: dict[str, str | None] | None = None  # files in folders below, by their names
 
     def find(self, name: str) -> str:
         """The real path, relative to the root, of the file or folder that a table calls `name`.
@@ -63,6 +67,26 @@ class Files:
         if real_path is None and self._name and path.startswith(f"{self._name}/"):
             real_path = self._real(path.removeprefix(f"{self._name}/"))
         return plain if real_path is None else real_path
+
+    def find_below(self, name: str) -> str | None:
+        """The path, relative to the root, of the file called `name`, without a folder, in a folder
+        below the root; None if there is none, or several."""
+        if self._below is None:
+            self._below = {}
+            for path in islice(self._files_below(), _MOST_BELOW):
+                self._below[path.name] = None if path.name in self._below else path.as_posix()
+        return self._below.get(name)
+
+    def _files_below(self) -> Iterator[Path]:
+        for folder, subfolders, names in os.walk(self._root):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            place = Path(folder).relative_to(self._root)
+            if place.parts:
+                yield from (place / name for name in names)
+
+    def is_there(self, name: str) -> bool:
+        """Whether a file or folder has this path, as `find` returns it."""
+        return self._real(name) is not None
 
     def _real(self, path: str) -> str | None:
         head, slash, last = path.rpartition("/")

@@ -46,6 +46,20 @@ class Photos:
         """The photo table with labels in words; see `in_words`."""
         return in_words(self.table)
 
+    def __repr__(self) -> str:
+        table = self.table
+        lines = [f"{self.root}: {len(table):,} photos of {table['person'].nunique():,} people"]
+        for name, values in labels.ATTRIBUTES.items():
+            counts = [
+                (value, int((table[name] == code).sum())) for code, value in enumerate(values)
+            ]
+            counts.append(("unknown", int((table[name] == labels.UNKNOWN).sum())))
+            texts = [f"{value} {count:,}" for value, count in counts if count]
+            lines.append(f"{name}: {', '.join(texts)}")
+        kinds = Counter(problem.kind for problem in self.problems)
+        lines += [f"{count} × {kind}" for kind, count in kinds.most_common()]
+        return "\n".join(lines)
+
     def _repr_html_(self) -> str:
         """In a notebook: how many photos and people have each label, and the kinds of problems."""
         table = self.table

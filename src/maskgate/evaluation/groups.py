@@ -89,9 +89,12 @@ def _too_few(scored_runs: list[ScoredRun]) -> str:
     if len(scored_runs) == 1:
         return f"{scored_runs[0].run.path}: one run alone; give a run of another recipe as well"
     names = listed([str(scored_run.run.path) for scored_run in scored_runs])
+    scores = [each.results.score.value for each in scored_runs if each.results.score is not None]
     return (
-        f"{names}: runs of one recipe that differ only in their seed, so there is nothing to"
-        " compare them with; give a run of another recipe as well"
+        f"{names}: runs of one recipe that differ only in their seed: they score"
+        f" {', '.join(f'{score:.4f}' for score in scores)}, a standard deviation of"
+        f" {np.std(scores, ddof=1):.4f} between seeds; give a run of another recipe as well, to"
+        " compare it with them"
     )
 
 

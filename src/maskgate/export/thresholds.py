@@ -91,6 +91,6 @@ def line(name: str, fitted: Threshold) -> str:
     if fitted.all.error is None or fitted.all.another_look is None:
         return text
     return (
-        f"{text}; of people left out of the fit: error {fitted.all.error}, another look"
-        f" {fitted.all.another_look}"
+        f"{text}; of people left out of the fit, the error of sure answers is {fitted.all.error},"
+        f" and {fitted.all.another_look} of all answers are unsure"
     )

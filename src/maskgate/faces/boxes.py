@@ -16,7 +16,7 @@ from PIL import Image
 
 from maskgate.core import files
 from maskgate.core.progress import say
-from maskgate.data import contents
+from maskgate.data import checks, contents
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.faces import crop
@@ -160,9 +160,7 @@ def find(
             if digest in requested
         }
     names = photos.table["photo"]
-    problems = [
-        Problem("unreadable photo", names[row], reason, True) for row, reason in reasons.items()
-    ]
+    problems = [checks.unreadable(names[row], reason) for row, reason in reasons.items()]
     return Boxes(detector, packed_of, reduced), readable, problems
 
 

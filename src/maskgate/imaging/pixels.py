@@ -26,6 +26,7 @@ Pixels = npt.NDArray[np.uint8]
 VERSION: Final = 2
 _APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"  # RFC 1740
 GREY: Final = 128  # of pixels outside the photo
+NO_FILE: Final = "no such file"
 _ORIGINAL_SIZE: Final = "size of the photo"
 
 # Our own limits are checked instead, on the file's structure, before it is decoded.
@@ -118,7 +119,7 @@ def read(path: str | Path) -> bytes:
         with open(path, "rb") as file:
             content = file.read(limits.MAX_FILE + 1)
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in its name
-        raise PhotoError("no such file") from error
+        raise PhotoError(NO_FILE) from error
     except OSError as error:
         raise PhotoError((error.strerror or str(error)).lower()) from error
     _check_length(content)

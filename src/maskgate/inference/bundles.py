@@ -159,7 +159,8 @@ def detector_sentence(manifest: Manifest, views: Sequence[View]) -> str:
         variable = model_files.SOURCES[best].variable
         return (
             f"face detector: {used.name}; {best}, as in training, needs its file: name it by"
-            f" --detector-file or ${variable} (SHA-256 {model.preferred[0].sha256[:12]}…)"
+            f" ${variable} or --detector-file (in Python: detector_file=; SHA-256"
+            f" {model.preferred[0].sha256[:12]}…)"
         )
     return ""
 

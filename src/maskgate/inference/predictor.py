@@ -29,6 +29,9 @@ class Predictor:
     ) -> None:
         self.classifier, self.thresholds = classifier, dict(thresholds or {})
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.attributes)})"
+
     @property
     def views(self) -> Sequence[View]:
         """How a photo becomes pictures for the model."""
@@ -162,8 +165,8 @@ class Predictor:
                 without_face += sum(bool(np.isnan(each.boxes[0, 0])) for each in readable)
         if without_face and self.finds_faces:
             say(
-                f"no face was found in {without_face} of {len(photos)} photos: the centre of the"
-                " photo was used instead"
+                f"no face was found in {without_face} of {len(photos)} photos: they were"
+                " predicted without a crop to the face"
             )
 
     def _batches(self, photos: Sequence[Photo], all_faces: bool) -> Iterator[list[Answer | str]]:

@@ -19,7 +19,7 @@ import pandas as pd
 from PIL import Image
 
 from maskgate.core.progress import log, track
-from maskgate.data import contents, near_duplicates
+from maskgate.data import checks, contents, near_duplicates
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
 from maskgate.faces.boxes import Boxes
@@ -157,9 +157,7 @@ def _fill(
             index.commit()
         files = files.assign(digest=pd.Series(digest, dtype=object))
     names = photos.table["photo"]
-    problems = [
-        Problem("unreadable photo", names[row], reason, True) for row, reason in reasons.items()
-    ]
+    problems = [checks.unreadable(names[row], reason) for row, reason in reasons.items()]
     return [d for d in files["digest"] if d is not None], problems
 
 

@@ -14,7 +14,7 @@ from maskgate import labels
 from maskgate.config.recipe import Photo
 from maskgate.core import files
 from maskgate.core.progress import track
-from maskgate.data import layouts, names, people, seven_photos
+from maskgate.data import checks, layouts, names, people, seven_photos
 from maskgate.data.checks import NOT_UTF8, Problem
 from maskgate.data.folds import NearDuplicates
 from maskgate.data.label_map import NO_MAP, LabelMap
@@ -105,7 +105,7 @@ def _unlabelled(photos: Photos) -> Iterator[Problem]:
     misnamed = {each.where for each in photos.problems if each.kind == NOT_UTF8}
     rest = [name for name in photos.unlabelled if name not in misnamed]
     for name, reason in _unreadable(photos.root, rest, "checking unlabelled photos"):
-        yield Problem("unreadable photo", name, reason, fatal=True)
+        yield checks.unreadable(name, reason)
 
 
 def _unreadable(root: Path, names: list[str], title: str) -> Iterator[tuple[str, str]]:

@@ -153,7 +153,7 @@ def differs(summary: Comparisons, group: RunGroup) -> str:
 def signed(score: Score) -> str:
     """`+0.0123 [+0.0010, +0.0236]`."""
     value, low, high = (
-        f"{round(end, 4) + 0.0:+.4f}" for end in (score.value, score.low, score.high)
+        f"{round(end, 9) + 0.0:+.4f}" for end in (score.value, score.low, score.high)
     )
     return f"{value} [{low}, {high}]"
 

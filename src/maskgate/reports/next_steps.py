@@ -31,8 +31,9 @@ def of_run(run: RunFolder, conclusions: Conclusions | None) -> list[tuple[str, s
     steps: list[tuple[str, list[str]]] = []
     if results.validated:
         steps += _with_other_runs(run, status, results)
-        if conclusions is not None and conclusions.weak and extras.is_installed("labels"):
-            steps.append(("List the labels that may be wrong", ["suspects", str(place)]))
+        if conclusions is not None and conclusions.weak:
+            needs = "" if extras.is_installed("labels") else f", after {extras.install('labels')}"
+            steps.append((f"List the labels that may be wrong{needs}", ["suspects", str(place)]))
     trust = (
         ["--trust"] if any(each.recipe().model.factories for each in run.single_models()) else []
     )

@@ -1,6 +1,5 @@
 """Checks everything before training starts, and creates what a fold's training needs."""
 
-import math
 from pathlib import Path
 from typing import Final
 
@@ -109,14 +108,20 @@ def check_data(recipe: Recipe, prepared: TrainingData, processes: int) -> None:
 
 def few_updates(recipe: Recipe, prepared: TrainingData) -> list[str]:
     """A sentence if the smallest fold has too few updates to learn from; otherwise none."""
-    photos = min(len(prepared.fold_data(number).train) for number in prepared.folds)
-    updates = recipe.training.epochs * math.ceil(photos / recipe.training.batch_size)
+    folds = [prepared.fold_data(number) for number in prepared.folds]
+    updates = recipe.training.epochs * min(_updates_per_epoch(recipe, data) for data in folds)
     if updates >= _FEW_UPDATES:
         return []
     return [
         f"updates of the weights per fold: {updates}, too few to learn from; raise training.epochs,"
         " or lower training.batch_size"
     ]
+
+
+def _updates_per_epoch(recipe: Recipe, data: FoldData) -> int:
+    place = recipe.seed, data.fold, 0
+    order = sampling.epoch_order(recipe.sampling, data.train, data.table, *place)
+    return len(sampling.batches(order, min(recipe.training.batch_size, len(data.train))))
 
 
 def initial_network(recipe: Recipe, prepared: TrainingData, data: FoldData) -> Network:

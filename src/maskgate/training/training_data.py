@@ -168,7 +168,13 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     near_duplicates = with_extra_photos(
         primary_duplicates, Photos(photos.root, table), joint_store, options.folder
     )
-    problems = [*people.people_unknown(photos), *photos.problems, *people.doubtful_people(photos)]
+    # A usual name of a column is no warning, but people decide what the scores mean.
+    own_problems = [
+        each
+        for each in photos.problems
+        if each.kind != checks.OTHER_NAME or each.detail == "read as person"
+    ]
+    problems = [*people.people_unknown(photos), *own_problems, *people.doubtful_people(photos)]
     warnings = checks.summary([*problems, *training_labels.problems])
     for data, each, _, _ in others:
         problems = [*each.problems, *people.doubtful_people(each)]

@@ -204,6 +204,7 @@ class Step(Record):
         return self
 
 
+_UNVALIDATED: Final = "trained on all photos, without validation"
 _REQUIRED_IF_VALIDATED: Final = (
     "photos", "people", "fully_labelled", "interval", "attributes", "score", "score_of", "selection"
 )  # fmt: skip
@@ -262,15 +263,30 @@ class Results(File):
             confusion=self.confusion,
         )
 
+    def __repr__(self) -> str:
+        if not self.validated:
+            return _UNVALIDATED
+        lines = [
+            f"{name}: macro F1 {scores.macro_f1}, accuracy {scores.accuracy}"
+            for name, scores in self._parts().items()
+        ]
+        return "\n".join([f"out of fold, {self.photos:,} photos of {self.people:,} people", *lines])
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         """In a notebook: the scores of the 18 classes and of each attribute."""
         if not self.validated:
-            return notebook.paragraph("trained on all photos, without validation")
+            return notebook.paragraph(_UNVALIDATED)
+        rows = [(name, each.macro_f1, each.accuracy) for name, each in self._parts().items()]
+        return notebook.table(["out of fold", "macro F1", "accuracy"], rows)
+
+    def _parts(self) -> "dict[str, Scores]":
+        """The scores of the 18 classes, where there are any, and of each attribute."""
         parts = {name.replace("_", " "): scores for name, scores in self.attributes.items()}
         if (all_classes := self.all_classes) is not None:
-            parts = {"18 classes": all_classes} | parts
-        rows = [(name, scores.macro_f1, scores.accuracy) for name, scores in parts.items()]
-        return notebook.table(["out of fold", "macro F1", "accuracy"], rows)
+            return {"18 classes": all_classes} | parts
+        return parts
 
     def as_member(self) -> dict[str, Any]:
         """What a system's metrics.json repeats of this member's, ready for JSON."""
