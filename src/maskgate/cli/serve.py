@@ -97,6 +97,16 @@ def serve(
         ),
     ] = None,
     cost: numbers.CostWords = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="[NAME=]SOURCE",
+            help="A camera that the service reads and /kiosk shows: its number, a URL such as"
+            " rtsp://…, a video, or a folder of photos; repeat it for several.",
+            show_default="the browser's own camera",
+        ),
+    ] = None,
     policy: Annotated[
         Literal["worn", "bare"],
         typer.Option(help="Who may pass at /kiosk: people with a mask, or with a bare face."),
@@ -175,6 +185,10 @@ def serve(
     if gender_and_age is not None and not gender_and_age.strip():
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 
+    if from_:
+        extras.check("watch", "maskgate serve --from")
+
+    from maskgate.door.cameras import specs
     from maskgate.door.server import start
     from maskgate.door.server.kiosk_settings import KioskSettings
     from maskgate.door.server.settings import Settings
@@ -216,6 +230,7 @@ def serve(
         detector_file=detector_file,
         threads=threads,
         unsure_below=unsure_below,
+        cameras=specs.parse(from_ or (), "--from"),
     )
     start.check(options)
     with bundle_of(model, "serve", trust) as exported:
