@@ -239,7 +239,7 @@ def test_the_default_model_on_drawn_people(
         show(camera, "not_wear")
         service.process.send_signal(signal.SIGCONT)
         for page in pages:
-            page.wait_for_function("!['none', 'moment'].includes(document.body.dataset.state)")
+            page.wait_for_selector("body:not([data-state=none]):not([data-state=moment])")
             assert page.get_attribute("body", "data-state") == "put_on"
         show(camera, "wear")
         wait("body[data-state=go]")
