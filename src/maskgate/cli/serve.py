@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli import numbers
+from maskgate.cli import delivery_options, numbers
 from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
 from maskgate.cli.export import bundle_of, check_model
 from maskgate.core import extras
@@ -143,6 +143,16 @@ def serve(
     ] = "F8",
     sound: Annotated[bool, typer.Option("--sound", help="Sounds at /kiosk.")] = False,
     speech: Annotated[bool, typer.Option("--speech", help="Speech at /kiosk.")] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File to append the events of /v1/events to, one JSON object on a line.",
+            show_default=False,
+        ),
+    ] = None,
+    rotate_megabytes: delivery_options.RotateMegabytes = 10.0,
+    rotate_keep: delivery_options.RotateKeep = 5,
     smallest_face: Annotated[
         float | None,
         typer.Option(
@@ -231,6 +241,9 @@ def serve(
         threads=threads,
         unsure_below=unsure_below,
         cameras=specs.parse(from_ or (), "--from"),
+        events=events,
+        rotate_megabytes=rotate_megabytes,
+        rotate_keep=rotate_keep,
     )
     start.check(options)
     with bundle_of(model, "serve", trust) as exported:

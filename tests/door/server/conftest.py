@@ -19,6 +19,7 @@ from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
 from maskgate.door.cameras.frames import Camera
+from maskgate.door.delivery.stream import EventFile
 from maskgate.door.engine import Engine
 from maskgate.door.server import serving
 from maskgate.door.server.access import Access
@@ -143,6 +144,7 @@ def serve() -> Iterator[Serve]:
             access: Access | None = None,
             certificate: tuple[Path, Path] | None = None,
             own_cameras: Sequence[Camera] = (),
+            event_file: EventFile | None = None,
         ) -> Running:
             listener = stack.enter_context(serving.bind("127.0.0.1", 0))
             port = listener.getsockname()[1]
@@ -154,6 +156,7 @@ def serve() -> Iterator[Serve]:
                 address=f"{scheme}://127.0.0.1:{port}",
                 access=access,
                 own_cameras=own_cameras,
+                event_file=event_file,
             )
             server = serving.Server(door, certificate)
             thread = threading.Thread(target=server.run, args=[[listener]])

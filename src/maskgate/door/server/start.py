@@ -11,6 +11,8 @@ from typing import Final
 from maskgate.core import files
 from maskgate.door.cameras.frames import Camera
 from maskgate.door.cameras.specs import CameraSpec
+from maskgate.door.delivery import stream
+from maskgate.door.delivery.stream import EventFile
 from maskgate.door.engine import Engine
 from maskgate.door.server import access, certificate, hardening, pairing, serving
 from maskgate.door.server.app import Door
@@ -42,6 +44,9 @@ class Options:
     threads: int = 1
     unsure_below: float | None = None
     cameras: tuple[CameraSpec, ...] = ()
+    events: Path | None = None
+    rotate_megabytes: float = 10.0
+    rotate_keep: int = 5
 
 
 def serve(options: Options) -> None:
@@ -76,6 +81,7 @@ def serve(options: Options) -> None:
             address=address,
             access=tokens,
             own_cameras=cameras,
+            event_file=_event_file(options),
         )
         lines = [f"{address}  (stop with Ctrl-C)"]
         lines += [_kiosk(address, camera.spec) for camera in cameras]
@@ -100,6 +106,13 @@ def _camera(spec: CameraSpec) -> Camera:
     return LiveCamera(spec, RATE) if spec.is_live else ReplayedCamera(spec, RATE)
 
 
+def _event_file(options: Options) -> EventFile | None:
+    """The file of events. Raises MaskgateError if it cannot be written."""
+    if options.events is None:
+        return None
+    return EventFile(options.events, options.rotate_megabytes, options.rotate_keep)
+
+
 def _kiosk(address: str, spec: CameraSpec) -> str:
     """The line that says where a camera is shown."""
     return f"camera {spec.name}: {address}/kiosk?camera={urllib.parse.quote(spec.name)}"
@@ -112,6 +125,10 @@ def check(options: Options) -> None:
         raise MaskgateError(
             f"--from: {BROWSER} is the name of the browser's own camera; give another NAME=SOURCE"
         )
+    if options.events is not None:
+        if options.events.exists() and not options.events.is_file():
+            raise MaskgateError(f"--events {options.events}: is no file; give another")
+        stream.check(options.events)
     if options.state is not None:
         files.check_folder(options.state)
     if options.token_file is not None:
