@@ -62,10 +62,11 @@ def main() -> None:
         for rate in (10, FPS):
             show(measure(count, rate, with_people, (75.0, options.threads)))
     busy = measure(options.cameras, FPS, film(size, face, 0), (75.0, options.threads))
+    by_core = busy.judged * options.cameras / busy.cores
     print(
         f"\nsomebody always before {options.cameras} cameras, {FPS} frames a second asked for:"
-        f" {busy.judged:.1f} judged per camera, {busy.judged * options.cameras / busy.cores:.0f} per"
-        f" second of a core, {busy.behind:.2f} s behind, {busy.cores:.2f} cores"
+        f" {busy.judged:.1f} judged per camera, {by_core:.0f} per second of a core,"
+        f" {busy.behind:.2f} s behind, {busy.cores:.2f} cores"
     )
     idle = measure(options.cameras, 10, empty, (40.0, options.threads))
     print(f"nobody before {options.cameras} cameras: {idle.cores:.2f} cores")
@@ -259,8 +260,9 @@ def show(measured: Measured) -> None:
         return f"{median:.2f}, {late:.2f} (n = {len(delays)})"
 
     print(
-        f"| {measured.cameras} | {measured.target} | {measured.judged:.1f} | {measured.behind:.2f} |"
-        f" {measured.cores:.2f} | {both(measured.to_seen)} | {both(measured.to_verdict)} |",
+        f"| {measured.cameras} | {measured.target} | {measured.judged:.1f} |"
+        f" {measured.behind:.2f} | {measured.cores:.2f} |"
+        f" {both(measured.to_seen)} | {both(measured.to_verdict)} |",
         flush=True,
     )
 

@@ -148,6 +148,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
     "--camera": [
         (["/gone"], "--camera /gone: no such file or folder; give the number of a camera, a URL"),
         (["ftp://door"], "--camera …: not a URL of a camera; give one that starts with rtsp://"),
+        (["@/gone"], "/gone: cannot be read (No such file or directory)"),
         (["0", "--camera", "0"], "--camera: two cameras are called camera-0; name them")],
     "--relay-fail": [(["closed"], "'closed' is not one of 'shut', 'open'")],
     "--policy": [(["wear"], "'wear' is not one of 'worn', 'bare'")],

@@ -1,5 +1,6 @@
 """The page of an explanation, by the command that a user types."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from maskgate.explain.embedding_map import EmbeddingMap
 from maskgate.explain.explaining import Card
 from maskgate.reports import explain as explain_page
 from maskgate.reports import explain_pictures, pages
-from maskgate.runs import open_run
+from maskgate.runs import RunFolder, open_run
 from tests.conftest import Call
 
 CARD = Card(
@@ -154,3 +155,18 @@ def test_a_failed_page_leaves_no_folder(
     with pytest.raises(OSError, match="disk"):
         explain_page.write(explanation, tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
+
+
+def test_photos_that_were_moved_are_read_from_their_new_place(
+    call: Call, trained: Path, people: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    RunFolder(run).update_status(root=str(tmp_path / "old"))
+    words = ("explain", run, "--sample", 20, "--method", "occlusion", "--detector", "mtcnn")
+    code, _, err = call(*words, "--out", tmp_path / "without")
+    assert code == 2 and str(tmp_path / "old") in err
+    code, _, err = call(*words, "--out", tmp_path / "with", "--data", people)
+    assert code == 0, err
+    photo = next((people / "eval" / "images").iterdir())
+    code, _, err = call("explain", run, photo, "--out", tmp_path / "no", "--data", people)
+    assert code == 2 and "leave out PHOTOS, or --data" in err

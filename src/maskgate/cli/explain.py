@@ -8,6 +8,7 @@ import typer
 from maskgate.cli.app import (
     Cache,
     DetectorName,
+    PhotosOfRun,
     SkipFaulty,
     Trust,
     app,
@@ -70,6 +71,7 @@ def explain(
     show_photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Show photos on the page.")
     ] = True,
+    data: PhotosOfRun = None,
     cache: Cache = None,
     trust: Trust = False,
 ) -> None:
@@ -93,11 +95,14 @@ def explain(
     other_runs = [runs.open_run(each, trust=trust) for each in others or []]
     if photos and other_runs:
         raise MaskgateError("--with compares validated photos; leave out PHOTOS, or --with")
+    if photos and data is not None:
+        raise MaskgateError("--data is where validated photos are; leave out PHOTOS, or --data")
     if method != "occlusion":
         extras.check_package("pytorch_grad_cam", f"--method {method}")
 
     from maskgate.explain import explaining
     from maskgate.reports import explain as explain_page
+    from maskgate.reports import mistakes
 
     options = explaining.Options(
         cache or files.cache_folder(),
@@ -105,6 +110,7 @@ def explain(
         photos=sample,
         fold=fold,
         detector=detector,
+        root=mistakes.root(opened, data),
     )
     if photos:
         paths = photo_files.list_photos(map(Path, photos))

@@ -103,7 +103,8 @@ def serve(
             "--from",
             metavar="[NAME=]SOURCE",
             help="A camera that the service reads and /kiosk shows: its number, a URL such as"
-            " rtsp://…, a video, or a folder of photos; repeat it for several.",
+            " rtsp://…, a video, or a folder of photos; @FILE for one that a file names. Repeat"
+            " it for several.",
             show_default="the browser's own camera",
         ),
     ] = None,

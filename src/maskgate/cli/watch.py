@@ -35,7 +35,7 @@ def watch(
         typer.Option(
             metavar="[NAME=]SOURCE",
             help="A camera: its number, a URL such as rtsp://…, a video, or a folder of photos;"
-            " repeat it for several.",
+            " @FILE for one that a file names. Repeat it for several.",
             show_default=False,
         ),
     ] = None,

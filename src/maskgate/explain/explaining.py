@@ -40,7 +40,8 @@ Probabilities = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Options:
-    """How a run is explained: see the options of `maskgate explain`."""
+    """How a run is explained: see the options of `maskgate explain`. `root` is the folder of the
+    validated photos, by default where the run was trained."""
 
     cache: Path
     method: str = "grad_cam"
@@ -48,6 +49,7 @@ class Options:
     fold: int | None = None
     detector: str = "auto"
     seed: int = 7
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ def of_validation(
     attributes = _attributes(run)
     wrong = [sample.wrong(table, probabilities, name, options.seed) for name in attributes]
     chosen = np.unique(np.concatenate([drawn, *wrong]))
-    photos = inputs.validated(run, table.iloc[chosen], options.cache, options.detector)
+    photos = inputs.validated(
+        run, table.iloc[chosen], options.cache, options.detector, root=options.root
+    )
     is_drawn = np.isin(chosen, drawn)
     answers = _answers(run, photos, is_drawn, attributes, options=options)
     faces = photos.has_face
@@ -398,7 +402,7 @@ def _map(run: RunFolder, options: Options) -> EmbeddingMap | None:
     chosen = table.iloc[sample.people(table, _POINTS, options.seed)]
     if not embedding_map.is_enough(len(chosen)):
         return None
-    photos = inputs.validated(run, chosen, options.cache, options.detector)
+    photos = inputs.validated(run, chosen, options.cache, options.detector, root=options.root)
     points = embedding_map.project(
         features.of_pictures(features.load(run, number), photos.pictures), options.seed
     )

@@ -43,11 +43,15 @@ class Inputs:
         return Inputs(table, self.pictures[rows], self.boxes[rows])
 
 
-def validated(run: RunFolder, table: pd.DataFrame, cache: Path, detector: str) -> Inputs:
-    """The validated photos of a run that a `table` names. Where its view shows no faces, those are
-    found by the `detector` of that name. Raises MaskgateError."""
-    photos = validation_photos.read(run, cache, table)
-    photo, root = photos.recipe.photo, Path(run.status().root)
+def validated(
+    run: RunFolder, table: pd.DataFrame, cache: Path, detector: str, *, root: Path | None = None
+) -> Inputs:
+    """The validated photos of a run that a `table` names, in the folder `root`, by default where
+    the run was trained. Where its view shows no faces, those are found by the `detector` of that
+    name. Raises MaskgateError."""
+    root = root or Path(run.status().root)
+    photos = validation_photos.read(run, cache, table, root)
+    photo = photos.recipe.photo
     if photo.face is None:
         face_detector = detectors.create(Component(name=detector), cache)
     else:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from maskgate.core.progress import say, track
+from maskgate.core.progress import log, track
 from maskgate.data import contents, near_duplicates
 from maskgate.data.checks import Problem
 from maskgate.data.table import Photos
@@ -133,7 +133,7 @@ def _fill(
         for name, shape in shapes.items():
             _reserve(place / name, (free + len(missing)) * int(np.prod(shape)))
         maps = [_map(place / name, shape, "r+") for name, shape in shapes.items()]
-        say(f"reading {len(missing)} photos into {place}")
+        log(f"reading {len(missing)} photos into {place}")
         for rows, results in _decoded(
             files["path"], missing, stored_digests, view=view, boxes=boxes
         ):

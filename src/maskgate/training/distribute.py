@@ -8,7 +8,7 @@ from pathlib import Path
 
 from maskgate import cluster
 from maskgate.config.recipe import Recipe
-from maskgate.core.progress import say
+from maskgate.core.progress import log
 from maskgate.errors import MaskgateError
 from maskgate.runs import RunFolder
 from maskgate.training import crossval, processes, scoring, warm_start
@@ -96,7 +96,7 @@ def _trained(tasks: Sequence[FoldTask], on: str) -> Iterator[FoldTask]:
     """The tasks, each as soon as its fold is trained."""
     for done, (number, _) in enumerate(cluster.map_unordered(_train, tasks, on, _name), 1):
         task = tasks[number]
-        say(f"{task.run.path}: fold {task.number} is trained ({done} of {len(tasks)})")
+        log(f"{task.run.path}: fold {task.number} is trained ({done} of {len(tasks)})")
         yield task
 
 

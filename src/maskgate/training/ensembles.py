@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
-from maskgate.core.progress import say
+from maskgate.core.progress import log, say
 from maskgate.ensemble import combining
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
@@ -83,7 +83,7 @@ def train(system: System, options: TrainOptions, on: str | None = None) -> RunFo
                 distribute.train(members, on)
             for number, (recipe, member_options) in enumerate(members if on is None else [], 1):
                 if group.is_main_process:
-                    say(f"member {number} of {len(members)}: {member_options.name}")
+                    log(f"member {number} of {len(members)}: {member_options.name}")
                 crossval.train(recipe, member_options)
             on_main(lambda: ensemble_run.conclude(run, system, options.cache))
         finally:

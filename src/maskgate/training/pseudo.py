@@ -13,7 +13,7 @@ import pandas as pd
 
 from maskgate import labels, runs
 from maskgate.config.recipe import Recipe
-from maskgate.core.progress import say
+from maskgate.core.progress import log
 from maskgate.data import pseudo_labels
 from maskgate.data.column_values import BARRED, TRAINED, UNLABELLED, USES
 from maskgate.errors import MaskgateError, listed
@@ -44,7 +44,7 @@ def label(
         return
     table, probabilities = create_labels(recipe, prepared, data, options)
     tables.write_probabilities(path, table, probabilities)
-    say(summary_line(data.fold, table))
+    log(summary_line(data.fold, table))
 
 
 def with_labels(data: FoldData, run: RunFolder) -> FoldData:
@@ -66,7 +66,7 @@ def create_labels(
     unlabelled = data.table[data.table["source"] == UNLABELLED]
     names = unlabelled["photo"]
     photos = [prepared.unlabelled_root / name.removeprefix(f"{settings.photos}:") for name in names]
-    say(f"fold {data.fold}: labelling {len(photos)} photos by fold {fold} of {run.path}")
+    log(f"fold {data.fold}: labelling {len(photos)} photos by fold {fold} of {run.path}")
     probabilities, faults = predictor.probabilities(photos)
     if faults:
         unreadable = listed([f"{photos[row]} ({reason})" for row, reason in faults.items()])

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 import maskgate
 from maskgate.config.recipe import Recipe
 from maskgate.core import files
-from maskgate.core.progress import say
+from maskgate.core.progress import log
 from maskgate.data import folds
 from maskgate.errors import MaskgateError, disk_error
 from maskgate.runs import RunFolder
@@ -171,13 +171,13 @@ def describe(
     files.replace(run.photos_file, lambda part: table.to_parquet(part, index=False))
     if len(extra):
         files.replace(run.extra_file, lambda part: extra.to_parquet(part, index=False))
-    say(
+    log(
         f"{run.path}: {len(table)} photos of {table['person'].nunique()} people; near-duplicates"
         f" join people in groups of at most {prepared.near_duplicates.largest}"
         + _changes(prepared, len(extra))
     )
     for warning in prepared.warnings:
-        say(f"warning: {warning}")
+        log(f"warning: {warning}")
 
 
 def _changes(prepared: TrainingData, extra: int) -> str:

@@ -30,7 +30,7 @@ from maskgate import labels
 from maskgate.bundle import Bundle
 from maskgate.bundle.manifest import leaves
 from maskgate.config.recipe import Recipe
-from maskgate.core.progress import say, track
+from maskgate.core.progress import log, track
 from maskgate.data import contents
 from maskgate.data.table import origins
 from maskgate.errors import MaskgateError, listed
@@ -250,7 +250,7 @@ def _cached(
         known = {digest for (digest,) in index.execute("SELECT digest FROM photos")}
         row_of = {d: row for d, row in zip(digests, rows, strict=True) if d not in known}
         if row_of:
-            say(f"teacher: soft labels for {len(row_of)} photos")
+            log(f"teacher: soft labels for {len(row_of)} photos")
             _predict(classifier, list(row_of), prepared.paths(list(row_of.values())), index)
         kept = dict(index.execute("SELECT digest, probabilities FROM photos"))
     packed = b"".join(kept[digest] for digest in digests)

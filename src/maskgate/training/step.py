@@ -12,7 +12,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from maskgate.config.recipe import Recipe
-from maskgate.core.progress import say
+from maskgate.core.progress import log
 from maskgate.errors import MaskgateError
 from maskgate.model import losses, optim
 from maskgate.model.network import Network
@@ -153,7 +153,7 @@ class TrainingStep:
         self.optimizer.zero_grad()
         if accelerator.device.type == "cuda":
             torch.cuda.empty_cache()
-        say(
+        log(
             f"warning: out of memory; each batch of {self.size} now runs in {self.accumulate}"
             " parts (batch normalisation sees the smaller parts)"
         )

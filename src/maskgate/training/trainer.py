@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from maskgate.config.recipe import Recipe
-from maskgate.core.progress import say
+from maskgate.core.progress import log
 from maskgate.core.seeding import derive
 from maskgate.errors import MaskgateError
 from maskgate.model import schedules
@@ -268,7 +268,7 @@ class Trainer:
                 raise
             raise checkpoint.damaged(self.path, "it is of another training") from error
         if self.accelerator.is_main_process:
-            say(
+            log(
                 f"fold {self.data.fold}: resuming at epoch {self.state.epoch + 1},"
                 f" update {self.state.update}"
             )

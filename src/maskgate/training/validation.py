@@ -14,7 +14,7 @@ from torch import nn
 from maskgate import labels
 from maskgate.config.recipe import Recipe
 from maskgate.core import confusions, finite
-from maskgate.core.progress import say, track
+from maskgate.core.progress import log, track
 from maskgate.evaluation import metrics
 from maskgate.imaging.tta import PLAIN_VIEW, TtaView, tta_views
 from maskgate.model import predicting
@@ -81,7 +81,7 @@ class Validator:
                 if not is_out_of_memory(error) or self.at_once == 1 or ranks > 1:
                     raise
                 self.at_once //= 2
-                say(f"warning: out of memory in validation; now {self.at_once} photos at once")
+                log(f"warning: out of memory in validation; now {self.at_once} photos at once")
         if ranks == 1:
             return share
         merged = np.full((len(self.rows), *share.shape[1:]), np.nan, dtype=np.float32)

@@ -67,7 +67,7 @@ def test_a_fault_is_found_in_time_and_ends(
 
 def test_a_camera_without_frames_is_lost() -> None:
     watched = Faults(10.0, is_compressed=True)
-    assert [watched.at(time, is_empty=True) for time in (10.0, 12.0, 12.1)] == [None, None, "lost"]
+    assert [watched.at(time, is_empty=True) for time in (10.0, 15.0, 15.1)] == [None, None, "lost"]
     image = well()
     watched.add(image, small_picture(image), 20.0)
     assert [watched.at(time, is_empty=True) for time in (20.0, 22.0, 22.1)] == [None, None, "lost"]

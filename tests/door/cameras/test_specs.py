@@ -59,3 +59,19 @@ def test_names_differ() -> None:
     with pytest.raises(MaskgateError, match=r"two cameras are called 10\.0\.0\.5; name them"):
         specs.parse([URL, URL])
     assert [spec.name for spec in specs.parse([f"a={URL}", f"b={URL}"])] == ["a", "b"]
+
+
+def test_a_source_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "front"
+    file.write_text(f"{URL}\n")
+    file.chmod(0o600)
+    (spec,) = specs.parse([f"front=@{file}"])
+    assert (spec.name, spec.source) == ("front", URL)
+    assert specs.parse([f"@{file}"])[0].name == "10.0.0.5"
+    file.write_text("secret")
+    with pytest.raises(MaskgateError, match="no such file or folder") as caught:
+        specs.parse([f"front=@{file}"])
+    assert "secret" not in str(caught.value)
+    file.chmod(0o644)
+    with pytest.raises(MaskgateError, match="everybody may read this secret; run chmod 600"):
+        specs.parse([f"front=@{file}"])

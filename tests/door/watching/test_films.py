@@ -142,3 +142,17 @@ def test_two_cameras_are_judged_together(run_watch: Watch, one_by_one: Path) -> 
             "verdict go", "verdict put_on", "verdict cover",
         ]  # fmt: skip
     assert len(of_people(lines)) == 6
+
+
+def test_a_video_that_has_ended_shows_nobody(
+    run_watch: Watch, tmp_path: Path, one_by_one: Path, portraits: Portraits
+) -> None:
+    """Whoever is in its last frame leaves then, not when the other camera ends."""
+    film = films.write(tmp_path / "short.mp4", films.frames([Scene(2, [("wear", 200)])], portraits))
+    lines = run_watch("--camera", film, "--camera", f"long={one_by_one}")
+    own = [line for line in lines if line.get("camera") == "short"]
+    assert [(line["event"], line.get("door")) for line in own[-2:]] == [
+        ("left", None), ("door", "none"),
+    ]  # fmt: skip
+    assert own[-2]["present"] == pytest.approx(1.9, abs=0.15)
+    assert lines.index(own[-1]) < len(lines) / 2

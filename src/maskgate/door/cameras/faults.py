@@ -18,6 +18,7 @@ STALE: Final = 2.0
 # there, and encoders leave noise out until the next key frame, which may come ten seconds later;
 # people do move.
 STILL: Final = 20.0
+FIRST: Final = 5.0  # seconds for the first frame: a camera must be opened, and send a key frame
 DARK: Final = 22.0  # mean brightness of 255 below which a frame is too dark
 DARK_TIME: Final = 0.4  # seconds
 DARK_ENDS: Final = 26.0  # mean brightness from which it is light again
@@ -81,7 +82,7 @@ class Faults:
     def __init__(self, time: float, *, is_compressed: bool) -> None:
         self._still = STILL if is_compressed else STALE
         self._is_frozen = False
-        self._frame_time = self._change_time = time
+        self._frame_time = self._change_time = time + FIRST - STALE
         self._last: Pixels | None = None
         self._dark, self._flat = _Lasting(DARK_TIME), _Lasting(FLAT_TIME)
 
@@ -100,7 +101,7 @@ class Faults:
 
     def at(self, time: float, *, is_empty: bool) -> Reason | None:
         """What is wrong at a time; None if nothing is. A camera that has given no frame yet is lost
-        after STALE seconds. `is_empty` says that its newest frames show nobody."""
+        after FIRST seconds. `is_empty` says that its newest frames show nobody."""
         if time - self._frame_time > STALE:
             return "lost"
         if self._dark.is_on:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from maskgate.door.delivery import secret_files
 from maskgate.errors import MaskgateError
 
 Kind = Literal["device", "network", "video", "photos"]
@@ -32,8 +33,8 @@ class CameraSpec:
 
 
 def parse(words: Sequence[str], option: str = "--camera") -> tuple[CameraSpec, ...]:
-    """The cameras that the `words` of an option, each SOURCE or NAME=SOURCE, say. Raises
-    MaskgateError."""
+    """The cameras that the `words` of an option, each SOURCE or NAME=SOURCE, say; a source `@FILE`
+    is in that file, so that its password is in no list of processes. Raises MaskgateError."""
     specs = tuple(_parse(word, option) for word in words)
     names = [spec.name for spec in specs]
     for name in names:
@@ -48,6 +49,8 @@ def _parse(word: str, option: str) -> CameraSpec:
     name, equals, source = word.partition("=")
     if not equals or not _NAME.fullmatch(name) or Path(word).exists():
         name, source = "", word
+    if source.startswith("@"):
+        source = secret_files.read(Path(source[1:]), option)
     if _DEVICE.fullmatch(source):
         return CameraSpec(name or f"camera-{source}", "device", f"/dev/video{source}")
     if source.startswith("/dev/video"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskgate.core.interruption import Interrupted
 from maskgate.core.progress import say
 from maskgate.core.signals import handle_signals
 from maskgate.door import readings
@@ -46,6 +47,8 @@ def watch(options: Options, sinks: Sequence[Sink]) -> None:
     stopping = threading.Event()
 
     def stop(*_: object) -> None:
+        if stopping.is_set():  # a second signal ends it at once
+            raise Interrupted
         systemd.notify("STOPPING=1")
         stopping.set()
 

@@ -55,7 +55,9 @@ class Station:
         """The frame that is to be judged now, if there is one, and the events of faults."""
         frame = self.camera.take()
         if frame is None:
-            return None, self._report(time.monotonic()) if self._is_live else []
+            if self._is_live:
+                return None, self._report(time.monotonic())
+            return None, self.end() if self.camera.has_ended else []
         picture = small_picture(frame.image)
         self._time = max(self._time, frame.time)
         self._faults.add(frame.image, picture, self._time)
@@ -76,7 +78,7 @@ class Station:
         return self._see(frame, faces)
 
     def end(self) -> list[Event]:
-        """The events of the end of watching."""
+        """The events of the end of watching, of which a second call has none."""
         return self._observer.end(time.monotonic() if self._is_live else self._time)
 
     @property
