@@ -56,7 +56,7 @@ class ServiceCamera:
         self._faults = Faults(time.monotonic(), is_compressed=self._is_compressed)
         self._is_empty = True  # whether the newest judged frame shows nobody
         self._fault: Reason | None = None
-        self._shown = 0.0  # when the viewers were last called, by time.monotonic
+        self._show_time = 0.0  # when the viewers were last called, by time.monotonic
         metrics.cameras.labels(self.name).set(0)
 
     @contextlib.asynccontextmanager
@@ -94,7 +94,7 @@ class ServiceCamera:
         self._metrics.cameras.labels(self.name).set(fault is None)
         if frame is not None and fault is None and self.viewers:
             await self._judge(frame)
-        elif is_new or now - self._shown >= ALIVE:
+        elif is_new or now - self._show_time >= ALIVE:
             self._show(Shot(now, fault))
 
     def _take(self) -> Frame | None:
@@ -116,7 +116,7 @@ class ServiceCamera:
         self._show(Shot(frame.time, judged=judged, answer=answer, picture=picture))
 
     def _show(self, shot: Shot) -> None:
-        self._shown = time.monotonic()
+        self._show_time = time.monotonic()
         for view in list(self.viewers):
             view(shot)
 

@@ -16,7 +16,7 @@ from maskgate.door.server.cameras import ServiceCamera, Shot
 from maskgate.door.server.connection import Connection
 from maskgate.door.server.states import KioskState
 
-_ASKED: Final = 2  # requests that may wait; of more, the newest count
+_LATEST: Final = 2  # requests that may wait; of more, the newest count
 
 
 class Request(BaseModel):
@@ -32,7 +32,7 @@ class Screen:
 
     def __init__(self, connection: Connection, camera: ServiceCamera, state: KioskState) -> None:
         self._connection, self._camera, self._state = connection, camera, state
-        self._requests: deque[tuple[int, float]] = deque(maxlen=_ASKED)  # numbers and times
+        self._requests: deque[tuple[int, float]] = deque(maxlen=_LATEST)  # numbers and times
         self._newest: tuple[Shot, dict[str, Any]] | None = None  # that was not sent yet
 
     def stop(self) -> None:
@@ -65,8 +65,8 @@ class Screen:
         if self._newest is None or not self._requests:
             return
         (shot, content), self._newest = self._newest, None
-        number, asked = self._requests.popleft()
-        age = round(asked - shot.time, 3)
+        number, arrival = self._requests.popleft()
+        age = round(arrival - shot.time, 3)
         await self._connection.send({"frame": number, "age": age, **content}, shot.picture)
 
     def _refuse(self, _: bytes) -> None:
