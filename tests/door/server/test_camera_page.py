@@ -66,6 +66,7 @@ def test_the_only_camera_is_shown_with_boxes(serve: Serve, browse: Open, mjpeg: 
     assert not page.errors
 
 
+@pytest.mark.slow
 def test_faults_are_named_and_end(serve: Serve, browse: Open, mjpeg: Mjpeg) -> None:
     running = serve(Scripted(OK), own_cameras=[camera_of(mjpeg)])
     reader = Reader(running)
@@ -125,6 +126,7 @@ def test_two_screens_and_a_kiosk_with_its_own_camera(
         page.wait_for_selector("body[data-state=go]")
 
 
+@pytest.mark.slow
 def test_what_a_slow_connection_holds_up_is_never_new(
     serve: Serve, browse: Open, mjpeg: Mjpeg
 ) -> None:
