@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection
 from maskgate.door.cameras import specs
 from maskgate.door.cameras.live import LiveCamera
 from maskgate.door.cameras.replayed import ReplayedCamera
-from maskgate.door.server import start
+from maskgate.door.server import access, start
 from maskgate.door.server.cameras import ALIVE, RATE
 from maskgate.door.server.settings import Settings
 from maskgate.door.server.start import Options
@@ -199,6 +199,21 @@ def test_unknown_cameras_are_refused(serve: Serve, mjpeg: Mjpeg) -> None:
     assert message == "no such camera; this service has front, back, browser"
     with pytest.raises(InvalidStatus), running.stream("?camera=side"):
         pass
+
+
+def test_pictures_need_the_token(serve: Serve, mjpeg: Mjpeg, tmp_path: Path) -> None:
+    tokens, token = access.open_access(tmp_path)
+    running = serve(Scripted(OK), access=tokens, own_cameras=[camera_of(mjpeg)])
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        with (
+            pytest.raises(InvalidStatus),
+            running.stream("?camera=front", additional_headers=headers),
+        ):
+            pass
+    assert running.get("/kiosk?camera=side").status == 401, "no names of cameras either"
+    headers = {"Authorization": f"Bearer {token}"}
+    with running.stream("?camera=front", additional_headers=headers) as stream:
+        assert Screen(stream).until(door="go")
 
 
 def test_the_service_stops_with_screens_open(serve: Serve, mjpeg: Mjpeg) -> None:
