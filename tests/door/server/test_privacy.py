@@ -73,7 +73,9 @@ def test_no_picture_of_a_camera_is_stored(bundle: Path, tmp_path: Path) -> None:
             for number in range(1, 1000):
                 stream.send(json.dumps({"next": number}))
                 if "faces" in json.loads(stream.recv(timeout=120)):
-                    pictures.append(bytes(stream.recv(timeout=120)))
+                    picture = stream.recv(timeout=120)
+                    assert isinstance(picture, bytes)
+                    pictures.append(picture)
                 if len(pictures) > 20:
                     break
         return pictures
