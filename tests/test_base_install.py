@@ -31,7 +31,8 @@ TRAIN = (
     "faces.boxes", "faces.survey", "ensemble.learning", "runs.records.tables", "runs.tables",
     "runs.comparability", "inference.backends.torch",
     "door.server",  # the extra door
-    "door.cameras.video", "door.cameras.live", "door.cameras.stored",  # the extra watch
+    "door.cameras.video", "door.cameras.live", "door.cameras.stored",
+    "door.cameras.replayed",  # the extra watch
     "door.watching.start", "door.delivery.webhook", "door.delivery.mqtt",
     "door.delivery.prometheus",  # the extra door
 )  # fmt: skip

@@ -175,6 +175,7 @@ def test_systemd_reads_the_units(tmp_path: Path) -> None:
     places = {
         "maskgate.service": tmp_path,
         "maskgate-network.conf": folder,
+        "maskgate-camera.conf": folder,
         "maskgate-watch.service": tmp_path,
     }
     for name, copy in places.items():

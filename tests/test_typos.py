@@ -205,6 +205,12 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         (["baseline", FOLDER, "--runs", "/dev/null/runs"], "/dev/null/runs: "),
         *((["baseline", FOLDER, *words], sentence) for words, sentence in PSEUDO),
     ],
+    "serve": [
+        (["--from", "ftp://door"], "--from …: not a URL of a camera; give one that starts with"),
+        (["--from", "browser=0"], "--from: browser is the name of the browser's own camera"),
+        (["--events", "."], "--events .: is no file; give another"),
+        (["--events", "/dev/null/events"], "/dev/null/events: "),
+    ],
     "watch": [
         ([], "no camera to watch; give --camera 0, or a URL such as rtsp://"),
         *(
@@ -249,6 +255,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
     ],
 }
 INSTEAD = {
+    ("serve", "--from", "today"): "--from today: no such file or folder; give the number of a ca",
     ("review", "--opinion", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
     ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",

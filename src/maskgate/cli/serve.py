@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli import numbers
+from maskgate.cli import delivery_options, numbers
 from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
 from maskgate.cli.export import bundle_of, check_model
 from maskgate.core import extras
@@ -97,6 +97,17 @@ def serve(
         ),
     ] = None,
     cost: numbers.CostWords = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="[NAME=]SOURCE",
+            help="A camera that the service reads and /kiosk shows: its number, a URL such as"
+            " rtsp://…, a video, or a folder of photos; @FILE for one that a file names. Repeat"
+            " it for several.",
+            show_default="the browser's own camera",
+        ),
+    ] = None,
     policy: Annotated[
         Literal["worn", "bare"],
         typer.Option(help="Who may pass at /kiosk: people with a mask, or with a bare face."),
@@ -133,6 +144,16 @@ def serve(
     ] = "F8",
     sound: Annotated[bool, typer.Option("--sound", help="Sounds at /kiosk.")] = False,
     speech: Annotated[bool, typer.Option("--speech", help="Speech at /kiosk.")] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File to append the events of /v1/events to, one JSON object on a line.",
+            show_default=False,
+        ),
+    ] = None,
+    rotate_megabytes: delivery_options.RotateMegabytes = 10.0,
+    rotate_keep: delivery_options.RotateKeep = 5,
     smallest_face: Annotated[
         float | None,
         typer.Option(
@@ -175,6 +196,10 @@ def serve(
     if gender_and_age is not None and not gender_and_age.strip():
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 
+    if from_:
+        extras.check("watch", "maskgate serve --from")
+
+    from maskgate.door.cameras import specs
     from maskgate.door.server import start
     from maskgate.door.server.kiosk_settings import KioskSettings
     from maskgate.door.server.settings import Settings
@@ -216,6 +241,10 @@ def serve(
         detector_file=detector_file,
         threads=threads,
         unsure_below=unsure_below,
+        cameras=specs.parse(from_ or (), "--from"),
+        events=events,
+        rotate_megabytes=rotate_megabytes,
+        rotate_keep=rotate_keep,
     )
     start.check(options)
     with bundle_of(model, "serve", trust) as exported:

@@ -144,6 +144,6 @@ def test_what_cannot_be_a_file_of_events_is_refused(tmp_path: Path) -> None:
         with pytest.raises(MaskgateError, match=message):
             EventFile(path)
     file = EventFile(tmp_path / "events.jsonl")
-    with pytest.raises(MaskgateError, match="another maskgate watch writes to this file"):
+    with pytest.raises(MaskgateError, match="another maskgate writes to this file"):
         EventFile(tmp_path / "events.jsonl")
     file.close(1)

@@ -7,7 +7,7 @@ import shutil
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ import pytest
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
+from maskgate.door.cameras.frames import Camera
+from maskgate.door.delivery.stream import EventFile
 from maskgate.door.engine import Engine
 from maskgate.door.server import serving
 from maskgate.door.server.access import Access
@@ -117,8 +119,8 @@ class Running:
         )
         return self.post(body + b"--edge--\r\n", "multipart/form-data; boundary=edge")
 
-    def stream(self, **options: Any) -> ClientConnection:
-        return connect(f"ws://127.0.0.1:{self.port}/v1/stream", **options)
+    def stream(self, query: str = "", **options: Any) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.port}/v1/stream{query}", **options)
 
     def metric(self, name: str) -> float:
         """The value of a metric, such as `maskgate_rejections_total{reason="busy"}`."""
@@ -141,6 +143,8 @@ def serve() -> Iterator[Serve]:
             settings: Settings | None = None,
             access: Access | None = None,
             certificate: tuple[Path, Path] | None = None,
+            own_cameras: Sequence[Camera] = (),
+            event_file: EventFile | None = None,
         ) -> Running:
             listener = stack.enter_context(serving.bind("127.0.0.1", 0))
             port = listener.getsockname()[1]
@@ -151,6 +155,8 @@ def serve() -> Iterator[Serve]:
                 model="tiny",
                 address=f"{scheme}://127.0.0.1:{port}",
                 access=access,
+                own_cameras=own_cameras,
+                event_file=event_file,
             )
             server = serving.Server(door, certificate)
             thread = threading.Thread(target=server.run, args=[[listener]])

@@ -5,12 +5,14 @@ and what it stored is searched for marker photos: their bytes as sent, and their
 """
 
 import http.client
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +22,9 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
+from tests.door import films
 from tests.door.server.conftest import encoded
+from tests.door.watching.servers import Mjpeg
 
 STRACE = shutil.which("strace")
 MARKER = bytes(range(0x51, 0x71))  # of a comment in the file, and of pixels
@@ -28,6 +32,9 @@ SYSTEM_CALLS = (
     "open,openat,openat2,creat,memfd_create,mknodat,truncate,ftruncate,write,pwrite64,writev,"
     "sendfile,copy_file_range,splice,connect"
 )
+
+
+WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT| (creat|memfd_create|truncate|ftruncate|mknodat)\(")
 
 
 def marked(height: int, width: int) -> bytes:
@@ -42,15 +49,12 @@ def marked(height: int, width: int) -> bytes:
 def test_no_byte_of_a_photo_is_stored(bundle: Path, tmp_path: Path) -> None:
     small, large = marked(80, 84), marked(1600, 1700)
     assert 19_000 < len(small) < 22_000 and 7_900_000 < len(large) < 8_300_000
-    log, answers, calls = watched(bundle, tmp_path, [small, large])
+    log, answers, calls = watched(tmp_path, [bundle], lambda port: load(port, small, large))
     assert len(calls) > 10, "nothing was watched"
     hexadecimal = "".join(f"\\x{byte:02x}" for byte in MARKER[:8])
-    writing = re.compile(
-        r"O_WRONLY|O_RDWR|O_CREAT| (creat|memfd_create|truncate|ftruncate|mknodat)\("
-    )
     for call in calls:
         assert hexadecimal not in call
-        assert not writing.search(call), call[:300]
+        assert not WRITING.search(call), call[:300]
         assert not re.search(r" (copy_file_range|sendfile|splice|connect)\(", call), call[:300]
     assert log == ["stopped\n"]
     assert len(answers) > 40
@@ -58,15 +62,48 @@ def test_no_byte_of_a_photo_is_stored(bundle: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["trace"]
 
 
+@pytest.mark.skipif(STRACE is None or sys.platform != "linux", reason="needs strace")
+def test_no_picture_of_a_camera_is_stored(bundle: Path, tmp_path: Path) -> None:
+    camera = Mjpeg()
+    camera.show(films.frames([films.Scene(0.6)], {}))
+
+    def look(port: int) -> list[bytes]:
+        pictures = []
+        with connect(f"ws://127.0.0.1:{port}/v1/stream?camera=front") as stream:
+            for number in range(1, 1000):
+                stream.send(json.dumps({"next": number}))
+                if "faces" in json.loads(stream.recv(timeout=120)):
+                    picture = stream.recv(timeout=120)
+                    assert isinstance(picture, bytes)
+                    pictures.append(picture)
+                if len(pictures) > 20:
+                    break
+        return pictures
+
+    try:
+        words = [bundle, "--from", f"front={camera.url}"]
+        log, pictures, calls = watched(tmp_path, words, look)
+    finally:
+        camera.stop()
+    assert len(pictures) > 20 and all(each.startswith(b"\xff\xd8") for each in pictures)
+    assert calls, "nothing was watched"
+    for call in calls:
+        assert not WRITING.search(call), call[:300]
+    assert log[-1] == "stopped\n" and len(log) == 2  # and where the camera is shown
+    assert [path.name for path in tmp_path.iterdir()] == ["trace"]
+
+
 def watched(
-    bundle: Path, folder: Path, photos: list[bytes]
+    folder: Path, words: Sequence[object], use: Callable[[int], list[bytes]]
 ) -> tuple[list[str], list[bytes], list[str]]:
-    """Serve these photos to several clients: the log, the answers, and the system calls."""
+    """Serve with these words, and `use` the service at its port: its log, what `use` returns, and
+    the system calls."""
     trace = folder / "trace"
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [
         str(STRACE), "-f", "-qq", "-s", "200000", "-xx", "-e", f"trace={SYSTEM_CALLS}",
-        "-o", str(trace), sys.executable, "-m", "maskgate", "serve", str(bundle), "--port", "0",
+        "-o", str(trace), sys.executable, "-m", "maskgate", "serve", *map(str, words),
+        "--port", "0",
     ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -74,7 +111,7 @@ def watched(
             port = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
             assert port, "it did not start"
             start = trace.stat().st_size
-            answers = load(int(port[1]), *photos)
+            answers = use(int(port[1]))
             os.kill(child(process.pid), signal.SIGTERM)
             log = process.stderr.readlines()
             process.wait(60)

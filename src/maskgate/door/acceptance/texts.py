@@ -14,6 +14,7 @@ from maskgate.errors import MaskgateError
 
 _FOLDER: Final = Path(__file__).parent
 _PREFIX: Final = "accept-"
+_OPTIONAL: Final = ("covered",)  # states that a file of one's own may lack
 _ENGLISH: Final = json.loads((_FOLDER / f"{_PREFIX}en.json").read_text("utf-8"))
 
 
@@ -55,7 +56,8 @@ def load(language: str) -> Texts:
     """A language by its code or file. Raises MaskgateError."""
     texts = languages.read(language, _FOLDER, _PREFIX, Texts)
     languages.check_names(language, "passages", texts.passages, passages.NAMES)
-    languages.check_names(language, "states", texts.states, tuple(_ENGLISH["states"]))
+    states = tuple(each for each in _ENGLISH["states"] if each not in _OPTIONAL)
+    languages.check_names(language, "states", texts.states, states)
     languages.check_names(language, "labels", texts.labels, tuple(_ENGLISH["labels"]))
     for name, text in _ENGLISH["labels"].items():
         if not _fields(texts.labels[name]) <= _fields(text):

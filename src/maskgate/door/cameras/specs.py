@@ -1,4 +1,4 @@
-"""What `--camera NAME=SOURCE` says."""
+"""What `--camera NAME=SOURCE` and `serve --from NAME=SOURCE` say."""
 
 import re
 from collections.abc import Sequence
@@ -32,41 +32,41 @@ class CameraSpec:
         return self.kind in ("device", "network")
 
 
-def parse(words: Sequence[str]) -> tuple[CameraSpec, ...]:
-    """The cameras that `words`, each SOURCE or NAME=SOURCE, say; a source `@FILE` is in that file,
-    so that its password is in no list of processes. Raises MaskgateError."""
-    specs = tuple(map(_parse, words))
+def parse(words: Sequence[str], option: str = "--camera") -> tuple[CameraSpec, ...]:
+    """The cameras that the `words` of an option, each SOURCE or NAME=SOURCE, say; a source `@FILE`
+    is in that file, so that its password is in no list of processes. Raises MaskgateError."""
+    specs = tuple(_parse(word, option) for word in words)
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             raise MaskgateError(
-                f"--camera: two cameras are called {name}; name them, as in front={name}"
+                f"{option}: two cameras are called {name}; name them, as in front={name}"
             )
     return specs
 
 
-def _parse(word: str) -> CameraSpec:
+def _parse(word: str, option: str) -> CameraSpec:
     name, equals, source = word.partition("=")
     if not equals or not _NAME.fullmatch(name) or Path(word).exists():
         name, source = "", word
     if source.startswith("@"):
-        source = secret_files.read(Path(source[1:]), "--camera")
+        source = secret_files.read(Path(source[1:]), option)
     if _DEVICE.fullmatch(source):
         return CameraSpec(name or f"camera-{source}", "device", f"/dev/video{source}")
     if source.startswith("/dev/video"):
         return CameraSpec(name or f"camera-{source[10:]}", "device", source)
     if "://" in source:
-        return _of_url(name, source)
+        return _of_url(name, source, option)
     path = Path(source)
     if not source or not path.exists():
         raise MaskgateError(
-            f"--camera {word or 'nothing'}: no such file or folder; give the number of a camera, a"
+            f"{option} {word or 'nothing'}: no such file or folder; give the number of a camera, a"
             " URL such as rtsp://…, a video, or a folder of photos, with NAME= before it"
         )
     return CameraSpec(name or _name(path.stem), "photos" if path.is_dir() else "video", source)
 
 
-def _of_url(name: str, source: str) -> CameraSpec:
+def _of_url(name: str, source: str, option: str) -> CameraSpec:
     """The camera at a URL. Raises MaskgateError, which quotes neither user nor password."""
     try:
         parts = urlsplit(source)
@@ -75,7 +75,7 @@ def _of_url(name: str, source: str) -> CameraSpec:
         host = None
     if not host or parts.scheme not in SCHEMES:
         raise MaskgateError(
-            f"--camera {name and f'{name}='}…: not a URL of a camera; give one that starts with"
+            f"{option} {name and f'{name}='}…: not a URL of a camera; give one that starts with"
             f" {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
         )
     return CameraSpec(name or _name(host), "network", source)

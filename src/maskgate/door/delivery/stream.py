@@ -49,10 +49,14 @@ class EventFile:
         self._descriptor = _open(file)
 
     def send(self, event: Event) -> None:
-        """Append the event. A failure of the disk is reported and counted, not raised."""
-        line = f"{to_json(event)}\n".encode()
+        """Append the event; see `append`."""
+        self.append(to_json(event))
+
+    def append(self, event: str) -> None:
+        """Append an event, JSON on one line. A failure of the disk is reported and counted, not
+        raised."""
         try:
-            self._append(line)
+            self._append(f"{event}\n".encode())
         except (OSError, MaskgateError) as error:
             self.counts.add_failure()
             self.counts.add_lost("disk")
@@ -132,7 +136,7 @@ def _open(file: Path) -> int:
     except BlockingIOError as error:
         os.close(descriptor)
         raise MaskgateError(
-            f"{file}: another maskgate watch writes to this file; give another --events"
+            f"{file}: another maskgate writes to this file; give another --events"
         ) from error
     except OSError as error:
         os.close(descriptor)

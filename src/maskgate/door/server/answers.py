@@ -10,6 +10,7 @@ from maskgate.door.decision import Situation
 from maskgate.door.decision.tracking import Box
 from maskgate.door.readings import Reading, reading
 from maskgate.door.server.batching import Judged
+from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.settings import Settings
 from maskgate.door.verdict import Verdict
 
@@ -162,6 +163,13 @@ def of_photo(judged: Judged, settings: Settings) -> dict[str, Any]:
     """The JSON of one photo; see PhotoAnswer."""
     faces = [_of_face(verdict, settings) for verdict in judged.verdicts]
     return {"width": judged.width, "height": judged.height, "faces": faces}
+
+
+def counted(judged: Judged, source: str, *, settings: Settings, metrics: Metrics) -> dict[str, Any]:
+    """The JSON of one photo from a source, `photo` or `stream`, whose verdicts are counted."""
+    unsure = sum(is_unsure(each) for each in judged.verdicts)
+    metrics.count(source, judged.verdicts, unsure)
+    return of_photo(judged, settings)
 
 
 def of_situation(situation: Situation, now: float) -> dict[str, Any]:

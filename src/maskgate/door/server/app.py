@@ -1,6 +1,6 @@
 """The application: routes, pages and errors, behind the gate."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -11,11 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from maskgate import __version__
+from maskgate.door.cameras.frames import Camera
+from maskgate.door.delivery.stream import EventFile
 from maskgate.door.engine import Engine
-from maskgate.door.server import gate, kiosk, pages, pairing, routes, sign
+from maskgate.door.server import answers, cameras, gate, kiosk, pages, pairing, routes, sign
 from maskgate.door.server.access import Access
-from maskgate.door.server.batching import Batcher
+from maskgate.door.server.batching import Batcher, Judged
 from maskgate.door.server.bodies import Memory
+from maskgate.door.server.cameras import ServiceCamera
+from maskgate.door.server.event_log import EventLog
 from maskgate.door.server.events import Events
 from maskgate.door.server.gate import Gate
 from maskgate.door.server.metrics import Metrics
@@ -58,6 +62,14 @@ a `reason`. With `"restart": true`, no frame until the next report without it co
 one. `/v1/events` passes changes on. A report holds for three seconds, and ends when the
 connection does.
 
+A page that shows a camera of the service (`serve --from`) connects to `/v1/stream?camera=NAME`,
+sends no frames, and asks for each picture by a number of its own: `{"next": 7}`. The answer is as
+above, with `"frame": 7` and `age`, the seconds by which the frame was older than the request when
+that came, and it is followed by the frame as a binary message, a JPEG. `{"frame": 7, "age": 0.1,
+"fault": "dark"}` says that the camera is `lost`, `frozen`, `dark` or `covered`, and an answer
+without `faces` that there is no new frame; no picture follows these. Of requests that wait, the
+two newest count.
+
 **GET `/v1/events`** gives what happens at the door as Server-Sent Events, for as long as the client
 reads; too many readers get status 429. An event is, for example:
 
@@ -72,7 +84,8 @@ The kinds are `state`, `alert` and `override`. A new reader gets the state of ea
 
 class Door:
     """The service for an engine. `address` is what a paired browser is led to; see Gate for
-    `access` and `hosts`. Raises MaskgateError for a model that does not predict masks."""
+    `access` and `hosts`. The service itself reads `own_cameras`, and appends its events to
+    `event_file`. Raises MaskgateError for a model that does not predict masks."""
 
     def __init__(
         self,
@@ -83,17 +96,24 @@ class Door:
         address: str,
         access: Access | None = None,
         hosts: Iterable[str] = gate.LOOPBACK_NAMES,
+        own_cameras: Sequence[Camera] = (),
+        event_file: EventFile | None = None,
     ) -> None:
         if "mask" not in engine.attributes:
             raise MaskgateError(f"{model}: does not predict masks; give a model that does")
         self.settings, self.metrics = settings, Metrics()
         self.batcher = Batcher(engine, settings, self.metrics)
         self.streams = Streams(settings, self.metrics)
-        self.events = Events(self.metrics, settings.max_streams)
+        self._event_log = EventLog(event_file) if event_file else None
+        log = self._event_log.add if self._event_log else lambda _: None
+        self.events = Events(self.metrics, settings.max_streams, log)
+        self.cameras = [self._camera(each) for each in own_cameras]
+        names = [each.name for each in self.cameras]
         service = Service(
             batcher=self.batcher,
             streams=self.streams,
             states=KioskStates(self.events, self.metrics, settings),
+            cameras=dict(zip(names, self.cameras, strict=True)),
             memory=Memory(settings.max_memory),
             metrics=self.metrics,
             settings=settings,
@@ -104,8 +124,8 @@ class Door:
         )
         app = _create(service, lambda: self._run())
         filled = Pages(settings.kiosk)
-        app.include_router(pages.router(filled, access is not None))
-        app.include_router(kiosk.router(settings.kiosk, self.events))
+        app.include_router(pages.router(filled, names, has_pairing=access is not None))
+        app.include_router(kiosk.router(settings.kiosk, self.events, names))
         app.include_router(sign.router(settings), include_in_schema=False)
         self.gate = Gate(app, self.metrics, access, hosts)
         if access is not None:
@@ -117,10 +137,21 @@ class Door:
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
         await run_in_threadpool(self.batcher.start)
+        if self._event_log:
+            self._event_log.start()
         try:
-            yield
+            async with cameras.reading(self.cameras):
+                yield
         finally:
             await run_in_threadpool(self.batcher.stop)
+            if self._event_log:
+                await run_in_threadpool(self._event_log.close, self.settings.stop_time)
+
+    def _camera(self, camera: Camera) -> ServiceCamera:
+        def answer(judged: Judged) -> dict[str, Any]:
+            return answers.counted(judged, "stream", settings=self.settings, metrics=self.metrics)
+
+        return ServiceCamera(camera, self.batcher, self.metrics, answer=answer)
 
 
 def _create(service: Service, run: Callable[[], Any]) -> FastAPI:

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import datetime
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from maskgate.door.server.metrics import Metrics
@@ -31,11 +31,14 @@ def now() -> str:
 
 
 class Events:
-    """Passes each event to all who read at that moment. Of what has happened, nothing is kept but
-    what each kiosk says now, which a new reader gets first. Used in one event loop."""
+    """Passes each event to all who read at that moment, and its JSON to `log`. Of what has
+    happened, nothing is kept but what each kiosk says now, which a new reader gets first. Used in
+    one event loop."""
 
-    def __init__(self, metrics: Metrics, max_readers: int) -> None:
-        self._metrics, self._max_readers = metrics, max_readers
+    def __init__(
+        self, metrics: Metrics, max_readers: int, log: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._metrics, self._max_readers, self._log = metrics, max_readers, log
         self._queues: set[asyncio.Queue[bytes | None]] = set()
         self._states: dict[int, dict[str, Any]] = {}  # by the number of the kiosk
         self._number = 0
@@ -60,7 +63,9 @@ class Events:
 
     def _send(self, kind: str, content: dict[str, Any]) -> None:
         self._number += 1
-        text = f"id: {self._number}\n{_text(kind, content)}".encode()
+        event = _json(kind, content)
+        self._log(event)
+        text = f"id: {self._number}\n{_text(kind, event)}".encode()
         for queue in self._queues:
             if queue.full():
                 queue.get_nowait()
@@ -75,7 +80,8 @@ class Events:
             raise RequestError("busy", "too many read the events", 5)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_BEHIND)
         self._queues.add(queue)
-        return self._read(queue, "".join(_text(STATE, each) for each in self._states.values()))
+        states = [_text(STATE, _json(STATE, each)) for each in self._states.values()]
+        return self._read(queue, "".join(states))
 
     async def _read(self, queue: asyncio.Queue[bytes | None], first: str) -> AsyncIterator[bytes]:
         try:
@@ -101,6 +107,9 @@ class Events:
             queue.put_nowait(None)
 
 
-def _text(kind: str, content: dict[str, Any]) -> str:
-    event = {"kind": kind, **content, "time": now()}
-    return f"event: {kind}\ndata: {json.dumps(event)}\n\n"
+def _json(kind: str, content: dict[str, Any]) -> str:
+    return json.dumps({"kind": kind, **content, "time": now()})
+
+
+def _text(kind: str, event: str) -> str:
+    return f"event: {kind}\ndata: {event}\n\n"

@@ -1,6 +1,7 @@
 """The routes of the kiosk: its settings, and events of the door."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
@@ -16,9 +17,10 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def router(settings: KioskSettings, events: Events) -> APIRouter:
-    """The routes of a kiosk. Raises MaskgateError for a language that cannot be used."""
-    routes, answer = APIRouter(), settings.answer()
+def router(settings: KioskSettings, events: Events, cameras: Sequence[str]) -> APIRouter:
+    """The routes of a kiosk; `cameras` are the names of those that the service reads. Raises
+    MaskgateError for a language that cannot be used."""
+    routes, answer = APIRouter(), {**settings.answer(), "cameras": cameras}
 
     @routes.get("/v1/kiosk", include_in_schema=False)
     async def kiosk() -> JSONResponse:

@@ -13,7 +13,7 @@ from maskgate.errors import MaskgateError
 
 Message = Literal[
     "go", "let_in", "cover", "put_on", "take_off", "closer", "moment", "empty",
-    "no_camera", "no_permission", "insecure", "frozen", "dark", "no_server",
+    "no_camera", "no_permission", "insecure", "frozen", "dark", "covered", "no_server",
 ]  # fmt: skip
 Label = Literal[
     "title", "fine", "call", "called", "sound", "speech", "text_size", "mask_only", "purpose",
@@ -25,6 +25,8 @@ SignText = Literal[
 ]  # fmt: skip
 DOOR: Final = r"[a-z0-9-]{1,32}"
 """Names of doors."""
+BROWSER: Final = "browser"
+"""In `/kiosk?camera=…`: the browser's own camera."""
 PhotosText = Literal[
     "title", "lead", "drop", "choose", "clear", "kept", "kiosk", "pairing", "sign", "programs",
     "metrics", "model", "limits", "purpose", "judging", "counts", "face", "no_face",
@@ -35,6 +37,7 @@ ErrorText = Literal[
     "lost", "unreadable", "not_a_photo", "too_large", "too_many_pixels", "too_slow", "stopping",
     "wrong_code", "too_many_failures",
 ]  # fmt: skip
+_OPTIONAL: Final = ("covered",)  # messages that a file of one's own may lack: no_camera is shown
 _FOLDER: Final = Path(__file__).parent / "pages"
 _PREFIX: Final = "kiosk-"
 
@@ -116,7 +119,8 @@ def load(codes_or_files: tuple[str, ...]) -> list[Language]:
 
 def _load(language: str) -> Language:
     parsed = languages.read(language, _FOLDER, _PREFIX, Language)
-    languages.check_names(language, "messages", parsed.messages, get_args(Message))
+    needed = tuple(each for each in get_args(Message) if each not in _OPTIONAL)
+    languages.check_names(language, "messages", parsed.messages, needed)
     languages.check_names(language, "labels", parsed.labels, get_args(Label))
     languages.check_names(language, "sign", parsed.sign, get_args(SignText))
     languages.check_names(language, "photos", parsed.photos, get_args(PhotosText))

@@ -60,6 +60,12 @@ class Metrics:
         )
         self.queue = Gauge("maskgate_queue_length", "Photos that wait", registry=registry)
         self.streams = Gauge("maskgate_streams", "Open streams", registry=registry)
+        self.cameras = Gauge(
+            "maskgate_camera_up",
+            "1 if a camera of the service gives a picture that can be judged",
+            ["camera"],
+            registry=registry,
+        )
         self.batch = Histogram(
             "maskgate_batch_photos",
             "Photos judged together",

@@ -3,15 +3,15 @@
 import html
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
-from maskgate.door.server.kiosk_settings import KioskSettings, Language
+from maskgate.door.server.kiosk_settings import BROWSER, KioskSettings, Language
 from maskgate.door.server.request_errors import RequestError
 
 _FOLDER: Final = Path(__file__).parent / "pages"
@@ -21,6 +21,7 @@ _MEDIA_TYPES: Final = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
 }
+_RELOAD: Final = "5"  # seconds until a kiosk whose camera is unknown asks again
 _PAGE: Final = "page.html"  # what all pages but the kiosk share
 
 
@@ -102,8 +103,9 @@ def _accepted(header: str) -> list[str]:
     return [code for weight, code in weighted if weight > 0 and code]
 
 
-def router(pages: Pages, has_pairing: bool) -> APIRouter:
-    """Routes of the page for photos, of the kiosk, and of the pages' files."""
+def router(pages: Pages, cameras: Sequence[str], *, has_pairing: bool) -> APIRouter:
+    """Routes of the page for photos, of the kiosk, and of the pages' files. `cameras` are the names
+    of those that the service reads."""
     routes = APIRouter(include_in_schema=False)
     loaded = {
         path.name: Response(path.read_bytes(), media_type=_MEDIA_TYPES[path.suffix])
@@ -122,7 +124,11 @@ def router(pages: Pages, has_pairing: bool) -> APIRouter:
         return pages.response(request, "photos", texts, links=links)
 
     @routes.get("/kiosk")
-    async def kiosk_page() -> Response:
+    async def kiosk_page(camera: str = BROWSER) -> Response:
+        if camera != BROWSER and camera not in cameras:
+            known = ", ".join([*cameras, BROWSER])
+            problem = RequestError("not_found", f"no such camera; this service has {known}")
+            return JSONResponse(problem.body(), problem.status, {"Refresh": _RELOAD})
         return kiosk
 
     @routes.get("/assets/{name}")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -15,12 +15,15 @@ from maskgate.door.server import answers, bodies, metrics
 from maskgate.door.server.answers import Answer, DoorSettings, ErrorAnswer
 from maskgate.door.server.batching import Batcher, Judged
 from maskgate.door.server.bodies import Memory
+from maskgate.door.server.cameras import ServiceCamera
+from maskgate.door.server.connection import POLICY_VIOLATION, TRY_AGAIN, Connection
 from maskgate.door.server.kiosk_settings import DOOR
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import STATUS, RequestError
+from maskgate.door.server.screen import Screen
 from maskgate.door.server.settings import Settings
 from maskgate.door.server.states import KioskState, KioskStates
-from maskgate.door.server.stream import POLICY_VIOLATION, TRY_AGAIN, Stream, Streams
+from maskgate.door.server.stream import Session, Stream, Streams
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 _BODY: Final = {
@@ -48,6 +51,7 @@ class Service:
     batcher: Batcher
     streams: Streams
     states: KioskStates
+    cameras: Mapping[str, ServiceCamera]  # by name
     memory: Memory
     metrics: Metrics
     settings: Settings
@@ -72,9 +76,7 @@ def router(service: Service) -> APIRouter:
     settings = service.settings
 
     def answer(judged: Judged, source: str) -> dict[str, Any]:
-        unsure = sum(answers.is_unsure(each) for each in judged.verdicts)
-        service.metrics.count(source, judged.verdicts, unsure)
-        return answers.of_photo(judged, settings)
+        return answers.counted(judged, source, settings=settings, metrics=service.metrics)
 
     def decide(state: KioskState, judged: Judged, now: float) -> dict[str, Any]:
         situation = state.decide(judged, now)
@@ -115,27 +117,30 @@ def router(service: Service) -> APIRouter:
         return JSONResponse({"photos": parts})
 
     @routes.websocket("/v1/stream")
-    async def stream(websocket: WebSocket, door: str = "main") -> None:
-        if not re.fullmatch(DOOR, door):
+    async def stream(websocket: WebSocket, door: str = "main", camera: str | None = None) -> None:
+        if not re.fullmatch(DOOR, door) or camera not in (None, *service.cameras):
             service.metrics.reject("not_found")
-            await websocket.close(POLICY_VIOLATION, "no such name of a door")
+            await websocket.close(POLICY_VIOLATION, "no such name of a door or camera")
             return
         if service.streams.is_full:
             service.metrics.reject("busy")
             await websocket.close(TRY_AGAIN, "busy")
             return
         state = service.states.connect(door)
-        try:
-            await service.streams.run(
-                Stream(
-                    websocket,
-                    service.batcher,
-                    settings,
-                    metrics=service.metrics,
-                    answer=lambda judged, now: decide(state, judged, now),
-                    report=state.report,
-                )
+        connection = Connection(websocket, settings, service.metrics)
+        session: Session
+        if camera is None:
+            session = Stream(
+                connection,
+                service.batcher,
+                service.metrics,
+                answer=lambda judged, now: decide(state, judged, now),
+                report=state.report,
             )
+        else:
+            session = Screen(connection, service.cameras[camera], state)
+        try:
+            await service.streams.run(session)
         finally:
             state.close()
 

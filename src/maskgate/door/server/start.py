@@ -3,14 +3,21 @@
 import ipaddress
 import os
 import socket
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from maskgate.core import files
+from maskgate.door.cameras.frames import Camera
+from maskgate.door.cameras.specs import CameraSpec
+from maskgate.door.delivery import stream
+from maskgate.door.delivery.stream import EventFile
 from maskgate.door.engine import Engine
 from maskgate.door.server import access, certificate, hardening, pairing, serving
 from maskgate.door.server.app import Door
+from maskgate.door.server.cameras import RATE
+from maskgate.door.server.kiosk_settings import BROWSER
 from maskgate.door.server.settings import Settings
 from maskgate.errors import MaskgateError
 
@@ -36,6 +43,10 @@ class Options:
     detector_file: Path | None = None
     threads: int = 1
     unsure_below: float | None = None
+    cameras: tuple[CameraSpec, ...] = ()
+    events: Path | None = None
+    rotate_megabytes: float = 10.0
+    rotate_keep: int = 5
 
 
 def serve(options: Options) -> None:
@@ -55,6 +66,7 @@ def serve(options: Options) -> None:
         pair = _certificate(options, names)
         port = listener.getsockname()[1]
         address = _address(names[0], port, is_encrypted=pair is not None)
+        cameras = [_camera(spec) for spec in options.cameras]
         tokens, token = None, None
         if not is_local:
             tokens, token = access.open_access(
@@ -68,8 +80,11 @@ def serve(options: Options) -> None:
             model=options.model.name if options.model else _DEFAULT_MODEL,
             address=address,
             access=tokens,
+            own_cameras=cameras,
+            event_file=_event_file(options),
         )
         lines = [f"{address}  (stop with Ctrl-C)"]
+        lines += [_kiosk(address, camera.spec) for camera in cameras]
         costs = options.settings.kiosk.costs
         if costs is not None:
             lines.append(f"by probability that a person may pass: {costs}")
@@ -83,9 +98,37 @@ def serve(options: Options) -> None:
         serving.run(door, listener, pair, lines)
 
 
+def _camera(spec: CameraSpec) -> Camera:
+    """The camera. Raises MaskgateError for a video or a folder that cannot be read."""
+    from maskgate.door.cameras.live import LiveCamera
+    from maskgate.door.cameras.replayed import ReplayedCamera
+
+    return LiveCamera(spec, RATE) if spec.is_live else ReplayedCamera(spec, RATE)
+
+
+def _event_file(options: Options) -> EventFile | None:
+    """The file of events. Raises MaskgateError if it cannot be written."""
+    if options.events is None:
+        return None
+    return EventFile(options.events, options.rotate_megabytes, options.rotate_keep)
+
+
+def _kiosk(address: str, spec: CameraSpec) -> str:
+    """The line that says where a camera is shown."""
+    return f"camera {spec.name}: {address}/kiosk?camera={urllib.parse.quote(spec.name)}"
+
+
 def check(options: Options) -> None:
     """Raise MaskgateError for options that cannot be served."""
     is_local = _is_loopback(options.host)
+    if any(camera.name == BROWSER for camera in options.cameras):
+        raise MaskgateError(
+            f"--from: {BROWSER} is the name of the browser's own camera; give another NAME=SOURCE"
+        )
+    if options.events is not None:
+        if options.events.exists() and not options.events.is_file():
+            raise MaskgateError(f"--events {options.events}: is no file; give another")
+        stream.check(options.events)
     if options.state is not None:
         files.check_folder(options.state)
     if options.token_file is not None:

@@ -17,7 +17,7 @@ from maskgate.door.server.settings import Settings
 State = Literal[
     "go", "let_in", "cover", "put_on", "take_off", "closer", "moment", "empty", "none",
 ]  # fmt: skip
-Reason = Literal["no_camera", "no_permission", "insecure", "frozen", "dark", "no_server"]
+Reason = Literal["no_camera", "no_permission", "insecure", "frozen", "dark", "covered", "no_server"]
 LEASE: Final = 3.0  # seconds for which a report holds; a page repeats it each second
 
 
@@ -73,6 +73,10 @@ class KioskState:
         if self._restarts:
             self._decision.restart()
         return self._decision.update(judged.verdicts, (judged.width, judged.height), time)
+
+    def restart(self) -> None:
+        """The camera has a fault: no frame until now counts for a later one."""
+        self._decision.restart()
 
     def close(self) -> None:
         """The page has left."""

@@ -5,19 +5,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
-
-from fastapi import WebSocket, WebSocketDisconnect
+from typing import Any, Protocol
 
 from maskgate.door.server.batching import Batcher, Judged
+from maskgate.door.server.connection import Connection
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.request_errors import RequestError
 from maskgate.door.server.settings import Settings
-
-SERVICE_RESTART = 1012  # codes of RFC 6455 and its registry
-TRY_AGAIN = 1013
-UNSUPPORTED = 1003
-POLICY_VIOLATION = 1008
 
 
 class FrameSlot:
@@ -53,74 +47,47 @@ class FrameSlot:
 
 
 class Stream:
-    """One open connection. It is answered in one task while another one receives. `answer` is the
-    JSON for a frame and the time when it arrived, by time.monotonic. Text is given to `report`,
-    which raises ValueError for text that closes the connection."""
+    """One open connection that sends frames. `answer` is the JSON for a frame and the time when it
+    arrived, by time.monotonic. Text is given to `report`, which raises ValueError for text that
+    closes the connection."""
 
     def __init__(
         self,
-        websocket: WebSocket,
+        connection: Connection,
         batcher: Batcher,
-        settings: Settings,
-        *,
         metrics: Metrics,
+        *,
         answer: Callable[[Judged, float], dict[str, Any]],
         report: Callable[[str], None],
     ) -> None:
-        self._websocket, self._batcher, self._settings = websocket, batcher, settings
-        self._metrics, self._answer, self._report = metrics, answer, report
-        self._slot, self._wake = FrameSlot(), asyncio.Event()
-        self._is_connected, self._stopping = True, False
+        self._connection, self._batcher, self._metrics = connection, batcher, metrics
+        self._answer, self._report = answer, report
+        self._slot = FrameSlot()
 
     def stop(self) -> None:
         """Answer the frame that waits, then close."""
-        self._stopping = True
-        self._wake.set()
+        self._connection.stop()
 
     async def run(self) -> None:
         """Until the client leaves, or `stop`."""
-        await self._websocket.accept()
-        receiver = asyncio.create_task(self._receive())
-        try:
-            while self._is_connected:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._is_connected and not self._slot.is_empty:
-                    await self._judge()
-                if self._stopping:
-                    await self._close(SERVICE_RESTART, "stopping")
-                    break
-        finally:
-            receiver.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await receiver
+        await self._connection.run(self._judge_all, self._put, self._take_text)
 
-    async def _receive(self) -> None:
+    def _put(self, content: bytes) -> None:
+        if self._connection.is_stopping:
+            return
+        if self._slot.put(content):
+            self._metrics.dropped_frames.inc()
+        self._connection.wake()
+
+    def _take_text(self, text: str) -> None:
         try:
-            while True:
-                message = await self._websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    if message.get("code") == 1009:  # a frame of over max_frame_bytes
-                        self._metrics.reject("too_large")
-                    break
-                content = message.get("bytes")
-                if content is None:
-                    try:
-                        self._report(message.get("text") or "")
-                    except ValueError:
-                        await self._close(UNSUPPORTED, "send JPEG frames as binary messages")
-                        break
-                    continue
-                if self._stopping:
-                    continue
-                if self._slot.put(content):
-                    self._metrics.dropped_frames.inc()
-                self._wake.set()
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            pass
-        finally:
-            self._is_connected = False
-            self._wake.set()
+            self._report(text)
+        except ValueError:
+            raise ValueError("send JPEG frames as binary messages") from None
+
+    async def _judge_all(self) -> None:
+        while self._connection.is_open and not self._slot.is_empty:
+            await self._judge()
 
     async def _judge(self) -> None:
         """Answer the newest frame, or say why it has no verdict."""
@@ -130,31 +97,31 @@ class Stream:
             self._metrics.reject(problem.reason)
             if not self._slot.is_empty and problem.reason in ("busy", "stopping", "too_slow"):
                 self._slot.take()
-            await self._send({"frame": self._slot.last_taken, **problem.body()})
+            await self._connection.send({"frame": self._slot.last_taken, **problem.body()})
             if problem.reason == "busy":
                 await asyncio.sleep(0.05)
         else:
             answer = self._answer(judged, self._slot.last_time)
-            await self._send({"frame": self._slot.last_taken, **answer})
+            await self._connection.send({"frame": self._slot.last_taken, **answer})
 
-    async def _send(self, answer: dict[str, Any]) -> None:
-        try:
-            async with asyncio.timeout(self._settings.send_time):
-                await self._websocket.send_json(answer)
-        except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
-            self._is_connected = False
 
-    async def _close(self, code: int, reason: str) -> None:
-        self._is_connected = False
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
-            await self._websocket.close(code, reason)
+class Session(Protocol):
+    """An open stream, of either direction."""
+
+    def stop(self) -> None:
+        """Answer what waits, then close."""
+        ...
+
+    async def run(self) -> None:
+        """Until the client leaves, or `stop`."""
+        ...
 
 
 class Streams:
     """All open streams, at most `settings.max_streams`."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings, self._streams = settings, set[Stream]()
+        self._settings, self._streams = settings, set[Session]()
         self.is_stopping = False
         metrics.streams.set_function(lambda: len(self._streams))
 
@@ -163,7 +130,7 @@ class Streams:
         """Whether no further stream may open."""
         return self.is_stopping or len(self._streams) >= self._settings.max_streams
 
-    async def run(self, stream: Stream) -> None:
+    async def run(self, stream: Session) -> None:
         """Run a stream to its end."""
         self._streams.add(stream)
         try:

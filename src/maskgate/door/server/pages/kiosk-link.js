@@ -1,12 +1,14 @@
-// The connection to the service: frames and their verdicts, and the events of this door.
+// The connection to the service: frames and their verdicts, and the events of this door. `camera` is
+// the name of the service's camera; without one, the page sends frames.
 
 const LONGEST_WAIT = 3000; // milliseconds between attempts
 const IN_FLIGHT = 2; // frames without an answer
 const REPEAT = 1000; // milliseconds between reports of the same state
 
 export class Link {
-  constructor(door) {
+  constructor(door, camera = null) {
     this.door = door;
+    this.camera = camera;
     this.answerTime = -Infinity; // when the frame of the newest answer was taken, in seconds
     this.onanswer = this.onevent = this.onreopen = () => {};
     this.wait = 250;
@@ -18,6 +20,7 @@ export class Link {
     this.reportTime = -Infinity;
     this.openTime = performance.now() / 1000;
     const url = new URL(`/v1/stream?door=${encodeURIComponent(this.door)}`, location.href);
+    if (this.camera !== null) url.searchParams.set("camera", this.camera);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(url));
     socket.onopen = () => {
@@ -25,7 +28,8 @@ export class Link {
       if (this.isLater) this.onreopen();
       this.isLater = true;
     };
-    socket.onmessage = ({ data }) => socket === this.socket && this.receive(JSON.parse(data));
+    socket.binaryType = "blob";
+    socket.onmessage = ({ data }) => socket === this.socket && this.take(data);
     socket.onclose = () => socket === this.socket && this.reopen();
   }
 
@@ -59,12 +63,34 @@ export class Link {
     }
   }
 
-  receive(answer) {
+  // Ask for pictures of the service's camera: they are counted as frames that were sent now.
+  ask(time, limit) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.sent = this.sent.filter((each) => time - each.time <= limit);
+    while (this.sent.length < IN_FLIGHT) {
+      this.sent.push({ frame: ++this.number, time });
+      this.socket.send(JSON.stringify({ next: this.number }));
+    }
+  }
+
+  // After an answer on a frame of the service's camera comes its picture.
+  take(data) {
+    if (data instanceof Blob) {
+      this.receive(this.announced, data);
+      return;
+    }
+    const answer = JSON.parse(data);
+    if (this.camera !== null && answer.faces) this.announced = answer;
+    else this.receive(answer);
+  }
+
+  receive(answer, picture = null) {
     const sent = this.sent.find((each) => each.frame === answer.frame);
     this.sent = this.sent.filter((each) => each.frame > answer.frame);
     if (!sent || answer.error) return;
-    this.answerTime = Math.max(this.answerTime, sent.time);
-    this.onanswer(answer, sent.time);
+    const time = sent.time - (answer.age ?? 0);
+    this.answerTime = Math.max(this.answerTime, time);
+    this.onanswer(answer, time, picture);
   }
 
   // Nothing has been answered for long: the socket may be dead without a sign.

@@ -124,13 +124,18 @@ export class View {
     element("picture").style.setProperty("--ratio", width / height);
   }
 
+  get words() {
+    const { messages } = this.language;
+    return messages[this.message] ?? messages.no_camera; // a language of one's own may be older
+  }
+
   get text() {
-    const { message, detail } = this.language.messages[this.message];
+    const { message, detail } = this.words;
     return detail ? `${message}. ${detail}.` : message;
   }
 
   write() {
-    const { message, detail } = this.language.messages[this.message];
+    const { message, detail } = this.words;
     element("message").textContent = message;
     element("detail").textContent = detail;
   }

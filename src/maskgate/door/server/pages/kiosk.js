@@ -1,9 +1,10 @@
-// The kiosk: camera → frames → the service → its decisions on the screen. The page adds what only it
-// knows: faults of the camera and of the service, people whom staff let in, calls for staff.
+// The kiosk: camera → frames → the service → its decisions on the screen. The camera is the browser's
+// own or one that the service reads. The page adds what only it knows: faults of the camera and of the service, people whom staff let in, calls for staff.
 
 import { Camera } from "./kiosk-camera.js";
 import { fault, STALE } from "./kiosk-faults.js";
 import { Link } from "./kiosk-link.js";
+import { ServiceCamera } from "./kiosk-service-camera.js";
 import { play, speak } from "./kiosk-sound.js";
 import { View } from "./kiosk-view.js";
 
@@ -13,6 +14,7 @@ const OVERRIDE = 6; // seconds that an override lasts
 const CALLED = 30; // seconds that the screen says that staff have been called
 const REPEAT = 5; // seconds until a call that failed is repeated
 const PATIENCE = 5; // seconds until a silent camera or connection is opened anew
+const BROWSER = "browser"; // in place of a camera's name: the browser's own
 const MOMENT = "moment", LET_IN = "let_in", NONE = "none", EMPTY = "empty";
 const RIGHT = ["go", LET_IN];
 const NOBODY = [EMPTY, "closer"];
@@ -20,7 +22,7 @@ const NOBODY = [EMPTY, "closer"];
 const now = () => performance.now() / 1000;
 
 class Kiosk {
-  constructor(settings, door) {
+  constructor(settings, door, camera) {
     this.settings = settings;
     this.forget();
     this.faultTime = -Infinity; // when the screen last said that there is no verdict
@@ -28,14 +30,20 @@ class Kiosk {
     this.waiting = null; // since when nobody is let in, and whether staff have been called for it
     this.begin = now();
     this.isCurrent = true; // whether the settings are known to be those of the service
-    this.camera = new Camera(document.getElementById("video"));
-    this.link = new Link(door);
+    this.link = new Link(door, camera);
+    this.camera = camera === null
+      ? new Camera(document.getElementById("video"))
+      : new ServiceCamera(document.getElementById("frame"), this.link);
     this.view = new View(settings, () => this.call("help"));
   }
 
   start() {
     this.camera.onframe = (time) => this.link.send(this.camera, time, STALE);
-    this.link.onanswer = (answer, time) => {
+    this.link.onanswer = async (answer, time, picture) => {
+      if (this.link.camera !== null && !(await this.camera.take(answer, time, picture))) {
+        this.show();
+        return;
+      }
       // A verdict after a fault rests on new frames alone: by the reports the service knows of it.
       if (now() - time > STALE || time <= this.faultTime) return;
       this.answer = answer;
@@ -154,9 +162,16 @@ async function settings() {
   }
 }
 
+// The name of the service's camera that the address asks for, or the only one; null if it is the
+// browser's own.
+function cameraName(query, cameras) {
+  const name = query.get("camera") ?? (cameras.length === 1 ? cameras[0] : BROWSER);
+  return name === BROWSER ? null : name;
+}
+
 async function begin() {
-  const first = await settings();
-  const kiosk = new Kiosk(first, new URLSearchParams(location.search).get("door") ?? "main");
+  const first = await settings(), query = new URLSearchParams(location.search);
+  const kiosk = new Kiosk(first, query.get("door") ?? "main", cameraName(query, first.cameras));
   kiosk.link.onreopen = async () => {
     // The service may have been restarted with other settings: until they are known there is no
     // verdict, and the page is loaded anew if they differ.
