@@ -6,31 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli import delivery_options, numbers
-from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
-from maskgate.cli.export import bundle_of, check_model
+from maskgate.cli import delivery_options, door_options, numbers
+from maskgate.cli.app import DetectorFile, Trust, app, number
+from maskgate.cli.export import bundle_of
 from maskgate.core import extras
 from maskgate.errors import MaskgateError
 
 
-def _existing_model(model: Path | None) -> Path | None:
-    if model is not None:
-        check_runs([model])
-    return model
-
-
 @app.command()
 def serve(
-    model: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[MODEL]",
-            help="A bundle; or a run folder or a system file whose members are runs, which is"
-            " exported first and needs torch.",
-            show_default="the model that is part of maskgate",
-            callback=_existing_model,
-        ),
-    ] = None,
+    model: door_options.Model = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
     certificate: Annotated[
@@ -86,16 +71,7 @@ def serve(
             show_default="a line to fill in by hand",
         ),
     ] = None,
-    unsure_below: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            callback=number,
-            help="Mask states less probable than this are unsure.",
-            show_default="the model's threshold, 0.6 without one",
-        ),
-    ] = None,
+    unsure_below: door_options.UnsureBelow = None,
     cost: numbers.CostWords = None,
     from_: Annotated[
         list[str] | None,
@@ -154,21 +130,11 @@ def serve(
     ] = None,
     rotate_megabytes: delivery_options.RotateMegabytes = 10.0,
     rotate_keep: delivery_options.RotateKeep = 5,
-    smallest_face: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            max=100_000,
-            help="Width in pixels of the narrowest face to judge.",
-            show_default="as in training, for portraits",
-        ),
-    ] = None,
+    smallest_face: door_options.SmallestFace = None,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Threads that judge photos side by side.")
     ] = 1,
-    threads: Annotated[
-        int, typer.Option(min=1, max=256, help="Threads of each network for one batch.")
-    ] = 1,
+    threads: door_options.Threads = 1,
     queue: Annotated[
         int, typer.Option(min=1, max=10_000, help="Photos that may wait; more are refused.")
     ] = 64,
@@ -185,14 +151,8 @@ def serve(
 
     No photo is stored. Beyond this machine, it needs a token and HTTPS.
     """
-    from maskgate import bundle
-
     extras.check("door", "maskgate serve")
-    if model is not None and not bundle.is_bundle(model):
-        check_model(model, trust)
-    costs = numbers.costs(cost)
-    if costs is not None and unsure_below is not None:
-        raise MaskgateError("--cost and --unsure-below are two rules for the mask; give one")
+    costs = door_options.check(model, cost, unsure_below, trust)
     if gender_and_age is not None and not gender_and_age.strip():
         raise MaskgateError("--gender-and-age: state the purpose, which pages show")
 

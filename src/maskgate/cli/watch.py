@@ -1,35 +1,19 @@
 """The command watch."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from maskgate.cli import delivery_options, numbers
-from maskgate.cli.app import DetectorFile, Trust, app, check_runs, number
-from maskgate.cli.export import bundle_of, check_model
+from maskgate.cli import delivery_options, door_options, numbers
+from maskgate.cli.app import DetectorFile, Trust, app, number
+from maskgate.cli.export import bundle_of
 from maskgate.core import extras
 from maskgate.errors import MaskgateError
 
 
-def _existing_model(model: Path | None) -> Path | None:
-    if model is not None:
-        check_runs([model])
-    return model
-
-
 @app.command()
 def watch(
-    model: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[MODEL]",
-            help="A bundle; or a run folder or a system file whose members are runs, which is"
-            " exported first and needs torch.",
-            show_default="the model that is part of maskgate",
-            callback=_existing_model,
-        ),
-    ] = None,
+    model: door_options.Model = None,
     camera: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,29 +45,10 @@ def watch(
             help="Frames of each camera to judge per second; fewer if the machine is too slow.",
         ),
     ] = 10.0,
-    unsure_below: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            callback=number,
-            help="Mask states less probable than this are unsure.",
-            show_default="the model's threshold, 0.6 without one",
-        ),
-    ] = None,
+    unsure_below: door_options.UnsureBelow = None,
     cost: numbers.CostWords = None,
-    smallest_face: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            max=100_000,
-            help="Width in pixels of the narrowest face to judge.",
-            show_default="as in training, for portraits",
-        ),
-    ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, max=256, help="Threads of each network for one batch.")
-    ] = 1,
+    smallest_face: door_options.SmallestFace = None,
+    threads: door_options.Threads = 1,
     detector_file: DetectorFile = None,
     events: delivery_options.EventsTo = None,
     rotate_megabytes: delivery_options.RotateMegabytes = 10.0,
@@ -106,15 +71,9 @@ def watch(
 
     An event is one JSON object on a line. It has no picture, and no picture is stored.
     """
-    from maskgate import bundle
-
     extras.check("watch", "maskgate watch")
     extras.check("door", "maskgate watch")
-    if model is not None and not bundle.is_bundle(model):
-        check_model(model, trust)
-    costs = numbers.costs(cost)
-    if costs is not None and unsure_below is not None:
-        raise MaskgateError("--cost and --unsure-below are two rules for the mask; give one")
+    costs = door_options.check(model, cost, unsure_below, trust)
     if not camera:
         raise MaskgateError("no camera to watch; give --camera 0, or a URL such as rtsp://…")
 
