@@ -91,12 +91,12 @@ class Background:
 def _reason(error: Exception) -> str:
     """The class of an exception and its first line; of one that a fault of the network or the disk
     caused, those of that fault."""
-    shown: BaseException = error
+    origin: BaseException = error
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and type(cause).__module__ == "builtins":
-            shown = cause
+            origin = cause
         cause = cause.__cause__ or cause.__context__
-    lines = str(shown).strip().splitlines()
-    text = f"{type(shown).__name__}: {lines[0]}" if lines else type(shown).__name__
+    lines = str(origin).strip().splitlines()
+    text = f"{type(origin).__name__}: {lines[0]}" if lines else type(origin).__name__
     return escape_control(shorten_middle(text, _LONGEST_REASON, _LONGEST_REASON // 4))

@@ -20,10 +20,11 @@ def draw(title: str, classes: list[str], counts: list[list[float]]) -> npt.NDArr
     name_width = int(max(font.getlength(name) for name in classes)) + _MARGIN
     top = _MARGIN + 40 + name_width
     side = _CELL * len(classes)
-    size = (_MARGIN + name_width + side + _MARGIN, top + side + _MARGIN)
-    picture = Image.new("RGB", size, _PAPER)
+    title = f"{title}: true in rows, predicted in columns"
+    width = max(_MARGIN + name_width + side, int(heading.getlength(title)) + _MARGIN) + _MARGIN
+    picture = Image.new("RGB", (width, top + side + _MARGIN), _PAPER)
     pen = ImageDraw.Draw(picture)
-    pen.text((_MARGIN, _MARGIN), f"{title}: true in rows", fill=_INK, font=heading)
+    pen.text((_MARGIN, _MARGIN), title, fill=_INK, font=heading)
     left = _MARGIN + name_width
     for number, name in enumerate(classes):
         middle = number * _CELL + _CELL // 2

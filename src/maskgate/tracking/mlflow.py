@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 # Settings of the client, unless the user has set them: by default it waits for minutes.
-_PATIENCE: Final = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-_PRIVACY: Final = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+_PATIENCE: Final = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+_QUIET: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _ID: Final = "maskgate.id"  # the tag by which a run is found again
 _TABLES: Final = "mlflow.loggedArtifacts"  # the tag that lists artefacts to show as tables
 _AT_ONCE: Final = 100  # parameters or metrics in a request
@@ -41,20 +44,20 @@ class MLflowTracker:
         self._run = ""  # MLflow's own id
         self._epochs: set[tuple[int, int]] = set()  # folds and epochs that the server has
         self._scores: set[str] = set()  # names of the scores that it has
-        self._made: MlflowClient | None = None
+        self._opened: MlflowClient | None = None
 
     @property
     def _client(self) -> "MlflowClient":
-        assert self._made is not None
-        return self._made
+        assert self._opened is not None
+        return self._opened
 
     def start(self, run: TrackedRun) -> None:
         """Find the run on the server, and what it has, or create it."""
-        for name, value in (_PATIENCE | _PRIVACY).items():
+        for name, value in (_PATIENCE | _QUIET).items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
-        self._made = MlflowClient(tracking_uri=self._settings.server)
+        self._opened = MlflowClient(tracking_uri=self._settings.server)
         experiment = self._experiment()
         existing = self._client.search_runs([experiment], f"tags.`{_ID}` = '{run.id}'")
         if existing:
@@ -95,8 +98,8 @@ class MLflowTracker:
         for name, table in tables.items():
             content = {"columns": table.columns, "data": table.rows}
             self._client.log_dict(self._run, content, name)
-        shown = [{"path": name, "type": "table"} for name in tables]
-        self._client.set_tag(self._run, _TABLES, json.dumps(shown))
+        listed = [{"path": name, "type": "table"} for name in tables]
+        self._client.set_tag(self._run, _TABLES, json.dumps(listed))
         for path in outcome.files.values():
             self._client.log_artifact(self._run, str(path))
 

@@ -1,5 +1,6 @@
 """TensorBoard: event files in the run's folder, or in a folder of the user's."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,8 @@ class TensorBoardTracker:
         if self._writer is not None:
             self._writer.close()
         self._known = _points(folder)
+        if self._known:  # readers sort files by name, which has the time in seconds
+            time.sleep(1)
         self._writer = SummaryWriter(str(folder))
         self._text("recipe", f"    {run.text}".replace("\n", "\n    "))
 
@@ -97,8 +100,8 @@ def _points(folder: Path) -> set[tuple[str, int]]:
 
 def _markdown(table: Table) -> str:
     """A table of text in Markdown."""
-    shown = [table.columns, ["---"] * len(table.columns), *table.rows[:_MOST_ROWS]]
-    lines = [f"| {' | '.join(str(cell).replace('|', ' ') for cell in row)} |" for row in shown]
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows[:_MOST_ROWS]]
+    lines = [f"| {' | '.join(str(cell).replace('|', ' ') for cell in row)} |" for row in rows]
     if (left_out := len(table.rows) - _MOST_ROWS) > 0:
         lines += ["", f"and {left_out:,} more, in the run's mistakes.csv"]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Weights & Biases: runs of a project, on its server or, offline, in the run's folder."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from maskgate.config.trackers import TrackerSettings
 from maskgate.tracking import wandb_files
@@ -10,7 +10,7 @@ from maskgate.tracking.protocol import EpochMetrics, Outcome, Table, TrackedRun
 if TYPE_CHECKING:
     import wandb
 
-_PRIVACY: Final = {"WANDB_ERROR_REPORTING": "false"}
+_ENVIRONMENT: Final = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 # Nothing is sent but what a tracker is given: no code, console, host or system metrics.
 _QUIET: Final[dict[str, Any]] = {
     "console": "off",
@@ -47,15 +47,16 @@ class WandbTracker:
         self._settings = settings
         self._opened: wandb.Run | None = None
         self._id, self._epochs, self._last_step = "", 0, 1
+        self._fault: Exception | None = None  # of its start
         self._steps: set[int] = set()  # that it has
         self._folds: set[int] = set()  # whose x-axis is set
 
     def start(self, run: TrackedRun) -> None:
         """Create the run, or resume it."""
-        for name, value in _PRIVACY.items():
+        for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        import wandb
-
+        if self._fault is not None:  # in this process the package does not create that run again
+            raise self._fault
         if self._opened is not None:
             self._opened.finish(exit_code=1)
             self._opened = None
@@ -64,18 +65,11 @@ class WandbTracker:
         mode = self._settings.mode or os.environ.get("WANDB_MODE") or "online"
         is_offline = mode == "offline"
         self._steps = wandb_files.steps(run.folder, run.id) if is_offline else set()
-        self._opened = wandb.init(
-            id=run.id,
-            name=run.name,
-            project=self._settings.project,
-            group=run.tags.get("system"),
-            config=run.settings,
-            tags=[run.tags["recipe"]] if "recipe" in run.tags else None,
-            dir=str(run.folder.resolve()),
-            mode="offline" if is_offline else "online",
-            resume="allow",
-            settings=wandb.Settings(reinit="create_new", **_QUIET, **_PATIENCE),
-        )
+        try:
+            self._opened = self._init(run, "offline" if is_offline else "online")
+        except Exception as error:
+            self._fault = error
+            raise
         if not is_offline:
             self._steps = set(range(self._run.step))
 
@@ -109,6 +103,22 @@ class WandbTracker:
         """Wait until everything is sent, or written, and end the run."""
         self._run.finish(exit_code=0 if finished else 1)
         self._opened = None
+
+    def _init(self, run: TrackedRun, mode: Literal["online", "offline"]) -> "wandb.Run":
+        import wandb
+
+        return wandb.init(
+            id=run.id,
+            name=run.name,
+            project=self._settings.project,
+            group=run.tags.get("system"),
+            config=run.settings,
+            tags=[run.tags["recipe"]] if "recipe" in run.tags else None,
+            dir=str(run.folder.resolve()),
+            mode=mode,
+            resume="allow",
+            settings=wandb.Settings(reinit="create_new", **_QUIET, **_PATIENCE),
+        )
 
     @property
     def _run(self) -> "wandb.Run":

