@@ -65,7 +65,7 @@ class Server:
         found = self.client.search_runs([experiment.experiment_id])
         return [run for run in found if run.info.run_name == name]
 
-    def curve(self, run: Any, name: str) -> list[tuple[int, float]]:
+    def curve(self, run: Any, name: str) -> list[tuple[int, Any]]:
         points = self.client.get_metric_history(run.info.run_id, name)
         return sorted((point.step, pytest.approx(point.value)) for point in points)
 
@@ -93,7 +93,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
-def history(run: Path, fold: int, name: str) -> list[tuple[int, float]]:
+def history(run: Path, fold: int, name: str) -> list[tuple[int, Any]]:
     rows = tables.fold_history(open_run(str(run)), fold)
     return list(zip(rows["epoch"], rows[name], strict=True))
 

@@ -22,11 +22,11 @@ def read(folder: Path) -> Any:
     return events
 
 
-def curve(events: Any, name: str) -> list[tuple[int, float]]:
+def curve(events: Any, name: str) -> list[tuple[int, Any]]:
     return [(point.step, pytest.approx(point.value)) for point in events.Scalars(name)]
 
 
-def history(run: Path, fold: int, name: str) -> list[tuple[int, float]]:
+def history(run: Path, fold: int, name: str) -> list[tuple[int, Any]]:
     rows = tables.fold_history(open_run(str(run)), fold)
     return list(zip(rows["epoch"], rows[name], strict=True))
 

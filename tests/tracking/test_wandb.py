@@ -43,12 +43,12 @@ def values(items: Any) -> dict[str, Any]:
     return {each.key or "/".join(each.nested_key): json.loads(each.value_json) for each in items}
 
 
-def curve(run: Path, name: str) -> list[tuple[int, float]]:
+def curve(run: Path, name: str) -> list[tuple[int, Any]]:
     rows = [values(record.item) for record in records(run, "history")]
     return [(row[f"{name.split('/')[0]}/epoch"], row[name]) for row in rows if name in row]
 
 
-def history(run: Path, fold: int, name: str) -> list[tuple[int, float]]:
+def history(run: Path, fold: int, name: str) -> list[tuple[int, Any]]:
     rows = tables.fold_history(open_run(str(run)), fold)
     return [
         (epoch, pytest.approx(value))

@@ -12,7 +12,7 @@ from typing import Any, Final
 _HEADER: Final = 7  # bytes of the file
 _BLOCK: Final = 32_768  # bytes
 _CHUNK: Final = struct.Struct("<IHB")  # checksum, length and kind of a chunk
-_WHOLE, _FIRST, _LAST = 1, 2, 4  # kinds of chunks; the others are in the middle of an entry
+_COMPLETE, _FIRST, _LAST = 1, 2, 4  # kinds of chunks; the others are in the middle of an entry
 
 
 def steps(folder: Path, run_id: str) -> set[int]:
@@ -53,6 +53,6 @@ def _entries(content: bytes) -> Iterator[bytes]:
             return
         part = content[place : place + length]
         place += length
-        entry = part if kind in (_WHOLE, _FIRST) else entry + part
-        if kind in (_WHOLE, _LAST):
+        entry = part if kind in (_COMPLETE, _FIRST) else entry + part
+        if kind in (_COMPLETE, _LAST):
             yield entry
