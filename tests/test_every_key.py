@@ -152,6 +152,10 @@ TESTED_ELSEWHERE = {
     "pseudo.weight": "training/test_pseudo.py",
     "folds.vote": "inference/test_predictor.py",
     "sampling.incorrect_per_person": "pipeline/test_sampling.py",
+    **{
+        f"tracking.{key}": "config/test_trackers.py"
+        for key in ("name", "folder", "uri", "experiment", "project", "mode", "photos")
+    },
 }
 
 

@@ -81,8 +81,9 @@ def other(key: str | int, value: Any) -> Any:
 FIELDS = [
     (place, value)
     for place, value in leaves(Recipe.model_validate(FULL).model_dump(mode="json"))
-    # The first only where nobody is validated, the second only from weights.
-    if place not in (("training", "epochs_from"), ("model", "start_head"))
+    # The first only where nobody is validated, the second only from weights; trackers change no
+    # result, see test_trackers.py.
+    if place not in (("training", "epochs_from"), ("model", "start_head"), ("tracking",))
 ]
 
 

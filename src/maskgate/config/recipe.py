@@ -14,8 +14,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from maskgate.config import settings, yaml12
+from maskgate.config import settings, trackers, yaml12
 from maskgate.config.settings import LOSSLESS, Component, ListOf, Section
+from maskgate.config.trackers import TrackerSettings
 from maskgate.core import files
 from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
@@ -235,6 +236,8 @@ _LATER_KEYS: Final = (
     ("labels", "map"),
 )
 _LATER_KEYS_OF_DATA: Final = ("columns", "map")
+# Keys that change no result; never part of the digest.
+WITHOUT_EFFECT: Final = frozenset({"tracking"})
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -428,6 +431,11 @@ class Recipe(Section):
         description="test-time augmentation: views of a photo whose probabilities are averaged"
         " with the original's; each entry multiplies their number; epochs are validated without",
     )
+    tracking: Annotated[ListOf[TrackerSettings], BeforeValidator(trackers.as_list)] = Field(
+        (),
+        description="experiment trackers, such as `tensorboard` or `[tensorboard, {name: wandb,"
+        " mode: offline}]`",
+    )
 
     @model_validator(mode="after")
     def _validation_exists(self) -> "Recipe":
@@ -465,7 +473,7 @@ class Recipe(Section):
 
     def digest(self, *contents: str) -> str:
         """Eight hex digits of the recipe and of `contents`."""
-        dumped = self.model_dump(mode="json")
+        dumped = self.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
         for *sections, key in _LATER_KEYS:
             section = reduce(getitem, sections, dumped)
             if not section[key]:

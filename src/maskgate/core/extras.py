@@ -45,6 +45,9 @@ EXTRA_OF: Final = {
     "pytorch_grad_cam": "explain",
     "optuna": "search",
     "sqlalchemy": "search",
+    "mlflow": "tracking",
+    "tensorboard": "tracking",
+    "wandb": "tracking",
 }
 
 

@@ -7,7 +7,7 @@ checked when the training starts, as that needs torch.
 from pathlib import Path
 
 from maskgate import runs
-from maskgate.config import recipe_files
+from maskgate.config import recipe_files, trackers
 from maskgate.config.recipe import DataSet, Labels, Recipe
 from maskgate.config.system import System
 from maskgate.data import label_map
@@ -45,6 +45,7 @@ def _check_names(recipe: Recipe, name: str) -> None:
         if recipe.pseudo is not None:
             runs.open_model(recipe.pseudo.run)
         names.check(recipe)
+        trackers.check(recipe.tracking)
         sections: list[Labels | DataSet] = [recipe.labels, *recipe.data]
         for section in sections:
             label_map.of_settings(section).check()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from maskgate.config import yaml12
+from maskgate.config.recipe import WITHOUT_EFFECT
 
 
 def differences(base: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -14,7 +15,7 @@ def differences(base: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def changed_settings(base: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """The keys with other values in `other`, as `key.sub`, with both values; None where one lacks
     the key. A face detector is one value, as YAML, and the checksum of its file does not count:
-    training fills in both."""
+    training fills in both. Keys that change no result do not count either."""
     return _changed(_as_written(base), _as_written(other), "")
 
 
@@ -42,6 +43,7 @@ def _as_written(settings: dict[str, Any]) -> dict[str, Any]:
     if "members" in settings:
         members = {name: _as_written(member) for name, member in settings["members"].items()}
         return settings | {"members": members}
+    settings = {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT}
     photo = settings.get("photo") or {}
     if not photo.get("face"):
         return settings

@@ -38,12 +38,16 @@ from maskgate.runs.records.results import (
 )
 
 
-def write(run: RunFolder, photos: bool = True, data: Path | None = None) -> Path:
-    """Write the report, and `mistakes.csv`, from the run's files; the report's path.
+def write(
+    run: RunFolder, photos: bool = True, data: Path | None = None, path: Path | None = None
+) -> Path:
+    """Write the report, and `mistakes.csv`, from the run's files; the report's path, by default in
+    the run's folder.
 
     The photos are those in `data`, by default where the run was trained; without `photos` the page
     shows no photo of anyone.
     """
+    path = path or run.report_file
     status, results = run.status(), run.metrics()
     history = None if run.is_system else tables.history(run)
     validated = results.validated
@@ -56,7 +60,7 @@ def write(run: RunFolder, photos: bool = True, data: Path | None = None) -> Path
     distilled = run.distillation()
     mistakes_of_run = None if oof is None else gallery.context(run, *oof, root)
     pages.write(
-        run.report_file,
+        path,
         "run.html",
         status=status,
         results=results,
@@ -87,7 +91,7 @@ def write(run: RunFolder, photos: bool = True, data: Path | None = None) -> Path
     )
     if mistakes_of_run is not None:
         mistakes.warn(mistakes_of_run["faults"], root)
-    return run.report_file
+    return path
 
 
 def _score_tables(results: Results) -> list[tuple[str, Scores]]:

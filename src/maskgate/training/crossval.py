@@ -20,6 +20,8 @@ from maskgate.faces import view
 from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import fold as fold_results
 from maskgate.runs.records.fold import FoldResult
+from maskgate.tracking import session
+from maskgate.tracking.session import Tracking
 from maskgate.training import (
     preflight,
     processes,
@@ -30,6 +32,7 @@ from maskgate.training import (
     soft_labels,
     warm_start,
 )
+from maskgate.training.callbacks import Callbacks
 from maskgate.training.epoch_progress import RunProgress
 from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
@@ -60,14 +63,19 @@ def train(recipe: Recipe, options: TrainOptions, patience: float = 0) -> RunFold
     with processes.started(recipe.training.precision) as accelerator:
         training = begin(recipe, options, accelerator)
         if is_finished(training, accelerator):
+            if accelerator.is_main_process:
+                session.send(training.run, recipe.tracking)
             return training.run
         try:
-            with locked(training, accelerator, patience):
+            with (
+                locked(training, accelerator, patience),
+                tracked(training, accelerator) as tracking,
+            ):
                 progress = RunProgress(training.prepared.folds)
                 for number in training.prepared.folds:
-                    train_fold(number, training, accelerator, progress=progress)
+                    train_fold(number, training, accelerator, progress=progress, tracking=tracking)
                 if accelerator.is_main_process:
-                    scoring.conclude(training.run, training.recipe, training.prepared)
+                    scoring.conclude(training.run, training.recipe, training.prepared, tracking)
                 accelerator.wait_for_everyone()
         except MaskgateError:
             if accelerator.is_main_process:
@@ -129,6 +137,12 @@ def locked(training: Training, accelerator: Accelerator, patience: float = 0) ->
         lock.release()
 
 
+def tracked(training: Training, accelerator: Accelerator) -> Tracking:
+    """Tracks the training, whose run's folder is locked, in the main process."""
+    trackers = training.recipe.tracking if accelerator.is_main_process else ()
+    return Tracking(training.run, trackers)
+
+
 def resolved(recipe: Recipe, options: TrainOptions) -> Recipe:
     """The recipe to train: with the best epochs of another run, and for a smoke test its own, once
     the recipe itself has been checked. Raises MaskgateError."""
@@ -156,12 +170,13 @@ def train_fold(
     accelerator: Accelerator,
     patience: float = PATIENCE,
     progress: RunProgress | None = None,
+    tracking: Tracking | None = None,
 ) -> None:
     """Train a fold to its end, from its checkpoint if there is one.
 
-    Without `progress`, that of this fold alone is shown. If another process is still training it,
-    such as one that a cluster has given up, wait `patience` seconds for it to end. Raises
-    MaskgateError if it does not.
+    Without `progress`, that of this fold alone is shown; without `tracking`, no tracker sees it. If
+    another process is still training it, such as one that a cluster has given up, wait `patience`
+    seconds for it to end. Raises MaskgateError if it does not.
     """
     run = training.run
     run.fold_folder(number).mkdir(exist_ok=True)
@@ -171,8 +186,17 @@ def train_fold(
         checkpoint = run.fold_folder(number) / "checkpoint.pt"
         if not processes.on_main(accelerator, lambda: is_trained(run, number)):
             run_progress = progress or RunProgress([number])
-            _fit_fold(number, training, checkpoint, accelerator, run_progress=run_progress)
+            _fit_fold(
+                number,
+                training,
+                checkpoint,
+                accelerator,
+                run_progress=run_progress,
+                tracking=tracking,
+            )
         if accelerator.is_main_process:
+            if tracking is not None:
+                tracking.log_fold(number)
             checkpoint.unlink(missing_ok=True)
         accelerator.wait_for_everyone()
     finally:
@@ -185,8 +209,12 @@ def _fit_fold(
     checkpoint: Path,
     accelerator: Accelerator,
     run_progress: RunProgress,
+    tracking: Tracking | None,
 ) -> None:
     run, recipe, options = training.run, training.recipe, training.options
+    if tracking is not None:
+        callbacks = Callbacks(on_epoch_end=tracking.log_epoch)
+        options = replace(options, callbacks=(*options.callbacks, callbacks))
     prepared = training.prepared
     data = prepared.fold_data(number)
     processes.on_main(
@@ -202,6 +230,8 @@ def _fit_fold(
         accelerator=accelerator,
         run_progress=run_progress,
     )
+    if tracking is not None:
+        tracking.log_epochs(trainer.state.history)  # what a killed training did not send
     fitted = trainer.run()
     if not accelerator.is_main_process:
         return

@@ -60,7 +60,10 @@ def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[RunFolde
             while remaining[training.run]:
                 task = next(trained)
                 remaining[task.run].remove(task.number)
-            scoring.conclude(training.run, training.recipe, training.prepared)
+            with crossval.tracked(training, accelerator) as tracking:
+                for number in training.prepared.folds:
+                    tracking.log_fold(number)
+                scoring.conclude(training.run, training.recipe, training.prepared, tracking)
         return [training.run for training in trainings]
 
 

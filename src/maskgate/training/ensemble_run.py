@@ -16,12 +16,12 @@ from maskgate.core.progress import say
 from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.evaluation import ensemble, metrics, slices
 from maskgate.evaluation.ensemble import FittedEnsemble
-from maskgate.reports import run as run_report
 from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.learned import Learned
 from maskgate.runs.records.results import Results
-from maskgate.training import run_folder
+from maskgate.tracking.session import Tracking
+from maskgate.training import run_folder, scoring
 
 _DATA_KEYS: Final = {
     "data", "root", "smoke", "truth", "photos", "people", "more", "corrected", "left_out",
@@ -96,8 +96,11 @@ def _copy(run: RunFolder, source: Path, target: Path) -> None:
     files.replace(target, lambda part: part.write_bytes(content))
 
 
-def conclude(run: RunFolder, system: System, cache: Path | None = None) -> None:
-    """Combine the trained members of a system's run, and write combination, scores and report."""
+def conclude(
+    run: RunFolder, system: System, cache: Path | None = None, tracking: Tracking | None = None
+) -> None:
+    """Combine the trained members of a system's run, write combination, scores and report, and send
+    them to trackers."""
     members = run.members()
     statuses = [member.status() for member in members]
     results = [member.metrics() for member in members]
@@ -127,8 +130,7 @@ def conclude(run: RunFolder, system: System, cache: Path | None = None) -> None:
     record["steps"] = fitted.step_records
     record["combine"] = system.combine.name
     stored.write(run.metrics_file, Results, record)
-    run_report.write(run)
-    run.finish()
+    scoring.finish(run, tracking)
 
 
 def _score(

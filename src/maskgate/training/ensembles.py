@@ -14,6 +14,8 @@ from maskgate.ensemble.combining import EnsembleSpec
 from maskgate.errors import MaskgateError
 from maskgate.model import heads
 from maskgate.runs import RunFolder, comparability
+from maskgate.tracking import session
+from maskgate.tracking.session import Tracking
 from maskgate.training import (
     crossval,
     distribute,
@@ -70,6 +72,7 @@ def train(system: System, options: TrainOptions, on: str | None = None) -> RunFo
         if on_main(lambda: run_folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it again, remove the folder")
+                session.send(run, next(iter(recipes.values())).tracking)
             return run
         lock = FileLock(run.path / ".lock", timeout=0)
         on_main(lambda: run_folder.acquire(lock, run))
@@ -85,7 +88,7 @@ def train(system: System, options: TrainOptions, on: str | None = None) -> RunFo
                 if group.is_main_process:
                     log(f"member {number} of {len(members)}: {member_options.name}")
                 crossval.train(recipe, member_options)
-            on_main(lambda: ensemble_run.conclude(run, system, options.cache))
+            on_main(lambda: _conclude(_in_main(training)))
         finally:
             lock.release()
     return run
@@ -152,6 +155,13 @@ def _describe(training: Training) -> None:
     )
     training.system.write(run.system_file, training.recipes)
     (run.path / "members").mkdir(exist_ok=True)
+
+
+def _conclude(training: Training) -> None:
+    """Combine the members; the trackers of the first member also track the ensemble."""
+    trackers = next(iter(training.recipes.values())).tracking
+    with Tracking(training.run, trackers) as tracking:
+        ensemble_run.conclude(training.run, training.system, training.options.cache, tracking)
 
 
 def _in_main(training: Training | None) -> Training:

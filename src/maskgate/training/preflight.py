@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 
 from maskgate import labels
+from maskgate.config import trackers
 from maskgate.config.recipe import Recipe
 from maskgate.config.settings import Component, lookup
 from maskgate.core.progress import say
@@ -45,6 +46,7 @@ def check_recipe(recipe: Recipe, name: str, trust: bool = False) -> None:
         Mixing(recipe.mixing)
         tta_views(recipe.tta, recipe.photo.geometry)
         _check_ages(recipe)
+        trackers.check(recipe.tracking)
         lookup("sampling", recipe.sampling.name, sampling.SAMPLERS)
         model = network.create(recipe)
         loss = losses.create(recipe.loss, one_of_each(), model.head)

@@ -22,7 +22,7 @@ from maskgate.training.training_data import TrainingData
 # Files that a run's folder may have before anything is trained, and those that cost hours.
 _UNTRAINED: Final = (
     "run.json", "recipe.yaml", "system.yaml", "folds.csv", "photos.parquet", "more.parquet",
-    "thumbnails.parquet", "detector",
+    "thumbnails.parquet", "detector", "tensorboard", "wandb",
     "recipes", "members", "fold-*", ".lock", ".*.part", "combination.json", "oof*.parquet",
     "metrics.json", "mistakes.csv", "report.html",
 )  # fmt: skip

@@ -19,12 +19,15 @@ from maskgate.runs import RunFolder, tables
 from maskgate.runs.records import stored
 from maskgate.runs.records.fold import FoldResult
 from maskgate.runs.records.results import Results, known_attributes
+from maskgate.tracking.session import Tracking
 from maskgate.training import pseudo
 from maskgate.training.training_data import TrainingData
 
 
-def conclude(run: RunFolder, recipe: Recipe, prepared: TrainingData) -> None:
-    """Pool the folds, score them, write the report and finish the run."""
+def conclude(
+    run: RunFolder, recipe: Recipe, prepared: TrainingData, tracking: Tracking | None = None
+) -> None:
+    """Pool the folds, score them, write the report, send it to trackers and finish the run."""
     fold_results = [run.fold_result(number) for number in run.folds]
     history = pd.concat([tables.fold_history(run, number) for number in run.folds])
     files.replace(run.history_file, lambda part: history.to_csv(part, index=False))
@@ -48,7 +51,16 @@ def conclude(run: RunFolder, recipe: Recipe, prepared: TrainingData) -> None:
         warnings=warnings,
         did=_training_summary(run, fold_results, recipe, prepared),
     )
+    finish(run, tracking)
+
+
+def finish(run: RunFolder, tracking: Tracking | None) -> None:
+    """Write the report of a run whose scores are written, send both to trackers, and mark the run
+    as finished. The report warns of trackers that were down."""
     run_report.write(run)
+    if tracking is not None and (warnings := tracking.conclude()):
+        run.update_status(warnings=[*run.status().warnings, *warnings])
+        run_report.write(run)
     run.finish()
 
 

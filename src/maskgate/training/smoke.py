@@ -21,7 +21,7 @@ from maskgate.training.options import TrainOptions
 def recipe_of(recipe: Recipe) -> Recipe:
     """The recipe of a smoke test: every step once, two folds, one update, the smallest photos.
 
-    Nothing is downloaded.
+    Nothing is downloaded, and no tracker sees it.
     """
     changed = recipe.model_dump()
     changed["model"]["pretrained"] = False
@@ -36,6 +36,7 @@ def recipe_of(recipe: Recipe) -> Recipe:
         "validation_epochs": min(1, recipe.training.validation_epochs),
     }
     changed["schedule"]["warmup_epochs"] = 0.0
+    changed["tracking"] = ()
     return Recipe.model_validate(changed)
 
 

@@ -1,0 +1,112 @@
+"""A tracker that fails or hangs never stops the caller."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from maskgate.tracking.background import Background
+from maskgate.tracking.protocol import EpochMetrics, Outcome, TrackedRun
+
+RUN = TrackedRun("id", "name", Path("run"), {}, "", folds=1, epochs=3, tags={})
+
+
+class Recorder:
+    """A tracker that notes its calls, and fails at those listed in `fail`."""
+
+    def __init__(self, *fail: str) -> None:
+        self.calls: list[str] = []
+        self.fail = list(fail)
+
+    def _note(self, call: str) -> None:
+        if call in self.fail:
+            self.fail.remove(call)
+            raise ConnectionError(f"no {call}")
+        self.calls.append(call)
+
+    def start(self, run: TrackedRun) -> None:
+        self._note("start")
+
+    def log_epoch(self, metrics: EpochMetrics) -> None:
+        self._note(f"epoch {metrics.epoch}")
+
+    def log_outcome(self, outcome: Outcome) -> None:
+        self._note("outcome")
+
+    def close(self, finished: bool) -> None:
+        self._note("finished" if finished else "failed")
+
+
+def log(background: Background, *epochs: int) -> None:
+    for epoch in epochs:
+        metrics = EpochMetrics(0, epoch, {})
+        background.add(lambda tracker, metrics=metrics: tracker.log_epoch(metrics))  # type: ignore[misc]
+
+
+def test_calls_are_made_in_order() -> None:
+    tracker = Recorder()
+    background = Background(tracker, RUN)
+    log(background, 1, 2, 3)
+    background.close(finished=True, seconds=5)
+    assert tracker.calls == ["start", "epoch 1", "epoch 2", "epoch 3", "finished"]
+    assert (background.fault, background.missing) == ("", 0)
+
+
+def test_what_failed_is_tried_again_after_a_new_start() -> None:
+    tracker = Recorder("start", "epoch 1")
+    background = Background(tracker, RUN)
+    log(background, 1)
+    wait_for(lambda: "ConnectionError: no start" in background.fault)
+    log(background, 2)
+    wait_for(lambda: "ConnectionError: no epoch 1" in background.fault)
+    assert background.missing == 2
+    log(background, 3)
+    background.close(finished=True, seconds=5)
+    assert tracker.calls == ["start", "start", "epoch 1", "epoch 2", "epoch 3", "finished"]
+    assert background.fault == ""
+
+
+def test_one_that_hangs_is_given_up() -> None:
+    class Hanging(Recorder):
+        def log_epoch(self, metrics: EpochMetrics) -> None:
+            threading.Event().wait(60)
+
+    background = Background(Hanging(), RUN)
+    began = time.monotonic()
+    log(background, 1, 2)
+    assert time.monotonic() - began < 0.2
+    background.close(finished=False, seconds=0.2)
+    assert time.monotonic() - began < 2
+    assert background.fault == "no answer in 0.2 s"
+    assert background.missing == 2
+
+
+def test_the_reason_is_the_fault_of_the_network() -> None:
+    class Wrapping(Recorder):
+        def start(self, run: TrackedRun) -> None:
+            try:
+                raise ConnectionRefusedError(111, "Connection refused")
+            except OSError:
+                raise RuntimeError("a page of text") from None
+
+    background = Background(Wrapping(), RUN)
+    log(background, 1)
+    background.close(finished=True, seconds=5)
+    assert background.fault == "ConnectionRefusedError: [Errno 111] Connection refused"
+
+
+def test_few_calls_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskgate.tracking.background._MOST_WAITING", 2)
+    background = Background(Recorder(*["start"] * 100), RUN)
+    log(background, 1, 2, 3, 4)
+    assert background.missing == 4
+    background.close(finished=True, seconds=5)
+    assert "no start" in background.fault
+
+
+def wait_for(condition: object, seconds: float = 5) -> None:
+    until = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < until
+        time.sleep(0.01)
