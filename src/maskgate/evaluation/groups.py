@@ -168,7 +168,7 @@ def _read(run: RunFolder) -> ScoredRun:
             f"{run.path}: trained on all photos, so there is no validation score to compare; give"
             " a run of the recipe with folds.kind: kfold or holdout"
         )
-    recipe, seed = _without_seed(run.settings())
+    recipe, seed = without_seed(run.settings())
     table, probabilities = tables.oof(run)
     return ScoredRun(
         run=run,
@@ -191,7 +191,7 @@ def _in_order_of(first: ScoredRun, other: ScoredRun) -> ScoredRun:
     )
 
 
-def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The settings of a recipe or a system without their seed, and that seed.
 
     Members of a system keep the difference of their seed from the first member's, which belongs to
@@ -200,7 +200,7 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     members = settings.get("members")
     if members is None:
         return {key: value for key, value in settings.items() if key != "seed"}, settings["seed"]
-    bare = {name: _without_seed(keys) for name, keys in members.items()}
+    bare = {name: without_seed(keys) for name, keys in members.items()}
     seed = next(iter(bare.values()))[1]
     relative = {
         name: keys | {"seed": member_seed - seed} for name, (keys, member_seed) in bare.items()
