@@ -12,7 +12,7 @@ from maskgate.core import extras, interruption, terminal, threads
 # In the order in which `maskgate --help` lists their commands.
 from maskgate.cli import data, recipes, training, tune, predict, ensemble  # noqa: F401
 from maskgate.cli import export, serve, accept, thresholds, compare, explain, suspects  # noqa: F401
-from maskgate.cli import note, review, ablate, pseudo, distill, demo  # noqa: F401
+from maskgate.cli import dashboard, note, review, ablate, pseudo, distill, demo  # noqa: F401
 from maskgate.cli import groups
 from maskgate.cli.app import app
 from maskgate.errors import MaskgateError, disk_error
