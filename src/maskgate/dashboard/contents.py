@@ -21,7 +21,7 @@ def collect(
 ) -> dict[str, Any]:
     """Runs, groups, sets of photos, reasons and verdicts, as `templates/dashboard.js` reads
     them."""
-    settings = _settings_that_differ(grouping)
+    keys, settings = _settings_that_differ(grouping)
     return {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "sources": sorted({entry.row.source for entry in entries} - {""}),
@@ -38,6 +38,7 @@ def collect(
             }
             for group in grouping.groups
         ],
+        "keys": keys,
         "sets": [
             {
                 "truth": each.example.status.truth if each.example.status else "",
@@ -91,18 +92,21 @@ def _score(score: Any) -> list[float] | None:
     return [round(end, 5) for end in (score.value, score.low, score.high)]
 
 
-def _settings_that_differ(grouping: Grouping) -> dict[str, dict[str, Any]]:
-    """Of every scored group that is no system, the settings that are not the same in all of them;
-    those in which more groups differ from the most frequent value first."""
+def _settings_that_differ(grouping: Grouping) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """The keys of settings that are not the same in all scored groups, those in which more groups
+    differ from the most frequent value first; and their values, by the id of each group that is no
+    system."""
     flat = {
-        group.id: _flat(group) for group in grouping.groups
+        group.id: _flat(group)
+        for group in grouping.groups
         if group.mean is not None and not group.rows[0].is_system
-    }  # fmt: skip
+    }
     keys = sorted({key for each in flat.values() for key in each})
     counts = {key: Counter(repr(each.get(key)) for each in flat.values()) for key in keys}
     rest = {key: len(flat) - max(count.values()) for key, count in counts.items()}
     differing = sorted((key for key in keys if len(counts[key]) > 1), key=lambda key: -rest[key])
-    return {name: {key: each.get(key) for key in differing} for name, each in flat.items()}
+    values = {name: {key: each.get(key) for key in differing} for name, each in flat.items()}
+    return differing, values
 
 
 def _flat(group: Group) -> dict[str, Any]:

@@ -31,11 +31,11 @@ class Verdict:
     differences: dict[str, Score]
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields; a difference is a list of value, low and high."""
-        ends = {
-            name: [round(end, 6) for end in (score.value, score.low, score.high)]
+        """Its fields; `differences` is a list of titles, each with a value, low and high."""
+        ends = [
+            (name, [round(end, 6) for end in (score.value, score.low, score.high)])
             for name, score in self.differences.items()
-        }
+        ]
         return vars(self) | {"differences": ends}
 
 

@@ -84,8 +84,7 @@ function axisChoices(keys, chosen) {
 
 function drawParallel() {
   const units = shownUnits().filter((unit) => unit.score && unit.group.settings);
-  const all = Object.keys(units[0]?.group.settings ?? {});
-  const keys = all.filter((key) => new Set(units.map((unit) => unit.group.settings[key] ?? null)).size > 1);
+  const keys = state.data.keys.filter((key) => new Set(units.map((unit) => unit.group.settings[key] ?? null)).size > 1);
   if (units.length < 2 || !keys.length) {
     byId("parallel").replaceChildren(element("p", { class: "soft" }, "Shows the settings in which the rows of the table differ, if two or more have a score."));
     return;

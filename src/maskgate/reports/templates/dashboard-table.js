@@ -46,10 +46,10 @@ function interval([value, low, high], [least, most]) {
 
 function progressOf(run) {
   const { folds, trained, epochs, epoch, updated } = run.progress;
-  const place = trained < folds ? `fold ${trained + 1} of ${folds}, ${counted(epoch, "epoch")} of ${epochs}` : "folds trained";
+  const place = trained < folds ? `fold ${trained + 1} of ${folds}, epoch ${epoch} of ${epochs}` : "folds trained";
   return [
     element("progress", { max: Math.max(1, folds * epochs), value: trained * epochs + Math.min(epoch, epochs), "aria-label": `Progress of ${run.name}` }),
-    element("small", {}, place), element("small", {}, `written ${dateText(updated)}`),
+    element("small", {}, place), element("small", {}, `last written ${dateText(updated)}`),
   ];
 }
 
@@ -88,10 +88,9 @@ function nameCell(unit) {
     });
     parts.push(button);
   }
-  if (newestFault(unit)) parts.push(element("small", { class: "fault" }, short(newestFault(unit), 200)));
+  if (unit.newest.fault) parts.push(element("small", { class: "fault" }, short(unit.newest.fault, 200)));
   return parts;
 }
-const newestFault = (unit) => unit.newest.fault;
 
 function notesCell(unit) {
   if (!unit.notes.length) return "–";

@@ -21,7 +21,7 @@ function why(run) {
 }
 
 function forest(verdict) {
-  const rows = Object.entries(verdict.differences);
+  const rows = verdict.differences;
   const ends = rows.flatMap(([, [, low, high]]) => [low, high]);
   const marks = ticks(Math.min(-0.01, ...ends), Math.max(0.01, ...ends), 4);
   const [width, left, right, row] = [460, 12, 448, 40];
