@@ -30,8 +30,12 @@ function take(data) {
   state.verdicts = new Map(data.verdicts.map((verdict) => [pairKey(verdict.reference, verdict.group), verdict]));
   offerFilters();
   makeUnits();
-  if (isFirst) { // the two best are a good start
-    for (const unit of shownUnits().filter((each) => each.group.set !== null).slice(0, 2)) state.picked.set(unit.id, state.picked.size);
+  if (isFirst) { // the two best that can be compared are a good start
+    const ranked = shownUnits().filter((unit) => unit.group.set !== null);
+    const partner = (unit) => ranked.find((other) => other !== unit && other.group.set === unit.group.set);
+    const best = ranked.find(partner) ?? ranked[0];
+    const next = best && partner(best);
+    for (const unit of [best, next].filter(Boolean)) state.picked.set(unit.id, state.picked.size);
   }
   draw();
 }
