@@ -60,7 +60,7 @@ function fits(unit) {
 const COLUMNS = {
   name: { title: "Run", value: (unit) => unit.name.toLocaleLowerCase(), isText: true },
   differs: { title: "Differs", isText: true },
-  score: { title: "Score", value: (unit) => unit.score?.[0] ?? null },
+  score: { title: "Score", value: (unit) => (unit.state === "smoke" ? null : unit.score?.[0] ?? null) },
   people: { title: "People", value: (unit) => unit.people || null },
   seconds: { title: "Time", value: (unit) => unit.seconds },
   rate: { title: "Photos/s", value: (unit) => unit.rate },

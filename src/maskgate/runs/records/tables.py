@@ -19,8 +19,7 @@ Check = Callable[["pd.Series[Any]"], bool]
 
 
 def _is_text(column: "pd.Series[Any]") -> bool:
-    # Decodes each value, which fails if it is not UTF-8; a column itself is much slower to iterate.
-    return all(isinstance(value, str) for value in column.to_numpy(object))
+    return all(isinstance(value, str) for value in column)  # decodes each, which fails if not UTF-8
 
 
 def _is_text_or_missing(column: "pd.Series[Any]") -> bool:
