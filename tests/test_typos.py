@@ -83,6 +83,10 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
         (["/gone", FOLDER], NO_RUN[1]),
         ([RUN, "/gone"], "/gone: no such photo or folder; fix the path")]),
     "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
+    "[RUNS]...": ([FOLDER], [
+        (["/gone"], "/gone: holds no runs; `maskgate train` makes them"),
+        ([FOLDER, FOLDER], f"{FOLDER}: is given twice; give every folder once"),
+        (["=x"], "=x: write a folder as NAME=FOLDER, such as kim=/home/kim/runs")]),
     "OUT": (["out"], [NO_OUT]),
     "[RUN|SUSPECTS]": ([RUN], [
         NO_RUN, (["."], ".: no run;"), ([], "nothing to review; give a run, or a CSV of suspects"),
@@ -169,6 +173,7 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["gender:M=mail"], "--map: gender 'M' is mapped to 'mail', which is none; write male or")],
     "--door": [(["North"], "--door North: no such name of a door; give small letters")],
     "--sort": [(["best"], "'best' is not one of 'date', 'score', 'name'")],
+    "--csv": [(["/dev/null/runs.csv"], "/dev/null/runs.csv: the folder /dev/null does not exist")],
     "--date": [(["today"], "today is not a date such as 2026-11-27")],
     "--change": [
         (UNKNOWN_KEY[0], f"change {UNKNOWN_KEY[0][0]}: "), NO_CHANGE,
@@ -187,7 +192,7 @@ OTHERS = {
     "--partial", "--site", "--slowest", "--stopped", "--token",
     "--photo-column", "--person-column", "--mask-column", "--gender-column", "--age-column",
     "--age-group-column", "--class-column",
-    "--open", "--port", "--queue", "--smallest-face", "--threads", "--unsure-below",
+    "--open", "--port", "--serve", "--queue", "--smallest-face", "--threads", "--unsure-below",
     "--fps", "--rotate-megabytes", "--rotate-keep", "--relay-pulse",
     # Only with a camera: see "watch" in ALSO.
     "--events", "--webhook", "--webhook-secret-file", "--mqtt", "--mqtt-password-file", "--mqtt-ca",
@@ -249,6 +254,11 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
         ([FOLDER, FOLDER, "--out", "page.pdf"], "page.pdf: a page ends in .html; name such a file"),
     ],
     "door-report": [([__file__, "--out", "page.pdf"], "page.pdf: a page ends in .html;")],
+    "dashboard": [
+        ([FOLDER, "--out", "page.pdf"], "page.pdf: a page ends in .html; name such a file"),
+        ([FOLDER, "--open"], "--author, --port and --open belong to --serve; give it, or drop"),
+        ([FOLDER, "--serve", "--out", "a.html"], "--out is for a page that is written; drop it"),
+    ],
     "review": [
         ([RUN, "--run", RUN], "both a RUN and --run are given; give one of them"),
         (["--compare", "/gone", "/gone"], "/gone: cannot be read (No such file or directory)"),
@@ -256,6 +266,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
 }
 INSTEAD = {
     ("serve", "--from", "today"): "--from today: no such file or folder; give the number of a ca",
+    ("dashboard", "--out", "/dev/null/out"): "/dev/null/out: a page ends in .html; name such a",
     ("review", "--opinion", "/gone"): "/gone: cannot be read (No such file or directory)",
     ("pseudo", *NO_PHOTO[0]): "/gone.jpg: no such folder; give a folder of photos without",
     ("accept", "--token-file", "/gone"): "/gone: cannot be read (No such file or directory)",

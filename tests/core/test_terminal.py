@@ -157,7 +157,7 @@ def test_a_pipe_of_a_process_beside_this_one_is_a_fault(
     def broken(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("maskgate.reports.listing.show", broken)
+    monkeypatch.setattr("maskgate.reports.listing.print_table", broken)
     monkeypatch.setattr("maskgate.core.terminal.is_read", lambda: True)
     code, _, err = call("runs", runs)
     assert code == 2

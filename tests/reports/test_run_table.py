@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from maskgate.reports.run_table import SETTINGS, Order, RunTable
+from maskgate.reports.run_table import SETTINGS, RunTable
 
 LONG = "a-run-whose-name-is-longer-than-a-terminal-of-eighty-columns-is-wide-and-then-some-more"
 
@@ -48,16 +48,3 @@ def test_80_columns_cut_nothing(name: str) -> None:
     assert text.count("score 0.4480 [0.4200, 0.4760] · people 1356 · time 12 min") == 2
     assert text.count("loss={name: focal}") == 8
     assert all(len(line) <= 80 or line == LONG for line in lines)
-
-
-@pytest.mark.parametrize(("order", "names"), [("date", "bca"), ("score", "abc"), ("name", "abc")])
-def test_orders(order: Order, names: str) -> None:
-    runs = table(row("b"), row("c"), row("a"))
-    runs.arrange(order, [0.2, -1.0, 0.7], "")
-    assert [name for name, *_ in runs.rows] == list(names)
-
-
-def test_a_filter_looks_in_all_columns_in_any_case() -> None:
-    runs = table(row("one"), row("two", "loss=Focal"), ("three", "damaged", "see below"))
-    runs.arrange("date", [0.1, 0.2, -1.0], "FOCAL")
-    assert [name for name, *_ in runs.rows] == ["two"]

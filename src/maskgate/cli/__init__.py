@@ -13,7 +13,7 @@ from maskgate.core import extras, interruption, terminal, threads
 from maskgate.cli import data, compare_data, recipes, training, tune, predict  # noqa: F401
 from maskgate.cli import ensemble, export, serve, watch, accept, door_report  # noqa: F401
 from maskgate.cli import thresholds, compare, explain, suspects  # noqa: F401
-from maskgate.cli import note, review, ablate, pseudo, distill, demo  # noqa: F401
+from maskgate.cli import dashboard, note, review, ablate, pseudo, distill, demo  # noqa: F401
 from maskgate.cli import groups
 from maskgate.cli.app import app
 from maskgate.errors import MaskgateError, disk_error

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from maskgate.cli.app import PhotosOfRun, app, check_runs, existing_run
-from maskgate.core import terminal
+from maskgate.core import files, progress, terminal
+from maskgate.errors import MaskgateError
 
 
 def _existing_folder(folder: Path) -> Path:
@@ -38,11 +39,33 @@ def runs(
             "--filter", metavar="TEXT", help="Only runs with TEXT in name, recipe or settings."
         ),
     ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all columns as JSON instead.")
+    ] = False,
+    csv_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write all columns to a CSV.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """List runs: recipe, differing settings, score with its interval, time."""
-    from maskgate.reports import listing
+    if csv_file is not None:
+        files.check_target(csv_file)
+        if csv_file.exists():
+            raise MaskgateError(f"{csv_file}: exists already; name another --csv, or remove it")
 
-    listing.show(folder, sort, text)
+    from maskgate.reports import listing, run_export
+
+    rows = listing.chosen(folder, sort, text)
+    if csv_file is not None:
+        run_export.write_csv(rows, csv_file)
+    if as_json:
+        terminal.write(run_export.as_json(rows))
+    else:
+        listing.print_table(rows)
+    if csv_file is not None:
+        progress.say(str(csv_file))
 
 
 @app.command()

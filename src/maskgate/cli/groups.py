@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "submit": (_PREDICT, "maskgate submit runs/default PEOPLE --tta flip -o submission.csv"),
     "runs": (_RUNS, "maskgate runs --sort score --filter focal"),
     "compare": (_RUNS, "maskgate compare runs/one runs/two --power 0.02"),
+    "dashboard": (_RUNS, "maskgate dashboard kim=runs lee=/home/lee/runs --out dashboard.html"),
     "note": (_RUNS, "maskgate note runs/default 'larger photos | worse | blurred faces'"),
     "report": (_RUNS, "maskgate report runs/default --no-photos"),
     "explain": (_RUNS, "maskgate explain runs/default --out explain"),

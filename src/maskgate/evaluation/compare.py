@@ -133,7 +133,55 @@ def compare(paths: Sequence[Path], resamples: int = metrics.RESAMPLES) -> Compar
     Runs of one recipe form a group. Raises MaskgateError where they cannot be compared; see
     `groups.read_groups`.
     """
-    run_groups = groups.read_groups(paths)
+    scored_groups = score(groups.read_groups(paths), resamples)
+    return scored_groups.compared(range(len(scored_groups.groups)))
+
+
+@dataclass(frozen=True)
+class ScoredGroups:
+    """Groups of runs that can be compared, and their scores on the same resamples of people."""
+
+    groups: list[RunGroup]
+    scores: list[dict[str, Scored]]  # of each group, by measure
+    scarce: dict[str, int]  # people of each class that has some, but fewer than FEWEST
+    photos: int
+    people: int
+    resamples: int
+
+    def compared(self, places: Sequence[int]) -> Comparisons:
+        """The comparison of the groups at these places, the first being the reference."""
+        run_groups = [self.groups[place] for place in places]
+        scores = [self.scores[place] for place in places]
+        names = [group.name for group in run_groups]
+        by_measure = {
+            measure: differences(
+                dict(zip(names, (group_scores[measure] for group_scores in scores), strict=True))
+            )
+            for measure in scores[0]
+        }
+        first = run_groups[0].runs[0]
+        return Comparisons(
+            groups=run_groups,
+            scores=scores,
+            comparisons=[
+                Comparison(
+                    run_groups[0],
+                    group,
+                    {measure: by_group[group.name] for measure, by_group in by_measure.items()},
+                    self.scarce,
+                )
+                for group in run_groups[1:]
+            ],
+            score_of=first.results.score_of,
+            photos=self.photos,
+            people=self.people,
+            truth=first.truth,
+            resamples=self.resamples,
+        )
+
+
+def score(run_groups: list[RunGroup], resamples: int = metrics.RESAMPLES) -> ScoredGroups:
+    """Score groups of runs, as `groups.read_groups` reads them, on the same resamples."""
     first = run_groups[0].runs[0]
     weights = Resamples(first.table, resamples, seed=0)
     scored_runs = [scored_run for group in run_groups for scored_run in group.runs]
@@ -146,35 +194,15 @@ def compare(paths: Sequence[Path], resamples: int = metrics.RESAMPLES) -> Compar
         scored_run.run.path: _scores(scored_run, attributes, weights)
         for scored_run in track(scored_runs, "scoring runs", len(scored_runs))
     }
-    scores = [
-        _group_scores([by_run[scored_run.run.path] for scored_run in group.runs])
-        for group in run_groups
-    ]
-    names = [group.name for group in run_groups]
-    by_measure = {
-        measure: differences(
-            dict(zip(names, (group_scores[measure] for group_scores in scores), strict=True))
-        )
-        for measure in scores[0]
-    }
-    scarce = _scarce(metrics.keep_labels(first.table, attributes))
-    comparisons = [
-        Comparison(
-            run_groups[0],
-            group,
-            {measure: by_group[group.name] for measure, by_group in by_measure.items()},
-            scarce,
-        )
-        for group in run_groups[1:]
-    ]
-    return Comparisons(
+    return ScoredGroups(
         groups=run_groups,
-        scores=scores,
-        comparisons=comparisons,
-        score_of=first.results.score_of,
+        scores=[
+            _group_scores([by_run[scored_run.run.path] for scored_run in group.runs])
+            for group in run_groups
+        ],
+        scarce=_scarce(metrics.keep_labels(first.table, attributes)),
         photos=len(first.table),
         people=weights.people,
-        truth=first.truth,
         resamples=resamples,
     )
 

@@ -57,7 +57,15 @@ def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
     Raises MaskgateError where there are fewer than two groups, or where the runs cannot be
     compared: unfinished, smoke or unvalidated ones, other photos, folds or labels.
     """
-    scored_runs = [_read(run) for run in _runs(paths)]
+    run_groups = group_runs([run.path for run in _runs(paths)])
+    if len(run_groups) < 2:
+        raise MaskgateError(_too_few([run for group in run_groups for run in group.runs]))
+    return run_groups
+
+
+def group_runs(paths: Sequence[Path]) -> list[RunGroup]:
+    """As `read_groups`, for run folders alone; there may be a single group."""
+    scored_runs = [_read(RunFolder(path)) for path in paths]
     _check_comparable(scored_runs)
     scored_runs = [_in_order_of(scored_runs[0], scored_run) for scored_run in scored_runs]
     groups: list[list[ScoredRun]] = []
@@ -75,8 +83,6 @@ def read_groups(paths: Sequence[Path]) -> list[RunGroup]:
                 " give one of them"
             )
         same_recipe.append(scored_run)
-    if len(groups) < 2:
-        raise MaskgateError(_too_few(scored_runs))
     names = [_name(group) for group in groups]
     counts = Counter(names)
     return [
@@ -99,15 +105,19 @@ def _too_few(scored_runs: list[ScoredRun]) -> str:
 
 
 def _name(group: list[ScoredRun]) -> str:
-    """The run's folder; for several seeds the name that their folders share, else the first's."""
     folders = [scored_run.run.path.resolve().name for scored_run in group]
-    if len(group) == 1:
-        return folders[0]
+    return common_name(folders, [scored_run.seed for scored_run in group])
+
+
+def common_name(names: Sequence[str], seeds: Sequence[int]) -> str:
+    """The name of a group of runs by the names of their folders: that of a single run, and of
+    several seeds what their names share, else the first's."""
+    if len(names) == 1:
+        return names[0]
     bare = {
-        folder.removesuffix(str(scored_run.seed)).rstrip("-_. ")
-        for folder, scored_run in zip(folders, group, strict=True)
+        name.removesuffix(str(seed)).rstrip("-_. ") for name, seed in zip(names, seeds, strict=True)
     }
-    return bare.pop() or folders[0] if len(bare) == 1 else folders[0]
+    return bare.pop() or names[0] if len(bare) == 1 else names[0]
 
 
 # --------------------------------------------------------------------------------- runs
@@ -171,7 +181,7 @@ def _read(run: RunFolder) -> ScoredRun:
             f"{run.path}: trained on all photos, so there is no validation score to compare; give"
             " a run of the recipe with folds.kind: kfold or holdout"
         )
-    recipe, seed = _without_seed(run.settings())
+    recipe, seed = without_seed(run.settings())
     table, probabilities = tables.oof(run)
     return ScoredRun(
         run=run,
@@ -194,7 +204,7 @@ def _in_order_of(first: ScoredRun, other: ScoredRun) -> ScoredRun:
     )
 
 
-def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The settings of a recipe or a system without their seed, and that seed.
 
     Members of a system keep the difference of their seed from the first member's, which belongs to
@@ -203,7 +213,7 @@ def _without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     members = settings.get("members")
     if members is None:
         return {key: value for key, value in settings.items() if key != "seed"}, settings["seed"]
-    bare = {name: _without_seed(keys) for name, keys in members.items()}
+    bare = {name: without_seed(keys) for name, keys in members.items()}
     seed = next(iter(bare.values()))[1]
     relative = {
         name: keys | {"seed": member_seed - seed} for name, (keys, member_seed) in bare.items()

@@ -1,5 +1,6 @@
 """The settings in which two recipes or systems differ, as they are typed: `key.sub=value`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from maskgate.config import yaml12
@@ -17,6 +18,11 @@ def changed_settings(base: dict[str, Any], other: dict[str, Any]) -> list[tuple[
     the key. A face detector is one value, as YAML, and the checksum of its file does not count:
     training fills in both. Keys that change no result do not count either."""
     return _changed(_as_written(base), _as_written(other), "")
+
+
+def flattened(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings by `key.sub`; see `changed_settings` for a face detector."""
+    return dict(_flattened(_as_written(settings), ""))
 
 
 def as_text(value: Any) -> str:
@@ -37,6 +43,14 @@ def _changed(
         elif before != after:
             changes.append((f"{prefix}{key}", before, after))
     return changes
+
+
+def _flattened(settings: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _as_written(settings: dict[str, Any]) -> dict[str, Any]:

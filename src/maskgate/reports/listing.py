@@ -1,98 +1,87 @@
 """The list of runs: their differing settings and scores."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from maskgate.core import terminal, units
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import metrics
-from maskgate.reports.changed_settings import differences
+from maskgate.reports import run_rows
+from maskgate.reports.run_rows import RunRow
 from maskgate.reports.run_table import SETTINGS, Order, RunTable
-from maskgate.runs import RunFolder, scan
-from maskgate.runs.records.faults import no_runs
+from maskgate.runs.sources import Source
 
+_COLUMNS: Final = (
+    "run", "recipe", SETTINGS, "score", "photos scored", "people scored", "time", "started"
+)  # fmt: skip
 _LAST: Final = -1.0  # of a run without a score
 
 
 def show(folder: Path, order: Order = "date", text: str = "") -> None:
     """Print a table of the runs in `folder` that have `text` in a column, in this order: oldest
     first, best first or by name. Raises MaskgateError for none."""
-    runs = scan(folder)
-    if not runs:
-        raise no_runs(folder)
-    runs.sort(key=lambda each: _started(each[0]))
-    table = RunTable(
-        ("run", "recipe", SETTINGS, "score", "photos scored", "people scored", "time", "started")
-    )
-    scores: list[float] = []
-    first: dict[tuple[str, bool], tuple[str, dict[str, Any]]] = {}
-    reference_of: dict[str, str] = {}  # the run with which a run's settings are compared
-    faults: list[str] = []
-    latest_notes: list[str] = []
-    for run, fault in runs:
-        try:
-            if fault is not None:
-                raise fault
-            status, resolved = run.status(), run.settings()
-            score, scored = _score(run), _scored(run)
-            latest_notes += [f"{run.path.name}: {note.first_line}" for note in run.notes()[-1:]]
-        except MaskgateError as error:
-            scores.append(_LAST)
-            table.add((run.path.name, "damaged", "see below"))
-            faults.append(str(error))
-            continue
-        scores.append(_sort_key(run))
-        # A smoke test changes much by itself, so it is no reference.
-        kind = status.recipe, run.is_system
-        itself = run.path.name, resolved
-        reference, base = itself if status.smoke else first.setdefault(kind, itself)
-        reference_of[run.path.name] = reference
-        changes = ", ".join(differences(base, resolved)) or "–"
-        cells = (
-            run.path.name,
-            f"{status.recipe} (system)" if run.is_system else status.recipe,
-            changes,
-            score,
-            *scored,
-            "–" if status.seconds is None else units.duration(status.seconds),
-            status.started[:16].replace("T", " "),
-        )
-        table.add(cells)
-    table.arrange(order, scores, text)
-    if not table.rows:
-        raise MaskgateError(f"--filter {text}: no run in {folder} has this in name or settings")
+    print_table(chosen(folder, order, text))
+
+
+def print_table(rows: Sequence[RunRow]) -> None:
+    """Print a table of the rows, then the notes and the faults among them."""
+    table = RunTable(_COLUMNS)
+    for row in rows:
+        table.add(_cells(row))
     console = terminal.console()
     table.print(console)
-    for sentence in [*_hidden(table, reference_of), *latest_notes, *faults]:
+    notes = [f"{row.run.path.name}: {note.first_line}" for row in rows for note in row.notes[-1:]]
+    faults = [row.fault for row in rows if row.fault]
+    for sentence in [*_hidden(rows), *notes, *faults]:
         console.print(sentence, soft_wrap=True)
 
 
-def _hidden(table: RunTable, reference_of: dict[str, str]) -> list[str]:
+def chosen(folder: Path, order: Order = "date", text: str = "") -> list[RunRow]:
+    """The runs in `folder` that have `text` in a cell of the table, in any case, in this order.
+    Raises MaskgateError for none."""
+    rows = arranged(run_rows.read([Source(folder)]), order, text)
+    if not rows:
+        raise MaskgateError(f"--filter {text}: no run in {folder} has this in name or settings")
+    return rows
+
+
+def arranged(rows: Sequence[RunRow], order: Order, text: str = "") -> list[RunRow]:
+    """Those of the rows, oldest first, that have `text` in a cell, in this order."""
+    kept = [row for row in rows if any(text.casefold() in cell.casefold() for cell in _cells(row))]
+    if order == "score":
+        kept.sort(key=lambda row: _LAST if row.score is None else row.score.value, reverse=True)
+    elif order == "name":
+        kept.sort(key=lambda row: row.name)
+    return kept
+
+
+def _cells(row: RunRow) -> tuple[str, ...]:
+    if row.status is None:
+        return row.name, "damaged", "see below"
+    seconds = row.status.seconds
+    return (
+        row.name,
+        f"{row.recipe} (system)" if row.is_system else row.recipe,
+        ", ".join(row.differs) or "–",
+        _score(row),
+        *_scored(row),
+        "–" if seconds is None else units.duration(seconds),
+        row.started[:16].replace("T", " "),
+    )
+
+
+def _hidden(rows: Sequence[RunRow]) -> list[str]:
     """A sentence if runs are compared with some that the table does not show."""
-    rows = {name for name, *_ in table.rows}
-    names = sorted({reference_of.get(name, name) for name in rows} - rows)
+    shown_names = {row.name for row in rows}
+    names = sorted({row.reference for row in rows if row.reference} - shown_names)
     return [f"{SETTINGS}: from {', '.join(names)}, not shown here"] if names else []
 
 
-def _sort_key(run: RunFolder) -> float:
-    """The score to sort by, −1 without one."""
-    results = run.metrics() if run.status().finished is not None else None
-    if results is None or not results.validated or results.score is None:
-        return _LAST
-    return results.score.value
-
-
-def _started(run: RunFolder) -> str:
-    try:
-        return run.status().started
-    except MaskgateError:
-        return ""
-
-
-def _score(run: RunFolder) -> str:
-    if run.status().finished is None:
+def _score(row: RunRow) -> str:
+    results = row.results
+    if results is None:
         return "unfinished"
-    results = run.metrics()
     if not results.validated:
         return "not validated"
     score = str(results.score)
@@ -103,9 +92,8 @@ def _score(run: RunFolder) -> str:
     return score
 
 
-def _scored(run: RunFolder) -> tuple[str, str]:
+def _scored(row: RunRow) -> tuple[str, str]:
     """How many photos and people the score is of."""
-    results = run.metrics() if run.status().finished is not None else None
-    if results is None or not results.validated:
+    if row.results is None or not row.results.validated:
         return "–", "–"
-    return f"{results.photos:,}", f"{results.people:,}"
+    return f"{row.results.photos:,}", f"{row.results.people:,}"

@@ -33,7 +33,12 @@ _TEMPLATES.filters["breaking"] = breaking
 
 def write(path: Path, template: str, **context: Any) -> None:
     """Fill the template of that name and replace the file at `path`."""
-    files.replace_text(path, _TEMPLATES.get_template(template).render(**context))
+    files.replace_text(path, render(template, **context))
+
+
+def render(template: str, **context: Any) -> str:
+    """The template of that name, filled."""
+    return _TEMPLATES.get_template(template).render(**context)
 
 
 def picture(image: Image.Image, longest: int) -> str:

@@ -29,22 +29,6 @@ class RunTable:
         missing = len(self.columns) - len(cells)
         self.rows.append((*cells, *("" for _ in range(missing))))
 
-    def arrange(self, order: Order, scores: list[float], text: str) -> None:
-        """Keep the rows that have `text` in a cell, in any case, and sort them.
-
-        `scores` has one of each row: the highest is first; a run without any has −1.
-        """
-        pairs = [
-            (score, row)
-            for score, row in zip(scores, self.rows, strict=True)
-            if any(text.casefold() in cell.casefold() for cell in row)
-        ]
-        if order == "score":
-            pairs.sort(key=lambda pair: -pair[0])
-        elif order == "name":
-            pairs.sort(key=lambda pair: pair[1][0])
-        self.rows = [row for _, row in pairs]
-
     def print(self, console: Console) -> None:
         """Print a table if the console is wide enough for it, else a paragraph for each run."""
         if self._width(console) <= console.width:

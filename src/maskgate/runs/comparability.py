@@ -1,6 +1,7 @@
 """Whether two runs were validated on the same photos, folds and labels, so that their scores can be
 compared and their probabilities combined."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,6 +64,15 @@ def mismatch(first: ValidationSet, other: ValidationSet) -> str:
             " differ; give both the same labels"
         )
     return ""
+
+
+def fingerprint(validated: ValidationSet) -> str:
+    """A digest of all that `mismatch` compares: two that have no mismatch have the same."""
+    photos = _validated(validated.photos)[["digest", *_LABELS]]
+    digest = hashlib.sha256(validated.truth.encode())
+    for table in (_fold_of_person(validated.photos), photos):
+        digest.update(pd.util.hash_pandas_object(table).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _fold_of_person(photos: pd.DataFrame) -> "pd.Series[int]":

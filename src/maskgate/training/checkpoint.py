@@ -50,6 +50,16 @@ def load(path: Path) -> dict[str, Any] | None:
     return state
 
 
+def position(path: Path) -> dict[str, Any] | None:
+    """Where the fold is that a checkpoint is of: `epoch`, `history` and the rest of `State`. Its
+    weights are not read. None if there is none, or if it cannot be read."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(state["position"])
+    except Exception:  # damaged content raises errors of any class; training reports it
+        return None
+
+
 class Timer:
     """Decides after which updates to write a checkpoint: about every `seconds`.
 

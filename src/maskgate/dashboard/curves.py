@@ -1,0 +1,106 @@
+"""The curves of a run's folds, also while it trains."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from maskgate.core import files
+from maskgate.errors import MaskgateError
+from maskgate.runs import RunFolder, tables
+
+MEASURES: Final = ("train_loss", "valid_loss", "valid_score")
+_DIGITS: Final = 5  # of a value on a chart
+
+Fold = dict[str, Any]  # "fold", and lists of the same length: "epoch", and each measure
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an unfinished run is: its folds, those trained, the epochs of the one that is being
+    trained, and when it last wrote its place (ISO 8601)."""
+
+    folds: int
+    trained: int
+    epochs: int
+    epoch: int
+    updated: str
+
+
+def of_run(run: RunFolder) -> list[Fold]:
+    """The history of each fold of a finished run; empty for a system. Raises MaskgateError."""
+    if run.is_system or not run.files.holds(run.history_file):
+        return []
+    return _folds(tables.history(run).to_dict("records"))
+
+
+def so_far(run: RunFolder, epochs: int) -> tuple[list[Fold], Progress | None]:
+    """The history of an unfinished run, and how far it is of its `epochs` in each fold. A file that
+    is being replaced or is damaged is passed over."""
+    from maskgate.training import checkpoint
+
+    try:
+        numbers = run.folds
+    except MaskgateError:
+        return [], None
+    rows: list[Mapping[Any, Any]] = []
+    epoch, trained, times = 0, 0, [_modified(run.status_file)]
+    for number in numbers:
+        place = run.fold_folder(number) / "checkpoint.pt"
+        try:
+            if run.fold_file(number).exists():
+                rows += tables.fold_history(run, number).to_dict("records")
+                trained += 1
+                times.append(_modified(run.fold_file(number)))
+            elif (position := checkpoint.position(place)) is not None:
+                rows += position["history"]
+                epoch = max(epoch, int(position["epoch"]))
+                times.append(_modified(place))
+        except (MaskgateError, KeyError, TypeError, ValueError):
+            continue
+    updated = datetime.fromtimestamp(max(times), UTC).isoformat(timespec="seconds")
+    return _folds(rows), Progress(len(numbers), trained, epochs, epoch=epoch, updated=updated)
+
+
+def stamps(run: RunFolder) -> tuple[str, ...]:
+    """What changes when a file of a run changes that a row or a curve is made of."""
+    paths = [run.status_file, run.metrics_file, run.notes_file]
+    paths += sorted(run.path.glob("fold-*/checkpoint.pt")) + sorted(
+        run.path.glob("fold-*/fold.js*")
+    )
+    return tuple(f"{path.name} {_stamp(path)}" for path in paths)
+
+
+def _stamp(path: Path) -> str:
+    try:
+        return files.stamp(path)
+    except OSError:
+        return ""
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _folds(rows: Sequence[Mapping[Any, Any]]) -> list[Fold]:
+    by_fold: dict[int, Fold] = {}
+    for row in rows:
+        number = int(row["fold"])
+        empty: Fold = {"fold": number, "epoch": [], **{name: [] for name in MEASURES}}
+        fold = by_fold.setdefault(number, empty)
+        fold["epoch"].append(int(row["epoch"]))
+        for name in MEASURES:
+            fold[name].append(_rounded(row.get(name)))
+    return [by_fold[number] for number in sorted(by_fold)]
+
+
+def _rounded(value: Any) -> float | None:
+    """The value to five digits; None where there is none."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,124 @@
+"""Verdicts of `maskgate compare` between two groups of runs, and the score of a group."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any, Final
+
+from maskgate.core.progress import say
+from maskgate.core.score import Score
+from maskgate.dashboard.grouping import Group, Grouping
+from maskgate.errors import MaskgateError
+from maskgate.evaluation import compare, groups
+from maskgate.evaluation.compare import SCORE, ScoredGroups
+from maskgate.reports import compare as compare_page
+
+MOST: Final = 15  # groups of which all pairs are compared when a page is written
+
+Pair = tuple[str, str]  # ids of groups
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a group compares with a `reference`, as a verdict, sentences and differences by
+    measure."""
+
+    reference: str  # the id of a group, as `group`
+    group: str
+    verdict: str
+    sentence: str
+    notes: list[str]
+    differences: dict[str, Score]
+
+    def as_json(self) -> dict[str, Any]:
+        """Its fields; `differences` is a list of titles, each with a value, low and high."""
+        ends = [
+            (name, [round(end, 6) for end in (score.value, score.low, score.high)])
+            for name, score in self.differences.items()
+        ]
+        return vars(self) | {"differences": ends}
+
+
+@dataclass
+class Verdicts:
+    """The verdicts so far, by the ids of both groups, and the scores of groups by id."""
+
+    by_pair: dict[Pair, Verdict] = field(default_factory=dict)
+    scores: dict[str, Score] = field(default_factory=dict)
+    _compared: dict[str, tuple[str, ...]] = field(default_factory=dict)  # their runs, by group
+
+    def compare_best(self, grouping: Grouping) -> None:
+        """Compare all pairs of the MOST best groups on each set of photos."""
+        for place in range(len(grouping.sets)):
+            best = sorted(
+                (group for group in grouping.groups if group.validation_set == place),
+                key=lambda group: -(group.mean or 0.0),
+            )[:MOST]
+            if len(best) < 2 and all(len(group.compared) < 2 for group in best):
+                continue
+            try:
+                self._compare_all(best)
+            except MaskgateError as error:
+                say(f"warning: not compared, {error}")
+
+    def forget_changed(self, grouping: Grouping) -> None:
+        """Forget what is about groups that have other runs now, such as a new seed."""
+        now = {group.id: _stamp(group) for group in grouping.groups}
+        for name in [name for name, stamp in self._compared.items() if now.get(name) != stamp]:
+            del self._compared[name]
+            self.scores.pop(name, None)
+            for pair in [pair for pair in self.by_pair if name in pair]:
+                del self.by_pair[pair]
+
+    def compare(self, one: Group, two: Group) -> Verdict:
+        """The verdict between two groups. Raises MaskgateError where they cannot be compared."""
+        self._compare_all([one, two])
+        first, second = _ordered(one, two)
+        return self.by_pair[first.id, second.id]
+
+    def _compare_all(self, compared_groups: Sequence[Group]) -> None:
+        paths = [row.run.path for group in compared_groups for row in group.compared]
+        scored = compare.score(groups.group_runs(paths))
+        if len(scored.groups) != len(compared_groups):
+            raise MaskgateError("a run has changed; repeat the command")
+        for group, scores in zip(compared_groups, scored.scores, strict=True):
+            self._compared[group.id] = _stamp(group)
+            if len(group.compared) > 1:
+                self.scores[group.id] = scores[SCORE].score
+        for verdict in _verdicts(compared_groups, scored):
+            self.by_pair[verdict.reference, verdict.group] = verdict
+
+
+def _verdicts(compared_groups: Sequence[Group], scored: ScoredGroups) -> Iterator[Verdict]:
+    places = {group.id: place for place, group in enumerate(compared_groups)}
+    for pair in combinations(compared_groups, 2):
+        reference, group = _ordered(*pair)
+        summary = scored.compared([places[reference.id], places[group.id]])
+        (comparison,) = summary.comparisons
+        with_titles = replace(
+            comparison,
+            reference=replace(comparison.reference, name=reference.name),
+            group=replace(comparison.group, name=group.name),
+        )
+        yield Verdict(
+            reference=reference.id,
+            group=group.id,
+            verdict=comparison.verdict,
+            sentence=compare_page.conclusion(summary, with_titles),
+            notes=summary.notes,
+            differences={
+                compare_page.titles_of(summary)[name]: difference.corrected
+                for name, difference in comparison.differences.items()
+            },
+        )
+
+
+def _stamp(group: Group) -> tuple[str, ...]:
+    """What changes when other runs belong to a group, or one is trained again."""
+    return tuple(f"{row.name} {row.started}" for row in group.compared)
+
+
+def _ordered(one: Group, two: Group) -> tuple[Group, Group]:
+    """The group with the lower mean, which is the reference, and the other."""
+    first, second = sorted((one, two), key=lambda group: (group.mean or 0.0, group.id))
+    return first, second

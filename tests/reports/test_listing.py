@@ -1,0 +1,62 @@
+"""The list of runs: sorted, filtered, and exported with all columns."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from maskgate.reports import listing, run_rows
+from maskgate.reports.run_rows import RunRow
+from maskgate.reports.run_table import Order
+from maskgate.runs import RunFolder
+from maskgate.runs.sources import Source
+
+Call = Callable[..., tuple[int, str, str]]
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[RunRow]:
+    """Three rows of one run: b and a with scores, c damaged."""
+    row = run_rows.read_row(RunFolder(GOLDEN / "plain"), Source(GOLDEN))
+    assert row is not None and row.results is not None and row.results.score is not None
+    score = row.results.score.model_copy(update={"value": 0.9, "high": 0.95})
+    better = replace(row, name="a", results=row.results.model_copy(update={"score": score}))
+    damaged = RunRow(run=row.run, name="c", fault="c: damaged")
+    return [replace(row, name="b", differs=("loss.name=Focal",)), damaged, better]
+
+
+@pytest.mark.parametrize(("order", "names"), [("date", "bca"), ("score", "abc"), ("name", "abc")])
+def test_orders(order: Order, names: str, rows: list[RunRow]) -> None:
+    assert "".join(row.name for row in listing.arranged(rows, order)) == names
+
+
+def test_a_filter_looks_in_all_columns_in_any_case(rows: list[RunRow]) -> None:
+    assert [row.name for row in listing.arranged(rows, "date", "FOCAL")] == ["b"]
+    assert [row.name for row in listing.arranged(rows, "date", "damaged")] == ["c"]
+
+
+def test_the_list_is_exported(call: Call, trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "runs.csv"
+    code, out, _ = call("runs", trained.parent, "--json", "--csv", file)
+    assert code == 0
+    status, results = RunFolder(trained).status(), RunFolder(trained).metrics()
+    values = next(each for each in json.loads(out) if each["run"] == trained.name)
+    assert results.score is not None
+    score = {"value": results.score.value, "low": results.score.low, "high": results.score.high}
+    assert values["score"] == score
+    assert values["mask_macro_f1"]["value"] == results.attributes["mask"].macro_f1.value
+    assert (values["seed"], values["seconds"]) == (7, status.seconds)
+    assert (values["state"], values["people_scored"]) == ("finished", results.people)
+    assert values["notes"] == values["differs"] == []
+    with file.open(encoding="utf-8", newline="") as content:
+        row = next(each for each in csv.DictReader(content) if each["run"] == trained.name)
+    assert {key for key in row if not key.startswith(("score_", "mask", "gender", "age"))} == {
+        key for key in values if not key.startswith(("score_", "mask", "gender", "age"))
+    }
+    assert [float(row[key]) for key in ("score", "score_low", "score_high")] == [*score.values()]
+    code, _, error = call("runs", trained.parent, "--csv", file)
+    assert code == 2 and "exists already; name another --csv" in error
