@@ -33,9 +33,9 @@ Call = Callable[..., tuple[int, str, str]]
 
 # Besides the fault, stderr may hold what tells how far the work is; nothing else.
 PROGRESS = re.compile(
-    r"reading \d+ photos into |(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d )?fold \d+, epoch \d+: "
-    r"|fold \d+: resuming at epoch |warning: \d+ × |.*: \d+ photos of \d+ people; "
-    r"|skipped \d+ other file"
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d )?(reading \d+ photos into |fold \d+, epoch \d+: "
+    r"|fold \d+: resuming at epoch |warning: \d+ × |warning: updates of the weights per fold: "
+    r"|.*: \d+ photos of \d+ people; |skipped \d+ other file)"
 )
 
 

@@ -240,7 +240,8 @@ def test_a_run_tells_its_score_without_beside_it(augmented: Path, trained: Path)
     assert difference.low <= difference.value <= difference.high
     assert plain.metrics().without_tta is None
     page = run.report_file.read_text("utf-8")
-    assert str(without.score) in page
+    value, low, high = (f"{each:.3f}" for each in vars(without.score).values())
+    assert f"{value} [{low}, {high}]" in page
     assert f"{difference.value:+.4f}" in page
     assert "without it" not in plain.report_file.read_text("utf-8").lower()
     lines = dict(recipe_summary.summarise(run.recipe(), run.status())["lines"])  # type: ignore[index]

@@ -33,6 +33,10 @@ def ends(score: Score) -> str:
     return f"{score.low:.3f} – {score.high:.3f}"
 
 
+def scored(score: Score) -> str:
+    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+
+
 def test_every_score_stands_beside_the_most_frequent_class(trained: Path, text: str) -> None:
     table, _ = tables.oof(RunFolder(trained))
     for name, baseline in majority.scores(table).items():
@@ -42,8 +46,7 @@ def test_every_score_stands_beside_the_most_frequent_class(trained: Path, text: 
         assert re.search(tile + re.escape(f"{score.value:.3f}, {ends(score)}"), text)
         assert (
             f"Always “{baseline.value.replace('_', ' ')}”, the most frequent class: macro F1"
-            f" {score.value:.3f} ({ends(score)}), accuracy {baseline.accuracy.value:.3f}"
-            f" ({ends(baseline.accuracy)})."
+            f" {scored(score)}, accuracy {scored(baseline.accuracy)}."
         ) in text
 
 
@@ -59,8 +62,8 @@ def test_errors_by_year_and_agreement_have_their_intervals(trained: Path, text: 
     assert list(agreements) == ["gender", "age_band"]
     for of_attribute in agreements.values():
         by_photo, together = of_attribute.by_photo, of_attribute.together
-        assert f"of single photos {by_photo.value:.3f} ({ends(by_photo)}) are" in text
-        assert f"photos {together.value:.3f} ({ends(together)}) of the people" in text
+        assert f"of single photos {scored(by_photo)} are" in text
+        assert f"photos {scored(together)} of the people" in text
         for row in of_attribute.differing:
             right = "too few people"
             if row.right is not None:

@@ -42,7 +42,8 @@ def test_ages_are_scored_out_of_fold(years: Path) -> None:
         )
     )
     page = run_report.write(run, photos=False).read_text()
-    assert f"{scores['mean_absolute_error']['value']:.2f} years on average" in page
+    value, low, high = (f"{each:.2f}" for each in scores["mean_absolute_error"].values())
+    assert f"{value} [{low}, {high}] years on average" in page
 
 
 def test_predictions_have_the_age(years: Path, trained: Path, people: Path) -> None:
