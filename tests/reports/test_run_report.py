@@ -325,7 +325,7 @@ def test_the_worst_slices_are_named(trained: Path, tmp_path: Path) -> None:
                     "people": 10, "accuracy": figure}  # fmt: skip
     for difference, sentence in (
         ({"value": -0.2, "low": -0.3, "high": -0.1}, "age band where age is 30–34"),
-        ({"value": -0.2, "low": -0.5, "high": 0.1}, "No slice is certainly less accurate"),
+        ({"value": -0.2, "low": -0.5, "high": 0.1}, "No slice is shown to be less accurate"),
     ):
         run = copied(trained, tmp_path / sentence[:2], slices=[slice_scores | {
             "difference": difference}])  # fmt: skip

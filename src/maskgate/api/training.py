@@ -59,7 +59,9 @@ def train(
         smoke=smoke,
         skip_faulty=skip_faulty,
         workers=workers,
-        command=_command(name, data, overrides, out=out, smoke=smoke),
+        command=_command(
+            [name, os.fspath(data), *overrides], out=out, smoke=smoke, skip_faulty=skip_faulty
+        ),
         trust=trust,
     )
     if isinstance(loaded, System):
@@ -82,14 +84,10 @@ def _override(key: str, value: Any) -> str:
 
 
 def _command(
-    recipe: str,
-    data: str | os.PathLike[str],
-    overrides: list[str],
-    *,
-    out: str | os.PathLike[str] | None,
-    smoke: bool,
+    words: list[str], *, out: str | os.PathLike[str] | None, smoke: bool, skip_faulty: bool
 ) -> str:
     """The command that trains the same, to be stored in the run."""
-    words = ["maskgate", "train", recipe, os.fspath(data), *overrides]
-    words += [] if out is None else ["--out", os.fspath(out)]
-    return shlex.join([*words, *(["--smoke"] if smoke else [])])
+    options = [] if out is None else ["--out", os.fspath(out)]
+    options += ["--smoke"] if smoke else []
+    options += ["--skip-faulty"] if skip_faulty else []
+    return shlex.join(["maskgate", "train", *words, *options])

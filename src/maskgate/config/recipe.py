@@ -288,7 +288,9 @@ class Model(Section):
     )
     dropout: Share = Field(0.0, description="dropout rate before the head")
     head: Annotated[Component, BeforeValidator(expand_bare_name)] = Field(
-        Component(name="factored"), description="from features to the 18 classes"
+        Component(name="factored"),
+        description="from features to the 18 classes; `factored`: a softmax each for mask, gender"
+        " and age band, multiplied",
     )
     normalise: Literal["backbone", "data"] = Field(
         "backbone",

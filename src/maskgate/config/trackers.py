@@ -76,6 +76,9 @@ class TrackerSettings(Section):
     @property
     def place(self) -> str:
         """The tracker and where it is, for messages; without a password."""
+        if self.name == "wandb":
+            server = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
+            return f"wandb{f' at {server}' if server else ''}, project {self.project}"
         if self.name != "mlflow":
             return self.name
         parts = urlsplit(self.server)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskgate.config.recipe import WITHOUT_EFFECT
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs import RunFolder, comparability, is_run, open_run, scan, tables
@@ -205,14 +206,17 @@ def _in_order_of(first: ScoredRun, other: ScoredRun) -> ScoredRun:
 
 
 def without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """The settings of a recipe or a system without their seed, and that seed.
+    """The settings of a recipe or a system without their seed and without keys that change no
+    result, and that seed.
 
     Members of a system keep the difference of their seed from the first member's, which belongs to
     the system.
     """
     members = settings.get("members")
     if members is None:
-        return {key: value for key, value in settings.items() if key != "seed"}, settings["seed"]
+        left_out = WITHOUT_EFFECT | {"seed"}
+        kept = {key: value for key, value in settings.items() if key not in left_out}
+        return kept, settings["seed"]
     bare = {name: without_seed(keys) for name, keys in members.items()}
     seed = next(iter(bare.values()))[1]
     relative = {

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from maskgate import labels, runs
 from maskgate.core import extras
 from maskgate.errors import MaskgateError
 from maskgate.evaluation.conclusions import Conclusions
+from maskgate.evaluation.groups import without_seed
 from maskgate.runs import RunFolder
 from maskgate.runs.records import contents
 from maskgate.runs.records.results import Results, known_attributes
@@ -70,10 +71,12 @@ def _with_other_runs(
     run: RunFolder, status: Status, results: Results
 ) -> Iterator[tuple[str, list[str]]]:
     """Steps that need another run: of another seed, or of another recipe."""
-    place, settings = run.path.resolve(), _without_seed(run)
-    others = list(_comparable(run, status, results))
-    same_recipe = next((each for each in others if _without_seed(each) == settings), None)
-    other_recipe = next((each for each in others if _without_seed(each) != settings), None)
+    place, (settings, seed) = run.path.resolve(), without_seed(run.settings())
+    others = [(each, *without_seed(each.settings())) for each in _comparable(run, status, results)]
+    same_recipe = next(
+        (each for each, bare, own in others if bare == settings and own != seed), None
+    )
+    other_recipe = next((each for each, bare, _ in others if bare != settings), None)
     if other_recipe is not None:
         words = ["compare", str(other_recipe.path.resolve()), str(place)]
         yield "See whether it is better than another run", words
@@ -93,6 +96,7 @@ def _another_seed(run: RunFolder, status: Status) -> list[str]:
         if not (is_alone and status.data):
             return []
         words = ["train", str(place / run.recipe_file.name), _absolute(status.data)]
+        words += ["tracking=[]"] if recipe.tracking else []  # the recipe may be a stranger's
     seed = recipe.seed + 1
     return [*words, f"seed={seed}", "--out", f"{place}-seed-{seed}"]
 
@@ -138,7 +142,7 @@ def _comparable(run: RunFolder, status: Status, results: Results) -> Iterator[Ru
                 continue
             other_results = other.metrics()
             if other_results.validated and other_results.score_of == results.score_of:
-                _without_seed(other)
+                without_seed(other.settings())
                 yield other
 
 
@@ -149,7 +153,3 @@ def _neighbours(run: RunFolder) -> list[RunFolder]:
             if path != run.path.resolve() and runs.is_run(path):
                 dated.append((RunFolder(path).status_file.stat().st_mtime, path))
     return [RunFolder(path) for _, path in sorted(dated, reverse=True)[:_MOST_NEIGHBOURS]]
-
-
-def _without_seed(run: RunFolder) -> dict[str, Any]:
-    return {key: value for key, value in run.settings().items() if key != "seed"}

@@ -1,5 +1,6 @@
 """Calls of a tracker in a thread of its own, so that a slow or dead one never delays training."""
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from maskgate.tracking.protocol import TrackedRun, Tracker
 Call = Callable[[Tracker], None]
 
 _MOST_WAITING: Final = 10_000  # calls that are kept for a tracker that does not answer
+_CREDENTIALS: Final = re.compile(r"//[^/\s]*@")  # in an address, before the host
 _LONGEST_REASON: Final = 240  # characters of an exception in a message
 
 
@@ -99,4 +101,5 @@ def _reason(error: Exception) -> str:
         cause = cause.__cause__ or cause.__context__
     lines = str(origin).strip().splitlines()
     text = f"{type(origin).__name__}: {lines[0]}" if lines else type(origin).__name__
+    text = _CREDENTIALS.sub("//", text)
     return escape_control(shorten_middle(text, _LONGEST_REASON, _LONGEST_REASON // 4))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from maskgate.config.trackers import TrackerSettings
 from maskgate.core.progress import log, say
+from maskgate.errors import MaskgateError
 from maskgate.runs import RunFolder, tables
 from maskgate.tracking import names, outcome
 from maskgate.tracking.background import Background
@@ -42,8 +43,11 @@ class Tracking:
             tracked = outcome.tracked_run(run)
             makers = [TRACKERS[each.name](each) for each in self._settings]
             self._background = [Background(each, tracked) for each in makers]
-            places = ", ".join(each.place for each in self._settings)
+            places = " and ".join(each.place for each in self._settings)
             say(f"{run.path}: tracked as {tracked.name} ({tracked.id}) by {places}")
+            for each in self._settings:
+                if each.photos:
+                    say(f"warning: {each.place} gets the report with its photos of people")
 
     def log_epoch(self, row: Mapping[str, Any]) -> None:
         """Send a row of the history, once. Returns at once."""
@@ -70,6 +74,16 @@ class Tracking:
     def conclude(self) -> list[str]:
         """Send the outcome of the run, whose scores and report are written, and wait for trackers;
         a warning for each that is not complete."""
+        try:
+            warnings = self._conclude()
+        except (MaskgateError, OSError) as error:  # such as a full disk
+            warnings = [f"tracking is incomplete: {error}; the run itself is complete"]
+            self._is_closed = False
+        for warning in warnings:
+            say(f"warning: {warning}")
+        return warnings
+
+    def _conclude(self) -> list[str]:
         warnings = []
         self._is_closed = True
         with TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True) as folder:
@@ -89,8 +103,6 @@ class Tracking:
                         f"tracking with {settings.place} is incomplete: {background.fault}; the run"
                         " itself is complete, and the same command sends what is missing"
                     )
-        for warning in warnings:
-            say(f"warning: {warning}")
         return warnings
 
     def _send(self, chosen: list[Background], folder: Path, photos: bool) -> None:

@@ -16,6 +16,7 @@ _QUIET: Final[dict[str, Any]] = {
     "console": "off",
     "disable_code": True,
     "disable_git": True,
+    "host": "maskgate",  # otherwise the machine's name
     "x_disable_meta": True,
     "x_disable_stats": True,
     "silent": True,

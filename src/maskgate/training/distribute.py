@@ -11,6 +11,7 @@ from maskgate.config.recipe import Recipe
 from maskgate.core.progress import log
 from maskgate.errors import MaskgateError
 from maskgate.runs import RunFolder
+from maskgate.tracking import session
 from maskgate.training import crossval, processes, scoring, warm_start
 from maskgate.training.crossval import Training
 from maskgate.training.options import TrainOptions
@@ -40,7 +41,12 @@ def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[RunFolde
             crossval.begin(crossval.resolved(recipe, options), options, accelerator)
             for recipe, options in jobs
         ]
-        unfinished = [each for each in trainings if not crossval.is_finished(each, accelerator)]
+        unfinished = []
+        for training in trainings:
+            if crossval.is_finished(training, accelerator):
+                session.send(training.run, training.recipe.tracking)
+            else:
+                unfinished.append(training)
         for training in unfinished:
             locks.enter_context(crossval.locked(training, accelerator))
         remaining = {each.run: _untrained_folds(each) for each in unfinished}
