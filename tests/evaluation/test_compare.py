@@ -464,6 +464,19 @@ def test_too_few_people_of_a_class_leave_every_verdict_open(tmp_path: Path) -> N
     assert any(f"wear male >=60 ({count})" in note for note in found.notes)
 
 
+def test_a_seed_with_another_tracker_is_of_the_same_recipe(tmp_path: Path) -> None:
+    tracked = ({"name": "tensorboard"},)
+    paths = [
+        write_run(tmp_path / "a", guesses(0.7, 1)),
+        write_run(tmp_path / "b", guesses(0.7, 2), seed=8, tracking=tracked),
+    ]
+    with pytest.raises(MaskgateError, match="runs of one recipe that differ only in their seed"):
+        compare(paths)
+    again = write_run(tmp_path / "c", guesses(0.7, 3), tracking=tracked)
+    with pytest.raises(MaskgateError, match="has the recipe and the seed of"):
+        compare([*paths, again])
+
+
 def test_how_many_people_a_difference_needs(tmp_path: Path, call: Call) -> None:
     paths = [
         write_run(tmp_path / "a", guesses(0.7, 1)),

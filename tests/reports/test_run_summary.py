@@ -101,6 +101,13 @@ def test_of_another_command_the_recipe_in_the_run_is_trained(run: RunFolder, com
     assert words[4:] == ["seed=8", "--out", f"{run.path.resolve()}-seed-8"]
 
 
+def test_a_recipe_in_a_run_is_trained_without_its_trackers(run: RunFolder) -> None:
+    run.update_status(command="")
+    with_settings(run, tracking=({"name": "tensorboard"},))
+    words = shlex.split(commands(run)[0])
+    assert words[:2] == ["maskgate", "train"] and "tracking=[]" in words
+
+
 def test_a_command_that_may_name_code_is_not_repeated(run: RunFolder) -> None:
     run.update_status(command="maskgate train tiny people model.backbone=their.code:run", data="")
     assert not any(command.startswith("maskgate train") for command in commands(run))

@@ -96,6 +96,17 @@ def test_the_reason_is_the_fault_of_the_network() -> None:
     assert background.fault == "ConnectionRefusedError: [Errno 111] Connection refused"
 
 
+def test_no_password_of_an_address_is_in_the_reason() -> None:
+    class Failing(Recorder):
+        def start(self, run: TrackedRun) -> None:
+            raise RuntimeError("API request to http://user:secret@host/api/2.0 failed")
+
+    background = Background(Failing(), RUN)
+    log(background, 1)
+    background.close(finished=True, seconds=5)
+    assert background.fault == "RuntimeError: API request to http://host/api/2.0 failed"
+
+
 def test_few_calls_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maskgate.tracking.background._MOST_WAITING", 2)
     background = Background(Recorder(*["start"] * 100), RUN)

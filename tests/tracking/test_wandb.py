@@ -66,6 +66,7 @@ def test_a_training_is_kept_offline(train: Train, tmp_path: Path) -> None:
     assert steps == [1, 2, 3, 4, 5]
     (started,) = records(out, "run")
     assert (started.project, started.display_name) == ("masks", "run")
+    assert started.host == "maskgate"  # and not the machine's name
     assert values(started.config.update)["model"]["backbone"] == "test_resnet"
     summary: dict[str, Any] = {}
     for record in records(out, "summary"):

@@ -7,6 +7,7 @@ is the AUC over pairs of photos of one fold; .5 is chance. Ridge regression is l
 so it is trained anew for each permutation of people, which makes the p-value exact.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -61,9 +62,23 @@ def _components(features: npt.NDArray[np.floating]) -> Floats:
     return components
 
 
-def _smoother(components: Floats, fold: Codes) -> Floats:
-    """A matrix (N, N) that makes held-out scores (N,) of which photos are in B (N,)."""
-    smoother = np.zeros((len(fold), len(fold)))
+@dataclass(frozen=True)
+class _Smoother:
+    """Makes held-out scores (N,) of which photos are in B (N,): of each fold the rows that are held
+    out and that it is trained on, and the two factors of the matrix between them."""
+
+    parts: list[tuple[Codes, Codes, Floats, Floats]]
+
+    def __matmul__(self, is_b: Floats) -> Floats:
+        scores = np.empty(len(is_b))
+        for held_out, train, outer, inner in self.parts:
+            scores[held_out] = outer @ (inner @ is_b[train])
+        return scores
+
+
+def _smoother(components: Floats, fold: Codes) -> _Smoother:
+    """The smoother of a ridge regression in each fold."""
+    parts = []
     for number in range(FOLDS):
         train, held_out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         centre = components[train].mean(0)
@@ -71,11 +86,11 @@ def _smoother(components: Floats, fold: Codes) -> Floats:
         gram = x.T @ x
         gram += _RIDGE * np.trace(gram) / max(1, len(gram)) * np.eye(len(gram))
         weights = np.linalg.solve(gram, x.T)
-        smoother[np.ix_(held_out, train)] = (components[held_out] - centre) @ weights
-    return smoother
+        parts.append((held_out, train, components[held_out] - centre, weights))
+    return _Smoother(parts)
 
 
-def _permuted(smoother: Floats, fold: Codes, units: Units) -> Floats:
+def _permuted(smoother: _Smoother, fold: Codes, units: Units) -> Floats:
     """The effect (PERMUTATIONS,) for the permutations of people."""
     effect = np.empty(PERMUTATIONS)
     weight = units.shares(units.unit)

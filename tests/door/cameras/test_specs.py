@@ -61,6 +61,14 @@ def test_names_differ() -> None:
     assert [spec.name for spec in specs.parse([f"a={URL}", f"b={URL}"])] == ["a", "b"]
 
 
+def test_a_mistyped_url_is_not_quoted() -> None:
+    for source in ("rtsp:/door:secret@10.0.0.5/stream", "door:secret@10.0.0.5/stream"):
+        for word in (source, f"front={source}"):
+            with pytest.raises(MaskgateError, match="no such file or folder") as caught:
+                specs.parse([word])
+            assert "secret" not in str(caught.value)
+
+
 def test_a_source_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "front"
     file.write_text(f"{URL}\n")

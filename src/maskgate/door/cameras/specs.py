@@ -59,8 +59,10 @@ def _parse(word: str, option: str) -> CameraSpec:
         return _of_url(name, source, option)
     path = Path(source)
     if not source or not path.exists():
+        # A mistyped URL may contain a password.
+        quoted = f"{name}=…" if "@" in word or ":/" in word else word or "nothing"
         raise MaskgateError(
-            f"{option} {word or 'nothing'}: no such file or folder; give the number of a camera, a"
+            f"{option} {quoted}: no such file or folder; give the number of a camera, a"
             " URL such as rtsp://…, a video, or a folder of photos, with NAME= before it"
         )
     return CameraSpec(name or _name(path.stem), "photos" if path.is_dir() else "video", source)
