@@ -269,12 +269,16 @@ def test_a_connection_is_encrypted_and_the_broker_known(
         mqtt.close(5)
 
 
-def test_without_a_broker_it_ends_in_time(tmp_path: Path) -> None:
+def test_without_a_broker_it_ends_in_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mqtt = Mqtt(Broker("127.0.0.1", 1), DiskQueue(tmp_path / "queue.sqlite"), ["front"])
     mqtt.send(sample_events.seen(1))
     wait_for(lambda: mqtt.counts.failures)
     start = time.monotonic()
+    mqtt._fail("the test says so")
     mqtt.close(0.3)
+    assert "the test says so; 1 event waits" in capsys.readouterr().err
     assert time.monotonic() - start < 3
     queue = DiskQueue(tmp_path / "queue.sqlite")
     assert len(queue) == 1

@@ -1,5 +1,6 @@
 """The relay opens on `go` alone, and fails as it is set whatever happens to the process."""
 
+import io
 import json
 import os
 import signal
@@ -263,6 +264,13 @@ def test_an_answer_that_is_not_http_does_not_keep_the_door_open(
         server.shutdown()
         thread.join()
     assert relay.counts.delivered == 0 and "cannot " in capfd.readouterr().err
+
+
+def test_half_a_report_is_passed_over(door: Door) -> None:
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay._read(io.BytesIO(b'{"posi\n{"position": "open", "failure": null}\n{"position": "sh'))
+    assert relay.counts.delivered >= 1
+    relay.close(5)
 
 
 def test_a_process_that_can_give_no_more_orders_ends() -> None:

@@ -20,7 +20,7 @@ from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.camera_states import CameraStates
 from maskgate.door.delivery.counts import Counts
-from maskgate.door.delivery.courier import Courier, FailedError
+from maskgate.door.delivery.courier import Courier, FailedError, events_wait
 from maskgate.door.delivery.disk_queue import DiskQueue, Waiting
 from maskgate.door.delivery.failure_log import FailureLog
 from maskgate.door.events import Event, Started, to_json
@@ -156,8 +156,7 @@ class Mqtt:
 
     def _fail(self, message: str) -> None:
         self.counts.add_failure()
-        waiting = self.counts.waiting()
-        self._failures.say("connection", message, f"; {waiting:,} events wait")
+        self._failures.say("connection", message, f"; {events_wait(self.counts.waiting())}")
 
 
 def _reason(error: BaseException | None) -> str:
