@@ -286,7 +286,8 @@ def test_the_guide_names_what_is_there(
     assert len(spans) > 8
     for span in spans:
         if span.startswith("--relay"):
-            parse_watch(["--camera", "0", *shlex.split(span)])
+            relay = ["--relay-command", "door"] if span.startswith("--relay-fail") else []
+            parse_watch(["--camera", "0", *relay, *shlex.split(span)])
         elif span != "--contact":
             parse(["serve", *shlex.split(span)])
     for name in re.findall(r"deploy/([\w.-]+)", page):

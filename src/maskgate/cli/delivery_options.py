@@ -13,7 +13,7 @@ EventsTo = Annotated[
         "--events",
         metavar="FILE|-",
         help="File to append events to, one JSON object on a line; - for standard output.",
-        show_default="standard output, if events go nowhere else",
+        show_default="standard output, if no other receiver, relay or metrics are given",
     ),
 ]
 RotateMegabytes = Annotated[

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from maskgate.door.decision.voting import Value
 from maskgate.door.events import (
     CameraBack,
     CameraLost,
@@ -55,8 +56,8 @@ def first_verdict(track: int, camera: str = "front", waited: float = 0.8) -> Eve
     return FirstVerdict(camera=camera, track=track, verdict="go", waited=waited, **_PERSON)
 
 
-def changed(track: int, camera: str = "front") -> Event:
-    return Changed(camera=camera, track=track, verdict="put_on", previous="go", **_PERSON)
+def changed(track: int, camera: str = "front", verdict: Value = "put_on") -> Event:
+    return Changed(camera=camera, track=track, verdict=verdict, previous="go", **_PERSON)
 
 
 def left(track: int, camera: str = "front", unsure_share: float = 0.25) -> Event:

@@ -176,6 +176,35 @@ def test_a_sender_that_hangs_is_reported_and_its_successor_is_online(
 
 
 @needs_broker
+def test_a_state_does_not_count_while_watching_hangs(
+    broker: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Subscriber(broker.port, "maskgate/status") as subscriber:
+
+        def status(word: str) -> bool:
+            return subscriber.bodies("maskgate/status")[-1:] == [word]
+
+        where = Broker("127.0.0.1", broker.port)
+        mqtt = Mqtt(where, DiskQueue(tmp_path / "queue.sqlite"), ["front"], silence=0.5)
+        mqtt.send(sample_events.door("go"))
+        wait_for(lambda: status("online"))
+        time.sleep(1)
+        assert status("online"), "nothing is missed before the first sign of life"
+        mqtt.tick(time.monotonic())
+        wait_for(lambda: status("offline"))
+        broker.stop()
+        broker.start()
+        wait_for(lambda: "connected again" in capsys.readouterr().err)
+        with Subscriber(broker.port, "maskgate/status", name="later") as later:
+            wait_for(lambda: later.messages)
+            assert later.messages[-1].body == "offline", "a new connection changes nothing"
+        mqtt.tick(time.monotonic() + 60)
+        wait_for(lambda: status("online"))
+        mqtt.close(5)
+        wait_for(lambda: status("offline"))
+
+
+@needs_broker
 def test_home_assistant_is_told_of_each_camera(broker: Mosquitto, tmp_path: Path) -> None:
     with Subscriber(broker.port, "homeassistant/#") as subscriber:
         mqtt = sink(broker, tmp_path, "front", "뒷문", prefix="site/maskgate")
@@ -269,12 +298,16 @@ def test_a_connection_is_encrypted_and_the_broker_known(
         mqtt.close(5)
 
 
-def test_without_a_broker_it_ends_in_time(tmp_path: Path) -> None:
+def test_without_a_broker_it_ends_in_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mqtt = Mqtt(Broker("127.0.0.1", 1), DiskQueue(tmp_path / "queue.sqlite"), ["front"])
     mqtt.send(sample_events.seen(1))
     wait_for(lambda: mqtt.counts.failures)
     start = time.monotonic()
+    mqtt._fail("the test says so")
     mqtt.close(0.3)
+    assert "the test says so; 1 event waits" in capsys.readouterr().err
     assert time.monotonic() - start < 3
     queue = DiskQueue(tmp_path / "queue.sqlite")
     assert len(queue) == 1

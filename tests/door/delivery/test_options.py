@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from maskgate.door.cameras import specs
 from maskgate.door.delivery import options
 from maskgate.door.delivery.broker import Broker, broker
 from maskgate.door.delivery.options import Options, check, metrics_address, sinks
@@ -49,6 +50,20 @@ def secret(tmp_path: Path) -> Path:
         ({"relay_command": ""}, "--relay-command: nothing: no such program"),
         ({"relay_command": "sh", "relay_url": "http://h"}, "give one of them"),
         ({"relay_url": "h"}, "--relay-url: no such address"),
+        ({"relay_url": "http://host/a b"}, "--relay-url: spaces and control characters"),
+        ({"webhook": "http://host/a\tb"}, "--webhook: spaces and control characters"),
+        ({"webhook": " http://host/"}, "--webhook: spaces and control characters"),
+        ({"webhook": "http://host/\x7f"}, "--webhook: spaces and control characters"),
+        ({"webhook": "http://host/\n"}, "--webhook: spaces and control characters"),
+        ({"webhook": "http://host/\u00ad"}, "--webhook: spaces and control characters"),
+        ({"webhook": "http://xn--\uac00/"}, "--webhook: no such address"),
+        ({"webhook": f"http://host/{'a' * 70_000}"}, "--webhook: no such address"),
+        ({"relay_url": "http://host/\uac00"}, "--relay-url: letters other than"),
+        ({"relay_command": "sh", "relay_pulse": 1.0, "mqtt_ca": Path("/gone")}, "is for --mqtt"),
+        ({"relay_pulse": 1.0}, "--relay-pulse is for --relay-command and --relay-url"),
+        ({"relay_fail": "open"}, "--relay-fail is for --relay-command and --relay-url"),
+        ({"rotate_keep": 1}, "--rotate-keep is for --events FILE"),
+        ({"events": "-", "rotate_megabytes": 1.0}, "--rotate-megabytes is for --events FILE"),
         ({"metrics": "127.0.0.1"}, "--metrics 127.0.0.1: write HOST:PORT"),
         ({"metrics": ":70000"}, "--metrics :70000: write HOST:PORT"),
         ({"webhook": "http://h", "queue": Path("/dev/null")}, "/dev/null: is a file"),
@@ -78,8 +93,19 @@ def test_a_secret_that_everybody_reads_is_refused(secret: Path) -> None:
         check(words, [])
     secret.chmod(0o600)
     secret.write_text("short")
-    with pytest.raises(MaskgateError, match="not a secret of 16"):
+    with pytest.raises(MaskgateError, match=r"not a secret of 16.*; make one with openssl"):
         check(words, [])
+
+
+def test_only_a_secret_of_your_own_choice_is_to_be_made_anew(secret: Path) -> None:
+    secret.write_text("two\nlines")
+    with pytest.raises(MaskgateError) as caught:
+        check(Options(mqtt="mqtts://door@host", mqtt_password_file=secret), [])
+    assert str(caught.value) == (
+        f"{secret}: for --mqtt-password-file it needs one line of 1 to 1000 characters; correct it"
+    )
+    with pytest.raises(MaskgateError, match="for --camera it needs one line"):
+        specs.parse([f"front=@{secret}"])
 
 
 def test_an_address_of_a_broker_is_read(secret: Path) -> None:
@@ -105,6 +131,7 @@ def test_metrics_are_for_this_machine_unless_a_host_is_given() -> None:
         ({"events": "-", "metrics": "9100"}, True),
         ({"events": "file"}, False),
         ({"metrics": "9100"}, False),
+        ({"relay_command": "sh"}, False),
         ({"webhook": "http://host"}, False),
     ],
 )

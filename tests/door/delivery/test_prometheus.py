@@ -35,6 +35,7 @@ def test_it_counts_events_cameras_and_deliveries() -> None:
         for event in (
             sample_events.started("front"), sample_events.seen(1), sample_events.seen(2),
             sample_events.first_verdict(1, waited=0.9), sample_events.changed(1),
+            sample_events.changed(1, verdict="moment"), sample_events.changed(1, verdict="closer"),
             sample_events.door("go"), sample_events.left(1), sample_events.stopped("front"),
         ):  # fmt: skip
             metrics.send(event)
@@ -47,6 +48,7 @@ def test_it_counts_events_cameras_and_deliveries() -> None:
             'events_total{camera="front",event="door"}': 1,
             'verdicts_total{camera="front",verdict="go"}': 1,
             'verdicts_total{camera="front",verdict="put_on"}': 1,
+            'events_total{camera="front",event="changed"}': 3,
             'waited_seconds_count{camera="front"}': 1,
             'waited_seconds_bucket{camera="front",le="0.75"}': 0,
             'waited_seconds_bucket{camera="front",le="1.0"}': 1,

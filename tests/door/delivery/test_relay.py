@@ -1,10 +1,13 @@
 """The relay opens on `go` alone, and fails as it is set whatever happens to the process."""
 
+import io
 import json
 import os
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +232,56 @@ def test_a_command_that_fails_is_repeated_counted_and_reported(
     relay.close(5)
     message = capfd.readouterr().err
     assert message.count("cannot shut: exit code 1") == 1 and "works again" in message
+
+
+@pytest.mark.parametrize("garbage", [b"garbage\r\n\r\n", b"HTTP/1.1 200 " + b"x" * 70_000, b""])
+def test_an_answer_that_is_not_http_does_not_keep_the_door_open(
+    garbage: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bodies: list[bytes] = []
+
+    class Garbage(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = 0
+            while (line := self.rfile.readline()).strip():
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            bodies.append(self.rfile.read(length))
+            self.wfile.write(garbage)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Garbage) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        relay = Relay(RelaySettings(url=f"http://127.0.0.1:{server.server_address[1]}"), ["front"])
+        relay.send(sample_events.door("go"))
+        keep_alive(relay, lambda: b'{"door": "open"}' in bodies)
+        relay.send(sample_events.door("put_on"))
+        keep_alive(relay, lambda: bodies[-1] == b'{"door": "shut"}')
+        keep_alive(relay, lambda: relay.counts.failures)
+        assert relay._process.poll() is None, "the same process goes on"
+        relay._process.kill()
+        relay.close(5)
+        server.shutdown()
+        thread.join()
+    assert relay.counts.delivered == 0 and "cannot " in capfd.readouterr().err
+
+
+def test_half_a_report_is_passed_over(door: Door) -> None:
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay._read(io.BytesIO(b'{"posi\n{"position": "open", "failure": null}\n{"position": "sh'))
+    assert relay.counts.delivered >= 1
+    relay.close(5)
+
+
+def test_a_process_that_can_give_no_more_orders_ends() -> None:
+    code = (
+        "import time\n"
+        "from maskgate.door.delivery.relay_process import Actuator\n"
+        "def order(position): raise SystemExit\n"
+        "Actuator(order).move('open')\n"
+        "time.sleep(30)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=20).returncode == 1
 
 
 def test_a_command_that_hangs_does_not_keep_the_door_open(tmp_path: Path) -> None:

@@ -93,7 +93,25 @@ def test_a_failed_attempt_is_repeated(status: int, tmp_path: Path) -> None:
     assert (sink.counts.delivered, sink.counts.failures) == (3, 2) and not sink.counts.lost
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 410, 413, 422])
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410])
+def test_a_wrong_secret_or_address_loses_nothing_and_waits_long(
+    status: int, tmp_path: Path
+) -> None:
+    with Receiver() as receiver:
+        receiver.answer = lambda number, _: (status if number in (1, 2) else 200, {})
+        queue = DiskQueue(tmp_path / "queue.sqlite")
+        sink = Webhook(receiver.url, queue, _SECRET, first_pause=0.02, long_pause=0.1)
+        for event in sample_events.people(3):
+            sink.send(event)
+        wait_for(lambda: sink.counts.delivered == 3)
+        sink.close(10)
+    assert [track(each) for each in receiver.requests] == [1, 1, 1, 2, 3]
+    assert sink.counts.failures == 2 and not sink.counts.lost
+    times = [each.time for each in receiver.requests]
+    assert times[1] - times[0] > 0.09 and times[2] - times[1] > 0.09
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_a_refused_event_does_not_hold_up_the_others(
     status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ from typing import Final, Literal
 from maskgate.door.readings import Reading
 
 Value = Literal[Reading, "closer"]
+UNDECIDED: Final[frozenset[Value]] = frozenset({"moment", "closer"})
+"""Values that are no verdict on a person yet, or no more."""
 """What one frame says of a person, and what the vote says: `closer` if the face is too far away."""
 
 WINDOW: Final = 2.0  # seconds of readings that vote

@@ -20,6 +20,10 @@ def address(
         is_whole = False
     if not is_whole:
         raise MaskgateError(f"{option}: no such address; write one as {_EXAMPLES[schemes[0]]}")
+    if any(each.isspace() or not each.isprintable() for each in url):
+        raise MaskgateError(
+            f"{option}: spaces and control characters are in no address; write %20 for a space"
+        )
     if parts.password is not None:
         raise MaskgateError(
             f"{option}: everybody on this machine can read a password in an address;"

@@ -44,7 +44,7 @@ def broker(
         )
     if password_file is not None and parts.username is None:
         raise MaskgateError(
-            "--mqtt-password-file: the address names no user; write --mqtt mqtt://user@host"
+            "--mqtt-password-file: the address names no user; write --mqtt mqtts://user@host"
         )
     if authority is not None:
         if not is_encrypted:

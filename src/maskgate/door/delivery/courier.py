@@ -54,7 +54,7 @@ class Courier:
     def start(self) -> None:
         """Begin with what waits from before."""
         if len(self._queue):
-            log(f"{self._counts.sink}: {_events(len(self._queue))} from before")
+            log(f"{self._counts.sink}: {events_wait(len(self._queue))} from before")
         self._thread.start()
 
     def put(self, identifier: str, body: str) -> None:
@@ -79,7 +79,7 @@ class Courier:
         if self._thread.is_alive():
             self._thread.join(seconds)
         if rest := len(self._queue):
-            log(f"{self._counts.sink}: {_events(rest)} for the next start")
+            log(f"{self._counts.sink}: {events_wait(rest)} for the next start")
         self._queue.close()
 
     @property
@@ -119,12 +119,12 @@ class Courier:
             if self.is_over:
                 return False
             self._counts.add_failure()
-            self._failures.say("delivery", str(error), f"; {_events(len(self._queue))}")
+            self._failures.say("delivery", str(error), f"; {events_wait(len(self._queue))}")
             pause = self._backoff(attempts) if error.pause is None else error.pause
             self._pause(max(pause, self._first_pause / 2))
             return False
         self._counts.add_delivered()
-        self._failures.end("delivery", f"delivers again; {_events(len(self._queue) - 1)}")
+        self._failures.end("delivery", f"delivers again; {events_wait(len(self._queue) - 1)}")
         return True
 
     def _backoff(self, attempts: int) -> float:
@@ -149,5 +149,6 @@ class Courier:
         return True
 
 
-def _events(count: int) -> str:
+def events_wait(count: int) -> str:
+    """The words that so many events wait."""
     return "1 event waits" if count == 1 else f"{count:,} events wait"

@@ -2,7 +2,8 @@
 
 Events are published with QoS 1, one after the other, and leave the queue when the broker has
 acknowledged them. States are retained messages with QoS 0, all of them anew with each connection:
-so none that is out of date is repeated after another.
+so none that is out of date is repeated after another. They count only while the status is
+`online`: it is `offline` also while watching hangs.
 """
 
 import json
@@ -20,29 +21,39 @@ from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.camera_states import CameraStates
 from maskgate.door.delivery.counts import Counts
-from maskgate.door.delivery.courier import Courier, FailedError
+from maskgate.door.delivery.courier import Courier, FailedError, events_wait
 from maskgate.door.delivery.disk_queue import DiskQueue, Waiting
 from maskgate.door.delivery.failure_log import FailureLog
+from maskgate.door.delivery.silence import Silence
 from maskgate.door.events import Event, Started, to_json
 
 _KEEPALIVE: Final = 15  # seconds; after one and a half of these the broker reports us offline
 _CONNECT_TIME: Final = 5.0  # seconds for a connection
 _LONGEST_PAUSE: Final = 60  # seconds between attempts to connect; the first is 1, it doubles
 _WAIT: Final = 0.2  # seconds after which the end of the time is looked at
+_SILENCE: Final = 5.0  # seconds without a sign of life after which the states no longer count
 _FAREWELL: Final = 1.0  # seconds in which to say that we go offline
 
 
 class Mqtt:
-    """Delivers to a broker. It need not be there yet."""
+    """Delivers to a broker. It need not be there yet. From the first `tick` on, the status is
+    `offline` while there has been none for `silence` seconds."""
 
-    def __init__(self, broker: Broker, queue: DiskQueue, cameras: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        queue: DiskQueue,
+        cameras: Sequence[str] = (),
+        *,
+        silence: float = _SILENCE,
+    ) -> None:
         self._broker, self._prefix = broker, broker.prefix
         self.name = f"MQTT broker {broker.host}"
         self.counts = Counts("mqtt")
         self._failures = FailureLog(self.counts.sink)
         self._states, self._lock = CameraStates(cameras), threading.Lock()
         self._news, self._acknowledged = threading.Condition(), set[int]()
-        self._is_closing = False
+        self._is_closing = self._is_silent = False
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=f"maskgate-{queue.sender[:14]}"
         )
@@ -59,6 +70,7 @@ class Mqtt:
         self._courier = Courier(queue, self.counts, self._publish)
         client.loop_start()
         self._courier.start()
+        self._silence = Silence(silence, self._on_silence)
 
     @property
     def _status(self) -> str:
@@ -74,9 +86,14 @@ class Mqtt:
                     self._announce(changed)
                 self._publish_states(changed)
 
+    def tick(self, now: float) -> None:
+        """All is well at the time `now`, by time.monotonic."""
+        self._silence.sign(now)
+
     def close(self, seconds: float) -> None:
         """Deliver what waits, for at most so many seconds, and say that we are offline."""
         self._is_closing = True
+        self._silence.close()
         self._courier.close(seconds)
         if self._client.is_connected():
             self._say_goodbye()
@@ -123,8 +140,22 @@ class Mqtt:
             state = json.dumps(self._states.of_camera[camera].answer())
             self._client.publish(f"{self._prefix}/{camera}/state", state, retain=True)
 
+    def _publish_status(self) -> None:
+        status = "offline" if self._is_silent else "online"
+        self._client.publish(self._status, status, qos=1, retain=True)
+
+    def _on_silence(self, is_silent: bool) -> None:
+        with self._lock:
+            self._is_silent = is_silent
+            if self._client.is_connected():
+                self._publish_status()
+        if is_silent:
+            self._failures.say("silence", "watching hangs, so the status is offline")
+        else:
+            self._failures.end("silence", "watching goes on, so the status is online")
+
     def _on_connect(
-        self, client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any
+        self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
             self._fail(f"the broker refuses the connection: {reason}")
@@ -134,7 +165,7 @@ class Mqtt:
             cameras = list(self._states.of_camera)
             self._announce(cameras)
             self._publish_states(cameras)
-            client.publish(self._status, "online", qos=1, retain=True)
+            self._publish_status()
         with self._news:
             self._news.notify_all()
 
@@ -156,8 +187,7 @@ class Mqtt:
 
     def _fail(self, message: str) -> None:
         self.counts.add_failure()
-        waiting = self.counts.waiting()
-        self._failures.say("connection", message, f"; {waiting:,} events wait")
+        self._failures.say("connection", message, f"; {events_wait(self.counts.waiting())}")
 
 
 def _reason(error: BaseException | None) -> str:

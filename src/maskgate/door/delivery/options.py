@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _STANDARD_OUTPUT: Final = "-"
 _SHORTEST_SECRET: Final = 16  # characters
 _LOOPBACK: Final = "127.0.0.1"
+_RELAY_PULSE: Final = 3.0  # seconds
+_RELAY_FAIL: Final[Position] = "shut"
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Options:
     """Where events go; see `maskgate watch --help`."""
 
     events: str | None = None
-    rotate_megabytes: float = 10.0
-    rotate_keep: int = 5
+    rotate_megabytes: float = stream.MEGABYTES
+    rotate_keep: int = stream.KEEP
     webhook: str | None = None
     webhook_secret_file: Path | None = None
     mqtt: str | None = None
@@ -42,14 +44,14 @@ class Options:
     no_discovery: bool = False
     relay_command: str | None = None
     relay_url: str | None = None
-    relay_pulse: float = 3.0
-    relay_fail: Position = "shut"
+    relay_pulse: float = _RELAY_PULSE
+    relay_fail: Position = _RELAY_FAIL
     metrics: str | None = None
     queue: Path | None = None
 
     @property
     def is_printed(self) -> bool:
-        """Whether events go to standard output: also if nothing else takes each of them."""
+        """Whether events go to standard output: also if none of the other options is given."""
         if self.events is not None:
             return self.events == _STANDARD_OUTPUT
         return not any((self.webhook, self.mqtt, self.relay_command, self.relay_url, self.metrics))
@@ -57,8 +59,7 @@ class Options:
 
 def check(options: Options, cameras: Sequence[str]) -> None:
     """Raise MaskgateError for options that cannot be followed; nothing is written or connected."""
-    if options.events is not None and not options.is_printed:
-        stream.check(Path(options.events))
+    _check_file(options)
     _check_webhook(options)
     _check_mqtt(options, cameras)
     _check_relay(options)
@@ -135,20 +136,41 @@ def _is_open(relay: "Relay") -> bool:
     return relay.position == "open"
 
 
+def _check_file(options: Options) -> None:
+    if options.events is not None and not options.is_printed:
+        stream.check(Path(options.events))
+    else:
+        stream.check_unused(options.rotate_megabytes, options.rotate_keep)
+
+
 def _check_webhook(options: Options) -> None:
     if options.webhook is None:
         if options.webhook_secret_file is not None:
             raise MaskgateError("--webhook-secret-file is for --webhook; give that too")
         return
     address("--webhook", options.webhook, ("http", "https"))
+    _check_httpx_url(options.webhook)
     _webhook_secret(options)
+
+
+def _check_httpx_url(url: str) -> None:
+    """Raise MaskgateError for an address that the client refuses, such as one with a bad host."""
+    import httpx
+
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise MaskgateError(
+            "--webhook: no such address; write one as http://host:8080/path"
+        ) from error
 
 
 def _webhook_secret(options: Options) -> str | None:
     file = options.webhook_secret_file
     if file is None:
         return None
-    return secret_files.read(file, "--webhook-secret-file", _SHORTEST_SECRET)
+    option = "--webhook-secret-file"
+    return secret_files.read(file, option, _SHORTEST_SECRET, is_made_up=True)
 
 
 def _check_mqtt(options: Options, cameras: Sequence[str]) -> None:
@@ -175,8 +197,23 @@ def _check_relay(options: Options) -> None:
     command, url = options.relay_command, options.relay_url
     if command is not None and url is not None:
         raise MaskgateError("--relay-command and --relay-url move one relay; give one of them")
+    if command is None and url is None:
+        values = {
+            "--relay-pulse": options.relay_pulse != _RELAY_PULSE,
+            "--relay-fail": options.relay_fail != _RELAY_FAIL,
+        }
+        for option, is_given in values.items():
+            if is_given:
+                raise MaskgateError(
+                    f"{option} is for --relay-command and --relay-url; give one of them, or drop it"
+                )
     if url is not None:
         address("--relay-url", url, ("http", "https"))
+        if not url.isascii():
+            raise MaskgateError(
+                "--relay-url: letters other than A to Z need an encoding in an address; write them"
+                " as %XX"
+            )
     if command is not None:
         try:
             words = shlex.split(command)

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from maskgate.door.decision.voting import UNDECIDED
 from maskgate.door.delivery.counts import Counts
 from maskgate.door.delivery.protocol import CameraRate
 from maskgate.door.events import (
@@ -45,7 +46,7 @@ class Metrics:
         )
         self._verdicts = Counter(
             "maskgate_watch_verdicts",
-            "Verdicts on people, the first and each other one",
+            "Verdicts on people, the first and each other one; no moment and closer",
             ["camera", "verdict"],
             registry=registry,
         )
@@ -113,7 +114,7 @@ class Metrics:
             case FirstVerdict():
                 self._verdicts.labels(event.camera, event.verdict).inc()
                 self._waited.labels(event.camera).observe(event.waited)
-            case Changed():
+            case Changed() if event.verdict not in UNDECIDED:
                 self._verdicts.labels(event.camera, event.verdict).inc()
             case Left():
                 self._unsure.labels(event.camera).observe(event.unsure_share)

@@ -121,7 +121,10 @@ class Relay:
     def _read(self, reports: IO[bytes]) -> None:
         """Count the orders that the process reports."""
         for line in reports:
-            report: dict[str, Any] = json.loads(line)
+            try:
+                report: dict[str, Any] = json.loads(line)
+            except ValueError:  # half a line, of a process that was killed
+                continue
             if report["failure"] is None:
                 self.counts.add_delivered()
                 self.position = report["position"]

@@ -8,6 +8,7 @@ and stays small: it is run as a file and imports nothing of this package.
 """
 
 import contextlib
+import http.client
 import json
 import math
 import os
@@ -28,12 +29,13 @@ _TIME: Final = 2.0  # seconds for one order
 _REPEAT: Final = 1.0  # seconds after which a failed order is repeated, and `open` while it is so
 _LAST: Final = 10.0  # seconds for the last order
 _CHUNK: Final = 65_536  # bytes
+_BROKEN: Final = 1  # exit code if no more orders can be given; the other process starts a new one
 
 _NOBODY_STOPPED: Final = ("go", "empty", "closer")
 
 Position = Literal["open", "shut"]
 Order = Callable[[Position], None]
-"""Moves the relay. Raises OSError or subprocess.SubprocessError."""
+"""Moves the relay. Raises an exception of any kind if it cannot."""
 
 
 class RelayRule:
@@ -110,7 +112,7 @@ def by_url(url: str) -> Order:
 class Actuator:
     """Gives orders from a thread of its own. The newest position counts. A failed order is repeated
     until it succeeds, and `open` is for as long as the door is to be open: so a relay may shut by
-    itself."""
+    itself. Should the thread end, so does the process: else the door would stay open for ever."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
@@ -132,6 +134,12 @@ class Actuator:
             self._news.wait_for(lambda: self._reached == self._target, seconds)
 
     def _run(self) -> None:
+        try:
+            self._give_orders()
+        finally:
+            os._exit(_BROKEN)  # sys.exit would end this thread alone
+
+    def _give_orders(self) -> None:
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._target not in (None, self._reached))
@@ -156,8 +164,12 @@ class Actuator:
             return f"exit code {error.returncode}"
         except (subprocess.TimeoutExpired, TimeoutError):
             return f"not done within {_TIME:g} seconds"
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
-            return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
+        except OSError as error:
+            return str(getattr(error, "reason", None) or error.strerror or error)
+        except http.client.HTTPException as error:  # its text may quote the address or the answer
+            return f"the answer is not HTTP ({type(error).__name__})"
+        except Exception as error:  # whatever it is: the next order is to be given
+            return str(error) or type(error).__name__
         return None
 
 

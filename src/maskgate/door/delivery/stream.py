@@ -15,7 +15,17 @@ from maskgate.errors import MaskgateError, disk_error
 if sys.platform != "win32":
     import fcntl
 
+MEGABYTES: Final = 10.0  # at which a new file is begun
+KEEP: Final = 5  # full files
 _BLOCK: Final = 65_536  # bytes read at once to find the last line end
+
+
+def check_unused(megabytes: float, keep: int) -> None:
+    """Raise MaskgateError if settings of a file are given where events go to none."""
+    values = {"--rotate-megabytes": megabytes != MEGABYTES, "--rotate-keep": keep != KEEP}
+    for option, is_given in values.items():
+        if is_given:
+            raise MaskgateError(f"{option} is for --events FILE; give that too, or drop it")
 
 
 class StandardOutput:
@@ -41,7 +51,7 @@ class EventFile:
     begun anew. Raises MaskgateError if the file cannot be written or another process writes it.
     """
 
-    def __init__(self, file: Path, megabytes: float = 10, keep: int = 5) -> None:
+    def __init__(self, file: Path, megabytes: float = MEGABYTES, keep: int = KEEP) -> None:
         self._file, self._largest, self._keep = file, megabytes * 1_000_000, keep
         self.name = str(file)
         self.counts = Counts("file")

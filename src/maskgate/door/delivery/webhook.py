@@ -16,7 +16,9 @@ from maskgate.door.events import Event, to_json
 
 SIGNATURE: Final = "Maskgate-Signature"
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)  # seconds, of each step
-_REPEATED: Final = {408, 425, 429}  # of the answers 4xx, those that another attempt may change
+_REFUSED: Final = {400, 413, 415, 422}  # answers that are about this one event
+_SOON: Final = {408, 425, 429}  # of the other answers 4xx, those that pass by themselves
+_LONG_PAUSE: Final = 300.0  # seconds; a person has to correct a secret or an address first
 _LONGEST_PAUSE: Final = 3600.0  # seconds that a receiver may ask for
 
 
@@ -28,13 +30,20 @@ def signature(secret: str, body: bytes, now: float) -> str:
 
 
 class Webhook:
-    """Delivers to `url`. With a `secret` each request is signed. An event that is refused (4xx) is
-    given up; everything else is repeated."""
+    """Delivers to `url`. With a `secret` each request is signed. An event that the receiver cannot
+    take (400, 413, 415, 422) is given up; everything else is repeated, if the receiver lets none
+    in (such as 401 or 404) after `long_pause` seconds."""
 
     def __init__(
-        self, url: str, queue: DiskQueue, secret: str | None = None, first_pause: float = 1.0
+        self,
+        url: str,
+        queue: DiskQueue,
+        secret: str | None = None,
+        first_pause: float = 1.0,
+        *,
+        long_pause: float = _LONG_PAUSE,
     ) -> None:
-        self._url, self._secret = httpx.URL(url), secret
+        self._url, self._secret, self._long_pause = httpx.URL(url), secret, long_pause
         self.name = f"webhook {self._url.host}"
         self.counts = Counts("webhook")
         self._client = httpx.Client(
@@ -68,9 +77,12 @@ class Webhook:
             raise FailedError(_reason(error)) from error
         if 200 <= status < 300:
             return
-        if 400 <= status < 500 and status not in _REPEATED:
-            raise RefusedError(f"the receiver answered {status}")
-        raise FailedError(f"the receiver answered {status}", _seconds(pause))
+        reason, asked = f"the receiver answered {status}", _seconds(pause)
+        if status in _REFUSED:
+            raise RefusedError(reason)
+        if 400 <= status < 500 and status not in _SOON and asked is None:
+            asked = self._long_pause
+        raise FailedError(reason, asked)
 
 
 def _reason(error: Exception) -> str:

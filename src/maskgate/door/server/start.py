@@ -45,8 +45,8 @@ class Options:
     unsure_below: float | None = None
     cameras: tuple[CameraSpec, ...] = ()
     events: Path | None = None
-    rotate_megabytes: float = 10.0
-    rotate_keep: int = 5
+    rotate_megabytes: float = stream.MEGABYTES
+    rotate_keep: int = stream.KEEP
 
 
 def serve(options: Options) -> None:
@@ -129,6 +129,8 @@ def check(options: Options) -> None:
         if options.events.exists() and not options.events.is_file():
             raise MaskgateError(f"--events {options.events}: is no file; give another")
         stream.check(options.events)
+    else:
+        stream.check_unused(options.rotate_megabytes, options.rotate_keep)
     if options.state is not None:
         files.check_folder(options.state)
     if options.token_file is not None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from maskgate.door.decision import Decision, Person
+from maskgate.door.decision.voting import UNDECIDED
 from maskgate.door.events import (
     CameraBack,
     CameraLost,
@@ -19,7 +20,7 @@ from maskgate.door.events import (
 )
 from maskgate.door.readings import Policy, Reading
 from maskgate.door.verdict import Measured, Verdict
-from maskgate.door.watching.visit import UNDECIDED, Visit
+from maskgate.door.watching.visit import Visit
 
 
 class Observer:

@@ -10,7 +10,6 @@ from maskgate.door.events import Measures
 from maskgate.door.verdict import Measured
 
 MEASURES: Final = ("brightness", "sharpness", "face_width", "face_score", "confidence_mask")
-UNDECIDED: Final[frozenset[Value]] = frozenset({"moment", "closer"})
 
 
 @dataclass(eq=False)
