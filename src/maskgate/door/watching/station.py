@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from maskgate.door.cameras.faults import Faults, small_picture
+from maskgate.core.progress import log
+from maskgate.door.cameras.faults import STALE, Faults, small_picture
 from maskgate.door.cameras.frames import Camera, Frame
 from maskgate.door.delivery.protocol import CameraRate
 from maskgate.door.events import Event
@@ -47,6 +48,7 @@ class Station:
             numbers=numbers,
             wall=self._wall,
         )
+        self._is_late = False  # whether the newest judged frame was too old to decide by
         self._judged, self._behind = 0, 0.0
         self._judged_times: deque[float] = deque()
         self._started = time.monotonic()
@@ -60,22 +62,36 @@ class Station:
             return None, self.end() if self.camera.has_ended else []
         picture = small_picture(frame.image)
         self._time = max(self._time, frame.time)
-        self._faults.add(frame.image, picture, self._time)
-        events = self._report(self._time)
-        if self._observer.fault is not None:
+        self._faults.add(frame.image, picture, frame.time)
+        now = time.monotonic() if self._is_live else self._time
+        fault = self._faults.at(now, is_empty=self._observer.is_empty)
+        events = self._report(now)
+        if fault is not None:
             return None, events
+        if self._is_late:  # until a frame is judged in time
+            return frame, events
         self._motion.is_empty = self._observer.is_empty
         if self._motion.must_judge(picture, self._time):
-            return Frame(frame.image, self._time), events
+            return frame, events
         return None, events + self._see(frame, [])
 
     def judge(self, frame: Frame, faces: Sequence[Measured]) -> list[Event]:
-        """The events of a frame with these faces."""
+        """The events of a frame with these faces. One of a live camera that is older than STALE
+        says nothing of who is there now: it counts as none, and the camera as lost."""
         now = time.monotonic()
         self._judged += 1
-        self._behind = max(0.0, now - frame.time) if self._is_live else 0.0
         self._judged_times.append(now)
-        return self._see(frame, faces)
+        if not self._is_live:
+            return self._see(frame, faces)
+        self._behind = max(0.0, now - frame.time)
+        was_late, self._is_late = self._is_late, self._behind > STALE
+        if self._is_late and not was_late:
+            log(
+                f"camera {self.name}: a frame was judged {self._behind:.1f} s after its arrival,"
+                " which is too late to decide by; use a faster machine, or fewer cameras"
+            )
+        events = self._report(now)
+        return events if self._observer.fault is not None else events + self._see(frame, faces)
 
     def end(self) -> list[Event]:
         """The events of the end of watching, of which a second call has none."""
@@ -107,9 +123,14 @@ class Station:
         return self._observer.see(faces, (width, height), self._time)
 
     def _report(self, now: float) -> list[Event]:
-        self._time = max(self._time, now)
-        fault = self._faults.at(self._time, is_empty=self._observer.is_empty)
-        return self._observer.report(fault, self._time)
+        """The events of what is wrong at a time. Only if there are any may no later event be
+        earlier: otherwise the time of a frame is that of its arrival."""
+        now = max(self._time, now)
+        fault = self._faults.at(now, is_empty=self._observer.is_empty)
+        events = self._observer.report("lost" if self._is_late and fault is None else fault, now)
+        if events:
+            self._time = now
+        return events
 
     def _wall(self, moment: float) -> datetime:
         """The time by the clock on the wall at a time of the camera's. A stored one starts when it
