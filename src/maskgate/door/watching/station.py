@@ -16,6 +16,7 @@ from maskgate.door.readings import Policy, Reading
 from maskgate.door.verdict import Measured, Verdict
 from maskgate.door.watching.motion import Motion
 from maskgate.door.watching.observer import Observer
+from maskgate.door.watching.sending import Sending
 
 _LATELY: Final = 10.0  # seconds
 
@@ -49,6 +50,7 @@ class Station:
             wall=self._wall,
         )
         self._is_late = False  # whether the newest judged frame was too old to decide by
+        self._taken, self._sending = 0, Sending(self.name, self._time)
         self._judged, self._behind = 0, 0.0
         self._judged_times: deque[float] = deque()
         self._started = time.monotonic()
@@ -60,12 +62,17 @@ class Station:
             if self._is_live:
                 return None, self._report(time.monotonic())
             return None, self.end() if self.camera.has_ended else []
+        self._taken += 1
         picture = small_picture(frame.image)
         self._time = max(self._time, frame.time)
         self._faults.add(frame.image, picture, frame.time)
         now = time.monotonic() if self._is_live else self._time
         fault = self._faults.at(now, is_empty=self._observer.is_empty)
         events = self._report(now)
+        if self._is_live:
+            sent = self._taken + self.camera.dropped
+            count = self._sending.restart if events else self._sending.add
+            count(sent, now)
         if fault is not None:
             return None, events
         if self._is_late:  # until a frame is judged in time
