@@ -89,7 +89,7 @@ class _OfPerson(_OfCamera):
     verdict: Value = Field(description="What the person is to do.")
     state: MaskState = Field(description="The likeliest mask state of the newest face.")
     probability: Share = Field(description="Of that state, calibrated.")
-    unsure: bool = Field(description="Whether the newest face's state is unsure.")
+    unsure: bool = Field(description="Whether the newest face is too unsure to decide by.")
     since: Time = Field(description="Since when the verdict has held.")
     held: Seconds = Field(description="Seconds for which it has held.")
 

@@ -15,7 +15,6 @@ import av
 import numpy as np
 import pytest
 from av.error import FFmpegError, PyAVCallbackError
-from av.video.stream import VideoStream
 from PIL import Image
 
 from maskgate.door.cameras.arrivals import LATE, Arrivals
@@ -90,7 +89,7 @@ def send_mjpeg(file: IO[bytes], start: float) -> None:
 
 def send_h264(file: IO[bytes], start: float) -> None:
     with av.open(file, "w", format="mpegts", options={"flush_packets": "1"}) as container:
-        stream = cast(VideoStream, container.add_stream("libx264", rate=10))
+        stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         stream.options = {"tune": "zerolatency", "preset": "ultrafast", "g": "5"}
         for number in range(1000):

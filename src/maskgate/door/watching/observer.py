@@ -41,7 +41,7 @@ class Observer:
         wall: Callable[[float], datetime],
     ) -> None:
         self._camera, self._policy = camera, policy
-        self._decision = Decision(rule, near)
+        self._rule, self._decision = rule, Decision(rule, near)
         self._numbers, self._wall = numbers, wall
         self._visits: dict[int, Visit] = {}  # by the decision's number
         self._fault: tuple[Reason, float] | None = None
@@ -111,7 +111,7 @@ class Observer:
                 return []
             visit = self._visits[person.track] = Visit(next(self._numbers), time, since=time)
         if face is not None:
-            visit.add(person, face, time)
+            visit.add(person, face, time, is_unsure=self._rule(face.verdict) == "moment")
         if is_new:
             events.append(PersonSeen(**self._of(visit, time)))
         if person.verdict == visit.verdict:
