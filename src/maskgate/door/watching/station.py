@@ -49,7 +49,9 @@ class Station:
             numbers=numbers,
             wall=self._wall,
         )
-        self._is_late = False  # whether the newest judged frame was too old to decide by
+        # Whether the newest frame was judged too late to decide by, or could not be judged.
+        self._is_late = self._has_failed = False
+        self._failures = 0
         self._taken, self._sending = 0, Sending(self.name, self._time)
         self._judged, self._behind = 0, 0.0
         self._judged_times: deque[float] = deque()
@@ -75,7 +77,7 @@ class Station:
             count(sent, now)
         if fault is not None:
             return None, events
-        if self._is_late:  # until a frame is judged in time
+        if self._is_late or self._has_failed:  # until a frame is judged in time
             return frame, events
         self._motion.is_empty = self._observer.is_empty
         if self._motion.must_judge(picture, self._time):
@@ -86,10 +88,12 @@ class Station:
         """The events of a frame with these faces. One of a live camera that is older than STALE
         says nothing of who is there now: it counts as none, and the camera as lost."""
         now = time.monotonic()
+        self._has_failed = False
         self._judged += 1
         self._judged_times.append(now)
         if not self._is_live:
-            return self._see(frame, faces)
+            events = self._report(self._time)
+            return events + self._see(frame, faces)
         self._behind = max(0.0, now - frame.time)
         was_late, self._is_late = self._is_late, self._behind > STALE
         if self._is_late and not was_late:
@@ -99,6 +103,15 @@ class Station:
             )
         events = self._report(now)
         return events if self._observer.fault is not None else events + self._see(frame, faces)
+
+    def fail(self, error: Exception) -> list[Event]:
+        """The events of a frame that could not be judged, which is a fault of this camera alone
+        until one is judged. The first of such a row is logged."""
+        if not self._has_failed:
+            log(f"camera {self.name}: a frame could not be judged ({type(error).__name__})")
+        self._has_failed = True
+        self._failures += 1
+        return self._report(time.monotonic() if self._is_live else self._time)
 
     def end(self) -> list[Event]:
         """The events of the end of watching, of which a second call has none."""
@@ -114,7 +127,7 @@ class Station:
         return CameraRate(
             camera=self.name,
             judged=self._judged,
-            dropped=self.camera.dropped,
+            dropped=self.camera.dropped + self._failures,
             rate=len(self._judged_times) / seconds,
             behind=self._behind,
             is_up=self._observer.door != "none",
@@ -134,7 +147,9 @@ class Station:
         earlier: otherwise the time of a frame is that of its arrival."""
         now = max(self._time, now)
         fault = self._faults.at(now, is_empty=self._observer.is_empty)
-        events = self._observer.report("lost" if self._is_late and fault is None else fault, now)
+        if fault is None and (self._is_late or self._has_failed):
+            fault = "lost"
+        events = self._observer.report(fault, now)
         if events:
             self._time = now
         return events
