@@ -71,6 +71,7 @@ def test_one_camera_fails_and_the_other_goes_on(
 ) -> None:
     cameras, sink = [Stored("front", 640, **{how: True}), Stored("back", 642)], Kept()
     Watch(Judging(), cameras, [sink], rules=RULES, rate=10).run(threading.Event())  # type: ignore[arg-type]
+    assert len({each.process for each in sink.events}) == 1 and sink.events[0].process
     came = ["seen", "door", "verdict", "door"]
     assert of("back", sink.events) == [*came, "left", "door"]
     assert of("front", sink.events) == [

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ def observer() -> Observer:
         rule=partial(readings.reading, policy="worn"),
         near=0.1,
         numbers=itertools.count(1),
+        process=uuid4(),
         wall=lambda time: START + timedelta(seconds=time),
     )
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ class Watched:
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self.camera = clock, Camera(clock)
-        self.station = Station(self.camera, RULES, itertools.count(1))
+        self.station = Station(self.camera, RULES, itertools.count(1), uuid4())
 
     def see(self, faces: Sequence[Measured], seconds: float, count: int = 1) -> list[Event]:
         """The events of so many frames."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from maskgate.core.progress import log
 from maskgate.door.cameras.faults import STALE, Faults, small_picture
@@ -32,9 +33,10 @@ class Rules:
 
 
 class Station:
-    """A camera, its faults and its people. `numbers` gives each person a number."""
+    """A camera, its faults and its people. `numbers` gives each person a number, which is used
+    once in a `process`."""
 
-    def __init__(self, camera: Camera, rules: Rules, numbers: Iterator[int]) -> None:
+    def __init__(self, camera: Camera, rules: Rules, numbers: Iterator[int], process: UUID) -> None:
         self.camera, self.name = camera, camera.spec.name
         self._is_live = camera.spec.is_live
         self._wall_start = datetime.now(UTC)
@@ -47,6 +49,7 @@ class Station:
             rule=rules.rule,
             near=rules.near,
             numbers=numbers,
+            process=process,
             wall=self._wall,
         )
         # Whether the newest frame was judged too late to decide by, or could not be judged.

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 import numpy as np
 
@@ -86,22 +87,24 @@ class Watch:
     @contextmanager
     def _open(self, numbers: Iterator[int]) -> Iterator[None]:
         """Start the cameras; in the end everybody has left, and what waits is delivered."""
-        process = {
+        process = uuid4()
+        common: dict[str, Any] = {
+            "process": process,
             "cameras": tuple(camera.spec.name for camera in self._cameras),
             "policy": self._rules.policy,
             "model": self._engine.digest,
             "maskgate": __version__,
         }
         try:
-            self._send([Started(time=datetime.now(UTC), **process)])
+            self._send([Started(time=datetime.now(UTC), **common)])
             for camera in self._cameras:
                 camera.start()
-                self._stations.append(Station(camera, self._rules, numbers))
+                self._stations.append(Station(camera, self._rules, numbers, process))
             yield
             for station in self._stations:
                 self._send(station.end())
             end = max(datetime.now(UTC), *(station.wall_time for station in self._stations))
-            self._send([Stopped(time=end, **process)])
+            self._send([Stopped(time=end, **common)])
         finally:
             self._count()
             for camera in self._cameras:
