@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
-import numpy as np
-
 from maskgate import __version__
 from maskgate.core.progress import log
 from maskgate.door.cameras.frames import Camera, Frame
@@ -27,7 +25,6 @@ _CLOSING: Final = 5.0  # seconds in which the sinks deliver what waits
 # Seconds of a round in which sinks hear between cameras that all is well. Later they do not, as
 # what was decided in the round before is too old then.
 _TICKING: Final = 1.0
-_PROBE: Final = np.zeros((360, 640, 3), np.uint8)
 
 
 class _Every:
@@ -64,7 +61,7 @@ class Watch:
     def run(self, stopping: threading.Event, is_ready: Callable[[], None] = lambda: None) -> None:
         """Watch until `stopping` is set, or all cameras have ended. `is_ready` is called when the
         first frame would be judged."""
-        self._engine.measure([_PROBE])  # so that no visitor waits for what is loaded late
+        self._engine.warm_up(len(self._cameras))
         numbers = itertools.count(1)
         with self._open(numbers):
             is_ready()
