@@ -55,7 +55,7 @@ class Station:
         # Whether the newest frame was judged too late to decide by, or could not be judged.
         self._is_late = self._has_failed = False
         self._failures = 0
-        self._taken, self._sending = 0, Sending(self.name, self._time)
+        self._frame_count, self._sending = 0, Sending(self.name, self._time)
         self._judged, self._behind = 0, 0.0
         self._judged_times: deque[float] = deque()
         self._started = time.monotonic()
@@ -67,7 +67,7 @@ class Station:
             if self._is_live:
                 return None, self._report(time.monotonic())
             return None, self.end() if self.camera.has_ended else []
-        self._taken += 1
+        self._frame_count += 1
         picture = small_picture(frame.image)
         self._time = max(self._time, frame.time)
         self._faults.add(frame.image, picture, frame.time)
@@ -75,7 +75,7 @@ class Station:
         fault = self._faults.at(now, is_empty=self._observer.is_empty)
         events = self._report(now)
         if self._is_live:
-            sent = self._taken + self.camera.dropped
+            sent = self._frame_count + self.camera.dropped
             count = self._sending.restart if events else self._sending.add
             count(sent, now)
         if fault is not None:
