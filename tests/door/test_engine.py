@@ -259,3 +259,17 @@ def test_memory_does_not_grow_with_frames(engine: Engine, frames: list[Pixels]) 
     finally:
         tracemalloc.stop()
     assert grown < 50_000, f"{grown} bytes more; a frame takes {frames[0].nbytes}"
+
+
+def test_warming_up_runs_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the classifier, which does not run where there is no face."""
+    engine = Engine(smallest_face=60)
+    ran: list[str] = []
+    classifier, detector = engine._classifier, engine._detector
+    monkeypatch.setattr(engine, "_classifier", lambda p: ran.append("classifier") or classifier(p))
+    monkeypatch.setattr(engine, "_detector", lambda f: ran.append("detector") or detector(f))
+    engine.warm_up(6)
+    assert ran == ["detector", "classifier"]
+    for width in range(400, 408):
+        engine(np.zeros((300, width, 3), np.uint8))
+    assert len(engine._detectors) == 6

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
@@ -22,7 +23,8 @@ from maskgate.door.events import (
 )
 
 TIME = datetime(2026, 11, 27, 8, 30, 0, 250_900, UTC)
-CAMERA: dict[str, Any] = {"time": TIME, "camera": "front", "policy": "worn"}
+START = UUID("b81d3c52-4a8e-4c1f-9d0e-3f7a5b6c8d90")
+CAMERA: dict[str, Any] = {"time": TIME, "process": START, "camera": "front", "policy": "worn"}
 PERSON: dict[str, Any] = CAMERA | {
     "track": 7,
     "verdict": "go",
@@ -33,8 +35,8 @@ PERSON: dict[str, Any] = CAMERA | {
     "held": 1.23456,
 }
 PROCESS: dict[str, Any] = {
-    "time": TIME, "cameras": ("front", "back"), "policy": "bare", "model": "d1" * 32,
-    "maskgate": "1.0",
+    "time": TIME, "process": START, "cameras": ("front", "back"), "policy": "bare",
+    "model": "d1" * 32, "maskgate": "1.0",
 }  # fmt: skip
 MEASURES = Measures(
     faces=12, brightness=120.5, sharpness=300, face_width=88, face_score=0.9, confidence_mask=0.95
@@ -64,11 +66,19 @@ def test_every_event_is_one_line_and_the_same_after_reading() -> None:
 def test_keys_and_values_are_those_that_readers_rely_on() -> None:
     event = EVENTS[1]
     assert json.loads(events.to_json(event)) == {
-        "id": str(event.id), "time": "2026-11-27T08:30:00.250Z", "event": "verdict",
+        "id": str(event.id), "time": "2026-11-27T08:30:00.250Z", "process": str(START),
+        "event": "verdict",
         "camera": "front", "policy": "worn", "track": 7, "verdict": "go", "state": "wear",
         "probability": 0.9877, "unsure": False, "since": "2026-11-27T08:30:00.250Z",
         "held": 1.235, "waited": 0.7,
     }  # fmt: skip
+
+
+def test_events_of_old_versions_name_no_process() -> None:
+    for event in EVENTS:
+        line = json.loads(events.to_json(event))
+        del line["process"]
+        assert events.parse(json.dumps(line)) == event.model_copy(update={"process": None})
 
 
 def test_times_are_in_utc_wherever_they_come_from() -> None:

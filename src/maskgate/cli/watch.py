@@ -39,7 +39,7 @@ def watch(
     fps: Annotated[
         float,
         typer.Option(
-            min=1,
+            min=2.5,  # watching.pace.SLOWEST, whose import takes too long here
             max=60,
             callback=number,
             help="Frames of each camera to judge per second; fewer if the machine is too slow.",

@@ -20,7 +20,14 @@ from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference import bundles
 
-_MAX_SIZES: Final = 4  # of frames whose detectors are kept: a door has one camera, or a few
+_MAX_SIZES: Final = 4  # of frames whose detectors are kept, at least
+# A black frame, and a face in it, by which all networks run before the first visitor comes.
+_PROBE: Final = np.zeros((360, 640, 3), np.uint8)
+_PROBE_FACE: Final = Faces(
+    np.array([[270, 120, 370, 240]], np.float32),
+    np.array([[[298, 166], [342, 166], [320, 190], [302, 214], [338, 214]]], np.float32),
+    np.ones(1, np.float32),
+)
 Frame = Pixels | bytes | bytearray | memoryview
 
 
@@ -61,6 +68,7 @@ class Engine:
         spec = detection.of_manifest(self._bundle.manifest)
         self._photo, self._detector_folder = bundles.choose_detector(spec, detector_file=file)
         self._detectors: dict[tuple[int, int], detection.Detector] = {}
+        self._max_sizes = _MAX_SIZES
         self.smallest_face = smallest_face
         self.thresholds = {**UNSURE_BELOW, **self._bundle.manifest.lowest_confidences()}
         if unsure_below is not None:
@@ -75,6 +83,14 @@ class Engine:
     def attributes(self) -> tuple[str, ...]:
         """The attributes that the model predicts."""
         return self._classifier.attributes
+
+    def warm_up(self, cameras: int) -> None:
+        """Load what is loaded late, so that no visitor waits for it, and keep the detectors of the
+        frames of so many cameras, which may differ in size."""
+        self._max_sizes = max(_MAX_SIZES, cameras)
+        self._faces(_PROBE)
+        pictures = [view.stored(_PROBE, _PROBE_FACE, 0)[None] for view in self._views]
+        self._classifier(pictures)
 
     def __call__(self, frame: Frame) -> list[Verdict]:
         """Verdicts for one frame; see `batch`."""
@@ -154,7 +170,7 @@ class Engine:
         height, width = size = frame.shape[0], frame.shape[1]
         detector = self._detectors.get(size)
         if detector is None:
-            while len(self._detectors) >= _MAX_SIZES:
+            while len(self._detectors) >= self._max_sizes:
                 self._detectors.pop(next(iter(self._detectors)), None)
             photo = detection.for_frames(self._photo, height, width, self.smallest_face)
             detector = bundles.create_view(self._bundle, photo, self._detector_folder).detector

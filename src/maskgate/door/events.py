@@ -77,6 +77,10 @@ class _Common(_Part):
         default_factory=uuid4, description="Of this event: deliver it twice, and it is one event."
     )
     time: Time = Field(description="When it happened, ISO 8601 in UTC.")
+    process: UUID | None = Field(
+        default=None,
+        description="Of the start of maskgate that reports it; events of old versions have none.",
+    )
 
 
 class _OfCamera(_Common):
@@ -85,11 +89,13 @@ class _OfCamera(_Common):
 
 
 class _OfPerson(_OfCamera):
-    track: int = Field(ge=1, description="The person's number while in view, never used again.")
+    track: int = Field(
+        ge=1, description="The person's number while in view, used once in a process."
+    )
     verdict: Value = Field(description="What the person is to do.")
     state: MaskState = Field(description="The likeliest mask state of the newest face.")
     probability: Share = Field(description="Of that state, calibrated.")
-    unsure: bool = Field(description="Whether the newest face's state is unsure.")
+    unsure: bool = Field(description="Whether the newest face is too unsure to decide by.")
     since: Time = Field(description="Since when the verdict has held.")
     held: Seconds = Field(description="Seconds for which it has held.")
 

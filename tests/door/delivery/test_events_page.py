@@ -57,7 +57,7 @@ def test_the_tables_have_every_key_and_event() -> None:
 
 def test_the_example_is_an_event() -> None:
     example = json.loads(block("json", '"verdict"'))
-    example["id"] = str(sample_events.seen(1).id)
+    example["id"] = example["process"] = str(sample_events.seen(1).id)
     assert isinstance(events.parse(json.dumps(example)), events.FirstVerdict)
 
 

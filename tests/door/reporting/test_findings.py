@@ -1,6 +1,7 @@
 from collections import Counter
 from datetime import UTC, timedelta
 from itertools import pairwise
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -48,6 +49,22 @@ def test_a_number_is_another_person_after_a_new_start(manifest: Manifest) -> Non
         door.person(START + timedelta(hours=hour, minutes=1))
     assert [event.track for event in door.events if event.event == "seen"] == [1, 1, 1]
     assert len(people.of_events(door.events)) == 3
+
+
+def test_a_process_tells_people_apart_when_the_clock_was_set_back(manifest: Manifest) -> None:
+    """By time, the second start and its person come before those of the first."""
+    door, events = Door(manifest.reference, np.random.default_rng(0)), []
+    for hour in (1, 0):
+        door.events = []
+        door.start(START + timedelta(hours=hour))
+        door.person(START + timedelta(hours=hour, minutes=50), waited=3600 * (1 - hour) + 1)
+        update = {"process": uuid4()}
+        events += [event.model_copy(update=update) for event in door.events]
+    events.sort(key=lambda event: event.time)
+    assert [event.event for event in events[:3]] == ["started", "seen", "started"]
+    found = people.of_events(events)
+    assert [person.waited for person in found] == [3601, 1]
+    assert {person.model for person in found} == {"0" * 64}
 
 
 def test_from_and_to_cut_people_and_gaps(door: Door) -> None:

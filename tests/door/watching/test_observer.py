@@ -4,10 +4,15 @@ import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import uuid4
 
+import numpy as np
+import pytest
+
+from maskgate import labels
 from maskgate.door import readings
-from maskgate.door.events import Event
-from maskgate.door.verdict import Measured
+from maskgate.door.events import Event, PersonSeen
+from maskgate.door.verdict import Measured, verdicts
 from maskgate.door.watching.observer import Observer
 from maskgate.door.watching.visit import MEASURES
 from tests.door.sample_verdicts import of_mask
@@ -23,6 +28,7 @@ def observer() -> Observer:
         rule=partial(readings.reading, policy="worn"),
         near=0.1,
         numbers=itertools.count(1),
+        process=uuid4(),
         wall=lambda time: START + timedelta(seconds=time),
     )
 
@@ -83,3 +89,14 @@ def test_times_on_the_wall_are_those_of_the_camera() -> None:
     decided = events[-2]
     assert (decided.event, decided.waited) == ("verdict", 0.5)
     assert decided.time == decided.since == START + timedelta(seconds=10.5)
+
+
+@pytest.mark.parametrize(("wear", "bare", "unsure"), [(0.5, 0.0, True), (0.02, 0.49, False)])
+def test_unsure_is_what_the_door_does_not_decide_by(wear: float, bare: float, unsure: bool) -> None:
+    """Not knowing which of two states it is does not matter if neither may pass."""
+    masks = {"wear": wear, "not_wear": bare, "incorrect": 1 - wear - bare}
+    classes = np.repeat([masks[name] / 6 for name in labels.MASKS], 6)[None].astype(np.float32)
+    (verdict,) = verdicts(np.array([[100, 100, 220, 220, 0.9]], np.float32), classes, ("mask",))
+    seen, *_ = observer().see([Measured(verdict, dict.fromkeys(MEASURES, 0.5))], SIZE, 0.0)
+    assert isinstance(seen, PersonSeen)
+    assert seen.unsure == unsure and seen.probability < 0.6

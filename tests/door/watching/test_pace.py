@@ -2,9 +2,11 @@
 
 import threading
 import time
+from typing import get_type_hints
 
 import pytest
 
+from maskgate.cli.watch import watch
 from maskgate.door.watching.pace import LOAD, SLOWEST, Pace
 
 
@@ -42,3 +44,8 @@ def test_rounds_are_apart_and_the_end_is_not_waited_for() -> None:
     slow.wait(stopping)
     slow.wait(stopping)
     assert time.monotonic() - start < 2
+
+
+def test_no_slower_rate_may_be_asked_for() -> None:
+    hints = get_type_hints(watch, include_extras=True)
+    assert hints["fps"].__metadata__[0].min == SLOWEST

@@ -34,6 +34,9 @@ class CountingEngine:
 
     digest = "d1" * 32
 
+    def warm_up(self, cameras: int) -> None:
+        self._engine.warm_up(cameras)
+
 
 @pytest.mark.parametrize("slowness", ["at once", "slowly"])
 def test_nobody_waits(

@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Final
 
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from maskgate.core.progress import log
@@ -50,7 +51,8 @@ class LiveCamera:
         video, frame, arrived = newest
         try:
             return Frame(video.picture(frame), arrived)
-        except (VideoError, ValueError, OSError):  # a frame that cannot be converted is none
+        except (VideoError, FFmpegError, ValueError, OSError, MemoryError):
+            # A frame that cannot be converted is none.
             return None
 
     def stop(self) -> None:
@@ -85,6 +87,6 @@ class LiveCamera:
                     return
                 with self._lock:
                     self.dropped += self._newest is not None
-                    self._newest = video, frame, time.monotonic()
+                    self._newest = video, frame, video.arrived
         finally:
             video.close()

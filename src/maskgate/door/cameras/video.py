@@ -9,17 +9,21 @@ import av.logging
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from maskgate.door.cameras.arrivals import Arrivals
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.errors import truncate
 from maskgate.imaging.pixels import Pixels
 
 OPEN_TIME: Final = 5.0  # seconds in which a camera must answer and say what it sends
 READ_TIME: Final = 2.0  # seconds in which the next data must come
+LATE_TIME: Final = 3.0  # seconds of nothing but old video after which a camera is given up
 MAX_PIXELS: Final = 50_000_000  # of a frame
+_UNTIMED: Final = ("mpjpeg", "mjpeg")  # formats whose time stamps FFmpeg only counts up
 _EARLY: Final = 0.5  # of the time between two frames: so much sooner one is taken
 
 # What FFmpeg is asked for. A stream that names other files or hosts gets nothing from this machine.
@@ -43,11 +47,12 @@ class Video:
     """An open video, to be read by one thread. Raises VideoError if it cannot be opened.
 
     Frames come at most `rate` times a second. Where each picture is stored by itself, as in MJPEG,
-    those between are not decoded.
+    those between are not decoded. Of a live camera, frames that have waited in a buffer are left
+    out, and `arrived` is when the newest frame arrived, by time.monotonic.
     """
 
     def __init__(self, spec: CameraSpec, rate: float) -> None:
-        self._is_live, self._rate = spec.is_live, rate
+        self._is_live, self._rate, self.arrived = spec.is_live, rate, 0.0
         try:
             self._container = _open(spec)
         except (FFmpegError, OSError, ValueError) as error:
@@ -64,25 +69,37 @@ class Video:
         self._container.close()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """The frames to the end. Raises VideoError where no more can be read; damaged frames are
-        left out."""
-        due = 0.0
+        """The frames to the end. Raises VideoError where no more can be read, or only old ones
+        come; damaged frames are left out."""
+        due, arrivals = 0.0, Arrivals()
         skips = self._is_live and self._stream.codec_context.codec.intra_only
         try:
             for packet in self._container.demux(self._stream):
                 now = time.monotonic()
-                if skips and packet.size and now < due:
+                is_late = self._is_live and arrivals.is_late(now, self._stamp(packet))
+                if arrivals.late_for > LATE_TIME:
+                    raise VideoError("it sends old video")
+                if skips and packet.size and (is_late or now < due):
                     continue
-                due = max(due + 1 / self._rate, now + (1 - _EARLY) / self._rate)
+                if not is_late:
+                    due = max(due + 1 / self._rate, now + (1 - _EARLY) / self._rate)
                 try:
                     decoded = packet.decode()
                 except InvalidDataError:
                     continue
                 for frame in decoded:
-                    if isinstance(frame, VideoFrame) and not frame.is_corrupt:
+                    if isinstance(frame, VideoFrame) and not frame.is_corrupt and not is_late:
+                        self.arrived = now
                         yield frame
         except (FFmpegError, OSError) as error:
             raise VideoError(_reason(error)) from None
+
+    def _stamp(self, packet: "Packet[VideoStream]") -> float | None:
+        """When the packet was recorded, in seconds of the camera's clock, if it says so."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if stamp is None or self._container.format.name in _UNTIMED:
+            return None
+        return float(stamp * packet.time_base)
 
     def picture(self, frame: VideoFrame) -> Pixels:
         """The pixels (H, W, 3) of a frame in RGB, upright. Raises VideoError if it is too large."""

@@ -38,9 +38,9 @@ class Ticking(Protocol):
 @dataclass(frozen=True)
 class CameraRate:
     """How a camera is doing. `judged` and `dropped` frames are counted from the start: a dropped
-    one was replaced by a newer one. `rate` is of the frames judged per second lately, and `behind`
-    the seconds from the newest judged frame's arrival to its verdict. `is_up` is false while the
-    camera or its picture has a fault."""
+    one was replaced by a newer one, or could not be judged. `rate` is of the frames judged per
+    second lately, and `behind` the seconds from the newest judged frame's arrival to its verdict.
+    `is_up` is false while the camera or its picture has a fault."""
 
     camera: str
     judged: int

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from maskgate.door.decision.voting import Value
 from maskgate.door.events import Changed, Event, FirstVerdict, Left, Measures, PersonSeen, Started
@@ -40,18 +41,24 @@ class Person:
 
 
 def of_events(events: Sequence[Event]) -> list[Person]:
-    """The people in events by time. A number belongs to another person after a new start."""
-    people: dict[tuple[str, int, int], Person] = {}
+    """The people in events by time. A number belongs to another person in another process; events
+    of old versions do not name it, so there each start is taken for a new one."""
+    people: dict[tuple[str, UUID | int, int], Person] = {}
     starts: Counter[str] = Counter()
-    models: dict[str, str] = {}
+    models: dict[str, str] = {}  # of events without a process, by camera
+    known = {each.process: each.model for each in events if isinstance(each, Started)}
     for event in events:
         if isinstance(event, Started):
             starts.update(event.cameras)
             models |= dict.fromkeys(event.cameras, event.model)
         elif isinstance(event, PersonSeen | FirstVerdict | Changed | Left):
-            key = event.camera, starts[event.camera], event.track
-            new = Person(event.camera, event.time, models.get(event.camera))
-            _add(people.setdefault(key, new), event)
+            if event.process is None:
+                process: UUID | int = starts[event.camera]
+                model = models.get(event.camera)
+            else:
+                process, model = event.process, known.get(event.process)
+            new = Person(event.camera, event.time, model)
+            _add(people.setdefault((event.camera, process, event.track), new), event)
     return list(people.values())
 
 

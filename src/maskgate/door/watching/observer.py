@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from maskgate.door.decision import Decision, Person
 from maskgate.door.decision.voting import UNDECIDED
@@ -28,7 +29,7 @@ class Observer:
 
     `rule` is what a verdict says, see `readings.reading`; `near` is as for `Decision`; `numbers`
     gives each person a number; `wall` is the clock on the wall at a time of the camera's clock,
-    by which all other times are.
+    by which all other times are; `process` is in every event.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Observer:
         rule: Callable[[Verdict], Reading],
         near: float,
         numbers: Iterator[int],
+        process: UUID,
         wall: Callable[[float], datetime],
     ) -> None:
         self._camera, self._policy = camera, policy
-        self._decision = Decision(rule, near)
+        self._rule, self._decision = rule, Decision(rule, near)
         self._numbers, self._wall = numbers, wall
+        self._process = process
         self._visits: dict[int, Visit] = {}  # by the decision's number
         self._fault: tuple[Reason, float] | None = None
         self.door: DoorState = "none"
@@ -112,7 +115,7 @@ class Observer:
                 return []
             visit = self._visits[person.track] = Visit(next(self._numbers), time, since=time)
         if face is not None:
-            visit.add(person, face, time)
+            visit.add(person, face, time, is_unsure=self._rule(face.verdict) == "moment")
         if is_new:
             events.append(PersonSeen(**self._of(visit, time)))
         if person.verdict == visit.verdict:
@@ -139,4 +142,9 @@ class Observer:
         return {**self._common(time), **visit.described(time), "since": since}
 
     def _common(self, time: float) -> dict[str, Any]:
-        return {"time": self._wall(time), "camera": self._camera, "policy": self._policy}
+        return {
+            "time": self._wall(time),
+            "process": self._process,
+            "camera": self._camera,
+            "policy": self._policy,
+        }

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from maskgate.door.cameras.faults import Faults, small_picture
+from maskgate.core.progress import log
+from maskgate.door.cameras.faults import STALE, Faults, small_picture
 from maskgate.door.cameras.frames import Camera, Frame
 from maskgate.door.delivery.protocol import CameraRate
 from maskgate.door.events import Event
@@ -15,6 +17,7 @@ from maskgate.door.readings import Policy, Reading
 from maskgate.door.verdict import Measured, Verdict
 from maskgate.door.watching.motion import Motion
 from maskgate.door.watching.observer import Observer
+from maskgate.door.watching.sending import Sending
 
 _LATELY: Final = 10.0  # seconds
 
@@ -30,9 +33,10 @@ class Rules:
 
 
 class Station:
-    """A camera, its faults and its people. `numbers` gives each person a number."""
+    """A camera, its faults and its people. `numbers` gives each person a number, which is used
+    once in a `process`."""
 
-    def __init__(self, camera: Camera, rules: Rules, numbers: Iterator[int]) -> None:
+    def __init__(self, camera: Camera, rules: Rules, numbers: Iterator[int], process: UUID) -> None:
         self.camera, self.name = camera, camera.spec.name
         self._is_live = camera.spec.is_live
         self._wall_start = datetime.now(UTC)
@@ -45,8 +49,13 @@ class Station:
             rule=rules.rule,
             near=rules.near,
             numbers=numbers,
+            process=process,
             wall=self._wall,
         )
+        # Whether the newest frame was judged too late to decide by, or could not be judged.
+        self._is_late = self._has_failed = False
+        self._failures = 0
+        self._frame_count, self._sending = 0, Sending(self.name, self._time)
         self._judged, self._behind = 0, 0.0
         self._judged_times: deque[float] = deque()
         self._started = time.monotonic()
@@ -58,24 +67,54 @@ class Station:
             if self._is_live:
                 return None, self._report(time.monotonic())
             return None, self.end() if self.camera.has_ended else []
+        self._frame_count += 1
         picture = small_picture(frame.image)
         self._time = max(self._time, frame.time)
-        self._faults.add(frame.image, picture, self._time)
-        events = self._report(self._time)
-        if self._observer.fault is not None:
+        self._faults.add(frame.image, picture, frame.time)
+        now = time.monotonic() if self._is_live else self._time
+        fault = self._faults.at(now, is_empty=self._observer.is_empty)
+        events = self._report(now)
+        if self._is_live:
+            sent = self._frame_count + self.camera.dropped
+            count = self._sending.restart if events else self._sending.add
+            count(sent, now)
+        if fault is not None:
             return None, events
+        if self._is_late or self._has_failed:  # until a frame is judged in time
+            return frame, events
         self._motion.is_empty = self._observer.is_empty
         if self._motion.must_judge(picture, self._time):
-            return Frame(frame.image, self._time), events
+            return frame, events
         return None, events + self._see(frame, [])
 
     def judge(self, frame: Frame, faces: Sequence[Measured]) -> list[Event]:
-        """The events of a frame with these faces."""
+        """The events of a frame with these faces. One of a live camera that is older than STALE
+        says nothing of who is there now: it counts as none, and the camera as lost."""
         now = time.monotonic()
+        self._has_failed = False
         self._judged += 1
-        self._behind = max(0.0, now - frame.time) if self._is_live else 0.0
         self._judged_times.append(now)
-        return self._see(frame, faces)
+        if not self._is_live:
+            events = self._report(self._time)
+            return events + self._see(frame, faces)
+        self._behind = max(0.0, now - frame.time)
+        was_late, self._is_late = self._is_late, self._behind > STALE
+        if self._is_late and not was_late:
+            log(
+                f"camera {self.name}: a frame was judged {self._behind:.1f} s after its arrival,"
+                " which is too late to decide by; use a faster machine, or fewer cameras"
+            )
+        events = self._report(now)
+        return events if self._observer.fault is not None else events + self._see(frame, faces)
+
+    def fail(self, error: Exception) -> list[Event]:
+        """The events of a frame that could not be judged, which is a fault of this camera alone
+        until one is judged. The first of such a row is logged."""
+        if not self._has_failed:
+            log(f"camera {self.name}: a frame could not be judged ({type(error).__name__})")
+        self._has_failed = True
+        self._failures += 1
+        return self._report(time.monotonic() if self._is_live else self._time)
 
     def end(self) -> list[Event]:
         """The events of the end of watching, of which a second call has none."""
@@ -91,7 +130,7 @@ class Station:
         return CameraRate(
             camera=self.name,
             judged=self._judged,
-            dropped=self.camera.dropped,
+            dropped=self.camera.dropped + self._failures,
             rate=len(self._judged_times) / seconds,
             behind=self._behind,
             is_up=self._observer.door != "none",
@@ -107,9 +146,16 @@ class Station:
         return self._observer.see(faces, (width, height), self._time)
 
     def _report(self, now: float) -> list[Event]:
-        self._time = max(self._time, now)
-        fault = self._faults.at(self._time, is_empty=self._observer.is_empty)
-        return self._observer.report(fault, self._time)
+        """The events of what is wrong at a time. Only if there are any may no later event be
+        earlier: otherwise the time of a frame is that of its arrival."""
+        now = max(self._time, now)
+        fault = self._faults.at(now, is_empty=self._observer.is_empty)
+        if fault is None and (self._is_late or self._has_failed):
+            fault = "lost"
+        events = self._observer.report(fault, now)
+        if events:
+            self._time = now
+        return events
 
     def _wall(self, moment: float) -> datetime:
         """The time by the clock on the wall at a time of the camera's. A stored one starts when it

@@ -24,18 +24,19 @@ class Visit:
     last_face: float = 0.0  # time
     has_verdict: bool = False
     newest: Measured | None = None
+    is_unsure: bool = False  # whether another look than the newest face is needed
     _sums: dict[str, float] = field(default_factory=dict)
     _faces: int = 0
     _unsure: int = 0
 
-    def add(self, person: Person, face: Measured, time: float) -> None:
-        """The person's face in a frame."""
-        self.newest, self.last_face = face, time
+    def add(self, person: Person, face: Measured, time: float, *, is_unsure: bool) -> None:
+        """The person's face in a frame; `is_unsure` says that the door does not decide by it."""
+        self.newest, self.last_face, self.is_unsure = face, time, is_unsure
         if person.is_near:
             self._faces += 1
             for name in MEASURES:
                 self._sums[name] = self._sums.get(name, 0.0) + face.measures[name]
-            self._unsure += _is_unsure(face)
+            self._unsure += is_unsure
 
     def described(self, time: float) -> Mapping[str, Any]:
         """The keys that events of this person share, but for those of the wall's clock."""
@@ -46,7 +47,7 @@ class Visit:
             "verdict": self.verdict,
             "state": answer.value,
             "probability": min(1.0, answer.probability),
-            "unsure": answer.is_unsure,
+            "unsure": self.is_unsure,
             "held": max(0.0, time - self.since),
         }
 
@@ -61,8 +62,3 @@ class Visit:
     def unsure_share(self) -> float:
         """The share of the near faces that were unsure."""
         return self._unsure / self._faces
-
-
-def _is_unsure(face: Measured) -> bool:
-    assert face.verdict.mask is not None
-    return face.verdict.mask.is_unsure

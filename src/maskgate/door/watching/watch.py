@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
-
-import numpy as np
+from typing import Any, Final
+from uuid import uuid4
 
 from maskgate import __version__
 from maskgate.core.progress import log
-from maskgate.door.cameras.frames import Camera
+from maskgate.door.cameras.frames import Camera, Frame
 from maskgate.door.delivery.protocol import Counting, Sink, Ticking
 from maskgate.door.engine import Engine
 from maskgate.door.events import Event, Started, Stopped
@@ -23,7 +22,9 @@ from maskgate.door.watching.station import Rules, Station
 _LINE_EVERY: Final = 60.0  # seconds between lines on how it goes
 _COUNT_EVERY: Final = 1.0  # seconds between reports to sinks that show it
 _CLOSING: Final = 5.0  # seconds in which the sinks deliver what waits
-_PROBE: Final = np.zeros((360, 640, 3), np.uint8)
+# Seconds of a round in which sinks hear between cameras that all is well. Later they do not, as
+# what was decided in the round before is too old then.
+_TICKING: Final = 1.0
 
 
 class _Every:
@@ -60,7 +61,7 @@ class Watch:
     def run(self, stopping: threading.Event, is_ready: Callable[[], None] = lambda: None) -> None:
         """Watch until `stopping` is set, or all cameras have ended. `is_ready` is called when the
         first frame would be judged."""
-        self._engine.measure([_PROBE])  # so that no visitor waits for what is loaded late
+        self._engine.warm_up(len(self._cameras))
         numbers = itertools.count(1)
         with self._open(numbers):
             is_ready()
@@ -70,9 +71,7 @@ class Watch:
             while not stopping.is_set() and not all(each.has_ended for each in self._cameras):
                 self._round()
                 now = time.monotonic()
-                for sink in self._sinks:
-                    if isinstance(sink, Ticking):
-                        sink.tick(now)
+                self._tick(now)
                 if alive is not None and alive.is_due(now):
                     systemd.notify("WATCHDOG=1")
                 if counts.is_due(now):
@@ -85,22 +84,24 @@ class Watch:
     @contextmanager
     def _open(self, numbers: Iterator[int]) -> Iterator[None]:
         """Start the cameras; in the end everybody has left, and what waits is delivered."""
-        process = {
+        process = uuid4()
+        common: dict[str, Any] = {
+            "process": process,
             "cameras": tuple(camera.spec.name for camera in self._cameras),
             "policy": self._rules.policy,
             "model": self._engine.digest,
             "maskgate": __version__,
         }
         try:
-            self._send([Started(time=datetime.now(UTC), **process)])
+            self._send([Started(time=datetime.now(UTC), **common)])
             for camera in self._cameras:
                 camera.start()
-                self._stations.append(Station(camera, self._rules, numbers))
+                self._stations.append(Station(camera, self._rules, numbers, process))
             yield
             for station in self._stations:
                 self._send(station.end())
             end = max(datetime.now(UTC), *(station.wall_time for station in self._stations))
-            self._send([Stopped(time=end, **process)])
+            self._send([Stopped(time=end, **common)])
         finally:
             self._count()
             for camera in self._cameras:
@@ -112,18 +113,45 @@ class Watch:
     def _round(self) -> None:
         """Judge the new frames of all cameras together."""
         start = time.monotonic()
-        waiting = []
+        waiting: list[tuple[Station, Frame]] = []
         for station in self._stations:
-            frame, events = station.look()
+            try:
+                frame, events = station.look()
+            except Exception as error:  # one camera's picture, whatever is wrong, ends none of them
+                frame, events = None, station.fail(error)
             self._send(events)
             if frame is not None:
                 waiting.append((station, frame))
+            now = time.monotonic()
+            if now - start < _TICKING:
+                self._tick(now)
         if not waiting:
             return
-        faces = self._engine.measure([frame.image for _, frame in waiting])
-        for (station, frame), of_frame in zip(waiting, faces, strict=True):
-            self._send(station.judge(frame, of_frame))
+        self._judge(waiting)
         self._pace.add(time.monotonic() - start)
+
+    def _judge(self, waiting: Sequence[tuple[Station, Frame]]) -> None:
+        """Judge these frames, each by itself if they cannot be judged together."""
+        try:
+            measured = self._engine.measure([frame.image for _, frame in waiting])
+        except Exception as error:
+            if len(waiting) == 1:
+                self._send(waiting[0][0].fail(error))
+            else:
+                for each in waiting:
+                    self._judge([each])
+            return
+        for (station, frame), faces in zip(waiting, measured, strict=True):
+            try:
+                events = station.judge(frame, faces)
+            except Exception as error:
+                events = station.fail(error)
+            self._send(events)
+
+    def _tick(self, now: float) -> None:
+        for sink in self._sinks:
+            if isinstance(sink, Ticking):
+                sink.tick(now)
 
     def _send(self, events: Sequence[Event]) -> None:
         for event in events:
