@@ -74,7 +74,7 @@ def _with_other_runs(
     place, (settings, seed) = run.path.resolve(), without_seed(run.settings())
     others = [(each, *without_seed(each.settings())) for each in _comparable(run, status, results)]
     same_recipe = next(
-        (each for each, bare, own in others if bare == settings and own != seed), None
+        (each for each, bare, its in others if bare == settings and its != seed), None
     )
     other_recipe = next((each for each, bare, _ in others if bare != settings), None)
     if other_recipe is not None:
