@@ -20,10 +20,10 @@ def read(file: Path, option: str, shortest: int = 1, *, is_made_up: bool = False
         raise MaskgateError(f"{file}: everybody may read this secret; run chmod 600 on it")
     secret = text.decode("utf-8", "replace").strip()
     if not shortest <= len(secret) <= _LONGEST or not secret.isprintable():
-        wanted = f"{shortest} to {_LONGEST} characters"
+        length = f"{shortest} to {_LONGEST} characters"
         raise MaskgateError(
-            f"{file}: not a secret of {wanted} on one line; make one with openssl rand -hex 32"
+            f"{file}: not a secret of {length} on one line; make one with openssl rand -hex 32"
             if is_made_up
-            else f"{file}: for {option} it needs one line of {wanted}; correct it"
+            else f"{file}: for {option} it needs one line of {length}; correct it"
         )
     return secret

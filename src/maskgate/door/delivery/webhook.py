@@ -77,12 +77,12 @@ class Webhook:
             raise FailedError(_reason(error)) from error
         if 200 <= status < 300:
             return
-        reason, asked = f"the receiver answered {status}", _seconds(pause)
+        reason, delay = f"the receiver answered {status}", _seconds(pause)
         if status in _REFUSED:
             raise RefusedError(reason)
-        if 400 <= status < 500 and status not in _SOON and asked is None:
-            asked = self._long_pause
-        raise FailedError(reason, asked)
+        if 400 <= status < 500 and status not in _SOON and delay is None:
+            delay = self._long_pause
+        raise FailedError(reason, delay)
 
 
 def _reason(error: Exception) -> str:
