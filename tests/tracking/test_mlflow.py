@@ -62,6 +62,8 @@ class Server:
 
     def runs(self, name: str) -> list[Any]:
         experiment = self.client.get_experiment_by_name("masks")
+        if experiment is None:  # nothing has arrived yet
+            return []
         found = self.client.search_runs([experiment.experiment_id])
         return [run for run in found if run.info.run_name == name]
 
