@@ -113,7 +113,7 @@ def test_the_events_of_a_film_are_the_same_each_time(run_watch: Watch, one_by_on
     """Whatever else the machine does: every frame that is due is judged, by its own time."""
 
     def comparable(lines: Lines) -> Lines:
-        left_out = {"id", "time", "since"}
+        left_out = {"id", "process", "time", "since"}
         return [{key: line[key] for key in line.keys() - left_out} for line in lines]
 
     first, second = (run_watch("--camera", one_by_one) for _ in range(2))
