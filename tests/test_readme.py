@@ -240,12 +240,12 @@ def run(
 def _write_table(images: Path, folder: Path) -> None:
     """README's `photos.csv` in the folder, with columns and words of its own."""
     covering = {"m": "yes", "i": "wrong", "n": "no"}
-    lines = ["filename,covering,gender,age"]
+    lines = ["filename,who,covering,gender,age"]
     for person in sorted(images.iterdir()):
         _, gender, _, age = person.name.split("_")
         for photo in sorted(person.glob("[min]*")):
             words = f"{covering[photo.name[0]]},{gender[0].upper()},{age}"
-            lines.append(f"images/{person.name}/{photo.name},{words}")
+            lines.append(f"images/{person.name}/{photo.name},{person.name},{words}")
     (folder / "images").symlink_to(images)
     (folder / "photos.csv").write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import maskgate
 from maskgate.evaluation import age_errors
 from maskgate.export import exporter
 from maskgate.export.exporter import ExportOptions
@@ -44,6 +45,14 @@ def test_ages_are_scored_out_of_fold(years: Path) -> None:
     page = run_report.write(run, photos=False).read_text()
     value, low, high = (f"{each:.2f}" for each in scores["mean_absolute_error"].values())
     assert f"{value} [{low}, {high}] years on average" in page
+
+
+def test_out_of_fold_predictions_have_the_age(years: Path, trained: Path) -> None:
+    rows, _ = tables.read_probabilities(RunFolder(years).oof_file)
+    oof = maskgate.Run(years).oof
+    assert oof["photo"].tolist() == rows["photo"].tolist()
+    np.testing.assert_array_equal(oof["age_years"], rows["predicted_age"])
+    assert "age_years" not in maskgate.Run(trained).oof
 
 
 def test_predictions_have_the_age(years: Path, trained: Path, people: Path) -> None:

@@ -84,8 +84,9 @@ class Run:
     def oof(self) -> pd.DataFrame:
         """The out-of-fold predictions: a row for each validated photo with `photo`, `person`,
         `fold`; for each attribute the true label `true_<name>` (missing where it is unknown) and
-        the prediction `<name>`; and the probability of each of the 18 classes, by its name. An
-        attribute that the model does not predict has no prediction."""
+        the prediction `<name>`; `age_years` where ages in years are predicted; and the probability
+        of each of the 18 classes, by its name. An attribute that the model does not predict has no
+        prediction."""
         table, probabilities, attributes = self._out_of_fold()
         truth = photo_table.in_words(table)
         columns: dict[str, Any] = {name: table[name] for name in ("photo", "person", "fold")}
@@ -93,6 +94,9 @@ class Run:
         for name, part in labels.marginals(probabilities).items():
             if name in attributes:
                 columns[name] = np.array(labels.ATTRIBUTES[name])[part.argmax(1)]
+        rows, _ = tables.read_probabilities(self.folder.oof_file)  # in the same order
+        if "predicted_age" in rows:
+            columns["age_years"] = rows["predicted_age"]
         return pd.DataFrame(columns | dict(zip(labels.CLASSES, probabilities.T, strict=True)))
 
     @property

@@ -17,6 +17,7 @@ APART: Final = "people are not kept together: each photo counts as its own perso
 NOT_UTF8: Final = "name not in UTF-8"
 NO_SUCH_WORD: Final = "mapped word that does not occur"
 NO_SUCH_CLASS: Final = "unknown class"
+SUBFOLDER: Final = "photos in a subfolder"
 OTHER_NAME: Final = "column under another name"
 NO_COLUMN: Final = "label that no column has"
 # Every kind of problem, and what it means or how to fix it.
@@ -24,7 +25,7 @@ KINDS: Final = {
     "unreadable photo": "The file cannot be decoded: get it again, or leave it out.",
     "photo not found": "There is no such file below the folder of the table: correct the name, or"
     " put the photo there.",
-    "photos in a subfolder": "The table names them without it; they are read from there.",
+    SUBFOLDER: "The table names them without it; they are read from there.",
     "unreadable test photo": "It cannot be predicted, but a submission needs all predictions.",
     "unreadable test table": "Without it no submission can be written.",
     "age out of range": "Correct the age in the table or in the folder's name.",

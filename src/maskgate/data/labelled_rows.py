@@ -15,7 +15,7 @@ from maskgate.core import files
 from maskgate.core.progress import track
 from maskgate.data import class_words, columns, label_words, names
 from maskgate.data import table as photo_table
-from maskgate.data.checks import APART, NO_COLUMN, NO_SUCH_CLASS, NOT_UTF8, Problem
+from maskgate.data.checks import APART, NO_COLUMN, NO_SUCH_CLASS, NOT_UTF8, SUBFOLDER, Problem
 from maskgate.data.label_map import LabelMap, offer
 from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError, listed
@@ -246,7 +246,7 @@ def _names_on_disk(photos: pd.Series, root: Path, problems: list[Problem]) -> pd
         paths.append(path)
     for folder, count in subfolders.items():
         detail = f"{count:,} photos, which the table names without it"
-        problems.append(Problem("photos in a subfolder", folder, detail))
+        problems.append(Problem(SUBFOLDER, folder, detail))
     return pd.Series(paths, index=photos.index, dtype="str")
 
 

@@ -172,7 +172,7 @@ def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     own_problems = [
         each
         for each in photos.problems
-        if each.kind != checks.OTHER_NAME or each.detail == "read as person"
+        if each.kind not in (checks.OTHER_NAME, checks.SUBFOLDER) or each.detail == "read as person"
     ]
     problems = [*people.people_unknown(photos), *own_problems, *people.doubtful_people(photos)]
     warnings = checks.summary([*problems, *training_labels.problems])
