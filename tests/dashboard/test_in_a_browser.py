@@ -17,21 +17,12 @@ from maskgate.runs.sources import Source
 from maskgate.training import checkpoint
 from tests.dashboard.conftest import HOSTILE
 from tests.door.server import screens
+from tests.reports.test_pages_in_a_browser import CHROMIUM, WIDTHS
+from tests.reports.test_pages_in_a_browser import browser as browser
 
-CHROMIUM = shutil.which("chromium") or ""
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
-WIDTHS = {"phone": 390, "desk": 1280}
 Open = Callable[..., Any]
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
