@@ -1,6 +1,7 @@
 """How much of the model's own speed real training keeps: photos a second, and their ratio.
 
     python benchmarks/training.py [DATA] [--models NAME …] [--photos 1024] [--rounds 5]
+    python benchmarks/training.py [DATA] --recipes [NAME …]
 
 The floor is the model step alone (forward, loss, backward, optimiser) on a batch that lies in
 memory. Beside it, in every round and in turn: the step as torch comes (contiguous tensors, an
@@ -8,6 +9,9 @@ optimiser that is not fused, glibc's way with memory, threads that wait busily; 
 own), real training (`maskgate.training.trainer`, flip and crop, its checkpoint included) from a
 warm cache, the same from an empty cache, the way of the competition's starting code (one worker
 decodes each photo in each epoch), and real training with heavy augmentation.
+
+With `--recipes`, it is the training of shipped recipes, with all that they do to photos and to the
+network, beside the step alone of their network; without names, of all that suit a CPU.
 
 A machine's speed drifts within seconds, so training is stopped after every few batches for as many
 steps of the floor, and its ratio is to those; ways with workers, that would go on meanwhile, and
@@ -36,7 +40,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from maskgate import labels
+from maskgate.config import shipped
 from maskgate.config.recipe import Recipe
+from maskgate.config.recipe import find as find_recipe
+from maskgate.config.recipe import load as load_recipe
 from maskgate.core import threads
 from maskgate.core.progress import say, track
 from maskgate.data import layouts
@@ -85,6 +92,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["mobilenetv4_conv_small", "resnet18"])
     parser.add_argument("--photos", type=int, default=1024, help="photos a measurement trains on")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--recipes", nargs="*", metavar="NAME", help="shipped recipes instead")
     parser.add_argument("--plain-step", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plain_step:
@@ -97,14 +105,46 @@ def main() -> None:
     print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name:
         sets = _stored(arguments.data, arguments.photos, Path(name))
-        for model in arguments.models:
-            bench = Bench(model, sets, Path(name), accelerator)
+        if arguments.recipes is None:
+            for model in arguments.models:
+                bench = Bench(_recipe(model), sets, Path(name), accelerator)
+                _print_table(model, _rounds(model, bench.ways(), arguments.rounds))
+        else:
+            chosen = arguments.recipes or _cpu_recipes()
             results: Results = {}
-            for number in range(arguments.rounds):
-                for way, measure in bench.ways().items():
-                    say(f"{model}, round {number + 1} of {arguments.rounds}: {way}")
-                    results.setdefault(way, []).append(measure())
-            _print_table(model, results)
+            for recipe in chosen:
+                bench = Bench(_shipped(recipe), sets, Path(name), accelerator)
+                results |= _rounds(recipe, {recipe: bench.own_training}, arguments.rounds)
+            _print_table("recipe", results)
+
+
+def _rounds(name: str, ways: dict[str, Callable[[], Measured]], count: int) -> Results:
+    results: Results = {}
+    for number in range(count):
+        for way, measure in ways.items():
+            say(f"{name}, round {number + 1} of {count}: {way}")
+            results.setdefault(way, []).append(measure())
+    return results
+
+
+def _cpu_recipes() -> list[str]:
+    """Shipped recipes that need no GPU; of those that only differ in data or labels, the first."""
+    names: dict[str, str] = {}
+    for entry in shipped.all_shipped():
+        if not entry.is_system and "a GPU" not in entry.needs:
+            names.setdefault(_shipped(entry.name).model_dump_json(exclude={"seed"}), entry.name)
+    return list(names.values())
+
+
+def _shipped(name: str) -> Recipe:
+    """A shipped recipe for an epoch of the benchmark's photos: their middle, every photo once."""
+    recipe = load_recipe(find_recipe(name)).model_dump(mode="json")
+    recipe["training"] |= {"epochs": 1, "freeze_epochs": 0, "validation_epochs": 0}
+    recipe["training"] |= {"select": "last", "patience": None}
+    recipe["photo"]["face"] = None
+    rest: dict[str, object] = {"folds": {"kind": "all"}, "schedule": {"name": "constant"}}
+    rest |= {"data": [], "pseudo": None, "labels": {}, "sampling": {}}
+    return Recipe.model_validate(recipe | rest)
 
 
 def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
@@ -138,9 +178,9 @@ class Bench:
     """One model's ways to be trained; each measurement gives photos a second."""
 
     def __init__(
-        self, model: str, sets: dict[str, Photos], folder: Path, accelerator: Accelerator
+        self, recipe: Recipe, sets: dict[str, Photos], folder: Path, accelerator: Accelerator
     ) -> None:
-        self.recipe = _recipe(model)
+        self.recipe = recipe
         self.sets, self.folder, self.accelerator = sets, folder, accelerator
         self.stores = {size: self._store(size, folder / "cache") for size in sets}
         self.count = len(next(iter(sets.values())).table)
@@ -166,7 +206,11 @@ class Bench:
 
     def floor(self) -> Measured:
         """The step alone, as maskgate has it."""
-        return self._measured(lambda: [self.floor_step() for _ in range(self.count // BATCH)])
+        return self._measured(
+            lambda: [
+                self.floor_step() for _ in range(self.count // self.recipe.training.batch_size)
+            ]
+        )
 
     def plain_step(self) -> Measured:
         """The step alone, as torch comes, in a process of its own."""
@@ -176,18 +220,22 @@ class Bench:
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
         return Measured(float(done.stdout))
 
-    def training(self, size: str, augment: Augments = LIGHT, workers: int = 0) -> Measured:
+    def training(self, size: str, augment: Augments | None = None, workers: int = 0) -> Measured:
         """An epoch as `maskgate train` runs it, without validation, from a warm cache."""
         model = self._network()
         store = self.stores[size]
         return self._measured(lambda: self._epoch(model, store, size, augment, workers))
+
+    def own_training(self) -> Measured:
+        """`training` with the recipe's own augmentation."""
+        return self.training(next(iter(self.sets)))
 
     def cold(self, size: str) -> Measured:
         """The photos are decoded into an empty cache, then trained on for an epoch."""
         with tempfile.TemporaryDirectory(dir=self.folder) as empty:
             model, place = self._network(), Path(empty)
             return self._measured(
-                lambda: self._epoch(model, self._store(size, place), size, LIGHT, 0)
+                lambda: self._epoch(model, self._store(size, place), size, None, 0)
             )
 
     def starting_code(self, size: str) -> Measured:
@@ -208,11 +256,13 @@ class Bench:
         model: network.Network,
         store: cache.PhotoStore,
         size: str,
-        augment: Augments,
+        augment: Augments | None,
         workers: int,
     ) -> float | None:
-        """Train; seconds that the floor took of it, None where workers forbid to stop for it."""
-        recipe = Recipe.model_validate(self.recipe.model_dump() | {"augment": augment})
+        """Train, with other augmentation than the recipe's if it is given; seconds that the floor
+        took of it, None where workers forbid to stop for it."""
+        changed = {} if augment is None else {"augment": augment}
+        recipe = Recipe.model_validate(self.recipe.model_dump() | changed)
         table, geometry = self.sets[size].table, recipe.photo.geometry
         arguments = (store, table, geometry, Augment(recipe.augment, geometry), workers)
         paced = _Paced(self.floor_step, *arguments)
@@ -249,7 +299,8 @@ class Bench:
 
     def _network(self) -> network.Network:
         torch.manual_seed(7)
-        return network.create(self.recipe).to(self.accelerator.device).train()
+        model = network.create(self.recipe, with_weights=False)
+        return model.to(self.accelerator.device).train()
 
 
 class _Paced(Loader):
@@ -285,12 +336,13 @@ def _recipe(model: str, **optimizer: object) -> Recipe:
 def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
     """Random photos of random classes."""
     random = torch.Generator().manual_seed(7)
-    size = (BATCH, recipe.photo.height, recipe.photo.width, 3)
+    count = recipe.training.batch_size
+    size = (count, recipe.photo.height, recipe.photo.width, 3)
     photos = torch.randint(0, 256, size, dtype=torch.uint8, generator=random)
-    classes = torch.randint(0, labels.COUNT, (BATCH,), generator=random)
+    classes = torch.randint(0, labels.COUNT, (count,), generator=random)
     one_hot = torch.nn.functional.one_hot(classes, labels.COUNT).bool()
-    ages = torch.full((BATCH, 2), float("nan"))
-    batch = Target(one_hot, ages, torch.empty(BATCH, 0))
+    ages = torch.randint(18, 80, (count, 1), generator=random).float().repeat(1, 2)
+    batch = Target(one_hot, ages, torch.empty(count, 0))
     return photos.to(device), Target(*(tensor.to(device) for tensor in batch))
 
 
@@ -341,14 +393,14 @@ class _DecodedEachTime(Dataset[tuple[Tensor, Target]]):
         return torch.from_numpy(np.array(small)), self.target.take(row)
 
 
-def _print_table(model: str, results: Results) -> None:
-    floors = [measured.rate for measured in results["floor"]]
-    print(f"\n| {model} | photos/s | of the floor |\n|---|---|---|")
+def _print_table(name: str, results: Results) -> None:
+    floors = [measured.rate for measured in results.get("floor", [])]
+    print(f"\n| {name} | photos/s | of the floor |\n|---|---|---|")
     for way, measurements in results.items():
         rates = [measured.rate for measured in measurements]
         ratios = [
-            measured.ratio or measured.rate / floor
-            for measured, floor in zip(measurements, floors, strict=True)
+            measured.rate / floors[number] if measured.ratio is None else measured.ratio
+            for number, measured in enumerate(measurements)
         ]
         middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
         print(f"| {way} | {statistics.median(rates):.0f} | {middle:.2f} [{low:.2f}, {high:.2f}] |")

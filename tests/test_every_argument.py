@@ -38,8 +38,8 @@ PHOTOS = 140
 def augment(name: str, arguments: dict[str, Any]) -> None:
     made = Augment((Component(name=name, **arguments),), GEOMETRY)
     made.check()
-    for seed in range(3):
-        assert made(np.full((40, 30, 3), seed, np.uint8), seed).shape == (32, 24, 3)
+    photos = torch.arange(3, dtype=torch.uint8)[:, None, None, None].repeat(1, 40, 30, 3)
+    assert made(photos, range(3)).shape == (3, 32, 24, 3)
 
 
 def mix(name: str, arguments: dict[str, Any]) -> None:

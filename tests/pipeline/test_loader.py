@@ -1,13 +1,12 @@
 """Batches: every photo counted, the same whatever the processes, workers and restarts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from maskgate import labels
 from maskgate.config.settings import Component
@@ -45,7 +44,7 @@ def loader(count: int = COUNT, first: int = 0, workers: int = 0) -> Loader:
     return Loader(store, table, GEOMETRY, AUGMENT, workers)
 
 
-def whole(loaded: "DataLoader[Batch]") -> tuple[Tensor, Tensor]:
+def whole(loaded: Iterable[Batch]) -> tuple[Tensor, Tensor]:
     """All batches as one."""
     photos, targets = zip(*loaded, strict=True)
     return torch.cat(photos), torch.cat([target.classes for target in targets])
@@ -70,7 +69,7 @@ def test_a_training_batch_holds_the_photos_drawn_and_their_targets() -> None:
 def test_targets_of_partial_labels_are_all_that_agree() -> None:
     made = loader(2)
     table = photo_table.build(["a", "b"], ["a", "b"], [-1, 2], [1, -1], [float("nan"), 70])
-    store = made._augmented.store
+    store = made._store
     rows = np.arange(2)
     _, targets = whole(Loader(store, table, GEOMETRY, AUGMENT).validation(rows, 2, 0, 1))
     found = [target.nonzero().flatten().tolist() for target in targets]
@@ -95,7 +94,7 @@ def test_validation_gives_every_row_exactly_once(count: int, size: int, ranks: i
 def test_validation_photos_are_the_centre_and_never_augmented() -> None:
     made = loader()
     rows = np.arange(COUNT)
-    wanted = np.stack([pixels.centre(made._augmented.store[row], GEOMETRY) for row in range(COUNT)])
+    wanted = np.stack([pixels.centre(made._store[row], GEOMETRY) for row in range(COUNT)])
     for _ in range(2):
         whole(made.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
         photos, _ = whole(made.validation(rows, 8, 0, 1))

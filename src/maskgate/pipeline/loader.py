@@ -1,7 +1,9 @@
-"""Batches for the model: photos (N, height, width, 3) uint8 and their targets."""
+"""Batches for the model: photos (N, height, width, 3) uint8 and their targets, on its device."""
 
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,28 +22,39 @@ from maskgate.pipeline.transforms import Augment
 
 Batch = tuple[Tensor, Target]
 _Draw = tuple[int, int]  # row of the table, seed of the augmentation
+_Stored = tuple[Tensor, Target, list[int]]  # a batch, and its photos' seeds
 
 
-class _Photos(Dataset[Batch]):
+class _Photos(Dataset[Any]):
+    """Batches of the table's photos: as the test-time view, augmented, or with None as stored."""
+
     def __init__(
-        self, store: PhotoStore, target: Target, geometry: Geometry, transform: Augment | TtaView
+        self,
+        store: PhotoStore,
+        target: Target,
+        geometry: Geometry,
+        change: Augment | TtaView | None,
     ) -> None:
-        self.store, self.target, self.geometry = store, target, geometry
-        self.transform = transform
+        self.store, self.target, self.geometry, self.change = store, target, geometry, change
 
-    def __getitem__(self, draw: _Draw) -> Batch:
-        row, seed = draw
+    def __getitems__(self, draws: list[_Draw]) -> _Stored:
+        rows, seeds = (list(each) for each in zip(*draws, strict=True))
         # A copy: the cache is mapped read-only, and torch needs writable memory.
-        stored = np.array(self.store[row])
-        if isinstance(self.transform, TtaView):
-            photo = torch.from_numpy(self.transform.apply(stored, self.geometry))
-            return photo, self.target.take(row)
-        return self.transform(stored, seed), self.target.take(row)
+        stored = np.stack([self.store[row] for row in rows])
+        if isinstance(self.change, TtaView):
+            stored = np.ascontiguousarray(self.change.apply(stored, self.geometry))
+        photos = torch.from_numpy(stored)
+        if isinstance(self.change, Augment):
+            photos = self.change(photos, seeds)
+        return photos, self.target.take(torch.tensor(rows)), seeds
 
 
 class Loader:
-    """Makes batches of the photos of one table, for training and validation; `soft_labels` are a
-    teacher's for its rows."""
+    """Makes batches of the photos of one table, for training and validation.
+
+    They are augmented where the model is: by the workers if `device` is the CPU, and otherwise on
+    the device. `soft_labels` are a teacher's for the table's rows.
+    """
 
     def __init__(
         self,
@@ -50,13 +63,12 @@ class Loader:
         geometry: Geometry,
         augment: Augment,
         workers: int = 0,
-        pin_memory: bool = False,
+        device: torch.device | str = "cpu",
         soft_labels: SoftLabels | None = None,
     ) -> None:
-        self._store, self._geometry = store, geometry
+        self._store, self._geometry, self._augment = store, geometry, augment
         self._target = target.of_table(table, soft_labels)
-        self._augmented = _Photos(store, self._target, geometry, augment)
-        self._workers, self._pin_memory = workers, pin_memory
+        self._workers, self._device = workers, torch.device(device)
 
     def training(
         self,
@@ -66,7 +78,7 @@ class Loader:
         rank: int,
         ranks: int,
         place: tuple[int | str, ...],
-    ) -> "DataLoader[Batch]":
+    ) -> Iterator[Batch]:
         """This process's share of the global `batches` from number `start` on.
 
         The augmentation's seed depends on `place` (seed, fold, epoch) and on the draw's number in
@@ -80,7 +92,9 @@ class Loader:
             ]
             for number, batch in enumerate(batches[start:], start)
         ]
-        return self._load(self._augmented, shares)
+        is_cpu = self._device.type == "cpu"
+        for photos, known, seeds in self._load(self._augment if is_cpu else None, shares):
+            yield photos if is_cpu else self._augment(photos, seeds), known
 
     def validation(
         self,
@@ -89,24 +103,35 @@ class Loader:
         rank: int,
         ranks: int,
         tta_view: TtaView = PLAIN_VIEW,
-    ) -> "DataLoader[Batch]":
+    ) -> Iterator[Batch]:
         """This process's share (every `ranks`-th) of `rows`, in order, as the test-time `tta_view`
         of each photo."""
         draws = [(int(row), 0) for row in rows[rank::ranks]]
         share = max(1, size // ranks)
-        photos = _Photos(self._store, self._target, self._geometry, tta_view)
         batches = [draws[start : start + share] for start in range(0, len(draws), share)]
-        return self._load(photos, batches)
+        for photos, known, _ in self._load(tta_view, batches):
+            yield photos, known
 
-    def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
-        return DataLoader(
-            photos,
+    def _load(
+        self, change: Augment | TtaView | None, batches: list[list[_Draw]]
+    ) -> Iterator[_Stored]:
+        """Each batch on the device, after a change that is made before it gets there."""
+        loaded = DataLoader(
+            _Photos(self._store, self._target, self._geometry, change),
             batch_sampler=batches,
+            collate_fn=_as_it_is,
             num_workers=self._workers,
-            pin_memory=self._pin_memory,
+            pin_memory=self._device.type == "cuda",
             worker_init_fn=_ignore_interrupts,
             generator=torch.Generator(),  # otherwise every loader draws from the global generator
         )
+        for photos, known, seeds in loaded:
+            tensors = (each.to(self._device, non_blocking=True) for each in (photos, *known))
+            yield next(tensors), Target(*tensors), seeds
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def _ignore_interrupts(_: int) -> None:

@@ -116,7 +116,7 @@ class Effects:
     def _drawn(self, stored: Pixels, row: int) -> list[Pixels]:
         """A photo as augmented in training, DRAWS times."""
         seeds = [derive(self.recipe.seed, "picture", row, draw) for draw in range(DRAWS)]
-        return [self.augment(stored.copy(), seed).numpy() for seed in seeds]
+        return list(self.augment(torch.from_numpy(np.stack([stored] * DRAWS)), seeds).numpy())
 
     def _mixed(
         self,

@@ -1,9 +1,9 @@
 """A fold's training batches per epoch; they do not depend on the number of processes or workers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from accelerate import Accelerator
-from torch.utils.data import DataLoader
 
 from maskgate.config.recipe import Recipe
 from maskgate.pipeline import sampling
@@ -34,7 +34,7 @@ class Batches:
         )
         return sampling.batches(order, self._size)[: self._task.updates]
 
-    def load(self, batches: list[Rows], epoch: int, start: int = 0) -> "DataLoader[Batch]":
+    def load(self, batches: list[Rows], epoch: int, start: int = 0) -> Iterator[Batch]:
         """This process's share of each of an epoch's batches, from number `start` on."""
         return self._task.loader.training(
             batches,

@@ -153,7 +153,7 @@ def create_task(
         geometry,
         Augment(recipe.augment, geometry),
         workers=options.workers,
-        pin_memory=accelerator.device.type == "cuda",
+        device=accelerator.device,
         soft_labels=soft_labels.of_fold(recipe, prepared, data, options),
     )
     return Task(data, loader, updates=1 if options.smoke else None)

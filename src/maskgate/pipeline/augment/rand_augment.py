@@ -1,0 +1,103 @@
+"""RandAugment for a batch: photos with the same operation are transformed together.
+
+The operations and their strengths are torchvision's (31 bins, nearest neighbour, black borders).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from maskgate.pipeline.augment import draws
+from maskgate.pipeline.augment.draws import Draws
+from maskgate.pipeline.augment.filters import whole_values
+
+Operation = Callable[[Tensor], Tensor]
+_LARGEST: Final = 30  # magnitude
+
+
+class RandAugment:
+    """`num_ops` random operations of strength `magnitude`, from 0 to 30, on each photo."""
+
+    def __init__(self, num_ops: int, magnitude: int) -> None:
+        are_integers = all(type(number) is int for number in (num_ops, magnitude))
+        if not (are_integers and 0 <= magnitude <= _LARGEST and 0 <= num_ops <= _LARGEST):
+            raise ValueError(
+                f"num_ops is {num_ops} and magnitude {magnitude}; they are whole, from 0, 0 to 30"
+            )
+        self.num_ops, self.magnitude = num_ops, magnitude
+        self.random_count = 2 * num_ops
+
+    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+        photos = whole_values(photos).to(torch.uint8, memory_format=torch.contiguous_format)
+        operations = self.operations(photos.shape[2], photos.shape[3])
+        for number in range(self.num_ops):
+            chosen = draws.whole(draw.u[:, 2 * number], len(operations))
+            is_negative = draw.u[:, 2 * number + 1] < 0.5
+            for index, signs in enumerate(operations.values()):
+                for operation, is_second in zip(signs, (False, True), strict=False):
+                    is_its = chosen == index
+                    if len(signs) == 2:
+                        is_its &= is_negative == is_second
+                    rows = is_its.nonzero().flatten().to(photos.device)
+                    if len(rows):
+                        photos[rows] = operation(photos[rows])
+        return photos
+
+    def operations(self, height: int, width: int) -> dict[str, tuple[Operation, ...]]:
+        """Each operation by name: one function, or one for each sign of the strength."""
+        shear, turn, factor = (self._strength(largest) for largest in (0.3, 30.0, 0.9))
+        across, down = (int(self._strength(150 / 331 * side)) for side in (width, height))
+        signed: dict[str, Callable[[int], Operation]] = {
+            "shear_x": lambda sign: _sheared(sign * shear, 0.0),
+            "shear_y": lambda sign: _sheared(0.0, sign * shear),
+            "translate_x": lambda sign: _shifted(sign * across, 0),
+            "translate_y": lambda sign: _shifted(0, sign * down),
+            "rotate": lambda sign: partial(functional.rotate, angle=sign * turn),
+            "brightness": lambda sign: _factor(functional.adjust_brightness, sign * factor),
+            "color": lambda sign: _factor(functional.adjust_saturation, sign * factor),
+            "contrast": lambda sign: _factor(functional.adjust_contrast, sign * factor),
+            "sharpness": lambda sign: _factor(functional.adjust_sharpness, sign * factor),
+        }
+        bits = 8 - round(4 * self.magnitude / _LARGEST)
+        threshold = 255 * float(torch.linspace(1, 0, _LARGEST + 1)[self.magnitude])
+        return {
+            "identity": (lambda photos: photos,),
+            **{name: (make(1), make(-1)) for name, make in signed.items()},
+            "posterize": (partial(functional.posterize, bits=bits),),
+            "solarize": (partial(functional.solarize, threshold=threshold),),
+            "auto_contrast": (functional.autocontrast,),
+            "equalize": (functional.equalize,),
+        }
+
+    def _strength(self, largest: float) -> float:
+        """The magnitude's part of the largest strength, in torchvision's precision."""
+        return float(torch.linspace(0.0, largest, _LARGEST + 1)[self.magnitude])
+
+
+def _sheared(across: float, down: float) -> Operation:
+    degrees = [math.degrees(math.atan(value)) for value in (across, down)]
+    return partial(_affine, shear=degrees, center=[0, 0])
+
+
+def _shifted(across: int, down: int) -> Operation:
+    return partial(_affine, translate=[across, down])
+
+
+def _affine(
+    photos: Tensor,
+    shear: Sequence[float] = (0.0, 0.0),
+    translate: Sequence[float] = (0, 0),
+    center: list[float] | None = None,
+) -> Tensor:
+    return functional.affine(
+        photos, angle=0.0, translate=list(translate), scale=1.0, shear=list(shear), center=center
+    )
+
+
+def _factor(adjust: Callable[[Tensor, float], Tensor], change: float) -> Operation:
+    return lambda photos: adjust(photos, 1.0 + change)
