@@ -127,6 +127,20 @@ def test_what_cannot_be_written_until_the_end_is_counted_and_reported(
     assert "outbox: 2 events are lost" in capsys.readouterr().err
 
 
+def test_a_slow_disk_has_time_in_the_end_though_none_is_left(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Another sink, such as a relay that hangs, may have taken it all."""
+    file = EventFile(tmp_path / "events.jsonl")
+    free = request.getfixturevalue("slow_disk")
+    sink = FileSink(file)
+    sink.send(sample_events.seen(1))
+    sink.send(sample_events.seen(2))
+    threading.Timer(0.5, free.set).start()
+    sink.close(0)
+    assert tracks(tmp_path / "events.jsonl") == [1, 2] and not sink.counts.lost
+
+
 def test_memory_is_bounded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ Item = TypeVar("Item")
 
 MOST: Final = 10_000  # items that wait in memory for a slow disk; further ones are lost
 _GROUP: Final = 1000  # items that are written together, at most
+_LEAST: Final = 2.0  # seconds to write what waits in the end: a disk that works needs far less
 _REPEAT: Final = 1.0  # seconds between attempts while the disk fails
 
 
@@ -50,17 +51,19 @@ class Writer(Generic[Item]):
             counts.add_lost("full")
 
     def close(self, seconds: float) -> bool:
-        """Write what waits, for at most so many seconds; the rest is lost, counted and reported.
-        Returns whether the thread has ended."""
+        """Write what waits, for at most so many seconds, or two if those are fewer; the rest is
+        lost, counted and reported. Returns whether the thread has ended."""
+        seconds = max(seconds, _LEAST)
         with self._news:
             self._end = time.monotonic() + seconds
             self._news.notify_all()
-        self._thread.join(seconds + 0.1)
+        self._thread.join(seconds)
         if rest := len(self._items):
             for counts in self._counts:
                 counts.add_lost("disk", rest)
         if lost := self._lost + rest:
-            log(f"{self._name}: {lost:,} events are lost, as the disk was too slow or failed")
+            events = "1 event is" if lost == 1 else f"{lost:,} events are"
+            log(f"{self._name}: {events} lost, as the disk was too slow or failed")
         return not self._thread.is_alive()
 
     def __len__(self) -> int:
