@@ -10,7 +10,10 @@ import pytest
 from maskgate.door.cameras import specs
 from maskgate.door.delivery import options
 from maskgate.door.delivery.broker import Broker, broker
-from maskgate.door.delivery.options import Options, check, metrics_address, sinks
+from maskgate.door.delivery.opening import sinks
+from maskgate.door.delivery.options import Options, check, metrics_address
+from maskgate.door.delivery.outbox_sink import OutboxSink
+from maskgate.door.delivery.relay import Relay
 from maskgate.errors import MaskgateError
 from tests.door.delivery import sample_events
 from tests.door.delivery.receiver import Receiver, wait_for
@@ -146,7 +149,7 @@ def test_the_queue_is_where_state_belongs(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for each in sinks(words, ["front"]):
         each.close(0)
-    assert (tmp_path / "state/maskgate/watch/webhook.sqlite").exists()
+    assert (tmp_path / "state/maskgate/watch/outbox.sqlite").exists()
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "")
     with pytest.raises(MaskgateError, match="name a folder with --queue"):
@@ -170,7 +173,7 @@ def test_everything_is_opened_and_counted(
         check(words, ["front"])
         opened = sinks(words, ["front"])
         assert [type(each).__name__ for each in opened] == [
-            "Relay", "EventFile", "Webhook", "Mqtt", "Metrics",
+            "Relay", "Mqtt", "OutboxSink", "Metrics",
         ]  # fmt: skip
         for each in opened:
             each.send(sample_events.seen(1))
@@ -182,6 +185,25 @@ def test_everything_is_opened_and_counted(
         for each in opened:
             each.close(0.2)
     assert json.loads((tmp_path / "events.jsonl").read_text())["event"] == "seen"
+
+
+def test_the_relay_waits_for_no_disk(tmp_path: Path) -> None:
+    words = Options(
+        relay_command="true",
+        events=str(tmp_path / "events.jsonl"),
+        webhook="http://127.0.0.1:1/",
+        queue=tmp_path / "queue",
+    )
+    relay, outbox = sinks(words, ["front"])
+    assert isinstance(relay, Relay) and isinstance(outbox, OutboxSink)
+    with outbox._outbox._lock:  # as it is while the disk hangs
+        for sink in (relay, outbox):
+            sink.send(sample_events.door("go"))
+        wait_for(lambda: relay.position == "open")
+        assert not (tmp_path / "events.jsonl").read_text()
+    for sink in (relay, outbox):
+        sink.close(5)
+    assert json.loads((tmp_path / "events.jsonl").read_text())["door"] == "go"
 
 
 def test_if_one_cannot_be_opened_the_others_are_closed(
