@@ -51,8 +51,8 @@ def main() -> None:
         states = watched(encoded(pictures(film, LEARNING + 10, sigma), encoder))
         print(f"| {encoder} | {sigma} | {name} | {first(states, LEARNING)} |", flush=True)
     for encoder, sigma in itertools.product(ENCODERS, (0, 1, 3)):
-        film = encoded(pictures(lambda _: room(), LEARNING, sigma), encoder)
-        states = watched(frozen(film, 10))
+        still = encoded(pictures(lambda _: room(), LEARNING, sigma), encoder)
+        states = watched(frozen(still, 10))
         print(f"| {encoder} | {sigma} | frozen | {first(states, LEARNING)} |", flush=True)
 
 
@@ -160,8 +160,8 @@ def encoded(shown: Iterable[Pixels], encoder: str) -> Iterator[Frame]:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     out.seek(0)
-    with av.open(out) as container:
-        for number, frame in enumerate(container.decode(video=0)):
+    with av.open(out, "r") as decoded:
+        for number, frame in enumerate(decoded.decode(video=0)):
             yield Frame(frame.to_ndarray(format="rgb24"), number / FPS, is_predicted=True)
 
 

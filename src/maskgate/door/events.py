@@ -110,7 +110,9 @@ class FirstVerdict(_OfPerson):
     """The first verdict on a person other than moment and closer."""
 
     event: Literal["verdict"] = "verdict"
-    waited: Seconds = Field(description="Seconds from the first near frame to the verdict.")
+    waited: Seconds = Field(
+        description="Seconds from the first near frame since the person last stepped back."
+    )
 
 
 class Changed(_OfPerson):
