@@ -19,8 +19,8 @@ import yaml
 
 from maskgate import __version__
 from maskgate.core import default_model
+from maskgate.door.delivery import opening, secret_files, stream
 from maskgate.door.delivery import options as delivery
-from maskgate.door.delivery import secret_files, stream
 from maskgate.door.server import access, certificate, kiosk_settings, start
 from maskgate.door.server.metrics import Metrics
 from maskgate.door.server.start import Options
@@ -90,7 +90,7 @@ def parse_watch(
         return []
 
     monkeypatch.setattr(watching, "watch", lambda options, sinks: None)
-    monkeypatch.setattr(delivery, "sinks", open_nothing)
+    monkeypatch.setattr(opening, "sinks", open_nothing)
     monkeypatch.setattr(shutil, "which", lambda name: name)  # a relay's program of the operator's
     monkeypatch.setattr(stream, "check", lambda file: None)
     monkeypatch.setattr(secret_files, "read", lambda *_: "rtsp://192.0.2.30/stream")

@@ -101,6 +101,7 @@ def watch(
     )
     deliveries.check(delivery, names)
 
+    from maskgate.door.delivery import opening
     from maskgate.door.watching import start
     from maskgate.door.watching.start import Options
 
@@ -117,4 +118,4 @@ def watch(
             threads=threads,
             detector_file=detector_file,
         )
-        start.watch(options, deliveries.sinks(delivery, names))
+        start.watch(options, opening.sinks(delivery, names))

@@ -129,6 +129,17 @@ def content(path: Path, what: str, size: int = -1) -> bytes:
         raise error_class(f"{path}: cannot be read ({reason}); give {what} that can") from error
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the names of the files in a folder on the disk. Raises OSError."""
+    if sys.platform == "win32":
+        return  # has no such call
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file, then rename it to `path`; a failure leaves nothing.
 

@@ -15,10 +15,10 @@ import typer
 from maskgate.cli import app
 from maskgate.door import events
 from maskgate.door.delivery.counts import Counts, Loss
-from maskgate.door.delivery.disk_queue import LIMIT, DiskQueue
+from maskgate.door.delivery.outbox import LIMIT
 from maskgate.door.delivery.prometheus import Metrics
-from maskgate.door.delivery.webhook import SIGNATURE, Webhook, signature
-from tests.door.delivery import sample_events
+from maskgate.door.delivery.webhook import SIGNATURE, signature
+from tests.door.delivery import outboxes, sample_events
 from tests.door.delivery.test_prometheus import read
 
 PAGE = (Path(__file__).parents[3] / "docs" / "events.md").read_text("utf-8")
@@ -119,7 +119,7 @@ def test_the_receiver_takes_what_is_genuine_and_new_once(
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}/"
         for name, secret in (("good", "5e" * 32), ("again", "5e" * 32), ("bad", "other" * 8)):
-            sink = Webhook(url, DiskQueue(tmp_path / f"{name}.sqlite"), secret, first_pause=0.02)
+            sink = outboxes.webhook(url, tmp_path / f"{name}.sqlite", secret, first_pause=0.02)
             event = sample_events.first_verdict(1)
             for each in (event, event):
                 sink.send(each)

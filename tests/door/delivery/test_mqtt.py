@@ -17,26 +17,26 @@ import pytest
 from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.camera_states import CameraStates
-from maskgate.door.delivery.disk_queue import DiskQueue
-from maskgate.door.delivery.mqtt import Mqtt
+from maskgate.door.delivery.outbox import Outbox
 from maskgate.door.events import parse, to_json
-from tests.door.delivery import sample_events
+from tests.door.delivery import outboxes, sample_events
 from tests.door.delivery.mosquitto import Mosquitto, Subscriber, needs_broker
+from tests.door.delivery.outboxes import Delivery
 from tests.door.delivery.receiver import wait_for
 
-# Sends people without end, and says each track when `send` has returned.
+# Sends people without end, and says each track when it is stored.
 _SENDER = """
 import sys, time
 from pathlib import Path
 from maskgate.door.delivery.broker import Broker
-from maskgate.door.delivery.disk_queue import DiskQueue
-from maskgate.door.delivery.mqtt import Mqtt
-from tests.door.delivery import sample_events
-mqtt = Mqtt(Broker("127.0.0.1", int(sys.argv[1])), DiskQueue(Path(sys.argv[2])), ["front"])
+from tests.door.delivery import outboxes, sample_events
+mqtt = outboxes.mqtt(Broker("127.0.0.1", int(sys.argv[1])), Path(sys.argv[2]), ["front"])
 mqtt.send(sample_events.started("front"))
 mqtt.send(sample_events.door("go"))
 for event in sample_events.people(1_000_000):
     mqtt.send(event)
+    while mqtt.unstored:
+        time.sleep(0.0001)
     print(event.track, flush=True)
     time.sleep(0.002)
 """
@@ -48,9 +48,9 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
         yield running
 
 
-def sink(broker: Mosquitto, folder: Path, *cameras: str, **options: Any) -> Mqtt:
+def sink(broker: Mosquitto, folder: Path, *cameras: str, **options: Any) -> Delivery:
     where = Broker("127.0.0.1", broker.port, **options)
-    return Mqtt(where, DiskQueue(folder / "queue.sqlite"), cameras or ("front",))
+    return outboxes.mqtt(where, folder / "outbox.sqlite", cameras or ("front",))
 
 
 def tracks(subscriber: Subscriber, camera: str = "front") -> list[int]:
@@ -132,7 +132,7 @@ def test_a_broker_that_is_restarted_gets_everything_in_order(
 
 @needs_broker
 def test_a_kill_of_the_sender_loses_nothing(broker: Mosquitto, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _SENDER, str(broker.port), str(tmp_path / "queue.sqlite")]
+    command = [sys.executable, "-c", _SENDER, str(broker.port), str(tmp_path / "outbox.sqlite")]
     with Subscriber(broker.port) as subscriber:
         sender = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert sender.stdout is not None
@@ -157,14 +157,14 @@ def test_a_kill_of_the_sender_loses_nothing(broker: Mosquitto, tmp_path: Path) -
 def test_a_sender_that_hangs_is_reported_and_its_successor_is_online(
     broker: Mosquitto, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", _SENDER, str(broker.port), str(tmp_path / "queue.sqlite")]
+    command = [sys.executable, "-c", _SENDER, str(broker.port), str(tmp_path / "outbox.sqlite")]
     with Subscriber(broker.port, "maskgate/status") as subscriber:
         sender = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(lambda: subscriber.bodies("maskgate/status") == ["online"], 20)
         os.kill(sender.pid, signal.SIGSTOP)
         copy = tmp_path / "copy"  # the other process holds the queue itself
         copy.mkdir()
-        for each in tmp_path.glob("queue.sqlite*"):
+        for each in tmp_path.glob("outbox.sqlite*"):
             (copy / each.name).write_bytes(each.read_bytes())
         mqtt = sink(broker, copy)
         wait_for(lambda: len(subscriber.messages) >= 3)
@@ -185,12 +185,12 @@ def test_a_state_does_not_count_while_watching_hangs(
             return subscriber.bodies("maskgate/status")[-1:] == [word]
 
         where = Broker("127.0.0.1", broker.port)
-        mqtt = Mqtt(where, DiskQueue(tmp_path / "queue.sqlite"), ["front"], silence=0.5)
+        mqtt = outboxes.mqtt(where, tmp_path / "outbox.sqlite", ["front"], silence=0.5)
         mqtt.send(sample_events.door("go"))
         wait_for(lambda: status("online"))
         time.sleep(1)
         assert status("online"), "nothing is missed before the first sign of life"
-        mqtt.tick(time.monotonic())
+        mqtt.receiver.tick(time.monotonic())
         wait_for(lambda: status("offline"))
         broker.stop()
         broker.start()
@@ -198,7 +198,7 @@ def test_a_state_does_not_count_while_watching_hangs(
         with Subscriber(broker.port, "maskgate/status", name="later") as later:
             wait_for(lambda: later.messages)
             assert later.messages[-1].body == "offline", "a new connection changes nothing"
-        mqtt.tick(time.monotonic() + 60)
+        mqtt.receiver.tick(time.monotonic() + 60)
         wait_for(lambda: status("online"))
         mqtt.close(5)
         wait_for(lambda: status("offline"))
@@ -301,17 +301,17 @@ def test_a_connection_is_encrypted_and_the_broker_known(
 def test_without_a_broker_it_ends_in_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mqtt = Mqtt(Broker("127.0.0.1", 1), DiskQueue(tmp_path / "queue.sqlite"), ["front"])
+    mqtt = outboxes.mqtt(Broker("127.0.0.1", 1), tmp_path / "outbox.sqlite", ["front"])
     mqtt.send(sample_events.seen(1))
     wait_for(lambda: mqtt.counts.failures)
     start = time.monotonic()
-    mqtt._fail("the test says so")
+    mqtt.receiver._fail("the test says so")
     mqtt.close(0.3)
     assert "the test says so; 1 event waits" in capsys.readouterr().err
     assert time.monotonic() - start < 3
-    queue = DiskQueue(tmp_path / "queue.sqlite")
-    assert len(queue) == 1
-    queue.close()
+    outbox = Outbox(tmp_path / "outbox.sqlite", ["mqtt"])
+    assert outbox.count("mqtt") == 1
+    outbox.close()
 
 
 def test_a_state_follows_the_events() -> None:

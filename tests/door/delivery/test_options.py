@@ -10,7 +10,8 @@ import pytest
 from maskgate.door.cameras import specs
 from maskgate.door.delivery import options
 from maskgate.door.delivery.broker import Broker, broker
-from maskgate.door.delivery.options import Options, check, metrics_address, sinks
+from maskgate.door.delivery.opening import sinks
+from maskgate.door.delivery.options import Options, check, metrics_address
 from maskgate.errors import MaskgateError
 from tests.door.delivery import sample_events
 from tests.door.delivery.receiver import Receiver, wait_for
@@ -146,7 +147,7 @@ def test_the_queue_is_where_state_belongs(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for each in sinks(words, ["front"]):
         each.close(0)
-    assert (tmp_path / "state/maskgate/watch/webhook.sqlite").exists()
+    assert (tmp_path / "state/maskgate/watch/outbox.sqlite").exists()
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "")
     with pytest.raises(MaskgateError, match="name a folder with --queue"):
@@ -170,7 +171,7 @@ def test_everything_is_opened_and_counted(
         check(words, ["front"])
         opened = sinks(words, ["front"])
         assert [type(each).__name__ for each in opened] == [
-            "Relay", "EventFile", "Webhook", "Mqtt", "Metrics",
+            "Relay", "Mqtt", "OutboxSink", "Metrics",
         ]  # fmt: skip
         for each in opened:
             each.send(sample_events.seen(1))

@@ -1,27 +1,29 @@
 """Lines of events: whole after a kill, rotated, and one process at a time."""
 
-import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from maskgate.door.delivery.stream import EventFile, StandardOutput
 from maskgate.door.events import parse, to_json
-from maskgate.errors import MaskgateError
+from maskgate.errors import DiskError, MaskgateError
 from tests.door.delivery import sample_events
 
-# Sends people without end, and says each track only when `send` has returned.
+# Appends people without end, and says each track only when `append` has returned.
 _WRITER = """
 import sys
 from pathlib import Path
 from maskgate.door.delivery.stream import EventFile
+from maskgate.door.events import to_json
 from tests.door.delivery import sample_events
 file = EventFile(Path(sys.argv[1]), megabytes=0.01, keep=1000)
 for event in sample_events.people(1_000_000):
-    file.send(event)
+    file.append([to_json(event)])
     print(event.track, flush=True)
 """
 
@@ -36,14 +38,13 @@ def test_each_event_is_a_line_at_once(tmp_path: Path) -> None:
     file = EventFile(tmp_path / "events.jsonl")
     events = list(sample_events.people(3))
     for number, event in enumerate(events, 1):
-        file.send(event)
+        file.append([to_json(event)])
         lines = (tmp_path / "events.jsonl").read_text("utf-8").splitlines()
         assert lines == [to_json(each) for each in events[:number]]
-    assert file.counts.delivered == 3 and not file.counts.lost
-    file.close(1)
+    file.close()
     again = EventFile(tmp_path / "events.jsonl")
-    again.send(events[0])
-    again.close(1)
+    again.append([to_json(events[0])])
+    again.close()
     assert tracks(tmp_path / "events.jsonl") == [1, 2, 3, 1]
 
 
@@ -57,8 +58,8 @@ def test_full_files_are_rotated_and_the_oldest_removed(tmp_path: Path) -> None:
     length = len(to_json(sample_events.seen(1))) + 1
     file = EventFile(path, megabytes=2.5 * length / 1e6, keep=2)
     for event in sample_events.people(9):
-        file.send(event)
-    file.close(1)
+        file.append([to_json(event)])
+    file.close()
     kept = [tmp_path / "events.jsonl.2", tmp_path / "events.jsonl.1", path]
     assert [tracks(each) for each in kept] == [[5, 6], [7, 8], [9]]
     assert sorted(tmp_path.iterdir()) == sorted(kept)
@@ -67,8 +68,8 @@ def test_full_files_are_rotated_and_the_oldest_removed(tmp_path: Path) -> None:
 def test_none_is_kept_if_none_is_to_be(tmp_path: Path) -> None:
     file = EventFile(tmp_path / "events.jsonl", megabytes=0.0001, keep=0)
     for event in sample_events.people(3):
-        file.send(event)
-    file.close(1)
+        file.append([to_json(event)])
+    file.close()
     assert tracks(*tmp_path.iterdir()) == [3]
 
 
@@ -79,8 +80,8 @@ def test_half_a_line_at_the_end_is_cut_off(
     path = tmp_path / "events.jsonl"
     path.write_bytes(f"{to_json(sample_events.seen(1))}\n".encode() + half)
     file = EventFile(path)
-    file.send(sample_events.seen(2))
-    file.close(1)
+    file.append([to_json(sample_events.seen(2))])
+    file.close()
     assert tracks(path) == [1, 2]
     assert f"is cut off ({len(half)} bytes)" in capsys.readouterr().err
 
@@ -95,7 +96,7 @@ def test_after_a_kill_all_files_together_have_every_event(tmp_path: Path) -> Non
     writer.send_signal(signal.SIGKILL)
     rest, _ = writer.communicate(timeout=30)
     said = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
-    EventFile(path).close(1)
+    EventFile(path).close()
     old = sorted(tmp_path.glob("*.jsonl.*"), key=lambda each: -int(each.suffix[1:]))
     assert len(old) > 1
     written = tracks(*old, path)
@@ -105,34 +106,44 @@ def test_after_a_kill_all_files_together_have_every_event(tmp_path: Path) -> Non
 def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     file = EventFile(path)
-    file.send(sample_events.seen(1))
+    file.append([to_json(sample_events.seen(1))])
     path.rename(tmp_path / "moved")
-    file.send(sample_events.seen(2))
+    file.append([to_json(sample_events.seen(2))])
     path.unlink()
-    file.send(sample_events.seen(3))
-    file.close(1)
+    file.append([to_json(sample_events.seen(3))])
+    file.close()
     assert tracks(tmp_path / "moved") == [1] and tracks(path) == [3]
 
 
-def test_a_full_disk_loses_an_event_and_no_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_leaves_the_file_as_it_was(
+    tmp_path: Path, small_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     path = tmp_path / "events.jsonl"
     file = EventFile(path)
-    file.send(sample_events.seen(1))
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    earlier = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:  # the limit of a file's size is as a full disk: a part of the line is written
-        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, limits[1]))
-        file.send(sample_events.seen(2))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, earlier)
-    file.send(sample_events.seen(3))
-    file.close(1)
-    assert tracks(path) == [1, 3] and file.counts.lost == {"disk": 1}
-    message = capsys.readouterr().err
-    assert "events are lost" in message and "written again" in message
+    lines = [to_json(event) for event in sample_events.people(3)]
+    assert file.append(lines[:1]) == 1
+    before = path.read_bytes()
+    with (
+        small_disk(path.stat().st_size + 50),  # takes a part of the line
+        pytest.raises(DiskError, match="check that it can be"),
+    ):
+        file.append(lines[1:])
+    assert path.read_bytes() == before
+    assert file.append(lines[1:]) == 2
+    file.close()
+    assert tracks(path) == [1, 2, 3]
+
+
+def test_what_is_appended_together_begins_a_new_file_where_it_is_full(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    lines = [to_json(event) for event in sample_events.people(9)]
+    file, counts = EventFile(path, megabytes=2.5 * (len(lines[0]) + 1) / 1e6, keep=9), []
+    while sum(counts) < 9:
+        counts.append(file.append(lines[sum(counts) :]))
+    file.close()
+    assert counts == [2, 2, 2, 2, 1]
+    kept = [*(tmp_path / f"events.jsonl.{number}" for number in (4, 3, 2, 1)), path]
+    assert [tracks(each) for each in kept] == [[1, 2], [3, 4], [5, 6], [7, 8], [9]]
 
 
 def test_what_cannot_be_a_file_of_events_is_refused(tmp_path: Path) -> None:
@@ -146,4 +157,4 @@ def test_what_cannot_be_a_file_of_events_is_refused(tmp_path: Path) -> None:
     file = EventFile(tmp_path / "events.jsonl")
     with pytest.raises(MaskgateError, match="another maskgate writes to this file"):
         EventFile(tmp_path / "events.jsonl")
-    file.close(1)
+    file.close()

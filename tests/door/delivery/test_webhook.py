@@ -13,23 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from maskgate.door.delivery.disk_queue import DiskQueue
-from maskgate.door.delivery.webhook import Webhook, _seconds
+from maskgate.door.delivery.webhook import _seconds
 from maskgate.door.events import Event, parse, to_json
-from tests.door.delivery import sample_events
+from tests.door.delivery import outboxes, sample_events
+from tests.door.delivery.outboxes import Delivery
 from tests.door.delivery.receiver import Receiver, Request, wait_for
 
 _SECRET = "5e" * 16
-# Sends people without end, and says each track when `send` has returned.
+# Sends people without end, and says each track when it is stored.
 _SENDER = """
 import sys, time
 from pathlib import Path
-from maskgate.door.delivery.disk_queue import DiskQueue
-from maskgate.door.delivery.webhook import Webhook
-from tests.door.delivery import sample_events
-webhook = Webhook(sys.argv[1], DiskQueue(Path(sys.argv[2])))
+from tests.door.delivery import outboxes, sample_events
+webhook = outboxes.webhook(sys.argv[1], Path(sys.argv[2]))
 for event in sample_events.people(1_000_000):
     webhook.send(event)
+    while webhook.unstored:
+        time.sleep(0.0001)
     print(event.track, flush=True)
     time.sleep(0.002)
 """
@@ -40,8 +40,9 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def webhook(url: str, folder: Path, secret: str | None = _SECRET, limit: int = 100) -> Webhook:
-    return Webhook(url, DiskQueue(folder / "queue.sqlite", limit), secret, first_pause=0.02)
+def webhook(url: str, folder: Path, secret: str | None = _SECRET, limit: int = 100) -> Delivery:
+    file = folder / "outbox.sqlite"
+    return outboxes.webhook(url, file, secret, limit=limit, first_pause=0.02)
 
 
 def track(request: Request) -> int:
@@ -99,8 +100,8 @@ def test_a_wrong_secret_or_address_loses_nothing_and_waits_long(
 ) -> None:
     with Receiver() as receiver:
         receiver.answer = lambda number, _: (status if number in (1, 2) else 200, {})
-        queue = DiskQueue(tmp_path / "queue.sqlite")
-        sink = Webhook(receiver.url, queue, _SECRET, first_pause=0.02, long_pause=0.1)
+        file = tmp_path / "outbox.sqlite"
+        sink = outboxes.webhook(receiver.url, file, _SECRET, first_pause=0.02, long_pause=0.1)
         for event in sample_events.people(3):
             sink.send(event)
         wait_for(lambda: sink.counts.delivered == 3)
@@ -204,7 +205,8 @@ def test_a_full_queue_is_counted_and_reported(
     sink = webhook("http://127.0.0.1:1/", tmp_path, limit=5)
     for event in sample_events.people(8):
         sink.send(event)
-    assert sink.counts.lost == {"full": 3} and sink.counts.waiting() == 5
+    wait_for(lambda: sink.counts.lost == {"full": 3})
+    assert sink.counts.waiting() == 5
     sink.close(0)
     assert capsys.readouterr().err.count("the queue is full") == 1
 
@@ -216,7 +218,7 @@ def test_a_kill_in_the_middle_loses_nothing(tmp_path: Path) -> None:
             "-c",
             _SENDER,
             receiver.url,
-            tmp_path / "queue.sqlite",
+            tmp_path / "outbox.sqlite",
         ]
         sender = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert sender.stdout is not None

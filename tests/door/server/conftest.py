@@ -19,7 +19,7 @@ from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
 from maskgate.door.cameras.frames import Camera
-from maskgate.door.delivery.stream import EventFile
+from maskgate.door.delivery.file_sinks import FileSink
 from maskgate.door.engine import Engine
 from maskgate.door.server import serving
 from maskgate.door.server.access import Access
@@ -144,7 +144,7 @@ def serve() -> Iterator[Serve]:
             access: Access | None = None,
             certificate: tuple[Path, Path] | None = None,
             own_cameras: Sequence[Camera] = (),
-            event_file: EventFile | None = None,
+            event_file: FileSink | None = None,
         ) -> Running:
             listener = stack.enter_context(serving.bind("127.0.0.1", 0))
             port = listener.getsockname()[1]

@@ -24,10 +24,10 @@ class Counts:
         self._delivered = self._failures = 0
         self._lost: Counter[Loss] = Counter()
 
-    def add_delivered(self) -> None:
-        """One more event, or order to a relay, has arrived."""
+    def add_delivered(self, count: int = 1) -> None:
+        """So many more events, or orders to a relay, have arrived."""
         with self._lock:
-            self._delivered += 1
+            self._delivered += count
 
     def add_failure(self) -> None:
         """One more attempt has failed."""

@@ -1,6 +1,6 @@
 """Publishes each event by MQTT, and what each camera shows now.
 
-Events are published with QoS 1, one after the other, and leave the queue when the broker has
+Events are published with QoS 1, one after the other, and leave the outbox when the broker has
 acknowledged them. States are retained messages with QoS 0, all of them anew with each connection:
 so none that is out of date is repeated after another. They count only while the status is
 `online`: it is `offline` also while watching hangs.
@@ -10,7 +10,7 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import paho.mqtt.client as paho
@@ -21,11 +21,11 @@ from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.camera_states import CameraStates
 from maskgate.door.delivery.counts import Counts
-from maskgate.door.delivery.courier import Courier, FailedError, events_wait
-from maskgate.door.delivery.disk_queue import DiskQueue, Waiting
+from maskgate.door.delivery.courier import FIRST_PAUSE, FailedError
 from maskgate.door.delivery.failure_log import FailureLog
+from maskgate.door.delivery.outbox import Waiting, events_wait
 from maskgate.door.delivery.silence import Silence
-from maskgate.door.events import Event, Started, to_json
+from maskgate.door.events import Event, Started
 
 _KEEPALIVE: Final = 15  # seconds; after one and a half of these the broker reports us offline
 _CONNECT_TIME: Final = 5.0  # seconds for a connection
@@ -36,13 +36,16 @@ _FAREWELL: Final = 1.0  # seconds in which to say that we go offline
 
 
 class Mqtt:
-    """Delivers to a broker. It need not be there yet. From the first `tick` on, the status is
-    `offline` while there has been none for `silence` seconds."""
+    """Delivers the events of an outbox, whose identifier is `sender`, to a broker, which need not
+    be there yet. As a sink it publishes states, which wait for no disk. From the first `tick` on,
+    the status is `offline` while there has been none for `silence` seconds."""
+
+    group, first_pause = 1, FIRST_PAUSE
 
     def __init__(
         self,
         broker: Broker,
-        queue: DiskQueue,
+        sender: str,
         cameras: Sequence[str] = (),
         *,
         silence: float = _SILENCE,
@@ -55,7 +58,7 @@ class Mqtt:
         self._news, self._acknowledged = threading.Condition(), set[int]()
         self._is_closing = self._is_silent = False
         self._client = client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"maskgate-{queue.sender[:14]}"
+            CallbackAPIVersion.VERSION2, client_id=f"maskgate-{sender[:14]}"
         )
         client.connect_timeout = _CONNECT_TIME
         client.reconnect_delay_set(1, _LONGEST_PAUSE)
@@ -67,9 +70,7 @@ class Mqtt:
         client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
         client.on_disconnect, client.on_publish = self._on_disconnect, self._on_publish
         client.connect_async(broker.host, broker.port, _KEEPALIVE)
-        self._courier = Courier(queue, self.counts, self._publish)
         client.loop_start()
-        self._courier.start()
         self._silence = Silence(silence, self._on_silence)
 
     @property
@@ -77,8 +78,7 @@ class Mqtt:
         return f"{self._prefix}/status"
 
     def send(self, event: Event) -> None:
-        """Put the event into the queue, and publish the state that it makes."""
-        self._courier.put(str(event.id), to_json(event))
+        """Publish the state that the event makes."""
         with self._lock:
             changed = self._states.update(event)
             if self._client.is_connected():
@@ -90,11 +90,13 @@ class Mqtt:
         """All is well at the time `now`, by time.monotonic."""
         self._silence.sign(now)
 
-    def close(self, seconds: float) -> None:
-        """Deliver what waits, for at most so many seconds, and say that we are offline."""
+    def close(self, _seconds: float) -> None:
+        """There are no more signs of life; the connection stays, for what waits in the outbox."""
         self._is_closing = True
         self._silence.close()
-        self._courier.close(seconds)
+
+    def end(self) -> None:
+        """Say that we are offline, and close the connection."""
         if self._client.is_connected():
             self._say_goodbye()
         self._client.disconnect()
@@ -106,22 +108,24 @@ class Mqtt:
         with self._news:
             self._news.wait_for(lambda: number in self._acknowledged, _FAREWELL)
 
-    def _publish(self, waiting: Waiting) -> None:
-        """Publish an event and wait until it is acknowledged. If the connection is lost meanwhile,
-        the client itself repeats it with the next one. Raises FailedError at the end of the
-        time."""
+    def deliver(self, events: Sequence[Waiting], is_over: Callable[[], bool]) -> int:
+        """Publish the first event and wait until it is acknowledged. If the connection is lost
+        meanwhile, the client itself repeats it with the next one. Raises FailedError at the end of
+        the time."""
+        body = events[0].body
         while not self._client.is_connected():
-            self._wait()
+            self._wait(is_over)
         with self._news:
             self._acknowledged.clear()
-        number = self._client.publish(self._topic(waiting.body), waiting.body, qos=1).mid
+        number = self._client.publish(self._topic(body), body, qos=1).mid
         while number not in self._acknowledged:
-            self._wait()
+            self._wait(is_over)
+        return 1
 
-    def _wait(self) -> None:
+    def _wait(self, is_over: Callable[[], bool]) -> None:
         with self._news:
             self._news.wait(_WAIT)
-        if self._courier.is_over:
+        if is_over():
             raise FailedError("not acknowledged in time")
 
     def _topic(self, body: str) -> str:

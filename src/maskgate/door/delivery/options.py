@@ -1,10 +1,9 @@
-"""From the options of `maskgate watch` to the sinks that events go to."""
+"""The options of `maskgate watch` that say where events go, and their check."""
 
-import functools
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,14 +12,11 @@ from maskgate.core import files
 from maskgate.door.delivery import secret_files, stream
 from maskgate.door.delivery.addresses import address
 from maskgate.door.delivery.broker import Broker, broker, check_camera
-from maskgate.door.delivery.counts import Counts
-from maskgate.door.delivery.disk_queue import DiskQueue
-from maskgate.door.delivery.protocol import Sink
 from maskgate.door.delivery.relay_process import Position
 from maskgate.errors import MaskgateError
 
 if TYPE_CHECKING:
-    from maskgate.door.delivery.relay import Relay, RelaySettings
+    from maskgate.door.delivery.relay import RelaySettings
 
 _STANDARD_OUTPUT: Final = "-"
 _SHORTEST_SECRET: Final = 16  # characters
@@ -56,6 +52,11 @@ class Options:
             return self.events == _STANDARD_OUTPUT
         return not any((self.webhook, self.mqtt, self.relay_command, self.relay_url, self.metrics))
 
+    @property
+    def has_outbox(self) -> bool:
+        """Whether events wait on the disk until every receiver has had them."""
+        return self.webhook is not None or self.mqtt is not None
+
 
 def check(options: Options, cameras: Sequence[str]) -> None:
     """Raise MaskgateError for options that cannot be followed; nothing is written or connected."""
@@ -65,24 +66,10 @@ def check(options: Options, cameras: Sequence[str]) -> None:
     _check_relay(options)
     if options.metrics is not None:
         metrics_address(options.metrics)
-    if options.webhook is not None or options.mqtt is not None:
-        files.check_folder(_queue_folder(options), "name a folder with --queue")
+    if options.has_outbox:
+        files.check_folder(queue_folder(options), "name a folder with --queue")
     elif options.queue is not None:
         raise MaskgateError("--queue is for --webhook and --mqtt; give one of them, or drop it")
-
-
-def sinks(options: Options, cameras: Sequence[str]) -> list[Sink]:
-    """Open everything that events go to, after `check`. What waits from before is delivered from
-    now on. Raises MaskgateError, and then nothing stays open."""
-    opened: list[Sink] = []
-    try:
-        for each in _open(options, cameras):
-            opened.append(each)
-    except BaseException:
-        for each in opened:
-            each.close(0)
-        raise
-    return opened
 
 
 def metrics_address(text: str) -> tuple[str, int]:
@@ -91,49 +78,6 @@ def metrics_address(text: str) -> tuple[str, int]:
     if not port.isdecimal() or not port.isascii() or int(port) > 65_535:
         raise MaskgateError(f"--metrics {text}: write HOST:PORT, such as {_LOOPBACK}:9100")
     return host.strip("[]") or _LOOPBACK, int(port)
-
-
-def _open(options: Options, cameras: Sequence[str]) -> Iterator[Sink]:
-    """The sinks, each when it is open. The relay is the first: until something is known it is to be
-    where it fails."""
-    counts: list[Counts] = []
-    is_relay_open: Callable[[], bool] | None = None
-    if options.relay_command is not None or options.relay_url is not None:
-        from maskgate.door.delivery.relay import Relay
-
-        relay = Relay(_relay_settings(options), cameras)
-        counts.append(relay.counts)
-        is_relay_open = functools.partial(_is_open, relay)
-        yield relay
-    if options.is_printed:
-        yield stream.StandardOutput()
-    elif options.events is not None:
-        file = stream.EventFile(Path(options.events), options.rotate_megabytes, options.rotate_keep)
-        counts.append(file.counts)
-        yield file
-    if options.webhook is not None:
-        from maskgate.door.delivery.webhook import Webhook
-
-        queue = DiskQueue(_queue_folder(options) / "webhook.sqlite")
-        webhook = Webhook(options.webhook, queue, _webhook_secret(options))
-        counts.append(webhook.counts)
-        yield webhook
-    if options.mqtt is not None:
-        from maskgate.door.delivery.mqtt import Mqtt
-
-        queue = DiskQueue(_queue_folder(options) / "mqtt.sqlite")
-        mqtt = Mqtt(_broker(options, options.mqtt), queue, cameras)
-        counts.append(mqtt.counts)
-        yield mqtt
-    if options.metrics is not None:
-        from maskgate.door.delivery.prometheus import Metrics
-
-        where = metrics_address(options.metrics)
-        yield Metrics(where, counts, cameras=cameras, relay=is_relay_open)
-
-
-def _is_open(relay: "Relay") -> bool:
-    return relay.position == "open"
 
 
 def _check_file(options: Options) -> None:
@@ -150,7 +94,7 @@ def _check_webhook(options: Options) -> None:
         return
     address("--webhook", options.webhook, ("http", "https"))
     _check_httpx_url(options.webhook)
-    _webhook_secret(options)
+    webhook_secret(options)
 
 
 def _check_httpx_url(url: str) -> None:
@@ -165,7 +109,8 @@ def _check_httpx_url(url: str) -> None:
         ) from error
 
 
-def _webhook_secret(options: Options) -> str | None:
+def webhook_secret(options: Options) -> str | None:
+    """The secret that signs what is posted; None without one. Raises MaskgateError."""
     file = options.webhook_secret_file
     if file is None:
         return None
@@ -184,12 +129,13 @@ def _check_mqtt(options: Options, cameras: Sequence[str]) -> None:
             if value is not None:
                 raise MaskgateError(f"{option} is for --mqtt; give that too")
         return
-    _broker(options, options.mqtt)
+    mqtt_broker(options, options.mqtt)
     for camera in cameras:
         check_camera(camera)
 
 
-def _broker(options: Options, url: str) -> Broker:
+def mqtt_broker(options: Options, url: str) -> Broker:
+    """The broker of `--mqtt URL`. Raises MaskgateError."""
     return broker(url, options.mqtt_password_file, options.mqtt_ca, not options.no_discovery)
 
 
@@ -226,7 +172,8 @@ def _check_relay(options: Options) -> None:
             )
 
 
-def _relay_settings(options: Options) -> "RelaySettings":
+def relay_settings(options: Options) -> "RelaySettings":
+    """How the relay is moved."""
     from maskgate.door.delivery.relay import RelaySettings
 
     return RelaySettings(
@@ -237,7 +184,7 @@ def _relay_settings(options: Options) -> "RelaySettings":
     )
 
 
-def _queue_folder(options: Options) -> Path:
+def queue_folder(options: Options) -> Path:
     """`--queue`, else `maskgate/watch` in the user's folder for state. Raises MaskgateError."""
     if options.queue is not None:
         return options.queue

@@ -16,8 +16,7 @@ class Sink(Protocol):
         ...
 
     def send(self, event: Event) -> None:
-        """Take an event. It takes no longer than writing to a disk, and no fault of a network is
-        raised."""
+        """Take an event. It waits for no disk and no network, and raises none of their faults."""
         ...
 
     def close(self, seconds: float) -> None:

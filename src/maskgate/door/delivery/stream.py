@@ -2,13 +2,12 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from maskgate.core import files
 from maskgate.core.progress import log
-from maskgate.door.delivery.counts import Counts
-from maskgate.door.delivery.failure_log import FailureLog
 from maskgate.door.events import Event, to_json
 from maskgate.errors import MaskgateError, disk_error
 
@@ -43,7 +42,7 @@ class StandardOutput:
 
 
 class EventFile:
-    """Appends each event to a file. The line is on the disk (fsync) when `send` returns.
+    """Appends events to a file. The lines are on the disk (fsync) when `append` returns.
 
     A line that would make the file longer than `megabytes` begins a new one: the full one becomes
     `NAME.1`, that one `NAME.2`, up to `keep`, and the oldest is removed. Half a line that a killed
@@ -54,49 +53,46 @@ class EventFile:
     def __init__(self, file: Path, megabytes: float = MEGABYTES, keep: int = KEEP) -> None:
         self._file, self._largest, self._keep = file, megabytes * 1_000_000, keep
         self.name = str(file)
-        self.counts = Counts("file")
-        self._failures = FailureLog(self.counts.sink)
         self._descriptor = _open(file)
 
-    def send(self, event: Event) -> None:
-        """Append the event; see `append`."""
-        self.append(to_json(event))
-
-    def append(self, event: str) -> None:
-        """Append an event, JSON on one line. A failure of the disk is reported and counted, not
-        raised."""
+    def append(self, events: Sequence[str]) -> int:
+        """Append the first of some events, JSON on one line each: as many as fit into the present
+        file, and at least one. Returns how many. Raises MaskgateError, and then the file is as
+        before."""
         try:
-            self._append(f"{event}\n".encode())
-        except (OSError, MaskgateError) as error:
-            self.counts.add_failure()
-            self.counts.add_lost("disk")
-            reason = disk_error(error, self._file) if isinstance(error, OSError) else error
-            self._failures.say("disk", f"events are lost: {reason}")
-        else:
-            self.counts.add_delivered()
-            self._failures.end("disk", "events are written again")
+            return self._append([f"{event}\n".encode() for event in events])
+        except OSError as error:
+            raise disk_error(error, self._file) from error
 
-    def close(self, _seconds: float) -> None:
+    def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, lines: Sequence[bytes]) -> int:
         if not self._is_in_place():
-            descriptor = _open(self._file)
-            os.close(self._descriptor)
-            self._descriptor = descriptor
+            self._reopen()
         size = os.fstat(self._descriptor).st_size
-        if size and size + len(line) > self._largest:
+        if size and size + len(lines[0]) > self._largest:
             self._rotate()
             size = 0
+        end, count = size + len(lines[0]), 1
+        while count < len(lines) and end + len(lines[count]) <= self._largest:
+            end += len(lines[count])
+            count += 1
         try:
-            written = os.write(self._descriptor, line)
-            if written < len(line):  # the disk has become full: the rest says so
-                os.write(self._descriptor, line[written:])
+            rest = b"".join(lines[:count])
+            while rest:  # a disk that becomes full takes a part, and then says so
+                rest = rest[os.write(self._descriptor, rest) :]
             os.fsync(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, size)
             raise
+        return count
+
+    def _reopen(self) -> None:
+        descriptor = _open(self._file)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
 
     def _is_in_place(self) -> bool:
         try:
@@ -111,10 +107,7 @@ class EventFile:
                 os.replace(newer, older)
         if not self._keep:
             self._file.unlink()
-        descriptor = _open(self._file)
-        os.close(self._descriptor)
-        self._descriptor = descriptor
-        _sync_folder(self._file.parent)
+        self._reopen()
 
 
 def check(file: Path) -> None:
@@ -143,6 +136,8 @@ def _open(file: Path) -> int:
         if end < size:
             os.ftruncate(descriptor, end)
             log(f"{file}: the last line was not whole and is cut off ({size - end} bytes)")
+        if not end:
+            files.sync_folder(file.parent)  # the file is new
     except BlockingIOError as error:
         os.close(descriptor)
         raise MaskgateError(
@@ -164,11 +159,3 @@ def _end_of_lines(descriptor: int) -> int:
             return start + last + 1
         end = start
     return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

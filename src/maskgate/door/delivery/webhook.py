@@ -4,15 +4,15 @@ import email.utils
 import hashlib
 import hmac
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import httpx
 
 from maskgate import __version__
 from maskgate.door.delivery.counts import Counts
-from maskgate.door.delivery.courier import Courier, FailedError, RefusedError
-from maskgate.door.delivery.disk_queue import DiskQueue, Waiting
-from maskgate.door.events import Event, to_json
+from maskgate.door.delivery.courier import FIRST_PAUSE, FailedError, RefusedError
+from maskgate.door.delivery.outbox import Waiting
 
 SIGNATURE: Final = "Maskgate-Signature"
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)  # seconds, of each step
@@ -34,18 +34,18 @@ class Webhook:
     take (400, 413, 415, 422) is given up; everything else is repeated, if the receiver lets none
     in (such as 401 or 404) after `long_pause` seconds."""
 
+    group = 1
+
     def __init__(
         self,
         url: str,
-        queue: DiskQueue,
         secret: str | None = None,
-        first_pause: float = 1.0,
+        first_pause: float = FIRST_PAUSE,
         *,
         long_pause: float = _LONG_PAUSE,
     ) -> None:
         self._url, self._secret, self._long_pause = httpx.URL(url), secret, long_pause
-        self.name = f"webhook {self._url.host}"
-        self.counts = Counts("webhook")
+        self.counts, self.first_pause = Counts("webhook"), first_pause
         self._client = httpx.Client(
             timeout=_TIMEOUT,
             headers={
@@ -53,21 +53,15 @@ class Webhook:
                 "Content-Type": "application/json",
             },
         )
-        self._courier = Courier(queue, self.counts, self._post, first_pause)
-        self._courier.start()
 
-    def send(self, event: Event) -> None:
-        """Put the event into the queue."""
-        self._courier.put(str(event.id), to_json(event))
-
-    def close(self, seconds: float) -> None:
-        """Deliver what waits, for at most so many seconds."""
-        self._courier.close(seconds)
+    def end(self) -> None:
+        """Close the connections."""
         self._client.close()
 
-    def _post(self, waiting: Waiting) -> None:
-        body = waiting.body.encode()
-        headers = {"Idempotency-Key": waiting.id}
+    def deliver(self, events: Sequence[Waiting], _is_over: Callable[[], bool]) -> int:
+        """Post the first event. Raises FailedError and RefusedError."""
+        body = events[0].body.encode()
+        headers = {"Idempotency-Key": events[0].id}
         if self._secret is not None:
             headers[SIGNATURE] = signature(self._secret, body, time.time())
         try:
@@ -76,7 +70,7 @@ class Webhook:
         except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: the client is closed
             raise FailedError(_reason(error)) from error
         if 200 <= status < 300:
-            return
+            return 1
         reason, delay = f"the receiver answered {status}", _seconds(pause)
         if status in _REFUSED:
             raise RefusedError(reason)

@@ -12,14 +12,13 @@ from starlette.exceptions import HTTPException
 
 from maskgate import __version__
 from maskgate.door.cameras.frames import Camera
-from maskgate.door.delivery.stream import EventFile
+from maskgate.door.delivery.file_sinks import FileSink
 from maskgate.door.engine import Engine
 from maskgate.door.server import answers, cameras, gate, kiosk, pages, pairing, routes, sign
 from maskgate.door.server.access import Access
 from maskgate.door.server.batching import Batcher, Judged
 from maskgate.door.server.bodies import Memory
 from maskgate.door.server.cameras import ServiceCamera
-from maskgate.door.server.event_log import EventLog
 from maskgate.door.server.events import Events
 from maskgate.door.server.gate import Gate
 from maskgate.door.server.metrics import Metrics
@@ -97,15 +96,15 @@ class Door:
         access: Access | None = None,
         hosts: Iterable[str] = gate.LOOPBACK_NAMES,
         own_cameras: Sequence[Camera] = (),
-        event_file: EventFile | None = None,
+        event_file: FileSink | None = None,
     ) -> None:
         if "mask" not in engine.attributes:
             raise MaskgateError(f"{model}: does not predict masks; give a model that does")
         self.settings, self.metrics = settings, Metrics()
         self.batcher = Batcher(engine, settings, self.metrics)
         self.streams = Streams(settings, self.metrics)
-        self._event_log = EventLog(event_file) if event_file else None
-        log = self._event_log.add if self._event_log else lambda _: None
+        self._event_file = event_file
+        log = event_file.add if event_file else lambda _: None
         self.events = Events(self.metrics, settings.max_streams, log)
         self.cameras = [self._camera(each) for each in own_cameras]
         names = [each.name for each in self.cameras]
@@ -137,15 +136,13 @@ class Door:
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
         await run_in_threadpool(self.batcher.start)
-        if self._event_log:
-            self._event_log.start()
         try:
             async with cameras.reading(self.cameras):
                 yield
         finally:
             await run_in_threadpool(self.batcher.stop)
-            if self._event_log:
-                await run_in_threadpool(self._event_log.close, self.settings.stop_time)
+            if self._event_file:
+                await run_in_threadpool(self._event_file.close, self.settings.stop_time)
 
     def _camera(self, camera: Camera) -> ServiceCamera:
         def answer(judged: Judged) -> dict[str, Any]:

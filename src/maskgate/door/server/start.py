@@ -12,6 +12,7 @@ from maskgate.core import files
 from maskgate.door.cameras.frames import Camera
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.delivery import stream
+from maskgate.door.delivery.file_sinks import FileSink
 from maskgate.door.delivery.stream import EventFile
 from maskgate.door.engine import Engine
 from maskgate.door.server import access, certificate, hardening, pairing, serving
@@ -106,11 +107,12 @@ def _camera(spec: CameraSpec) -> Camera:
     return LiveCamera(spec, RATE) if spec.is_live else ReplayedCamera(spec, RATE)
 
 
-def _event_file(options: Options) -> EventFile | None:
+def _event_file(options: Options) -> FileSink | None:
     """The file of events. Raises MaskgateError if it cannot be written."""
     if options.events is None:
         return None
-    return EventFile(options.events, options.rotate_megabytes, options.rotate_keep)
+    file = EventFile(options.events, options.rotate_megabytes, options.rotate_keep)
+    return FileSink(file)
 
 
 def _kiosk(address: str, spec: CameraSpec) -> str:

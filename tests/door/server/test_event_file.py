@@ -1,15 +1,14 @@
 """`serve --events FILE`: what `/v1/events` gives, as lines that door-report reads."""
 
 import json
-import threading
 from pathlib import Path
 
 import pytest
 
+from maskgate.door.delivery.file_sinks import FileSink
 from maskgate.door.delivery.stream import EventFile
 from maskgate.door.reporting import log
 from maskgate.door.server import start
-from maskgate.door.server.event_log import EventLog
 from maskgate.door.server.settings import Settings
 from maskgate.door.server.start import Options
 from maskgate.errors import MaskgateError
@@ -19,7 +18,7 @@ from tests.door.server.test_kiosk import Reader
 
 def test_the_file_has_what_readers_get(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    running = serve(event_file=EventFile(path))
+    running = serve(event_file=FileSink(EventFile(path)))
     reader = Reader(running)
     with running.stream("?door=north") as stream:
         stream.send(json.dumps({"state": "go", "policy": "worn"}))
@@ -37,27 +36,10 @@ def test_the_file_has_what_readers_get(serve: Serve, tmp_path: Path) -> None:
     assert len(read.states) == 2 and len(read.calls) == 2 and not read.notes
 
 
-def test_a_slow_disk_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, free = EventFile(tmp_path / "events.jsonl"), threading.Event()
-    append = file.append
-    monkeypatch.setattr(file, "append", lambda event: (free.wait(20), append(event)))
-    events = EventLog(file)
-    events.start()
-    for number in range(10_100):
-        events.add(json.dumps({"number": number}))
-    assert file.counts.lost["full"] >= 99
-    monkeypatch.setattr("os.fsync", lambda _: None)  # 10,000 times
-    free.set()
-    events.close(60)
-    lines = (tmp_path / "events.jsonl").read_text("utf-8").splitlines()
-    assert [json.loads(each)["number"] for each in lines] == [*range(len(lines))]
-    assert len(lines) + file.counts.lost["full"] == 10_100
-
-
 def test_wrong_files(tmp_path: Path) -> None:
     with pytest.raises(MaskgateError, match="is no file; give another"):
         start.check(Options(None, "127.0.0.1", 0, Settings(), events=tmp_path))
     file = EventFile(tmp_path / "events.jsonl")
     with pytest.raises(MaskgateError, match="another maskgate writes to this file"):
         EventFile(tmp_path / "events.jsonl")
-    file.close(0)
+    file.close()
