@@ -145,7 +145,7 @@ def pictures(film: Film, seconds: float, sigma: float) -> Iterator[Pixels]:
         yield np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
-def encoded(shown: Iterable[Pixels], encoder: str) -> Iterator[Frame]:
+def encoded(images: Iterable[Pixels], encoder: str) -> Iterator[Frame]:
     """The frames as they are decoded after H.264."""
     preset, options, key_frames = ENCODERS[encoder]
     out = io.BytesIO()
@@ -156,13 +156,14 @@ def encoded(shown: Iterable[Pixels], encoder: str) -> Iterator[Frame]:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDE, HIGH, "yuv420p"
         stream.codec_context.gop_size = key_frames
-        for picture in shown:
+        for picture in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     out.seek(0)
     with av.open(out, "r") as decoded:
         for number, frame in enumerate(decoded.decode(video=0)):
-            yield Frame(frame.to_ndarray(format="rgb24"), number / FPS, is_predicted=True)
+            image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            yield Frame(image, number / FPS, is_predicted=True)
 
 
 def frozen(film: Iterable[Frame], seconds: float) -> Iterator[Frame]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from maskgate.door.events import CameraBack, CameraLost, Event, Started, Stopped
+from maskgate.door.events import CameraBack, CameraLost, Event, Started, Stopped, cameras_of
 from maskgate.door.reporting.log import KioskState
 
 REASONS: Final = {
@@ -82,7 +82,7 @@ def of_cameras(events: Sequence[Event], end: datetime) -> list[Gap]:
     running: dict[tuple[str, ...], datetime] = {}  # newest event by the cameras of a process
     process: dict[str, tuple[str, ...]] = {}
     for event in events:
-        cameras = event.cameras if isinstance(event, Started | Stopped) else (event.camera,)
+        cameras = cameras_of(event)
         for name in cameras:
             watch = watches.setdefault(name, _Watch(name))
             if isinstance(event, Started):
