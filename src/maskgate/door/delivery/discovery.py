@@ -9,15 +9,16 @@ import json
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
-
-import paho.mqtt.client as paho
+from typing import TYPE_CHECKING, Final
 
 from maskgate.core import files
 from maskgate.core.progress import log
 from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.errors import MaskgateError
+
+if TYPE_CHECKING:
+    import paho.mqtt.client as paho
 
 NAME: Final = "discovery.json"  # the file's, in the folder of the outbox
 
@@ -33,14 +34,14 @@ class Discovery:
             int, str
         ] = {}  # topics by the number of the message that is on its way
 
-    def announce(self, client: paho.Client, cameras: Sequence[str]) -> None:
+    def announce(self, client: "paho.Client", cameras: Sequence[str]) -> None:
         """Publish what these cameras, and the door before them, have."""
         messages = self._messages(cameras)
         self._keep(added=messages)
         for topic, message in messages.items():
             client.publish(topic, message, retain=True)
 
-    def remove_others(self, client: paho.Client, cameras: Sequence[str]) -> None:
+    def remove_others(self, client: "paho.Client", cameras: Sequence[str]) -> None:
         """Remove all that was published before and that these cameras do not have. Called in the
         thread of the client, as `acknowledge` is."""
         self._removals.clear()
