@@ -112,7 +112,7 @@ QueueFolder = Annotated[
     typer.Option(
         "--queue",
         metavar="FOLDER",
-        help="Folder of events that wait for the webhook and the broker.",
+        help="Folder of the outbox: events that wait for the webhook, the broker and the file.",
         show_default="$XDG_STATE_HOME/maskgate/watch or ~/.local/state/maskgate/watch",
     ),
 ]

@@ -12,6 +12,8 @@ from maskgate.door.delivery import options
 from maskgate.door.delivery.broker import Broker, broker
 from maskgate.door.delivery.opening import sinks
 from maskgate.door.delivery.options import Options, check, metrics_address
+from maskgate.door.delivery.outbox_sink import OutboxSink
+from maskgate.door.delivery.relay import Relay
 from maskgate.errors import MaskgateError
 from tests.door.delivery import sample_events
 from tests.door.delivery.receiver import Receiver, wait_for
@@ -184,6 +186,25 @@ def test_everything_is_opened_and_counted(
         for each in opened:
             each.close(0.2)
     assert json.loads((tmp_path / "events.jsonl").read_text())["event"] == "seen"
+
+
+def test_the_relay_waits_for_no_disk(tmp_path: Path) -> None:
+    words = Options(
+        relay_command="true",
+        events=str(tmp_path / "events.jsonl"),
+        webhook="http://127.0.0.1:1/",
+        queue=tmp_path / "queue",
+    )
+    relay, outbox = sinks(words, ["front"])
+    assert isinstance(relay, Relay) and isinstance(outbox, OutboxSink)
+    with outbox._outbox._lock:  # as it is while the disk hangs
+        for sink in (relay, outbox):
+            sink.send(sample_events.door("go"))
+        wait_for(lambda: relay.position == "open")
+        assert not (tmp_path / "events.jsonl").read_text()
+    for sink in (relay, outbox):
+        sink.close(5)
+    assert json.loads((tmp_path / "events.jsonl").read_text())["door"] == "go"
 
 
 def test_if_one_cannot_be_opened_the_others_are_closed(

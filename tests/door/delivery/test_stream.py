@@ -137,7 +137,8 @@ def test_a_full_disk_leaves_the_file_as_it_was(
 def test_what_is_appended_together_begins_a_new_file_where_it_is_full(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lines = [to_json(event) for event in sample_events.people(9)]
-    file, counts = EventFile(path, megabytes=2.5 * (len(lines[0]) + 1) / 1e6, keep=9), []
+    file = EventFile(path, megabytes=2.5 * (len(lines[0]) + 1) / 1e6, keep=9)
+    counts: list[int] = []
     while sum(counts) < 9:
         counts.append(file.append(lines[sum(counts) :]))
     file.close()

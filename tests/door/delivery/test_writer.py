@@ -16,7 +16,7 @@ from maskgate.door.delivery.outbox import Outbox
 from maskgate.door.delivery.outbox_sink import OutboxSink
 from maskgate.door.delivery.stream import EventFile
 from maskgate.door.delivery.writer import Writer
-from maskgate.door.events import to_json
+from maskgate.door.events import Event, to_json
 from tests.door.delivery import sample_events
 from tests.door.delivery.receiver import wait_for
 from tests.door.delivery.test_stream import tracks
@@ -38,7 +38,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     free.set()
 
 
-def longest(send: Callable[[object], None], count: int = 200) -> float:
+def longest(send: Callable[[Event], None], count: int = 200) -> float:
     """The seconds that the slowest of so many calls takes."""
     times = []
     for event in sample_events.people(count):

@@ -66,20 +66,26 @@ class Outbox:
         self.file, self._sinks, self._limit = file, tuple(sinks), limit
         self._lock, self._is_closed = threading.RLock(), False
         self._connection = open_database(file, _TABLES)
-        waiting = self._connection.execute("SELECT sink, count(*) FROM pending GROUP BY sink")
-        self._counts: dict[str, int] = dict.fromkeys(sinks, 0) | dict(waiting.fetchall())
-        for sink, count in self._counts.items():
+        try:
+            self.sender, waiting = self._read()
+        except BaseException:
+            self.close()
+            raise
+        self._counts = dict.fromkeys(sinks, 0) | waiting
+        for sink, count in waiting.items():
             if sink not in sinks:
                 log(f"{file}: {events_wait(count)} for {sink}, which is not given this time")
-        self.sender = self._sender()
 
-    def _sender(self) -> str:
+    def _read(self) -> tuple[str, dict[str, int]]:
+        """The sender, and how many events wait for each sink."""
         with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO sender SELECT ? WHERE NOT EXISTS (SELECT 1 FROM sender)",
                 (uuid4().hex,),
             )
-            return str(connection.execute("SELECT id FROM sender").fetchone()[0])
+            sender = connection.execute("SELECT id FROM sender").fetchone()[0]
+            waiting = connection.execute("SELECT sink, count(*) FROM pending GROUP BY sink")
+            return sender, dict(waiting.fetchall())
 
     def store(
         self, events: Sequence[tuple[str, str]], sinks: Sequence[str] | None = None
