@@ -13,6 +13,7 @@ nobody is, and the memory over `--minutes`.
 
 import argparse
 import io
+import itertools
 import json
 import os
 import re
@@ -23,12 +24,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
@@ -116,9 +119,9 @@ def pictures(size: tuple[int, int], face: Image.Image | None, empty: float) -> I
         yield np.clip(clean + noises[number % len(noises)], 0, 255).astype(np.uint8)
 
 
-def film(size: tuple[int, int], face: Image.Image | None, empty: float = EMPTY) -> list[bytes]:
-    """The bytes of each frame in MPEG-TS."""
-    out, chunks = io.BytesIO(), []
+def film(size: tuple[int, int], face: Image.Image | None, empty: float = EMPTY) -> bytes:
+    """Ten seconds in MPEG-TS."""
+    out = io.BytesIO()
     with av.open(out, "w", format="mpegts") as container:
         stream = container.add_stream("libx264", rate=FPS)
         assert isinstance(stream, VideoStream)
@@ -127,17 +130,15 @@ def film(size: tuple[int, int], face: Image.Image | None, empty: float = EMPTY) 
         stream.options = {"preset": "ultrafast", "crf": "26", "tune": "zerolatency"}
         for picture in pictures(size, face, empty):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            chunks.append(out.getvalue())
-            out.seek(0)
-            out.truncate()
-    return chunks
+        container.mux(stream.encode())
+    return out.getvalue()
 
 
 class Server:
-    """Sends the film again and again, each camera's a little later than the one before. `came` has
-    the times at which a person came, by camera."""
+    """Sends the film again and again with times that go on, as a camera does, each camera's a
+    little later than the one before. `came` has the times at which a person came, by camera."""
 
-    def __init__(self, chunks: Sequence[bytes]) -> None:
+    def __init__(self, content: bytes) -> None:
         self.came: list[tuple[str, float]] = []
         server = self
 
@@ -147,8 +148,8 @@ class Server:
                 self.send_header("Content-Type", "video/mp2t")
                 self.end_headers()
                 try:
-                    server._send(chunks, self.path.strip("/"), self.wfile)
-                except OSError:
+                    server._send(content, self.path.strip("/"), self.wfile)
+                except (OSError, FFmpegError):
                     self.close_connection = True
 
             def log_message(self, *_: object) -> None:
@@ -159,16 +160,25 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def _send(self, chunks: Sequence[bytes], camera: str, file: Any) -> None:
-        number, start = 0, time.monotonic()
-        while True:
-            place = (number + 37 * int(camera)) % len(chunks)
-            if place == EMPTY * FPS:
-                self.came.append((camera, time.monotonic()))
-            file.write(chunks[place])
-            file.flush()
-            number += 1
-            time.sleep(max(0.0, start + number / FPS - time.monotonic()))
+    def _send(self, content: bytes, camera: str, file: Any) -> None:
+        options = {"flush_packets": "1"}
+        with (
+            av.open(io.BytesIO(content), "r") as film,
+            av.open(file, "w", format="mpegts", options=options) as container,
+        ):
+            packets = [each for each in film.demux(video=0) if each.size]
+            stream = container.add_stream_from_template(film.streams.video[0])
+            begin, start = 25 * int(camera) % len(packets), time.monotonic()  # at a key frame
+            for number in itertools.count():
+                place = (begin + number) % len(packets)
+                if place == EMPTY * FPS:
+                    self.came.append((camera, time.monotonic()))
+                packet = av.Packet(bytes(packets[place]))
+                packet.stream, packet.time_base = stream, Fraction(1, FPS)
+                packet.pts = packet.dts = number
+                packet.is_keyframe = packets[place].is_keyframe
+                container.mux(packet)
+                time.sleep(max(0.0, start + (number + 1) / FPS - time.monotonic()))
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -187,10 +197,10 @@ class Measured:
     memory: Sequence[int]  # bytes
 
 
-def measure(count: int, rate: int, chunks: Sequence[bytes], run: tuple[float, int]) -> Measured:
+def measure(count: int, rate: int, content: bytes, run: tuple[float, int]) -> Measured:
     """Watch so many cameras; `run` is for how many seconds, and how many threads a network has."""
     seconds, threads = run
-    server = Server(chunks)
+    server = Server(content)
     words = [f"--camera={each}={server.url}/{each}" for each in range(count)]
     words += ["--fps", str(rate), "--threads", str(threads)]
     with watching(words) as (process, events, lines):

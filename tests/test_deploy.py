@@ -285,9 +285,10 @@ def test_the_guide_names_what_is_there(
     spans = re.findall(r"`(--[a-z][^`]*)`", page)
     assert len(spans) > 8
     for span in spans:
-        if span.startswith("--relay"):
+        if span.startswith(("--relay", "--mqtt")):
             relay = ["--relay-command", "door"] if span.startswith("--relay-fail") else []
-            parse_watch(["--camera", "0", *relay, *shlex.split(span)])
+            broker = ["--mqtt", "mqtt://host"] if span.startswith("--mqtt-") else []
+            parse_watch(["--camera", "0", *relay, *broker, *shlex.split(span)])
         elif span != "--contact":
             parse(["serve", *shlex.split(span)])
     for name in re.findall(r"deploy/([\w.-]+)", page):

@@ -196,7 +196,7 @@ OTHERS = {
     "--fps", "--rotate-megabytes", "--rotate-keep", "--relay-pulse",
     # Only with a camera: see "watch" in ALSO.
     "--events", "--webhook", "--webhook-secret-file", "--mqtt", "--mqtt-password-file", "--mqtt-ca",
-    "--no-discovery", "--relay-command", "--relay-url", "--metrics",
+    "--no-discovery", "--mqtt-override", "--relay-command", "--relay-url", "--metrics",
 }  # fmt: skip
 # Of some commands, a word is another thing than of the others.
 ALSO: dict[str, list[tuple[Words, str]]] = {
@@ -232,6 +232,7 @@ ALSO: dict[str, list[tuple[Words, str]]] = {
                 (["--mqtt-password-file", "/gone"], "--mqtt-password-file is for --mqtt"),
                 (["--mqtt", "mqtts://h", "--mqtt-ca", "/gone"], "/gone: cannot be used as --mqtt"),
                 (["--no-discovery"], "--no-discovery is for --mqtt; give that too"),
+                (["--mqtt-override"], "--mqtt-override is for --mqtt; give that too"),
                 (["--relay-command", "gone-program"], "gone-program: no such program"),
                 (["--relay-url", "relay"], "--relay-url: no such address"),
                 (["--metrics", "here"], "--metrics here: write HOST:PORT, such as 127.0.0.1:9100"),

@@ -15,11 +15,13 @@ import maskgate
 from maskgate import labels
 from maskgate.bundle import drift_measures
 from maskgate.bundle.manifest import Manifest
+from maskgate.door.detection import Detector
 from maskgate.door.engine import Engine
 from maskgate.door.verdict import Verdict
 from maskgate.errors import MaskgateError
 from maskgate.export import exporter
 from maskgate.export.exporter import ExportOptions
+from maskgate.faces.protocol import Faces
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import PhotoError, Pixels
 from maskgate.runs import RunFolder
@@ -259,6 +261,26 @@ def test_memory_does_not_grow_with_frames(engine: Engine, frames: list[Pixels]) 
     finally:
         tracemalloc.stop()
     assert grown < 50_000, f"{grown} bytes more; a frame takes {frames[0].nbytes}"
+
+
+def test_warming_up_reaches_the_last_network_of_the_detector(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later networks of MTCNN run only where the ones before see a face."""
+    detector = engine._detector
+    counts: list[int] = []
+
+    def counting(frame: Pixels) -> Detector:
+        def detect(photo: Pixels) -> Faces:
+            faces = detector(frame)(photo)
+            counts.append(len(faces))
+            return faces
+
+        return detect  # type: ignore[return-value]
+
+    monkeypatch.setattr(engine, "_detector", counting)
+    engine.warm_up()
+    assert counts == [1]
 
 
 def test_warming_up_runs_every_network(monkeypatch: pytest.MonkeyPatch) -> None:

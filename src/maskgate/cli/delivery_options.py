@@ -64,6 +64,13 @@ MqttCa = Annotated[
 NoDiscovery = Annotated[
     bool, typer.Option("--no-discovery", help="Do not set up sensors in Home Assistant.")
 ]
+MqttOverride = Annotated[
+    bool,
+    typer.Option(
+        "--mqtt-override",
+        help="Let somebody in when `open` is published at PREFIX/override.",
+    ),
+]
 RelayCommand = Annotated[
     str | None,
     typer.Option(

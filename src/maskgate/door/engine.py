@@ -19,10 +19,36 @@ from maskgate.faces.protocol import Faces
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import Pixels
 from maskgate.inference import bundles
+from maskgate.synthetic.people.drawing import Person, photo
 
 _MAX_SIZES: Final = 4  # of frames whose detectors are kept, at least
-# A black frame, and a face in it, by which all networks run before the first visitor comes.
-_PROBE: Final = np.zeros((360, 640, 3), np.uint8)
+_PROBE_SIZE: Final = (360, 640)  # height and width of a frame with a drawn person
+_PERSON: Final = Person(
+    skin=(215, 178, 153),
+    hair=(61, 43, 29),
+    iris=(117, 82, 49),
+    jaw=0.3,
+    length=1.0,
+    eyes=1.1,
+    brows=0.075,
+    lashes=0.8,
+    lips=1.0,
+    nose=1.0,
+    hair_length=1.1,
+    volume=0.2,
+    fringe="swept",
+    tied="loose",
+    parting=0.0,
+    grey=0.2,
+    recede=0.1,
+    wrinkles=0.4,
+    sag=0.5,
+    beard=0.0,
+    glasses=False,
+    earrings=False,
+    mole=0.0,
+)
+# Where a face may be there, for the classifier of a bundle whose detector finds none.
 _PROBE_FACE: Final = Faces(
     np.array([[270, 120, 370, 240]], np.float32),
     np.array([[[298, 166], [342, 166], [320, 190], [302, 214], [338, 214]]], np.float32),
@@ -84,12 +110,14 @@ class Engine:
         """The attributes that the model predicts."""
         return self._classifier.attributes
 
-    def warm_up(self, cameras: int) -> None:
-        """Load what is loaded late, so that no visitor waits for it, and keep the detectors of the
-        frames of so many cameras, which may differ in size."""
+    def warm_up(self, cameras: int = 0) -> None:
+        """Run all networks once, so that no visitor waits for what they load late, and keep the
+        detectors of the frames of so many cameras, which may differ in size. The later networks of
+        some detectors, such as MTCNN, run only where the first one sees a face."""
         self._max_sizes = max(_MAX_SIZES, cameras)
-        self._faces(_PROBE)
-        pictures = [view.stored(_PROBE, _PROBE_FACE, 0)[None] for view in self._views]
+        probe = _drawn_person()
+        self._faces(probe)
+        pictures = [view.stored(probe, _PROBE_FACE, 0)[None] for view in self._views]
         self._classifier(pictures)
 
     def __call__(self, frame: Frame) -> list[Verdict]:
@@ -177,6 +205,17 @@ class Engine:
             assert detector is not None
             self._detectors[size] = detector
         return detector
+
+
+def _drawn_person() -> Pixels:
+    """A frame with a person's face in its middle."""
+    height, width = _PROBE_SIZE
+    size = height, height * 3 // 4
+    portrait = photo(_PERSON, "not_wear", size, np.random.default_rng(4))
+    frame = np.full((height, width, 3), 150, np.uint8)
+    left = (width - size[1]) // 2
+    frame[:, left : left + size[1]] = np.asarray(portrait)
+    return frame
 
 
 def _array(frame: Frame) -> Pixels:

@@ -110,7 +110,9 @@ class FirstVerdict(_OfPerson):
     """The first verdict on a person other than moment and closer."""
 
     event: Literal["verdict"] = "verdict"
-    waited: Seconds = Field(description="Seconds from the first near frame to the verdict.")
+    waited: Seconds = Field(
+        description="Seconds from the first near frame since the person last stepped back."
+    )
 
 
 class Changed(_OfPerson):
@@ -153,9 +155,18 @@ class CameraBack(_OfCamera):
     gap: Seconds = Field(description="Seconds for which nothing was decided.")
 
 
-class _OfProcess(_Common):
+class _OfDoor(_Common):
     cameras: tuple[Name, ...] = Field(description="The names of all cameras.")
     policy: Policy
+
+
+class Override(_OfDoor):
+    """Staff let somebody in; the relay opens the door."""
+
+    event: Literal["override"] = "override"
+
+
+class _OfProcess(_OfDoor):
     model: str = Field(description="SHA-256 of the bundle.")
     maskgate: str = Field(description="The version of maskgate.")
 
@@ -173,9 +184,14 @@ class Stopped(_OfProcess):
 
 
 PersonEvent = PersonSeen | FirstVerdict | Changed | Left
-Event = PersonEvent | DoorChanged | CameraLost | CameraBack | Started | Stopped
+Event = PersonEvent | DoorChanged | CameraLost | CameraBack | Override | Started | Stopped
 
 _ANY: Final = TypeAdapter[Event](Annotated[Event, Field(discriminator="event")])
+
+
+def cameras_of(event: Event) -> tuple[str, ...]:
+    """The names of the cameras that an event is of."""
+    return event.cameras if isinstance(event, _OfDoor) else (event.camera,)
 
 
 def to_json(event: Event) -> str:

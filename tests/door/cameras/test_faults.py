@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskgate.door.cameras import faults
-from maskgate.door.cameras.faults import Faults, small_picture
+from maskgate.door.cameras import faults, small_pictures, stillness
+from maskgate.door.cameras.faults import Faults
+from maskgate.door.cameras.frames import Frame
+from maskgate.door.cameras.small_pictures import small_picture
 from maskgate.imaging.pixels import Pixels
 from tests.door import films
 from tests.door.films import Scene
@@ -37,7 +39,7 @@ def watch(watched: Faults, picture: Callable[[], Pixels], start: float) -> Itera
     """What is wrong after each tenth of a second, for three seconds."""
     for number in range(30):
         image = picture()
-        watched.add(image, small_picture(image), start + number / 10)
+        watched.add(Frame(image, start + number / 10), is_empty=False)
         yield watched.at(start + number / 10, is_empty=False)
 
 
@@ -53,7 +55,7 @@ def watch(watched: Faults, picture: Callable[[], Pixels], start: float) -> Itera
 def test_a_fault_is_found_in_time_and_ends(
     picture: Callable[[], Pixels], reason: str | None, seconds: float
 ) -> None:
-    watched = Faults(0.0, is_compressed=False)
+    watched = Faults(0.0)
     assert set(watch(watched, well, 0.0)) == {None}
     found = list(watch(watched, picture, 3.0))
     first = round(seconds * 10)
@@ -66,49 +68,31 @@ def test_a_fault_is_found_in_time_and_ends(
 
 
 def test_a_camera_without_frames_is_lost() -> None:
-    watched = Faults(10.0, is_compressed=True)
-    assert [watched.at(time, is_empty=True) for time in (10.0, 15.0, 15.1)] == [None, None, "lost"]
-    image = well()
-    watched.add(image, small_picture(image), 20.0)
+    watched = Faults(10.0)
+    assert [watched.at(time, is_empty=True) for time in (10.0, 12.5, 12.6)] == [None, None, "lost"]
+    watched.add(Frame(well(), 20.0), is_empty=True)
     assert [watched.at(time, is_empty=True) for time in (20.0, 22.0, 22.1)] == [None, None, "lost"]
-
-
-def test_a_compressed_picture_of_nobody_may_be_still_for_longer() -> None:
-    """Encoders leave out the noise. Once it is frozen it stays so until it changes."""
-    for is_compressed, limit in ((True, faults.STILL), (False, faults.STALE)):
-        watched = Faults(0.0, is_compressed=is_compressed)
-        for time in np.arange(0, 30, 0.5):
-            watched.add(FROZEN, small_picture(FROZEN), time)
-            frozen = watched.at(time, is_empty=True) == "frozen"
-            assert frozen == (time > limit)
-    watched = Faults(0.0, is_compressed=True)
-    for time in np.arange(0, 5, 0.5):
-        watched.add(FROZEN, small_picture(FROZEN), time)
-        assert (watched.at(time, is_empty=bool(time > 3)) == "frozen") == (time > 2)
-    image = well()
-    watched.add(image, small_picture(image), 5.0)
-    assert watched.at(5.0, is_empty=True) is None
 
 
 def test_flicker_at_the_limit_is_one_fault() -> None:
     """A picture as bright as the limit goes up and down by its noise."""
-    watched, states = Faults(0.0, is_compressed=False), []
+    watched, states = Faults(0.0), []
     for number in range(100):
         image = np.full((360, 640, 3), 21 if number < 20 else 23 - number % 3, np.uint8)
         image[::7, ::5] = 60 + number % 2
-        watched.add(image, small_picture(image), number / 10)
+        watched.add(Frame(image, number / 10), is_empty=True)
         states.append(watched.at(number / 10, is_empty=True))
     assert sum(a != b for a, b in zip(states[1:], states, strict=False)) <= 1
 
 
 def test_the_limits_are_those_of_the_kiosk() -> None:
     script = (PAGES / "kiosk-faults.js").read_text("utf-8")
-    for name, value in (("STALE", faults.STALE), ("DARK", faults.DARK)):
+    for name, value in (("STALE", stillness.STALE), ("DARK", faults.DARK)):
         assert f"export const {name} = {value:g};" in script
     assert f"const DARK_TIME = {faults.DARK_TIME:g};" in script
 
 
 @pytest.mark.parametrize("size", [(360, 640), (1080, 1920), (480, 640), (37, 65), (20, 30)])
 def test_the_small_picture_of_any_frame(size: tuple[int, int]) -> None:
-    assert small_picture(np.full((*size, 3), 77, np.uint8)).shape == faults.GRID
+    assert small_picture(np.full((*size, 3), 77, np.uint8)).shape == small_pictures.GRID
     assert small_picture(np.full((*size, 3), 77, np.uint8)).mean() == 77

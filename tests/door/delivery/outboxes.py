@@ -44,4 +44,4 @@ def webhook(url: str, file: Path, *words: Any, limit: int = LIMIT, **options: An
 
 def mqtt(broker: Any, file: Path, *words: Any, **options: Any) -> Delivery:
     outbox = Outbox(file, ["mqtt"])
-    return Delivery(outbox, Mqtt(broker, outbox.sender, *words, **options))
+    return Delivery(outbox, Mqtt(broker, outbox.sender, *words, folder=file.parent, **options))

@@ -15,6 +15,7 @@ from maskgate.door.events import (
     FirstVerdict,
     Left,
     Measures,
+    Override,
     PersonSeen,
     Started,
     Stopped,
@@ -76,6 +77,10 @@ def door(says: DoorState, camera: str = "front", previous: DoorState = "empty") 
     return DoorChanged(
         time=_TIME, camera=camera, policy="worn", door=says, previous=previous, since=_TIME
     )
+
+
+def override(*cameras: str) -> Event:
+    return Override(time=_TIME, cameras=cameras, policy="worn")
 
 
 def lost(camera: str = "front") -> Event:

@@ -48,6 +48,7 @@ def secret(tmp_path: Path) -> Path:
         ({"mqtt": "mqtts://host", "mqtt_ca": Path("/gone")}, "/gone: cannot be used as --mqtt-ca"),
         ({"mqtt_ca": Path("/gone")}, "--mqtt-ca is for --mqtt"),
         ({"no_discovery": True}, "--no-discovery is for --mqtt"),
+        ({"mqtt_override": True}, "--mqtt-override is for --mqtt"),
         ({"relay_command": "gone-program"}, "--relay-command: gone-program: no such program"),
         ({"relay_command": "'sh"}, "--relay-command: No closing quotation"),
         ({"relay_command": ""}, "--relay-command: nothing: no such program"),

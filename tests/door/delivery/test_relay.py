@@ -104,6 +104,20 @@ def test_no_camera_may_stop_somebody(says: str) -> None:
     assert door.position(1.2) == "open"
 
 
+@pytest.mark.parametrize("says", [*_STOPS, "none", "empty"])
+def test_staff_let_somebody_in_whatever_cameras_say(says: str) -> None:
+    door = rule()
+    door.update({}, 1.0, override=6.0)
+    assert door.position(1.0) == "open", "also before anything is known"
+    door.update({"a": says}, 2.0, override=5.0)
+    assert door.position(3.9) == "open"
+    assert door.position(4.1) == "shut", "the one that watches is silent"
+    door.update({"a": says}, 6.9, override=0.1)
+    assert door.position(6.9) == "open"
+    door.update({"a": says}, 7.0)
+    assert door.position(7.0) == "shut"
+
+
 @pytest.mark.parametrize("failed", ["shut", "open"])
 def test_silence_and_faults_fail_it(failed: str) -> None:
     door = RelayRule(3.0, "open" if failed == "open" else "shut")

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 from maskgate.door.events import CameraBack, CameraLost, Event, Started, Stopped
 from maskgate.door.reporting import gaps
@@ -62,6 +63,22 @@ def test_after_a_kill_it_may_have_run_until_its_last_event() -> None:
     events: list[Event] = [started(0), lost(1, "back"), back(4, "back"), started(9)]
     assert sorted(spans(events, 20)) == [
         ("back", "dark", 1, 4), ("back", "ended", 4, 9), ("front", "ended", 4, 9),
+    ]  # fmt: skip
+
+
+def test_a_clock_that_is_set_back_mixes_no_starts() -> None:
+    """The first process ends two minutes after the second has started, by the clock on the wall."""
+    first, second = ({"process": uuid4()} for _ in range(2))
+    events: list[Event] = [
+        started(0).model_copy(update=first),
+        started(8).model_copy(update=second),
+        lost(9, "front").model_copy(update=first),
+        stopped(10).model_copy(update=first),
+        lost(12, "back").model_copy(update=second),
+        back(13, "back").model_copy(update=second),
+    ]
+    assert sorted(spans(events, 20)) == [
+        ("back", "dark", 12, 13), ("back", "ended", 0, 8), ("front", "ended", 0, 8),
     ]  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from maskgate.bundle.manifest import Manifest
+from maskgate.door.events import Override, to_json
 from maskgate.door.reporting import log
 from maskgate.errors import MaskgateError
-from tests.door.reporting.sample_events import day
+from tests.door.reporting.sample_events import START, day
 
 ALERT = (
     '{"kind": "alert", "reason": "help", "door": "main", "time": "2026-11-27T01:00:00.000+00:00"}'
@@ -34,6 +35,16 @@ def test_rotated_and_compressed_files_give_each_event_once_by_time(
     assert read.repeated == 5
     assert read.events == sorted(read.events, key=lambda event: event.time)
     assert read.notes == []
+
+
+def test_an_override_of_watch_is_a_call_of_staff(lines: list[str], tmp_path: Path) -> None:
+    override = Override(time=START, cameras=("front", "side"), policy="worn")
+    (tmp_path / "events.jsonl").write_text("".join([*lines, *2 * [f"{to_json(override)}\n"]]))
+    read = log.read([tmp_path / "events.jsonl"])
+    assert [(call.kind, call.reason, call.door) for call in read.calls] == [
+        ("override", "operator", "front, side")
+    ]
+    assert (len(read.events), read.repeated) == (len(lines), 1)
 
 
 def test_half_a_last_line_is_skipped_and_told(lines: list[str], tmp_path: Path) -> None:

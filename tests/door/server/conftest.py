@@ -52,8 +52,7 @@ class FakeEngine(Engine):
     def attributes(self) -> tuple[str, ...]:
         return ("mask", "gender", "age_band")
 
-    def __call__(self, frame: Any) -> list[Verdict]:
-        return []
+    def warm_up(self, cameras: int = 0) -> None: ...
 
     def batch(self, frames: Any) -> list[list[Verdict]]:
         self.batches.append([frame.shape for frame in frames])

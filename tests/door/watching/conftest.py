@@ -104,7 +104,11 @@ class Live:
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal, and read the rest."""
         self.process.send_signal(number)
-        code = self.process.wait(30)
+        self.join(30)
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, at most so long, and read the rest."""
+        code = self.process.wait(seconds)
         for thread in self._threads:
             thread.join(10)
         assert code == 0, self.errors

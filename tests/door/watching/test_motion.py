@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from maskgate.door.cameras.faults import small_picture
+from maskgate.door.cameras.small_pictures import small_picture
 from maskgate.door.watching.motion import QUIET, Motion
 from tests.door import films
 from tests.door.films import Scene

@@ -1,8 +1,12 @@
 """Cameras of the network: events as they happen, faults within three seconds, and back again."""
 
+import contextlib
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskgate.door.cameras import scene
 from tests.door import films
 from tests.door.films import Scene
 from tests.door.watching import servers
@@ -56,6 +61,11 @@ def black(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
         yield (picture // 16).astype(np.uint8)
 
 
+def dim(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
+    for picture in films.frames(scenes, portraits):
+        yield (picture * 0.4).astype(np.uint8)
+
+
 def covered(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
     """A hand before the lens: smooth, brighter in the middle, with noise."""
     rng = np.random.default_rng(5)
@@ -64,6 +74,17 @@ def covered(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
     for _ in films.frames(scenes, portraits):
         noisy = clean[..., None] * (1.0, 0.7, 0.6) + rng.normal(0, 4, (360, 640, 3))
         yield np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def wall(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
+    """Bricks, with a camera's noise."""
+    down, right = np.mgrid[0:360, 0:640]
+    shifted = right + down // 30 % 2 * 40
+    joints = (down % 30 < 5) | (shifted % 80 < 5)
+    rng = np.random.default_rng(6)
+    for _ in films.frames(scenes, portraits):
+        noise = rng.normal(0, 3, (360, 640, 3))
+        yield np.clip(np.where(joints, 190, 90)[..., None] + noise, 0, 255).astype(np.uint8)
 
 
 def frozen(scenes: list[Scene], portraits: Portraits) -> Iterator[Any]:
@@ -94,6 +115,83 @@ def test_every_fault_of_the_picture(
         watched.wait(after=count, door="empty")
     watched.stop(signal.SIGINT)
     assert names(watched).count("camera_lost") == names(watched).count("camera_back") == 3
+
+
+@pytest.mark.slow
+def test_a_wall_is_a_fault_and_a_lamp_is_none(
+    live: Callable[..., Live], camera: Mjpeg, portraits: Portraits
+) -> None:
+    """With nobody there: the camera is turned to a wall of bricks, and stands still."""
+    watched = live("--camera", f"front={camera.url}")
+    watched.wait(door="empty")
+    time.sleep(scene.LEARNING + 1)
+    camera.show(dim([Scene(1)], {}))
+    time.sleep(LATE)
+    camera.show(films.frames([Scene(2, [("not_wear", 200)])], portraits))
+    watched.wait(door="put_on")
+    assert not any(line["event"] == "camera_lost" for line in watched.lines)
+    for reason, pictures in (("covered", wall), ("frozen", frozen)):
+        camera.show(films.frames([Scene(1)], {}))
+        watched.wait(after=len(watched.lines) - 1, door="empty")
+        time.sleep(1)
+        count, changed = len(watched.lines), time.monotonic()
+        camera.show(pictures([Scene(1)], portraits))
+        lost = watched.wait(after=count, event="camera_lost", reason=reason)
+        assert lost["arrived"] - changed < LATE + SLACK
+    watched.stop()
+
+
+class Silent:
+    """A server that takes connections and says `answer`, and no more."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer, self._open = answer, list[socket.socket]()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._open.append(connection)
+                connection.sendall(self._answer)
+
+    def stop(self) -> None:
+        for each in (self._listener, *self._open):
+            each.close()
+
+
+MULTIPART = "Content-Type: multipart/x-mixed-replace; boundary=frame"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [
+        ("rtsp", ""),
+        ("http", ""),
+        ("http", f"HTTP/1.1 200 OK\r\n{MULTIPART}\r\n\r\n"),
+        ("http", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        ("rtsp", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: OPTIONS, DESCRIBE\r\n\r\n"),
+        ("name", ""),
+    ],
+)
+def test_a_camera_that_never_answers_is_lost_in_time(
+    live: Callable[..., Live], scheme: str, answer: str
+) -> None:
+    """Whatever is wrong: the name, the connection, or that no picture comes."""
+    server = Silent(answer.encode())
+    url = f"{scheme}://127.0.0.1:{server.port}/camera"
+    watched = live("--camera", "front=rtsp://camera.invalid/door" if scheme == "name" else url)
+    lost = watched.wait(event="camera_lost", reason="lost")
+    start = watched.wait(event="started")
+    times = [datetime.fromisoformat(each["time"]) for each in (start, lost)]
+    assert (times[1] - times[0]).total_seconds() < LATE
+    stopped = time.monotonic()
+    watched.stop()
+    assert time.monotonic() - stopped < 5
+    server.stop()
 
 
 @pytest.mark.slow

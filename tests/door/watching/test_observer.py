@@ -11,7 +11,7 @@ import pytest
 
 from maskgate import labels
 from maskgate.door import readings
-from maskgate.door.events import Event, PersonSeen
+from maskgate.door.events import Event, FirstVerdict, Left, PersonSeen
 from maskgate.door.verdict import Measured, verdicts
 from maskgate.door.watching.observer import Observer
 from maskgate.door.watching.visit import MEASURES
@@ -82,6 +82,20 @@ def test_whoever_goes_back_and_comes_again_is_one_person() -> None:
         ("changed", "moment"), ("changed", "go"),
     ]  # fmt: skip
     assert people[1].waited == 0.5
+
+
+def test_whoever_steps_back_before_the_verdict_waits_anew() -> None:
+    """Two frames near, seconds further away, and near again."""
+    watched = observer()
+    events = see(watched, [face("wear")], 0, 0.2)
+    for number, width in enumerate((80, 64, 50)):
+        events += watched.see([face("wear", width=width)], SIZE, 0.2 + number / 10)
+    events += see(watched, [face("wear", width=50)], 0.5, 5)
+    events += see(watched, [face("wear", width=80)], 5, 6.5)
+    (verdict,) = (event for event in events if isinstance(event, FirstVerdict))
+    assert verdict.waited == pytest.approx(0.5, abs=0.05)
+    (gone, *_) = watched.end(6.5)
+    assert isinstance(gone, Left) and gone.present == pytest.approx(6.4)
 
 
 def test_times_on_the_wall_are_those_of_the_camera() -> None:

@@ -6,19 +6,18 @@ same reasons. Times are in seconds of the camera's own clock, see `Frame`.
 
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
+from maskgate.door.cameras.frames import Frame
+from maskgate.door.cameras.scene import Scene
+from maskgate.door.cameras.small_pictures import (
+    SmallPicture,
+    is_moving,
+    small_picture,
+    structure,
+)
+from maskgate.door.cameras.stillness import STALE, Stillness
 from maskgate.door.events import Reason
-from maskgate.imaging.pixels import Pixels
 
-# Seconds: an older frame, or one that does not change, is no basis for a verdict.
-STALE: Final = 2.0
-# Seconds after which a compressed picture of nobody that does not change is frozen. Nothing moves
-# there, and encoders leave noise out until the next key frame, which may come ten seconds later;
-# people do move.
-STILL: Final = 20.0
-FIRST: Final = 5.0  # seconds for the first frame: a camera must be opened, and send a key frame
+FIRST: Final = 2.5  # seconds for the first frame: a camera must be opened, and send a key frame
 DARK: Final = 22.0  # mean brightness of 255 below which a frame is too dark
 DARK_TIME: Final = 0.4  # seconds
 DARK_ENDS: Final = 26.0  # mean brightness from which it is light again
@@ -28,31 +27,9 @@ DARK_ENDS: Final = 26.0  # mean brightness from which it is light again
 FLAT: Final = 4.0
 FLAT_TIME: Final = 1.0  # seconds
 FLAT_ENDS: Final = 5.0
+OTHER_TIME: Final = 1.5  # seconds of another scene: whoever walks past the lens takes less
 ENDED_TIME: Final = 0.4  # seconds for which a picture must be well again
-GRID: Final = (36, 64)  # rows and columns of the small picture
-
-SmallPicture = npt.NDArray[np.float32]
-
-
-def small_picture(image: Pixels) -> SmallPicture:
-    """The brightness (36, 64), 0–255, of a frame: means of green, which is nearly the brightness,
-    of some hundred pixels each, also of large frames. Noise hardly shows in it."""
-    step = max(1, min(image.shape[0] // GRID[0], image.shape[1] // GRID[1]) // 10)
-    green = image[::step, ::step, 1]
-    if green.shape[0] < GRID[0] or green.shape[1] < GRID[1]:
-        rows = np.arange(GRID[0]) * green.shape[0] // GRID[0]
-        columns = np.arange(GRID[1]) * green.shape[1] // GRID[1]
-        return green[np.ix_(rows, columns)].astype(np.float32)
-    high, wide = green.shape[0] // GRID[0], green.shape[1] // GRID[1]
-    blocks = green[: high * GRID[0], : wide * GRID[1]].reshape(GRID[0], high, GRID[1], wide)
-    return blocks.mean((1, 3), dtype=np.float32)
-
-
-def structure(picture: SmallPicture) -> float:
-    """The standard deviation of the Laplacian of a small picture: low where there are no edges."""
-    centre = picture[1:-1, 1:-1]
-    around = picture[:-2, 1:-1] + picture[2:, 1:-1] + picture[1:-1, :-2] + picture[1:-1, 2:]
-    return float((4 * centre - around).std())
+_ACCEPTED: Final = 3  # judged frames in a row with faces, after which another scene is a door's
 
 
 class _Lasting:
@@ -76,28 +53,51 @@ class _Lasting:
 
 
 class Faults:
-    """Watches one camera from a time on, at which it has no frame yet. `is_compressed` says that
-    its pictures are, as those of the network and of videos."""
+    """Watches one camera from a time on, at which it has no frame yet."""
 
-    def __init__(self, time: float, *, is_compressed: bool) -> None:
-        self._still = STILL if is_compressed else STALE
-        self._is_frozen = False
-        self._frame_time = self._change_time = time + FIRST - STALE
-        self._last: Pixels | None = None
+    def __init__(self, time: float) -> None:
+        self._frame_time = time + FIRST - STALE
+        self._stillness, self._scene = Stillness(self._frame_time), Scene()
         self._dark, self._flat = _Lasting(DARK_TIME), _Lasting(FLAT_TIME)
+        self._other = _Lasting(OTHER_TIME)
+        self._picture: SmallPicture | None = None
+        self._faces = 0  # judged frames in a row with faces while the scene is another
 
-    def add(self, image: Pixels, picture: SmallPicture, time: float) -> None:
-        """A new frame, with its small picture."""
-        if time - self._frame_time > STALE:
-            self._change_time = time
-        self._frame_time = time
-        if self._last is None or not np.array_equal(self._last, image):
-            self._change_time, self._is_frozen = time, False
-        self._last = image
+    def add(self, frame: Frame, *, is_empty: bool) -> SmallPicture:
+        """Take a new frame, and return its small picture. `is_empty` says that the newest judged
+        frames show nobody."""
+        picture = small_picture(frame.image)
+        before, self._picture = self._picture, picture
+        elapsed = frame.time - self._frame_time
+        if elapsed > STALE:
+            self._stillness.restart(frame.time)
+        self._frame_time = frame.time
+        is_quiet = is_empty and before is not None and not is_moving(picture, before)
         brightness = float(picture.mean())
-        self._dark.update(time, is_there=brightness < (DARK_ENDS if self._dark.is_on else DARK))
+        self._stillness.add(frame, brightness, is_quiet=is_quiet)
+        self._dark.update(
+            frame.time, is_there=brightness < (DARK_ENDS if self._dark.is_on else DARK)
+        )
         flat = FLAT_ENDS if self._flat.is_on else FLAT
-        self._flat.update(time, is_there=structure(picture) < flat)
+        self._flat.update(frame.time, is_there=structure(picture) < flat)
+        is_clear = is_empty and not self._dark.is_on and not self._flat.is_on
+        self._other.update(frame.time, is_there=is_clear and self._scene.differs(picture))
+        if is_clear and is_quiet:
+            self._scene.add(picture, elapsed)
+        return picture
+
+    def may_judge(self, fault: Reason | None) -> bool:
+        """Whether a frame is to be judged while this is wrong: if nothing is, or if only the scene
+        is another than usual, as faces in it make it the usual one (see `add_faces`)."""
+        return fault is None or (fault == "covered" and not self._flat.is_on)
+
+    def add_faces(self, count: int) -> None:
+        """A judged frame has so many faces. A camera that sees people where the scene is not the
+        usual one was moved, or the room has changed: that scene is the usual one from now on."""
+        self._faces = self._faces + 1 if self._other.is_on and count else 0
+        if self._faces >= _ACCEPTED:
+            self._scene.forget()
+            self._other, self._faces = _Lasting(OTHER_TIME), 0
 
     def at(self, time: float, *, is_empty: bool) -> Reason | None:
         """What is wrong at a time; None if nothing is. A camera that has given no frame yet is lost
@@ -106,8 +106,6 @@ class Faults:
             return "lost"
         if self._dark.is_on:
             return "dark"
-        if time - self._change_time > (self._still if is_empty else STALE):
-            self._is_frozen = True
-        if self._is_frozen:
+        if self._stillness.is_frozen(time, is_empty=is_empty):
             return "frozen"
-        return "covered" if self._flat.is_on else None
+        return "covered" if self._flat.is_on or self._other.is_on else None

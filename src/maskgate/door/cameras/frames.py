@@ -10,10 +10,12 @@ from maskgate.imaging.pixels import Pixels
 @dataclass(frozen=True, eq=False)
 class Frame:
     """A picture (H, W, 3) in RGB, and its `time` in seconds: of a live camera by time.monotonic
-    when it arrived, of a stored one since its start."""
+    when it arrived, of a stored one since its start. `is_predicted` says that it was compressed as
+    what differs from other frames, so that small changes may be left out."""
 
     image: Pixels
     time: float
+    is_predicted: bool = False
 
 
 class Camera(Protocol):

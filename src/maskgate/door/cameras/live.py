@@ -50,7 +50,7 @@ class LiveCamera:
             return None
         video, frame, arrived = newest
         try:
-            return Frame(video.picture(frame), arrived)
+            return Frame(video.picture(frame), arrived, video.is_predicted)
         except (VideoError, FFmpegError, ValueError, OSError, MemoryError):
             # A frame that cannot be converted is none.
             return None

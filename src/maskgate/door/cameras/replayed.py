@@ -1,6 +1,7 @@
 """A video or a folder of photos in place of a live camera, to try a door without one."""
 
 import time
+from dataclasses import replace
 from typing import Final
 
 from maskgate.core.progress import log
@@ -36,7 +37,7 @@ class ReplayedCamera:
             if due > time.monotonic():
                 break
             self.dropped += newest is not None
-            newest, self._next = Frame(frame.image, due), None
+            newest, self._next = replace(frame, time=due), None
         return newest
 
     def stop(self) -> None:

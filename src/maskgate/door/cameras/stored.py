@@ -96,7 +96,7 @@ def _of_video(spec: CameraSpec, rate: float) -> Iterator[Frame]:
                 if time < due - 0.001:
                     continue
                 due = max(due + 1 / rate, time)
-                yield Frame(video.picture(frame), time)
+                yield Frame(video.picture(frame), time, video.is_predicted)
         finally:
             video.close()
 

@@ -47,8 +47,9 @@ class Video:
     """An open video, to be read by one thread. Raises VideoError if it cannot be opened.
 
     Frames come at most `rate` times a second. Where each picture is stored by itself, as in MJPEG,
-    those between are not decoded. Of a live camera, frames that have waited in a buffer are left
-    out, and `arrived` is when the newest frame arrived, by time.monotonic.
+    those between are not decoded; elsewhere a frame `is_predicted` from others. Of a live camera,
+    frames that have waited in a buffer are left out, and `arrived` is when the newest frame
+    arrived, by time.monotonic.
     """
 
     def __init__(self, spec: CameraSpec, rate: float) -> None:
@@ -62,6 +63,7 @@ class Video:
         except VideoError:
             self._container.close()
             raise
+        self.is_predicted = not self._stream.codec_context.codec.intra_only
         self._reformatter = VideoReformatter()
 
     def close(self) -> None:
@@ -72,7 +74,7 @@ class Video:
         """The frames to the end. Raises VideoError where no more can be read, or only old ones
         come; damaged frames are left out."""
         due, arrivals = 0.0, Arrivals()
-        skips = self._is_live and self._stream.codec_context.codec.intra_only
+        skips = self._is_live and not self.is_predicted
         try:
             for packet in self._container.demux(self._stream):
                 now = time.monotonic()

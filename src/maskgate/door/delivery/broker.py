@@ -19,7 +19,8 @@ _WILDCARDS: Final = "+#"
 @dataclass(frozen=True)
 class Broker:
     """Where and how to publish: topics begin with `prefix`. `authority` is a file of certificates
-    that the broker's is checked with instead of the system's."""
+    that the broker's is checked with instead of the system's. `takes_overrides` says that a message
+    may open the door."""
 
     host: str
     port: int
@@ -29,6 +30,7 @@ class Broker:
     is_encrypted: bool = False
     authority: Path | None = None
     has_discovery: bool = True
+    takes_overrides: bool = False
 
 
 def broker(

@@ -13,6 +13,7 @@ from maskgate.door.events import (
     DoorState,
     Event,
     Left,
+    Override,
     PersonSeen,
     Reason,
     Started,
@@ -73,6 +74,8 @@ class CameraStates:
 
     def update(self, event: Event) -> list[str]:
         """Take an event. Returns the names of the cameras whose state may be another now."""
+        if isinstance(event, Override):
+            return []
         if isinstance(event, Started | Stopped):
             self.of_camera |= {camera: CameraState() for camera in event.cameras}
             return list(event.cameras)

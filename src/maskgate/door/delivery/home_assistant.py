@@ -14,6 +14,8 @@ from maskgate.door.decision.deciding import Message
 
 _ROOT: Final = "homeassistant"  # the prefix that Home Assistant reads unless told otherwise
 DOOR_STATES: Final = ("none", *get_args(Message))
+OVERRIDE: Final = "override"  # the end of the topic by which staff let somebody in
+OPEN: Final = "open"  # the message
 _SENSORS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "door": (
         "sensor",
@@ -85,6 +87,29 @@ def messages(prefix: str, camera: str) -> Iterator[tuple[str, str]]:
             },
         }
         yield f"{_ROOT}/{component}/{node}/{name}/config", json.dumps(config, ensure_ascii=False)
+
+
+def button(prefix: str) -> tuple[str, str]:
+    """Topic and JSON of the message on the button that lets somebody in; to be retained."""
+    node = _identifier(prefix, "/door")  # no camera's name has a /
+    config = {
+        "name": "Let somebody in",
+        "icon": "mdi:door-open",
+        "unique_id": f"{node}_override",
+        "command_topic": f"{prefix}/{OVERRIDE}",
+        "payload_press": OPEN,
+        "qos": 1,
+        "availability_topic": f"{prefix}/status",
+        "origin": {"name": "maskgate", "sw_version": __version__},
+        "device": {
+            "identifiers": [node],
+            "name": "maskgate door",
+            "manufacturer": "maskgate",
+            "model": "mask check at a door",
+            "sw_version": __version__,
+        },
+    }
+    return f"{_ROOT}/button/{node}/override/config", json.dumps(config, ensure_ascii=False)
 
 
 def _identifier(prefix: str, camera: str) -> str:

@@ -11,19 +11,22 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.camera_states import CameraStates
 from maskgate.door.delivery.counts import Counts
 from maskgate.door.delivery.courier import FIRST_PAUSE, FailedError
+from maskgate.door.delivery.discovery import NAME, Discovery
 from maskgate.door.delivery.failure_log import FailureLog
+from maskgate.door.delivery.home_assistant import OPEN, OVERRIDE
 from maskgate.door.delivery.outbox import Waiting, events_wait
+from maskgate.door.delivery.overrides import Overrides
 from maskgate.door.delivery.silence import Silence
 from maskgate.door.events import Event, Started
 
@@ -38,7 +41,8 @@ _FAREWELL: Final = 1.0  # seconds in which to say that we go offline
 class Mqtt:
     """Delivers the events of an outbox, whose identifier is `sender`, to a broker, which need not
     be there yet. As a sink it publishes states, which wait for no disk. From the first `tick` on,
-    the status is `offline` while there has been none for `silence` seconds."""
+    the status is `offline` while there has been none for `silence` seconds. `folder` keeps what
+    Home Assistant was told."""
 
     group, first_pause = 1, FIRST_PAUSE
 
@@ -48,12 +52,14 @@ class Mqtt:
         sender: str,
         cameras: Sequence[str] = (),
         *,
+        folder: Path,
         silence: float = _SILENCE,
     ) -> None:
         self._broker, self._prefix = broker, broker.prefix
         self.name = f"MQTT broker {broker.host}"
         self.counts = Counts("mqtt")
         self._failures = FailureLog(self.counts.sink)
+        self._discovery, self._overrides = Discovery(broker, folder / NAME), Overrides()
         self._states, self._lock = CameraStates(cameras), threading.Lock()
         self._news, self._acknowledged = threading.Condition(), set[int]()
         self._is_closing = self._is_silent = False
@@ -69,6 +75,7 @@ class Mqtt:
             client.tls_set_context(ssl.create_default_context(cafile=broker.authority))
         client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
         client.on_disconnect, client.on_publish = self._on_disconnect, self._on_publish
+        client.on_message = self._on_message
         client.connect_async(broker.host, broker.port, _KEEPALIVE)
         client.loop_start()
         self._silence = Silence(silence, self._on_silence)
@@ -83,12 +90,16 @@ class Mqtt:
             changed = self._states.update(event)
             if self._client.is_connected():
                 if isinstance(event, Started):
-                    self._announce(changed)
+                    self._discovery.announce(self._client, changed)
                 self._publish_states(changed)
 
     def tick(self, now: float) -> None:
         """All is well at the time `now`, by time.monotonic."""
         self._silence.sign(now)
+
+    def take_override(self) -> bool:
+        """Whether a message has said since it was last called that staff let somebody in."""
+        return self._overrides.take()
 
     def close(self, _seconds: float) -> None:
         """There are no more signs of life; the connection stays, for what waits in the outbox."""
@@ -132,13 +143,6 @@ class Mqtt:
         camera = json.loads(body).get("camera")
         return f"{self._prefix}/event" if camera is None else f"{self._prefix}/{camera}/event"
 
-    def _announce(self, cameras: Sequence[str]) -> None:
-        """Have Home Assistant set up the sensors of these cameras."""
-        if self._broker.has_discovery:
-            for camera in cameras:
-                for topic, message in home_assistant.messages(self._prefix, camera):
-                    self._client.publish(topic, message, retain=True)
-
     def _publish_states(self, cameras: Sequence[str]) -> None:
         for camera in cameras:
             state = json.dumps(self._states.of_camera[camera].answer())
@@ -167,18 +171,27 @@ class Mqtt:
         self._failures.end("connection", "connected again")
         with self._lock:
             cameras = list(self._states.of_camera)
-            self._announce(cameras)
+            self._discovery.announce(self._client, cameras)
+            self._discovery.remove_others(self._client, cameras)
             self._publish_states(cameras)
             self._publish_status()
+        if self._broker.takes_overrides:
+            self._client.subscribe(f"{self._prefix}/{OVERRIDE}", qos=1)
         with self._news:
             self._news.notify_all()
 
     def _on_publish(
         self, _client: paho.Client, _data: Any, number: int, _reason: Any, _properties: Any
     ) -> None:
+        self._discovery.acknowledge(number)
         with self._news:
             self._acknowledged.add(number)
             self._news.notify_all()
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        """One that is retained is old: it opens no door."""
+        if not message.retain and message.payload == OPEN.encode():
+            self._overrides.add()
 
     def _on_disconnect(
         self, _client: paho.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any

@@ -93,7 +93,8 @@ def _open_outbox(options: Options, cameras: Sequence[str]) -> tuple[list[Sink], 
         if options.mqtt is not None:
             from maskgate.door.delivery.mqtt import Mqtt
 
-            mqtt = Mqtt(given.mqtt_broker(options, options.mqtt), box.sender, cameras)
+            broker, folder = given.mqtt_broker(options, options.mqtt), given.queue_folder(options)
+            mqtt = Mqtt(broker, box.sender, cameras, folder=folder)
             receivers.append(mqtt)
             opened.append(mqtt)
         opened.append(OutboxSink(box, receivers))

@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,7 @@ class Options:
     mqtt_password_file: Path | None = None
     mqtt_ca: Path | None = None
     no_discovery: bool = False
+    mqtt_override: bool = False
     relay_command: str | None = None
     relay_url: str | None = None
     relay_pulse: float = _RELAY_PULSE
@@ -124,6 +125,7 @@ def _check_mqtt(options: Options, cameras: Sequence[str]) -> None:
             "--mqtt-password-file": options.mqtt_password_file,
             "--mqtt-ca": options.mqtt_ca,
             "--no-discovery": options.no_discovery or None,
+            "--mqtt-override": options.mqtt_override or None,
         }
         for option, value in values.items():
             if value is not None:
@@ -136,7 +138,8 @@ def _check_mqtt(options: Options, cameras: Sequence[str]) -> None:
 
 def mqtt_broker(options: Options, url: str) -> Broker:
     """The broker of `--mqtt URL`. Raises MaskgateError."""
-    return broker(url, options.mqtt_password_file, options.mqtt_ca, not options.no_discovery)
+    where = broker(url, options.mqtt_password_file, options.mqtt_ca, not options.no_discovery)
+    return replace(where, takes_overrides=options.mqtt_override)
 
 
 def _check_relay(options: Options) -> None:

@@ -19,6 +19,7 @@ from maskgate.door.events import (
     Event,
     FirstVerdict,
     Left,
+    Override,
     Started,
     Stopped,
 )
@@ -49,6 +50,9 @@ class Metrics:
             "Verdicts on people, the first and each other one; no moment and closer",
             ["camera", "verdict"],
             registry=registry,
+        )
+        self._overrides = Counter(
+            "maskgate_watch_overrides", "People whom staff let in", registry=registry
         )
         self._waited = Histogram(
             "maskgate_watch_waited_seconds",
@@ -107,7 +111,9 @@ class Metrics:
 
     def send(self, event: Event) -> None:
         """Count the event."""
-        if isinstance(event, Started | Stopped):
+        if isinstance(event, Override):
+            self._overrides.inc()
+        if isinstance(event, Override | Started | Stopped):
             return
         self._events.labels(event.camera, event.event).inc()
         match event:

@@ -6,6 +6,7 @@ relay is moved by another process (`relay_process.py`), which outlives this one 
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,8 +19,17 @@ from typing import IO, Any, Final
 from maskgate.door.delivery import relay_process
 from maskgate.door.delivery.counts import Counts
 from maskgate.door.delivery.failure_log import FailureLog
+from maskgate.door.delivery.overrides import OPENS
 from maskgate.door.delivery.relay_process import Position
-from maskgate.door.events import CameraBack, CameraLost, DoorChanged, Event, Started, Stopped
+from maskgate.door.events import (
+    CameraBack,
+    CameraLost,
+    DoorChanged,
+    Event,
+    Override,
+    Started,
+    Stopped,
+)
 
 _RESTART: Final = 1.0  # seconds between starts of the process
 
@@ -48,6 +58,7 @@ class Relay:
         self._settings = json.dumps(vars(settings)).encode() + b"\n"
         self._doors = dict.fromkeys(cameras, "none")
         self._faulty: set[str] = set()
+        self._open_until = -math.inf  # because staff let somebody in; by time.monotonic
         self._start()
 
     def _start(self) -> None:
@@ -69,7 +80,7 @@ class Relay:
         self.tick(self._started)
 
     def send(self, event: Event) -> None:
-        """Take what a door says, or that a camera has a fault."""
+        """Take what a door says, that a camera has a fault, or that staff let somebody in."""
         match event:
             case DoorChanged():
                 self._doors[event.camera] = event.door
@@ -77,6 +88,8 @@ class Relay:
                 self._faulty.add(event.camera)
             case CameraBack():
                 self._faulty.discard(event.camera)
+            case Override():
+                self._open_until = time.monotonic() + OPENS
             case Started() | Stopped():
                 self._doors = dict.fromkeys(event.cameras, "none")
             case _:
@@ -95,7 +108,9 @@ class Relay:
             return
         doors = self._doors | dict.fromkeys(self._faulty, "none")
         if not self._rest:  # else it has not read the line before, and needs no other
-            self._rest = json.dumps({"time": now, "doors": doors}).encode() + b"\n"
+            left = max(0.0, self._open_until - now)
+            known = {"time": now, "doors": doors, "override": left}
+            self._rest = json.dumps(known).encode() + b"\n"
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             self._rest = self._rest[os.write(self._pipe, self._rest) :]
 

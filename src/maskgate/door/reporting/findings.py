@@ -10,7 +10,7 @@ import numpy as np
 
 from maskgate.bundle.manifest import Manifest
 from maskgate.door.acceptance.rule import Share
-from maskgate.door.events import DoorChanged, Event, Started, Stopped
+from maskgate.door.events import DoorChanged, Started, Stopped, cameras_of
 from maskgate.door.reporting import drift, gaps, people
 from maskgate.door.reporting.drift import Drift
 from maskgate.door.reporting.gaps import Gap, Interval
@@ -142,7 +142,7 @@ def _cameras(log: Log) -> dict[str, datetime]:
     """The cameras and kiosks, with the time of the first event of each."""
     first: dict[str, datetime] = {}
     for event in log.events:
-        for name in _names(event):
+        for name in cameras_of(event):
             first.setdefault(name, event.time)
     for state in log.states:
         first.setdefault(gaps.kiosk(state.door), state.time)
@@ -151,11 +151,7 @@ def _cameras(log: Log) -> dict[str, datetime]:
 
 def _watched(log: Log) -> list[str]:
     """The cameras whose people are counted; those of kiosks are not."""
-    return sorted({name for event in log.events for name in _names(event)})
-
-
-def _names(event: Event) -> tuple[str, ...]:
-    return event.cameras if isinstance(event, Started | Stopped) else (event.camera,)
+    return sorted({name for event in log.events for name in cameras_of(event)})
 
 
 def _camera(

@@ -1,11 +1,12 @@
 """Times at which a camera decided nothing: faults, and when nothing was running."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from maskgate.door.events import CameraBack, CameraLost, Event, Started, Stopped
+from maskgate.door.events import CameraBack, CameraLost, Event, Started, Stopped, cameras_of
 from maskgate.door.reporting.log import KioskState
 
 REASONS: Final = {
@@ -29,6 +30,8 @@ PLANNED: Final = frozenset({"stopped", "stopping", "closed"})
 """The reasons that are no fault: somebody ended it."""
 
 Interval = tuple[datetime, datetime]
+Process = UUID | tuple[str, ...]
+"""One start of `maskgate watch`, by its identifier, or by the cameras of old versions."""
 
 
 @dataclass(frozen=True)
@@ -77,32 +80,46 @@ class _Watch:
 
 
 def of_cameras(events: Sequence[Event], end: datetime) -> list[Gap]:
-    """The gaps of the cameras of `maskgate watch` in events by time, until `end`."""
+    """The gaps of the cameras of `maskgate watch` in events by time, until `end`.
+
+    If the clock was set back between two starts, events of the first one may be later than the
+    start of the second, which they say nothing of: from its start on, only the newest process of a
+    camera counts. Events of old versions do not name theirs; there its cameras do.
+    """
     watches: dict[str, _Watch] = {}
-    running: dict[tuple[str, ...], datetime] = {}  # newest event by the cameras of a process
-    process: dict[str, tuple[str, ...]] = {}
+    newest: dict[Process, datetime] = {}  # time of the newest event of each process that runs
+    latest: dict[str, Process] = {}  # the process that started last, by camera
     for event in events:
-        cameras = event.cameras if isinstance(event, Started | Stopped) else (event.camera,)
+        cameras = cameras_of(event)
+        process = _process(event, latest)
         for name in cameras:
             watch = watches.setdefault(name, _Watch(name))
+            before = latest.setdefault(name, process)
             if isinstance(event, Started):
-                newest = running.get(process.get(name, ()))
-                if not watch.is_open and newest is not None:
-                    watch.begin("ended", newest)
+                if not watch.is_open and before in newest:
+                    watch.begin("ended", newest[before])
                 watch.end(event.time)
+                latest[name] = process
+            elif before != process:
+                continue
             elif isinstance(event, Stopped):
                 watch.begin("stopped", event.time)
             elif isinstance(event, CameraLost):
                 watch.begin(event.reason, event.time)
             elif isinstance(event, CameraBack):
                 watch.end(event.time, event.gap)
-        if isinstance(event, Started):
-            process |= dict.fromkeys(cameras, cameras)
-        group = cameras if isinstance(event, Started) else process.get(cameras[0], cameras)
-        running[group] = event.time
+        newest[process] = event.time
         if isinstance(event, Stopped):
-            running.pop(group, None)
+            del newest[process]
     return _ended(watches.values(), end)
+
+
+def _process(event: Event, latest: Mapping[str, Process]) -> Process:
+    """What an event is of."""
+    if event.process is not None:
+        return event.process
+    cameras = cameras_of(event)
+    return cameras if isinstance(event, Started) else latest.get(cameras[0], cameras)
 
 
 def of_kiosks(states: Sequence[KioskState], end: datetime) -> list[Gap]:

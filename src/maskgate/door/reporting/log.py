@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from maskgate.door import events
-from maskgate.door.events import Event
+from maskgate.door.events import Event, Override
 from maskgate.errors import MaskgateError, disk_error
 
 _GZIP: Final = b"\x1f\x8b"  # the first bytes of a compressed file
@@ -35,7 +35,8 @@ class KioskState(BaseModel):
 
 
 class Call(BaseModel):
-    """Staff were called, or let somebody in, at a kiosk of the service."""
+    """Staff were called, or let somebody in, at a kiosk of the service; or they let somebody in at
+    the `door` of the cameras that `maskgate watch` watches, by their names."""
 
     kind: Literal["override", "alert"]
     reason: str
@@ -137,7 +138,12 @@ def _add(line: bytes, log: Log, keys: set[object]) -> None:
         _add_of_service(line, log, keys)
         return
     event = events.parse(line)
-    if _is_new(event.id, log, keys):
+    if not _is_new(event.id, log, keys):
+        return
+    if isinstance(event, Override):
+        door = ", ".join(event.cameras)
+        log.calls.append(Call(kind="override", reason="operator", door=door, time=event.time))
+    else:
         log.events.append(event)
 
 

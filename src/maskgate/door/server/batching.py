@@ -21,7 +21,6 @@ from maskgate.imaging.decoding import isolated, limits
 from maskgate.imaging.pixels import PhotoError, Pixels
 
 _STUCK: Final = 30.0  # seconds for one batch, after which the service is not healthy
-_PROBE: Final = np.zeros((64, 64, 3), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +56,9 @@ class Batcher:
         metrics.queue.set_function(lambda: len(self._jobs))
 
     def start(self) -> None:
-        """Start the threads; the first batch is an empty picture, so that no visitor waits for
-        what is loaded late."""
-        self._engine(_PROBE)
+        """Start the threads, after the networks have run, so that no visitor waits for what is
+        loaded late."""
+        self._engine.warm_up()
         for number in range(self._settings.workers):
             thread = threading.Thread(target=self._work, args=[number], name=f"judge-{number}")
             thread.daemon = True

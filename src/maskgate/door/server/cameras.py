@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from maskgate.door.cameras.faults import Faults, small_picture
+from maskgate.door.cameras.faults import Faults
 from maskgate.door.cameras.frames import Camera, Frame
 from maskgate.door.events import Reason
 from maskgate.door.server.batching import Batcher, Judged
@@ -52,8 +52,7 @@ class ServiceCamera:
         self.name, self.viewers = camera.spec.name, set[Callable[[Shot], None]]()
         self._camera, self._batcher, self._answer = camera, batcher, answer
         self._metrics = metrics
-        self._is_compressed = camera.spec.kind != "device"
-        self._faults = Faults(time.monotonic(), is_compressed=self._is_compressed)
+        self._faults = Faults(time.monotonic())
         self._is_empty = True  # whether the newest judged frame shows nobody
         self._fault: Reason | None = None
         self._show_time = 0.0  # when the viewers were last called, by time.monotonic
@@ -63,7 +62,7 @@ class ServiceCamera:
     async def reading(self) -> AsyncIterator[None]:
         """Read the camera as long as the context lasts."""
         self._camera.start()
-        self._faults = Faults(time.monotonic(), is_compressed=self._is_compressed)
+        self._faults = Faults(time.monotonic())
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -92,28 +91,34 @@ class ServiceCamera:
         fault = self._faults.at(now, is_empty=self._is_empty)
         is_new, self._fault = fault != self._fault, fault
         self._metrics.cameras.labels(self.name).set(fault is None)
-        if frame is not None and fault is None and self.viewers:
-            await self._judge(frame)
-        elif is_new or now - self._show_time >= ALIVE:
+        if frame is not None and self.viewers and self._faults.may_judge(fault):
+            shot = await self._judge(frame)
+            if fault is None:
+                if shot is not None:
+                    self._show(shot)
+                return
+        if is_new or now - self._show_time >= ALIVE:
             self._show(Shot(now, fault))
 
     def _take(self) -> Frame | None:
         """The newest frame, if there is one; runs in another thread."""
         frame = self._camera.take()
         if frame is not None:
-            self._faults.add(frame.image, small_picture(frame.image), frame.time)
+            self._faults.add(frame, is_empty=self._is_empty)
         return frame
 
-    async def _judge(self, frame: Frame) -> None:
+    async def _judge(self, frame: Frame) -> Shot | None:
+        """What the frame shows; None, so that the screens see that nothing comes, if it cannot be
+        judged."""
         picture = await asyncio.to_thread(_jpeg, frame.image)
         try:
             judged = await self._batcher.judge(lambda: picture)
-        except RequestError as problem:  # the screens see that nothing comes
+        except RequestError as problem:
             self._metrics.reject(problem.reason)
-            return
+            return None
         self._is_empty = not judged.verdicts
-        answer = self._answer(judged)
-        self._show(Shot(frame.time, judged=judged, answer=answer, picture=picture))
+        self._faults.add_faces(len(judged.verdicts))
+        return Shot(frame.time, judged=judged, answer=self._answer(judged), picture=picture)
 
     def _show(self, shot: Shot) -> None:
         self._show_time = time.monotonic()

@@ -4,10 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from maskgate.door.cameras.faults import SmallPicture
+from maskgate.door.cameras.small_pictures import SmallPicture, is_moving
 
 QUIET: Final = 0.3  # seconds: at least so often a frame is judged, so that nobody waits longer
-_CHANGE: Final = 6.0  # of 255: a part of the small picture that changes more moves
 
 
 class Motion:
@@ -21,10 +20,8 @@ class Motion:
 
     def must_judge(self, picture: SmallPicture, time: float) -> bool:
         """Whether the frame with this small picture is to be judged; it is taken as judged then."""
-        if self.is_empty and self._picture is not None and time - self._time < QUIET - 1e-6:
-            # Lamps and clouds change all of it at once, people only a part.
-            change = picture - self._picture
-            if float(np.abs(change - np.median(change)).max()) < _CHANGE:
-                return False
+        before = self._picture if time - self._time < QUIET - 1e-6 else None
+        if self.is_empty and before is not None and not is_moving(picture, before):
+            return False
         self._picture, self._time = picture, time
         return True

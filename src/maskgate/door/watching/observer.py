@@ -125,7 +125,7 @@ class Observer:
             events.append(Changed(previous=previous, **self._of(visit, time)))
         elif person.verdict not in UNDECIDED:
             visit.has_verdict = True
-            events.append(FirstVerdict(waited=time - visit.start, **self._of(visit, time)))
+            events.append(FirstVerdict(waited=time - visit.approach, **self._of(visit, time)))
         return events
 
     def _say(self, door: DoorState, time: float) -> list[Event]:

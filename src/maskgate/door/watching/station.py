@@ -9,8 +9,9 @@ from typing import Final
 from uuid import UUID
 
 from maskgate.core.progress import log
-from maskgate.door.cameras.faults import STALE, Faults, small_picture
+from maskgate.door.cameras.faults import Faults
 from maskgate.door.cameras.frames import Camera, Frame
+from maskgate.door.cameras.stillness import STALE
 from maskgate.door.delivery.protocol import CameraRate
 from maskgate.door.events import Event
 from maskgate.door.readings import Policy, Reading
@@ -41,7 +42,7 @@ class Station:
         self._is_live = camera.spec.is_live
         self._wall_start = datetime.now(UTC)
         self._time = time.monotonic() if self._is_live else 0.0
-        self._faults = Faults(self._time, is_compressed=camera.spec.kind != "device")
+        self._faults = Faults(self._time)
         self._motion = Motion()
         self._observer = Observer(
             self.name,
@@ -68,21 +69,21 @@ class Station:
                 return None, self._report(time.monotonic())
             return None, self.end() if self.camera.has_ended else []
         self._frame_count += 1
-        picture = small_picture(frame.image)
+        is_empty = self._observer.is_empty
+        picture = self._faults.add(frame, is_empty=is_empty)
         self._time = max(self._time, frame.time)
-        self._faults.add(frame.image, picture, frame.time)
         now = time.monotonic() if self._is_live else self._time
-        fault = self._faults.at(now, is_empty=self._observer.is_empty)
+        fault = self._faults.at(now, is_empty=is_empty)
         events = self._report(now)
         if self._is_live:
             sent = self._frame_count + self.camera.dropped
             count = self._sending.restart if events else self._sending.add
             count(sent, now)
-        if fault is not None:
+        if not self._faults.may_judge(fault):
             return None, events
         if self._is_late or self._has_failed:  # until a frame is judged in time
             return frame, events
-        self._motion.is_empty = self._observer.is_empty
+        self._motion.is_empty = is_empty
         if self._motion.must_judge(picture, self._time):
             return frame, events
         return None, events + self._see(frame, [])
@@ -94,6 +95,7 @@ class Station:
         self._has_failed = False
         self._judged += 1
         self._judged_times.append(now)
+        self._faults.add_faces(len(faces))
         if not self._is_live:
             events = self._report(self._time)
             return events + self._see(frame, faces)

@@ -15,7 +15,8 @@ MEASURES: Final = ("brightness", "sharpness", "face_width", "face_score", "confi
 @dataclass(eq=False)
 class Visit:
     """A person in view. `number` is theirs in this process, `start` the time of the first near
-    frame; times are of the camera's clock."""
+    frame, and `approach` that of the first since they last stepped back; times are of the camera's
+    clock."""
 
     number: int
     start: float
@@ -25,13 +26,21 @@ class Visit:
     has_verdict: bool = False
     newest: Measured | None = None
     is_unsure: bool = False  # whether another look than the newest face is needed
+    approach: float = field(init=False)
+    _is_near: bool = True
     _sums: dict[str, float] = field(default_factory=dict)
     _faces: int = 0
     _unsure: int = 0
 
+    def __post_init__(self) -> None:
+        self.approach = self.start
+
     def add(self, person: Person, face: Measured, time: float, *, is_unsure: bool) -> None:
         """The person's face in a frame; `is_unsure` says that the door does not decide by it."""
         self.newest, self.last_face, self.is_unsure = face, time, is_unsure
+        if person.is_near and not self._is_near:
+            self.approach = time
+        self._is_near = person.is_near
         if person.is_near:
             self._faces += 1
             for name in MEASURES:

@@ -12,9 +12,10 @@ from uuid import uuid4
 from maskgate import __version__
 from maskgate.core.progress import log
 from maskgate.door.cameras.frames import Camera, Frame
+from maskgate.door.delivery.overrides import Overriding
 from maskgate.door.delivery.protocol import Counting, Sink, Ticking
 from maskgate.door.engine import Engine
-from maskgate.door.events import Event, Started, Stopped
+from maskgate.door.events import Event, Override, Started, Stopped
 from maskgate.door.server import systemd
 from maskgate.door.watching.pace import Pace
 from maskgate.door.watching.station import Rules, Station
@@ -57,6 +58,11 @@ class Watch:
         self._engine, self._sinks, self._rules = engine, sinks, rules
         self._cameras, self._pace = cameras, Pace(rate)
         self._stations: list[Station] = []
+        self._common: dict[str, Any] = {
+            "process": uuid4(),
+            "cameras": tuple(camera.spec.name for camera in cameras),
+            "policy": rules.policy,
+        }
 
     def run(self, stopping: threading.Event, is_ready: Callable[[], None] = lambda: None) -> None:
         """Watch until `stopping` is set, or all cameras have ended. `is_ready` is called when the
@@ -69,6 +75,7 @@ class Watch:
             alive = _Every(watchdog) if watchdog else None
             lines, counts = _Every(_LINE_EVERY), _Every(_COUNT_EVERY)
             while not stopping.is_set() and not all(each.has_ended for each in self._cameras):
+                self._let_in()
                 self._round()
                 now = time.monotonic()
                 self._tick(now)
@@ -84,19 +91,12 @@ class Watch:
     @contextmanager
     def _open(self, numbers: Iterator[int]) -> Iterator[None]:
         """Start the cameras; in the end everybody has left, and what waits is delivered."""
-        process = uuid4()
-        common: dict[str, Any] = {
-            "process": process,
-            "cameras": tuple(camera.spec.name for camera in self._cameras),
-            "policy": self._rules.policy,
-            "model": self._engine.digest,
-            "maskgate": __version__,
-        }
+        common = self._common | {"model": self._engine.digest, "maskgate": __version__}
         try:
             self._send([Started(time=datetime.now(UTC), **common)])
             for camera in self._cameras:
                 camera.start()
-                self._stations.append(Station(camera, self._rules, numbers, process))
+                self._stations.append(Station(camera, self._rules, numbers, common["process"]))
             yield
             for station in self._stations:
                 self._send(station.end())
@@ -109,6 +109,12 @@ class Watch:
             latest = time.monotonic() + _CLOSING
             for sink in self._sinks:
                 sink.close(max(0.0, latest - time.monotonic()))
+
+    def _let_in(self) -> None:
+        """Send that staff let somebody in, if they have."""
+        if any(sink.take_override() for sink in self._sinks if isinstance(sink, Overriding)):
+            log("staff let somebody in")
+            self._send([Override(time=datetime.now(UTC), **self._common)])
 
     def _round(self) -> None:
         """Judge the new frames of all cameras together."""
