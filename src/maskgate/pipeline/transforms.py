@@ -198,8 +198,8 @@ class Augment:
 
     def __init__(self, transforms: Sequence[Component], geometry: Geometry) -> None:
         self.geometry = geometry
-        self._named = [(each.name, _create(each, geometry)) for each in transforms]
-        self._stages = _stages([transform for _, transform in self._named], geometry)
+        self._transforms = [(each.name, _create(each, geometry)) for each in transforms]
+        self._stages = _stages([transform for _, transform in self._transforms], geometry)
 
     def check(self) -> None:
         """Transform a grey picture a few times: some arguments are checked only in use.
@@ -207,7 +207,7 @@ class Augment:
         Raises MaskgateError.
         """
         picture = torch.full((_TRIALS, *self.geometry.stored, 3), 128, dtype=torch.uint8)
-        for name, transform in self._named:
+        for name, transform in self._transforms:
             try:
                 _run(_stages([transform], self.geometry), picture, range(_TRIALS))
             except WRONG_ARGUMENTS as error:

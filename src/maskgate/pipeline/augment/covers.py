@@ -27,7 +27,7 @@ class PhotoEdge:
 
     def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
         height, width = photos.shape[2:]
-        side = draws.whole(draw.u[:, 0], 5)  # 0 and 1 lower, 2 upper, 3 left, 4 right
+        side = draws.integers(draw.u[:, 0], 5)  # 0 and 1 lower, 2 upper, 3 left, 4 right
         length = torch.where(side < 3, height, width)
         cut = (length * draws.between(draw.u[:, 1], 0, self.share)).round()
         cut = torch.where(draw.u[:, 2] < self.p, cut, 0)
@@ -61,8 +61,8 @@ class RandomErasing:
         tall, wide = (
             torch.where(is_erased, sides.gather(1, first)[:, 0], 0) for sides in (heights, widths)
         )
-        top = draws.whole(draw.u[:, 0], height - tall + 1)
-        left = draws.whole(draw.u[:, 1], width - wide + 1)
+        top = draws.integers(draw.u[:, 0], height - tall + 1)
+        left = draws.integers(draw.u[:, 1], width - wide + 1)
         rectangle = _rectangle(photos, (top, top + tall, left, left + wide))
         colour = self.colour.to(photos.dtype).view(-1, 1, 1).to(photos.device)
         return torch.where(rectangle, colour, photos)

@@ -36,7 +36,7 @@ def between(u: Tensor, low: float, high: float) -> Tensor:
     return low + (high - low) * u
 
 
-def whole(u: Tensor, count: Tensor | int) -> Tensor:
+def integers(u: Tensor, count: Tensor | int) -> Tensor:
     """Whole numbers from 0 to `count` − 1, of u's shape."""
     return (u * count).long()
 

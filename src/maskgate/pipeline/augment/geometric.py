@@ -57,7 +57,7 @@ class Window:
         matrices = _identity(len(u))
         for axis in (0, 1):
             middle = torch.tensor(room[axis] // 2)
-            start = draws.whole(u[:, axis], room[axis] + 1) if self.random_count else middle
+            start = draws.integers(u[:, axis], room[axis] + 1) if self.random_count else middle
             matrices[:, 1 - axis, 2] = start
         return matrices
 

@@ -36,7 +36,7 @@ class RandAugment:
         photos = whole_values(photos).to(torch.uint8, memory_format=torch.contiguous_format)
         operations = self.operations(photos.shape[2], photos.shape[3])
         for number in range(self.num_ops):
-            chosen = draws.whole(draw.u[:, 2 * number], len(operations))
+            chosen = draws.integers(draw.u[:, 2 * number], len(operations))
             is_negative = draw.u[:, 2 * number + 1] < 0.5
             for index, signs in enumerate(operations.values()):
                 for operation, is_second in zip(signs, (False, True), strict=False):
