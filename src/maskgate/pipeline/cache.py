@@ -58,6 +58,10 @@ class PhotoStore:
         """The stored pictures (n, H, W, 3) of n rows of the table: a copy, which may be changed."""
         return self.pictures.take(self.slots[rows])
 
+    def prefetch(self, rows: npt.NDArray[np.int64]) -> None:
+        """Have the disk read the pictures of n rows of the table, without waiting for it."""
+        self.pictures.prefetch(self.slots[rows].tolist())
+
     def thumbnails_of(self, rows: npt.NDArray[np.int64]) -> Pixels:
         """The thumbnails (n, 64, 48) of n rows of the table."""
         return self.thumbnails.take(self.slots[rows])
@@ -78,8 +82,9 @@ def joined(stores: Sequence[PhotoStore]) -> PhotoStore:
 def statistics(store: PhotoStore, rows: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel, of values 0–1, over all pixels of the rows."""
     counts = np.zeros((3, 256), dtype=np.int64)  # per channel and value
-    for row in track(rows, "measuring colours", len(rows)):
-        for channel, values in zip(counts, np.moveaxis(store[row], -1, 0), strict=True):
+    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    for chunk in track(chunks, "measuring colours", len(rows), size=_CHUNK):
+        for channel, values in zip(counts, np.moveaxis(store.rows(chunk), -1, 0), strict=True):
             channel += np.bincount(values.ravel(), minlength=256)
     share = counts / counts.sum(1, keepdims=True)
     levels = np.arange(256) / 255

@@ -15,11 +15,11 @@ from maskgate.core.seeding import derive
 from maskgate.imaging.tta import PLAIN_VIEW, TtaView
 from maskgate.pipeline import target
 from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.prefetch import Draw, Prefetched
 from maskgate.pipeline.target import SoftLabels, Target
 from maskgate.pipeline.transforms import Augment
 
 Batch = tuple[Tensor, Target]
-_Draw = tuple[int, int]  # row of the table, seed of the augmentation
 
 
 class _Photos(Dataset[Batch]):
@@ -29,7 +29,7 @@ class _Photos(Dataset[Batch]):
         self.store, self.target, self.geometry = store, target, geometry
         self.transform = transform
 
-    def __getitem__(self, draw: _Draw) -> Batch:
+    def __getitem__(self, draw: Draw) -> Batch:
         row, seed = draw
         # A copy: the cache is mapped read-only, and torch needs writable memory.
         stored = np.array(self.store[row])
@@ -98,10 +98,10 @@ class Loader:
         batches = [draws[start : start + share] for start in range(0, len(draws), share)]
         return self._load(photos, batches)
 
-    def _load(self, photos: _Photos, batches: list[list[_Draw]]) -> "DataLoader[Batch]":
+    def _load(self, photos: _Photos, batches: list[list[Draw]]) -> "DataLoader[Batch]":
         return DataLoader(
             photos,
-            batch_sampler=batches,
+            batch_sampler=Prefetched(photos.store, batches),
             num_workers=self._workers,
             pin_memory=self._pin_memory,
             worker_init_fn=_ignore_interrupts,

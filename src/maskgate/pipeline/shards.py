@@ -2,6 +2,10 @@
 
 A picture's slot says where it is: with n pictures a shard, slot s is picture s mod n of shard
 ⌊s / n⌋. A folder may lack shards, and a shard may be shorter than the others.
+
+Shards may be larger than memory, so the pictures that are needed are named to the kernel, which
+reads them all at once. A page fault would read one page after the other, or, with readahead, the
+picture's neighbours too, which are seldom needed.
 """
 
 import mmap
@@ -22,6 +26,7 @@ Slots = npt.NDArray[np.int64]
 
 SHARD_BYTES: Final = 2**30  # with another value, existing folders would be misread
 _FEW_FILES: Final = 128  # open beside the shards
+_WILL_NEED: Final[int | None] = getattr(mmap, "MADV_WILLNEED", None)  # Windows has none
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ class Shards:
         self, maps: Sequence[Pixels], per_shard: int, source: ShardFolder | None = None
     ) -> None:
         self._maps, self._per_shard, self._source = maps, per_shard, source
+        self._picture_bytes = int(np.prod(maps[0].shape[1:]))
+        self._files = [None if source is None or not len(m) else _map_of(m) for m in maps]
 
     @classmethod
     def of(cls, pictures: Pixels) -> "Shards":
@@ -135,14 +142,32 @@ class Shards:
 
     def __getitem__(self, slot: int) -> Pixels:
         """The picture in a slot, read-only if it is mapped from disk."""
-        shard, place = divmod(int(slot), self._per_shard)
+        self.prefetch([int(slot)])
+        return self._picture(int(slot))
+
+    def _picture(self, slot: int) -> Pixels:
+        shard, place = divmod(slot, self._per_shard)
         return self._maps[shard][place]
+
+    def prefetch(self, slots: Sequence[int]) -> None:
+        """Have the kernel read the pictures in these slots from the disk, without waiting."""
+        if self._source is None or _WILL_NEED is None:
+            return
+        for slot in slots:
+            shard, place = divmod(slot, self._per_shard)
+            first = place * self._picture_bytes
+            start = first - first % mmap.PAGESIZE
+            file = self._files[shard]
+            assert file is not None  # a slot in an empty shard is in no index
+            file.madvise(_WILL_NEED, start, first + self._picture_bytes - start)
 
     def take(self, slots: Slots) -> Pixels:
         """A copy of the pictures (n, …) in n slots."""
         pictures = np.empty((len(slots), *self.shape), dtype=np.uint8)
-        for target, slot in zip(pictures, slots.tolist(), strict=True):
-            target[...] = self[slot]
+        numbers = slots.tolist()
+        self.prefetch(numbers)
+        for target, slot in zip(pictures, numbers, strict=True):
+            target[...] = self._picture(slot)
         return pictures
 
     def __reduce__(self) -> Any:
