@@ -171,6 +171,8 @@ OPTIONS: dict[str, list[tuple[Words, str]]] = {
         (["gendr:M=male"], "unknown column of --map gendr; did you mean gender?"),
         (["gender:M"], "--map gender:M: 'M' is not a pair such as M=male"),
         (["gender:M=mail"], "--map: gender 'M' is mapped to 'mail', which is none; write male or")],
+    "--gpus-per-task": [(["1.5"], "1.5 is neither a share of a GPU from 0.01 to 1 nor a whole"),
+                        (["0.5"], "--gpus-per-task needs --on; give both, or neither")],
     "--door": [(["North"], "--door North: no such name of a door; give small letters")],
     "--sort": [(["best"], "'best' is not one of 'date', 'score', 'name'")],
     "--csv": [(["/dev/null/runs.csv"], "/dev/null/runs.csv: the folder /dev/null does not exist")],

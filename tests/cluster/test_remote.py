@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from maskgate import cluster
-from maskgate.cluster import ray_cluster
+from maskgate.cluster import Cluster, ray_cluster
 from maskgate.errors import MaskgateError
 
 Call = Callable[..., tuple[int, str, str]]
@@ -25,7 +25,7 @@ def test_a_killed_worker_is_retried_with_the_same_result(nodes: str, tmp_path: P
             os.kill(os.getpid(), signal.SIGKILL)
         return item * item
 
-    found = dict(cluster.map_unordered(work, [1, 2, 3], on=nodes))
+    found = dict(cluster.map_unordered(work, [1, 2, 3], on=Cluster(nodes)))
     assert len(list(tmp_path.glob("2.*"))) == 2
     assert found == {0: 1, 1: 4, 2: 9}
 
@@ -49,7 +49,7 @@ def test_both_nodes_work_at_once_as_this_process_would(
         node = ray.get_runtime_context().get_node_id()
         return node, str(Path.cwd()), torch.get_num_threads()
 
-    found = [told for _, told in sorted(cluster.map_unordered(work, [0, 1], on=nodes))]
+    found = [told for _, told in sorted(cluster.map_unordered(work, [0, 1], on=Cluster(nodes)))]
     assert len({node for node, _, _ in found}) == 2
     assert [told[1:] for told in found] == [(str(tmp_path), 1)] * 2
 
@@ -61,7 +61,7 @@ def test_a_fault_is_the_one_sentence_and_no_reason_to_retry(nodes: str, tmp_path
         raise MaskgateError(f"photo {item} is upside down; turn it")
 
     with pytest.raises(MaskgateError) as told:
-        list(cluster.map_unordered(work, [7], on=nodes))
+        list(cluster.map_unordered(work, [7], on=Cluster(nodes)))
     assert str(told.value) == "photo 7 is upside down; turn it"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -73,7 +73,7 @@ def test_whoever_stops_listening_leaves_nothing_running(nodes: str, tmp_path: Pa
             (tmp_path / "alive").write_text(str(time.monotonic_ns()))
             time.sleep(0.05)
 
-    for _ in cluster.map_unordered(work, [0, 1], on=nodes):
+    for _ in cluster.map_unordered(work, [0, 1], on=Cluster(nodes)):
         while not (tmp_path / "alive").exists():
             time.sleep(0.05)
         break
@@ -89,13 +89,13 @@ def test_a_worker_that_dies_every_time_is_told(nodes: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(MaskgateError, match="part 1: its worker was lost 4 times"):
-        list(cluster.map_unordered(work, [0], on=nodes))
+        list(cluster.map_unordered(work, [0], on=Cluster(nodes)))
 
 
 def test_without_ray_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MaskgateError, match=r'pip install "maskgate\[cluster\]"'):
-        list(cluster.map_unordered(str, [1], on="ray"))
+        list(cluster.map_unordered(str, [1], on=Cluster("ray")))
 
 
 @pytest.mark.parametrize("command", ["train", "tune", "ablate", "predict"])
@@ -124,7 +124,7 @@ def test_without_a_cluster_no_folder_is_made(
 def test_an_address_without_a_cluster_is_told_at_once(address: str, why: str) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(MaskgateError, match=why):
-        list(cluster.map_unordered(str, [1], on=address))
+        list(cluster.map_unordered(str, [1], on=Cluster(address)))
 
 
 class Nodes:
@@ -138,32 +138,41 @@ class Nodes:
 
 
 @pytest.mark.parametrize(
-    ("resources", "parts", "threads", "expected"),
+    ("resources", "gpus", "parts", "threads", "expected"),
     [
-        ([{"CPU": 16}, {"CPU": 16}], 5, "", (6, 0, 4)),
-        ([{"CPU": 16}, {"CPU": 16}], 1, "", (16, 0, 2)),  # no more than a node has
-        ([{"CPU": 2}], 5, "", (1, 0, 2)),
-        ([{"CPU": 16}], 5, "4", (4, 0, 4)),
-        ([{"CPU": 4}], 5, "32", (4, 0, 1)),  # else it would wait for ever
-        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], 5, "", (8, 1, 2)),
-        ([{"CPU": 16}], None, "", (1, 0, 16)),
+        ([{"CPU": 16}, {"CPU": 16}], 1, 5, "", (6, 0, 4)),
+        ([{"CPU": 16}, {"CPU": 16}], 1, 1, "", (16, 0, 2)),  # no more than a node has
+        ([{"CPU": 2}], 1, 5, "", (1, 0, 2)),
+        ([{"CPU": 16}], 1, 5, "4", (4, 0, 4)),
+        ([{"CPU": 4}], 1, 5, "32", (4, 0, 1)),  # else it would wait for ever
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], 1, 5, "", (8, 1, 2)),
+        ([{"CPU": 16}], 1, None, "", (1, 0, 16)),
+        ([{"CPU": 16}], 0.25, 5, "", (3, 0, 5)),  # no GPU of a cluster without one
+        ([{"CPU": 16, "GPU": 1}, {"CPU": 64}], 0.25, 5, "", (4, 0.25, 4)),
+        ([{"CPU": 16, "GPU": 1}], 0.25, 2, "", (8, 0.25, 2)),
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 16, "GPU": 1}], 0.5, 9, "", (5, 0.5, 5)),
+        ([{"CPU": 12, "GPU": 3}], 0.3, 20, "", (1, 0.3, 9)),  # three on a GPU, not ten on three
+        ([{"CPU": 12, "GPU": 1}], 1 / 3, 3, "", (4, 1 / 3, 3)),
+        ([{"CPU": 16, "GPU": 4}, {"CPU": 16, "GPU": 1}], 2, 5, "", (16, 2, 1)),
+        ([{"CPU": 2, "GPU": 1}], 0.1, 10, "", (1, 0.1, 2)),  # no more than there are cores
     ],
 )
 def test_a_task_takes_its_share(
     resources: list[dict[str, float]],
+    gpus: float,
     parts: int | None,
     threads: str,
     expected: tuple[int, int, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    found = ray_cluster.share(Nodes(*resources), parts)
+    found = ray_cluster.share(Nodes(*resources), gpus, parts)
     assert (found.cores, found.gpus, found.room) == expected
 
 
 def test_a_cluster_without_cores_is_told() -> None:
     with pytest.raises(MaskgateError, match="no cores"):
-        ray_cluster.share(Nodes({"CPU": 0}), 2)
+        ray_cluster.share(Nodes({"CPU": 0}), 1.0, 2)
 
 
 @pytest.mark.parametrize("kind", ["MaskgateError", "DiskFullError"])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import shutil
 import sqlite3
 import subprocess
@@ -21,11 +22,13 @@ from maskgate.data.table import Photos
 from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
 from maskgate.imaging import pixels
-from maskgate.pipeline import cache
+from maskgate.pipeline import cache, shards
 from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.shards import Shards
 
 GEOMETRY = Geometry(16, 12, 0.25)
 COUNT = 21
+SHARD_BYTES = 4600  # five pictures of 20×15, one thumbnail
 
 # Builds the cache of a folder in a process of its own; `prelude` may change the modules first.
 Shown = Callable[..., "np.ndarray"]
@@ -38,8 +41,9 @@ from maskgate.core import files; from maskgate.imaging import pixels
 from maskgate.core.geometry import Geometry
 from maskgate.data.table import Photos
 from maskgate.faces.view import View
-from maskgate.pipeline import cache
+from maskgate.pipeline import cache, shards
 
+shards.SHARD_BYTES = 4600
 folder, out, first, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 cache._CHUNK = 4
 decode = pixels.decode
@@ -76,6 +80,12 @@ def picture(path: Path, seed: int) -> None:
 
 def photos_of(folder: Path, *names: str) -> Photos:
     return Photos(folder, pd.DataFrame({"photo": list(names)}))
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache of a few photos lies in several shards."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", SHARD_BYTES)
 
 
 @pytest.fixture
@@ -138,8 +148,8 @@ def run(prelude: str, *arguments: object) -> "subprocess.Popen[bytes]":
 def test_the_store_holds_what_decoding_gives(photos: Photos, place: Path) -> None:
     store, problems = cache.build(photos, View(GEOMETRY), place)
     assert problems == []
-    assert store.pixels.shape == (COUNT, *GEOMETRY.stored, 3)
-    assert store.thumbnails.shape == (COUNT, *near_duplicates.THUMBNAIL)
+    assert store.pictures.shape == (*GEOMETRY.stored, 3)
+    assert store.thumbnails.shape == near_duplicates.THUMBNAIL
     assert len(set(store.digests)) == COUNT
     check(store, photos)
 
@@ -161,7 +171,8 @@ def test_a_second_build_decodes_nothing(
     assert (decoded, problems) == ([], [])
     assert again.digests == first.digests
     np.testing.assert_array_equal(again.slots, first.slots)
-    np.testing.assert_array_equal(again.pixels, first.pixels)
+    every = np.arange(COUNT)
+    np.testing.assert_array_equal(again.rows(every), first.rows(every))
 
 
 def test_any_order_and_part_of_a_table_is_served(
@@ -188,7 +199,7 @@ def test_a_moved_photo_is_found_by_its_content(
     assert (decoded, problems) == ([], [])
     assert store.slots[3] == store.slots[COUNT]
     check(store, moved)
-    assert rows(place, "photos") == COUNT
+    assert rows(place, "pictures") == COUNT
 
 
 def test_equal_photos_of_one_build_share_a_slot(folder: Path, place: Path) -> None:
@@ -197,7 +208,7 @@ def test_equal_photos_of_one_build_share_a_slot(folder: Path, place: Path) -> No
     photos = photos_of(folder, "a.jpg", "5.jpg", "6.jpg", "b.jpg")
     store, _ = cache.build(photos, View(GEOMETRY), place)
     check(store, photos)
-    assert len(set(store.slots)) == rows(place, "photos") == 2
+    assert len(set(store.slots)) == rows(place, "pictures") == 2
 
 
 def test_a_changed_photo_is_decoded_anew(
@@ -301,7 +312,7 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
     assert len(decoded) == COUNT
     store, _ = cache.build(photos, View(Geometry(16, 12)), place)
     assert len(decoded) == 2 * COUNT
-    assert store.pixels.shape[1:] == (16, 12, 3)
+    assert store.pictures.shape == (16, 12, 3)
 
 
 def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
@@ -369,7 +380,7 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
         patch.setattr(os, "posix_fallocate", full)
         cache.build(photos, View(GEOMETRY), place)
     assert decoded == []
-    assert rows(place, "photos") == rows(place, "files") == 0
+    assert rows(place, "pictures") == rows(place, "files") == 0
     store, _ = cache.build(photos, View(GEOMETRY), place)
     check(store, photos)
 
@@ -388,23 +399,115 @@ def test_an_index_that_is_none_is_told(photos: Photos, place: Path) -> None:
         cache.build(photos, View(GEOMETRY), place)
 
 
-@pytest.mark.parametrize("name", ["pixels.u8", "thumbnails.u8"])
-@pytest.mark.parametrize("kept", [None, 0.0, 0.5, 0.99])
-def test_pictures_that_are_gone_are_decoded_again(
-    name: str, kept: float | None, photos: Photos, place: Path, decoded: list[object]
-) -> None:
+def test_a_large_cache_lies_in_shards_of_equal_size(photos: Photos, place: Path) -> None:
     cache.build(photos, View(GEOMETRY), place)
-    (file,) = place.glob(f"*/{name}")
-    if kept is None:
-        file.unlink()
-    else:
-        os.truncate(file, int(file.stat().st_size * kept))
+    sizes = [path.stat().st_size for path in sorted(place.glob("*/pixels-*.u8"))]
+    assert sizes == [*[5 * 20 * 15 * 3] * 4, 20 * 15 * 3]
+    assert len(list(place.glob("*/thumbnails-*.u8"))) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "lost"),
+    [
+        ("pixels-00002.u8", None, 5),
+        ("pixels-00004.u8", None, 1),
+        ("pixels-00000.u8", 0.0, 5),
+        ("pixels-00001.u8", 0.5, 3),
+        ("pixels-00003.u8", 0.99, 1),
+        ("pixels-*.u8", None, COUNT),
+        ("pixels-*.u8", 0.5, COUNT - 4 * 2),
+        ("thumbnails-00007.u8", None, 1),
+        ("thumbnails-00020.u8", 0.9, 1),
+        ("*-00002.u8", None, 6),  # of the thumbnails one, which is in the first shard of pixels
+    ],
+)
+def test_a_shard_that_is_lost_or_cut_costs_only_its_photos(
+    name: str, kept: float | None, lost: int, photos: Photos, place: Path, decoded: list[object]
+) -> None:
+    before, _ = cache.build(photos, View(GEOMETRY), place)
+    sizes = {path: path.stat().st_size for path in place.glob("*/*.u8")}
+    pixels_before = before.rows(np.arange(COUNT))
+    damaged = list(place.glob(f"*/{name}"))
+    for file in damaged:
+        if kept is None:
+            file.unlink()
+        else:
+            os.truncate(file, int(file.stat().st_size * kept))
     decoded.clear()
     store, problems = cache.build(photos, View(GEOMETRY), place)
     assert problems == []
-    assert len(decoded) == COUNT - int(COUNT * (kept or 0))
+    assert len(decoded) == lost
     check(store, photos)
-    assert rows(place, "photos") == COUNT
+    assert rows(place, "pictures") == COUNT
+    assert {path: path.stat().st_size for path in place.glob("*/*.u8")} == sizes
+    if kept is None:  # a run that began before has the deleted files
+        np.testing.assert_array_equal(before.rows(np.arange(COUNT)), pixels_before)
+
+
+def test_a_copy_of_some_shards_needs_only_the_other_photos(
+    photos: Photos, place: Path, tmp_path: Path, decoded: list[object]
+) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    (full,) = place.iterdir()
+    copy = tmp_path / "copy" / full.name
+    shutil.copytree(full, copy, ignore=shutil.ignore_patterns("pixels-0000[13].u8"))
+    decoded.clear()
+    store, _ = cache.build(photos, View(GEOMETRY), copy.parent)
+    assert len(decoded) == 10
+    check(store, photos)
+    part = photos.take(np.arange(5))  # whose pictures are in the first shard
+    shutil.rmtree(copy)
+    shutil.copytree(full, copy, ignore=shutil.ignore_patterns("pixels-0000[1-4].u8"))
+    decoded.clear()
+    store, _ = cache.build(part, View(GEOMETRY), copy.parent)
+    assert decoded == []
+    check(store, part)
+
+
+def test_a_batch_is_a_copy_that_may_be_changed(photos: Photos, place: Path) -> None:
+    store, _ = cache.build(photos, View(GEOMETRY), place)
+    chosen = np.array([20, 3, 3, 11, 0])
+    batch = store.rows(chosen)
+    assert batch.flags.c_contiguous and batch.flags.writeable
+    assert batch.dtype == np.uint8
+    np.testing.assert_array_equal(batch, np.stack([store[row] for row in chosen]))
+    batch[:] = 0
+    check(store, photos)
+    assert store.rows(chosen[:0]).shape == (0, *GEOMETRY.stored, 3)
+
+
+def test_a_process_that_is_not_forked_maps_the_shards_itself(photos: Photos, place: Path) -> None:
+    store, _ = cache.build(photos, View(GEOMETRY), place)
+    content = pickle.dumps(store)
+    assert len(content) < 4000  # no pixels
+    check(pickle.loads(content), photos)
+
+
+def test_more_shards_than_files_may_be_open(photos: Photos, folder: Path, place: Path) -> None:
+    prelude = "import resource; _, most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+    prelude += "resource.setrlimit(resource.RLIMIT_NOFILE, (24, most))"
+    process = run(prelude, folder, place, 0, COUNT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told.decode()
+    check(cache.build(photos, View(GEOMETRY), place)[0], photos)
+
+
+def test_a_cache_of_a_version_without_shards_is_replaced(
+    photos: Photos, place: Path, decoded: list[object]
+) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    (index,) = place.glob("*/index.sqlite")
+    for path in index.parent.glob("*.u8"):
+        path.unlink()
+    for name in ("pixels.u8", "thumbnails.u8"):
+        (index.parent / name).write_bytes(b"\0" * 900 * COUNT)
+    with sqlite3.connect(index) as connection:
+        connection.execute("ALTER TABLE pictures RENAME TO photos")
+    decoded.clear()
+    store, problems = cache.build(photos, View(GEOMETRY), place)
+    assert (len(decoded), problems) == (COUNT, [])
+    check(store, photos)
+    assert not list(index.parent.glob("pixels.u8")) + list(index.parent.glob("thumbnails.u8"))
 
 
 def test_a_place_that_no_picture_has_is_not_looked_at(photos: Photos, place: Path) -> None:
@@ -412,13 +515,13 @@ def test_a_place_that_no_picture_has_is_not_looked_at(photos: Photos, place: Pat
     (index,) = place.glob("*/index.sqlite")
     with sqlite3.connect(index) as connection:
         for slot, wrong in ((3, 10**12), (4, -1), (5, "x"), (6, None)):
-            connection.execute("UPDATE photos SET slot = ? WHERE slot = ?", (wrong, slot))
+            connection.execute("UPDATE pictures SET slot = ? WHERE slot = ?", (wrong, slot))
     store, problems = cache.build(photos, View(GEOMETRY), place)
     assert problems == []
     check(store, photos)
 
 
-@pytest.mark.parametrize("table", ["files", "photos"])
+@pytest.mark.parametrize("table", ["files", "pictures"])
 def test_an_index_damaged_in_the_middle_is_told(table: str, photos: Photos, place: Path) -> None:
     cache.build(photos, View(GEOMETRY), place)
     (index,) = place.glob("*/index.sqlite")
@@ -441,7 +544,7 @@ def test_two_processes_that_build_at_once_leave_one_right_cache(
     for process in both:
         _, told = process.communicate(timeout=60)
         assert process.returncode == 0, told.decode()
-    assert rows(place, "photos") == rows(place, "files") == COUNT
+    assert rows(place, "pictures") == rows(place, "files") == COUNT
     store, problems = cache.build(photos, View(GEOMETRY), place)
     assert (decoded, problems) == ([], [])
     assert sorted(store.slots) == list(range(COUNT))
@@ -456,7 +559,7 @@ def test_a_build_killed_half_way_is_taken_up(
     killed.communicate(timeout=60)
     assert killed.returncode == 9
     known = rows(place, "files")
-    assert known == rows(place, "photos") == after // 4 * 4  # whole chunks of four
+    assert known == rows(place, "pictures") == after // 4 * 4  # whole chunks of four
     store, problems = cache.build(photos, View(GEOMETRY), place)
     assert problems == []
     assert len(decoded) == COUNT - known
@@ -488,7 +591,7 @@ def test_statistics_equal_naive_mean_and_deviation(photos: Photos, place: Path) 
 def test_statistics_of_known_pictures() -> None:
     shade = np.array([[0, 51, 255], [0, 153, 255]], dtype=np.uint8)
     pictures = np.broadcast_to(shade[:, None, None], (2, 4, 3, 3))
-    store = PhotoStore(pictures, pictures[..., 0], np.arange(2), ["a", "b"])
+    store = PhotoStore(Shards.of(pictures), Shards.of(pictures), np.arange(2), ["a", "b"])
     mean, deviation = cache.statistics(store, np.arange(2))
     np.testing.assert_allclose(mean, [0, 0.4, 1])
     np.testing.assert_allclose(deviation, [0, 0.2, 0], atol=1e-7)

@@ -19,6 +19,7 @@ from maskgate.pipeline import cache as caches
 from maskgate.pipeline import sampling
 from maskgate.pipeline.cache import PhotoStore
 from maskgate.pipeline.loader import Batch, Loader
+from maskgate.pipeline.shards import Shards
 from maskgate.pipeline.transforms import Augment
 
 Shown = Callable[..., "np.ndarray"]
@@ -37,7 +38,8 @@ def loader(count: int = COUNT, first: int = 0, workers: int = 0) -> Loader:
     number = np.arange(first, first + count)
     stored[..., 2] = number[:, None, None]
     slots = random.permutation(count)  # rows do not lie in the cache in their order
-    store = PhotoStore(stored[np.argsort(slots)], stored[..., 0], slots, [str(n) for n in number])
+    pictures = Shards.of(stored[np.argsort(slots)])
+    store = PhotoStore(pictures, pictures, slots, [str(n) for n in number])
     codes = number % 3, number % 2, [20, 40, 70] * count
     names = [f"{n}.jpg" for n in number]
     table = photo_table.build(names, names, codes[0], codes[1], codes[2][:count])

@@ -9,6 +9,7 @@ import pytest
 from maskgate.data.table import Photos
 from maskgate.pipeline import near_duplicates
 from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.shards import Shards
 
 DAMAGED = ["[[0,", "[[0, 99]]", '[["a", "b"]]', "null"]
 
@@ -26,7 +27,9 @@ def pictures() -> np.ndarray:
 @pytest.mark.parametrize("content", DAMAGED)
 def test_near_duplicates(tmp_path: Path, pictures: np.ndarray, content: str) -> None:
     table = pd.DataFrame({"photo": [*"abcdef"], "person": [*"uvwxyz"]})
-    store = PhotoStore(pictures[..., None], pictures, np.arange(6), [*"012345"])
+    store = PhotoStore(
+        Shards.of(pictures[..., None]), Shards.of(pictures), np.arange(6), [*"012345"]
+    )
     photos = Photos(Path(), table)
     first = near_duplicates.near_duplicates_of(photos, store, tmp_path)
     assert first.pairs == [("a", "f")]

@@ -13,6 +13,7 @@ from maskgate.dataset_shift.measures import Categories, Measured
 from maskgate.dataset_shift.sets import PhotoSet
 from maskgate.dataset_shift.units import Units
 from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.shards import Shards
 from maskgate.reports import compare_data
 
 
@@ -23,7 +24,7 @@ def photo_set(name: str, photos: int) -> PhotoSet:
         [f"{name} {number // 2}" for number in numbers],
         [0] * photos, [0] * photos, age=[30.0] * photos,
     )  # fmt: skip
-    empty = np.empty((0, 1, 1), np.uint8)
+    empty = Shards.of(np.empty((0, 1, 1), np.uint8))
     store = PhotoStore(empty, empty, np.zeros(photos, np.int64), ["0"] * photos)
     return PhotoSet(name, Photos(Path(name), columns), store, rows=np.arange(photos), unreadable=3)
 

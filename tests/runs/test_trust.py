@@ -13,7 +13,7 @@ from PIL import Image
 
 import maskgate
 from maskgate import runs
-from maskgate.cluster import bulk
+from maskgate.cluster import Cluster, bulk
 from maskgate.config import recipe
 from maskgate.data import layouts
 from maskgate.errors import MaskgateError
@@ -100,7 +100,7 @@ def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Pa
         assert not Path("imported").exists()
     order = bulk.BulkJob(theirs, [str(people / "eval")], Path("answers"))
     with pytest.raises(MaskgateError, match=r"stranger:net.*--trust"):
-        bulk.predict(order, "ray")
+        bulk.predict(order, Cluster("ray"))
     assert not Path("answers").exists()
     with pytest.raises(MaskgateError, match=r"stranger:net.*trust=True"):
         maskgate.load(theirs)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from maskgate import cluster
+from maskgate.cluster import Cluster
 from maskgate.config import recipe
 from maskgate.config.recipe import Recipe
 from maskgate.core.interruption import Interrupted
@@ -271,9 +272,9 @@ def test_on_a_cluster_each_run_is_a_task(
     asked: list[tuple[str, ...]] = []
 
     def each(
-        work: Any, items: Sequence[Any], on: str, named: Callable[[Any], str]
+        work: Any, items: Sequence[Any], on: Cluster, named: Callable[[Any], str]
     ) -> Iterator[tuple[int, object]]:
-        asked.append((on, *map(named, items)))
+        asked.append((on.address, *map(named, items)))
         for number, item in enumerate(items):
             yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
@@ -286,7 +287,7 @@ def test_on_a_cluster_each_run_is_a_task(
     study = ablate.plan(
         load, [changes.from_override("model.dropout=0.5")], 1, tmp_path / "s", options
     )
-    ablate.train(study, "ray")
+    ablate.train(study, Cluster("ray"))
     assert asked == [("ray", "reference-7", "model.dropout=0.5-7")]
     assert not study.left
     fit = replace(study.runs[0], digest="another")

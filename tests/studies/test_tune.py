@@ -22,6 +22,7 @@ import pytest
 from sqlalchemy import make_url
 
 from maskgate import cluster, runs
+from maskgate.cluster import Cluster
 from maskgate.config import recipe
 from maskgate.core.interruption import Interrupted
 from maskgate.errors import DiskFullError, MaskgateError, disk_error
@@ -387,13 +388,13 @@ def test_on_a_cluster_each_trial_is_a_task(
 
     monkeypatch.setattr(cluster, "map_unordered", each)
     url = _empty_database(postgresql)
-    result = tune.tune(plan(tmp_path / "study", storage=url), on="ray")
+    result = tune.tune(plan(tmp_path / "study", storage=url), on=Cluster("ray"))
     assert begun == [(0, "ray"), (1, "ray")]
     assert [trial.score for trial in result.trials] == [
         trial.score for trial in tune.tune(plan(done)).trials
     ]
     more = plan(tmp_path / "study", storage=url, trials=3)
-    tune.tune(more, on="ray")
+    tune.tune(more, on=Cluster("ray"))
     assert begun[2:] == [(0, "ray")]  # the third; the others have ended
 
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
@@ -408,7 +409,7 @@ def test_two_nodes_find_what_one_process_finds(
     plan: Plan, tmp_path: Path, postgresql: str, nodes: str, done: Path
 ) -> None:
     search = plan(tmp_path / "study", storage=_empty_database(postgresql))
-    assert [trial.score for trial in tune.tune(search, on=nodes).trials] == [
+    assert [trial.score for trial in tune.tune(search, on=Cluster(nodes)).trials] == [
         trial.score for trial in tune.tune(plan(done)).trials
     ]
 
@@ -424,7 +425,7 @@ def test_a_file_of_one_machine_is_no_storage_of_a_cluster(
     plan: Plan, tmp_path: Path, call: Callable[..., tuple[int, str, str]], tiny: Path
 ) -> None:
     with pytest.raises(MaskgateError, match="--on needs a database that all nodes reach"):
-        tune.tune(plan(tmp_path / "study"), on="ray")
+        tune.tune(plan(tmp_path / "study"), on=Cluster("ray"))
     (tmp_path / "no data").mkdir()
     code, _, err = call("tune", tiny, tmp_path / "no data", "--on", "ray")  # before any data
     assert (code, "--on needs a database that all nodes reach" in err) == (2, True)

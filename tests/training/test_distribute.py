@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from maskgate.cluster import Cluster
 from maskgate.config import recipe, system
 from maskgate.errors import MaskgateError
 from maskgate.runs import RunFolder
@@ -45,7 +46,7 @@ def test_two_nodes_train_the_same_bytes_though_a_worker_is_killed(
     out = tmp_path / "run"
     callbacks = (killed_once(marker, out),)
     options = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0, callbacks=callbacks)
-    (run,) = distribute.train([(recipe.load(tiny), options)], nodes)
+    (run,) = distribute.train([(recipe.load(tiny), options)], Cluster(nodes))
     assert marker.read_text() == "True"  # and the checkpoint was there to go on from
     for name in ("oof.parquet", "folds.csv", "recipe.yaml", "fold-0/model.safetensors",
                  "fold-1/model.safetensors"):  # fmt: skip
@@ -119,7 +120,9 @@ def test_a_system_s_members_are_trained_at_once(
     file.write_text(VOTE.replace("RECIPE", str(tiny)))
     loaded = system.load(file, ["training.epochs=1"])
     here = ensembles.train(loaded, TrainOptions("vote", people, tmp_path / "here", cache))
-    there = ensembles.train(loaded, TrainOptions("vote", people, tmp_path / "there", cache), nodes)
+    there = ensembles.train(
+        loaded, TrainOptions("vote", people, tmp_path / "there", cache), Cluster(nodes)
+    )
     assert there.oof_file.read_bytes() == here.oof_file.read_bytes()
     assert "(4 of 4)" in capfd.readouterr().err
     assert all(member.status().finished for member in there.members())

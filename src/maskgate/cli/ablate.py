@@ -9,7 +9,6 @@ import typer
 from maskgate.cli.app import (
     Cache,
     DataOrChange,
-    On,
     RecipeName,
     SkipFaulty,
     Trust,
@@ -20,6 +19,7 @@ from maskgate.cli.app import (
     typed_command,
 )
 from maskgate.cli.app import Changes as Overrides
+from maskgate.cli.cluster_options import GpusPerTask, On, cluster_of
 from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
 
@@ -53,6 +53,7 @@ def ablate(
         bool, typer.Option("--list", help="Print the plan and the estimated time; do not train.")
     ] = False,
     on: On = None,
+    gpus_per_task: GpusPerTask = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
@@ -69,6 +70,7 @@ def ablate(
 
     source, base_overrides = data_and_overrides(data, overrides, label_map)
     path, _ = checked_recipe(recipe, base_overrides)
+    cluster = cluster_of(on, gpus_per_task)
     folder = out or Path("ablate") / path.stem
     files.check_folder(folder)
     command_line_changes = list(map(kinds.from_override, change or []))
@@ -104,7 +106,7 @@ def ablate(
     page.print_plan(rows, len(plan.runs), len(plan.left), study.remaining(plan))
     if listed:
         return
-    failed = study.train(plan, on)
+    failed = study.train(plan, cluster)
     summary = study.verdicts(plan)
     page.show(summary, failed)
     terminal.show(page.write(summary, folder, failed))

@@ -139,26 +139,6 @@ Cache = Annotated[
 ]
 
 
-def _check_cluster(on: str | None) -> str | None:
-    """Raise MaskgateError without a cluster, before a folder is created."""
-    if on is not None:
-        from maskgate import cluster
-
-        cluster.check(on)
-    return on
-
-
-On = Annotated[
-    str | None,
-    typer.Option(
-        "--on",
-        metavar="CLUSTER",
-        help="Run on a Ray cluster: ray, or its HOST:PORT.",
-        callback=_check_cluster,
-    ),
-]
-
-
 def _existing_detector_file(file: Path | None) -> Path | None:
     if file is None:
         return None

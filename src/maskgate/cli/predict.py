@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from maskgate.cli.app import Cache, DetectorFile, On, SkipFaulty, Trust, app, check_runs
+from maskgate.cli.app import Cache, DetectorFile, SkipFaulty, Trust, app, check_runs
+from maskgate.cli.cluster_options import GpusPerTask, On, cluster_of
 from maskgate.core import terminal
 from maskgate.errors import MaskgateError
 
@@ -46,6 +47,7 @@ def predict(
         ),
     ] = False,
     on: On = None,
+    gpus_per_task: GpusPerTask = None,
     part: Annotated[
         int | None,
         typer.Option(
@@ -65,8 +67,9 @@ def predict(
     from maskgate.core import default_model, files
     from maskgate.imaging import photo_files
 
+    cluster = cluster_of(on, gpus_per_task)
     model, photos = _model_and_photos(words)
-    if on is None:
+    if cluster is None:
         if part is not None:
             raise MaskgateError("--part needs --on; give both, or neither")
         if urls := [place for place in photos if photo_files.is_address(place)]:
@@ -76,7 +79,7 @@ def predict(
     photo_files.check_photos(photos)
     if model is None:
         default_model.folder()
-    if on is not None:
+    if cluster is not None:
         if detector_file is not None:
             raise MaskgateError(
                 "--detector-file is a file on this machine; with --on, set $MASKGATE_YUNET on every"
@@ -101,7 +104,7 @@ def predict(
             cache=cache,
             trust=trust,
         )
-        report = bulk.predict(options, on)
+        report = bulk.predict(options, cluster)
         terminal.show(report.sentence())
         if not skip_faulty:
             report.refuse_faults()

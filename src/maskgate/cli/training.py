@@ -11,7 +11,6 @@ from maskgate.cli.app import (
     Changes,
     CheckpointSeconds,
     DataOrChange,
-    On,
     RecipeName,
     SkipFaulty,
     Trust,
@@ -22,6 +21,7 @@ from maskgate.cli.app import (
     rate,
     typed_command,
 )
+from maskgate.cli.cluster_options import GpusPerTask, On, cluster_of
 from maskgate.cli.label_options import with_label_map
 from maskgate.core import terminal
 
@@ -54,6 +54,7 @@ def train(
     workers: Workers = 0,
     checkpoint_seconds: CheckpointSeconds = 60.0,
     on: On = None,
+    gpus_per_task: GpusPerTask = None,
     trust: Trust = False,
     *,
     label_map: "LabelMap",
@@ -65,6 +66,7 @@ def train(
     from maskgate.training.options import TrainOptions
 
     folder, changes = data_and_overrides(data, overrides, label_map)
+    cluster = cluster_of(on, gpus_per_task)
     path, loaded = trainable.open_recipe_or_system(recipe, changes)
     if out is not None:
         files.check_folder(out, remedy="give another --out")
@@ -88,9 +90,9 @@ def train(
     from maskgate.training import crossval, distribute, ensembles, scoring
 
     if isinstance(loaded, System):
-        run = ensembles.train(loaded, options, on)
-    elif on is not None:
-        (run,) = distribute.train([(loaded, options)], on)
+        run = ensembles.train(loaded, options, cluster)
+    elif cluster is not None:
+        (run,) = distribute.train([(loaded, options)], cluster)
     else:
         run = crossval.train(loaded, options)
     if os.environ.get("RANK", "0") == "0":  # of the processes that `torchrun` started

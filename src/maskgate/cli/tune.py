@@ -10,7 +10,6 @@ from maskgate.cli.app import (
     Changes,
     CheckpointSeconds,
     DataOrChange,
-    On,
     RecipeName,
     SkipFaulty,
     Trust,
@@ -19,6 +18,7 @@ from maskgate.cli.app import (
     checked_recipe,
     data_and_overrides,
 )
+from maskgate.cli.cluster_options import GpusPerTask, On, cluster_of
 from maskgate.cli.label_options import with_label_map
 from maskgate.core import extras, terminal
 
@@ -55,6 +55,7 @@ def tune(
         int, typer.Option(min=1, max=1_000_000, help="Complete trials before pruning starts.")
     ] = 5,
     on: On = None,
+    gpus_per_task: GpusPerTask = None,
     cache: Cache = None,
     skip_faulty: SkipFaulty = False,
     workers: Workers = 0,
@@ -70,6 +71,7 @@ def tune(
 
     folder, changes = data_and_overrides(data, overrides, label_map)
     path, _ = checked_recipe(recipe, changes)
+    cluster = cluster_of(on, gpus_per_task)
     space_file = spaces.find(space)
     files.check_folder(out or Path("tune"))
     options = TrainOptions(
@@ -98,7 +100,7 @@ def tune(
         prune_after=prune_after,
         storage=storage or None,
     )
-    if on is not None:
+    if cluster is not None:
         tuning.check_shared(search)
     search = tuning.plan(search, space_file)
-    terminal.show(tuning.closing_text(tuning.tune(search, on), search.folder))
+    terminal.show(tuning.closing_text(tuning.tune(search, cluster), search.folder))

@@ -32,7 +32,7 @@ class Share:
     """The resources of one task, and how many such tasks fit on the cluster."""
 
     cores: int
-    gpus: int
+    gpus: float
     room: int
 
 
@@ -59,23 +59,42 @@ def joined(on: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def share(ray: Any, parts: int | None = None) -> Share:
-    """The resources of each of `parts` tasks: a GPU if the cluster has any, and an equal share of
-    the cores; one core if the number of tasks is unknown.
+def share(ray: Any, gpus_per_task: float, parts: int | None = None) -> Share:
+    """The resources of each of `parts` tasks: `gpus_per_task` if the cluster has GPUs, and an equal
+    share of the cores; one core if the number of tasks is unknown.
 
-    OMP_NUM_THREADS sets the number of cores. Raises MaskgateError if the cluster has none.
+    OMP_NUM_THREADS sets the number of cores. Raises MaskgateError if the cluster has no cores, or
+    no node as many GPUs.
     """
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = int(sum(node.get("GPU", 0) for node in alive))
-    nodes = [int(node.get("CPU", 0)) for node in alive if not gpus or node.get("GPU")]
-    if not sum(nodes):
+    gpus = [int(node.get("GPU", 0)) for node in alive]
+    if any(gpus):
+        alive = [node for node, count in zip(alive, gpus, strict=True) if count]
+        places = [_tasks_on(count, gpus_per_task) for count in gpus if count]
+    else:
+        places = [int(node.get("CPU", 0)) for node in alive]
+    cores_of = [int(node.get("CPU", 0)) for node in alive]
+    if not sum(cores_of):
         raise MaskgateError("the Ray cluster has no cores to work on; add a node, or wait for one")
+    if not any(places):
+        raise MaskgateError(
+            f"--gpus-per-task {gpus_per_task:g}: no node of the Ray cluster has so many GPUs, at"
+            f" most {max(gpus)}; give a lower number"
+        )
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    at_once = min(gpus or sum(nodes), parts or sum(nodes))
-    requested = int(threads) if re.fullmatch("[1-9][0-9]*", threads) else sum(nodes) // at_once
-    cores = max(1, min(requested, max(nodes)))  # a task that fits on no node would wait for ever
-    room = sum(count // cores for count in nodes)
-    return Share(cores, 1 if gpus else 0, max(1, min(room, gpus) if gpus else room))
+    at_once = min(sum(places), parts or sum(cores_of))
+    requested = int(threads) if re.fullmatch("[1-9][0-9]*", threads) else sum(cores_of) // at_once
+    # A task that fits on no node would wait for ever.
+    cores = max(1, min(requested, max(cores_of)))
+    room = sum(min(count // cores, place) for count, place in zip(cores_of, places, strict=True))
+    return Share(cores, gpus_per_task if any(gpus) else 0, max(1, room))
+
+
+def _tasks_on(gpus: int, gpus_per_task: float) -> int:
+    """How many tasks fit on the GPUs of a node. Ray gives shares of one GPU, never of two."""
+    if gpus_per_task >= 1:
+        return gpus // int(gpus_per_task)
+    return gpus * int(1 / gpus_per_task + 1e-6)
 
 
 def _ray() -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from maskgate import __version__
-from maskgate.cluster import ray_cluster
+from maskgate.cluster import Cluster, ray_cluster
 from maskgate.core import threads
 from maskgate.errors import MaskgateError, disk_error
 
@@ -56,13 +56,13 @@ class Driver:
 
 
 def map_unordered(
-    work: Callable[[T], R], items: Sequence[T], on: str, names: Sequence[str]
+    work: Callable[[T], R], items: Sequence[T], on: Cluster, names: Sequence[str]
 ) -> Iterator[tuple[int, R]]:
     """As `cluster.map_unordered`; running tasks are cancelled when the caller stops iterating."""
     if not items:
         return
-    with ray_cluster.joined(on) as ray:
-        share = ray_cluster.share(ray, len(items))
+    with ray_cluster.joined(on.address) as ray:
+        share = ray_cluster.share(ray, on.gpus_per_task, len(items))
         driver = Driver.current(share.cores)
         task = ray.remote(_run_task)
         options = {

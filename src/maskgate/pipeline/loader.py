@@ -17,11 +17,11 @@ from maskgate.core.seeding import derive
 from maskgate.imaging.tta import PLAIN_VIEW, TtaView
 from maskgate.pipeline import target
 from maskgate.pipeline.cache import PhotoStore
+from maskgate.pipeline.prefetch import Draw, Prefetched
 from maskgate.pipeline.target import SoftLabels, Target
 from maskgate.pipeline.transforms import Augment
 
 Batch = tuple[Tensor, Target]
-_Draw = tuple[int, int]  # row of the table, seed of the augmentation
 _Stored = tuple[Tensor, Target, list[int]]  # a batch, and its photos' seeds
 
 
@@ -37,10 +37,9 @@ class _Photos(Dataset[Any]):
     ) -> None:
         self.store, self.target, self.geometry, self.change = store, target, geometry, change
 
-    def __getitems__(self, draws: list[_Draw]) -> _Stored:
+    def __getitems__(self, draws: list[Draw]) -> _Stored:
         rows, seeds = (list(each) for each in zip(*draws, strict=True))
-        # A copy: the cache is mapped read-only, and torch needs writable memory.
-        stored = np.stack([self.store[row] for row in rows])
+        stored = self.store.rows(np.array(rows))
         if isinstance(self.change, TtaView):
             stored = np.ascontiguousarray(self.change.apply(stored, self.geometry))
         photos = torch.from_numpy(stored)
@@ -113,12 +112,12 @@ class Loader:
             yield photos, known
 
     def _load(
-        self, change: Augment | TtaView | None, batches: list[list[_Draw]]
+        self, change: Augment | TtaView | None, batches: list[list[Draw]]
     ) -> Iterator[_Stored]:
         """Each batch on the device, after a change that is made before it gets there."""
         loaded = DataLoader(
             _Photos(self._store, self._target, self._geometry, change),
-            batch_sampler=batches,
+            batch_sampler=Prefetched(self._store, batches),
             collate_fn=_as_it_is,
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskgate import cluster
+from maskgate.cluster import Cluster
 from maskgate.config.recipe import Recipe
 from maskgate.core import units
 from maskgate.core.progress import say
@@ -185,7 +186,7 @@ def plan(
     return Study(tuple(changes), tuple(differs[1:]), tuple(runs), len(first.folds))
 
 
-def train(study: Study, on: str | None = None) -> dict[str, str]:
+def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
     """Train what is not finished, here or `on` a cluster (`cluster.map_unordered`).
 
     Returns for each change with a failed run the reason, such as a loss that diverged. The others

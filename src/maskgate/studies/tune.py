@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from maskgate import cluster
+from maskgate.cluster import Cluster
 from maskgate.core import extras
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
@@ -89,10 +90,10 @@ def _check_extra() -> None:
         import sqlalchemy  # noqa: F401
 
 
-def tune(search: Search, on: str | None = None) -> page.SearchReport:
+def tune(search: Search, on: Cluster | None = None) -> page.SearchReport:
     """Run all trials of a planned search, together with other processes; the finished search.
 
-    `on` is a Ray cluster, as for `cluster.map_unordered`. Raises MaskgateError if every trial
+    Each is a task on the cluster `on`, if one is given. Raises MaskgateError if every trial
     failed, or if the database or the disk fails.
     """
     if on is not None:
@@ -126,7 +127,7 @@ def _open(search: Search) -> "Iterator[tuple[optuna.Study, Claims]]":
         engine.dispose()
 
 
-def _run_on_cluster(search: Search, on: str) -> None:
+def _run_on_cluster(search: Search, on: Cluster) -> None:
     """Run one task per trial; if a node is lost, this process trains its trial afterwards."""
     check_shared(search)
     with _open(search) as (study, _):  # creates the tables and the folder once

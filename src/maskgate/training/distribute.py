@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskgate import cluster
+from maskgate.cluster import Cluster
 from maskgate.config.recipe import Recipe
 from maskgate.core.progress import log
 from maskgate.errors import MaskgateError
@@ -29,7 +30,7 @@ class FoldTask:
     digest: str
 
 
-def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: str) -> list[RunFolder]:
+def train(jobs: Sequence[tuple[Recipe, TrainOptions]], on: Cluster) -> list[RunFolder]:
     """Train the folds of several recipes in parallel, with the same results as `crossval.train`.
 
     This process locks and describes the runs first, and concludes each run after its last fold.
@@ -101,7 +102,7 @@ def _untrained_folds(training: Training) -> list[int]:
     return [number for number in folds if not crossval.is_trained(training.run, number)]
 
 
-def _trained(tasks: Sequence[FoldTask], on: str) -> Iterator[FoldTask]:
+def _trained(tasks: Sequence[FoldTask], on: Cluster) -> Iterator[FoldTask]:
     """The tasks, each as soon as its fold is trained."""
     for done, (number, _) in enumerate(cluster.map_unordered(_train, tasks, on, _name), 1):
         task = tasks[number]

@@ -6,6 +6,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from maskgate.cluster import Cluster
 from maskgate.config.recipe import Recipe
 from maskgate.config.system import System
 from maskgate.core.progress import log, say
@@ -44,7 +45,7 @@ class Training:
     first: TrainingData
 
 
-def train(system: System, options: TrainOptions, on: str | None = None) -> RunFolder:
+def train(system: System, options: TrainOptions, on: Cluster | None = None) -> RunFolder:
     """Train the members of a system in its folder and score their ensemble.
 
     If `on` names a cluster, the folds of all members are trained there. Finished members are left

@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from maskgate.cluster import ray_cluster
+from maskgate.cluster import Cluster, ray_cluster
 from maskgate.cluster.bulk import listing, parts
 from maskgate.cluster.bulk.block_predictor import BlockPredictor, schema
 from maskgate.cluster.bulk.listing import Listing
@@ -70,7 +70,7 @@ class BulkReport:
             )
 
 
-def predict(order: BulkJob, on: str) -> BulkReport:
+def predict(order: BulkJob, on: Cluster) -> BulkReport:
     """Predict all photos on the cluster `on`, into files `part-000000.parquet` and so on.
 
     Their rows are those of `Predictor.predict` in the order of the photos, with a column `fault`:
@@ -130,12 +130,12 @@ def _write_parts(
     columns: pa.Schema,
     blocks: list[pa.Table],
     output: Parts,
-    on: str,
+    on: Cluster,
 ) -> Iterator[int]:
     """Write the parts as their photos are predicted; yields once per photo."""
-    with ray_cluster.joined(on) as ray:
+    with ray_cluster.joined(on.address) as ray:
         ray_cluster.quieten()
-        share = ray_cluster.share(ray)
+        share = ray_cluster.share(ray, on.gpus_per_task)
         answered = ray.data.from_arrow(blocks).map_batches(
             BlockPredictor,
             fn_constructor_args=(
