@@ -72,6 +72,7 @@ HEAVY: Augments = [
     {"name": "random_erasing", "p": 0.5},
 ]
 
+FEW = 2  # photos that the trained network is tried on in the end, once in a training
 PACE = 4  # updates of training, then as many of the floor
 
 
@@ -140,7 +141,7 @@ def _shipped(name: str) -> Recipe:
     """A shipped recipe for an epoch of the benchmark's photos: their middle, every photo once."""
     recipe = load_recipe(find_recipe(name)).model_dump(mode="json")
     recipe["training"] |= {"epochs": 1, "freeze_epochs": 0, "validation_epochs": 0}
-    recipe["training"] |= {"select": "last", "patience": None}
+    recipe["training"] |= {"select": "last", "patience": None, "validation_batch_size": FEW}
     recipe["photo"]["face"] = None
     rest: dict[str, object] = {"folds": {"kind": "all"}, "schedule": {"name": "constant"}}
     rest |= {"data": [], "pseudo": None, "labels": {}, "sampling": {}}
@@ -328,7 +329,7 @@ def _recipe(model: str, **optimizer: object) -> Recipe:
             "augment": LIGHT,
             "folds": {"kind": "all"},
             "optimizer": optimizer,
-            "training": {"epochs": 1, "batch_size": BATCH},
+            "training": {"epochs": 1, "batch_size": BATCH, "validation_batch_size": FEW},
         }
     )
 

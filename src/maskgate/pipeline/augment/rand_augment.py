@@ -34,18 +34,17 @@ class RandAugment:
 
     def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
         photos = whole_values(photos).to(torch.uint8, memory_format=torch.contiguous_format)
-        operations = self.operations(photos.shape[2], photos.shape[3])
+        operations = list(self.operations(photos.shape[2], photos.shape[3]).values())
         for number in range(self.num_ops):
-            chosen = draws.integers(draw.u[:, 2 * number], len(operations))
-            is_negative = draw.u[:, 2 * number + 1] < 0.5
-            for index, signs in enumerate(operations.values()):
-                for operation, is_second in zip(signs, (False, True), strict=False):
-                    is_its = chosen == index
-                    if len(signs) == 2:
-                        is_its &= is_negative == is_second
-                    rows = is_its.nonzero().flatten().to(photos.device)
-                    if len(rows):
-                        photos[rows] = operation(photos[rows])
+            chosen = draws.integers(draw.u[:, 2 * number], len(operations)).tolist()
+            is_second = (draw.u[:, 2 * number + 1] < 0.5).tolist()
+            rows_of: dict[Operation, list[int]] = {}
+            for row, (choice, second) in enumerate(zip(chosen, is_second, strict=True)):
+                operation = operations[choice][-1 if second else 0]
+                rows_of.setdefault(operation, []).append(row)
+            for operation, rows in rows_of.items():
+                index = torch.tensor(rows, device=photos.device)
+                photos.index_copy_(0, index, operation(photos.index_select(0, index)))
         return photos
 
     def operations(self, height: int, width: int) -> dict[str, tuple[Operation, ...]]:
