@@ -145,6 +145,18 @@ def test_workers_give_the_same_pixels() -> None:
     assert torch.equal(one[0], other[0])
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_photos_augmented_on_the_device_are_those_that_workers_augment(workers: int) -> None:
+    made = loader(workers=workers)
+    made._augments_first = False  # as on a GPU
+    one, other = (
+        whole(each.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
+        for each in (loader(), made)
+    )
+    assert torch.equal(one[0], other[0])
+    assert torch.equal(one[1], other[1])
+
+
 @pytest.mark.parametrize("start", [1, 2, 3])
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_an_epoch_taken_up_is_the_rest_of_it(ranks: int, start: int) -> None:

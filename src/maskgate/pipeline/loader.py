@@ -68,6 +68,7 @@ class Loader:
         self._store, self._geometry, self._augment = store, geometry, augment
         self._target = target.of_table(table, soft_labels)
         self._workers, self._device = workers, torch.device(device)
+        self._augments_first = self._device.type == "cpu"  # before photos are on the device
 
     def training(
         self,
@@ -91,9 +92,9 @@ class Loader:
             ]
             for number, batch in enumerate(batches[start:], start)
         ]
-        is_cpu = self._device.type == "cpu"
-        for photos, known, seeds in self._load(self._augment if is_cpu else None, shares):
-            yield photos if is_cpu else self._augment(photos, seeds), known
+        first = self._augments_first
+        for photos, known, seeds in self._load(self._augment if first else None, shares):
+            yield photos if first else self._augment(photos, seeds), known
 
     def validation(
         self,
