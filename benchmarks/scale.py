@@ -36,7 +36,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import growth
-from benchmarks.training import BATCH, Bench, Measured
+from benchmarks.training import BATCH, Bench, Measured, recipe_of
 from maskgate.config.recipe import Recipe, Sampling
 from maskgate.core import files
 from maskgate.core.geometry import Geometry
@@ -107,14 +107,6 @@ class ByPageFaults(Shards):
         pass
 
 
-class FromDisk(Bench):
-    """Trains on stored pictures; the photos of the table have no files."""
-
-    def _store(self, *_: object) -> cache.PhotoStore:
-        nothing = Shards.of(np.empty((0, 1, 1, 3), np.uint8))
-        return cache.PhotoStore(nothing, nothing, np.empty(0, np.int64), [])
-
-
 def measure_pictures(arguments: argparse.Namespace, folder: Path) -> None:
     on_disk = OnDisk(write_pictures(folder, arguments.photos), arguments.photos)
     size = on_disk.folder.picture_bytes
@@ -135,7 +127,7 @@ def measure_pictures(arguments: argparse.Namespace, folder: Path) -> None:
     print("\n| training | photos a second | of the step alone |\n|---|---|---|")
     photos = table_of(folder, UPDATES * BATCH)
     for model in arguments.models:
-        bench = FromDisk(model, {SET: photos}, folder, accelerator)
+        bench = Bench(recipe_of(model), {SET: photos}, folder, accelerator, stores={})
         results: dict[str, list[Measured]] = {}
         for number in range(arguments.rounds):
             for way in ("from memory", "from disk", "from disk, by page faults"):

@@ -108,7 +108,7 @@ def main() -> None:
         sets = _stored(arguments.data, arguments.photos, Path(name))
         if arguments.recipes is None:
             for model in arguments.models:
-                bench = Bench(_recipe(model), sets, Path(name), accelerator)
+                bench = Bench(recipe_of(model), sets, Path(name), accelerator)
                 _print_table(model, _rounds(model, bench.ways(), arguments.rounds))
         else:
             chosen = arguments.recipes or _cpu_recipes()
@@ -176,14 +176,24 @@ def _stored(data: Path | None, count: int, folder: Path) -> dict[str, Photos]:
 
 
 class Bench:
-    """One model's ways to be trained; each measurement gives photos a second."""
+    """One model's ways to be trained; each measurement gives photos a second.
+
+    Without `stores`, the photos of the sets are decoded into a cache in the folder.
+    """
 
     def __init__(
-        self, recipe: Recipe, sets: dict[str, Photos], folder: Path, accelerator: Accelerator
+        self,
+        recipe: Recipe,
+        sets: dict[str, Photos],
+        folder: Path,
+        accelerator: Accelerator,
+        stores: dict[str, cache.PhotoStore] | None = None,
     ) -> None:
         self.recipe = recipe
         self.sets, self.folder, self.accelerator = sets, folder, accelerator
-        self.stores = {size: self._store(size, folder / "cache") for size in sets}
+        if stores is None:
+            stores = {size: self._store(size, folder / "cache") for size in sets}
+        self.stores = stores
         self.count = len(next(iter(sets.values())).table)
         step = _step(self._network(), self.recipe)
         batch = _batch(self.recipe, accelerator.device)
@@ -265,7 +275,8 @@ class Bench:
         changed = {} if augment is None else {"augment": augment}
         recipe = Recipe.model_validate(self.recipe.model_dump() | changed)
         table, geometry = self.sets[size].table, recipe.photo.geometry
-        arguments = (store, table, geometry, Augment(recipe.augment, geometry), workers)
+        augmented = Augment(recipe.augment, geometry)
+        arguments = (store, table, geometry, augmented, workers, self.accelerator.device)
         paced = _Paced(self.floor_step, *arguments)
         rows = np.arange(len(table))
         data = FoldData(fold=0, table=table, train=rows, validation=rows[:0], truth=table[:0])
@@ -322,7 +333,7 @@ class _Paced(Loader):
                 self.seconds += time.perf_counter() - since
 
 
-def _recipe(model: str, **optimizer: object) -> Recipe:
+def recipe_of(model: str, **optimizer: object) -> Recipe:
     return Recipe.model_validate(
         {
             "model": {"backbone": model},
@@ -362,7 +373,7 @@ def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], 
 
 def _plain_step(name: str, photos: int) -> float:
     """Photos a second of the step with nothing of what maskgate does for its speed."""
-    recipe = _recipe(name, arguments={"fused": False})
+    recipe = recipe_of(name, arguments={"fused": False})
     model = network.create(recipe).to(memory_format=torch.contiguous_format).train()
     model.normalise.memory_format = torch.contiguous_format
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

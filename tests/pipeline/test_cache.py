@@ -24,7 +24,7 @@ from maskgate.faces.view import View
 from maskgate.imaging import pixels
 from maskgate.pipeline import cache, shards
 from maskgate.pipeline.cache import PhotoStore
-from maskgate.pipeline.shards import Shards
+from maskgate.pipeline.shards import ShardFolder, Shards
 
 GEOMETRY = Geometry(16, 12, 0.25)
 COUNT = 21
@@ -425,7 +425,6 @@ def test_a_shard_that_is_lost_or_cut_costs_only_its_photos(
     name: str, kept: float | None, lost: int, photos: Photos, place: Path, decoded: list[object]
 ) -> None:
     before, _ = cache.build(photos, View(GEOMETRY), place)
-    sizes = {path: path.stat().st_size for path in place.glob("*/*.u8")}
     pixels_before = before.rows(np.arange(COUNT))
     damaged = list(place.glob(f"*/{name}"))
     for file in damaged:
@@ -439,9 +438,47 @@ def test_a_shard_that_is_lost_or_cut_costs_only_its_photos(
     assert len(decoded) == lost
     check(store, photos)
     assert rows(place, "pictures") == COUNT
-    assert {path: path.stat().st_size for path in place.glob("*/*.u8")} == sizes
-    if kept is None:  # a run that began before has the deleted files
+    if kept is None:  # a run that began before has the deleted files, and others as they were
         np.testing.assert_array_equal(before.rows(np.arange(COUNT)), pixels_before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_repair_that_is_interrupted_leaves_no_empty_pictures(
+    error: BaseException, photos: Photos, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    next(place.glob("*/pixels-00001.u8")).unlink()
+
+    def failing(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardFolder, "write", failing)
+        with pytest.raises((KeyboardInterrupt, MaskgateError)):
+            cache.build(photos, View(GEOMETRY), place)
+    store, problems = cache.build(photos, View(GEOMETRY), place)
+    assert problems == []
+    check(store, photos)
+
+
+def test_pictures_in_use_are_never_written_again(photos: Photos, place: Path) -> None:
+    """Neither where thumbnails alone are lost, nor where the index is."""
+    for lost in ("thumbnails-*.u8", "index.sqlite"):
+        before, _ = cache.build(photos, View(GEOMETRY), place)
+        pixels = before.rows(np.arange(COUNT))
+        for file in place.glob(f"*/{lost}"):
+            file.unlink()
+        store, _ = cache.build(photos.take(np.arange(COUNT)[::-1]), View(GEOMETRY), place)
+        np.testing.assert_array_equal(before.rows(np.arange(COUNT)), pixels)
+        np.testing.assert_array_equal(store.rows(np.arange(COUNT)), pixels[::-1])
+
+
+def test_stores_are_joined_after_a_shard_was_lost(photos: Photos, place: Path) -> None:
+    cache.build(photos, View(GEOMETRY), place)
+    next(place.glob("*/pixels-00000.u8")).unlink()
+    parts = [photos.take(rows) for rows in (np.arange(3), np.arange(3, COUNT))]
+    stores = [cache.build(part, View(GEOMETRY), place)[0] for part in parts]
+    check(cache.joined(stores), photos)
 
 
 def test_a_copy_of_some_shards_needs_only_the_other_photos(

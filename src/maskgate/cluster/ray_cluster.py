@@ -61,33 +61,36 @@ def joined(on: str) -> Iterator[Any]:
 
 def share(ray: Any, gpus_per_task: float, parts: int | None = None) -> Share:
     """The resources of each of `parts` tasks: `gpus_per_task` if the cluster has GPUs, and an equal
-    share of the cores; one core if the number of tasks is unknown.
+    share of the cores of the nodes that have room. If the number of tasks is unknown, it is one
+    core, or with GPUs a core's share for each task that the GPUs have room for.
 
     OMP_NUM_THREADS sets the number of cores. Raises MaskgateError if the cluster has no cores, or
     no node as many GPUs.
     """
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = [int(node.get("GPU", 0)) for node in alive]
-    if any(gpus):
-        alive = [node for node, count in zip(alive, gpus, strict=True) if count]
-        places = [_tasks_on(count, gpus_per_task) for count in gpus if count]
-    else:
-        places = [int(node.get("CPU", 0)) for node in alive]
-    cores_of = [int(node.get("CPU", 0)) for node in alive]
-    if not sum(cores_of):
+    with_cores = [node for node in alive if int(node.get("CPU", 0))]
+    if not with_cores:
         raise MaskgateError("the Ray cluster has no cores to work on; add a node, or wait for one")
-    if not any(places):
+    gpus = [int(node.get("GPU", 0)) for node in with_cores]
+    has_gpus = any(gpus)
+    cores_and_places = [
+        (int(node["CPU"]), _tasks_on(count, gpus_per_task) if has_gpus else int(node["CPU"]))
+        for node, count in zip(with_cores, gpus, strict=True)
+    ]
+    usable = [(cores, places) for cores, places in cores_and_places if places]
+    if not usable:
         raise MaskgateError(
             f"--gpus-per-task {gpus_per_task:g}: no node of the Ray cluster has so many GPUs, at"
             f" most {max(gpus)}; give a lower number"
         )
+    cores_of, places = zip(*usable, strict=True)
     threads = os.environ.get("OMP_NUM_THREADS", "")
     at_once = min(sum(places), parts or sum(cores_of))
     requested = int(threads) if re.fullmatch("[1-9][0-9]*", threads) else sum(cores_of) // at_once
     # A task that fits on no node would wait for ever.
     cores = max(1, min(requested, max(cores_of)))
     room = sum(min(count // cores, place) for count, place in zip(cores_of, places, strict=True))
-    return Share(cores, gpus_per_task if any(gpus) else 0, max(1, room))
+    return Share(cores, gpus_per_task if has_gpus else 0, max(1, room))
 
 
 def _tasks_on(gpus: int, gpus_per_task: float) -> int:

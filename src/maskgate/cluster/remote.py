@@ -64,19 +64,20 @@ def map_unordered(
     with ray_cluster.joined(on.address) as ray:
         share = ray_cluster.share(ray, on.gpus_per_task, len(items))
         driver = Driver.current(share.cores)
-        task = ray.remote(_run_task)
-        options = {
-            "num_cpus": share.cores,
-            "num_gpus": share.gpus,
-            "max_retries": RETRIES,
-            "scheduling_strategy": "SPREAD",
-        }
+        # A process that has used a GPU keeps it, with its memory: it takes no second task.
+        task = ray.remote(
+            num_cpus=share.cores,
+            num_gpus=share.gpus,
+            max_calls=1 if share.gpus else 0,
+            max_retries=RETRIES,
+            scheduling_strategy="SPREAD",
+        )(_run_task)
         waiting: dict[Any, int] = {}
         try:
             for number, item in enumerate(items):
                 # In bytes, so that the worker unpickles them only after its set-up.
                 packed = ray.cloudpickle.dumps((work, item))
-                task_id = task.options(name=names[number], **options).remote(packed, driver)
+                task_id = task.options(name=names[number]).remote(packed, driver)
                 waiting[task_id] = number
             while waiting:
                 ended, _ = ray.wait(list(waiting), timeout=0)

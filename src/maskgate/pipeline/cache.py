@@ -5,7 +5,7 @@ One folder per view (stored size, crop, faces) holds the photos' pictures and th
 up by its path and stamp (`files.stamp`), then by its content, so that a moved copy is not decoded
 again. Pixels are written before the index lists them: a build that is killed leaves a valid,
 shorter cache. If shards are missing, or shorter than the index says, the missing photos alone are
-decoded again.
+decoded again, into new slots: what another process has mapped is never written again.
 """
 
 import sqlite3
@@ -30,6 +30,7 @@ from maskgate.pipeline.shards import ShardFolder, Shards
 _CHUNK = 256  # photos decoded between two commits
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pictures (digest BLOB PRIMARY KEY, slot INTEGER UNIQUE) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS next_slot (slot INTEGER);
 """
 _OLDER = ("pixels.u8", "thumbnails.u8")  # of versions without shards, as is the table `photos`
 
@@ -68,12 +69,12 @@ class PhotoStore:
 
 
 def joined(stores: Sequence[PhotoStore]) -> PhotoStore:
-    """One store with the rows of several stores from the same folder, in order."""
-    # Each build may have extended the shards: the longest have every slot.
-    longest = max(stores, key=lambda store: store.pictures.end)
+    """One store with the rows of several stores from the same folder, in the order in which they
+    were built."""
+    last = stores[-1]  # it was opened after all had been written
     return PhotoStore(
-        longest.pictures,
-        longest.thumbnails,
+        last.pictures,
+        last.thumbnails,
         np.concatenate([store.slots for store in stores]),
         [digest for store in stores for digest in store.digests],
     )
@@ -108,7 +109,7 @@ def build(
     )
     with contents.open_index(place, _SCHEMA) as index:
         _remove_older(place, index)
-        _remove_missing(index, shards)
+        _forget_missing(index, shards)
         digests, problems = _fill(shards, index, photos, view=view, boxes=boxes)
         slot_of = dict(index.execute("SELECT digest, slot FROM pictures"))
         pictures, thumbnails = (each.open() for each in shards)
@@ -123,14 +124,28 @@ def _remove_older(place: Path, index: sqlite3.Connection) -> None:
     index.execute("DROP TABLE IF EXISTS photos")
 
 
-def _remove_missing(index: sqlite3.Connection, shards: Sequence[ShardFolder]) -> None:
-    """Remove pictures from the index whose slots are not in the shards."""
+def _forget_missing(index: sqlite3.Connection, shards: Sequence[ShardFolder]) -> None:
+    """Remove pictures from the index whose slots are not in the shards. It is done before anything
+    is written: a build that is killed would else leave slots that are listed and empty."""
+    ends = index.execute("SELECT slot FROM next_slot UNION SELECT MAX(slot) + 1 FROM pictures")
+    end = max((slot for (slot,) in ends if isinstance(slot, int)), default=0)
     for each in shards:
-        end = len(each.counts()) * each.per_shard
         lost = "typeof(slot) != 'integer' OR slot < 0 OR slot >= ?"
-        index.execute(f"DELETE FROM pictures WHERE {lost}", (end,))
+        index.execute(f"DELETE FROM pictures WHERE {lost}", (len(each.counts()) * each.per_shard,))
         for gap in each.missing():
             index.execute("DELETE FROM pictures WHERE slot >= ? AND slot < ?", gap)
+    if not index.execute("SELECT COUNT(*) FROM pictures").fetchone()[0]:
+        end = 0
+        for each in shards:
+            each.remove()
+    _set_next_slot(index, end)
+    index.commit()
+
+
+def _set_next_slot(index: sqlite3.Connection, slot: int) -> None:
+    """Remember the first slot that never had a picture."""
+    index.execute("DELETE FROM next_slot")
+    index.execute("INSERT INTO next_slot VALUES (?)", (slot,))
 
 
 def _fill(
@@ -146,8 +161,10 @@ def _fill(
     digests: list[bytes | None] = [d if d in stored_digests else None for d in files["digest"]]
     missing = [row for row, d in enumerate(digests) if d is None]
     reasons: dict[int, str] = {}
+    known_count = len(stored_digests)
     if missing:
-        free = _free_slots(index, len(missing))
+        ((first,),) = index.execute("SELECT slot FROM next_slot")
+        free = np.arange(first, first + len(missing))
         for each in shards:
             each.reserve(free)
         next_slot = iter(free.tolist())
@@ -170,18 +187,13 @@ def _fill(
             for target in shards:
                 target.flush()
             index.executemany("INSERT INTO pictures VALUES (?, ?)", new)
+            _set_next_slot(index, first + len(stored_digests) - known_count)
             known = pd.Series([digests[row] for row in rows], index=rows, dtype=object)
             contents.remember(index, files.iloc[rows].assign(digest=known))
             index.commit()
     names = photos.table["photo"]
     problems = [checks.unreadable(names[row], reason) for row, reason in reasons.items()]
     return [d for d in digests if d is not None], problems
-
-
-def _free_slots(index: sqlite3.Connection, count: int) -> npt.NDArray[np.int64]:
-    """The lowest `count` slots without a picture."""
-    used = np.array([slot for (slot,) in index.execute("SELECT slot FROM pictures")], np.int64)
-    return np.setdiff1d(np.arange(len(used) + count), used)[:count]
 
 
 _Stored = tuple[Pixels, Pixels]  # the picture, and the thumbnail of the whole photo

@@ -8,6 +8,7 @@ reads them all at once. A page fault would read one page after the other, or, wi
 picture's neighbours too, which are seldom needed.
 """
 
+import errno
 import mmap
 import os
 import sys
@@ -20,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from maskgate.errors import MaskgateError
 from maskgate.imaging.pixels import Pixels
 
 Slots = npt.NDArray[np.int64]
@@ -68,6 +70,11 @@ class ShardFolder:
             if count < self.per_shard
         ]
 
+    def remove(self) -> None:
+        """Delete all shards. Maps of them keep their pictures."""
+        for path in self.folder.glob(f"{self.name}-*.u8"):
+            path.unlink()
+
     def reserve(self, slots: Slots) -> None:
         """Allocate the space of these slots, so that a full disk is reported before hours of work.
 
@@ -82,6 +89,7 @@ class ShardFolder:
         """Write a picture into a slot with reserved space."""
         shard, place = divmod(slot, self.per_shard)
         if shard not in self._written:
+            _allow_open_files(len(self._written) + 1)
             self._written[shard] = self._map(shard, mmap.ACCESS_WRITE)
         self._written[shard][place] = picture
 
@@ -92,7 +100,10 @@ class ShardFolder:
         self._written.clear()
 
     def open(self) -> "Shards":
-        """All shards, read-only. A map keeps its pictures when its file is deleted or replaced."""
+        """All shards, read-only. A map keeps its pictures when its file is deleted or replaced.
+
+        Raises MaskgateError if the system allows too few open files.
+        """
         counts = self.counts()
         _allow_open_files(len(counts))
         maps = [
@@ -105,8 +116,16 @@ class ShardFolder:
         return np.empty((0, *self.shape), dtype=np.uint8)
 
     def _map(self, shard: int, access: int) -> Pixels:
-        with open(self.path(shard), "rb" if access == mmap.ACCESS_READ else "rb+") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=access)
+        try:
+            with open(self.path(shard), "rb" if access == mmap.ACCESS_READ else "rb+") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=access)
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            raise MaskgateError(
+                f"{self.folder}: its {len(self.counts())} shards are more files than this system"
+                " allows to be open; raise the limit (ulimit -n)"
+            ) from error
         count = len(mapped) // self.picture_bytes
         pictures = np.frombuffer(mapped, np.uint8, count * self.picture_bytes)
         return pictures.reshape(count, *self.shape)

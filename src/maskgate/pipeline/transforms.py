@@ -19,7 +19,7 @@ from maskgate.core.geometry import Geometry
 from maskgate.errors import MaskgateError
 from maskgate.pipeline.augment.colour import BrightnessContrast, ColorJitter, Colour, Recolour
 from maskgate.pipeline.augment.covers import PhotoEdge, RandomErasing
-from maskgate.pipeline.augment.draws import Draws, low_and_high, uniform
+from maskgate.pipeline.augment.draws import low_and_high, split, uniform
 from maskgate.pipeline.augment.filters import Blur, GaussNoise, Solarize, whole_values
 from maskgate.pipeline.augment.geometric import (
     Affine,
@@ -39,12 +39,13 @@ _LARGEST: Final = 10_000  # number among the arguments of a transform
 class Stage(Protocol):
     """A step on a batch (N, 3, H, W) of values 0–255, uint8 or float, which it may change.
 
-    `random_count` is how many random numbers it takes of each photo.
+    `random_count` is how many random numbers in [0, 1) it takes of each photo; `u` (N, count) are
+    those, float64 on the CPU.
     """
 
     random_count: int
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor: ...
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor: ...
 
 
 def random_crop(geometry: Geometry) -> Window:
@@ -192,8 +193,8 @@ class Augment:
     """Augments stored pictures (N, H, W, 3) uint8 to the model's input (N, height, width, 3) uint8.
 
     Each photo has its seed; the result stays on the photos' device. A recipe without `random_crop`
-    takes the middle of the picture, with its last transform of geometry. Raises MaskgateError for
-    an unknown transform or wrong arguments.
+    takes the middle of the picture after its last transform of geometry or `rand_augment`, or first
+    if it has none. Raises MaskgateError for an unknown transform or wrong arguments.
     """
 
     def __init__(self, transforms: Sequence[Component], geometry: Geometry) -> None:
@@ -235,7 +236,8 @@ def _stages(transforms: Sequence[Any], geometry: Geometry) -> list[Stage]:
     """The transforms in order, those that can be fused as one; the result has the input's size."""
     steps = list(transforms)
     if not any(isinstance(each, Window) for each in steps):
-        geometric = [n for n, each in enumerate(steps, 1) if isinstance(each, Geometric)]
+        moving = Geometric | RandAugment
+        geometric = [n for n, each in enumerate(steps, 1) if isinstance(each, moving)]
         middle = Window(geometry.height, geometry.width, random=False)
         steps.insert(geometric[-1] if geometric else 0, middle)
     stages: list[Stage] = []
@@ -257,7 +259,7 @@ def _kind(transform: Any) -> type | None:
 
 def _run(stages: Sequence[Stage], stored: Tensor, seeds: Sequence[int]) -> Tensor:
     counts = [stage.random_count for stage in stages]
-    parts = uniform(seeds, sum(counts)).split(counts)
+    parts = split(uniform(seeds, sum(counts)), counts)
     photos = stored.permute(0, 3, 1, 2)
     for stage, part in zip(stages, parts, strict=True):
         photos = stage(photos, part)

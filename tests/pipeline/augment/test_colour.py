@@ -10,8 +10,14 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from maskgate.pipeline.augment.colour import BrightnessContrast, ColorJitter, Recolour, rotated_hue
-from maskgate.pipeline.augment.draws import Draws, uniform
+from maskgate.pipeline.augment.colour import (
+    BrightnessContrast,
+    ColorJitter,
+    Colour,
+    Recolour,
+    rotated_hue,
+)
+from maskgate.pipeline.augment.draws import split, uniform
 
 COUNT = 24
 
@@ -43,7 +49,7 @@ def test_jitter_is_torchvisions_in_the_drawn_order(photos: Tensor, names: list[s
     draw = uniform(range(COUNT), ColorJitter.random_count)
     found = Recolour([jitter(**settings)])(photos, draw)
     orders = set()
-    for photo, result, u in zip(photos, found, draw.u.tolist(), strict=True):
+    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
         places = sorted(range(4), key=lambda number: u[4 + number])
         every = [*OPERATIONS, "hue"]
         order = [every[number] for number in places if every[number] in names]
@@ -88,12 +94,13 @@ def test_a_small_hue_is_near_to_torchvisions(hue: float) -> None:
 
 def hued(photos: Tensor, hue: float) -> Tensor:
     u = torch.full((len(photos), 9), 0.5, dtype=torch.float64)
-    return Recolour([jitter(hue=[hue, hue])])(photos, Draws(u, range(len(photos))))
+    return Recolour([jitter(hue=[hue, hue])])(photos, u)
 
 
 def test_the_share_of_changed_photos_is_p(photos: Tensor) -> None:
     many = photos[:1].expand(1000, -1, -1, -1)
-    for make in (jitter(0.3, brightness=[2, 2]), BrightnessContrast(0.5, 0.5, 0.3)):
+    transforms: list[Colour] = [jitter(0.3, brightness=[2, 2]), BrightnessContrast(0.5, 0.5, 0.3)]
+    for make in transforms:
         found = Recolour([make])(many, uniform(range(1000), make.random_count))
         changed = int((found != many.float()).flatten(1).any(1).sum())
         assert abs(changed - 300) < 60
@@ -104,17 +111,21 @@ def test_brightness_and_contrast_of_every_value() -> None:
     transform = Recolour([BrightnessContrast(brightness=0.3, contrast=0.3, p=1)])
     for contrast, brightness in ((0, 0), (0.3, 0), (-0.3, 0.3), (0.1, -0.2)):
         u = torch.tensor([[(contrast + 0.3) / 0.6, (brightness + 0.3) / 0.6, 0]]).double()
-        found = transform(values, Draws(u, [0]))
+        found = transform(values, u)
         for value in range(256):
             expected = min(255, max(0, value * (1 + contrast) + brightness * 255))
             assert found[0, 1, 0, value].item() == pytest.approx(expected, abs=0.01)
 
 
 def test_transforms_of_colour_in_a_row_are_their_product(photos: Tensor) -> None:
-    row = [BrightnessContrast(0.05, 0.1, 1), jitter(contrast=0.2), jitter(saturation=0.2)]
+    row: list[Colour] = [
+        BrightnessContrast(0.05, 0.1, 1),
+        jitter(contrast=0.2),
+        jitter(saturation=0.2),
+    ]
     draw = uniform(range(COUNT), sum(each.random_count for each in row))
     found = Recolour(row)(photos, draw)
-    parts = draw.split(each.random_count for each in row)
+    parts = split(draw, [each.random_count for each in row])
     expected = photos
     for transform, part in zip(row, parts, strict=True):
         expected = Recolour([transform])(expected, part)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from maskgate.pipeline.augment.draws import uniform
+from maskgate.pipeline.augment.draws import split, uniform
 from maskgate.pipeline.augment.filters import Blur, GaussNoise, Solarize
 
 COUNT = 24
@@ -24,7 +24,7 @@ def test_blur_is_torchvisions(photos: Tensor) -> None:
     draw = uniform(range(COUNT), Blur.random_count)
     found = Blur(made, p=0.5)(photos.clone(), draw)
     changed = 0
-    for photo, result, u in zip(photos, found, draw.u.tolist(), strict=True):
+    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
         expected = photo
         if u[1] < 0.5:
             expected = functional.gaussian_blur(photo, [9, 5], [0.3 + 1.7 * u[0]] * 2)
@@ -36,8 +36,22 @@ def test_blur_is_torchvisions(photos: Tensor) -> None:
 def test_solarize_is_torchvisions(photos: Tensor) -> None:
     draw = uniform(range(COUNT), Solarize.random_count)
     found = Solarize(100, p=0.5)(photos, draw)
-    for photo, result, u in zip(photos, found, draw.u.tolist(), strict=True):
+    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
         assert torch.equal(result, functional.solarize(photo, 100) if u[0] < 0.5 else photo)
+
+
+def test_solarize_takes_values_that_resampling_left_just_below_the_threshold() -> None:
+    flat = torch.full((1, 3, 4, 4), 99.9999)
+    found = Solarize(100, p=1)(flat, uniform([1], 1))
+    assert (found == 155).all()
+
+
+def test_noise_of_two_entries_is_independent() -> None:
+    grey = torch.full((1, 3, 200, 100), 128, dtype=torch.uint8)
+    transform = GaussNoise(0.05, 0.05, p=1)
+    one, other = (transform(grey, part) for part in split(uniform([1], 6), [3, 3]))
+    both = (one - 128) + (other - 128)
+    assert both.std().item() == pytest.approx(255 * 0.05 * 2**0.5, rel=0.03)
 
 
 def test_noise_is_of_the_seed_alone_and_normal() -> None:
@@ -47,7 +61,7 @@ def test_noise_is_of_the_seed_alone_and_normal() -> None:
     found = transform(grey, draw)
     assert torch.equal(found[0], found[2])
     assert not torch.equal(found[0], found[1])
-    for result, u in zip(found, draw.u.tolist(), strict=True):
+    for result, u in zip(found, draw.tolist(), strict=True):
         assert result.std().item() == pytest.approx(255 * (0.02 + 0.04 * u[0]), rel=0.02)
         assert result.mean().item() == pytest.approx(128, abs=0.3)
         assert result[0].ne(result[1]).any(), "each channel has its own"

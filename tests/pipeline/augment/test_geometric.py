@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from maskgate.pipeline.augment.draws import Draws, uniform
+from maskgate.pipeline.augment.draws import uniform
 from maskgate.pipeline.augment.geometric import (
     Affine,
     Flip,
+    Geometric,
     Resampling,
     ShiftScaleRotate,
     Warp,
@@ -35,7 +36,7 @@ def affine(**settings: Any) -> Affine:
     return Affine(v2.RandomAffine(interpolation="bilinear", **settings))
 
 
-def seen_whole(chain: list[Any], draw: Draws) -> Tensor:
+def seen_whole(chain: list[Any], draw: Tensor) -> Tensor:
     """The pixels (N, H, W) that lie inside the picture; torchvision darkens its rim twice."""
     white = torch.full((COUNT, 3, HEIGHT, WIDTH), 255, dtype=torch.uint8)
     black = [Affine(each.settings) if isinstance(each, Affine) else each for each in chain]
@@ -67,7 +68,7 @@ def test_affine_is_torchvisions(photos: Tensor, settings: dict[str, Any]) -> Non
     made = v2.RandomAffine(**({"interpolation": "bilinear"} | settings))
     draw = uniform(range(COUNT), Affine.random_count)
     found, inside = Warp([Affine(made)])(photos, draw), seen_whole([Affine(made)], draw)
-    for photo, result, whole, u in zip(photos, found, inside, draw.u.tolist(), strict=True):
+    for photo, result, whole, u in zip(photos, found, inside, draw.tolist(), strict=True):
         low, high = made.degrees
         smallest, largest = made.scale or (1, 1)
         shears = [*(made.shear or (0, 0)), 0, 0]
@@ -95,12 +96,16 @@ def test_affine_is_torchvisions(photos: Tensor, settings: dict[str, Any]) -> Non
 
 
 def test_affine_crop_and_flip_in_one_are_torchvisions_in_three(photos: Tensor) -> None:
-    chain = [affine(degrees=20, scale=[0.8, 1.2], shear=5), Window(40, 30), Flip(0.5)]
+    chain: list[Geometric] = [
+        affine(degrees=20, scale=[0.8, 1.2], shear=5),
+        Window(40, 30),
+        Flip(0.5),
+    ]
     draw = uniform(range(COUNT), 9)
     found, inside = Warp(chain)(photos, draw), seen_whole(chain, draw)
     assert found.shape == (COUNT, 3, 40, 30)
     mirrored = 0
-    for photo, result, whole, u in zip(photos, found, inside, draw.u.tolist(), strict=True):
+    for photo, result, whole, u in zip(photos, found, inside, draw.tolist(), strict=True):
         turned = v2.functional.affine(
             photo, -20 + 40 * u[0], [0, 0], 0.8 + 0.4 * u[1], [-5 + 10 * u[2], 0.0], BILINEAR
         )
@@ -115,7 +120,7 @@ def test_affine_crop_and_flip_in_one_are_torchvisions_in_three(photos: Tensor) -
 
 def test_a_crop_before_a_rotation_leaves_the_margin_to_be_seen() -> None:
     white = torch.full((4, 3, HEIGHT, WIDTH), 255, dtype=torch.uint8)
-    draw = uniform(range(4), 8)
+    draw = uniform(range(4), Affine.random_count)
     inner = Warp([Window(21, 16, random=False), affine(degrees=30)])
     assert (inner(white, draw) > 254).all(), "the margin fills what the rotation leaves free"
     outer = Warp([affine(degrees=30)])
@@ -140,20 +145,20 @@ def test_shift_scale_rotate_is_torchvisions_affine_but_for_the_rim(
         [[(turn + 45) / 90, (zoom - 0.9) / 0.2, (across + 0.1) / 0.2, (down + 0.1) / 0.2, 0]],
         dtype=torch.float64,
     )
-    found = transform(photos[:1], Draws(u, [0]))[0]
+    found = transform(photos[:1], u)[0]
     expected = v2.functional.affine(
         photos[0].float(), turn, [across * WIDTH, down * HEIGHT], zoom, [0.0, 0.0], BILINEAR
     )
     inside = (slice(None), slice(15, 30), slice(11, 23))
     assert difference(found[inside], expected[inside].round()) <= 1
     white = torch.full_like(photos[:1], 255)
-    assert (transform(white, Draws(u, [0])) > 254).all(), "no black"
+    assert (transform(white, u) > 254).all(), "no black"
 
 
 def test_a_shift_beyond_the_rim_shows_the_photo_mirrored() -> None:
     photo = torch.arange(10, dtype=torch.uint8).repeat(1, 3, 4, 1)
     u = torch.tensor([[0.5, 0.5, 1, 0.5, 0]], dtype=torch.float64)
-    found = Warp([ShiftScaleRotate(shift=0.2, scale=0, rotate=0, p=1)])(photo, Draws(u, [0]))
+    found = Warp([ShiftScaleRotate(shift=0.2, scale=0, rotate=0, p=1)])(photo, u)
     assert found[0, 0, 0].tolist() == pytest.approx([1, 0, 0, 1, 2, 3, 4, 5, 6, 7], abs=1e-4)
 
 
@@ -167,7 +172,7 @@ def test_whole_pixels_are_copied_and_stay_whole(photos: Tensor) -> None:
 
 def test_other_borders_are_another_resampling() -> None:
     black, mirrored = affine(degrees=5), ShiftScaleRotate(0.1, 0.1, 5, 1)
-    moved = [Flip(0.5), Window(3, 3)]
+    moved: list[Geometric] = [Flip(0.5), Window(3, 3)]
     assert black.resampling == Resampling()
     assert len(fusible([*moved, black, *moved, affine(degrees=9)])) == 1
     assert len(fusible([black, moved[0], mirrored, moved[1], mirrored])) == 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from maskgate.pipeline.augment.draws import Draws, uniform
+from maskgate.pipeline.augment.draws import uniform
 from maskgate.pipeline.augment.rand_augment import RandAugment
 
 HEIGHT, WIDTH = 20, 16
@@ -43,7 +43,7 @@ def test_an_operation_is_torchvisions(name: str, magnitude: int) -> None:
     assert names == list(NAMES)
     place = (names.index(name) + 0.5) / len(names)
     u = torch.tensor([[place, 0.1], [place, 0.9]] * 2, dtype=torch.float64)
-    found = transform(photos.clone(), Draws(u, range(4)))
+    found = transform(photos.clone(), u)
     for photo, result, (_, sign) in zip(photos, found, u.tolist(), strict=True):
         assert torch.equal(result, torchvisions(photo, name, magnitude, sign < 0.5))
 
@@ -55,7 +55,7 @@ def test_operations_follow_one_another_and_are_equally_frequent() -> None:
     draw = uniform(range(500), transform.random_count)
     found = transform(photos.clone(), draw)
     frequency: Counter[str] = Counter()
-    for photo, result, u in zip(photos, found, draw.u.tolist(), strict=True):
+    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
         expected = photo
         for place, sign in (u[:2], u[2:]):
             name = list(NAMES)[int(place * len(NAMES))]

@@ -18,9 +18,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from maskgate.pipeline.augment import draws
-from maskgate.pipeline.augment.draws import Draws
+from maskgate.pipeline.augment.matrices import identity
 
-_IDENTITY: Final = torch.eye(4, dtype=torch.float64)
 # Rec. 601, as torchvision has it.
 _GREY: Final = torch.tensor([0.2989, 0.587, 0.114], dtype=torch.float64)
 # The cross product with the axis of the greys, of length 1.
@@ -52,7 +51,7 @@ class ColorJitter:
         brightness, contrast, saturation, hue = (
             draws.between(u[:, column], *limits) for column, limits in enumerate(self.ranges)
         )
-        total = _identity(len(u))
+        total = identity(len(u), 4)
         order = u[:, 4:8].argsort(dim=1)
         for place in range(4):
             each = torch.stack(
@@ -64,7 +63,7 @@ class ColorJitter:
                 ]
             )
             total = each[order[:, place], torch.arange(len(u))] @ total
-        return torch.where((u[:, 8] < self.p)[:, None, None], total, _identity(len(u)))
+        return torch.where((u[:, 8] < self.p)[:, None, None], total, identity(len(u), 4))
 
 
 class BrightnessContrast:
@@ -85,7 +84,7 @@ class BrightnessContrast:
             torch.zeros(3, 4, dtype=u.dtype),
         )
         matrices[:, :3, 3] = 255 * draws.between(u[:, 1:2], -self.brightness, self.brightness)
-        return torch.where((u[:, 2] < self.p)[:, None, None], matrices, _identity(len(u)))
+        return torch.where((u[:, 2] < self.p)[:, None, None], matrices, identity(len(u), 4))
 
 
 Colour = ColorJitter | BrightnessContrast
@@ -98,13 +97,13 @@ class Recolour:
         self.transforms = transforms
         self.random_count = sum(transform.random_count for transform in transforms)
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         floats = photos.to(torch.float32, memory_format=torch.contiguous_format)
         mean = floats.mean((2, 3)).double().cpu()
-        total = _identity(len(photos))
-        parts = draw.split(transform.random_count for transform in self.transforms)
+        total = identity(len(photos), 4)
+        parts = draws.split(u, [transform.random_count for transform in self.transforms])
         for transform, part in zip(self.transforms, parts, strict=True):
-            total = transform.matrices(part.u, _applied(total, mean)) @ total
+            total = transform.matrices(part, _applied(total, mean)) @ total
         matrices = total[:, :3].float().to(photos.device)
         flat = floats.flatten(2)
         changed = torch.baddbmm(matrices[:, :, 3:], matrices[:, :, :3], flat)
@@ -115,7 +114,7 @@ def blended(factor: Tensor, other: Tensor) -> Tensor:
     """Matrices (N, 4, 4) for `factor` (N,) of each colour and 1 − factor of the `other` matrix's,
     (3, 4) or (N, 3, 4)."""
     share = factor[:, None, None]
-    matrices = _identity(len(factor))
+    matrices = identity(len(factor), 4)
     matrices[:, :3] = share * matrices[:, :3] + (1 - share) * other
     return matrices
 
@@ -124,16 +123,12 @@ def rotated_hue(hue: Tensor) -> Tensor:
     """Matrices (N, 4, 4) that turn all colours by `hue` (N,), 1 being the whole circle."""
     angle = 2 * math.pi * hue[:, None, None]
     turn = angle.sin() * _AROUND_GREY + (1 - angle.cos()) * _AROUND_GREY @ _AROUND_GREY
-    matrices = _identity(len(hue))
+    matrices = identity(len(hue), 4)
     matrices[:, :3, :3] += turn  # Rodrigues' formula
     return matrices
 
 
 # ------------------------------------------------------------------------------- the parts
-
-
-def _identity(count: int) -> Tensor:
-    return _IDENTITY.repeat(count, 1, 1)
 
 
 def _applied(matrices: Tensor, colours: Tensor) -> Tensor:

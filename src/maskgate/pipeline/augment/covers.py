@@ -9,7 +9,6 @@ from torchvision.transforms import v2
 
 from maskgate.imaging.pixels import GREY
 from maskgate.pipeline.augment import draws
-from maskgate.pipeline.augment.draws import Draws
 
 _ATTEMPTS: Final = 10  # to draw a rectangle that is smaller than the photo, as torchvision
 
@@ -25,12 +24,12 @@ class PhotoEdge:
             raise ValueError(f"share is {share}; it lies between 0 and 1")
         self.share, self.p = share, draws.probability(p)
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         height, width = photos.shape[2:]
-        side = draws.integers(draw.u[:, 0], 5)  # 0 and 1 lower, 2 upper, 3 left, 4 right
+        side = draws.integers(u[:, 0], 5)  # 0 and 1 lower, 2 upper, 3 left, 4 right
         length = torch.where(side < 3, height, width)
-        cut = (length * draws.between(draw.u[:, 1], 0, self.share)).round()
-        cut = torch.where(draw.u[:, 2] < self.p, cut, 0)
+        cut = (length * draws.between(u[:, 1], 0, self.share)).round()
+        cut = torch.where(u[:, 2] < self.p, cut, 0)
         bottom, top, left, right = (
             torch.where(is_side, cut, 0) for is_side in (side < 2, side == 2, side == 3, side == 4)
         )
@@ -50,19 +49,19 @@ class RandomErasing:
         self.scale, self.p = settings.scale, draws.probability(settings.p)
         self.log_ratio = [math.log(value) for value in settings.ratio]
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         height, width = photos.shape[2:]
-        area = height * width * draws.between(draw.u[:, 3 : 3 + _ATTEMPTS], *self.scale)
-        ratio = draws.between(draw.u[:, 3 + _ATTEMPTS :], *self.log_ratio).exp()
+        area = height * width * draws.between(u[:, 3 : 3 + _ATTEMPTS], *self.scale)
+        ratio = draws.between(u[:, 3 + _ATTEMPTS :], *self.log_ratio).exp()
         heights, widths = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
         fits = (heights < height) & (widths < width)
         first = fits.int().argmax(1, keepdim=True)  # 0 also if none fits
-        is_erased = fits.any(1) & (draw.u[:, 2] < self.p)
+        is_erased = fits.any(1) & (u[:, 2] < self.p)
         tall, wide = (
             torch.where(is_erased, sides.gather(1, first)[:, 0], 0) for sides in (heights, widths)
         )
-        top = draws.integers(draw.u[:, 0], height - tall + 1)
-        left = draws.integers(draw.u[:, 1], width - wide + 1)
+        top = draws.integers(u[:, 0], height - tall + 1)
+        left = draws.integers(u[:, 1], width - wide + 1)
         rectangle = _rectangle(photos, (top, top + tall, left, left + wide))
         colour = self.colour.to(photos.dtype).view(-1, 1, 1).to(photos.device)
         return torch.where(rectangle, colour, photos)

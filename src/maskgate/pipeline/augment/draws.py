@@ -1,34 +1,23 @@
 """Uniform random numbers → the values that transforms need, for all photos of a batch at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
-class Draws(NamedTuple):
-    """The random numbers of N photos: `u` (N, count) float64, uniform in [0, 1), on the CPU, and
-    the seed of each photo."""
-
-    u: Tensor
-    seeds: Sequence[int]
-
-    def split(self, counts: Iterable[int]) -> "Iterator[Draws]":
-        """The first numbers, as many as the first of `counts`, then the next, and so on."""
-        start = 0
-        for count in counts:
-            yield Draws(self.u[:, start : start + count], self.seeds)
-            start += count
-
-
-def uniform(seeds: Sequence[int], count: int) -> Draws:
-    """`count` random numbers from each seed."""
+def uniform(seeds: Sequence[int], count: int) -> Tensor:
+    """`count` random numbers in [0, 1) from each seed: (N, count) float64, on the CPU."""
     generator = torch.Generator()
     numbers = torch.empty(len(seeds), count, dtype=torch.float64)
     for row, seed in zip(numbers, seeds, strict=True):
         row.uniform_(generator=generator.manual_seed(seed))
-    return Draws(numbers, seeds)
+    return numbers
+
+
+def split(u: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """The first columns of `u` (N, sum of the counts), as many as the first count, and so on."""
+    return list(torch.split(u, list(counts), dim=1))
 
 
 def between(u: Tensor, low: float, high: float) -> Tensor:

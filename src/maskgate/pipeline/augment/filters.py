@@ -4,32 +4,27 @@ Each is called with photos (N, 3, H, W) of values 0–255, uint8 or float, and r
 shape. It may change what it is given.
 """
 
-from typing import Final
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
 from maskgate.pipeline.augment import draws
-from maskgate.pipeline.augment.draws import Draws
-
-_NOISE: Final = 0x6E6F697365  # added to a photo's seed, so that noise is not the numbers of `u`
 
 
 class GaussNoise:
     """Adds normal noise to every value with probability `p`; its deviation is from low to high."""
 
-    random_count = 2
+    random_count = 3
 
     def __init__(self, low: float, high: float, p: float) -> None:
         self.low, self.high, self.p = low, high, draws.probability(p)
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         floats = photos.float()
-        sigma = 255 * draws.between(draw.u[:, 0], self.low, self.high)
-        for row in (draw.u[:, 1] < self.p).nonzero().flatten().tolist():
-            floats[row] += normal(floats[row], draw.seeds[row]) * sigma[row].item()
+        sigma = 255 * draws.between(u[:, 0], self.low, self.high)
+        for row in (u[:, 1] < self.p).nonzero().flatten().tolist():
+            floats[row] += _normal(floats[row], u[row, 2].item()) * sigma[row].item()
         return floats.clamp_(0, 255)
 
 
@@ -41,8 +36,9 @@ class Solarize:
     def __init__(self, threshold: float, p: float) -> None:
         self.threshold, self.p = threshold, draws.probability(p)
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
-        is_chosen = (draw.u[:, 0] < self.p).to(photos.device)[:, None, None, None]
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
+        photos = whole_values(photos)  # resampling leaves 99.999 of 100
+        is_chosen = (u[:, 0] < self.p).to(photos.device)[:, None, None, None]
         return torch.where(is_chosen & (photos >= self.threshold), 255 - photos, photos)
 
 
@@ -55,11 +51,11 @@ class Blur:
         self.sizes, self.sigma = settings.kernel_size, settings.sigma
         self.p = draws.probability(p)
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
-        rows = (draw.u[:, 1] < self.p).nonzero().flatten()
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
+        rows = (u[:, 1] < self.p).nonzero().flatten()
         if not len(rows):
             return photos
-        floats, sigma = photos.float(), draws.between(draw.u[rows, 0], *self.sigma)
+        floats, sigma = photos.float(), draws.between(u[rows, 0], *self.sigma)
         channels = rows.numel() * 3
         # Every photo has its own kernels: photos and channels are the groups of one convolution.
         planes = floats[rows.to(photos.device)].flatten(0, 1)[None]
@@ -77,9 +73,10 @@ def whole_values(photos: Tensor) -> Tensor:
     return photos.round_().clamp_(0, 255) if photos.is_floating_point() else photos
 
 
-def normal(like: Tensor, seed: int) -> Tensor:
-    """Normal random numbers from a seed, of the shape and on the device of `like`, float."""
-    generator = torch.Generator(like.device).manual_seed((seed + _NOISE) % 2**63)
+def _normal(like: Tensor, u: float) -> Tensor:
+    """Normal random numbers of the shape and on the device of `like`, float, from the random number
+    `u` in [0, 1)."""
+    generator = torch.Generator(like.device).manual_seed(int(u * 2**53))
     return torch.randn(like.shape, generator=generator, device=like.device)
 
 

@@ -2,8 +2,8 @@
 
 Places are in pixels from a picture's top left corner; the centre of the first pixel is at
 (0.5, 0.5). A matrix (3, 3) maps a place (x, y, 1) in the result to the place in the picture before.
-Whatever a window leaves out of the stored picture is still there for a rotation after it: only what
-lies outside the stored picture is filled.
+Whatever a window leaves out of the picture is still there for a rotation that directly follows it:
+only what lies outside the picture before the first transform of a row is filled.
 
 A transform has `random_count`, how many random numbers it takes of each photo; `resampling`, None
 if it only moves whole pixels; `size`, from the height and width before to those of the result; and
@@ -13,7 +13,6 @@ if it only moves whole pixels; `size`, from the height and width before to those
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -21,10 +20,9 @@ from torch.nn import functional
 from torchvision.transforms import v2
 
 from maskgate.pipeline.augment import draws
-from maskgate.pipeline.augment.draws import Draws
+from maskgate.pipeline.augment.matrices import identity
 
 Size = tuple[int, int]  # height and width in pixels
-_IDENTITY: Final = torch.eye(3, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Window:
 
     def matrices(self, u: Tensor, before: Size) -> Tensor:
         room = (before[0] - self.height, before[1] - self.width)
-        matrices = _identity(len(u))
+        matrices = identity(len(u), 3)
         for axis in (0, 1):
             middle = torch.tensor(room[axis] // 2)
             start = draws.integers(u[:, axis], room[axis] + 1) if self.random_count else middle
@@ -75,7 +73,7 @@ class Flip:
         return before
 
     def matrices(self, u: Tensor, before: Size) -> Tensor:
-        matrices, mirrored = _identity(len(u)), u[:, 0] < self.p
+        matrices, mirrored = identity(len(u), 3), u[:, 0] < self.p
         matrices[mirrored, 0, 0] = -1
         matrices[mirrored, 0, 2] = before[1]
         return matrices
@@ -107,7 +105,7 @@ class Affine:
         shear = [*(settings.shear or (0, 0)), 0, 0]
         across, down = settings.translate or (0, 0)
         centre = settings.center or (width / 2, height / 2)
-        return _affine(
+        return _inverse_matrices(
             angle=draws.between(u[:, 0], *settings.degrees),
             zoom=draws.between(u[:, 1], *(settings.scale or (1, 1))),
             shear=(draws.between(u[:, 2], *shear[:2]), draws.between(u[:, 3], *shear[2:4])),
@@ -140,7 +138,7 @@ class ShiftScaleRotate:
     def matrices(self, u: Tensor, before: Size) -> Tensor:
         height, width = before
         none = torch.zeros(len(u), dtype=u.dtype)
-        matrices = _affine(
+        matrices = _inverse_matrices(
             angle=draws.between(u[:, 0], -self.rotate, self.rotate),
             zoom=draws.between(u[:, 1], 1 - self.scale, 1 + self.scale),
             shear=(none, none),
@@ -150,7 +148,7 @@ class ShiftScaleRotate:
             ),
             centre=(width / 2, height / 2),
         )
-        return torch.where((u[:, 4] < self.p)[:, None, None], matrices, _identity(len(u)))
+        return torch.where((u[:, 4] < self.p)[:, None, None], matrices, identity(len(u), 3))
 
 
 Geometric = Window | Flip | Affine | ShiftScaleRotate
@@ -180,13 +178,13 @@ class Warp:
         kinds = (each.resampling for each in transforms if each.resampling is not None)
         self.resampling = next(kinds, None)
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         height, width = photos.shape[2:]
         size: Size = (height, width)
-        matrices = _identity(len(photos))
-        parts = draw.split(transform.random_count for transform in self.transforms)
+        matrices = identity(len(photos), 3)
+        parts = draws.split(u, [transform.random_count for transform in self.transforms])
         for transform, part in zip(self.transforms, parts, strict=True):
-            matrices = matrices @ transform.matrices(part.u, size)
+            matrices = matrices @ transform.matrices(part, size)
             size = transform.size(size)
         if self.resampling is None:
             return _moved(photos, matrices, size)
@@ -196,11 +194,7 @@ class Warp:
 # ------------------------------------------------------------------------------- the parts
 
 
-def _identity(count: int) -> Tensor:
-    return _IDENTITY.repeat(count, 1, 1)
-
-
-def _affine(
+def _inverse_matrices(
     *,
     angle: Tensor,
     zoom: Tensor,
@@ -218,7 +212,7 @@ def _affine(
     b = -(rotation - down).cos() * across.tan() / down.cos() - rotation.sin()
     c = (rotation - down).sin() / down.cos()
     d = -(rotation - down).sin() * across.tan() / down.cos() + rotation.cos()
-    matrices = _identity(len(angle))
+    matrices = identity(len(angle), 3)
     matrices[:, 0, 0], matrices[:, 0, 1] = d / zoom, -b / zoom
     matrices[:, 1, 0], matrices[:, 1, 1] = -c / zoom, a / zoom
     middle = torch.tensor(centre, dtype=angle.dtype)

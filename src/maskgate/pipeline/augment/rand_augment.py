@@ -13,7 +13,6 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from maskgate.pipeline.augment import draws
-from maskgate.pipeline.augment.draws import Draws
 from maskgate.pipeline.augment.filters import whole_values
 
 Operation = Callable[[Tensor], Tensor]
@@ -32,12 +31,12 @@ class RandAugment:
         self.num_ops, self.magnitude = num_ops, magnitude
         self.random_count = 2 * num_ops
 
-    def __call__(self, photos: Tensor, draw: Draws) -> Tensor:
+    def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         photos = whole_values(photos).to(torch.uint8, memory_format=torch.contiguous_format)
         operations = list(self.operations(photos.shape[2], photos.shape[3]).values())
         for number in range(self.num_ops):
-            chosen = draws.integers(draw.u[:, 2 * number], len(operations)).tolist()
-            is_second = (draw.u[:, 2 * number + 1] < 0.5).tolist()
+            chosen = draws.integers(u[:, 2 * number], len(operations)).tolist()
+            is_second = (u[:, 2 * number + 1] < 0.5).tolist()
             rows_of: dict[Operation, list[int]] = {}
             for row, (choice, second) in enumerate(zip(chosen, is_second, strict=True)):
                 operation = operations[choice][-1 if second else 0]
@@ -80,14 +79,14 @@ class RandAugment:
 
 def _sheared(across: float, down: float) -> Operation:
     degrees = [math.degrees(math.atan(value)) for value in (across, down)]
-    return partial(_affine, shear=degrees, center=[0, 0])
+    return partial(_transformed, shear=degrees, center=[0, 0])
 
 
 def _shifted(across: int, down: int) -> Operation:
-    return partial(_affine, translate=[across, down])
+    return partial(_transformed, translate=[across, down])
 
 
-def _affine(
+def _transformed(
     photos: Tensor,
     shear: Sequence[float] = (0.0, 0.0),
     translate: Sequence[float] = (0, 0),

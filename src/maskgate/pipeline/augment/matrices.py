@@ -1,0 +1,9 @@
+"""Matrices of many photos."""
+
+import torch
+from torch import Tensor
+
+
+def identity(count: int, size: int) -> Tensor:
+    """(count, size, size) float64 that change nothing."""
+    return torch.eye(size, dtype=torch.float64).repeat(count, 1, 1)
