@@ -23,6 +23,7 @@ from maskgate.runs.sources import Source
 from tests.dashboard.conftest import HOSTILE
 
 Call = Callable[..., tuple[int, str, str]]
+Train = Callable[..., Path]
 OTHER = f"kim/{HOSTILE.replace('/', '|')}"
 
 
@@ -107,6 +108,52 @@ def test_a_verdict_on_runs_that_have_changed_is_forgotten(grouping: Grouping) ->
     fewer = [row for group in grouping.groups for row in group.rows if row.name != "kim/plain-1"]
     compared.forget_changed(Grouper().group(fewer))
     assert not compared.by_pair and not compared.scores
+
+
+def damage(path: Path) -> None:
+    """Change a byte of a file; its size stays the same."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def three(team: Path, train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kim's runs, of which one is called `other`, and a third recipe's."""
+    runs = Path(shutil.copytree(team / "kim", tmp_path_factory.mktemp("three") / "runs"))
+    (runs / OTHER.removeprefix("kim/")).rename(runs / "other")
+    train(runs / "third", "optimizer.lr=0.01")
+    return runs
+
+
+@pytest.mark.parametrize("file", ["oof.parquet", "photos.parquet"])
+@pytest.mark.parametrize("damaged", ["plain-1", "other"])
+def test_a_damaged_run_is_left_out_and_named(
+    damaged: str, file: str, three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Path(shutil.copytree(three, tmp_path / "runs"))
+    damage(runs / damaged / file)
+    entries = Reader([Source(runs)]).read()
+    grouping, verdicts = Grouper().group([entry.row for entry in entries]), Verdicts()
+    verdicts.compare_best(grouping)
+    compared = {name for pair in verdicts.by_pair for name in pair}
+    assert compared == {"plain-7", "other", "third"} - {damaged}
+    assert list(verdicts.faults) == [damaged]
+    assert f"warning: left out, {runs / damaged / file}: " in capsys.readouterr().err
+    data = contents.collect(entries, grouping, verdicts, lambda run, name: "")
+    faults = {run["name"]: run["fault"] for run in data["runs"] if run["fault"]}
+    assert list(faults) == [damaged] and file in faults[damaged]
+    if damaged == "other":
+        one, other = (group_of(grouping, name) for name in ("plain-7", "other"))
+        with pytest.raises(MaskgateError, match=file):
+            verdicts.compare(one, other)
+
+
+def test_a_run_whose_photos_cannot_be_read_is_named(trained: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "one"))
+    damage(run / "photos.parquet")
+    grouping = Grouper().group([entry.row for entry in Reader([Source(tmp_path)]).read()])
+    assert "photos.parquet" in grouping.faults["one"]
 
 
 def test_curves_are_the_history_of_each_fold(entries: dict[str, Entry], team: Path) -> None:

@@ -22,10 +22,14 @@ def collect(
     """Runs, groups, sets of photos, reasons and verdicts, as `templates/dashboard.js` reads
     them."""
     keys, settings = _settings_that_differ(grouping)
+    faults = grouping.faults | verdicts.faults
     return {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "sources": sorted({entry.row.source for entry in entries} - {""}),
-        "runs": [_run(entry, link_to) for entry in entries],
+        "runs": [
+            _run(entry, link_to) | {"fault": entry.row.fault or faults.get(entry.row.name, "")}
+            for entry in entries
+        ],
         "groups": [
             {
                 "id": group.id,
@@ -61,7 +65,6 @@ def _run(entry: Entry, link_to: LinkTo) -> dict[str, Any]:
         "recipe": row.recipe,
         "system": row.is_system,
         "state": row.state,
-        "fault": row.fault,
         "seed": None if not row.settings else groups.without_seed(row.settings)[1],
         "differs": list(row.differs),
         "reference": row.reference,

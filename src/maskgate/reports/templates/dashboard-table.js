@@ -88,7 +88,7 @@ function nameCell(unit) {
     });
     parts.push(button);
   }
-  if (unit.newest.fault) parts.push(element("small", { class: "fault" }, short(unit.newest.fault, 200)));
+  if (unit.fault) parts.push(element("small", { class: "fault" }, short(unit.fault, 200)));
   return parts;
 }
 
