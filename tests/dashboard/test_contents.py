@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from maskgate.dashboard import contents, page
+from maskgate.dashboard import contents, page, server
 from maskgate.dashboard.grouping import Group, Grouper, Grouping
 from maskgate.dashboard.reader import Entry, Reader
 from maskgate.dashboard.verdicts import Verdicts
@@ -20,7 +20,7 @@ from maskgate.evaluation import compare
 from maskgate.reports import compare as compare_page
 from maskgate.runs import sources
 from maskgate.runs.sources import Source
-from tests.dashboard.conftest import HOSTILE
+from tests.dashboard.conftest import HOSTILE, stopped_after
 
 Call = Callable[..., tuple[int, str, str]]
 Train = Callable[..., Path]
@@ -177,6 +177,38 @@ def test_an_unfinished_run_has_its_epochs_so_far(entries: dict[str, Entry]) -> N
     assert (progress.folds, progress.trained) == (2, 1)
     assert (progress.epoch, progress.epochs) == (1, 3)
     assert progress.updated > entry.row.started[:10]
+
+
+def test_a_system_in_training_shows_the_progress_of_its_members(
+    system: Callable[..., None], tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "vote"
+    with stopped_after(7):
+        system(run)
+    live = server.Live([Source(run.parent)], "Kim")
+    tag = _check_second(live, trained=0, epoch=1)
+    with stopped_after(4):
+        system(run)
+    assert _check_second(live, trained=1, epoch=2) != tag
+    system(run)
+    (shown,) = json.loads(live.content()[1])["runs"]
+    assert (shown["state"], shown["progress"]) == ("finished", None)
+
+
+def _check_second(live: server.Live, trained: int, epoch: int) -> str:
+    """Check that the page shows the second member being trained; the tag of its content."""
+    tag, content = live.content()
+    (run,) = json.loads(content)["runs"]
+    assert (run["state"], run["system"], run["fault"]) == ("unfinished", True, "")
+    members = run["progress"]["members"]
+    states = [(each["name"], each["finished"]) for each in members]
+    assert states == [("one", True), ("two", False), ("three", False)]
+    assert members[0]["progress"] is members[2]["progress"] is None
+    second = members[1]["progress"]
+    assert (second["trained"], second["folds"]) == (trained, 2)
+    assert (second["epoch"], second["epochs"]) == (epoch, 3)
+    assert run["progress"]["updated"] >= second["updated"] > run["started"][:10]
+    return tag
 
 
 def test_a_run_is_read_again_only_when_its_files_change(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,7 +86,7 @@ def _run(entry: Entry, link_to: LinkTo) -> dict[str, Any]:
         ],
         "report": link_to(row.run, row.name),
         "folds": entry.folds,
-        "progress": None if entry.progress is None else vars(entry.progress),
+        "progress": None if entry.progress is None else asdict(entry.progress),
     }  # fmt: skip
 
 
