@@ -121,14 +121,16 @@ class MLflowTracker:
         checksums of those that were sent are in a tag."""
         digests = {name: hashlib.sha256(each).hexdigest() for name, each in artifacts.items()}
         tags = self._client.get_run(self._run).data.tags
-        sent: dict[str, str] = json.loads(tags.get(_SENT, "{}"))
+        known: dict[str, str] = json.loads(tags.get(_SENT, "{}"))
         folders = {_folder(name) for name in artifacts}
-        there = {
+        existing = {
             each.path
             for folder in folders
             for each in self._client.list_artifacts(self._run, folder or None)
         }
-        new = [name for name in artifacts if name not in there or sent.get(name) != digests[name]]
+        new = [
+            name for name in artifacts if name not in existing or known.get(name) != digests[name]
+        ]
         with TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True) as place:
             for name in new:
                 path = Path(place) / name
@@ -136,7 +138,7 @@ class MLflowTracker:
                 path.write_bytes(artifacts[name])
                 self._client.log_artifact(self._run, str(path), _folder(name) or None)
         if new:
-            self._client.set_tag(self._run, _SENT, json.dumps(sent | digests))
+            self._client.set_tag(self._run, _SENT, json.dumps(known | digests))
 
     def _log_settings(self, settings: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
