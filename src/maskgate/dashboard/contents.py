@@ -66,7 +66,7 @@ def _run(entry: Entry, link_to: LinkTo) -> dict[str, Any]:
         "recipe": row.recipe,
         "system": row.is_system,
         "state": row.state,
-        "seed": None if not row.settings else groups.without_seed(row.settings)[1],
+        "seed": row.seed,
         "differs": list(row.differs),
         "reference": row.reference,
         "score": _score(row.score),
