@@ -2,6 +2,7 @@
 back, by either version of YAML."""
 
 import math
+import random
 import re
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from maskgate.config import yaml12
+from maskgate.config import recipe, yaml12
 from maskgate.core import files
 
 # What each plain scalar is by https://yaml.org/spec/1.2.2/#103-core-schema.
@@ -208,3 +209,43 @@ def test_what_earlier_versions_wrote_is_read_the_same() -> None:
     for value in (each for each in VALUES if each not in other):
         written = yaml.safe_dump({"key": value}, sort_keys=False, allow_unicode=True)
         assert same(yaml12.parse(written), yaml.load(written, Loader=_Before)), written
+
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
+
+
+def _outcome(text: str) -> Any:
+    try:
+        return repr(yaml12.parse(text))
+    except yaml12.InvalidYamlError as error:
+        return f"error: {error}"
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML is built without its loader in C")
+def test_the_loader_in_c_gives_what_the_other_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of resolved recipes with random changes, in values, errors and their lines."""
+    settings = recipe.load(RECIPES[0], []).model_dump(mode="json")
+    lines = yaml12.write(settings).splitlines(keepends=True)
+    parts = [
+        ":", ": ", "- ", "  ", " ", "'", "\n", "~", "null", "010", "1e3", ".inf", "no", "...",
+        "---", "{}", "[]", "a", "a:", ": b", "+1", "-", "0x1f", "9" * 30, "seed", "a:\n- b\n", "_",
+    ]  # fmt: skip
+    drawn, texts = random.Random(0), ["".join(lines)]
+    for _ in range(1000):
+        start = drawn.randrange(len(lines) - 6)
+        some = "".join(lines[start : start + 6])
+        for _ in range(drawn.randint(1, 3)):
+            at = drawn.randrange(len(some) + 1)
+            some = some[:at] + drawn.choice(parts) + some[at + drawn.randint(0, 2) :]
+        texts.append(some)
+    texts += [
+        "".join(f"{' ' * depth}a:\n" for depth in range(700)),
+        "a:\n- a:\n  - b\n",
+        "- a: 1\n",
+    ]
+    fast = sum(yaml12._PLAIN.fullmatch(text) is not None for text in texts)
+    outcomes = [_outcome(text) for text in texts]
+    monkeypatch.setattr(yaml12, "_FastLoader", None)
+    assert [_outcome(text) for text in texts] == outcomes
+    errors = sum(outcome.startswith("error") for outcome in outcomes)
+    assert fast > 100 and errors > 100

@@ -1,17 +1,22 @@
 """Runs of two people: seeds of a recipe, others, unfinished, smoke and damaged ones."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maskgate.config import system as config_system
 from maskgate.dashboard.grouping import Grouper, Grouping
 from maskgate.dashboard.reader import Entry, Reader
 from maskgate.errors import MaskgateError
 from maskgate.runs import sources
 from maskgate.runs.sources import Source
+from maskgate.training import ensembles
+from maskgate.training.options import TrainOptions
 from maskgate.training.trainer import Trainer
 
 HOSTILE = '<img src=x onerror="alert(1)"></script><script>alert(2)</script>'
@@ -31,18 +36,46 @@ def team(
     train(lee / "smoke", smoke=True)
     shutil.copytree(trained, lee / "damaged")
     (lee / "damaged" / "metrics.json").write_text("{")
+    with stopped_after(4):
+        train(lee / "unfinished", "training.epochs=3")
+    return root
+
+
+@contextmanager
+def stopped_after(epochs: int) -> Iterator[None]:
+    """A training in this context fails after the checkpoint of so many epochs, over all folds."""
+    end_epoch, trained = Trainer._end_epoch, count(1)
+
+    def stop(trainer: Any, row: dict[str, Any]) -> None:
+        end_epoch(trainer, row)
+        if next(trained) == epochs:
+            raise MaskgateError("stopped")
+
     with pytest.MonkeyPatch.context() as patch:
-        end_epoch = Trainer._end_epoch
-
-        def stop(trainer: Any, row: dict[str, Any]) -> None:
-            end_epoch(trainer, row)
-            if row["fold"] == 1:
-                raise MaskgateError("stopped")
-
         patch.setattr(Trainer, "_end_epoch", stop)
         with pytest.raises(MaskgateError, match="stopped"):
-            train(lee / "unfinished", "training.epochs=3")
-    return root
+            yield
+
+
+@pytest.fixture(scope="session")
+def system(
+    tiny: Path, people: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., None]:
+    """`system(out)` trains a system of three members with two folds of three epochs in a folder."""
+    members = "".join(
+        f"  - {{name: {name}, recipe: {tiny}, changes: {{seed: {seed}, training.epochs: 3}}}}\n"
+        for name, seed in (("one", 1), ("two", 2), ("three", 3))
+    )
+    file = tmp_path_factory.mktemp("systems") / "vote.yaml"
+    file.write_text(
+        f"folds: {{kind: kfold, count: 2}}\nmembers:\n{members}combine: soft_vote\n", "utf-8"
+    )
+
+    def train(out: Path) -> None:
+        loaded = config_system.load(file, [])
+        ensembles.train(loaded, TrainOptions("vote", people, out, cache, checkpoint_seconds=0))
+
+    return train
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from maskgate.dashboard import contents, page
+from maskgate.dashboard import contents, page, server
 from maskgate.dashboard.grouping import Group, Grouper, Grouping
 from maskgate.dashboard.reader import Entry, Reader
 from maskgate.dashboard.verdicts import Verdicts
@@ -20,9 +20,10 @@ from maskgate.evaluation import compare
 from maskgate.reports import compare as compare_page
 from maskgate.runs import sources
 from maskgate.runs.sources import Source
-from tests.dashboard.conftest import HOSTILE
+from tests.dashboard.conftest import HOSTILE, stopped_after
 
 Call = Callable[..., tuple[int, str, str]]
+Train = Callable[..., Path]
 OTHER = f"kim/{HOSTILE.replace('/', '|')}"
 
 
@@ -109,6 +110,52 @@ def test_a_verdict_on_runs_that_have_changed_is_forgotten(grouping: Grouping) ->
     assert not compared.by_pair and not compared.scores
 
 
+def damage(path: Path) -> None:
+    """Change a byte of a file; its size stays the same."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def three(team: Path, train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kim's runs, of which one is called `other`, and a third recipe's."""
+    runs = Path(shutil.copytree(team / "kim", tmp_path_factory.mktemp("three") / "runs"))
+    (runs / OTHER.removeprefix("kim/")).rename(runs / "other")
+    train(runs / "third", "optimizer.lr=0.01")
+    return runs
+
+
+@pytest.mark.parametrize("file", ["oof.parquet", "photos.parquet"])
+@pytest.mark.parametrize("damaged", ["plain-1", "other"])
+def test_a_damaged_run_is_left_out_and_named(
+    damaged: str, file: str, three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Path(shutil.copytree(three, tmp_path / "runs"))
+    damage(runs / damaged / file)
+    entries = Reader([Source(runs)]).read()
+    grouping, verdicts = Grouper().group([entry.row for entry in entries]), Verdicts()
+    verdicts.compare_best(grouping)
+    compared = {name for pair in verdicts.by_pair for name in pair}
+    assert compared == {"plain-7", "other", "third"} - {damaged}
+    assert list(verdicts.faults) == [damaged]
+    assert f"warning: left out, {runs / damaged / file}: " in capsys.readouterr().err
+    data = contents.collect(entries, grouping, verdicts, lambda run, name: "")
+    faults = {run["name"]: run["fault"] for run in data["runs"] if run["fault"]}
+    assert list(faults) == [damaged] and file in faults[damaged]
+    if damaged == "other":
+        one, other = (group_of(grouping, name) for name in ("plain-7", "other"))
+        with pytest.raises(MaskgateError, match=file):
+            verdicts.compare(one, other)
+
+
+def test_a_run_whose_photos_cannot_be_read_is_named(trained: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "one"))
+    damage(run / "photos.parquet")
+    grouping = Grouper().group([entry.row for entry in Reader([Source(tmp_path)]).read()])
+    assert "photos.parquet" in grouping.faults["one"]
+
+
 def test_curves_are_the_history_of_each_fold(entries: dict[str, Entry], team: Path) -> None:
     history = pd.read_csv(team / "kim" / "plain-1" / "history.csv")
     folds = entries["kim/plain-1"].folds
@@ -130,6 +177,38 @@ def test_an_unfinished_run_has_its_epochs_so_far(entries: dict[str, Entry]) -> N
     assert (progress.folds, progress.trained) == (2, 1)
     assert (progress.epoch, progress.epochs) == (1, 3)
     assert progress.updated > entry.row.started[:10]
+
+
+def test_a_system_in_training_shows_the_progress_of_its_members(
+    system: Callable[..., None], tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "vote"
+    with stopped_after(7):
+        system(run)
+    live = server.Live([Source(run.parent)], "Kim")
+    tag = _check_second(live, trained=0, epoch=1)
+    with stopped_after(4):
+        system(run)
+    assert _check_second(live, trained=1, epoch=2) != tag
+    system(run)
+    (shown,) = json.loads(live.content()[1])["runs"]
+    assert (shown["state"], shown["progress"]) == ("finished", None)
+
+
+def _check_second(live: server.Live, trained: int, epoch: int) -> str:
+    """Check that the page shows the second member being trained; the tag of its content."""
+    tag, content = live.content()
+    (run,) = json.loads(content)["runs"]
+    assert (run["state"], run["system"], run["fault"]) == ("unfinished", True, "")
+    members = run["progress"]["members"]
+    states = [(each["name"], each["finished"]) for each in members]
+    assert states == [("one", True), ("two", False), ("three", False)]
+    assert members[0]["progress"] is members[2]["progress"] is None
+    second = members[1]["progress"]
+    assert (second["trained"], second["folds"]) == (trained, 2)
+    assert (second["epoch"], second["epochs"]) == (epoch, 3)
+    assert run["progress"]["updated"] >= second["updated"] > run["started"][:10]
+    return tag
 
 
 def test_a_run_is_read_again_only_when_its_files_change(

@@ -15,7 +15,7 @@ from maskgate.dashboard import page as dashboard_page
 from maskgate.runs import RunFolder
 from maskgate.runs.sources import Source
 from maskgate.training import checkpoint
-from tests.dashboard.conftest import HOSTILE
+from tests.dashboard.conftest import HOSTILE, stopped_after
 from tests.door.server import screens
 from tests.reports.test_pages_in_a_browser import CHROMIUM, WIDTHS
 from tests.reports.test_pages_in_a_browser import browser as browser
@@ -176,10 +176,12 @@ def test_settings_and_scores_are_parallel_lines(show: Open, written: str) -> Non
 
 
 @pytest.fixture
-def served(team: Path, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+def served(team: Path, system: Callable[..., None], tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """`maskgate dashboard --serve` in a process of its own: its folder of runs, and its address."""
     runs = Path(shutil.copytree(team / "kim", tmp_path / "runs"))
     shutil.copytree(team / "lee" / "unfinished", runs / "unfinished")
+    with stopped_after(8):
+        system(runs / "vote")
     words = [sys.executable, "-m", "maskgate", "dashboard", str(runs), "--serve", "--author", "Kim"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -209,7 +211,9 @@ def test_the_live_page_takes_notes_and_follows_training(
     code, out, _ = call("note", runs / "plain-1")
     assert code == 0 and out.strip().endswith(f"Kim: {HOSTILE} | better | luck")
     page.get_by_label("Compare unfinished").check()
-    assert "epoch 1 of 3" in page.locator("#rows").inner_text()
+    rows = page.locator("#rows").inner_text()
+    assert "fold 2 of 2, epoch 1 of 3" in rows
+    assert "1 of 3 members trained" in rows and "two: fold 1 of 2, epoch 2 of 3" in rows
     place = RunFolder(runs / "unfinished").fold_folder(1) / "checkpoint.pt"
     content = checkpoint.load(place)
     assert content is not None

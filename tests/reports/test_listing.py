@@ -60,3 +60,11 @@ def test_the_list_is_exported(call: Call, trained: Path, tmp_path: Path) -> None
     assert [float(row[key]) for key in ("score", "score_low", "score_high")] == [*score.values()]
     code, _, error = call("runs", trained.parent, "--csv", file)
     assert code == 2 and "exists already; name another --csv" in error
+
+
+def test_the_seed_of_a_system_is_that_of_its_first_member(call: Call) -> None:
+    code, out, _ = call("runs", GOLDEN, "--json")
+    assert code == 0
+    seeds = {each["run"]: (each["system"], each["seed"]) for each in json.loads(out)}
+    members = RunFolder(GOLDEN / "together").settings()["members"]
+    assert seeds["together"] == (True, next(iter(members.values()))["seed"])

@@ -75,6 +75,12 @@ class Server:
         (path,) = self.folder.glob(f"artifacts/*/{run.info.run_id}/artifacts/{name}")
         return path
 
+    def times(self, run: Any) -> dict[str, int]:
+        """When each artefact was written, by its path."""
+        (folder,) = self.folder.glob(f"artifacts/*/{run.info.run_id}/artifacts")
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
+
     @property
     def client(self) -> Any:
         from mlflow import MlflowClient
@@ -122,6 +128,26 @@ def test_a_server_has_the_whole_run(server: Server, train: Train, tmp_path: Path
     own, sent = run.report_file.read_text("utf-8"), server.artifact(tracked, "report.html")
     assert "data:image" in own, "the run's own report shows photos"
     assert "data:image" not in sent.read_text("utf-8"), "no photo leaves the machine"
+
+
+@pytest.mark.slow
+def test_artifacts_are_sent_once(server: Server, train: Train, tmp_path: Path) -> None:
+    out = train(tmp_path / "once", server.tracking)
+    (tracked,) = server.runs("once")
+    first = server.times(tracked)
+    assert {"report.html", "mistakes.json", "recipe.yaml", "confusion/class.png"} <= set(first)
+    train(out, server.tracking)
+    assert server.times(tracked) == first
+    server.artifact(tracked, "confusion/mask.csv").unlink()
+    server.artifact(tracked, "recipe.yaml").unlink()
+    open_run(str(out)).add_note("seen", "Kim")  # which the report shows
+    train(out, server.tracking)
+    now = server.times(tracked)
+    changed = {name for name in now if now[name] != first[name]}
+    assert changed == {"confusion/mask.csv", "recipe.yaml", "report.html"} and set(now) == set(
+        first
+    )
+    assert ">seen<" in server.artifact(tracked, "report.html").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from maskgate.runs import open_run, tables
+from maskgate.tracking.protocol import EpochMetrics
+from maskgate.tracking.tensorboard import TensorBoardTracker
 
 pytest.importorskip("tensorboard")
 Train = Callable[..., Path]
@@ -49,6 +51,32 @@ def test_curves_scores_recipe_confusion_and_mistakes(train: Train, tmp_path: Pat
     assert len(mistakes.splitlines()) == len(rows) + 1
     assert rows[1].split(",")[0] in mistakes
     assert run.status().warnings == [] or "track" not in str(run.status().warnings)
+
+
+def test_an_epoch_that_is_always_refused_does_not_keep_the_others_back(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_epoch = TensorBoardTracker.log_epoch
+
+    def refuse(tracker: TensorBoardTracker, metrics: EpochMetrics) -> None:
+        if (metrics.fold, metrics.epoch) == (0, 1):
+            raise ValueError("not this one")
+        log_epoch(tracker, metrics)
+
+    monkeypatch.setattr(TensorBoardTracker, "log_epoch", refuse)
+    out = train(tmp_path / "run", "tracking=tensorboard")
+    events, run = read(out / "tensorboard"), open_run(str(out))
+    assert history(out, 0, "train_loss")[1:] == curve(events, "fold_0/train_loss")
+    assert history(out, 1, "train_loss") == curve(events, "fold_1/train_loss")
+    assert len(curve(events, "macro_f1")) == 1
+    (warning,) = (each for each in run.status().warnings if "tracking" in each)
+    assert "is incomplete: 1 call was dropped (ValueError: not this one)" in warning
+    monkeypatch.undo()
+    train(out, "tracking=tensorboard")
+    events = read(out / "tensorboard")
+    assert sorted(curve(events, "fold_0/train_loss"), key=str) == sorted(
+        history(out, 0, "train_loss"), key=str
+    )
 
 
 def test_tracking_changes_no_result(train: Train, trained: Path, tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ def records(run: Path, kind: str) -> list[Any]:
     ]
 
 
+def reports(run: Path) -> list[Any]:
+    return [each for each in records(run, "artifact") if each.type == "report"]
+
+
 def values(items: Any) -> dict[str, Any]:
     """Items with a key, or a nested key, and a value in JSON."""
     return {each.key or "/".join(each.nested_key): json.loads(each.value_json) for each in items}
@@ -81,10 +85,19 @@ def test_a_training_is_kept_offline(train: Train, tmp_path: Path) -> None:
     content = json.loads(table.read_text())
     assert content["columns"][3:5] == ["true_mask", "mask"]
     assert len(content["data"]) == len(run.mistakes_file.read_text("utf-8").splitlines()) - 1
-    (artifact,) = (each for each in records(out, "artifact") if each.type == "report")
+    (artifact,) = reports(out)
     names = {each.path for each in artifact.manifest.contents}
     assert names == {"mistakes.csv", "recipe.yaml", "report.html"}
     assert run.status().warnings == [each for each in run.status().warnings if "track" not in each]
+
+
+def test_an_artifact_is_kept_once_unless_it_changes(train: Train, tmp_path: Path) -> None:
+    out = train(tmp_path / "run", OFFLINE)
+    train(out, OFFLINE)
+    assert len(files(out)) == 2 and len(reports(out)) == 1
+    open_run(str(out)).add_note("seen", "Kim")  # which the report shows
+    train(out, OFFLINE)
+    assert len(files(out)) == 3 and len(reports(out)) == 2
 
 
 def test_a_killed_training_goes_on_in_the_same_run(

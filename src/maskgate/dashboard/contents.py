@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,10 +23,14 @@ def collect(
     """Runs, groups, sets of photos, reasons and verdicts, as `templates/dashboard.js` reads
     them."""
     keys, settings = _settings_that_differ(grouping)
+    faults = grouping.faults | verdicts.faults
     return {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "sources": sorted({entry.row.source for entry in entries} - {""}),
-        "runs": [_run(entry, link_to) for entry in entries],
+        "runs": [
+            _run(entry, link_to) | {"fault": entry.row.fault or faults.get(entry.row.name, "")}
+            for entry in entries
+        ],
         "groups": [
             {
                 "id": group.id,
@@ -61,8 +66,7 @@ def _run(entry: Entry, link_to: LinkTo) -> dict[str, Any]:
         "recipe": row.recipe,
         "system": row.is_system,
         "state": row.state,
-        "fault": row.fault,
-        "seed": None if not row.settings else groups.without_seed(row.settings)[1],
+        "seed": row.seed,
         "differs": list(row.differs),
         "reference": row.reference,
         "score": _score(row.score),
@@ -82,7 +86,7 @@ def _run(entry: Entry, link_to: LinkTo) -> dict[str, Any]:
         ],
         "report": link_to(row.run, row.name),
         "folds": entry.folds,
-        "progress": None if entry.progress is None else vars(entry.progress),
+        "progress": None if entry.progress is None else asdict(entry.progress),
     }  # fmt: skip
 
 

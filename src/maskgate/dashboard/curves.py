@@ -36,41 +36,55 @@ def of_run(run: RunFolder) -> list[Fold]:
     return _folds(tables.history(run).to_dict("records"))
 
 
-def so_far(run: RunFolder, epochs: int) -> tuple[list[Fold], Progress | None]:
-    """The history of an unfinished run, and how far it is of its `epochs` in each fold. A file that
-    is being replaced or is damaged is passed over."""
+def so_far(run: RunFolder, settings: Mapping[str, Any]) -> tuple[list[Fold], Progress | None]:
+    """The history of an unfinished run of a recipe with these settings, and how far it is. A file
+    that is being replaced or is damaged is passed over."""
     from maskgate.training import checkpoint
 
     try:
         numbers = run.folds
     except MaskgateError:
         return [], None
+    training = settings["training"]
+    epochs = training["epochs"] + (training["validation_epochs"] or 0)
     rows: list[Mapping[Any, Any]] = []
-    epoch, trained, times = 0, 0, [_modified(run.status_file)]
+    epoch, trained, written = 0, 0, [run.status_file]
     for number in numbers:
         place = run.fold_folder(number) / "checkpoint.pt"
         try:
             if run.fold_file(number).exists():
                 rows += tables.fold_history(run, number).to_dict("records")
                 trained += 1
-                times.append(_modified(run.fold_file(number)))
+                written.append(run.fold_file(number))
             elif (position := checkpoint.position(place)) is not None:
                 rows += position["history"]
                 epoch = max(epoch, int(position["epoch"]))
-                times.append(_modified(place))
+                written.append(place)
         except (MaskgateError, KeyError, TypeError, ValueError):
             continue
-    updated = datetime.fromtimestamp(max(times), UTC).isoformat(timespec="seconds")
+    updated = last_written(written)
     return _folds(rows), Progress(len(numbers), trained, epochs, epoch=epoch, updated=updated)
 
 
+def last_written(paths: Sequence[Path]) -> str:
+    """When the last of these files was written (ISO 8601)."""
+    latest = max(map(_modified, paths))
+    return datetime.fromtimestamp(latest, UTC).isoformat(timespec="seconds")
+
+
 def stamps(run: RunFolder) -> tuple[str, ...]:
-    """What changes when a file of a run changes that a row or a curve is made of."""
-    paths = [run.status_file, run.metrics_file, run.notes_file]
-    paths += sorted(run.path.glob("fold-*/checkpoint.pt")) + sorted(
-        run.path.glob("fold-*/fold.js*")
-    )
+    """What changes when a file of a run, or of its members, changes that a row, a curve or a
+    progress is made of."""
+    paths = [run.status_file, run.metrics_file, run.notes_file, *_places(run.path)]
+    for member in sorted(run.path.glob("members/*/")):
+        paths += [RunFolder(member).status_file, *_places(member)]
     return tuple(f"{path.name} {_stamp(path)}" for path in paths)
+
+
+def _places(folder: Path) -> list[Path]:
+    """The files that say how far each fold of a run is."""
+    names = ("fold-*/checkpoint.pt", "fold-*/fold.json")
+    return [path for name in names for path in sorted(folder.glob(name))]
 
 
 def _stamp(path: Path) -> str:

@@ -60,12 +60,13 @@ class Set:
 
 @dataclass(frozen=True)
 class Grouping:
-    """All groups, oldest first, the sets of photos that they are scored on, and why groups of two
-    sets, by their places, are not compared."""
+    """All groups, oldest first, the sets of photos that they are scored on, why groups of two sets,
+    by their places, are not compared, and faults of runs whose photos cannot be read, by name."""
 
     groups: list[Group]
     sets: list[Set]
     reasons: dict[tuple[int, int], str]
+    faults: dict[str, str]
 
 
 class Grouper:
@@ -80,9 +81,13 @@ class Grouper:
         sets: dict[tuple[str, str], Set] = {}
         members: dict[str, list[RunRow]] = {}
         set_of: dict[str, int] = {}
+        faults: dict[str, str] = {}
         for row in rows:
             key = f"alone {row.name}"
-            place = self._place(row, sets)
+            try:
+                place = self._place(row, sets)
+            except MaskgateError as error:
+                place, faults[row.name] = None, str(error)
             if place is not None:
                 recipe = json.dumps(groups.without_seed(row.settings)[0], sort_keys=True)
                 key = f"{place} {recipe}"
@@ -94,17 +99,14 @@ class Grouper:
         keys = tuple(sets)
         if keys not in self._reasons:
             self._reasons[keys] = _reasons(list(sets.values()))
-        return Grouping(run_groups, list(sets.values()), self._reasons[keys])
+        return Grouping(run_groups, list(sets.values()), self._reasons[keys], faults)
 
     def _place(self, row: RunRow, sets: dict[tuple[str, str], Set]) -> int | None:
-        """The place of a row's set, which is added if it is new; None where it has no score."""
+        """The place of a row's set, which is added if it is new; None where it has no score. Raises
+        MaskgateError."""
         if row.state != "finished" or row.score is None or row.results is None:
             return None
-        try:
-            fingerprint = self._fingerprint(row.run)
-        except MaskgateError:
-            return None
-        key = fingerprint, row.results.score_of
+        key = self._fingerprint(row.run), row.results.score_of
         sets.setdefault(key, Set(row, row.results.score_of))
         return list(sets).index(key)
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskgate.core.progress import track
-from maskgate.dashboard import curves
+from maskgate.dashboard import curves, system_progress
 from maskgate.dashboard.curves import Fold, Progress
+from maskgate.dashboard.system_progress import SystemProgress
 from maskgate.errors import MaskgateError
 from maskgate.reports import run_rows
 from maskgate.reports.run_rows import RunRow
@@ -21,7 +22,7 @@ class Entry:
 
     row: RunRow
     folds: list[Fold] = field(default_factory=list)
-    progress: Progress | None = None
+    progress: Progress | SystemProgress | None = None
 
 
 class Reader:
@@ -64,9 +65,9 @@ def _read(run: RunFolder, source: Source) -> Entry | None:
     if row is None or row.status is None:
         return None if row is None else Entry(row)
     if row.results is None:
-        training = row.settings.get("training", {})
-        epochs = training.get("epochs", 0) + (training.get("validation_epochs") or 0)
-        folds, progress = curves.so_far(run, epochs)
+        if row.is_system:
+            return Entry(row, progress=system_progress.of_system(run, row.settings))
+        folds, progress = curves.so_far(run, row.settings)
         return Entry(row, folds, progress)
     try:
         return Entry(row, curves.of_run(run))

@@ -1,6 +1,6 @@
 """Verdicts of `maskgate compare` between two groups of runs, and the score of a group."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Final
@@ -12,6 +12,7 @@ from maskgate.errors import MaskgateError
 from maskgate.evaluation import compare, groups
 from maskgate.evaluation.compare import SCORE, ScoredGroups
 from maskgate.reports import compare as compare_page
+from maskgate.reports.run_rows import RunRow
 
 MOST: Final = 15  # groups of which all pairs are compared when a page is written
 
@@ -41,10 +42,14 @@ class Verdict:
 
 @dataclass
 class Verdicts:
-    """The verdicts so far, by the ids of both groups, and the scores of groups by id."""
+    """The verdicts so far, by the ids of both groups, and the scores of groups by id.
+
+    `faults` are of damaged runs that were left out, by name.
+    """
 
     by_pair: dict[Pair, Verdict] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
     _compared: dict[str, tuple[str, ...]] = field(default_factory=dict)  # their runs, by group
 
     def compare_best(self, grouping: Grouping) -> None:
@@ -69,24 +74,66 @@ class Verdicts:
             self.scores.pop(name, None)
             for pair in [pair for pair in self.by_pair if name in pair]:
                 del self.by_pair[pair]
+        names = {row.name for group in grouping.groups for row in group.compared}
+        self.faults = {name: fault for name, fault in self.faults.items() if name in names}
 
     def compare(self, one: Group, two: Group) -> Verdict:
         """The verdict between two groups. Raises MaskgateError where they cannot be compared."""
         self._compare_all([one, two])
         first, second = _ordered(one, two)
+        if (first.id, second.id) not in self.by_pair:  # all runs of one are damaged
+            rows = (*first.compared, *second.compared)
+            raise MaskgateError(
+                next(self.faults[row.name] for row in rows if row.name in self.faults)
+            )
         return self.by_pair[first.id, second.id]
 
     def _compare_all(self, compared_groups: Sequence[Group]) -> None:
-        paths = [row.run.path for group in compared_groups for row in group.compared]
-        scored = compare.score(groups.group_runs(paths))
-        if len(scored.groups) != len(compared_groups):
-            raise MaskgateError("a run has changed; repeat the command")
-        for group, scores in zip(compared_groups, scored.scores, strict=True):
+        """Compare all pairs of groups, leaving out runs that are damaged."""
+        rows = {group.id: group.compared for group in compared_groups}
+        try:
+            scored = _score(rows)
+        except MaskgateError:
+            faults = _faults(rows)
+            if not faults:
+                raise
+            self.faults |= faults
+            rows = {
+                name: tuple(row for row in each if row.name not in faults)
+                for name, each in rows.items()
+            }
+            scored = _score(rows)
+        kept = [group for group in compared_groups if rows[group.id]]
+        for group, scores in zip(kept, scored.scores, strict=True):
             self._compared[group.id] = _stamp(group)
-            if len(group.compared) > 1:
+            for row in rows[group.id]:
+                self.faults.pop(row.name, None)
+            if len(rows[group.id]) > 1:
                 self.scores[group.id] = scores[SCORE].score
-        for verdict in _verdicts(compared_groups, scored):
+        for verdict in _verdicts(kept, scored):
             self.by_pair[verdict.reference, verdict.group] = verdict
+
+
+def _score(rows: Mapping[str, Sequence[RunRow]]) -> ScoredGroups:
+    """Score the rows of each group, by its id; a group without rows is left out. Raises
+    MaskgateError."""
+    paths = [row.run.path for each in rows.values() for row in each]
+    if not paths:
+        raise MaskgateError("all runs are damaged")
+    scored = compare.score(groups.group_runs(paths))
+    if len(scored.groups) != sum(1 for each in rows.values() if each):
+        raise MaskgateError("a run has changed; repeat the command")
+    return scored
+
+
+def _faults(rows: Mapping[str, Sequence[RunRow]]) -> dict[str, str]:
+    """The faults of the damaged ones among the rows of groups, by name, with a warning for each."""
+    faults = {}
+    for row in (row for each in rows.values() for row in each):
+        if (error := groups.damage(row.run)) is not None:
+            say(f"warning: left out, {error}")
+            faults[row.name] = str(error)
+    return faults
 
 
 def _verdicts(compared_groups: Sequence[Group], scored: ScoredGroups) -> Iterator[Verdict]:

@@ -46,7 +46,7 @@ def _values(row: RunRow) -> dict[str, Any]:
         "state": row.state,
         "recipe": row.recipe,
         "system": row.is_system,
-        "seed": row.settings.get("seed"),
+        "seed": row.seed,
         "differs": list(row.differs),
         "differs_from": row.reference,
         "score": _score(row.score),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from maskgate.core.progress import track
 from maskgate.core.score import Score
 from maskgate.errors import MaskgateError
+from maskgate.evaluation import groups
 from maskgate.reports.changed_settings import differences
 from maskgate.runs import RunFolder, is_run
 from maskgate.runs.records.faults import no_runs
@@ -57,6 +58,11 @@ class RunRow:
     def recipe(self) -> str:
         """The name of its recipe or system; empty for a damaged one."""
         return "" if self.status is None else self.status.recipe
+
+    @property
+    def seed(self) -> int | None:
+        """Its seed, of a system that of its first member; None for a damaged one."""
+        return groups.without_seed(self.settings)[1] if self.settings else None
 
     @property
     def score(self) -> Score | None:

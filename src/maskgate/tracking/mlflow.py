@@ -1,13 +1,18 @@
 """MLflow: runs of an experiment on a tracking server."""
 
 import csv
+import hashlib
 import io
 import json
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from PIL import Image
 
 from maskgate.config import yaml12
 from maskgate.config.trackers import TrackerSettings
@@ -26,6 +31,8 @@ _QUIET: Final = {
 }
 _ID: Final = "maskgate.id"  # the tag by which a run is found again
 _TABLES: Final = "mlflow.loggedArtifacts"  # the tag that lists artefacts to show as tables
+_SENT: Final = "maskgate.artifacts"  # the tag with their checksums: SHA-256 by path
+_MISTAKES: Final = "mistakes.json"
 _AT_ONCE: Final = 100  # parameters or metrics in a request
 _LONGEST_VALUE: Final = 6000  # characters of a parameter
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+")  # that may be part of a parameter's name
@@ -81,27 +88,15 @@ class MLflowTracker:
             self._epochs.add(place)
 
     def log_outcome(self, outcome: Outcome) -> None:
-        """Send scores and artefacts; artefacts of the same name are replaced."""
-        from PIL import Image
-
+        """Send scores, and artefacts that the server does not have with this content."""
         new = {key: value for key, value in outcome.scores.items() if key not in self._scores}
         for some in _parts(list(new.items())):
             self._log_metrics(dict(some), 0)
         self._scores.update(new)
-        tables = {}
-        for name, confusion in outcome.confusions.items():
-            self._client.log_text(self._run, _csv(confusion.table), f"confusion/{name}.csv")
-            picture = Image.fromarray(confusion.picture)
-            self._client.log_image(self._run, picture, f"confusion/{name}.png")
-        if outcome.mistakes is not None:
-            tables["mistakes.json"] = outcome.mistakes
-        for name, table in tables.items():
-            content = {"columns": table.columns, "data": table.rows}
-            self._client.log_dict(self._run, content, name)
-        listed = [{"path": name, "type": "table"} for name in tables]
+        artifacts = _artifacts(outcome)
+        self._log_artifacts(artifacts)
+        listed = [{"path": _MISTAKES, "type": "table"}] if _MISTAKES in artifacts else []
         self._client.set_tag(self._run, _TABLES, json.dumps(listed))
-        for path in outcome.files.values():
-            self._client.log_artifact(self._run, str(path))
 
     def close(self, finished: bool) -> None:
         """Say that the run has ended."""
@@ -120,6 +115,30 @@ class MLflowTracker:
         if match := _EPOCHS.fullmatch(name):
             for point in self._client.get_metric_history(self._run, name):
                 yield int(match[1]), point.step
+
+    def _log_artifacts(self, artifacts: Mapping[str, bytes]) -> None:
+        """Send those that are new or have changed. The server lists them without checksums, so the
+        checksums of those that were sent are in a tag."""
+        digests = {name: hashlib.sha256(each).hexdigest() for name, each in artifacts.items()}
+        tags = self._client.get_run(self._run).data.tags
+        known: dict[str, str] = json.loads(tags.get(_SENT, "{}"))
+        folders = {_folder(name) for name in artifacts}
+        existing = {
+            each.path
+            for folder in folders
+            for each in self._client.list_artifacts(self._run, folder or None)
+        }
+        new = [
+            name for name in artifacts if name not in existing or known.get(name) != digests[name]
+        ]
+        with TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True) as place:
+            for name in new:
+                path = Path(place) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(artifacts[name])
+                self._client.log_artifact(self._run, str(path), _folder(name) or None)
+        if new:
+            self._client.set_tag(self._run, _SENT, json.dumps(known | digests))
 
     def _log_settings(self, settings: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
@@ -148,6 +167,25 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value if isinstance(value, str) else yaml12.line(value)
+
+
+def _artifacts(outcome: Outcome) -> dict[str, bytes]:
+    """What is kept of an outcome as files, by their paths."""
+    artifacts = {}
+    for name, confusion in outcome.confusions.items():
+        picture = io.BytesIO()
+        Image.fromarray(confusion.picture).save(picture, "PNG")
+        artifacts[f"confusion/{name}.csv"] = _csv(confusion.table).encode()
+        artifacts[f"confusion/{name}.png"] = picture.getvalue()
+    if (mistakes := outcome.mistakes) is not None:
+        content = {"columns": mistakes.columns, "data": mistakes.rows}
+        artifacts[_MISTAKES] = json.dumps(content).encode()
+    return artifacts | {path.name: path.read_bytes() for path in outcome.files.values()}
+
+
+def _folder(name: str) -> str:
+    """The folder of an artefact; empty for the root."""
+    return name.rpartition("/")[0]
 
 
 def _csv(table: Table) -> str:

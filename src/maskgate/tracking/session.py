@@ -98,10 +98,10 @@ class Tracking:
             until = time.monotonic() + FINISH_SECONDS
             for background, settings in zip(self._background, self._settings, strict=True):
                 background.close(finished=True, seconds=max(0.0, until - time.monotonic()))
-                if background.fault:
+                if reason := background.incomplete:
                     warnings.append(
-                        f"tracking with {settings.place} is incomplete: {background.fault}; the run"
-                        " itself is complete, and the same command sends what is missing"
+                        f"tracking with {settings.place} is incomplete: {reason}; the run itself is"
+                        " complete, and the same command sends what is missing"
                     )
         return warnings
 

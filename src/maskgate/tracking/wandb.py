@@ -50,6 +50,7 @@ class WandbTracker:
         self._id, self._epochs, self._last_step = "", 0, 1
         self._fault: Exception | None = None  # of its start
         self._steps: set[int] = set()  # that it has
+        self._artifacts: set[str] = set()  # digests of those that are in its files
         self._folds: set[int] = set()  # whose x-axis is set
 
     def start(self, run: TrackedRun) -> None:
@@ -65,7 +66,10 @@ class WandbTracker:
         self._last_step = run.folds * run.epochs + 1
         mode = self._settings.mode or os.environ.get("WANDB_MODE") or "online"
         is_offline = mode == "offline"
-        self._steps = wandb_files.steps(run.folder, run.id) if is_offline else set()
+        self._steps, self._artifacts = set(), set()
+        if is_offline:
+            self._steps = wandb_files.steps(run.folder, run.id)
+            self._artifacts = wandb_files.artifacts(run.folder, run.id)
         try:
             self._opened = self._init(run, "offline" if is_offline else "online")
         except Exception as error:
@@ -98,7 +102,9 @@ class WandbTracker:
         artifact = wandb.Artifact(f"report-{self._id}", type="report")
         for name, path in outcome.files.items():
             artifact.add_file(str(path), name)
-        self._run.log_artifact(artifact)
+        if artifact.digest not in self._artifacts:  # a server sees that itself
+            self._run.log_artifact(artifact)
+            self._artifacts.add(artifact.digest)
 
     def close(self, finished: bool) -> None:
         """Wait until everything is sent, or written, and end the run."""

@@ -18,12 +18,12 @@ _COMPLETE, _FIRST, _LAST = 1, 2, 4  # kinds of chunks; the others are in the mid
 def steps(folder: Path, run_id: str) -> set[int]:
     """The steps in the history of a run, over all its files below `folder`; empty for files of an
     unknown format."""
-    return {
-        record.history.step.num
-        for path in folder.glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb")
-        for record in records(path)
-        if record.WhichOneof("record_type") == "history"
-    }
+    return {record.step.num for record in _of_kind(folder, run_id, "history")}
+
+
+def artifacts(folder: Path, run_id: str) -> set[str]:
+    """The digests of the artefacts of a run, likewise."""
+    return {record.digest for record in _of_kind(folder, run_id, "artifact")}
 
 
 def records(path: Path) -> Iterator[Any]:
@@ -39,6 +39,13 @@ def records(path: Path) -> Iterator[Any]:
         except Exception:  # of protobuf, which wandb brings along
             return
         yield record
+
+
+def _of_kind(folder: Path, run_id: str, kind: str) -> Iterator[Any]:
+    for path in folder.glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb"):
+        for record in records(path):
+            if record.WhichOneof("record_type") == kind:
+                yield getattr(record, kind)
 
 
 def _entries(content: bytes) -> Iterator[bytes]:

@@ -50,7 +50,7 @@ function fillDetails() {
   const notes = unit.runs.flatMap((each) => each.notes.map((note) => noteParts(note, unit.runs.length > 1 ? each.name : "")));
   dialog.replaceChildren(
     element("h2", { id: "details-title" }, unit.name), close,
-    element("p", {}, ...tags(unit), unit.newest.fault ? element("span", { class: "fault" }, unit.newest.fault) : ""),
+    element("p", {}, ...tags(unit), unit.fault ? element("span", { class: "fault" }, unit.fault) : ""),
     element("dl", { class: "facts" },
       ...fact("Recipe", unit.recipe),
       ...fact(run.reference && run.reference !== run.name ? `Differs from ${run.reference}` : "Differs", unit.differs.join(", ") || "–"),

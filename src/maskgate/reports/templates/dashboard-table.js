@@ -44,12 +44,21 @@ function interval([value, low, high], [least, most]) {
     shape("path", { class: "middle", d: `M${x(value)} 1V9` }));
 }
 
+function placeOf({ folds, trained, epochs, epoch }) {
+  return trained < folds ? `fold ${trained + 1} of ${folds}, epoch ${epoch} of ${epochs}` : "folds trained";
+}
+
+const shareOf = ({ folds, trained, epochs, epoch }) => (trained * epochs + Math.min(epoch, epochs)) / Math.max(1, folds * epochs);
+
 function progressOf(run) {
-  const { folds, trained, epochs, epoch, updated } = run.progress;
-  const place = trained < folds ? `fold ${trained + 1} of ${folds}, epoch ${epoch} of ${epochs}` : "folds trained";
+  const { members, updated } = run.progress;
+  const begun = members?.filter((each) => each.progress) ?? [];
+  const done = members?.filter((each) => each.finished).length;
+  const share = members ? (done + begun.reduce((sum, each) => sum + shareOf(each.progress), 0)) / Math.max(1, members.length) : shareOf(run.progress);
+  const lines = members ? [`${done} of ${counted(members.length, "member")} trained`, ...begun.map((each) => `${each.name}: ${placeOf(each.progress)}`)] : [placeOf(run.progress)];
   return [
-    element("progress", { max: Math.max(1, folds * epochs), value: trained * epochs + Math.min(epoch, epochs), "aria-label": `Progress of ${run.name}` }),
-    element("small", {}, place), element("small", {}, `last written ${dateText(updated)}`),
+    element("progress", { max: 1, value: share, "aria-label": `Progress of ${run.name}` }),
+    ...[...lines, `last written ${dateText(updated)}`].map((line) => element("small", {}, line)),
   ];
 }
 
@@ -88,7 +97,7 @@ function nameCell(unit) {
     });
     parts.push(button);
   }
-  if (unit.newest.fault) parts.push(element("small", { class: "fault" }, short(unit.newest.fault, 200)));
+  if (unit.fault) parts.push(element("small", { class: "fault" }, short(unit.fault, 200)));
   return parts;
 }
 

@@ -32,7 +32,7 @@ function unitOf(group, runs, isJoined) {
     score: scoreOf(runs.length > 1 ? compared : runs, group),
     people: newest.people, seconds: mean(known(runs.map((run) => run.seconds))),
     rate: mean(known(runs.map((run) => run.rate))), started: newest.started,
-    notes: runs.flatMap((run) => run.notes), warnings: runs.flatMap((run) => run.warnings),
+    notes: runs.flatMap((run) => run.notes), fault: runs.map((run) => run.fault).find(Boolean) || "", warnings: runs.flatMap((run) => run.warnings),
   };
   unit.text = [
     unit.name, ...runs.map((run) => [run.name, run.fault, ...run.warnings].join(" ")), unit.recipe,

@@ -17,6 +17,7 @@ function unavailable(one, two) {
 
 function why(run) {
   if (run.state !== "finished") return { unfinished: "it is unfinished", smoke: "the scores of a smoke test mean nothing", damaged: "it is damaged" }[run.state];
+  if (run.fault) return "it is damaged";
   return "it has no score on validation photos";
 }
 

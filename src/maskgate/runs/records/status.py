@@ -101,7 +101,7 @@ def read(path: Path) -> Status:
     return _parsed(contents.read(path, None), path)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _parsed(content: bytes, path: Path) -> Status:
     """Cached by content: it is looked up for each file of a run that is read."""
     return stored.parse(content, Status, path)
