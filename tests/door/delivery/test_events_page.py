@@ -64,7 +64,7 @@ def test_the_example_is_an_event() -> None:
 def test_the_commands_parse() -> None:
     command = typer.main.get_command(app).commands["watch"]  # type: ignore[attr-defined]
     lines = re.findall(r"(?m)^    maskgate watch (.+)$", PAGE)
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         command.make_context("watch", shlex.split(line))
     options = {name for each in command.params for name in each.opts}
