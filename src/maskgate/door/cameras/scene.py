@@ -23,7 +23,7 @@ _WEAK: Final = 2.0  # of 255: length of a gradient that counts half as an edge
 _STRONG: Final = 20.0  # of 255: from this length on an edge counts no more
 _FEWEST: Final = 60.0  # edges, of 2205 points; with fewer there is nothing to compare
 _SHIFT: Final = 2  # rows and columns by which a camera that was touched may have moved
-_BESIDE: Final = 4  # rows and columns from its place that say nothing on other places
+_MARGIN: Final = 4  # rows and columns from its place that say nothing on other places
 _SURE: Final = 12.0  # likeness from which the usual scene follows as fast as it may
 
 _Edges = npt.NDArray[np.complex64]
@@ -85,11 +85,11 @@ def _likeness(edges: _Edges, usual: _Edges) -> float:
     one direction would agree nearly everywhere."""
     if (np.abs(usual) >= math.sqrt(_WEAK)).sum() < _FEWEST:
         return math.inf
-    here, there = np.fft.fft2(usual - usual.mean()), np.fft.fft2(edges - edges.mean())
-    product = here.conj() * there
+    usual_spectrum, spectrum = np.fft.fft2(usual - usual.mean()), np.fft.fft2(edges - edges.mean())
+    product = usual_spectrum.conj() * spectrum
     agreement = np.fft.ifft2(product / (np.sqrt(np.abs(product)) + 1e-9)).real
     far = np.ones(agreement.shape, bool)
-    far[np.ix_(_around(_BESIDE), _around(_BESIDE))] = False
+    far[np.ix_(_around(_MARGIN), _around(_MARGIN))] = False
     best = agreement[np.ix_(_around(_SHIFT), _around(_SHIFT))].max()
     spread = float(agreement[far].std())
     return float(best - agreement[far].mean()) / spread if spread > 0 else 0.0

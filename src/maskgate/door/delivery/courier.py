@@ -122,17 +122,17 @@ class Courier:
         self._failures.end("delivery", f"delivers again; {events_wait(self._waiting - count)}")
         return count
 
-    def _give_up(self, loss: Loss, why: str) -> None:
+    def _give_up(self, loss: Loss, message: str) -> None:
         """The first event is lost."""
         self._counts.add_lost(loss)
-        self._failures.say(loss, f"an event is given up: {why}")
+        self._failures.say(loss, f"an event is given up: {message}")
 
-    def _repeat(self, why: str, pause: float | None = None) -> None:
+    def _repeat(self, message: str, pause: float | None = None) -> None:
         """Count and report a failed attempt, and wait before the next one."""
         if self._worker.is_over():
             return
         self._counts.add_failure()
-        self._failures.say("delivery", why, f"; {events_wait(self._waiting)}")
+        self._failures.say("delivery", message, f"; {events_wait(self._waiting)}")
         pause = self._backoff() if pause is None else pause
         self._worker.pause(max(pause, self._receiver.first_pause / 2))
 

@@ -25,12 +25,12 @@ def move(outbox: Outbox, sink: str) -> None:
     connection = databases.open_database(file, _SCHEMA)
     try:
         events = connection.execute("SELECT id, body FROM events ORDER BY number").fetchall()
-        whole = [each for each in events if all(is_utf8(text) for text in each)]
-        if len(whole) < len(events):
-            log(f"{file}: {len(events) - len(whole)} damaged events are given up")
+        readable = [each for each in events if all(is_utf8(text) for text in each)]
+        if len(readable) < len(events):
+            log(f"{file}: {len(events) - len(readable)} damaged events are given up")
         if events:
-            outbox.store(whole, [sink])
-            log(f"{file}: {events_wait(len(whole))} from an earlier version")
+            outbox.store(readable, [sink])
+            log(f"{file}: {events_wait(len(readable))} from an earlier version")
             connection.execute("DELETE FROM events")  # overwrites them
             connection.commit()
     except sqlite3.Error as error:
