@@ -115,7 +115,22 @@ def well() -> dict[str, Film]:
             picture[20:, 340:540] = cloth(40)[20:, :200]
         return picture
 
+    def stripes(time: float) -> Picture:
+        """The sun comes through blinds, five times as bright as the room, and wanders."""
+        down, right = np.mgrid[0:HIGH, 0:WIDE]
+        is_lit = (right + 0.4 * down + time) / 60 % 1 < 0.5
+        return empty * np.where(is_lit & (time > LEARNING), 2.2, 0.45)[..., None]
+
+    def infrared(time: float) -> Picture:
+        """From day to infrared light: greys are others, some darker instead of lighter."""
+        if time < LEARNING:
+            return empty
+        grey = np.interp(empty.mean(-1), np.linspace(0, 255, 6), (60, 200, 90, 40, 180, 120))
+        return np.repeat(grey[..., None], 3, axis=2)
+
     return {
+        "sun through blinds": stripes,
+        "infrared": infrared,
         "still": lambda _: empty,
         "lamp off and on": lamp,
         "exposure": exposure,

@@ -103,6 +103,18 @@ def test_pictures_that_are_compressed_each_by_itself_are_never_the_same() -> Non
     ) == []  # fmt: skip
 
 
+@pytest.mark.parametrize("part", [slice(0, 360), slice(0, 240)])
+def test_a_lamp_that_goes_off_may_take_the_noise_with_it(part: slice) -> None:
+    """In the dark the encoder leaves it out; the lamp may light only a part."""
+    dim = ROOM.copy()
+    dim[part] //= 2
+    film = [
+        Frame(image, number / 10, is_predicted=True) for number, image in enumerate(noisy(15, 3))
+    ]
+    off = Frame(dim, 15.0, is_predicted=True)
+    assert frozen_times(repeated([*film, off], 20), Faults(0.0)) == []
+
+
 def test_a_clock_in_the_picture_is_no_noise() -> None:
     """Only what changes all over the picture tells that noise comes through."""
     pictures = [ROOM.copy() for _ in range(300)]

@@ -21,7 +21,8 @@ from maskgate.door.delivery.webhook import SIGNATURE, signature
 from tests.door.delivery import outboxes, sample_events
 from tests.door.delivery.test_prometheus import read
 
-PAGE = (Path(__file__).parents[3] / "docs" / "events.md").read_text("utf-8")
+PAGE_FILE = Path(__file__).parents[3] / "docs" / "events.md"
+PAGE = PAGE_FILE.read_text("utf-8")
 
 
 def block(language: str, containing: str) -> str:
@@ -64,13 +65,21 @@ def test_the_example_is_an_event() -> None:
 def test_the_commands_parse() -> None:
     command = typer.main.get_command(app).commands["watch"]  # type: ignore[attr-defined]
     lines = re.findall(r"(?m)^    maskgate watch (.+)$", PAGE)
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         command.make_context("watch", shlex.split(line))
     options = {name for each in command.params for name in each.opts}
     assert (
         set(re.findall(r"(--[a-z][\w-]+)", PAGE)) - {"--fail", "--silent", "--max-time"} < options
     )
+
+
+def test_the_korean_page_has_the_same_commands_and_files() -> None:
+    korean = (PAGE_FILE.parent / "events.ko.md").read_text("utf-8")
+    code = re.findall(r"(?s)```\w+\n.*?```", korean) + re.findall(r"(?m)^    .+$", korean)
+    assert len(code) > 10 and all(each in PAGE for each in code)
+    topics = set(re.findall(r"`(maskgate/[\w/]+)`", PAGE))
+    assert topics == set(re.findall(r"`(maskgate/[\w/]+)`", korean))
 
 
 def test_the_metrics_are_those_that_are_served() -> None:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from maskgate.core import files
 from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.camera_states import CameraStates
@@ -23,6 +25,7 @@ from tests.door.delivery import outboxes, sample_events
 from tests.door.delivery.mosquitto import Mosquitto, Subscriber, needs_broker
 from tests.door.delivery.outboxes import Delivery
 from tests.door.delivery.receiver import wait_for
+from tests.door.delivery.unacknowledging_broker import UnacknowledgingBroker
 
 # Sends people without end, and says each track when it is stored.
 _SENDER = """
@@ -204,6 +207,79 @@ def test_a_state_does_not_count_while_watching_hangs(
         wait_for(lambda: status("offline"))
 
 
+def test_a_status_is_never_repeated_after_a_newer_one(tmp_path: Path) -> None:
+    """As a client does with what a broker has not acknowledged before the connection was lost."""
+    with UnacknowledgingBroker() as broker:
+        where = Broker("127.0.0.1", broker.port)
+        mqtt = outboxes.mqtt(where, tmp_path / "outbox.sqlite", ["front"], silence=0.5)
+        mqtt.receiver.tick(time.monotonic() + 60)
+        wait_for(lambda: broker.statuses() == ["online"])
+        broker.drop()
+        mqtt.receiver.tick(time.monotonic() - 60)
+        wait_for(lambda: broker.connections == 2 and len(broker.statuses()) >= 2)
+        time.sleep(0.5)
+        assert set(broker.statuses()[1:]) == {"offline"}
+        broker.drop()
+        mqtt.receiver.tick(time.monotonic() + 60)
+        wait_for(lambda: broker.connections == 3 and broker.statuses()[-1] == "online")
+        time.sleep(0.5)
+        assert broker.statuses()[-1] == "online"
+        mqtt.close(0.1)
+
+
+@needs_broker
+def test_a_disk_that_hangs_holds_no_state_up(broker: Mosquitto, tmp_path: Path) -> None:
+    free, replace_text = threading.Event(), files.replace_text
+
+    def wait(path: Path, text: str) -> None:
+        assert free.wait(30)
+        replace_text(path, text)
+
+    with Subscriber(broker.port) as subscriber, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "replace_text", wait)
+        mqtt = sink(broker, tmp_path)
+        wait_for(lambda: state(subscriber))
+        start = time.monotonic()
+        mqtt.receiver.send(sample_events.started("front", "back"))
+        mqtt.receiver.send(sample_events.door("go"))
+        assert time.monotonic() - start < 1
+        wait_for(lambda: state(subscriber)["door"] == "go")
+        free.set()
+        mqtt.close(5)
+    kept = json.loads((tmp_path / "discovery.json").read_text())
+    assert len(kept) == 10
+
+
+@needs_broker
+def test_topics_are_kept_though_a_write_fails(
+    broker: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "discovery.json").mkdir()
+    mqtt = sink(broker, tmp_path)
+    errors = ""
+    while "Home Assistant keeps sensors" not in errors:
+        errors += capsys.readouterr().err
+        time.sleep(0.05)
+    (tmp_path / "discovery.json").rmdir()
+    wait_for((tmp_path / "discovery.json").exists)
+    mqtt.close(5)
+    assert len(json.loads((tmp_path / "discovery.json").read_text())) == 5
+    assert "is written again" in capsys.readouterr().err
+
+
+def test_two_doors_at_one_broker_have_nothing_in_common() -> None:
+    one, other = (
+        {**dict(home_assistant.messages(prefix, "front")), **dict([home_assistant.button(prefix)])}
+        for prefix in ("maskgate", "site/back")
+    )
+    assert len(one) == len(other) == 6 and not one.keys() & other.keys()
+    for key in ("unique_id", "availability_topic", "device"):
+        values = [{str(json.loads(each)[key]) for each in door.values()} for door in (one, other)]
+        assert not values[0] & values[1], key
+    names = {json.loads(each)["device"]["name"] for each in [*one.values(), *other.values()]}
+    assert names == {"maskgate front", "maskgate door", "site/back front", "site/back door"}
+
+
 @needs_broker
 def test_home_assistant_is_told_of_each_camera(broker: Mosquitto, tmp_path: Path) -> None:
     with Subscriber(broker.port, "homeassistant/#") as subscriber:
@@ -217,7 +293,7 @@ def test_home_assistant_is_told_of_each_camera(broker: Mosquitto, tmp_path: Path
     assert len({each["unique_id"] for each in configs.values()}) == 10
     for topic, config in configs.items():
         assert re.fullmatch(r"homeassistant/(binary_)?sensor/[\w-]+/\w+/config", topic, re.ASCII)
-        camera = config["device"]["name"].removeprefix("maskgate ")
+        camera = config["device"]["name"].removeprefix("site/maskgate ")
         assert config["state_topic"] == f"site/maskgate/{camera}/state"
         assert config["availability_topic"] == "site/maskgate/status"
 

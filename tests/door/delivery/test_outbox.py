@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.door.delivery import earlier_queues
-from maskgate.door.delivery.outbox import Outbox
+from maskgate.door.delivery.outbox import Outbox, Waiting
 from maskgate.errors import DiskError, DiskFullError, MaskgateError
 
 # Stores numbers, and says each only when `store` has returned; every third leaves the first sink.
@@ -158,6 +158,123 @@ def test_a_damaged_file_is_moved_away(tmp_path: Path, capsys: pytest.CaptureFixt
     outbox.close()
     assert (tmp_path / "outbox.sqlite.damaged").read_bytes().startswith(b"this is")
     assert "a new one is begun" in capsys.readouterr().err
+
+
+def change(file: Path, *statements: str) -> None:
+    """Change an outbox that nobody uses."""
+    with sqlite3.connect(file) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def test_a_text_that_is_no_longer_utf8_is_handed_out_as_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "outbox.sqlite"
+    outbox = Outbox(file, ["a"])
+    outbox.store([(name, f'{{"id": "{name}", "camera": "front"}}') for name in "xyz"])
+    outbox.close()
+    change(
+        file,
+        "UPDATE events SET body = CAST(X'7BFF7D' AS TEXT) WHERE id = 'x'",
+        "UPDATE events SET body = replace(body, ':', ';') WHERE id = 'y'",
+        "UPDATE sender SET id = CAST(X'FFFE' AS TEXT)",
+    )
+    again = Outbox(file, ["a"])
+    assert [each.is_whole for each in again.oldest("a", 5)] == [False, False, True]
+    assert again.sender.isalnum() and again.sender != outbox.sender
+    again.close()
+    assert not Waiting(1, "x", '{"id": "other"}').is_whole and not Waiting(1, "x", "[]").is_whole
+
+
+def test_what_belongs_to_nothing_is_removed(tmp_path: Path, outbox: Outbox) -> None:
+    put(outbox, "x", "y", "z")
+    outbox.close()
+    file = tmp_path / "outbox.sqlite"
+    change(file, "DELETE FROM events WHERE id = 'x'", "DELETE FROM pending WHERE number = 2")
+    again = Outbox(file, ["a", "b"])
+    assert (again.count("a"), again.count("b")) == (1, 1)
+    with again._transaction() as connection:  # what a disk may do meanwhile
+        connection.execute("DELETE FROM events")
+    assert again.oldest("a", 1) == []
+    again.close()
+    last = Outbox(file, ["a"])
+    assert last.count("a") == 0
+    last.close()
+
+
+def test_a_count_is_corrected_where_there_is_less(outbox: Outbox) -> None:
+    put(outbox, "x")
+    with outbox._transaction() as connection:
+        connection.execute("DELETE FROM pending WHERE sink = 'a'")
+    assert outbox.oldest("a", 1) == [] and (outbox.count("a"), outbox.count("b")) == (0, 1)
+    outbox.close()
+
+
+def test_an_earlier_damaged_file_stays(tmp_path: Path) -> None:
+    file = tmp_path / "outbox.sqlite"
+    (tmp_path / "outbox.sqlite.damaged").mkdir()
+    for text in (b"one" * 100, b"two" * 100):
+        file.write_bytes(text)
+        Outbox(file, ["a"]).close()
+    assert (tmp_path / "outbox.sqlite.damaged-2").read_bytes() == b"one" * 100
+    assert (tmp_path / "outbox.sqlite.damaged-3").read_bytes() == b"two" * 100
+
+
+def test_a_file_that_cannot_be_moved_away_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "outbox.sqlite"
+    file.write_bytes(b"this is no database" * 100)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(DiskError, match="Permission denied"):
+        Outbox(file, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("PRAGMA user_version = 7", "of a newer maskgate"),
+        ("CREATE TABLE events (name TEXT)", "not a queue of maskgate"),
+    ],
+)
+def test_a_file_of_another_program_is_one_sentence_and_stays(
+    tmp_path: Path, statement: str, message: str
+) -> None:
+    file = tmp_path / "outbox.sqlite"
+    change(file, statement)
+    with pytest.raises(MaskgateError, match=f"{message}.*give another --queue"):
+        Outbox(file, ["a"])
+    assert [path.name for path in tmp_path.iterdir()] == ["outbox.sqlite"]
+
+
+def test_a_file_that_is_damaged_while_it_is_used_is_moved_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, lost = tmp_path / "outbox.sqlite", dict[str, int]()
+    outbox = Outbox(file, ["a", "b"])
+    outbox.on_loss = lost.__setitem__
+    sender = outbox.sender
+    outbox.store([(str(number), "x" * 2000) for number in range(3000)])  # more than SQLite keeps
+    outbox._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    outbox._connection.execute("PRAGMA shrink_memory").fetchall()
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xa5" * (size - 4096))
+    for _ in range(3):
+        with pytest.raises(DiskError, match="malformed"):
+            outbox.oldest("a", 5)
+    assert outbox.oldest("a", 5) == [] and lost == {"a": 3000, "b": 3000}
+    assert outbox.sender == sender
+    put(outbox, "y")
+    assert outbox.oldest("a", 1)[0].number > 3000, "no number comes again"
+    assert bodies(outbox) == bodies(outbox, "b") == ["Y"]
+    outbox.close()
+    assert "moved to outbox.sqlite.damaged" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, outbox: Outbox) -> None:

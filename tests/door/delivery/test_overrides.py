@@ -1,6 +1,10 @@
 """Staff let somebody in by a message: now, never later, and never by one that the broker kept."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +13,27 @@ from typing import Any
 import paho.mqtt.publish as publish
 import pytest
 
+from maskgate.door.delivery import overrides
 from maskgate.door.delivery.broker import Broker
 from maskgate.door.delivery.overrides import Overrides
 from tests.door.delivery import outboxes, sample_events
 from tests.door.delivery.mosquitto import Mosquitto, Subscriber, needs_broker
 from tests.door.delivery.receiver import wait_for
+
+# Runs as a loop does, and says when somebody is to be let in.
+_WATCHER = """
+import sys, time
+from pathlib import Path
+from maskgate.door.delivery.broker import Broker
+from tests.door.delivery import outboxes
+where = Broker("127.0.0.1", int(sys.argv[1]), takes_overrides=True)
+mqtt = outboxes.mqtt(where, Path(sys.argv[2]), ["front"]).receiver
+while True:
+    mqtt.tick(time.monotonic())
+    if mqtt.take_override():
+        print("open", flush=True)
+    time.sleep(0.05)
+"""
 
 
 @pytest.fixture
@@ -22,17 +42,91 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
         yield running
 
 
+def run(mqtt: Any, seconds: float) -> None:
+    """Let the loop run for so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        mqtt.tick(time.monotonic())
+        time.sleep(0.1)
+
+
+class Clock:
+    """A loop that runs ten times a second, by a clock that the test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.requests = 100.0, Overrides()
+        monkeypatch.setattr(overrides, "_now", lambda: self.now)
+
+    def run(self, seconds: float) -> list[bool]:
+        answers = []
+        for _ in range(round(10 * seconds)):
+            self.now += 0.1
+            self.requests.tick()
+            answers.append(self.requests.take())
+        return answers
+
+
 def test_a_request_counts_once_and_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    asked = Overrides()
+    clock = Clock(monkeypatch)
+    asked = clock.requests
     assert not asked.take()
+    asked.add()
+    assert not any(clock.run(3)), "nothing ran yet"
     asked.add()
     asked.add()
     assert (asked.take(), asked.take()) == (True, False)
     asked.add()
-    now[0] += 2.1
+    clock.now += 2.1
     assert not asked.take(), "watching hung meanwhile"
+
+
+@pytest.mark.parametrize("order", ["request first", "loop first"])
+def test_what_waited_while_the_loop_stood_still_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    clock = Clock(monkeypatch)
+    clock.run(10)
+    clock.now += 10
+    if order == "loop first":
+        clock.run(0.5)
+    clock.requests.add()
+    assert not any(clock.run(5))
+    clock.requests.add()
+    assert clock.run(1) == [True] + [False] * 9
+    clock.now += 1.5  # slow, but no gap
+    clock.requests.add()
+    assert any(clock.run(1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such clock")
+def test_the_time_of_a_suspended_machine_counts() -> None:
+    assert abs(overrides._now() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
+
+
+@needs_broker
+def test_a_message_to_a_process_that_stands_still_opens_nothing(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", _WATCHER, str(broker.port), str(tmp_path / "outbox.sqlite")]
+
+    def say() -> None:
+        publish.single("maskgate/override", "open", qos=1, hostname="127.0.0.1", port=broker.port)
+
+    with (
+        Subscriber(broker.port) as subscriber,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher,
+    ):
+        assert watcher.stdout is not None
+        wait_for(lambda: subscriber.bodies("maskgate/status"), 20)
+        os.kill(watcher.pid, signal.SIGSTOP)
+        say()
+        time.sleep(3)
+        os.kill(watcher.pid, signal.SIGCONT)
+        time.sleep(3)
+        say()
+        time.sleep(0.5)
+        watcher.terminate()
+        assert watcher.stdout.read().split() == ["open"]
 
 
 @needs_broker
@@ -50,19 +144,20 @@ def test_a_message_asks_only_if_it_is_new_and_right(
     with Subscriber(broker.port) as subscriber:
         mqtt = outboxes.mqtt(where, tmp_path / "outbox.sqlite", ["front"])
         wait_for(lambda: subscriber.bodies("site/status"))
-        time.sleep(0.3)
+        run(mqtt.receiver, 2.3)
         for word in ("shut", "", "OPEN"):
             say(word)
-        time.sleep(0.3)
+        run(mqtt.receiver, 0.3)
         assert not mqtt.receiver.take_override()
         say("open")
-        time.sleep(0.3)
+        run(mqtt.receiver, 0.3)
         assert mqtt.receiver.take_override() == takes
         broker.stop()
         broker.start()
         wait_for(lambda: subscriber.bodies("site/status").count("online") == 2)
+        run(mqtt.receiver, 2.3)
         say("open")
-        time.sleep(0.3)
+        run(mqtt.receiver, 0.3)
         assert mqtt.receiver.take_override() == takes, "it listens after a reconnection, too"
         mqtt.close(5)
     buttons = [

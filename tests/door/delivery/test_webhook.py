@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -147,6 +148,55 @@ def test_every_form_of_retry_after_is_read() -> None:
     date = _seconds(formatdate(time.time() + 30, usegmt=True))
     assert date is not None and 25 < date <= 30
     assert _seconds(formatdate(time.time() - 30, usegmt=True)) == 0
+
+
+@pytest.mark.parametrize(
+    "date",
+    [f"Mon, 01 Jan {'9' * 40}", f"Mon, 01 Jan 2026 {'9' * 30}:00:00", "9" * 500, "²", "", "\t"],
+)
+def test_a_strange_retry_after_is_none(date: str) -> None:
+    assert _seconds(date) in {None, 3600}
+
+
+def test_an_answer_that_nobody_expects_ends_no_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raise_error(_: object) -> None:
+        raise OverflowError("signed integer is greater than maximum")
+
+    with Receiver() as receiver:
+        receiver.answer = lambda _, request: (503 if track(request) == 2 else 200, {})
+        with monkeypatch.context() as patch:
+            patch.setattr("maskgate.door.delivery.webhook._seconds", raise_error)
+            sink = webhook(receiver.url, tmp_path)
+            for event in sample_events.people(3):
+                sink.send(event)
+            wait_for(lambda: sink.counts.failures >= 2)
+        receiver.answer = lambda *_: (200, {})
+        wait_for(lambda: sink.counts.delivered == 3)
+        sink.close(10)
+    assert "an unexpected error (OverflowError)" in capsys.readouterr().err
+
+
+def test_a_damaged_event_does_not_hold_up_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sink = webhook("http://127.0.0.1:1/", tmp_path)
+    for event in sample_events.people(4):
+        sink.send(event)
+    wait_for(lambda: sink.counts.waiting() == 4 and not sink.unstored)
+    sink.close(0)
+    with sqlite3.connect(tmp_path / "outbox.sqlite") as connection:
+        connection.execute("UPDATE events SET body = CAST(X'7BFF7D' AS TEXT) WHERE number = 2")
+        connection.execute("UPDATE events SET body = replace(body, '}', ')') WHERE number = 3")
+    connection.close()
+    with Receiver() as receiver:
+        sink = webhook(receiver.url, tmp_path)
+        wait_for(lambda: sink.counts.delivered == 2)
+        sink.close(10)
+    assert [track(each) for each in receiver.requests] == [1, 4]
+    assert sink.counts.lost == {"disk": 2}
+    assert "an event is given up: it is damaged on the disk" in capsys.readouterr().err
 
 
 def test_pauses_double_and_vary(tmp_path: Path) -> None:

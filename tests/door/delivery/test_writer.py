@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -161,6 +161,28 @@ def test_memory_is_bounded(
     errors = capsys.readouterr().err
     assert errors.count("some events are lost from now on") == 1
     assert "outbox: 3 events are lost" in errors
+
+
+def test_an_unexpected_error_ends_no_writer(capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes beside the item that raises it is written."""
+    counts, written, free = [Counts("file")], list[int](), threading.Event()
+
+    def write(items: Sequence[int]) -> int:
+        assert free.wait(20)
+        if 2 in items:
+            raise UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed")
+        written.extend(items)
+        return len(items)
+
+    strange = Writer[int]("outbox", write, counts)
+    for number in range(5):
+        strange.add(number)
+    free.set()
+    wait_for(lambda: written == [0, 1, 3, 4], 20)
+    assert strange.close(10)
+    assert counts[0].lost == {"disk": 1} and counts[0].failures >= 3
+    errors = capsys.readouterr().err
+    assert "outbox: an event is given up: an unexpected error (UnicodeEncodeError)" in errors
 
 
 def test_a_file_that_fails_gets_its_events_from_the_outbox_later(

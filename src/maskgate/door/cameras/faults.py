@@ -1,16 +1,18 @@
 """What is wrong with a camera's picture: lost, frozen, dark or covered.
 
-The times and the brightness are those of the kiosk's page (`server/pages/kiosk-faults.js`), for the
-same reasons. Times are in seconds of the camera's own clock, see `Frame`.
+STALE, DARK and DARK_TIME are those of the kiosk's page (`server/pages/kiosk-faults.js`), for the
+same reasons; the page knows nothing of the others. Times are in seconds of the camera's own clock,
+see `Frame`.
 """
 
 from typing import Final
 
+from maskgate.core.progress import log
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.scene import Scene
 from maskgate.door.cameras.small_pictures import (
     SmallPicture,
-    is_moving,
+    moving_share,
     small_picture,
     structure,
 )
@@ -27,8 +29,16 @@ DARK_ENDS: Final = 26.0  # mean brightness from which it is light again
 FLAT: Final = 4.0
 FLAT_TIME: Final = 1.0  # seconds
 FLAT_ENDS: Final = 5.0
+# Likeness below which the scene is another one. The lowest of 180 drawn rooms with stripes of sun
+# (5:1) has 3.8; of 60 rooms behind the likest of nine cloths, 98% have at most 3.7.
+OTHER: Final = 3.7
+OTHER_ENDS: Final = 5.5
 OTHER_TIME: Final = 1.5  # seconds of another scene: whoever walks past the lens takes less
 ENDED_TIME: Final = 0.4  # seconds for which a picture must be well again
+_QUIET: Final = (
+    0.1  # share of the picture that may move while the scene is learnt, as a screen does
+)
+_UNKNOWN: Final = 60.0  # seconds after which it is said that the scene could not be learnt
 _ACCEPTED: Final = 3  # judged frames in a row with faces, after which another scene is a door's
 
 
@@ -53,9 +63,12 @@ class _Lasting:
 
 
 class Faults:
-    """Watches one camera from a time on, at which it has no frame yet."""
+    """Watches one camera, of that `name` in messages, from a time on, at which it has no frame
+    yet."""
 
-    def __init__(self, time: float) -> None:
+    def __init__(self, time: float, name: str = "camera") -> None:
+        self._name = name
+        self._unknown: float | None = 0.0  # seconds without a scene; None when that was said
         self._frame_time = time + FIRST - STALE
         self._stillness, self._scene = Stillness(self._frame_time), Scene()
         self._dark, self._flat = _Lasting(DARK_TIME), _Lasting(FLAT_TIME)
@@ -72,19 +85,38 @@ class Faults:
         if elapsed > STALE:
             self._stillness.restart(frame.time)
         self._frame_time = frame.time
-        is_quiet = is_empty and before is not None and not is_moving(picture, before)
+        moving = 1.0 if before is None else moving_share(picture, before)
         brightness = float(picture.mean())
-        self._stillness.add(frame, brightness, is_quiet=is_quiet)
+        self._stillness.add(frame, brightness, is_quiet=is_empty and not moving)
         self._dark.update(
             frame.time, is_there=brightness < (DARK_ENDS if self._dark.is_on else DARK)
         )
         flat = FLAT_ENDS if self._flat.is_on else FLAT
         self._flat.update(frame.time, is_there=structure(picture) < flat)
-        is_clear = is_empty and not self._dark.is_on and not self._flat.is_on
-        self._other.update(frame.time, is_there=is_clear and self._scene.differs(picture))
-        if is_clear and is_quiet:
-            self._scene.add(picture, elapsed)
+        is_clear = not self._dark.is_on and not self._flat.is_on
+        # Once it is another scene, faces in it do not end that but by `add_faces`.
+        may_differ = is_clear and (is_empty or self._other.is_on)
+        limit = OTHER_ENDS if self._other.is_on else OTHER
+        differs = may_differ and self._scene.likeness(picture) < limit
+        self._other.update(frame.time, is_there=differs)
+        if is_clear and is_empty and moving <= _QUIET:
+            self._scene.add(picture, elapsed, least=OTHER)
+        if is_clear:
+            self._say_unknown(min(elapsed, STALE))
         return picture
+
+    def _say_unknown(self, elapsed: float) -> None:
+        """Say once if the scene has not been learnt for long."""
+        if self._unknown is None or self._scene.is_known:
+            return
+        self._unknown += elapsed
+        if self._unknown >= _UNKNOWN:
+            self._unknown = None
+            log(
+                f"{self._name}: the usual scene is not learnt yet, as somebody is always in view or"
+                " much of the picture moves; until it is, a camera that is turned away or covered"
+                " by something with edges is not noticed"
+            )
 
     def may_judge(self, fault: Reason | None) -> bool:
         """Whether a frame is to be judged while this is wrong: if nothing is, or if only the scene

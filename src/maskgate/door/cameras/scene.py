@@ -1,38 +1,41 @@
 """Whether a camera shows another scene than usual: it was turned away, or something covers it.
 
-The usual scene is learnt while nobody is in view and nothing moves: the gradients of small grey
-pictures, block by block. Lamps, clouds and the camera's exposure change their length but not their
-direction, so the correlation of a block with the usual one stays. People hide some blocks, and are
-known by their faces. Nothing but these few numbers is kept, in memory.
+The usual scene is learnt while nobody is in view: the directions of edges in small grey pictures. A
+direction is that of a line, so that neither lamps, exposure and infrared, which change brightness
+and may invert it, nor new edges beside the usual ones, such as stripes of sun, hide a scene that is
+there. The usual edges are laid over a picture at their place and at all others: if it is the usual
+scene, they agree far better at their place. Before a wall or a cloth, no place is better than
+another. Nothing but these few numbers is kept, in memory.
 """
 
+import math
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from maskgate.door.cameras.small_pictures import GRID, SmallPicture
+from maskgate.door.cameras.small_pictures import SmallPicture
 
 LEARNING: Final = 5.0  # seconds after which the usual scene is known
 _MEMORY: Final = 120.0  # seconds over which it follows slow changes, as of daylight
-_BLOCK: Final = (6, 8)  # rows and columns of a block
-_EDGES: Final = 3.0  # of 255: length of the gradient, root mean square, of a block that counts
-_FEWEST: Final = 8  # blocks of 48 that count; with fewer there is nothing to compare
-_AGREE: Final = 0.5  # correlation from which a block is as usual
-_OTHER: Final = 0.25  # share of the blocks as usual below which the scene is another one
-_SAME: Final = 0.5  # share from which the usual scene follows the picture
-_SHIFT: Final = 2  # rows and columns by which a camera that was touched may have moved
 _LONGEST: Final = 1.0  # seconds between two pictures that count, at most
+_WEAK: Final = 2.0  # of 255: length of a gradient that counts half as an edge
+_STRONG: Final = 20.0  # of 255: from this length on an edge counts no more
+_FEWEST: Final = 60.0  # edges, of 2205 points; with fewer there is nothing to compare
+_SHIFT: Final = 2  # rows and columns by which a camera that was touched may have moved
+_MARGIN: Final = 4  # rows and columns from its place that say nothing on other places
+_SURE: Final = 12.0  # likeness from which the usual scene follows as fast as it may
 
-_Gradient = npt.NDArray[np.float32]
-"""(36, 64, 2): down and to the right."""
+_Edges = npt.NDArray[np.complex64]
+"""(35, 63): at each point, a number whose angle is twice that of the gradient; longer for a strong
+edge."""
 
 
 class Scene:
     """The usual scene of one camera."""
 
     def __init__(self) -> None:
-        self._usual: _Gradient | None = None
+        self._usual: _Edges | None = None
         self._seconds = 0.0
 
     @property
@@ -40,54 +43,58 @@ class Scene:
         """Whether it has been learnt."""
         return self._seconds >= LEARNING
 
-    def add(self, picture: SmallPicture, elapsed: float) -> None:
-        """Learn from a picture in which nobody is and nothing moves, so many seconds after the one
-        before. One that is another scene is left out."""
-        gradient = _gradient(picture)
+    def add(self, picture: SmallPicture, elapsed: float, least: float) -> None:
+        """Learn from a picture in which nobody is and hardly anything moves, so many seconds after
+        the one before. One that is less like the usual scene than `least` is left out; the less
+        like it one is, the slower it is learnt."""
+        edges = _edges(picture)
         if self._usual is None:
-            self._usual = gradient
-        elif not self.is_known or _share(gradient, self._usual) >= _SAME:
-            elapsed = min(elapsed, _LONGEST)
-            weight = elapsed / min(_MEMORY, self._seconds + elapsed + 0.1)
-            self._usual = self._usual + weight * (gradient - self._usual)
-            self._seconds = min(_MEMORY, self._seconds + elapsed)
+            self._usual = edges
+            return
+        alike = _likeness(edges, self._usual) if self.is_known else math.inf
+        if alike < least:
+            return
+        elapsed = min(elapsed, _LONGEST)
+        weight = elapsed / min(_MEMORY, self._seconds + elapsed + 0.1) * min(1.0, alike / _SURE)
+        self._usual = self._usual + np.float32(weight) * (edges - self._usual)
+        self._seconds = min(_MEMORY, self._seconds + elapsed)
 
-    def differs(self, picture: SmallPicture) -> bool:
-        """Whether a picture shows another scene. None does before the usual one is known, or if
-        that has hardly any edges."""
+    def likeness(self, picture: SmallPicture) -> float:
+        """How much better the usual edges agree with a picture at their place than elsewhere, in
+        standard deviations. Of the usual scene it is 20 to 80, of a wall or a cloth mostly under 4.
+        It is infinite before the usual scene is known, or if that has hardly any edges."""
         if self._usual is None or not self.is_known:
-            return False
-        gradient = _gradient(picture)
-        if _share(gradient, self._usual) >= _OTHER:
-            return False
-        steps = range(-_SHIFT, _SHIFT + 1)
-        moved = (np.roll(gradient, (down, right), (0, 1)) for down in steps for right in steps)
-        return all(_share(each, self._usual) < _OTHER for each in moved)
+            return math.inf
+        return _likeness(_edges(picture), self._usual)
 
     def forget(self) -> None:
         """Learn another scene from now on."""
         self._usual, self._seconds = None, 0.0
 
 
-def _gradient(picture: SmallPicture) -> _Gradient:
-    down, right = np.gradient(picture)
-    return np.stack([down, right], axis=-1)
+def _edges(picture: SmallPicture) -> _Edges:
+    diagonal, other = picture[1:, 1:] - picture[:-1, :-1], picture[1:, :-1] - picture[:-1, 1:]
+    gradient = (diagonal + other + 1j * (diagonal - other)) / 2
+    length = np.abs(gradient)
+    weights = np.sqrt(np.minimum(length, _STRONG)) / (length**2 + _WEAK**2)
+    return np.asarray(gradient**2 * weights, np.complex64)
 
 
-def _share(gradient: _Gradient, usual: _Gradient) -> float:
-    """The share of the blocks with edges in the usual scene that are as usual; 1 if there are too
-    few to say."""
-    energy = _sums(usual**2)
-    counts = energy >= _EDGES**2 * _BLOCK[0] * _BLOCK[1]
-    if counts.sum() < _FEWEST:
-        return 1.0
-    both = _sums(gradient * usual)
-    lengths = np.sqrt(energy * _sums(gradient**2)) + 1e-6
-    return float((both / lengths >= _AGREE)[counts].mean())
+def _likeness(edges: _Edges, usual: _Edges) -> float:
+    """See `Scene.likeness`. Both are whitened by half (as in phase correlation), or long edges of
+    one direction would agree nearly everywhere."""
+    if (np.abs(usual) >= math.sqrt(_WEAK)).sum() < _FEWEST:
+        return math.inf
+    usual_spectrum, spectrum = np.fft.fft2(usual - usual.mean()), np.fft.fft2(edges - edges.mean())
+    product = usual_spectrum.conj() * spectrum
+    agreement = np.fft.ifft2(product / (np.sqrt(np.abs(product)) + 1e-9)).real
+    far = np.ones(agreement.shape, bool)
+    far[np.ix_(_around(_MARGIN), _around(_MARGIN))] = False
+    best = agreement[np.ix_(_around(_SHIFT), _around(_SHIFT))].max()
+    spread = float(agreement[far].std())
+    return float(best - agreement[far].mean()) / spread if spread > 0 else 0.0
 
 
-def _sums(values: _Gradient) -> npt.NDArray[np.float32]:
-    """The sums (6, 8) over each block."""
-    high, wide = _BLOCK
-    blocks = values.reshape(GRID[0] // high, high, GRID[1] // wide, wide, 2)
-    return np.asarray(blocks.sum((1, 3, 4)), np.float32)
+def _around(distance: int) -> npt.NDArray[np.int_]:
+    """The rows or columns of shifts up to so far, of a circle."""
+    return np.arange(-distance, distance + 1)

@@ -34,8 +34,13 @@ def structure(picture: SmallPicture) -> float:
     return float((4 * centre - around).std())
 
 
-def is_moving(picture: SmallPicture, before: SmallPicture) -> bool:
-    """Whether something has moved between two small pictures. Lamps and clouds change all of it at
-    once, people only a part."""
+def moving_share(picture: SmallPicture, before: SmallPicture) -> float:
+    """The share of the points that have changed between two small pictures. Lamps and clouds change
+    all of it at once, people only a part."""
     change = picture - before
-    return float(np.abs(change - np.median(change)).max()) >= _CHANGE
+    return float((np.abs(change - np.median(change)) >= _CHANGE).mean())
+
+
+def is_moving(picture: SmallPicture, before: SmallPicture) -> bool:
+    """Whether something has moved between two small pictures."""
+    return moving_share(picture, before) > 0

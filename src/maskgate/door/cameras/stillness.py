@@ -34,11 +34,16 @@ class _Noise:
         """Whether it has lately been in the frames for LEARNING seconds in all."""
         return self._seconds >= LEARNING
 
-    def add(self, parts: int, brightness: float, elapsed: float) -> None:
+    def see(self, brightness: float) -> None:
+        """A frame is so bright: in another light the noise is another."""
+        if abs(brightness - self._brightness) > _LIGHT:
+            self._seconds, self._brightness = 0.0, brightness
+
+    def add(self, parts: int, elapsed: float) -> None:
         """So many parts of a still frame of nobody differ from the one before."""
         self._lapse = 0 if parts >= _SPREAD else self._lapse + 1
-        if self._lapse >= _LAPSE or abs(brightness - self._brightness) > _LIGHT:
-            self._seconds, self._brightness = 0.0, brightness
+        if self._lapse >= _LAPSE:
+            self._seconds = 0.0
         else:
             self._seconds = min(LEARNING, self._seconds + min(elapsed, _LONGEST))
 
@@ -59,14 +64,15 @@ class Stillness:
         """A new frame, and its mean brightness. `is_quiet` says that nobody is in view and nothing
         moves."""
         last, self._last = self._last, frame
+        self._noise.see(brightness)
         if last is None or last.image.shape != frame.image.shape:
             self._change(frame)
             return
         parts = _parts(last.image, frame.image)
+        if is_quiet:
+            self._noise.add(parts, frame.time - last.time)
         if parts or not np.array_equal(last.image, frame.image):
             self._change(frame)
-        if is_quiet:
-            self._noise.add(parts, brightness, frame.time - last.time)
 
     def is_frozen(self, time: float, *, is_empty: bool) -> bool:
         """Whether it stands still at a time; it does then until it changes."""

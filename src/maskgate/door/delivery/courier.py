@@ -2,21 +2,19 @@
 once."""
 
 import random
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from maskgate.core.progress import log
-from maskgate.door.delivery.counts import Counts
+from maskgate.door.delivery.counts import Counts, Loss
 from maskgate.door.delivery.failure_log import FailureLog
 from maskgate.door.delivery.outbox import Outbox, Waiting, events_wait
-from maskgate.errors import MaskgateError
+from maskgate.door.delivery.worker import Worker, reason
 
 FIRST_PAUSE: Final = 1.0  # seconds before the second attempt; twice as long before each next
 _LONGEST: Final = 300.0  # seconds
 _ENDING: Final = 0.5  # seconds in which a receiver notices that the time has passed
-_RECHECK: Final = 1.0  # seconds after which an outbox whose disk failed is read again
+_MOST_ERRORS: Final = 8  # attempts in a row with an unexpected error; some minutes
 
 
 class FailedError(Exception):
@@ -57,13 +55,12 @@ class Courier:
     def __init__(self, outbox: Outbox, receiver: Receiver) -> None:
         self._outbox, self._receiver = outbox, receiver
         self._counts, self._sink = receiver.counts, receiver.counts.sink
-        self._news = threading.Condition()
-        self._end: float | None = None  # by time.monotonic, once it closes
         self._failures = FailureLog(self._sink)
-        self._thread = threading.Thread(target=self._run, name=self._sink, daemon=True)
+        self._attempts, self._done = 0, list[Waiting]()
+        self._worker = Worker(self._sink, self._step, self._fail)
         if self._waiting:
             log(f"{self._sink}: {events_wait(self._waiting)} from before")
-        self._thread.start()
+        self._worker.start()
 
     @property
     def _waiting(self) -> int:
@@ -74,77 +71,72 @@ class Courier:
         if lost:
             self._counts.add_lost("full", lost)
             self._failures.say("queue", "the queue is full, so the oldest events are dropped")
-        with self._news:
-            self._news.notify_all()
+        self._worker.notify()
 
     def close(self, seconds: float) -> None:
         """Deliver what waits, for at most so many seconds; the rest stays in the outbox."""
-        with self._news:
-            self._end = time.monotonic() + seconds
-            self._news.notify_all()
-        self._thread.join(seconds + _ENDING)
+        self._worker.close(seconds, _ENDING)
         if rest := self._waiting:
             log(f"{self._sink}: {events_wait(rest)} for the next start")
 
-    def _is_over(self) -> bool:
-        """Whether the time for the delivery has passed."""
-        return self._end is not None and time.monotonic() >= self._end
+    def _step(self) -> bool:
+        """Deliver the first events, or note in the outbox that they have arrived."""
+        if self._done:
+            self._outbox.remove(self._sink, self._done)
+            self._attempts, self._done = 0, []
+        elif self._worker.is_over():
+            return False
+        elif events := self._outbox.oldest(self._sink, self._receiver.group):
+            self._done = events[: self._attempt(events)]
+            self._attempts += 1
+        else:
+            return self._worker.wait_for(lambda: self._waiting)
+        return True
 
-    def _run(self) -> None:
-        attempts, done = 0, list[Waiting]()
-        while done or not self._is_over():
-            try:
-                if done:
-                    self._outbox.remove(self._sink, done)
-                    attempts, done = 0, []
-                elif events := self._outbox.oldest(self._sink, self._receiver.group):
-                    done = events[: self._attempt(events, attempts)]
-                    attempts += 1
-                elif not self._wait_for_news():
-                    return
-            except MaskgateError as error:  # of the outbox's disk
-                if self._is_over():
-                    return
-                self._counts.add_failure()
-                self._failures.say("disk", str(error))
-                self._pause(_RECHECK)
+    def _fail(self, error: Exception) -> None:
+        """The outbox's disk has failed."""
+        self._counts.add_failure()
+        self._failures.say("disk", reason(error))
 
-    def _attempt(self, events: Sequence[Waiting], attempts: int) -> int:
+    def _attempt(self, events: Sequence[Waiting]) -> int:
         """How many of the first events need not be tried again."""
+        damaged = next((n for n, each in enumerate(events) if not each.is_whole), len(events))
+        if not damaged:
+            self._give_up("disk", "it is damaged on the disk")
+            return 1
         try:
-            count = self._receiver.deliver(events, self._is_over)
+            count = self._receiver.deliver(events[:damaged], self._worker.is_over)
         except RefusedError as error:
-            self._counts.add_lost("refused")
-            self._failures.say("refused", f"an event is given up: {error}")
+            self._give_up("refused", str(error))
             return 1
         except FailedError as error:
-            if not self._is_over():
-                self._counts.add_failure()
-                self._failures.say("delivery", str(error), f"; {events_wait(self._waiting)}")
-                pause = self._backoff(attempts) if error.pause is None else error.pause
-                self._pause(max(pause, self._receiver.first_pause / 2))
+            self._repeat(str(error), error.pause)
+            return 0
+        except Exception as error:  # such as an answer that no library expects
+            if self._attempts + 1 >= _MOST_ERRORS:
+                self._give_up("refused", reason(error))
+                return 1
+            self._repeat(reason(error))
             return 0
         self._counts.add_delivered(count)
         self._failures.end("delivery", f"delivers again; {events_wait(self._waiting - count)}")
         return count
 
-    def _backoff(self, attempts: int) -> float:
+    def _give_up(self, loss: Loss, message: str) -> None:
+        """The first event is lost."""
+        self._counts.add_lost(loss)
+        self._failures.say(loss, f"an event is given up: {message}")
+
+    def _repeat(self, message: str, pause: float | None = None) -> None:
+        """Count and report a failed attempt, and wait before the next one."""
+        if self._worker.is_over():
+            return
+        self._counts.add_failure()
+        self._failures.say("delivery", message, f"; {events_wait(self._waiting)}")
+        pause = self._backoff() if pause is None else pause
+        self._worker.pause(max(pause, self._receiver.first_pause / 2))
+
+    def _backoff(self) -> float:
         """Seconds to wait, of which half are random: so not all senders come back at once."""
-        pause = min(_LONGEST, self._receiver.first_pause * 2 ** min(attempts, 20))
+        pause = min(_LONGEST, self._receiver.first_pause * 2 ** min(self._attempts, 20))
         return pause * random.uniform(0.5, 1)
-
-    def _pause(self, seconds: float) -> None:
-        """Wait, and no longer than until the end."""
-        until = time.monotonic() + seconds
-        with self._news:
-            while (rest := min(until, self._end or until) - time.monotonic()) > 0:
-                self._news.wait(rest)
-
-    def _wait_for_news(self) -> bool:
-        """Wait for an event; False if there will be none."""
-        with self._news:
-            while not self._waiting:
-                if self._end is not None:
-                    return False
-                self._news.wait()
-        return True

@@ -12,27 +12,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from maskgate.core import files
-from maskgate.core.progress import log
 from maskgate.door.delivery import home_assistant
 from maskgate.door.delivery.broker import Broker
-from maskgate.errors import MaskgateError
+from maskgate.door.delivery.failure_log import FailureLog
+from maskgate.door.delivery.worker import Worker, reason
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
 NAME: Final = "discovery.json"  # the file's, in the folder of the outbox
+_CLOSING: Final = 2.0  # seconds to write the file in the end
 
 
 class Discovery:
     """The messages of discovery at one broker. `file` keeps the topics that were published; there
-    is none without them. A failure of the disk is logged, not raised."""
+    is none without them. It is written by a thread of its own, so that nobody waits for the disk;
+    a failure is logged, and it is tried again."""
 
     def __init__(self, broker: Broker, file: Path) -> None:
         self._broker, self._file, self._lock = broker, file, threading.Lock()
-        self._topics = _read(file)
-        self._removals: dict[
-            int, str
-        ] = {}  # topics by the number of the message that is on its way
+        self._topics = self._written = frozenset(_read(file))
+        # topics by the number of the message that is on its way
+        self._removals: dict[int, str] = {}
+        self._failures = FailureLog("discovery")
+        self._worker = Worker("discovery", self._write, self._fail)
+        self._worker.start()
+
+    def close(self) -> None:
+        """Write what is not in the file yet, if the disk lets us."""
+        self._worker.close(_CLOSING)
 
     def announce(self, client: "paho.Client", cameras: Sequence[str]) -> None:
         """Publish what these cameras, and the door before them, have."""
@@ -65,14 +73,24 @@ class Discovery:
 
     def _keep(self, added: Iterable[str] = (), removed: Iterable[str] = ()) -> None:
         with self._lock:
-            topics = self._topics.union(added).difference(removed)
-            if topics == self._topics:
-                return
-            self._topics = topics
-            try:
-                files.replace_text(self._file, json.dumps(sorted(topics), ensure_ascii=False))
-            except MaskgateError as error:
-                log(f"{error}; Home Assistant keeps sensors of cameras that you remove")
+            self._topics = self._topics.union(added).difference(removed)
+        self._worker.notify()
+
+    def _write(self) -> bool:
+        if not self._worker.wait_for(lambda: self._topics != self._written):
+            return False
+        topics = self._topics
+        files.replace_text(self._file, json.dumps(sorted(topics), ensure_ascii=False))
+        self._written = topics
+        self._failures.end("disk", f"{self._file} is written again")
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        self._failures.say(
+            "disk",
+            f"{reason(error)}; until it is written, Home Assistant keeps sensors of cameras that"
+            " you remove",
+        )
 
 
 def _read(file: Path) -> set[str]:

@@ -3,13 +3,16 @@
 import sqlite3
 from typing import Final
 
+from maskgate.core.files import is_utf8
 from maskgate.core.progress import log
-from maskgate.door.delivery.outbox import Outbox, events_wait, open_database
+from maskgate.door.delivery import databases
+from maskgate.door.delivery.outbox import Outbox, events_wait
 from maskgate.errors import disk_error
 
-_TABLES: Final = (
+_SCHEMA: Final = databases.Schema(
     "CREATE TABLE IF NOT EXISTS events"
-    " (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, body TEXT NOT NULL);"
+    " (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, body TEXT NOT NULL);",
+    {"events": "number, id, body"},
 )
 
 
@@ -19,16 +22,19 @@ def move(outbox: Outbox, sink: str) -> None:
     file = outbox.file.with_name(f"{sink}.sqlite")
     if not file.exists():
         return
-    connection = open_database(file, _TABLES)
+    connection = databases.open_database(file, _SCHEMA)
     try:
         events = connection.execute("SELECT id, body FROM events ORDER BY number").fetchall()
+        readable = [each for each in events if all(is_utf8(text) for text in each)]
+        if len(readable) < len(events):
+            log(f"{file}: {len(events) - len(readable)} damaged events are given up")
         if events:
-            outbox.store(events, [sink])
-            log(f"{file}: {events_wait(len(events))} from an earlier version")
+            outbox.store(readable, [sink])
+            log(f"{file}: {events_wait(len(readable))} from an earlier version")
             connection.execute("DELETE FROM events")  # overwrites them
             connection.commit()
     except sqlite3.Error as error:
-        raise disk_error(OSError(str(error)), file) from error
+        raise databases.refusal(file, error) from error
     finally:
         connection.close()
     try:

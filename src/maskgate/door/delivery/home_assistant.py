@@ -16,6 +16,7 @@ _ROOT: Final = "homeassistant"  # the prefix that Home Assistant reads unless to
 DOOR_STATES: Final = ("none", *get_args(Message))
 OVERRIDE: Final = "override"  # the end of the topic by which staff let somebody in
 OPEN: Final = "open"  # the message
+_DOOR: Final = "/door"  # in place of a camera, whose name has no /
 _SENSORS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "door": (
         "sensor",
@@ -70,46 +71,41 @@ _SENSORS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 
 def messages(prefix: str, camera: str) -> Iterator[tuple[str, str]]:
     """Topic and JSON of the message on each sensor of a camera; they are to be retained."""
-    node = _identifier(prefix, camera)
     for name, (component, sensor) in _SENSORS.items():
-        config = {
-            **sensor,
-            "unique_id": f"{node}_{name}",
-            "state_topic": f"{prefix}/{camera}/state",
-            "availability_topic": f"{prefix}/status",
-            "origin": {"name": "maskgate", "sw_version": __version__},
-            "device": {
-                "identifiers": [node],
-                "name": f"maskgate {camera}",
-                "manufacturer": "maskgate",
-                "model": "mask check at a door",
-                "sw_version": __version__,
-            },
-        }
-        yield f"{_ROOT}/{component}/{node}/{name}/config", json.dumps(config, ensure_ascii=False)
+        state = {"state_topic": f"{prefix}/{camera}/state"}
+        yield _message(prefix, camera, f"{component}/{name}", sensor | state)
 
 
 def button(prefix: str) -> tuple[str, str]:
     """Topic and JSON of the message on the button that lets somebody in; to be retained."""
-    node = _identifier(prefix, "/door")  # no camera's name has a /
-    config = {
+    press = {
         "name": "Let somebody in",
         "icon": "mdi:door-open",
-        "unique_id": f"{node}_override",
         "command_topic": f"{prefix}/{OVERRIDE}",
         "payload_press": OPEN,
         "qos": 1,
+    }
+    return _message(prefix, _DOOR, f"button/{OVERRIDE}", press)
+
+
+def _message(prefix: str, camera: str, kind: str, entity: dict[str, Any]) -> tuple[str, str]:
+    """Topic and JSON of the message on an entity of a camera, or of the door; `kind` is its
+    component and the end of its identifier."""
+    node, (component, name) = _identifier(prefix, camera), kind.split("/")
+    config = {
+        **entity,
+        "unique_id": f"{node}_{name}",
         "availability_topic": f"{prefix}/status",
         "origin": {"name": "maskgate", "sw_version": __version__},
         "device": {
             "identifiers": [node],
-            "name": "maskgate door",
+            "name": f"{prefix} {camera.removeprefix('/')}",
             "manufacturer": "maskgate",
             "model": "mask check at a door",
             "sw_version": __version__,
         },
     }
-    return f"{_ROOT}/button/{node}/override/config", json.dumps(config, ensure_ascii=False)
+    return f"{_ROOT}/{component}/{node}/{name}/config", json.dumps(config, ensure_ascii=False)
 
 
 def _identifier(prefix: str, camera: str) -> str:

@@ -1,9 +1,9 @@
 """Publishes each event by MQTT, and what each camera shows now.
 
 Events are published with QoS 1, one after the other, and leave the outbox when the broker has
-acknowledged them. States are retained messages with QoS 0, all of them anew with each connection:
-so none that is out of date is repeated after another. They count only while the status is
-`online`: it is `offline` also while watching hangs.
+acknowledged them. States and the status are retained messages with QoS 0, all of them anew with
+each connection: so none that is out of date is repeated after another. States count only while the
+status is `online`: it is `offline` also while watching hangs.
 """
 
 import json
@@ -96,6 +96,7 @@ class Mqtt:
     def tick(self, now: float) -> None:
         """All is well at the time `now`, by time.monotonic."""
         self._silence.sign(now)
+        self._overrides.tick()
 
     def take_override(self) -> bool:
         """Whether a message has said since it was last called that staff let somebody in."""
@@ -112,6 +113,7 @@ class Mqtt:
             self._say_goodbye()
         self._client.disconnect()
         self._client.loop_stop()
+        self._discovery.close()
 
     def _say_goodbye(self) -> None:
         """Replace the last will, which a regular end does not publish."""
@@ -150,7 +152,7 @@ class Mqtt:
 
     def _publish_status(self) -> None:
         status = "offline" if self._is_silent else "online"
-        self._client.publish(self._status, status, qos=1, retain=True)
+        self._client.publish(self._status, status, retain=True)
 
     def _on_silence(self, is_silent: bool) -> None:
         with self._lock:

@@ -3,35 +3,29 @@
 It is one SQLite database. An event is in it once, and for each sink the numbers of those events
 that it has not had. Both are written in one transaction: either all sinks get an event, or none.
 What is stored stays also if the power fails (`synchronous=FULL`). An event that all have had is
-overwritten (`secure_delete`).
+overwritten (`secure_delete`). What a disk has damaged ends nobody: an event is handed out as it is,
+with `is_whole` false, and a database that cannot be read is moved away, also while it is used.
 """
 
 import contextlib
-import errno
-import os
+import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from maskgate.core import files
 from maskgate.core.progress import log
-from maskgate.errors import MaskgateError, disk_error
+from maskgate.door.delivery import databases
+from maskgate.errors import MaskgateError
 
 NAME: Final = "outbox.sqlite"
 LIMIT: Final = 100_000  # events for each sink: about 50 MB
 _CLOSING: Final = 1.0  # seconds to wait for a disk that hangs
-_SETTINGS: Final = (
-    "PRAGMA locking_mode = EXCLUSIVE",  # one process at a time; a killed one leaves no lock
-    "PRAGMA auto_vacuum = FULL",  # the file shrinks as events leave
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA secure_delete = ON",
-)
+_MOST_DAMAGED: Final = 3  # calls in a row that find the database damaged, after which it goes
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, body TEXT NOT NULL
@@ -41,7 +35,11 @@ CREATE TABLE IF NOT EXISTS pending (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS pending_by_number ON pending (number);
 CREATE TABLE IF NOT EXISTS sender (id TEXT NOT NULL);
+PRAGMA user_version = 1;
 """
+_SCHEMA: Final = databases.Schema(
+    _TABLES, {"events": "number, id, body", "pending": "sink, number", "sender": "id"}, version=1
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,20 @@ class Waiting:
     id: str
     body: str
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is as it was stored: JSON in UTF-8 with this id."""
+        try:
+            self.body.encode()
+            content = json.loads(self.body)
+        except ValueError:
+            return False
+        return isinstance(content, dict) and content.get("id") == self.id
+
+
+def _ignore(_sink: str, _count: int) -> None:
+    pass
+
 
 class Outbox:
     """The outbox in `file` for `sinks`, each with at most `limit` events that wait for it; safe to
@@ -59,33 +71,51 @@ class Outbox:
 
     `sender` is an identifier of the outbox that stays the same from one process to the next. Raises
     MaskgateError if the file cannot be used, also because another process does. A damaged file is
-    moved away and a new outbox is begun.
+    moved away and a new outbox is begun, at the start and later; then `on_loss` is called with each
+    sink and how many events it has lost.
     """
 
     def __init__(self, file: Path, sinks: Sequence[str], limit: int = LIMIT) -> None:
         self.file, self._sinks, self._limit = file, tuple(sinks), limit
+        self.on_loss: Callable[[str, int], None] = _ignore
         self._lock, self._is_closed = threading.RLock(), False
-        self._connection = open_database(file, _TABLES)
+        self._damages = list[sqlite3.Error]()  # those that came one after the other
+        self._newest, self.sender, self._counts = 0, uuid4().hex, dict[str, int]()
+        self._connection = databases.open_database(file, _SCHEMA)
         try:
-            self.sender, waiting = self._read()
-        except BaseException:
-            self.close()
-            raise
+            waiting = self._read()
+        except MaskgateError:
+            if not self._damages:
+                self.close()
+                raise
+            self._begin_anew()
+            waiting = self._read()
         self._counts = dict.fromkeys(sinks, 0) | waiting
         for sink, count in waiting.items():
             if sink not in sinks:
                 log(f"{file}: {events_wait(count)} for {sink}, which is not given this time")
 
-    def _read(self) -> tuple[str, dict[str, int]]:
-        """The sender, and how many events wait for each sink."""
+    def _read(self) -> dict[str, int]:
+        """Read the sender, or write it into a new outbox. Returns how many events wait for each
+        sink. What belongs to no event, or to no sink, is removed."""
         with self._transaction() as connection:
+            known = [each for (each,) in connection.execute("SELECT id FROM sender")]
+            if len(known) == 1 and known[0].isalnum() and known[0].isascii():
+                self.sender = known[0]
+            else:
+                connection.execute("DELETE FROM sender")
+                connection.execute("INSERT INTO sender VALUES (?)", (self.sender,))
             connection.execute(
-                "INSERT INTO sender SELECT ? WHERE NOT EXISTS (SELECT 1 FROM sender)",
-                (uuid4().hex,),
+                "DELETE FROM pending WHERE number NOT IN (SELECT number FROM events)"
             )
-            sender = connection.execute("SELECT id FROM sender").fetchone()[0]
-            waiting = connection.execute("SELECT sink, count(*) FROM pending GROUP BY sink")
-            return sender, dict(waiting.fetchall())
+            connection.execute(
+                "DELETE FROM events WHERE number NOT IN (SELECT number FROM pending)"
+            )
+            return self._waiting_of_each()
+
+    def _waiting_of_each(self) -> dict[str, int]:
+        rows = self._connection.execute("SELECT sink, count(*) FROM pending GROUP BY sink")
+        return dict(rows.fetchall())
 
     def store(
         self, events: Sequence[tuple[str, str]], sinks: Sequence[str] | None = None
@@ -101,6 +131,8 @@ class Outbox:
                     number = connection.execute(
                         "INSERT INTO events (id, body) VALUES (?, ?)", event
                     ).lastrowid
+                    assert number is not None
+                    self._newest = max(self._newest, number)
                     connection.executemany(
                         "INSERT INTO pending VALUES (?, ?)", [(sink, number) for sink in lost]
                     )
@@ -128,6 +160,9 @@ class Outbox:
                 " WHERE sink = ? ORDER BY number LIMIT ?",
                 (sink, count),
             ).fetchall()
+            if not rows and self._counts[sink]:  # there is less than was counted
+                self._counts |= dict.fromkeys(self._counts, 0) | self._waiting_of_each()
+        self._newest = max([self._newest, *(number for number, _, _ in rows)])
         return [Waiting(*row) for row in rows]
 
     def remove(self, sink: str, events: Sequence[Waiting]) -> None:
@@ -147,13 +182,32 @@ class Outbox:
         with self._lock:
             if self._is_closed:
                 raise MaskgateError(f"{self.file}: the outbox is closed")
+            if len(self._damages) >= _MOST_DAMAGED:
+                self._begin_anew()
             try:
                 yield self._connection
                 self._connection.commit()
             except sqlite3.Error as error:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.rollback()
-                raise _disk_error(self.file, error) from error
+                self._damages = [*self._damages, error] if databases.is_damage(error) else []
+                raise databases.refusal(self.file, error) from error
+            self._damages = []
+
+    def _begin_anew(self) -> None:
+        """Move the damaged file away and begin a new one, in which no number comes again. What
+        waited is lost. Raises MaskgateError, and then it is to be called again."""
+        self._connection.close()
+        if self.file.exists():
+            databases.move_away(self.file, self._damages[-1])
+        self._connection = databases.open_database(self.file, _SCHEMA)
+        self._damages = []
+        self._read()
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO sqlite_sequence VALUES ('events', ?)", (self._newest,))
+        lost, self._counts = self._counts, dict.fromkeys(self._counts, 0)
+        for sink, count in lost.items():
+            self.on_loss(sink, count)
 
     def close(self) -> None:
         """Close the file; what waits stays in it."""
@@ -181,61 +235,3 @@ def _remove(connection: sqlite3.Connection, sink: str, numbers: Sequence[int]) -
         [(each,) for each in numbers],
     )
     return max(0, gone)
-
-
-def open_database(file: Path, tables: str) -> sqlite3.Connection:
-    """The database in `file`, for this process and this user alone, with `tables` if it is new. A
-    damaged one is moved away. Raises MaskgateError."""
-    _make_private(file)
-    try:
-        return _open(file, tables)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise _refusal(file, error) from error
-        damaged = file.with_name(f"{file.name}.damaged")
-        log(f"{file}: damaged ({error}); moved to {damaged.name}, and a new one is begun")
-        os.replace(file, damaged)
-        for suffix in ("-wal", "-shm"):
-            file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
-        _make_private(file)
-        return _open(file, tables)
-
-
-def _make_private(file: Path) -> None:
-    """Create the file, and its folder, for this user alone. Raises MaskgateError."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        files.sync_folder(file.parent)
-    except OSError as error:
-        raise disk_error(error, file) from error
-
-
-def _open(file: Path, tables: str) -> sqlite3.Connection:
-    """The database, locked for this process. Raises sqlite3.DatabaseError."""
-    connection = sqlite3.connect(file, timeout=1, check_same_thread=False)
-    try:
-        for setting in _SETTINGS:
-            connection.execute(setting).fetchall()
-        connection.executescript(f"BEGIN EXCLUSIVE; {tables} COMMIT;")
-        problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _refusal(file: Path, error: sqlite3.OperationalError) -> MaskgateError:
-    if "locked" in str(error):
-        return MaskgateError(
-            f"{file}: another maskgate watch uses this queue; give this one another --queue"
-        )
-    return _disk_error(file, error)
-
-
-def _disk_error(file: Path, error: sqlite3.Error) -> MaskgateError:
-    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-        return disk_error(OSError(errno.ENOSPC, ""), file)
-    return disk_error(OSError(str(error)), file)

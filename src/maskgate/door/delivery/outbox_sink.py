@@ -24,6 +24,7 @@ class OutboxSink:
 
     def __init__(self, outbox: Outbox, receivers: Sequence[Receiver]) -> None:
         self._outbox, self._receivers = outbox, receivers
+        outbox.on_loss = self._lose
         self._couriers = {each.counts.sink: Courier(outbox, each) for each in receivers}
         self._writer = Writer(self.name, self._store, [each.counts for each in receivers])
         for each in receivers:
@@ -46,6 +47,11 @@ class OutboxSink:
         for receiver in self._receivers:
             receiver.end()
         self._outbox.close()
+
+    def _lose(self, sink: str, count: int) -> None:
+        for receiver in self._receivers:
+            if receiver.counts.sink == sink:
+                receiver.counts.add_lost("disk", count)
 
     def _store(self, events: Sequence[tuple[str, str]]) -> int:
         for sink, lost in self._outbox.store(events).items():

@@ -92,10 +92,10 @@ def _seconds(retry_after: str | None) -> float | None:
     """The seconds of a header Retry-After, which has seconds or a date; None without a good one."""
     if retry_after is None:
         return None
-    if retry_after.strip().isdecimal():
-        return min(float(retry_after), _LONGEST_PAUSE)
     try:
-        date = email.utils.parsedate_to_datetime(retry_after)
-    except ValueError:
+        if retry_after.strip().isdecimal():
+            return min(float(retry_after), _LONGEST_PAUSE)
+        date = email.utils.parsedate_to_datetime(retry_after).timestamp()
+    except (ValueError, OverflowError, OSError):  # OverflowError: a year that no clock has
         return None
-    return min(max(0.0, date.timestamp() - time.time()), _LONGEST_PAUSE)
+    return min(max(0.0, date - time.time()), _LONGEST_PAUSE)

@@ -52,7 +52,7 @@ class ServiceCamera:
         self.name, self.viewers = camera.spec.name, set[Callable[[Shot], None]]()
         self._camera, self._batcher, self._answer = camera, batcher, answer
         self._metrics = metrics
-        self._faults = Faults(time.monotonic())
+        self._faults = Faults(time.monotonic(), f"camera {self.name}")
         self._is_empty = True  # whether the newest judged frame shows nobody
         self._fault: Reason | None = None
         self._show_time = 0.0  # when the viewers were last called, by time.monotonic
@@ -62,7 +62,7 @@ class ServiceCamera:
     async def reading(self) -> AsyncIterator[None]:
         """Read the camera as long as the context lasts."""
         self._camera.start()
-        self._faults = Faults(time.monotonic())
+        self._faults = Faults(time.monotonic(), f"camera {self.name}")
         task = asyncio.create_task(self._run())
         try:
             yield

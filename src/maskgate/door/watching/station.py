@@ -42,7 +42,7 @@ class Station:
         self._is_live = camera.spec.is_live
         self._wall_start = datetime.now(UTC)
         self._time = time.monotonic() if self._is_live else 0.0
-        self._faults = Faults(self._time)
+        self._faults = Faults(self._time, f"camera {self.name}")
         self._motion = Motion()
         self._observer = Observer(
             self.name,
