@@ -17,6 +17,7 @@ from maskgate.door.events import (
     FirstVerdict,
     Left,
     Measures,
+    Override,
     PersonSeen,
     Started,
     Stopped,
@@ -49,6 +50,7 @@ EVENTS: list[Event] = [
     DoorChanged(**CAMERA, door="none", previous="go", since=TIME),
     CameraLost(**CAMERA, reason="dark"),
     CameraBack(**CAMERA, reason="frozen", gap=12.5),
+    Override(time=TIME, process=START, cameras=("front", "back"), policy="worn"),
     Started(**PROCESS),
     Stopped(**PROCESS),
 ]

@@ -106,7 +106,7 @@ def assert_same(found: Predictions, expected: Predictions) -> float:
 def test_whole_photos(trained: Path, bundle: Path, photos: list[bytes], tmp_path: Path) -> None:
     assert len(photos) >= 200
     expected = maskgate.load(trained).predict(photos)
-    assert len(set(expected.classes.tolist())) > 1
+    assert np.ptp(expected.probabilities, axis=0).max() > 0.01, "it tells photos apart"
     assert_same(maskgate.load(bundle).predict(photos), expected)
     from_zip = maskgate.load(zipped(bundle, tmp_path)).predict(photos)
     np.testing.assert_array_equal(

@@ -1,9 +1,11 @@
-"""Makes the goldens anew: runs as today's version leaves them, and what they say of photos.
+"""Makes the goldens anew: what a training of today's version gives.
 
-    python tests/golden/make.py FOLDER
+    python tests/golden/make.py FOLDER [--runs]
 
 trains in FOLDER, which is made, and copies what `tests/test_golden.py` compares beside this file.
-Only to be run where results are meant to change; the commit says why they do.
+With `--runs`, also the runs themselves and what they say of photos; without it, those of an older
+version stay, which this one has to read. Only to be run where results are meant to change; the
+commit says why they do.
 """
 
 import hashlib
@@ -59,7 +61,10 @@ def _maskgate(folder: Path, *words: str) -> str:
     return done.stdout.decode()
 
 
-def _make(folder: Path) -> None:
+TRAINED: Final = ("metrics.json", "folds.csv", "oof.parquet")
+
+
+def _make(folder: Path, has_runs: bool) -> None:
     from maskgate.synthetic.people import sample_people
 
     folder.mkdir(parents=True)
@@ -68,14 +73,12 @@ def _make(folder: Path) -> None:
         (folder / f"{name}.yaml").write_text(recipe(name))
         _maskgate(folder, "train", f"{name}.yaml", "people", "--out", name)
     _maskgate(folder, *COMBINE, "-o", "together")
-    for name in (*RECIPES, "together"):
-        shutil.rmtree(HERE / name, ignore_errors=True)
-        leave = shutil.ignore_patterns("report.html", "mistakes.csv", ".*")
-        shutil.copytree(folder / name, HERE / name, ignore=leave)
-    for name, command in COMMANDS.items():
-        (HERE / name).write_text(_maskgate(folder, *command))
-    _maskgate(folder, "submit", "together", "people/eval", "-o", "submission.csv")
-    shutil.copy(folder / "submission.csv", HERE)
+    for name in RECIPES:
+        (HERE / "trained" / name).mkdir(parents=True, exist_ok=True)
+        for file in TRAINED:
+            shutil.copy(folder / name / file, HERE / "trained" / name)
+    if has_runs:
+        _copy_runs(folder)
     _maskgate(folder, "demo", "--out", "demo")
     for target, source in {
         "demo-oof.parquet": "demo/run/oof.parquet",
@@ -85,5 +88,16 @@ def _make(folder: Path) -> None:
     (HERE / "processor.txt").write_text(processor() + "\n")
 
 
+def _copy_runs(folder: Path) -> None:
+    for name in (*RECIPES, "together"):
+        shutil.rmtree(HERE / name, ignore_errors=True)
+        leave = shutil.ignore_patterns("report.html", "mistakes.csv", ".*")
+        shutil.copytree(folder / name, HERE / name, ignore=leave)
+    for name, command in COMMANDS.items():
+        (HERE / name).write_text(_maskgate(folder, *command))
+    _maskgate(folder, "submit", "together", "people/eval", "-o", "submission.csv")
+    shutil.copy(folder / "submission.csv", HERE)
+
+
 if __name__ == "__main__":
-    _make(Path(sys.argv[1]))
+    _make(Path(sys.argv[1]), "--runs" in sys.argv[2:])

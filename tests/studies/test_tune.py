@@ -379,9 +379,9 @@ def test_on_a_cluster_each_trial_is_a_task(
     plan: Plan, tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch, done: Path
 ) -> None:
     """What a task gets can be sent to a node, and leaves nothing to do."""
-    begun: list[tuple[int, str]] = []
+    begun: list[tuple[int, Cluster]] = []
 
-    def each(work: object, items: Sequence[int], on: str) -> Iterator[tuple[int, object]]:
+    def each(work: object, items: Sequence[int], on: Cluster) -> Iterator[tuple[int, object]]:
         for item in items:
             begun.append((item, on))
             yield item, pickle.loads(pickle.dumps(work))(item)
@@ -389,13 +389,13 @@ def test_on_a_cluster_each_trial_is_a_task(
     monkeypatch.setattr(cluster, "map_unordered", each)
     url = _empty_database(postgresql)
     result = tune.tune(plan(tmp_path / "study", storage=url), on=Cluster("ray"))
-    assert begun == [(0, "ray"), (1, "ray")]
+    assert begun == [(0, Cluster("ray")), (1, Cluster("ray"))]
     assert [trial.score for trial in result.trials] == [
         trial.score for trial in tune.tune(plan(done)).trials
     ]
     more = plan(tmp_path / "study", storage=url, trials=3)
     tune.tune(more, on=Cluster("ray"))
-    assert begun[2:] == [(0, "ray")]  # the third; the others have ended
+    assert begun[2:] == [(0, Cluster("ray"))]  # the third; the others have ended
 
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
         tune._run_one_trial(replace(more, name="of other photos"), 0)

@@ -28,7 +28,10 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # the sender was killed: that is no request
                 request = Request(dict(self.headers.items()), body, time.monotonic())
                 receiver.requests.append(request)
                 status, headers = receiver.answer(len(receiver.requests), request)

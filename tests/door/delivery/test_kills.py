@@ -91,7 +91,10 @@ def test_after_kills_every_sink_has_every_event_that_any_has(
     read = log.read(sorted(tmp_path.glob("events.jsonl*")))
     assert len(read.events) == len(written), "readers take what is repeated once"
     assert read.repeated == written.total() - len(written) and not read.notes
-    assert {path.name for path in (tmp_path / "queue").iterdir()} == {"outbox.sqlite"}
+    assert {path.name for path in (tmp_path / "queue").iterdir()} == {
+        "outbox.sqlite",
+        "discovery.json",
+    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
