@@ -106,8 +106,8 @@ def test_train(folder: Path, call: Any) -> None:
         text = (new / "metrics.json").read_text()
         assert (_as_before(text) if name == "together" else text) == metrics
         assert (new / "folds.csv").read_text() == (known / "folds.csv").read_text()
-        tables = (pd.read_parquet(at / "oof.parquet") for at in (new, known))
-        pd.testing.assert_frame_equal(*tables, check_exact=True)
+        table, expected = (pd.read_parquet(at / "oof.parquet") for at in (new, known))
+        pd.testing.assert_frame_equal(table, expected, check_exact=True)
 
 
 # ------------------------------------------------------- its runs are runs of this version, too
