@@ -15,7 +15,7 @@ from maskgate.imaging.pixels import Pixels
 
 STALE: Final = 2.0  # seconds for which a picture that always changes may be the same
 STILL: Final = 900.0  # seconds for which one of nobody may, if it had no noise before
-LEARNING: Final = 10.0  # seconds of noise after which it is known to come through
+LEARNING: Final = 20.0  # seconds of noise after which it is known to come through
 _PARTS: Final = 4  # rows and columns of parts of a frame in which changes are looked for
 _SPREAD: Final = 4  # parts that change in a frame with noise; a clock or a screen has fewer
 _LAPSE: Final = 3  # frames in a row without noise after which it does not come through
@@ -69,10 +69,10 @@ class Stillness:
             self._change(frame)
             return
         parts = _parts(last.image, frame.image)
-        if is_quiet:
-            self._noise.add(parts, frame.time - last.time)
         if parts or not np.array_equal(last.image, frame.image):
             self._change(frame)
+        if is_quiet:
+            self._noise.add(parts, frame.time - last.time)
 
     def is_frozen(self, time: float, *, is_empty: bool) -> bool:
         """Whether it stands still at a time; it does then until it changes."""
