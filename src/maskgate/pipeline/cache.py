@@ -127,8 +127,7 @@ def _remove_older(place: Path, index: sqlite3.Connection) -> None:
 def _forget_missing(index: sqlite3.Connection, shards: Sequence[ShardFolder]) -> None:
     """Remove pictures from the index whose slots are not in the shards. It is done before anything
     is written: a build that is killed would else leave slots that are listed and empty."""
-    ends = index.execute("SELECT slot FROM next_slot UNION SELECT MAX(slot) + 1 FROM pictures")
-    end = max((slot for (slot,) in ends if isinstance(slot, int)), default=0)
+    (end,) = index.execute("SELECT slot FROM next_slot").fetchone() or (0,)
     for each in shards:
         lost = "typeof(slot) != 'integer' OR slot < 0 OR slot >= ?"
         index.execute(f"DELETE FROM pictures WHERE {lost}", (len(each.counts()) * each.per_shard,))
