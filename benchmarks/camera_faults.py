@@ -25,14 +25,14 @@ from maskgate.door.cameras.frames import Frame
 from maskgate.imaging.pixels import Pixels
 
 FPS: Final = 10
-LEARNING: Final = 15.0  # seconds of the usual scene before it changes
+LEARNING: Final = 25.0  # seconds of the usual scene before it changes
 HIGH, WIDE = 360, 640
 ENCODERS: Final = {
     "ultrafast, CRF 20, key frame each second": ("ultrafast", {"crf": "20"}, 10),
     "medium, CRF 28, key frame in 5 s": ("medium", {"crf": "28"}, 50),
     "veryfast, 300 kbit/s, key frame in 25 s": ("veryfast", {"b": "300000"}, 250),
 }
-Picture = npt.NDArray[np.float64]
+Picture = npt.NDArray[np.float32]
 Film = Callable[[float], Picture]
 """The picture at a time in seconds."""
 
@@ -72,7 +72,7 @@ def room() -> Picture:
         draw.rectangle((520, height, 630, height + 12), fill=(70, 75, 90))
         for left in range(525, 620, 24):
             draw.rectangle((left, height - 30, left + 16, height), fill=(40 + left % 180, 90, 110))
-    return np.asarray(frame, float)
+    return np.asarray(frame, np.float32)
 
 
 def cloth(grain: int) -> Picture:
@@ -80,13 +80,13 @@ def cloth(grain: int) -> Picture:
     size = HIGH // grain + 2, WIDE // grain + 2
     blotches = np.random.default_rng(grain).normal(128, 40, size).clip(0, 255).astype(np.uint8)
     smooth = Image.fromarray(blotches).resize((WIDE, HIGH), Image.Resampling.BICUBIC)
-    return np.repeat(np.asarray(smooth, float)[..., None], 3, axis=2)
+    return np.repeat(np.asarray(smooth, np.float32)[..., None], 3, axis=2)
 
 
 def bricks() -> Picture:
     down, right = np.mgrid[0:HIGH, 0:WIDE]
     joints = (down % 30 < 5) | ((right + down // 30 % 2 * 40) % 80 < 5)
-    return np.repeat(np.where(joints, 190.0, 90.0)[..., None], 3, axis=2)
+    return np.repeat(np.where(joints, 190.0, 90.0).astype(np.float32)[..., None], 3, axis=2)
 
 
 def well() -> dict[str, Film]:
@@ -119,14 +119,15 @@ def well() -> dict[str, Film]:
         """The sun comes through blinds, five times as bright as the room, and wanders."""
         down, right = np.mgrid[0:HIGH, 0:WIDE]
         is_lit = (right + 0.4 * down + time) / 60 % 1 < 0.5
-        return empty * np.where(is_lit & (time > LEARNING), 2.2, 0.45)[..., None]
+        light = np.where(is_lit & (time > LEARNING), 2.2, 0.45)
+        return empty * light.astype(np.float32)[..., None]
 
     def infrared(time: float) -> Picture:
         """From day to infrared light: greys are others, some darker instead of lighter."""
         if time < LEARNING:
             return empty
         grey = np.interp(empty.mean(-1), np.linspace(0, 255, 6), (60, 200, 90, 40, 180, 120))
-        return np.repeat(grey[..., None], 3, axis=2)
+        return np.repeat(grey.astype(np.float32)[..., None], 3, axis=2)
 
     return {
         "sun through blinds": stripes,
@@ -146,7 +147,7 @@ def faulty() -> dict[str, Film]:
         empty = room()
         return lambda time: empty if time < LEARNING else other
 
-    others = {"wall of bricks": bricks(), "plain wall": np.full((HIGH, WIDE, 3), 120.0)}
+    others = {"wall of bricks": bricks(), "plain wall": np.full((HIGH, WIDE, 3), 120.0, np.float32)}
     others |= {f"cloth, {grain} pixels": cloth(grain) for grain in (8, 20, 40, 80, 160)}
     return {name: change(other) for name, other in others.items()}
 
@@ -154,7 +155,7 @@ def faulty() -> dict[str, Film]:
 def pictures(film: Film, seconds: float, sigma: float) -> Iterator[Pixels]:
     """The film with a sensor's noise."""
     rng = np.random.default_rng(1)
-    noises = [rng.normal(0, sigma, (HIGH, WIDE, 3)) for _ in range(31)]
+    noises = [rng.normal(0, sigma, (HIGH, WIDE, 3)).astype(np.float32) for _ in range(31)]
     for number in range(round(seconds * FPS)):
         noisy = film(number / FPS) + noises[number % len(noises)]
         yield np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
