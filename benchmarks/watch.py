@@ -6,7 +6,8 @@ Films of drawn people are sent as cameras would, as H.264 in MPEG-TS over HTTP, 
 of 16:9 and `--height` lines: nobody for six seconds, then one person for four. The command runs in
 a process of its own and is measured from outside. Prints for one camera, and for `--cameras`, the
 frames judged per second (fewer are while nobody is there), the cores used, and the seconds from the
-first frame with a person to the events `seen` and `verdict` (which needs half a second of frames).
+first frame with a person to the events `seen` and `verdict` (which needs half a second of frames;
+`inf` where none came while the person was in view).
 Then, for `--cameras`, how many frames can be judged where somebody always is, the cores used where
 nobody is, and the memory over `--minutes`.
 """
@@ -210,14 +211,16 @@ def measure(count: int, rate: int, content: bytes, run: tuple[float, int]) -> Me
         while time.monotonic() - start < seconds:
             time.sleep(min(10.0, seconds / 6))
             memory.append(resident(process.pid))
-        cores = (cpu(process.pid) - used) / (time.monotonic() - start)
+        end = time.monotonic()
+        cores = (cpu(process.pid) - used) / (end - start)
     server.stop()
     matches = [re.findall(r"([\d.]+) frames/s judged.*?([\d.]+) s behind", line) for line in lines]
     rates = np.array([pair for line in matches for pair in line], float).reshape(-1, 2)
     judged, behind = rates.mean(0) if len(rates) else (np.nan, np.nan)
+    came = [each for each in server.came if start < each[1] < end - PRESENT]
     return Measured(count, rate, judged=judged, behind=behind, cores=cores, memory=memory,
-                    to_seen=delays(server, events, "seen"),
-                    to_verdict=delays(server, events, "verdict"))  # fmt: skip
+                    to_seen=delays(came, events, "seen"),
+                    to_verdict=delays(came, events, "verdict"))  # fmt: skip
 
 
 @contextmanager
@@ -248,17 +251,19 @@ def watching(words: Sequence[str]) -> Iterator[tuple["subprocess.Popen[str]", An
                 thread.join(20)
 
 
-def delays(server: Server, events: Sequence[dict[str, Any]], kind: str) -> list[float]:
-    """Seconds from each person's first frame to the event."""
+def delays(
+    came: Sequence[tuple[str, float]], events: Sequence[dict[str, Any]], kind: str
+) -> list[float]:
+    """Seconds from each person's first frame to the event; infinite where none came while they were
+    in view."""
     delays = []
-    for camera, came in server.came:
-        later = [
-            event["arrived"] - came
+    for camera, start in came:
+        times = [
+            event["arrived"] - start
             for event in events
-            if event["event"] == kind and event["camera"] == camera and event["arrived"] > came
+            if event["event"] == kind and event["camera"] == camera
         ]
-        if later and later[0] < PRESENT:
-            delays.append(later[0])
+        delays.append(min((each for each in times if 0 < each < PRESENT), default=np.inf))
     return delays
 
 
@@ -266,7 +271,7 @@ def show(measured: Measured) -> None:
     def both(delays: Sequence[float]) -> str:
         if not delays:
             return "none"
-        median, late = np.quantile(delays, [0.5, 0.95])
+        median, late = np.quantile(delays, [0.5, 0.95], method="higher")
         return f"{median:.2f}, {late:.2f} (n = {len(delays)})"
 
     print(
