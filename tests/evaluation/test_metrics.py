@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -144,14 +145,52 @@ def test_shares_of_a_confusion_are_those_of_the_true_class_in_every_draw() -> No
         )
 
 
-def test_all_correct_is_one_without_doubt() -> None:
+def test_all_correct_is_as_sure_as_so_many_people_allow() -> None:
     gender, band = np.divmod(np.arange(12) % 6, 3)  # two people of every stratum, all masks
     person = np.repeat(np.arange(12), 3)
     truth = labels.encode(np.tile([0, 1, 2], 12), gender[person], band[person])
     report = metrics.evaluate(one_hot(truth), table_of(truth, person), resamples=100)
-    for found in (report, *report["attributes"].values()):
-        for score in ("macro_f1", "accuracy"):
-            assert found[score] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+    def exact(people: int) -> dict[str, Any]:
+        ends = binomtest(people, people).proportion_ci(0.95, "exact")
+        return {"value": 1.0, "low": pytest.approx(ends.low), "high": 1.0}
+
+    of_class = {"label": 2, "mask": 12, "gender": 6, "age_band": 4}
+    for name, people in of_class.items():
+        found = report["attributes"].get(name, report)
+        assert found["accuracy"] == exact(12)
+        for each in found["classes"]:
+            assert each["f1"] == each["precision"] == each["recall"] == exact(people)
+        assert found["macro_f1"] == exact(people), "the mean of as many classes"
+        share = found["confusion"]["share"]
+        low, high = np.array(share["low"]), np.array(share["high"])
+        assert np.diag(low) == pytest.approx(exact(people)["low"].expected)
+        np.testing.assert_allclose(high + low.diagonal()[:, None], 1 + np.diag(low.diagonal()))
+    for each in report["attributes"].values():
+        for found in each["calibration"]["bins"]:
+            assert found["accuracy"] == exact(12), "all are in one bin"
+    assert report["score"] == report["macro_f1"]
+
+
+def test_all_wrong_is_as_sure_as_so_many_people_allow() -> None:
+    table = people_table(400, 3)
+    predicted = (table["label"].to_numpy() + 6) % 18
+    report = metrics.evaluate(one_hot(predicted), table, resamples=50)
+    for found in (report, report["attributes"]["mask"]):
+        assert found["accuracy"]["high"] == pytest.approx(1 - 0.025 ** (1 / 400))
+        for each in found["classes"]:
+            ends = binomtest(0, each["people"]).proportion_ci(0.95, "exact")
+            for score in ("f1", "precision", "recall"):
+                assert each[score] == {"value": 0.0, "low": 0.0, "high": pytest.approx(ends.high)}
+
+
+def test_a_score_of_attributes_alone_that_is_perfect_has_the_mean_interval_of_theirs() -> None:
+    table = people_table(40, 3)
+    hidden = table.assign(label=np.int8(labels.UNKNOWN), age_band=np.int8(labels.UNKNOWN))
+    report = metrics.evaluate(one_hot(table["label"]), hidden, resamples=50)
+    lows = [each["macro_f1"]["low"] for each in report["attributes"].values()]
+    assert len(lows) == 2 and max(lows) < 1
+    assert report["score"] == {"value": 1.0, "low": pytest.approx(np.mean(lows)), "high": 1.0}
 
 
 def test_the_interval_holds_the_value_and_is_the_quantile_of_the_draws() -> None:

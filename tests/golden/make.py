@@ -4,8 +4,8 @@
 
 trains in FOLDER, which is made, and copies what `tests/test_golden.py` compares beside this file.
 With `--runs`, also the runs themselves and what they say of photos; without it, those of an older
-version stay, which this one has to read. Only to be run where results are meant to change; the
-commit says why they do.
+version stay, which this one has to read, and combines. Only to be run where results are meant to
+change; the commit says why they do.
 """
 
 import hashlib
@@ -72,13 +72,10 @@ def _make(folder: Path, has_runs: bool) -> None:
     for name in RECIPES:
         (folder / f"{name}.yaml").write_text(recipe(name))
         _maskgate(folder, "train", f"{name}.yaml", "people", "--out", name)
-    _maskgate(folder, *COMBINE, "-o", "together")
-    for name in RECIPES:
-        (HERE / "trained" / name).mkdir(parents=True, exist_ok=True)
-        for file in TRAINED:
-            shutil.copy(folder / name / file, HERE / "trained" / name)
+        _copy_trained(folder, name)
     if has_runs:
         _copy_runs(folder)
+    _combine_runs(folder / "older")
     _maskgate(folder, "demo", "--out", "demo")
     for target, source in {
         "demo-oof.parquet": "demo/run/oof.parquet",
@@ -88,7 +85,23 @@ def _make(folder: Path, has_runs: bool) -> None:
     (HERE / "processor.txt").write_text(processor() + "\n")
 
 
+def _combine_runs(folder: Path) -> None:
+    """Combine the runs among the goldens."""
+    shutil.copytree(folder.parent / "people", folder / "people")
+    for name in RECIPES:
+        shutil.copytree(HERE / name, folder / name)
+    _maskgate(folder, *COMBINE, "-o", "together")
+    _copy_trained(folder, "together")
+
+
+def _copy_trained(folder: Path, name: str) -> None:
+    (HERE / "trained" / name).mkdir(parents=True, exist_ok=True)
+    for file in TRAINED:
+        shutil.copy(folder / name / file, HERE / "trained" / name)
+
+
 def _copy_runs(folder: Path) -> None:
+    _maskgate(folder, *COMBINE, "-o", "together")
     for name in (*RECIPES, "together"):
         shutil.rmtree(HERE / name, ignore_errors=True)
         leave = shutil.ignore_patterns("report.html", "mistakes.csv", ".*")

@@ -33,11 +33,12 @@ _LEAST: Final = 1e-12
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram of B bins, by rising confidence: the number of `photos` (B,), their
-    mean `confidence` (B,) and `accuracy` (B,), that in the resamples, `drawn` (R, B), and the
-    expected calibration `error`."""
+    """A reliability diagram of B bins, by rising confidence: the number of `photos` (B,) and of
+    `people` (B,), the mean `confidence` (B,) and `accuracy` (B,), that in the resamples, `drawn`
+    (R, B), and the expected calibration `error`."""
 
     photos: npt.NDArray[np.int64]
+    people: npt.NDArray[np.int64]
     confidence: Floats
     accuracy: Floats
     drawn: Floats
@@ -63,6 +64,7 @@ def reliability(
     drawn = np.abs(drawn_gaps).sum(1) / drawn_photos.sum(1)
     return Reliability(
         photos=photos.astype(np.int64),
+        people=np.array([len(np.unique(weights.person[each])) for each in member.T]),
         confidence=(right_photos - gaps) / photos,
         accuracy=right_photos / photos,
         drawn=drawn_right / drawn_photos.clip(_LEAST),

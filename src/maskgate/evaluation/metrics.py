@@ -2,10 +2,11 @@
 
 Macro F1 is the unweighted mean of the F1 of every class, absent ones counting 0, as the
 competition scored it. Intervals are 95% percentile intervals of a bootstrap over people, see
-`bootstrap`.
+`bootstrap`. Where a share is 0 or 1, all resamples may agree; then its interval is at least that of
+Clopper and Pearson (Biometrika 1934) for as many people.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from maskgate import labels
 from maskgate.core import confusions, finite
 from maskgate.core.score import Score
 from maskgate.evaluation import bootstrap, calibration
-from maskgate.evaluation.bootstrap import Floats, Resamples
+from maskgate.evaluation.bootstrap import Codes, Floats, Resamples
 from maskgate.runs.records.results import Figure
 
 RESAMPLES: Final = 1000
@@ -53,17 +54,18 @@ def evaluate(
         "fully_labelled": int((table["label"] != labels.UNKNOWN).sum()),
         "interval": f"{LEVEL:.0%} Bayesian bootstrap over people, {resamples} resamples",
     }
-    parts = labels.marginals(probabilities)
+    marginals = labels.marginals(probabilities)
     report["attributes"] = {
-        name: _scores(weights, name, table, parts[name].argmax(1))
-        | {"calibration": reliability(weights, table[name].to_numpy(), parts[name])}
+        name: _scores(weights, name, table, marginals[name].argmax(1))
+        | {"calibration": reliability(weights, table[name].to_numpy(), marginals[name])}
         for name, values in labels.ATTRIBUTES.items()
         if (table[name] != labels.UNKNOWN).any()
     }
     if report["fully_labelled"]:
         report |= _scores(weights, "label", table, probabilities.argmax(1))
         return report | {"score": report["macro_f1"], "score_of": main_score_name(table)}
-    score = _interval(*main_score(probabilities, table, weights))
+    parts = [each["macro_f1"] for each in report["attributes"].values()]
+    score = _mean_interval(_interval(*main_score(probabilities, table, weights)), parts)
     return report | {"score": score, "score_of": main_score_name(table)}
 
 
@@ -133,12 +135,9 @@ def interval(value: Floats, drawn: Floats) -> Score:
 
 
 def at_least_exact(score: Score, people: int) -> Score:
-    """A share of `people` with at least the interval of Clopper and Pearson (Biometrika 1934) where
-    it is 0 or 1, so that all resamples agree."""
-    possible = float(((1 - LEVEL) / 2) ** (1 / people))
-    if score.value == 1:
-        return replace(score, low=min(score.low, possible))
-    return replace(score, high=max(score.high, 1 - possible)) if score.value == 0 else score
+    """A share of `people` with at least the interval of Clopper and Pearson where it is 0 or 1."""
+    low, high = _at_least_exact(score.value, score.low, score.high, people)
+    return replace(score, low=float(low), high=float(high))
 
 
 def subset_scores(
@@ -194,28 +193,40 @@ def _scores(
     truth, names = table[of].to_numpy(), labels.ATTRIBUTES.get(of, labels.CLASSES)
     confusion = confusions.confusion(truth, predicted, len(names))
     drawn = weights.confusions(of, truth, predicted)
-    scores: dict[str, Any] = {
-        name: _interval(measure(confusion), measure(drawn))
-        for name, measure in (("macro_f1", confusions.macro_f1), ("accuracy", confusions.accuracy))
-    }
+    known = truth != labels.UNKNOWN
+    people = _people(weights, truth[known], known, len(names))
+    people_predicted = _people(weights, predicted[known], known, len(names))
     per_class = {
-        name: _intervals(measure(confusion), measure(drawn))
-        for name, measure in (
-            ("f1", confusions.f1),
-            ("precision", confusions.precision),
-            ("recall", confusions.recall),
+        name: _intervals(measure(confusion), measure(drawn), shown_by)
+        for name, measure, shown_by in (
+            ("f1", confusions.f1, people),
+            ("precision", confusions.precision, people_predicted),
+            ("recall", confusions.recall, people),
         )
     }
+    all_people = len(np.unique(weights.person[known]))
+    macro_f1 = _interval(confusions.macro_f1(confusion), confusions.macro_f1(drawn))
+    scores: dict[str, Any] = {
+        "macro_f1": _mean_interval(macro_f1, per_class["f1"]),
+        "accuracy": _interval(
+            confusions.accuracy(confusion), confusions.accuracy(drawn), all_people
+        ),
+    }
     support = confusion.sum(1).astype(int)
-    people = [len(np.unique(weights.person[truth == c])) for c in range(len(names))]
     scores["classes"] = [
-        {"name": name, "photos": int(support[c]), "people": people[c]}
+        {"name": name, "photos": int(support[c]), "people": int(people[c])}
         | {key: per_class[key][c] for key in per_class}
         for c, name in enumerate(names)
     ]
-    share = _matrices(_row_shares(confusion), _row_shares(drawn))
+    share = _matrices(_row_shares(confusion), _row_shares(drawn), people[:, None])
     scores["confusion"] = _matrices(confusion, drawn) | {"share": share}
     return scores
+
+
+def _people(weights: Resamples, codes: Codes, rows: npt.NDArray[np.bool_], count: int) -> Codes:
+    """How many people have photos of each code (count,), of those that `rows` chooses."""
+    pairs = np.unique(np.stack([codes.astype(np.int64), weights.person[rows]]), axis=1)
+    return np.bincount(pairs[0], minlength=count)
 
 
 def reliability(
@@ -224,16 +235,23 @@ def reliability(
     """The expected calibration `error` of the probabilities (N, values) of an attribute with codes
     (N,), and the `bins` of its reliability diagram, ready for JSON."""
     diagram = calibration.reliability(truth, probabilities, weights)
-    bins = zip(diagram.photos, diagram.confidence, diagram.accuracy, diagram.drawn.T, strict=True)
+    bins = zip(
+        diagram.photos,
+        diagram.confidence,
+        diagram.accuracy,
+        diagram.drawn.T,
+        diagram.people,
+        strict=True,
+    )
     return {
         "error": Figure.from_score(diagram.error).model_dump(),
         "bins": [
             {
                 "photos": int(photos),
                 "confidence": float(confidence),
-                "accuracy": _interval(accuracy, drawn),
+                "accuracy": _interval(accuracy, drawn, people),
             }
-            for photos, confidence, accuracy, drawn in bins
+            for photos, confidence, accuracy, drawn, people in bins
         ],
     }
 
@@ -243,26 +261,47 @@ def _row_shares(confusion: Floats) -> Floats:
     return np.divide(confusion, total, out=np.zeros_like(confusion), where=total > 0)
 
 
-def _matrices(value: Floats, drawn: Floats) -> dict[str, Any]:
-    low, high = _ends(value, drawn)
+def _matrices(value: Floats, drawn: Floats, people: npt.ArrayLike = 0) -> dict[str, Any]:
+    low, high = _ends(value, drawn, people)
     return {"value": value.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
-def _ends(value: Floats, drawn: Floats) -> tuple[Floats, Floats]:
+def _ends(value: Floats, drawn: Floats, people: npt.ArrayLike = 0) -> tuple[Floats, Floats]:
     """The percentiles of the resamples. People borrowed for small groups may shift them, so the
-    interval is widened to include the value itself."""
+    interval is widened to include the value itself. Of shares, give the number of `people`."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return np.minimum(low, value), np.maximum(high, value)
+    return _at_least_exact(value, np.minimum(low, value), np.maximum(high, value), people)
 
 
-def _interval(value: Floats, drawn: Floats) -> dict[str, float]:
-    low, high = _ends(value, drawn)
+def _at_least_exact(
+    value: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, people: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """The ends as in `at_least_exact`, of many shares at once; they stay where there are no
+    people."""
+    count = np.asarray(people, np.float64)
+    possible = np.where(count > 0, ((1 - LEVEL) / 2) ** (1 / np.maximum(count, 1)), 1.0)
+    return (
+        np.where(np.equal(value, 1), np.minimum(low, possible), low),
+        np.where(np.equal(value, 0), np.maximum(high, 1 - possible), high),
+    )
+
+
+def _interval(value: Floats, drawn: Floats, people: int = 0) -> dict[str, float]:
+    low, high = _ends(value, drawn, people)
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 
-def _intervals(value: Floats, drawn: Floats) -> list[dict[str, float]]:
-    return [_interval(value[c], drawn[:, c]) for c in range(len(value))]
+def _intervals(value: Floats, drawn: Floats, people: Codes) -> list[dict[str, float]]:
+    return [_interval(value[c], drawn[:, c], people[c]) for c in range(len(value))]
+
+
+def _mean_interval(mean: dict[str, float], parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The interval of a mean of these parts. If all are 0 or all are 1, no resample tells how sure
+    that is, and its ends are the means of theirs, which is wider than it need be."""
+    if mean["value"] not in (0, 1) or not parts:
+        return mean
+    return mean | {end: float(np.mean([each[end] for each in parts])) for end in ("low", "high")}
 
 
 def read_score(figure: dict[str, float]) -> Score:
