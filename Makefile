@@ -16,7 +16,7 @@ demo: $(READY)  ## generated people → train → submit → report, in minutes
 test: lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 20
 
-test-all: lint  ## the same and what takes minutes
+test-all: lint  ## the same and what takes long
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: lint  ## as `make test`, with the lines that no test runs; too many of them fail

@@ -130,6 +130,7 @@ def each_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_scores_go_from_the_run_to_the_card(
     score: Score, call: Call, trained: Path, others: Path, masks_real: Path,
     fairface: tuple[Path, Path], each_kind: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -234,6 +235,7 @@ def held_out_of(run: Path) -> str:
     return weights_digest(open_run(run))
 
 
+@pytest.mark.slow
 def test_faces_are_looked_for_with_another_detector(
     score: Score, face_run: Path, trained: Path, others: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

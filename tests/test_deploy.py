@@ -228,6 +228,7 @@ class Served:
         assert self.process.returncode == 0 and output.endswith("stopped\n")
 
 
+@pytest.mark.slow
 def test_the_unit_s_command_serves_every_address_of_the_guide(tmp_path: Path) -> None:
     ((_, *words),) = starts("maskgate.service")
     served = Served(
@@ -252,6 +253,7 @@ def test_the_unit_s_command_serves_every_address_of_the_guide(tmp_path: Path) ->
         served.stop()
 
 
+@pytest.mark.slow
 def test_the_container_s_command_is_healthy_for_its_check(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     words = [
@@ -273,6 +275,7 @@ def test_the_container_s_command_is_healthy_for_its_check(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", GUIDES)
 def test_the_guide_names_what_is_there(
     code: str, parse: Callable[..., Options], parse_watch: Callable[..., delivery.Options]

@@ -689,6 +689,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", OPTIONS)
 def test_numbers_of_options_have_bounds(call: Call, place: Place, command: str) -> None:
     words = [word.format(**vars(place)) for word in shlex.split(command)]
@@ -810,6 +811,7 @@ def test_a_fault_is_one_line_and_changes_no_file(call: Call, place: Place, name:
     assert everything(place) == before
 
 
+@pytest.mark.slow
 def test_photos_that_cannot_be_used_are_left_out_on_demand(call: Call, place: Place) -> None:
     broken = [folder / "mask1.jpg" for folder in place.persons(12)[:2]]
     for path in broken:
@@ -838,6 +840,7 @@ def finished_as_if_undisturbed(call: Call, place: Place) -> None:
         assert Path("run", name).read_bytes() == (place.trained / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_costs_no_work(call: Call, place: Place) -> None:
     for name in WRITTEN:
         with pytest.MonkeyPatch.context() as patch:
@@ -861,6 +864,7 @@ INTERRUPTED = (
 )
 
 
+@pytest.mark.slow
 def test_interrupted_at_any_point_it_goes_on(call: Call, place: Place) -> None:
     fresh_cache(place)
     for function, number in INTERRUPTED:
@@ -905,6 +909,7 @@ def ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_modules_are_imported(place: Place) -> None:
     with started(place, "-X", "importtime") as process:
         assert process.stderr is not None
@@ -916,6 +921,7 @@ def test_ctrl_c_while_modules_are_imported(place: Place) -> None:
     assert "interrupted" in the_line((code, out, "\n".join(told)))
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
     place.patch.setenv("MASKGATE_CACHE", str(cache))
     checkpoint = place.here / "run" / "fold-0" / "checkpoint.pt"

@@ -343,6 +343,7 @@ NOT_ALONE = {
 TABLE_OF = {f"{table.key} {name}": table for table in TABLES for name in table.table}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [which for which in TABLE_OF if which not in SAME])
 def test_a_name_changes_the_training(which: str, once: Callable[..., str]) -> None:
     key, name = which.split()

@@ -259,6 +259,7 @@ def test_every_command_works(run: Callable[[Command], None]) -> None:
             run(command)
 
 
+@pytest.mark.slow
 def test_a_service_is_started_and_stopped(run: Callable[[Command], None]) -> None:
     served = [each for each in commands(README.read_text("utf-8")) if " serve" in each.text]
     assert served

@@ -316,6 +316,7 @@ def calls(command: str) -> Iterator[tuple[Words, str]]:
     yield from ALSO.get(command, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_words_are_told_before_anything_heavy_is_imported(
     command: str, tmp_path: Path

@@ -13,6 +13,7 @@ from maskgate.errors import MaskgateError
 Call = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.slow
 def test_the_same_as_the_command(
     tiny: Path, people: Path, cache: Path, tmp_path: Path, call: Call
 ) -> None:
@@ -30,6 +31,7 @@ def test_the_same_as_the_command(
     assert maskgate.train(tiny, people, changes, out=tmp_path / "one", cache=cache) == run
 
 
+@pytest.mark.slow
 def test_a_system_and_the_default_folder(
     tiny: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:

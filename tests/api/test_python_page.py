@@ -20,6 +20,7 @@ QUICK = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_its_code_and_its_commands_run(
     people: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -331,6 +331,7 @@ def edited(values: Values, draw: random.Random) -> None:
             parent[key] = json.loads(json.dumps(draw.choice(VALUES)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whole", "face", "ensemble"])
 def test_random_edits_are_refused_or_without_effect(
     kind: str, broken: Path, broken_face: Path, reseal: Reseal, monkeypatch: pytest.MonkeyPatch

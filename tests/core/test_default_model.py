@@ -51,6 +51,7 @@ def test_it_is_small_and_has_its_terms() -> None:
     assert paths == {*listed, default_model.FOLDER / "manifest.json"}
 
 
+@pytest.mark.slow
 def test_it_sees_the_masks_of_drawn_people(tmp_path: Path) -> None:
     model, right = maskgate.load(), []
     for seed in (3, 4, 5):

@@ -51,6 +51,7 @@ def runs(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("command", ["runs", "demo --help"])
 def test_commands_print_in_every_encoding(encoding: str, command: str, runs: Path) -> None:
@@ -119,6 +120,7 @@ def test_a_console_takes_nothing_for_markup(capsys: pytest.CaptureFixture[str]) 
     assert "\x1b" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["runs", "--help", "--version"])
 def test_a_full_device_and_a_closed_pipe_are_no_traceback(

@@ -179,6 +179,7 @@ def test_an_unfinished_run_has_its_epochs_so_far(entries: dict[str, Entry]) -> N
     assert progress.updated > entry.row.started[:10]
 
 
+@pytest.mark.slow
 def test_a_system_in_training_shows_the_progress_of_its_members(
     system: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -20,7 +20,10 @@ from tests.door.server import screens
 from tests.reports.test_pages_in_a_browser import CHROMIUM, WIDTHS
 from tests.reports.test_pages_in_a_browser import browser as browser
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
+]
 Open = Callable[..., Any]
 Call = Callable[..., tuple[int, str, str]]
 

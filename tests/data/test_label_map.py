@@ -169,6 +169,7 @@ def test_extra_data_have_their_own(tmp_path: Path) -> None:
     assert photos.table["photo"].tolist() == ["1.jpg", "2.jpg", "3.jpg"]
 
 
+@pytest.mark.slow
 def test_train_and_resume_read_the_same(
     call: Any, people: Path, tiny: Path, tmp_path: Path
 ) -> None:

@@ -269,6 +269,7 @@ def test_hashes_are_those_of_all_photos_at_once_but_only_a_chunk_is_in_memory(
     assert near_duplicates.hashes(recorder, 0).shape == (8, 0)
 
 
+@pytest.mark.slow
 def test_the_search_never_asks_for_all_thumbnails(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:

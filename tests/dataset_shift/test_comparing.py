@@ -63,6 +63,7 @@ def darken(data: Path) -> None:
                 ImageEnhance.Brightness(image.convert("RGB")).enhance(0.4).save(path)
 
 
+@pytest.mark.slow
 def test_two_parts_of_one_set_are_alike(folder: Folder, model: Model, cache: Path) -> None:
     result = compare(folder("one", slice(0, 20)), folder("two", slice(20, 40)), model, cache)
     assert [each.name for each in result.decided] == []

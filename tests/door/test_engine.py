@@ -226,18 +226,21 @@ def test_only_faces_that_are_wide_enough_are_judged(bundle: Path, frames: list[P
         assert len(Engine(bundle, smallest_face=smallest)(frames[1])) == count
 
 
+@pytest.mark.slow
 def test_a_model_of_whole_photos_is_refused(trained: Path, cache: Path, tmp_path: Path) -> None:
     exporter.export(RunFolder(trained), ExportOptions(tmp_path / "bundle", cache=cache))
     with pytest.raises(MaskgateError, match=r"uses whole photos; train it with the same photo"):
         Engine(tmp_path / "bundle")
 
 
+@pytest.mark.slow
 def test_a_zip_is_a_bundle_too(bundle: Path, cache: Path, frames: list[Pixels]) -> None:
     run = bundle.parent / "run"
     exporter.export(RunFolder(run), ExportOptions(bundle.parent / "bundle.zip", cache=cache))
     assert same(Engine(bundle.parent / "bundle.zip")(frames[0]), Engine(bundle)(frames[0]))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_frames(engine: Engine, frames: list[Pixels]) -> None:
     """What Python and NumPy hold after a hundred frames they held after twenty."""
     rng = np.random.default_rng(0)

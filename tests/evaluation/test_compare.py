@@ -425,6 +425,7 @@ def test_links_in_a_circle_are_one_sentence(
     assert code == 0 and f"warning: left out, {sentence}" in told
 
 
+@pytest.mark.slow
 def test_trained_runs_are_compared(
     call: Call,
     train: Callable[..., Path],

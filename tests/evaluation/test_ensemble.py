@@ -48,6 +48,7 @@ def eval_photos(people: Path) -> list[Path]:
     return [people / "eval" / "images" / name for name in names]
 
 
+@pytest.mark.slow
 def test_combined_runs_are_a_run(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_combined_runs_are_a_run(
     assert "Weights, age band" in page
 
 
+@pytest.mark.slow
 def test_submit_answers_as_the_combined_run_does(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -136,6 +138,7 @@ def test_submit_answers_as_the_combined_run_does(
     assert str(score) in told
 
 
+@pytest.mark.slow
 def test_a_submission_says_each_photos_own_answer(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_members_of_a_system(tmp_path: Path, said: list[str]) -> None:
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_a_run_of_another_backbone_trains(
     call: Callable[..., tuple[int, str, str]], people: Path, tmp_path: Path, said: list[str]
 ) -> None:

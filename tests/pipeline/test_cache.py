@@ -574,6 +574,7 @@ def test_an_index_damaged_in_the_middle_is_told(table: str, photos: Photos, plac
         cache.build(photos, View(GEOMETRY), place)
 
 
+@pytest.mark.slow
 def test_two_processes_that_build_at_once_leave_one_right_cache(
     photos: Photos, folder: Path, place: Path, decoded: list[object]
 ) -> None:

@@ -29,6 +29,7 @@ CARD = Card(
 )
 
 
+@pytest.mark.slow
 def test_the_command_explains_validated_photos(call: Call, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "page"
     words = ("--method", "occlusion", "--sample", 20, "--with", trained, "--detector", "mtcnn")
@@ -157,6 +158,7 @@ def test_a_failed_page_leaves_no_folder(
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_photos_that_were_moved_are_read_from_their_new_place(
     call: Call, trained: Path, people: Path, tmp_path: Path
 ) -> None:

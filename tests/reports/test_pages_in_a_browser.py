@@ -23,7 +23,10 @@ from tests.reports.test_door_report import sample as sample_of_door
 from tests.reports.test_tune_page import FOUND as SEARCH
 
 CHROMIUM = shutil.which("chromium") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
+]
 WIDTHS = {"phone": 390, "desk": 1280}
 Open = Callable[..., Any]
 Call = Callable[..., tuple[int, str, str]]
@@ -156,7 +159,6 @@ def test_pages_are_readable(scheme: str, show: Open, every_page: dict[str, Path]
     check(every_page, show, scheme)
 
 
-@pytest.mark.slow
 def test_pages_of_commands_are_readable(show: Open, pages_of_commands: dict[str, Path]) -> None:
     for scheme in ("light", "dark"):
         check(pages_of_commands, show, scheme)

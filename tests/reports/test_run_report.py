@@ -60,6 +60,7 @@ def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
     assert not re.search(r'(src|href)="?http', page), "the page is self-contained"
 
 
+@pytest.mark.slow
 def test_that_people_are_not_kept_together_is_said_where_scores_are(
     train: Callable[..., Path], call: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from maskgate.review import decisions, people
 from maskgate.review.decisions import Decision
 from tests.door.server import screens
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or ""
 COUNT = 8
 

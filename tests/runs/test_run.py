@@ -178,6 +178,7 @@ def test_a_finished_run_lists_what_it_consists_of(rich: Path, joint: Path) -> No
     assert list(json.loads(RunFolder(rich).status_file.read_text()))[-1] == "sha256"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in READERS if name not in OF_SYSTEM[1:4]])
 def test_a_flipped_bit_is_refused_by_all_who_read_the_file(
     name: str, rich: Path, copied: Callable[[Path], RunFolder]
@@ -185,6 +186,7 @@ def test_a_flipped_bit_is_refused_by_all_who_read_the_file(
     _flip(copied(rich), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_SYSTEM)
 def test_so_in_the_run_of_a_system(
     name: str, joint: Path, copied: Callable[[Path], RunFolder]

@@ -152,6 +152,7 @@ def test_the_second_backbone_counts_as_well(call: Call, trained: Path, people: P
     refused(call("predict", theirs, people / "eval"), theirs)
 
 
+@pytest.mark.slow
 def test_what_a_training_names_is_trusted_and_what_its_teacher_names_is_not(
     call: Call, trained: Path, tiny: Path, people: Path
 ) -> None:

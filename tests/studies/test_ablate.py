@@ -106,6 +106,7 @@ def test_all_faults_are_told_before_anything_is_trained(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_change_that_fails_is_told_and_the_others_go_on(
     call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
     assert crossval.train is train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content"),
     [("run.json", b"null"), ("oof.parquet", b"half"), ("fold-0/model.safetensors", None)],
@@ -181,6 +183,7 @@ def test_a_model_of_one_attribute_is_ablated_as_such(
     assert (code, "changes which attributes the model predicts" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +245,7 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     assert "study/reference-7 has a run of another recipe" in err
 
 
+@pytest.mark.slow
 def test_a_run_is_known_again_whatever_its_recipe_asks_for(
     tiny: Path, people: Path, cache: Path, trained: Path, tmp_path: Path
 ) -> None:
@@ -265,6 +269,7 @@ def test_nothing_is_less_than_no_minutes() -> None:
     assert str(page.Minutes(-0.16, -0.24, -0.08)) == "-0.2 [-0.2, -0.1]"
 
 
+@pytest.mark.slow
 def test_on_a_cluster_each_run_is_a_task(
     tiny: Path, people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from maskgate.runs import RunFolder, open_run, tables
 from maskgate.runs.records.distillation import Compared, Distillation
 from maskgate.runs.records.results import Figure
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., tuple[int, str, str]]
 Train = Callable[..., Path]
 

@@ -75,6 +75,7 @@ def test_trials_are_runs_on_the_same_folds(done: Path, plan: Plan, tiny: Path) -
     assert rows["low"].tolist() == [score.low for score in scores]
 
 
+@pytest.mark.slow
 def test_a_trial_whose_run_is_damaged_is_left_out(
     done: Path, plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +176,7 @@ def scored(monkeypatch: pytest.MonkeyPatch, scores: dict[int, list[float]]) -> N
     monkeypatch.setattr(crossval, "train", trained)
 
 
+@pytest.mark.slow
 def test_a_bad_trial_is_pruned_on_the_first_fold(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +230,7 @@ def test_where_epochs_are_searched_nothing_is_pruned(plan: Plan, tmp_path: Path)
     assert type(studies.pruner(search)).__name__ == "NopPruner"
 
 
+@pytest.mark.slow
 def test_a_single_fold_is_not_pruned_at_its_end(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +246,7 @@ def test_a_single_fold_is_not_pruned_at_its_end(
 EXPLODES = "optimizer.lr: [1e30, 1e29]"
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_told_and_the_search_goes_on(plan: Plan, tmp_path: Path) -> None:
     out = tmp_path / "study"
     search = plan(out, "optimizer.name=sgd", space="optimizer.lr: [1e-3, 1e30]", trials=6)
@@ -288,6 +292,7 @@ def test_a_full_disk_is_no_fault_of_a_trial(
 # ---------------------------------------------------------------------- cut off and gone on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_interrupted_it_goes_on(epochs: int, plan: Plan, tmp_path: Path, done: Path) -> None:
     """At the end of that many epochs, the checkpoint being written and the study not told."""
@@ -375,6 +380,7 @@ def test_processes_share_a_postgresql(
     assert {row[1] for row in listed(outs[0])} == {"complete"}
 
 
+@pytest.mark.slow
 def test_on_a_cluster_each_trial_is_a_task(
     plan: Plan, tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch, done: Path
 ) -> None:

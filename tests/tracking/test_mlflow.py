@@ -238,6 +238,7 @@ def hanging() -> Iterator[int]:
             connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("port", "reason"), [(refusing, "Connection refused"), (hanging, "timed out")]
 )
@@ -260,6 +261,7 @@ def test_a_server_that_is_down_does_not_stop_the_training(
     assert warning in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_succeeds_without_its_server(
     call: Callable[..., tuple[int, str, str]], tiny: Path, people: Path, tmp_path: Path
 ) -> None:

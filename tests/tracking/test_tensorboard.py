@@ -33,6 +33,7 @@ def history(run: Path, fold: int, name: str) -> list[tuple[int, Any]]:
     return list(zip(rows["epoch"], rows[name], strict=True))
 
 
+@pytest.mark.slow
 def test_curves_scores_recipe_confusion_and_mistakes(train: Train, tmp_path: Path) -> None:
     out = train(tmp_path / "run", "tracking=tensorboard")
     events, run = read(out / "tensorboard"), open_run(str(out))
@@ -53,6 +54,7 @@ def test_curves_scores_recipe_confusion_and_mistakes(train: Train, tmp_path: Pat
     assert run.status().warnings == [] or "track" not in str(run.status().warnings)
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_always_refused_does_not_keep_the_others_back(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +81,7 @@ def test_an_epoch_that_is_always_refused_does_not_keep_the_others_back(
     )
 
 
+@pytest.mark.slow
 def test_tracking_changes_no_result(train: Train, trained: Path, tmp_path: Path) -> None:
     out = train(tmp_path / "run", f"tracking={{name: tensorboard, folder: {tmp_path / 'boards'}}}")
     assert open_run(str(out)).status().digest == open_run(str(trained)).status().digest
@@ -89,6 +92,7 @@ def test_tracking_changes_no_result(train: Train, trained: Path, tmp_path: Path)
     assert not (out / "tensorboard").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 3])
 def test_a_killed_training_goes_on_without_points_twice(
     at: int, train: Train, kill: Kill, tiny: Path, people: Path, tmp_path: Path, cache: Path
@@ -104,6 +108,7 @@ def test_a_killed_training_goes_on_without_points_twice(
     assert len(events.Tensors("recipe/text_summary")) == 1
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_sent_when_its_command_is_repeated(
     train: Train, trained: Path, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def history(run: Path, fold: int, name: str) -> list[tuple[int, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_training_is_kept_offline(train: Train, tmp_path: Path) -> None:
     out = train(tmp_path / "run", OFFLINE)
     run = open_run(str(out))
@@ -91,6 +92,7 @@ def test_a_training_is_kept_offline(train: Train, tmp_path: Path) -> None:
     assert run.status().warnings == [each for each in run.status().warnings if "track" not in each]
 
 
+@pytest.mark.slow
 def test_an_artifact_is_kept_once_unless_it_changes(train: Train, tmp_path: Path) -> None:
     out = train(tmp_path / "run", OFFLINE)
     train(out, OFFLINE)
@@ -100,6 +102,7 @@ def test_an_artifact_is_kept_once_unless_it_changes(train: Train, tmp_path: Path
     assert len(files(out)) == 3 and len(reports(out)) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_in_the_same_run(
     train: Train, kill: Kill, tiny: Path, people: Path, tmp_path: Path, cache: Path
 ) -> None:
@@ -115,6 +118,7 @@ def test_a_killed_training_goes_on_in_the_same_run(
     assert sorted(steps) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_cut_off_is_read_to_there(train: Train, tmp_path: Path) -> None:
     out = train(tmp_path / "run", OFFLINE)
     (path,) = files(out)

@@ -66,6 +66,7 @@ def test_predictions_have_the_age(years: Path, trained: Path, people: Path) -> N
     assert without.ages is None and "age_years" not in without.to_csv()
 
 
+@pytest.mark.slow
 def test_a_bundle_has_the_same_probabilities_and_no_age(
     years: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_best_epoch_selection_reports_the_last_beside_it(train: Train, tmp_path:
     assert "The macro F1 of the last epoch is" in run.report_file.read_text()
 
 
+@pytest.mark.slow
 def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, people: Path
 ) -> None:
@@ -187,6 +188,7 @@ def copy_people(people: Path, to: Path, count: int) -> Path:
     return to
 
 
+@pytest.mark.slow
 def test_broken_photos_are_told_together_or_left_out(
     train: Train, people: Path, tmp_path: Path
 ) -> None:

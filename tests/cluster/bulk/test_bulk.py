@@ -161,6 +161,7 @@ def test_an_address_of_this_machine_names_photos_so(photos: Path) -> None:
     assert listing.fetch(spaced, found.paths[0]) == Path(found.paths[0]).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "why"),
     [

@@ -99,6 +99,7 @@ def options(running: Running, folder: Path, **changes: Any) -> Options:
     return replace(Options(url, "main", folder / "page.html", texts.load("en")), **changes)
 
 
+@pytest.mark.slow
 def test_a_whole_check(serve: Serve, operator: Operator, tmp_path: Path) -> None:
     running = serve()
     chosen = options(running, tmp_path, site="North")

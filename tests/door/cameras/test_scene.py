@@ -129,6 +129,7 @@ def test_it_does_not_get_used_to_another_scene() -> None:
     assert scene.likeness(other) < OTHER and scene.likeness(usual) > 20
 
 
+@pytest.mark.slow
 def test_the_usual_scene_follows_the_day() -> None:
     """Within an hour the shadows are others; each minute's picture is as the one before."""
     scene = Scene()
@@ -174,6 +175,7 @@ def test_a_screen_in_the_picture_does_not_keep_the_scene_from_being_learnt() -> 
     assert list(see(watched, bricks(), 10, 3))[-1] == "covered"
 
 
+@pytest.mark.slow
 def test_a_scene_that_is_not_learnt_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     watched, busy, calm = Faults(0.0, "camera back"), Faults(0.0), Faults(0.0, "camera front")
     for number in range(1300):

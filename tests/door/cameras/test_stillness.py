@@ -67,6 +67,7 @@ def repeated(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
         yield Frame(last.image, last.time + number / films.FPS, last.is_predicted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "key_frames", "sigma"),
     [("fast", 10, 2.0), ("good", 50, 2.0), ("good", 50, 1.0), ("fast", 250, 3.0)],
@@ -103,6 +104,7 @@ def test_pictures_that_are_compressed_each_by_itself_are_never_the_same() -> Non
     ) == []  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [slice(0, 360), slice(0, 240)])
 def test_a_lamp_that_goes_off_may_take_the_noise_with_it(part: slice) -> None:
     """In the dark the encoder leaves it out; the lamp may light only a part."""

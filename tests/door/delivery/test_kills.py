@@ -51,6 +51,7 @@ def lines(folder: Path) -> list[str]:
     return [line for text in texts for line in text.splitlines()]
 
 
+@pytest.mark.slow
 @needs_broker
 def test_after_kills_every_sink_has_every_event_that_any_has(
     tmp_path: Path, moments: random.Random, monkeypatch: pytest.MonkeyPatch

@@ -207,6 +207,7 @@ def test_a_state_does_not_count_while_watching_hangs(
         wait_for(lambda: status("offline"))
 
 
+@pytest.mark.slow
 def test_a_status_is_never_repeated_after_a_newer_one(tmp_path: Path) -> None:
     """As a client does with what a broker has not acknowledged before the connection was lost."""
     with UnacknowledgingBroker() as broker:

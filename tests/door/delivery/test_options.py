@@ -189,6 +189,7 @@ def test_everything_is_opened_and_counted(
     assert json.loads((tmp_path / "events.jsonl").read_text())["event"] == "seen"
 
 
+@pytest.mark.slow
 def test_the_relay_waits_for_no_disk(tmp_path: Path) -> None:
     words = Options(
         relay_command="true",

@@ -103,6 +103,7 @@ def test_the_time_of_a_suspended_machine_counts() -> None:
     assert abs(overrides._now() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_message_to_a_process_that_stands_still_opens_nothing(
     broker: Mosquitto, tmp_path: Path
@@ -129,6 +130,7 @@ def test_a_message_to_a_process_that_stands_still_opens_nothing(
         assert watcher.stdout.read().split() == ["open"]
 
 
+@pytest.mark.slow
 @needs_broker
 @pytest.mark.parametrize("takes", [True, False])
 def test_a_message_asks_only_if_it_is_new_and_right(

@@ -163,6 +163,7 @@ def test_memory_is_bounded(
     assert "outbox: 3 events are lost" in errors
 
 
+@pytest.mark.slow
 def test_an_unexpected_error_ends_no_writer(capsys: pytest.CaptureFixture[str]) -> None:
     """What comes beside the item that raises it is written."""
     counts, written, free = [Counts("file")], list[int](), threading.Event()

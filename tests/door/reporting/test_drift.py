@@ -14,6 +14,7 @@ def sentences(door: Door, manifest: Manifest) -> list[str]:
     return [each.sentence for each in drift.to_report(drifts)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 30, 200])
 def test_without_drift_nothing_is_said(manifest: Manifest, count: int) -> None:
     named = [bool(sentences(day(manifest.reference, seed, count), manifest)) for seed in range(40)]

@@ -105,6 +105,7 @@ def _covered() -> Iterator[Pixels]:
         yield np.full((*films.SIZE[::-1], 3), grey, np.uint8)
 
 
+@pytest.mark.slow
 def test_two_screens_and_a_kiosk_with_its_own_camera(
     serve: Serve, browse: Open, mjpeg: Mjpeg
 ) -> None:
@@ -153,6 +154,7 @@ def test_what_a_slow_connection_holds_up_is_never_new(
     page.wait_for_selector("body[data-state=go]")
 
 
+@pytest.mark.slow
 def test_an_unknown_camera_is_one_sentence_until_it_is_known(
     serve: Serve, browse: Open, mjpeg: Mjpeg
 ) -> None:

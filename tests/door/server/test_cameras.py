@@ -125,6 +125,7 @@ def test_two_screens_are_judged_once_and_nobody_not_at_all(serve: Serve, mjpeg: 
     assert len(engine.batches) <= judged + 1
 
 
+@pytest.mark.slow
 def test_a_fault_ends_every_verdict(serve: Serve, mjpeg: Mjpeg) -> None:
     running = serve(Scripted(OK), own_cameras=[camera_of(mjpeg)])
     with screen(running) as front:
@@ -227,6 +228,7 @@ def test_the_service_stops_with_screens_open(serve: Serve, mjpeg: Mjpeg) -> None
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_model_shows_nothing(serve: Serve, mjpeg: Mjpeg) -> None:
     engine = FakeEngine()
     engine.error = RuntimeError("broken")
@@ -250,6 +252,7 @@ def test_options(tmp_path: Path) -> None:
         specs.parse(["/gone"], "--from")
 
 
+@pytest.mark.slow
 def test_a_video_is_replayed_at_its_own_speed(tmp_path: Path) -> None:
     film = films.write(tmp_path / "film.mp4", films.frames([Scene(0.8)], {}))
     (spec,) = specs.parse([str(film)])

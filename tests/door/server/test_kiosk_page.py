@@ -75,6 +75,7 @@ def test_languages_text_size_and_events(serve: Serve, browse: Open) -> None:
     assert not page.errors
 
 
+@pytest.mark.slow
 def test_the_page_reports_what_it_shows(serve: Serve, browse: Open) -> None:
     running = serve()
     reader = Reader(running)
@@ -102,6 +103,7 @@ window.WebSocket = class extends WebSocket {
 };"""
 
 
+@pytest.mark.slow
 def test_after_a_lost_connection_the_settings_are_known_before_a_verdict(
     serve: Serve, browse: Open
 ) -> None:
@@ -126,6 +128,7 @@ def test_after_a_lost_connection_the_settings_are_known_before_a_verdict(
         page.evaluate("window.sockets.at(-1).close()")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["**/assets/kiosk-view.js", "**/v1/settings"])
 def test_a_service_lost_while_the_page_loads(lost: str, serve: Serve, browse: Open) -> None:
     url = f"http://127.0.0.1:{serve().port}"
@@ -140,6 +143,7 @@ def test_a_service_lost_while_the_page_loads(lost: str, serve: Serve, browse: Op
     assert not page.query_selector("#unloaded")
 
 
+@pytest.mark.slow
 def test_a_verdict_after_a_fault_rests_on_new_frames(serve: Serve, browse: Open) -> None:
     running = serve(Scripted(OK))
     reader = Reader(running)
@@ -181,6 +185,7 @@ new MutationObserver(() => {
 """
 
 
+@pytest.mark.slow
 def test_a_camera_that_does_not_play_is_closed(serve: Serve, browse: Open) -> None:
     url = f"http://127.0.0.1:{serve().port}"
     page = browse(f"{url}/sign")
@@ -194,6 +199,7 @@ def test_a_camera_that_does_not_play_is_closed(serve: Serve, browse: Open) -> No
     assert set(page.evaluate(states)) == {"ended"}
 
 
+@pytest.mark.slow
 def test_a_camera_that_comes_back_blames_no_service(serve: Serve, browse: Open) -> None:
     url = f"http://127.0.0.1:{serve().port}"
     page = browse(f"{url}/sign")

@@ -47,6 +47,7 @@ def test_every_page_has_every_language(language: str, serve: Serve, tokens: Acce
         assert heading(running, f"{path}?lang={language}", **cookie(tokens)) == title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "path", "language"),
     [
@@ -127,6 +128,7 @@ def test_a_wrong_code_is_refused_in_the_language(
     assert not page.errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(360, 740), (1280, 800)])
 def test_the_pages_fit_and_are_accessible(

@@ -45,6 +45,7 @@ def marked(height: int, width: int) -> bytes:
     return encoded(image, "PNG", compress_level=0) + MARKER
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(STRACE is None or sys.platform != "linux", reason="needs strace")
 def test_no_byte_of_a_photo_is_stored(bundle: Path, tmp_path: Path) -> None:
     small, large = marked(80, 84), marked(1600, 1700)
@@ -62,6 +63,7 @@ def test_no_byte_of_a_photo_is_stored(bundle: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["trace"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(STRACE is None or sys.platform != "linux", reason="needs strace")
 def test_no_picture_of_a_camera_is_stored(bundle: Path, tmp_path: Path) -> None:
     camera = Mjpeg()

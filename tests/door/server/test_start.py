@@ -55,6 +55,7 @@ def address(lines: list[str]) -> str:
     return next(filter(None, (re.match(r"https?://\S+", line) for line in lines)))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_exit_code_0(start: Start, number: signal.Signals) -> None:
     process, lines = start()
@@ -90,6 +91,7 @@ def test_core_dumps_are_off_for_the_process() -> None:
     hardening.limit_logs()
 
 
+@pytest.mark.slow
 def test_beyond_this_machine(start: Start, tmp_path: Path) -> None:
     state = tmp_path / "state"
     words = ("--host", "0.0.0.0", "--make-certificate", "--state", state)
@@ -115,6 +117,7 @@ def test_beyond_this_machine(start: Start, tmp_path: Path) -> None:
     assert fingerprint[0] in "".join(lines)
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_and_served(start: Start, bundle: Path) -> None:
     process, lines = start(model=bundle.parent / "run")
     assert "is exported first" in lines[0]

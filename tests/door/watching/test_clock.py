@@ -51,6 +51,7 @@ class Clock(datetime):
         return datetime(2026, 11, 27, tzinfo=UTC) + timedelta(seconds=elapsed) - back
 
 
+@pytest.mark.slow
 def test_the_wall_clock_may_jump(
     engine: Engine, portraits: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:

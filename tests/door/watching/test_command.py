@@ -22,6 +22,7 @@ def camera(portraits: dict[str, Image.Image]) -> Iterator[Mjpeg]:
     camera.stop()
 
 
+@pytest.mark.slow
 def test_no_file_is_written_and_systemd_is_told(
     live: Callable[..., Live], camera: Mjpeg, tmp_path: Path
 ) -> None:
@@ -42,6 +43,7 @@ def test_no_file_is_written_and_systemd_is_told(
     assert [line["event"] for line in watched.lines[-3:]] == ["left", "door", "stopped"]
 
 
+@pytest.mark.slow
 def test_what_is_unsure_or_too_dear_is_looked_at_again(
     run_watch: Watch, tmp_path: Path, portraits: dict[str, Image.Image]
 ) -> None:

@@ -25,6 +25,7 @@ def camera() -> str:
     return f"front=http://127.0.0.1:{free_port()}/"
 
 
+@pytest.mark.slow
 def test_events_of_a_time_when_the_disk_is_full_arrive_later(
     live: Callable[..., Live], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ def test_events_of_a_time_when_the_disk_is_full_arrive_later(
     assert "lost, as the disk" not in text and "Traceback" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--webhook", "http://127.0.0.1:1/", "--queue", "queue"], []])
 def test_a_disk_that_is_full_at_the_end_is_reported(
     words: list[str], live: Callable[..., Live], tmp_path: Path

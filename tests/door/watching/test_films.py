@@ -43,6 +43,7 @@ def one_by_one(tmp_path_factory: pytest.TempPathFactory, portraits: Portraits) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "verdicts"),
     [("worn", ["go", "put_on", "cover"]), ("bare", ["take_off", "go", "take_off"])],
@@ -70,6 +71,7 @@ def test_one_by_one(run_watch: Watch, one_by_one: Path, policy: str, verdicts: l
             assert 0.4 < line["waited"] < 1.1
 
 
+@pytest.mark.slow
 def test_two_who_cross_keep_their_verdicts(
     run_watch: Watch, tmp_path: Path, portraits: Portraits
 ) -> None:
@@ -90,6 +92,7 @@ def test_two_who_cross_keep_their_verdicts(
     assert of_door(lines) == ["empty", "moment", "put_on", "empty", "none"]
 
 
+@pytest.mark.slow
 def test_whoever_takes_the_mask_off_gets_another_verdict(
     run_watch: Watch, tmp_path: Path, portraits: Portraits
 ) -> None:
@@ -101,6 +104,7 @@ def test_whoever_takes_the_mask_off_gets_another_verdict(
     assert [line["previous"] for line in changed] == ["go", "moment"]
 
 
+@pytest.mark.slow
 def test_people_far_away_are_not_seen_until_they_come_near(
     run_watch: Watch, one_by_one: Path
 ) -> None:
@@ -109,6 +113,7 @@ def test_people_far_away_are_not_seen_until_they_come_near(
     assert set(of_door(lines)) == {"empty", "closer", "none"}
 
 
+@pytest.mark.slow
 def test_the_events_of_a_film_are_the_same_each_time(run_watch: Watch, one_by_one: Path) -> None:
     """Whatever else the machine does: every frame that is due is judged, by its own time."""
 
@@ -120,6 +125,7 @@ def test_the_events_of_a_film_are_the_same_each_time(run_watch: Watch, one_by_on
     assert comparable(first) == comparable(second)
 
 
+@pytest.mark.slow
 def test_a_folder_of_frames_is_judged_like_the_film(
     run_watch: Watch, tmp_path: Path, portraits: Portraits
 ) -> None:
@@ -133,6 +139,7 @@ def test_a_folder_of_frames_is_judged_like_the_film(
     assert {line.get("camera", "frames") for line in lines} == {"frames"}
 
 
+@pytest.mark.slow
 def test_two_cameras_are_judged_together(run_watch: Watch, one_by_one: Path) -> None:
     """Each has its own events, and nobody's number is another's."""
     lines = run_watch("--camera", f"front={one_by_one}", "--camera", f"back={one_by_one}")
@@ -144,6 +151,7 @@ def test_two_cameras_are_judged_together(run_watch: Watch, one_by_one: Path) -> 
     assert len(of_people(lines)) == 6
 
 
+@pytest.mark.slow
 def test_a_video_that_has_ended_shows_nobody(
     run_watch: Watch, tmp_path: Path, one_by_one: Path, portraits: Portraits
 ) -> None:

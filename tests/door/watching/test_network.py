@@ -38,6 +38,7 @@ def names(live: Live) -> list[str]:
     return [line["event"] for line in live.lines]
 
 
+@pytest.mark.slow
 def test_mjpeg(live: Callable[..., Live], camera: Mjpeg, portraits: Portraits) -> None:
     watched = live("--camera", f"front={camera.url}")
     watched.wait(event="door", door="empty")

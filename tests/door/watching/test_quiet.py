@@ -38,6 +38,7 @@ class CountingEngine:
         self._engine.warm_up(cameras)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowness", ["at once", "slowly"])
 def test_nobody_waits(
     engine: Engine,

@@ -185,6 +185,7 @@ def test_wrong_types_within(
     stays(run, capsys)
 
 
+@pytest.mark.slow
 def test_a_key_that_a_finished_run_needs(run: RunFolder) -> None:
     content = run.status_file.read_text()
     for key in json.loads(content):
@@ -337,6 +338,7 @@ def test_predictions_of_another_kind(
     _is_refused(run, "oof.parquet")
 
 
+@pytest.mark.slow
 def test_one_bit_of_a_table_is_a_sentence_or_nothing(run: RunFolder) -> None:
     places = np.random.default_rng(0)
     for path in (run.history_file, run.photos_file, run.oof_file):
