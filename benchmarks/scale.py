@@ -55,7 +55,7 @@ from maskgate.training import processes
 
 GEOMETRY: Final = Recipe.model_validate({"model": {"backbone": "resnet18"}}).photo.geometry
 SET: Final = "stored"
-UPDATES: Final = 16  # of a measured training
+UPDATES: Final = 48  # of a measured training: an epoch of many more ends with one checkpoint, too
 READS: Final = 4096  # pictures of a measurement of reading
 
 
