@@ -86,13 +86,13 @@ def room(random: Random, rectangles: int) -> Picture:
         width, height = random.integers(15, 250), random.integers(10, 250)
         left, top = random.integers(-20, WIDE - 40), random.integers(-20, HIGH - 30)
         picture[max(0, top) : top + height, max(0, left) : left + width] = random.uniform(20, 235)
-    return coloured(picture)
+    return to_picture(picture)
 
 
 def infrared(picture: Picture, random: Random) -> Picture:
     """Each grey is another one, which may be darker where it was lighter."""
     greys = np.interp(picture[..., 0], np.linspace(0, 255, 6), random.uniform(20, 235, 6))
-    return coloured(greys)
+    return to_picture(greys)
 
 
 def stripes(picture: Picture, ratio: float, random: Random) -> Picture:
@@ -100,16 +100,16 @@ def stripes(picture: Picture, ratio: float, random: Random) -> Picture:
     down, right = np.mgrid[0:HIGH, 0:WIDE]
     period, angle = random.uniform(20, 100), random.uniform(0, np.pi)
     is_lit = (right * np.sin(angle) + down * np.cos(angle)) / period % 1 < 0.5
-    return picture * coloured(np.where(is_lit, 1.2, 1.2 / ratio))
+    return picture * to_picture(np.where(is_lit, 1.2, 1.2 / ratio))
 
 
 def bricks(height: int, width: int, joint: int) -> Picture:
     down, right = np.mgrid[0:HIGH, 0:WIDE]
     is_joint = (down % height < joint) | ((right + down // height % 2 * width // 2) % width < joint)
-    return coloured(np.where(is_joint, 190.0, 90.0))
+    return to_picture(np.where(is_joint, 190.0, 90.0))
 
 
-def coloured(greys: npt.NDArray[np.floating]) -> Picture:
+def to_picture(greys: npt.NDArray[np.floating]) -> Picture:
     """The greys (H, W) as a picture (H, W, 3)."""
     return np.repeat(greys.astype(np.float32)[..., None], 3, axis=2)
 
