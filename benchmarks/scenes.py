@@ -68,8 +68,8 @@ def likeness_to(usual: Picture, random: Random) -> Callable[[Picture], float]:
     noise = random.normal(0, 1, (HIGH, WIDE, 3)).astype(np.float32)
 
     def small(picture: Picture) -> SmallPicture:
-        seen = np.roll(noise, int(random.integers(WIDE)), axis=1) + picture
-        return small_picture(np.clip(np.rint(seen), 0, 255).astype(np.uint8))
+        noisy = np.roll(noise, int(random.integers(WIDE)), axis=1) + picture
+        return small_picture(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
 
     scene = Scene()
     while not scene.is_known:
