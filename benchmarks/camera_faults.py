@@ -80,13 +80,19 @@ def cloth(grain: int) -> Picture:
     size = HIGH // grain + 2, WIDE // grain + 2
     blotches = np.random.default_rng(grain).normal(128, 40, size).clip(0, 255).astype(np.uint8)
     smooth = Image.fromarray(blotches).resize((WIDE, HIGH), Image.Resampling.BICUBIC)
-    return np.repeat(np.asarray(smooth, np.float32)[..., None], 3, axis=2)
+    return to_picture(np.asarray(smooth, np.float32))
 
 
-def bricks() -> Picture:
+def bricks(height: int = 30, width: int = 80, joint: int = 5) -> Picture:
+    """A wall of bricks, whose sizes are in pixels."""
     down, right = np.mgrid[0:HIGH, 0:WIDE]
-    joints = (down % 30 < 5) | ((right + down // 30 % 2 * 40) % 80 < 5)
-    return np.repeat(np.where(joints, 190.0, 90.0).astype(np.float32)[..., None], 3, axis=2)
+    is_joint = (down % height < joint) | ((right + down // height % 2 * width // 2) % width < joint)
+    return to_picture(np.where(is_joint, 190.0, 90.0))
+
+
+def to_picture(greys: npt.NDArray[np.floating]) -> Picture:
+    """The greys (H, W) as a picture (H, W, 3)."""
+    return np.repeat(greys.astype(np.float32)[..., None], 3, axis=2)
 
 
 def well() -> dict[str, Film]:
@@ -127,7 +133,7 @@ def well() -> dict[str, Film]:
         if time < LEARNING:
             return empty
         grey = np.interp(empty.mean(-1), np.linspace(0, 255, 6), (60, 200, 90, 40, 180, 120))
-        return np.repeat(grey.astype(np.float32)[..., None], 3, axis=2)
+        return to_picture(grey)
 
     return {
         "sun through blinds": stripes,

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.camera_faults import HIGH, WIDE, Picture, cloth
+from benchmarks.camera_faults import HIGH, WIDE, Picture, bricks, cloth, to_picture
 from maskgate.core.progress import track
 from maskgate.door.cameras import faults
 from maskgate.door.cameras.scene import LEARNING, Scene
@@ -101,17 +100,6 @@ def stripes(picture: Picture, ratio: float, random: Random) -> Picture:
     period, angle = random.uniform(20, 100), random.uniform(0, np.pi)
     is_lit = (right * np.sin(angle) + down * np.cos(angle)) / period % 1 < 0.5
     return picture * to_picture(np.where(is_lit, 1.2, 1.2 / ratio))
-
-
-def bricks(height: int, width: int, joint: int) -> Picture:
-    down, right = np.mgrid[0:HIGH, 0:WIDE]
-    is_joint = (down % height < joint) | ((right + down // height % 2 * width // 2) % width < joint)
-    return to_picture(np.where(is_joint, 190.0, 90.0))
-
-
-def to_picture(greys: npt.NDArray[np.floating]) -> Picture:
-    """The greys (H, W) as a picture (H, W, 3)."""
-    return np.repeat(greys.astype(np.float32)[..., None], 3, axis=2)
 
 
 if __name__ == "__main__":

@@ -194,8 +194,9 @@ def _scores(
     confusion = confusions.confusion(truth, predicted, len(names))
     drawn = weights.confusions(of, truth, predicted)
     known = truth != labels.UNKNOWN
-    people = _people(weights, truth[known], known, len(names))
-    people_predicted = _people(weights, predicted[known], known, len(names))
+    person = weights.person[known]
+    people = _people(person, truth[known], len(names))
+    people_predicted = _people(person, predicted[known], len(names))
     per_class = {
         name: _intervals(measure(confusion), measure(drawn), shown_by)
         for name, measure, shown_by in (
@@ -204,7 +205,7 @@ def _scores(
             ("recall", confusions.recall, people),
         )
     }
-    all_people = len(np.unique(weights.person[known]))
+    all_people = len(np.unique(person))
     macro_f1 = _interval(confusions.macro_f1(confusion), confusions.macro_f1(drawn))
     scores: dict[str, Any] = {
         "macro_f1": _mean_interval(macro_f1, per_class["f1"]),
@@ -223,9 +224,9 @@ def _scores(
     return scores
 
 
-def _people(weights: Resamples, codes: Codes, rows: npt.NDArray[np.bool_], count: int) -> Codes:
-    """How many people have photos of each code (count,), of those that `rows` chooses."""
-    pairs = np.unique(np.stack([codes.astype(np.int64), weights.person[rows]]), axis=1)
+def _people(person: Codes, codes: Codes, count: int) -> Codes:
+    """How many people have photos of each code (count,), from the person and code of photos."""
+    pairs = np.unique(np.stack([codes.astype(np.int64), person]), axis=1)
     return np.bincount(pairs[0], minlength=count)
 
 
