@@ -33,7 +33,12 @@ FULL: dict[str, Any] = {
     "photo": {"crop": 0.5, "face": {"detector": {"name": "yunet", "score": 0.5}}},
     "sampling": {"name": "shuffle", "worn_per_person": 2, "incorrect_per_person": 1},
     "mixing": [{"name": "mixup", "probability": 0.25}],
-    "training": {"clip_norm": 1.0, "patience": 2, "average": {"name": "ema"}},
+    "training": {
+        "validation_batch_size": 32,
+        "clip_norm": 1.0,
+        "patience": 2,
+        "average": {"name": "ema"},
+    },
     "tta": [{"name": "sizes", "scales": [0.9]}],
 }
 
@@ -524,6 +529,19 @@ def test_the_digest_is_of_the_resolved_recipe_and_of_what_is_added(tmp_path: Pat
     assert default.digest() == load("seed: 7\nmodel: {head: factored}", folder=tmp_path).digest()
     told = [default.digest(*more) for more in ((), ("a",), ("b",), ("a", "b"), ("ab",), ("b", "a"))]
     assert len(set(told)) == len(told)
+
+
+def test_the_digest_of_an_earlier_version_is_the_same() -> None:
+    """Or its runs could not be resumed."""
+    assert Recipe().digest() == "71fac0e9"
+
+
+def test_a_validation_batch_is_as_large_as_a_training_batch_by_default(tmp_path: Path) -> None:
+    """A larger one needs memory that training does not."""
+    small = load("training: {batch_size: 10}", folder=tmp_path).training
+    stated = load("training: {validation_batch_size: 256}", folder=tmp_path).training
+    assert small.photos_per_validation_batch == 10
+    assert stated.photos_per_validation_batch == 256
 
 
 def test_the_order_of_transforms_changes_the_digest(tmp_path: Path) -> None:

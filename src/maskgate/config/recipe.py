@@ -236,6 +236,8 @@ _LATER_KEYS: Final = (
     ("labels", "map"),
 )
 _LATER_KEYS_OF_DATA: Final = ("columns", "map")
+# The default of earlier versions, which is part of the digest of their runs.
+_FIRST_VALIDATION_BATCH_SIZE: Final = 256
 # Keys that change no result; never part of the digest.
 WITHOUT_EFFECT: Final = frozenset({"tracking"})
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -358,8 +360,9 @@ class Training(Section):
     accumulate: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] = Field(
         1, description="gradient accumulation: parts to split a batch into, to save memory"
     )
-    validation_batch_size: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] = Field(
-        256, description="photos per validation batch, over all processes"
+    validation_batch_size: Annotated[int, Field(ge=1, le=16_384), LOSSLESS] | None = Field(
+        None,
+        description="photos per validation batch, over all processes; `null`: as `batch_size`",
     )
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         None, description="maximum gradient norm; larger gradients are scaled down to it"
@@ -383,6 +386,11 @@ class Training(Section):
         description="final epochs on the validation photos; their effect is not validated: scores"
         " are of the weights before them",
     )
+
+    @property
+    def photos_per_validation_batch(self) -> int:
+        """`validation_batch_size`, or its default."""
+        return self.validation_batch_size or self.batch_size
 
 
 class Recipe(Section):
@@ -483,6 +491,9 @@ class Recipe(Section):
         for data, key in product(dumped["data"], _LATER_KEYS_OF_DATA):
             if not data[key]:
                 del data[key]
+        training = dumped["training"]
+        if training["validation_batch_size"] is None:
+            training["validation_batch_size"] = _FIRST_VALIDATION_BATCH_SIZE
         text = json.dumps([dumped, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -140,7 +140,7 @@ def by_fold(
     each of the test-time `views`. Raises MaskgateError where one is not finite."""
     geometry = photos.recipe.photo.geometry
     loader = Loader(photos.store, photos.table, geometry, Augment((), geometry))
-    size = photos.recipe.training.validation_batch_size
+    size = photos.recipe.training.photos_per_validation_batch
     for fold in folds:
         network = backend(fold)
         rows = np.flatnonzero(photos.table["fold"] == fold)

@@ -232,7 +232,7 @@ class Trainer:
             recipe=self.recipe,
             fold=self.data.fold,
             loader=self.task.loader,
-            rows=self.data.train[: self.recipe.training.validation_batch_size],
+            rows=self.data.train[: self.recipe.training.photos_per_validation_batch],
             accelerator=self.accelerator,
         )
         validator.predict(self.kept.network)

@@ -38,7 +38,7 @@ class Validator:
         accelerator: Accelerator,
     ) -> None:
         self.fold, self.loader, self.rows, self.accelerator = fold, loader, rows, accelerator
-        self.at_once = recipe.training.validation_batch_size
+        self.at_once = recipe.training.photos_per_validation_batch
         self.tta_views = tta_views(recipe.tta, recipe.photo.geometry)
 
     def predict(self, network: nn.Module, tta_view: TtaView = PLAIN_VIEW) -> Probabilities:
