@@ -13,14 +13,14 @@ install: $(READY)  ## everything, in .venv
 demo: $(READY)  ## generated people → train → submit → report, in minutes
 	$(BIN)/maskgate demo
 
-test: lint  ## lint, types and the whole test suite
+test: lint  ## lint, types and the tests that are fast
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 20
 
 test-all: lint  ## the same and what takes long
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-coverage: lint  ## as `make test`, with the lines that no test runs; too many of them fail
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 20 --cov
+coverage: lint  ## as `make test-all`, with the lines that no test runs; too many of them fail
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check src tests benchmarks examples

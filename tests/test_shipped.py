@@ -1,8 +1,6 @@
 """Every shipped recipe and system runs: all its steps, on a handful of generated people."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,8 @@ import pytest
 from maskgate import runs
 from maskgate.config import recipe, system
 from maskgate.runs import tables
+
+Smoke = Callable[..., runs.RunFolder]
 
 RECIPES = sorted(path.stem for path in recipe.shipped().glob("*.yaml"))
 SYSTEMS = sorted(path.stem for path in system.shipped().glob("*.yaml"))
@@ -22,29 +22,35 @@ MORE = {
 }
 
 
-def smoke(name: str, people: Path, cache: Path, folder: Path, changes: list[str]) -> runs.RunFolder:
-    """Run `maskgate train NAME PEOPLE --smoke` as a user would; the run it leaves."""
-    command = [sys.executable, "-m", "maskgate", "train", name, str(people), *changes]
-    options = ["--smoke", "--cache", str(cache), "--out", str(folder / "run")]
-    done = subprocess.run(
-        [*command, *options],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return runs.open_run(folder / "run")
+@pytest.fixture
+def smoke(
+    call: Callable[..., tuple[int, str, str]],
+    people: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Smoke:
+    """`smoke(name, *changes)` is `maskgate train NAME PEOPLE --smoke`; the run it leaves."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *changes: str) -> runs.RunFolder:
+        folder = tmp_path / "run"
+        options = ("--smoke", "--cache", cache, "--out", folder)
+        code, _, error = call("train", name, people, *changes, *options)
+        assert code == 0, error[-2000:]
+        return runs.open_run(folder)
+
+    return run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_recipe_runs(name: str, smoke: Smoke, tmp_path: Path) -> None:
     if name == "more-data":
         from maskgate.synthetic.people import sample_people
 
         sample_people.make(tmp_path / "more", people=4, eval_people=0, size=(64, 48), seed=9)
-    run = smoke(name, people, cache, tmp_path, MORE.get(name, []))
+    run = smoke(name, *MORE.get(name, []))
     assert run.metrics().validated == (name != "s2-all")
     assert "Summary of the training" in run.report_file.read_text("utf-8")
     history = tables.history(run)
@@ -55,9 +61,9 @@ def test_a_recipe_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_a_system_runs(name: str, people: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_system_runs(name: str, smoke: Smoke) -> None:
     changes = MORE.get(f"systems/{name}", [])
-    run = smoke(f"systems/{name}", people, cache, tmp_path, changes)
+    run = smoke(f"systems/{name}", *changes)
     assert run.is_system
     wanted = system.load(system.find(f"systems/{name}"), changes)
     assert len(run.metrics().members) == len(wanted.members)

@@ -11,6 +11,8 @@ from maskgate import labels
 from maskgate.api.comparison import ComparedRuns
 from maskgate.errors import MaskgateError
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Call = Callable[..., tuple[int, str, str]]
 
 

@@ -52,6 +52,7 @@ def test_out_of_fold_predictions_have_words_and_class_names(run: maskgate.Run) -
     assert {"fold", "epoch", "train_loss"} <= set(run.history)
 
 
+@pytest.mark.slow
 def test_confusion_and_mistakes_are_those_of_the_report(run: maskgate.Run) -> None:
     whole, mask = run.confusion(), run.confusion("mask")
     assert whole.shape == (18, 18) and list(whole) == list(labels.CLASSES)

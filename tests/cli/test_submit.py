@@ -52,6 +52,7 @@ def test_photos_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> Non
         eval_table.find([paths[0], paths[0]])
 
 
+@pytest.mark.slow
 def test_train_prints_what_comes_next(call: Any, people: Path, tiny: Path, tmp_path: Path) -> None:
     words = ("train", tiny, people, "training.epochs=1", "folds.kind=all", "--out")
     run = tmp_path / "a run"

@@ -34,6 +34,7 @@ def imported(path: Path) -> Iterator[str]:
         yield from (name.split(".")[0] for name in names)
 
 
+@pytest.mark.slow
 def test_every_package_that_is_imported_is_in_the_base_or_in_its_extra() -> None:
     base = distributions(PROJECT["dependencies"])
     of_extra = {

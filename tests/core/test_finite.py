@@ -110,6 +110,7 @@ def test_what_never_was_finite_may_stay_so() -> None:
         finite.check_weights(state | {"weight": torch.tensor([torch.nan])}, known, "it")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_no_command_predicts_with_weights_that_are_not_finite(
     call: Call, trained: Path, people: Path, tmp_path: Path, value: float,

@@ -176,6 +176,7 @@ def test_each_change_alone_is_confirmed_on_most_photos(case: Case) -> None:
         assert share >= (1 if name == "copied" else 0.5), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ALONE)
 def test_one_altered_photo_is_enough_and_joins_nobody_else(change: str, case: Case) -> None:
     alter, least = ALONE[change]
@@ -456,6 +457,7 @@ def test_the_pairs_are_remembered(
     assert (again.pairs, again.largest) == (first.pairs, first.largest)
 
 
+@pytest.mark.slow
 def test_a_memory_cut_short_does_no_harm(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_two_parts_of_one_set_are_alike(folder: Folder, model: Model, cache: Pat
     assert {"confidence_mask", "predicted_mask", "input_sharpness", "megapixels"} <= names
 
 
+@pytest.mark.slow
 def test_darker_photos_are_named_and_a_classifier_sees_it(
     folder: Folder, model: Model, cache: Path
 ) -> None:
@@ -88,6 +89,7 @@ def test_darker_photos_are_named_and_a_classifier_sees_it(
     assert not by_name["mask"].is_decided
 
 
+@pytest.mark.slow
 def test_photos_and_people_in_both_sets_are_told(
     folder: Folder, model: Model, cache: Path, crowd: list[Path]
 ) -> None:
@@ -156,6 +158,7 @@ def test_the_command_writes_a_page_without_photos(
     assert call("compare-data", a, b, "--out", page)[0] == 2, "a page is not overwritten"
 
 
+@pytest.mark.slow
 def test_the_command_compares_as_a_run_sees_photos(
     folder: Folder, trained: Path, cache: Path, tmp_path: Path, call: Call
 ) -> None:

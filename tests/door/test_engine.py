@@ -219,6 +219,7 @@ def test_threads_may_share_an_engine(engine: Engine, frames: list[Pixels]) -> No
     assert found == [True] * 36
 
 
+@pytest.mark.slow
 def test_only_faces_that_are_wide_enough_are_judged(bundle: Path, frames: list[Pixels]) -> None:
     widths = sorted(verdict.box[2] - verdict.box[0] for verdict in Engine(bundle)(frames[1]))
     assert len(widths) == 3

@@ -173,6 +173,7 @@ def test_models_that_know_some_are_put_together(
     assert (code, "use attributes, weights or stacking" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_another_augmentation_is_scored_and_used(
     call: Call, trained: Path, people: Path, tmp_path: Path, cache: Path
 ) -> None:
@@ -194,6 +195,7 @@ def test_another_augmentation_is_scored_and_used(
     )
 
 
+@pytest.mark.slow
 def test_a_file_names_the_runs(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -229,6 +231,7 @@ def test_a_file_names_the_runs(
         assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_has_learned_itself_is_learned_of_no_more(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -299,6 +302,7 @@ def test_a_weight_that_would_not_be_heard_is_refused(
     assert (code, "learns how much members count; leave out weight" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_another_augmentation_is_another_combination(
     call: Call, trained: Path, tmp_path: Path
 ) -> None:
@@ -335,6 +339,7 @@ def test_members_with_other_labels_are_refused(
     assert (code, "differ; give both the same labels" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_folds_that_vote_hard_teach_nothing(
     call: Call, trained: Path, train: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -384,6 +389,7 @@ def test_members_are_of_one_kind(
     assert "leave out folds" in call("submit", file, people)[2]
 
 
+@pytest.mark.slow
 def test_what_cannot_answer_together_is_refused(
     call: Call, trained: Path, people: Path, train: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def averaged(run: RunFolder, fold: int, photo: Path, tta: list[Component]) -> np
     return np.mean(said, axis=0)
 
 
+@pytest.mark.slow
 def test_out_of_fold_probabilities_are_the_mean_over_the_views(
     augmented: Path, people: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_out_of_fold_probabilities_are_the_mean_over_the_views(
         np.testing.assert_allclose(probabilities[row], by_hand, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_photos_are_predicted_with_the_variants_of_the_recipe(
     augmented: Path, people: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_training_is_the_same_with_and_without(augmented: Path, trained: Path) -
     assert one.history_file.read_bytes() == other.history_file.read_bytes()
 
 
+@pytest.mark.slow
 def test_looked_at_anew_it_is_what_training_would_have_told(
     augmented: Path, trained: Path, plain: RunFolder, cache: Path
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_run_without_out_of_fold_answers_is_told(
         oof.oof_with(everybody, FLIP, cache)
 
 
+@pytest.mark.slow
 def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
     train: Train, cache: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +213,7 @@ def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
         oof.oof_with(after, [Component(name="crops")], cache)
 
 
+@pytest.mark.slow
 def test_the_epoch_selected_is_the_one_augmented(
     train: Train, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_slice_that_is_worse_is_named_and_chance_is_not() -> None:
     assert worse[0].lost > 20
 
 
+@pytest.mark.slow
 def test_among_many_slices_chance_names_one_in_twenty_times() -> None:
     """Of 60 data sets whose errors are chance, about 3 may have a slice that is called worse."""
     called = 0

@@ -27,6 +27,7 @@ def check(explanation: Explanation, name: str) -> None:
     assert drops[larger] > 3 * abs(drops[smaller])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("detector")
 @pytest.mark.parametrize("name", ["mask", "wall"])
 def test_a_network_that_looks_at_the_wall_is_caught(

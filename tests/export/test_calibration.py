@@ -20,6 +20,8 @@ from maskgate.export.models import models
 from maskgate.inference import loading
 from maskgate.runs import RunFolder, tables
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Call = Callable[..., tuple[int, str, str]]
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -122,6 +122,7 @@ def test_a_loaded_bundle_predicts_as_a_loaded_run(
         assert predictions.to_pandas()["label"].tolist() == expected.to_pandas()["label"].tolist()
 
 
+@pytest.mark.slow
 def test_the_base_install_is_enough(
     call: Call, bundle: Path, archive: Path, face_bundle: Path, people: Path, photos: list[Path],
     tmp_path: Path,

@@ -117,6 +117,7 @@ def test_weights_that_cannot_be_had_are_refused(
         pretrained.check(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit", "reason"),
     [

@@ -55,6 +55,7 @@ def test_the_run_that_it_started_from_is_listed(copies: tuple[RunFolder, RunFold
     assert facts(first) == ("random", [])
 
 
+@pytest.mark.slow
 def test_another_run_at_that_path_is_not_read(
     copies: tuple[RunFolder, RunFolder], train: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_whole_photos(trained: Path, bundle: Path, photos: list[bytes], tmp_path
     )
 
 
+@pytest.mark.slow
 def test_faces(
     face_run: Path, face_bundle: Path, photos: list[bytes], tmp_path: Path, cache: Path
 ) -> None:

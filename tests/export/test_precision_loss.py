@@ -28,6 +28,8 @@ from maskgate.imaging.tta import tta_views
 from maskgate.inference.backends.onnx import OnnxBackend
 from maskgate.runs import RunFolder, tables
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Call = Callable[..., tuple[int, str, str]]
 SYSTEM = {"combine": "weights", "adjust": ["near_tie", "offsets"]}
 

@@ -15,6 +15,8 @@ from maskgate.export import calibration, thresholds
 from maskgate.export.models import models
 from maskgate.runs import RunFolder, tables
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Call = Callable[..., tuple[int, str, str]]
 ERRORS = {"mask": 0.5, "gender": 0.4, "age_band": 0.04}
 

@@ -80,6 +80,7 @@ def test_broken_photos_are_told_together_or_skipped(call: Call, tmp_path: Path) 
     assert code == 0 and "0 of 1 (0.0%" in output
 
 
+@pytest.mark.slow
 def test_photos_of_every_bad_kind_get_a_row_or_one_sentence(
     call: Call,
     train: Callable[..., Path],

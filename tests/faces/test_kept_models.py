@@ -176,6 +176,7 @@ def test_mtcnn_of_other_weights_is_not_taken(run_of: RunOf, tmp_path: Path, cach
     assert first.read_bytes() == second.read_bytes()  # nothing is written into a run
 
 
+@pytest.mark.slow
 def test_each_member_of_a_system_keeps_its_own(
     call: Callable[..., Any], predict: Predict, people: Path, tmp_path: Path, tiny: Path
 ) -> None:

@@ -75,6 +75,7 @@ def photo_of(**face: object) -> Photo:
     return Photo.model_validate({"height": 24, "width": 20, "margin": 0.25, "face": face})
 
 
+@pytest.mark.slow
 def test_the_crop_is_the_same_in_training_prediction_and_submission(
     shown: Shown,
     train: Train,
@@ -287,6 +288,7 @@ def test_a_model_file_by_name_stays_in_the_recipe_unless_it_is_at_hand(
         assert found is not None and found.detector.arguments == kept
 
 
+@pytest.mark.slow
 def test_who_was_drawn_on_counts_as_seen(
     train: Train, people: Path, tmp_path: Path, call: Callable[..., Any]
 ) -> None:

@@ -203,6 +203,7 @@ def test_arguments_of_a_stranger_are_checked(
         maskgate.load(folder)
 
 
+@pytest.mark.slow
 @NEEDS_YUNET
 def test_an_export_with_another_detector_prefers_its_own(
     call: Call,

@@ -87,6 +87,7 @@ def test_a_recipe_for_all_photos_is_made_one_with_folds(
         student(recipe.load(tiny), unvalidated)
 
 
+@pytest.mark.slow
 def test_the_best_member_is_the_one_with_the_best_score(
     train: Train, trained: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def on_meta(name: str, classes: int = 0) -> nn.Module:
         return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", marked(MEMBERS))
 def test_every_member_gives_features_and_takes_timms_weights(name: str) -> None:
     made = on_meta(name)

@@ -32,6 +32,7 @@ def test_the_names_are_those_of_the_implementations(
     assert sorted(listed) == sorted(implemented)
 
 
+@pytest.mark.slow
 def test_the_names_in_timms_source_are_those_that_timm_lists() -> None:
     assert set(timm.list_models()) <= names.timm_backbones()
     for optimizer in timm.optim.list_optimizers():

@@ -49,6 +49,7 @@ def test_the_command_explains_validated_photos(call: Call, trained: Path, tmp_pa
     assert all(person in html.replace("<wbr>", "") for person in hard["person"])
 
 
+@pytest.mark.slow
 def test_the_command_explains_photos(
     call: Call, trained: Path, people: Path, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_nothing_is_said_of_what_is_unknown(trained: Path) -> None:
     assert said["chart"] == ""
 
 
+@pytest.mark.slow
 def test_runs_are_linked(
     call: Call, train: Callable[..., Path], trained: Path, tmp_path: Path
 ) -> None:

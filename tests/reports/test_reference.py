@@ -86,6 +86,7 @@ def test_arguments_are_spelled_out(names: reference.Names) -> None:
         assert not plain or inspect.Parameter.VAR_KEYWORD not in kinds, f"{names.key}: {name}"
 
 
+@pytest.mark.slow
 def test_every_table_that_names_are_looked_up_in_is_there() -> None:
     known = [names.table for names in reference.TABLES]
     found = 0

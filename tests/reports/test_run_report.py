@@ -119,6 +119,7 @@ def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: 
     assert Path(run.status().root) == people.resolve() / "train" / "images"
 
 
+@pytest.mark.slow
 def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path)
     assert "<img" in run_report.write(run).read_text()
@@ -138,6 +139,7 @@ def test_photos_may_be_left_out_or_gone(trained: Path, tmp_path: Path) -> None:
     assert "cannot be shown" not in without
 
 
+@pytest.mark.slow
 def test_moved_photos_are_missed_in_one_sentence_and_shown_from_their_new_place(
     trained: Path, people: Path, call: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

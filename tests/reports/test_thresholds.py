@@ -59,6 +59,7 @@ def test_the_page_has_the_tables_and_curves(measured: report.Measured, tmp_path:
     assert report.plain_text(measured, "a <b> on c").startswith("# Thresholds: a <b> on c\n")
 
 
+@pytest.mark.slow
 def test_the_command(call: Call, tmp_path: Path, cache: Path) -> None:
     sample_people.make(tmp_path / "data", people=12, eval_people=1, size=(64, 48), twins=0)
     page = tmp_path / "page.html"

@@ -317,6 +317,7 @@ def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
 # -------------------------------------------------------------- what may change, and older runs
 
 
+@pytest.mark.slow
 def test_what_may_change_does_not_make_it_another_run(
     rich: Path, copied: Callable[[Path], RunFolder], tmp_path: Path
 ) -> None:
@@ -409,6 +410,7 @@ def test_folds_are_those_it_was_split_in(
     assert run.folds == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_damaged_run_does_not_take_down_the_others(
     trained: Path,
     train: Callable[..., Path],

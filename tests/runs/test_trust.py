@@ -81,6 +81,7 @@ def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net"
     assert "" not in sys.path
 
 
+@pytest.mark.slow
 def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Path) -> None:
     theirs = of(trained, "stranger:net")
     combine = ("combine", theirs, trained, "-o", "both", "--tta", "flip")
@@ -178,6 +179,7 @@ def test_a_teacher_of_soft_labels_is_not_trusted(
     assert not Path("run").exists()
 
 
+@pytest.mark.slow
 def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tiny: Path,
     people: Path) -> None:  # fmt: skip
     theirs = of(trained, "stranger:net")
@@ -187,6 +189,7 @@ def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tin
     assert not Path("imported").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -> None:
     out = train(here / "run", "training.epochs=1", "folds.kind=all")
     RunFolder(out).update_status(finished=None, files=None)
@@ -287,6 +290,7 @@ def pictures(page: Path) -> int:
     return page.read_text().count("data:image/jpeg")
 
 
+@pytest.mark.slow
 def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path) -> None:
     assert call("report", trained)[0] == 0
     assert pictures(trained / "report.html") > 10
@@ -374,6 +378,7 @@ def test_arguments_that_are_set_elsewhere_are_refused_by_name(trained: Path) -> 
         loading.load(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fold-0", "detector"])
 def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path, name: str) -> None:
     out = train(here / "run", "training.epochs=1", "folds.kind=all")

@@ -26,6 +26,7 @@ Call = Callable[..., tuple[int, str, str]]
 QUICK = ("training.epochs=1", "folds.kind=holdout")
 
 
+@pytest.mark.slow
 def test_every_change_of_a_recipe_can_be_undone_alone() -> None:
     for path in sorted(recipe.shipped().glob("*.yaml")):
         own = recipe.load(path)

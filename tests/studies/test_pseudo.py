@@ -18,6 +18,8 @@ from maskgate.evaluation import metrics, rounds
 from maskgate.reports import pseudo as page
 from maskgate.runs import RunFolder, tables
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Call = Callable[..., tuple[int, str, str]]
 
 QUICK = ("training.epochs=1", "pseudo.thresholds={mask: 0.36, gender: 0.51, age_band: 0.36}")
@@ -207,7 +209,6 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
     assert "pseudo.run" in out or "pseudo=" in out
 
 
-@pytest.mark.slow
 def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
     done: Path, tiny: Path, people: Path, photos: Path, call: Call, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

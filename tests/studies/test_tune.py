@@ -273,6 +273,7 @@ def test_where_every_trial_fails_the_first_reason_is_told(plan: Plan, tmp_path: 
     assert (tmp_path / "study/tune.html").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_no_fault_of_a_trial(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Path
 ) -> None:
@@ -461,6 +462,7 @@ def test_without_validation_there_is_nothing_to_search_by(plan: Plan, tmp_path: 
         plan(tmp_path / "study", "folds.kind=all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage", "said"),
     [

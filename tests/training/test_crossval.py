@@ -228,6 +228,7 @@ def test_init_refuses_to_leak(train: Train, trained: Path, tmp_path: Path) -> No
               "photo.height=64", "photo.width=48")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_init_does_not_leak_by_way_of_a_third_run(
     train: Train, people: Path, tmp_path: Path
 ) -> None:
@@ -257,6 +258,7 @@ def copies_of_people(people: Path, to: Path) -> str:
     return f"data=[{{path: {to / 'more.csv'}, weight: 2}}]"
 
 
+@pytest.mark.slow
 def test_what_training_is_told_changes_no_truth(
     train: Train, trained: Path, people: Path, tmp_path: Path
 ) -> None:
@@ -289,6 +291,7 @@ def test_what_training_is_told_changes_no_truth(
     assert [each.photos for each in classes] == [len(told), 0]
 
 
+@pytest.mark.slow
 def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) -> None:
     short, more = ("training.epochs=1", "folds.count=2"), copies_of_people(people, tmp_path)
     first = RunFolder(train(tmp_path / "first", *short, more))
@@ -315,6 +318,7 @@ def test_further_data_count_as_seen(train: Train, people: Path, tmp_path: Path) 
         train(tmp_path / "fourth", *short, f"model.init={third}")
 
 
+@pytest.mark.slow
 def test_weights_that_change_make_another_run(train: Train, tmp_path: Path) -> None:
     short = ("training.epochs=1", "folds.kind=all")
     first = train(tmp_path / "first", *short)
@@ -341,6 +345,7 @@ def test_a_fold_file_that_contradicts_the_kind_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [(), ("recipe.yaml", "folds.csv", ".recipe.yaml.1.part")])
 def test_a_kill_while_the_folder_is_set_up_is_resumed(
     train: Train, tmp_path: Path, left: tuple[str, ...]
@@ -367,6 +372,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
     assert not list(out.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = []
@@ -390,6 +396,7 @@ def test_a_csv_with_partial_labels_trains(train: Train, tmp_path: Path) -> None:
     assert "mean of mask" in scoring.summary(run)
 
 
+@pytest.mark.slow
 def test_another_search_for_near_duplicates_is_not_answered_by_an_old_result(
     tiny: Path, people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_the_report_lists_the_members_beside_the_whole(vote: RunFolder, parts: R
     assert "combined by soft vote" in bare(vote.report_file)
 
 
+@pytest.mark.slow
 def test_through_the_command_line(
     place: Path, vote: RunFolder, people: Path, call: Call, tmp_path: Path
 ) -> None:
@@ -197,6 +198,7 @@ def test_what_a_member_does_not_know_is_not_told(
     assert not (tmp_path / "a.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_system_is_resumed_after_a_member(
     place: Path, vote: RunFolder, people: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +271,7 @@ def test_another_system_and_faults_of_members_are_refused_at_the_start(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_other_data_and_a_recipes_run_are_refused(
     place: Path, vote: RunFolder, people: Path, trained: Path, call: Call, tmp_path: Path
 ) -> None:
@@ -314,6 +317,7 @@ def test_members_scored_against_other_truths_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_compared_with_a_recipe_and_with_another_system(
     vote: RunFolder, parts: RunFolder, train: Callable[..., Path], call: Call, tmp_path: Path
 ) -> None:
@@ -329,6 +333,7 @@ def test_compared_with_a_recipe_and_with_another_system(
     assert "has the recipe and the seed of" in err
 
 
+@pytest.mark.slow
 def test_epochs_that_nothing_validates_are_told(
     place: Path, people: Path, cache: Path, call: Call, tmp_path: Path
 ) -> None:
@@ -348,6 +353,7 @@ def test_epochs_that_nothing_validates_are_told(
         assert call("runs", folder)[1].count("before 1 epoch unvalidated") == count
 
 
+@pytest.mark.slow
 def test_without_validation_there_is_no_score(
     place: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:
@@ -358,6 +364,7 @@ def test_without_validation_there_is_no_score(
     assert len(loading.load(run.path).predict(sorted((people / "eval/images").iterdir())[:2])) == 2
 
 
+@pytest.mark.slow
 def test_a_smoke_run_of_a_system(place: Path, people: Path, cache: Path, tmp_path: Path) -> None:
     loaded = system.load(place / "parts.yaml", [])
     options = TrainOptions("parts", people, None, cache, runs=tmp_path, smoke=True)

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from maskgate.runs import RunFolder
 from maskgate.runs import tables as run_tables
 
 Call = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.slow
 def test_few_updates_are_a_warning_with_their_true_number(
     call: Call, tiny: Path, people: Path, tmp_path: Path
 ) -> None:

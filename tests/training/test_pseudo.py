@@ -28,6 +28,8 @@ from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData, prepare
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Train = Callable[..., Path]
 
 # A model that has trained for seconds is never sure.
@@ -290,7 +292,6 @@ def test_killed_and_resumed_to_the_same_bytes(
 # --------------------------------------------------------------------------- two processes
 
 
-@pytest.mark.slow
 def test_two_processes_are_told_the_same(
     train: Train, tiny: Path, people: Path, cache: Path, photos: Path, tmp_path: Path
 ) -> None:

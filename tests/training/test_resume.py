@@ -81,6 +81,7 @@ def test_killed_and_resumed_to_the_same_bytes(
     compare(trained, kill, POINTS[point], moments, tiny, people, tmp_path)
 
 
+@pytest.mark.slow
 def test_so_with_averages_plateau_mixing_and_validation_photos(
     kill: Kill, moments: random.Random, tiny: Path, people: Path, train: Callable[..., Path],
     tmp_path: Path,

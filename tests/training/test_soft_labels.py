@@ -31,6 +31,8 @@ from maskgate.training.fold_data import FoldData
 from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData, prepare
 
+pytestmark = pytest.mark.slow  # most of it trains or exports
+
 Train = Callable[..., Path]
 
 SHORT = "training.epochs=1"

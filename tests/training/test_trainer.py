@@ -84,6 +84,7 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
     return run
 
 
+@pytest.mark.slow
 def test_two_batches_can_be_overfitted(fitted: Train) -> None:
     rows = np.arange(32)
     done = fitted(

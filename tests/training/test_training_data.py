@@ -392,6 +392,7 @@ def test_a_corrected_truth_is_that_of_its_tier(
     assert "1 × correction of nobody here (first: nobody)" in ready.warnings
 
 
+@pytest.mark.slow
 def test_what_is_trained_on_makes_another_run(
     prepare: Prepare, people: Path, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[.
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fold", [0, 1])
 def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
     fold: int, copied: dict[int, Path], prepared: Callable[..., TrainingData]
@@ -161,6 +162,7 @@ def test_a_run_trained_on_re_encoded_copies_is_refused_for_their_fold_alone(
         warm_start.source_fold(run, ready, data, "model.init")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["model.init", "pseudo.run"])
 def test_neither_weights_nor_labels_come_from_re_encoded_copies(
     key: str, copied: dict[int, Path], train: Callable[..., Path], people: Path, tmp_path: Path
@@ -173,6 +175,7 @@ def test_neither_weights_nor_labels_come_from_re_encoded_copies(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_copies_are_known_again_by_way_of_a_third_run(
     copied: dict[int, Path], train: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ def test_the_usual_scene_follows_also_what_has_changed_much() -> None:
     assert scene.likeness(changed) > 20
 
 
+@pytest.mark.slow
 def test_a_scene_at_the_limit_is_one_fault(watched: Faults) -> None:
     """The edge of a cloth before most of the lens sways in the wind."""
     states: list[str | None] = []

@@ -98,6 +98,7 @@ def test_after_kills_every_sink_has_every_event_that_any_has(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_lost_at_a_regular_end(number: signal.Signals, tmp_path: Path) -> None:
     """Of the command itself, which is stopped while its file is the only sink."""

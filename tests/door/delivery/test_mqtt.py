@@ -100,6 +100,7 @@ def test_events_states_and_status_are_published(broker: Mosquitto, tmp_path: Pat
     assert state(later)["door"] == "none", "a door that is not watched says nothing"
 
 
+@pytest.mark.slow
 @needs_broker
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_broker_that_is_restarted_gets_everything_in_order(
@@ -178,6 +179,7 @@ def test_a_sender_that_hangs_is_reported_and_its_successor_is_online(
         mqtt.close(10)
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_state_does_not_count_while_watching_hangs(
     broker: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]

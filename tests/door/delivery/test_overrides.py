@@ -192,6 +192,7 @@ def test_sensors_of_removed_cameras_go_away(broker: Mosquitto, tmp_path: Path) -
     assert json.loads((tmp_path / "discovery.json").read_text()) == []
 
 
+@pytest.mark.slow
 @needs_broker
 def test_what_could_not_be_removed_is_removed_at_the_next_start(
     broker: Mosquitto, tmp_path: Path

@@ -181,6 +181,7 @@ def test_an_address_gets_json(tmp_path: Path) -> None:
     assert orders[-2:] == [{"door": "shut"}, {"door": "open"}]
 
 
+@pytest.mark.slow
 def test_open_is_repeated_so_that_a_relay_may_shut_by_itself(door: Door) -> None:
     with Receiver() as receiver:
         relay = Relay(RelaySettings(url=receiver.url), ["front"])
@@ -191,6 +192,7 @@ def test_open_is_repeated_so_that_a_relay_may_shut_by_itself(door: Door) -> None
     assert orders[-4:].count("open") >= 2 and orders[-1] == "shut"
 
 
+@pytest.mark.slow
 def test_silence_shuts_the_door(door: Door) -> None:
     relay = Relay(RelaySettings(command=door.command, pulse=60), ["front"])
     relay.send(sample_events.door("go"))
@@ -202,6 +204,7 @@ def test_silence_shuts_the_door(door: Door) -> None:
     relay.close(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failed", ["shut", "open"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_is_killed_or_hangs_fails_the_door(
@@ -234,6 +237,7 @@ def test_its_own_process_is_started_again(door: Door, capfd: pytest.CaptureFixtu
     assert "is started again" in capfd.readouterr().err and relay.counts.failures == 1
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_repeated_counted_and_reported(
     door: Door, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -298,6 +302,7 @@ def test_a_process_that_can_give_no_more_orders_ends() -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=20).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_does_not_keep_the_door_open(tmp_path: Path) -> None:
     script = tmp_path / "slow"
     script.write_text(f"#!/bin/sh\necho $1 >> {tmp_path}/orders\ntest $1 = shut || exec sleep 60\n")

@@ -108,6 +108,7 @@ def test_on_a_full_disk_events_wait_and_are_written_when_there_is_room(
     assert message.count("events are written again") == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_until_the_end_is_counted_and_reported(
     tmp_path: Path, small_disk: SmallDisk, capsys: pytest.CaptureFixture[str]
 ) -> None:

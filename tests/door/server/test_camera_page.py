@@ -48,6 +48,7 @@ def _seconds(page: Any, selector: str) -> float:
     return time.monotonic() - begin
 
 
+@pytest.mark.slow
 def test_the_only_camera_is_shown_with_boxes(serve: Serve, browse: Open, mjpeg: Mjpeg) -> None:
     running = serve(Scripted(OK), own_cameras=[camera_of(mjpeg)])
     reader = Reader(running)

@@ -150,6 +150,7 @@ def test_a_fault_ends_every_verdict(serve: Serve, mjpeg: Mjpeg) -> None:
         assert front.until(fault="lost")
 
 
+@pytest.mark.slow
 def test_a_page_that_asks_late_gets_old_pictures_with_their_age(serve: Serve, mjpeg: Mjpeg) -> None:
     running = serve(Scripted(OK), own_cameras=[camera_of(mjpeg)])
     with screen(running) as front:

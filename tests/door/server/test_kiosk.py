@@ -125,6 +125,7 @@ def test_every_reader_gets_an_event_and_it_is_counted(serve: Serve) -> None:
     assert running.metric('maskgate_events_total{kind="alert",reason="help"}') == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["fire/help", "alert/fire", "override/help", "alert/help?door=A", "alert/help?door="]
 )

@@ -43,6 +43,7 @@ def test_a_fault_is_named(serve: Serve, browse: Open) -> None:
     assert page.evaluate(code, {"problem": "insecure"}) == "insecure"
 
 
+@pytest.mark.slow
 def test_languages_text_size_and_events(serve: Serve, browse: Open) -> None:
     running = serve(settings=Settings(purpose="Statistics", kiosk=KioskSettings(alert_after=1)))
     page = browse(f"http://127.0.0.1:{running.port}/kiosk?door=north", locale="ko-KR")

@@ -58,6 +58,7 @@ def test_it_promises_only_what_is_tested(code: str) -> None:
         assert word not in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 def test_each_language_is_one_page_of_a4(serve: Serve) -> None:
     playwright: Any = pytest.importorskip("playwright.sync_api")

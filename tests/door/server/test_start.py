@@ -66,6 +66,7 @@ def test_a_signal_stops_it_with_exit_code_0(start: Start, number: signal.Signals
     assert (process.returncode, rest) == (0, "stopped\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_leaves_no_core_dump(start: Start) -> None:
     process, _ = start()

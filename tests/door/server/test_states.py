@@ -145,6 +145,7 @@ def test_a_door_of_another_name_is_refused(door: str, serve: Serve) -> None:
     assert refused.value.response.status_code == 403
 
 
+@pytest.mark.slow
 def test_readers_hear_from_the_service_each_second(serve: Serve) -> None:
     reader = Reader(serve())
     wait_until(lambda: reader.lines.count(": nothing new") >= 2, 4)

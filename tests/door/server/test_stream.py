@@ -71,6 +71,7 @@ def test_the_door_decides_by_costs(serve: Serve) -> None:
         assert set(_door(stream, 0.9)) == {"moment"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["none", "let_in"])
 def test_frames_during_a_fault_of_the_page_do_not_count(state: str, serve: Serve) -> None:
     running = serve()

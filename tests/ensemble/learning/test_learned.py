@@ -200,6 +200,7 @@ def test_nobody_is_answered_by_what_was_learned_of_them(how: EnsembleSpec) -> No
         assert (found[~fold] != again[~fold]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", LEARNING, ids=lambda how: "+".join(how.names))
 def test_pure_noise_gains_nothing(how: EnsembleSpec) -> None:
     """Members that know nothing, over several draws: learned and scored on the same people they

@@ -240,6 +240,7 @@ LEARNED: Final[list[tuple[tuple[str | int, ...], Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keys", "value"), LEARNED)
 def test_what_a_system_has_learned(
     keys: tuple[str | int, ...], value: Any, joint: Path, tmp_path: Path

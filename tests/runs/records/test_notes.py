@@ -112,6 +112,7 @@ def test_the_command_shows_them_everywhere(run: RunFolder, call: Call) -> None:
     assert "<script>x" not in page and "&lt;script&gt;x" in page
 
 
+@pytest.mark.slow
 def test_a_comparison_shows_the_notes_of_its_runs(
     run: RunFolder, train: Callable[..., Path], call: Call, tmp_path: Path
 ) -> None:

@@ -482,6 +482,7 @@ def test_photos_without_a_bare_face_are_refused(faces: Path, tmp_path: Path) -> 
         work(faces, tmp_path / "out", photos=masked)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_workers_too(faces: Path, tmp_path: Path) -> None:
     out = tmp_path / "stopped"
     code = (
