@@ -4,13 +4,12 @@ The operations and their strengths are torchvision's (31 bins, nearest neighbour
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 from torchvision.transforms.v2 import functional
 
 from maskgate.pipeline.augment import draws
@@ -68,7 +67,7 @@ class RandAugment:
             "identity": (lambda photos: photos,),
             **{name: (make(1), make(-1)) for name, make in signed.items()},
             "posterize": (partial(functional.posterize, bits=bits),),
-            "solarize": (partial(functional.solarize, threshold=threshold),),
+            "solarize": (partial(_solarize, threshold=math.ceil(threshold)),),
             "auto_contrast": (functional.autocontrast,),
             "equalize": (functional.equalize,),
         }
@@ -80,34 +79,41 @@ class RandAugment:
 
 def _sheared(across: float, down: float) -> Operation:
     degrees = [math.degrees(math.atan(value)) for value in (across, down)]
-    return partial(_transformed, shear=degrees, center=[0, 0])
+    shear = partial(functional.affine, angle=0.0, translate=[0, 0], scale=1.0, center=[0, 0])
+    return partial(shear, shear=degrees)
 
 
 def _shifted(across: int, down: int) -> Operation:
-    return partial(_transformed, translate=[across, down])
+    return partial(_translate, across=across, down=down)
 
 
-def _transformed(
-    photos: Tensor,
-    shear: Sequence[float] = (0.0, 0.0),
-    translate: Sequence[float] = (0, 0),
-    center: list[float] | None = None,
-) -> Tensor:
-    return functional.affine(
-        photos, angle=0.0, translate=list(translate), scale=1.0, shear=list(shear), center=center
-    )
+def _translate(photos: Tensor, across: int, down: int) -> Tensor:
+    """Whole pixels are copied; torchvision would resample them."""
+    height, width = photos.shape[2:]
+    result = torch.zeros_like(photos)
+    target = result[..., max(down, 0) : height + down, max(across, 0) : width + across]
+    source = photos[..., max(-down, 0) : height - down, max(-across, 0) : width - across]
+    target.copy_(source)
+    return result
 
 
 def _adjust_sharpness(photos: Tensor, factor: float) -> Tensor:
     """torchvision's, without its convolution, which is slow for few channels on a CPU."""
     if min(photos.shape[2:]) <= 2:
         return photos
-    floats = photos.float()
+    floats, whole = photos.float(), photos.short()
     inside = (..., slice(1, -1), slice(1, -1))
-    blurred = floats.clone()
+    rows = whole[..., :-2] + whole[..., 1:-1] + whole[..., 2:]
     # The kernel is 1 everywhere but 5 in the middle, divided by its sum.
-    blurred[inside] = ((9 * avg_pool2d(floats, 3, stride=1) + 4 * floats[inside]) / 13).round()
+    total = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :] + 4 * whole[inside]
+    blurred = floats.clone()
+    blurred[inside] = (total / 13).round()
     return torch.lerp(blurred, floats, factor).clamp_(0, 255).to(torch.uint8)
+
+
+def _solarize(photos: Tensor, threshold: int) -> Tensor:
+    """torchvision's for a whole threshold, without `torch.where`, which is slow for uint8."""
+    return photos ^ ((photos >= threshold).to(torch.uint8) * 255)
 
 
 def _factor(adjust: Callable[[Tensor, float], Tensor], change: float) -> Operation:
