@@ -101,11 +101,11 @@ def _adjust_sharpness(photos: Tensor, factor: float) -> Tensor:
     """torchvision's, without its convolution, which is slow for few channels on a CPU."""
     if min(photos.shape[2:]) <= 2:
         return photos
-    floats, whole = photos.float(), photos.short()
+    floats, integers = photos.float(), photos.short()
     inside = (..., slice(1, -1), slice(1, -1))
-    rows = whole[..., :-2] + whole[..., 1:-1] + whole[..., 2:]
+    rows = integers[..., :-2] + integers[..., 1:-1] + integers[..., 2:]
     # The kernel is 1 everywhere but 5 in the middle, divided by its sum.
-    total = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :] + 4 * whole[inside]
+    total = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :] + 4 * integers[inside]
     blurred = floats.clone()
     blurred[inside] = (total / 13).round()
     return torch.lerp(blurred, floats, factor).clamp_(0, 255).to(torch.uint8)
