@@ -53,8 +53,8 @@ class RandAugment:
         signed: dict[str, Callable[[int], Operation]] = {
             "shear_x": lambda sign: _sheared(sign * shear, 0.0),
             "shear_y": lambda sign: _sheared(0.0, sign * shear),
-            "translate_x": lambda sign: _shifted(sign * across, 0),
-            "translate_y": lambda sign: _shifted(0, sign * down),
+            "translate_x": lambda sign: partial(_translate, across=sign * across, down=0),
+            "translate_y": lambda sign: partial(_translate, across=0, down=sign * down),
             "rotate": lambda sign: partial(functional.rotate, angle=sign * turn),
             "brightness": lambda sign: _factor(functional.adjust_brightness, sign * factor),
             "color": lambda sign: _factor(functional.adjust_saturation, sign * factor),
@@ -79,12 +79,8 @@ class RandAugment:
 
 def _sheared(across: float, down: float) -> Operation:
     degrees = [math.degrees(math.atan(value)) for value in (across, down)]
-    shear = partial(functional.affine, angle=0.0, translate=[0, 0], scale=1.0, center=[0, 0])
-    return partial(shear, shear=degrees)
-
-
-def _shifted(across: int, down: int) -> Operation:
-    return partial(_translate, across=across, down=down)
+    fixed = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "center": [0, 0]}
+    return partial(functional.affine, shear=degrees, **fixed)
 
 
 def _translate(photos: Tensor, across: int, down: int) -> Tensor:
