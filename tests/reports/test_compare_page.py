@@ -48,7 +48,7 @@ def scored(*values: float) -> Scored:
 
 
 @pytest.fixture
-def found() -> Comparisons:
+def comparisons() -> Comparisons:
     """A reference of two seeds, a better side of two and a worse one of one."""
     reference = group("reference", (7, 8), model={"head": "factored", "dropout": 0.2})
     better = group(HOSTILE, (7, 8), model={"head": "joint", "dropout": 0.2})
@@ -82,17 +82,17 @@ def found() -> Comparisons:
     )
 
 
-def told(page: str) -> str:
+def text_of(page: str) -> str:
     """What a reader reads: the page's text without tags."""
     body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.replace("<wbr>", ""), flags=re.DOTALL)
     return " ".join(html.unescape(body).split())
 
 
 def test_into_a_pipe_every_line_is_whole(
-    found: Comparisons, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    comparisons: Comparisons, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    compare.show(found)
+    compare.show(comparisons)
     out = capsys.readouterr().out
     lines = [line.rstrip() for line in out.splitlines()]
     score = r"0\.{} \[-?0\.\d{{4}}, 0\.\d{{4}}\]"
@@ -107,16 +107,16 @@ def test_into_a_pipe_every_line_is_whole(
     assert (
         "Of these three models, worse is worse than reference: -0.1000 [-0.1500, -0.0500]." in lines
     )
-    assert all(note in lines for note in found.notes)
+    assert all(note in lines for note in comparisons.notes)
     assert "…" not in out
     assert "\x1b" not in out
 
 
-def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) -> None:
+def test_page_and_csv_hold_the_same_numbers(comparisons: Comparisons, tmp_path: Path) -> None:
     page, listing = targets.of_comparison(tmp_path / "new" / "folder")
-    compare.write(found, page, listing)
+    compare.write(comparisons, page, listing)
     source = page.read_text()
-    text = told(source)
+    text = text_of(source)
     table = pd.read_csv(listing)
     assert len(table) == 4
     for row in table.to_dict("records"):
@@ -135,7 +135,7 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
         f"model.dropout=0.9, note={LONG}",
         "runs/reference-7: 0.4000 runs/reference-8: 0.5000",
         "1,400 photos of 200 people",
-        *found.notes,
+        *comparisons.notes,
     ):
         assert words in text
     assert HOSTILE not in source
@@ -143,12 +143,12 @@ def test_page_and_csv_hold_the_same_numbers(found: Comparisons, tmp_path: Path) 
 
 
 def test_terminal_and_page_say_what_would_decide_an_undecided_difference(
-    found: Comparisons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    comparisons: Comparisons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     score = Score(0.02, -0.001, 0.041)
     unsure = {SCORE: Difference(score, score, 1.1e-4, 0.0), "mask": Difference(score, score, 1, 0)}
-    first, second = found.comparisons
-    summary = replace(found, comparisons=[first, replace(second, differences=unsure)])
+    first, second = comparisons.comparisons
+    summary = replace(comparisons, comparisons=[first, replace(second, differences=unsure)])
     compare.show(summary)
     page, listing = targets.of_comparison(tmp_path)
     compare.write(summary, page, listing)
@@ -157,7 +157,7 @@ def test_terminal_and_page_say_what_would_decide_an_undecided_difference(
         " is the measured one, about 432 people instead of 200 would show it in 80% of studies; how"
         " many seeds cannot be estimated from a single one."
     )
-    for text in (capsys.readouterr().out, told(page.read_text())):
+    for text in (capsys.readouterr().out, text_of(page.read_text())):
         assert sentence in text
         assert text.count("If the true difference") == 1
 
@@ -166,10 +166,14 @@ def test_a_forest_tells_by_colour_which_side_of_zero_an_interval_lies_on() -> No
     rows = [("up", 0.02, 0.01, 0.03), ("down", -0.02, -0.03, -0.01), ("both", 0.0, -0.01, 0.01)]
     drawn = charts.forest(rows, "less A", "Macro F1 <b>")
     assert "<b>" not in drawn
-    found = re.findall(r'd="M(\S+) \d+H(\S+)" stroke="(\S+)".*?<circle cx="(\S+)"', drawn)
-    assert [colour for *_, colour, _ in found] == [charts.COLOURS[2], charts.COLOURS[3], "#6b7280"]
+    intervals = re.findall(r'd="M(\S+) \d+H(\S+)" stroke="(\S+)".*?<circle cx="(\S+)"', drawn)
+    assert [colour for *_, colour, _ in intervals] == [
+        charts.COLOURS[2],
+        charts.COLOURS[3],
+        "#6b7280",
+    ]
     zero = float(re.findall(r'class="mark" d="M(\S+) ', drawn)[0])
-    for (_, value, low, high), (left, right, _, at) in zip(rows, found, strict=True):
+    for (_, value, low, high), (left, right, _, at) in zip(rows, intervals, strict=True):
         for x, end in ((left, low), (right, high), (at, value)):
             assert np.sign(round(float(x) - zero, 1)) == np.sign(end)
     assert charts.forest([("same", 0.0, 0.0, 0.0)], "less A", "Macro F1").count("<circle") == 1

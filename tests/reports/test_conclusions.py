@@ -82,36 +82,40 @@ def texts(conclusions: Conclusions) -> dict[str, str]:
 
 
 def test_labels_of_gender_at_random() -> None:
-    found = texts(run_of(random_gender))
-    assert "mask, macro F1 0.9" in found["Strong"]
-    assert "age band, macro F1 0.9" in found["Strong"]
-    assert found["Weak"].startswith("gender, macro F1 0.5")
-    assert found["Weak"].endswith("], below mask and age band.")
-    assert "the accuracy of gender, 0.5" in found["Why"]
-    assert "is not shown to be above 0.500, that of always answering" in found["Why"]
-    assert found["Why"].endswith("no part of the photos is shown to be worse than the others in"
-                                 " gender.")  # fmt: skip
+    paragraphs = texts(run_of(random_gender))
+    assert "mask, macro F1 0.9" in paragraphs["Strong"]
+    assert "age band, macro F1 0.9" in paragraphs["Strong"]
+    assert paragraphs["Weak"].startswith("gender, macro F1 0.5")
+    assert paragraphs["Weak"].endswith("], below mask and age band.")
+    assert "the accuracy of gender, 0.5" in paragraphs["Why"]
+    assert "is not shown to be above 0.500, that of always answering" in paragraphs["Why"]
+    assert paragraphs["Why"].endswith(
+        "no part of the photos is shown to be worse than the others in gender."
+    )
 
 
 def test_ages_that_are_wrong_only_near_thirty() -> None:
     conclusions = run_of(wrong_near_thirty)
-    found = texts(conclusions)
-    assert found["Weak"].startswith("age band, macro F1 0.")
+    paragraphs = texts(conclusions)
+    assert paragraphs["Weak"].startswith("age band, macro F1 0.")
     (weakness,) = conclusions.weaknesses
     assert weakness.places is not None
     place = weakness.places[0]
     assert (place.kind, place.names) == ("age", ("25–34",))
     assert place.errors.value == place.errors.high == 1
     assert 0.9 < place.errors.low < 0.95  # of 40 people who are wrong, all are
-    assert "age band is wrong more often where age is 25–34 (100% [9" in found["Why"]
-    assert "always answering" not in found["Why"]
+    assert "age band is wrong more often where age is 25–34 (100% [9" in paragraphs["Why"]
+    assert "always answering" not in paragraphs["Why"]
 
 
 def test_masks_worn_incorrectly_that_are_not_recognised() -> None:
-    found = texts(run_of(weak_incorrect))
-    assert found["Weak"].startswith("mask, macro F1 0.")
-    assert "mask is wrong more often where the label is incorrect (100% [97%, 100%]" in found["Why"]
-    assert "of its errors, in 14% of the photos)." in found["Why"]
+    paragraphs = texts(run_of(weak_incorrect))
+    assert paragraphs["Weak"].startswith("mask, macro F1 0.")
+    assert (
+        "mask is wrong more often where the label is incorrect (100% [97%, 100%]"
+        in paragraphs["Why"]
+    )
+    assert "of its errors, in 14% of the photos)." in paragraphs["Why"]
 
 
 def test_the_share_of_errors_and_its_interval_are_those_of_the_photos() -> None:
@@ -142,16 +146,16 @@ def test_nothing_is_said_where_nothing_is_decided() -> None:
 
 
 def test_a_model_of_one_attribute_is_judged_by_its_classes() -> None:
-    found = texts(run_of(weak_incorrect, attributes=("mask",)))
-    assert found["Strong"].startswith("not wear, F1 1.000")
-    assert found["Weak"].startswith("incorrect, F1 0.")
-    assert "mask is wrong more often where the label is incorrect" in found["Why"]
+    paragraphs = texts(run_of(weak_incorrect, attributes=("mask",)))
+    assert paragraphs["Strong"].startswith("not wear, F1 1.000")
+    assert paragraphs["Weak"].startswith("incorrect, F1 0.")
+    assert "mask is wrong more often where the label is incorrect" in paragraphs["Why"]
 
 
 def test_a_band_without_people_is_the_reason() -> None:
-    found = texts(run_of(nothing, ages=(20, 59)))
-    assert found["Weak"].startswith("age band, macro F1 0.6")
-    assert found["Why"].startswith("no photo is labelled >=60, which counts as an F1 of 0; ")
+    paragraphs = texts(run_of(nothing, ages=(20, 59)))
+    assert paragraphs["Weak"].startswith("age band, macro F1 0.6")
+    assert paragraphs["Why"].startswith("no photo is labelled >=60, which counts as an F1 of 0; ")
 
 
 def test_a_run_of_an_earlier_version_has_no_reason() -> None:

@@ -52,8 +52,8 @@ def sample() -> tuple[Findings, Manifest]:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    found, manifest = sample()
-    return door_report.html(found, manifest.reference)
+    summary, manifest = sample()
+    return door_report.html(summary, manifest.reference)
 
 
 def test_the_page_tells_what_happened(page: str) -> None:

@@ -33,9 +33,9 @@ CARD = Card(
 def test_the_command_explains_validated_photos(call: Call, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "page"
     words = ("--method", "occlusion", "--sample", 20, "--with", trained, "--detector", "mtcnn")
-    code, told, err = call("explain", trained, "--out", out, *words)
+    code, stdout, err = call("explain", trained, "--out", out, *words)
     assert code == 0, err
-    *sentences, page = told.splitlines()
+    *sentences, page = stdout.splitlines()
     assert page == str(out / "explain.html")
     assert all(" the score " in each or "undecided" in each for each in sentences)
     html = (out / "explain.html").read_text()
@@ -55,8 +55,8 @@ def test_the_command_explains_photos(
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:2]
     words = ("--method", "occlusion", "--detector", "mtcnn", "--fold", 1)
-    code, told, err = call("explain", trained, *photos, "--out", tmp_path / "e", *words)
-    assert (code, told) == (0, f"{tmp_path / 'e' / 'explain.html'}\n"), err
+    code, stdout, err = call("explain", trained, *photos, "--out", tmp_path / "e", *words)
+    assert (code, stdout) == (0, f"{tmp_path / 'e' / 'explain.html'}\n"), err
     html = (tmp_path / "e" / "explain.html").read_text()
     assert "2 photos, explained by the network of fold 1" in html
     assert "Map of the photos" not in html

@@ -26,26 +26,26 @@ def numbers(page: str) -> str:
 
 def test_the_page_counts_what_is_there(inspected: Inspection, tmp_path: Path) -> None:
     page, _ = inspect.write(inspected, tmp_path, pictures=True)
-    told = numbers(page.read_text())
+    text = numbers(page.read_text())
     table = inspected.photos.table
     for label, name in enumerate(labels.CLASSES):
         rows = table[table["label"] == label]
         people = len({*rows["person"]})
-        assert f" {label} {name.replace('_', ' ')} {len(rows)} {people} " in told
+        assert f" {label} {name.replace('_', ' ')} {len(rows)} {people} " in text
     for gender, name in enumerate(labels.GENDERS):
         of_gender = table[table["gender"] == gender].drop_duplicates("person")
         counts = [(of_gender["age_band"] == band).sum() for band in range(3)]
-        assert f" {name} {' '.join(map(str, counts))} {sum(counts)} " in told
-    assert f" 48 × 64 {len(table)} 100.0%" in told
+        assert f" {name} {' '.join(map(str, counts))} {sum(counts)} " in text
+    assert f" 48 × 64 {len(table)} 100.0%" in text
 
 
 def test_the_page_shows_every_problem_and_pair(inspected: Inspection, tmp_path: Path) -> None:
     page, listing = inspect.write(inspected, tmp_path, pictures=True)
-    told = numbers(page.read_text())
+    text = numbers(page.read_text())
     assert inspected.problems, "the sample people have twins and hidden files"
     for problem in inspected.problems:
-        assert problem.where in told
-        assert checks.KINDS[problem.kind] in told
+        assert problem.where in text
+        assert checks.KINDS[problem.kind] in text
     written = pd.read_csv(listing)
     assert written["where"].tolist() == [problem.where for problem in inspected.problems]
     assert written["kind"].tolist() == [problem.kind for problem in inspected.problems]
@@ -53,8 +53,8 @@ def test_the_page_shows_every_problem_and_pair(inspected: Inspection, tmp_path: 
         frozenset(name.split("/")[0] for name in pair) for pair in inspected.near_duplicates.pairs
     }
     assert len(pairs) == 2
-    shown = {frozenset(pair) for pair in re.findall(r"(\S+_\d+) = (\S+_\d+)", told)}
-    assert pairs <= shown
+    pairs_on_page = {frozenset(pair) for pair in re.findall(r"(\S+_\d+) = (\S+_\d+)", text)}
+    assert pairs <= pairs_on_page
 
 
 def test_the_page_is_whole_in_itself(inspected: Inspection, tmp_path: Path) -> None:

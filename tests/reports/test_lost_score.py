@@ -106,9 +106,9 @@ def test_nothing_is_said_of_what_is_unknown(trained: Path) -> None:
     results = runs.open_run(trained).metrics()
     table, probabilities = tables.oof(RunFolder(trained))
     alone = table.assign(age=np.nan, person=table["photo"])
-    said = lost_score.context(results, alone, probabilities)
-    assert said["years"] == said["agreement"] == []
-    assert said["chart"] == ""
+    context = lost_score.context(results, alone, probabilities)
+    assert context["years"] == context["agreement"] == []
+    assert context["chart"] == ""
 
 
 @pytest.mark.slow

@@ -30,45 +30,45 @@ def photos_of(count: int, people: int, unknown: float = 0.0) -> pd.DataFrame:
 
 def naive(table: pd.DataFrame, probabilities: np.ndarray) -> list[dict[str, object]]:
     """Per mistake what the CSV should hold, by loops over photos, classes and attributes."""
-    found = []
+    rows = []
     for number, row in enumerate(table.to_dict("records")):
-        told = {"photo": row["photo"], "person": row["person"], "fold": row["fold"]}
-        taken, wrong = {}, False
+        mistake = {"photo": row["photo"], "person": row["person"], "fold": row["fold"]}
+        predicted, wrong = {}, False
         for at, (name, values) in enumerate(labels.ATTRIBUTES.items()):
             of_value = [0.0] * len(values)
             for c in range(18):
                 of_value[[c // 6, c // 3 % 2, c % 3][at]] += float(probabilities[number, c])
-            taken[name] = of_value.index(max(of_value))
+            predicted[name] = of_value.index(max(of_value))
             known = row[name] != -1
-            wrong |= known and taken[name] != row[name]
-            told |= {f"true_{name}": values[row[name]] if known else ""}
-            told |= {name: values[taken[name]]}
-        told |= {"probability": 0.0, "true_probability": 0.0}
+            wrong |= known and predicted[name] != row[name]
+            mistake |= {f"true_{name}": values[row[name]] if known else ""}
+            mistake |= {name: values[predicted[name]]}
+        mistake |= {"probability": 0.0, "true_probability": 0.0}
         for c in range(18):
             of_class = dict(zip(labels.ATTRIBUTES, (c // 6, c // 3 % 2, c % 3), strict=True))
             known_ones = [name for name in labels.ATTRIBUTES if row[name] != -1]
-            if all(of_class[name] == taken[name] for name in known_ones):
-                told["probability"] += float(probabilities[number, c])
+            if all(of_class[name] == predicted[name] for name in known_ones):
+                mistake["probability"] += float(probabilities[number, c])
             if all(of_class[name] == row[name] for name in known_ones):
-                told["true_probability"] += float(probabilities[number, c])
+                mistake["true_probability"] += float(probabilities[number, c])
         if wrong:
-            found.append(told)
-    return sorted(found, key=lambda told: told["true_probability"])
+            rows.append(mistake)
+    return sorted(rows, key=lambda mistake: mistake["true_probability"])
 
 
 @pytest.mark.parametrize("unknown", [0.0, 0.4, 1.0])
 def test_mistakes_equal_a_loop_with_the_least_probable_truth_first(unknown: float) -> None:
     table = photos_of(80, 20, unknown)
     probabilities = np.random.default_rng(1).dirichlet(np.full(18, 0.3), len(table))
-    found, wanted = mistakes.find(table, probabilities), naive(table, probabilities)
-    assert len(found) == len(wanted) < 80
-    assert (len(found) == 0) == (unknown == 1.0)
-    for ours, theirs in zip(found.to_dict("records"), wanted, strict=True):
-        for name, value in theirs.items():
+    actual, expected = mistakes.find(table, probabilities), naive(table, probabilities)
+    assert len(actual) == len(expected) < 80
+    assert (len(actual) == 0) == (unknown == 1.0)
+    for row, expected_row in zip(actual.to_dict("records"), expected, strict=True):
+        for name, value in expected_row.items():
             if isinstance(value, float):
-                assert ours[name] == pytest.approx(value)
+                assert row[name] == pytest.approx(value)
             else:
-                assert ours[name] == value, name
+                assert row[name] == value, name
 
 
 def test_of_equal_truths_the_surer_prediction_comes_first() -> None:
@@ -77,27 +77,27 @@ def test_of_equal_truths_the_surer_prediction_comes_first() -> None:
     probabilities = np.zeros((3, 18))
     for row, sure in enumerate((0.5, 0.9, 0.7)):
         probabilities[row, [6, 17]] = sure, 1 - sure
-    found = mistakes.find(table, probabilities)
-    assert found["photo"].tolist() == ["b", "c", "a"]
-    assert found["probability"].tolist() == pytest.approx([0.9, 0.7, 0.5])
-    assert (found["true_probability"] == 0).all()
+    mistake_table = mistakes.find(table, probabilities)
+    assert mistake_table["photo"].tolist() == ["b", "c", "a"]
+    assert mistake_table["probability"].tolist() == pytest.approx([0.9, 0.7, 0.5])
+    assert (mistake_table["true_probability"] == 0).all()
 
 
 def test_no_person_fills_the_page() -> None:
     person = ["a"] * 9 + [str(number) for number in range(30)] + ["0"] * 3
-    found = pd.DataFrame({"person": person, "rank": range(len(person))})
-    shown = mistakes.worst(found)
-    assert shown["rank"].tolist() == [0, 1, *range(9, 31)]
-    assert len(shown) == mistakes.MAX_MISTAKES == 24
-    assert mistakes.worst(found[::-1])["rank"].tolist()[:4] == [41, 40, 38, 37]
+    mistake_table = pd.DataFrame({"person": person, "rank": range(len(person))})
+    worst = mistakes.worst(mistake_table)
+    assert worst["rank"].tolist() == [0, 1, *range(9, 31)]
+    assert len(worst) == mistakes.MAX_MISTAKES == 24
+    assert mistakes.worst(mistake_table[::-1])["rank"].tolist()[:4] == [41, 40, 38, 37]
 
 
 def test_every_kind_of_mistake_has_examples() -> None:
     table = photos_of(900, 90)
-    found = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 900))
-    shown = mistakes.examples(found)
-    assert shown["true_probability"].is_monotonic_increasing
-    assert set(mistakes.worst(found)["photo"]) <= set(shown["photo"])
+    mistake_table = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 900))
+    examples = mistakes.examples(mistake_table)
+    assert examples["true_probability"].is_monotonic_increasing
+    assert set(mistakes.worst(mistake_table)["photo"]) <= set(examples["photo"])
     for name, values in labels.ATTRIBUTES.items():
         for truth in values:
             for predicted in (value for value in values if value != truth):
@@ -108,33 +108,33 @@ def test_every_kind_of_mistake_has_examples() -> None:
                             & (each[name] == predicted)
                             & (each["true_mask"] == mask)
                         ]
-                        for each in (found, shown)
+                        for each in (mistake_table, examples)
                     )
                     people = kind.groupby("person", sort=False).head(mistakes.MAX_PER_PERSON)
                     first = people["photo"].head(mistakes.MAX_OF_KIND)
                     assert len(first) == 4
                     assert set(first) <= set(of_page["photo"])
-    assert len(shown) < 24 + 30 * mistakes.MAX_OF_KIND
+    assert len(examples) < 24 + 30 * mistakes.MAX_OF_KIND
 
 
 def test_the_csv_leaves_unknown_truths_empty(tmp_path: Path) -> None:
     table = photos_of(60, 20, 0.4)
-    found = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 60))
-    mistakes.write(tmp_path / "mistakes.csv", found)
+    mistake_table = mistakes.find(table, np.random.default_rng(1).dirichlet(np.full(18, 0.3), 60))
+    mistakes.write(tmp_path / "mistakes.csv", mistake_table)
     read = pd.read_csv(tmp_path / "mistakes.csv")
     assert ",".join(read.columns) == (
         "photo,person,fold,true_mask,mask,true_gender,gender,true_age_band,age_band,"
         "probability,true_probability"
     )
-    assert read["true_gender"].isna().tolist() == (found["true_gender"] == "").tolist()
+    assert read["true_gender"].isna().tolist() == (mistake_table["true_gender"] == "").tolist()
     assert read["true_gender"].isna().any()
     assert read["true_probability"].is_monotonic_increasing
 
 
 def card_of(photo: Path) -> tuple[dict[str, object], list[str]]:
     digest = contents.file_digest(photo).hex() if photo.exists() else ""
-    shown = pd.DataFrame({"photo": [photo.name]})
-    (card,), faults = mistakes.cards(shown, photo.parent, {photo.name: digest})
+    rows = pd.DataFrame({"photo": [photo.name]})
+    (card,), faults = mistakes.cards(rows, photo.parent, {photo.name: digest})
     return card, faults
 
 
@@ -149,39 +149,39 @@ def test_a_card_shows_the_photo_small_upright_and_without_its_secrets(tmp_path: 
     assert faults == []
     head, _, content = str(card["picture"]).partition(",")
     assert head == "data:image/jpeg;base64"
-    told = base64.b64decode(content)
-    assert b"home" not in told
-    assert b"customer" not in told
-    shown = Image.open(io.BytesIO(told))
-    assert max(shown.size) == shown.height <= 240
-    assert shown.width / shown.height == pytest.approx(600 / 900, abs=0.01)
-    middle = np.asarray(shown)[:, shown.width // 2]
-    red, blue = (middle[shown.height * at // 4].tolist() for at in (1, 3))
+    jpeg = base64.b64decode(content)
+    assert b"home" not in jpeg
+    assert b"customer" not in jpeg
+    thumbnail = Image.open(io.BytesIO(jpeg))
+    assert max(thumbnail.size) == thumbnail.height <= 240
+    assert thumbnail.width / thumbnail.height == pytest.approx(600 / 900, abs=0.01)
+    middle = np.asarray(thumbnail)[:, thumbnail.width // 2]
+    red, blue = (middle[thumbnail.height * at // 4].tolist() for at in (1, 3))
     assert red[0] > 200 > 50 > red[2]
     assert blue[2] > 200 > 50 > blue[0]
 
 
 def test_photos_that_are_gone_or_damaged_leave_cards_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_bytes(b"no photo")
-    for name, why in (("a.jpg", "no such file"), ("b.jpg", "not an image")):
+    for name, reason in (("a.jpg", "no such file"), ("b.jpg", "not an image")):
         card, faults = card_of(tmp_path / name)
         assert card["picture"] == ""
         assert card["file"] == name
-        (told,) = faults
-        assert str(tmp_path / name) in told
-        assert why in told
+        (fault,) = faults
+        assert str(tmp_path / name) in fault
+        assert reason in fault
     (card,), faults = mistakes.cards(pd.DataFrame({"photo": ["a.jpg"]}), None, {})
     assert (card["picture"], faults) == ("", [])
 
 
 def test_only_the_photo_of_the_run_is_shown(tmp_path: Path) -> None:
     Image.new("RGB", (90, 60), "red").save(tmp_path / "mine.jpg")
-    shown, reasons = pd.DataFrame({"photo": ["mine.jpg", "gone.jpg"]}), set()
-    own = contents.digest((tmp_path / "mine.jpg").read_bytes()).hex()
-    for digests in ({}, {"mine.jpg": "0" * 32, "gone.jpg": "0" * 32}, {"gone.jpg": own}):
-        cards, faults = mistakes.cards(shown, tmp_path, digests)
+    rows, reasons = pd.DataFrame({"photo": ["mine.jpg", "gone.jpg"]}), set()
+    file_digest = contents.digest((tmp_path / "mine.jpg").read_bytes()).hex()
+    for digests in ({}, {"mine.jpg": "0" * 32, "gone.jpg": "0" * 32}, {"gone.jpg": file_digest}):
+        cards, faults = mistakes.cards(rows, tmp_path, digests)
         assert [card["picture"] for card in cards] == ["", ""]
         reasons |= {fault.partition(".jpg: ")[2] for fault in faults}
     assert len(reasons) == 1, "nobody learns from the page which files there are"
-    (card, _), _ = mistakes.cards(shown, tmp_path, {"mine.jpg": own})
+    (card, _), _ = mistakes.cards(rows, tmp_path, {"mine.jpg": file_digest})
     assert str(card["picture"]).startswith("data:image/jpeg")

@@ -18,9 +18,9 @@ from maskgate.runs import tables
 from maskgate.training.lr_finder import Sweep, sentence
 from tests.door.server import screens
 from tests.reports.test_compare_data_page import comparison
-from tests.reports.test_compare_page import found as found
+from tests.reports.test_compare_page import comparisons as comparisons
 from tests.reports.test_door_report import sample as sample_of_door
-from tests.reports.test_tune_page import FOUND as SEARCH
+from tests.reports.test_tune_page import SEARCH_REPORT
 
 CHROMIUM = shutil.which("chromium") or ""
 pytestmark = [
@@ -74,10 +74,10 @@ def report(trained: Path) -> Path:
 
 @pytest.fixture
 def every_page(
-    report: Path, found: Any, people: Path, cache: Path, tmp_path: Path
+    report: Path, comparisons: Any, people: Path, cache: Path, tmp_path: Path
 ) -> dict[str, Path]:
     """Pages of several kinds, on which everything is that the shared style colours."""
-    compare.write(found, tmp_path / "compare.html", tmp_path / "compare.csv")
+    compare.write(comparisons, tmp_path / "compare.html", tmp_path / "compare.csv")
     inspected, _ = inspect.write(
         inspection.inspect(people, cache), tmp_path / "inspect", pictures=True
     )
@@ -98,7 +98,7 @@ def every_page(
         "compare": tmp_path / "compare.html",
         "inspect": inspected,
         "lr": tmp_path / "lr.html",
-        "tune": tune.write(SEARCH, tmp_path),
+        "tune": tune.write(SEARCH_REPORT, tmp_path),
     }
 
 
@@ -143,9 +143,9 @@ def pages_of_commands(
     }
 
 
-def check(shown: dict[str, Path], show: Open, scheme: str) -> None:
+def check(page_files: dict[str, Path], show: Open, scheme: str) -> None:
     """Every page fits its screen and is readable, with everything that can be opened open."""
-    for name, file in shown.items():
+    for name, file in page_files.items():
         for screen, width in WIDTHS.items():
             page = show(file, width, color_scheme=scheme)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")

@@ -14,12 +14,12 @@ def red(sheet: Image.Image) -> int:
 
 def test_only_what_is_wrong_is_struck_out() -> None:
     photos = [Image.new("RGB", (60, 80), "grey")] * 3
-    given = [0, 4, 9]  # masks worn or worn incorrectly: no red bar
+    true_labels = [0, 4, 9]  # masks worn or worn incorrectly: no red bar
     probabilities = np.full((3, labels.COUNT), 0.001)
-    probabilities[range(3), given] = 1 - 0.017
-    said = Predictions(["a", "b", "c"], probabilities)
-    right = prediction_picture.sheet(photos, said, given, columns=2)
-    wrong = prediction_picture.sheet(photos, said, [0, 4, 10], columns=2)
+    probabilities[range(3), true_labels] = 1 - 0.017
+    predictions = Predictions(["a", "b", "c"], probabilities)
+    right = prediction_picture.sheet(photos, predictions, true_labels, columns=2)
+    wrong = prediction_picture.sheet(photos, predictions, [0, 4, 10], columns=2)
     assert red(right) == 0
     assert red(wrong) > 100
     assert right.size == wrong.size
@@ -27,8 +27,8 @@ def test_only_what_is_wrong_is_struck_out() -> None:
 
 def test_photos_stand_in_rows() -> None:
     one = Image.new("RGB", (60, 80), "blue")
-    said = Predictions(["a"] * 4, np.full((4, labels.COUNT), 1 / labels.COUNT))
-    wide = prediction_picture.sheet([one] * 4, said, [0] * 4, columns=4)
-    tall = prediction_picture.sheet([one] * 4, said, [0] * 4, columns=1)
+    predictions = Predictions(["a"] * 4, np.full((4, labels.COUNT), 1 / labels.COUNT))
+    wide = prediction_picture.sheet([one] * 4, predictions, [0] * 4, columns=4)
+    tall = prediction_picture.sheet([one] * 4, predictions, [0] * 4, columns=1)
     assert wide.width > 3 * tall.width
     assert tall.height > 3 * wide.height

@@ -53,7 +53,7 @@ def text(page: Path) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", source)))
 
 
-def shown(picture: Image.Image, row: int, column: int, geometry: Geometry) -> np.ndarray:
+def photo_at(picture: Image.Image, row: int, column: int, geometry: Geometry) -> np.ndarray:
     """The photo at a place of the picture's first part."""
     tall = round(recipe_picture._WIDTH * geometry.height / geometry.width)
     left, top = recipe_picture._column_x(column), 2 * recipe_picture._LINE
@@ -70,12 +70,12 @@ def test_the_first_column_is_what_validation_sees(people: Path, tmp_path: Path) 
     for number, row in enumerate(chosen):
         image = pixels.decode(read.root / read.table["photo"][row])
         stored = pixels.resize(image, *geometry.stored, geometry.crop)
-        seen = pixels.centre(stored, geometry)
-        found = shown(picture, number, 0, geometry)
-        size = (found.shape[1], found.shape[0])
-        expected = Image.fromarray(np.array(seen)).resize(size, Image.Resampling.BICUBIC)
-        np.testing.assert_array_equal(found, np.asarray(expected))
-        draws = {shown(picture, number, 1 + draw, geometry).tobytes() for draw in range(6)}
+        centre = pixels.centre(stored, geometry)
+        actual = photo_at(picture, number, 0, geometry)
+        size = (actual.shape[1], actual.shape[0])
+        expected = Image.fromarray(np.array(centre)).resize(size, Image.Resampling.BICUBIC)
+        np.testing.assert_array_equal(actual, np.asarray(expected))
+        draws = {photo_at(picture, number, 1 + draw, geometry).tobytes() for draw in range(6)}
         assert len(draws) > 1, "training draws differ"
 
 
@@ -86,7 +86,8 @@ def test_without_transforms_training_sees_what_validation_sees(
     picture = effects.picture(layouts.read(people))
     for column in range(1, 7):
         np.testing.assert_array_equal(
-            shown(picture, 2, column, effects.geometry), shown(picture, 2, 0, effects.geometry)
+            photo_at(picture, 2, column, effects.geometry),
+            photo_at(picture, 2, 0, effects.geometry),
         )
     taller = Effects("strong", load(tmp_path, WRITTEN)).picture(layouts.read(people))
     assert taller.height > picture.height + 2 * 200, "a row for each mix"
@@ -137,11 +138,11 @@ def test_shares_told_below_mixed_photos_are_those_learnt(people: Path, tmp_path:
         row = effects._mixed(mix, mixer, table, stored, len(chosen))
         assert row.words[1] == f"{mix.probability:.0%} of batches"
         assert row.photos[0] is None
-        for number, (own, other) in enumerate(row.below):
-            shares = [int(line.partition("%")[0]) for line in (own, other)]
+        for number, (caption, other) in enumerate(row.below):
+            shares = [int(line.partition("%")[0]) for line in (caption, other)]
             assert sum(shares) in (99, 100, 101)
             words = " ".join(recipe_picture._words(table, chosen[number]))
-            assert own == f"{shares[0]}% {words}"
+            assert caption == f"{shares[0]}% {words}"
             if mix.name == "intra_class_cutmix":
                 assert other == f"{shares[1]}% {words}"
                 assert 44 <= shares[0] <= 56
@@ -152,14 +153,14 @@ def test_the_page_tells_the_transforms_and_the_picture_lies_beside(
 ) -> None:
     effects = Effects("strong", load(tmp_path, WRITTEN))
     page, _ = inspect.write(inspected, tmp_path / "out", True, effects)
-    told = text(page)
-    assert "Effects of strong" in told
-    assert "36 × 48 pixels (width × height) of the middle 75% of each side" in told
-    assert "horizontal flip probability 0.25" in told
-    assert "solarize threshold 128, probability 0.5" in told
-    assert "35% mixup alpha 0.4" in told
-    assert "](" not in told
-    assert "`" not in told
+    page_text = text(page)
+    assert "Effects of strong" in page_text
+    assert "36 × 48 pixels (width × height) of the middle 75% of each side" in page_text
+    assert "horizontal flip probability 0.25" in page_text
+    assert "solarize threshold 128, probability 0.5" in page_text
+    assert "35% mixup alpha 0.4" in page_text
+    assert "](" not in page_text
+    assert "`" not in page_text
     content = page.read_text()
     assert sorted(set(re.findall(r'href="([^"]*)"', content))) == ["problems.csv", "recipe.png"]
     assert 'class="effects" src="data:image/jpeg' in content
@@ -171,9 +172,9 @@ def test_the_page_tells_the_transforms_and_the_picture_lies_beside(
 def test_without_photos_no_picture_is_drawn(inspected: Inspection, tmp_path: Path) -> None:
     effects = Effects("strong", load(tmp_path, WRITTEN))
     page, _ = inspect.write(inspected, tmp_path / "out", False, effects)
-    told = text(page)
-    assert "No picture was drawn: photos were turned off." in told
-    assert "35% mixup alpha 0.4" in told
+    page_text = text(page)
+    assert "No picture was drawn: photos were turned off." in page_text
+    assert "35% mixup alpha 0.4" in page_text
     assert "<img" not in page.read_text()
     assert not (tmp_path / "out" / "recipe.png").exists()
 
@@ -182,9 +183,9 @@ def test_a_recipe_that_changes_nothing_says_so(inspected: Inspection, tmp_path: 
     page, _ = inspect.write(
         inspected, tmp_path / "out", True, Effects("plain", load(tmp_path, PLAIN))
     )
-    told = text(page)
-    assert "Training photos are not augmented." in told
-    assert "Batches are not mixed." in told
+    page_text = text(page)
+    assert "Training photos are not augmented." in page_text
+    assert "Batches are not mixed." in page_text
 
 
 def test_data_without_a_photo_has_a_page_without_picture(
@@ -202,16 +203,16 @@ def test_data_without_a_photo_has_a_page_without_picture(
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         ("augment: [{name: solarise}]", "recipe strong: unknown transform solarise; did you mean"),
         ("mixing: [{name: mixup, alpha: 0}]", "recipe strong: mixing mixup: alpha is 0"),
     ],
 )
 def test_a_recipe_that_cannot_be_made_is_refused_at_once(
-    written: str, told: str, tmp_path: Path
+    written: str, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(MaskgateError, match=told):
+    with pytest.raises(MaskgateError, match=message):
         Effects("strong", load(tmp_path, written))
 
 

@@ -21,7 +21,7 @@ from maskgate.reports import reference
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(maskgate.__file__).parent
-GIVEN = {
+INTERNAL_ARGUMENTS = {
     "geometry", "rows", "table", "random", "features", "counts", "head", "course", "network",
     "members",
 }  # by the program, not by a recipe  # fmt: skip
@@ -48,20 +48,20 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any,
 def test_every_key_is_there_with_a_description_and_a_default(
     model: type[BaseModel], least: int
 ) -> None:
-    told = {key.path: key for section in reference.sections(model) for key in section.keys}
+    key_by_path = {key.path: key for section in reference.sections(model) for key in section.keys}
     page = reference.page()
-    wanted = list(fields(model))
-    assert sorted(told) == sorted(path for path, *_ in wanted)
-    assert len(wanted) >= least
-    for path, field, docstring in wanted:
+    expected = list(fields(model))
+    assert sorted(key_by_path) == sorted(path for path, *_ in expected)
+    assert len(expected) >= least
+    for path, field, docstring in expected:
         purpose = field.description or docstring
         assert purpose, f"{path} has no description"
-        assert told[path].purpose.split() == purpose.split()
+        assert key_by_path[path].purpose.split() == purpose.split()
         assert f"| `{path}` |" in page
-        assert (told[path].default == "must be given") == field.is_required(), path
+        assert (key_by_path[path].default == "must be given") == field.is_required(), path
         if not docstring and not field.is_required():
             default = TypeAdapter(Any).dump_python(field.get_default(), mode="json")
-            assert yaml.safe_load(told[path].default.strip("`")) == default, path
+            assert yaml.safe_load(key_by_path[path].default.strip("`")) == default, path
 
 
 @pytest.mark.parametrize("names", reference.TABLES, ids=lambda names: names.key)
@@ -73,7 +73,9 @@ def test_every_name_is_there_with_its_arguments(names: reference.Names) -> None:
         assert f"| `{entry.name}` |" in section
         assert entry.purpose.rstrip().endswith("."), f"{entry.name} has no docstring"
         arguments = {argument.strip("`").partition(":")[0] for argument in entry.arguments}
-        assert not arguments & GIVEN, f"{entry.name}: no recipe gives {arguments & GIVEN}"
+        assert not arguments & INTERNAL_ARGUMENTS, (
+            f"{entry.name}: no recipe gives {arguments & INTERNAL_ARGUMENTS}"
+        )
     assert [entry.name for entry in reference.entries(names)] == list(names.table)
 
 
@@ -89,7 +91,7 @@ def test_arguments_are_spelled_out(names: reference.Names) -> None:
 @pytest.mark.slow
 def test_every_table_that_names_are_looked_up_in_is_there() -> None:
     known = [names.table for names in reference.TABLES]
-    found = 0
+    count = 0
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
@@ -102,11 +104,15 @@ def test_every_table_that_names_are_looked_up_in_is_there() -> None:
                 module = importlib.import_module(place.removesuffix(".__init__"))
                 table = eval(name, vars(module))
                 if any(map(callable, table.values())):  # not the names alone, of timm's
-                    named = {name: made for name, made in table.items() if made is not None}
-                    told = any(named.items() <= whole.items() for whole in known)
-                    assert told, f"{place}: add {name} to TABLES"
-                    found += 1
-    assert found >= len(known)
+                    factories = {
+                        name: factory for name, factory in table.items() if factory is not None
+                    }
+                    is_listed = any(
+                        factories.items() <= known_table.items() for known_table in known
+                    )
+                    assert is_listed, f"{place}: add {name} to TABLES"
+                    count += 1
+    assert count >= len(known)
 
 
 @pytest.mark.parametrize("folder", [recipe.shipped(), system.shipped()], ids=lambda at: at.name)
@@ -154,7 +160,7 @@ class Everything(settings.Section):
     either: int | bool | str = Field(1, description="either")
     anything: Any = Field(None, description="anything")
     mapping: dict[str, int] = Field({}, description="mapping")
-    named: Component | None = Field(None, description="perhaps named")
+    component: Component | None = Field(None, description="perhaps named")
     chain: list[Component] = Field([Component(name="a")], description="chain")
     inner: Inner = Inner()
     maybe: Inner | None = Field(None, description="perhaps inner")
@@ -171,7 +177,7 @@ HOLDS = {
     "either": ("whole number or `true` or `false` or text", "`1`"),
     "anything": ("anything", "`null`"),
     "mapping": ("mapping", "`{}`"),
-    "named": ("a name with its arguments or `null`", "`null`"),
+    "component": ("a name with its arguments or `null`", "`null`"),
     "chain": ("list, each a name with its arguments", "`[{name: a}]`"),
     "inner": ("a section", ""),
     "maybe": ("a section or `null`", ""),
@@ -185,8 +191,8 @@ HOLDS = {
 def test_every_kind_of_field_is_put_into_words() -> None:
     sections = reference.sections(Everything)
     keys = [key for section in sections for key in section.keys]
-    told = {key.path: (key.type_in_words, key.default) for key in keys}
-    assert told == HOLDS
+    type_and_default = {key.path: (key.type_in_words, key.default) for key in keys}
+    assert type_and_default == HOLDS
     assert [section.path for section in sections] == ["", "inner", "maybe", "many.0"]
     assert [section.purpose for section in sections] == ["Every kind of field."] + [
         "What is inside."
@@ -194,5 +200,5 @@ def test_every_kind_of_field_is_put_into_words() -> None:
 
 
 def test_a_cell_cannot_break_its_table() -> None:
-    told = reference._table(("a", "b"), [("x | y", "two\nlines")])
-    assert told.splitlines() == ["| a | b |", "| --- | --- |", "| x \\| y | two lines |"]
+    text = reference._table(("a", "b"), [("x | y", "two\nlines")])
+    assert text.splitlines() == ["| a | b |", "| --- | --- |", "| x \\| y | two lines |"]

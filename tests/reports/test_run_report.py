@@ -31,7 +31,7 @@ def copied(trained: Path, folder: Path, **results: Any) -> RunFolder:
     return run
 
 
-def told(page: str) -> str:
+def text_of(page: str) -> str:
     """What a reader reads: the page's text without tags."""
     body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.replace("<wbr>", ""), flags=re.DOTALL)
     return " ".join(html.unescape(body).split())
@@ -40,7 +40,7 @@ def told(page: str) -> str:
 def test_the_report_shows_every_score_with_its_interval(trained: Path) -> None:
     run = runs.open_run(trained)
     page = run_report.write(run).read_text()
-    results, text = json.loads(run.metrics_file.read_text()), told(page)
+    results, text = json.loads(run.metrics_file.read_text()), text_of(page)
     for score in (results["macro_f1"], results["accuracy"]):
         assert f"{score['value']:.3f} {score['low']:.3f} – {score['high']:.3f}" in text
     for part in (results, *results["attributes"].values()):
@@ -72,21 +72,21 @@ def test_that_people_are_not_kept_together_is_said_where_scores_are(
     rows = [f"{row}.png,{names[row // 2]},wear" for row in range(2 * len(names))]
     (tmp_path / "own.csv").write_text("\n".join(["photo,person,mask", *rows]))
     (tmp_path / "apart.csv").write_text("\n".join(["photo,name,mask", *rows]))
-    wanted = "people are not kept together: each photo counts as its own person"
+    sentence = "people are not kept together: each photo counts as its own person"
 
     once = train(tmp_path / "apart", "training.epochs=1", data=tmp_path / "apart.csv")
     run = runs.open_run(once)
-    text = told(run.report_file.read_text())
-    assert f"Warnings 1 × {wanted} (first: all photos)" in text
+    text = text_of(run.report_file.read_text())
+    assert f"Warnings 1 × {sentence} (first: all photos)" in text
     assert "was scored by a model not trained on that photo; photos of one person may be" in text
     assert "not trained on its person" not in text
-    assert any(wanted in warning for warning in run.status().warnings)
+    assert any(sentence in warning for warning in run.status().warnings)
     out = call("inspect", tmp_path / "apart.csv", "--out", tmp_path / "page")[1]
-    assert out.startswith(f"1 × {wanted}")
-    assert wanted in (tmp_path / "page" / "inspect.html").read_text()
+    assert out.startswith(f"1 × {sentence}")
+    assert sentence in (tmp_path / "page" / "inspect.html").read_text()
 
     first = train(tmp_path / "own", "training.epochs=1", data=tmp_path / "own.csv")
-    assert "not trained on its person" in told(runs.open_run(first).report_file.read_text())
+    assert "not trained on its person" in text_of(runs.open_run(first).report_file.read_text())
     folds = f"folds.file={first / 'folds.csv'}"
     again = train(tmp_path / "again", "training.epochs=1", folds, data=tmp_path / "own.csv")
     for name in ("folds.csv", "mistakes.csv"):
@@ -100,21 +100,21 @@ def test_the_worst_mistakes_are_shown_and_all_are_listed(trained: Path, people: 
     run = runs.open_run(trained)
     page = run_report.write(run).read_text()
     listed = pd.read_csv(run.mistakes_file)
-    found = mistakes.find(*tables.oof(run))
-    assert listed["photo"].tolist() == found["photo"].tolist()
-    assert f"All {len(found)} are in mistakes.csv" in told(page)
+    mistake_table = mistakes.find(*tables.oof(run))
+    assert listed["photo"].tolist() == mistake_table["photo"].tolist()
+    assert f"All {len(mistake_table)} are in mistakes.csv" in text_of(page)
     cards = re.findall(r"<article.*?</article>", page, flags=re.DOTALL)
-    shown = mistakes.examples(found)
-    for card, (_, row) in zip(cards, shown.iterrows(), strict=True):
+    examples = mistakes.examples(mistake_table)
+    for card, (_, row) in zip(cards, examples.iterrows(), strict=True):
         assert 'src="data:image/jpeg;base64,' in card
-        wrong = [told(line) for line in re.findall(r'<li class="wrong">(.*?)</li>', card)]
+        wrong = [text_of(line) for line in re.findall(r'<li class="wrong">(.*?)</li>', card)]
         known = [(row[f"true_{name}"], row[name]) for name in labels.ATTRIBUTES]
-        pairs = [f"{truth} → {given}" for truth, given in known if truth != given]
+        pairs = [f"{truth} → {predicted}" for truth, predicted in known if truth != predicted]
         assert wrong == [pair.replace("_", " ") for pair in pairs]
-        assert f"prediction {100 * row['probability']:.1f}%" in told(card)
-        assert f"correct {100 * row['true_probability']:.1f}%" in told(card)
-        assert row["photo"].split("/")[1] in told(card).replace("_ ", "_")
-        assert row["person"] in told(card).replace("_ ", "_")
+        assert f"prediction {100 * row['probability']:.1f}%" in text_of(card)
+        assert f"correct {100 * row['true_probability']:.1f}%" in text_of(card)
+        assert row["photo"].split("/")[1] in text_of(card).replace("_ ", "_")
+        assert row["person"] in text_of(card).replace("_ ", "_")
     assert "share it as carefully as the photos" in page
     assert Path(run.status().root) == people.resolve() / "train" / "images"
 
@@ -173,7 +173,7 @@ def test_the_epoch_that_was_selected_is_ringed(trained: Path, tmp_path: Path) ->
     history.to_csv(run.history_file, index=False)
     run.finish()
     page = run_report.write(run).read_text()
-    assert "weights were kept: 1 in fold 0, 2 in fold 1." in told(page)
+    assert "weights were kept: 1 in fold 0, 2 in fold 1." in text_of(page)
     drawn = re.findall(r"<figure>.*?</figure>", page[page.index("<h2>Training") :])[:4]
     assert len(drawn) == 4
     for chart in drawn:
@@ -208,7 +208,7 @@ def test_a_run_without_validation_has_no_mistakes(trained: Path, tmp_path: Path)
     run.oof_file.unlink()
     run.mistakes_file.unlink(missing_ok=True)
     run.finish()
-    text = told(run_report.write(run).read_text())
+    text = text_of(run_report.write(run).read_text())
     assert "so it has no score" in text
     assert "mistakes" not in text
     assert not run.mistakes_file.exists()
@@ -217,8 +217,8 @@ def test_a_run_without_validation_has_no_mistakes(trained: Path, tmp_path: Path)
 def test_what_differs_between_recipes() -> None:
     base = {"seed": 7, "optimizer": {"name": "adamw", "lr": 0.1}, "augment": []}
     other = {"seed": 7, "optimizer": {"name": "sgd", "lr": 0.1}, "augment": [{"name": "flip"}]}
-    told = differences(base, other)
-    assert told == ["augment=[{name: flip}]", "optimizer.name=sgd"]
+    changes = differences(base, other)
+    assert changes == ["augment=[{name: flip}]", "optimizer.name=sgd"]
     assert differences(base, base) == []
 
 
@@ -295,7 +295,7 @@ def test_the_report_says_which_attribute_is_above_the_target(
         }
     run = copied(trained, tmp_path, attributes=attributes)
     page = run_report.write(run, photos=False).read_text()
-    text = told(page)
+    text = text_of(page)
     above = "The expected calibration error of age band is above the target of 0.03"
     assert (above in text) == (low > 0.03)
     undecided = "Whether the calibration error of age band is above the target of 0.03 is undecided"
@@ -332,7 +332,7 @@ def test_the_worst_slices_are_named(trained: Path, tmp_path: Path) -> None:
     ):
         run = copied(trained, tmp_path / sentence[:2], slices=[slice_scores | {
             "difference": difference}])  # fmt: skip
-        page = told(run_report.write(run).read_text("utf-8"))
+        page = text_of(run_report.write(run).read_text("utf-8"))
         assert sentence in page
         assert "age: 30–34" in page
 

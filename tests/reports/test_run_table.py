@@ -11,10 +11,10 @@ LONG = "a-run-whose-name-is-longer-than-a-terminal-of-eighty-columns-is-wide-and
 
 
 def table(*rows: tuple[str, ...]) -> RunTable:
-    made = RunTable(("run", "recipe", SETTINGS, "score", "people", "time", "started"))
+    result = RunTable(("run", "recipe", SETTINGS, "score", "people", "time", "started"))
     for row in rows:
-        made.add(row)
-    return made
+        result.add(row)
+    return result
 
 
 def printed(runs: RunTable, width: int = 80) -> list[str]:

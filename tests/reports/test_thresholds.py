@@ -35,9 +35,9 @@ def measured() -> report.Measured:
 
 
 def test_the_models_own_and_fitted_thresholds(measured: report.Measured) -> None:
-    own = measured.selections["mask"]["all"]
-    assert own.another_look is not None
-    assert own.another_look.value > 0
+    selection = measured.selections["mask"]["all"]
+    assert selection.another_look is not None
+    assert selection.another_look.value > 0
     assert measured.fitted["mask"].confidence is not None
     assert measured.fitted["mask"].confidence >= thresholds.LEAST
     assert measured.fitted["gender"].confidence is None  # .0001 cannot be seen among 200 people

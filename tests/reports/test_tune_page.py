@@ -32,7 +32,7 @@ TRIALS = (
           folder="trials/002"),
     Trial(6, "unfinished", {"optimizer.lr": "0.002"}),
 )  # fmt: skip
-FOUND = SearchReport(
+SEARCH_REPORT = SearchReport(
     recipe="baseline", data="PEOPLE", changes=("training.epochs=3",), space="mine", keys=KEYS,
     trials=TRIALS, planned=8, score_of="macro F1", people=32,
     command="maskgate train baseline PEOPLE optimizer.lr=0.01 'loss={name: f1}'",
@@ -41,14 +41,14 @@ FOUND = SearchReport(
 )  # fmt: skip
 
 
-def page(found: SearchReport, folder: Path) -> str:
-    return tune.write(found, folder).read_text("utf-8")
+def page(report: SearchReport, folder: Path) -> str:
+    return tune.write(report, folder).read_text("utf-8")
 
 
 def test_the_page_holds_the_numbers(tmp_path: Path) -> None:
-    html = page(FOUND, tmp_path)
+    html = page(SEARCH_REPORT, tmp_path)
     text = re.sub(r"<[^>]+>", " ", html.replace("<wbr>", ""))
-    for told in (
+    for fragment in (
         "0.4100 [0.3500, 0.4700]", "0.5200 [0.4600, 0.5800]", "0.1234 by epoch 1",
         "under the median", "the loss is &lt;nan&gt;", "as trial 2", "0.75 [0.39, 0.89]",
         "0.25 [0.11, 0.61]",
@@ -56,7 +56,7 @@ def test_the_page_holds_the_numbers(tmp_path: Path) -> None:
         "With only 3 complete trials, importances are unreliable; 50 or more",
         "0.0001 to 0.1, by factors",
     ):  # fmt: skip
-        assert told in text, told
+        assert fragment in text, fragment
     assert "maskgate train baseline PEOPLE optimizer.lr=0.01 &#39;loss={name: f1}&#39;" in html
     assert html.index("0.75 [0.39") < html.index("0.25 [0.11")  # the most important first
     assert html.count("<svg viewBox") == 3  # history and a plot a key
@@ -66,11 +66,11 @@ def test_the_page_holds_the_numbers(tmp_path: Path) -> None:
 
 def test_with_enough_trials_importances_are_not_belittled(tmp_path: Path) -> None:
     many = tuple(replace(TRIALS[0], number=number) for number in range(1, 51))
-    assert "importances are unreliable" not in page(replace(FOUND, trials=many), tmp_path)
+    assert "importances are unreliable" not in page(replace(SEARCH_REPORT, trials=many), tmp_path)
 
 
 def test_the_table_holds_every_trial(tmp_path: Path) -> None:
-    page(FOUND, tmp_path)
+    page(SEARCH_REPORT, tmp_path)
     table = pd.read_csv(tmp_path / "trials.csv", dtype=str).fillna("")
     assert table["trial"].tolist() == list("123456")
     assert table[["state", "score", "low", "high", "optimizer.lr", "loss"]].iloc[1].tolist() == [
@@ -81,13 +81,13 @@ def test_the_table_holds_every_trial(tmp_path: Path) -> None:
 
 
 def test_of_equals_the_first_is_the_best() -> None:
-    assert FOUND.best == TRIALS[1]
-    assert replace(FOUND, trials=TRIALS[2:4]).best is None
+    assert SEARCH_REPORT.best == TRIALS[1]
+    assert replace(SEARCH_REPORT, trials=TRIALS[2:4]).best is None
 
 
 @pytest.mark.parametrize("trials", [(), TRIALS[2:4], TRIALS[:1], TRIALS[5:]])
 def test_a_page_of_little_can_be_written(trials: tuple[Trial, ...], tmp_path: Path) -> None:
-    little = replace(FOUND, trials=trials, importance=None, undecided=None, command="")
+    little = replace(SEARCH_REPORT, trials=trials, importance=None, undecided=None, command="")
     assert f"{len(trials)}" in page(little, tmp_path)
     assert "undecided against" not in page(little, tmp_path)
 
