@@ -46,8 +46,8 @@ def test_near_names_of_the_person_keep_people_together(name: str, tmp_path: Path
 )
 def test_near_names_of_the_photo(name: str, tmp_path: Path) -> None:
     path = write(tmp_path, f"{name},person,mask,row")
-    for given in (path, tmp_path):  # the folder as well
-        assert layouts.read(given).table["photo"].tolist()[:2] == ["0.jpg", "1.jpg"]
+    for data in (path, tmp_path):  # the folder as well
+        assert layouts.read(data).table["photo"].tolist()[:2] == ["0.jpg", "1.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_people_who_repeat_are_not_doubted(tmp_path: Path) -> None:
 def test_an_id_that_starts_again_is_no_person(tmp_path: Path) -> None:
     twice = [row % 42 + 1 for row in range(84)]
     path = joined(tmp_path, "id,name", twice, PEOPLE_OF)
-    named = LIKE_PEOPLE[0]
-    assert sorted(apart(path)) == [(named, "id"), LIKE_PEOPLE, (APART, "all photos")]
+    kind = LIKE_PEOPLE[0]
+    assert sorted(apart(path)) == [(kind, "id"), LIKE_PEOPLE, (APART, "all photos")]
     assert layouts.read(path).table["person"].is_unique
     path = joined(tmp_path, "id,subject", twice, PEOPLE_OF)
     assert layouts.read(path).table["person"].tolist() == [str(each) for each in PEOPLE_OF]

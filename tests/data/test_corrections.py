@@ -53,13 +53,15 @@ DOUBTFUL = (
     | {"004348": {"age_band": ">=60"}}
 )
 PUBLISHED = {"sure": SURE, "likely": LIKELY, "doubtful": DOUBTFUL}
-CASES = [(tier, number, told) for tier, ids in PUBLISHED.items() for number, told in ids.items()]
+CASES = [
+    (tier, number, fields) for tier, ids in PUBLISHED.items() for number, fields in ids.items()
+]
 
 
-def folder_of(number: str, told: dict[str, str]) -> str:
+def folder_of(number: str, fields: dict[str, str]) -> str:
     """The name of a folder that is wrong as the published list says."""
-    wrong = {"male": "female", "female": "male"}.get(told.get("gender", ""), "female")
-    age = 59 if "age_band" in told else 34
+    wrong = {"male": "female", "female": "male"}.get(fields.get("gender", ""), "female")
+    age = 59 if "age_band" in fields else 34
     return f"{number}_{wrong}_Asian_{age}"
 
 
@@ -67,7 +69,7 @@ def folder_of(number: str, told: dict[str, str]) -> str:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for everybody whom the published list names, and for `001498` beside."""
     images = tmp_path_factory.mktemp("people") / "train" / "images"
-    names = [folder_of(number, told) for _, number, told in CASES]
+    names = [folder_of(number, fields) for _, number, fields in CASES]
     for name in [*names, "001498_male_Asian_34"]:
         (images / name).mkdir(parents=True)
         for stem in STEMS:
@@ -98,29 +100,31 @@ def words(row: "pd.Series") -> tuple[str, str, str]:
 
 def test_the_published_list_is_shipped_whole() -> None:
     rows = corrections.read(recipe_files.corrections("competition")).rows
-    told = [(row.tier, row.person, row.field) for row in rows]
-    assert sorted(told) == sorted((tier, n, field) for tier, n, told in CASES for field in told)
+    entries = [(row.tier, row.person, row.field) for row in rows]
+    assert sorted(entries) == sorted(
+        (tier, n, field) for tier, n, fields in CASES for field in fields
+    )
     reasons = pd.read_csv(SHIPPED, dtype="str")["reason"]
     assert reasons.str.len().min() > 5
 
 
-@pytest.mark.parametrize(("tier", "number", "told"), CASES, ids=[case[1] for case in CASES])
+@pytest.mark.parametrize(("tier", "number", "fields"), CASES, ids=[case[1] for case in CASES])
 def test_every_published_correction_is_applied_from_its_tier_on(
-    tier: Tier, number: str, told: dict[str, str], photos: Photos
+    tier: Tier, number: str, fields: dict[str, str], photos: Photos
 ) -> None:
     fixes, before = corrections.read(SHIPPED), photos.table.copy()
-    name = folder_of(number, told)
+    name = folder_of(number, fields)
     read = photos.table[photos.table["person"] == name]
     assert len(read) == 7
-    for wanted in corrections.TIERS:
-        table = corrections.apply(photos.table, fixes, wanted).table
-        mine = table[table["person"] == name]
-        applied = corrections.TIERS.index(wanted) >= corrections.TIERS.index(tier)
-        for (_, old), (_, new) in zip(read.iterrows(), mine.iterrows(), strict=True):
+    for chosen_tier in corrections.TIERS:
+        table = corrections.apply(photos.table, fixes, chosen_tier).table
+        person_rows = table[table["person"] == name]
+        applied = corrections.TIERS.index(chosen_tier) >= corrections.TIERS.index(tier)
+        for (_, old), (_, new) in zip(read.iterrows(), person_rows.iterrows(), strict=True):
             mask, gender, band = words(old)
             if applied:
-                mask = told.get(Path(old["photo"]).stem, mask)
-                gender, band = told.get("gender", gender), told.get("age_band", band)
+                mask = fields.get(Path(old["photo"]).stem, mask)
+                gender, band = fields.get("gender", gender), fields.get("age_band", band)
             assert words(new) == (mask, gender, band)
             assert labels.CLASSES[new["label"]] == f"{mask} {gender} {band}"
     pd.testing.assert_frame_equal(photos.table, before)
@@ -141,19 +145,19 @@ def test_ids_are_compared_whole(photos: Photos) -> None:
 
 
 def test_nobody_else_is_changed(photos: Photos) -> None:
-    found = corrections.apply(photos.table, corrections.read(SHIPPED), "likely")
-    assert found.unused == []
-    changed = photos.table.loc[found.changed, "photo"]
-    wanted = {
-        f"{folder_of(number, told)}/{stem}.jpg"
-        for number, told in (SURE | LIKELY).items()
-        for stem in (told if set(told) <= set(STEMS) else STEMS)
+    result = corrections.apply(photos.table, corrections.read(SHIPPED), "likely")
+    assert result.unused == []
+    changed = photos.table.loc[result.changed, "photo"]
+    expected = {
+        f"{folder_of(number, fields)}/{stem}.jpg"
+        for number, fields in (SURE | LIKELY).items()
+        for stem in (fields if set(fields) <= set(STEMS) else STEMS)
     }
-    assert set(changed) == wanted
-    untouched = ~found.changed
-    pd.testing.assert_frame_equal(found.table[untouched], photos.table[untouched])
-    assert (found.table.dtypes == photos.table.dtypes).all()
-    assert list(found.table) == list(photo_table.COLUMNS)
+    assert set(changed) == expected
+    untouched = ~result.changed
+    pd.testing.assert_frame_equal(result.table[untouched], photos.table[untouched])
+    assert (result.table.dtypes == photos.table.dtypes).all()
+    assert list(result.table) == list(photo_table.COLUMNS)
 
 
 # ------------------------------------------------------------------------- what is applied
@@ -240,9 +244,9 @@ def test_a_label_becomes_known_where_it_was_not(tmp_path: Path) -> None:
     table = photo_table.build(["a.png"], ["a"], [-1], [0], [np.nan])
     assert table["label"].tolist() == [-1]
     fixes = fixes_of(tmp_path, "a,mask,incorrect,sure,", "a,age_band,>=60,sure,")
-    found = corrections.apply(table, fixes, "sure")
-    assert found.table["label"].tolist() == [8]
-    assert found.changed.tolist() == [True]
+    result = corrections.apply(table, fixes, "sure")
+    assert result.table["label"].tolist() == [8]
+    assert result.changed.tolist() == [True]
 
 
 def test_what_is_right_already_counts_as_unchanged(tmp_path: Path) -> None:
@@ -258,14 +262,14 @@ def test_a_dropped_person_or_photo_has_no_labels(tmp_path: Path) -> None:
         "a,gender,male,sure,",
         "b/mask1.jpg,drop,yes,sure,",
     )
-    found = corrections.apply(table, fixes, "likely")
+    result = corrections.apply(table, fixes, "likely")
     dropped = [True] * 7 + [Path(photo).stem == "mask1" for photo in table["photo"].iloc[7:]]
-    assert (found.table["label"] == -1).tolist() == dropped
+    assert (result.table["label"] == -1).tolist() == dropped
     for name in ("mask", "gender", "age_band"):
-        assert (found.table[name] == -1).tolist() == dropped
+        assert (result.table[name] == -1).tolist() == dropped
     for name in ("age", "age_from", "age_to"):
-        assert found.table[name].isna().tolist() == dropped
-    assert found.changed.tolist() == found.dropped.tolist() == dropped
+        assert result.table[name].isna().tolist() == dropped
+    assert result.changed.tolist() == result.dropped.tolist() == dropped
     sure = corrections.apply(table, fixes, "sure").table
     assert sure["gender"].tolist() == [0] * 7 + [-1 if each else 1 for each in dropped[7:]]
 
@@ -275,10 +279,10 @@ def test_who_is_not_here_is_told(tmp_path: Path) -> None:
         tmp_path, "z,gender,male,sure,", "y,age,3,doubtful,", "a,mask1,incorrect,sure,"
     )
     table = people("a").iloc[1:]  # without mask1
-    found = corrections.apply(table, fixes, "likely")
-    assert [(each.person, each.row) for each in found.unused] == [("z", 2), ("a", 4)]
-    assert found.problems(fixes.path)[0].detail == "row 2 of fixes.csv"
-    pd.testing.assert_frame_equal(found.table, table)
+    result = corrections.apply(table, fixes, "likely")
+    assert [(each.person, each.row) for each in result.unused] == [("z", 2), ("a", 4)]
+    assert result.problems(fixes.path)[0].detail == "row 2 of fixes.csv"
+    pd.testing.assert_frame_equal(result.table, table)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +302,7 @@ def test_contradictions_by_another_name_are_refused(rows: tuple[str, ...], tmp_p
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ("a,gendre,male,sure,", "row 2 (unknown field 'gendre', did you mean gender?)"),
         ("a,gender,femal,sure,", "row 2 (unknown gender 'femal', did you mean female?)"),
@@ -314,8 +318,8 @@ def test_contradictions_by_another_name_are_refused(rows: tuple[str, ...], tmp_p
         ("b,gender,male,sure,\nb,gender,female,doubtful,", "rows 2 and 3 contradict each other"),
     ],
 )
-def test_rows_that_make_no_sense_are_told(row: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)) as error:
+def test_rows_that_make_no_sense_are_told(row: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)) as error:
         fixes_of(tmp_path, row)
     assert "fixes.csv: " in str(error.value)
 
@@ -331,16 +335,16 @@ def test_the_same_said_twice_is_no_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"person,field,value\n", "lacks the columns tier"),
         (b"", "lacks the columns person, field, value, tier"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)), "not a CSV in UTF-8"),
     ],
 )
-def test_what_are_no_corrections_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
+def test_what_are_no_corrections_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "fixes.csv").write_bytes(content)
-    with pytest.raises(MaskgateError, match=told):
+    with pytest.raises(MaskgateError, match=message):
         corrections.read(tmp_path / "fixes.csv")
 
 
@@ -353,11 +357,11 @@ def test_people_and_photos_are_found_in_any_spelling(tmp_path: Path) -> None:
         tmp_path, f"{nfd},age,35,sure,", f"{nfd}_female_Asian_34 ,normal,with_mask,sure,",
         f" {nfc}.png,gender,남,sure,",
     )  # fmt: skip
-    found = corrections.apply(table, fixes, "sure")
-    assert found.unused == []
-    assert found.table["age"].tolist() == [35, 34]
-    assert found.table["mask"].tolist() == [0, 2]
-    assert found.table["gender"].tolist() == [1, 0]
+    result = corrections.apply(table, fixes, "sure")
+    assert result.unused == []
+    assert result.table["age"].tolist() == [35, 34]
+    assert result.table["mask"].tolist() == [0, 2]
+    assert result.table["gender"].tolist() == [1, 0]
 
 
 def test_a_file_saved_by_korean_excel_is_read(tmp_path: Path) -> None:
@@ -369,11 +373,11 @@ def test_a_file_saved_by_korean_excel_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "why"),
+    ("value", "reason"),
     [("34.5", "is not a whole number"), ("9" * 5000, "is not 0–120"), ("inf", "is not 0–120")],
 )
-def test_ages_that_cannot_be_are_told(value: str, why: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=rf"row 2 \(age '.* {why}\)") as caught:
+def test_ages_that_cannot_be_are_told(value: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=rf"row 2 \(age '.* {reason}\)") as caught:
         fixes_of(tmp_path, f"a,age,{value},sure,")
     assert len(str(caught.value)) < 300
 

@@ -38,8 +38,8 @@ def test_every_encoding_and_separator_gives_the_same_rows(
     content = text(separator)
     if encoding == "cp949":  # which has no é
         content = content.replace("é", "이")
-    found = read(tmp_path / "a.csv", content.encode(encoding))
-    assert found == [[cell if encoding != "cp949" else cell.replace("é", "이") for cell in row]
+    rows = read(tmp_path / "a.csv", content.encode(encoding))
+    assert rows == [[cell if encoding != "cp949" else cell.replace("é", "이") for cell in row]
         for row in ROWS]  # fmt: skip
 
 
@@ -56,8 +56,8 @@ def test_excel_may_name_its_separator(tmp_path: Path) -> None:
 
 
 def test_a_separator_in_a_quoted_header_counts_for_nothing(tmp_path: Path) -> None:
-    found = read(tmp_path / "a.csv", '"a;b;c;d",e\n1,2\n')
-    assert found == [["a;b;c;d", "e"], ["1", "2"]]
+    rows = read(tmp_path / "a.csv", '"a;b;c;d",e\n1,2\n')
+    assert rows == [["a;b;c;d", "e"], ["1", "2"]]
 
 
 def test_blank_lines_and_empty_fields_at_the_end_are_no_fault(tmp_path: Path) -> None:
@@ -76,19 +76,21 @@ def test_a_column_without_a_name_is_kept_where_it_holds_something(tmp_path: Path
 
 def test_longer_and_shorter_rows_are_told_by_line(tmp_path: Path) -> None:
     content = 'photo,person,mask\na.jpg,"Kim\nA",wear\nb.jpg,Kim, Jr.,wear\nc.jpg,p\n'
-    told = refused(tmp_path / "a.csv", content)
-    assert told.startswith("line 4 has 4 fields, line 5 has 2 fields where the header has 3; quote")
+    message = refused(tmp_path / "a.csv", content)
+    assert message.startswith(
+        "line 4 has 4 fields, line 5 has 2 fields where the header has 3; quote"
+    )
 
 
 def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
-    told = refused(tmp_path / "a.csv", "photo, mask,mask \na.jpg,wear,normal\n")
-    assert told == "several columns are called mask; rename all but one, or remove them"
+    message = refused(tmp_path / "a.csv", "photo, mask,mask \na.jpg,wear,normal\n")
+    assert message == "several columns are called mask; rename all but one, or remove them"
     with pytest.raises(MaskgateError, match="several columns"):
         csv_files.header(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (b"photo\na\0b.jpg\n", "line 2 has a NUL character"),
         (b"PK\x03\x04" + bytes(range(256)), "it is an Excel workbook or a ZIP file"),
@@ -98,9 +100,9 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     ],
     ids=["NUL", "Excel", "Latin-1", "open quote", "huge field"],
 )
-def test_what_is_no_csv_is_told(content: bytes, why: str, tmp_path: Path) -> None:
-    told = refused(tmp_path / "a.csv", content)
-    assert told == f"not a CSV in UTF-8, UTF-16 or CP949 ({why}); save it as one"
+def test_what_is_no_csv_is_told(content: bytes, reason: str, tmp_path: Path) -> None:
+    message = refused(tmp_path / "a.csv", content)
+    assert message == f"not a CSV in UTF-8, UTF-16 or CP949 ({reason}); save it as one"
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -117,8 +119,8 @@ def test_an_empty_file_has_no_columns(tmp_path: Path) -> None:
 
 def test_names_that_look_like_numbers_or_nothing_stay_text(tmp_path: Path) -> None:
     names = ["None", "NA", "nan", "NULL", "1e5", "007", "TRUE", "9" * 5000]
-    found = read(tmp_path / "a.csv", "person\n" + "\n".join(names) + "\n")
-    assert found == [["person"], *[[name] for name in names]]
+    rows = read(tmp_path / "a.csv", "person\n" + "\n".join(names) + "\n")
+    assert rows == [["person"], *[[name] for name in names]]
 
 
 def test_the_header_of_a_large_file_is_read_alone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 SEEDS = range(20)
 
 
-def made(people: int, photos: int = 7, seed: int = 0) -> Photos:
+def make_photos(people: int, photos: int = 7, seed: int = 0) -> Photos:
     """`people` of uneven gender and age, with `photos` each that show all masks."""
     random = np.random.default_rng(seed)
     gender = random.choice(2, people, p=[0.4, 0.6])
@@ -62,7 +62,7 @@ def split(
 @pytest.mark.parametrize("kind", ["kfold", "holdout"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nobody_is_in_two_folds(seed: int, kind: Kind) -> None:
-    photos = made(53, seed=seed)
+    photos = make_photos(53, seed=seed)
     fold = split(photos, kind=kind, seed=seed)
     assert (photos.table.assign(fold=fold).groupby("person")["fold"].nunique() == 1).all()
     assert set(fold) == (set(range(5)) if kind == "kfold" else {0, NEVER})
@@ -71,7 +71,7 @@ def test_nobody_is_in_two_folds(seed: int, kind: Kind) -> None:
 @pytest.mark.parametrize("count", [2, 3, 5])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_folds_have_equal_shares_of_every_stratum_and_of_all(seed: int, count: int) -> None:
-    photos = made(47, seed=seed)
+    photos = make_photos(47, seed=seed)
     people = by_person(photos, split(photos, count=count, seed=seed))
     sizes = people["fold"].value_counts().reindex(range(count), fill_value=0)
     assert sizes.max() - sizes.min() <= 1
@@ -82,7 +82,7 @@ def test_folds_have_equal_shares_of_every_stratum_and_of_all(seed: int, count: i
 
 
 def test_clusters_of_equal_size_are_dealt_evenly_too() -> None:
-    photos = made(40)
+    photos = make_photos(40)
     table = photos.table.sort_values(["gender", "age_band", "person"], kind="stable")
     photos = Photos(photos.root, table.reset_index(drop=True))
     cluster = alone(photos) // 2  # neighbours in a stratum are twins
@@ -96,7 +96,7 @@ def test_clusters_of_equal_size_are_dealt_evenly_too() -> None:
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.4])
 @pytest.mark.parametrize("people", [10, 30, 101, 200])
 def test_a_holdout_is_as_large_as_asked_for(people: int, fraction: float) -> None:
-    photos = made(people)
+    photos = make_photos(people)
     for seed in SEEDS:
         held = by_person(photos, split(photos, kind="holdout", fraction=fraction, seed=seed))
         assert abs((held["fold"] == 0).sum() - fraction * people) <= 1
@@ -106,7 +106,7 @@ def test_a_holdout_is_as_large_as_asked_for(people: int, fraction: float) -> Non
 
 @pytest.mark.parametrize(("people", "fraction"), [(2, 0.2), (3, 0.1), (4, 0.2), (3, 0.9)])
 def test_a_holdout_leaves_somebody_on_both_sides(people: int, fraction: float) -> None:
-    photos = made(people)
+    photos = make_photos(people)
     for seed in SEEDS:
         fold = split(photos, kind="holdout", fraction=fraction, seed=seed)
         assert set(fold) == {0, NEVER}, f"seed {seed}"
@@ -114,32 +114,32 @@ def test_a_holdout_leaves_somebody_on_both_sides(people: int, fraction: float) -
 
 @pytest.mark.parametrize("kind", ["kfold", "holdout"])
 def test_a_split_is_a_function_of_its_seed(kind: Kind) -> None:
-    photos = made(40)
+    photos = make_photos(40)
     splits = [split(photos, kind=kind, seed=seed).tolist() for seed in SEEDS]
     assert splits == [split(photos, kind=kind, seed=seed).tolist() for seed in SEEDS]
     assert len({tuple(each) for each in splits}) == len(SEEDS)
 
 
 def test_everybody_has_a_turn_in_the_holdouts_of_many_seeds() -> None:
-    photos = made(40)
+    photos = make_photos(40)
     held = sum(split(photos, kind="holdout", seed=seed) == 0 for seed in range(200))
     assert held.min() >= 15  # 40 expected
     assert held.max() <= 70
 
 
 def test_all_means_nobody_is_validated_on() -> None:
-    assert split(made(3), kind="all").tolist() == [NEVER] * 21
+    assert split(make_photos(3), kind="all").tolist() == [NEVER] * 21
 
 
 def test_too_few_people_are_told() -> None:
-    four, one = made(4), made(1)
+    four, one = make_photos(4), make_photos(1)
     with pytest.raises(MaskgateError, match="4 people cannot be split in 5 folds"):
         split(four)
     assert set(split(four, count=4)) == {0, 1, 2, 3}
     with pytest.raises(MaskgateError, match="1 people"):
         split(one, kind="holdout")
     with pytest.raises(MaskgateError):  # ten people, but of four shots
-        split(made(10), alone(made(10)) % 4)
+        split(make_photos(10), alone(make_photos(10)) % 4)
 
 
 def test_a_table_without_people_is_stratified_by_mask_too(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_table_without_people_is_stratified_by_mask_too(tmp_path: Path) -> Non
 
 
 def test_partial_labels_can_be_split() -> None:
-    photos = made(20)
+    photos = make_photos(20)
     table = photos.table.assign(gender=np.int8(-1), age_band=np.int8(-1), label=np.int8(-1))
     sizes = by_person(photos, split(Photos(photos.root, table)))["fold"].value_counts()
     assert sizes.tolist() == [4] * 5
@@ -172,7 +172,7 @@ def test_partial_labels_can_be_split() -> None:
 @pytest.fixture
 def written(tmp_path: Path) -> tuple[Path, Photos, Ints, Ints]:
     """A fold file of twelve people, the first two of them twins."""
-    photos = made(12)
+    photos = make_photos(12)
     cluster = np.maximum(alone(photos) - 1, 0)
     fold = split(photos, cluster, count=3)
     path = tmp_path / "folds.csv"
@@ -196,17 +196,17 @@ def test_a_fold_file_given_back_is_the_same_split(written: Written) -> None:
     np.testing.assert_array_equal(folds.read(path, photos, cluster), fold)
     shuffled = photos.take(np.random.default_rng(0).permutation(len(photos.table)))
     again = folds.read(path, shuffled, alone(shuffled))
-    wanted = dict(zip(photos.table["person"], fold, strict=True))
-    assert again.tolist() == [wanted[name] for name in shuffled.table["person"]]
+    fold_of = dict(zip(photos.table["person"], fold, strict=True))
+    assert again.tolist() == [fold_of[name] for name in shuffled.table["person"]]
 
 
 @pytest.mark.parametrize("kind", ["holdout", "all"])
 def test_people_never_validated_on_are_written_and_read(kind: Kind, tmp_path: Path) -> None:
-    photos = made(10)
+    photos = make_photos(10)
     fold = split(photos, kind=kind)
     folds.write(tmp_path / "folds.csv", photos, alone(photos), fold)
-    found = folds.read(tmp_path / "folds.csv", photos, alone(photos))
-    np.testing.assert_array_equal(found, fold)
+    fold_in_file = folds.read(tmp_path / "folds.csv", photos, alone(photos))
+    np.testing.assert_array_equal(fold_in_file, fold)
 
 
 def test_odd_names_survive_the_file(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_odd_names_survive_the_file(tmp_path: Path) -> None:
     )
     fold = split(photos, count=2)
     folds.write(tmp_path / "folds.csv", photos, alone(photos), fold)
-    found = folds.read(tmp_path / "folds.csv", photos, alone(photos))
-    np.testing.assert_array_equal(found, fold)
+    fold_in_file = folds.read(tmp_path / "folds.csv", photos, alone(photos))
+    np.testing.assert_array_equal(fold_in_file, fold)
 
 
 ODD = ["None", "NA", "nan", "NULL", "1e5", "007", "7", "TRUE", "inf", "#N/A", "-1", "=1+1", "sep=;"]
@@ -230,8 +230,8 @@ def test_people_called_like_nothing_or_like_numbers_survive_the_file(tmp_path: P
     assert photos.table["person"].tolist() == ODD
     fold = split(photos, count=2)
     folds.write(tmp_path / "folds.csv", photos, alone(photos), fold)
-    found = folds.read(tmp_path / "folds.csv", photos, alone(photos))
-    np.testing.assert_array_equal(found, fold)
+    fold_in_file = folds.read(tmp_path / "folds.csv", photos, alone(photos))
+    np.testing.assert_array_equal(fold_in_file, fold)
 
 
 def test_folds_saved_as_fractions_are_whole_numbers(written: Written) -> None:
@@ -250,7 +250,7 @@ def test_folds_saved_as_fractions_are_whole_numbers(written: Written) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "why"),
+    ("row", "reason"),
     [
         ("000,0.5", "row 3: fold '0.5' is not a whole number"),
         ("000,first", "row 3: fold 'first' is not a whole number"),
@@ -263,14 +263,14 @@ def test_folds_saved_as_fractions_are_whole_numbers(written: Written) -> None:
     ],
 )
 def test_odd_rows_of_a_fold_file_are_refused_with_the_reason(
-    row: str, why: str, written: Written
+    row: str, reason: str, written: Written
 ) -> None:
     path, photos, cluster, _ = written
     path.write_text(f"person,fold\n001,0\n{row}\n")
     with pytest.raises(MaskgateError) as caught:
         folds.read(path, photos, cluster)
     assert str(caught.value) == (
-        f"{path}: not a fold file with columns person,fold ({why}); give a run's folds.csv"
+        f"{path}: not a fold file with columns person,fold ({reason}); give a run's folds.csv"
     )
 
 
@@ -289,8 +289,8 @@ def test_people_are_found_in_any_spelling(tmp_path: Path) -> None:
 def test_more_people_than_needed_are_no_fault(written: Written) -> None:
     path, photos, cluster, fold = written
     few = np.flatnonzero(alone(photos) < 5)
-    found = folds.read(path, photos.take(few), cluster[few])
-    np.testing.assert_array_equal(found, fold[few])
+    fold_in_file = folds.read(path, photos.take(few), cluster[few])
+    np.testing.assert_array_equal(fold_in_file, fold[few])
 
 
 def test_a_person_in_two_folds_is_a_leak(written: Written) -> None:
@@ -379,7 +379,7 @@ def test_fold_numbers_below_never_are_refused(written: Written) -> None:
 
 
 def test_pairs_of_photos_join_their_people() -> None:
-    photos = made(6, photos=2)
+    photos = make_photos(6, photos=2)
     pairs = np.array([[1, 2], [3, 9], [0, 3]])  # people 0 and 1, 1 and 4, 0 and 1 again
     twins = folds.join_people(photos, pairs)
     people = pd.Series(photos.table["person"]).groupby(twins.cluster).unique()
@@ -391,7 +391,7 @@ def test_pairs_of_photos_join_their_people() -> None:
 
 @pytest.mark.parametrize("pairs", [np.empty((0, 2), dtype=np.int64), np.array([], dtype=np.int64)])
 def test_without_pairs_everybody_is_alone(pairs: Ints) -> None:
-    twins = folds.join_people(made(4), pairs)
+    twins = folds.join_people(make_photos(4), pairs)
     assert len(np.unique(twins.cluster)) == 4
     assert (twins.pairs, twins.largest) == ([], 1)
 
@@ -415,16 +415,18 @@ def test_identical_files_are_looked_at_once_and_join_their_people(
         contents = ["same"] * count + ["black", "black", "other"]
         people = [f"p{n}" for n in range(count)] + ["p0", "q", "r"]
         table = pd.DataFrame({"photo": [f"{n}.jpg" for n in range(count + 3)], "person": people})
-        asked: list[int] = []
+        row_counts: list[int] = []
 
         def thumbnails(
-            rows: npt.NDArray[np.int64], pictures: Pixels = pictures, asked: list[int] = asked
+            rows: npt.NDArray[np.int64],
+            pictures: Pixels = pictures,
+            row_counts: list[int] = row_counts,
         ) -> Pixels:
-            asked.append(len(rows))
+            row_counts.append(len(rows))
             return pictures[rows]
 
         twins = folds.find_near_duplicates(Photos(Path(), table), thumbnails, contents=contents)
-        assert asked[0] == 3  # photos hashed, of different content
+        assert row_counts[0] == 3  # photos hashed, of different content
         assert len(twins.pairs) == count - 1 + 1
         assert twins.largest == count + 1
         assert len(np.unique(twins.cluster)) == 2

@@ -51,7 +51,7 @@ def listing(images: Path, names: Iterable[str]) -> Path:
     return write(images.parent / "train.csv", [HEADER, *map(row_of, names)])
 
 
-def told(photos: Photos) -> set[tuple[str, str]]:
+def problems_of(photos: Photos) -> set[tuple[str, str]]:
     return {(problem.kind, problem.where) for problem in photos.problems}
 
 
@@ -131,8 +131,8 @@ def test_a_folder_named_like_a_photo_is_none(images: Path) -> None:
     photos = seven_photos.read(images, None)
     names = [name for name in photos.table["photo"] if name.startswith("000005")]
     assert names == ["000005_male_Asian_20/mask2.jpg", "000005_male_Asian_20/normal.jpg"]
-    assert ("extra file", "000005_male_Asian_20/mask1.jpg") in told(photos)
-    assert ("missing photo", "000005_male_Asian_20/mask1") in told(photos)
+    assert ("extra file", "000005_male_Asian_20/mask1.jpg") in problems_of(photos)
+    assert ("missing photo", "000005_male_Asian_20/mask1") in problems_of(photos)
 
 
 def test_photos_may_have_any_name_of_their_format(images: Path) -> None:
@@ -192,7 +192,7 @@ def test_every_kind_of_fault_is_told_in_one_reading(images: Path) -> None:
     listing(images, [*PEOPLE, *(n for n in names.values() if "33" not in n), "000099_male_Asian_9"])
     photos = layouts.read(images)
     more = names["more"]
-    assert told(photos) == {
+    assert problems_of(photos) == {
         ("unknown gender", names["gender"]),
         ("age out of range", names["old"]),
         ("age out of range", names["young"]),
@@ -223,7 +223,7 @@ def test_folders_that_are_nobodys_are_told_without_a_table(images: Path) -> None
     (images / "thumbnails").mkdir()
     person(images, "000020_male_Asian_old")
     photos = layouts.read(images)
-    assert told(photos) == {
+    assert problems_of(photos) == {
         ("folder without labels", "thumbnails"),
         ("folder without labels", "000020_male_Asian_old"),
     }
@@ -235,7 +235,7 @@ def test_the_table_is_believed_where_the_folder_name_differs(images: Path) -> No
     rows[0] = ("000001", "female", "Asian", "61", PEOPLE[0])
     write(images.parent / "train.csv", [HEADER, *rows])
     photos = layouts.read(images)
-    assert told(photos) == {("folder name contradicts table", PEOPLE[0])}
+    assert problems_of(photos) == {("folder name contradicts table", PEOPLE[0])}
     (first,) = photos.table[photos.table["photo"] == f"{PEOPLE[0]}/normal.jpg"].itertuples()
     assert (first.gender, first.age, first.label) == (1, 61, 17)
 
@@ -246,7 +246,7 @@ def test_rows_that_repeat_are_harmless_and_those_that_contradict_are_fatal(image
     assert layouts.read(images).problems == []
     write(images.parent / "train.csv", [HEADER, *rows, ("1", "male", "Asian", "70", PEOPLE[0])])
     photos = layouts.read(images)
-    assert told(photos) == {("contradictory rows", PEOPLE[0])}
+    assert problems_of(photos) == {("contradictory rows", PEOPLE[0])}
     assert [problem.fatal for problem in photos.problems] == [True]
 
 
@@ -322,8 +322,8 @@ def test_any_attribute_may_be_missing_as_a_column(
     assert photos.problems == []
     name = column if column in labels.ATTRIBUTES else "age_band"
     for attribute in labels.ATTRIBUTES:
-        wanted = [code, -1] if attribute == name else [-1, -1]
-        assert photos.table[attribute].tolist() == wanted
+        expected = [code, -1] if attribute == name else [-1, -1]
+        assert photos.table[attribute].tolist() == expected
     assert photos.table["label"].tolist() == [-1, -1]
     assert photos.table["person"].tolist() == ["1.jpg", "2.jpg"]  # one photo is one person
 
@@ -371,7 +371,7 @@ def test_a_table_with_age_groups_has_their_years(tmp_path: Path) -> None:
 )
 def test_age_groups_across_bands_are_faults(group: str, tmp_path: Path) -> None:
     photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", group), ("2.jpg", "20-29"))
-    assert told(photos) == {("unknown age_group", "1.jpg")}
+    assert problems_of(photos) == {("unknown age_group", "1.jpg")}
     assert group in photos.problems[0].detail
     assert photos.table["photo"].tolist() == ["2.jpg"]
 
@@ -379,7 +379,7 @@ def test_age_groups_across_bands_are_faults(group: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("group", ["30 or older", "≤59", "up to 59", "from 30"])
 def test_open_age_groups_in_other_words_are_never_guessed(group: str, tmp_path: Path) -> None:
     photos = table(tmp_path, ("photo", "age_group"), ("1.jpg", group))
-    assert told(photos) == {("unknown age_group", "1.jpg")}
+    assert problems_of(photos) == {("unknown age_group", "1.jpg")}
 
 
 @pytest.mark.parametrize("group", [">59", "over 59", "more than 59"])
@@ -398,7 +398,7 @@ def test_an_age_and_a_group_complete_each_other_or_clash(tmp_path: Path) -> None
         ("3.jpg", "35", ""),
         ("4.jpg", "25", "60+"),
     )
-    assert told(photos) == {("contradictory labels", "4.jpg")}
+    assert problems_of(photos) == {("contradictory labels", "4.jpg")}
     assert photos.table["photo"].tolist() == ["1.jpg", "2.jpg", "3.jpg"]
     assert photos.table["age_band"].tolist() == [0, 2, 1]
 
@@ -418,7 +418,7 @@ def test_every_fault_of_a_csv_is_told_in_one_reading(tmp_path: Path) -> None:
         ("8.jpg", "a", "wear", "male", "20"),
         ("8.jpg", "b", "not_wear", "male", "20"),
     )
-    assert told(photos) == {
+    assert problems_of(photos) == {
         ("unknown mask", "2.jpg"),
         ("unknown gender", "3.jpg"),
         ("unknown age", "4.jpg"),
@@ -462,8 +462,8 @@ def test_of_several_tables_the_name_of_the_photo_column_decides_nothing(tmp_path
 
 
 def test_predictions_beside_labels_are_never_read_as_labels(tmp_path: Path) -> None:
-    said = Predictions(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
-    (tmp_path / "pred.csv").write_text(said.to_csv())
+    predictions = Predictions(["1.jpg", "2.jpg"], np.full((2, 18), 1 / 18, dtype=np.float32))
+    (tmp_path / "pred.csv").write_text(predictions.to_csv())
     for data in (tmp_path, tmp_path / "pred.csv"):
         with pytest.raises(MaskgateError) as caught:
             layouts.read(data)
@@ -595,7 +595,7 @@ def test_people_tables_of_strangers(
     first = photos.table[photos.table["person"] == PEOPLE[0]]
     assert len(photos.table) == 21
     assert {*zip(first["gender"], first["age"], strict=True)} == {codes}
-    assert told(photos) == {("folder name contradicts table", PEOPLE[0])}
+    assert problems_of(photos) == {("folder name contradicts table", PEOPLE[0])}
 
 
 def test_a_folder_name_in_other_words_contradicts_no_table(images: Path) -> None:
@@ -621,7 +621,7 @@ def test_paths_of_people_as_strangers_write_them(path: str, images: Path) -> Non
 def test_a_path_below_another_folder_is_not_guessed(images: Path) -> None:
     rows = [(*row_of(name)[:4], f"more/{name}") for name in PEOPLE]
     write(images.parent / "train.csv", [HEADER, *rows])
-    assert {kind for kind, _ in told(layouts.read(images))} == {
+    assert {kind for kind, _ in problems_of(layouts.read(images))} == {
         "row without folder",
         "folder without labels",
     }
@@ -653,7 +653,7 @@ def test_folders_as_strangers_name_them(
 def test_other_folders_are_nobodys(name: str, images: Path) -> None:
     (images.parent / "train.csv").unlink()
     (images / name).mkdir()
-    assert told(layouts.read(images)) == {("folder without labels", name)}
+    assert problems_of(layouts.read(images)) == {("folder without labels", name)}
 
 
 def test_the_seven_photos_in_any_case(tmp_path: Path) -> None:
@@ -663,8 +663,8 @@ def test_the_seven_photos_in_any_case(tmp_path: Path) -> None:
     photos = layouts.read(tmp_path)
     masks = {Path(str(row.photo)).stem: row.mask for row in photos.table.itertuples()}
     assert masks == {"Mask1": 0, "MASK2": 0, "mask3": 0, "Incorrect_Mask": 1, "Normal": 2}
-    assert {kind for kind, _ in told(photos)} == {"missing photo", "extra file"}
-    assert {where for kind, where in told(photos) if kind == "extra file"} == {
+    assert {kind for kind, _ in problems_of(photos)} == {"missing photo", "extra file"}
+    assert {where for kind, where in problems_of(photos) if kind == "extra file"} == {
         f"{PEOPLE[0]}/mask1.png"
     }
 
@@ -709,7 +709,7 @@ def test_photos_of_a_table_are_opened_by_their_real_names(tmp_path: Path) -> Non
         (f"{NFD}/1.jpg", "wear"), ("gone.jpg", "wear"),
     )  # fmt: skip
     assert photos.table["photo"].tolist() == [f"{NFD}/1.jpg", "b.jpg", "gone.jpg"][1:]
-    assert told(photos) == {("photo listed twice", f"{NFD}/1.jpg")}
+    assert problems_of(photos) == {("photo listed twice", f"{NFD}/1.jpg")}
 
 
 def test_test_photos_are_opened_by_their_real_names(tmp_path: Path) -> None:
@@ -831,10 +831,10 @@ def test_a_group_that_spans_two_bands_is_refused_for_that(tmp_path: Path) -> Non
 def test_numbers_of_thousands_of_digits_are_faults(images: Path, tmp_path: Path) -> None:
     digits = "9" * 5000
     photos = table(tmp_path, ("photo", "person", "age"), ("1.jpg", digits, digits))
-    assert told(photos) == {("unknown age", "1.jpg")}
+    assert problems_of(photos) == {("unknown age", "1.jpg")}
     rows = [(digits, "male", "Asian", digits, PEOPLE[0]), *map(row_of, PEOPLE[1:])]
     write(images.parent / "train.csv", [HEADER, *rows])
-    assert ("age out of range", PEOPLE[0]) in told(layouts.read(images))
+    assert ("age out of range", PEOPLE[0]) in problems_of(layouts.read(images))
 
 
 def not_utf8(path: Path, make: Callable[[Path], object]) -> Path:

@@ -137,6 +137,6 @@ def test_photos_in_a_folder_below_the_table_are_read_from_there(tmp_path: Path) 
     assert photos.table["photo"].tolist() == [
         "pictures/a.jpg", "b.jpg", "more/deep/c.jpg", "d.jpg"
     ]  # fmt: skip
-    told = [each for each in photos.problems if each.kind == "photos in a subfolder"]
-    assert [each.where for each in told] == ["pictures", "more/deep"]
-    assert not any(each.fatal for each in told)
+    problems = [each for each in photos.problems if each.kind == "photos in a subfolder"]
+    assert [each.where for each in problems] == ["pictures", "more/deep"]
+    assert not any(each.fatal for each in problems)

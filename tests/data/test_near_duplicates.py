@@ -249,10 +249,10 @@ class Recorder:
     """Gives thumbnails, and keeps how many were asked for at once."""
 
     def __init__(self, thumbnails: Pixels) -> None:
-        self.thumbnails, self.asked = thumbnails, [0]
+        self.thumbnails, self.row_counts = thumbnails, [0]
 
     def __call__(self, rows: npt.NDArray[np.int64]) -> Pixels:
-        self.asked.append(len(rows))
+        self.row_counts.append(len(rows))
         return self.thumbnails[rows]
 
 
@@ -266,7 +266,7 @@ def test_hashes_are_those_of_all_photos_at_once_but_only_a_chunk_is_in_memory(
         actual = near_duplicates.hashes(recorder, len(expected))
         assert actual.shape == (8, len(expected))
         np.testing.assert_array_equal(actual[0], expected)
-        assert max(recorder.asked) == min(chunk, len(expected))
+        assert max(recorder.row_counts) == min(chunk, len(expected))
     assert near_duplicates.hashes(recorder, 0).shape == (8, 0)
 
 
@@ -277,8 +277,8 @@ def test_the_search_never_asks_for_all_thumbnails(
     monkeypatch.setattr(near_duplicates, "_CHUNK", 20)
     recorder = Recorder(case.doubled_thumbnails)
     twins = folds.find_near_duplicates(case.doubled, recorder)
-    assert max(recorder.asked) == 20
-    assert sum(recorder.asked) > len(case.doubled_thumbnails)
+    assert max(recorder.row_counts) == 20
+    assert sum(recorder.row_counts) > len(case.doubled_thumbnails)
     assert twins.pairs == case.twins.pairs
 
 

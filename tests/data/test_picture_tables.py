@@ -132,8 +132,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         layouts.read(tmp_path / "two", BARE, tmp_path / "cache")
     with pytest.raises(MaskgateError, match=r"several columns have pictures.*--photo-column"):
         layouts.read(tmp_path / "two" / "y.parquet", BARE, tmp_path / "cache")
-    named = LabelMap({"photo": "picture"}, BARE.words)
-    assert len(layouts.read(tmp_path / "two" / "y.parquet", named, tmp_path / "cache").table) == 3
+    column_map = LabelMap({"photo": "picture"}, BARE.words)
+    assert (
+        len(layouts.read(tmp_path / "two" / "y.parquet", column_map, tmp_path / "cache").table) == 3
+    )
     parquet(tmp_path / "splits" / "validation-0.parquet", rows())
     parquet(tmp_path / "splits" / "test-0.parquet", rows())
     with pytest.raises(MaskgateError, match="files of several splits"):

@@ -140,23 +140,27 @@ def test_dropped_photos_are_left_out_of_training_but_scored(tmp_path: Path) -> N
     path.write_text("person,field,value,tier\np1,drop,yes,likely\np3,drop,yes,doubtful\n")
     photos = Photos(Path(), aged(20, 30, 40, 50))
     settings = labels_of(corrections="fixes.csv")
-    given = training_table.training_labels(photos, photos, corrections.read(path), settings)
-    assert given.dropped.tolist() == [False, True, False, False]
-    pd.testing.assert_frame_equal(given.true, photos.table)
-    table = training_table.build(given.training, [], [], settings, dropped=given.dropped)
+    photo_labels = training_table.training_labels(photos, photos, corrections.read(path), settings)
+    assert photo_labels.dropped.tolist() == [False, True, False, False]
+    pd.testing.assert_frame_equal(photo_labels.true, photos.table)
+    table = training_table.build(
+        photo_labels.training, [], [], settings, dropped=photo_labels.dropped
+    )
     assert table["left_out"].tolist() == ["", DROPPED, "", ""]
 
 
 def test_without_a_tier_corrections_change_the_truth_alone(fixes: Corrections) -> None:
     photos = Photos(Path(), aged(20, 30, 40))
     settings = labels_of(corrections="fixes.csv", tier=None, truth="likely")
-    given = training_table.training_labels(photos, photos, fixes, settings)
-    pd.testing.assert_frame_equal(given.training, photos.table)
-    assert given.true["gender"].tolist() == [1, 1, 0]
-    assert given.changed == 0
-    assert not given.dropped.any()
+    photo_labels = training_table.training_labels(photos, photos, fixes, settings)
+    pd.testing.assert_frame_equal(photo_labels.training, photos.table)
+    assert photo_labels.true["gender"].tolist() == [1, 1, 0]
+    assert photo_labels.changed == 0
+    assert not photo_labels.dropped.any()
     corrected = labels_of(corrections="fixes.csv", truth="likely")
-    assert training_table.training_labels(photos, photos, fixes, corrected).truth == given.truth
+    assert (
+        training_table.training_labels(photos, photos, fixes, corrected).truth == photo_labels.truth
+    )
 
 
 def test_a_correction_of_a_photo_that_is_not_used_is_no_fault(fixes: Corrections) -> None:
