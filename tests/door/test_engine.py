@@ -204,10 +204,10 @@ def test_tiny_frames_have_no_face(engine: Engine, bundle: Path, size: tuple[int,
 
 def test_threads_may_share_an_engine(engine: Engine, frames: list[Pixels]) -> None:
     expected = [engine(frame) for frame in frames]
-    found: list[bool] = []
+    matches: list[bool] = []
 
     def judge() -> None:
-        found.extend(
+        matches.extend(
             same(engine(frame), each) for frame, each in zip(frames * 3, expected * 3, strict=True)
         )
 
@@ -216,7 +216,7 @@ def test_threads_may_share_an_engine(engine: Engine, frames: list[Pixels]) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [True] * 36
+    assert matches == [True] * 36
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"
 WIDTHS = {"phone": 390, "desk": 1280}
 # A machine that does much else at once judges few frames a second: a verdict may come and go.
 RELAXED = ("--median", "60", "--slowest", "60", "--let-through", "5", "--stopped", "9")
-SHOWN = {"worn": "wear", "bare": "not_wear", "nose": "incorrect", "chin": "incorrect"}
+MASK_OF = {"worn": "wear", "bare": "not_wear", "nose": "incorrect", "chin": "incorrect"}
 
 
 class Film:
@@ -102,7 +102,7 @@ def frame_of(name: str, people: dict[str, Image.Image]) -> tuple[Image.Image, fl
     if name.startswith("two_"):
         other = "not_wear" if name == "two_mixed" else "wear"
         return scene((people["wear"], 30), (people[other], 340)), light
-    return scene((people[SHOWN.get(name.split("_")[0], "not_wear")], 185)), light
+    return scene((people[MASK_OF.get(name.split("_")[0], "not_wear")], 185)), light
 
 
 def lead(terminal: Terminal, film: Film, frame: tuple[Image.Image, float]) -> None:

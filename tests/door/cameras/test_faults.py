@@ -57,12 +57,12 @@ def test_a_fault_is_found_in_time_and_ends(
 ) -> None:
     watched = Faults(0.0)
     assert set(watch(watched, well, 0.0)) == {None}
-    found = list(watch(watched, picture, 3.0))
+    reasons = list(watch(watched, picture, 3.0))
     first = round(seconds * 10)
     if reason is not None:  # a frame later, as times are rounded
-        first = found.index(reason)
+        first = reasons.index(reason)
         assert seconds * 10 <= first <= seconds * 10 + 1
-    assert found == [None] * first + [reason] * (30 - first)
+    assert reasons == [None] * first + [reason] * (30 - first)
     after = list(watch(watched, well, 6.0))
     assert after[5:] == [None] * 25
 

@@ -15,7 +15,7 @@ from tests.door import films
 from tests.door.films import Scene
 
 
-def taken(source: Path, rate: float) -> list[Frame]:
+def frames_of(source: Path, rate: float) -> list[Frame]:
     """All frames of a stored camera."""
     (spec,) = specs.parse([str(source)])
     camera = StoredCamera(spec, rate)
@@ -37,7 +37,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("rate", "count"), [(10, 20), (5, 10), (3, 6), (30, 20)])
 def test_frames_that_are_due(film: Path, rate: float, count: int) -> None:
-    frames = taken(film, rate)
+    frames = frames_of(film, rate)
     assert len(frames) == count
     times = np.array([frame.time for frame in frames])
     assert times[0] == 0 and np.diff(times).min() >= 0.1 - 1e-3
@@ -47,7 +47,7 @@ def test_frames_that_are_due(film: Path, rate: float, count: int) -> None:
 
 def test_colours_are_those_of_the_film(film: Path) -> None:
     picture = next(films.frames([Scene(0.1)], {})).astype(float)
-    assert abs(taken(film, 10)[0].image - picture).mean() < 6
+    assert abs(frames_of(film, 10)[0].image - picture).mean() < 6
 
 
 def test_a_phones_video_is_upright(film: Path, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_phones_video_is_upright(film: Path, tmp_path: Path) -> None:
     matrix = content.index(b"tkhd") + 44  # ISO/IEC 14496-12, 8.3.2
     content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
     turned.write_bytes(content)
-    upright, original = taken(turned, 10)[0].image, taken(film, 10)[0].image
+    upright, original = frames_of(turned, 10)[0].image, frames_of(film, 10)[0].image
     assert upright.shape == original.shape
     assert abs(upright.astype(float) - original).mean() < 8
 
@@ -77,7 +77,7 @@ def test_half_a_video_is_judged_as_far_as_it_goes(tmp_path: Path) -> None:
     film = films.write(tmp_path / "film.mkv", films.frames([Scene(4)], {}))
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 2])
-    assert 5 < len(taken(film, 10)) < 35
+    assert 5 < len(frames_of(film, 10)) < 35
 
 
 def test_a_file_cannot_name_others(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_file_cannot_name_others(tmp_path: Path) -> None:
 def test_photos_are_as_far_apart_as_frames(tmp_path: Path) -> None:
     for number in range(5):
         Image.new("RGB", (64, 48), (number * 20, 0, 0)).save(tmp_path / f"{number}.png")
-    frames = taken(tmp_path, 4)
+    frames = frames_of(tmp_path, 4)
     assert [frame.time for frame in frames] == [0, 0.25, 0.5, 0.75, 1]
     assert [frame.image[0, 0, 0] for frame in frames] == [0, 20, 40, 60, 80]
 

@@ -49,7 +49,7 @@ def stopped(*cameras: str) -> Event:
     return Stopped(time=_TIME, cameras=cameras, policy="worn", model="ab" * 32, maskgate="0.1.0")
 
 
-def seen(track: int, camera: str = "front") -> Event:
+def person_seen(track: int, camera: str = "front") -> Event:
     return PersonSeen(camera=camera, track=track, verdict="moment", **_PERSON)
 
 
@@ -93,4 +93,4 @@ def back(camera: str = "front") -> Event:
 
 def people(count: int) -> Iterator[Event]:
     """So many different people who are seen; their tracks are 1, 2 and so on."""
-    return (seen(track) for track in range(1, count + 1))
+    return (person_seen(track) for track in range(1, count + 1))

@@ -26,10 +26,10 @@ PAGE = PAGE_FILE.read_text("utf-8")
 
 
 def block(language: str, containing: str) -> str:
-    (found,) = (
+    (code,) = (
         each for each in re.findall(rf"(?s)```{language}\n(.*?)```", PAGE) if containing in each
     )
-    return str(found)
+    return str(code)
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -58,7 +58,7 @@ def test_the_tables_have_every_key_and_event() -> None:
 
 def test_the_example_is_an_event() -> None:
     example = json.loads(block("json", '"verdict"'))
-    example["id"] = example["process"] = str(sample_events.seen(1).id)
+    example["id"] = example["process"] = str(sample_events.person_seen(1).id)
     assert isinstance(events.parse(json.dumps(example)), events.FirstVerdict)
 
 

@@ -69,7 +69,7 @@ def state(subscriber: Subscriber, camera: str = "front") -> dict[str, Any]:
 @needs_broker
 def test_events_states_and_status_are_published(broker: Mosquitto, tmp_path: Path) -> None:
     events = [
-        sample_events.seen(1), sample_events.door("go"), sample_events.seen(2),
+        sample_events.person_seen(1), sample_events.door("go"), sample_events.person_seen(2),
         sample_events.left(1), sample_events.lost(),
     ]  # fmt: skip
     with Subscriber(broker.port) as subscriber:
@@ -145,7 +145,7 @@ def test_a_kill_of_the_sender_loses_nothing(broker: Mosquitto, tmp_path: Path) -
         sender.send_signal(signal.SIGKILL)
         rest, _ = sender.communicate(timeout=30)
         wait_for(lambda: subscriber.bodies("maskgate/status")[-1] == "offline")
-        said = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
+        printed_numbers = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
         mqtt = sink(broker, tmp_path)
         wait_for(lambda: mqtt.counts.waiting() == 0, 20)
         wait_for(lambda: subscriber.bodies("maskgate/status")[-1] == "online")
@@ -153,7 +153,7 @@ def test_a_kill_of_the_sender_loses_nothing(broker: Mosquitto, tmp_path: Path) -
         mqtt.close(10)
     arrived = tracks(subscriber)
     once = list(dict.fromkeys(arrived))
-    assert once == list(range(1, once[-1] + 1)) and once[-1] >= said[-1]
+    assert once == list(range(1, once[-1] + 1)) and once[-1] >= printed_numbers[-1]
     assert len(arrived) - len(once) <= 1
 
 
@@ -318,7 +318,7 @@ def test_a_user_has_a_password(tmp_path: Path, capsys: pytest.CaptureFixture[str
     subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
     with Mosquitto(tmp_path, [f"password_file {passwords}"]) as broker:
         mqtt = sink(broker, tmp_path, user="door", password="wrong")
-        mqtt.send(sample_events.seen(1))
+        mqtt.send(sample_events.person_seen(1))
         wait_for(lambda: mqtt.counts.failures)
         mqtt.close(0)
         message = capsys.readouterr().err
@@ -368,7 +368,7 @@ def test_a_connection_is_encrypted_and_the_broker_known(
     lines = ["allow_anonymous true", f"certfile {public}", f"keyfile {key}"]
     with Mosquitto(tmp_path, lines) as broker:
         mqtt = sink(broker, tmp_path, is_encrypted=True)
-        mqtt.send(sample_events.seen(1))
+        mqtt.send(sample_events.person_seen(1))
         wait_for(lambda: mqtt.counts.failures)
         mqtt.close(0)
         assert "cannot be reached (certificate: self-signed cert" in capsys.readouterr().err
@@ -381,7 +381,7 @@ def test_without_a_broker_it_ends_in_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mqtt = outboxes.mqtt(Broker("127.0.0.1", 1), tmp_path / "outbox.sqlite", ["front"])
-    mqtt.send(sample_events.seen(1))
+    mqtt.send(sample_events.person_seen(1))
     wait_for(lambda: mqtt.counts.failures)
     start = time.monotonic()
     mqtt.receiver._fail("the test says so")
@@ -398,7 +398,7 @@ def test_a_state_follows_the_events() -> None:
     assert states.of_camera["back"].answer()["door"] == "none"
     assert states.update(sample_events.started("front")) == ["front"]
     for track in (1, 2, 3):
-        states.update(sample_events.seen(track))
+        states.update(sample_events.person_seen(track))
     states.update(sample_events.left(2, unsure_share=0.5))
     states.update(sample_events.left(9, unsure_share=0.0))
     states.update(sample_events.lost())

@@ -178,7 +178,7 @@ def test_everything_is_opened_and_counted(
             "Relay", "Mqtt", "OutboxSink", "Metrics",
         ]  # fmt: skip
         for each in opened:
-            each.send(sample_events.seen(1))
+            each.send(sample_events.person_seen(1))
         wait_for(lambda: receiver.requests)
         url = f"http://127.0.0.1:{opened[-1].port}/metrics"  # type: ignore[attr-defined]
         with urllib.request.urlopen(url, timeout=10) as answer:

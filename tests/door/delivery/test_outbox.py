@@ -37,12 +37,12 @@ def put(outbox: Outbox, *names: str) -> dict[str, int]:
 
 def bodies(outbox: Outbox, sink: str = "a") -> list[str]:
     """Take everything out."""
-    taken = []
+    texts = []
     while waiting := outbox.oldest(sink, 3):
-        taken += [each.body for each in waiting]
+        texts += [each.body for each in waiting]
         outbox.remove(sink, waiting)
     assert outbox.count(sink) == 0
-    return taken
+    return texts
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_after_a_kill_everything_that_was_stored_is_there(tmp_path: Path) -> Non
     lines = [writer.stdout.readline() for _ in range(100)]
     writer.send_signal(signal.SIGKILL)
     rest, _ = writer.communicate(timeout=30)
-    said = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
-    assert said == list(range(1, len(said) + 1))
+    printed_numbers = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
+    assert printed_numbers == list(range(1, len(printed_numbers) + 1))
     outbox = Outbox(file, ["a", "b"])
     numbers, all_numbers = (
         [int(each[11:-1]) for each in bodies(outbox, sink)] for sink in ("a", "b")
@@ -118,9 +118,13 @@ def test_after_a_kill_everything_that_was_stored_is_there(tmp_path: Path) -> Non
     outbox.close()
     # Each third store took one out; the last of each may have been under way.
     first = numbers[0]
-    assert first - 1 in {len(said) // 3, len(said) // 3 - 1, (len(said) + 1) // 3}
+    assert first - 1 in {
+        len(printed_numbers) // 3,
+        len(printed_numbers) // 3 - 1,
+        (len(printed_numbers) + 1) // 3,
+    }
     assert numbers == list(range(first, first + len(numbers)))
-    assert numbers[-1] in {said[-1], said[-1] + 1}
+    assert numbers[-1] in {printed_numbers[-1], printed_numbers[-1] + 1}
     assert all_numbers == list(range(1, numbers[-1] + 1)), "either both sinks get one, or none"
 
 

@@ -68,16 +68,16 @@ class Clock:
 
 def test_a_request_counts_once_and_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    asked = clock.requests
-    assert not asked.take()
-    asked.add()
+    requests = clock.requests
+    assert not requests.take()
+    requests.add()
     assert not any(clock.run(3)), "nothing ran yet"
-    asked.add()
-    asked.add()
-    assert (asked.take(), asked.take()) == (True, False)
-    asked.add()
+    requests.add()
+    requests.add()
+    assert (requests.take(), requests.take()) == (True, False)
+    requests.add()
     clock.now += 2.1
-    assert not asked.take(), "watching hung meanwhile"
+    assert not requests.take(), "watching hung meanwhile"
 
 
 @pytest.mark.parametrize("order", ["request first", "loop first"])

@@ -33,7 +33,8 @@ def test_it_counts_events_cameras_and_deliveries() -> None:
     try:
         assert read(metrics)['maskgate_watch_camera_up{camera="front"}'] == 0
         for event in (
-            sample_events.started("front"), sample_events.seen(1), sample_events.seen(2),
+            sample_events.started("front"), sample_events.person_seen(1),
+            sample_events.person_seen(2),
             sample_events.first_verdict(1, waited=0.9), sample_events.changed(1),
             sample_events.changed(1, verdict="moment"), sample_events.changed(1, verdict="closer"),
             sample_events.door("go"), sample_events.left(1), sample_events.stopped("front"),
@@ -73,7 +74,7 @@ def test_it_counts_events_cameras_and_deliveries() -> None:
 
 
 def test_an_address_in_use_is_one_sentence() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(MaskgateError, match="cannot listen there"):
             Metrics(("127.0.0.1", port))

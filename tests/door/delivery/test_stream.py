@@ -49,13 +49,13 @@ def test_each_event_is_a_line_at_once(tmp_path: Path) -> None:
 
 
 def test_standard_output_is_flushed(capsys: pytest.CaptureFixture[str]) -> None:
-    StandardOutput().send(sample_events.seen(7))
+    StandardOutput().send(sample_events.person_seen(7))
     assert parse(capsys.readouterr().out).event == "seen"
 
 
 def test_full_files_are_rotated_and_the_oldest_removed(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    length = len(to_json(sample_events.seen(1))) + 1
+    length = len(to_json(sample_events.person_seen(1))) + 1
     file = EventFile(path, megabytes=2.5 * length / 1e6, keep=2)
     for event in sample_events.people(9):
         file.append([to_json(event)])
@@ -78,9 +78,9 @@ def test_half_a_line_at_the_end_is_cut_off(
     half: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_bytes(f"{to_json(sample_events.seen(1))}\n".encode() + half)
+    path.write_bytes(f"{to_json(sample_events.person_seen(1))}\n".encode() + half)
     file = EventFile(path)
-    file.append([to_json(sample_events.seen(2))])
+    file.append([to_json(sample_events.person_seen(2))])
     file.close()
     assert tracks(path) == [1, 2]
     assert f"is cut off ({len(half)} bytes)" in capsys.readouterr().err
@@ -95,22 +95,25 @@ def test_after_a_kill_all_files_together_have_every_event(tmp_path: Path) -> Non
     lines = [writer.stdout.readline() for _ in range(100)]
     writer.send_signal(signal.SIGKILL)
     rest, _ = writer.communicate(timeout=30)
-    said = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
+    printed_numbers = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
     EventFile(path).close()
     old = sorted(tmp_path.glob("*.jsonl.*"), key=lambda each: -int(each.suffix[1:]))
     assert len(old) > 1
     written = tracks(*old, path)
-    assert written[: len(said)] == said and len(written) <= len(said) + 1
+    assert (
+        written[: len(printed_numbers)] == printed_numbers
+        and len(written) <= len(printed_numbers) + 1
+    )
 
 
 def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     file = EventFile(path)
-    file.append([to_json(sample_events.seen(1))])
+    file.append([to_json(sample_events.person_seen(1))])
     path.rename(tmp_path / "moved")
-    file.append([to_json(sample_events.seen(2))])
+    file.append([to_json(sample_events.person_seen(2))])
     path.unlink()
-    file.append([to_json(sample_events.seen(3))])
+    file.append([to_json(sample_events.person_seen(3))])
     file.close()
     assert tracks(tmp_path / "moved") == [1] and tracks(path) == [3]
 

@@ -78,7 +78,7 @@ def test_events_arrive_signed_and_in_order(tmp_path: Path) -> None:
 def test_without_a_secret_nothing_is_signed(tmp_path: Path) -> None:
     with Receiver() as receiver:
         sink = webhook(receiver.url, tmp_path, None)
-        sink.send(sample_events.seen(1))
+        sink.send(sample_events.person_seen(1))
         sink.close(10)
     assert "Maskgate-Signature" not in receiver.requests[0].headers
 
@@ -136,7 +136,7 @@ def test_a_receiver_says_when_to_come_back(tmp_path: Path) -> None:
             (503, {"Retry-After": "1"}) if number == 1 else (200, {})
         )
         sink = webhook(receiver.url, tmp_path)
-        sink.send(sample_events.seen(1))
+        sink.send(sample_events.person_seen(1))
         sink.close(10)
     first, second = receiver.requests
     assert 0.95 < second.time - first.time < 5
@@ -203,7 +203,7 @@ def test_pauses_double_and_vary(tmp_path: Path) -> None:
     with Receiver() as receiver:
         receiver.answer = lambda number, _: (200 if number == 7 else 500, {})
         sink = webhook(receiver.url, tmp_path)
-        sink.send(sample_events.seen(1))
+        sink.send(sample_events.person_seen(1))
         wait_for(lambda: len(receiver.requests) == 7)
         sink.close(10)
     times = [each.time for each in receiver.requests]
@@ -275,12 +275,12 @@ def test_a_kill_in_the_middle_loses_nothing(tmp_path: Path) -> None:
         lines = [sender.stdout.readline() for _ in range(60)]
         sender.send_signal(signal.SIGKILL)
         rest, _ = sender.communicate(timeout=30)
-        said = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
+        printed_numbers = [int(each) for each in [*lines, *rest.split("\n")] if each.strip()]
         before = len(receiver.requests)
         sink = webhook(receiver.url, tmp_path, None)
         sink.close(20)
     arrived = [track(each) for each in receiver.requests]
     assert 0 < before <= len(arrived)
-    assert sorted(set(arrived)) == list(range(1, max(said[-1], arrived[-1]) + 1))
+    assert sorted(set(arrived)) == list(range(1, max(printed_numbers[-1], arrived[-1]) + 1))
     once = list(dict.fromkeys(arrived))
     assert once == sorted(once) and len(arrived) - len(once) <= 1, "in order, and few twice"

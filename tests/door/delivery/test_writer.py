@@ -80,7 +80,7 @@ def test_what_comes_while_the_disk_is_busy_is_written_together(
     free, calls, append = request.getfixturevalue("slow_disk"), [], file.append
     file.append = lambda events: (calls.append(len(events)), append(events))[1]  # type: ignore[method-assign]
     sink = FileSink(file)
-    sink.send(sample_events.seen(1))
+    sink.send(sample_events.person_seen(1))
     wait_for(lambda: calls)
     for event in sample_events.people(50):
         sink.send(event)
@@ -94,12 +94,12 @@ def test_on_a_full_disk_events_wait_and_are_written_when_there_is_room(
 ) -> None:
     path = tmp_path / "events.jsonl"
     sink = FileSink(EventFile(path))
-    sink.send(sample_events.seen(1))
+    sink.send(sample_events.person_seen(1))
     wait_for(lambda: sink.counts.delivered == 1)
     with small_disk(path.stat().st_size + 50):
-        sink.send(sample_events.seen(2))
+        sink.send(sample_events.person_seen(2))
         wait_for(lambda: sink.counts.failures)
-        sink.send(sample_events.seen(3))
+        sink.send(sample_events.person_seen(3))
     wait_for(lambda: sink.counts.delivered == 3)
     sink.close(1)
     assert tracks(path) == [1, 2, 3] and not sink.counts.lost
@@ -115,7 +115,7 @@ def test_what_cannot_be_written_until_the_end_is_counted_and_reported(
     outbox = Outbox(tmp_path / "outbox.sqlite", ["file"])
     receiver = FileReceiver(EventFile(tmp_path / "events.jsonl"))
     sink = OutboxSink(outbox, [receiver])
-    sink.send(sample_events.seen(1))
+    sink.send(sample_events.person_seen(1))
     wait_for(lambda: receiver.counts.delivered == 1 and not receiver.counts.waiting())
     with small_disk(1000):
         for event in sample_events.people(2):
@@ -135,8 +135,8 @@ def test_a_slow_disk_has_time_in_the_end_though_none_is_left(
     file = EventFile(tmp_path / "events.jsonl")
     free = request.getfixturevalue("slow_disk")
     sink = FileSink(file)
-    sink.send(sample_events.seen(1))
-    sink.send(sample_events.seen(2))
+    sink.send(sample_events.person_seen(1))
+    sink.send(sample_events.person_seen(2))
     threading.Timer(0.5, free.set).start()
     sink.close(0)
     assert tracks(tmp_path / "events.jsonl") == [1, 2] and not sink.counts.lost
@@ -195,7 +195,7 @@ def test_a_file_that_fails_gets_its_events_from_the_outbox_later(
     receiver = FileReceiver(EventFile(folder / "events.jsonl"))
     sink = OutboxSink(Outbox(tmp_path / "outbox.sqlite", ["file"]), [receiver])
     folder.rename(tmp_path / "elsewhere")
-    event = sample_events.seen(1)
+    event = sample_events.person_seen(1)
     sink.send(event)
     wait_for(lambda: receiver.counts.failures)
     assert not receiver.counts.lost and "; 1 event waits" in capsys.readouterr().err

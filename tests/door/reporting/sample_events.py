@@ -82,8 +82,8 @@ class Door:
             "camera": self.camera, "policy": "worn", "track": self.track, "state": "wear",
             "probability": 0.99, "unsure": False, "held": 0.0,
         }  # fmt: skip
-        seen = PersonSeen(id=self._id(), time=time, since=time, verdict="moment", **common)
-        self.events.append(seen)
+        arrival = PersonSeen(id=self._id(), time=time, since=time, verdict="moment", **common)
+        self.events.append(arrival)
         settled = time + timedelta(seconds=waited)
         if verdict not in ("moment", "closer"):
             self.events.append(

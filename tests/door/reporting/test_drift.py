@@ -17,8 +17,8 @@ def sentences(door: Door, manifest: Manifest) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 30, 200])
 def test_without_drift_nothing_is_said(manifest: Manifest, count: int) -> None:
-    named = [bool(sentences(day(manifest.reference, seed, count), manifest)) for seed in range(40)]
-    assert sum(named) <= 2  # of 40: 5%
+    alarms = [bool(sentences(day(manifest.reference, seed, count), manifest)) for seed in range(40)]
+    assert sum(alarms) <= 2  # of 40: 5%
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,11 @@ def test_drift_is_said_with_its_interval(
     manifest: Manifest, measure: str, shift: float, words: str
 ) -> None:
     for seed in range(5):
-        found = sentences(day(manifest.reference, seed, shifts={measure: shift}), manifest)
-        assert len(found) == 1 and words in found[0], found
-        assert "where 5% are expected" in found[0]
+        drift_sentences = sentences(
+            day(manifest.reference, seed, shifts={measure: shift}), manifest
+        )
+        assert len(drift_sentences) == 1 and words in drift_sentences[0], drift_sentences
+        assert "where 5% are expected" in drift_sentences[0]
 
 
 def test_a_single_dark_day_is_named(manifest: Manifest) -> None:
@@ -49,8 +51,8 @@ def test_a_single_dark_day_is_named(manifest: Manifest) -> None:
         shifts = {"brightness": -3.0} if number == 4 else {}
         for _ in range(60):
             door.person(START + timedelta(days=number, hours=1), shifts=shifts)
-    (found,) = sentences(door, manifest)
-    assert found.startswith("On 2026-12-01 pictures of camera front are darker")
+    (sentence,) = sentences(door, manifest)
+    assert sentence.startswith("On 2026-12-01 pictures of camera front are darker")
 
 
 def test_shares_and_intervals(manifest: Manifest) -> None:

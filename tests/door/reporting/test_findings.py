@@ -29,16 +29,16 @@ def find(door: Door, manifest: Manifest | None = None, **times: object) -> Findi
 
 
 def test_people_have_their_last_verdict_and_waits(door: Door) -> None:
-    found = find(door)
+    summary = find(door)
     left = [event for event in door.events if event.event == "left"]
     verdicts = Counter(event.verdict for event in left)
-    assert len(found.people) == 200
-    assert found.without_verdict.count == verdicts["moment"]
-    assert Counter(person.verdict for person in found.people)["go"] == verdicts["go"]
+    assert len(summary.people) == 200
+    assert summary.without_verdict.count == verdicts["moment"]
+    assert Counter(person.verdict for person in summary.people)["go"] == verdicts["go"]
     waited = [event.waited for event in door.events if event.event == "verdict"]
-    assert findings.waits(found.people) == pytest.approx(np.percentile(waited, [50, 95]))
-    assert found.unsure.count == sum(event.unsure_share > 0.5 for event in left)
-    (camera,) = found.cameras
+    assert findings.waits(summary.people) == pytest.approx(np.percentile(waited, [50, 95]))
+    assert summary.unsure.count == sum(event.unsure_share > 0.5 for event in left)
+    (camera,) = summary.cameras
     assert camera.watched == 10 * 3600 and camera.share == 0
 
 
@@ -62,26 +62,26 @@ def test_a_process_tells_people_apart_when_the_clock_was_set_back(manifest: Mani
         events += [event.model_copy(update=update) for event in door.events]
     events.sort(key=lambda event: event.time)
     assert [event.event for event in events[:3]] == ["started", "seen", "started"]
-    found = people.of_events(events)
-    assert [person.waited for person in found] == [3601, 1]
-    assert {person.model for person in found} == {"0" * 64}
+    persons = people.of_events(events)
+    assert [person.waited for person in persons] == [3601, 1]
+    assert {person.model for person in persons} == {"0" * 64}
 
 
 def test_from_and_to_cut_people_and_gaps(door: Door) -> None:
     start, end = START + timedelta(hours=2), START + timedelta(hours=4)
-    found = find(door, start=start, end=end)
-    assert 0 < len(found.people) < 200
-    assert all(start <= person.time <= end for person in found.people)
+    summary = find(door, start=start, end=end)
+    assert 0 < len(summary.people) < 200
+    assert all(start <= person.time <= end for person in summary.people)
     with pytest.raises(MaskgateError, match="no event from 2027"):
         find(door, start=START.replace(year=2027))
 
 
 def test_people_of_another_model_are_not_compared(door: Door, manifest: Manifest) -> None:
-    found = find(door, manifest)
-    assert found.drifts is None and "judged by another model" in found.notes[0]
-    own = manifest.model_copy(update={"sha256": "0" * 64})
-    assert find(door, own).drifts
-    bare = own.model_copy(update={"reference": {}})
+    summary = find(door, manifest)
+    assert summary.drifts is None and "judged by another model" in summary.notes[0]
+    matching_manifest = manifest.model_copy(update={"sha256": "0" * 64})
+    assert find(door, matching_manifest).drifts
+    bare = matching_manifest.model_copy(update={"reference": {}})
     assert find(door, bare).notes == [
         "drift: the bundle has no statistics of its validation photos"
     ]

@@ -89,18 +89,18 @@ def test_a_kiosk_without_verdicts_is_a_gap() -> None:
             time=at(minutes),
         )  # fmt: skip
 
-    found = gaps.of_kiosks([state(0, "go"), state(2, "none", "frozen"), state(5, "go")], at(9))
-    assert found == [Gap("kiosk main", "frozen", at(2), at(5))]
+    kiosk_gaps = gaps.of_kiosks([state(0, "go"), state(2, "none", "frozen"), state(5, "go")], at(9))
+    assert kiosk_gaps == [Gap("kiosk main", "frozen", at(2), at(5))]
 
 
 def test_all_cameras_together_and_the_total_of_one() -> None:
-    found = [
+    camera_gaps = [
         Gap("front", "dark", at(0), at(10)),
         Gap("front", "lost", at(5), at(12)),
         Gap("back", "lost", at(11), at(20)),
     ]
-    assert gaps.of_all(found, BOTH) == [(at(11), at(12))]
-    assert gaps.of_all(found, [*BOTH, "side"]) == []
-    assert gaps.total_seconds(found[:2]) == 12 * 60
-    (clipped,) = gaps.clipped(found, at(15), at(30))
+    assert gaps.of_all(camera_gaps, BOTH) == [(at(11), at(12))]
+    assert gaps.of_all(camera_gaps, [*BOTH, "side"]) == []
+    assert gaps.total_seconds(camera_gaps[:2]) == 12 * 60
+    (clipped,) = gaps.clipped(camera_gaps, at(15), at(30))
     assert (clipped.start, clipped.end) == (at(15), at(20))

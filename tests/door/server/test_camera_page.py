@@ -112,19 +112,19 @@ def test_two_screens_and_a_kiosk_with_its_own_camera(
 ) -> None:
     running = serve(Scripted(OK), own_cameras=[camera_of(mjpeg)])
     url = f"http://127.0.0.1:{running.port}/kiosk"
-    shown = browse(f"{url}?camera=front")
+    front_page = browse(f"{url}?camera=front")
     other = browse(f"{url}?camera=front&door=back")
-    own = browse(f"{url}?camera=browser&door=side")
-    for page in (shown, other, own):
+    browser_page = browse(f"{url}?camera=browser&door=side")
+    for page in (front_page, other, browser_page):
         page.wait_for_selector("body[data-state=go]")
-    assert own.evaluate("!!document.getElementById('video').srcObject")
-    assert not own.is_visible("#frame")
+    assert browser_page.evaluate("!!document.getElementById('video').srcObject")
+    assert not browser_page.is_visible("#frame")
     mjpeg.hangs = True
-    for page in (shown, other):
+    for page in (front_page, other):
         page.wait_for_selector("body[data-state=none]")
-    assert own.get_attribute("body", "data-state") == "go"
+    assert browser_page.get_attribute("body", "data-state") == "go"
     mjpeg.hangs = False
-    for page in (shown, other):
+    for page in (front_page, other):
         page.wait_for_selector("body[data-state=go]")
 
 

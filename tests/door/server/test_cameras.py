@@ -119,9 +119,9 @@ def test_two_screens_are_judged_once_and_nobody_not_at_all(serve: Serve, mjpeg: 
     assert not engine.batches, "nobody looks"
     with screen(running) as one, screen(running) as two:
         begin = time.monotonic()
-        seen = [each.until(width=640)[0]["width"] for _ in range(6) for each in (one, two)]
+        widths = [each.until(width=640)[0]["width"] for _ in range(6) for each in (one, two)]
         elapsed = time.monotonic() - begin
-        assert len(seen) == 12
+        assert len(widths) == 12
         assert len(engine.batches) <= elapsed * RATE + 2
     wait_until(lambda: running.metric("maskgate_streams") == 0)
     judged = len(engine.batches)

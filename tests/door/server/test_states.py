@@ -30,7 +30,7 @@ def report(stream: ClientConnection, state: str, reason: str | None = None) -> N
     stream.send(json.dumps({"state": state, "reason": reason, "policy": "worn"}))
 
 
-def said(reader: Reader) -> list[tuple[Any, ...]]:
+def states_of(reader: Reader) -> list[tuple[Any, ...]]:
     return [(each["kiosk"], each["state"], each["reason"]) for each in reader.events]
 
 
@@ -42,7 +42,7 @@ def test_each_change_is_one_event_and_is_counted(serve: Serve) -> None:
             report(stream, state)
         report(stream, "none", "dark")
         wait_until(lambda: len(reader.events) == 4)
-        assert said(reader) == [
+        assert states_of(reader) == [
             (1, "empty", None), (1, "moment", None), (1, "go", None), (1, "none", "dark"),
         ]  # fmt: skip
         event = reader.events[2]
@@ -62,7 +62,7 @@ def test_a_new_reader_gets_what_each_kiosk_says_now(serve: Serve) -> None:
         report(one, "go")
         report(two, "empty")
         wait_until(lambda: len(first.events) == 2)
-        assert sorted(said(Reader(running))) == [(1, "go", None), (2, "empty", None)]
+        assert sorted(states_of(Reader(running))) == [(1, "go", None), (2, "empty", None)]
 
 
 def test_a_go_ends_when_its_page_is_closed_or_lost(serve: Serve) -> None:
@@ -70,13 +70,13 @@ def test_a_go_ends_when_its_page_is_closed_or_lost(serve: Serve) -> None:
     reader = Reader(running)
     with kiosk(running) as stream:
         report(stream, "go")
-        wait_until(lambda: said(reader) == [(1, "go", None)])
-    wait_until(lambda: said(reader)[-1] == (1, "none", "closed"), 2)
+        wait_until(lambda: states_of(reader) == [(1, "go", None)])
+    wait_until(lambda: states_of(reader)[-1] == (1, "none", "closed"), 2)
     with kiosk(running) as stream:
         report(stream, "go")
-        wait_until(lambda: said(reader)[-1] == (2, "go", None))
+        wait_until(lambda: states_of(reader)[-1] == (2, "go", None))
         stream.socket.close()  # without a word
-    wait_until(lambda: said(reader)[-1] == (2, "none", "closed"), 2)
+    wait_until(lambda: states_of(reader)[-1] == (2, "none", "closed"), 2)
     late = Reader(running)
     assert not late.events
 
@@ -89,10 +89,10 @@ def test_a_go_of_a_page_that_hangs_ends(serve: Serve, monkeypatch: pytest.Monkey
         for _ in range(4):  # for longer than one report holds
             report(stream, "go")
             time.sleep(0.2)
-        wait_until(lambda: said(reader)[-1] == (1, "none", "silent"), 2)
-        assert said(reader) == [(1, "go", None), (1, "none", "silent")]
+        wait_until(lambda: states_of(reader)[-1] == (1, "none", "silent"), 2)
+        assert states_of(reader) == [(1, "go", None), (1, "none", "silent")]
         report(stream, "go")
-        wait_until(lambda: said(reader)[-1] == (1, "go", None))
+        wait_until(lambda: states_of(reader)[-1] == (1, "go", None))
 
 
 def test_a_go_ends_when_the_service_stops(serve: Serve) -> None:
@@ -103,7 +103,7 @@ def test_a_go_ends_when_the_service_stops(serve: Serve) -> None:
         wait_until(lambda: reader.events)
         running.server.should_exit = True
         reader.thread.join(10)
-        assert said(reader) == [(1, "go", None), (1, "none", "stopping")]
+        assert states_of(reader) == [(1, "go", None), (1, "none", "stopping")]
 
 
 def test_a_page_with_another_policy_says_nothing(serve: Serve) -> None:
@@ -113,7 +113,7 @@ def test_a_page_with_another_policy_says_nothing(serve: Serve) -> None:
         report(stream, "go")
         stream.send(json.dumps({"state": "empty", "policy": "bare"}))
         wait_until(lambda: reader.events)
-    assert said(reader)[0] == (1, "empty", None)
+    assert states_of(reader)[0] == (1, "empty", None)
 
 
 @pytest.mark.parametrize(

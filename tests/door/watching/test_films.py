@@ -23,8 +23,8 @@ def of_people(lines: Lines) -> list[list[str]]:
     people = defaultdict(list)
     for line in lines:
         if "track" in line:
-            shown = line["verdict"] if line["event"] in ("verdict", "changed") else ""
-            people[line["track"]].append(f"{line['event']} {shown}".strip())
+            verdict = line["verdict"] if line["event"] in ("verdict", "changed") else ""
+            people[line["track"]].append(f"{line['event']} {verdict}".strip())
     return list(people.values())
 
 
@@ -144,8 +144,8 @@ def test_two_cameras_are_judged_together(run_watch: Watch, one_by_one: Path) -> 
     """Each has its own events, and nobody's number is another's."""
     lines = run_watch("--camera", f"front={one_by_one}", "--camera", f"back={one_by_one}")
     for camera in ("front", "back"):
-        own = [line for line in lines if line.get("camera") == camera]
-        assert [each[1] for each in of_people(own)] == [
+        camera_lines = [line for line in lines if line.get("camera") == camera]
+        assert [each[1] for each in of_people(camera_lines)] == [
             "verdict go", "verdict put_on", "verdict cover",
         ]  # fmt: skip
     assert len(of_people(lines)) == 6
@@ -158,9 +158,9 @@ def test_a_video_that_has_ended_shows_nobody(
     """Whoever is in its last frame leaves then, not when the other camera ends."""
     film = films.write(tmp_path / "short.mp4", films.frames([Scene(2, [("wear", 200)])], portraits))
     lines = run_watch("--camera", film, "--camera", f"long={one_by_one}")
-    own = [line for line in lines if line.get("camera") == "short"]
-    assert [(line["event"], line.get("door")) for line in own[-2:]] == [
+    camera_lines = [line for line in lines if line.get("camera") == "short"]
+    assert [(line["event"], line.get("door")) for line in camera_lines[-2:]] == [
         ("left", None), ("door", "none"),
     ]  # fmt: skip
-    assert own[-2]["present"] == pytest.approx(1.9, abs=0.15)
-    assert lines.index(own[-1]) < len(lines) / 2
+    assert camera_lines[-2]["present"] == pytest.approx(1.9, abs=0.15)
+    assert lines.index(camera_lines[-1]) < len(lines) / 2

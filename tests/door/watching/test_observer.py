@@ -111,6 +111,6 @@ def test_unsure_is_what_the_door_does_not_decide_by(wear: float, bare: float, un
     masks = {"wear": wear, "not_wear": bare, "incorrect": 1 - wear - bare}
     classes = np.repeat([masks[name] / 6 for name in labels.MASKS], 6)[None].astype(np.float32)
     (verdict,) = verdicts(np.array([[100, 100, 220, 220, 0.9]], np.float32), classes, ("mask",))
-    seen, *_ = observer().see([Measured(verdict, dict.fromkeys(MEASURES, 0.5))], SIZE, 0.0)
-    assert isinstance(seen, PersonSeen)
-    assert seen.unsure == unsure and seen.probability < 0.6
+    event, *_ = observer().see([Measured(verdict, dict.fromkeys(MEASURES, 0.5))], SIZE, 0.0)
+    assert isinstance(event, PersonSeen)
+    assert event.unsure == unsure and event.probability < 0.6

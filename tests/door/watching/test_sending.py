@@ -12,10 +12,10 @@ def test_too_few_frames_are_reported_once(
     sending = Sending("front", 0.0)
     for number in range(1, round(60 * rate)):
         sending.add(number, number / rate)
-    said = capsys.readouterr().err
-    assert said.count("camera front: it sends") == said.count("\n") == lines
+    stderr = capsys.readouterr().err
+    assert stderr.count("camera front: it sends") == stderr.count("\n") == lines
     if lines:
-        assert f"it sends {rate:.1f} frames a second" in said
+        assert f"it sends {rate:.1f} frames a second" in stderr
 
 
 def test_a_camera_that_was_lost_is_not_slow(capsys: pytest.CaptureFixture[str]) -> None:
