@@ -33,10 +33,10 @@ class Toy:
     def __init__(self, **arguments: object) -> None:
         self.arguments = dict(arguments)
         self.files: dict[str, Path] = {}
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self, photo: Pixels) -> Faces:
-        self.asked += 1
+        self.calls += 1
         height, width = photo.shape[:2]
         corners = [(y, x) for y in (0, height - 1) for x in (0, width - 1) if photo[y, x, 0] > 128]
         if not corners:
@@ -67,7 +67,7 @@ def photos(tmp_path: Path) -> Photos:
 def test_every_photo_has_what_the_detector_finds_in_it(photos: Photos, tmp_path: Path) -> None:
     toy = Toy()
     detected, digests, problems = boxes.find(photos, toy, tmp_path / "cache")
-    assert (toy.asked, problems) == (COUNT, [])
+    assert (toy.calls, problems) == (COUNT, [])
     for name, digest in zip(photos.table["photo"], digests, strict=True):
         expected = toy(np.asarray(pixels.decode(photos.root / name)))
         for field in ("boxes", "landmarks", "scores"):
@@ -89,7 +89,7 @@ def test_a_photo_that_is_made_smaller_tells_boxes_in_its_own_pixels(
     monkeypatch.setattr(limits, "LARGE", 300)  # of 768: half of each side is left
     toy = Toy()
     halves, digests, _ = boxes.find(photos, toy, cache)
-    assert toy.asked == COUNT, "what an older version found in the whole photo is looked for anew"
+    assert toy.calls == COUNT, "what an older version found in the whole photo is looked for anew"
     every = halves.all_faces(photos, digests)
     assert set(every["height"]) == set(plain["height"]) == {24}
     assert set(every["width"]) == set(plain["width"]) == {32}
@@ -105,7 +105,7 @@ def test_a_photo_that_is_made_smaller_tells_boxes_in_its_own_pixels(
             assert table.loc[row, "score"] == faces.scores[number]
     toy = Toy()
     again, _, _ = boxes.find(photos, toy, cache)
-    assert toy.asked == 0
+    assert toy.calls == 0
     pd.testing.assert_frame_equal(again.table(digests), table)
 
 
@@ -119,11 +119,11 @@ def test_what_was_found_is_not_looked_for_again_wherever_it_lies(
     again = Toy()
     moved = Photos(photos.root, pd.DataFrame({"photo": names}))
     _, digests, _ = boxes.find(moved, again, cache)
-    assert again.asked == 0 and len(digests) == COUNT
+    assert again.calls == 0 and len(digests) == COUNT
     other = Toy(score=0.5)
     assert detector_key(other) != detector_key(again)
     boxes.find(moved, other, cache)
-    assert other.asked == COUNT
+    assert other.calls == COUNT
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_faces_that_are_damaged_are_looked_for_again(
     (index,) = cache.glob("*/index.sqlite")
     with sqlite3.connect(index) as connection:
         connection.execute(f"UPDATE photos SET {damage} WHERE length(faces) > 0")
-    first_calls, toy.asked = toy.asked, 0
+    first_calls, toy.calls = toy.calls, 0
     after, _, problems = boxes.find(photos, toy, cache)
     assert problems == []
-    assert 0 < toy.asked < first_calls, "only photos with faces were damaged"
+    assert 0 < toy.calls < first_calls, "only photos with faces were damaged"
     pd.testing.assert_frame_equal(after.table(digests), before.table(digests))
 
 
@@ -201,7 +201,7 @@ from maskgate.faces import boxes
 boxes._CHUNK = 3
 class Slow(Toy):
     def __call__(self, photo):
-        if self.asked >= 8:
+        if self.calls >= 8:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(photo)
 folder = Path(sys.argv[1])
@@ -222,7 +222,7 @@ def test_a_killed_search_goes_on_where_it_was(photos: Photos, tmp_path: Path) ->
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()
     toy = Toy()
     detected, digests, _ = boxes.find(photos, toy, cache)
-    assert COUNT - 8 <= toy.asked < COUNT
+    assert COUNT - 8 <= toy.calls < COUNT
     fresh, same, _ = boxes.find(photos, Toy(), tmp_path / "other")
     assert same == digests
     pd.testing.assert_frame_equal(detected.table(digests), fresh.table(digests))

@@ -33,7 +33,7 @@ from maskgate.pipeline.loader import Loader
 from maskgate.pipeline.transforms import Augment
 from maskgate.runs import tables
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 Train = Callable[..., Path]
 FACE = "photo.face={detector: {name: toy, side: 0.6}, margin: 0.1}"
@@ -77,7 +77,7 @@ def photo_of(**face: object) -> Photo:
 
 @pytest.mark.slow
 def test_the_crop_is_the_same_in_training_prediction_and_submission(
-    shown: Shown,
+    shown: NetworkInput,
     train: Train,
     people: Path,
     tmp_path: Path,
@@ -96,19 +96,19 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
     photos = layouts.read(people)
     names = photos.table["photo"][:30]
     paths = [photos.root / name for name in names]
-    found = maskgate.load(run).predict(paths).to_pandas()
+    predictions = maskgate.load(run).predict(paths).to_pandas()
     predicted = batches[0]
 
-    made = runs.open_run(run).recipe()
-    seen = view.create(made.photo, tmp_path)
-    expected = np.stack([shown(path.read_bytes(), seen) for path in paths])
+    recipe = runs.open_run(run).recipe()
+    face_view = view.create(recipe.photo, tmp_path)
+    expected = np.stack([shown(path.read_bytes(), face_view) for path in paths])
     np.testing.assert_array_equal(predicted, expected)
 
     some = photos.take(np.arange(30))
-    assert seen.detector is not None
-    known, _, _ = boxes.find(some, seen.detector, tmp_path / "cache")
-    store, _ = cache.build(some, seen, tmp_path / "cache", known)
-    geometry = seen.geometry
+    assert face_view.detector is not None
+    known, _, _ = boxes.find(some, face_view.detector, tmp_path / "cache")
+    store, _ = cache.build(some, face_view, tmp_path / "cache", known)
+    geometry = face_view.geometry
     loader = Loader(store, some.table, geometry, Augment((), geometry))
     (trained, _), *_ = loader.training([np.arange(30)], start=0, rank=0, ranks=1, place=(7,))
     (validated, _), *_ = loader.validation(np.arange(30), 99, 0, 1)
@@ -116,13 +116,15 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
     np.testing.assert_array_equal(validated.numpy(), expected)
 
     # And it is the face: the window of the box, in the middle of what is stored.
-    with_face = found["face_left"].notna()
+    with_face = predictions["face_left"].notna()
     assert 0 < with_face.sum() < 30
     for row in np.flatnonzero(with_face):
         image = pixels.decode(paths[row])
-        told = found.loc[row, ["face_left", "face_top", "face_right", "face_bottom"]].to_numpy()
+        box = predictions.loc[
+            row, ["face_left", "face_top", "face_right", "face_bottom"]
+        ].to_numpy()
         wide, tall = (0.6 * length for length in image.size)
-        np.testing.assert_allclose(told[2:] - told[:2], [wide, tall], rtol=1e-5)
+        np.testing.assert_allclose(box[2:] - box[:2], [wide, tall], rtol=1e-5)
 
 
 def test_a_photo_without_a_face_shows_its_centre(toy: type[Toy]) -> None:
@@ -174,19 +176,19 @@ def test_the_report_tells_of_photos_without_a_face(
     run = runs.open_run(train(tmp_path / "run", FACE))
     table = pd.read_parquet(run.photos_file)
     missed = table["faces"] == 0
-    told = run.metrics().faces
-    assert told.missed.photos == missed.sum() > 0
-    assert told.detected.photos == (~missed).sum() > 0
+    face_results = run.metrics().faces
+    assert face_results.missed.photos == missed.sum() > 0
+    assert face_results.detected.photos == (~missed).sum() > 0
     assert table["left"].isna().tolist() == missed.tolist()
     oof, probabilities = tables.oof(run)
     has_face = oof["photo"].map(table.set_index("photo")["faces"]).to_numpy() > 0
     for which, part in (("detected", has_face), ("missed", ~has_face)):
-        truth, said = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]
-        score = f1_score(truth, said, labels=range(18), average="macro", zero_division=0)
-        assert getattr(told, which).score.value == pytest.approx(score)
+        truth, predicted = oof["label"].to_numpy()[part], probabilities.argmax(1)[part]
+        score = f1_score(truth, predicted, labels=range(18), average="macro", zero_division=0)
+        assert getattr(face_results, which).score.value == pytest.approx(score)
         parts = labels.marginals(probabilities[part])
         right = parts["gender"].argmax(1) == truth // 3 % 2
-        assert getattr(told, which).accuracy["gender"].value == pytest.approx(right.mean())
+        assert getattr(face_results, which).accuracy["gender"].value == pytest.approx(right.mean())
     page = run.report_file.read_text("utf-8")
     assert f"No face was found in {missed.sum()} of {len(table)} photos" in " ".join(page.split())
     assert "detected by toy (side: 0.6)" in " ".join(page.split())
@@ -219,8 +221,8 @@ def test_all_faces_of_a_model_of_whole_photos_are_refused(
     trained: Path, people: Path, call: Callable[..., Any]
 ) -> None:
     photo = next((people / "eval" / "images").iterdir())
-    code, _, told = call("predict", trained, photo, "--all-faces")
-    assert code == 2 and "takes whole photos" in told
+    code, _, stderr = call("predict", trained, photo, "--all-faces")
+    assert code == 2 and "takes whole photos" in stderr
 
 
 def test_a_training_in_which_nobody_has_a_face_ends_well(
@@ -229,35 +231,35 @@ def test_a_training_in_which_nobody_has_a_face_ends_well(
     monkeypatch.setattr(Toy, "__call__", lambda self, photo: NO_FACES)
     # Another key than that of the faces which other tests found.
     run = runs.open_run(train(tmp_path / "run", FACE.replace("0.6", "0.61")))
-    told = run.metrics().faces
-    assert told.detected.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
-    assert told.missed.score == run.metrics().score
+    face_results = run.metrics().faces
+    assert face_results.detected.model_dump(exclude_unset=True) == {"photos": 0, "people": 0}
+    assert face_results.missed.score == run.metrics().score
     page = " ".join(run.report_file.read_text("utf-8").split())
-    assert f"No face was found in {told.missed.photos} of" in page
+    assert f"No face was found in {face_results.missed.photos} of" in page
     assert "of the others is" not in page
 
 
-def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Shown) -> None:
+def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: NetworkInput) -> None:
     """Two members that store alike, one with a margin for random crops and one without."""
     with_margin = view.create(Photo(height=96, width=72, margin=0.25), Path())
     without = view.create(Photo(height=120, width=90, margin=0), Path())
     assert with_margin.name == without.name
     photo = next((people / "eval" / "images").iterdir())
-    seen: list[np.ndarray] = []
+    batches: list[np.ndarray] = []
 
     class Spy(torch.nn.Module):
         head = HEADS["joint"](4)
 
         def forward(self, batch: torch.Tensor) -> Output:
-            seen.append(batch.cpu().numpy())
+            batches.append(batch.cpu().numpy())
             return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     views = (with_margin, without)
     members = [(SingleModel([TorchBackend(Spy())], each), 1.0) for each in views]  # type: ignore[arg-type]
     vote = Combination(EnsembleSpec(Component(name="soft_vote")), {})
     Predictor(Ensemble(members, vote)).predict([photo])
-    assert [picture.shape for picture in seen] == [(1, 96, 72, 3), (1, 120, 90, 3)]
-    for picture, alone in zip(seen, views, strict=True):
+    assert [picture.shape for picture in batches] == [(1, 96, 72, 3), (1, 120, 90, 3)]
+    for picture, alone in zip(batches, views, strict=True):
         np.testing.assert_array_equal(picture[0], shown(photo, alone))
 
 
@@ -265,10 +267,10 @@ def test_a_photo_that_changes_between_the_passes_is_told(
     people: Path, tmp_path: Path, toy: type[Toy]
 ) -> None:
     photos = layouts.read(people).take(np.arange(3))
-    seen = view.create(photo_of(detector="toy"), Path())
-    assert seen.detector is not None
-    known, _, _ = boxes.find(photos.take(np.arange(2)), seen.detector, tmp_path)
-    _, problems = cache.build(photos, seen, tmp_path, known)
+    face_view = view.create(photo_of(detector="toy"), Path())
+    assert face_view.detector is not None
+    known, _, _ = boxes.find(photos.take(np.arange(2)), face_view.detector, tmp_path)
+    _, problems = cache.build(photos, face_view, tmp_path, known)
     assert [problem.detail for problem in problems] == ["changed while it was read"]
 
 
@@ -276,16 +278,16 @@ def test_a_model_file_by_name_stays_in_the_recipe_unless_it_is_at_hand(
     toy: type[Toy], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def of_file(folders: Folders, file: str | None = None) -> Toy:
-        made = Toy(folders)
-        made.arguments = {}
-        made.sha256 = "0" * 64 if file in (None, "same") else "f" * 64
-        return made
+        detector = Toy(folders)
+        detector.arguments = {}
+        detector.sha256 = "0" * 64 if file in (None, "same") else "f" * 64
+        return detector
 
     monkeypatch.setitem(detectors.DETECTORS, "toy", of_file)
-    monkeypatch.setattr(detectors, "is_available", lambda wanted, folder: True)
+    monkeypatch.setattr(detectors, "is_available", lambda component, folder: True)
     for file, kept in (("same", {}), ("other", {"file": str(Path("other").absolute())})):
-        found = view.resolved(photo_of(detector={"name": "toy", "file": file}), tmp_path).face
-        assert found is not None and found.detector.arguments == kept
+        face = view.resolved(photo_of(detector={"name": "toy", "file": file}), tmp_path).face
+        assert face is not None and face.detector.arguments == kept
 
 
 @pytest.mark.slow
@@ -294,8 +296,8 @@ def test_who_was_drawn_on_counts_as_seen(
 ) -> None:
     """A backbone trained on dressed people may not start a model that is validated on them."""
     dressed = tmp_path / "dressed"
-    code, _, told = call("wear", people, dressed, "--detector", "mtcnn", "--workers", 1)
-    assert code == 0, told
+    code, _, stderr = call("wear", people, dressed, "--detector", "mtcnn", "--workers", 1)
+    assert code == 0, stderr
     first = train(tmp_path / "first", "folds.kind=all", data=dressed)
     with pytest.raises(MaskgateError, match="trained on validation people of fold 0"):
         train(tmp_path / "second", f"model.init={first}")

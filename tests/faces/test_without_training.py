@@ -18,7 +18,7 @@ TRAINING = (
     *("cv2", "facenet_pytorch", "filelock", "onnx", "pandas", "pyarrow", "safetensors", "scipy"),
     *("sklearn", "sqlite3", "torch", "torchvision"),
 )
-SHOWN = f"""
+SCRIPT = f"""
 import sys
 sys.modules.update(dict.fromkeys({TRAINING!r}))  # to import any of them fails
 from pathlib import Path
@@ -26,22 +26,22 @@ import numpy as np
 from maskgate.faces import reader, view
 from maskgate.config.recipe import Photo
 photo = Photo.model_validate({{"face": {{"detector": "mtcnn"}}}})
-seen = view.create(photo, Path(sys.argv[1]))
-shown = reader.read_photo(Path(sys.argv[2]), [seen])
-np.savez(sys.argv[3], boxes=shown.boxes, pictures=shown.pictures[0])
+face_view = view.create(photo, Path(sys.argv[1]))
+reading = reader.read_photo(Path(sys.argv[2]), [face_view])
+np.savez(sys.argv[3], boxes=reading.boxes, pictures=reading.pictures[0])
 """
 
 
 def test_a_face_is_shown_as_where_all_is_installed(tmp_path: Path) -> None:
-    photo, there = tmp_path / "photo.png", tmp_path / "there.npz"
+    photo, archive = tmp_path / "photo.png", tmp_path / "there.npz"
     Image.fromarray(skimage.data.astronaut()).save(photo)
-    seen = view.create(Photo.model_validate({"face": {"detector": "mtcnn"}}), tmp_path)
-    here = reader.read_photo(photo, [seen])
-    subprocess.run([sys.executable, "-c", SHOWN, tmp_path, photo, there], check=True)
-    with np.load(there) as other:
-        np.testing.assert_array_equal(other["boxes"], here.boxes)
-        np.testing.assert_array_equal(other["pictures"], here.pictures[0])
-    assert np.isfinite(here.boxes).all()
+    face_view = view.create(Photo.model_validate({"face": {"detector": "mtcnn"}}), tmp_path)
+    reading = reader.read_photo(photo, [face_view])
+    subprocess.run([sys.executable, "-c", SCRIPT, tmp_path, photo, archive], check=True)
+    with np.load(archive) as other:
+        np.testing.assert_array_equal(other["boxes"], reading.boxes)
+        np.testing.assert_array_equal(other["pictures"], reading.pictures[0])
+    assert np.isfinite(reading.boxes).all()
 
 
 @pytest.mark.parametrize("name", ["torch", "onnx"])
@@ -49,11 +49,11 @@ def test_networks_that_cannot_be_written_are_one_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)
-    told = (
+    message = (
         rf'package {name}, which is not installed; pip install "maskgate\[train\]",'
         " or train with yunet"
     )
-    with pytest.raises(MaskgateError, match=told):
+    with pytest.raises(MaskgateError, match=message):
         detectors.create(Component(name="mtcnn"), tmp_path)
 
 

@@ -24,10 +24,10 @@ def test_it_finds_what_opencv_finds(tmp_path: Path) -> None:
     photo = skimage.data.astronaut()[:480, :400]
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    theirs = cv2.FaceDetectorYN.create(FILE, "", (240, 288), 0.05, 0.3)
+    opencv_detector = cv2.FaceDetectorYN.create(FILE, "", (240, 288), 0.05, 0.3)
     cv2.utils.logging.setLogLevel(level)
     small = cv2.resize(photo, (240, 288), interpolation=cv2.INTER_AREA)
-    rows = theirs.detect(small[..., ::-1].copy())[1]
+    rows = opencv_detector.detect(small[..., ::-1].copy())[1]
     rows = rows[np.argsort(-rows[:, 14])]
     faces = detectors.create(Component(name="yunet", side=288, score=0.05), tmp_path)(photo)
     scale = 400 / 240
@@ -42,8 +42,8 @@ def test_drawn_people_are_found(tmp_path: Path) -> None:
     people = sample_people.make(tmp_path, 3, 0, (192, 144), twins=0, irregular_files=False)
     detector = detectors.create(Component(name="yunet"), tmp_path)
     photos = sorted(people.train.glob("images/*/*.*"))
-    found = [len(detector(np.asarray(pixels.decode(photo)))) > 0 for photo in photos]
-    assert len(photos) == 21 and np.mean(found) >= 0.9
+    has_face = [len(detector(np.asarray(pixels.decode(photo)))) > 0 for photo in photos]
+    assert len(photos) == 21 and np.mean(has_face) >= 0.9
 
 
 def test_a_close_up_is_found(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_a_file_of_one_size_takes_photos_of_any(tmp_path: Path) -> None:
         dimension.dim_value = 320
     onnx.save(model, fixed)
     detector = detectors.create(Component(name="yunet", file=str(fixed)), tmp_path)
-    whole = detectors.create(Component(name="yunet"), tmp_path)
+    default_detector = detectors.create(Component(name="yunet"), tmp_path)
     photo = skimage.data.astronaut()[:, 100:400]
-    assert detector(photo).boxes == pytest.approx(whole(photo).boxes, abs=1)
-    assert detector.sha256 != whole.sha256 == model_files.YUNET.sha256
+    assert detector(photo).boxes == pytest.approx(default_detector(photo).boxes, abs=1)
+    assert detector.sha256 != default_detector.sha256 == model_files.YUNET.sha256
     with pytest.raises(MaskgateError, match="takes pictures of 320 pixels; set side"):
         detectors.create(Component(name="yunet", file=str(fixed), side=640), tmp_path)
