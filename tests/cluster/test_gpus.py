@@ -55,18 +55,18 @@ def test_tasks_that_share_a_gpu_run_at_once(
     gpus: float, at_once: int, gpu_node: str, tmp_path: Path
 ) -> None:
     work = Together(tmp_path, at_once)
-    found = dict(cluster.map_unordered(work, [0, 1, 2, 3], Cluster(gpu_node, gpus)))
-    assert sorted(found) == [0, 1, 2, 3]
-    assert max(most for most, _ in found.values()) == at_once
-    assert {visible for _, visible in found.values()} == {"0"}
+    results = dict(cluster.map_unordered(work, [0, 1, 2, 3], Cluster(gpu_node, gpus)))
+    assert sorted(results) == [0, 1, 2, 3]
+    assert max(most for most, _ in results.values()) == at_once
+    assert {visible for _, visible in results.values()} == {"0"}
 
 
 @pytest.mark.slow
 def test_a_node_without_a_gpu_is_asked_for_none(nodes: str, tmp_path: Path) -> None:
     work = Together(tmp_path, 2)
-    found = dict(cluster.map_unordered(work, [0, 1], Cluster(nodes, 0.25)))
-    assert {most for most, _ in found.values()} == {2}
-    assert {visible for _, visible in found.values()} == {""}
+    results = dict(cluster.map_unordered(work, [0, 1], Cluster(nodes, 0.25)))
+    assert {most for most, _ in results.values()} == {2}
+    assert {visible for _, visible in results.values()} == {""}
 
 
 @pytest.mark.slow

@@ -25,9 +25,9 @@ def test_a_killed_worker_is_retried_with_the_same_result(nodes: str, tmp_path: P
             os.kill(os.getpid(), signal.SIGKILL)
         return item * item
 
-    found = dict(cluster.map_unordered(work, [1, 2, 3], on=Cluster(nodes)))
+    results = dict(cluster.map_unordered(work, [1, 2, 3], on=Cluster(nodes)))
     assert len(list(tmp_path.glob("2.*"))) == 2
-    assert found == {0: 1, 1: 4, 2: 9}
+    assert results == {0: 1, 1: 4, 2: 9}
 
 
 @pytest.mark.slow
@@ -49,9 +49,11 @@ def test_both_nodes_work_at_once_as_this_process_would(
         node = ray.get_runtime_context().get_node_id()
         return node, str(Path.cwd()), torch.get_num_threads()
 
-    found = [told for _, told in sorted(cluster.map_unordered(work, [0, 1], on=Cluster(nodes)))]
-    assert len({node for node, _, _ in found}) == 2
-    assert [told[1:] for told in found] == [(str(tmp_path), 1)] * 2
+    results = [
+        result for _, result in sorted(cluster.map_unordered(work, [0, 1], on=Cluster(nodes)))
+    ]
+    assert len({node for node, _, _ in results}) == 2
+    assert [result[1:] for result in results] == [(str(tmp_path), 1)] * 2
 
 
 @pytest.mark.slow
@@ -60,9 +62,9 @@ def test_a_fault_is_the_one_sentence_and_no_reason_to_retry(nodes: str, tmp_path
         (tmp_path / f"{time.monotonic_ns()}").touch()
         raise MaskgateError(f"photo {item} is upside down; turn it")
 
-    with pytest.raises(MaskgateError) as told:
+    with pytest.raises(MaskgateError) as error:
         list(cluster.map_unordered(work, [7], on=Cluster(nodes)))
-    assert str(told.value) == "photo 7 is upside down; turn it"
+    assert str(error.value) == "photo 7 is upside down; turn it"
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -114,16 +116,16 @@ def test_without_a_cluster_no_folder_is_made(
 
 
 @pytest.mark.parametrize(
-    ("address", "why"),
+    ("address", "message"),
     [
         ("127.0.0.1:1", "no Ray cluster answers there"),
         ("ray://127.0.0.1:10001", "not the address of a Ray cluster"),
         ("somewhere", "not the address of a Ray cluster"),
     ],
 )
-def test_an_address_without_a_cluster_is_told_at_once(address: str, why: str) -> None:
+def test_an_address_without_a_cluster_is_told_at_once(address: str, message: str) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    with pytest.raises(MaskgateError, match=why):
+    with pytest.raises(MaskgateError, match=message):
         list(cluster.map_unordered(str, [1], on=Cluster(address)))
 
 
@@ -168,8 +170,8 @@ def test_a_task_takes_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    found = ray_cluster.share(Nodes(*resources), gpus, parts)
-    assert (found.cores, found.gpus, found.room) == expected
+    share = ray_cluster.share(Nodes(*resources), gpus, parts)
+    assert (share.cores, share.gpus, share.room) == expected
 
 
 def test_a_cluster_without_cores_is_told() -> None:

@@ -54,13 +54,13 @@ def rows_of(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder)
 
 
-def same(found: pd.DataFrame, expected: pd.DataFrame, prefix: str = "") -> None:
+def same(actual: pd.DataFrame, expected: pd.DataFrame, prefix: str = "") -> None:
     """The rows in their order; all but the column `fault`, where nothing is told."""
-    assert found["fault"].isna().all()
-    assert found["photo"].tolist() == [prefix + photo for photo in expected["photo"]]
+    assert actual["fault"].isna().all()
+    assert actual["photo"].tolist() == [prefix + photo for photo in expected["photo"]]
     columns = [name for name in expected if name != "photo"]
     pd.testing.assert_frame_equal(
-        found[columns].reset_index(drop=True),
+        actual[columns].reset_index(drop=True),
         expected[columns].reset_index(drop=True),
         check_dtype=False,
         rtol=0,
@@ -81,12 +81,12 @@ def test_a_folder_is_answered_as_by_predict_and_faults_are_told(
     code, _, err = call(*command, "--cache", cache)
     assert code == 2
     assert f"1 of {len(expected) + 1} photos cannot be read: {broken} (not an image" in err
-    found = rows_of(out)
-    assert len(found) == len(expected) + 1
-    (told,) = found[found["fault"].notna()].to_dict("records")
-    assert told["photo"] == str(broken)
-    assert pd.isna(told["mask"])
-    same(found[found["fault"].isna()], expected)
+    table = rows_of(out)
+    assert len(table) == len(expected) + 1
+    (faulty,) = table[table["fault"].notna()].to_dict("records")
+    assert faulty["photo"] == str(broken)
+    assert pd.isna(faulty["mask"])
+    same(table[table["fault"].isna()], expected)
 
     written = {file: file.stat().st_mtime_ns for file in out.glob("*.parquet")}
     code, stdout, _ = call(*command, "--cache", cache, "--skip-faulty")
@@ -145,25 +145,27 @@ def test_what_a_node_cannot_read_is_one_sentence(
 
 
 def test_a_bucket_is_listed_in_the_order_of_a_folder(photos: Path, bucket: str) -> None:
-    here, there = listing.find([str(photos)]), listing.find([bucket])
-    names = [listing.name(bucket, path) for path in there.paths]
-    assert names == [path.replace(str(photos), "s3://door/photos") for path in here.paths]
-    first = listing.fetch(bucket, there.paths[0])
-    assert first == Path(here.paths[0]).read_bytes()
+    local, remote = listing.find([str(photos)]), listing.find([bucket])
+    names = [listing.name(bucket, path) for path in remote.paths]
+    assert names == [path.replace(str(photos), "s3://door/photos") for path in local.paths]
+    first = listing.fetch(bucket, remote.paths[0])
+    assert first == Path(local.paths[0]).read_bytes()
     with pytest.raises(PhotoError, match="no such file"):
         listing.fetch(bucket, "door/photos/none.jpg")
 
 
 def test_an_address_of_this_machine_names_photos_so(photos: Path) -> None:
     spaced = photos.as_uri()
-    found = listing.find([spaced])
-    assert listing.name(spaced, found.paths[0]) == f"file://{found.paths[0]}"
-    assert listing.fetch(spaced, found.paths[0]) == Path(found.paths[0]).read_bytes()
+    photo_listing = listing.find([spaced])
+    assert listing.name(spaced, photo_listing.paths[0]) == f"file://{photo_listing.paths[0]}"
+    assert (
+        listing.fetch(spaced, photo_listing.paths[0]) == Path(photo_listing.paths[0]).read_bytes()
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("place", "why"),
+    ("place", "message"),
     [
         ("nowhere", "no such photo or folder"),
         ("file:///nowhere/at/all", "no such photo or folder"),
@@ -172,12 +174,12 @@ def test_an_address_of_this_machine_names_photos_so(photos: Path) -> None:
     ],
 )
 def test_a_place_that_is_not_there_is_told(
-    place: str, why: str, monkeypatch: pytest.MonkeyPatch
+    place: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(MaskgateError, match=why) as told:
+    with pytest.raises(MaskgateError, match=message) as error:
         listing.find([place])
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
 def test_a_changed_photo_is_another_listing(photos: Path, tmp_path: Path) -> None:
@@ -208,12 +210,12 @@ def test_a_part_is_written_when_it_is_whole_and_sorted(tmp_path: Path) -> None:
     with parts.opened(tmp_path / "out", manifest) as output:  # what was not whole begins anew
         assert output.missing() == [0]
         output.add(answers([0, 1, 2, 2, 3]))
-    found = pq.read_table(tmp_path / "out" / "part-000000.parquet")
-    assert found.to_pydict() == {"photo": ["0.jpg", "1.jpg", "2.jpg", "2.jpg", "3.jpg"]}
+    table = pq.read_table(tmp_path / "out" / "part-000000.parquet")
+    assert table.to_pydict() == {"photo": ["0.jpg", "1.jpg", "2.jpg", "2.jpg", "3.jpg"]}
 
 
 @pytest.mark.parametrize(
-    ("changed", "why"),
+    ("changed", "reason"),
     [
         ({"model": "n"}, "another model"),
         ({"photos": "q"}, "other photos"),
@@ -222,13 +224,13 @@ def test_a_part_is_written_when_it_is_whole_and_sorted(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_of_other_answers_is_refused(
-    changed: dict[str, object], why: str, tmp_path: Path
+    changed: dict[str, object], reason: str, tmp_path: Path
 ) -> None:
     manifest = Manifest("m", "p", count=7, part=4, all_faces=False)
     with parts.opened(tmp_path, manifest):
         pass
     other = Manifest(**{**vars(manifest), **changed})
-    with pytest.raises(MaskgateError, match=why), parts.opened(tmp_path, other):
+    with pytest.raises(MaskgateError, match=reason), parts.opened(tmp_path, other):
         pass
 
 
@@ -247,24 +249,30 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     folder = tmp_path / "photos"
     shutil.copytree(photos, folder)
     (folder / "broken.jpg").write_bytes(b"no photo")
-    found = listing.find([str(folder)])
-    swapped(*map(Path, found.paths[2:4]))
-    swapped(*map(Path, found.paths[2:4]))  # both are of one size and age now
+    photo_listing = listing.find([str(folder)])
+    swapped(*map(Path, photo_listing.paths[2:4]))
+    swapped(*map(Path, photo_listing.paths[2:4]))  # both are of one size and age now
     predictor = loading.load(trained)
     columns = schema(predictor)
     block_predictor = BlockPredictor(
-        trained, None, False, False, found.sources, columns, predictor.digest,
+        trained, None, False, False, photo_listing.sources, columns, predictor.digest,
         SimpleNamespace(set_up=lambda: None),  # type: ignore[arg-type]
     )  # fmt: skip
 
     def listed() -> tuple[Manifest, listing.Listing]:
-        found = listing.find([str(folder)])
-        return Manifest("m", found.digest, len(found), 8, False, found.names), found
+        photo_listing = listing.find([str(folder)])
+        return Manifest(
+            "m", photo_listing.digest, len(photo_listing), 8, False, photo_listing.names
+        ), photo_listing
 
-    manifest, found = listed()
-    with parts.opened(tmp_path / "out", manifest, found.contents) as output:
+    manifest, photo_listing = listed()
+    with parts.opened(tmp_path / "out", manifest, photo_listing.contents) as output:
         rows = range(16)
-        block = {"row": rows, "source": [0] * 16, "path": [found.paths[row] for row in rows]}
+        block = {
+            "row": rows,
+            "source": [0] * 16,
+            "path": [photo_listing.paths[row] for row in rows],
+        }
         output.add(block_predictor(pa.table(block)))
         assert output.missing() == [2, 3, 4, 5]
     table = pq.read_table(tmp_path / "out" / "part-000000.parquet")
@@ -274,24 +282,24 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     shutil.copytree(folder, tmp_path / "copy")
     shutil.rmtree(folder)
     (tmp_path / "copy").rename(folder)  # the same names, sizes and times, and other inodes
-    copied, found = listed()
+    copied, photo_listing = listed()
     assert (copied.photos != manifest.photos, copied.names) == (True, manifest.names)
-    with parts.opened(tmp_path / "out", copied, found.contents) as output:
+    with parts.opened(tmp_path / "out", copied, photo_listing.contents) as output:
         assert output.missing() == [2, 3, 4, 5]
     with parts.opened(tmp_path / "out", copied, lambda rows: pytest.fail("read again")):
         pass
     assert written == {path: path.stat().st_mtime_ns for path in written}
 
-    before = [Path(path).stat() for path in found.paths[2:4]]
-    swapped(*map(Path, found.paths[2:4]))
-    after = [Path(path).stat() for path in found.paths[2:4]]
+    before = [Path(path).stat() for path in photo_listing.paths[2:4]]
+    swapped(*map(Path, photo_listing.paths[2:4]))
+    after = [Path(path).stat() for path in photo_listing.paths[2:4]]
     assert [(s.st_size, s.st_mtime_ns) for s in after] == [
         (s.st_size, s.st_mtime_ns) for s in before
     ]
-    other, found = listed()
+    other, photo_listing = listed()
     with (
         pytest.raises(MaskgateError, match="some of them have changed"),
-        parts.opened(tmp_path / "out", other, found.contents),
+        parts.opened(tmp_path / "out", other, photo_listing.contents),
     ):
         pass
 
@@ -305,7 +313,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
         (["--on", "ray"], "name it with --out"),
         (["--part", "5"], "--part needs --on"),
@@ -313,8 +321,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_go_together_is_told(
-    options: list[str], why: str, trained: Path, photos: Path, call: Call
+    options: list[str], message: str, trained: Path, photos: Path, call: Call
 ) -> None:
     code, _, err = call("predict", trained, photos, *options)
     assert (code, err.count("\n")) == (2, 1)
-    assert why in err
+    assert message in err
