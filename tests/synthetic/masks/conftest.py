@@ -21,10 +21,10 @@ def landmarks(
     centre: tuple[float, float] = (64.0, 50.0),
 ) -> npt.NDArray[np.float64]:
     """The generic landmarks (5, 2) of a head turned by degrees, written down a second time."""
-    return seen(pose.GENERIC, yaw, pitch, roll, scale, centre)
+    return project(pose.GENERIC, yaw, pitch, roll, scale, centre)
 
 
-def seen(
+def project(
     points: npt.ArrayLike,
     yaw: float = 0.0,
     pitch: float = 0.0,
@@ -55,5 +55,5 @@ def photo(
 
 @pytest.fixture(scope="session")
 def heads() -> SimpleNamespace:
-    """`heads.landmarks(yaw, …)`, `heads.seen(points, yaw, …)` and `heads.photo(…)`."""
-    return SimpleNamespace(landmarks=landmarks, seen=seen, photo=photo)
+    """`heads.landmarks(yaw, …)`, `heads.project(points, yaw, …)` and `heads.photo(…)`."""
+    return SimpleNamespace(landmarks=landmarks, project=project, photo=photo)

@@ -89,7 +89,7 @@ def faces(heads: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def made(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> people.DressedPeople:
+def dressed_people(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> people.DressedPeople:
     out = tmp_path_factory.mktemp("made") / "out"
     return work(faces, out)
 
@@ -122,16 +122,18 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def test_each_person_has_seven_photos_and_their_labels(
-    faces: Path, made: people.DressedPeople
+    faces: Path, dressed_people: people.DressedPeople
 ) -> None:
-    photos = layouts.read(made.out)
+    photos = layouts.read(dressed_people.out)
     assert not photos.problems
-    table = pd.read_csv(made.out / "photos.csv")
-    for source, rows in table.groupby(pd.read_parquet(made.out / "drawn.parquet")["source"]):
+    table = pd.read_csv(dressed_people.out / "photos.csv")
+    for source, rows in table.groupby(
+        pd.read_parquet(dressed_people.out / "drawn.parquet")["source"]
+    ):
         assert set(rows["drawn_from"]) == {digest((faces / source).read_bytes()).hex()}
     table = photos.table
-    assert made.people == table["person"].nunique() == 6
-    assert made.photos == len(table) == 42
+    assert dressed_people.people == table["person"].nunique() == 6
+    assert dressed_people.photos == len(table) == 42
     assert (table.groupby("person")["mask"].value_counts().unstack() == [5, 1, 1]).all(axis=None)
     first = table.groupby("person").first()
     assert first["age_band"].tolist() == [0, 1, 2, labels.UNKNOWN, 1, 2]
@@ -141,19 +143,19 @@ def test_each_person_has_seven_photos_and_their_labels(
     assert first["age_from"].iloc[4:].tolist() == [30, 60]
     assert first["age_to"].iloc[4:].tolist() == [39, 120]
     for photo in table["photo"]:
-        with Image.open(made.out / photo) as image:
+        with Image.open(dressed_people.out / photo) as image:
             assert image.format == "JPEG"
             assert image.size == (48, 64)
 
 
 def test_as_many_photos_as_asked_for(
-    faces: Path, made: people.DressedPeople, tmp_path: Path
+    faces: Path, dressed_people: people.DressedPeople, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     assert work(faces, out, worn=2, incorrect=3).photos == 6 * 6
     masks = layouts.read(out).table.groupby("person")["mask"].value_counts().unstack()
     assert (masks == [2, 3, 1]).all(axis=None)
-    some, seven = contents(out), contents(made.out)
+    some, seven = contents(out), contents(dressed_people.out)
     same = [name for name in some if name in seven and name.endswith(".jpg")]
     assert len(same) == 6 * 4, "a photo does not depend on how many others there are"
     assert all(some[name] == seven[name] for name in same)
@@ -206,18 +208,20 @@ def test_a_kind_that_cannot_be_seen_is_left_out(
     assert work(faces, tmp_path / "out", each_kind=True) == first
 
 
-def test_who_is_left_out_is_told(made: people.DressedPeople) -> None:
+def test_who_is_left_out_is_told(dressed_people: people.DressedPeople) -> None:
     whys = {"Bo": "no face found", "Cy": "unreadable photo", "Di": "no mask can be seen"}
-    assert made.left_out == whys
-    assert (made.masked, made.other_photos) == (1, 2)
-    table = pd.read_csv(made.out / "left_out.csv")
+    assert dressed_people.left_out == whys
+    assert (dressed_people.masked, dressed_people.other_photos) == (1, 2)
+    table = pd.read_csv(dressed_people.out / "left_out.csv")
     assert dict(zip(table["person"], table["why"], strict=True)) == whys
     assert table["source"].tolist() == ["blue.png", "broken.png", "green.png"]
 
 
-def test_what_was_drawn_is_written_down(made: people.DressedPeople) -> None:
-    drawn = pd.read_parquet(made.out / "drawn.parquet")
-    assert drawn["photo"].tolist() == pd.read_csv(made.out / "photos.csv")["photo"].tolist()
+def test_what_was_drawn_is_written_down(dressed_people: people.DressedPeople) -> None:
+    drawn = pd.read_parquet(dressed_people.out / "drawn.parquet")
+    assert (
+        drawn["photo"].tolist() == pd.read_csv(dressed_people.out / "photos.csv")["photo"].tolist()
+    )
     worn = drawn[drawn["shot"].str.startswith("mask")]
     assert (worn["placement"] == "worn").all()
     assert (drawn.loc[drawn["shot"] == "incorrect_mask", "placement"] != "worn").all()
@@ -227,52 +231,59 @@ def test_what_was_drawn_is_written_down(made: people.DressedPeople) -> None:
     assert (drawn[["x0", "y0"]] == [16, 25.6]).all(axis=None)
 
 
-def test_the_bare_photo_stays_bare_and_the_others_do_not(made: people.DressedPeople) -> None:
-    drawn = pd.read_parquet(made.out / "drawn.parquet")
+def test_the_bare_photo_stays_bare_and_the_others_do_not(
+    dressed_people: people.DressedPeople,
+) -> None:
+    drawn = pd.read_parquet(dressed_people.out / "drawn.parquet")
     row: Any
     for row in drawn.itertuples():
-        with Image.open(made.out / row.photo) as image:
+        with Image.open(dressed_people.out / row.photo) as image:
             contrast = np.asarray(image).std((0, 1)).max()
         assert (contrast > 6) == (not pd.isna(row.style))
 
 
 def test_workers_and_order_change_nothing(
-    faces: Path, made: people.DressedPeople, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: Path,
+    dressed_people: people.DressedPeople,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     photos = layouts.read(faces)
     monkeypatch.setattr(workers, "CHUNK", 1)
     work(faces, tmp_path / "two", workers=2)
-    assert contents(tmp_path / "two") == contents(made.out)
+    assert contents(tmp_path / "two") == contents(dressed_people.out)
     half = photos.take(np.array([5, 2]))
     work(faces, tmp_path / "half", photos=half)
     some = {k: v for k, v in contents(tmp_path / "half").items() if k.startswith("images")}
     assert len(some) == 2 * 7
-    assert some.items() <= contents(made.out).items()
+    assert some.items() <= contents(dressed_people.out).items()
 
 
-def test_another_seed_draws_others(faces: Path, made: people.DressedPeople, tmp_path: Path) -> None:
+def test_another_seed_draws_others(
+    faces: Path, dressed_people: people.DressedPeople, tmp_path: Path
+) -> None:
     work(faces, tmp_path / "other", seed=8)
-    other, first = contents(tmp_path / "other"), contents(made.out)
+    other, first = contents(tmp_path / "other"), contents(dressed_people.out)
     masks = [name for name in first if "/mask" in name]
     assert all(other[name] != first[name] for name in masks)
 
 
 def test_what_is_done_is_not_done_again(
-    faces: Path, made: people.DressedPeople, monkeypatch: pytest.MonkeyPatch
+    faces: Path, dressed_people: people.DressedPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = contents(made.out)
+    before = contents(dressed_people.out)
 
     def fail(*_: object) -> None:
         raise AssertionError("drawn again")
 
     monkeypatch.setattr(people, "draw", fail)
-    again = work(faces, made.out)
-    assert again == made
-    assert contents(made.out) == before
+    again = work(faces, dressed_people.out)
+    assert again == dressed_people
+    assert contents(dressed_people.out) == before
 
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(
-    faces: Path, made: people.DressedPeople, tmp_path: Path
+    faces: Path, dressed_people: people.DressedPeople, tmp_path: Path
 ) -> None:
     out = tmp_path / "killed"
     code = (
@@ -299,7 +310,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(
     journal.write_text("".join([lines[0], *lines[2:]]))
     work(faces, out)
     assert len(done) > 1
-    assert contents(out) == contents(made.out)
+    assert contents(out) == contents(dressed_people.out)
     assert not list(out.rglob("*.part"))
     work(faces, out)  # the torn line is gone
 
@@ -311,7 +322,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("after", ["lock", "half", "wear.json", "images"])
 def test_killed_while_it_begins_it_goes_on(
     faces: Path,
-    made: people.DressedPeople,
+    dressed_people: people.DressedPeople,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     after: str,
@@ -348,7 +359,7 @@ def test_killed_while_it_begins_it_goes_on(
         after, {"wear.json", "images"} if after == "images" else set()
     )
     work(faces, out)
-    assert contents(out) == contents(made.out)
+    assert contents(out) == contents(dressed_people.out)
     assert not list(out.rglob("*.part"))
 
 
@@ -370,8 +381,8 @@ def test_another_photo_is_drawn_anew_and_the_others_stay(copied: Path, tmp_path:
     shutil.copy(copied / "blue.png", copied / "2.png")  # who has no face any more
     shutil.rmtree(tmp_path / "out" / folder["3.png"])
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.jpg")}
-    told = work(copied, tmp_path / "out")
-    assert told.people == 5
+    result = work(copied, tmp_path / "out")
+    assert result.people == 5
     after = contents(tmp_path / "out")
     changed = {str(Path(name).parent) for name in before if before[name] != after.get(name)}
     assert changed == {folder["1.png"], folder["2.png"], "."}
@@ -453,7 +464,7 @@ def test_where_nobody_can_be_dressed_it_is_told(copied: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("what", ["seed", "detector", "faces"])
 def test_a_folder_made_from_something_else_is_refused(
-    faces: Path, made: people.DressedPeople, what: str
+    faces: Path, dressed_people: people.DressedPeople, what: str
 ) -> None:
     photos, detector, seed = layouts.read(faces), Known(), 7
     if what == "seed":
@@ -463,7 +474,7 @@ def test_a_folder_made_from_something_else_is_refused(
     else:
         photos = photos.take(np.arange(3))
     with pytest.raises(MaskgateError, match=rf"made with another {what}; .* another folder"):
-        work(faces, made.out, photos=photos, detector=detector, seed=seed)
+        work(faces, dressed_people.out, photos=photos, detector=detector, seed=seed)
 
 
 def test_a_folder_with_other_files_is_refused(faces: Path, tmp_path: Path) -> None:

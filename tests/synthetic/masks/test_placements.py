@@ -66,7 +66,7 @@ def opacity(heads: SimpleNamespace, sitters: dict[float, BareFace]) -> Callable[
         opacity_of_photo[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
 
         def at(points: list[tuple[float, float, float]]) -> np.ndarray:
-            flat = heads.seen(points, yaw, scale=SCALE, centre=CENTRE)
+            flat = heads.project(points, yaw, scale=SCALE, centre=CENTRE)
             x, y = np.round(flat).astype(int).T
             return opacity_of_photo[y, x]
 

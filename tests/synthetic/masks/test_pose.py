@@ -31,7 +31,7 @@ def test_nodding_is_told_from_its_sign_on(heads: SimpleNamespace, pitch: float) 
 def test_points_of_the_head_are_projected_where_they_are(heads: SimpleNamespace) -> None:
     points = np.array([(0.0, 1.45, 0.17), (0.0, 0.93, 0.25), (0.9, 0.6, -0.3)])
     actual = pose.fit(heads.landmarks(30, 8, -12)).project(points)
-    assert actual == pytest.approx(heads.seen(points, 30, 8, -12), abs=2.5)
+    assert actual == pytest.approx(heads.project(points, 30, 8, -12), abs=2.5)
 
 
 def test_the_surface_is_pulled_towards_landmarks_of_no_generic_face(heads: SimpleNamespace) -> None:

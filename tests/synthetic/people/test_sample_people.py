@@ -32,7 +32,7 @@ def digests(root: Path) -> dict[str, str]:
     }
 
 
-def said(photo: str) -> int:
+def claimed_label(photo: str) -> int:
     """The class that a photo's path claims, read from its names a second way."""
     folder, name = photo.split("/")
     _, gender, _, age = folder.split("_")
@@ -41,7 +41,7 @@ def said(photo: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> sample_people.SamplePeople:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> sample_people.SamplePeople:
     root = tmp_path_factory.mktemp("people")
     return sample_people.make(root, people=12, eval_people=12, size=SMALL)
 
@@ -64,23 +64,23 @@ def test_a_person_looks_the_same_among_more_people(tmp_path: Path) -> None:
     assert digests(few.eval / "images").items() <= digests(more.eval / "images").items()
 
 
-def test_every_folder_of_the_table_holds_seven_photos(made: sample_people.SamplePeople) -> None:
-    table = rows(made.train / "train.csv")
+def test_every_folder_of_the_table_holds_seven_photos(sample: sample_people.SamplePeople) -> None:
+    table = rows(sample.train / "train.csv")
     assert list(table[0]) == ["id", "gender", "race", "age", "path"]
-    assert [row["path"] for row in table] == list(made.folders)
-    assert len(set(made.folders)) == 12 + 1
+    assert [row["path"] for row in table] == list(sample.folders)
+    assert len(set(sample.folders)) == 12 + 1
     for row in table:
         assert row["path"] == f"{row['id']}_{row['gender']}_Asian_{row['age']}"
         assert re.fullmatch(r"\d{6}(-1)?", row["id"])
-        visible = [p for p in (made.train / "images" / row["path"]).iterdir() if p.name[0] != "."]
+        visible = [p for p in (sample.train / "images" / row["path"]).iterdir() if p.name[0] != "."]
         assert sorted(path.stem for path in visible) == sorted(STEM_MASK)
         for path in visible:
             with Image.open(path) as image:
                 assert image.size == SMALL[::-1]
 
 
-def test_oddities_of_the_original_files(made: sample_people.SamplePeople) -> None:
-    images = made.train / "images"
+def test_oddities_of_the_original_files(sample: sample_people.SamplePeople) -> None:
+    images = sample.train / "images"
     kinds = {p.name: {q.suffix for q in p.iterdir() if q.name[0] != "."} for p in images.iterdir()}
     assert {".jpg"} in kinds.values()
     assert {".jpeg"} in kinds.values()
@@ -90,7 +90,7 @@ def test_oddities_of_the_original_files(made: sample_people.SamplePeople) -> Non
         assert image.mode == "P"
     assert next(images.rglob("._mask1.jpg")).read_bytes().startswith(b"\x00\x05\x16\x07")
     assert list(images.rglob(".DS_Store"))
-    table = rows(made.train / "train.csv")
+    table = rows(sample.train / "train.csv")
     ids = [row["id"] for row in table]
     assert any(name.endswith("-1") for name in ids)
     (repeated,) = {name for name in ids if ids.count(name) == 2}
@@ -98,29 +98,29 @@ def test_oddities_of_the_original_files(made: sample_people.SamplePeople) -> Non
 
 
 def test_without_oddities_all_is_plain(tmp_path: Path) -> None:
-    made = sample_people.make(tmp_path, 7, 1, SMALL, irregular_files=False)
-    files = [path for path in made.train.rglob("*") if path.is_file()]
+    sample = sample_people.make(tmp_path, 7, 1, SMALL, irregular_files=False)
+    files = [path for path in sample.train.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".jpg", ".csv"}
-    ids = [row["id"] for row in rows(made.train / "train.csv")]
+    ids = [row["id"] for row in rows(sample.train / "train.csv")]
     assert len(set(ids)) == len(ids)
     assert all(name.isdecimal() for name in ids)
 
 
 def test_truth_differs_from_the_folders_just_where_planted(
-    made: sample_people.SamplePeople,
+    sample: sample_people.SamplePeople,
 ) -> None:
-    planted = rows(made.truth / "planted.csv")
+    planted = rows(sample.truth / "planted.csv")
     assert [tuple(row.values()) for row in planted] == [
-        dataclasses.astuple(fault) for fault in made.planted
+        dataclasses.astuple(fault) for fault in sample.planted
     ]
     assert [row["kind"] for row in planted] == [*sample_people.ERRORS, "twin"]
-    truth = rows(made.truth / "train.csv")
-    assert len(truth) == 7 * len(made.folders)
+    truth = rows(sample.truth / "train.csv")
+    assert len(truth) == 7 * len(sample.folders)
     wrong: dict[str, list[str]] = {}
     for row in truth:
-        assert (made.train / "images" / row["photo"]).is_file()
+        assert (sample.train / "images" / row["photo"]).is_file()
         assert row["photo"].startswith(row["person"] + "/")
-        if said(row["photo"]) != int(row["label"]):
+        if claimed_label(row["photo"]) != int(row["label"]):
             wrong.setdefault(row["person"], []).append(Path(row["photo"]).stem)
     gender, swapped, age = (row["person"] for row in planted[:3])
     assert {name: len(stems) for name, stems in wrong.items()} == {gender: 7, swapped: 2, age: 7}
@@ -129,34 +129,34 @@ def test_truth_differs_from_the_folders_just_where_planted(
     assert all((label // 3 % 2 == 0) == ("female" in gender) for label in by_person[gender])
 
 
-def test_eval_photos_give_nothing_away(made: sample_people.SamplePeople) -> None:
-    table, truth = rows(made.eval / "info.csv"), rows(made.truth / "eval.csv")
+def test_eval_photos_give_nothing_away(sample: sample_people.SamplePeople) -> None:
+    table, truth = rows(sample.eval / "info.csv"), rows(sample.truth / "eval.csv")
     names = [row["ImageID"] for row in table]
     assert list(table[0]) == ["ImageID", "ans"]
     assert {row["ans"] for row in table} == {"0"}
     assert names == [row["ImageID"] for row in truth]
     assert names != sorted(names)
-    assert len(set(names)) == made.eval_photos == 12 * 7
-    assert sorted(path.name for path in (made.eval / "images").iterdir()) == sorted(names)
+    assert len(set(names)) == sample.eval_photos == 12 * 7
+    assert sorted(path.name for path in (sample.eval / "images").iterdir()) == sorted(names)
     assert all(re.fullmatch(r"[0-9a-f]{40}\.jpg", name) for name in names)
 
 
-def test_twelve_people_have_all_classes(made: sample_people.SamplePeople) -> None:
+def test_twelve_people_have_all_classes(sample: sample_people.SamplePeople) -> None:
     everything = set(range(labels.COUNT))
-    assert {int(row["label"]) for row in rows(made.truth / "train.csv")} == everything
-    assert {said(row["photo"]) for row in rows(made.truth / "train.csv")} == everything
-    assert {int(row["ans"]) for row in rows(made.truth / "eval.csv")} == everything
+    assert {int(row["label"]) for row in rows(sample.truth / "train.csv")} == everything
+    assert {claimed_label(row["photo"]) for row in rows(sample.truth / "train.csv")} == everything
+    assert {int(row["ans"]) for row in rows(sample.truth / "eval.csv")} == everything
 
 
-def test_a_twin_is_nearly_its_source(made: sample_people.SamplePeople) -> None:
-    twin = made.planted[-1]
+def test_a_twin_is_nearly_its_source(sample: sample_people.SamplePeople) -> None:
+    twin = sample.planted[-1]
     source = twin.detail.rsplit(" ", 1)[1]
-    assert source in made.folders
-    assert twin.person == made.folders[-1]
+    assert source in sample.folders
+    assert twin.person == sample.folders[-1]
     assert source.split("_", 1)[1] == twin.person.split("_", 1)[1]
 
     def pixels(folder: str) -> npt.NDArray[np.float64]:
-        with Image.open(next((made.train / "images" / folder).glob("mask1.*"))) as image:
+        with Image.open(next((sample.train / "images" / folder).glob("mask1.*"))) as image:
             return np.asarray(image.convert("L"), dtype=np.float64)
 
     one, other = pixels(source), pixels(twin.person)
@@ -174,8 +174,8 @@ def test_a_photo_has_the_size_asked_for(size: tuple[int, int], mask: str) -> Non
 
 
 def test_a_used_folder_is_refused_and_progress_is_told(tmp_path: Path) -> None:
-    told: list[int] = []
-    sample_people.make(tmp_path, 2, 1, SMALL, label_errors=0, on_person=lambda: told.append(1))
-    assert len(told) == 2 + 1 + 1
+    progress: list[int] = []
+    sample_people.make(tmp_path, 2, 1, SMALL, label_errors=0, on_person=lambda: progress.append(1))
+    assert len(progress) == 2 + 1 + 1
     with pytest.raises(MaskgateError, match="another folder"):
         sample_people.make(tmp_path, 2, 1, SMALL)
