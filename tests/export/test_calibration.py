@@ -74,26 +74,26 @@ def test_a_bundle_gives_the_probabilities_of_its_run_after_calibrate(
 
 
 def test_the_manifest_holds_what_was_fitted(trained: Path, calibrated: Path) -> None:
-    found = open_bundle(calibrated).manifest.calibration
-    assert found is not None
+    fit = open_bundle(calibrated).manifest.calibration
+    assert fit is not None
     table, probabilities = tables.oof(RunFolder(trained))
     member = MemberProbabilities(probabilities, tuple(labels.ATTRIBUTES))
-    assert found.temperatures == learning.learn(probabilities, [member], table)["temperatures"]
+    assert fit.temperatures == learning.learn(probabilities, [member], table)["temperatures"]
     scores = metrics.evaluate(probabilities, table)["attributes"]
-    for name, each in found.before.items():
+    for name, each in fit.before.items():
         assert each.error.value == pytest.approx(scores[name]["calibration"]["error"]["value"])
-    assert set(found.after) == set(labels.ATTRIBUTES)
-    assert (found.photos, found.people) == (len(table), table["person"].nunique())
+    assert set(fit.after) == set(labels.ATTRIBUTES)
+    assert (fit.photos, fit.people) == (len(table), table["person"].nunique())
 
 
 def test_the_card_shows_it(calibrated: Path, bundle: Path) -> None:
-    found = open_bundle(calibrated).manifest.calibration
-    assert found is not None
+    fit = open_bundle(calibrated).manifest.calibration
+    assert fit is not None
     text = (calibrated / "card.md").read_text()
     for name, title in (("mask", "mask"), ("gender", "gender"), ("age_band", "age band")):
         (row,) = re.findall(rf"\| {title} \| \d\.\d{{3}} \|.*", text)
-        assert f"{found.temperatures[name]:.3f}" in row  # type: ignore[index]
-        assert f"{found.after[name].error.value:.3f}" in row  # type: ignore[index]
+        assert f"{fit.temperatures[name]:.3f}" in row  # type: ignore[index]
+        assert f"{fit.after[name].error.value:.3f}" in row  # type: ignore[index]
     page = (calibrated / "card.html").read_text()
     assert page.count("<figure>") == 3
     assert page.index("<h2>Calibration") < page.index("<figure>") < page.index("<h2>Accuracy by")
@@ -144,10 +144,10 @@ def test_a_learned_system_is_nested(cache: Path) -> None:
     """Before calibration its probabilities are those that the run was scored on."""
     run = RunFolder(GOLDEN / "together")
     table, probabilities = tables.oof(run)
-    found = fitted(run.path, cache)
-    assert found is not None
+    fit = fitted(run.path, cache)
+    assert fit is not None
     scores = metrics.evaluate(probabilities, table)["attributes"]
-    for name, each in found.before.items():
+    for name, each in fit.before.items():
         expected = scores[name]["calibration"]["error"]["value"]
         assert each.error.value == pytest.approx(expected, abs=1e-4)
 
@@ -176,6 +176,6 @@ def test_what_cannot_be_calibrated(
 def test_a_model_of_masks_alone(train: Callable[..., Path], tmp_path: Path, cache: Path) -> None:
     head = "model.head={name: one_attribute, of: mask}"
     masks = train(tmp_path / "masks", head, "loss=cross_entropy", "training.epochs=1")
-    found = fitted(masks, cache)
-    assert found is not None
-    assert set(found.temperatures) == set(found.after) == {"mask"}
+    fit = fitted(masks, cache)
+    assert fit is not None
+    assert set(fit.temperatures) == set(fit.after) == {"mask"}

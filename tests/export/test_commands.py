@@ -147,8 +147,8 @@ def test_the_base_install_is_enough(
         assert code == 0, error
         assert (tmp_path / f"{name}.csv").read_text() == text
         assert call("submit", model, people, "-o", tmp_path / "here.csv")[0] == 0
-        here = (tmp_path / "here.csv").read_bytes()
-        assert (tmp_path / f"{name}-submission.csv").read_bytes() == here
+        submission = (tmp_path / "here.csv").read_bytes()
+        assert (tmp_path / f"{name}-submission.csv").read_bytes() == submission
 
 
 NOT_A_RUN = "a bundle, not a run; give the run that it was exported from"

@@ -84,19 +84,19 @@ def zipped(bundle: Path, folder: Path) -> Path:
     return Path(shutil.make_archive(str(folder / "bundle"), "zip", bundle))
 
 
-def assert_same(found: Predictions, expected: Predictions) -> float:
+def assert_same(actual: Predictions, expected: Predictions) -> float:
     """The largest difference of a probability."""
-    assert found.photos == expected.photos
-    assert found.attributes == expected.attributes
-    difference = float(np.abs(found.probabilities - expected.probabilities).max())
+    assert actual.photos == expected.photos
+    assert actual.attributes == expected.attributes
+    difference = float(np.abs(actual.probabilities - expected.probabilities).max())
     assert difference <= LARGEST_DIFFERENCE
-    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(actual.classes, expected.classes)
     for name in labels.ATTRIBUTES:
-        assert found.words(name) == expected.words(name)
+        assert actual.words(name) == expected.words(name)
     if expected.boxes is None:
-        assert found.boxes is None
+        assert actual.boxes is None
     else:
-        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        np.testing.assert_array_equal(actual.boxes, expected.boxes)
     return difference
 
 
@@ -157,9 +157,9 @@ def difference(model: Network, geometry: Geometry, batches: tuple[int, ...] = (1
         pictures = draw.integers(0, 256, shape, np.uint8)
         with torch.inference_mode():
             expected = model(torch.from_numpy(pictures)).log_probabilities.exp().numpy()
-        found = onnx(pictures).probabilities
-        assert found.shape == (count, labels.COUNT)
-        largest = max(largest, float(np.abs(found - expected).max()))
+        probabilities = onnx(pictures).probabilities
+        assert probabilities.shape == (count, labels.COUNT)
+        largest = max(largest, float(np.abs(probabilities - expected).max()))
     return largest
 
 

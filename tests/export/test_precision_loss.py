@@ -62,18 +62,18 @@ def joint(trained: Path, people: Path, call: Call, tmp_path: Path) -> RunFolder:
 def naive(run: RunFolder, people: Path, cache: Path, content: Callable[[int], bytes]) -> np.ndarray:
     """Out-of-fold probabilities (N, 18), photo by photo from its file."""
     recipe = run.recipe()
-    seen = view.create(recipe.photo, cache, run.kept_detector())
+    photo_view = view.create(recipe.photo, cache, run.kept_detector())
     backends = {
-        fold: OnnxBackend(content(fold), "naive", geometry=seen.geometry, attributes=())
+        fold: OnnxBackend(content(fold), "naive", geometry=photo_view.geometry, attributes=())
         for fold in run.folds
     }
     table, _ = tables.oof(run)
     rows = []
     for name, fold in zip(table["photo"], table["fold"], strict=True):
-        stored = seen.stored(pixels.decode(people / "train" / "images" / name))
-        views = tta_views(recipe.tta, seen.geometry)
-        shown = [each.apply(stored[None], seen.geometry) for each in views]
-        rows.append(np.mean([backends[fold](each).probabilities[0] for each in shown], axis=0))
+        stored = photo_view.stored(pixels.decode(people / "train" / "images" / name))
+        views = tta_views(recipe.tta, photo_view.geometry)
+        pictures = [each.apply(stored[None], photo_view.geometry) for each in views]
+        rows.append(np.mean([backends[fold](each).probabilities[0] for each in pictures], axis=0))
     return np.array(rows)
 
 
@@ -207,14 +207,14 @@ def test_what_cannot_be_measured_is_refused(
         return str(error.value)
 
     monkeypatch.setattr(graph, "to_onnx", None)  # it is refused before the work
-    why = refusal(photos=tmp_path / "nowhere")
-    assert "cannot be read" in why
-    assert why.endswith("or name their folder with --photos")
+    message = refusal(photos=tmp_path / "nowhere")
+    assert "cannot be read" in message
+    assert message.endswith("or name their folder with --photos")
     results, recipe = run.metrics(), run.recipe()
     training = recipe.training.model_copy(update={"validation_epochs": 1})
     with monkeypatch.context() as patch:
-        seen = recipe.model_copy(update={"training": training})
-        patch.setattr(RunFolder, "recipe", lambda self: seen)
+        changed_recipe = recipe.model_copy(update={"training": training})
+        patch.setattr(RunFolder, "recipe", lambda self: changed_recipe)
         assert "trained on the validation photos afterwards" in refusal()
     nobody = results.model_copy(update={"validated": False})
     monkeypatch.setattr(RunFolder, "metrics", lambda self: nobody)
