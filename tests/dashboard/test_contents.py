@@ -39,7 +39,7 @@ def verdicts(grouping: Grouping) -> Verdicts:
 
 
 @pytest.fixture(scope="module")
-def shown(entries: dict[str, Entry], grouping: Grouping, verdicts: Verdicts) -> dict[str, Any]:
+def page_data(entries: dict[str, Entry], grouping: Grouping, verdicts: Verdicts) -> dict[str, Any]:
     values = list(entries.values())
     data = contents.collect(values, grouping, verdicts, lambda run, name: f"to {name}")
     loaded: dict[str, Any] = json.loads(json.dumps(data))
@@ -67,8 +67,8 @@ def test_of_a_seed_the_newest_run_is_compared(
 ) -> None:
     shutil.copytree(team / "kim", tmp_path / "kim")
     shutil.copytree(team / "kim" / "plain-1", tmp_path / "lee" / "again")
-    found = Reader(sources.read([str(tmp_path / "kim"), str(tmp_path / "lee")])).read()
-    grouping = Grouper().group([entry.row for entry in found])
+    team_entries = Reader(sources.read([str(tmp_path / "kim"), str(tmp_path / "lee")])).read()
+    grouping = Grouper().group([entry.row for entry in team_entries])
     group = group_of(grouping, "kim/plain-7")
     assert [row.name for row in group.rows] == ["kim/plain-7", "kim/plain-1", "lee/again"]
     assert [row.name for row in group.compared] == ["kim/plain-7", "lee/again"]
@@ -93,11 +93,11 @@ def test_a_verdict_is_that_of_compare(verdicts: Verdicts, grouping: Grouping, te
 
 def test_two_groups_are_compared_on_request(verdicts: Verdicts, grouping: Grouping) -> None:
     one, two = (group_of(grouping, name) for name in ("kim/plain-7", OTHER))
-    asked = Verdicts()
-    assert asked.compare(one, two) == asked.compare(two, one)
-    assert asked.by_pair == verdicts.by_pair
+    new_verdicts = Verdicts()
+    assert new_verdicts.compare(one, two) == new_verdicts.compare(two, one)
+    assert new_verdicts.by_pair == verdicts.by_pair
     with pytest.raises(MaskgateError, match="people are in other folds"):
-        asked.compare(one, group_of(grouping, "lee/three"))
+        new_verdicts.compare(one, group_of(grouping, "lee/three"))
 
 
 def test_a_verdict_on_runs_that_have_changed_is_forgotten(grouping: Grouping) -> None:
@@ -192,8 +192,8 @@ def test_a_system_in_training_shows_the_progress_of_its_members(
         system(run)
     assert _check_second(live, trained=1, epoch=2) != tag
     system(run)
-    (shown,) = json.loads(live.content()[1])["runs"]
-    assert (shown["state"], shown["progress"]) == ("finished", None)
+    (run_data,) = json.loads(live.content()[1])["runs"]
+    assert (run_data["state"], run_data["progress"]) == ("finished", None)
 
 
 def _check_second(live: server.Live, trained: int, epoch: int) -> str:
@@ -229,8 +229,8 @@ def test_a_run_is_read_again_only_when_its_files_change(
         reader.read()
 
 
-def test_runs_have_all_columns(shown: dict[str, Any], entries: dict[str, Entry]) -> None:
-    by_name = {run["name"]: run for run in shown["runs"]}
+def test_runs_have_all_columns(page_data: dict[str, Any], entries: dict[str, Entry]) -> None:
+    by_name = {run["name"]: run for run in page_data["runs"]}
     assert list(by_name) == list(entries)
     run, row = by_name["kim/plain-1"], entries["kim/plain-1"].row
     assert row.score is not None and row.results is not None and row.status is not None
@@ -246,9 +246,9 @@ def test_runs_have_all_columns(shown: dict[str, Any], entries: dict[str, Entry])
     assert "metrics.json: missing or damaged" in by_name["lee/damaged"]["fault"]
 
 
-def test_settings_are_those_that_differ(shown: dict[str, Any]) -> None:
-    assert set(shown["keys"]) == {"optimizer.lr", "folds.count", "training.epochs"}
-    values = {group["id"]: group["settings"] for group in shown["groups"]}
+def test_settings_are_those_that_differ(page_data: dict[str, Any]) -> None:
+    assert set(page_data["keys"]) == {"optimizer.lr", "folds.count", "training.epochs"}
+    values = {group["id"]: group["settings"] for group in page_data["groups"]}
     assert values[OTHER]["optimizer.lr"] == 0.02
     assert values["lee/three"] == {"optimizer.lr": 0.003, "folds.count": 3, "training.epochs": 1}
     assert values["lee/smoke"] is values["lee/damaged"] is None

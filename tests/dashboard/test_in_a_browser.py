@@ -94,10 +94,10 @@ def test_sorted_by_keyboard(show: Open, written: str) -> None:
     assert names(page) == sorted(names(page), key=str.lower, reverse=True)
     page.get_by_role("columnheader", name="Score").get_by_role("button").click()
     rows = page.locator("#rows tr:not(.seed)").all_inner_texts()
-    found = [None if "smoke test" in row else re.search(r"(\d\.\d+) \[", row) for row in rows]
-    scores = [float(match[1]) for match in found if match]
+    matches = [None if "smoke test" in row else re.search(r"(\d\.\d+) \[", row) for row in rows]
+    scores = [float(match[1]) for match in matches if match]
     assert scores == sorted(scores, reverse=True) and len(scores) > 2
-    assert all(found[: len(scores)])  # smoke tests and those without a score are last
+    assert all(matches[: len(scores)])  # smoke tests and those without a score are last
 
 
 def test_filtered_by_text_state_and_folder(show: Open, written: str) -> None:

@@ -59,8 +59,8 @@ def test_a_note_is_that_of_the_command(client: TestClient, runs: Path) -> None:
     assert client.post("/notes", json=body).status_code == 200
     (note,) = RunFolder(runs / "plain-1").notes()
     assert (note.author, note.text) == ("Kim", body["text"])
-    (shown,) = [run["notes"] for run in client.get("/data").json()["runs"] if run["notes"]]
-    assert shown[0]["parts"][2] == ["cause", "blurred faces"]
+    (notes,) = [run["notes"] for run in client.get("/data").json()["runs"] if run["notes"]]
+    assert notes[0]["parts"][2] == ["cause", "blurred faces"]
     for wrong, status in (({"text": " "}, 409), ({"run": "../plain-1"}, 409), ({"run": 3}, 422)):
         answer = client.post("/notes", json={**body, **wrong})
         assert answer.status_code == status and answer.json()["error"]
