@@ -22,10 +22,10 @@ Decide = Callable[..., Decision]
 def decision(words: str = "", **values: str) -> Decision:
     """A decision: `PERSON ATTRIBUTE CHOICE [VALUE]`."""
     names = ("person", "attribute", "decision", "value")
-    given = dict(zip(names, words.split(), strict=False))
+    word_values = dict(zip(names, words.split(), strict=False))
     usual = dict.fromkeys((field.name for field in fields(Decision)), "")
     usual |= {"author": "Kim", "tier": "likely", "label": "male"}
-    return Decision(**(usual | given | values))
+    return Decision(**(usual | word_values | values))
 
 
 @pytest.fixture(scope="session")

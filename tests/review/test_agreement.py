@@ -98,9 +98,9 @@ def test_the_command_prints_agreement_and_writes_what_is_to_settle(
     assert lines[0].startswith("gender: 6 labels of 6 people, agreement 0.1667 [")
     assert lines[0].endswith("Cohen's kappa 0.0000 [0.0000, 0.0000]")
     assert lines[1].startswith("all: 6 labels")
-    asked = questions.read(different, everybody)
-    assert [each.subject.person for each in asked] == people[1:]
-    assert asked[0].reason == "Kim: change to female; Lee: keep"
+    disagreements = questions.read(different, everybody)
+    assert [each.subject.person for each in disagreements] == people[1:]
+    assert disagreements[0].reason == "Kim: change to female; Lee: keep"
     assert len(out.read_text().splitlines()) == 2
     settled = reviewed(
         tmp_path / "settled.csv", "Park", *(f"{each} gender keep" for each in people)

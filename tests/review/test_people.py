@@ -14,14 +14,14 @@ from maskgate.runs import RunFolder, tables
 
 def test_predictions_are_means_over_a_persons_photos(everybody: People, run: RunFolder) -> None:
     rows, probabilities = tables.oof(run)
-    for name, own in list(everybody.rows_by_name.items())[:5]:
+    for name, person_rows in list(everybody.rows_by_name.items())[:5]:
         mean = probabilities[(rows["person"] == name).to_numpy()].mean(0)
         female = mean.reshape(3, 2, 3)[:, 1].sum()
         expected = ("female", female) if female > 0.5 else ("male", 1 - female)
-        prediction = everybody.prediction(own, "gender")
+        prediction = everybody.prediction(person_rows, "gender")
         assert prediction.value == expected[0]
         assert prediction.probability == pytest.approx(expected[1], abs=1e-5)
-        assert everybody.label(own, "gender") in name
+        assert everybody.label(person_rows, "gender") in name
 
 
 def test_without_a_run_there_are_labels_alone(people: Path, everybody: People) -> None:

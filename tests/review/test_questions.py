@@ -13,7 +13,9 @@ from maskgate.review.people import People
 from maskgate.review.questions import Question
 
 
-def asked(tmp_path: Path, everybody: People, *rows: str, header: str = "") -> list[Question]:
+def read_questions(
+    tmp_path: Path, everybody: People, *rows: str, header: str = ""
+) -> list[Question]:
     path = tmp_path / "suspects.csv"
     path.write_text("\n".join([header or "person,attribute,label,predicted_label", *rows]) + "\n")
     return questions.read(path, everybody)
@@ -40,7 +42,7 @@ def test_rows_of_suspects_are_read_in_their_order(tmp_path: Path, everybody: Peo
     *_, one, two = everybody.rows_by_name
     header = "person,photo,attribute,label,predicted_label,self_confidence,probability,reason"
     photo = everybody.table["photo"].iloc[everybody.rows_by_name[two][0]]
-    first, second, third = asked(
+    first, second, third = read_questions(
         tmp_path,
         everybody,
         f"{one},,gender,male,female,0.01,0.93,the run says female",
@@ -56,12 +58,12 @@ def test_rows_of_suspects_are_read_in_their_order(tmp_path: Path, everybody: Peo
 
 def test_swapped_photos_are_two_questions(tmp_path: Path, everybody: People) -> None:
     person = next(iter(everybody.rows_by_name))
-    result = asked(
+    result = read_questions(
         tmp_path, everybody, f'{person},mask,"incorrect, not_wear","not_wear, incorrect"'
     )
-    named = {Path(each.subject.photo).stem: each.predicted for each in result}
-    assert named == {"incorrect_mask": "not_wear", "normal": "incorrect"}
-    (bare,) = asked(tmp_path, everybody, f"{person},normal,not_wear,incorrect")
+    prediction_by_stem = {Path(each.subject.photo).stem: each.predicted for each in result}
+    assert prediction_by_stem == {"incorrect_mask": "not_wear", "normal": "incorrect"}
+    (bare,) = read_questions(tmp_path, everybody, f"{person},normal,not_wear,incorrect")
     assert Path(bare.subject.photo).stem == "normal"
 
 
@@ -77,25 +79,27 @@ def test_rows_that_make_no_sense_are_refused(
 ) -> None:
     person = next(iter(everybody.rows_by_name))
     with pytest.raises(MaskgateError, match=message):
-        asked(tmp_path, everybody, f"{person},{row}")
+        read_questions(tmp_path, everybody, f"{person},{row}")
 
 
 def test_other_files_and_other_people_are_refused(
     tmp_path: Path, everybody: People, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(MaskgateError, match="lacks the columns attribute, predicted_label"):
-        asked(tmp_path, everybody, header="person,label")
+        read_questions(tmp_path, everybody, header="person,label")
     with pytest.raises(MaskgateError, match=r"none of its people is in .* \(nobody\)"):
-        asked(tmp_path, everybody, "nobody,gender,male,female")
+        read_questions(tmp_path, everybody, "nobody,gender,male,female")
     person = next(iter(everybody.rows_by_name))
-    assert asked(tmp_path, everybody, "x,gender,male,female", f"{person},gender,male,female")
+    assert read_questions(
+        tmp_path, everybody, "x,gender,male,female", f"{person},gender,male,female"
+    )
     assert "1 row of nobody in" in capsys.readouterr().err
 
 
 def test_a_photo_of_somebody_else_is_refused(tmp_path: Path, everybody: People) -> None:
     person = next(iter(everybody.rows_by_name))
     with pytest.raises(MaskgateError, match=r"has no photo 'x\.jpg'"):
-        asked(tmp_path, everybody, f"{person},mask,wear,not_wear,x.jpg",
+        read_questions(tmp_path, everybody, f"{person},mask,wear,not_wear,x.jpg",
               header="person,attribute,label,predicted_label,photo")  # fmt: skip
 
 

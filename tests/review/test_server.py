@@ -137,16 +137,16 @@ def test_whoever_is_dropped_is_not_asked_about_again(client: TestClient) -> None
 
 def test_another_attribute_of_the_person_can_be_asked(client: TestClient) -> None:
     count = len(client.get("/overview").json()["states"])
-    shown = client.get("/questions/0").json()
-    photo = shown["photos"][-1]["row"]
+    original = client.get("/questions/0").json()
+    photo = original["photos"][-1]["row"]
     numbers = [
         post(client, "/questions", number=0, attribute="mask", row=photo).json()["number"]
         for _ in range(2)
     ]
     assert numbers[0] == numbers[1] <= count
-    asked = client.get(f"/questions/{numbers[0]}").json()
-    assert (asked["person"], asked["photo"]) == (shown["person"], photo)
-    assert asked["values"] == ["wear", "incorrect", "not_wear"]
+    question = client.get(f"/questions/{numbers[0]}").json()
+    assert (question["person"], question["photo"]) == (original["person"], photo)
+    assert question["values"] == ["wear", "incorrect", "not_wear"]
     for body in (
         {"attribute": "hair"},
         {"attribute": "mask"},
