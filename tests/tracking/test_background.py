@@ -82,8 +82,8 @@ def test_a_call_that_always_fails_is_dropped_and_counted(refused: tuple[str, ...
     log(background, 6)
     background.close(finished=True, seconds=5)
     calls = [*(f"epoch {epoch}" for epoch in range(1, 6)), "outcome", "epoch 6", "finished"]
-    made = [call for call in tracker.calls if call != "start"]
-    assert made == [call for call in calls if call not in refused]
+    delivered = [call for call in tracker.calls if call != "start"]
+    assert delivered == [call for call in calls if call not in refused]
     assert (background.fault, background.missing) == ("", len(refused))
     count = "1 call was" if len(refused) == 1 else "2 calls were"
     assert background.incomplete == f"{count} dropped (ValueError: {refused[0]} is refused)"

@@ -64,8 +64,8 @@ class Server:
         experiment = self.client.get_experiment_by_name("masks")
         if experiment is None:  # nothing has arrived yet
             return []
-        found = self.client.search_runs([experiment.experiment_id])
-        return [run for run in found if run.info.run_name == name]
+        tracked_runs = self.client.search_runs([experiment.experiment_id])
+        return [run for run in tracked_runs if run.info.run_name == name]
 
     def curve(self, run: Any, name: str) -> list[tuple[int, Any]]:
         points = self.client.get_metric_history(run.info.run_id, name)
@@ -121,12 +121,12 @@ def test_a_server_has_the_whole_run(server: Server, train: Train, tmp_path: Path
     assert tracked.data.metrics["macro_f1_high"] == pytest.approx(macro_f1.high)
     mistakes = json.loads(server.artifact(tracked, "mistakes.json").read_text())
     assert len(mistakes["data"]) == len(run.mistakes_file.read_text("utf-8").splitlines()) - 1
-    shown = json.loads(tracked.data.tags["mlflow.loggedArtifacts"])
-    assert shown == [{"path": "mistakes.json", "type": "table"}]
+    artifacts = json.loads(tracked.data.tags["mlflow.loggedArtifacts"])
+    assert artifacts == [{"path": "mistakes.json", "type": "table"}]
     assert server.artifact(tracked, "recipe.yaml").read_bytes() == run.recipe_file.read_bytes()
     assert server.artifact(tracked, "confusion/class.png").stat().st_size > 1000
-    own, sent = run.report_file.read_text("utf-8"), server.artifact(tracked, "report.html")
-    assert "data:image" in own, "the run's own report shows photos"
+    local_report, sent = run.report_file.read_text("utf-8"), server.artifact(tracked, "report.html")
+    assert "data:image" in local_report, "the run's own report shows photos"
     assert "data:image" not in sent.read_text("utf-8"), "no photo leaves the machine"
 
 

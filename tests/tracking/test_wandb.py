@@ -122,7 +122,7 @@ def test_a_killed_training_goes_on_in_the_same_run(
 def test_a_file_that_is_cut_off_is_read_to_there(train: Train, tmp_path: Path) -> None:
     out = train(tmp_path / "run", OFFLINE)
     (path,) = files(out)
-    content, whole = path.read_bytes(), len(list(wandb_files.records(path)))
+    content, record_count = path.read_bytes(), len(list(wandb_files.records(path)))
     for end in (0, 5, 7, 20, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:end])
-        assert len(list(wandb_files.records(path))) < whole
+        assert len(list(wandb_files.records(path))) < record_count
