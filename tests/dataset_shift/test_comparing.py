@@ -27,8 +27,8 @@ Folder = Callable[[str, slice], Path]
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Folders of 40 people."""
     root = tmp_path_factory.mktemp("crowd")
-    made = sample_people.make(root, people=40, eval_people=0, size=(64, 48))
-    return sorted(path for path in (made.train / "images").iterdir() if path.is_dir())
+    sample = sample_people.make(root, people=40, eval_people=0, size=(64, 48))
+    return sorted(path for path in (sample.train / "images").iterdir() if path.is_dir())
 
 
 @pytest.fixture

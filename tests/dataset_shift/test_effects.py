@@ -64,9 +64,9 @@ def test_permutations_have_the_effect_of_the_set_that_they_make(
 def test_total_variation_is_half_the_sum_of_the_differences() -> None:
     is_b = np.arange(8) >= 4
     codes = np.array([0, 0, 0, 1, 1, 1, 2, -1])
-    found = effects.total_variation(codes, ["x", "y", "z"], Units(range(8), is_b, 0))
-    assert found is not None
-    effect, shares = found
+    result = effects.total_variation(codes, ["x", "y", "z"], Units(range(8), is_b, 0))
+    assert result is not None
+    effect, shares = result
     assert shares.a == pytest.approx([3 / 4, 1 / 4, 0])
     assert shares.b == pytest.approx([0, 2 / 3, 1 / 3])
     assert effect.value == pytest.approx((3 / 4 + 5 / 12 + 1 / 3) / 2)
@@ -92,7 +92,7 @@ def test_random_halves_are_alike_in_19_of_20(
     for module in (effects, two_sample, units):
         monkeypatch.setattr(module, "PERMUTATIONS", 199)
     monkeypatch.setattr(units, "RESAMPLES", 10)
-    named = 0
+    rejections = 0
     for seed in range(30):
         random = np.random.default_rng(seed)
         person = np.repeat(np.arange(2 * people), photos)
@@ -102,8 +102,8 @@ def test_random_halves_are_alike_in_19_of_20(
         tests = [two_sample.find(features, person, of_people, seed)]
         tests += [effects.cliffs_delta(column, of_people) for column in features.T[:4]]
         tests += [effects.total_variation((features[:, 5] > 0) * 1, ["x", "y"], of_people)[0]]  # type: ignore[index]
-        named += min(effects.holm([each.p for each in tests if each is not None])) <= 0.05
-    assert named <= 4  # of 30 at 5%: five and more happen once in sixty times
+        rejections += min(effects.holm([each.p for each in tests if each is not None])) <= 0.05
+    assert rejections <= 4  # of 30 at 5%: five and more happen once in sixty times
 
 
 def test_people_of_unequal_numbers_of_photos_stay_comparable() -> None:
