@@ -20,7 +20,7 @@ from maskgate.faces.view import View
 from maskgate.imaging import pixels
 from maskgate.imaging.pixels import PhotoError, Pixels
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 HEIGHT, WIDTH = 20, 12
 
@@ -284,7 +284,7 @@ def test_centre_leaves_equal_margins_and_an_odd_pixel_below_and_right(
 @pytest.mark.parametrize("margin", [0.0, 0.125, 0.3, 1.0])
 @pytest.mark.parametrize("size", [(16, 12), (17, 11), (32, 32)])
 def test_read_is_decode_resize_centre(
-    shown: Shown, size: tuple[int, int], margin: float, crop: float, upright: Pixels
+    shown: NetworkInput, size: tuple[int, int], margin: float, crop: float, upright: Pixels
 ) -> None:
     geometry = Geometry(*size, margin, crop)
     assert geometry.stored == tuple(round(length * (1 + margin)) for length in size)
