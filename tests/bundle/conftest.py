@@ -95,11 +95,11 @@ def graph() -> Graph:
             weights,
         ]
         outputs = [helper.make_tensor_value_info("probabilities", output, declared)]
-        made = helper.make_graph(nodes, "network", inputs, outputs, constants)
+        network = helper.make_graph(nodes, "network", inputs, outputs, constants)
         opsets = [helper.make_opsetid("", 18)]
         if domain:
             opsets.append(helper.make_opsetid(domain, 1))
-        model = helper.make_model(made, opset_imports=opsets, ir_version=10)
+        model = helper.make_model(network, opset_imports=opsets, ir_version=10)
         assert isinstance(model, onnx.ModelProto)
         return bytes(model.SerializeToString())
 
