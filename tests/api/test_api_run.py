@@ -54,15 +54,15 @@ def test_out_of_fold_predictions_have_words_and_class_names(run: maskgate.Run) -
 
 @pytest.mark.slow
 def test_confusion_and_mistakes_are_those_of_the_report(run: maskgate.Run) -> None:
-    whole, mask = run.confusion(), run.confusion("mask")
-    assert whole.shape == (18, 18) and list(whole) == list(labels.CLASSES)
+    by_class, mask = run.confusion(), run.confusion("mask")
+    assert by_class.shape == (18, 18) and list(by_class) == list(labels.CLASSES)
     assert list(mask.index) == list(mask) == list(labels.MASKS)
     oof = run.oof
     assert (
         mask.loc["wear", "not_wear"]
         == ((oof.true_mask == "wear") & (oof["mask"] == "not_wear")).sum()
     )
-    assert whole.to_numpy().sum() == run.metrics.fully_labelled
+    assert by_class.to_numpy().sum() == run.metrics.fully_labelled
     page = run.report(photos=False)
     written = pd.read_csv(page.with_name("mistakes.csv"), keep_default_na=False)
     mistakes = run.mistakes()
