@@ -58,9 +58,9 @@ def test_the_command_reads_folders_photos_and_tables(
     names = [os.path.relpath(path, tmp_path) for path in photos[:2]]
     pd.DataFrame({"photo": names, "note": ["a", "b"]}).to_csv(csv, index=False)
     out = tmp_path / "features.parquet"
-    code, told, err = call("embed", trained, csv, photos[2], photos[2], "--out", out)
+    code, stdout, err = call("embed", trained, csv, photos[2], photos[2], "--out", out)
     assert code == 0, err
-    assert told == f"{out}: 96 features of 3 photos, by the network of fold 0\n"
+    assert stdout == f"{out}: 96 features of 3 photos, by the network of fold 0\n"
     read = [Path(name).resolve() for name in pd.read_parquet(out)["photo"]]
     assert read == [path.resolve() for path in photos]
     csv.write_text("picture\na.jpg\n")
