@@ -50,8 +50,12 @@ def test_log_odds_are_of_the_label_against_all_others(evidence: Evidence) -> Non
     for source in range(2):
         for unit in range(5):
             chances = np.exp(logs[source, unit])
-            own = chances[label[unit]]
-            expected = np.log(own / (chances.sum() - own)) if (source, unit) != (1, 3) else 0
+            label_chance = chances[label[unit]]
+            expected = (
+                np.log(label_chance / (chances.sum() - label_chance))
+                if (source, unit) != (1, 3)
+                else 0
+            )
             assert odds[unit, source] == pytest.approx(expected)
     assert odds[:, 2].tolist() == [0, 0, 0, 1, 0], "whether there is no evidence"
 
