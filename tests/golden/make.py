@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parent
 PEOPLE: Final = {"people": 30, "eval_people": 6, "size": (64, 48), "twins": 2, "label_errors": 3}
 _TRAINING: Final = """
 folds: {kind: kfold, count: 2}
@@ -45,8 +45,8 @@ def processor() -> str:
     """What last digits depend on: a training on another one gives others."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else [platform.processor()]
-    told = [line for line in lines if line.startswith(("cpu family", "flags", "model"))]
-    return hashlib.sha256("\n".join(sorted(set(told))).encode()).hexdigest()
+    model_lines = [line for line in lines if line.startswith(("cpu family", "flags", "model"))]
+    return hashlib.sha256("\n".join(sorted(set(model_lines))).encode()).hexdigest()
 
 
 def recipe(name: str) -> str:
@@ -81,35 +81,35 @@ def _make(folder: Path, has_runs: bool) -> None:
         "demo-oof.parquet": "demo/run/oof.parquet",
         "demo-submission.csv": "demo/submission.csv",
     }.items():
-        shutil.copy(folder / source, HERE / target)
-    (HERE / "processor.txt").write_text(processor() + "\n")
+        shutil.copy(folder / source, FOLDER / target)
+    (FOLDER / "processor.txt").write_text(processor() + "\n")
 
 
 def _combine_runs(folder: Path) -> None:
     """Combine the runs among the goldens."""
     shutil.copytree(folder.parent / "people", folder / "people")
     for name in RECIPES:
-        shutil.copytree(HERE / name, folder / name)
+        shutil.copytree(FOLDER / name, folder / name)
     _maskgate(folder, *COMBINE, "-o", "together")
     _copy_trained(folder, "together")
 
 
 def _copy_trained(folder: Path, name: str) -> None:
-    (HERE / "trained" / name).mkdir(parents=True, exist_ok=True)
+    (FOLDER / "trained" / name).mkdir(parents=True, exist_ok=True)
     for file in TRAINED:
-        shutil.copy(folder / name / file, HERE / "trained" / name)
+        shutil.copy(folder / name / file, FOLDER / "trained" / name)
 
 
 def _copy_runs(folder: Path) -> None:
     _maskgate(folder, *COMBINE, "-o", "together")
     for name in (*RECIPES, "together"):
-        shutil.rmtree(HERE / name, ignore_errors=True)
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
         leave = shutil.ignore_patterns("report.html", "mistakes.csv", ".*")
-        shutil.copytree(folder / name, HERE / name, ignore=leave)
+        shutil.copytree(folder / name, FOLDER / name, ignore=leave)
     for name, command in COMMANDS.items():
-        (HERE / name).write_text(_maskgate(folder, *command))
+        (FOLDER / name).write_text(_maskgate(folder, *command))
     _maskgate(folder, "submit", "together", "people/eval", "-o", "submission.csv")
-    shutil.copy(folder / "submission.csv", HERE)
+    shutil.copy(folder / "submission.csv", FOLDER)
 
 
 if __name__ == "__main__":
