@@ -81,7 +81,7 @@ def of_package(name: str) -> Iterator[str]:
 def chain(name: str) -> list[str]:
     """The modules from one to the first package of an extra that is imported with it, if any."""
     waiting = [[module] for module in of_package(f"maskgate.{name}")]
-    seen = {name}
+    visited = {name}
     while waiting:
         way = waiting.pop(0)
         file = module_file(way[-1])
@@ -91,8 +91,8 @@ def chain(name: str) -> list[str]:
             if package in EXTRA_OF:
                 return [*way, package]
             for module in of_package(each) if package == "maskgate" else ():
-                if module not in seen:
-                    seen.add(module)
+                if module not in visited:
+                    visited.add(module)
                     waiting.append([*way, module])
     return []
 
@@ -164,8 +164,12 @@ print(json.dumps([
 
 def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """A command without the paths and settings of this process."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return subprocess.run(list(map(str, words)), cwd=cwd, env=own, capture_output=True, text=True)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+    }
+    return subprocess.run(
+        list(map(str, words)), cwd=cwd, env=environment, capture_output=True, text=True
+    )
 
 
 def install(environment: Path, *words: object) -> None:
@@ -217,18 +221,18 @@ def test_the_base_install_is_small(base: Path, capsys: pytest.CaptureFixture[str
         each.name: sum(file.lstat().st_blocks * 512 for file in (each, *each.rglob("*")))
         for each in packages.iterdir()
     }
-    whole = sum(sizes.values()) / 1e6
+    total = sum(sizes.values()) / 1e6
     largest = sorted(sizes, key=lambda name: -sizes[name])[:6]
     with capsys.disabled():
-        told = ", ".join(f"{name} {sizes[name] / 1e6:.0f}" for name in largest)
-        sys.stdout.write(f"\nthe base install takes {whole:.0f} MB: {told}\n")
-    assert whole <= LARGEST
+        summary = ", ".join(f"{name} {sizes[name] / 1e6:.0f}" for name in largest)
+        sys.stdout.write(f"\nthe base install takes {total:.0f} MB: {summary}\n")
+    assert total <= LARGEST
 
 
 @pytest.mark.slow
 def test_it_imports_all_that_prediction_needs(base: Path) -> None:
-    given = json.dumps([MODULES, sorted(EXTRA_OF)])
-    done = run(base / "bin/python", "-c", IMPORT_ALL, given, cwd=base)
+    arguments = json.dumps([MODULES, sorted(EXTRA_OF)])
+    done = run(base / "bin/python", "-c", IMPORT_ALL, arguments, cwd=base)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[], []], "imported, and installed"
 

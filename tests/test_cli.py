@@ -85,8 +85,8 @@ def test_data_is_given_or_left_to_its_variable(
 ) -> None:
     trained: list[tuple[Recipe, TrainOptions]] = []
 
-    def train(*given: Any) -> RunFolder:
-        trained.append(given)
+    def train(*arguments: Any) -> RunFolder:
+        trained.append(arguments)
         return RunFolder(tmp_path)
 
     monkeypatch.setattr(crossval, "train", train)
@@ -119,9 +119,9 @@ def test_the_competitions_variables_stand_in_for_all_folders(
     assert call("train", tiny, "training.epochs=1", "folds.kind=holdout")[0] == 0
     (run,) = model.iterdir()
     assert run.name in call("runs")[1]
-    code, told, err = call("submit")
+    code, stdout, err = call("submit")
     assert (code, err) == (0, "")
-    assert f"{output}/output.csv: 42 rows, " in told
+    assert f"{output}/output.csv: 42 rows, " in stdout
     answers = (output / "output.csv").read_bytes()
     # What is given wins.
     for name in ("CHANNEL_MODEL", "CHANNEL_EVAL", "OUTPUT_DATA_DIR", "MODEL_DIR"):

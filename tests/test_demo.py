@@ -34,8 +34,8 @@ def test_the_demo_beats_a_colour_histogram(
         assert (tmp_path / name).is_file()
     people = tmp_path / "people"
     truth = pd.read_csv(people / "truth" / "eval.csv").set_index("ImageID")["ans"]
-    given = pd.read_csv(tmp_path / "submission.csv").set_index("ImageID")["ans"]
-    network = macro_f1(given.loc[truth.index].to_numpy(), truth.to_numpy())
+    submission = pd.read_csv(tmp_path / "submission.csv").set_index("ImageID")["ans"]
+    network = macro_f1(submission.loc[truth.index].to_numpy(), truth.to_numpy())
 
     photos = layouts.read(people)
     features = np.stack([histogram(photos.root / name) for name in photos.table["photo"]])

@@ -43,13 +43,13 @@ PROGRESS = re.compile(
 class Place:
     """The folder a case is staged and run in; what lies elsewhere is shared and only read."""
 
-    here: Path
+    folder: Path
     people: Path
     trained: Path
     patch: pytest.MonkeyPatch
 
     def write(self, name: str, content: str | bytes) -> None:
-        path = self.here / name
+        path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -57,21 +57,21 @@ class Place:
         """A photo under each name; no two are alike."""
         for number, name in enumerate(names):
             picture = Image.effect_noise((40, 48), 60 + 5 * number).convert("RGB")
-            (self.here / name).parent.mkdir(parents=True, exist_ok=True)
-            picture.save(self.here / name)
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            picture.save(self.folder / name)
 
     def empty(self) -> None:
-        (self.here / "empty").mkdir()
+        (self.folder / "empty").mkdir()
 
     def persons(self, count: int) -> list[Path]:
         """`data/`: the first few sample people; their folders."""
         images = self.people / "train" / "images"
         chosen = sorted(path for path in images.iterdir() if path.is_dir())[:count]
-        return [shutil.copytree(path, self.here / "data" / path.name) for path in chosen]
+        return [shutil.copytree(path, self.folder / "data" / path.name) for path in chosen]
 
     def run(self) -> Path:
         """`run/`: a finished run of two folds."""
-        return shutil.copytree(self.trained, self.here / "run")
+        return shutil.copytree(self.trained, self.folder / "run")
 
     def unfinished_run(self) -> Path:
         """`run/`, killed in its second fold."""
@@ -92,17 +92,17 @@ def place(
 
 def everything(place: Place) -> dict[Path, object]:
     """Every file of the case by its content, every shared one by its size and time."""
-    found: dict[Path, object] = {}
-    for path in place.here.rglob("*"):
-        found[path] = path.read_bytes() if path.is_file() else None
+    state: dict[Path, object] = {}
+    for path in place.folder.rglob("*"):
+        state[path] = path.read_bytes() if path.is_file() else None
     for path in [*place.people.rglob("*"), *place.trained.rglob("*")]:
-        found[path] = (path.stat().st_size, path.stat().st_mtime_ns)
-    return found
+        state[path] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return state
 
 
-def the_line(told: tuple[int, str, str]) -> str:
+def the_line(outcome: tuple[int, str, str]) -> str:
     """The one line a failed command tells its fault in."""
-    code, out, err = told
+    code, out, err = outcome
     assert code == 2, (code, out, err)
     assert out == ""
     *before, last = err.splitlines()
@@ -190,11 +190,11 @@ def relisted(place: Place, name: str, old: str, new: str) -> None:
 
 def offline(place: Place) -> None:
     place.patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    place.patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(place.here / "hub"))
+    place.patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(place.folder / "hub"))
 
 
 def fresh_cache(place: Place) -> None:
-    place.patch.setenv("MASKGATE_CACHE", f"{place.here}-cache")
+    place.patch.setenv("MASKGATE_CACHE", f"{place.folder}-cache")
 
 
 def no_space_to_reserve(place: Place) -> None:
@@ -224,8 +224,8 @@ def disk_full(patch: pytest.MonkeyPatch, name: str) -> None:
     def parquet(table: pd.DataFrame, path: Path, **kwargs: Any) -> None:
         if name in str(path):  # written by Arrow, which words it so
             path.touch()
-            told = "Error writing bytes to file. Detail: [errno 28] No space left on device"
-            raise OSError(errno.ENOSPC, told)
+            message = "Error writing bytes to file. Detail: [errno 28] No space left on device"
+            raise OSError(errno.ENOSPC, message)
         to_parquet(table, path, **kwargs)
 
     patch.setattr("builtins.open", opened)
@@ -248,7 +248,7 @@ def in_cp949(place: Place) -> None:
     """A folder and a photo whose names are not UTF-8, beside an empty one that is."""
     for name in ("김", "김.png"):
         try:
-            (place.here / os.fsdecode(name.encode("cp949"))).mkdir()
+            (place.folder / os.fsdecode(name.encode("cp949"))).mkdir()
         except OSError:
             pytest.skip("this file system takes UTF-8 alone")
 
@@ -288,7 +288,7 @@ DATA = {
         "--skip-faulty", stage=lambda place: [
             csv("photo,mask\na.png,wear\nx.jpg,wear\nb.png,wear\ny.jpg,wear\n")(place),
             place.write("x.jpg", b"no photo"), place.photos("y.jpg"),
-            os.truncate(place.here / "y.jpg", 300)]),
+            os.truncate(place.folder / "y.jpg", 300)]),
     "all broken and skipped": train_on("photos.csv --skip-faulty",
         "photos.csv: no photo that can be used", "add some",
         stage=csv("photo,mask\nx.png,wear\ny.png,wear\n")),
@@ -316,7 +316,7 @@ DATA = {
             place.write("data/train.csv", "id,gender,race,age,path\n")]),
     "Excel workbook": train_on("photos.csv", "photos.csv: not a CSV", "Excel workbook",
         stage=csv("PK\x03\x04")),
-    "data below CP949": train_on("{here}/\udcb1\udce8", r"the name \xb1\xe8 is not UTF-8",
+    "data below CP949": train_on("{folder}/\udcb1\udce8", r"the name \xb1\xe8 is not UTF-8",
         "in CP949 it reads 김; rename it", stage=in_cp949),
     "a photo in CP949": train_on("photos.csv", "김.png (its name on disk is not UTF-8",
         "rename it", "--skip-faulty", stage=lambda place: [in_cp949(place),
@@ -327,9 +327,10 @@ DATA = {
         (r"the name \xb1\xe8 is not UTF-8", "rename it")),
     "predict into CP949": Fault("predict {trained} {people}/eval --out \udcb1\udce8",
         (r"the name \xb1\xe8 is not UTF-8", "rename it")),
-    "too few people": train_on("photos.csv folds.count=5", "{here}: 3 people cannot be split in 5",
-        "lower folds.count", stage=csv("photo,mask\na.png,wear\nb.png,wear\nc.png,wear\n")),
-    "too few photos": train_on("photos.csv", "{here}: fold 0 leaves 1 photos", "add photos",
+    "too few people": train_on("photos.csv folds.count=5",
+        "{folder}: 3 people cannot be split in 5", "lower folds.count",
+        stage=csv("photo,mask\na.png,wear\nb.png,wear\nc.png,wear\n")),
+    "too few photos": train_on("photos.csv", "{folder}: fold 0 leaves 1 photos", "add photos",
         stage=csv("photo,mask\na.png,wear\nb.png,wear\n")),
     "nothing given": Fault("train tiny.yaml training.epochs=2", ("give DATA", "SM_CHANNEL_TRAIN")),
     "inspect no such folder": Fault("inspect none --out page", ("none: no such file", "give the")),
@@ -648,19 +649,19 @@ PLACES = {
 @pytest.mark.parametrize("where", PLACES)
 def test_odd_yaml_is_one_sentence_in_every_place(call: Call, place: Place, where: str) -> None:
     command = PLACES[where]
-    for content, told in ODD.values():
+    for content, message in ODD.values():
         place.write("odd.yaml", content)
         place.write("systems/odd.yaml", content + b"\nmembers: []\n")  # told from a recipe by that
         before = everything(place)
         line = the_line(call(*(word.format(**vars(place)) for word in shlex.split(command))))
         assert "odd.yaml: " in line
-        assert told in line
+        assert message in line
         assert len(line) < 1100
         assert everything(place) == before
 
 
 def test_odd_values_of_overrides_are_one_sentence(call: Call, place: Place) -> None:
-    for value, told in {
+    for value, message in {
         "&a [*a]": "an alias refers to what it is a part of",
         "[" * 5000: "lists and mappings are nested more than 50 deep",
         "!!int x": "'x' is not a whole number",
@@ -672,7 +673,7 @@ def test_odd_values_of_overrides_are_one_sentence(call: Call, place: Place) -> N
         "2020-01-01": "seed: Input should be a valid integer, not '2020-01-01'",
     }.items():
         line = the_line(call(*TRAIN, place.people, f"seed={value}"))
-        assert told in line
+        assert message in line
         assert len(line) < 1100
 
 
@@ -702,7 +703,7 @@ def test_numbers_of_options_have_bounds(call: Call, place: Place, command: str) 
             line = the_line(call(*words, option, value))
             assert f"'{option}'" in line
             assert len(line) < 1100
-    assert not [path for path in place.here.iterdir() if path.name != "tiny.yaml"]
+    assert not [path for path in place.folder.iterdir() if path.name != "tiny.yaml"]
 
 
 @pytest.mark.parametrize("command", ["runs", "train tiny.yaml", "predict {trained}", "report"])
@@ -738,8 +739,8 @@ def test_a_full_disk_is_an_error_of_its_own(code: int, kind: type, remedy: str) 
 
 
 def test_a_message_controls_no_terminal() -> None:
-    shown = str(MaskgateError("a\x1b[2J\x07b\x9b31m\r\nc\u202egpj.exe 홍길동\udcb0"))
-    assert shown == "a\\x1b[2J\\x07b\\x9b31m c\\u202egpj.exe 홍길동\\xb0"
+    text = str(MaskgateError("a\x1b[2J\x07b\x9b31m\r\nc\u202egpj.exe 홍길동\udcb0"))
+    assert text == "a\\x1b[2J\\x07b\\x9b31m c\\u202egpj.exe 홍길동\\xb0"
 
 
 # ------------------------------------------------------------------------- without a home
@@ -818,7 +819,7 @@ def test_photos_that_cannot_be_used_are_left_out_on_demand(call: Call, place: Pl
         path.write_bytes(path.read_bytes()[:300])
     command = ("train", "tiny.yaml", "data", "--out", "run", "training.epochs=1")
     line = the_line(call(*command))
-    assert all(str(path.relative_to(place.here / "data")) in line for path in broken)
+    assert all(str(path.relative_to(place.folder / "data")) in line for path in broken)
     assert call(*command, "--skip-faulty")[0] == 0
     assert json.loads(Path("run", "run.json").read_text())["photos"] == 12 * 7 - 2
 
@@ -917,14 +918,14 @@ def test_ctrl_c_while_modules_are_imported(place: Place) -> None:
             if line.endswith(" torch._C\n"):
                 break
         code, out, err = ctrl_c(process)
-    told = [line for line in err.splitlines() if not line.startswith("import time:")]
-    assert "interrupted" in the_line((code, out, "\n".join(told)))
+    messages = [line for line in err.splitlines() if not line.startswith("import time:")]
+    assert "interrupted" in the_line((code, out, "\n".join(messages)))
 
 
 @pytest.mark.slow
 def test_ctrl_c_in_an_epoch(call: Call, place: Place, cache: Path) -> None:
     place.patch.setenv("MASKGATE_CACHE", str(cache))
-    checkpoint = place.here / "run" / "fold-0" / "checkpoint.pt"
+    checkpoint = place.folder / "run" / "fold-0" / "checkpoint.pt"
     with started(place) as process:
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.01)

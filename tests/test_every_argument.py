@@ -36,10 +36,10 @@ PHOTOS = 140
 
 
 def augment(name: str, arguments: dict[str, Any]) -> None:
-    made = Augment((Component(name=name, **arguments),), GEOMETRY)
-    made.check()
+    transform = Augment((Component(name=name, **arguments),), GEOMETRY)
+    transform.check()
     photos = torch.arange(3, dtype=torch.uint8)[:, None, None, None].repeat(1, 40, 30, 3)
-    assert made(photos, range(3)).shape == (3, 32, 24, 3)
+    assert transform(photos, range(3)).shape == (3, 32, 24, 3)
 
 
 def mix(name: str, arguments: dict[str, Any]) -> None:
@@ -55,8 +55,8 @@ def sample(name: str, arguments: dict[str, Any]) -> None:
 
 
 def head(name: str, arguments: dict[str, Any]) -> None:
-    made = heads.create(Component(name=name, **arguments), 8)
-    assert made(torch.zeros(4, 8)).log_probabilities.shape == (4, 18)
+    model_head = heads.create(Component(name=name, **arguments), 8)
+    assert model_head(torch.zeros(4, 8)).log_probabilities.shape == (4, 18)
 
 
 # What a loss needs of the head.
@@ -71,31 +71,31 @@ HEADS = {
 
 
 def loss(name: str, arguments: dict[str, Any]) -> None:
-    made = heads.create(HEADS.get(name, Component(name="factored")), 8)
-    function = losses.create(Component(name=name, **arguments), one_of_each(), made)
+    model_head = heads.create(HEADS.get(name, Component(name="factored")), 8)
+    function = losses.create(Component(name=name, **arguments), one_of_each(), model_head)
     soft_labels = torch.full((8, 18), 1 / 18)
     target = Target(torch.eye(18).bool()[:8], torch.full((8, 2), 30.0), soft_labels)
-    function(made(torch.randn(8, 8)), target)
+    function(model_head(torch.randn(8, 8)), target)
 
 
 def average(name: str, arguments: dict[str, Any]) -> None:
-    made = averages.create(Component(name=name, **arguments), torch.nn.Linear(2, 2))
+    weight_average = averages.create(Component(name=name, **arguments), torch.nn.Linear(2, 2))
     for share in (0.5, 1.0):
-        made.after_update()
-        made.after_epoch(share)
+        weight_average.after_update()
+        weight_average.after_epoch(share)
 
 
 def schedule(name: str, arguments: dict[str, Any]) -> None:
     recipe = Schedule(name=name, arguments=arguments)
     for updates in (1, 3):  # the first as a check has it, which comes before a training
         optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), lr=0.1)
-        made = schedules.create(recipe, optimizer, 5, updates)
+        scheduler = schedules.create(recipe, optimizer, 5, updates)
         if updates == 1:
-            schedules.check(made, recipe, optimizer, 5)
+            schedules.check(scheduler, recipe, optimizer, 5)
     for update in range(15):
-        made.step_update(update)
+        scheduler.step_update(update)
         if update % 3 == 2:
-            made.end_epoch(update // 3 + 1, 0.5)
+            scheduler.end_epoch(update // 3 + 1, 0.5)
 
 
 def augmented(name: str, arguments: dict[str, Any]) -> None:
@@ -126,10 +126,13 @@ def tried(use: Use, name: str, argument: str) -> None:
 
 @pytest.mark.parametrize("key", USES)
 def test_an_argument_works_or_is_refused(key: str) -> None:
-    use, table, given = USES[key]
+    use, table, internal_arguments = USES[key]
     for name, make in table.items():
         for each in inspect.signature(make).parameters.values():
-            if each.name not in given and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL):
+            if each.name not in internal_arguments and each.kind not in (
+                each.VAR_KEYWORD,
+                each.VAR_POSITIONAL,
+            ):
                 tried(use, name, each.name)
 
 
@@ -156,9 +159,13 @@ def optimiser(name: str, arguments: dict[str, Any]) -> None:
 
 
 def combination(name: str, arguments: dict[str, Any]) -> None:
-    named = Component(name=name, **arguments)
-    wanted = EnsembleSpec(named) if name in combining.COMBINATIONS else EnsembleSpec(VOTE, (named,))
-    combining.check(wanted, [tuple(labels.ATTRIBUTES)] * 2)
+    component = Component(name=name, **arguments)
+    spec = (
+        EnsembleSpec(component)
+        if name in combining.COMBINATIONS
+        else EnsembleSpec(VOTE, (component,))
+    )
+    combining.check(spec, [tuple(labels.ATTRIBUTES)] * 2)
 
 
 VOTE = Component(name="soft_vote")
@@ -182,12 +189,12 @@ REQUIRED: dict[str, dict[str, object]] = {
 
 def of_kind(key: str, kind: tuple[type, ...]) -> list[tuple[str, str]]:
     """The names in a table, with each argument whose default is of that kind."""
-    _, table, given = EVERY_TABLE[key]
+    _, table, internal_arguments = EVERY_TABLE[key]
     return [
         (name, each.name)
         for name, make in table.items()
         for each in inspect.signature(make).parameters.values()
-        if each.name not in given and type(each.default) in kind
+        if each.name not in internal_arguments and type(each.default) in kind
     ]
 
 
@@ -196,9 +203,9 @@ def test_neither_true_nor_text_is_a_number(key: str) -> None:
     use = EVERY_TABLE[key][0]
     numbers = of_kind(key, (int, float))
     for name, argument in numbers:
-        for value, shown in ((True, "true"), ("yes", "yes")):
+        for value, text in ((True, "true"), ("yes", "yes")):
             fault = (
-                rf"{argument} .*(a number.*, not '?{shown}|is (True|'yes'), not a (whole )?number)"
+                rf"{argument} .*(a number.*, not '?{text}|is (True|'yes'), not a (whole )?number)"
             )
             with pytest.raises(MaskgateError, match=fault):
                 use(name, REQUIRED.get(name, {}) | {argument: value})

@@ -48,7 +48,7 @@ def net(width):
     )
 """
 
-# A change of each key against the reference, or against it with what the key is `GIVEN`.
+# A change of each key against the reference, or against it with the `CONTEXT` of the key.
 KEYS = {
     "seed": "seed=2",
     "data": "data=[{path: MORE}]",
@@ -114,7 +114,7 @@ KEYS = {
 # Rates at which the score goes up and down.
 WILD = ("training.epochs=5", "optimizer.lr=0.3", "schedule.name=none")
 # What a key needs to have an effect at all.
-GIVEN: dict[str, tuple[str, ...]] = {
+CONTEXT: dict[str, tuple[str, ...]] = {
     "data.path": ("data=[{path: MORE}]",),
     "data.weight": ("data=[{path: MORE}]",),
     "data.map": ("data=[{path: MORE}]",),
@@ -216,19 +216,19 @@ def load(place: Path, *overrides: str) -> Recipe:
 
 def trained(place: Path, *overrides: str) -> str:
     """A hash of batches, weights, probabilities and scores of a training with these changes."""
-    made = load(place, *overrides)
+    changed_recipe = load(place, *overrides)
     options = TrainOptions(
         "keys", place / "people", cache=place / "cache", checkpoint_seconds=math.inf
     )
-    prepared = prepare(made, options)
-    accelerator = processes.start(made.training.precision)
+    prepared = prepare(changed_recipe, options)
+    accelerator = processes.start(changed_recipe.training.precision)
     try:
-        preflight.check_recipe(made, "keys")
+        preflight.check_recipe(changed_recipe, "keys")
         checkpoint = place / "checkpoint.pt"
         checkpoint.unlink(missing_ok=True)
         data = prepared.fold_data(prepared.folds[0])
         fit = preflight.create_trainer(
-            made,
+            changed_recipe,
             prepared,
             data,
             options=options,
@@ -238,17 +238,17 @@ def trained(place: Path, *overrides: str) -> str:
         )
         shapes: list[tuple[int, ...]] = []
         fit.step.bare_network.register_forward_hook(
-            lambda _, given, __: shapes.append(given[0].shape)
+            lambda _, inputs, __: shapes.append(inputs[0].shape)
         )
         fitted = fit.run()
     finally:
         processes.stop(accelerator)
     scores = [{k: v for k, v in row.items() if k != "accumulate"} for row in fitted.history]
-    told = hashlib.sha256(repr((shapes, scores)).encode())
+    digest = hashlib.sha256(repr((shapes, scores)).encode())
     for name, tensor in fitted.weights.items():
-        told.update(name.encode() + tensor.numpy().tobytes())
-    told.update(fitted.probabilities.tobytes())
-    return told.hexdigest()
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    digest.update(fitted.probabilities.tobytes())
+    return digest.hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -293,8 +293,8 @@ def test_the_same_recipe_trains_the_same(place: Path, once: Callable[..., str]) 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_changes_the_training(key: str, once: Callable[..., str]) -> None:
-    given = GIVEN.get(key, ())
-    assert once(*given, KEYS[key]) != once(*given), f"{key} is ignored"
+    context = CONTEXT.get(key, ())
+    assert once(*context, KEYS[key]) != once(*context), f"{key} is ignored"
 
 
 # --------------------------------------------------------------- names that are looked up
@@ -317,7 +317,7 @@ WITH = {
     "schedule plateau": "arguments: {patience_epochs: 0}",
 }
 # What the reference has besides, where a name needs it.
-BESIDE: dict[str, tuple[str, ...]] = {
+NAME_CONTEXT: dict[str, tuple[str, ...]] = {
     "loss binary_cross_entropy": ("model.head=multi_label",),
     "loss arcface": ("model.head=cosine",),
     "loss label_distribution": ("model.head={name: factored, age: years}",),
@@ -350,9 +350,9 @@ def test_a_name_changes_the_training(which: str, once: Callable[..., str]) -> No
     if key in ELSEWHERE:
         pytest.skip(ELSEWHERE[key])
     entry = f"{{name: {name}, {WITH.get(which, '')}}}"
-    beside = reference = BESIDE.get(which, ())
+    context = reference = NAME_CONTEXT.get(which, ())
     change = f"{key}=[{entry}]" if key in ("augment", "mixing", "tta") else f"{key}={entry}"
     if which in NOT_ALONE:
         reference = ()
         change = f"loss={{name: sum, parts: [{{name: cross_entropy}}, {entry}]}}"
-    assert once(*beside, change) != once(*reference), f"{which} changes nothing"
+    assert once(*context, change) != once(*reference), f"{which} changes nothing"

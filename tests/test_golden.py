@@ -22,12 +22,12 @@ import pytest
 from maskgate.errors import MaskgateError
 from maskgate.runs import RunFolder
 
-HERE = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden"
 CLOSE = 0.0 if os.environ.get("MASKGATE_EXACT") else 1.5e-6
 
 
 def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_make", HERE / "make.py")
+    spec = importlib.util.spec_from_file_location("golden_make", GOLDEN / "make.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("golden")
     sample_people.make(folder / "people", **make.PEOPLE)
     for name in (*make.RECIPES, "together"):
-        shutil.copytree(HERE / name, folder / name)
+        shutil.copytree(GOLDEN / name, folder / name)
     before = Path.cwd()
     os.chdir(folder)
     yield folder
@@ -54,9 +54,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _check_same(text: str, golden: str) -> None:
     """Raise AssertionError where two CSVs differ in more than the last digit of a number."""
-    rows, wanted = (list(csv.reader(io.StringIO(each))) for each in (text, golden))
-    assert len(rows) == len(wanted) and rows[0] == wanted[0]
-    for row, expected in zip(rows, wanted, strict=True):
+    rows, expected_rows = (list(csv.reader(io.StringIO(each))) for each in (text, golden))
+    assert len(rows) == len(expected_rows) and rows[0] == expected_rows[0]
+    for row, expected in zip(rows, expected_rows, strict=True):
         for value, known in zip(row, expected, strict=True):
             if value != known:
                 assert "." in known and abs(float(value) - float(known)) <= CLOSE, (row, expected)
@@ -66,18 +66,18 @@ def _check_same(text: str, golden: str) -> None:
 def test_predict(name: str, folder: Path, call: Any) -> None:
     code, out, _ = call(*make.COMMANDS[name])
     assert code == 0
-    _check_same(out, (HERE / name).read_text())
+    _check_same(out, (GOLDEN / name).read_text())
 
 
 def test_submit(folder: Path, call: Any) -> None:
     code, _, _ = call("submit", "together", "people/eval", "-o", "submission.csv")
     assert code == 0
-    assert Path("submission.csv").read_text() == (HERE / "submission.csv").read_text()
+    assert Path("submission.csv").read_text() == (GOLDEN / "submission.csv").read_text()
 
 
 def test_train(folder: Path, call: Any) -> None:
     """The runs themselves are made anew: by name their tables, their scores and their weights."""
-    if make.processor() != (HERE / "processor.txt").read_text().strip():
+    if make.processor() != (GOLDEN / "processor.txt").read_text().strip():
         pytest.skip("a training on another processor gives other last digits")
     for name in make.RECIPES:
         Path(f"{name}.yaml").write_text(make.recipe(name))
@@ -85,7 +85,7 @@ def test_train(folder: Path, call: Any) -> None:
     assert call(*make.COMBINE, "-o", "new-together")[0] == 0
     for name in (*make.RECIPES, "together"):
         # The ensemble is of that version's runs.
-        new, known = Path(f"new-{name}"), HERE / "trained" / name
+        new, known = Path(f"new-{name}"), GOLDEN / "trained" / name
         for file in ("metrics.json", "folds.csv"):
             assert (new / file).read_text() == (known / file).read_text()
         table, expected = (pd.read_parquet(at / "oof.parquet") for at in (new, known))
@@ -196,12 +196,12 @@ def _unlist(run: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_demo(folder: Path, call: Any) -> None:
-    if make.processor() != (HERE / "processor.txt").read_text().strip():
+    if make.processor() != (GOLDEN / "processor.txt").read_text().strip():
         pytest.skip("a training on another processor gives other last digits")
     assert call("demo", "--out", "demo")[0] == 0
-    new, known = map(pd.read_parquet, (Path("demo/run/oof.parquet"), HERE / "demo-oof.parquet"))
+    new, known = map(pd.read_parquet, (Path("demo/run/oof.parquet"), GOLDEN / "demo-oof.parquet"))
     columns = [f"p{number:02d}" for number in range(18)]
     assert new["photo"].tolist() == known["photo"].tolist()
     assert np.array_equal(new[columns].to_numpy(), known[columns].to_numpy())
-    submission = (HERE / "demo-submission.csv").read_text()
+    submission = (GOLDEN / "demo-submission.csv").read_text()
     assert Path("demo/submission.csv").read_text() == submission

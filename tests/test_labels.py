@@ -28,8 +28,8 @@ def test_the_18_are_all_there_is() -> None:
 
 
 def test_any_unknown_attribute_makes_the_label_unknown() -> None:
-    found = labels.encode(*EVERY_CODE.T)
-    for codes, label in zip(EVERY_CODE, found, strict=True):
+    encoded_labels = labels.encode(*EVERY_CODE.T)
+    for codes, label in zip(EVERY_CODE, encoded_labels, strict=True):
         assert (label == labels.UNKNOWN) == (-1 in codes.tolist())
     for part in labels.decode([labels.UNKNOWN, 5]):
         assert part[0] == labels.UNKNOWN
@@ -78,13 +78,14 @@ def test_a_missing_age_is_unknown() -> None:
 
 
 def test_agrees_equals_a_triple_loop() -> None:
-    found = labels.agrees(*EVERY_CODE.T)
-    for row, (mask, gender, band) in zip(found, EVERY_CODE.tolist(), strict=True):
+    agreement = labels.agrees(*EVERY_CODE.T)
+    for row, (mask, gender, band) in zip(agreement, EVERY_CODE.tolist(), strict=True):
         for label, m, g, b in ALL:
-            wanted = mask in (-1, m) and gender in (-1, g) and band in (-1, b)
-            assert row[label] == wanted, (mask, gender, band, label)
+            expected = mask in (-1, m) and gender in (-1, g) and band in (-1, b)
+            assert row[label] == expected, (mask, gender, band, label)
     counts = {
-        tuple(codes): int(row.sum()) for codes, row in zip(EVERY_CODE.tolist(), found, strict=True)
+        tuple(codes): int(row.sum())
+        for codes, row in zip(EVERY_CODE.tolist(), agreement, strict=True)
     }
     assert counts[0, 0, 0] == 1
     assert counts[-1, -1, -1] == 18

@@ -47,8 +47,8 @@ def test_the_list_is_complete() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_room_imports_only_from_rooms_before_it(path: Path) -> None:
-    own = ORDER.index(room(path))
-    known = {*ORDER[:own], *([ORDER[own]] if ORDER[own].endswith("/") else [])}
+    position = ORDER.index(room(path))
+    known = {*ORDER[:position], *([ORDER[position]] if ORDER[position].endswith("/") else [])}
     late = rooms(path.read_text(encoding="utf-8")) - known
     assert not late, f"{room(path)} comes before {', '.join(sorted(late))} in CONTRIBUTING.md"
 

@@ -75,10 +75,10 @@ def _commands(text: str) -> Iterator[Command]:
             yield Command("python code", without_comments)
         elif token.type == "code_block" or (token.type == "fence" and token.info in ("", "sh")):
             lines = token.content.replace("\\\n", " ").splitlines()
-            told = [line.removeprefix("$ ").partition("# ")[0].strip() for line in lines]
-            yield from (_command(line) for line in told if line)
+            shell_lines = [line.removeprefix("$ ").partition("# ")[0].strip() for line in lines]
+            yield from (_command(line) for line in shell_lines if line)
         spans = [span.content for span in token.children or [] if span.type == "code_inline"]
-        yield from (found for found in map(_command, spans) if _is_run(found))
+        yield from (command for command in map(_command, spans) if _is_run(command))
 
 
 def _command(line: str) -> Command:
@@ -87,9 +87,9 @@ def _command(line: str) -> Command:
     return Command(text.partition(" ")[0], text, variables)
 
 
-def _is_run(found: Command) -> bool:
+def _is_run(command: Command) -> bool:
     """Of code in a line of text: a command with what it works on, and not a mere word."""
-    return found.runner in RUNNERS and found.runner != found.text
+    return command.runner in RUNNERS and command.runner != command.text
 
 
 def _spelled_out(text: str) -> str:
@@ -252,9 +252,9 @@ def _write_table(images: Path, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_every_command_works(run: Callable[[Command], None]) -> None:
-    found = commands(README.read_text("utf-8"))
-    assert len(found) > 5
-    for command in found:
+    page_commands = commands(README.read_text("utf-8"))
+    assert len(page_commands) > 5
+    for command in page_commands:
         if command.runner not in SLOW:
             run(command)
 
@@ -275,9 +275,9 @@ def test_every_command_of_several_processes_works(run: Callable[[Command], None]
 
 
 def test_other_languages_have_the_same_commands() -> None:
-    wanted = sorted(commands(README.read_text("utf-8")))
+    expected = sorted(commands(README.read_text("utf-8")))
     for path in ROOT.glob("README.*.md"):
-        assert sorted(commands(path.read_text("utf-8"))) == wanted, path.name
+        assert sorted(commands(path.read_text("utf-8"))) == expected, path.name
 
 
 def test_an_unknown_command_is_no_silence(run: Callable[[Command], None]) -> None:
@@ -316,8 +316,8 @@ import maskgate  # 설명
 
 
 def test_commands_are_found_wherever_they_stand() -> None:
-    found = commands(PAGE)
-    assert [(command.runner, " ".join(command.text.split())) for command in found] == [
+    page_commands = commands(PAGE)
+    assert [(command.runner, " ".join(command.text.split())) for command in page_commands] == [
         ("make", "make it"),
         ("maskgate", "maskgate runs"),
         ("make", "make demo"),
@@ -327,19 +327,21 @@ def test_commands_are_found_wherever_they_stand() -> None:
         ("torchrun", "torchrun x"),
         ("python code", "import maskgate"),
     ]
-    assert [command.variables for command in found if command.variables] == [("A=1", "B_C=x/y")]
+    assert [command.variables for command in page_commands if command.variables] == [
+        ("A=1", "B_C=x/y")
+    ]
 
 
 def test_links_lead_somewhere_and_every_page_is_linked() -> None:
     """README is the index of docs/, by itself or by a page it links."""
-    waiting, seen = [README], set[Path]()
+    waiting, visited = [README], set[Path]()
     while waiting:
         page = waiting.pop()
-        seen.add(page)
+        visited.add(page)
         for target in re.findall(r"\]\((?!\w+:)([^)#]+)[^)]*\)", page.read_text("utf-8")):
             linked = (page.parent / target).resolve()
             assert linked.exists(), f"{page.name} links {target}, which is not there"
-            if linked.suffix == ".md" and linked not in {*seen, *waiting}:
+            if linked.suffix == ".md" and linked not in {*visited, *waiting}:
                 waiting.append(linked)
     pages = {*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")}
-    assert not pages - seen, "README does not lead to these pages"
+    assert not pages - visited, "README does not lead to these pages"

@@ -55,8 +55,10 @@ def test_a_recipe_runs(name: str, smoke: Smoke, tmp_path: Path) -> None:
     assert "Summary of the training" in run.report_file.read_text("utf-8")
     history = tables.history(run)
     assert history["train_loss"].notna().all()
-    asked = recipe.load(recipe.find(name), MORE.get(name))
-    assert len(history[history["fold"] == 0]) == 1 + min(1, asked.training.validation_epochs)
+    changed_recipe = recipe.load(recipe.find(name), MORE.get(name))
+    assert len(history[history["fold"] == 0]) == 1 + min(
+        1, changed_recipe.training.validation_epochs
+    )
 
 
 @pytest.mark.slow
@@ -65,5 +67,5 @@ def test_a_system_runs(name: str, smoke: Smoke) -> None:
     changes = MORE.get(f"systems/{name}", [])
     run = smoke(f"systems/{name}", *changes)
     assert run.is_system
-    wanted = system.load(system.find(f"systems/{name}"), changes)
-    assert len(run.metrics().members) == len(wanted.members)
+    changed_system = system.load(system.find(f"systems/{name}"), changes)
+    assert len(run.metrics().members) == len(changed_system.members)

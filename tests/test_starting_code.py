@@ -28,7 +28,7 @@ from maskgate.pipeline import cache as caches
 from maskgate.pipeline.loader import Loader
 from maskgate.pipeline.transforms import Augment
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(32, 24, 0.25)
 AUGMENT = (Component(name="random_crop"), Component(name="color_jitter", brightness=0.5))
@@ -71,7 +71,9 @@ def test_3_the_standard_deviation_is_that_of_the_pixels(people: Path, cache: Pat
     assert max(std) < 0.4
 
 
-def test_4_validation_photos_are_not_augmented(shown: Shown, loader: Loader, people: Path) -> None:
+def test_4_validation_photos_are_not_augmented(
+    shown: NetworkInput, loader: Loader, people: Path
+) -> None:
     rows = np.arange(10)
     images = people / "train" / "images"
     (photos, _), *_ = loader.validation(rows, 10, 0, 1)
@@ -87,19 +89,19 @@ def test_5_test_photos_are_cropped_as_training_photos_are(people: Path, cache: P
     store, _ = caches.build(photos, View(GEOMETRY), cache)
     loader = Loader(store, photos.table, GEOMETRY, Augment((), GEOMETRY))
     (trained_on, _), *_ = loader.training([np.arange(4)], start=0, rank=0, ranks=1, place=(7,))
-    seen: list[torch.Tensor] = []
+    batches: list[torch.Tensor] = []
 
     class Spy(torch.nn.Module):
         head = HEADS["joint"](4)
 
         def forward(self, batch: torch.Tensor) -> Output:
-            seen.append(batch)
+            batches.append(batch)
             return Output(torch.zeros(len(batch), labels.COUNT).log_softmax(1), {})
 
     paths = [photos.root / photos.table["photo"][row] for row in range(4)]
     network = TorchBackend(Spy())  # type: ignore[arg-type]
     Predictor(SingleModel([network], View(GEOMETRY))).predict(paths)
-    np.testing.assert_array_equal(seen[0].cpu().numpy(), trained_on.numpy())
+    np.testing.assert_array_equal(batches[0].cpu().numpy(), trained_on.numpy())
 
 
 def test_6_validation_keeps_its_last_partial_batch(loader: Loader) -> None:

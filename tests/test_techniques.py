@@ -25,15 +25,15 @@ def resolved(name: str) -> dict[str, Any]:
     return recipe.load(recipe.find(name)).model_dump()
 
 
-def holds(settings: Any, keys: list[str], wanted: Any) -> bool:
-    """Whether the value at `keys` is `wanted`, is named so, or has an entry that is."""
+def holds(settings: Any, keys: list[str], expected: Any) -> bool:
+    """Whether the value at `keys` is `expected`, is named so, or has an entry that is."""
     if isinstance(settings, list | tuple):
-        return any(holds(each, keys, wanted) for each in settings)
+        return any(holds(each, keys, expected) for each in settings)
     if keys:
-        return isinstance(settings, dict) and holds(settings.get(keys[0]), keys[1:], wanted)
+        return isinstance(settings, dict) and holds(settings.get(keys[0]), keys[1:], expected)
     if isinstance(settings, dict):
-        return settings.get("name") == wanted
-    return type(settings) is type(wanted) and settings == wanted
+        return settings.get("name") == expected
+    return type(settings) is type(expected) and settings == expected
 
 
 @cache

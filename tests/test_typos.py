@@ -301,11 +301,11 @@ def calls(command: str) -> Iterator[tuple[Words, str]]:
     ]
     missing = [name for name in names if name not in ARGUMENTS]
     assert not missing, f"tell this test of right and wrong words for {missing}"
-    given = {name: ARGUMENTS[name][0] for name in names}
-    right = [word for words in given.values() for word in words]
+    right_words = {name: ARGUMENTS[name][0] for name in names}
+    right = [word for words in right_words.values() for word in words]
     for name in names:
         for wrong, sentence in ARGUMENTS[name][1]:
-            words = [word for words in (given | {name: wrong}).values() for word in words]
+            words = [word for words in (right_words | {name: wrong}).values() for word in words]
             yield words, INSTEAD.get((command, *wrong), sentence)
     for option in COMMANDS[command].params:
         if option.param_type_name == "option":
@@ -332,8 +332,8 @@ def test_wrong_words_are_told_before_anything_heavy_is_imported(
     words = [sys.executable, "-c", SCRIPT, json.dumps(lines)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    *told, helped = json.loads((tmp_path / "done.json").read_text())
-    for line, (_, sentence), (code, err, heavy) in zip(lines, faults, told, strict=False):
+    *outcomes, helped = json.loads((tmp_path / "done.json").read_text())
+    for line, (_, sentence), (code, err, heavy) in zip(lines, faults, outcomes, strict=False):
         assert (code, sentence in err, heavy) == (2, True, []), (line, err, heavy)
     assert helped == [0, "", []]
     assert {path.name for path in tmp_path.iterdir()} == {"done.json"}
