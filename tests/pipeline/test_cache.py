@@ -31,7 +31,7 @@ COUNT = 21
 SHARD_BYTES = 4600  # five pictures of 20×15, one thumbnail
 
 # Builds the cache of a folder in a process of its own; `prelude` may change the modules first.
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 BUILD = """
 import sys, time, os
@@ -316,7 +316,7 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
 
 
 def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
-    shown: Shown, photos: Photos, place: Path, decoded: list[object]
+    shown: NetworkInput, photos: Photos, place: Path, decoded: list[object]
 ) -> None:
     cache.build(photos, View(GEOMETRY), place)
     assert [path.name for path in place.iterdir()] == [f"20x15-v{pixels.VERSION}"]

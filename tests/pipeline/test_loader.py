@@ -22,7 +22,7 @@ from maskgate.pipeline.loader import Batch, Loader
 from maskgate.pipeline.shards import Shards
 from maskgate.pipeline.transforms import Augment
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23
@@ -106,7 +106,7 @@ def test_validation_photos_are_the_centre_and_never_augmented() -> None:
 
 
 def test_validation_photos_equal_pixels_read_of_their_files(
-    shown: Shown, people: Path, cache: Path
+    shown: NetworkInput, people: Path, cache: Path
 ) -> None:
     photos = layouts.read(people)
     photos = photos.take(np.arange(0, len(photos.table), 5))
