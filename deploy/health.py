@@ -20,7 +20,7 @@ def main() -> None:
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
     try:
-        with opener.open(request, timeout=8):  # another status than 2xx is an error
+        with opener.open(request, timeout=8):  # a status other than 2xx raises an error
             pass
     except OSError as error:
         sys.exit(f"{url}: {error}")

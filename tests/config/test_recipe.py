@@ -97,7 +97,7 @@ def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("optimiser: {}", "unknown key optimiser, did you mean optimizer?"),
         ("training: {epoch: 3}", "unknown key training.epoch, did you mean epochs?"),
@@ -105,8 +105,8 @@ def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
         ("photo: {zzz: 1}", "unknown key photo.zzz, known are height, width, margin"),
     ],
 )
-def test_an_unknown_key_names_the_nearest(content: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)):
+def test_an_unknown_key_names_the_nearest(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)):
         load(content, folder=tmp_path)
 
 
@@ -250,15 +250,15 @@ def test_a_value_of_another_kind_is_not_taken(override: str, tmp_path: Path) -> 
 
 
 def test_numbers_without_loss_are_taken(tmp_path: Path) -> None:
-    made = load("", "seed=010", "training.epochs=2.0", "optimizer.lr=1", "folds.count=0o10",
+    config = load("", "seed=010", "training.epochs=2.0", "optimizer.lr=1", "folds.count=0o10",
                 "labels.leave_out_ages=[57.0]", folder=tmp_path)  # fmt: skip
-    assert (made.seed, made.training.epochs, made.optimizer.lr) == (10, 2, 1.0)
-    assert (made.folds.count, made.labels.leave_out_ages) == (8, (57,))
-    assert [type(n) for n in (made.training.epochs, made.optimizer.lr)] == [int, float]
+    assert (config.seed, config.training.epochs, config.optimizer.lr) == (10, 2, 1.0)
+    assert (config.folds.count, config.labels.leave_out_ages) == (8, (57,))
+    assert [type(n) for n in (config.training.epochs, config.optimizer.lr)] == [int, float]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("seed: 1\nphoto: {}\nseed: 2", "line 3: the key 'seed' is in line 1 already"),
         ("photo:\n  height: 64\n  height: 32", "line 3: the key 'height' is in line 2"),
@@ -269,12 +269,14 @@ def test_numbers_without_loss_are_taken(tmp_path: Path) -> None:
         ("1: 2", "Keys should be strings"),
     ],
 )
-def test_a_fault_of_the_file_is_told_with_its_line(content: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)) as caught:
+def test_a_fault_of_the_file_is_told_with_its_line(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)) as caught:
         load(content, folder=tmp_path)
     assert "recipe.yaml" in str(caught.value)
     (tmp_path / "base.yaml").write_text(content)
-    with pytest.raises(MaskgateError, match=re.escape(told)):
+    with pytest.raises(MaskgateError, match=re.escape(message)):
         load("base: base", folder=tmp_path)
 
 
@@ -302,13 +304,13 @@ def test_a_number_is_taken_and_can_be_used_or_refused_in_a_sentence(
     content = yaml12.write(Recipe.model_validate(FULL).model_dump(mode="json"))
     for text in TRIED:
         try:
-            made = load(content, f"{key}={text}", folder=tmp_path)
+            config = load(content, f"{key}={text}", folder=tmp_path)
         except MaskgateError as error:
             assert len(str(error)) <= 1000
             continue
         assert text not in (".inf", "-.inf", ".nan", str(10**40))
-        made.write(tmp_path / "written.yaml")
-        assert recipe.load(tmp_path / "written.yaml").digest() == made.digest()
+        config.write(tmp_path / "written.yaml")
+        assert recipe.load(tmp_path / "written.yaml").digest() == config.digest()
 
 
 SMALL = "photo: {height: 32, width: 24}\nmodel: {backbone: test_resnet}\naugment: [{name: blur}]"
@@ -337,29 +339,29 @@ def based(folder: Path, **files: str) -> Recipe:
 
 
 def test_a_recipe_may_change_a_base(tmp_path: Path) -> None:
-    made = based(
+    small = based(
         tmp_path,
         small="base: middle\nphoto: {height: 32}\ntraining: {epochs: 2}",
         middle="base: large\nphoto: {width: 24}\naugment: [{name: blur}]\nseed: 3",
         large="photo: {height: 512, width: 384, margin: 0}\naugment: [{name: random_crop}]",
     )
-    assert (made.photo.height, made.photo.width, made.photo.margin) == (32, 24, 0)
-    assert [named.name for named in made.augment] == ["blur"]
-    assert (made.seed, made.training.epochs) == (3, 2)
+    assert (small.photo.height, small.photo.width, small.photo.margin) == (32, 24, 0)
+    assert [transform.name for transform in small.augment] == ["blur"]
+    assert (small.seed, small.training.epochs) == (3, 2)
 
 
 def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
     base = "loss: {name: focal, gamma: 3}\nsampling: {name: weighted, by: class}"
-    made = based(tmp_path, mine="base: b\nloss: {name: f1}\nsampling: {power: 0.5}", b=base)
-    assert made.loss.arguments == {}
-    assert (made.sampling.name, made.sampling.arguments) == (
+    child = based(tmp_path, mine="base: b\nloss: {name: f1}\nsampling: {power: 0.5}", b=base)
+    assert child.loss.arguments == {}
+    assert (child.sampling.name, child.sampling.arguments) == (
         "weighted",
         {"by": "class", "power": 0.5},
     )
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         ({"a": "base: b"}, "does not exist"),
         ({"a": "base: b", "b": "base: a"}, "circle"),
@@ -367,8 +369,8 @@ def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
         ({"a": "base: b", "b": "photo: {heigth: 3}"}, "did you mean height"),
     ],
 )
-def test_a_base_that_cannot_be_is_told(files: dict[str, str], told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=told):
+def test_a_base_that_cannot_be_is_told(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=message):
         based(tmp_path, **files)
 
 
@@ -387,17 +389,17 @@ def test_thousands_of_faults_are_told_in_a_second(tmp_path: Path) -> None:
 
 def test_another_optimiser_keeps_its_rate_but_not_its_arguments(tmp_path: Path) -> None:
     base = "optimizer: {name: adamw, lr: 0.5, arguments: {betas: [0.5, 0.9]}}"
-    made = based(tmp_path, mine="base: b\noptimizer: {name: sgd}", b=base)
-    assert (made.optimizer.name, made.optimizer.lr, made.optimizer.arguments) == ("sgd", 0.5, {})
+    child = based(tmp_path, mine="base: b\noptimizer: {name: sgd}", b=base)
+    assert (child.optimizer.name, child.optimizer.lr, child.optimizer.arguments) == ("sgd", 0.5, {})
 
 
 def test_an_override_reaches_into_a_name_that_stands_alone(tmp_path: Path) -> None:
-    made = load("loss: focal", "loss.gamma=3", folder=tmp_path)
-    assert (made.loss.name, made.loss.arguments) == ("focal", {"gamma": 3})
+    focal_recipe = load("loss: focal", "loss.gamma=3", folder=tmp_path)
+    assert (focal_recipe.loss.name, focal_recipe.loss.arguments) == ("focal", {"gamma": 3})
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("augment=blur", "augment: is a list"),
         ("optimizer=sgd", "optimizer: has several keys"),
@@ -405,8 +407,8 @@ def test_an_override_reaches_into_a_name_that_stands_alone(tmp_path: Path) -> No
         ("optimizer.lr=.inf", "optimizer.lr"),
     ],
 )
-def test_values_of_the_wrong_kind_are_told(override: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)):
+def test_values_of_the_wrong_kind_are_told(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)):
         load("", override, folder=tmp_path)
 
 
@@ -427,7 +429,7 @@ def test_only_one_start_of_the_weights(overrides: tuple[str, ...], tmp_path: Pat
 
 
 def test_overrides_reach_nested_keys_lists_and_what_the_file_lacks(tmp_path: Path) -> None:
-    made = load(
+    config = load(
         "augment: [{name: random_crop}, {name: horizontal_flip, p: 0.5}]\nmodel: {head: joint}",
         "augment.1.p=0.25",
         "augment.0={name: color_jitter, brightness: 0.2}",
@@ -438,14 +440,14 @@ def test_overrides_reach_nested_keys_lists_and_what_the_file_lacks(tmp_path: Pat
         "folds.file=",
         folder=tmp_path,
     )
-    assert made.augment[1].arguments == {"p": 0.25}
-    assert made.augment[0].name == "color_jitter"
-    assert made.augment[0].arguments == {"brightness": 0.2}
-    assert (made.model.head.name, made.model.backbone) == ("joint", "resnet34")
-    assert made.model.arguments == {"drop_path_rate": 0.1}
-    assert made.training.epochs == 3
-    assert made.model.weights == "a=b.pt"
-    assert made.folds.file is None
+    assert config.augment[1].arguments == {"p": 0.25}
+    assert config.augment[0].name == "color_jitter"
+    assert config.augment[0].arguments == {"brightness": 0.2}
+    assert (config.model.head.name, config.model.backbone) == ("joint", "resnet34")
+    assert config.model.arguments == {"drop_path_rate": 0.1}
+    assert config.training.epochs == 3
+    assert config.model.weights == "a=b.pt"
+    assert config.folds.file is None
 
 
 def test_the_last_override_of_a_key_holds(tmp_path: Path) -> None:
@@ -473,13 +475,13 @@ def test_a_number_in_powers_of_ten_is_a_number_among_free_arguments(
         f"augment: [{{name: color_jitter, hue: {text}}}]",
         folder=tmp_path,
     )
-    for made in (by_override, in_file):
-        assert made.optimizer.arguments == {"eps": float(text)}
-        assert made.augment[0].arguments == {"hue": float(text)}
+    for config in (by_override, in_file):
+        assert config.optimizer.arguments == {"eps": float(text)}
+        assert config.augment[0].arguments == {"hue": float(text)}
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("training.epochs", "key.sub=value"),
         ("=3", "key.sub=value"),
@@ -491,8 +493,8 @@ def test_a_number_in_powers_of_ten_is_a_number_among_free_arguments(
         ("training.epoch=3", "did you mean epochs"),
     ],
 )
-def test_bad_overrides_are_told(override: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)):
+def test_bad_overrides_are_told(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)):
         load("seed: 7\naugment: [{name: random_crop}]", override, folder=tmp_path)
 
 
@@ -527,8 +529,10 @@ def test_the_digest_is_of_the_resolved_recipe_and_of_what_is_added(tmp_path: Pat
     default = Recipe()
     assert re.fullmatch("[0-9a-f]{8}", default.digest())
     assert default.digest() == load("seed: 7\nmodel: {head: factored}", folder=tmp_path).digest()
-    told = [default.digest(*more) for more in ((), ("a",), ("b",), ("a", "b"), ("ab",), ("b", "a"))]
-    assert len(set(told)) == len(told)
+    digests = [
+        default.digest(*more) for more in ((), ("a",), ("b",), ("a", "b"), ("ab",), ("b", "a"))
+    ]
+    assert len(set(digests)) == len(digests)
 
 
 def test_the_digest_of_an_earlier_version_is_the_same() -> None:
@@ -546,31 +550,31 @@ def test_a_validation_batch_is_as_large_as_a_training_batch_by_default(tmp_path:
 
 def test_the_order_of_transforms_changes_the_digest(tmp_path: Path) -> None:
     one, two = "{name: random_crop}", "{name: horizontal_flip}"
-    made = [load(f"augment: [{a}, {b}]", folder=tmp_path) for a, b in ((one, two), (two, one))]
-    assert made[0].digest() != made[1].digest()
+    recipes = [load(f"augment: [{a}, {b}]", folder=tmp_path) for a, b in ((one, two), (two, one))]
+    assert recipes[0].digest() != recipes[1].digest()
 
 
 def test_a_written_recipe_is_the_same_recipe(tmp_path: Path) -> None:
     path = tmp_path / "resolved.yaml"
-    for made in (Recipe.model_validate(FULL), *map(recipe.load, SHIPPED)):
-        made.write(path)
+    for original in (Recipe.model_validate(FULL), *map(recipe.load, SHIPPED)):
+        original.write(path)
         again = recipe.load(path)
-        assert again == made
-        assert again.digest() == made.digest()
+        assert again == original
+        assert again.digest() == original.digest()
         written = yaml.safe_load(path.read_text())
-        assert written["training"]["freeze_epochs"] == made.training.freeze_epochs  # a default
+        assert written["training"]["freeze_epochs"] == original.training.freeze_epochs  # a default
 
 
 def test_a_recipe_that_an_earlier_version_wrote_is_the_same_recipe(tmp_path: Path) -> None:
     """In YAML 1.1, by PyYAML."""
     path = tmp_path / "recipe.yaml"
     odd = FULL | {"data": [{"path": name} for name in ("no", "010", "1:30", "2020-01-01", "~")]}
-    for made in map(Recipe.model_validate, (FULL, odd)):
-        dumped = made.model_dump(mode="json")
+    for original in map(Recipe.model_validate, (FULL, odd)):
+        dumped = original.model_dump(mode="json")
         path.write_text(yaml.safe_dump(dumped, sort_keys=False, allow_unicode=True), "utf-8")
-        assert recipe.load(path).digest() == made.digest()
-        made.write(path)
-        assert recipe.load(path).digest() == made.digest()
+        assert recipe.load(path).digest() == original.digest()
+        original.write(path)
+        assert recipe.load(path).digest() == original.digest()
 
 
 WRITE_UPS = {

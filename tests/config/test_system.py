@@ -30,7 +30,7 @@ def load(content: str, *overrides: str, folder: Path) -> System:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("member: []", "unknown key member, did you mean members?"),
         ("combin: soft_vote", "unknown key combin, did you mean combine?"),
@@ -49,15 +49,15 @@ def load(content: str, *overrides: str, folder: Path) -> System:
         ("members: [", "not a system in YAML"),
     ],
 )
-def test_a_bad_file_is_told_in_one_sentence(content: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)) as caught:
+def test_a_bad_file_is_told_in_one_sentence(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)) as caught:
         load(content, folder=tmp_path)
     assert str(caught.value).startswith(str(tmp_path / "system.yaml"))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("members.0.recipe=baselin", "member one: baselin: no such recipe; did you mean baseline?"),
         ("training.epochs=0", "member one: .*training.epochs"),
@@ -67,16 +67,16 @@ def test_a_bad_file_is_told_in_one_sentence(content: str, told: str, tmp_path: P
         ("members.1.changes.seed=seven", "member two: .*seed"),
     ],
 )
-def test_a_bad_member_is_named(override: str, told: str, tmp_path: Path) -> None:
-    made = load(TWO, override, folder=tmp_path)
-    with pytest.raises(MaskgateError, match=told) as caught:
-        for member in made.members:
-            made.recipe_of(member)
+def test_a_bad_member_is_named(override: str, message: str, tmp_path: Path) -> None:
+    loaded_system = load(TWO, override, folder=tmp_path)
+    with pytest.raises(MaskgateError, match=message) as caught:
+        for member in loaded_system.members:
+            loaded_system.recipe_of(member)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("training.epochs", "key.sub=value"),
         ("members.0.weight", "key.sub=value"),
@@ -84,13 +84,13 @@ def test_a_bad_member_is_named(override: str, told: str, tmp_path: Path) -> None
         ("members.5.weight=1", "no place members.5.weight"),
     ],
 )
-def test_bad_overrides_are_told(override: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=re.escape(told)):
+def test_bad_overrides_are_told(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MaskgateError, match=re.escape(message)):
         load(TWO, override, folder=tmp_path)
 
 
 def test_overrides_reach_every_member_and_the_systems_own_the_system(tmp_path: Path) -> None:
-    made = load(
+    loaded_system = load(
         TWO,
         "training.epochs=2",
         "optimizer.arguments.eps=1e-8",
@@ -100,22 +100,24 @@ def test_overrides_reach_every_member_and_the_systems_own_the_system(tmp_path: P
         "combine=hard_vote",
         folder=tmp_path,
     )
-    assert [member.weight for member in made.members] == [3, 2]
-    assert made.combine.name == "hard_vote"
-    for member in made.members:
-        resolved = made.recipe_of(member)
+    assert [member.weight for member in loaded_system.members] == [3, 2]
+    assert loaded_system.combine.name == "hard_vote"
+    for member in loaded_system.members:
+        resolved = loaded_system.recipe_of(member)
         assert resolved.training.epochs == 2
         assert resolved.optimizer.arguments == {"eps": 1e-8}
-        assert resolved.folds == made.folds
+        assert resolved.folds == loaded_system.folds
         assert (resolved.folds.count, resolved.folds.seed) == (3, 11)
-    assert made.recipe_of(made.members[0]).optimizer.lr == 5e-4
+    assert loaded_system.recipe_of(loaded_system.members[0]).optimizer.lr == 5e-4
 
 
 def test_the_command_line_has_the_last_word(tmp_path: Path) -> None:
     head = "model.head: {name: one_attribute, of: mask}, model.head.of: age_band"
     content = TWO.replace("training.epochs: 4", head)
-    made = load(content, "model.head={name: one_attribute, of: gender}", folder=tmp_path)
-    assert heads.attributes(made.recipe_of(made.members[0]).model.head) == ("gender",)
+    loaded_system = load(content, "model.head={name: one_attribute, of: gender}", folder=tmp_path)
+    assert heads.attributes(loaded_system.recipe_of(loaded_system.members[0]).model.head) == (
+        "gender",
+    )
 
 
 def test_changes_hold_any_value(tmp_path: Path) -> None:
@@ -125,8 +127,8 @@ members:
     recipe: baseline
     changes: {training.clip_norm: null, model.weights: "zoë: #1 😀.pt", data: [{path: "yes"}]}
 """
-    made = load(content, folder=tmp_path)
-    resolved = made.recipe_of(made.members[0])
+    loaded_system = load(content, folder=tmp_path)
+    resolved = loaded_system.recipe_of(loaded_system.members[0])
     assert resolved.training.clip_norm is None
     assert resolved.model.weights == "zoë: #1 😀.pt"
     assert resolved.data[0].path == "yes"
@@ -141,20 +143,24 @@ def test_a_recipe_is_found_beside_the_system(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "own.yaml").write_text("seed: 32")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    made = load("members: [{name: a, recipe: own.yaml}]", folder=place)
-    assert made.recipe_of(made.members[0]).seed == 31
-    made = load("members: [{name: a, recipe: own.yaml}]", folder=tmp_path)
-    assert made.recipe_of(made.members[0]).seed == 32
+    loaded_system = load("members: [{name: a, recipe: own.yaml}]", folder=place)
+    assert loaded_system.recipe_of(loaded_system.members[0]).seed == 31
+    loaded_system = load("members: [{name: a, recipe: own.yaml}]", folder=tmp_path)
+    assert loaded_system.recipe_of(loaded_system.members[0]).seed == 32
 
 
 def test_a_written_system_is_the_same_system(tmp_path: Path) -> None:
-    made = load(TWO, "training.epochs=3", folder=tmp_path)
+    original = load(TWO, "training.epochs=3", folder=tmp_path)
     (tmp_path / "run").mkdir()
-    made.write(tmp_path / "run" / "system.yaml", {m.name: made.recipe_of(m) for m in made.members})
+    original.write(
+        tmp_path / "run" / "system.yaml", {m.name: original.recipe_of(m) for m in original.members}
+    )
     again = system.load(tmp_path / "run" / "system.yaml", [])
-    assert again.settings() == made.settings()
-    assert [again.recipe_of(m) for m in again.members] == [made.recipe_of(m) for m in made.members]
-    assert (again.folds, again.combine) == (made.folds, made.combine)
+    assert again.settings() == original.settings()
+    assert [again.recipe_of(m) for m in again.members] == [
+        original.recipe_of(m) for m in original.members
+    ]
+    assert (again.folds, again.combine) == (original.folds, original.combine)
     assert list(yaml.safe_load((tmp_path / "run" / "system.yaml").read_text())) == [
         "folds", "members", "combine", "adjust",
     ]  # fmt: skip
@@ -178,12 +184,13 @@ def test_the_digest_tells_systems_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_system_loads_and_its_members_can_be_combined(path: Path) -> None:
-    made = system.load(path, [])
-    recipes = [made.recipe_of(member) for member in made.members]
+    shipped_system = system.load(path, [])
+    recipes = [shipped_system.recipe_of(member) for member in shipped_system.members]
     combining.check(
-        EnsembleSpec.from_system(made), [heads.attributes(each.model.head) for each in recipes]
+        EnsembleSpec.from_system(shipped_system),
+        [heads.attributes(each.model.head) for each in recipes],
     )
-    assert {each.folds for each in recipes} == {made.folds}
+    assert {each.folds for each in recipes} == {shipped_system.folds}
     commands = [line for line in path.read_text().splitlines() if line.startswith("# maskgate")]
     name = commands[0].split()[3]
     assert system.is_system(name)
@@ -221,16 +228,16 @@ def test_a_file_tells_what_it_is(tmp_path: Path) -> None:
 
 
 def test_the_system_of_a_run_names_no_recipe_elsewhere(tmp_path: Path) -> None:
-    mine, stored = tmp_path / "mine.yaml", tmp_path / "run" / "system.yaml"
-    mine.write_text("seed: 3\n")
-    own = stored.parent / "recipes" / "a.yaml"
-    own.parent.mkdir(parents=True)
+    user_recipe, stored = tmp_path / "mine.yaml", tmp_path / "run" / "system.yaml"
+    user_recipe.write_text("seed: 3\n")
+    run_recipe = stored.parent / "recipes" / "a.yaml"
+    run_recipe.parent.mkdir(parents=True)
     for name, base in (("../mine.yaml", "seed: 1"), ("recipes/a.yaml", "base: ../../mine")):
         stored.write_text(f"members: [{{name: a, recipe: {name}}}]\n")
-        own.write_text(f"{base}\n")
+        run_recipe.write_text(f"{base}\n")
         system.load(stored, [])
         with pytest.raises(MaskgateError, match=r"get the run again from where it comes"):
             system.load(stored, [], alone=True)
-    own.write_text("seed: 1\n")
+    run_recipe.write_text("seed: 1\n")
     (member,) = system.load(stored, [], alone=True).members
-    assert member.recipe == str(own)
+    assert member.recipe == str(run_recipe)

@@ -44,9 +44,9 @@ def test_one_line_names_one_tracker_or_several(text: str, names: list[str], tmp_
 )
 def test_each_has_its_own_keys(settings: TrackerSettings) -> None:
     assert TrackerSettings.model_validate(settings.model_dump()) == settings
-    own = settings.model_fields_set - {"name", "photos"}
+    own_keys = settings.model_fields_set - {"name", "photos"}
     for name in {"tensorboard", "mlflow", "wandb"} - {settings.name}:
-        for key in own:
+        for key in own_keys:
             with pytest.raises(ValueError, match=f"{key} is not for {name}"):
                 TrackerSettings.model_validate({"name": name, key: getattr(settings, key)})
 

@@ -38,10 +38,10 @@ def same(value: Any, other: Any) -> bool:
 @pytest.mark.parametrize("text", CORE)
 def test_a_scalar_is_what_yaml_1_2_says(text: str) -> None:
     for written in (f"key: {text}\n", f"{{key: {text}}}", f"- {text}", text):
-        made = yaml12.parse(written)
-        made = made["key"] if isinstance(made, dict) else made
-        made = made[0] if isinstance(made, list) else made
-        assert same(made, CORE[text])
+        value = yaml12.parse(written)
+        value = value["key"] if isinstance(value, dict) else value
+        value = value[0] if isinstance(value, list) else value
+        assert same(value, CORE[text])
 
 
 def test_not_a_number_is_one() -> None:
@@ -107,9 +107,9 @@ def test_a_key_beside_a_merge_replaces_what_is_merged() -> None:
 
 
 def test_an_alias_is_a_copy() -> None:
-    made = yaml12.parse("a: &a {b: [1]}\nc: *a")
-    made["a"]["b"].append(2)
-    assert made["c"] == {"b": [1]}
+    document = yaml12.parse("a: &a {b: [1]}\nc: *a")
+    document["a"]["b"].append(2)
+    assert document["c"] == {"b": [1]}
 
 
 def test_aliases_that_multiply_end_at_once() -> None:
@@ -167,14 +167,14 @@ def test_what_is_written_is_read_back(value: Any) -> None:
     nested: dict[str, Any] = {"key": [value, {"inner": value}], "text": str(value)}
     if isinstance(value, str):
         nested[value] = 1
-    for made in (value, nested):
-        line = yaml12.line(made)
+    for document in (value, nested):
+        line = yaml12.line(document)
         assert "\n" not in line
-        assert same(yaml12.parse(line), made)
-        assert same(yaml12.parse(f"{{a: {line}}}")["a"], made)
-        assert same(yaml12.parse(yaml12.write(made)), made)
+        assert same(yaml12.parse(line), document)
+        assert same(yaml12.parse(f"{{a: {line}}}")["a"], document)
+        assert same(yaml12.parse(yaml12.write(document)), document)
         # The version before read YAML 1.1, and so may other programs.
-        assert same(yaml.safe_load(yaml12.write(made)), made)
+        assert same(yaml.safe_load(yaml12.write(document)), document)
 
 
 def test_one_list_in_two_places_is_written_twice() -> None:

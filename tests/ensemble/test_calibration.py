@@ -25,43 +25,43 @@ def joint(photos: int = 200, seed: int = 0) -> np.ndarray:
 
 def test_a_temperature_is_the_formula() -> None:
     """Naively, photo by photo and class by class: p ** (1 / T) of each attribute, normalised."""
-    given = parts(20)
-    result = calibrate(product(given), [], {"temperatures": TEMPERATURES})
+    marginals = parts(20)
+    result = calibrate(product(marginals), [], {"temperatures": TEMPERATURES})
     for row, photo in enumerate(result):
         for label, probability in enumerate(photo):
             expected = 1.0
             codes = [int(code[0]) for code in labels.decode([label])]
             for (name, temperature), code in zip(TEMPERATURES.items(), codes, strict=True):
-                powers = [value ** (1 / temperature) for value in given[name][row]]
+                powers = [value ** (1 / temperature) for value in marginals[name][row]]
                 expected *= powers[code] / sum(powers)
             assert probability == pytest.approx(expected, rel=1e-4, abs=1e-9)
 
 
 def test_vector_scaling_is_the_formula() -> None:
-    given = parts(20)
+    marginals = parts(20)
     learned = {"scales": [0.5, 2.0], "biases": [0.3, -0.1]}
-    result = calibrate_vector(product(given), [], {"attributes": {"gender": learned}})
+    result = calibrate_vector(product(marginals), [], {"attributes": {"gender": learned}})
     for row, values in enumerate(labels.marginals(result)["gender"]):
         powers = [
             np.exp(scale * np.log(value) + bias)
-            for value, scale, bias in zip(given["gender"][row], *learned.values(), strict=True)
+            for value, scale, bias in zip(marginals["gender"][row], *learned.values(), strict=True)
         ]
         np.testing.assert_allclose(values, np.array(powers) / sum(powers), rtol=1e-4)
-    np.testing.assert_allclose(labels.marginals(result)["mask"], given["mask"], atol=1e-6)
+    np.testing.assert_allclose(labels.marginals(result)["mask"], marginals["mask"], atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 10.0])
 def test_a_temperature_changes_no_label_of_a_factored_model(temperature: float) -> None:
-    given = product(parts(3000)).astype(np.float32)
+    probabilities = product(parts(3000)).astype(np.float32)
     for name in labels.ATTRIBUTES:
-        result = calibrate(given, [], {"temperatures": {name: temperature}})
-        np.testing.assert_array_equal(result.argmax(1), given.argmax(1))
+        result = calibrate(probabilities, [], {"temperatures": {name: temperature}})
+        np.testing.assert_array_equal(result.argmax(1), probabilities.argmax(1))
 
 
 def test_a_temperature_changes_no_attribute_of_any_model() -> None:
-    given = joint(3000)
-    before = labels.marginals(given)
-    after = labels.marginals(calibrate(given, [], {"temperatures": TEMPERATURES}))
+    probabilities = joint(3000)
+    before = labels.marginals(probabilities)
+    after = labels.marginals(calibrate(probabilities, [], {"temperatures": TEMPERATURES}))
     for name, temperature in TEMPERATURES.items():
         np.testing.assert_array_equal(before[name].argmax(1), after[name].argmax(1))
         powers = before[name] ** (1 / temperature)
@@ -70,23 +70,26 @@ def test_a_temperature_changes_no_attribute_of_any_model() -> None:
 
 def test_what_is_not_calibrated_stays() -> None:
     """An attribute without a temperature, such as one that a model does not predict."""
-    given = parts()
-    given["age_band"] = np.full_like(given["age_band"], 1 / 3)
-    result = labels.marginals(calibrate(product(given), [], {"temperatures": {"mask": 2.0}}))
+    marginals = parts()
+    marginals["age_band"] = np.full_like(marginals["age_band"], 1 / 3)
+    result = labels.marginals(calibrate(product(marginals), [], {"temperatures": {"mask": 2.0}}))
     for name in ("gender", "age_band"):
-        np.testing.assert_allclose(result[name], given[name], atol=1e-6)
-    same = calibrate(product(given), [], {"temperatures": dict.fromkeys(labels.ATTRIBUTES, 1.0)})
-    np.testing.assert_allclose(same, product(given), atol=1e-6)
+        np.testing.assert_allclose(result[name], marginals[name], atol=1e-6)
+    same = calibrate(
+        product(marginals), [], {"temperatures": dict.fromkeys(labels.ATTRIBUTES, 1.0)}
+    )
+    np.testing.assert_allclose(same, product(marginals), atol=1e-6)
 
 
 def test_how_attributes_depend_on_each_other_is_kept() -> None:
     """The odds ratios of the classes stay; the marginals are the new ones."""
-    given, targets = joint(50), parts(50, seed=1)
-    result = with_marginals(given, targets)
+    probabilities, targets = joint(50), parts(50, seed=1)
+    result = with_marginals(probabilities, targets)
     for name, target in targets.items():
         np.testing.assert_allclose(labels.marginals(result)[name], target, atol=1e-6)
     odds = [
-        np.log(each[:, 0] * each[:, 7] / (each[:, 1] * each[:, 6])) for each in (given, result)
+        np.log(each[:, 0] * each[:, 7] / (each[:, 1] * each[:, 6]))
+        for each in (probabilities, result)
     ]  # worn or not × under 30 or 30 to 59, of men
     np.testing.assert_allclose(odds[0], odds[1], atol=1e-3)
 

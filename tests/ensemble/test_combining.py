@@ -28,12 +28,14 @@ def test_what_was_learned_is_applied_without_what_learns_it() -> None:
     subprocess.run([sys.executable, "-c", APPLIED], check=True)
 
 
-def adjusted(*given: Any) -> EnsembleSpec:
-    return EnsembleSpec(Component(name="soft_vote"), tuple(map(Component.model_validate, given)))
+def adjusted(*adjustments: Any) -> EnsembleSpec:
+    return EnsembleSpec(
+        Component(name="soft_vote"), tuple(map(Component.model_validate, adjustments))
+    )
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         (adjusted({"name": "ofsets"}), r"unknown adjustment ofsets; did you mean offsets\?"),
         (adjusted({"name": "offsets", "penalty": 1}), "offsets takes no arguments; remove penalty"),
@@ -50,6 +52,6 @@ def adjusted(*given: Any) -> EnsembleSpec:
         (adjusted({"name": "offsets"}, {"name": "offsets"}), "offsets is listed twice"),
     ],
 )
-def test_what_cannot_be_adjusted_is_refused(how: EnsembleSpec, told: str) -> None:
-    with pytest.raises(MaskgateError, match=told):
+def test_what_cannot_be_adjusted_is_refused(how: EnsembleSpec, message: str) -> None:
+    with pytest.raises(MaskgateError, match=message):
         combining.check(how, [ALL, ALL])

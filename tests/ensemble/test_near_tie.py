@@ -13,10 +13,10 @@ from maskgate.errors import MaskgateError
 ALL = tuple(labels.ATTRIBUTES)
 
 
-def logits(**told: float) -> np.ndarray:
+def logits(**class_logits: float) -> np.ndarray:
     """Probabilities (1, 18) of a model with these logits by class number, `c5=1.2`; others −9."""
     values = np.full(labels.COUNT, -9.0)
-    for name, value in told.items():
+    for name, value in class_logits.items():
         values[int(name[1:])] = value
     odds = np.exp(values)
     return (odds / odds.sum())[None]
@@ -44,12 +44,12 @@ WORN_MAN_OLD, WORN_MAN_MIDDLE, WORN_WOMAN_OLD, WORN_WOMAN_MIDDLE = 2, 1, 5, 4
 )
 def test_near_ties(first: np.ndarray, second: np.ndarray, answer: int) -> None:
     members = [MemberProbabilities(first, ALL), MemberProbabilities(second, ALL)]
-    whole = logits(c7=4.0, c3=1.0)  # what stood there before
-    moved = near_tie.near_tie(whole, members, {"best": [0, 1]})
+    probabilities = logits(c7=4.0, c3=1.0)  # what stood there before
+    moved = near_tie.near_tie(probabilities, members, {"best": [0, 1]})
     assert moved.argmax() == answer
     assert moved.sum() == pytest.approx(1)
     kept = [c for c in range(18) if c not in (7, answer)]
-    np.testing.assert_array_equal(moved[0, kept], whole[0, kept])
+    np.testing.assert_array_equal(moved[0, kept], probabilities[0, kept])
 
 
 def test_how_near_is_an_argument() -> None:
@@ -58,9 +58,9 @@ def test_how_near_is_an_argument() -> None:
         MemberProbabilities(logits(c1=3.0), ALL),
     ]
     for within, answer in ((0.4, WORN_MAN_OLD), (0.6, WORN_MAN_MIDDLE)):
-        named = Component.model_validate({"name": "near_tie", "within": within})
+        component = Component.model_validate({"name": "near_tie", "within": within})
         how = Combination(
-            EnsembleSpec(Component(name="soft_vote"), (named,)), {"near_tie": {"best": [0, 1]}}
+            EnsembleSpec(Component(name="soft_vote"), (component,)), {"near_tie": {"best": [0, 1]}}
         )
         first = MemberProbabilities(members[0].probabilities, ALL, 100.0)
         assert how([first, members[1]]).argmax() == answer

@@ -18,24 +18,27 @@ PLAIN = ("soft_vote", "hard_vote", "attributes")
 CODES = list(zip(*(part.tolist() for part in labels.decode(np.arange(labels.COUNT))), strict=True))
 
 
-def said(seed: int, rows: int = 40) -> np.ndarray:
+def random_probabilities(seed: int, rows: int = 40) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.full(labels.COUNT, 0.3), rows)
 
 
 def combine(name: str, *members: MemberProbabilities) -> np.ndarray:
-    found = Combination(EnsembleSpec(Component(name=name)), {})(members)
-    np.testing.assert_allclose(found.sum(1), 1)
-    assert (found >= 0).all()
-    return found
+    result = Combination(EnsembleSpec(Component(name=name)), {})(members)
+    np.testing.assert_allclose(result.sum(1), 1)
+    assert (result >= 0).all()
+    return result
 
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (1, 2, 5), (0.1, 0.3, 0.7)])
 def test_a_soft_vote_is_the_weighted_mean(weights: tuple[float, ...]) -> None:
-    members = [MemberProbabilities(said(seed), ALL, weight) for seed, weight in enumerate(weights)]
-    found = combine("soft_vote", *members)
+    members = [
+        MemberProbabilities(random_probabilities(seed), ALL, weight)
+        for seed, weight in enumerate(weights)
+    ]
+    result = combine("soft_vote", *members)
     for row, c in itertools.product(range(40), range(labels.COUNT)):
         total = sum(v.weight * v.probabilities[row, c] for v in members)
-        assert found[row, c] == pytest.approx(total / sum(weights))
+        assert result[row, c] == pytest.approx(total / sum(weights))
 
 
 @pytest.mark.parametrize(
@@ -43,9 +46,10 @@ def test_a_soft_vote_is_the_weighted_mean(weights: tuple[float, ...]) -> None:
 )
 def test_a_hard_vote_counts_votes_and_breaks_ties_by_attribute(weights: tuple[float, ...]) -> None:
     members = [
-        MemberProbabilities(said(seed, 200), ALL, weight) for seed, weight in enumerate(weights)
+        MemberProbabilities(random_probabilities(seed, 200), ALL, weight)
+        for seed, weight in enumerate(weights)
     ]
-    found = combine("hard_vote", *members)
+    result = combine("hard_vote", *members)
     mean = combine("soft_vote", *members)
     ties = even = 0
     for row in range(200):
@@ -59,16 +63,16 @@ def test_a_hard_vote_counts_votes_and_breaks_ties_by_attribute(weights: tuple[fl
             c: sum(
                 count
                 for other, count in votes.items()
-                for mine, theirs in zip(CODES[c], CODES[other], strict=True)
-                if mine == theirs
+                for code, other_code in zip(CODES[c], CODES[other], strict=True)
+                if code == other_code
             )
             for c in leading
         }
         nearest = [c for c in leading if max(shared.values()) - shared[c] < 1e-9]
         even += len(nearest) > 1
-        assert found[row].argmax() == max(nearest, key=lambda c: mean[row, c])
+        assert result[row].argmax() == max(nearest, key=lambda c: mean[row, c])
         for c in range(labels.COUNT):
-            assert found[row, c] == pytest.approx(votes[c] / sum(weights), abs=0.01)
+            assert result[row, c] == pytest.approx(votes[c] / sum(weights), abs=0.01)
     assert (ties and even) or weights not in [(1, 1, 1), (1, 1), (3, 1, 1, 1)]
 
 
@@ -103,66 +107,69 @@ def test_the_likeliest_on_average_does_not_outvote_a_majority() -> None:
 
 def alone(name: str, seed: int, weight: float = 1.0) -> MemberProbabilities:
     """Probabilities of a member that predicts one attribute: the others are all as likely."""
-    own = np.random.default_rng(seed).dirichlet(np.ones(len(labels.ATTRIBUTES[name])), 40)
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(len(labels.ATTRIBUTES[name])), 40)
     at = ALL.index(name)
     others = labels.COUNT / len(labels.ATTRIBUTES[name])
     return MemberProbabilities(
-        np.array([[row[c[at]] / others for c in CODES] for row in own]), (name,), weight
+        np.array([[row[c[at]] / others for c in CODES] for row in probabilities]), (name,), weight
     )
 
 
 def test_attributes_are_multiplied() -> None:
     members = [alone(name, seed) for seed, name in enumerate(ALL)]
-    found = combine("attributes", *members)
+    result = combine("attributes", *members)
     for row, (c, codes) in itertools.product(range(40), enumerate(CODES)):
         product = 1.0
         for name, code, member in zip(ALL, codes, members, strict=True):
             at = ALL.index(name)
             agreeing = [k for k, other in enumerate(CODES) if other[at] == code]
             product *= sum(member.probabilities[row, k] for k in agreeing)
-        assert found[row, c] == pytest.approx(product)
+        assert result[row, c] == pytest.approx(product)
 
 
 def test_several_who_know_an_attribute_are_averaged_by_weight() -> None:
-    whole, mask, age = (
-        MemberProbabilities(said(5), ALL, 3.0),
+    joint, mask, age = (
+        MemberProbabilities(random_probabilities(5), ALL, 3.0),
         alone("mask", 6, 2.0),
         alone("age_band", 7, 0.5),
     )
-    found = combine("attributes", mask, whole, age)
-    parts = {id(v): labels.marginals(v.probabilities) for v in (whole, mask, age)}
-    wanted = {
-        "mask": (3 * parts[id(whole)]["mask"] + 2 * parts[id(mask)]["mask"]) / 5,
-        "gender": parts[id(whole)]["gender"],
-        "age_band": (3 * parts[id(whole)]["age_band"] + 0.5 * parts[id(age)]["age_band"]) / 3.5,
+    result = combine("attributes", mask, joint, age)
+    parts = {id(v): labels.marginals(v.probabilities) for v in (joint, mask, age)}
+    expected = {
+        "mask": (3 * parts[id(joint)]["mask"] + 2 * parts[id(mask)]["mask"]) / 5,
+        "gender": parts[id(joint)]["gender"],
+        "age_band": (3 * parts[id(joint)]["age_band"] + 0.5 * parts[id(age)]["age_band"]) / 3.5,
     }
-    for name, part in labels.marginals(found).items():
-        np.testing.assert_allclose(part, wanted[name])
+    for name, part in labels.marginals(result).items():
+        np.testing.assert_allclose(part, expected[name])
     for c, (m, g, a) in enumerate(CODES):
-        product = wanted["mask"][:, m] * wanted["gender"][:, g] * wanted["age_band"][:, a]
-        np.testing.assert_allclose(found[:, c], product)
+        product = expected["mask"][:, m] * expected["gender"][:, g] * expected["age_band"][:, a]
+        np.testing.assert_allclose(result[:, c], product)
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_one_member_alone_decides(name: str) -> None:
-    member = MemberProbabilities(said(3), ALL, 0.2)
+    member = MemberProbabilities(random_probabilities(3), ALL, 0.2)
     if name != "attributes":
         assert (combine(name, member).argmax(1) == member.probabilities.argmax(1)).all()
     else:
-        told, own = labels.marginals(combine(name, member)), labels.marginals(member.probabilities)
+        result, expected = (
+            labels.marginals(combine(name, member)),
+            labels.marginals(member.probabilities),
+        )
         for each in ALL:
-            np.testing.assert_allclose(told[each], own[each])
+            np.testing.assert_allclose(result[each], expected[each])
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_order_of_photos_does_not_matter(name: str) -> None:
-    members = [MemberProbabilities(said(seed), ALL, 1 + seed) for seed in range(3)]
+    members = [MemberProbabilities(random_probabilities(seed), ALL, 1 + seed) for seed in range(3)]
     turned = [MemberProbabilities(v.probabilities[::-1], v.attributes, v.weight) for v in members]
     np.testing.assert_allclose(combine(name, *turned)[::-1], combine(name, *members))
 
 
 @pytest.mark.parametrize(
-    ("named", "attributes", "told"),
+    ("component", "attributes", "message"),
     [
         (
             Component(name="soft_vot"),
@@ -182,7 +189,7 @@ def test_the_order_of_photos_does_not_matter(name: str) -> None:
     ],
 )
 def test_what_cannot_be_combined_is_refused(
-    named: Component, attributes: list[tuple[str, ...]], told: str
+    component: Component, attributes: list[tuple[str, ...]], message: str
 ) -> None:
-    with pytest.raises(MaskgateError, match=told):
-        combining.check(EnsembleSpec(named), attributes)
+    with pytest.raises(MaskgateError, match=message):
+        combining.check(EnsembleSpec(component), attributes)

@@ -54,10 +54,10 @@ def test_counts_are_those_of_a_loop() -> None:
                 assert group.right.value == pytest.approx(np.mean(of_group))
                 assert group.right.low <= group.right.value <= group.right.high
         right_by_photo = np.mean(part.argmax(1) == table[name])
-        together = np.mean([right for of_group in by_count.values() for right in of_group])
+        right_by_person = np.mean([right for of_group in by_count.values() for right in of_group])
         assert each.by_photo.value == pytest.approx(right_by_photo)
-        assert each.together.value == pytest.approx(together)
-        assert each.gain.value == pytest.approx(together - right_by_photo)
+        assert each.together.value == pytest.approx(right_by_person)
+        assert each.gain.value == pytest.approx(right_by_person - right_by_photo)
         assert each.gain.low > 0, "the mean of seven photos is better than one"
 
 

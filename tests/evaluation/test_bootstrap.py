@@ -48,20 +48,20 @@ def test_weights_are_those_of_the_bayesian_bootstrap() -> None:
 
 def moved_naively(label: int, guess: int, group: Group) -> tuple[int, int]:
     """One photo's label and prediction, had its person been of the group."""
-    found: list[list[int]] = [[], []]
-    for name, true, said in zip(
+    code_lists: list[list[int]] = [[], []]
+    for name, true, answer in zip(
         labels.ATTRIBUTES, labels.decode([label]), labels.decode([guess]), strict=True
     ):
         to = getattr(group, name)
         if to == labels.UNKNOWN:
-            to, moved = int(true[0]), int(said[0])
+            to, moved = int(true[0]), int(answer[0])
         else:
-            last, error = len(labels.ATTRIBUTES[name]) - 1, int(said[0]) - int(true[0])
+            last, error = len(labels.ATTRIBUTES[name]) - 1, int(answer[0]) - int(true[0])
             places = [to + error, to - error, min(max(to - error, 0), last)]
             moved = next(place for place in places if 0 <= place <= last)
-        found[0].append(to)
-        found[1].append(moved)
-    truth, predicted = (labels.encode(*[[code] for code in codes])[0] for codes in found)
+        code_lists[0].append(to)
+        code_lists[1].append(moved)
+    truth, predicted = (labels.encode(*[[code] for code in codes])[0] for codes in code_lists)
     return int(truth), int(predicted)
 
 
@@ -77,16 +77,16 @@ def test_confusions_are_those_of_a_loop_over_people(one_mask: bool) -> None:
     predicted = guesses(truth, 0.4)
     resamples = Resamples(table, 9, seed=5)
     (weights,) = resamples._weights()
-    found = resamples.confusions("label", truth, predicted)
-    for at, counts in enumerate(found):
-        wanted = np.zeros((18, 18))
+    matrices = resamples.confusions("label", truth, predicted)
+    for at, counts in enumerate(matrices):
+        expected = np.zeros((18, 18))
         for row in range(len(table)):
-            wanted[truth[row], predicted[row]] += weights[at, person[row]]
+            expected[truth[row], predicted[row]] += weights[at, person[row]]
         for number, group in enumerate(resamples.groups):
             for row in np.flatnonzero(person == resamples._lender[number, at]).tolist():
                 cell = moved_naively(truth[row], predicted[row], group)
-                wanted[cell] += resamples._borrowed[number, at]
-        np.testing.assert_allclose(counts, wanted * len(table) / wanted.sum())
+                expected[cell] += resamples._borrowed[number, at]
+        np.testing.assert_allclose(counts, expected * len(table) / expected.sum())
 
 
 def test_confusions_of_attributes_are_sums_of_those_of_the_classes() -> None:
@@ -95,13 +95,13 @@ def test_confusions_of_attributes_are_sums_of_those_of_the_classes() -> None:
     truth = table["label"].to_numpy()
     predicted = guesses(truth, 0.5)
     resamples = Resamples(table, 20, seed=2)
-    whole = resamples.confusions("label", truth, predicted)
+    class_matrices = resamples.confusions("label", truth, predicted)
     for name, values in labels.ATTRIBUTES.items():
         codes = dict(zip(labels.ATTRIBUTES, labels.decode(predicted), strict=True))[name]
-        found = resamples.confusions(name, table[name].to_numpy(), codes)
+        matrices = resamples.confusions(name, table[name].to_numpy(), codes)
         members = labels.MEMBERS[name].astype(float)
-        np.testing.assert_allclose(found, members @ whole @ members.T)
-        assert found.shape == (20, len(values), len(values))
+        np.testing.assert_allclose(matrices, members @ class_matrices @ members.T)
+        assert matrices.shape == (20, len(values), len(values))
 
 
 def test_a_person_is_borrowed_for_every_group_and_for_absent_ones_among_few() -> None:
@@ -148,9 +148,9 @@ def test_resamples_that_do_not_fit_in_memory_at_once_come_in_parts(
     table = random_people(40)
     truth = table["label"].to_numpy()
     predicted = guesses(truth, 0.5)
-    whole = Resamples(table, 30, seed=5).confusions("label", truth, predicted)
+    expected = Resamples(table, 30, seed=5).confusions("label", truth, predicted)
     monkeypatch.setattr(bootstrap, "_CELLS_AT_ONCE", 160)  # four resamples of forty people
-    found = Resamples(table, 30, seed=5).confusions("label", truth, predicted)
-    np.testing.assert_allclose(found, whole)
-    assert found.sum((1, 2)) == pytest.approx(len(table))
-    assert len(np.unique(found, axis=0)) == 30  # no part is drawn twice
+    matrices = Resamples(table, 30, seed=5).confusions("label", truth, predicted)
+    np.testing.assert_allclose(matrices, expected)
+    assert matrices.sum((1, 2)) == pytest.approx(len(table))
+    assert len(np.unique(matrices, axis=0)) == 30  # no part is drawn twice

@@ -29,7 +29,7 @@ def drawn(count: int, share: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np
 def test_the_error_is_the_mean_gap_of_bins() -> None:
     """Naively: the sorted photos in 15 parts, one after the other."""
     probabilities, truth = drawn(1500)
-    found = calibration.reliability(truth, probabilities, Resamples(table_of(truth), 50, 0))
+    reliability = calibration.reliability(truth, probabilities, Resamples(table_of(truth), 50, 0))
     rows = sorted(
         (p.max(), p.argmax() == code) for p, code in zip(probabilities, truth, strict=True)
     )
@@ -39,10 +39,10 @@ def test_the_error_is_the_mean_gap_of_bins() -> None:
         confidence = sum(c for c, _ in part) / 100
         accuracy = sum(bool(right) for _, right in part) / 100
         total += abs(accuracy - confidence) / 15
-        assert found.photos[number] == 100
-        assert found.confidence[number] == pytest.approx(confidence)
-        assert found.accuracy[number] == pytest.approx(accuracy)
-    assert found.error.value == pytest.approx(total)
+        assert reliability.photos[number] == 100
+        assert reliability.confidence[number] == pytest.approx(confidence)
+        assert reliability.accuracy[number] == pytest.approx(accuracy)
+    assert reliability.error.value == pytest.approx(total)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.8])
@@ -71,10 +71,10 @@ def test_the_interval_is_wider_where_photos_share_a_person() -> None:
 def test_equal_confidences_are_one_bin() -> None:
     truth = np.array([0] * 9 + [1])
     probabilities = np.tile([0.9, 0.1, 0.0], (10, 1))
-    found = calibration.reliability(truth, probabilities, Resamples(table_of(truth), 50, 0))
-    assert found.photos.tolist() == [10]
-    assert found.error.value == pytest.approx(0)
-    assert found.error.low == 0
+    reliability = calibration.reliability(truth, probabilities, Resamples(table_of(truth), 50, 0))
+    assert reliability.photos.tolist() == [10]
+    assert reliability.error.value == pytest.approx(0)
+    assert reliability.error.low == 0
 
 
 def test_unknown_labels_are_left_out() -> None:
@@ -82,13 +82,13 @@ def test_unknown_labels_are_left_out() -> None:
     hidden = np.arange(600) % 3 == 0
     partly = np.where(hidden, labels.UNKNOWN, truth)
     weights = Resamples(table_of(truth), 50, 0)
-    found = calibration.reliability(partly, probabilities, weights)
+    reliability = calibration.reliability(partly, probabilities, weights)
     table = table_of(truth[~hidden])
     expected = calibration.reliability(
         truth[~hidden], probabilities[~hidden], Resamples(table, 50, 0)
     )
-    assert found.error.value == pytest.approx(expected.error.value)
-    assert found.photos.sum() == 400
+    assert reliability.error.value == pytest.approx(expected.error.value)
+    assert reliability.photos.sum() == 400
     table = table_of(partly).assign(gender=np.int8(labels.UNKNOWN))
     joint = np.full((600, labels.COUNT), 1 / labels.COUNT)
     assert set(calibration.errors(joint, table, weights)) == {"mask", "age_band"}

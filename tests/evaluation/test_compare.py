@@ -49,8 +49,8 @@ def guesses(share: float, seed: int) -> npt.NDArray[np.float64]:
     random = np.random.default_rng(seed)
     truth = photos()["label"].to_numpy()
     right = random.random(len(truth)) < share
-    taken = np.where(right, truth, random.integers(0, labels.COUNT, len(truth)))
-    return 0.1 / labels.COUNT + 0.9 * np.eye(labels.COUNT)[taken]
+    predicted = np.where(right, truth, random.integers(0, labels.COUNT, len(truth)))
+    return 0.1 / labels.COUNT + 0.9 * np.eye(labels.COUNT)[predicted]
 
 
 def write_run(
@@ -75,9 +75,9 @@ def write_run(
     rows = table.iloc[validated]
     columns = rows[["photo", "person", "label", "fold"]]
     tables.write_probabilities(run.oof_file, columns, probabilities[validated])
-    found = metrics.evaluate(probabilities[validated], rows.reset_index(drop=True), resamples=5)
-    found |= {"validated": True, "selection": "last"} | (results or {})
-    run.metrics_file.write_text(json.dumps(found))
+    scores = metrics.evaluate(probabilities[validated], rows.reset_index(drop=True), resamples=5)
+    scores |= {"validated": True, "selection": "last"} | (results or {})
+    run.metrics_file.write_text(json.dumps(scores))
     for fold in (0, 1):
         run.fold_folder(fold).mkdir()
         run.weights_file(fold).write_bytes(b"weights, which no comparison reads")
@@ -98,8 +98,8 @@ def other(epochs: int = 20) -> dict[str, Any]:
     return {"training": {"epochs": epochs}}
 
 
-def only(found: Comparisons) -> comparison.Comparison:
-    (one,) = found.comparisons
+def only(result: Comparisons) -> comparison.Comparison:
+    (one,) = result.comparisons
     return one
 
 
@@ -108,8 +108,8 @@ def only(found: Comparisons) -> comparison.Comparison:
 
 def naive(first: Path, second: Path, resamples: int) -> Score:
     """The difference and its percentiles, cell by cell, on the resamples that evaluate takes."""
-    table, mine = tables.oof(RunFolder(first))
-    _, theirs = tables.oof(RunFolder(second))
+    table, first_probabilities = tables.oof(RunFolder(first))
+    _, second_probabilities = tables.oof(RunFolder(second))
     drawn = Resamples(table, resamples, seed=0)
     truth = table["label"].to_numpy()
 
@@ -121,7 +121,9 @@ def naive(first: Path, second: Path, resamples: int) -> Score:
         return float(f1_score(true, predicted, labels=range(18), sample_weight=weight, **options))
 
     def both(of: Callable[[npt.NDArray[np.int64]], Floats]) -> Floats:
-        pairs = zip(of(theirs.argmax(1)), of(mine.argmax(1)), strict=True)
+        pairs = zip(
+            of(second_probabilities.argmax(1)), of(first_probabilities.argmax(1)), strict=True
+        )
         return np.array([f1(other) - f1(one) for other, one in pairs])
 
     (value,) = both(lambda predicted: confusions.confusion(truth, predicted, 18)[None])
@@ -136,10 +138,10 @@ def test_two_models_differ_by_the_percentiles_of_a_loop(tmp_path: Path) -> None:
         write_run(tmp_path / "a", guesses(0.7, 1)),
         write_run(tmp_path / "b", guesses(0.8, 2), **other()),
     ]
-    found = only(compare(paths, resamples=40)).score
-    wanted = naive(paths[0], paths[1], resamples=40)
-    assert (found.value, found.low, found.high) == pytest.approx(
-        (wanted.value, wanted.low, wanted.high)
+    score = only(compare(paths, resamples=40)).score
+    expected = naive(paths[0], paths[1], resamples=40)
+    assert (score.value, score.low, score.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
     )
 
 
@@ -149,18 +151,18 @@ def test_scores_are_those_of_the_runs(tmp_path: Path) -> None:
         write_run(tmp_path / "b", guesses(0.8, 2), seed=8),
         write_run(tmp_path / "c", guesses(0.8, 3), **other()),
     ]
-    found = compare(paths, resamples=5)
+    comparisons = compare(paths, resamples=5)
     reported: list[Any] = [RunFolder(path).metrics() for path in paths]
-    assert found.score_of == "macro F1"
+    assert comparisons.score_of == "macro F1"
     for name in labels.ATTRIBUTES:
-        wanted = [results.attributes[name].macro_f1.value for results in reported]
-        assert found.scores[0][name].value.tolist() == pytest.approx(wanted[:2])
-        assert found.scores[1][name].value.tolist() == pytest.approx(wanted[2:])
-        assert only(found).differences[name].corrected.value == pytest.approx(
-            wanted[2] - np.mean(wanted[:2])
+        expected = [results.attributes[name].macro_f1.value for results in reported]
+        assert comparisons.scores[0][name].value.tolist() == pytest.approx(expected[:2])
+        assert comparisons.scores[1][name].value.tolist() == pytest.approx(expected[2:])
+        assert only(comparisons).differences[name].corrected.value == pytest.approx(
+            expected[2] - np.mean(expected[:2])
         )
-    wanted = [results.score.value for results in reported]
-    assert only(found).score.value == pytest.approx(wanted[2] - np.mean(wanted[:2]))
+    expected = [results.score.value for results in reported]
+    assert only(comparisons).score.value == pytest.approx(expected[2] - np.mean(expected[:2]))
 
 
 @pytest.mark.parametrize("hidden", [{}, {"gender": np.int8(-1), "label": np.int8(-1)}])
@@ -176,11 +178,11 @@ def test_a_run_has_the_interval_of_its_own_scores(tmp_path: Path, hidden: dict[s
         for path, scores in zip(reference, result.scores, strict=True):
             truth, probabilities = tables.oof(RunFolder(path))
             reported = metrics.evaluate(probabilities, truth)
-            own = {SCORE: reported["score"]} | {
+            expected = {SCORE: reported["score"]} | {
                 name: each["macro_f1"] for name, each in reported["attributes"].items()
             }
-            assert own.keys() == scores.keys()
-            for name, ends in own.items():
+            assert expected.keys() == scores.keys()
+            for name, ends in expected.items():
                 score = scores[name].score
                 assert (score.value, score.low, score.high) == pytest.approx(tuple(ends.values()))
 
@@ -201,12 +203,12 @@ def test_without_fully_labelled_photos_the_attributes_are_compared(tmp_path: Pat
         write_run(tmp_path / "a", guesses(0.7, 1), table=table),
         write_run(tmp_path / "b", guesses(0.9, 2), table=table, **other()),
     ]
-    found = compare(paths, resamples=50)
+    comparisons = compare(paths, resamples=50)
     reported = [RunFolder(path).metrics().score.value for path in paths]
-    assert list(found.scores[0]) == [SCORE, "mask", "age_band"]
-    assert found.score_of == "macro F1, mean of mask, age band"
-    assert only(found).score.value == pytest.approx(reported[1] - reported[0])
-    assert only(found).verdict == "better"
+    assert list(comparisons.scores[0]) == [SCORE, "mask", "age_band"]
+    assert comparisons.score_of == "macro F1, mean of mask, age band"
+    assert only(comparisons).score.value == pytest.approx(reported[1] - reported[0])
+    assert only(comparisons).verdict == "better"
 
 
 def test_identical_predictions_differ_by_nothing(tmp_path: Path) -> None:
@@ -214,10 +216,10 @@ def test_identical_predictions_differ_by_nothing(tmp_path: Path) -> None:
         write_run(tmp_path / "a", guesses(0.7, 1)),
         write_run(tmp_path / "b", guesses(0.7, 1), **other()),
     ]
-    found = only(compare(paths, resamples=50))
+    result = only(compare(paths, resamples=50))
     same = Score(0.0, 0.0, 0.0)
-    assert set(found.differences.values()) == {Difference(same, same, 0.0, 0.0)}
-    assert found.verdict == "undecided"
+    assert set(result.differences.values()) == {Difference(same, same, 0.0, 0.0)}
+    assert result.verdict == "undecided"
 
 
 def test_an_improvement_is_found_and_is_the_others_loss(tmp_path: Path) -> None:
@@ -226,14 +228,14 @@ def test_an_improvement_is_found_and_is_the_others_loss(tmp_path: Path) -> None:
         weak, strong = tmp_path / f"weak-{seed}", tmp_path / f"strong-{seed}"
         paths.append(write_run(weak, guesses(0.6, seed), seed))
         paths.append(write_run(strong, guesses(0.9, 10 + seed), seed, **other()))
-    found = compare(paths)
-    assert [group.name for group in found.groups] == ["weak", "strong"]
-    assert [group.seeds for group in found.groups] == [[1, 2], [1, 2]]
-    assert only(found).verdict == "better"
-    assert only(found).scope == "these recipes"
+    comparisons = compare(paths)
+    assert [group.name for group in comparisons.groups] == ["weak", "strong"]
+    assert [group.seeds for group in comparisons.groups] == [[1, 2], [1, 2]]
+    assert only(comparisons).verdict == "better"
+    assert only(comparisons).scope == "these recipes"
     back = only(compare(paths[::-1]))
     assert back.verdict == "worse"
-    assert back.score.value == pytest.approx(-only(found).score.value)
+    assert back.score.value == pytest.approx(-only(comparisons).score.value)
 
 
 def test_pairing_narrows_the_interval_of_runs_that_err_on_the_same_people(tmp_path: Path) -> None:
@@ -242,15 +244,17 @@ def test_pairing_narrows_the_interval_of_runs_that_err_on_the_same_people(tmp_pa
         np.random.default_rng(3).random((len(first), 1)) < 0.9, first, guesses(0.7, 2)
     )
     paths = [write_run(tmp_path / "a", first), write_run(tmp_path / "b", second, **other())]
-    found = compare(paths)
-    paired = only(found).score
-    mine, theirs = (scores[SCORE].drawn[0] for scores in found.scores)
-    apart = np.quantile(np.random.default_rng(0).permutation(theirs) - mine, [0.025, 0.975])
+    comparisons = compare(paths)
+    paired = only(comparisons).score
+    first_scores, second_scores = (scores[SCORE].drawn[0] for scores in comparisons.scores)
+    apart = np.quantile(
+        np.random.default_rng(0).permutation(second_scores) - first_scores, [0.025, 0.975]
+    )
     assert paired.high - paired.low < 0.7 * (apart[1] - apart[0])
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "words"),
+    ("reference_seeds", "group_seeds", "words"),
     [
         (1, 1, "these two models"),
         (1, 2, "these three models"),
@@ -261,22 +265,22 @@ def test_pairing_narrows_the_interval_of_runs_that_err_on_the_same_people(tmp_pa
     ],
 )
 def test_one_seed_is_a_model_and_several_are_a_recipe(
-    tmp_path: Path, mine: int, theirs: int, words: str
+    tmp_path: Path, reference_seeds: int, group_seeds: int, words: str
 ) -> None:
     write_run(tmp_path / "run", guesses(0.7, 1))
     (entry,) = (groups._read(run) for run in groups._runs([tmp_path / "run"]))
     reference, group = (
         groups.RunGroup("x", tuple(replace(entry, seed=seed) for seed in range(count)))
-        for count in (mine, theirs)
+        for count in (reference_seeds, group_seeds)
     )
-    found = comparison.Comparison(
+    result = comparison.Comparison(
         reference,
         group,
         {SCORE: Difference(Score(0.1, 0.09, 0.11), Score(0.1, 0.05, 0.2), 0.1, 0.0)},
         {},
     )
-    assert found.scope == words
-    assert compare_page.sentence(found).startswith(f"Of {words}, x is better than x: +0.1000 [")
+    assert result.scope == words
+    assert compare_page.sentence(result).startswith(f"Of {words}, x is better than x: +0.1000 [")
 
 
 def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
@@ -287,12 +291,12 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
         write_run(tmp_path / "c", guesses(0.7, 3), results=best, **other(30)),
     ]
     notes = " ".join(compare(paths, resamples=5).notes)
-    for told in (
+    for phrase in (
         "one seed is a single model",
         "The intervals are corrected for 2 comparisons: if nothing differs",
         "inflates the score, in c.",
     ):
-        assert told in notes
+        assert phrase in notes
     pairs = [
         *(write_run(tmp_path / f"d-{seed}", guesses(0.7, 4), seed) for seed in (1, 2)),
         *(write_run(tmp_path / f"e-{seed}", guesses(0.7, 5), seed, **other()) for seed in (1, 2)),
@@ -307,12 +311,15 @@ def test_runs_are_found_in_folders_and_the_first_one_leads(tmp_path: Path) -> No
     for seed in (1, 2):
         write_run(tmp_path / f"plain-{seed}", guesses(0.7, seed), seed)
         write_run(tmp_path / f"long-{seed}", guesses(0.7, seed), seed, **other())
-    told = [[(group.name, group.seeds) for group in groups.read_groups(paths)] for paths in (
-        [tmp_path],
-        [tmp_path / "plain-2", tmp_path],
-        [tmp_path / "plain-2", tmp_path / "long-1"],
-    )]  # fmt: skip
-    assert told == [
+    names_and_seeds = [
+        [(group.name, group.seeds) for group in groups.read_groups(paths)]
+        for paths in (
+            [tmp_path],
+            [tmp_path / "plain-2", tmp_path],
+            [tmp_path / "plain-2", tmp_path / "long-1"],
+        )
+    ]
+    assert names_and_seeds == [
         [("long", [1, 2]), ("plain", [1, 2])],
         [("plain", [2, 1]), ("long", [1, 2])],
         [("plain-2", [2]), ("long-1", [1])],
@@ -363,17 +370,17 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_runs_that_cannot_be_compared_are_refused(call: Call, tmp_path: Path, name: str) -> None:
-    changes, told = REFUSED[name]
+    changes, phrases = REFUSED[name]
     table = changes.get("table", photos())
-    given = pd.Series(list(guesses(0.7, 2)), index=photos()["photo"]).loc[table["photo"]]
+    probabilities = pd.Series(list(guesses(0.7, 2)), index=photos()["photo"]).loc[table["photo"]]
     first = write_run(tmp_path / "a", guesses(0.7, 1))
-    second = write_run(tmp_path / "b", np.stack(list(given)), **changes, **other())
+    second = write_run(tmp_path / "b", np.stack(list(probabilities)), **changes, **other())
     code, out, err = call("compare", first, second, "-o", tmp_path / "page.html")
     assert (code, out) == (2, "")
     (line,) = err.splitlines()
     assert line.startswith("maskgate: ")
     assert str(second) in line
-    assert all(part in line for part in told), line
+    assert all(part in line for part in phrases), line
     assert not (tmp_path / "page.html").exists()
 
 
@@ -418,11 +425,11 @@ def test_links_in_a_circle_are_one_sentence(
     odd.unlink()
     odd.symlink_to("run.json")
     sentence = "odd/run.json: missing or damaged (Too many levels of symbolic links); "
-    code, _, told = call("compare", "odd", "second")
-    assert (code, told.count("\n")) == (2, 1) and f"maskgate: {sentence}" in told
+    code, _, err = call("compare", "odd", "second")
+    assert (code, err.count("\n")) == (2, 1) and f"maskgate: {sentence}" in err
     Path("link").symlink_to("link")
-    code, _, told = call("compare", ".")  # a folder of runs: the others are compared
-    assert code == 0 and f"warning: left out, {sentence}" in told
+    code, _, err = call("compare", ".")  # a folder of runs: the others are compared
+    assert code == 0 and f"warning: left out, {sentence}" in err
 
 
 @pytest.mark.slow
@@ -456,13 +463,13 @@ def test_too_few_people_of_a_class_leave_every_verdict_open(tmp_path: Path) -> N
     paths = []
     for name, share, changes in (("weak", 0.5, {}), ("strong", 1.0, other())):
         paths.append(write_run(tmp_path / name, guesses(share, 1)[kept], table=few, **changes))
-    found = compare(paths, resamples=100)
-    assert only(found).score.low > 0  # the interval is given all the same
-    assert only(found).verdict == "undecided"
+    comparisons = compare(paths, resamples=100)
+    assert only(comparisons).score.low > 0  # the interval is given all the same
+    assert only(comparisons).verdict == "undecided"
     validated = few[few["fold"] >= 0]
     count = validated.loc[validated["label"] == 2, "person"].nunique()
     assert 0 < count < comparison.FEWEST
-    assert any(f"wear male >=60 ({count})" in note for note in found.notes)
+    assert any(f"wear male >=60 ({count})" in note for note in comparisons.notes)
 
 
 def test_a_seed_with_another_tracker_is_of_the_same_recipe(tmp_path: Path) -> None:

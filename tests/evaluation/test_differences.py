@@ -46,9 +46,9 @@ def test_intervals_cover_where_only_chance_differs(seeds: int, of_photo: float) 
     random = np.random.default_rng(seeds)
     weights, held = resamples(60, 200), 0
     for _ in range(400):
-        (found,) = differences(sides(random, weights, 2, seeds, 0.01, of_photo)).values()
-        assert found.alone == found.corrected
-        held += found.alone.low <= 0 <= found.alone.high
+        (difference,) = differences(sides(random, weights, 2, seeds, 0.01, of_photo)).values()
+        assert difference.alone == difference.corrected
+        held += difference.alone.low <= 0 <= difference.alone.high
     assert held > 0.92 * 400
 
 
@@ -69,9 +69,9 @@ def test_of_many_comparisons_where_nothing_differs_all_are_undecided_in_95_of_10
     weights = resamples(100, 1000)
     wrong, wrong_alone, studies = 0, 0, 200
     for _ in range(studies):
-        found = differences(sides(random, weights, 11, **CASES[case])).values()
-        wrong += any(not each.corrected.low <= 0 <= each.corrected.high for each in found)
-        wrong_alone += any(not each.alone.low <= 0 <= each.alone.high for each in found)
+        results = differences(sides(random, weights, 11, **CASES[case])).values()
+        wrong += any(not each.corrected.low <= 0 <= each.corrected.high for each in results)
+        wrong_alone += any(not each.alone.low <= 0 <= each.alone.high for each in results)
     # Above 5% + two standard errors of so few studies nobody would believe it.
     assert wrong <= 0.05 * studies + 2 * np.sqrt(0.05 * 0.95 * studies)
     assert wrong_alone > 2 * wrong
@@ -81,13 +81,13 @@ def test_of_many_comparisons_where_nothing_differs_all_are_undecided_in_95_of_10
 
 def test_a_true_effect_among_many_is_found() -> None:
     random = np.random.default_rng(0)
-    given = sides(random, resamples(60, 2000), 6, 3, 0.005, 0.05)
-    name = list(given)[3]
-    better = given[name]
-    given[name] = Scored(better.value + 0.1, better.drawn + 0.1)
-    found = differences(given)
-    assert [each for each in found if found[each].corrected.low > 0] == [name]
-    assert found[name].corrected.value == found[name].alone.value
+    scores = sides(random, resamples(60, 2000), 6, 3, 0.005, 0.05)
+    name = list(scores)[3]
+    better = scores[name]
+    scores[name] = Scored(better.value + 0.1, better.drawn + 0.1)
+    results = differences(scores)
+    assert [each for each in results if results[each].corrected.low > 0] == [name]
+    assert results[name].corrected.value == results[name].alone.value
 
 
 def test_the_stretch_is_that_of_a_loop() -> None:
@@ -110,11 +110,11 @@ def test_the_stretch_is_that_of_a_loop() -> None:
             factor += 0.01
         return factor
 
-    away = [
+    deviations = [
         np.array([(x - mid) / (high - mid) if x > mid else (mid - x) / (mid - low) for x in each])
         for each, (low, mid, high) in zip(draws, ends, strict=True)
     ]
-    assert stretch(away) == pytest.approx(naive(), abs=0.011)
+    assert stretch(deviations) == pytest.approx(naive(), abs=0.011)
 
 
 def test_the_correction_knows_what_comparisons_share() -> None:
@@ -132,13 +132,13 @@ def of_people(random: np.random.Generator, value: float = 0.5, spread: float = 0
 
 def test_each_is_measured_by_its_own_interval() -> None:
     random = np.random.default_rng(0)
-    given = {"reference": Scored(np.array([0.5]), np.full((1, 20_000), 0.5))}
-    given |= {f"sure {at}": of_people(random) for at in range(4)}
-    given["unsure"] = of_people(random, spread=0.1)
-    found = differences(given)
+    scores = {"reference": Scored(np.array([0.5]), np.full((1, 20_000), 0.5))}
+    scores |= {f"sure {at}": of_people(random) for at in range(4)}
+    scores["unsure"] = of_people(random, spread=0.1)
+    results = differences(scores)
     times = [
         (each.corrected.high - each.corrected.low) / (each.alone.high - each.alone.low)
-        for each in found.values()
+        for each in results.values()
     ]
     assert times == pytest.approx([times[0]] * 5, rel=0.01)
     assert times[0] == pytest.approx(stats.norm.ppf(1 - 0.025 / 5) / 1.96, rel=0.02)
@@ -147,23 +147,23 @@ def test_each_is_measured_by_its_own_interval() -> None:
 def test_the_spread_of_seeds_is_students_where_people_do_not_matter() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.01, (2, 200))
     reference, side = (Scored(row, np.tile(row[:, None], 4000)) for row in values)
-    found = differences({"reference": reference, "side": side})["side"].alone
+    interval = differences({"reference": reference, "side": side})["side"].alone
     error = np.sqrt(values.var(1, ddof=1).max() * 2 / 200)
-    assert found.value == pytest.approx(values[1].mean() - values[0].mean())
-    assert found.high - found.low == pytest.approx(2 * 1.966 * error, rel=0.05)
+    assert interval.value == pytest.approx(values[1].mean() - values[0].mean())
+    assert interval.high - interval.low == pytest.approx(2 * 1.966 * error, rel=0.05)
 
 
 def test_few_seeds_are_students_at_the_corrected_level() -> None:
     """Three sides of two seeds: three degrees of freedom, whatever the factor of the draws."""
     values = np.array([[0.49, 0.51]] * 3)
-    given = {str(at): Scored(row, np.tile(row[:, None], 40_000)) for at, row in enumerate(values)}
+    scores = {str(at): Scored(row, np.tile(row[:, None], 40_000)) for at, row in enumerate(values)}
     error = np.sqrt(values[0].var(ddof=1))
     draws = error / np.sqrt(2) * np.random.default_rng(0).standard_normal((3, 400_000))
     normal = np.quantile(np.abs(draws[1:] - draws[0]).max(0), 0.95) / error
     level = stats.norm.cdf(normal)
-    found = differences(given)["1"]
-    assert found.alone.high == pytest.approx(stats.t.ppf(0.975, 3) * error, rel=0.03)
-    assert found.corrected.high == pytest.approx(stats.t.ppf(level, 3) * error, rel=0.03)
+    difference = differences(scores)["1"]
+    assert difference.alone.high == pytest.approx(stats.t.ppf(0.975, 3) * error, rel=0.03)
+    assert difference.corrected.high == pytest.approx(stats.t.ppf(level, 3) * error, rel=0.03)
 
 
 def test_seeds_that_agree_by_luck_borrow_the_others_spread() -> None:
@@ -173,8 +173,8 @@ def test_seeds_that_agree_by_luck_borrow_the_others_spread() -> None:
     lucky = {"reference": side(0.5, 0.5), "lucky": side(0.51, 0.51)}
     assert differences(lucky)["lucky"].alone.low > 0
     others = {"a": side(0.45, 0.55), "b": side(0.46, 0.54)}
-    found = differences({**lucky, **others})["lucky"].alone
-    assert found.low < 0 < found.high
+    interval = differences({**lucky, **others})["lucky"].alone
+    assert interval.low < 0 < interval.high
 
 
 def test_few_seeds_widen_the_interval() -> None:

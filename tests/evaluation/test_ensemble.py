@@ -53,8 +53,8 @@ def test_combined_runs_are_a_run(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "both"
-    asked = ("combine", trained, other, "--out", out, "--combine", "weights", "--adjust", "offsets")
-    code, told, err = call(*asked)
+    words = ("combine", trained, other, "--out", out, "--combine", "weights", "--adjust", "offsets")
+    code, output, err = call(*words)
     assert code == 0, err
     run = RunFolder(out)
     results = run.metrics()
@@ -63,7 +63,7 @@ def test_combined_runs_are_a_run(
         score = RunFolder(path).metrics().score
         kept = results.members[name].score
         assert kept.model_dump() == pytest.approx(score.model_dump())
-        assert str(score) in told
+        assert str(score) in output
     assert [step.name for step in results.steps] == ["weights", "offsets"]
     assert results.steps[1].before == "weights"
     last = results.steps[1]
@@ -74,9 +74,9 @@ def test_combined_runs_are_a_run(
     table, nested = tables.oof(run)
     voices = []
     for path in (trained, other):
-        rows, said = tables.oof(RunFolder(path))
+        rows, probabilities = tables.oof(RunFolder(path))
         place = pd.Index(rows["photo"]).get_indexer(pd.Index(table["photo"]))
-        voices.append(MemberProbabilities(said[place], tuple(labels.ATTRIBUTES)))
+        voices.append(MemberProbabilities(probabilities[place], tuple(labels.ATTRIBUTES)))
     how = EnsembleSpec(Component(name="weights"), (Component(name="offsets"),))
     for fold in (0, 1):
         inside = (table["fold"] == fold).to_numpy()
@@ -89,16 +89,16 @@ def test_combined_runs_are_a_run(
     # New photos are answered by what all of them taught.
     photos = eval_photos(people)[:5]
     parts = [loading.load(path).probabilities(photos)[0] for path in (trained, other)]
-    whole = combinations.learn(how, voices, table)
-    wanted = whole([MemberProbabilities(part, tuple(labels.ATTRIBUTES)) for part in parts])
-    np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], wanted, atol=1e-5)
-    learned = json.loads(json.dumps(whole.learned))
+    combination = combinations.learn(how, voices, table)
+    expected = combination([MemberProbabilities(part, tuple(labels.ATTRIBUTES)) for part in parts])
+    np.testing.assert_allclose(loading.load(out).probabilities(photos)[0], expected, atol=1e-5)
+    learned = json.loads(json.dumps(combination.learned))
     assert run.learned().by_name() == learned
     assert json.loads(run.combination_file.read_text()) == {"version": 1, **learned}
     # Every command takes it for a run, and repeating this one changes nothing.
     before = run.metrics_file.stat().st_mtime_ns
-    code, again, _ = call(*asked)
-    assert (code, again) == (0, told)
+    code, again, _ = call(*words)
+    assert (code, again) == (0, output)
     assert run.metrics_file.stat().st_mtime_ns == before
     for command in (
         ("report", out, "--no-photos"),
@@ -119,12 +119,12 @@ def test_submit_answers_as_the_combined_run_does(
 ) -> None:
     how = ("--combine", "stacking", "--adjust", "near_tie", "--adjust", "offsets")
     answers = tmp_path / "answers.csv"
-    code, told, err = call("submit", trained, other, people, "-o", answers, *how)
+    code, output, err = call("submit", trained, other, people, "-o", answers, *how)
     assert code == 0, err
     assert call("combine", trained, other, "-o", tmp_path / "both", *how)[0] == 0
-    found, _ = loading.load(tmp_path / "both").probabilities(eval_photos(people))
-    assert pd.read_csv(answers)["ans"].tolist() == found.argmax(1).tolist()
-    for wanted in (
+    probabilities, _ = loading.load(tmp_path / "both").probabilities(eval_photos(people))
+    assert pd.read_csv(answers)["ans"].tolist() == probabilities.argmax(1).tolist()
+    for word in (
         "tiny",
         "other-seed",
         "stacking",
@@ -133,9 +133,9 @@ def test_submit_answers_as_the_combined_run_does(
         "photos/s",
         "4 networks",
     ):
-        assert wanted in told
+        assert word in output
     score = RunFolder(tmp_path / "both").metrics().score
-    assert str(score) in told
+    assert str(score) in output
 
 
 @pytest.mark.slow
@@ -143,9 +143,9 @@ def test_a_submission_says_each_photos_own_answer(
     call: Call, trained: Path, other: Path, people: Path, tmp_path: Path
 ) -> None:
     """Photos are answered one by one: fewer of them, in another order, get the same answers."""
-    whole = tmp_path / "whole.csv"
+    full_file = tmp_path / "whole.csv"
     how = ("--combine", "weights", "--adjust", "offsets", "--tta", "flip")
-    assert call("submit", trained, other, people, "-o", whole, *how)[0] == 0
+    assert call("submit", trained, other, people, "-o", full_file, *how)[0] == 0
     part = tmp_path / "eval"
     part.mkdir()
     (part / "images").symlink_to(people / "eval" / "images")
@@ -153,19 +153,19 @@ def test_a_submission_says_each_photos_own_answer(
     rows.to_csv(part / "info.csv", index=False)
     few = tmp_path / "few.csv"
     assert call("submit", trained, other, part, "-o", few, *how)[0] == 0
-    told = pd.read_csv(whole).set_index("ImageID")["ans"]
+    full_answers = pd.read_csv(full_file).set_index("ImageID")["ans"]
     answers = pd.read_csv(few)
     assert answers["ImageID"].tolist() == rows["ImageID"].tolist()
-    assert answers["ans"].tolist() == told[rows["ImageID"]].tolist()
+    assert answers["ans"].tolist() == full_answers[rows["ImageID"]].tolist()
 
 
 def test_models_that_know_some_are_put_together(
     call: Call, trained: Path, masks: Path, people: Path, tmp_path: Path
 ) -> None:
-    code, told, err = call("submit", masks, trained, people, "-o", tmp_path / "answers.csv")
+    code, output, err = call("submit", masks, trained, people, "-o", tmp_path / "answers.csv")
     assert code == 0, err
-    assert "attributes" in told
-    assert "macro F1, mean of mask" in told
+    assert "attributes" in output
+    assert "macro F1, mean of mask" in output
     code, _, err = call("submit", masks, people, "-o", tmp_path / "alone.csv")
     assert code == 2
     assert "no member predicts age_band, gender; add one" in err
@@ -205,9 +205,9 @@ def test_a_file_names_the_runs(
     ]
     file = tmp_path / "best.yaml"
     file.write_text(yaml.safe_dump({"members": members, "combine": "soft_vote"}))
-    code, told, err = call("submit", file, people, "-o", tmp_path / "answers.csv")
+    code, output, err = call("submit", file, people, "-o", tmp_path / "answers.csv")
     assert code == 0, err
-    assert told.index("one") < told.index("two") < told.index("soft_vote")
+    assert output.index("one") < output.index("two") < output.index("soft_vote")
     assert call("combine", file, "-o", tmp_path / "both")[0] == 0
     photos = eval_photos(people)[:4]
     first = loading.load(trained, None, [Component(name="flip")]).probabilities(photos)[0]
@@ -286,10 +286,10 @@ def test_what_a_submission_adds_to_a_system_is_told(
 ) -> None:
     both, out = tmp_path / "both", ("-o", tmp_path / "answers.csv")
     assert call("combine", trained, other, "--out", both)[0] == 0
-    code, told, err = call("submit", both, people, *out)
-    assert (code, "tiny" in told, "offsets" in told) == (0, True, False), err
-    code, told, err = call("submit", both, people, *out, "--adjust", "offsets")
-    assert (code, "offsets" in told, "over soft_vote" in told) == (0, True, True), err
+    code, output, err = call("submit", both, people, *out)
+    assert (code, "tiny" in output, "offsets" in output) == (0, True, False), err
+    code, output, err = call("submit", both, people, *out, "--adjust", "offsets")
+    assert (code, "offsets" in output, "over soft_vote" in output) == (0, True, True), err
 
 
 def test_a_weight_that_would_not_be_heard_is_refused(
@@ -362,7 +362,7 @@ def test_a_system_that_learns_wants_people_left_out(
 
 
 @pytest.mark.parametrize(
-    ("members", "told"),
+    ("members", "message"),
     [
         ([{"name": "a"}], "is of a recipe or of a run; name one"),
         ([{"name": "a", "recipe": "small", "run": "x"}], "is of a recipe or of a run"),
@@ -377,14 +377,14 @@ def test_a_system_that_learns_wants_people_left_out(
     ],
 )
 def test_members_are_of_one_kind(
-    members: list[dict[str, object]], told: str, call: Call, people: Path, tmp_path: Path
+    members: list[dict[str, object]], message: str, call: Call, people: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "system.yaml"
     combine = "weights" if "weight" in members[0] else "soft_vote"
     file.write_text(yaml.safe_dump({"members": members, "combine": combine}))
     code, _, err = call("submit", file, people)
     assert code == 2
-    assert told in err
+    assert message in err
     file.write_text(yaml.safe_dump({"members": [{"name": "a", "run": "x"}], "folds": {"count": 3}}))
     assert "leave out folds" in call("submit", file, people)[2]
 
@@ -397,7 +397,7 @@ def test_what_cannot_answer_together_is_refused(
     elsewhere = train(tmp_path / "elsewhere", "folds.seed=8")
     before = sorted(tmp_path.iterdir())
     out = ("-o", tmp_path / "new")
-    for command, told in (
+    for command, message in (
         (("combine", trained, trained, *out), "is given twice"),
         (("combine", trained, elsewhere, *out), "people are in other folds than"),
         (
@@ -413,7 +413,7 @@ def test_what_cannot_answer_together_is_refused(
     ):
         code, _, err = call(*command)
         assert code == 2
-        assert told in err.splitlines()[-1]
+        assert message in err.splitlines()[-1]
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -424,11 +424,11 @@ def test_runs_on_all_photos_vote_without_a_score(
     code, _, err = call("submit", trained, everything, people, "-o", tmp_path / "a.csv")
     assert code == 0
     assert "the ensemble has no out-of-fold score" in err
-    found = ensemble.fit(
+    fitted_ensemble = ensemble.fit(
         [MemberRun("a", RunFolder(trained)), MemberRun("b", RunFolder(everything))],
         EnsembleSpec(Component(name="hard_vote")),
     )
-    assert found.steps == ()
+    assert fitted_ensemble.steps == ()
 
 
 def test_the_competitions_variables_stand_in(
@@ -464,17 +464,17 @@ def test_a_combination_that_fails_leaves_nothing(
     place: str,
 ) -> None:
     (tmp_path / "there").mkdir()
-    asked = ("combine", trained, other, "-o", tmp_path / place, "--combine", "stacking")
+    command = ("combine", trained, other, "-o", tmp_path / place, "--combine", "stacking")
     with monkeypatch.context() as broken:
 
         def fails(*_: object) -> None:
             raise MaskgateError("stopped")
 
         broken.setattr(metrics, "evaluate", fails)
-        assert call(*asked)[0] == 2
+        assert call(*command)[0] == 2
     left = [path for path in tmp_path.rglob("*") if path != tmp_path / "there"]
     assert left == []
-    code, _, err = call(*asked)
+    code, _, err = call(*command)
     assert code == 0, err
     assert RunFolder(tmp_path / place).status().finished
 

@@ -81,8 +81,8 @@ def test_what_labels_or_people_do_not_allow_is_left_out(
     assert measures(table, age=np.float32(np.nan)) == everything - {"age_error"}
     men = measures(table[table["gender"] == 0])
     assert men == everything - {"macro_f1"}
-    bare = measures(table[table["mask"] == 2])
-    assert bare == {
+    not_worn = measures(table[table["mask"] == 2])
+    assert not_worn == {
         "mask_accuracy", "not_wear_recall", "not_called_worn", "gender_accuracy",
         "age_band_accuracy", "age_error", *errors,
     }  # fmt: skip
@@ -115,14 +115,14 @@ def test_the_share_not_called_worn(predictions: Predictions, table: pd.DataFrame
     part = held_out._take(predictions, rows)
     other = table.iloc[rows].reset_index(drop=True)
     figure = held_out.scores(part, other).measures["not_called_worn"]
-    called = labels.marginals(part.probabilities)["mask"].argmax(1)
-    assert figure.value == pytest.approx((called != 0).mean())
+    predicted = labels.marginals(part.probabilities)["mask"].argmax(1)
+    assert figure.value == pytest.approx((predicted != 0).mean())
     assert figure.low < figure.value < figure.high
-    never = np.zeros_like(part.probabilities)
-    never[:, 17] = 1
-    sure = held_out.scores(Predictions(part.photos, never), other).measures["not_called_worn"]
-    assert sure.value == 1
-    assert sure.low == pytest.approx(0.025 ** (1 / PEOPLE))
+    not_worn = np.zeros_like(part.probabilities)
+    not_worn[:, 17] = 1
+    certain = held_out.scores(Predictions(part.photos, not_worn), other).measures["not_called_worn"]
+    assert certain.value == 1
+    assert certain.low == pytest.approx(0.025 ** (1 / PEOPLE))
 
 
 def test_attributes_that_a_model_lacks_are_not_scored(
@@ -163,8 +163,8 @@ def naive_incorrect_at_worn(mask: np.ndarray, truth: np.ndarray, weight: np.ndar
     for lowest in sorted(set(mask[worn, 0]), reverse=True):
         confirmed = weight[worn & (mask[:, 0] >= lowest)].sum()
         if confirmed >= 0.95 * weight[worn].sum() - 1e-9:
-            called = (mask[:, 0] < lowest) & (mask[:, 1] >= mask[:, 2])
-            return float(weight[incorrect & called].sum() / weight[incorrect].sum())
+            called_incorrect = (mask[:, 0] < lowest) & (mask[:, 1] >= mask[:, 2])
+            return float(weight[incorrect & called_incorrect].sum() / weight[incorrect].sum())
     raise AssertionError
 
 

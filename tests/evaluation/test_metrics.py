@@ -59,12 +59,14 @@ def test_scores_equal_scikit_learns_with_absent_classes(seed: int) -> None:
         f1_score(truth, predicted, average="macro", **options)
     )
     assert confusions.accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
-    for ours, theirs in (
+    for metric, sklearn_metric in (
         (confusions.f1, f1_score),
         (confusions.precision, precision_score),
         (confusions.recall, recall_score),
     ):
-        np.testing.assert_allclose(ours(counts), theirs(truth, predicted, average=None, **options))
+        np.testing.assert_allclose(
+            metric(counts), sklearn_metric(truth, predicted, average=None, **options)
+        )
 
 
 def test_an_absent_class_counts_zero_and_is_not_left_out() -> None:
@@ -106,20 +108,22 @@ def test_the_report_equals_scikit_learns(seed: int) -> None:
     report = metrics.evaluate(probabilities, table, resamples=20)
     predicted = probabilities.argmax(1)
     options: dict[str, Any] = {"average": "macro", "zero_division": 0}
-    wanted = f1_score(table["label"], predicted, labels=range(18), **options)
-    assert report["macro_f1"]["value"] == pytest.approx(wanted)
+    expected = f1_score(table["label"], predicted, labels=range(18), **options)
+    assert report["macro_f1"]["value"] == pytest.approx(expected)
     assert report["accuracy"]["value"] == pytest.approx((predicted == table["label"]).mean())
     for name, members in labels.MEMBERS.items():
         summed = np.stack([probabilities[:, row].sum(1) for row in members], axis=1)
-        own = report["attributes"][name]
-        wanted = f1_score(table[name], summed.argmax(1), labels=range(len(members)), **options)
-        assert own["macro_f1"]["value"] == pytest.approx(wanted)
-        assert own["accuracy"]["value"] == pytest.approx((summed.argmax(1) == table[name]).mean())
-    for number, found in enumerate(report["classes"]):
-        assert found["name"] == labels.CLASSES[number]
-        assert found["photos"] == (table["label"] == number).sum()
+        attribute = report["attributes"][name]
+        expected = f1_score(table[name], summed.argmax(1), labels=range(len(members)), **options)
+        assert attribute["macro_f1"]["value"] == pytest.approx(expected)
+        assert attribute["accuracy"]["value"] == pytest.approx(
+            (summed.argmax(1) == table[name]).mean()
+        )
+    for number, entry in enumerate(report["classes"]):
+        assert entry["name"] == labels.CLASSES[number]
+        assert entry["photos"] == (table["label"] == number).sum()
         people = table.loc[table["label"] == number, "person"].nunique()
-        assert found["people"] == people
+        assert entry["people"] == people
     assert np.sum(report["confusion"]["value"]) == len(table)
     json.dumps(report)
 
@@ -132,15 +136,15 @@ def test_shares_of_a_confusion_are_those_of_the_true_class_in_every_draw() -> No
     predicted = np.where(random.random(len(truth)) < 0.6, truth, random.integers(0, 18, len(truth)))
     report = metrics.evaluate(one_hot(predicted), table, resamples=50, seed=4)
     drawn = Resamples(table, 50, seed=4).confusions("mask", truth // 6, predicted // 6)
-    found = report["attributes"]["mask"]["confusion"]["share"]
-    wanted = confusion_matrix(table["mask"], predicted // 6, normalize="true")
-    np.testing.assert_allclose(found["value"], wanted)
+    matrix = report["attributes"]["mask"]["confusion"]["share"]
+    expected = confusion_matrix(table["mask"], predicted // 6, normalize="true")
+    np.testing.assert_allclose(matrix["value"], expected)
     shares = np.stack([each / each.sum(1)[:, None] for each in drawn])
     for end, tail, outer in (("low", 0.025, np.minimum), ("high", 0.975, np.maximum)):
         percentile = np.quantile(shares, tail, axis=0)
-        np.testing.assert_allclose(found[end], outer(percentile, wanted))
+        np.testing.assert_allclose(matrix[end], outer(percentile, expected))
     for c, entry in enumerate(report["attributes"]["mask"]["classes"]):  # the diagonal is recall
-        assert [found[end][c][c] for end in ("low", "high")] == pytest.approx(
+        assert [matrix[end][c][c] for end in ("low", "high")] == pytest.approx(
             [entry["recall"]["low"], entry["recall"]["high"]]
         )
 
@@ -157,18 +161,18 @@ def test_all_correct_is_as_sure_as_so_many_people_allow() -> None:
 
     of_class = {"label": 2, "mask": 12, "gender": 6, "age_band": 4}
     for name, people in of_class.items():
-        found = report["attributes"].get(name, report)
-        assert found["accuracy"] == exact(12)
-        for each in found["classes"]:
+        section = report["attributes"].get(name, report)
+        assert section["accuracy"] == exact(12)
+        for each in section["classes"]:
             assert each["f1"] == each["precision"] == each["recall"] == exact(people)
-        assert found["macro_f1"] == exact(people), "the mean of as many classes"
-        share = found["confusion"]["share"]
+        assert section["macro_f1"] == exact(people), "the mean of as many classes"
+        share = section["confusion"]["share"]
         low, high = np.array(share["low"]), np.array(share["high"])
         assert np.diag(low) == pytest.approx(exact(people)["low"].expected)
         np.testing.assert_allclose(high + low.diagonal()[:, None], 1 + np.diag(low.diagonal()))
     for each in report["attributes"].values():
-        for found in each["calibration"]["bins"]:
-            assert found["accuracy"] == exact(12), "all are in one bin"
+        for calibration_bin in each["calibration"]["bins"]:
+            assert calibration_bin["accuracy"] == exact(12), "all are in one bin"
     assert report["score"] == report["macro_f1"]
 
 
@@ -176,9 +180,9 @@ def test_all_wrong_is_as_sure_as_so_many_people_allow() -> None:
     table = people_table(400, 3)
     predicted = (table["label"].to_numpy() + 6) % 18
     report = metrics.evaluate(one_hot(predicted), table, resamples=50)
-    for found in (report, report["attributes"]["mask"]):
-        assert found["accuracy"]["high"] == pytest.approx(1 - 0.025 ** (1 / 400))
-        for each in found["classes"]:
+    for section in (report, report["attributes"]["mask"]):
+        assert section["accuracy"]["high"] == pytest.approx(1 - 0.025 ** (1 / 400))
+        for each in section["classes"]:
             ends = binomtest(0, each["people"]).proportion_ci(0.95, "exact")
             for score in ("f1", "precision", "recall"):
                 assert each[score] == {"value": 0.0, "low": 0.0, "high": pytest.approx(ends.high)}
@@ -203,8 +207,8 @@ def test_the_interval_holds_the_value_and_is_the_quantile_of_the_draws() -> None
     assert score.low < score.value < score.high
     assert report["macro_f1"]["low"] < report["macro_f1"]["value"] < report["macro_f1"]["high"]
     # The width of a 95% interval of a share, from the normal approximation.
-    wanted = 2 * 1.96 * np.sqrt(score.value * (1 - score.value) / len(truth))
-    assert score.high - score.low == pytest.approx(wanted, rel=0.25)
+    width = 2 * 1.96 * np.sqrt(score.value * (1 - score.value) / len(truth))
+    assert score.high - score.low == pytest.approx(width, rel=0.25)
     assert str(score) == f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
 
 
@@ -216,8 +220,8 @@ def test_intervals_over_people_are_wider_where_errors_come_by_person() -> None:
     alone = table.assign(person=[str(row) for row in range(len(table))])
     widths = []
     for each in (table, alone):
-        found = metrics.evaluate(one_hot(predicted), each, resamples=300)["accuracy"]
-        widths.append(found["high"] - found["low"])
+        accuracy = metrics.evaluate(one_hot(predicted), each, resamples=300)["accuracy"]
+        widths.append(accuracy["high"] - accuracy["low"])
     assert widths[0] > 1.8 * widths[1]  # by √7 = 2.6 in theory
 
 
@@ -241,9 +245,9 @@ def test_partial_labels_count_only_in_the_attributes_known() -> None:
         known = (table[name] != labels.UNKNOWN).to_numpy()
         assert known.sum() == 72
         hits = part.argmax(1)[known] == table[name].to_numpy()[known]
-        found = report["attributes"][name]
-        assert found["accuracy"]["value"] == pytest.approx(hits.mean())
-        assert np.sum(found["confusion"]["value"]) == 72
+        attribute = report["attributes"][name]
+        assert attribute["accuracy"]["value"] == pytest.approx(hits.mean())
+        assert np.sum(attribute["confusion"]["value"]) == 72
 
 
 def test_of_an_attribute_nobody_knows_nothing_is_said() -> None:

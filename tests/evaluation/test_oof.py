@@ -51,13 +51,13 @@ def averaged(run: RunFolder, fold: int, photo: Path, tta: list[Component]) -> np
     stored = view.stored(pixels.decode(photo))
     network = torch_backend.restore(run, fold).eval()
     with torch.inference_mode():
-        said = [
+        probabilities = [
             network(torch.from_numpy(np.array(tta_view.apply(stored, view.geometry)))[None])
             .log_probabilities.exp()[0]
             .numpy()
             for tta_view in tta_views(tta, view.geometry)
         ]
-    return np.mean(said, axis=0)
+    return np.mean(probabilities, axis=0)
 
 
 @pytest.mark.slow
@@ -78,12 +78,12 @@ def test_photos_are_predicted_with_the_variants_of_the_recipe(
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:3]
     run, model = RunFolder(augmented), loading.load(augmented)
-    found = model.predict(photos).probabilities
+    probabilities = model.predict(photos).probabilities
     of_bytes, _ = model.probabilities([photo.read_bytes() for photo in photos])
     for row, photo in enumerate(photos):
         by_hand = np.mean([averaged(run, fold, photo, ALL) for fold in (0, 1)], axis=0)
-        np.testing.assert_allclose(found[row], by_hand, atol=1e-5)
-    np.testing.assert_array_equal(of_bytes, found.astype(np.float32))
+        np.testing.assert_allclose(probabilities[row], by_hand, atol=1e-5)
+    np.testing.assert_array_equal(of_bytes, probabilities.astype(np.float32))
 
 
 def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
@@ -99,9 +99,9 @@ def test_the_bytes_of_a_validated_photo_are_predicted_as_out_of_fold(
         photos = [
             (people / "train" / "images" / name).read_bytes() for name in table["photo"][rows]
         ]
-        found, faults = model.probabilities(photos)
+        predicted, faults = model.probabilities(photos)
         assert not faults
-        np.testing.assert_allclose(found, probabilities[rows], atol=1e-5)
+        np.testing.assert_allclose(predicted, probabilities[rows], atol=1e-5)
 
 
 def test_training_is_the_same_with_and_without(augmented: Path, trained: Path) -> None:
@@ -115,12 +115,12 @@ def test_training_is_the_same_with_and_without(augmented: Path, trained: Path) -
 def test_looked_at_anew_it_is_what_training_would_have_told(
     augmented: Path, trained: Path, plain: RunFolder, cache: Path
 ) -> None:
-    wanted, without = RunFolder(augmented), RunFolder(trained)
+    with_tta, without = RunFolder(augmented), RunFolder(trained)
     table, probabilities = oof.oof_with(plain, ALL, cache)
-    expected_table, expected = tables.oof(wanted)
+    expected_table, expected = tables.oof(with_tta)
     assert table["photo"].tolist() == expected_table["photo"].tolist()
     np.testing.assert_array_equal(probabilities, expected)
-    table, probabilities = oof.oof_with(wanted, (), cache)
+    table, probabilities = oof.oof_with(with_tta, (), cache)
     expected_table, expected = tables.oof(without)
     assert table["photo"].tolist() == expected_table["photo"].tolist()
     np.testing.assert_array_equal(probabilities, expected)
@@ -155,21 +155,21 @@ def test_killed_between_two_folds_it_goes_on(
 ) -> None:
     calls, real = count(1), oof.predict_batches
 
-    def killed(*given: object) -> np.ndarray:
+    def killed(*arguments: object) -> np.ndarray:
         if next(calls) == 4:  # of two folds, each plain and mirrored
             raise KeyboardInterrupt
-        return real(*given)  # type: ignore[arg-type]
+        return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(oof, "predict_batches", killed)
     with pytest.raises(KeyboardInterrupt):
         oof.oof_with(plain, FLIP, cache)
     assert not list(plain.path.glob("oof-*.parquet"))
     assert len(list(plain.path.glob("fold-*/oof-*.parquet"))) == 1
-    _, found = oof.oof_with(plain, FLIP, cache)
+    _, probabilities = oof.oof_with(plain, FLIP, cache)
     assert next(calls) == 4 + 2 + 1
     again = RunFolder(Path(shutil.copytree(plain.path, plain.path.parent / "again")))
     again.oof_file_with(tta_digest(tta_views(FLIP, again.recipe().photo.geometry))).unlink()
-    np.testing.assert_array_equal(found, oof.oof_with(again, FLIP, cache)[1])
+    np.testing.assert_array_equal(probabilities, oof.oof_with(again, FLIP, cache)[1])
 
 
 def test_gone_or_changed_photos_are_told(
@@ -200,9 +200,9 @@ def test_a_run_without_out_of_fold_answers_is_told(
 def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
     train: Train, cache: Path, people: Path, tmp_path: Path
 ) -> None:
-    given = ("folds.kind=holdout", "training.epochs=1", "schedule.name=none", "tta=[flip]")
-    before = RunFolder(train(tmp_path / "before", *given))
-    after = RunFolder(train(tmp_path / "after", *given, "training.validation_epochs=1"))
+    overrides = ("folds.kind=holdout", "training.epochs=1", "schedule.name=none", "tta=[flip]")
+    before = RunFolder(train(tmp_path / "before", *overrides))
+    after = RunFolder(train(tmp_path / "after", *overrides, "training.validation_epochs=1"))
     assert before.weights_file(0).read_bytes() != after.weights_file(0).read_bytes()
     for one, other in zip(tables.oof(before), tables.oof(after), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
@@ -217,9 +217,9 @@ def test_what_is_scored_is_of_the_weights_before_the_validation_photos(
 def test_the_epoch_selected_is_the_one_augmented(
     train: Train, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, number = validation.scores, count()
+    real, number = validation.scores, count()
     monkeypatch.setattr(  # the first epoch is the best
-        validation, "scores", lambda *given: told(*given) | {"valid_score": -next(number)}
+        validation, "scores", lambda *arguments: real(*arguments) | {"valid_score": -next(number)}
     )
     run = RunFolder(
         train(tmp_path / "run", "folds.kind=holdout", "tta=[flip]", "training.select=best")
@@ -259,17 +259,17 @@ def test_the_difference_is_of_the_same_people(augmented: Path, trained: Path) ->
     """Naively: both scored on each resample, people drawn alike, and subtracted."""
     table, with_it = tables.oof(RunFolder(augmented))
     _, without = tables.oof(RunFolder(trained))
-    found = metrics.paired_comparison(with_it, without, table)
+    comparison = metrics.paired_comparison(with_it, without, table)
     weights = Resamples(table, metrics.RESAMPLES, seed=0)
     truth = table["label"].to_numpy()
     drawn = []
-    for said in (with_it, without):
-        resampled = weights.confusions("label", truth, said.argmax(1))
+    for probabilities in (with_it, without):
+        resampled = weights.confusions("label", truth, probabilities.argmax(1))
         drawn.append([confusions.macro_f1(each) for each in resampled])
     low, high = np.quantile(np.subtract(drawn[0], drawn[1]), [0.025, 0.975])
-    value = found["difference"]["value"]
-    assert found["difference"]["low"] == pytest.approx(min(low, value))
-    assert found["difference"]["high"] == pytest.approx(max(high, value))
+    value = comparison["difference"]["value"]
+    assert comparison["difference"]["low"] == pytest.approx(min(low, value))
+    assert comparison["difference"]["high"] == pytest.approx(max(high, value))
     nothing = metrics.paired_comparison(with_it, with_it, table)["difference"]
     assert nothing == {"value": 0, "low": 0, "high": 0}
 
@@ -278,12 +278,12 @@ def test_another_augmentation_may_be_asked_of_a_predictor(
     augmented: Path, trained: Path, people: Path
 ) -> None:
     photos = sorted((people / "eval" / "images").iterdir())[:3]
-    given, _ = loading.load(trained, tta=ALL).probabilities(photos)
-    own, _ = loading.load(augmented).probabilities(photos)
-    np.testing.assert_array_equal(given, own)
-    given, _ = loading.load(augmented, tta=()).probabilities(photos)
-    own, _ = loading.load(trained).probabilities(photos)
-    np.testing.assert_array_equal(given, own)
+    result, _ = loading.load(trained, tta=ALL).probabilities(photos)
+    expected, _ = loading.load(augmented).probabilities(photos)
+    np.testing.assert_array_equal(result, expected)
+    result, _ = loading.load(augmented, tta=()).probabilities(photos)
+    expected, _ = loading.load(trained).probabilities(photos)
+    np.testing.assert_array_equal(result, expected)
     with pytest.raises(MaskgateError, match=f"{trained}: unknown test-time augmentation"):
         loading.load(trained, tta=[Component(name="flop")])
 
@@ -298,11 +298,11 @@ def test_faces_are_shown_in_variants_too(augmented: Path, people: Path) -> None:
     """Each face of a photo has its own variants: as many answers as faces."""
     view = loading.load(augmented).views[0]
     photo = min((people / "eval" / "images").iterdir())
-    shown = reader.read_photo(photo, [view])
-    assert shown.pictures[0].shape == (1, *view.geometry.stored, 3)
-    two = np.concatenate([shown.pictures[0], shown.pictures[0][:, ::-1]])
-    said = loading.load(augmented).classifier([two]).probabilities
-    assert said.shape == (2, 18)
+    prepared_photo = reader.read_photo(photo, [view])
+    assert prepared_photo.pictures[0].shape == (1, *view.geometry.stored, 3)
+    two = np.concatenate([prepared_photo.pictures[0], prepared_photo.pictures[0][:, ::-1]])
+    probabilities = loading.load(augmented).classifier([two]).probabilities
+    assert probabilities.shape == (2, 18)
     alone = loading.load(augmented).classifier([two[:1]]).probabilities
-    np.testing.assert_allclose(said[:1], alone, atol=1e-6)
-    assert np.abs(said[0] - said[1]).max() > 1e-4
+    np.testing.assert_allclose(probabilities[:1], alone, atol=1e-6)
+    assert np.abs(probabilities[0] - probabilities[1]).max() > 1e-4

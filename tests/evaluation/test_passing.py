@@ -26,10 +26,12 @@ def drawn(count: int = 240) -> tuple[np.ndarray, pd.DataFrame]:
     return probabilities.astype(np.float32), table
 
 
-def naive(readings: list[str], may: np.ndarray) -> tuple[float, float, float]:
-    let_in = np.mean([each == "go" for each, one in zip(readings, may, strict=True) if not one])
+def naive(readings: list[str], may_pass: np.ndarray) -> tuple[float, float, float]:
+    let_in = np.mean(
+        [each == "go" for each, one in zip(readings, may_pass, strict=True) if not one]
+    )
     stopped = np.mean(
-        [each not in ("go", "moment") for each, one in zip(readings, may, strict=True) if one]
+        [each not in ("go", "moment") for each, one in zip(readings, may_pass, strict=True) if one]
     )
     return float(let_in), float(stopped), float(np.mean([each == "moment" for each in readings]))
 
@@ -45,11 +47,11 @@ def test_the_rates_are_those_of_readings(policy: Policy, state: int) -> None:
     scores = passing.passing(probabilities, table, policy, threshold=0.7, costs=COSTS)
     assert scores is not None
     known = (table["mask"] != labels.UNKNOWN).to_numpy()
-    may = table["mask"].to_numpy()[known] == state
+    may_pass = table["mask"].to_numpy()[known] == state
     boxes = np.tile(np.array([[1, 2, 3, 4, 0.9]], np.float32), (known.sum(), 1))
     faces = verdicts(boxes, probabilities[known], ("mask",), {"mask": 0.7})
-    by_threshold = naive([reading(each, policy) for each in faces], may)
-    by_costs = naive([reading(each, policy, COSTS) for each in faces], may)
+    by_threshold = naive([reading(each, policy) for each in faces], may_pass)
+    by_costs = naive([reading(each, policy, COSTS) for each in faces], may_pass)
     assert values(scores.all.threshold) == pytest.approx(by_threshold)
     assert values(scores.all.costs) == pytest.approx(by_costs)
     assert scores.all.photos == known.sum()
@@ -59,14 +61,14 @@ def test_the_rates_are_those_of_readings(policy: Policy, state: int) -> None:
 
 def test_the_tradeoff_of_every_limit() -> None:
     random = np.random.default_rng(1)
-    may = random.uniform(size=300) < 0.4
-    p = np.where(may, random.beta(4, 1, 300), random.beta(1, 3, 300))
-    curve = passing.tradeoff(p, may)
+    may_pass = random.uniform(size=300) < 0.4
+    p = np.where(may_pass, random.beta(4, 1, 300), random.beta(1, 3, 300))
+    curve = passing.tradeoff(p, may_pass)
     assert curve.limit == sorted(curve.limit)
     for limit, let_in, stopped in zip(curve.limit, curve.let_in, curve.stopped, strict=True):
         is_in = p >= limit - 1e-5
-        assert let_in == pytest.approx(is_in[~may].mean(), abs=0.01)
-        assert stopped == pytest.approx((~is_in)[may].mean(), abs=0.01)
+        assert let_in == pytest.approx(is_in[~may_pass].mean(), abs=0.01)
+        assert stopped == pytest.approx((~is_in)[may_pass].mean(), abs=0.01)
 
 
 def test_too_few_people() -> None:

@@ -40,15 +40,15 @@ def test_seeds_may_leave_too_much_doubt_for_any_number_of_people() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("score_difference", "words"),
     [
         (difference(1e-4), "about 393 people are needed"),
         (difference(1e-4, 1e-3), "train more seeds of both"),
         (difference(0.0), "make the same predictions"),
     ],
 )
-def test_a_sentence_says_what_it_takes(found: Difference, words: str) -> None:
-    comparison = Comparison(RunGroup("a", ()), RunGroup("b", ()), {SCORE: found}, {})
+def test_a_sentence_says_what_it_takes(score_difference: Difference, words: str) -> None:
+    comparison = Comparison(RunGroup("a", ()), RunGroup("b", ()), {SCORE: score_difference}, {})
     assert words in power.sentence(comparison, 200, 0.02)
 
 

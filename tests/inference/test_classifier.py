@@ -61,11 +61,11 @@ def test_networks_are_averaged_over_variants_and_folds() -> None:
     pictures = stored(150)  # more than two batches
     networks = [Linear(seed) for seed in range(3)]
     classifier = SingleModel(networks, View(GEOMETRY), [FLIP])
-    shown = middle(pictures)
-    outputs = [n(p) for n in networks for p in (shown, shown[:, :, ::-1])]
+    photos = middle(pictures)
+    outputs = [n(p) for n in networks for p in (photos, photos[:, :, ::-1])]
     prediction = classifier([pictures])
-    for found, expected in zip(prediction, zip(*outputs, strict=True), strict=True):
-        np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-5, atol=1e-6)
+    for actual, expected in zip(prediction, zip(*outputs, strict=True), strict=True):
+        np.testing.assert_allclose(actual, np.mean(expected, axis=0), rtol=1e-5, atol=1e-6)
     assert classifier.count == 3
     assert classifier.attributes == ("mask", "gender", "age_band")
 
@@ -90,13 +90,13 @@ def test_an_ensemble_is_composed_of_classifiers() -> None:
     pictures = stored(5)
     from_first, from_second = first([pictures]), second([pictures])
     inside = [(a + 2 * b) / 3 for a, b in zip(from_first, from_second, strict=True)]
-    whole = [(a + b) / 2 for a, b in zip(inside, from_first, strict=True)]
-    for found, expected in (
+    overall = [(a + b) / 2 for a, b in zip(inside, from_first, strict=True)]
+    for prediction, expected in (
         (inner([pictures, pictures]), inside),
-        (outer([pictures, pictures, pictures]), whole),
+        (outer([pictures, pictures, pictures]), overall),
     ):
-        np.testing.assert_allclose(found.probabilities, expected[0], atol=1e-6)
-        np.testing.assert_allclose(found.ages, expected[1], rtol=1e-5)
+        np.testing.assert_allclose(prediction.probabilities, expected[0], atol=1e-6)
+        np.testing.assert_allclose(prediction.ages, expected[1], rtol=1e-5)
     assert (inner.count, outer.count, len(outer.views)) == (3, 4, 3)
     predictions = Predictor(outer).predict(np.ascontiguousarray(stored(2)))
     assert predictions.photos == ["photo 0", "photo 1"]

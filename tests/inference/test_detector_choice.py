@@ -233,8 +233,8 @@ def test_an_export_with_another_detector_prefers_its_own(
     engine = Engine(tmp_path / "out", smallest_face=100)
     sha256s = [engine._detector(large).sha256]
     monkeypatch.delenv(model_files.YUNET.variable)
-    named = maskgate.load(tmp_path / "out", detector_file=YUNET)
-    np.testing.assert_array_equal(named.predict(photos).boxes, preferred.boxes)
+    predictor = maskgate.load(tmp_path / "out", detector_file=YUNET)
+    np.testing.assert_array_equal(predictor.predict(photos).boxes, preferred.boxes)
     by_path = Engine(tmp_path / "out", smallest_face=100, detector_file=YUNET)
     assert by_path._detector(large).sha256 == sha256s[0]
     bundled = loading.load(tmp_path / "out", tmp_path)

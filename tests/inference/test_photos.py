@@ -44,40 +44,40 @@ def test_one_photo_in_every_form_gets_one_answer(model: Predictor, path: Path) -
             "photo 4": np.asarray(pixels.decode(path)),
             "photo 5": bytearray(path.read_bytes()),
         }
-        whole = model.predict(forms.values()).to_pandas()
-        assert whole["photo"].tolist() == [name.strip() for name in forms]
+        predictions = model.predict(forms.values()).to_pandas()
+        assert predictions["photo"].tolist() == [name.strip() for name in forms]
         for form in forms.values():
             alone = model.predict(form).to_pandas()
             name = str(path) if isinstance(form, str | Path) else "photo 0"
             assert alone["photo"].tolist() == [name]
             pd.testing.assert_frame_equal(
-                alone.drop(columns="photo"), whole.iloc[:1].drop(columns="photo"), atol=1e-6
+                alone.drop(columns="photo"), predictions.iloc[:1].drop(columns="photo"), atol=1e-6
             )
         image.load()  # it is not closed
-    values = whole.drop(columns="photo")
+    values = predictions.drop(columns="photo")
     for row in range(1, len(values)):
         assert (values.iloc[row] == values.iloc[0]).all()
 
 
 def test_arrays_and_generators_of_photos(model: Predictor) -> None:
     stack = np.random.default_rng(0).integers(0, 256, (3, 40, 30, 3), dtype=np.uint8)
-    found = model.predict(stack).to_pandas()
-    assert found["photo"].tolist() == ["photo 0", "photo 1", "photo 2"]
+    predictions = model.predict(stack).to_pandas()
+    assert predictions["photo"].tolist() == ["photo 0", "photo 1", "photo 2"]
     again = model.predict(one[:, ::-1][:, ::-1] for one in stack).to_pandas()
-    pd.testing.assert_frame_equal(found, again)
+    pd.testing.assert_frame_equal(predictions, again)
     assert len(model.predict([])) == 0
 
 
 def test_an_image_may_be_of_any_mode(model: Predictor) -> None:
     image = Image.new("RGBA", (30, 40), (200, 30, 30, 0))
     white = np.full((40, 30, 3), 255, dtype=np.uint8)
-    found = model.predict([image, white]).to_pandas().drop(columns="photo")
-    assert (found.iloc[0] == found.iloc[1]).all()
+    predictions = model.predict([image, white]).to_pandas().drop(columns="photo")
+    assert (predictions.iloc[0] == predictions.iloc[1]).all()
     assert image.getpixel((0, 0)) == (200, 30, 30, 0)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("inputs", "message"),
     [
         (np.zeros((4, 4, 3)), r"photo 0: an array of 4 × 4 × 3 with values of type float64"),
         (np.zeros((4, 4), np.uint8), r"photo 0: an array of 4 × 4 with values of type uint8"),
@@ -95,9 +95,9 @@ def test_an_image_may_be_of_any_mode(model: Predictor) -> None:
         ([["a.jpg"]], r"photo 0: list is no photo"),
     ],
 )
-def test_what_is_no_photo_is_one_sentence(given: object, told: str) -> None:
-    with pytest.raises(MaskgateError, match=told):
-        photos.read_inputs(given)  # type: ignore[arg-type]
+def test_what_is_no_photo_is_one_sentence(inputs: object, message: str) -> None:
+    with pytest.raises(MaskgateError, match=message):
+        photos.read_inputs(inputs)  # type: ignore[arg-type]
 
 
 def test_a_photo_opened_as_text_is_one_sentence(path: Path) -> None:
@@ -110,10 +110,10 @@ def test_a_photo_opened_as_text_is_one_sentence(path: Path) -> None:
 def test_faults_are_named(model: Predictor, path: Path, tmp_path: Path) -> None:
     with pytest.raises(MaskgateError) as error:
         model.predict([path, b"no photo", "gone.jpg", "nul\0.jpg"])
-    told = str(error.value)
-    assert "3 of 4 photos cannot be read: photo 1 (not an image" in told
-    assert "gone.jpg (no such file)" in told
-    assert told.endswith("skip them with --skip-faulty (in Python: skip_faulty=True)")
+    message = str(error.value)
+    assert "3 of 4 photos cannot be read: photo 1 (not an image" in message
+    assert "gone.jpg (no such file)" in message
+    assert message.endswith("skip them with --skip-faulty (in Python: skip_faulty=True)")
     assert model.predict([b"", path], skip_faulty=True).photos == [str(path)]
 
 
@@ -148,17 +148,17 @@ def test_faces_are_told_in_the_pixels_of_the_photo() -> None:
             return np.zeros((4, 3, 3), np.uint8)
 
     views: list[Callable[..., object]] = [Toy()]  # type: ignore[list-item]
-    shown = reader.read_photo(image, views)  # type: ignore[arg-type]
-    np.testing.assert_allclose(shown.boxes, [[20, 40, 220, 280, 0.75]])
+    prepared_photo = reader.read_photo(image, views)  # type: ignore[arg-type]
+    np.testing.assert_allclose(prepared_photo.boxes, [[20, 40, 220, 280, 0.75]])
 
 
 def test_an_open_file_is_one_photo(model: Predictor, path: Path) -> None:
-    wanted = model.predict(path).probabilities
+    expected = model.predict(path).probabilities
     with path.open("rb") as file:
-        found = model.predict(file)
-    np.testing.assert_array_equal(found.probabilities, wanted)
-    for given in (io.BytesIO(path.read_bytes()), memoryview(path.read_bytes())):
-        np.testing.assert_array_equal(model.predict(given).probabilities, wanted)
+        predictions = model.predict(file)
+    np.testing.assert_array_equal(predictions.probabilities, expected)
+    for source in (io.BytesIO(path.read_bytes()), memoryview(path.read_bytes())):
+        np.testing.assert_array_equal(model.predict(source).probabilities, expected)
     with pytest.raises(MaskgateError, match="opened as text"):
         model.predict(io.StringIO("text"))
 

@@ -50,18 +50,18 @@ def test_the_csv_is_that_of_pandas(three: Predictions) -> None:
 def test_answers_below_a_threshold_are_unsure(three: Predictions) -> None:
     confidence = three.confidence("mask")
     lowest = float(np.sort(confidence)[1])
-    given = Predictions(
+    predictions = Predictions(
         three.photos, three.probabilities, boxes=three.boxes, thresholds={"mask": lowest}
     )
     expected = [False, False, False]
     expected[int(confidence.argmin())] = True
-    assert given.is_unsure("mask").tolist() == expected
-    assert not given.is_unsure("gender").any()
-    table = given.to_pandas()
+    assert predictions.is_unsure("mask").tolist() == expected
+    assert not predictions.is_unsure("gender").any()
+    table = predictions.to_pandas()
     assert table["mask_unsure"].tolist() == expected
     assert list(table).index("mask_unsure") == list(table).index("mask_probability") + 1
     assert "gender_unsure" not in table
-    assert given.to_csv() == table.to_csv(index=False, float_format="%.6f")
+    assert predictions.to_csv() == table.to_csv(index=False, float_format="%.6f")
 
 
 def test_what_a_model_does_not_know_is_left_empty() -> None:
@@ -92,7 +92,7 @@ def test_a_name_that_is_no_attribute_is_refused(three: Predictions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("photos", "probabilities", "boxes", "why"),
+    ("photos", "probabilities", "boxes", "message"),
     [
         (["a"], (2, labels.COUNT), None, r"probabilities of shape \(2, 18\).*\(1, 18\)"),
         (["a", "b"], (2, 17), None, r"probabilities of shape \(2, 17\).*\(2, 18\)"),
@@ -105,9 +105,9 @@ def test_arrays_of_other_shapes_are_refused(
     photos: list[str],
     probabilities: tuple[int, ...],
     boxes: tuple[int, ...] | None,
-    why: str,
+    message: str,
 ) -> None:
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ValueError, match=message):
         Predictions(
             photos,
             np.zeros(probabilities, np.float32),

@@ -26,7 +26,7 @@ from maskgate.pipeline import cache
 from maskgate.pipeline.loader import Loader
 from maskgate.pipeline.transforms import Augment
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 
 def drawn(size: tuple[int, int] = (61, 45)) -> np.ndarray:
@@ -51,7 +51,7 @@ def odd_photos(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+def network_photos(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The photos that reach the network, in order."""
     batches: list[np.ndarray] = []
     forward = Network.forward
@@ -65,7 +65,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def test_equal_pixels_through_train_predict_and_submit(
-    shown: Shown, trained: Path, tmp_path: Path, seen: list[np.ndarray]
+    shown: NetworkInput, trained: Path, tmp_path: Path, network_photos: list[np.ndarray]
 ) -> None:
     names = odd_photos(tmp_path / "eval" / "images")
     data = tmp_path / "eval"
@@ -77,10 +77,10 @@ def test_equal_pixels_through_train_predict_and_submit(
     (view,) = predictor.views
     geometry = view.geometry
     predictor.predict([data / "images" / name for name in names])
-    predicted = seen.pop()
-    seen.clear()
+    predicted = network_photos.pop()
+    network_photos.clear()
     submission.submit(predictor, "run", data, tmp_path / "submission.csv")
-    submitted = seen.pop()
+    submitted = network_photos.pop()
 
     photos = layouts.read(data / "photos.csv")
     store, _ = cache.build(photos, view, tmp_path / "cache")
@@ -96,25 +96,27 @@ def test_equal_pixels_through_train_predict_and_submit(
     assert predicted.shape == (len(names), geometry.height, geometry.width, 3)
 
 
-def test_predictions_are_the_mean_of_the_folds(shown: Shown, trained: Path, people: Path) -> None:
+def test_predictions_are_the_mean_of_the_folds(
+    shown: NetworkInput, trained: Path, people: Path
+) -> None:
     paths = sorted((people / "eval" / "images").iterdir())[:70]  # more than a batch, if there were
-    found = maskgate.load(trained).predict(paths).to_pandas()
+    predictions = maskgate.load(trained).predict(paths).to_pandas()
     run = runs.open_run(trained)
     batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
     with torch.inference_mode():
         folds = [torch_backend.restore(run, k).eval()(torch.from_numpy(batch)) for k in (0, 1)]
     mean = sum(fold.log_probabilities.exp().numpy() for fold in folds) / 2
     columns = [f"p{c:02d}" for c in range(18)]
-    np.testing.assert_allclose(found[columns].to_numpy(), mean, atol=1e-5)
-    assert found["photo"].tolist() == [str(path) for path in paths]
-    assert found["label"].tolist() == mean.argmax(1).tolist()
+    np.testing.assert_allclose(predictions[columns].to_numpy(), mean, atol=1e-5)
+    assert predictions["photo"].tolist() == [str(path) for path in paths]
+    assert predictions["label"].tolist() == mean.argmax(1).tolist()
     worn = mean[:, :6].sum(1)
-    right = found["mask"] == "wear"
-    np.testing.assert_allclose(found["mask_probability"][right], worn[right], atol=1e-5)
+    right = predictions["mask"] == "wear"
+    np.testing.assert_allclose(predictions["mask_probability"][right], worn[right], atol=1e-5)
 
 
 def test_folds_may_vote_by_the_class(
-    shown: Shown, train: Callable[..., Path], people: Path, tmp_path: Path
+    shown: NetworkInput, train: Callable[..., Path], people: Path, tmp_path: Path
 ) -> None:
     path = train(tmp_path / "run", "folds.vote=hard_vote", "folds.kind=kfold", "folds.count=3")
     run = runs.open_run(path)
@@ -123,13 +125,13 @@ def test_folds_may_vote_by_the_class(
     with torch.inference_mode():
         folds = [torch_backend.restore(run, k).eval()(torch.from_numpy(batch)) for k in run.folds]
     likeliest = [fold.log_probabilities.argmax(1).tolist() for fold in folds]
-    found = maskgate.load(path).predict(paths).classes
+    classes = maskgate.load(path).predict(paths).classes
     agreed = 0
     for row, votes in enumerate(zip(*likeliest, strict=True)):
         label, count = Counter(votes).most_common(1)[0]
         if count > 1:
             agreed += len(set(votes)) > 1
-            assert found[row] == label
+            assert classes[row] == label
     assert agreed, "no photo shows a vote from a mean"
 
 
@@ -153,14 +155,16 @@ def test_submission_keeps_the_order_of_info_csv(
 ) -> None:
     out = tmp_path / "submission.csv"
     model = maskgate.load(trained)
-    told = submission.submit(model, "run", people, out)
-    assert (told.rows, told.networks) == (42, 2)
-    assert told.photos_per_second > 0
+    summary = submission.submit(model, "run", people, out)
+    assert (summary.rows, summary.networks) == (42, 2)
+    assert summary.photos_per_second > 0
     info, answers = pd.read_csv(people / "eval" / "info.csv"), pd.read_csv(out)
     assert list(answers.columns) == ["ImageID", "ans"]
     assert answers["ImageID"].tolist() == info["ImageID"].tolist()
-    found = maskgate.load(trained).predict(people / "eval" / "images" / n for n in info["ImageID"])
-    assert answers["ans"].tolist() == found.classes.tolist()
+    predictions = maskgate.load(trained).predict(
+        people / "eval" / "images" / n for n in info["ImageID"]
+    )
+    assert answers["ans"].tolist() == predictions.classes.tolist()
 
 
 def test_a_submission_names_photos_as_info_csv_does(trained: Path, tmp_path: Path) -> None:
@@ -186,11 +190,11 @@ def test_a_photo_whose_name_is_not_utf8_is_predicted(
         pytest.skip("this file system takes UTF-8 alone")
     out = tmp_path / "found.csv"
     assert call("predict", trained, tmp_path, "-o", out)[0] == 0
-    found = pd.read_csv(out)
-    assert found["photo"].tolist() == [f"{tmp_path}/a.png", rf"{tmp_path}/\xb1\xe8.png"]
-    assert found["p00"].nunique() == 1
-    told = call("predict", trained, odd)
-    assert (told[0], told[1].splitlines()[1].split(",")[0]) == (0, rf"{tmp_path}/\xb1\xe8.png")
+    predictions = pd.read_csv(out)
+    assert predictions["photo"].tolist() == [f"{tmp_path}/a.png", rf"{tmp_path}/\xb1\xe8.png"]
+    assert predictions["p00"].nunique() == 1
+    result = call("predict", trained, odd)
+    assert (result[0], result[1].splitlines()[1].split(",")[0]) == (0, rf"{tmp_path}/\xb1\xe8.png")
 
 
 def test_a_submission_with_missing_photos_is_refused(

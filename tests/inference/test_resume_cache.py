@@ -21,7 +21,7 @@ from maskgate.inference.resume_cache import Answer, ResumeCache
 Call = Callable[..., tuple[int, str, str]]
 
 
-def said(number: int, faces: int = 1) -> Answer:
+def random_answer(number: int, faces: int = 1) -> Answer:
     """What might be said of a photo."""
     random = np.random.default_rng(number)
     boxes = random.random((faces, 5)).astype(np.float32)
@@ -49,15 +49,15 @@ def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
     first, second = photos[:2], photos[2:]
     kept = ResumeCache(tmp_path / "out.csv", "a model")
     assert kept.get(first) is None
-    kept.add(first, [said(0, faces=3), said(1)])
-    kept.add(second, [said(2), said(3), "no such file"])
+    kept.add(first, [random_answer(0, faces=3), random_answer(1)])
+    kept.add(second, [random_answer(2), random_answer(3), "no such file"])
     again = ResumeCache(tmp_path / "out.csv", "a model")
-    found = again.get(first)
-    assert found is not None
-    assert [len(each.boxes) for each in found] == [3, 1]
-    for each, wanted in zip(found, (said(0, faces=3), said(1)), strict=True):
-        np.testing.assert_array_equal(each.boxes, wanted.boxes)
-        np.testing.assert_array_equal(each.probabilities, wanted.probabilities)
+    answers = again.get(first)
+    assert answers is not None
+    assert [len(each.boxes) for each in answers] == [3, 1]
+    for each, expected in zip(answers, (random_answer(0, faces=3), random_answer(1)), strict=True):
+        np.testing.assert_array_equal(each.boxes, expected.boxes)
+        np.testing.assert_array_equal(each.probabilities, expected.probabilities)
     assert again.reused == 2
     assert again.get(second) is None, "with a photo that cannot be read"
     assert again.get(photos[1::-1]) is None, "in another order"
@@ -79,7 +79,7 @@ def test_photos_that_are_swapped_are_predicted_again(tmp_path: Path) -> None:
     for path, content in ((first, b"one"), (second, b"two")):
         path.write_bytes(content)
         os.utime(path, ns=(1, 1))
-    kept.add([first, second], [said(0), said(1)])
+    kept.add([first, second], [random_answer(0), random_answer(1)])
     assert kept.get([first, second]) is not None
     first.rename(tmp_path / "other")
     second.rename(first)
@@ -93,7 +93,7 @@ def test_photos_that_change_while_they_are_predicted_are_not_kept(tmp_path: Path
     kept = ResumeCache(tmp_path / "out.csv", "a model")
     assert kept.get([photo]) is None
     photo.write_bytes(b"two")
-    kept.add([photo], [said(0)])
+    kept.add([photo], [random_answer(0)])
     assert kept.get([photo]) is None
 
 
@@ -122,9 +122,9 @@ def test_an_interrupted_command_answers_the_rest(
     images = people / "eval" / "images"
     photos = [path for path in sorted(images.iterdir()) if not path.name.startswith(".")]
     source = people / "eval" if command == "submit" else images
-    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
-    assert call(command, trained, source, "--out", whole)[0] == 0
-    assert list(tmp_path.iterdir()) == [whole]
+    expected_file, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    assert call(command, trained, source, "--out", expected_file)[0] == 0
+    assert list(tmp_path.iterdir()) == [expected_file]
 
     monkeypatch.setattr(predictor, "BATCH", 8)
     monkeypatch.setattr(reader, "BATCH", 8)
@@ -140,10 +140,10 @@ def test_an_interrupted_command_answers_the_rest(
     assert (code, "interrupted" in err, out.exists()) == (2, True, False)
     assert call(command, trained, source, "--out", out)[0] == 0
     assert next(batches) - 4 == -(-len(photos) // 8) - 3, "three batches were there"
-    found, wanted = pd.read_csv(out), pd.read_csv(whole)
+    predictions, expected = pd.read_csv(out), pd.read_csv(expected_file)
     name = "ImageID" if command == "submit" else "photo"
-    assert found[name].tolist() == wanted[name].tolist()
+    assert predictions[name].tolist() == expected[name].tolist()
     if command == "predict":
         columns = list(labels.PROBABILITY_COLUMNS)
-        np.testing.assert_allclose(found[columns], wanted[columns], atol=2e-6)
-    assert sorted(tmp_path.iterdir()) == [out, whole]
+        np.testing.assert_allclose(predictions[columns], expected[columns], atol=2e-6)
+    assert sorted(tmp_path.iterdir()) == [out, expected_file]

@@ -42,12 +42,12 @@ def test_a_student_learns_the_teacher_beside_its_own_loss(
     loss: str, parts: list[Any], tiny: Path, trained: Path
 ) -> None:
     taught = recipe.load(tiny, [f"loss={loss}"])
-    made = student(taught, trained)
-    assert made.loss.model_dump() == {"name": "sum", "parts": [*parts, TAUGHT]}
-    assert (made.teacher, made.soft_labels) == (str(trained), None)
-    assert made.folds.file == str(RunFolder(trained).folds_file)
+    student_recipe = student(taught, trained)
+    assert student_recipe.loss.model_dump() == {"name": "sum", "parts": [*parts, TAUGHT]}
+    assert (student_recipe.teacher, student_recipe.soft_labels) == (str(trained), None)
+    assert student_recipe.folds.file == str(RunFolder(trained).folds_file)
     changed = {"loss": taught.loss, "folds": taught.folds, "teacher": None}
-    assert made.model_copy(update=changed) == taught
+    assert student_recipe.model_copy(update=changed) == taught
     assert student(taught, trained, out_of_fold=True).soft_labels == "out_of_fold"
 
 
@@ -62,14 +62,14 @@ def test_photos_without_labels_are_labelled_by_the_single_model(
     tiny: Path, trained: Path, people: Path
 ) -> None:
     taught = recipe.load(tiny, [])
-    made = student(taught, trained, pseudo=(trained, people))
-    assert made.pseudo is not None
-    assert (made.pseudo.run, made.pseudo.photos) == (str(trained), str(people))
+    student_recipe = student(taught, trained, pseudo=(trained, people))
+    assert student_recipe.pseudo is not None
+    assert (student_recipe.pseudo.run, student_recipe.pseudo.photos) == (str(trained), str(people))
     with pytest.raises(MaskgateError, match="leave out --unlabelled or --out-of-fold"):
         student(taught, trained, pseudo=(trained, people), out_of_fold=True)
     with pytest.raises(MaskgateError, match="has pseudo labels, which --unlabelled sets"):
         student(
-            made.model_copy(update={"teacher": None, "loss": taught.loss}),
+            student_recipe.model_copy(update={"teacher": None, "loss": taught.loss}),
             trained,
             pseudo=(trained, people),
         )

@@ -63,24 +63,26 @@ def on_meta(name: str, classes: int = 0) -> nn.Module:
         if not classes:
             return backbone.create(Model(backbone=name), FULL, with_weights=False)
         sized = {"img_size": (224, 224)} if backbone._has_fixed_size(name) else {}
-        made: nn.Module = timm.create_model(name, num_classes=classes, **sized)
-        return made
+        classifier: nn.Module = timm.create_model(name, num_classes=classes, **sized)
+        return classifier
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", marked(MEMBERS))
 def test_every_member_gives_features_and_takes_timms_weights(name: str) -> None:
-    made = on_meta(name)
-    assert all(tensor.is_meta for tensor in made.parameters())
+    member = on_meta(name)
+    assert all(tensor.is_meta for tensor in member.parameters())
     with torch.no_grad():
-        features = made.eval()(torch.zeros(3, 3, 224, 224, device="meta"))
-    assert features.shape == (3, backbone.feature_count(made, FULL))
-    whole = on_meta(name, classes=1000).state_dict()
-    wanted = made.state_dict()
-    assert {key: wanted[key].shape for key in wanted} == {key: whole[key].shape for key in wanted}
-    left = whole.keys() - wanted.keys()
+        features = member.eval()(torch.zeros(3, 3, 224, 224, device="meta"))
+    assert features.shape == (3, backbone.feature_count(member, FULL))
+    classifier_state = on_meta(name, classes=1000).state_dict()
+    state = member.state_dict()
+    assert {key: state[key].shape for key in state} == {
+        key: classifier_state[key].shape for key in state
+    }
+    left = classifier_state.keys() - state.keys()
     assert left
-    assert all(weight_files._is_inside(key, backbone._classifiers(made)) for key in left), left
+    assert all(weight_files._is_inside(key, backbone._classifiers(member)) for key in left), left
 
 
 @pytest.mark.parametrize("name", marked(FAMILIES))
@@ -95,10 +97,10 @@ def test_the_smallest_of_each_family_makes_a_step(name: str) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     before = {key: tensor.detach().clone() for key, tensor in model.named_parameters()}
     photos = torch.randint(0, 256, (2, height, width, 3), dtype=torch.uint8)
-    found = model.train()(photos).log_probabilities
-    assert found.shape == (2, 18)
-    torch.testing.assert_close(found.exp().sum(1), torch.ones(2))
-    (-found[:, 4].mean()).backward()
+    log_probabilities = model.train()(photos).log_probabilities
+    assert log_probabilities.shape == (2, 18)
+    torch.testing.assert_close(log_probabilities.exp().sum(1), torch.ones(2))
+    (-log_probabilities[:, 4].mean()).backward()
     optimizer.step()
     first = next(key for key in before if key.startswith("backbone.") and before[key].ndim == 4)
     changed = {key for key, tensor in model.named_parameters() if not tensor.equal(before[key])}
@@ -130,10 +132,10 @@ def test_the_smallest_photo_is_legal_and_the_next_smaller_is_not(name: str, size
             backbone.feature_count(backbone.create(model, geometry), geometry)
 
 
-def own(at_least: int, real: bool = False) -> nn.Module:
+def create_backbone(at_least: int, real: bool = False) -> nn.Module:
     """A backbone that takes photos from a size on, and, where `real`, is never on meta."""
 
-    class Own(nn.Module):
+    class SizedBackbone(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.linear = nn.Linear(3, 5)
@@ -145,14 +147,14 @@ def own(at_least: int, real: bool = False) -> nn.Module:
                 raise ValueError("too small")
             return self.linear(photos.mean((2, 3)))
 
-    return Own()
+    return SizedBackbone()
 
 
 @pytest.mark.parametrize("real", [False, True])
 def test_the_smallest_photo_of_ones_own_backbone(
     real: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "factories", SimpleNamespace(own=own))
+    monkeypatch.setitem(sys.modules, "factories", SimpleNamespace(own=create_backbone))
     arguments = {"at_least": 100, "real": real}
     model = Model(backbone="factories:own", arguments=arguments)
     assert backbone.smallest_size(model) == (128, 128)
@@ -162,7 +164,7 @@ def test_the_smallest_photo_of_ones_own_backbone(
 
 
 def test_the_smallest_photo_of_two_is_the_larger_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "factories", SimpleNamespace(own=own))
+    monkeypatch.setitem(sys.modules, "factories", SimpleNamespace(own=create_backbone))
     second = {"beside": "factories:own", "beside_arguments": {"at_least": 90}}
     model = Model.model_validate({"backbone": "test_resnet", **second})
     assert backbone.smallest_size(model) == (96, 96)
@@ -200,19 +202,19 @@ def test_the_statistics_of_two_are_the_firsts() -> None:
 
 
 def test_both_are_pretrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
+    pretrained_flags = {}
     create = timm.create_model
 
     def note(name: str, pretrained: bool, **arguments: object) -> nn.Module:
-        asked[name] = pretrained
+        pretrained_flags[name] = pretrained
         return create(name, **arguments)
 
     monkeypatch.setattr(timm, "create_model", note)
     model = Model(backbone="test_resnet", beside="resnet18", pretrained=True)
     backbone.create(model, Geometry(32, 32))
-    assert asked == {"test_resnet": True, "resnet18": True}
+    assert pretrained_flags == {"test_resnet": True, "resnet18": True}
     backbone.create(model, Geometry(32, 32), with_weights=False)
-    assert asked == {"test_resnet": False, "resnet18": False}
+    assert pretrained_flags == {"test_resnet": False, "resnet18": False}
 
 
 def test_faults_of_the_second_are_told_as_its_own() -> None:
@@ -246,9 +248,9 @@ def test_a_checkpoint_with_its_classifier_fills_the_whole_backbone(
         torch.save({"state_dict": state}, file)
     else:
         save_file(state, file)
-    made = backbone.create(Model(backbone=name, weights=str(file)), FULL).state_dict()
-    left = state.keys() - made.keys()
+    loaded_state = backbone.create(Model(backbone=name, weights=str(file)), FULL).state_dict()
+    left = state.keys() - loaded_state.keys()
     assert 2 <= len(left) <= 6
-    assert len(made) > 100
-    for key, tensor in made.items():
+    assert len(loaded_state) > 100
+    for key, tensor in loaded_state.items():
         assert torch.equal(tensor, state[key]), key

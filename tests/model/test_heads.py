@@ -53,10 +53,10 @@ def ordinal(logits):
 
 def fine(starts):
     def add_up(logits):
-        found = [0.0, 0.0, 0.0]
+        band_probabilities = [0.0, 0.0, 0.0]
         for start, p in zip([0, *starts], softmax(logits), strict=True):
-            found[0 if start < 30 else 1 if start < 60 else 2] += p
-        return found
+            band_probabilities[0 if start < 30 else 1 if start < 60 else 2] += p
+        return band_probabilities
 
     return add_up
 
@@ -139,7 +139,7 @@ case = pytest.mark.parametrize(
 )
 
 
-def made(name: str, **arguments: object) -> Head:
+def create(name: str, **arguments: object) -> Head:
     torch.manual_seed(4)
     return heads.create(Component(name=name, **arguments), F)
 
@@ -150,7 +150,7 @@ def test_every_head_is_derived_a_second_time() -> None:
 
 @case
 def test_probabilities_are_the_naive_ones(name, arguments, naive, gives) -> None:
-    head, features = made(name, **arguments), 3 * torch.randn(6, F)
+    head, features = create(name, **arguments), 3 * torch.randn(6, F)
     output = head(features)
     expected = torch.tensor([naive(head, row) for row in features.tolist()])
     torch.testing.assert_close(output.log_probabilities.exp(), expected, rtol=1e-4, atol=1e-6)
@@ -160,7 +160,7 @@ def test_probabilities_are_the_naive_ones(name, arguments, naive, gives) -> None
 
 @case
 def test_a_head_says_what_it_gives_and_knows(name, arguments, naive, gives) -> None:
-    head, features = made(name, **arguments), torch.randn(3, F)
+    head, features = create(name, **arguments), torch.randn(3, F)
     assert head.provides == set(gives)
     more = head(features).loss_inputs
     assert head.provides <= set(more) and more["features"] is features
@@ -172,7 +172,7 @@ def test_a_head_says_what_it_gives_and_knows(name, arguments, naive, gives) -> N
 @pytest.mark.parametrize("size", [0.0, 1.0, 50.0, 1e4])
 @case
 def test_probabilities_add_up_and_gradients_are_finite(name, arguments, naive, gives, size) -> None:
-    head = made(name, **arguments)
+    head = create(name, **arguments)
     features = (size * torch.randn(8, F)).requires_grad_()
     log_p = head(features).log_probabilities
     torch.testing.assert_close(log_p.exp().sum(1), torch.ones(8))
@@ -184,7 +184,7 @@ def test_probabilities_add_up_and_gradients_are_finite(name, arguments, naive, g
 
 @case
 def test_16_bits_of_the_backbone_do_not_spoil_the_sum(name, arguments, naive, gives) -> None:
-    head, features = made(name, **arguments), torch.randn(8, F)
+    head, features = create(name, **arguments), torch.randn(8, F)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = head(features.bfloat16())
     assert output.log_probabilities.dtype == torch.float32
@@ -195,18 +195,18 @@ def test_16_bits_of_the_backbone_do_not_spoil_the_sum(name, arguments, naive, gi
 
 @case
 def test_no_tensor_is_of_64_bits_which_some_devices_lack(name, arguments, naive, gives) -> None:
-    for tensor in made(name, **arguments).buffers():
+    for tensor in create(name, **arguments).buffers():
         assert tensor.dtype in (torch.float32, torch.int64)
 
 
 def test_weights_written_before_heads_had_arguments_still_load() -> None:
     for arguments in ({}, {"age": "bands"}):
-        head = made("factored", **arguments)
+        head = create("factored", **arguments)
         state = {"linear.weight": torch.randn(8, F), "linear.bias": torch.randn(8)}
         assert set(head.state_dict()) == set(state)
         head.load_state_dict(state, strict=True)
-    assert set(made("joint").state_dict()) == {"linear.weight", "linear.bias"}
-    years = set(made("factored", regress_age=True).state_dict())
+    assert set(create("joint").state_dict()) == {"linear.weight", "linear.bias"}
+    years = set(create("factored", regress_age=True).state_dict())
     assert years == {"linear.weight", "linear.bias", "years.weight", "years.bias"}
 
 
@@ -215,7 +215,7 @@ def test_weights_written_before_heads_had_arguments_still_load() -> None:
 
 @pytest.mark.parametrize("starts", [FINE, (30, 60), (10, 29.5, 30, 59.9, 60, 61)])
 def test_finer_ages_go_back_to_the_band_they_are_of(starts) -> None:
-    head: Any = made("factored", age="fine", fine_ages=list(starts))
+    head: Any = create("factored", age="fine", fine_ages=list(starts))
     for age in (0.0, 18, 29.4, 29.9, 30, 30.1, 59, 59.9, 60, 60.5, 99):
         number = sum(age >= start for start in starts)  # the class that holds the age
         with torch.no_grad():  # a network that is sure of it
@@ -229,7 +229,7 @@ def test_finer_ages_go_back_to_the_band_they_are_of(starts) -> None:
 
 @pytest.mark.parametrize("year", [0, 29, 30, 59, 60, 100])
 def test_bands_are_sums_of_single_years(year: int) -> None:
-    head: Any = made("factored", age="years")
+    head: Any = create("factored", age="years")
     features = torch.randn(3, F)
     output = head(features)
     of_years = output.loss_inputs["age_distribution"].exp().detach().numpy()
@@ -247,7 +247,7 @@ def test_bands_are_sums_of_single_years(year: int) -> None:
 
 
 def test_the_expected_age_is_the_mean_of_the_years() -> None:
-    log_years = made("factored", age="years")(torch.randn(2, F)).loss_inputs["age_distribution"]
+    log_years = create("factored", age="years")(torch.randn(2, F)).loss_inputs["age_distribution"]
     by_hand = [sum(y * math.exp(p) for y, p in enumerate(row)) for row in log_years.tolist()]
     torch.testing.assert_close(heads.expected_age(log_years), torch.tensor(by_hand))
 
@@ -271,13 +271,13 @@ NOT_AGES = [
 def test_bad_fine_ages_are_refused_in_a_sentence(ages) -> None:
     for name in ("factored", "one_attribute"):
         of = {"of": "age_band"} if name == "one_attribute" else {}
-        with pytest.raises(MaskgateError, match="head") as told:
-            made(name, age="fine", fine_ages=ages, **of)
-        assert "\n" not in str(told.value)
+        with pytest.raises(MaskgateError, match="head") as error:
+            create(name, age="fine", fine_ages=ages, **of)
+        assert "\n" not in str(error.value)
 
 
 def test_the_regressed_age_is_a_line_around_forty_years() -> None:
-    head: Any = made("factored", regress_age=True)
+    head: Any = create("factored", regress_age=True)
     features = torch.randn(4, F)
     weight, bias = (t.detach().tolist() for t in (head.years.weight[0], head.years.bias[0]))
     for age, row in zip(head(features).loss_inputs["age"].tolist(), features.tolist(), strict=True):
@@ -289,7 +289,7 @@ def test_the_regressed_age_is_a_line_around_forty_years() -> None:
 
 
 def test_the_cosine_head_looks_at_directions_alone() -> None:
-    head, features = made("cosine"), torch.randn(6, F)
+    head, features = create("cosine"), torch.randn(6, F)
     for length in (1e-3, 7.0, 1e4):
         torch.testing.assert_close(
             head(length * features).log_probabilities, head(features).log_probabilities
@@ -304,7 +304,7 @@ def test_the_cosine_head_looks_at_directions_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "fault"),
+    ("settings", "fault"),
     [
         ({"name": "factord"}, "did you mean factored"),
         ({"name": "factored", "age": "ordnal"}, "bands, ordinal, fine"),
@@ -319,14 +319,14 @@ def test_the_cosine_head_looks_at_directions_alone() -> None:
         ({"name": "cosine", "scale": "wide"}, "cosine"),
     ],
 )
-def test_a_head_that_cannot_be_had_is_told(named, fault) -> None:
-    with pytest.raises(MaskgateError, match=fault) as told:
-        made(**named)
-    assert "\n" not in str(told.value)
+def test_a_head_that_cannot_be_had_is_told(settings, fault) -> None:
+    with pytest.raises(MaskgateError, match=fault) as error:
+        create(**settings)
+    assert "\n" not in str(error.value)
 
 
 def test_a_marginal_of_a_head_of_one_attribute_leaves_the_others_open() -> None:
-    p = made("one_attribute", of="gender")(torch.randn(4, F)).log_probabilities.exp()
+    p = create("one_attribute", of="gender")(torch.randn(4, F)).log_probabilities.exp()
     parts = labels.marginals(p.detach().numpy())
     for name in ("mask", "age_band"):
         np.testing.assert_allclose(parts[name], 1 / 3, atol=1e-6)

@@ -72,8 +72,8 @@ def test_a_factory_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "def number(): return 3\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    made = recipe(backbone="own_nets:tiny", arguments={"features": 9})
-    assert network.create(made)(photos()).log_probabilities.shape == (4, 18)
+    own_recipe = recipe(backbone="own_nets:tiny", arguments={"features": 9})
+    assert network.create(own_recipe)(photos()).log_probabilities.shape == (4, 18)
     for name, fault in (
         ("maps", "one vector per photo"),
         ("number", "no torch module"),
@@ -105,9 +105,9 @@ def test_weights_of_a_local_file_are_loaded_in_full(tmp_path: Path) -> None:
             torch.save(source.state_dict(), file)
         else:
             save_file(source.state_dict(), file)
-        made = network.create(recipe(weights=str(file))).backbone.state_dict()
-        assert len(made) > 20
-        for name, tensor in made.items():
+        state = network.create(recipe(weights=str(file))).backbone.state_dict()
+        assert len(state) > 20
+        for name, tensor in state.items():
             torch.testing.assert_close(tensor, source.state_dict()[name])
 
 

@@ -16,13 +16,13 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
 
 
-def made(**recipe: Any) -> torch.optim.Optimizer:
+def create_optimizer(**recipe: Any) -> torch.optim.Optimizer:
     return optim.create(Optimizer(**{"lr": 1.0, **recipe}), net())
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "adamax"])
 def test_optimisers_by_name(name: str) -> None:
-    optimizer = made(name=name, lr=0.1)
+    optimizer = create_optimizer(name=name, lr=0.1)
     assert optimizer.param_groups[0]["lr"] == 0.1
     decayed = {id(p) for g in optimizer.param_groups if g["weight_decay"] > 0 for p in g["params"]}
     assert len(decayed) == 1  # the linear layer's weight alone
@@ -59,18 +59,18 @@ def test_optimisers_step_and_go_on_from_their_state(name: str) -> None:
 
 
 def test_sgd_is_nesterovs_and_momentum_is_plain() -> None:
-    assert made(name="sgd").param_groups[0]["nesterov"]
-    assert not made(name="momentum").param_groups[0]["nesterov"]
-    assert made(name="momentum").param_groups[0]["momentum"] == 0.9
-    plain = made(name="momentum", arguments={"momentum": 0.0})
+    assert create_optimizer(name="sgd").param_groups[0]["nesterov"]
+    assert not create_optimizer(name="momentum").param_groups[0]["nesterov"]
+    assert create_optimizer(name="momentum").param_groups[0]["momentum"] == 0.9
+    plain = create_optimizer(name="momentum", arguments={"momentum": 0.0})
     assert plain.param_groups[0]["momentum"] == 0.0
 
 
 def test_unknown_names_are_told() -> None:
     with pytest.raises(MaskgateError, match="adamq"):
-        made(name="adamq")
+        create_optimizer(name="adamq")
     with pytest.raises(MaskgateError, match="second derivatives"):
-        made(name="adahessian")
+        create_optimizer(name="adahessian")
 
 
 # ----------------------------------------------------------------- a rate for each layer
@@ -86,13 +86,13 @@ def by_parameter(
 ) -> dict[str, tuple[float, float]]:
     """Learning rate and weight decay of each parameter."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    found = {
+    settings = {
         names[id(parameter)]: (group["lr"], group["weight_decay"])
         for group in optimizer.param_groups
         for parameter in group["params"]
     }
-    assert len(found) == len(names) == sum(len(g["params"]) for g in optimizer.param_groups)
-    return found
+    assert len(settings) == len(names) == sum(len(g["params"]) for g in optimizer.param_groups)
+    return settings
 
 
 def test_layers_nearer_the_photo_learn_slower() -> None:
@@ -100,14 +100,14 @@ def test_layers_nearer_the_photo_learn_slower() -> None:
     optimizer = optim.create(Optimizer(lr=1.0, layer_decay=0.5), model)
     schedule = schedules.create(Schedule(name="constant"), optimizer, 2, 5)
     schedule.step_update(5)
-    found = by_parameter(model, optimizer)
+    settings = by_parameter(model, optimizer)
     blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)]
     for depth, block in enumerate(reversed(blocks)):
-        assert found[f"backbone.{block}.conv1.weight"] == (0.5**depth, 0.05)
-        assert found[f"backbone.{block}.bn1.weight"] == (0.5**depth, 0.0)
-    assert found["backbone.conv1.weight"] == (0.5**8, 0.05)
-    assert found["neck.0.weight"] == found["head.linear.weight"] == (1.0, 0.05)
-    assert found["neck.0.bias"] == found["head.linear.bias"] == (1.0, 0.0)
+        assert settings[f"backbone.{block}.conv1.weight"] == (0.5**depth, 0.05)
+        assert settings[f"backbone.{block}.bn1.weight"] == (0.5**depth, 0.0)
+    assert settings["backbone.conv1.weight"] == (0.5**8, 0.05)
+    assert settings["neck.0.weight"] == settings["head.linear.weight"] == (1.0, 0.05)
+    assert settings["neck.0.bias"] == settings["head.linear.bias"] == (1.0, 0.0)
 
 
 def test_both_backbones_have_their_layers() -> None:
@@ -115,12 +115,12 @@ def test_both_backbones_have_their_layers() -> None:
     optimizer = optim.create(Optimizer(lr=1.0, layer_decay=0.5), model)
     schedule = schedules.create(Schedule(name="plateau", min_lr=0.6), optimizer, 2, 5)
     schedule.step_update(0)
-    found = by_parameter(model, optimizer)
+    settings = by_parameter(model, optimizer)
     for number in (0, 1):
-        lrs = {lr for name, (lr, _) in found.items() if f"parts.{number}." in name}
+        lrs = {lr for name, (lr, _) in settings.items() if f"parts.{number}." in name}
         assert max(lrs) == 1.0
         assert len(lrs) > 2
-    assert found["head.linear.weight"] == (1.0, 0.05)
+    assert settings["head.linear.weight"] == (1.0, 0.05)
 
 
 def test_without_layer_decay_all_learn_alike_and_the_same_is_decayed() -> None:

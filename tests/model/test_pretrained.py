@@ -107,8 +107,8 @@ def test_photos_are_normalised_as_the_weights_need(packaged_weights: Path) -> No
     expected = [[pytest.approx(127)] * 3, [pytest.approx(128)] * 3]
     assert statistics(network.create(recipe())) == expected
     assert statistics(network.create(recipe(), with_weights=False)) == expected
-    own = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
-    assert statistics(network.create(recipe(normalise="data"), own))[0] != expected[0]
+    data_statistics = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert statistics(network.create(recipe(normalise="data"), data_statistics))[0] != expected[0]
     from_scratch = network.create(recipe(weights=None))
     assert statistics(from_scratch)[0] != expected[0]
 

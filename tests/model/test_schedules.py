@@ -13,26 +13,26 @@ from maskgate.model import optim, schedules
 EPOCHS, UPDATES, WARMUP, LOWEST = 7, 10, 1.5, 0.02
 
 
-def made() -> torch.optim.Optimizer:
+def create_optimizer() -> torch.optim.Optimizer:
     return optim.create(Optimizer(lr=1.0), nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))
 
 
 def test_an_unknown_name_is_told() -> None:
     with pytest.raises(MaskgateError, match="cosinus"):
-        schedules.create(Schedule(name="cosinus"), made(), 3, 10)
+        schedules.create(Schedule(name="cosinus"), create_optimizer(), 3, 10)
 
 
 def rates(name: str, epochs: int = EPOCHS, **keys: Any) -> list[float]:
     """The learning rate of every update, the peak being 1."""
-    optimizer = made()
+    optimizer = create_optimizer()
     schedule = schedules.create(Schedule(name=name, **keys), optimizer, epochs, UPDATES)
-    found = []
+    learning_rates = []
     for update in range(epochs * UPDATES):
         schedule.step_update(update)
-        found.append(optimizer.param_groups[0]["lr"])
+        learning_rates.append(optimizer.param_groups[0]["lr"])
         if (update + 1) % UPDATES == 0:
             schedule.end_epoch((update + 1) // UPDATES, 0.5)
-    return found
+    return learning_rates
 
 
 def cosine(share: float, top: float = 1.0) -> float:
@@ -131,16 +131,16 @@ FORMULAS: dict[str, tuple[str, dict[str, object], Callable[[float], float]]] = {
 @pytest.mark.parametrize("which", FORMULAS)
 def test_learning_rates_are_the_formula(which: str) -> None:
     name, arguments, formula = FORMULAS[which]
-    found = rates(name, warmup_epochs=WARMUP, min_lr=LOWEST, arguments=arguments)
-    for update, rate in enumerate(found):
+    learning_rates = rates(name, warmup_epochs=WARMUP, min_lr=LOWEST, arguments=arguments)
+    for update, rate in enumerate(learning_rates):
         passed = update / UPDATES - WARMUP
-        wanted = update / UPDATES / WARMUP if passed < 0 else max(LOWEST, formula(passed))
-        assert rate == pytest.approx(wanted), update
+        expected = update / UPDATES / WARMUP if passed < 0 else max(LOWEST, formula(passed))
+        assert rate == pytest.approx(expected), update
 
 
 def test_every_schedule_has_a_formula_and_every_argument_a_use() -> None:
     assert {name for name, *_ in FORMULAS.values()} | {"plateau"} == set(schedules.SCHEDULES)
-    whole: dict[str, Any] = {"step": {"decay_epochs": 3}, "multistep": {"decay_milestones": [3]}}
+    required: dict[str, Any] = {"step": {"decay_epochs": 3}, "multistep": {"decay_milestones": [3]}}
     cycles = {"cycle_limit": 3}
     other: dict[str, dict[str, Any]] = {
         "cosine": {"k_decay": 2, "cycle_limit": 2} | {"cycle_mul": 2, "cycle_decay": 0.5},
@@ -155,7 +155,7 @@ def test_every_schedule_has_a_formula_and_every_argument_a_use() -> None:
     }
     for name, changes in other.items():
         for key, value in changes.items():
-            base = whole.get(name, {}) | (cycles if key.startswith("cycle_") else {})
+            base = required.get(name, {}) | (cycles if key.startswith("cycle_") else {})
             base |= {"patience_epochs": 0} if name == "plateau" and key != "patience_epochs" else {}
             before = rates(name, arguments=base)
             assert before != rates(name, arguments=base | {key: value}), (name, key)
@@ -164,16 +164,16 @@ def test_every_schedule_has_a_formula_and_every_argument_a_use() -> None:
 @pytest.mark.parametrize("name", schedules.SCHEDULES)
 def test_every_schedule_warms_up_and_fits_one_epoch(name: str) -> None:
     needs = {"step": {"decay_epochs": 5}, "multistep": {"decay_milestones": [5]}}
-    found = rates(name, warmup_epochs=2, arguments=needs.get(name, {}))
-    assert found[:20] == pytest.approx([update / 20 for update in range(20)])
-    assert found[20] == pytest.approx(1)
+    learning_rates = rates(name, warmup_epochs=2, arguments=needs.get(name, {}))
+    assert learning_rates[:20] == pytest.approx([update / 20 for update in range(20)])
+    assert learning_rates[20] == pytest.approx(1)
     assert len(rates(name, epochs=1, arguments=needs.get(name, {}))) == UPDATES
 
 
 @pytest.mark.parametrize("name", ["cosine", "tanh", "poly", "wsd", "rsqrt"])
 def test_past_the_end_the_lowest_rate_stays(name: str) -> None:
     cycles = {} if name in ("wsd", "rsqrt") else {"cycle_limit": 3, "cycle_mul": 0.5}
-    optimizer = made()
+    optimizer = create_optimizer()
     recipe = Schedule(name=name, min_lr=LOWEST, arguments=cycles)
     schedule = schedules.create(recipe, optimizer, EPOCHS, UPDATES)
     for update in (EPOCHS * UPDATES, 10 * EPOCHS * UPDATES):
@@ -192,7 +192,7 @@ def test_the_lowest_rate_holds_for_all() -> None:
 
 
 def test_unknown_arguments_are_told_with_the_known_ones() -> None:
-    for name, arguments, told in (
+    for name, arguments, message in (
         ("step", {"decay_epoch": 3}, "step: no argument decay_epoch; it takes decay_epochs, decay"),
         ("none", {"decay_epochs": 3}, "none: no argument decay_epochs; it takes none"),
         ("step", {}, "step: decay_epochs must be given; write schedule.arguments.decay_epochs"),
@@ -200,8 +200,8 @@ def test_unknown_arguments_are_told_with_the_known_ones() -> None:
         ("cosine", {"cycle_limit": 0}, "cycle_limit must be at least 1"),
         ("wsd", {"decay_fn": "cos"}, "Invalid decay_fn"),
     ):
-        with pytest.raises(MaskgateError, match=told):
-            schedules.create(Schedule(name=name, arguments=arguments), made(), 3, 10)
+        with pytest.raises(MaskgateError, match=message):
+            schedules.create(Schedule(name=name, arguments=arguments), create_optimizer(), 3, 10)
 
 
 SCORES = [0.1, 0.3, 0.3, 0.2, 0.25, 0.3, 0.31, 0.2, 0.1, 0.1, 0.1, 0.1, 0.4, 0.3, 0.3, 0.3]
@@ -209,22 +209,22 @@ SCORES = [0.1, 0.3, 0.3, 0.2, 0.25, 0.3, 0.31, 0.2, 0.1, 0.1, 0.1, 0.1, 0.4, 0.3
 
 @pytest.mark.parametrize("cooldown", [0, 2])
 def test_plateau_is_torchs(cooldown: int) -> None:
-    told = {"patience_epochs": 1, "decay_rate": 0.5, "cooldown_epochs": cooldown}
-    ours, theirs = made(), made()
+    arguments = {"patience_epochs": 1, "decay_rate": 0.5, "cooldown_epochs": cooldown}
+    optimizer, naive_optimizer = create_optimizer(), create_optimizer()
     schedule = schedules.create(
-        Schedule(name="plateau", arguments=told, min_lr=0.1), ours, len(SCORES), 10
+        Schedule(name="plateau", arguments=arguments, min_lr=0.1), optimizer, len(SCORES), 10
     )
     naive = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        theirs, "max", factor=0.5, patience=1, cooldown=cooldown, min_lr=0.1
+        naive_optimizer, "max", factor=0.5, patience=1, cooldown=cooldown, min_lr=0.1
     )
-    seen = set()
+    distinct_rates = set()
     for epoch, score in enumerate(SCORES, 1):
         schedule.end_epoch(epoch, score)
         naive.step(score)
         schedule.step_update(epoch * 10)
-        assert ours.param_groups[0]["lr"] == theirs.param_groups[0]["lr"], epoch
-        seen.add(ours.param_groups[0]["lr"])
-    assert len(seen) > 2
+        assert optimizer.param_groups[0]["lr"] == naive_optimizer.param_groups[0]["lr"], epoch
+        distinct_rates.add(optimizer.param_groups[0]["lr"])
+    assert len(distinct_rates) > 2
 
 
 @pytest.mark.parametrize("killed", range(1, len(SCORES)))
@@ -234,21 +234,21 @@ def test_plateau_goes_on_where_it_was(killed: int) -> None:
     )
 
     def run(schedule: Any, first: int, last: int) -> list[float]:
-        found = []
+        learning_rates = []
         for epoch in range(first, last):
             schedule.step_update(epoch * 10)
-            found.append(schedule.timeline.optimizer.param_groups[0]["lr"])
+            learning_rates.append(schedule.timeline.optimizer.param_groups[0]["lr"])
             schedule.end_epoch(epoch + 1, SCORES[epoch])
-        return found
+        return learning_rates
 
     def create() -> Any:
-        return schedules.create(recipe, made(), len(SCORES), 10)
+        return schedules.create(recipe, create_optimizer(), len(SCORES), 10)
 
-    whole, first, second = create(), create(), create()
-    found = run(first, 0, killed)
+    uninterrupted, first, second = create(), create(), create()
+    before = run(first, 0, killed)
     second.timeline.optimizer.load_state_dict(first.timeline.optimizer.state_dict())
     second.load_state_dict(first.state_dict())
-    assert run(whole, 0, len(SCORES)) == found + run(second, killed, len(SCORES))
+    assert run(uninterrupted, 0, len(SCORES)) == before + run(second, killed, len(SCORES))
     assert len(set(run(create(), 0, len(SCORES)))) > 2
 
 
@@ -259,6 +259,6 @@ def test_other_schedules_keep_nothing(name: str) -> None:
         "multistep": {"decay_milestones": [5]},
     }
     recipe = Schedule(name=name, arguments=needs.get(name, {}))
-    schedule = schedules.create(recipe, made(), EPOCHS, UPDATES)
+    schedule = schedules.create(recipe, create_optimizer(), EPOCHS, UPDATES)
     schedule.step_update(30)
     assert schedule.state_dict() == {}

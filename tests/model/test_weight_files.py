@@ -106,9 +106,9 @@ SHAPES: dict[str, Callable[[State], Any]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_weights_are_found_wherever_they_lie(shape: str, tmp_path: Path) -> None:
     state = weights()
-    found = loaded(saved(SHAPES[shape](state), tmp_path))
-    assert len(found) == len(state) - 2, "all but the classifier"
-    for key, tensor in found.items():
+    loaded_state = loaded(saved(SHAPES[shape](state), tmp_path))
+    assert len(loaded_state) == len(state) - 2, "all but the classifier"
+    for key, tensor in loaded_state.items():
         assert torch.equal(tensor, state[key]), key
 
 
@@ -125,9 +125,9 @@ def test_so_of_the_real_wrappers(tmp_path: Path) -> None:
         AveragedModel(plain),
         lightning,
     ):
-        found = loaded(saved({"state_dict": model.state_dict()}, tmp_path))
+        loaded_state = loaded(saved({"state_dict": model.state_dict()}, tmp_path))
         for key, tensor in plain.state_dict().items():
-            assert torch.equal(found[key], tensor), type(model)
+            assert torch.equal(loaded_state[key], tensor), type(model)
     save_file(under("module.")(weights()), tmp_path / "a.safetensors")
     assert torch.equal(loaded(tmp_path / "a.safetensors")[FIRST], weights()[FIRST])
 
@@ -147,9 +147,9 @@ def test_what_does_not_fit_is_told_wherever_it_lies(prefix: str, tmp_path: Path)
         r"1 unknown \(first extra": state | {"extra.weight": torch.zeros(2)},
         r"1 unknown \(first layer4\.9": state | {"layer4.9." + "x" * 10_000: torch.zeros(2)},
     }.items():
-        with pytest.raises(MaskgateError, match=f"does not fit the backbone, .*{fault}") as told:
+        with pytest.raises(MaskgateError, match=f"does not fit the backbone, .*{fault}") as error:
             loaded(saved({"model_state_dict": under(prefix)(changed)}, tmp_path))
-        assert len(str(told.value)) < 500
+        assert len(str(error.value)) < 500
     with pytest.raises(MaskgateError, match=r"none of its .* tensors is there"):
         loaded(saved({"a": torch.zeros(2)}, tmp_path))
     larger = timm.create_model("resnet34", num_classes=0).state_dict()

@@ -31,7 +31,7 @@ COUNT = 21
 SHARD_BYTES = 4600  # five pictures of 20×15, one thumbnail
 
 # Builds the cache of a folder in a process of its own; `prelude` may change the modules first.
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 BUILD = """
 import sys, time, os
@@ -91,11 +91,11 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of photos `0.jpg` … `20.jpg`, each another one."""
-    made = tmp_path / "photos"
-    made.mkdir()
+    root = tmp_path / "photos"
+    root.mkdir()
     for row in range(COUNT):
-        picture(made / f"{row}.jpg", row)
-    return made
+        picture(root / f"{row}.jpg", row)
+    return root
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
 
 
 def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
-    shown: Shown, photos: Photos, place: Path, decoded: list[object]
+    shown: NetworkInput, photos: Photos, place: Path, decoded: list[object]
 ) -> None:
     cache.build(photos, View(GEOMETRY), place)
     assert [path.name for path in place.iterdir()] == [f"20x15-v{pixels.VERSION}"]
@@ -324,12 +324,12 @@ def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
         geometry = Geometry(16, 12, 0.25, crop)
         store, _ = cache.build(photos, View(geometry), place)
         for row, name in enumerate(photos.table["photo"]):
-            seen = pixels.centre(store[row], geometry)
-            np.testing.assert_array_equal(seen, shown(photos.root / name, View(geometry)))
+            centre = pixels.centre(store[row], geometry)
+            np.testing.assert_array_equal(centre, shown(photos.root / name, View(geometry)))
         assert (place / f"20x15-crop{crop}-v{pixels.VERSION}").is_dir()
         thumbnail = store.thumbnails[store.slots[0]]  # near-duplicates are sought in whole photos
-        whole = pixels.decode(photos.root / photos.table["photo"][0])
-        np.testing.assert_array_equal(thumbnail, near_duplicates.thumbnail(whole))
+        photo = pixels.decode(photos.root / photos.table["photo"][0])
+        np.testing.assert_array_equal(thumbnail, near_duplicates.thumbnail(photo))
     before = len(decoded)
     check(cache.build(photos, View(GEOMETRY), place)[0], photos)
     assert len(decoded) == before + COUNT  # by the check itself
@@ -524,8 +524,8 @@ def test_more_shards_than_files_may_be_open(photos: Photos, folder: Path, place:
     prelude = "import resource; _, most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
     prelude += "resource.setrlimit(resource.RLIMIT_NOFILE, (24, most))"
     process = run(prelude, folder, place, 0, COUNT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 0, told.decode()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err.decode()
     check(cache.build(photos, View(GEOMETRY), place)[0], photos)
 
 
@@ -580,8 +580,8 @@ def test_two_processes_that_build_at_once_leave_one_right_cache(
 ) -> None:
     both = [run(SLOW, folder, place, *part) for part in ((0, 14), (7, COUNT))]
     for process in both:
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == 0, told.decode()
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err.decode()
     assert rows(place, "pictures") == rows(place, "files") == COUNT
     store, problems = cache.build(photos, View(GEOMETRY), place)
     assert (decoded, problems) == ([], [])

@@ -19,7 +19,7 @@ from maskgate.synthetic.people import sample_people
 Planted = dict[str, set[str]]
 
 
-def found(inspected: Inspection) -> Planted:
+def places_by_kind(inspected: Inspection) -> Planted:
     """Places by kind of problem."""
     places: Planted = defaultdict(set)
     for problem in inspected.problems:
@@ -90,7 +90,7 @@ def test_everything_planted_is_found_in_one_pass(clean: Path, cache: Path) -> No
     (clean / "eval" / "images" / "._x.jpg").write_bytes(b"")
 
     inspected = inspection.inspect(clean, cache)
-    places = found(inspected)
+    places = places_by_kind(inspected)
     twin_name = f"{first.split('_')[0]}_male_Asian_77"
     expected: Planted = {
         "unreadable photo": {f"{broken}/mask2.jpg", f"{broken}/normal.jpg", f"{old}/mask5.jpg"},
@@ -134,9 +134,11 @@ def test_copies_of_one_file_under_many_names_are_one_line(tmp_path: Path, cache:
         rows.append(f"{number}.png,p{number},wear")
     (tmp_path / "photos.csv").write_text("\n".join(rows) + "\n")
     inspected = inspection.inspect(tmp_path / "photos.csv", cache)
-    told = inspected.problems
-    assert [(problem.kind, problem.where) for problem in told] == [("identical photos", "0.png")]
-    assert told[0].detail.endswith("and 294 more")
+    problems = inspected.problems
+    assert [(problem.kind, problem.where) for problem in problems] == [
+        ("identical photos", "0.png")
+    ]
+    assert problems[0].detail.endswith("and 294 more")
     assert inspected.near_duplicates.largest == 300
     assert len(inspected.near_duplicates.pairs) == 299
 
@@ -180,14 +182,14 @@ def test_labels_of_one_shot_that_differ_are_problems(tmp_path: Path, cache: Path
         "photo,person,mask,gender,age\na1.jpg,a,wear,,\na2.jpg,a,wear,female,40\n"
         "b1.jpg,b,normal,male,70\n"
     )
-    told = inspection.inspect(tmp_path, cache).problems
-    assert [(problem.kind, problem.where) for problem in told] == [
+    problems = inspection.inspect(tmp_path, cache).problems
+    assert [(problem.kind, problem.where) for problem in problems] == [
         ("near-duplicate people", "a"),
         ("labels of one shot differ", "a = b"),
         ("labels of one shot differ", "a = b"),
         ("labels of one shot differ", "a1.jpg = b1.jpg"),
     ]
-    assert [problem.detail for problem in told[1:]] == [
+    assert [problem.detail for problem in problems[1:]] == [
         "gender is female and male",
         "age band is 30-59 and >=60",
         "mask is wear and not_wear",
@@ -207,7 +209,7 @@ def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None
         "4.png,,,,over 20,\n"
     )
     inspected = inspection.inspect(csv, cache)
-    assert found(inspected) == {
+    assert places_by_kind(inspected) == {
         "unknown column": {"mood"},
         "unknown mask": {"1.png"},
         "contradictory labels": {"2.png"},
@@ -224,15 +226,15 @@ def test_a_table_of_photos_is_inspected_too(tmp_path: Path, cache: Path) -> None
 
 def test_doubts_about_people_are_problems_that_stop_nothing(tmp_path: Path, cache: Path) -> None:
     people = ["Kim", "kim", "a", "a", "b", "b", "1", "001", "c", "c"]
-    told = ["male,20"] * 2 + ["male,20", "female,20", "male,20", "male,50"] + ["female,40"] * 4
+    labels = ["male,20"] * 2 + ["male,20", "female,20", "male,20", "male,50"] + ["female,40"] * 4
     for number in range(len(people)):
         Image.effect_noise((24, 32), 40 + 9 * number).convert("RGB").save(
             tmp_path / f"{number}.png"
         )
-    rows = [f"{row}.png,{people[row]},{told[row]}" for row in range(len(people))]
+    rows = [f"{row}.png,{people[row]},{labels[row]}" for row in range(len(people))]
     (tmp_path / "labels.csv").write_text("\n".join(["photo,person,gender,age", *rows]))
     inspected = inspection.inspect(tmp_path, cache)
-    assert found(inspected) == {
+    assert places_by_kind(inspected) == {
         "similar names": {"Kim", "1"},
         "person of two genders": {"a"},
         "person of distant ages": {"b"},
@@ -247,7 +249,7 @@ def test_names_longer_than_any_file_is_named_are_problems(tmp_path: Path, cache:
     rows = [f"{photo},{digits},wear" for photo in photos]
     (tmp_path / "labels.csv").write_text("\n".join(["photo,person,mask", *rows]))
     inspected = inspection.inspect(tmp_path, cache)
-    assert found(inspected) == {"unreadable photo": set(photos[1:])}
+    assert places_by_kind(inspected) == {"unreadable photo": set(photos[1:])}
     assert all(len(line) < 300 for line in checks.summary(inspected.problems))
 
 
@@ -262,7 +264,7 @@ def test_names_that_are_not_utf8_are_shown_once(clean: Path, cache: Path, tmp_pa
         pytest.skip("this file system takes UTF-8 alone")
     (images / odd).mkdir()
     inspected = inspection.inspect(clean, cache)
-    assert found(inspected) == {
+    assert places_by_kind(inspected) == {
         "name not in UTF-8": {r"\xb1\xe8"},
         "extra file": {rf"{person.name}/\xb1\xe8.jpg"},
         "extra test photo": {r"\xb1\xe8.jpg"},
@@ -297,8 +299,8 @@ def test_a_folder_named_like_a_photo_is_no_photo(clean: Path, cache: Path) -> No
     before = inspection.inspect(clean, cache).problems
     (person / "other.jpg").mkdir()
     (person / "photo.jfif").touch()
-    told = inspection.inspect(clean, cache).problems
-    added = sorted((each.kind, each.where) for each in told if each not in before)
+    after = inspection.inspect(clean, cache).problems
+    added = sorted((each.kind, each.where) for each in after if each not in before)
     assert before == []
     assert added == [
         ("extra file", f"{person.name}/other.jpg"),
@@ -311,14 +313,14 @@ def test_data_of_which_nothing_can_be_used_is_inspected(tmp_path: Path, cache: P
     csv = tmp_path / "photos.csv"
     csv.write_text("photo,mask\na.jpg,wear\n")
     inspected = inspection.inspect(csv, cache)
-    assert found(inspected) == {"unreadable photo": {"a.jpg"}}  # and no photo counts as a person
-    assert len(inspected.photos.table) == 0
+    assert places_by_kind(inspected) == {"unreadable photo": {"a.jpg"}}
+    assert len(inspected.photos.table) == 0  # and no photo counts as a person
 
 
 def test_a_broken_test_table_is_a_problem_and_no_crash(clean: Path, cache: Path) -> None:
     (clean / "eval" / "info.csv").write_text("name,ans\na.jpg,0\n")
     inspected = inspection.inspect(clean, cache)
-    assert found(inspected) == {"unreadable test table": {"info.csv"}}
+    assert places_by_kind(inspected) == {"unreadable test table": {"info.csv"}}
 
 
 def test_every_kind_in_the_code_has_a_meaning() -> None:

@@ -22,7 +22,7 @@ from maskgate.pipeline.loader import Batch, Loader
 from maskgate.pipeline.shards import Shards
 from maskgate.pipeline.transforms import Augment
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 GEOMETRY = Geometry(16, 12, 0.5)
 COUNT = 23
@@ -46,7 +46,7 @@ def loader(count: int = COUNT, first: int = 0, workers: int = 0) -> Loader:
     return Loader(store, table, GEOMETRY, AUGMENT, workers)
 
 
-def whole(loaded: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+def concatenate(loaded: Iterable[Batch]) -> tuple[Tensor, Tensor]:
     """All batches as one."""
     photos, targets = zip(*loaded, strict=True)
     return torch.cat(photos), torch.cat([target.classes for target in targets])
@@ -69,13 +69,13 @@ def test_a_training_batch_holds_the_photos_drawn_and_their_targets() -> None:
 
 
 def test_targets_of_partial_labels_are_all_that_agree() -> None:
-    made = loader(2)
+    photo_loader = loader(2)
     table = photo_table.build(["a", "b"], ["a", "b"], [-1, 2], [1, -1], [float("nan"), 70])
-    store = made._store
+    store = photo_loader._store
     rows = np.arange(2)
-    _, targets = whole(Loader(store, table, GEOMETRY, AUGMENT).validation(rows, 2, 0, 1))
-    found = [target.nonzero().flatten().tolist() for target in targets]
-    assert found == [[label for label in range(18) if label // 3 % 2 == 1], [14, 17]]
+    _, targets = concatenate(Loader(store, table, GEOMETRY, AUGMENT).validation(rows, 2, 0, 1))
+    classes = [target.nonzero().flatten().tolist() for target in targets]
+    assert classes == [[label for label in range(18) if label // 3 % 2 == 1], [14, 17]]
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
@@ -83,37 +83,41 @@ def test_targets_of_partial_labels_are_all_that_agree() -> None:
 @pytest.mark.parametrize("count", [1, 2, 21, 22, 23])
 def test_validation_gives_every_row_exactly_once(count: int, size: int, ranks: int) -> None:
     rows = np.random.default_rng(1).permutation(COUNT)[:count]
-    made, found = loader(), np.full(count, -1)
+    photo_loader, photo_numbers = loader(), np.full(count, -1)
     for rank in range(ranks):
-        batches = [numbers(photos) for photos, _ in made.validation(rows, size, rank, ranks)]
+        batches = [
+            numbers(photos) for photos, _ in photo_loader.validation(rows, size, rank, ranks)
+        ]
         assert all(len(batch) <= max(1, size // ranks) for batch in batches)
         share = [number for batch in batches for number in batch]
         assert len(share) == len(rows[rank::ranks])
-        found[rank::ranks] = share
-    assert found.tolist() == rows.tolist()
+        photo_numbers[rank::ranks] = share
+    assert photo_numbers.tolist() == rows.tolist()
 
 
 def test_validation_photos_are_the_centre_and_never_augmented() -> None:
-    made = loader()
+    photo_loader = loader()
     rows = np.arange(COUNT)
-    wanted = np.stack([pixels.centre(made._store[row], GEOMETRY) for row in range(COUNT)])
+    centres = np.stack([pixels.centre(photo_loader._store[row], GEOMETRY) for row in range(COUNT)])
     for _ in range(2):
-        whole(made.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
-        photos, _ = whole(made.validation(rows, 8, 0, 1))
-        np.testing.assert_array_equal(photos, wanted)
+        concatenate(photo_loader.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
+        photos, _ = concatenate(photo_loader.validation(rows, 8, 0, 1))
+        np.testing.assert_array_equal(photos, centres)
 
 
 def test_validation_photos_equal_pixels_read_of_their_files(
-    shown: Shown, people: Path, cache: Path
+    shown: NetworkInput, people: Path, cache: Path
 ) -> None:
     photos = layouts.read(people)
     photos = photos.take(np.arange(0, len(photos.table), 5))
     geometry = Geometry(33, 24, 0.2)
     store, _ = caches.build(photos, View(geometry), cache)
-    made = Loader(store, photos.table, geometry, Augment([Component(name="random_crop")], geometry))
-    found, targets = whole(made.validation(np.arange(len(photos.table)), 16, 0, 1))
+    photo_loader = Loader(
+        store, photos.table, geometry, Augment([Component(name="random_crop")], geometry)
+    )
+    pictures, targets = concatenate(photo_loader.validation(np.arange(len(photos.table)), 16, 0, 1))
     for row, name in enumerate(photos.table["photo"]):
-        np.testing.assert_array_equal(found[row], shown(photos.root / name, View(geometry)))
+        np.testing.assert_array_equal(pictures[row], shown(photos.root / name, View(geometry)))
     assert targets.int().argmax(1).tolist() == photos.table["label"].tolist()
 
 
@@ -135,23 +139,23 @@ def test_workers_give_the_same_pixels() -> None:
     alone, helped = loader(), loader(workers=2)
     for start in (0, 2):
         one, other = (
-            whole(each.training(BATCHES, start=start, rank=0, ranks=1, place=PLACE))
+            concatenate(each.training(BATCHES, start=start, rank=0, ranks=1, place=PLACE))
             for each in (alone, helped)
         )
         assert torch.equal(one[0], other[0])
         assert torch.equal(one[1], other[1])
     rows = np.arange(COUNT)
-    one, other = (whole(each.validation(rows, 8, 0, 1)) for each in (alone, helped))
+    one, other = (concatenate(each.validation(rows, 8, 0, 1)) for each in (alone, helped))
     assert torch.equal(one[0], other[0])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_photos_augmented_on_the_device_are_those_that_workers_augment(workers: int) -> None:
-    made = loader(workers=workers)
-    made._augments_first = False  # as on a GPU
+    device_loader = loader(workers=workers)
+    device_loader._augments_first = False  # as on a GPU
     one, other = (
-        whole(each.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
-        for each in (loader(), made)
+        concatenate(each.training(BATCHES, start=0, rank=0, ranks=1, place=PLACE))
+        for each in (loader(), device_loader)
     )
     assert torch.equal(one[0], other[0])
     assert torch.equal(one[1], other[1])
@@ -164,9 +168,11 @@ def test_an_epoch_taken_up_is_the_rest_of_it(ranks: int, start: int) -> None:
         every = list(loader().training(BATCHES, start=0, rank=rank, ranks=ranks, place=PLACE))
         rest = list(loader().training(BATCHES, start=start, rank=rank, ranks=ranks, place=PLACE))
         assert len(rest) == len(every) - start
-        for (photos, targets), (wanted, wanted_targets) in zip(rest, every[start:], strict=True):
-            assert torch.equal(photos, wanted)
-            assert torch.equal(targets.classes, wanted_targets.classes)
+        for (photos, targets), (expected, expected_targets) in zip(
+            rest, every[start:], strict=True
+        ):
+            assert torch.equal(photos, expected)
+            assert torch.equal(targets.classes, expected_targets.classes)
 
 
 def test_an_epoch_at_its_end_has_no_batches_left() -> None:
@@ -175,14 +181,14 @@ def test_an_epoch_at_its_end_has_no_batches_left() -> None:
 
 def test_a_photo_drawn_twice_in_an_epoch_differs() -> None:
     batches = [np.full(8, 5), np.full(8, 5)]
-    photos, _ = whole(loader().training(batches, start=0, rank=0, ranks=1, place=PLACE))
+    photos, _ = concatenate(loader().training(batches, start=0, rank=0, ranks=1, place=PLACE))
     assert set(numbers(photos)) == {5}
     assert len({photo.numpy().tobytes() for photo in photos}) > 8
 
 
 def test_pixels_are_a_function_of_the_place_and_of_nothing_else() -> None:
     def epoch(*place: int) -> Tensor:
-        return whole(loader().training(BATCHES, start=0, rank=0, ranks=1, place=place))[0]
+        return concatenate(loader().training(BATCHES, start=0, rank=0, ranks=1, place=place))[0]
 
     first = epoch(*PLACE)
     torch.manual_seed(1234)
@@ -195,18 +201,18 @@ def test_pixels_are_a_function_of_the_place_and_of_nothing_else() -> None:
 def test_two_loaders_share_nothing() -> None:
     one = loader(10)
     rows = np.arange(10)
-    before = whole(one.validation(rows, 4, 0, 1))
+    before = concatenate(one.validation(rows, 4, 0, 1))
     other = loader(6, first=100)
-    after = whole(one.validation(rows, 4, 0, 1))
+    after = concatenate(one.validation(rows, 4, 0, 1))
     assert torch.equal(before[0], after[0])
     assert torch.equal(before[1], after[1])
     assert numbers(after[0]) == list(range(10))
-    assert numbers(whole(other.validation(np.arange(6), 4, 0, 1))[0]) == list(range(100, 106))
+    assert numbers(concatenate(other.validation(np.arange(6), 4, 0, 1))[0]) == list(range(100, 106))
     with pytest.raises(IndexError):
-        whole(other.validation(np.array([6]), 4, 0, 1))
+        concatenate(other.validation(np.array([6]), 4, 0, 1))
 
 
 def test_targets_have_all_18_classes() -> None:
-    _, targets = whole(loader().validation(np.arange(COUNT), 8, 0, 1))
+    _, targets = concatenate(loader().validation(np.arange(COUNT), 8, 0, 1))
     assert targets.shape == (COUNT, labels.COUNT)
     assert targets.dtype == torch.bool

@@ -49,25 +49,25 @@ def partner_of(mixed: Mixed, count: int) -> list[int]:
 
 def sources(photos: Tensor, mixed: Mixed) -> np.ndarray:
     """(N, H, W), 1 where a pixel is the photo's own and 0 where it is its partner's."""
-    found = np.empty(photos.shape[:3], dtype=int)
+    is_original = np.empty(photos.shape[:3], dtype=int)
     partner = partner_of(mixed, len(photos))
-    for number, y, x in np.ndindex(*found.shape):
+    for number, y, x in np.ndindex(*is_original.shape):
         pixel = mixed.photos[number, y, x].tolist()
-        own = photos[number, y, x].tolist()
-        assert pixel in (own, photos[partner[number], y, x].tolist())
-        found[number, y, x] = pixel == own
-    return found
+        original = photos[number, y, x].tolist()
+        assert pixel in (original, photos[partner[number], y, x].tolist())
+        is_original[number, y, x] = pixel == original
+    return is_original
 
 
 def several(count: int, name: str, **arguments: Any) -> list[tuple[Tensor, Mixed]]:
-    mix, found = mixing(name, **arguments), []
+    mix, pairs = mixing(name, **arguments), []
     torch.manual_seed(5)
     for seed in range(count):
         photos = batch(4, seed)
         before = photos.clone()
-        found.append((photos, mix(photos, unknown(4))))
+        pairs.append((photos, mix(photos, unknown(4))))
         assert torch.equal(photos, before), "the batch itself is left as it was"
-    return found
+    return pairs
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
@@ -77,8 +77,8 @@ def test_mixup_fades_every_pixel_by_the_share(alpha: float) -> None:
         assert mixed.photos.dtype == torch.float32
         partner = partner_of(mixed, 4)
         for place in np.ndindex(4, HEIGHT, WIDTH, 3):
-            own, other = photos[place].item(), photos[(partner[place[0]], *place[1:])].item()
-            expected = mixed.share * own + (1 - mixed.share) * other
+            original, other = photos[place].item(), photos[(partner[place[0]], *place[1:])].item()
+            expected = mixed.share * original + (1 - mixed.share) * other
             assert mixed.photos[place].item() == pytest.approx(expected, abs=1e-4)
         shares.add(mixed.share)
     assert len(shares) == 5
@@ -105,27 +105,27 @@ def test_a_tiny_alpha_leaves_photos_whole() -> None:
 
 
 def test_cutmix_pastes_one_box_and_its_share_is_counted() -> None:
-    clipped = whole = 0
+    clipped = unclipped = 0
     for photos, mixed in several(80, "cutmix"):
         assert mixed.photos.dtype == torch.uint8
         partner = partner_of(mixed, 4)
         moved = [number for number in range(4) if partner[number] != number]
-        own = sources(photos, mixed)[moved]
-        if not len(own):
+        is_original = sources(photos, mixed)[moved]
+        if not len(is_original):
             continue
         # Where both photos have the same colour a pixel counts as own: none of 256³ here.
-        assert (own == own[0]).all(), "the box lies at one place"
-        rows, columns = np.nonzero(own[0] == 0)
-        assert mixed.share == pytest.approx(own[0].mean(), abs=1e-12)
+        assert (is_original == is_original[0]).all(), "the box lies at one place"
+        rows, columns = np.nonzero(is_original[0] == 0)
+        assert mixed.share == pytest.approx(is_original[0].mean(), abs=1e-12)
         if len(rows):
-            box = own[0][rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+            box = is_original[0][rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
             assert (box == 0).all(), "it is a box"
             at_rim = rows.min() == 0 or columns.min() == 0
             at_rim |= rows.max() == HEIGHT - 1 or columns.max() == WIDTH - 1
             clipped += at_rim
-            whole += not at_rim
+            unclipped += not at_rim
     assert clipped > 5
-    assert whole > 3
+    assert unclipped > 3
 
 
 def test_a_box_covers_what_beta_left_over_and_lies_anywhere() -> None:
@@ -187,14 +187,14 @@ def test_partners_within_a_class() -> None:
     known = target(
         [0, 0, 2, -1, -1, -1, -1, 0], [1, 1, 0, 0, 0, 0, -1, 1], [2, 2, 1, -1, -1, -1, -1, -1]
     )
-    mix, seen = mixing("intra_class_cutmix"), [Counter[int]() for _ in range(8)]
+    mix, partners = mixing("intra_class_cutmix"), [Counter[int]() for _ in range(8)]
     torch.manual_seed(0)
     for _ in range(400):
         for number, partner in enumerate(partner_of(mix(batch(8), known), 8)):
             assert torch.equal(known.classes[number], known.classes[partner])
-            seen[number][partner] += 1
-    assert [set(each) for each in seen] == [{1}, {0}, {2}, {4, 5}, {3, 5}, {3, 4}, {6}, {7}]
-    assert all(abs(count - 200) < 3 * 10 for each in seen[3:6] for count in each.values())
+            partners[number][partner] += 1
+    assert [set(each) for each in partners] == [{1}, {0}, {2}, {4, 5}, {3, 5}, {3, 4}, {6}, {7}]
+    assert all(abs(count - 200) < 3 * 10 for each in partners[3:6] for count in each.values())
 
 
 def test_classes_may_be_probabilities() -> None:
@@ -220,17 +220,17 @@ def test_one_mix_a_batch_by_the_probabilities() -> None:
     mix = Mixing([Mix(name="mixup", probability=0.35), Mix(name="half_cutmix", probability=0.35)])
     torch.manual_seed(4)
     photos, count = batch(2)[:, :2, :8], 3000
-    found: Counter[str] = Counter()
+    frequency: Counter[str] = Counter()
     for _ in range(count):
         mixed = mix(photos, unknown(2))
         if mixed.partner is None:
             assert mixed.photos is photos
             assert mixed.share == 1.0
-            found["plain"] += 1
+            frequency["plain"] += 1
         else:
-            found["mixup" if mixed.photos.dtype == torch.float32 else "half_cutmix"] += 1
+            frequency["mixup" if mixed.photos.dtype == torch.float32 else "half_cutmix"] += 1
     for name, share in {"mixup": 0.35, "half_cutmix": 0.35, "plain": 0.3}.items():
-        assert abs(found[name] - count * share) < 3 * (count * share * (1 - share)) ** 0.5
+        assert abs(frequency[name] - count * share) < 3 * (count * share * (1 - share)) ** 0.5
 
 
 @pytest.mark.parametrize("name", list(MIXES))
@@ -267,8 +267,8 @@ def test_the_loss_is_that_of_the_pixels_shares() -> None:
     assert torch.allclose(both.sum(1), torch.ones(4))
 
 
-def refused(mixes: Callable[[], Mixing], told: str) -> None:
-    with pytest.raises(MaskgateError, match=told):
+def refused(mixes: Callable[[], Mixing], message: str) -> None:
+    with pytest.raises(MaskgateError, match=message):
         mixes()
 
 

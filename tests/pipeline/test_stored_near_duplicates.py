@@ -19,9 +19,9 @@ def pictures() -> np.ndarray:
     """Six pictures (6, 64, 48), of which the last is the first, darker."""
     random = np.random.default_rng(2)
     coarse = random.integers(0, 256, (6, 16, 12), dtype=np.uint8)
-    made = coarse.repeat(4, axis=1).repeat(4, axis=2)
-    made[5] = made[0] // 2 + 20
-    return made
+    enlarged = coarse.repeat(4, axis=1).repeat(4, axis=2)
+    enlarged[5] = enlarged[0] // 2 + 20
+    return enlarged
 
 
 @pytest.mark.parametrize("content", DAMAGED)
@@ -40,12 +40,12 @@ def test_near_duplicates(tmp_path: Path, pictures: np.ndarray, content: str) -> 
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_copies(tmp_path: Path, pictures: np.ndarray, content: str) -> None:
-    def found() -> list[tuple[str, str]]:
+    def pairs() -> list[tuple[str, str]]:
         return near_duplicates.pairs_between(
             [*"012"], lambda rows: pictures[rows], [*"345"], lambda: pictures[3:], tmp_path
         )
 
-    assert found() == [("0", "5")]
+    assert pairs() == [("0", "5")]
     (memory,) = tmp_path.glob("copies-*.json")
     memory.write_text(content)
-    assert found() == [("0", "5")]
+    assert pairs() == [("0", "5")]

@@ -51,34 +51,36 @@ def augment(*names: str, **arguments: object) -> Single:
 
 
 def test_without_transforms_it_is_the_centre(stored: Pixels) -> None:
-    found = augment()(stored, 3)
-    np.testing.assert_array_equal(found, centre(stored, GEOMETRY))
+    result = augment()(stored, 3)
+    np.testing.assert_array_equal(result, centre(stored, GEOMETRY))
 
 
 def test_a_random_crop_is_a_window_of_the_stored_photo_and_reaches_all_of_it(
     stored: Pixels,
 ) -> None:
-    crop, seen = augment("random_crop"), set()
+    crop, corners = augment("random_crop"), set()
     for seed in range(400):
-        found = crop(stored, seed).numpy()
-        top, left = int(found[0, 0, 0]), int(found[0, 0, 1])
-        np.testing.assert_array_equal(found, stored[top : top + 8, left : left + 6])
-        seen.add((top, left))
-    assert seen == {(top, left) for top in range(HEIGHT - 8 + 1) for left in range(WIDTH - 6 + 1)}
+        window = crop(stored, seed).numpy()
+        top, left = int(window[0, 0, 0]), int(window[0, 0, 1])
+        np.testing.assert_array_equal(window, stored[top : top + 8, left : left + 6])
+        corners.add((top, left))
+    assert corners == {
+        (top, left) for top in range(HEIGHT - 8 + 1) for left in range(WIDTH - 6 + 1)
+    }
 
 
 def test_a_random_crop_without_a_margin_is_the_photo(stored: Pixels) -> None:
-    whole = single([Component(name="random_crop")], Geometry(HEIGHT, WIDTH))
-    np.testing.assert_array_equal(whole(stored, 1), stored)
+    crop = single([Component(name="random_crop")], Geometry(HEIGHT, WIDTH))
+    np.testing.assert_array_equal(crop(stored, 1), stored)
 
 
 def test_a_flip_turns_about_half_of_the_photos(stored: Pixels) -> None:
     flip, plain, turned = augment("horizontal_flip"), centre(stored, GEOMETRY), 0
     mirrored = centre(stored[:, ::-1], GEOMETRY)
     for seed in range(200):
-        found = flip(stored, seed).numpy()
-        is_turned = bool((found == mirrored).all())
-        assert is_turned or (found == plain).all()
+        result = flip(stored, seed).numpy()
+        is_turned = bool((result == mirrored).all())
+        assert is_turned or (result == plain).all()
         turned += is_turned
     assert 70 < turned < 130
     for seed in range(5):
@@ -92,10 +94,10 @@ def test_every_transform_keeps_the_shape_the_type_and_the_stored_photo(
     before = stored.copy()
     transform = augment(name, **ARGUMENTS.get(name, {}))
     results = [transform(stored, seed) for seed in range(24)]
-    for found in results:
-        assert found.shape == (8, 6, 3)
-        assert found.dtype == torch.uint8
-    assert any((found != results[0]).any() for found in results)
+    for result in results:
+        assert result.shape == (8, 6, 3)
+        assert result.dtype == torch.uint8
+    assert any((result != results[0]).any() for result in results)
     np.testing.assert_array_equal(stored, before)
 
 
@@ -115,8 +117,8 @@ def test_transforms_come_in_the_order_of_the_recipe(stored: Pixels) -> None:
         [Component(name="random_crop"), Component(name="horizontal_flip", p=1.0)],
         GEOMETRY,
     )
-    found = both(stored, 5).numpy()[:, ::-1]
-    np.testing.assert_array_equal(found, augment("random_crop")(stored, 5))
+    unflipped = both(stored, 5).numpy()[:, ::-1]
+    np.testing.assert_array_equal(unflipped, augment("random_crop")(stored, 5))
 
 
 def test_unknown_names_and_arguments_are_told() -> None:
@@ -141,7 +143,7 @@ def test_a_probability_outside_0_to_1_is_refused(name: str, p: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "told"),
+    ("name", "arguments", "message"),
     [
         ("shift_scale_rotate", {"shift": -0.1}, "shift is -0.1, below 0"),
         ("shift_scale_rotate", {"scale": 1.0}, "scale is 1.0, not below 1"),
@@ -155,8 +157,8 @@ def test_a_probability_outside_0_to_1_is_refused(name: str, p: float) -> None:
         ("rand_augment", {"magnitude": 31}, "magnitude 31"),
     ],
 )
-def test_bad_arguments_are_told(name: str, arguments: dict[str, Any], told: str) -> None:
-    with pytest.raises(MaskgateError, match=f"^augment {name}: .*{told}.*; see docs/recipe.md$"):
+def test_bad_arguments_are_told(name: str, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(MaskgateError, match=f"^augment {name}: .*{message}.*; see docs/recipe.md$"):
         augment(name, **arguments)
 
 
@@ -176,10 +178,10 @@ def test_p_is_the_share_of_photos_that_are_changed(name: str) -> None:
 def test_brightness_lies_evenly_within_its_limits() -> None:
     grey = np.full((HEIGHT, WIDTH, 3), 128, dtype=np.uint8)
     change = augment("brightness_contrast", brightness=0.3, contrast=0, p=1)
-    found = [float(change(grey, seed)[0, 0, 0]) for seed in range(500)]
-    assert min(found) >= 128 - 77
-    assert max(found) <= 128 + 77
-    assert abs(np.mean(found) - 128) < 3 * 153 / 12**0.5 / 500**0.5
+    values = [float(change(grey, seed)[0, 0, 0]) for seed in range(500)]
+    assert min(values) >= 128 - 77
+    assert max(values) <= 128 + 77
+    assert abs(np.mean(values) - 128) < 3 * 153 / 12**0.5 / 500**0.5
 
 
 def test_photo_edge_and_random_erasing_check_their_arguments_in_use() -> None:
@@ -198,20 +200,20 @@ def test_the_middle_is_taken_with_the_last_transform_of_geometry() -> None:
     erasing = {"name": "random_erasing", "p": 1.0, "scale": [0.3, 0.3], "value": 0}
     white = np.full((HEIGHT, WIDTH, 3), 255, dtype=np.uint8)
     both = [Component.model_validate(each) for each in ({"name": "affine", "degrees": 20}, erasing)]
-    found = np.stack([single(both, GEOMETRY)(white, seed).numpy() for seed in range(30)])
-    share = (found == 0).mean((1, 2, 3))
+    results = np.stack([single(both, GEOMETRY)(white, seed).numpy() for seed in range(30)])
+    share = (results == 0).mean((1, 2, 3))
     assert share.min() > 0.2, "the whole rectangle is seen"
 
 
 def test_a_batch_is_its_photos(stored: Pixels) -> None:
     names = ["affine", "random_crop", "horizontal_flip", "color_jitter", "blur", "random_erasing"]
     components = [Component(name=name, **ARGUMENTS.get(name, {})) for name in names]
-    whole = Augment(components, GEOMETRY)
+    augmentation = Augment(components, GEOMETRY)
     random = np.random.default_rng(1)
     batch = random.integers(0, 256, (9, HEIGHT, WIDTH, 3), dtype=np.uint8)
     seeds = [5, 3, 3, 2**63 - 1, 0, 1, 2, 8, 9]
-    found = whole(torch.from_numpy(batch.copy()), seeds)
-    for photo, seed, result in zip(batch, seeds, found, strict=True):
+    results = augmentation(torch.from_numpy(batch.copy()), seeds)
+    for photo, seed, result in zip(batch, seeds, results, strict=True):
         assert torch.equal(single(components, GEOMETRY)(photo, seed), result)
 
 
@@ -233,6 +235,6 @@ SYSTEMS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("system", list(SYSTEMS))
 def test_what_the_five_systems_did_can_be_written_down(system: str, stored: Pixels) -> None:
     written = [Component.model_validate(each) for each in SYSTEMS[system]]
-    whole = single(written, GEOMETRY)
-    found = [whole(stored, seed) for seed in range(30)]
-    assert len({photo.numpy().tobytes() for photo in found}) > 3
+    augmentation = single(written, GEOMETRY)
+    results = [augmentation(stored, seed) for seed in range(30)]
+    assert len({photo.numpy().tobytes() for photo in results}) > 3

@@ -33,7 +33,7 @@ def changed(row: int, **values: Any) -> ValidationSet:
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "message"),
     [
         (
             replace(FIRST, name="other", truth="sure"),
@@ -48,8 +48,8 @@ def changed(row: int, **values: Any) -> ValidationSet:
         (changed(2, age_band=-1, label=-1), "the labels of b/1.jpg differ"),
     ],
 )
-def test_what_was_validated_otherwise_is_refused(other: ValidationSet, told: str) -> None:
-    with pytest.raises(MaskgateError, match=f"^other: .*{told}"):
+def test_what_was_validated_otherwise_is_refused(other: ValidationSet, message: str) -> None:
+    with pytest.raises(MaskgateError, match=f"^other: .*{message}"):
         comparability.check(FIRST, other)
 
 

@@ -60,8 +60,8 @@ def copied(tmp_path: Path) -> Callable[[Path], RunFolder]:
 
 def init(run: RunFolder) -> None:
     """What a training does that starts from the run."""
-    wanted = recipe.Recipe.model_validate({"model": {"init": str(run.path)}})
-    warm_start.weight_digests(wanted)
+    new_recipe = recipe.Recipe.model_validate({"model": {"init": str(run.path)}})
+    warm_start.weight_digests(new_recipe)
     warm_start._thumbnails(run)
     for fold in run.folds:
         tables.training_digests(run, fold)
@@ -82,8 +82,8 @@ def compare(run: RunFolder) -> None:
 
 
 def combine(run: RunFolder) -> None:
-    asked = ensemble.system_of([run.path])
-    ensemble.fit(ensemble.open_members(asked), EnsembleSpec.from_system(asked))
+    system = ensemble.system_of([run.path])
+    ensemble.fit(ensemble.open_members(system), EnsembleSpec.from_system(system))
 
 
 def copy_folds(run: RunFolder) -> None:
@@ -140,11 +140,13 @@ def path_in(run: RunFolder, name: str) -> Path:
 
 def refuses(command: Command, run: RunFolder, path: Path) -> None:
     """The command ends with one sentence that names the file, and says what to do."""
-    with pytest.raises(MaskgateError) as told:
+    with pytest.raises(MaskgateError) as error:
         command(run)
-    assert str(path) in str(told.value)
-    assert "\n" not in str(told.value)
-    assert "remove the run and train it again" in str(told.value) or "permission" in str(told.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "remove the run and train it again" in str(error.value) or "permission" in str(
+        error.value
+    )
 
 
 def flips(content: bytes) -> Iterator[bytes]:
@@ -162,14 +164,14 @@ def flips(content: bytes) -> Iterator[bytes]:
 
 def test_a_finished_run_lists_what_it_consists_of(rich: Path, joint: Path) -> None:
     plain = path_in(RunFolder(rich), "oof-plain").name
-    told = RunFolder(rich).status()
-    assert set(told.files or ()) == {
+    status = RunFolder(rich).status()
+    assert set(status.files or ()) == {
         "recipe.yaml", "folds.csv", "photos.parquet", "more.parquet", "history.csv", "oof.parquet",
         "thumbnails.parquet", plain, "metrics.json",
         *(f"fold-{fold}/{name}" for fold in (0, 1) for name in (
             "fold.json", "model.safetensors", "inherited.txt", "pseudo.parquet")),
     }  # fmt: skip
-    for name, entry in told.files.items():
+    for name, entry in status.files.items():
         assert entry.bytes == (rich / name).stat().st_size
     assert set(RunFolder(joint).status().files or ()) == {
         "system.yaml", "recipes/one.yaml", "recipes/two.yaml", "folds.csv", "photos.parquet",
@@ -203,7 +205,7 @@ def _flip(run: RunFolder, name: str) -> None:
         each(run)
     for number, changed in enumerate(flips(content)):
         path.write_bytes(changed)
-        quick = RunFolder.status if name == "run.json" else lambda own: own.files.read(path)
+        quick = RunFolder.status if name == "run.json" else lambda folder: folder.files.read(path)
         refuses(quick, run, path)
         if number % 30 == 0:
             for each in readers:
@@ -217,7 +219,7 @@ def _single() -> list[Command]:
     return [COMMANDS[name] for name in OF_SINGLE]
 
 
-WHOLE = ("predict", "report", "compare", "combine", "init", "epochs_from")
+MAIN_COMMANDS = ("predict", "report", "compare", "combine", "init", "epochs_from")
 
 
 def forbid(patch: pytest.MonkeyPatch, path: Path) -> None:
@@ -251,13 +253,13 @@ def test_a_file_that_is_not_there_is_refused_by_every_command(
                 path.mkdir()
             else:
                 path.write_bytes(content + b"\n")
-            for command in WHOLE:
+            for command in MAIN_COMMANDS:
                 refuses(COMMANDS[command], run, path)
             assert [str(fault) for _, fault in runs.scan(run.path.parent)] != ["None"]
         if path.is_dir():
             path.rmdir()
         path.write_bytes(content)
-    for command in WHOLE:
+    for command in MAIN_COMMANDS:
         COMMANDS[command](run)
 
 
@@ -305,8 +307,8 @@ def test_a_member_that_is_damaged_or_another_is_missed(
 
 
 def test_a_system_in_a_circle_is_refused(trained: Path, tmp_path: Path) -> None:
-    asked = ensemble.system_of([trained])
-    run = ensemble_run.combine(asked, tmp_path / "both", "both", "")
+    system = ensemble.system_of([trained])
+    run = ensemble_run.combine(system, tmp_path / "both", "both", "")
     text = run.system_file.read_text()
     run.system_file.write_text(text.replace(text.split("run: ")[1].split("\n")[0], "."))
     run.update_status(members={"tiny": run.status().digest}, files=None)
@@ -326,10 +328,10 @@ def test_what_may_change_does_not_make_it_another_run(
     run.mistakes_file.write_text("photo\n")
     (run.path / "notes.txt").write_text("mine")
     run.update_status(note="mine")
-    for command in WHOLE:
+    for command in MAIN_COMMANDS:
         COMMANDS[command](run)
     moved = RunFolder(run.path.rename(tmp_path / "moved"))
-    for command in WHOLE:
+    for command in MAIN_COMMANDS:
         COMMANDS[command](moved)
 
 
@@ -345,7 +347,7 @@ def test_kept_predictions_are_listed_and_made_again(
     with pytest.raises(MaskgateError, match=f"{path.name}: missing or damaged"):
         oof.oof_with(run, tta, cache)
     path.unlink()
-    for command in WHOLE:
+    for command in MAIN_COMMANDS:
         COMMANDS[command](run)
     _, again = oof.oof_with(run, tta, cache)
     assert (again == expected).all()
@@ -363,13 +365,13 @@ def test_a_run_of_the_version_before_still_works(
     rich: Path, joint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     single = unlisted(RunFolder(Path(shutil.copytree(rich, tmp_path / "single"))))
-    whole = RunFolder(Path(shutil.copytree(joint, tmp_path / "whole")))
-    for run in (*whole.members(), whole):
+    system = RunFolder(Path(shutil.copytree(joint, tmp_path / "whole")))
+    for run in (*system.members(), system):
         unlisted(run)
-    for command in WHOLE:
+    for command in MAIN_COMMANDS:
         COMMANDS[command](single)
     for command in ("predict", "report", "compare", "combine"):
-        COMMANDS[command](whole)
+        COMMANDS[command](system)
     assert single.folds == [0, 1]
     assert capsys.readouterr().err == ""
 
@@ -391,7 +393,7 @@ def test_what_can_be_checked_of_a_run_of_the_version_before(
         path.write_bytes(content)
     table = pd.read_csv(run.folds_file)
     table.assign(fold=0).to_csv(run.folds_file, index=False)
-    for command in WHOLE:
+    for command in MAIN_COMMANDS:
         refuses(COMMANDS[command], run, run.folds_file)
     learned = RunFolder(Path(shutil.copytree(joint, tmp_path / "learned")))
     unlisted(learned).combination_file.unlink()

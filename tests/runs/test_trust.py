@@ -42,7 +42,7 @@ def odd():
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working folder, in which the stranger's module lies."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
@@ -53,12 +53,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def of(run: Path, backbone: str, name: str = "theirs") -> Path:
     """A copy of the run in the working folder whose recipe names another backbone."""
-    there = Path(shutil.copytree(run, name)).resolve()
-    path = there / "recipe.yaml"
+    copy = Path(shutil.copytree(run, name)).resolve()
+    path = copy / "recipe.yaml"
     text, count = re.subn(r"backbone: test_resnet\b", f"backbone: {backbone}", path.read_text())
     assert count == 1
     write(path, text)
-    return there
+    return copy
 
 
 def write(path: Path, text: str) -> None:
@@ -67,9 +67,9 @@ def write(path: Path, text: str) -> None:
     RunFolder(path.parent).finish()
 
 
-def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net") -> None:
+def refused(outcome: tuple[int, str, str], run: Path, factory: str = "stranger:net") -> None:
     """It is one sentence that names factory and run, and nothing has been imported."""
-    code, out, err = told
+    code, out, err = outcome
     assert (code, out) == (2, "")
     (line,) = (each for each in err.splitlines() if each.startswith("maskgate: "))
     assert err.splitlines()[-1] == line
@@ -83,28 +83,32 @@ def refused(told: tuple[int, str, str], run: Path, factory: str = "stranger:net"
 
 @pytest.mark.slow
 def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Path) -> None:
-    theirs = of(trained, "stranger:net")
-    combine = ("combine", theirs, trained, "-o", "both", "--tta", "flip")
+    untrusted = of(trained, "stranger:net")
+    combine = ("combine", untrusted, trained, "-o", "both", "--tta", "flip")
     words: tuple[object, ...]
     for words in (
-        ("predict", theirs, people / "eval"),
-        ("predict", theirs, people / "eval", "-o", "out.csv"),
-        ("submit", theirs, people, "-o", "out.csv"),
-        ("submit", theirs, trained, people, "-o", "out.csv"),
+        ("predict", untrusted, people / "eval"),
+        ("predict", untrusted, people / "eval", "-o", "out.csv"),
+        ("submit", untrusted, people, "-o", "out.csv"),
+        ("submit", untrusted, trained, people, "-o", "out.csv"),
         combine,
     ):
         refused(call(*words), Path("theirs"))
         assert not Path("out.csv").exists()
         assert not Path("both").exists()
-    for words in (("report", theirs), ("runs", theirs.parent), ("compare", theirs, trained)):
+    for words in (
+        ("report", untrusted),
+        ("runs", untrusted.parent),
+        ("compare", untrusted, trained),
+    ):
         assert call(*words)[0] == 0  # they need no network
         assert not Path("imported").exists()
-    order = bulk.BulkJob(theirs, [str(people / "eval")], Path("answers"))
+    order = bulk.BulkJob(untrusted, [str(people / "eval")], Path("answers"))
     with pytest.raises(MaskgateError, match=r"stranger:net.*--trust"):
         bulk.predict(order, Cluster("ray"))
     assert not Path("answers").exists()
     with pytest.raises(MaskgateError, match=r"stranger:net.*trust=True"):
-        maskgate.load(theirs)
+        maskgate.load(untrusted)
 
 
 @pytest.mark.parametrize(
@@ -114,32 +118,32 @@ def test_no_command_runs_the_code_of_a_run(call: Call, trained: Path, people: Pa
 def test_the_code_need_not_be_theirs(
     call: Call, trained: Path, people: Path, factory: str, does: str
 ) -> None:
-    theirs = of(trained, factory)
-    path = theirs / "recipe.yaml"
+    untrusted = of(trained, factory)
+    path = untrusted / "recipe.yaml"
     write(path, path.read_text().replace("arguments: {}", does, 1))
-    refused(call("predict", theirs, people / "eval"), theirs, factory)
-    code, out, err = call("predict", theirs, people / "eval", "--trust")
+    refused(call("predict", untrusted, people / "eval"), untrusted, factory)
+    code, out, err = call("predict", untrusted, people / "eval", "--trust")
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]
-    assert last.startswith(f"maskgate: {theirs}: backbone {factory}")
+    assert last.startswith(f"maskgate: {untrusted}: backbone {factory}")
     assert Path("imported").exists() == (factory == "os:system")
 
 
 def test_whoever_trusts_it_gets_its_predictions(call: Call, trained: Path, people: Path) -> None:
-    theirs = of(trained, "stranger:net")
+    untrusted = of(trained, "stranger:net")
     photos = people / "eval"
-    code, out, err = call("predict", theirs, photos, "--trust")
+    code, out, err = call("predict", untrusted, photos, "--trust")
     assert code == 0, err
     assert out == call("predict", trained, photos)[1]
     assert Path("imported").exists()
     one = sorted(photos.rglob("*.jpg"))[:1]
-    ours = maskgate.load(trained).predict(one).to_csv()
-    assert maskgate.load(theirs, trust=True).predict(one).to_csv() == ours
+    expected = maskgate.load(trained).predict(one).to_csv()
+    assert maskgate.load(untrusted, trust=True).predict(one).to_csv() == expected
 
 
 def test_so_with_the_members_of_a_bundle(call: Call, trained: Path, people: Path) -> None:
-    theirs = of(trained, "stranger:net")
-    assert call("combine", theirs, trained, "-o", "both")[0] == 0  # of what is kept: no network
+    untrusted = of(trained, "stranger:net")
+    assert call("combine", untrusted, trained, "-o", "both")[0] == 0  # of what is kept: no network
     refused(call("predict", "both", people / "eval"), Path("theirs"))
     refused(call("submit", "both", people, "-o", "out.csv"), Path("theirs"))
     code, _, err = call("submit", "both", people, "-o", "out.csv", "--trust")
@@ -147,51 +151,51 @@ def test_so_with_the_members_of_a_bundle(call: Call, trained: Path, people: Path
 
 
 def test_the_second_backbone_counts_as_well(call: Call, trained: Path, people: Path) -> None:
-    theirs = of(trained, "test_resnet")
-    path = theirs / "recipe.yaml"
+    untrusted = of(trained, "test_resnet")
+    path = untrusted / "recipe.yaml"
     write(path, path.read_text().replace("beside: null", "beside: stranger:net"))
-    refused(call("predict", theirs, people / "eval"), theirs)
+    refused(call("predict", untrusted, people / "eval"), untrusted)
 
 
 @pytest.mark.slow
 def test_what_a_training_names_is_trusted_and_what_its_teacher_names_is_not(
     call: Call, trained: Path, tiny: Path, people: Path
 ) -> None:
-    theirs, photos = of(trained, "stranger:net"), people / "eval" / "images"
-    asked = ("train", tiny, people, "training.epochs=1", f"pseudo.photos={photos}", "--out", "run")
-    teacher = f"pseudo.run={theirs}"
-    refused(call(*asked, teacher), theirs)
-    refused(call("lr", tiny, people, *asked[4:5], teacher), theirs)
+    untrusted, photos = of(trained, "stranger:net"), people / "eval" / "images"
+    words = ("train", tiny, people, "training.epochs=1", f"pseudo.photos={photos}", "--out", "run")
+    teacher = f"pseudo.run={untrusted}"
+    refused(call(*words, teacher), untrusted)
+    refused(call("lr", tiny, people, *words[4:5], teacher), untrusted)
     assert not Path("run").exists()
     # Component by the user, the same code runs anyway.
-    code, _, err = call(*asked, teacher, "model.backbone=stranger:net", "training.epochs=1")
+    code, _, err = call(*words, teacher, "model.backbone=stranger:net", "training.epochs=1")
     assert code == 0, err
-    code, _, err = call(*asked[:-1], "other", teacher, "--trust")
+    code, _, err = call(*words[:-1], "other", teacher, "--trust")
     assert code == 0, err
 
 
 def test_a_teacher_of_soft_labels_is_not_trusted(
     call: Call, trained: Path, tiny: Path, people: Path
 ) -> None:
-    theirs = of(trained, "stranger:net")
+    untrusted = of(trained, "stranger:net")
     loss = "loss={name: sum, parts: [{name: cross_entropy}, {name: distillation}]}"
-    refused(call("train", tiny, people, loss, f"teacher={theirs}", "--out", "run"), theirs)
+    refused(call("train", tiny, people, loss, f"teacher={untrusted}", "--out", "run"), untrusted)
     assert not Path("run").exists()
 
 
 @pytest.mark.slow
 def test_a_start_from_a_run_imports_nothing_of_it(call: Call, trained: Path, tiny: Path,
     people: Path) -> None:  # fmt: skip
-    theirs = of(trained, "stranger:net")
-    code, _, err = call("train", tiny, people, f"model.init={theirs}", "training.epochs=1",
+    untrusted = of(trained, "stranger:net")
+    code, _, err = call("train", tiny, people, f"model.init={untrusted}", "training.epochs=1",
         f"folds.file={trained / 'folds.csv'}", "--out", "run")  # fmt: skip
     assert code == 0, err
     assert not Path("imported").exists()
 
 
 @pytest.mark.slow
-def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -> None:
-    out = train(here / "run", "training.epochs=1", "folds.kind=all")
+def test_a_folder_with_another_recipe_is_not_resumed(train: Train, working_folder: Path) -> None:
+    out = train(working_folder / "run", "training.epochs=1", "folds.kind=all")
     RunFolder(out).update_status(finished=None, files=None)
     text = (out / "recipe.yaml").read_text()
     (out / "recipe.yaml").write_text(text.replace("backbone: test_resnet", "backbone: os:system"))
@@ -202,32 +206,32 @@ def test_a_folder_with_another_recipe_is_not_resumed(train: Train, here: Path) -
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [("ends", r"would end the command \(0\)"), ("breaks", "…"), ("odd", "odd"), ("gone", "gone")],
 )
-def test_whatever_a_factory_raises_is_one_sentence(name: str, why: str) -> None:
-    made = recipe.Recipe.model_validate({"model": {"backbone": f"stranger:{name}"}})
-    with pytest.raises(MaskgateError, match=f"stranger:{name}: .*{why}") as told:
-        network.create(made)
-    assert len(str(told.value)) < 400
+def test_whatever_a_factory_raises_is_one_sentence(name: str, reason: str) -> None:
+    stranger_recipe = recipe.Recipe.model_validate({"model": {"backbone": f"stranger:{name}"}})
+    with pytest.raises(MaskgateError, match=f"stranger:{name}: .*{reason}") as error:
+        network.create(stranger_recipe)
+    assert len(str(error.value)) < 400
 
 
 def test_a_stored_recipe_reads_no_other_file(call: Call, trained: Path, people: Path) -> None:
-    theirs = of(trained, "test_resnet")
+    untrusted = of(trained, "test_resnet")
     Path("mine.yaml").write_text("seed: 3\n")
-    write(theirs / "recipe.yaml", "base: ../mine\n")
-    code, _, err = call("predict", theirs, people / "eval")
+    write(untrusted / "recipe.yaml", "base: ../mine\n")
+    code, _, err = call("predict", untrusted, people / "eval")
     assert code == 2
     assert "names another file as its base" in err
 
 
 def test_weights_of_my_files_are_not_read(trained: Path) -> None:
-    theirs = of(trained, "test_resnet")
-    path = theirs / "recipe.yaml"
+    untrusted = of(trained, "test_resnet")
+    path = untrusted / "recipe.yaml"
     text = path.read_text().replace("arguments: {}", "arguments: {checkpoint_path: mine.pth}", 1)
     write(path, text)
-    assert RunFolder(theirs).recipe().model.arguments == {"checkpoint_path": "mine.pth"}
-    loading.load(theirs)  # a missing file would be told
+    assert RunFolder(untrusted).recipe().model.arguments == {"checkpoint_path": "mine.pth"}
+    loading.load(untrusted)  # a missing file would be told
 
 
 def test_a_member_outside_is_read_only_by_who_knows_it(
@@ -244,18 +248,18 @@ def test_a_member_outside_is_read_only_by_who_knows_it(
 def test_a_detectors_file_is_read_only_where_its_hash_is_told(
     call: Call, trained: Path, people: Path
 ) -> None:
-    theirs = of(trained, "test_resnet")
+    untrusted = of(trained, "test_resnet")
     Path("mine.onnx").write_bytes(b"mine")
-    path = theirs / "recipe.yaml"
+    path = untrusted / "recipe.yaml"
     face = "  face:\n    detector: {name: yunet, file: mine.onnx}\n    sha256: {}\n"
     text = path.read_text()
     assert "  face: null\n" in text
-    for told, fault in (
+    for digest, fault in (
         ("null", "would read mine.onnx"),
         (f"'{'0' * 64}'", "was trained with detector yunet"),
     ):
-        write(path, text.replace("  face: null\n", face.replace("{}", told)))
-        code, _, err = call("predict", theirs, people / "eval")
+        write(path, text.replace("  face: null\n", face.replace("{}", digest)))
+        code, _, err = call("predict", untrusted, people / "eval")
         assert code == 2
         assert fault in err, err
         assert "ONNX Runtime" not in err  # which has not seen it
@@ -264,10 +268,10 @@ def test_a_detectors_file_is_read_only_where_its_hash_is_told(
 def test_trust_goes_down_to_members(trained: Path) -> None:
     assert not runs.open_run(trained).trusted
     assert runs.open_run(trained, trust=True).trusted
-    made = recipe.Recipe.model_validate({"model": {"backbone": "stranger:net"}})
-    theirs = RunFolder(of(trained, "stranger:net"))
-    assert trust.trust_if_known(theirs, made.model.factories).trusted
-    assert not trust.trust_if_known(theirs, [("stranger:net", {"more": 1})]).trusted
+    stranger_recipe = recipe.Recipe.model_validate({"model": {"backbone": "stranger:net"}})
+    untrusted = RunFolder(of(trained, "stranger:net"))
+    assert trust.trust_if_known(untrusted, stranger_recipe.model.factories).trusted
+    assert not trust.trust_if_known(untrusted, [("stranger:net", {"more": 1})]).trusted
     assert not trust.trust_if_known(RunFolder(trained), []).trusted
 
 
@@ -276,14 +280,14 @@ def test_trust_goes_down_to_members(trained: Path) -> None:
 
 def with_photos(run: Path, names: list[str], name: str = "theirs") -> Path:
     """A copy of the run whose first validated photos are called otherwise."""
-    there = Path(shutil.copytree(run, name))
+    copy = Path(shutil.copytree(run, name))
     for file in ("photos.parquet", "oof.parquet"):
-        table = pd.read_parquet(there / file)
+        table = pd.read_parquet(copy / file)
         first = sorted(pd.read_parquet(run / "oof.parquet")["photo"])[: len(names)]
         table["photo"] = table["photo"].replace(dict(zip(first, names, strict=True)))
-        table.to_parquet(there / file, index=False)
-    RunFolder(there).finish()
-    return there
+        table.to_parquet(copy / file, index=False)
+    RunFolder(copy).finish()
+    return copy
 
 
 def pictures(page: Path) -> int:
@@ -296,15 +300,15 @@ def test_a_report_shows_no_photo_of_mine(call: Call, trained: Path, people: Path
     assert pictures(trained / "report.html") > 10
     # The folder holds photos of the very names, but not the photos of the run.
     status = json.loads((trained / "run.json").read_text())
-    theirs, mine = Path(shutil.copytree(trained, "theirs")), Path("mine").resolve()
+    untrusted, photo_root = Path(shutil.copytree(trained, "theirs")), Path("mine").resolve()
     for photo in sorted(Path(status["root"]).rglob("*.*")):
         if photo.suffix in (".jpg", ".png", ".jpeg"):
-            target = mine / photo.relative_to(status["root"])
+            target = photo_root / photo.relative_to(status["root"])
             target.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (40, 40), "red").save(target)
-    RunFolder(theirs).update_status(root=str(mine))
-    assert call("report", theirs)[0] == 0
-    assert pictures(theirs / "report.html") == 0
+    RunFolder(untrusted).update_status(root=str(photo_root))
+    assert call("report", untrusted)[0] == 0
+    assert pictures(untrusted / "report.html") == 0
 
 
 @pytest.mark.parametrize("absolute", [False, True])
@@ -313,15 +317,15 @@ def test_names_that_leave_the_root_are_refused(
 ) -> None:
     Image.new("RGB", (40, 40), "red").save("mine.jpg")
     name = str(Path("mine.jpg").resolve()) if absolute else "../mine.jpg"
-    theirs = with_photos(trained, [name])
-    before = (theirs / "report.html").read_bytes()
+    untrusted = with_photos(trained, [name])
+    before = (untrusted / "report.html").read_bytes()
     words: tuple[object, ...]
-    for words in (("report", theirs), ("combine", theirs, "-o", "both", "--tta", "flip")):
+    for words in (("report", untrusted), ("combine", untrusted, "-o", "both", "--tta", "flip")):
         code, out, err = call(*words)
         assert (code, out) == (2, "")
         assert name in err.splitlines()[-1]
         assert "outside" in err.splitlines()[-1]
-    assert (theirs / "report.html").read_bytes() == before
+    assert (untrusted / "report.html").read_bytes() == before
     assert not Path("both").exists()
     Path("set").mkdir()
     Path("set/theirs.csv").write_text(f"photo,mask\n{name},wear\n")
@@ -362,30 +366,32 @@ def test_links_within_a_data_set_of_mine_are_followed(
 
 @pytest.mark.parametrize("name", ["hf-hub:timm/resnet18", "local-dir:/etc", "os.system"])
 def test_other_names_with_a_colon_are_no_code(trained: Path, name: str) -> None:
-    theirs = of(trained, name)
-    with pytest.raises(MaskgateError, match="unknown backbone") as told:
-        loading.load(theirs)
-    assert str(theirs) in str(told.value)
+    untrusted = of(trained, name)
+    with pytest.raises(MaskgateError, match="unknown backbone") as error:
+        loading.load(untrusted)
+    assert str(untrusted) in str(error.value)
 
 
 def test_arguments_that_are_set_elsewhere_are_refused_by_name(trained: Path) -> None:
-    theirs = of(trained, "test_resnet")
-    path = theirs / "recipe.yaml"
+    untrusted = of(trained, "test_resnet")
+    path = untrusted / "recipe.yaml"
     write(path, path.read_text().replace("arguments: {}", "arguments: {pretrained: true}", 1))
     with pytest.raises(
         MaskgateError, match=r"theirs: model\.arguments: pretrained cannot be set here"
     ):
-        loading.load(theirs)
+        loading.load(untrusted)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fold-0", "detector"])
-def test_nothing_is_written_through_a_link_in_a_run(train: Train, here: Path, name: str) -> None:
-    out = train(here / "run", "training.epochs=1", "folds.kind=all")
-    (here / "elsewhere").mkdir()
+def test_nothing_is_written_through_a_link_in_a_run(
+    train: Train, working_folder: Path, name: str
+) -> None:
+    out = train(working_folder / "run", "training.epochs=1", "folds.kind=all")
+    (working_folder / "elsewhere").mkdir()
     shutil.rmtree(out / name, ignore_errors=True)
-    (out / name).symlink_to(here / "elsewhere")
+    (out / name).symlink_to(working_folder / "elsewhere")
     RunFolder(out).update_status(finished=None, files=None)
     with pytest.raises(MaskgateError, match=f"{name}: is a link"):
         train(out, "training.epochs=1", "folds.kind=all")
-    assert list((here / "elsewhere").iterdir()) == []
+    assert list((working_folder / "elsewhere").iterdir()) == []

@@ -33,18 +33,18 @@ def plan(tiny: Path, people: Path, cache: Path, tmp_path: Path) -> Callable[...,
         file = tmp_path / "space.yaml"
         file.write_text(space)
         options = TrainOptions("tiny", people, out, cache, checkpoint_seconds=0)
-        wanted = Search(
+        search = Search(
             str(recipe), recipe, [*QUICK, *changes], options, trials, seed, prune_after, storage
         )
-        return tune.plan(wanted, file)
+        return tune.plan(search, file)
 
     return make
 
 
 def _binaries() -> Path | None:
     """The folder of a PostgreSQL server's programs."""
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
+    initdb = shutil.which("initdb")
+    places = [Path(initdb).parent] if initdb else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((place for place in places if (place / "postgres").exists()), None)
 
@@ -72,13 +72,13 @@ def postgresql() -> Iterator[str]:
     if who:
         os.chown(folder, who["user"], who["group"])  # type: ignore[arg-type]
     data = folder / "data"
-    made = [programs / "initdb", "-D", data, "-U", "maskgate", "-A", "trust", "--no-sync"]
+    command = [programs / "initdb", "-D", data, "-U", "maskgate", "-A", "trust", "--no-sync"]
     settings = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off"}
     server = [programs / "postgres", "-D", data]
     server += [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     running = None
     try:
-        subprocess.run(made, check=True, capture_output=True, cwd="/", **who)  # type: ignore[call-overload]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **who)  # type: ignore[call-overload]
         with (folder.parent / f"{folder.name}.log").open("wb") as log:
             running = subprocess.Popen(server, stdout=log, stderr=log, cwd="/", **who)  # type: ignore[call-overload]
         url = f"postgresql://maskgate@/postgres?host={folder}"

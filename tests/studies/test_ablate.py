@@ -29,25 +29,25 @@ QUICK = ("training.epochs=1", "folds.kind=holdout")
 @pytest.mark.slow
 def test_every_change_of_a_recipe_can_be_undone_alone() -> None:
     for path in sorted(recipe.shipped().glob("*.yaml")):
-        own = recipe.load(path)
-        found = changes.leave_one_out(own)
-        assert len({change.name for change in found}) == len(found)
-        for change in found:
+        base = recipe.load(path)
+        single_changes = changes.leave_one_out(base)
+        assert len({change.name for change in single_changes}) == len(single_changes)
+        for change in single_changes:
             changed = recipe.load(path, list(change.overrides))
-            assert changed != own, (path.name, change)
-            told = ablate._why_not_comparable(own, changed)
-            assert not told or "which attributes the model predicts" in told, (path.name, change)
+            assert changed != base, (path.name, change)
+            fault = ablate._why_not_comparable(base, changed)
+            assert not fault or "which attributes the model predicts" in fault, (path.name, change)
 
 
 def test_what_is_put_back() -> None:
-    own = recipe.load(recipe.find("from-faces"))
-    told = {change.name: change.overrides for change in changes.leave_one_out(own)}
-    assert told["without-average"] == ("training.average=",)
-    assert told["without-worn_per_person"] == ("sampling.worn_per_person=",)
-    assert "without-face" in told
-    assert "without-start" in told
-    assert not [name for name in told if "epochs" in name and name != "without-warmup_epochs"]
-    assert not [name for name in told if name.endswith(("-folds", "-kind", "-count", "-lr"))]
+    base = recipe.load(recipe.find("from-faces"))
+    overrides = {change.name: change.overrides for change in changes.leave_one_out(base)}
+    assert overrides["without-average"] == ("training.average=",)
+    assert overrides["without-worn_per_person"] == ("sampling.worn_per_person=",)
+    assert "without-face" in overrides
+    assert "without-start" in overrides
+    assert not [name for name in overrides if "epochs" in name and name != "without-warmup_epochs"]
+    assert not [name for name in overrides if name.endswith(("-folds", "-kind", "-count", "-lr"))]
     two = Recipe.model_validate(
         {"augment": [{"name": "horizontal_flip"}, {"name": "random_erasing"}]}
     )
@@ -89,7 +89,7 @@ def test_all_faults_are_told_before_anything_is_trained(
     code, _, err = call("ablate", tiny, people, "--changes", path, "--out", out)
     assert code == 2
     line = err.splitlines()[-1]
-    for told in (
+    for message in (
         "change same: does not change the recipe",
         "changes flip and again are the same",
         "change split: changes folds",
@@ -98,7 +98,7 @@ def test_all_faults_are_told_before_anything_is_trained(
         "change truth: changes the labels that scores are computed against",
         "change 'a/b': becomes a folder name",
     ):
-        assert told in line, told
+        assert message in line, message
     code, _, err = call("ablate", tiny, people, "--change", "loss=nonsense", "--out", out)
     assert code == 2
     assert "change loss=nonsense: " in err
@@ -131,7 +131,7 @@ def test_a_change_that_fails_is_told_and_the_others_go_on(
 
     train = crossval.train
 
-    def full(own: Recipe, options: TrainOptions, **more: Any) -> Any:
+    def full(fit_recipe: Recipe, options: TrainOptions, **more: Any) -> Any:
         raise DiskFullError("the disk is full; free some space")
 
     with monkeypatch.context() as only_here:
@@ -200,11 +200,11 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     trained: list[Path] = []
     train = crossval.train
 
-    def dying(own: Recipe, options: Any, **more: Any) -> Any:
+    def dying(fit_recipe: Recipe, options: Any, **more: Any) -> Any:
         if len(trained) == 2:
             raise Interrupted
         trained.append(options.out)
-        return train(own, options, **more)
+        return train(fit_recipe, options, **more)
 
     with monkeypatch.context() as only_here:
         only_here.setattr(crossval, "train", dying)
@@ -225,19 +225,19 @@ def test_an_ablation_goes_on_and_its_figures_are_those_of_compare(
     assert out.splitlines()[-1] == "study/ablate.html"
     assert "Of these recipes, " in out
     assert "; extra minutes per fit: " in out
-    told = pd.read_csv("study/ablate.csv")
+    table = pd.read_csv("study/ablate.csv")
     folders = [f"study/{name}-{seed}" for name in ("reference", "augment", "model.dropout=0.9")
                for seed in (7, 8)]  # fmt: skip
-    wanted = compare_page.as_table(compare([Path(folder) for folder in folders]))
+    expected = compare_page.as_table(compare([Path(folder) for folder in folders]))
     keys = ["side", "measure"]
     pd.testing.assert_frame_equal(
-        told[wanted.columns].sort_values(keys, ignore_index=True).fillna(""),
-        wanted.sort_values(keys, ignore_index=True).fillna(""),
+        table[expected.columns].sort_values(keys, ignore_index=True).fillna(""),
+        expected.sort_values(keys, ignore_index=True).fillna(""),
         check_dtype=False,
     )
-    effects = told.loc[told["measure"] == "score", "difference"].tolist()
+    effects = table.loc[table["measure"] == "score", "difference"].tolist()
     assert effects == sorted(effects, reverse=True)
-    assert (told["minutes_low"] <= told["minutes"]).all()
+    assert (table["minutes_low"] <= table["minutes"]).all()
     assert "corrected for 2 comparisons" in Path("study/ablate.html").read_text()
     code, out, _ = call("runs", "study")
     assert out.count("reference-") == 2
@@ -252,16 +252,22 @@ def test_a_run_is_known_again_whatever_its_recipe_asks_for(
 ) -> None:
     """The photos that a run labels are part of some changes, and of others not."""
     pseudo = [f"pseudo.photos={people / 'eval' / 'images'}", f"pseudo.run={trained}"]
-    own = [*QUICK, *pseudo, "tta=[flip]", f"folds.file={trained / 'folds.csv'}", "folds.kind=kfold"]
+    overrides = [
+        *QUICK,
+        *pseudo,
+        "tta=[flip]",
+        f"folds.file={trained / 'folds.csv'}",
+        "folds.kind=kfold",
+    ]
     options = TrainOptions("tiny", people, cache=cache)
 
     def load(more: Sequence[str]) -> Recipe:
-        return recipe.load(tiny, [*own, *more])
+        return recipe.load(tiny, [*overrides, *more])
 
-    wanted = ablate.applicable_changes(load, changes.leave_one_out(load([])), options)
-    assert {"without-pseudo", "without-flip"} <= {change.name for change in wanted}
+    applicable = ablate.applicable_changes(load, changes.leave_one_out(load([])), options)
+    assert {"without-pseudo", "without-flip"} <= {change.name for change in applicable}
     with processes.started("fp32") as accelerator:
-        for fit in ablate.plan(load, wanted, 1, tmp_path, options).runs:
+        for fit in ablate.plan(load, applicable, 1, tmp_path, options).runs:
             assert crossval.begin(fit.recipe, fit.options, accelerator).digest == fit.digest
 
 
@@ -275,12 +281,12 @@ def test_on_a_cluster_each_run_is_a_task(
     tiny: Path, people: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a task gets can be sent to a node, which tells of what it does not see."""
-    asked: list[tuple[str, ...]] = []
+    tasks: list[tuple[str, ...]] = []
 
     def each(
-        work: Any, items: Sequence[Any], on: Cluster, named: Callable[[Any], str]
+        work: Any, items: Sequence[Any], on: Cluster, name_of: Callable[[Any], str]
     ) -> Iterator[tuple[int, object]]:
-        asked.append((on.address, *map(named, items)))
+        tasks.append((on.address, *map(name_of, items)))
         for number, item in enumerate(items):
             yield number, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
 
@@ -294,7 +300,7 @@ def test_on_a_cluster_each_run_is_a_task(
         load, [changes.from_override("model.dropout=0.5")], 1, tmp_path / "s", options
     )
     ablate.train(study, Cluster("ray"))
-    assert asked == [("ray", "reference-7", "model.dropout=0.5-7")]
+    assert tasks == [("ray", "reference-7", "model.dropout=0.5-7")]
     assert not study.left
     fit = replace(study.runs[0], digest="another")
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
@@ -314,8 +320,8 @@ def test_two_nodes_find_what_one_process_finds(
         code, _, err = call(*words, "--out", tmp_path / out, *more)
         assert code == 0, err
     for run in ("reference-7", "model.dropout=0.9-7"):
-        here, there = (tmp_path / out / run / "oof.parquet" for out in ("here", "there"))
-        assert here.read_bytes() == there.read_bytes()
+        local, remote = (tmp_path / out / run / "oof.parquet" for out in ("here", "there"))
+        assert local.read_bytes() == remote.read_bytes()
 
 
 def test_processes_of_torchrun_are_refused(

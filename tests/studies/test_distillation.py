@@ -44,8 +44,8 @@ def test_a_student_is_compared_with_its_teacher_and_a_single_model(
     call: Call, both: Path, runs: Path, tiny: Path, people: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "student"
-    asked = ("distill", both, tiny, people, SHORT, "--out", out, "--single", runs / "two")
-    code, printed, err = call(*asked)
+    command = ("distill", both, tiny, people, SHORT, "--out", out, "--single", runs / "two")
+    code, printed, err = call(*command)
     assert code == 0, err
     assert "The student is" in printed and "Student less single" in printed
     run = open_run(out)
@@ -65,7 +65,7 @@ def test_a_student_is_compared_with_its_teacher_and_a_single_model(
     assert of_data[0] == of_data[1]
 
     weights = run.weights_file(0).read_bytes()
-    code, again, err = call(*asked)
+    code, again, err = call(*command)
     assert code == 0 and "this run is finished" in err
     assert run.weights_file(0).read_bytes() == weights
     assert again.splitlines()[1] == printed.splitlines()[1]
@@ -101,8 +101,8 @@ def test_it_may_learn_from_photos_without_labels(
     call: Call, both: Path, runs: Path, tiny: Path, people: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "student"
-    asked = ("distill", both, tiny, people, SHORT, "--out", out, "--single", runs / "two")
-    code, printed, err = call(*asked, "--unlabelled", people, "--weight", 0.9)
+    command = ("distill", both, tiny, people, SHORT, "--out", out, "--single", runs / "two")
+    code, printed, err = call(*command, "--unlabelled", people, "--weight", 0.9)
     assert code == 0, err
     assert "Student less single" in printed
     run = open_run(out)
@@ -111,7 +111,7 @@ def test_it_may_learn_from_photos_without_labels(
     assert "photos without labels are trained on" in err
     photos, _ = tables.pseudo(run, 0)
     assert len(photos) > 0
-    code, _, err = call(*asked, "--unlabelled", tmp_path / "gone")
+    code, _, err = call(*command, "--unlabelled", tmp_path / "gone")
     assert code == 2 and "no such folder; give a folder of photos without labels" in err
 
 
@@ -173,19 +173,21 @@ def test_killed_and_resumed_to_the_same_bytes(
         code, _, err = call(*words, tmp_path / name)
         assert code == 0, err
     for name in ("oof.parquet", "fold-0/model.safetensors", "fold-1/model.safetensors"):
-        killed, whole = (tmp_path / run / name for run in ("killed", "whole"))
-        assert killed.read_bytes() == whole.read_bytes(), f"{name}, {at}"
+        killed, uninterrupted = (tmp_path / run / name for run in ("killed", "whole"))
+        assert killed.read_bytes() == uninterrupted.read_bytes(), f"{name}, {at}"
 
 
 def test_code_of_a_stranger_is_not_run_for_the_comparison(
     call: Call, both: Path, runs: Path, tiny: Path, people: Path, tmp_path: Path
 ) -> None:
-    theirs = RunFolder(Path(shutil.copytree(runs / "one", tmp_path / "theirs")))
-    text = theirs.recipe_file.read_text().replace("backbone: test_resnet", "backbone: stranger:net")
-    theirs.recipe_file.write_text(text)
-    theirs.files.add(theirs.recipe_file)
+    stranger = RunFolder(Path(shutil.copytree(runs / "one", tmp_path / "theirs")))
+    text = stranger.recipe_file.read_text().replace(
+        "backbone: test_resnet", "backbone: stranger:net"
+    )
+    stranger.recipe_file.write_text(text)
+    stranger.files.add(stranger.recipe_file)
     out = tmp_path / "student"
-    words = ("distill", both, tiny, people, "--out", out, "--single", theirs.path)
+    words = ("distill", both, tiny, people, "--out", out, "--single", stranger.path)
     code, _, err = call(*words)
     assert code == 2 and "would import and run the code stranger:net" in err
     assert not out.exists()

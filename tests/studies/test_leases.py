@@ -58,42 +58,45 @@ def other(url: str, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_a_number_has_one_owner(engine: Engine, tmp_path: Path) -> None:
-    with Claims(engine, "study", tmp_path) as mine, Claims(engine, "study", tmp_path) as theirs:
-        assert mine.take(1)
-        assert not theirs.take(1)
-        assert theirs.take(2)
-        theirs.remove_dead_claims()  # nobody is
-        assert mine.holds(1)
-        assert not theirs.holds(1)
-        theirs.free(1)  # not its to give
-        assert not theirs.take(1)
-        mine.free(1)
-        assert theirs.take(1)
+    with (
+        Claims(engine, "study", tmp_path) as claims,
+        Claims(engine, "study", tmp_path) as other_claims,
+    ):
+        assert claims.take(1)
+        assert not other_claims.take(1)
+        assert other_claims.take(2)
+        other_claims.remove_dead_claims()  # nobody is
+        assert claims.holds(1)
+        assert not other_claims.holds(1)
+        other_claims.free(1)  # not its to give
+        assert not other_claims.take(1)
+        claims.free(1)
+        assert other_claims.take(1)
         with Claims(engine, "another", tmp_path) as others:
             assert others.take(1)
     assert not list(tmp_path.glob(".*.lock"))
 
 
 def test_leaving_gives_all_back(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), Claims(engine, "study", tmp_path) as mine:
-        mine.take(1)
+    with pytest.raises(KeyboardInterrupt), Claims(engine, "study", tmp_path) as claims:
+        claims.take(1)
         raise KeyboardInterrupt
-    with Claims(engine, "study", tmp_path) as theirs:
-        assert theirs.take(1)
+    with Claims(engine, "study", tmp_path) as other_claims:
+        assert other_claims.take(1)
 
 
 def test_a_killed_process_is_dead_at_once_a_stopped_one_is_not(
     engine: Engine, other: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    with Claims(engine, "study", tmp_path) as mine:
+    with Claims(engine, "study", tmp_path) as claims:
         other.send_signal(signal.SIGSTOP)
-        mine.remove_dead_claims()
-        assert not mine.take(1)
+        claims.remove_dead_claims()
+        assert not claims.take(1)
         other.kill()
         other.wait()
-        mine.remove_dead_claims()
-        assert mine.take(1)
-        assert mine.take(2)
+        claims.remove_dead_claims()
+        assert claims.take(1)
+        assert claims.take(2)
 
 
 def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
@@ -105,12 +108,12 @@ def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
     monkeypatch.setattr(leases, "machine", lambda: "another")
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    with Claims(engine, "study", tmp_path) as mine:
+    with Claims(engine, "study", tmp_path) as claims:
 
         def later(seconds: float) -> bool:
             clock[0] += seconds
-            mine.remove_dead_claims()
-            return mine.take(1)
+            claims.remove_dead_claims()
+            return claims.take(1)
 
         assert not later(0)
         assert not later(leases.GRACE - 1)
@@ -123,21 +126,21 @@ def test_on_another_machine_it_is_dead_once_its_heart_stands_still(
 
 def test_a_heart_beats(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "EVERY", 0.02)
-    with Claims(engine, "study", tmp_path) as mine:
-        mine.take(1)
+    with Claims(engine, "study", tmp_path) as claims:
+        claims.take(1)
         for _ in range(500):
             with engine.begin() as connection:
                 beat = connection.execute(text("SELECT beat FROM maskgate_claims")).scalar_one()
             if beat > 2:
                 return
-            mine.ended.wait(0.01)
+            claims.ended.wait(0.01)
     pytest.fail("no beat")
 
 
 def test_who_was_taken_for_dead_knows(engine: Engine, tmp_path: Path) -> None:
-    with Claims(engine, "study", tmp_path) as mine:
-        mine.take(1)
+    with Claims(engine, "study", tmp_path) as claims:
+        claims.take(1)
         with engine.begin() as connection:
             connection.execute(text("DELETE FROM maskgate_claims"))
-        assert not mine.holds(1)
-        assert mine.path.exists()
+        assert not claims.holds(1)
+        assert claims.path.exists()

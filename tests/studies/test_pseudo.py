@@ -39,19 +39,21 @@ def answered(trained: Path, to: Path, share_right: float, seed: int) -> RunFolde
     run = RunFolder(to)
     recipe = run.recipe_file.read_text()
     run.recipe_file.write_text(recipe.replace("lr: 0.003", f"lr: 0.003{seed}"))
-    told, _ = tables.read_probabilities(run.oof_file)
+    rows, _ = tables.read_probabilities(run.oof_file)
     random = np.random.default_rng(seed)
-    right = random.random(len(told)) < share_right
-    answer = np.where(right, told["label"], random.integers(0, 18, len(told)))
+    right = random.random(len(rows)) < share_right
+    answer = np.where(right, rows["label"], random.integers(0, 18, len(rows)))
     probabilities = np.eye(labels.COUNT)[answer]
-    tables.write_probabilities(run.oof_file, told, probabilities)
+    tables.write_probabilities(run.oof_file, rows, probabilities)
     run.finish()
     results = metrics.evaluate(probabilities, tables.oof(run)[0])
     run.metrics_file.write_text(json.dumps(json.loads(run.metrics_file.read_text()) | results))
     for fold in (0, 1):
-        told = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
-        told = told.assign(mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""])
-        tables.write_probabilities(run.pseudo_file(fold), told, np.full((2, 18), 1 / 18))
+        pseudo_rows = pd.DataFrame({"photo": ["a", "b"], "use": [TRAINED, TRAINED]})
+        pseudo_rows = pseudo_rows.assign(
+            mask=0, gender=[-1, 1], age_band=2, label=[-1, 5], digest=["", ""]
+        )
+        tables.write_probabilities(run.pseudo_file(fold), pseudo_rows, np.full((2, 18), 1 / 18))
     run.finish()
     return run
 
@@ -60,29 +62,31 @@ def test_the_guard_warns_where_a_round_lowers_the_score_and_not_otherwise(
     trained: Path, tmp_path: Path
 ) -> None:
     shares = (0.5, 0.9, 0.3, 0.29)
-    made = [
+    runs = [
         answered(trained, tmp_path / str(place), share, place) for place, share in enumerate(shares)
     ]
-    found = rounds.judge(made)
-    for each, run in zip(found.rounds, made, strict=True):
+    verdict = rounds.judge(runs)
+    for each, run in zip(verdict.rounds, runs, strict=True):
         assert each.score.value == run.metrics().score.value
-    told = [page.sentence(found, each) for each in found.rounds]
-    better, worse, chance = found.rounds[1:]
+    sentences = [page.sentence(verdict, each) for each in verdict.rounds]
+    better, worse, chance = verdict.rounds[1:]
     assert (better.lowered, better.certain) == (False, True)
-    assert told[1].startswith("round 1 raised the out-of-fold macro F1: +")
-    assert "above zero" in told[1]
+    assert sentences[1].startswith("round 1 raised the out-of-fold macro F1: +")
+    assert "above zero" in sentences[1]
     assert (worse.lowered, worse.certain) == (True, True)
-    assert told[2].startswith("warning: round 2 lowered the out-of-fold macro F1: -")
-    assert "made the model worse" in told[2]
+    assert sentences[2].startswith("warning: round 2 lowered the out-of-fold macro F1: -")
+    assert "made the model worse" in sentences[2]
     assert not chance.certain
-    assert "may be chance" in told[3]
-    assert found.best is better
-    assert (found.recommended, found.over_recommended) == (better, None)
-    assert page.conclusion(found) == f"Round 1 is better than those before it: use {made[1].path}."
-    for each, before in zip(found.rounds[1:], found.rounds, strict=False):
+    assert "may be chance" in sentences[3]
+    assert verdict.best is better
+    assert (verdict.recommended, verdict.over_recommended) == (better, None)
+    assert (
+        page.conclusion(verdict) == f"Round 1 is better than those before it: use {runs[1].path}."
+    )
+    for each, before in zip(verdict.rounds[1:], verdict.rounds, strict=False):
         assert each.difference is not None
         assert each.difference.value == pytest.approx(each.score.value - before.score.value)
-    first = rounds.judge([made[1], made[0]])
+    first = rounds.judge([runs[1], runs[0]])
     assert "use" in page.conclusion(first)
     assert "without pseudo labels" in page.conclusion(first)
 
@@ -164,22 +168,22 @@ def done(
     from maskgate.training.options import TrainOptions
 
     out = tmp_path_factory.mktemp("rounds") / "tiny"
-    told = [f"pseudo.photos={photos}", "pseudo.run=round"]
-    made = recipe.load(tiny, [*QUICK, *told])
-    assert made.pseudo is not None
-    pseudo.train(made, TrainOptions("tiny", people, out, cache), made.pseudo, 2, keep_going=True)
+    overrides = [f"pseudo.photos={photos}", "pseudo.run=round"]
+    base = recipe.load(tiny, [*QUICK, *overrides])
+    assert base.pseudo is not None
+    pseudo.train(base, TrainOptions("tiny", people, out, cache), base.pseudo, 2, keep_going=True)
     return out
 
 
 def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> None:
-    made = [RunFolder(done / f"round-{number}") for number in range(3)]
-    assert made[0].recipe().pseudo is None
-    for before, run in itertools.pairwise(made):
-        told = run.recipe().pseudo
-        assert told is not None
-        assert told.run == str(before.path)
-        assert told.thresholds.mask == 0.36
-        assert run.folds_file.read_bytes() == made[0].folds_file.read_bytes()
+    runs = [RunFolder(done / f"round-{number}") for number in range(3)]
+    assert runs[0].recipe().pseudo is None
+    for before, run in itertools.pairwise(runs):
+        settings = run.recipe().pseudo
+        assert settings is not None
+        assert settings.run == str(before.path)
+        assert settings.thresholds.mask == 0.36
+        assert run.folds_file.read_bytes() == runs[0].folds_file.read_bytes()
         for fold in (0, 1):
             photos = tables.photos(run)
             assert not tables.training_digests(run, fold) & set(
@@ -190,12 +194,12 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
     table = pd.read_csv(done / "pseudo.csv")
     assert table["round"].tolist() == [0, 1, 2]
     assert table["use"].sum() == 1
-    scores = [run.metrics().score.value for run in made]
+    scores = [run.metrics().score.value for run in runs]
     assert table["score"].tolist() == pytest.approx(scores)
     html_of_use = re.search(r'<tr class="best"><th scope="row">(\d)', html)
     assert html_of_use is not None and table["use"].to_numpy().argmax() == int(html_of_use[1])
     assert not re.search(r">\d+\.0</td>", html), "counts are whole numbers"
-    for number, run in enumerate(made):
+    for number, run in enumerate(runs):
         assert f"{scores[number]:.4f}" in html
         used = (
             [(tables.pseudo(run, fold)[0]["use"] == TRAINED).sum() for fold in (0, 1)]
@@ -204,7 +208,7 @@ def test_every_round_is_a_run_told_by_the_one_before(done: Path, call: Call) -> 
         )
         if used:
             assert table["photos trained on"][number] == pytest.approx(np.mean(used))
-    code, out, _ = call("compare", *(run.path for run in made))
+    code, out, _ = call("compare", *(run.path for run in runs))
     assert code == 0
     assert "pseudo.run" in out or "pseudo=" in out
 
@@ -225,9 +229,9 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
         run = train(recipe, options)  # type: ignore[arg-type]
         trained.append(run.path.name)
         if run.path.name == "round-0":
-            told, _ = tables.read_probabilities(run.oof_file)
-            best = np.eye(labels.COUNT)[told["label"]]
-            tables.write_probabilities(run.oof_file, told, best)
+            rows, _ = tables.read_probabilities(run.oof_file)
+            best = np.eye(labels.COUNT)[rows["label"]]
+            tables.write_probabilities(run.oof_file, rows, best)
             run.finish()
             results = json.loads(run.metrics_file.read_text())
             results |= metrics.evaluate(best, tables.oof(run)[0])
@@ -236,15 +240,15 @@ def test_the_command_stops_at_the_guard_goes_on_and_tells_which_run_to_use(
         return run
 
     monkeypatch.setattr(crossval, "train", mistaken)
-    code, told, progress = call(*words)
+    code, printed, progress = call(*words)
     assert code == 0
     assert trained == ["round-0", "round-1"]
     assert "warning: round 1 lowered the out-of-fold macro F1" in progress
-    assert "made the model worse" in told
-    assert f"No round scored higher than round 0: use {out / 'round-0'}" in told
+    assert "made the model worse" in printed
+    assert f"No round scored higher than round 0: use {out / 'round-0'}" in printed
     assert "<h2>Warnings</h2>" in (out / "pseudo.html").read_text("utf-8")
     trained.clear()
-    code, told, _ = call(*words, "--keep-going")
+    code, printed, _ = call(*words, "--keep-going")
     assert code == 0
     assert trained == ["round-0", "round-1", "round-2"], "finished rounds are looked at, not redone"
     assert (out / "round-2" / "metrics.json").exists()
@@ -256,15 +260,15 @@ def test_a_run_that_is_there_is_round_0_on_its_folds(
 ) -> None:
     out = tmp_path / "rounds"
     words = ("pseudo", tiny, people, photos, *QUICK, "--run", trained, "--out", out)
-    code, told, _ = call(*words, "folds.seed=99", "pseudo.cap=2")
-    assert code == 0, told
+    code, printed, _ = call(*words, "folds.seed=99", "pseudo.cap=2")
+    assert code == 0, printed
     assert not (out / "round-0").exists()
     assert (
         RunFolder(out / "round-1").folds_file.read_bytes()
         == RunFolder(trained).folds_file.read_bytes()
     )
-    assert "Round 0 is a run of another recipe" in told
-    assert "training.epochs=1" in told
+    assert "Round 0 is a run of another recipe" in printed
+    assert "training.epochs=1" in printed
 
 
 def test_where_nothing_is_sure_the_rounds_end_with_a_warning(
@@ -272,11 +276,11 @@ def test_where_nothing_is_sure_the_rounds_end_with_a_warning(
 ) -> None:
     hard = "pseudo.thresholds={mask: 1, gender: 1, age_band: 1}"
     place = ("--run", trained, "--out", tmp_path / "rounds", "--rounds", "3", "--keep-going")
-    code, told, progress = call("pseudo", tiny, people, photos, hard, *place)
+    code, printed, progress = call("pseudo", tiny, people, photos, hard, *place)
     assert code == 0
     assert "warning: round 1 has no pseudo labels: no photo reaches the thresholds" in progress
     assert not (tmp_path / "rounds" / "round-2").exists()
-    assert "without pseudo labels" in told
+    assert "without pseudo labels" in printed
     assert (tmp_path / "rounds" / "pseudo.html").exists()
 
 
@@ -286,12 +290,12 @@ def test_faults_are_one_sentence_before_anything_is_trained(
     busy = tmp_path / "busy"
     busy.mkdir()
     (busy / "letter.txt").write_text("mine")
-    whole = tmp_path / "broken"
-    whole.mkdir()
-    (whole / "half.jpg").write_bytes(b"\xff\xd8 half")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "half.jpg").write_bytes(b"\xff\xd8 half")
     faults = {
         "no such folder": (tmp_path / "nowhere",),
-        "half.jpg": (whole,),
+        "half.jpg": (broken,),
         "folds.kind is all": (photos, "folds.kind=all"),
         "sets its own": (photos, "pseudo.run=somewhere"),
         "unknown key pseudo.caps, did you mean cap": (photos, "pseudo.caps=3"),
@@ -299,10 +303,10 @@ def test_faults_are_one_sentence_before_anything_is_trained(
     }
     for sentence, words in faults.items():
         out = tmp_path / "rounds"
-        code, _, told = call("pseudo", tiny, people, *words, "--out", out)
+        code, _, message = call("pseudo", tiny, people, *words, "--out", out)
         assert code == 2, sentence
-        assert sentence in told
+        assert sentence in message
         assert not out.exists(), sentence
-    code, _, told = call("pseudo", tiny, people, photos, "--out", busy)
-    assert (code, "letter.txt" in told) == (2, True)
+    code, _, message = call("pseudo", tiny, people, photos, "--out", busy)
+    assert (code, "letter.txt" in message) == (2, True)
     assert [path.name for path in busy.iterdir()] == ["letter.txt"]

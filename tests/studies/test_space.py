@@ -18,13 +18,13 @@ def read(tmp_path: Path, text: str, **changes: object) -> space.Space:
     return space.load(path, Recipe.model_validate(changes))
 
 
-def drawn(found: space.Space, count: int = 60) -> list[dict[str, str]]:
+def drawn(search_space: space.Space, count: int = 60) -> list[dict[str, str]]:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    return [found.suggest(study.ask()) for _ in range(count)]
+    return [search_space.suggest(study.ask()) for _ in range(count)]
 
 
 def test_values_are_what_stands_after_a_key(tmp_path: Path) -> None:
-    found = read(
+    search_space = read(
         tmp_path,
         """
 optimizer.lr: {low: 1e-4, high: 1e-1, log: true}
@@ -38,7 +38,7 @@ augment: [[], [{name: horizontal_flip, p: 0.5}]]
 optimizer.name: [adam, "no"]
 """,
     )
-    values = drawn(found)
+    values = drawn(search_space)
     parsed = [
         {key: settings.split(f"{key}={text}")[1] for key, text in each.items()} for each in values
     ]
@@ -58,12 +58,14 @@ optimizer.name: [adam, "no"]
 
 
 def test_what_was_drawn_is_read_back(tmp_path: Path) -> None:
-    found = read(tmp_path, "optimizer.lr: {low: 1e-4, high: 1e-1, log: true}\nloss: [focal, f1]")
+    search_space = read(
+        tmp_path, "optimizer.lr: {low: 1e-4, high: 1e-1, log: true}\nloss: [focal, f1]"
+    )
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     for _ in range(20):
         trial = study.ask()
-        values = found.suggest(trial)
-        assert found.suggest(trial) == values == found.of(study.trials[trial.number])
+        values = search_space.suggest(trial)
+        assert search_space.suggest(trial) == values == search_space.of(study.trials[trial.number])
         assert len(values["optimizer.lr"].lstrip("0.").replace(".", "")) <= 6
 
 
@@ -113,10 +115,10 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD)
 def test_a_bad_space_is_one_sentence(text: str, tmp_path: Path) -> None:
-    with pytest.raises(MaskgateError, match=BAD[text]) as told:
+    with pytest.raises(MaskgateError, match=BAD[text]) as error:
         read(tmp_path, text)
-    assert str(tmp_path / "space.yaml") in str(told.value)
-    assert "\n" not in str(told.value)
+    assert str(tmp_path / "space.yaml") in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_corrections_may_be_searched_unless_they_are_the_truth(tmp_path: Path) -> None:
@@ -158,10 +160,10 @@ def test_what_the_command_line_sets_is_not_searched(
 def test_a_shipped_space_suits_a_recipe(path: Path, tiny: Path) -> None:
     from maskgate.studies.study import check
 
-    found = space.load(space.find(path.stem), recipe.load(tiny))
+    search_space = space.load(space.find(path.stem), recipe.load(tiny))
     attributes = ("mask", "gender", "age_band")
     space.check(
-        found,
+        search_space,
         path,
         lambda changes: recipe.load(tiny, changes),
         lambda changed: check(changed, attributes, "tiny"),

@@ -64,13 +64,13 @@ def done(undisturbed: Path, plan: Plan) -> Path:
 def test_trials_are_runs_on_the_same_folds(done: Path, plan: Plan, tiny: Path) -> None:
     folders = sorted((done / "trials").iterdir())
     assert [folder.name for folder in folders] == ["001", "002"]
-    found = [runs.open_run(folder) for folder in folders]
-    assert found[0].folds_file.read_text() == found[1].folds_file.read_text()
-    assert len({run.recipe().optimizer.lr for run in found}) == 2
+    trial_runs = [runs.open_run(folder) for folder in folders]
+    assert trial_runs[0].folds_file.read_text() == trial_runs[1].folds_file.read_text()
+    assert len({run.recipe().optimizer.lr for run in trial_runs}) == 2
     assert compare.compare(folders).comparisons
     listing.show(done / "trials")
     rows = pd.read_csv(done / "trials.csv")
-    scores = [run.metrics().score for run in found]
+    scores = [run.metrics().score for run in trial_runs]
     assert rows["score"].tolist() == [score.value for score in scores]
     assert rows["low"].tolist() == [score.low for score in scores]
 
@@ -94,22 +94,22 @@ def test_what_is_told_trains_the_best_again(
 ) -> None:
     search = plan(done)
     result = tune.tune(search)  # nothing is left to do
-    told = tune.closing_text(result, done)
+    text = tune.closing_text(result, done)
     rows: list[Any] = listed(done)
     best = max(rows, key=lambda row: row[2])
     assert (
         f"trial {best[0]}, out-of-fold macro F1 {best[2]:.4f} [{best[3]:.4f}, {best[4]:.4f}]"
-        in told
+        in text
     )
-    assert "optimistic" in told
-    assert f"optimizer.lr={best[5]} training.batch_size={best[6]}" in told
-    assert "of 1 other runs" in told
+    assert "optimistic" in text
+    assert f"optimizer.lr={best[5]} training.batch_size={best[6]}" in text
+    assert "of 1 other runs" in text
     changes = [*search.changes, *trials.overrides(dict(result.best.values))]
     path = crossval.train(
         search.load(changes), TrainOptions("tiny", people, tmp_path / "again", cache)
     ).path
-    own = done / result.best.folder
-    assert (path / "oof.parquet").read_bytes() == (own / "oof.parquet").read_bytes()
+    trial_folder = done / result.best.folder
+    assert (path / "oof.parquet").read_bytes() == (trial_folder / "oof.parquet").read_bytes()
 
 
 def test_more_trials_go_on_with_the_study(done: Path, plan: Plan, tmp_path: Path) -> None:
@@ -142,13 +142,13 @@ def test_values_depend_on_seed_and_number_alone(plan: Plan, tmp_path: Path) -> N
 
     def drawn(count: int) -> list[dict[str, str]]:
         study = optuna.create_study(direction="maximize")
-        found = []
+        suggestions = []
         for number in range(count):
             study.sampler = studies.sampler(search.seed, number)
             trial = study.ask()
-            found.append(search.space.suggest(trial))
-            study.tell(trial, -abs(float(found[-1]["optimizer.lr"]) - 0.005))
-        return found
+            suggestions.append(search.space.suggest(trial))
+            study.tell(trial, -abs(float(suggestions[-1]["optimizer.lr"]) - 0.005))
+        return suggestions
 
     assert drawn(14) == drawn(14)
     assert len({each["optimizer.lr"] for each in drawn(14)}) == 14
@@ -167,10 +167,10 @@ def scored(monkeypatch: pytest.MonkeyPatch, scores: dict[int, list[float]]) -> N
     train = crossval.train
     queue = iter([0.0])
 
-    def trained(wanted: recipe.Recipe, options: TrainOptions) -> runs.RunFolder:
+    def trained(trial_recipe: recipe.Recipe, options: TrainOptions) -> runs.RunFolder:
         nonlocal queue
-        queue = iter(scores[wanted.training.batch_size])
-        return train(wanted, options)
+        queue = iter(scores[trial_recipe.training.batch_size])
+        return train(trial_recipe, options)
 
     monkeypatch.setattr(validation, "scores", planted)
     monkeypatch.setattr(crossval, "train", trained)
@@ -200,10 +200,10 @@ def test_a_bad_trial_is_pruned_on_the_first_fold(
     assert history[["fold", "epoch", "valid_score"]].to_numpy().tolist() == [[0, 1, 0.1]]
     capsys.readouterr()
     listing.show(out / "trials")
-    shown = capsys.readouterr().out
-    assert "unfinished" not in shown
-    assert "004" not in shown
-    assert "005" in shown
+    printed = capsys.readouterr().out
+    assert "unfinished" not in printed
+    assert "004" not in printed
+    assert "005" in printed
     assert pruned.reason in (out / "tune.html").read_text()
 
 
@@ -352,8 +352,8 @@ def test_killed_again_and_again_it_ends_the_same(
     tune.tune(search)
     assert listed(out) == listed(done)
     for number in ("001", "002"):
-        own, other = (folder / "trials" / number / "oof.parquet" for folder in (out, done))
-        assert own.read_bytes() == other.read_bytes()
+        resumed_file, other = (folder / "trials" / number / "oof.parquet" for folder in (out, done))
+        assert resumed_file.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.slow
@@ -371,8 +371,8 @@ def test_processes_share_a_postgresql(
         command = [sys.executable, "-m", "maskgate", *map(str, words)]
         started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
     for process in started:
-        _, told = process.communicate(timeout=500)
-        assert process.returncode == 0, told
+        _, stderr = process.communicate(timeout=500)
+        assert process.returncode == 0, stderr
     shares = [{path.name for path in (out / "trials").glob("*")} for out in outs]
     assert shares[0] | shares[1] == {"001", "002", "003", "004"}
     assert not shares[0] & shares[1]
@@ -386,23 +386,23 @@ def test_on_a_cluster_each_trial_is_a_task(
     plan: Plan, tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch, done: Path
 ) -> None:
     """What a task gets can be sent to a node, and leaves nothing to do."""
-    begun: list[tuple[int, Cluster]] = []
+    tasks: list[tuple[int, Cluster]] = []
 
     def each(work: object, items: Sequence[int], on: Cluster) -> Iterator[tuple[int, object]]:
         for item in items:
-            begun.append((item, on))
+            tasks.append((item, on))
             yield item, pickle.loads(pickle.dumps(work))(item)
 
     monkeypatch.setattr(cluster, "map_unordered", each)
     url = _empty_database(postgresql)
     result = tune.tune(plan(tmp_path / "study", storage=url), on=Cluster("ray"))
-    assert begun == [(0, Cluster("ray")), (1, Cluster("ray"))]
+    assert tasks == [(0, Cluster("ray")), (1, Cluster("ray"))]
     assert [trial.score for trial in result.trials] == [
         trial.score for trial in tune.tune(plan(done)).trials
     ]
     more = plan(tmp_path / "study", storage=url, trials=3)
     tune.tune(more, on=Cluster("ray"))
-    assert begun[2:] == [(0, Cluster("ray"))]  # the third; the others have ended
+    assert tasks[2:] == [(0, Cluster("ray"))]  # the third; the others have ended
 
     with pytest.raises(MaskgateError, match="this node sees other photos or labels there"):
         tune._run_one_trial(replace(more, name="of other photos"), 0)
@@ -464,7 +464,7 @@ def test_without_validation_there_is_nothing_to_search_by(plan: Plan, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("storage", "said"),
+    ("storage", "message"),
     [
         ("nonsense", "not the URL of a database"),
         ("postgresql://someone:secret@localhost:1/no", "cannot be used"),
@@ -472,12 +472,12 @@ def test_without_validation_there_is_nothing_to_search_by(plan: Plan, tmp_path: 
     ],
 )
 def test_a_database_that_does_not_answer_is_one_sentence(
-    storage: str, said: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: str, message: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    with pytest.raises(MaskgateError, match=said) as told:
+    with pytest.raises(MaskgateError, match=message) as error:
         tune.tune(plan(tmp_path / "study", storage=storage))
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
     assert not (tmp_path / "study").exists()
     tune.tune(plan(tmp_path / "study", trials=0))  # the same folder, with a database that is there
 
@@ -485,8 +485,8 @@ def test_a_database_that_does_not_answer_is_one_sentence(
 def test_no_password_is_written(done: Path, plan: Plan, tmp_path: Path) -> None:
     search = plan(tmp_path / "study", storage="postgresql://someone:secret@host/name")
     studies._create_folder(search)
-    told = json.loads((tmp_path / "study/study.json").read_text())
-    assert told["storage"] == "postgresql+psycopg://someone:***@host/name"
+    record = json.loads((tmp_path / "study/study.json").read_text())
+    assert record["storage"] == "postgresql+psycopg://someone:***@host/name"
     status = runs.open_run(done / "trials/001").status()
     assert status.command.startswith("maskgate train ")
     assert os.fspath(done) in status.command

@@ -22,7 +22,7 @@ from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Results
 from maskgate.training import scoring
 
-Shown = Callable[..., "np.ndarray"]
+NetworkInput = Callable[..., "np.ndarray"]
 
 Train = Callable[..., Path]
 
@@ -45,28 +45,28 @@ def test_a_run_holds_what_design_promises(trained: Path, people: Path) -> None:
 
 def test_metrics_are_those_of_the_out_of_fold_file(trained: Path, people: Path) -> None:
     run = runs.open_run(trained)
-    told, probabilities = tables.read_probabilities(run.oof_file)
-    table = layouts.read(people).table.set_index("photo").loc[told["photo"]].reset_index()
+    oof, probabilities = tables.read_probabilities(run.oof_file)
+    table = layouts.read(people).table.set_index("photo").loc[oof["photo"]].reset_index()
     again = json.loads(json.dumps(metrics.evaluate(probabilities, table)))
     results = json.loads(run.metrics_file.read_text())
     assert {key: results[key] for key in again} == again
 
 
 def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
-    shown: Shown, trained: Path, people: Path
+    shown: NetworkInput, trained: Path, people: Path
 ) -> None:
     run = runs.open_run(trained)
-    told, probabilities = tables.read_probabilities(run.oof_file)
+    oof, probabilities = tables.read_probabilities(run.oof_file)
     photos = tables.photos(run)
     geometry = run.recipe().photo.geometry
     for fold in run.folds:
-        rows = np.flatnonzero(told["fold"] == fold)
-        seen = photos[photos["fold"] != fold]
-        tested = photos.set_index("photo").loc[told["photo"].iloc[rows]]
+        rows = np.flatnonzero(oof["fold"] == fold)
+        training_photos = photos[photos["fold"] != fold]
+        tested = photos.set_index("photo").loc[oof["photo"].iloc[rows]]
         for key in ("person", "cluster", "digest"):
-            assert not set(seen[key]) & set(tested[key]), key
+            assert not set(training_photos[key]) & set(tested[key]), key
         images = people / "train" / "images"
-        batch = np.stack([shown(images / told["photo"][row], View(geometry)) for row in rows])
+        batch = np.stack([shown(images / oof["photo"][row], View(geometry)) for row in rows])
         with torch.inference_mode():
             again = (
                 torch_backend.restore(run, fold)
@@ -117,10 +117,10 @@ def test_one_hold_out(train: Train, tmp_path: Path) -> None:
         train(tmp_path / "run", "folds.kind=holdout", "folds.fraction=0.25", "training.epochs=1")
     )
     assert run.folds == [0]
-    told, _ = tables.read_probabilities(run.oof_file)
+    oof, _ = tables.read_probabilities(run.oof_file)
     folds = pd.read_csv(run.folds_file)
-    assert set(told["person"]) == set(folds.loc[folds["fold"] == 0, "person"])
-    assert abs(told["person"].nunique() - 8) <= 1
+    assert set(oof["person"]) == set(folds.loc[folds["fold"] == 0, "person"])
+    assert abs(oof["person"].nunique() - 8) <= 1
 
 
 def test_all_data_for_a_fixed_number_of_epochs(train: Train, tmp_path: Path) -> None:
@@ -156,13 +156,13 @@ def test_smoke_takes_at_most_64_photos_and_reads_no_others(
     from maskgate.training.options import TrainOptions
 
     options = TrainOptions("baseline", people, tmp_path / "run", tmp_path / "cache", smoke=True)
-    made = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
-    run = crossval.train(made, options)
+    small_recipe = recipe.load(recipe.find("baseline"), ["photo.height=32", "photo.width=24"])
+    run = crossval.train(small_recipe, options)
     assert 32 < len(read) <= 64
     assert run.metrics().photos == len(read)
-    told = run.status().started
-    crossval.train(made, options)  # anew, in the same folder
-    assert run.status().started >= told
+    first_start = run.status().started
+    crossval.train(small_recipe, options)  # anew, in the same folder
+    assert run.status().started >= first_start
 
 
 def test_smoke_takes_a_few_photos_of_each_person(
@@ -262,8 +262,8 @@ def copies_of_people(people: Path, to: Path) -> str:
 def test_what_training_is_told_changes_no_truth(
     train: Train, trained: Path, people: Path, tmp_path: Path
 ) -> None:
-    plain, named = RunFolder(trained), layouts.read(people).table["person"].unique()
-    lines = [f"{person},gender,male,sure," for person in named] + ["nobody,age,30,sure,"]
+    plain, person_names = RunFolder(trained), layouts.read(people).table["person"].unique()
+    lines = [f"{person},gender,male,sure," for person in person_names] + ["nobody,age,30,sure,"]
     fixes = tmp_path / "fixes.csv"
     fixes.write_text("\n".join(["person,field,value,tier,reason", *lines]) + "\n")
     short, wrong = ("training.epochs=1", "optimizer.lr=1e-3"), f"labels.corrections={fixes}"
@@ -273,14 +273,14 @@ def test_what_training_is_told_changes_no_truth(
     assert run.status().truth == plain.status().truth == "bands 30/60, labels as read"
     pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
-    told, probabilities = tables.oof(run)
-    again = json.loads(json.dumps(metrics.evaluate(probabilities, told)))
+    oof, probabilities = tables.oof(run)
+    again = json.loads(json.dumps(metrics.evaluate(probabilities, oof)))
     results = json.loads(run.metrics_file.read_text())
     assert {key: results[key] for key in again} == again
-    assert set(told["gender"]) == {0, 1}
+    assert set(oof["gender"]) == {0, 1}
     status = run.status()
     females = (tables.photos(plain)["gender"] == 1).sum()
-    assert (status.corrected, status.more) == (females, len(named))
+    assert (status.corrected, status.more) == (females, len(person_names))
     assert "1 × correction of nobody here (first: nobody)" in status.warnings
     # What training was told shows in the weights; scored against it, the run would look better.
     corrected = RunFolder(train(tmp_path / "truth", *short, wrong, "labels.truth=sure"))
@@ -288,7 +288,7 @@ def test_what_training_is_told_changes_no_truth(
     assert corrected.folds_file.read_bytes() == plain.folds_file.read_bytes()
     assert set(tables.photos(corrected)["gender"]) == {0}
     classes = corrected.metrics().attributes["gender"].classes
-    assert [each.photos for each in classes] == [len(told), 0]
+    assert [each.photos for each in classes] == [len(oof), 0]
 
 
 @pytest.mark.slow
@@ -355,7 +355,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
     train(out, *short)
     run = RunFolder(out)
     run.update_status(finished=None)
-    told = run.status_file.read_text()
+    status = run.status_file.read_text()
     for path in sorted(out.rglob("*"), reverse=True):
         if path.is_file() and path.name != "run.json":
             path.unlink()
@@ -365,7 +365,7 @@ def test_a_kill_while_the_folder_is_set_up_is_resumed(
     for name in left:
         (out / name).write_text("half")
     if left:
-        run.status_file.write_text(told)
+        run.status_file.write_text(status)
     else:
         run.status_file.unlink()
     assert RunFolder(train(out, *short)).status().finished

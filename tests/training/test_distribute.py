@@ -81,10 +81,10 @@ def test_ctrl_c_ends_the_work_on_all_nodes_and_it_goes_on(
     while not list(tmp_path.glob("run/fold-*/checkpoint.pt")) and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=100)
-    assert process.returncode == 2, told
-    assert "Traceback" not in told
-    last = told.splitlines()[-1]
+    _, stderr = process.communicate(timeout=100)
+    assert process.returncode == 2, stderr
+    assert "Traceback" not in stderr
+    last = stderr.splitlines()[-1]
     assert "interrupted" in last
     assert "repeat the command" in last
     before = _written(tmp_path)
@@ -119,21 +119,21 @@ def test_a_system_s_members_are_trained_at_once(
     file = tmp_path / "vote.yaml"
     file.write_text(VOTE.replace("RECIPE", str(tiny)))
     loaded = system.load(file, ["training.epochs=1"])
-    here = ensembles.train(loaded, TrainOptions("vote", people, tmp_path / "here", cache))
-    there = ensembles.train(
+    local_run = ensembles.train(loaded, TrainOptions("vote", people, tmp_path / "here", cache))
+    cluster_run = ensembles.train(
         loaded, TrainOptions("vote", people, tmp_path / "there", cache), Cluster(nodes)
     )
-    assert there.oof_file.read_bytes() == here.oof_file.read_bytes()
+    assert cluster_run.oof_file.read_bytes() == local_run.oof_file.read_bytes()
     assert "(4 of 4)" in capfd.readouterr().err
-    assert all(member.status().finished for member in there.members())
+    assert all(member.status().finished for member in cluster_run.members())
 
 
 def test_a_fold_that_another_process_trains_is_waited_for_and_then_told(trained: Path) -> None:
     training: Any = SimpleNamespace(run=RunFolder(trained))
     with processes.started("fp32") as accelerator:
-        with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as told:
+        with FileLock(trained / "fold-0" / ".lock"), pytest.raises(MaskgateError) as error:
             crossval.train_fold(0, training, accelerator, patience=0.2)
-        assert "another process is training this run" in str(told.value)
+        assert "another process is training this run" in str(error.value)
         crossval.train_fold(0, training, accelerator)  # free, and nothing is left to train
 
 

@@ -52,19 +52,19 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     return folder
 
 
-def made(file: Path, out: Path, people: Path, cache: Path, *overrides: str) -> RunFolder:
+def train_system(file: Path, out: Path, people: Path, cache: Path, *overrides: str) -> RunFolder:
     loaded = system.load(file, ["training.epochs=1", *overrides])
     return ensembles.train(loaded, TrainOptions(file.stem, people, out, cache))
 
 
 @pytest.fixture(scope="module")
 def vote(place: Path, people: Path, cache: Path) -> RunFolder:
-    return made(place / "vote.yaml", place / "runs" / "vote", people, cache)
+    return train_system(place / "vote.yaml", place / "runs" / "vote", people, cache)
 
 
 @pytest.fixture(scope="module")
 def parts(place: Path, people: Path, cache: Path) -> RunFolder:
-    return made(place / "parts.yaml", place / "runs" / "parts", people, cache)
+    return train_system(place / "parts.yaml", place / "runs" / "parts", people, cache)
 
 
 def bare(page: Path) -> str:
@@ -76,18 +76,18 @@ def bare(page: Path) -> str:
 
 
 def test_the_combined_answer_is_the_naive_one(vote: RunFolder) -> None:
-    told, combined = tables.read_probabilities(vote.oof_file)
-    assert told["photo"].is_unique
+    table, combined = tables.read_probabilities(vote.oof_file)
+    assert table["photo"].is_unique
     answers = []
     for member in vote.members():
         rows, probabilities = tables.read_probabilities(member.oof_file)
         answers.append(dict(zip(rows["photo"], probabilities.astype(float), strict=True)))
-    for row, photo in enumerate(told["photo"]):
+    for row, photo in enumerate(table["photo"]):
         np.testing.assert_allclose(
             combined[row], (answers[0][photo] + 2 * answers[1][photo]) / 3, atol=1e-6
         )
     results = vote.metrics()
-    right = (combined.argmax(1) == told["label"])[told["label"] != labels.UNKNOWN].mean()
+    right = (combined.argmax(1) == table["label"])[table["label"] != labels.UNKNOWN].mean()
     assert results.accuracy.value == pytest.approx(right)
     assert list(results.members) == ["plain", "joint"]
     for member in vote.members():
@@ -123,8 +123,8 @@ def test_the_report_lists_the_members_beside_the_whole(vote: RunFolder, parts: R
         together = results.combine.replace("_", " ")
         scores = {name: each.score for name, each in results.members.items()}
         for name, score in (scores | {together: results.score}).items():
-            told = f"{score.value:.3f} {score.low:.3f} – {score.high:.3f}"
-            assert re.search(rf"{name} .*{re.escape(told)}", text)
+            figures = f"{score.value:.3f} {score.low:.3f} – {score.high:.3f}"
+            assert re.search(rf"{name} .*{re.escape(figures)}", text)
             if name != together:
                 assert f'href="members/{name}/report.html"' in page
                 assert (run.path / "members" / name / "report.html").is_file()
@@ -153,16 +153,16 @@ def test_through_the_command_line(
     photos = people / "eval" / "images"
     code, out, err = call("predict", vote.path, photos, "-o", tmp_path / "said.csv")
     assert code == 0, err
-    said = pd.read_csv(tmp_path / "said.csv")
+    predictions = pd.read_csv(tmp_path / "said.csv")
     parts = [
         loading.load(member.path).predict(sorted(photos.iterdir())) for member in vote.members()
     ]
     columns = list(labels.PROBABILITY_COLUMNS)
-    wanted = (parts[0].probabilities + 2 * parts[1].probabilities) / 3
-    options = said["photo"].map({photo: row for row, photo in enumerate(parts[0].photos)})
-    np.testing.assert_allclose(said[columns], wanted[options], atol=2e-6)
+    expected = (parts[0].probabilities + 2 * parts[1].probabilities) / 3
+    options = predictions["photo"].map({photo: row for row, photo in enumerate(parts[0].photos)})
+    np.testing.assert_allclose(predictions[columns], expected[options], atol=2e-6)
     answers = pd.read_csv(tmp_path / "answers.csv").set_index("ImageID")["ans"]
-    for photo, label in zip(said["photo"], said["label"], strict=True):
+    for photo, label in zip(predictions["photo"], predictions["label"], strict=True):
         assert answers[Path(photo).name] == label
 
 
@@ -172,10 +172,10 @@ def test_a_photo_that_cannot_be_read_is_left_out(
     good = sorted((people / "eval" / "images").iterdir())[0]
     (tmp_path / "bad.jpg").write_bytes(b"no photo")
     predictor = loading.load(vote.path)
-    found, faults = predictor.probabilities([tmp_path / "bad.jpg", good])
+    probabilities, faults = predictor.probabilities([tmp_path / "bad.jpg", good])
     assert list(faults) == [0]
-    assert np.isnan(found[0]).all()
-    assert found[1].sum() == pytest.approx(1, abs=1e-5)
+    assert np.isnan(probabilities[0]).all()
+    assert probabilities[1].sum() == pytest.approx(1, abs=1e-5)
     with pytest.raises(MaskgateError, match=r"bad\.jpg"):
         predictor.predict([tmp_path / "bad.jpg", good])
     assert len(predictor.predict([tmp_path / "bad.jpg", good], skip_faulty=True)) == 1
@@ -186,12 +186,12 @@ def test_what_a_member_does_not_know_is_not_told(
 ) -> None:
     mask = parts.members()[0]
     photo = sorted((people / "eval" / "images").iterdir())[0]
-    (said,) = loading.load(mask.path).predict([photo]).to_pandas().to_dict("records")
-    assert said["mask"] in labels.MASKS
-    assert said["mask_probability"] > 1 / 3
-    assert (said["gender"], said["age_band"]) == ("", "")
-    assert pd.isna(said["label"])
-    assert pd.isna(said["gender_probability"])
+    (prediction,) = loading.load(mask.path).predict([photo]).to_pandas().to_dict("records")
+    assert prediction["mask"] in labels.MASKS
+    assert prediction["mask_probability"] > 1 / 3
+    assert (prediction["gender"], prediction["age_band"]) == ("", "")
+    assert pd.isna(prediction["label"])
+    assert pd.isna(prediction["gender_probability"])
     code, _, err = call("submit", mask.path, people / "eval", "-o", tmp_path / "a.csv")
     assert code == 2
     assert "no member predicts age_band, gender; add one" in err
@@ -202,23 +202,23 @@ def test_what_a_member_does_not_know_is_not_told(
 def test_a_system_is_resumed_after_a_member(
     place: Path, vote: RunFolder, people: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, train, begun = place / "resumed", crossval.train, []
+    out, train, member_names = place / "resumed", crossval.train, []
 
     def killed(recipe: object, options: TrainOptions) -> RunFolder:
-        begun.append(options.name)
-        if options.name == "joint" and begun.count("joint") == 1:
+        member_names.append(options.name)
+        if options.name == "joint" and member_names.count("joint") == 1:
             raise KeyboardInterrupt
         return train(recipe, options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(crossval, "train", killed)
     with pytest.raises(KeyboardInterrupt):
-        made(place / "vote.yaml", out, people, cache)
+        train_system(place / "vote.yaml", out, people, cache)
     assert not RunFolder(out).status().finished
     with pytest.raises(MaskgateError, match="unfinished"):
         runs.open_run(out)
     weights = RunFolder(out / "members" / "plain").weights_file(0)
     before = weights.stat().st_mtime_ns
-    again = made(place / "vote.yaml", out, people, cache)
+    again = train_system(place / "vote.yaml", out, people, cache)
     assert weights.stat().st_mtime_ns == before
     assert again.oof_file.read_bytes() == vote.oof_file.read_bytes()
     assert again.metrics() == vote.metrics()
@@ -231,13 +231,13 @@ def test_a_locked_system_is_refused(
     vote.update_status(finished=None)
     try:
         with FileLock(vote.path / ".lock"), pytest.raises(MaskgateError, match="another process"):
-            made(place / "vote.yaml", vote.path, people, cache)
+            train_system(place / "vote.yaml", vote.path, people, cache)
     finally:
         vote.update_status(**status.model_dump(exclude_unset=True))
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (["members.1.weight=3"], "has a run of vote with another recipe or other data"),
         (["training.batch_size=16"], "has a run of vote with another recipe or other data"),
@@ -251,7 +251,7 @@ def test_a_locked_system_is_refused(
 )
 def test_another_system_and_faults_of_members_are_refused_at_the_start(
     changes: list[str],
-    told: str,
+    message: str,
     place: Path,
     vote: RunFolder,
     people: Path,
@@ -261,11 +261,11 @@ def test_another_system_and_faults_of_members_are_refused_at_the_start(
     before = sorted(path for path in vote.path.rglob("*"))
     for out in (vote.path, tmp_path / "new"):
         command = ("train", place / "vote.yaml", people, "training.epochs=1", *changes)
-        if "has a run" in told and out != vote.path:
+        if "has a run" in message and out != vote.path:
             continue
         code, _, err = call(*command, "--out", out)
         assert code == 2
-        assert re.search(f"^maskgate: .*{told}", err, re.MULTILINE), err
+        assert re.search(f"^maskgate: .*{message}", err, re.MULTILINE), err
         assert "member 1 of" not in err
     assert sorted(path for path in vote.path.rglob("*")) == before
     assert not (tmp_path / "new").exists()
@@ -304,7 +304,7 @@ def test_members_validated_on_other_folds_are_not_combined(
     member.finish()
     run.update_status(finished=None)
     with pytest.raises(MaskgateError, match="joint: people are in other folds"):
-        made(place / "vote.yaml", run.path, people, cache)
+        train_system(place / "vote.yaml", run.path, people, cache)
 
 
 def test_members_scored_against_other_truths_are_refused(
@@ -313,7 +313,7 @@ def test_members_scored_against_other_truths_are_refused(
     (tmp_path / "fix.csv").write_text("person,field,value,tier,reason\n")
     change = f"members.1.changes.labels={{corrections: {tmp_path / 'fix.csv'}, truth: sure}}"
     with pytest.raises(MaskgateError, match="member joint: scored against another truth"):
-        made(place / "vote.yaml", tmp_path / "run", people, cache, change)
+        train_system(place / "vote.yaml", tmp_path / "run", people, cache, change)
     assert not (tmp_path / "run").exists()
 
 
@@ -340,7 +340,7 @@ def test_epochs_that_nothing_validates_are_told(
     file = place / "half.yaml"
     text = VOTE.replace("kind: kfold, count: 2", "kind: holdout")
     file.write_text(text.replace("seed: 8", "training.validation_epochs: 1"))
-    run = made(file, tmp_path / "runs" / "half", people, cache)
+    run = train_system(file, tmp_path / "runs" / "half", people, cache)
     warning = (
         "were trained 1 more epoch on the validation photos; the scores are of the weights before"
         " that, and do not validate the weights used for prediction."
@@ -357,7 +357,7 @@ def test_epochs_that_nothing_validates_are_told(
 def test_without_validation_there_is_no_score(
     place: Path, people: Path, cache: Path, tmp_path: Path
 ) -> None:
-    run = made(place / "vote.yaml", tmp_path / "all", people, cache, "folds.kind=all")
+    run = train_system(place / "vote.yaml", tmp_path / "all", people, cache, "folds.kind=all")
     assert run.metrics().validated is False
     assert not run.oof_file.exists()
     assert "so it has no score" in bare(run.report_file)

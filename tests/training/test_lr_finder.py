@@ -34,40 +34,42 @@ def quadratic(curvature: float) -> Callable[[int, float], float]:
 @pytest.mark.parametrize("curvature", [0.1, 1.0, 30.0])
 @pytest.mark.parametrize("updates", [60, 100, 300])
 def test_the_suggestion_lies_between_too_low_and_diverging(curvature: float, updates: int) -> None:
-    found = lr_finder.run_sweep(1e-7, 1000.0, updates, quadratic(curvature))
-    assert found.diverged
-    assert len(found.rates) < updates
-    assert found.suggestion is not None
-    assert 1e-3 / curvature < found.suggestion < 2 / curvature
+    sweep = lr_finder.run_sweep(1e-7, 1000.0, updates, quadratic(curvature))
+    assert sweep.diverged
+    assert len(sweep.rates) < updates
+    assert sweep.suggestion is not None
+    assert 1e-3 / curvature < sweep.suggestion < 2 / curvature
 
 
 def test_rates_rise_by_a_factor_and_losses_are_smoothed() -> None:
-    told = np.random.default_rng(0).random(50) + 1
-    asked: list[tuple[int, float]] = []
+    losses = np.random.default_rng(0).random(50) + 1
+    calls: list[tuple[int, float]] = []
 
     def update(number: int, rate: float) -> float:
-        asked.append((number, rate))
-        return float(told[number])
+        calls.append((number, rate))
+        return float(losses[number])
 
-    found = lr_finder.run_sweep(1e-3, 10.0, 50, update)
-    assert [number for number, _ in asked] == list(range(50))
-    assert [rate for _, rate in asked] == found.rates.tolist()
-    assert found.rates[0] == pytest.approx(1e-3)
-    assert found.rates[-1] == pytest.approx(10)
-    np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e4 ** (1 / 49))
-    np.testing.assert_array_equal(found.losses, told)
+    sweep = lr_finder.run_sweep(1e-3, 10.0, 50, update)
+    assert [number for number, _ in calls] == list(range(50))
+    assert [rate for _, rate in calls] == sweep.rates.tolist()
+    assert sweep.rates[0] == pytest.approx(1e-3)
+    assert sweep.rates[-1] == pytest.approx(10)
+    np.testing.assert_allclose(sweep.rates[1:] / sweep.rates[:-1], 1e4 ** (1 / 49))
+    np.testing.assert_array_equal(sweep.losses, losses)
     for last in range(50):
         weights = 0.9 ** np.arange(last, -1, -1)
-        assert found.smoothed[last] == pytest.approx(np.average(told[: last + 1], weights=weights))
-    assert not found.diverged
+        assert sweep.smoothed[last] == pytest.approx(
+            np.average(losses[: last + 1], weights=weights)
+        )
+    assert not sweep.diverged
 
 
 def test_it_stops_over_four_times_the_smallest_smoothed_loss() -> None:
-    told = [1.0] * 20 + [2.0, 5.0, 9.0, 14.0, 20.0, 30.0, 40.0]
-    found = lr_finder.run_sweep(1e-3, 1.0, len(told), lambda number, _: told[number])
-    assert found.diverged
-    assert (found.smoothed[:-1] <= 4).all()
-    assert found.smoothed[-1] > 4
+    losses = [1.0] * 20 + [2.0, 5.0, 9.0, 14.0, 20.0, 30.0, 40.0]
+    sweep = lr_finder.run_sweep(1e-3, 1.0, len(losses), lambda number, _: losses[number])
+    assert sweep.diverged
+    assert (sweep.smoothed[:-1] <= 4).all()
+    assert sweep.smoothed[-1] > 4
     exploded = lr_finder.run_sweep(1e-3, 1.0, 30, lambda n, _: [2 - n / 30, math.nan][n == 25])
     assert exploded.diverged
     assert len(exploded.losses) == 25
@@ -79,15 +81,15 @@ def test_the_suggestion_is_the_steepest_fall_before_the_lowest_point() -> None:
     fall = 3 - 1 / (1 + np.exp(-4 * (power + 3))) + np.where(power > -1, 8 * (power + 1), 0)
     fall[:3] = [9, 5, 4]  # left out: the first of them are not to be relied on
     fall[-2:] = [9, 3]
-    found = Sweep(rates, fall, fall, False)
-    assert found.suggestion == pytest.approx(1e-3)
+    sweep = Sweep(rates, fall, fall, False)
+    assert sweep.suggestion == pytest.approx(1e-3)
 
 
 def test_a_loss_that_never_falls_gives_no_suggestion(tmp_path: Path) -> None:
-    found = lr_finder.run_sweep(1e-3, 1.0, 40, lambda number, _: 1 + number / 40)
-    assert found.suggestion is None
-    assert lr_finder.sentence(found).startswith("no suggestion: the loss never falls")
-    page = lr_finder.write(found, tmp_path, "a", [])
+    sweep = lr_finder.run_sweep(1e-3, 1.0, 40, lambda number, _: 1 + number / 40)
+    assert sweep.suggestion is None
+    assert lr_finder.sentence(sweep).startswith("no suggestion: the loss never falls")
+    page = lr_finder.write(sweep, tmp_path, "a", [])
     assert "None: the loss never falls." in page.read_text()
 
 
@@ -190,8 +192,8 @@ def test_the_command_leaves_a_page_and_a_table(
     call: Call, tiny: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = ("--updates", 30, "--low", "1e-5", "--high", 5)
-    code, out, err = call("lr", tiny, people, "optimizer.weight_decay=0.01", *told)
+    options = ("--updates", 30, "--low", "1e-5", "--high", 5)
+    code, out, err = call("lr", tiny, people, "optimizer.weight_decay=0.01", *options)
     assert code == 0, err
     suggestion, page = out.splitlines()
     assert suggestion.startswith("optimizer.lr=")

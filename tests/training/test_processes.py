@@ -41,12 +41,12 @@ def torchrun(tiny: Path, people: Path, cache: Path) -> Callable[..., str]:
             "train", str(tiny), str(people), *overrides, "--out", str(out), "--cache", str(cache),
         ]  # fmt: skip
         pipe = subprocess.PIPE
-        begun = [
+        launchers = [
             subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(nodes)
         ]
-        told = [node.communicate(timeout=240) for node in begun]
-        assert all(node.returncode == 0 for node in begun), "\n".join(err for _, err in told)
-        return "".join(out for out, _ in told)
+        outputs = [node.communicate(timeout=240) for node in launchers]
+        assert all(node.returncode == 0 for node in launchers), "\n".join(err for _, err in outputs)
+        return "".join(out for out, _ in outputs)
 
     return run
 
@@ -59,10 +59,10 @@ def test_two_processes_train_as_one_and_validate_each_photo_once(
     two = tmp_path / "two"
     out = torchrun(two, *SHARED, nodes=nodes)
     one = train(tmp_path / "one", *SHARED)
-    told, probabilities = tables.read_probabilities(RunFolder(two).oof_file)
+    rows, probabilities = tables.read_probabilities(RunFolder(two).oof_file)
     expected_rows, expected = tables.read_probabilities(RunFolder(one).oof_file)
-    assert told["photo"].is_unique
-    assert told["photo"].tolist() == expected_rows["photo"].tolist()
+    assert rows["photo"].is_unique
+    assert rows["photo"].tolist() == expected_rows["photo"].tolist()
     np.testing.assert_allclose(probabilities, expected, atol=2e-3)
     assert out.count("out-of-fold macro F1") == 1
     np.testing.assert_allclose(
@@ -79,12 +79,12 @@ def test_both_processes_validate_with_the_buffers_that_are_kept(
     """Batch normalisation's running statistics differ between processes until the end."""
     torchrun(tmp_path / "run", "folds.kind=holdout", "training.epochs=1")
     run = RunFolder(tmp_path / "run")
-    told, probabilities = tables.read_probabilities(run.oof_file)
+    rows, probabilities = tables.read_probabilities(run.oof_file)
     geometry = run.recipe().photo.geometry
     images = people / "train" / "images"
     views = [View(geometry)]
-    seen = [reader.read_photo(images / name, views).pictures[0] for name in told["photo"]]
-    batch = pixels.centre(np.concatenate(seen), geometry)
+    pictures = [reader.read_photo(images / name, views).pictures[0] for name in rows["photo"]]
+    batch = pixels.centre(np.concatenate(pictures), geometry)
     with torch.inference_mode():
         again = (
             torch_backend.restore(run, 0)

@@ -45,8 +45,8 @@ def photos(people: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
         (folder / path.name).write_bytes(path.read_bytes())
     table = tables.photos(RunFolder(trained))
     for fold in (0, 1):
-        own = table[table["fold"] == fold]["photo"]
-        copied, encoded = (people / "train" / "images" / own.iloc[place] for place in (0, 7))
+        names = table[table["fold"] == fold]["photo"]
+        copied, encoded = (people / "train" / "images" / names.iloc[place] for place in (0, 7))
         (folder / f"copy{fold}{copied.suffix}").write_bytes(copied.read_bytes())
         with Image.open(encoded) as image:
             image.convert("RGB").save(folder / f"again{fold}.jpg", quality=90)
@@ -54,59 +54,61 @@ def photos(people: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def asked(photos: Path, trained: Path) -> tuple[str, ...]:
+def overrides(photos: Path, trained: Path) -> tuple[str, ...]:
     return (f"pseudo.photos={photos}", f"pseudo.run={trained}", EASY)
 
 
 @pytest.fixture(scope="module")
-def told(train: Train, asked: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pseudo_run(
+    train: Train, overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run with pseudo labels."""
-    return train(tmp_path_factory.mktemp("told") / "run", SHORT, *asked)
+    return train(tmp_path_factory.mktemp("told") / "run", SHORT, *overrides)
 
 
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Task]]:
     """What folds are trained on and validated on, as they begin."""
-    begun: list[Task] = []
+    fold_tasks: list[Task] = []
     make = preflight.create_task
 
     def noted(*arguments: Any, **more: Any) -> Task:
-        begun.append(make(*arguments, **more))
-        return begun[-1]
+        fold_tasks.append(make(*arguments, **more))
+        return fold_tasks[-1]
 
     monkeypatch.setattr(preflight, "create_task", noted)
-    yield begun
+    yield fold_tasks
 
 
 def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
-    train: Train, trained: Path, photos: Path, asked: tuple[str, ...], tasks: list[Task],
+    train: Train, trained: Path, photos: Path, overrides: tuple[str, ...], tasks: list[Task],
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    run = RunFolder(train(tmp_path / "run", *asked, SHORT))
+    run = RunFolder(train(tmp_path / "run", *overrides, SHORT))
     source, everybody = RunFolder(trained), tables.photos(RunFolder(trained))
-    said = {}
+    answers = {}
     for fold, task in enumerate(tasks):
         table, probabilities = tables.pseudo(run, fold)
         names = table["photo"].str.removeprefix(f"{photos}:")
         for other in (0, 1):
             predictor = Predictor(loading.of_folds(source, [other]))
             alone = [predictor.probabilities([photos / name])[0] for name in names]
-            said[other] = np.concatenate(alone)  # one by one: no photo has a say in another's
-        np.testing.assert_allclose(probabilities, said[fold], atol=1e-5)
-        assert np.abs(probabilities - said[1 - fold]).max() > 0.01
+            answers[other] = np.concatenate(alone)  # one by one: no photo has a say in another's
+        np.testing.assert_allclose(probabilities, answers[fold], atol=1e-5)
+        assert np.abs(probabilities - answers[1 - fold]).max() > 0.01
         # Of whom the model was trained on, it tells; of whom it is validated on, nobody is used.
         use = table.set_index(names)["use"]
-        mine, others = f"{fold}", f"{1 - fold}"
-        of_mine = use[use.index.str.match(rf"(copy|again){mine}\.")]
-        assert len(of_mine) == 2
-        assert (of_mine == BARRED).all()
+        this_fold, others = f"{fold}", f"{1 - fold}"
+        of_this_fold = use[use.index.str.match(rf"(copy|again){this_fold}\.")]
+        assert len(of_this_fold) == 2
+        assert (of_this_fold == BARRED).all()
         assert (use[use.index.str.match(rf"(copy|again){others}\.")] != BARRED).all()
         trained_on = task.data.table.iloc[task.data.train]
         kept = table[table["use"] == TRAINED].set_index("photo")
-        told = trained_on[trained_on["data"] != ""].set_index("photo")
+        pseudo_rows = trained_on[trained_on["data"] != ""].set_index("photo")
         assert len(kept) > 10
         pd.testing.assert_frame_equal(
-            told[[*labels.ATTRIBUTES, "label"]].sort_index(),
+            pseudo_rows[[*labels.ATTRIBUTES, "label"]].sort_index(),
             kept[[*labels.ATTRIBUTES, "label"]].sort_index(),
         )
         assert (kept["label"] == labels.UNKNOWN).any()
@@ -118,9 +120,9 @@ def test_every_fold_is_told_by_its_own_model_alone_and_of_nobody_it_validates(
 
 
 def test_nobody_is_validated_on_them(
-    train: Train, trained: Path, asked: tuple[str, ...], tasks: list[Task], tmp_path: Path
+    train: Train, trained: Path, overrides: tuple[str, ...], tasks: list[Task], tmp_path: Path
 ) -> None:
-    run, plain = RunFolder(train(tmp_path / "run", *asked)), RunFolder(trained)
+    run, plain = RunFolder(train(tmp_path / "run", *overrides)), RunFolder(trained)
     for task in tasks:
         table, validation = task.data.table, task.data.validation
         assert (table["source"].iloc[validation] == PRIMARY).all()
@@ -128,9 +130,9 @@ def test_nobody_is_validated_on_them(
         assert table["photo"].iloc[validation].tolist() == task.data.truth["photo"].tolist()
     assert run.folds_file.read_bytes() == plain.folds_file.read_bytes()
     pd.testing.assert_frame_equal(tables.photos(run), tables.photos(plain))
-    (rows, said), (wanted, before) = tables.oof(run), tables.oof(plain)
-    pd.testing.assert_frame_equal(rows, wanted)
-    assert (said != before).any()
+    (rows, probabilities), (expected_rows, before) = tables.oof(run), tables.oof(plain)
+    pd.testing.assert_frame_equal(rows, expected_rows)
+    assert (probabilities != before).any()
     results, expected = run.metrics(), plain.metrics()
     assert (results.photos, results.people) == (expected.photos, expected.people)
     assert run.status().truth == plain.status().truth
@@ -141,10 +143,10 @@ def test_nobody_is_validated_on_them(
 
 
 def test_a_model_that_has_seen_who_is_validated_may_not_label(
-    train: Train, told: Path, asked: tuple[str, ...], tmp_path: Path
+    train: Train, pseudo_run: Path, overrides: tuple[str, ...], tmp_path: Path
 ) -> None:
     with pytest.raises(MaskgateError, match=r"^pseudo\.run=.*folds\.file="):
-        train(tmp_path / "run", *asked, "folds.seed=3", "folds.kind=holdout")
+        train(tmp_path / "run", *overrides, "folds.seed=3", "folds.kind=holdout")
     assert not (tmp_path / "run").exists()
     # Nor by way of a third run, which has seen nobody of them, but was told by one that has.
     noise = np.random.default_rng(0)
@@ -160,16 +162,16 @@ def test_a_model_that_has_seen_who_is_validated_may_not_label(
     second = train(tmp_path / "second", SHORT, "folds.count=2", *bare, data=data)
     for change in (f"model.init={second}", f"pseudo.run={second}"):
         with pytest.raises(MaskgateError, match="was trained on validation people of fold"):
-            train(tmp_path / "third", *asked, change)
+            train(tmp_path / "third", *overrides, change)
     # A chain of rounds on the same folds is none: each fold goes on from its own.
-    train(tmp_path / "chained", SHORT, *asked, f"pseudo.run={told}")
+    train(tmp_path / "chained", SHORT, *overrides, f"pseudo.run={pseudo_run}")
 
 
 def test_unlabelled_test_photos_are_found_by_their_table(
     trained: Path, people: Path, tiny: Path, cache: Path
 ) -> None:
-    made = recipe.load(tiny, [f"pseudo.photos={people}", f"pseudo.run={trained}"])
-    prepared = prepare(made, TrainOptions("tiny", people, cache=cache))
+    pseudo_recipe = recipe.load(tiny, [f"pseudo.photos={people}", f"pseudo.run={trained}"])
+    prepared = prepare(pseudo_recipe, TrainOptions("tiny", people, cache=cache))
     assert prepared.unlabelled == 6 * 7
     assert prepared.unlabelled_root == people / "eval" / "images"
     unlabelled = prepared.table[prepared.table["source"] == UNLABELLED]
@@ -189,13 +191,18 @@ def test_unlabelled_test_photos_are_found_by_their_table(
     ],
 )
 def test_every_key_changes_the_training(
-    change: str, train: Train, told: Path, asked: tuple[str, ...], people: Path, tmp_path: Path
+    change: str,
+    train: Train,
+    pseudo_run: Path,
+    overrides: tuple[str, ...],
+    people: Path,
+    tmp_path: Path,
 ) -> None:
-    plain = RunFolder(told)
+    plain = RunFolder(pseudo_run)
     change = change.replace("OTHERS", str(people / "eval"))
     if "ANOTHER" in change:
         change = change.replace("ANOTHER", str(train(tmp_path / "another", SHORT, "seed=8")))
-    run = RunFolder(train(tmp_path / "run", SHORT, *asked, change))
+    run = RunFolder(train(tmp_path / "run", SHORT, *overrides, change))
     weights, before = run.weights(0), plain.weights(0)
     assert any((weights[name] != before[name]).any() for name in weights)
     drawn = tables.history(run)["updates"], tables.history(plain)["updates"]
@@ -203,10 +210,10 @@ def test_every_key_changes_the_training(
 
 
 def test_where_nothing_is_sure_the_run_says_so_and_is_as_without(
-    train: Train, trained: Path, asked: tuple[str, ...], tmp_path: Path
+    train: Train, trained: Path, overrides: tuple[str, ...], tmp_path: Path
 ) -> None:
     hard = "pseudo.thresholds={mask: 1, gender: 1, age_band: 1}"
-    run = RunFolder(train(tmp_path / "run", *asked, hard))
+    run = RunFolder(train(tmp_path / "run", *overrides, hard))
     warning = next(line for line in run.status().warnings if "sure enough" in line)
     assert "in 2 of 2 folds: lower pseudo.thresholds" in warning
     for fold in (0, 1):
@@ -239,10 +246,10 @@ def test_faults_are_told_before_anything_is_trained(
 
 
 def test_the_learning_rate_is_tried_on_them_too(
-    tiny: Path, people: Path, cache: Path, asked: tuple[str, ...], tasks: list[Task]
+    tiny: Path, people: Path, cache: Path, overrides: tuple[str, ...], tasks: list[Task]
 ) -> None:
     options = TrainOptions("tiny", people, cache=cache)
-    lr_finder.find(recipe.load(tiny, list(asked)), options, 1e-5, 1e-1, 10)
+    lr_finder.find(recipe.load(tiny, list(overrides)), options, 1e-5, 1e-1, 10)
     rows = tasks[0].data.table.iloc[tasks[0].data.train]
     assert (rows["data"] != "").any()
     assert (rows.loc[rows["data"] != "", list(labels.ATTRIBUTES)] != -1).any(axis=None)
@@ -253,8 +260,8 @@ def test_the_learning_rate_is_tried_on_them_too(
 
 @pytest.mark.parametrize("point", ["labelling", "update"])
 def test_killed_and_resumed_to_the_same_bytes(
-    point: str, kill: Callable[..., None], moments: random.Random, train: Train, told: Path,
-    tiny: Path, people: Path, cache: Path, asked: tuple[str, ...], tmp_path: Path,
+    point: str, kill: Callable[..., None], moments: random.Random, train: Train, pseudo_run: Path,
+    tiny: Path, people: Path, cache: Path, overrides: tuple[str, ...], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     out = tmp_path / "run"
@@ -264,28 +271,28 @@ def test_killed_and_resumed_to_the_same_bytes(
         "maskgate.runs.tables:write_probabilities",
         "maskgate.training.step:TrainingStep.update",
     )
-    words = ("train", tiny, people, SHORT, *asked, "--out", out, "--cache", cache)
+    words = ("train", tiny, people, SHORT, *overrides, "--out", out, "--cache", cache)
     place = labelling if point == "labelling" else update
     kill(place, at, *words, "--checkpoint-seconds", 0)
-    there = {path: path.read_bytes() for path in out.rglob("pseudo.parquet")}
-    assert len(there) == (at // 2 if point == "labelling" else len(list(out.glob("fold-?"))))
-    made: list[int] = []
+    label_files = {path: path.read_bytes() for path in out.rglob("pseudo.parquet")}
+    assert len(label_files) == (at // 2 if point == "labelling" else len(list(out.glob("fold-?"))))
+    labelled_folds: list[int] = []
     label = pseudo.create_labels
 
     def noted(recipe: Recipe, prepared: TrainingData, data: FoldData, options: TrainOptions) -> Any:
-        made.append(data.fold)
+        labelled_folds.append(data.fold)
         return label(recipe, prepared, data, options)
 
     monkeypatch.setattr(pseudo, "create_labels", noted)
-    train(out, SHORT, *asked, checkpoint_seconds=0)
-    assert len(made) == 2 - len(there), "a photo is labelled once"
+    train(out, SHORT, *overrides, checkpoint_seconds=0)
+    assert len(labelled_folds) == 2 - len(label_files), "a photo is labelled once"
     names = ["oof.parquet", "history.csv", "folds.csv", "metrics.json"]
     for fold in (0, 1):
         names += [f"fold-{fold}/{name}" for name in ("model.safetensors", "pseudo.parquet")]
     for name in names:
-        same = (out / name).read_bytes() == (told / name).read_bytes()
+        same = (out / name).read_bytes() == (pseudo_run / name).read_bytes()
         assert same, f"{name}, {point} {at}"
-    for path, content in there.items():
+    for path, content in label_files.items():
         assert path.read_bytes() == content
 
 
@@ -321,6 +328,6 @@ def test_uses_are_counted() -> None:
             "age_band": [-1, -1, 0, -1],
         }
     )
-    found = pseudo.counts(table)
-    assert (found[TRAINED], found[BARRED], found[UNSURE]) == (2, 1, 1)
-    assert (found["mask"], found["gender"], found["age_band"]) == (1, 2, 0)
+    counts = pseudo.counts(table)
+    assert (counts[TRAINED], counts[BARRED], counts[UNSURE]) == (2, 1, 1)
+    assert (counts["mask"], counts["gender"], counts["age_band"]) == (1, 2, 0)

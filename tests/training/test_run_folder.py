@@ -15,7 +15,7 @@ from maskgate.training import run_folder
 Train = Callable[..., Path]
 
 
-def begun(path: Path, digest: str = "00000000") -> RunFolder:
+def killed_run(path: Path, digest: str = "00000000") -> RunFolder:
     """A run as a kill before its first checkpoint leaves it."""
     (path / "fold-0").mkdir(parents=True)
     (path / "run.json").write_text(json.dumps({"recipe": "tiny", "digest": digest}))
@@ -27,7 +27,7 @@ def begun(path: Path, digest: str = "00000000") -> RunFolder:
 
 
 def test_what_was_begun_gives_way_to_another_recipe(train: Train, tmp_path: Path) -> None:
-    run = begun(tmp_path / "run")
+    run = killed_run(tmp_path / "run")
     train(run.path, "training.epochs=1", "folds.kind=all")
     assert run.status().finished
     assert not list(run.path.rglob("*.part"))
@@ -36,7 +36,7 @@ def test_what_was_begun_gives_way_to_another_recipe(train: Train, tmp_path: Path
 @pytest.mark.parametrize("kept", ["fold-0/checkpoint.pt", "fold-0/fold.json", "notes.txt",
     "fold-0/pseudo.parquet", "members/a/fold-0/checkpoint.pt"])  # fmt: skip
 def test_what_is_of_use_stays(tmp_path: Path, kept: str) -> None:
-    run = begun(tmp_path / "run")
+    run = killed_run(tmp_path / "run")
     (run.path / kept).parent.mkdir(parents=True, exist_ok=True)
     (run.path / kept).touch()
     before = sorted(run.path.rglob("*"))
@@ -46,7 +46,7 @@ def test_what_is_of_use_stays(tmp_path: Path, kept: str) -> None:
 
 
 def test_a_folder_that_somebody_works_in_stays(tmp_path: Path) -> None:
-    run = begun(tmp_path / "run")
+    run = killed_run(tmp_path / "run")
     with FileLock(run.path / ".lock"):
         run_folder.remove_untrained(run)
     assert run.status_file.exists()
@@ -55,7 +55,7 @@ def test_a_folder_that_somebody_works_in_stays(tmp_path: Path) -> None:
 
 
 def test_its_own_run_is_resumed(tmp_path: Path) -> None:
-    run = begun(tmp_path / "run")
+    run = killed_run(tmp_path / "run")
     run_folder.create(run.path, "00000000")
     assert (run.path / "recipe.yaml").exists()
 

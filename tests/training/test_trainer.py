@@ -51,12 +51,12 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
         checkpoint: str = "checkpoint.pt",
         callbacks: Callable[[network.Network], Callbacks] = lambda _: Callbacks(),
     ) -> Fitted:
-        made = recipe.load(tiny, list(overrides))
+        config = recipe.load(tiny, list(overrides))
         read = layouts.read(people)
-        store, _ = caches.build(read, View(made.photo.geometry), cache)
+        store, _ = caches.build(read, View(config.photo.geometry), cache)
         table = Photos(read.root, change(read.table)).table
         loader = Loader(
-            store, table, made.photo.geometry, Augment(made.augment, made.photo.geometry)
+            store, table, config.photo.geometry, Augment(config.augment, config.photo.geometry)
         )
         rows = np.arange(len(table)) if training is None else np.asarray(training)
         torch.manual_seed(seed)
@@ -69,9 +69,9 @@ def fitted(people: Path, cache: Path, tiny: Path, tmp_path: Path) -> Train:
             truth=table.iloc[held],
             afterwards=held,
         )
-        model = network.create(made)
+        model = network.create(config)
         fit = Trainer(
-            made,
+            config,
             model,
             Task(data, loader),
             path=tmp_path / checkpoint,
@@ -118,9 +118,9 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(fitted: Train) -> No
     # No batch normalisation here: it would see the parts.
     shared = ("model.backbone=test_vit", "photo.height=64", "photo.width=48", "training.epochs=1",
               "training.clip_norm=1.0", "optimizer.lr=1e-3")  # fmt: skip
-    whole = fitted(*shared, checkpoint="a.pt")
+    whole_batch = fitted(*shared, checkpoint="a.pt")
     parts = fitted(*shared, "training.accumulate=3", checkpoint="b.pt")
-    for name, tensor in whole.weights.items():
+    for name, tensor in whole_batch.weights.items():
         torch.testing.assert_close(tensor, parts.weights[name], atol=2e-4, rtol=1e-3)
 
 
@@ -173,10 +173,10 @@ def test_a_loss_that_explodes_is_told(fitted: Train, monkeypatch: pytest.MonkeyP
 
 def falling(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
     """Let the epochs score macro F1 as given."""
-    given = iter(scores)
+    queue = iter(scores)
 
     def scored(*args: Any) -> dict[str, float]:
-        return SCORES(*args) | {"valid_score": next(given)}
+        return SCORES(*args) | {"valid_score": next(queue)}
 
     monkeypatch.setattr(validation, "scores", scored)
 
@@ -251,7 +251,7 @@ def test_partly_labelled_photos_train(fitted: Train) -> None:
     assert np.isfinite(done.history[-1]["train_loss"])
 
 
-def begun(tiny: Path) -> dict[str, torch.Tensor]:
+def initial_weights(tiny: Path) -> dict[str, torch.Tensor]:
     """The weights that `fitted` begins with."""
     torch.manual_seed(0)
     return network.create(recipe.load(tiny, [])).state_dict()
@@ -259,7 +259,7 @@ def begun(tiny: Path) -> dict[str, torch.Tensor]:
 
 def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(fitted: Train, tiny: Path) -> None:
     done = fitted("training.epochs=1", "training.freeze_epochs=1", "optimizer.weight_decay=0.5")
-    first = begun(tiny)
+    first = initial_weights(tiny)
     changed = {name for name in first if not torch.equal(first[name], done.weights[name])}
     assert changed == {"head.linear.weight", "head.linear.bias"}
     later = fitted("training.epochs=2", "training.freeze_epochs=1", checkpoint="later.pt")
@@ -268,23 +268,23 @@ def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(fitted: Train, t
 
 
 def test_ema_is_the_naive_average_of_the_weights(fitted: Train) -> None:
-    seen: list[torch.Tensor] = []
+    snapshots: list[torch.Tensor] = []
     name = "head.linear.weight"
 
     def watch(model: network.Network) -> Callbacks:
         def on_update_end(_: int) -> None:
-            seen.append(model.state_dict()[name].clone())
+            snapshots.append(model.state_dict()[name].clone())
 
         return Callbacks(on_update_end=on_update_end)
 
     ema = "training.average={name: ema, decay: 0.6}"
     done = fitted("training.epochs=2", ema, callbacks=watch)
-    naive = seen[0]
-    for number, now in enumerate(seen[1:], 1):
+    naive = snapshots[0]
+    for number, now in enumerate(snapshots[1:], 1):
         decay = min(0.6, (1 + number) / (10 + number))
         naive = decay * naive + (1 - decay) * now
     torch.testing.assert_close(done.weights[name], naive)
-    assert not torch.equal(done.weights[name], seen[-1])
+    assert not torch.equal(done.weights[name], snapshots[-1])
 
 
 def test_wise_ft_is_between_the_weights_before_and_their_average(fitted: Train) -> None:
@@ -353,7 +353,7 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
     fitted: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """share · L(own) + (1 − share) · L(partner's), whatever the loss, in whatever parts."""
-    told: list[float] = []
+    loss_sums: list[float] = []
     updater: Any = None
     mix = Mixing.__call__
 
@@ -362,9 +362,9 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
         assert mixed.partner is not None
         with torch.no_grad():
             output = updater.network(mixed.photos)
-            own = updater.loss(output, target)
+            own_loss = updater.loss(output, target)
             other = updater.loss(output, target.take(mixed.partner))
-        told.append(float(mixed.share * own + (1 - mixed.share) * other) * len(photos))
+        loss_sums.append(float(mixed.share * own_loss + (1 - mixed.share) * other) * len(photos))
         return mixed
 
     update = TrainingStep.update
@@ -373,7 +373,7 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
         nonlocal updater
         updater = self
         done = update(self, *arguments)
-        assert done.loss_sum == pytest.approx(told[-1], rel=1e-4)
+        assert done.loss_sum == pytest.approx(loss_sums[-1], rel=1e-4)
         return done
 
     monkeypatch.setattr(Mixing, "__call__", watched)
@@ -389,7 +389,7 @@ def test_mixed_batches_are_learnt_with_the_labels_of_both(
             training=np.arange(48),
             checkpoint=f"{loss}.pt",
         )
-    assert len(told) >= 3
+    assert len(loss_sums) >= 3
 
 
 def test_what_was_drawn_and_mixed_is_counted(fitted: Train) -> None:
@@ -430,9 +430,9 @@ def test_what_a_callback_raises_ends_the_training_and_it_goes_on(fitted: Train) 
         raise KeyError("enough")
 
     for callbacks in (Callbacks(on_epoch_end=end), Callbacks(on_update_end=end)):
-        whole = replace(callbacks, on_fit_end=lambda: ended.append("closed"))
+        hooks = replace(callbacks, on_fit_end=lambda: ended.append("closed"))
         with pytest.raises(KeyError, match="enough"):
-            fitted(training=np.arange(64), callbacks=lambda _, whole=whole: whole)
+            fitted(training=np.arange(64), callbacks=lambda _, hooks=hooks: hooks)
     assert ended == ["closed", "closed"]
     starts: list[Epoch] = []
     done = fitted(

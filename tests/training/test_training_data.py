@@ -125,9 +125,9 @@ def test_whoever_is_validated_never_trains_by_way_of_further_data(
         np.testing.assert_array_equal(training, np.flatnonzero(fold_of != number))
         contents = {ready.store.digests[row] for row in training}
         assert not contents & ready.fold_data(number).contents_of_people
-    told = ready.extra()
-    assert [list(each) for each in told["not_in"]] == [[fold] for fold in fold_of[count:]]
-    assert told["digest"].tolist() == ready.store.digests[count:]
+    extra = ready.extra()
+    assert [list(each) for each in extra["not_in"]] == [[fold] for fold in fold_of[count:]]
+    assert extra["digest"].tolist() == ready.store.digests[count:]
 
 
 def test_people_of_one_name_in_two_data_sets_are_one_person(
@@ -155,8 +155,8 @@ def test_people_of_one_name_in_two_data_sets_are_one_person(
         everyone = np.arange(len(person))
         kept_out = np.setdiff1d(everyone, training)
         assert set(person[kept_out]) == set(person[validation])  # and nobody else
-    told = ready.extra()
-    assert (told["not_in"].map(len) > 0).sum() == 10 * 2
+    extra = ready.extra()
+    assert (extra["not_in"].map(len) > 0).sum() == 10 * 2
     assert [line for line in ready.warnings if "person 30" in line] == [
         f"10 people of {further} have names of people here (first: {further}:person 30): each"
         " counts as the same person, and is not trained on in the fold that validates that person"
@@ -171,8 +171,8 @@ def test_photos_without_people_have_no_names_in_common(prepare: Prepare, tmp_pat
             noise(tmp_path / name / f"{number}.png", seed + number)
         table = pd.DataFrame({"photo": [f"{n}.png" for n in range(8)], "mask": "wear"})
         table.to_csv(tmp_path / name / "photos.csv", index=False)
-    wanted = f"data=[{{path: {tmp_path / 'second'}}}]"
-    ready = prepare(wanted, data=tmp_path / "first" / "photos.csv")
+    override = f"data=[{{path: {tmp_path / 'second'}}}]"
+    ready = prepare(override, data=tmp_path / "first" / "photos.csv")
     assert not [line for line in ready.warnings if "names of people here" in line]
     assert not ready.extra()["not_in"].map(len).any()
 
@@ -276,11 +276,11 @@ def test_the_store_holds_every_row_of_the_training_table(
     geometry = recipe.Photo(height=32, width=24, margin=0.25).geometry
     count = len(ready.photos.table)
     for row in (0, count - 1, count, len(ready.table) - 1):
-        told = ready.table.iloc[row]
-        path = roots[told["data"]] / "train" / "images" / told["photo"].split(":")[-1]
+        entry = ready.table.iloc[row]
+        path = roots[entry["data"]] / "train" / "images" / entry["photo"].split(":")[-1]
         with Image.open(path) as opened:
-            wanted = pixels.resize(opened.convert("RGB"), *geometry.stored)
-        np.testing.assert_array_equal(ready.store[row], wanted)
+            expected = pixels.resize(opened.convert("RGB"), *geometry.stored)
+        np.testing.assert_array_equal(ready.store[row], expected)
     np.testing.assert_array_equal(
         ready.table["weight"], np.where(ready.table["data"] == "", 1.0, 3.0)
     )
@@ -311,9 +311,9 @@ def test_smoke_takes_a_few_photos_of_each_data_set(
     prepare: Prepare, people: Path, strangers: Path, tmp_path: Path
 ) -> None:
     more = copies(people, tmp_path / "more")
-    wanted = f"data=[{{path: {more}}}, {{path: {strangers}}}]"
+    override = f"data=[{{path: {more}}}, {{path: {strangers}}}]"
     fixes = fix(tmp_path / "fixes.csv", *(f"{f.name},age,40,sure," for f in folders(people)))
-    ready = prepare(wanted, fixes, smoke=True)
+    ready = prepare(override, fixes, smoke=True)
     counts = ready.table["data"].value_counts()
     assert set(counts.index) == {"", str(more), str(strangers)}
     assert counts.max() <= preparing.SMOKE_PHOTOS
@@ -367,12 +367,12 @@ def test_the_truth_is_fixed(
     )
     pd.testing.assert_frame_equal(ready.photos.table, alone.photos.table)
     assert ready.labels.truth == alone.labels.truth == "bands 30/60, labels as read"
-    told = ready.table[ready.table["person"] == first]
-    assert told["age"].eq(77).all()
-    assert told["age_band"].eq(2).all()
-    worn = told["photo"].map(lambda photo: Path(photo).stem)
-    assert told["mask"][worn == "mask1"].tolist() == [1]
-    assert told["mask"][worn == "mask2"].tolist() == [0]
+    person_rows = ready.table[ready.table["person"] == first]
+    assert person_rows["age"].eq(77).all()
+    assert person_rows["age_band"].eq(2).all()
+    worn = person_rows["photo"].map(lambda photo: Path(photo).stem)
+    assert person_rows["mask"][worn == "mask1"].tolist() == [1]
+    assert person_rows["mask"][worn == "mask2"].tolist() == [0]
     count = len(ready.photos.table)
     old = ready.photos.table["age"].ge(40).to_numpy() | (ready.photos.table["person"] == first)
     np.testing.assert_array_equal(ready.table["age_band"][:count] == 2, old)
@@ -397,21 +397,21 @@ def test_what_is_trained_on_makes_another_run(
     prepare: Prepare, people: Path, tmp_path: Path
 ) -> None:
     more, path = copies(people, tmp_path / "more"), tmp_path / "fixes.csv"
-    first, wanted = folders(people)[0].name, f"data=[{{path: {more}}}]"
+    first, override = folders(people)[0].name, f"data=[{{path: {more}}}]"
 
     digests = [prepare().digest]
     for rows in ([], [f"{first},age,77,sure,"], [f"{first},age,77,sure,a reason"]):
         digests.append(prepare(fix(path, *rows)).digest)
     digests.append(prepare("labels.leave_out_ages=[60,61,62,63,64,65,66]").digest)
     digests.append(prepare("labels.old_from=40").digest)
-    digests.append(prepare(wanted).digest)
+    digests.append(prepare(override).digest)
     noise(more / "0-more.png", 1234)
-    digests.append(prepare(wanted).digest)
+    digests.append(prepare(override).digest)
     table = pd.read_csv(more / "photos.csv").assign(mask="not_wear")
     table.to_csv(more / "photos.csv", index=False)
-    digests.append(prepare(wanted).digest)
+    digests.append(prepare(override).digest)
     assert len(set(digests)) == len(digests)
-    assert prepare(wanted).digest == digests[-1]
+    assert prepare(override).digest == digests[-1]
 
 
 @pytest.mark.parametrize(
@@ -523,17 +523,17 @@ def test_photos_without_labels_must_have_names_in_utf8(
 def test_faults_of_further_data_name_it(prepare: Prepare, people: Path, tmp_path: Path) -> None:
     more = copies(people, tmp_path / "more")
     (more / "0.jpg").write_bytes(b"no photo")
-    wanted = f"data=[{{path: {more}}}]"
+    override = f"data=[{{path: {more}}}]"
     with pytest.raises(MaskgateError, match=rf"^{more}: 1 of its entries .*0\.jpg"):
-        prepare(wanted)
-    ready = prepare(wanted, skip_faulty=True)
+        prepare(override)
+    ready = prepare(override, skip_faulty=True)
     assert f"1 × unreadable photo (first: 0.jpg) in {more}" in ready.warnings
     assert len(ready.store) == len(ready.table)
     (more / "photos.csv").write_text("photo,mask\n1.jpg,perhaps\n")
     with pytest.raises(MaskgateError, match=rf"^{more}: 1 of its entries .*'perhaps'"):
-        prepare(wanted)
+        prepare(override)
     with pytest.raises(MaskgateError, match=rf"^{more}: no photo that can be used"):
-        prepare(wanted, skip_faulty=True)
+        prepare(override, skip_faulty=True)
 
 
 def test_data_that_are_missing_or_named_twice_are_refused(

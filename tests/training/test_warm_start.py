@@ -26,7 +26,7 @@ from maskgate.training.options import TrainOptions
 from maskgate.training.training_data import TrainingData
 
 
-def wanted(run: Path, tiny: Path) -> Recipe:
+def recipe_with_epochs_from(run: Path, tiny: Path) -> Recipe:
     return recipe.load(tiny, ["folds.kind=all", f"training.epochs_from={run}"])
 
 
@@ -38,7 +38,7 @@ def test_epochs_are_the_mean_of_the_best(trained: Path, tiny: Path, tmp_path: Pa
     table = pd.DataFrame(rows, columns=["fold", "epoch", "valid_score"])
     table.to_csv(RunFolder(copy).history_file, index=False)
     RunFolder(copy).finish()
-    assert warm_start.with_best_epochs(wanted(copy, tiny)).training.epochs == 4
+    assert warm_start.with_best_epochs(recipe_with_epochs_from(copy, tiny)).training.epochs == 4
 
 
 def test_a_run_without_validation_tells_no_epochs(
@@ -48,7 +48,7 @@ def test_a_run_without_validation_tells_no_epochs(
     pd.DataFrame({"fold": [0], "epoch": [1]}).to_csv(RunFolder(copy).history_file, index=False)
     RunFolder(copy).finish()
     with pytest.raises(MaskgateError, match="has no validation people"):
-        warm_start.with_best_epochs(wanted(copy, tiny))
+        warm_start.with_best_epochs(recipe_with_epochs_from(copy, tiny))
 
 
 def test_all_photos_are_trained_on_for_the_epochs_found(
@@ -62,17 +62,17 @@ def test_all_photos_are_trained_on_for_the_epochs_found(
 
 
 def test_another_key_is_left_alone(tiny: Path) -> None:
-    made = recipe.load(tiny, [])
-    assert warm_start.with_best_epochs(made) is made
+    plain_recipe = recipe.load(tiny, [])
+    assert warm_start.with_best_epochs(plain_recipe) is plain_recipe
 
 
 def test_the_head_is_started_too_if_asked(
     trained: Path, tiny: Path, people: Path, tmp_path: Path
 ) -> None:
     def started(*changes: str) -> dict[str, torch.Tensor]:
-        made = recipe.load(tiny, [f"model.init={trained}", *changes])
-        ready = training_data.prepare(made, TrainOptions("x", people, cache=tmp_path))
-        return preflight.initial_network(made, ready, ready.fold_data(0)).state_dict()
+        warm_recipe = recipe.load(tiny, [f"model.init={trained}", *changes])
+        ready = training_data.prepare(warm_recipe, TrainOptions("x", people, cache=tmp_path))
+        return preflight.initial_network(warm_recipe, ready, ready.fold_data(0)).state_dict()
 
     weights = RunFolder(trained).weights(0)
     for start_head in ("false", "true"):
@@ -134,13 +134,13 @@ def copied(
 def prepared(tiny: Path, people: Path, cache: Path, trained: Path) -> Callable[..., TrainingData]:
     """`prepared(*overrides)` of the sample people, in the trained run's folds."""
 
-    def made(*overrides: str) -> TrainingData:
+    def prepare(*overrides: str) -> TrainingData:
         changes = [f"folds.file={RunFolder(trained).folds_file}", *overrides]
         return training_data.prepare(
             recipe.load(tiny, changes), TrainOptions("tiny", people, cache=cache)
         )
 
-    return made
+    return prepare
 
 
 @pytest.mark.slow

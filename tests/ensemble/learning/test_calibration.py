@@ -25,17 +25,17 @@ def drawn(
     """A photo table of people with a photo each, in five folds, whose labels are drawn from
     probabilities, and what a model gives that exaggerates these by the temperatures."""
     random = np.random.default_rng(seed)
-    codes, given = {}, {}
+    codes, probabilities = {}, {}
     for name, values in labels.ATTRIBUTES.items():
         logits = random.normal(0, 2, (people, len(values)))
         codes[name] = (logits + random.gumbel(size=logits.shape)).argmax(1).astype(np.int8)
         powers = np.exp(logits * temperatures[name])
-        given[name] = powers / powers.sum(1, keepdims=True)
+        probabilities[name] = powers / powers.sum(1, keepdims=True)
     age = np.array([20.0, 40.0, 65.0])[codes["age_band"]]
     names = [f"{row}.jpg" for row in range(people)]
     table = photo_table.build(names, names, codes["mask"], codes["gender"], age)
     number = np.arange(people)
-    return table.assign(cluster=number, fold=number % 5), product(given)
+    return table.assign(cluster=number, fold=number % 5), product(probabilities)
 
 
 def likelihood(table: pd.DataFrame, probabilities: np.ndarray) -> float:
@@ -45,20 +45,24 @@ def likelihood(table: pd.DataFrame, probabilities: np.ndarray) -> float:
 
 
 def test_known_temperatures_come_back() -> None:
-    table, given = drawn(0, 6000)
-    learned = calibration.learn(given, [MemberProbabilities(given, ALL)], table)["temperatures"]
+    table, probabilities = drawn(0, 6000)
+    learned = calibration.learn(probabilities, [MemberProbabilities(probabilities, ALL)], table)[
+        "temperatures"
+    ]
     assert learned == pytest.approx(TEMPERATURES, rel=0.08)
 
 
 def test_vector_scaling_undoes_a_preference() -> None:
-    table, given = drawn(0, 6000, dict.fromkeys(ALL, 1.0))
-    parts = labels.marginals(given)
+    table, probabilities = drawn(0, 6000, dict.fromkeys(ALL, 1.0))
+    parts = labels.marginals(probabilities)
     right = parts["gender"]
     parts["gender"] = parts["gender"] * [1.0, 3.0]  # women are overrated
     parts["gender"] /= parts["gender"].sum(1, keepdims=True)
-    given = product(parts)
-    learned = calibration.learn_vector(given, [MemberProbabilities(given, ALL)], table)
-    result = labels.marginals(calibrate_vector(given, [], learned))["gender"]
+    probabilities = product(parts)
+    learned = calibration.learn_vector(
+        probabilities, [MemberProbabilities(probabilities, ALL)], table
+    )
+    result = labels.marginals(calibrate_vector(probabilities, [], learned))["gender"]
     np.testing.assert_allclose(result, right, atol=0.03)
     male, female = learned["attributes"]["gender"]["biases"]
     assert male > female + 0.5
@@ -67,9 +71,11 @@ def test_vector_scaling_undoes_a_preference() -> None:
 
 def test_a_temperature_is_the_likeliest() -> None:
     """By trying many: the likelihood of a photo a person, times a normal prior of log T."""
-    table, given = drawn(1, 40)
-    learned = calibration.learn(given, [MemberProbabilities(given, ALL)], table)["temperatures"]
-    rows, parts = np.arange(len(table)), labels.marginals(given)
+    table, probabilities = drawn(1, 40)
+    learned = calibration.learn(probabilities, [MemberProbabilities(probabilities, ALL)], table)[
+        "temperatures"
+    ]
+    rows, parts = np.arange(len(table)), labels.marginals(probabilities)
     for name in ALL:
 
         def posterior(temperature: float, name: str = name) -> float:
@@ -82,10 +88,10 @@ def test_a_temperature_is_the_likeliest() -> None:
 
 
 def test_photos_of_one_person_count_as_one() -> None:
-    table, given = drawn(2, 30)
-    once = calibration.learn(given, [MemberProbabilities(given, ALL)], table)
+    table, probabilities = drawn(2, 30)
+    once = calibration.learn(probabilities, [MemberProbabilities(probabilities, ALL)], table)
     seven = table.loc[table.index.repeat(7)].reset_index(drop=True)
-    repeated = np.repeat(given, 7, axis=0)
+    repeated = np.repeat(probabilities, 7, axis=0)
     often = calibration.learn(repeated, [MemberProbabilities(repeated, ALL)], seven)
     assert often["temperatures"] == pytest.approx(once["temperatures"], rel=1e-4)
 
@@ -99,36 +105,39 @@ def test_few_people_give_no_wild_temperature(right: bool) -> None:
         part = np.full((3, len(values)), 0.01)
         part[np.arange(3), table[name] if right else (table[name] + 1) % len(values)] = 0.99
         parts[name] = part / part.sum(1, keepdims=True)
-    given = product(parts)
-    members = [MemberProbabilities(given, ALL)]
-    for temperature in calibration.learn(given, members, table)["temperatures"].values():
+    probabilities = product(parts)
+    members = [MemberProbabilities(probabilities, ALL)]
+    for temperature in calibration.learn(probabilities, members, table)["temperatures"].values():
         assert (0.8 < temperature < 1) if right else (1 < temperature < 4)
-    for vector in calibration.learn_vector(given, members, table)["attributes"].values():
+    for vector in calibration.learn_vector(probabilities, members, table)["attributes"].values():
         assert all(0.2 < scale < 2 for scale in vector["scales"])
         assert all(abs(bias) < 2 for bias in vector["biases"])
 
 
 def test_unknown_labels_and_attributes_teach_nothing() -> None:
-    table, given = drawn(0, 400)
+    table, probabilities = drawn(0, 400)
     hidden = np.arange(len(table)) % 2 == 0
     partly = table.assign(mask=table["mask"].where(~hidden, labels.UNKNOWN).astype(np.int8))
-    members = [MemberProbabilities(given, ALL)]
-    learned = calibration.learn(given, members, partly)["temperatures"]
+    members = [MemberProbabilities(probabilities, ALL)]
+    learned = calibration.learn(probabilities, members, partly)["temperatures"]
     known = table[~hidden].reset_index(drop=True)
-    expected = calibration.learn(given[~hidden], [members[0].select(~hidden)], known)
+    expected = calibration.learn(probabilities[~hidden], [members[0].select(~hidden)], known)
     assert learned["mask"] == pytest.approx(expected["temperatures"]["mask"])
     nobody = table.assign(mask=np.int8(labels.UNKNOWN))
-    assert set(calibration.learn(given, members, nobody)["temperatures"]) == {"gender", "age_band"}
-    of_masks = [MemberProbabilities(given, ("mask",))]
-    assert set(calibration.learn(given, of_masks, table)["temperatures"]) == {"mask"}
-    assert set(calibration.learn_vector(given, of_masks, table)["attributes"]) == {"mask"}
+    assert set(calibration.learn(probabilities, members, nobody)["temperatures"]) == {
+        "gender",
+        "age_band",
+    }
+    of_masks = [MemberProbabilities(probabilities, ("mask",))]
+    assert set(calibration.learn(probabilities, of_masks, table)["temperatures"]) == {"mask"}
+    assert set(calibration.learn_vector(probabilities, of_masks, table)["attributes"]) == {"mask"}
 
 
 @pytest.mark.parametrize("name", ["calibrate", "calibrate_vector"])
 def test_the_nested_error_falls_where_there_is_one(name: str) -> None:
-    table, given = drawn(3, 3000)
+    table, probabilities = drawn(3, 3000)
     spec = EnsembleSpec(Component(name="soft_vote"), (Component(name=name),))
-    before, after = combinations.out_of_fold(spec, [MemberProbabilities(given, ALL)], table)
+    before, after = combinations.out_of_fold(spec, [MemberProbabilities(probabilities, ALL)], table)
     assert likelihood(table, after) > likelihood(table, before) + 0.05
     weights = Resamples(table, 100, seed=0)
     errors = [calibration_error.errors(step, table, weights) for step in (before, after)]
@@ -140,9 +149,9 @@ def test_what_needs_no_calibration_gains_nothing() -> None:
     """Nested, over several draws; fitted and scored on the same people it seems to gain."""
     nested, same = [], []
     for seed in range(8):
-        table, given = drawn(seed, 60, dict.fromkeys(ALL, 1.0))
-        members = [MemberProbabilities(given, ALL)]
-        plain = likelihood(table, given)
+        table, probabilities = drawn(seed, 60, dict.fromkeys(ALL, 1.0))
+        members = [MemberProbabilities(probabilities, ALL)]
+        plain = likelihood(table, probabilities)
         nested.append(likelihood(table, combinations.out_of_fold(SPEC, members, table)[-1]) - plain)
         same.append(likelihood(table, combinations.learn(SPEC, members, table)(members)) - plain)
     assert np.mean(nested) < 0

@@ -21,11 +21,11 @@ COUNTS = {  # classes without a training photo, and rare ones
 
 def agreeing(mask: int, gender: int, band: int) -> set[int]:
     """Classes that agree with three codes, -1 where one is unknown."""
-    found = set()
+    classes = set()
     for number, parts in enumerate(itertools.product(range(3), range(2), range(3))):
         if all(a in (-1, b) for a, b in zip((mask, gender, band), parts, strict=True)):
-            found.add(number)
-    return found
+            classes.add(number)
+    return classes
 
 
 def drawn(count: int, classes: int) -> list[Photo]:
@@ -74,9 +74,9 @@ def naive_weights(counts: np.ndarray, how: str | None, beta: float) -> list[floa
 def photo_weight(weights: list[float], counts: np.ndarray, photo: Photo) -> float:
     if isinstance(photo, list):
         return sum(t * w for t, w in zip(photo, weights, strict=True))
-    theirs = [weights[c] for c in photo for _ in range(counts[c])]
-    theirs = theirs or [weights[c] for c in photo]
-    return sum(theirs) / len(theirs)
+    class_weights = [weights[c] for c in photo for _ in range(counts[c])]
+    class_weights = class_weights or [weights[c] for c in photo]
+    return sum(class_weights) / len(class_weights)
 
 
 def nothing(photo: Photo, p: Tensor) -> bool:
@@ -99,8 +99,8 @@ def by_class(
             for c, share in enumerate(photo):
                 total = total + share * each[c] * term(row[c])
         elif not nothing(photo, p):
-            whole = sum((row[c] for c in photo), start=torch.zeros((), dtype=p.dtype))
-            total = total + photo_weight(each, counts, photo) * term(whole)
+            probability = sum((row[c] for c in photo), start=torch.zeros((), dtype=p.dtype))
+            total = total + photo_weight(each, counts, photo) * term(probability)
     return total / len(photos)
 
 
@@ -128,12 +128,12 @@ def truth(row: Tensor, photo: Photo) -> list[float]:
     if isinstance(photo, list):
         return photo
     belief = row.detach().tolist()
-    whole = sum(belief[c] for c in photo)
-    return [belief[c] / whole if c in photo else 0.0 for c in range(len(row))]
+    total = sum(belief[c] for c in photo)
+    return [belief[c] / total if c in photo else 0.0 for c in range(len(row))]
 
 
 def f1(p, photos, counts):
-    found = []
+    scores = []
     for c in range(p.shape[1]):
         hits, false, missed, occurs = (torch.zeros((), dtype=p.dtype) for _ in range(4))
         for row, photo in zip(p, photos, strict=True):
@@ -144,8 +144,8 @@ def f1(p, photos, counts):
             false, missed = false + (1 - true) * row[c], missed + true * (1 - row[c])
         if occurs > 0:
             precision, recall = hits / (hits + false), hits / (hits + missed)
-            found.append(2 * precision * recall / (precision + recall))
-    return 1 - sum(found) / len(found) if found else p.sum() * 0
+            scores.append(2 * precision * recall / (precision + recall))
+    return 1 - sum(scores) / len(scores) if scores else p.sum() * 0
 
 
 def ldam(p, photos, counts, max_margin=0.5, scale=1.0, defer=0.8, beta=0.9999, done=0.0):
@@ -154,9 +154,9 @@ def ldam(p, photos, counts, max_margin=0.5, scale=1.0, defer=0.8, beta=0.9999, d
     each = naive_weights(counts, "effective" if done >= defer else None, beta)
     total = p.sum() * 0
     for row, photo in zip(p, photos, strict=True):
-        wanted = truth(row, photo)
+        target = truth(row, photo)
         odds = [
-            ((q.log() - m * t) * scale).exp() for q, m, t in zip(row, margins, wanted, strict=True)
+            ((q.log() - m * t) * scale).exp() for q, m, t in zip(row, margins, target, strict=True)
         ]
         among = sum(odds, start=torch.zeros((), dtype=p.dtype))
         if isinstance(photo, list):

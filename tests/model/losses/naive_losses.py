@@ -70,14 +70,14 @@ def drawn(batch: str) -> tuple[Target, list[dict[str, Any]]]:
     """A target, and of each photo per attribute: a code, None, or the values' probabilities."""
     if batch == "soft":
         soft = np.random.default_rng(5).dirichlet(np.full(18, 0.2), 5).astype(np.float32)
-        found = []
+        truths = []
         for row in soft:
             parts = {name: [0.0] * size for name, size in SIZES.items()}
             for c, p in enumerate(row.tolist()):
                 for name, code in zip(SIZES, (c // 6, c // 3 % 2, c % 3), strict=True):
                     parts[name][code] += p
-            found.append(parts | {"class": int(row.argmax())})
-        return Target(torch.from_numpy(soft), torch.full((5, 2), torch.nan), soft_labels(5)), found
+            truths.append(parts | {"class": int(row.argmax())})
+        return Target(torch.from_numpy(soft), torch.full((5, 2), torch.nan), soft_labels(5)), truths
     rows: list[Any] = [codes(photo) for photo in BATCHES[batch]]
     numbers = np.array([[-1 if c is None else c for c in row] for row in rows], dtype=np.int8)
     ages = [
@@ -91,8 +91,8 @@ def drawn(batch: str) -> tuple[Target, list[dict[str, Any]]]:
     )
     known = []
     for row in rows:
-        whole = None if None in row else row[0] * 6 + row[1] * 3 + row[2]
-        known.append(dict(zip(SIZES, row, strict=True)) | {"class": whole})
+        class_code = None if None in row else row[0] * 6 + row[1] * 3 + row[2]
+        known.append(dict(zip(SIZES, row, strict=True)) | {"class": class_code})
     return target, known
 
 
@@ -102,11 +102,11 @@ def zero(output: Output) -> Tensor:
 
 def marginals(log_p: Tensor) -> dict[str, list[Tensor]]:
     """One photo's probabilities (18,) of each value of each attribute."""
-    found = {name: [torch.zeros((), dtype=torch.float64)] * k for name, k in SIZES.items()}
+    probabilities = {name: [torch.zeros((), dtype=torch.float64)] * k for name, k in SIZES.items()}
     for c in range(18):
         for name, code in zip(SIZES, (c // 6, c // 3 % 2, c % 3), strict=True):
-            found[name][code] = found[name][code] + log_p[c].double().exp()
-    return found
+            probabilities[name][code] = probabilities[name][code] + log_p[c].double().exp()
+    return probabilities
 
 
 def per_attribute(output, target, known, of=tuple(SIZES), gamma=0.0):
@@ -141,10 +141,10 @@ def binary_cross_entropy(output, target, known):
             for value in range(size):
                 yes = 1 / (1 + (-logits[number]).exp())
                 number += 1
-                wanted = photo[name]
-                if wanted is None:
+                truth = photo[name]
+                if truth is None:
                     continue
-                share = float(wanted == value) if isinstance(wanted, int) else wanted[value]
+                share = float(truth == value) if isinstance(truth, int) else truth[value]
                 total = total - share * yes.log() - (1 - share) * (1 - yes).log()
     return total / len(known)
 
@@ -155,12 +155,10 @@ def arcface(output, target, known, margin=0.3, of=tuple(SIZES)):
         first = 0
         for name, size in SIZES.items():
             part, first = cosines[first : first + size], first + size
-            wanted = photo[name]
-            if name not in of or wanted is None:
+            truth = photo[name]
+            if name not in of or truth is None:
                 continue
-            shares = (
-                wanted if isinstance(wanted, list) else [float(k == wanted) for k in range(size)]
-            )
+            shares = truth if isinstance(truth, list) else [float(k == truth) for k in range(size)]
             powers = []
             for cosine, share in zip(part, shares, strict=True):
                 angle = cosine.acos() + margin * share
@@ -173,8 +171,8 @@ def arcface(output, target, known, margin=0.3, of=tuple(SIZES)):
 
 def age_regression(output, target, known):
     errors = [
-        (told - age) ** 2
-        for told, age in zip(output.loss_inputs["age"].double(), target.age.tolist(), strict=True)
+        (guess - age) ** 2
+        for guess, age in zip(output.loss_inputs["age"].double(), target.age.tolist(), strict=True)
         if not math.isnan(age)
     ]
     return sum(errors) / len(errors) if errors else zero(output)
@@ -240,23 +238,23 @@ def mean_variance(output, target, known, mean=0.2, variance=0.05):
 
 def clear(output: Output, known, of: str) -> list[tuple[Tensor, int]]:
     """Features of length 1 and class of the photos whose class is known."""
-    found = []
+    pairs = []
     for feature, photo in zip(output.loss_inputs["features"].double(), known, strict=True):
-        wanted = photo["class" if of == "classes" else of]
-        if isinstance(wanted, list):
-            wanted = max(range(len(wanted)), key=wanted.__getitem__)
-        if wanted is not None:
-            found.append((feature / feature.square().sum().sqrt(), wanted))
-    return found
+        truth = photo["class" if of == "classes" else of]
+        if isinstance(truth, list):
+            truth = max(range(len(truth)), key=truth.__getitem__)
+        if truth is not None:
+            pairs.append((feature / feature.square().sum().sqrt(), truth))
+    return pairs
 
 
 def supervised_contrastive(output, target, known, of="classes", temperature=0.1):
     """Khosla et al. 2020, equation 2 (L_out), over anchors that have a positive."""
     photos, terms = clear(output, known, of), []
-    for i, (anchor, mine) in enumerate(photos):
+    for i, (anchor, label) in enumerate(photos):
         others = [j for j in range(len(photos)) if j != i]
         among = sum(((anchor @ photos[a][0]) / temperature).exp() for a in others)
-        positives = [j for j in others if photos[j][1] == mine]
+        positives = [j for j in others if photos[j][1] == label]
         if positives:
             each = [((anchor @ photos[p][0]) / temperature).exp() / among for p in positives]
             terms.append(-sum(term.log() for term in each) / len(positives))
@@ -266,14 +264,14 @@ def supervised_contrastive(output, target, known, of="classes", temperature=0.1)
 def triplet(output, target, known, of="classes", margin=0.2):
     """Hermans et al. 2017, equation 5 (batch hard), over anchors that have both."""
     photos, terms = clear(output, known, of), []
-    for i, (anchor, mine) in enumerate(photos):
+    for i, (anchor, label) in enumerate(photos):
         near = [
             (j, (anchor - other).square().sum().sqrt())
             for j, (other, _) in enumerate(photos)
             if j != i
         ]
-        same = [d for j, d in near if photos[j][1] == mine]
-        different = [d for j, d in near if photos[j][1] != mine]
+        same = [d for j, d in near if photos[j][1] == label]
+        different = [d for j, d in near if photos[j][1] != label]
         if same and different:
             hinge = max(same) - min(different) + margin
             terms.append(hinge if hinge > 0 else hinge * 0)

@@ -118,9 +118,9 @@ def test_those_that_torch_has_are_torch_s() -> None:
     log_p, code = torch.randn(40, 18).log_softmax(1), torch.randint(18, (40,))
     hard, soft = functional.one_hot(code, 18).bool(), torch.rand(40, 18).softmax(1)
     counts = COUNTS[18]
-    made = CLASS_LOSSES["cross_entropy"](counts)
-    torch.testing.assert_close(made(log_p, hard), functional.cross_entropy(log_p, code))
-    torch.testing.assert_close(made(log_p, soft), functional.cross_entropy(log_p, soft))
+    cross_entropy = CLASS_LOSSES["cross_entropy"](counts)
+    torch.testing.assert_close(cross_entropy(log_p, hard), functional.cross_entropy(log_p, code))
+    torch.testing.assert_close(cross_entropy(log_p, soft), functional.cross_entropy(log_p, soft))
     smooth = CLASS_LOSSES["label_smoothing"](counts, 0.2)
     for target, known in ((hard, code), (soft, soft)):
         expected = functional.cross_entropy(log_p, known, label_smoothing=0.2)
@@ -154,9 +154,9 @@ FAULTS: dict[str, list[dict[str, object]]] = {
     ("name", "arguments"), [(n, a) for n, all_ in FAULTS.items() for a in all_]
 )
 def test_nonsense_is_refused_in_a_sentence(name, arguments) -> None:
-    with pytest.raises(MaskgateError) as told:
+    with pytest.raises(MaskgateError) as error:
         CLASS_LOSSES[name](COUNTS[18], **arguments)
-    assert next(iter(arguments)) in str(told.value) and "\n" not in str(told.value)
+    assert next(iter(arguments)) in str(error.value) and "\n" not in str(error.value)
 
 
 def test_no_tensor_is_of_64_bits_which_some_devices_lack() -> None:

@@ -165,15 +165,15 @@ def test_a_head_of_one_attribute_learns_that_alone(name, of, batch) -> None:
     features = torch.randn(len(known), F, requires_grad=True)
     output = network(features)
     rows = [torch.stack(marginals(row)[of]) for row in output.log_probabilities]
-    wanted = []
+    class_targets = []
     for photo in known:
         code = photo[of]
         every = range(SIZES[of])
-        wanted.append(
+        class_targets.append(
             code if isinstance(code, list) else [True if code is None else code == k for k in every]
         )
     naive = CLASS_LOSSES[name](COUNTS[of], **WITH_COUNTS[name])
-    again = naive(torch.stack(rows).float().log(), torch.tensor(wanted))
+    again = naive(torch.stack(rows).float().log(), torch.tensor(class_targets))
     value = create_loss(name, network, **WITH_COUNTS[name])(output, target)
     torch.testing.assert_close(value, again, rtol=1e-4, atol=1e-5)
     value.backward()
@@ -315,9 +315,9 @@ def test_deferred_weights_hear_of_the_progress_wherever_they_stand() -> None:
     ],
 )
 def test_a_loss_that_cannot_be_had_is_told(loss, fault) -> None:
-    with pytest.raises(MaskgateError, match=fault) as told:
+    with pytest.raises(MaskgateError, match=fault) as error:
         losses.create(Component(**loss), COUNTS, create_head())
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_head_that_regresses_an_age_needs_a_loss_that_looks_at_it() -> None:
@@ -349,10 +349,12 @@ def test_a_gpu_gives_the_same_values_and_finite_gradients_in_16_bits() -> None:
         features, loss = torch.randn(len(known), F), create_loss(name, network, **arguments)
         expected = loss(network(features), target).item()
         network, loss = network.cuda(), loss.cuda()
-        there = Target(*(tensor.cuda() for tensor in target))
-        assert loss(network(features.cuda()), there).item() == pytest.approx(expected, rel=1e-3)
+        gpu_target = Target(*(tensor.cuda() for tensor in target))
+        assert loss(network(features.cuda()), gpu_target).item() == pytest.approx(
+            expected, rel=1e-3
+        )
         leaf = features.cuda().requires_grad_()
         with torch.autocast("cuda", dtype=torch.float16):
             output = network(leaf)
-        loss(output, there).backward()
+        loss(output, gpu_target).backward()
         assert leaf.grad is not None and leaf.grad.isfinite().all()

@@ -29,8 +29,8 @@ def test_per_attribute_takes_a_loss_for_each() -> None:
     expected = 0.0
     for name, part in parts.items():
         p = torch.stack([torch.stack(marginals(row)[name]) for row in output.log_probabilities])
-        wanted = [[photo[name] in (None, k) for k in range(SIZES[name])] for photo in known]
-        expected = expected + part(p.float().log(), torch.tensor(wanted))
+        class_targets = [[photo[name] in (None, k) for k in range(SIZES[name])] for photo in known]
+        expected = expected + part(p.float().log(), torch.tensor(class_targets))
     torch.testing.assert_close(
         create_loss("per_attribute", network, **arguments)(output, target), expected
     )

@@ -31,9 +31,9 @@ def test_a_sum_is_weighted_and_may_hold_sums() -> None:
 
 @pytest.mark.parametrize("weight", [-1, -0.001, math.nan, math.inf, "0.5", None, [1]], ids=str)
 def test_a_weight_that_is_none_is_refused(weight) -> None:
-    with pytest.raises(MaskgateError, match=r"loss\.parts\.1\.weight is a number") as told:
+    with pytest.raises(MaskgateError, match=r"loss\.parts\.1\.weight is a number") as error:
         create_loss("sum", create_head(), parts=["f1", {"name": "focal", "weight": weight}])
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ def test_a_weight_that_is_none_is_refused(weight) -> None:
     ids=str,
 )
 def test_parts_that_are_none_are_refused(parts) -> None:
-    with pytest.raises(MaskgateError, match="loss") as told:
+    with pytest.raises(MaskgateError, match="loss") as error:
         create_loss("sum", create_head(), parts=parts)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)

@@ -47,20 +47,20 @@ OPERATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
 def test_jitter_is_torchvisions_in_the_drawn_order(photos: Tensor, names: list[str]) -> None:
     settings = dict.fromkeys(names, 0.3)
     draw = uniform(range(COUNT), ColorJitter.random_count)
-    found = Recolour([jitter(**settings)])(photos, draw)
+    results = Recolour([jitter(**settings)])(photos, draw)
     orders = set()
-    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
+    for photo, result, u in zip(photos, results, draw.tolist(), strict=True):
         places = sorted(range(4), key=lambda number: u[4 + number])
         every = [*OPERATIONS, "hue"]
         order = [every[number] for number in places if every[number] in names]
         orders.add(tuple(order))
-        whole, exact = photo, photo / 255
+        truncated, exact = photo, photo / 255
         for name in order:
             factor = 0.7 + 0.6 * u[every.index(name)]
-            whole, exact = (OPERATIONS[name](each, factor) for each in (whole, exact))
+            truncated, exact = (OPERATIONS[name](each, factor) for each in (truncated, exact))
         assert (result - exact * 255).abs().max() < 0.01
         # torchvision drops what is behind the point, each time.
-        assert (result - whole.float()).abs().max() <= 1 + len(order)
+        assert (result - truncated.float()).abs().max() <= 1 + len(order)
     assert len(orders) == (1 if len(names) == 1 else 6)
 
 
@@ -101,8 +101,8 @@ def test_the_share_of_changed_photos_is_p(photos: Tensor) -> None:
     many = photos[:1].expand(1000, -1, -1, -1)
     transforms: list[Colour] = [jitter(0.3, brightness=[2, 2]), BrightnessContrast(0.5, 0.5, 0.3)]
     for make in transforms:
-        found = Recolour([make])(many, uniform(range(1000), make.random_count))
-        changed = int((found != many.float()).flatten(1).any(1).sum())
+        results = Recolour([make])(many, uniform(range(1000), make.random_count))
+        changed = int((results != many.float()).flatten(1).any(1).sum())
         assert abs(changed - 300) < 60
 
 
@@ -111,10 +111,10 @@ def test_brightness_and_contrast_of_every_value() -> None:
     transform = Recolour([BrightnessContrast(brightness=0.3, contrast=0.3, p=1)])
     for contrast, brightness in ((0, 0), (0.3, 0), (-0.3, 0.3), (0.1, -0.2)):
         u = torch.tensor([[(contrast + 0.3) / 0.6, (brightness + 0.3) / 0.6, 0]]).double()
-        found = transform(values, u)
+        result = transform(values, u)
         for value in range(256):
             expected = min(255, max(0, value * (1 + contrast) + brightness * 255))
-            assert found[0, 1, 0, value].item() == pytest.approx(expected, abs=0.01)
+            assert result[0, 1, 0, value].item() == pytest.approx(expected, abs=0.01)
 
 
 def test_transforms_of_colour_in_a_row_are_their_product(photos: Tensor) -> None:
@@ -124,9 +124,9 @@ def test_transforms_of_colour_in_a_row_are_their_product(photos: Tensor) -> None
         jitter(saturation=0.2),
     ]
     draw = uniform(range(COUNT), sum(each.random_count for each in row))
-    found = Recolour(row)(photos, draw)
+    result = Recolour(row)(photos, draw)
     parts = split(draw, [each.random_count for each in row])
     expected = photos
     for transform, part in zip(row, parts, strict=True):
         expected = Recolour([transform])(expected, part)
-    assert (found - expected).abs().max() < 0.01
+    assert (result - expected).abs().max() < 0.01

@@ -16,8 +16,8 @@ WHITE = torch.full((COUNT, 3, HEIGHT, WIDTH), 255, dtype=torch.uint8)
 def test_the_edge_of_a_photo_is_a_strip_along_one_side() -> None:
     transform = PhotoEdge(share=0.5, p=0.7)
     draw = uniform(range(COUNT), transform.random_count)
-    found = transform(WHITE.clone(), draw)
-    for result, u in zip(found, draw.tolist(), strict=True):
+    results = transform(WHITE.clone(), draw)
+    for result, u in zip(results, draw.tolist(), strict=True):
         expected = WHITE[0].clone()
         side = ("bottom", "bottom", "top", "left", "right")[math.floor(5 * u[0])]
         cut = round((HEIGHT if side in ("bottom", "top") else WIDTH) * 0.5 * u[1])
@@ -41,9 +41,9 @@ def test_erasing_covers_the_rectangle_that_torchvision_would(
 ) -> None:
     transform = RandomErasing(v2.RandomErasing(0.6, scale, ratio, value))
     draw = uniform(range(COUNT), transform.random_count)
-    found = transform(WHITE.clone(), draw)
+    results = transform(WHITE.clone(), draw)
     erased = 0
-    for result, u in zip(found, draw.tolist(), strict=True):
+    for result, u in zip(results, draw.tolist(), strict=True):
         expected = WHITE[0].clone()
         for area_u, ratio_u in zip(u[3:13], u[13:], strict=True):
             area = HEIGHT * WIDTH * (scale[0] + (scale[1] - scale[0]) * area_u)

@@ -20,11 +20,11 @@ def photos() -> Tensor:
 
 
 def test_blur_is_torchvisions(photos: Tensor) -> None:
-    made = v2.GaussianBlur([9, 5], [0.3, 2.0])
+    settings = v2.GaussianBlur([9, 5], [0.3, 2.0])
     draw = uniform(range(COUNT), Blur.random_count)
-    found = Blur(made, p=0.5)(photos.clone(), draw)
+    results = Blur(settings, p=0.5)(photos.clone(), draw)
     changed = 0
-    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
+    for photo, result, u in zip(photos, results, draw.tolist(), strict=True):
         expected = photo
         if u[1] < 0.5:
             expected = functional.gaussian_blur(photo, [9, 5], [0.3 + 1.7 * u[0]] * 2)
@@ -35,15 +35,15 @@ def test_blur_is_torchvisions(photos: Tensor) -> None:
 
 def test_solarize_is_torchvisions(photos: Tensor) -> None:
     draw = uniform(range(COUNT), Solarize.random_count)
-    found = Solarize(100, p=0.5)(photos, draw)
-    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
+    results = Solarize(100, p=0.5)(photos, draw)
+    for photo, result, u in zip(photos, results, draw.tolist(), strict=True):
         assert torch.equal(result, functional.solarize(photo, 100) if u[0] < 0.5 else photo)
 
 
 def test_solarize_takes_values_that_resampling_left_just_below_the_threshold() -> None:
     flat = torch.full((1, 3, 4, 4), 99.9999)
-    found = Solarize(100, p=1)(flat, uniform([1], 1))
-    assert (found == 155).all()
+    result = Solarize(100, p=1)(flat, uniform([1], 1))
+    assert (result == 155).all()
 
 
 def test_noise_of_two_entries_is_independent() -> None:
@@ -58,10 +58,10 @@ def test_noise_is_of_the_seed_alone_and_normal() -> None:
     grey = torch.full((6, 3, 100, 80), 128, dtype=torch.uint8)
     transform = GaussNoise(0.02, 0.06, p=1)
     draw = uniform([9, 3, 9, 4, 5, 6], transform.random_count)
-    found = transform(grey, draw)
-    assert torch.equal(found[0], found[2])
-    assert not torch.equal(found[0], found[1])
-    for result, u in zip(found, draw.tolist(), strict=True):
+    results = transform(grey, draw)
+    assert torch.equal(results[0], results[2])
+    assert not torch.equal(results[0], results[1])
+    for result, u in zip(results, draw.tolist(), strict=True):
         assert result.std().item() == pytest.approx(255 * (0.02 + 0.04 * u[0]), rel=0.02)
         assert result.mean().item() == pytest.approx(128, abs=0.3)
         assert result[0].ne(result[1]).any(), "each channel has its own"

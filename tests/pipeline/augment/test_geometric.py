@@ -48,8 +48,8 @@ def seen_whole(chain: list[Any], draw: Tensor) -> Tensor:
     return inside
 
 
-def difference(found: Tensor, expected: Tensor) -> float:
-    return float((found.round() - expected.float()).abs().max())
+def difference(result: Tensor, expected: Tensor) -> float:
+    return float((result.round() - expected.float()).abs().max())
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,17 @@ def difference(found: Tensor, expected: Tensor) -> float:
     ],
 )
 def test_affine_is_torchvisions(photos: Tensor, settings: dict[str, Any]) -> None:
-    made = v2.RandomAffine(**({"interpolation": "bilinear"} | settings))
+    random_affine = v2.RandomAffine(**({"interpolation": "bilinear"} | settings))
     draw = uniform(range(COUNT), Affine.random_count)
-    found, inside = Warp([Affine(made)])(photos, draw), seen_whole([Affine(made)], draw)
-    for photo, result, whole, u in zip(photos, found, inside, draw.tolist(), strict=True):
-        low, high = made.degrees
-        smallest, largest = made.scale or (1, 1)
-        shears = [*(made.shear or (0, 0)), 0, 0]
-        across, down = made.translate or (0, 0)
+    results, inside = (
+        Warp([Affine(random_affine)])(photos, draw),
+        seen_whole([Affine(random_affine)], draw),
+    )
+    for photo, result, is_inside, u in zip(photos, results, inside, draw.tolist(), strict=True):
+        low, high = random_affine.degrees
+        smallest, largest = random_affine.scale or (1, 1)
+        shears = [*(random_affine.shear or (0, 0)), 0, 0]
+        across, down = random_affine.translate or (0, 0)
         expected = v2.functional.affine(
             photo,
             angle=low + (high - low) * u[0],
@@ -92,7 +95,7 @@ def test_affine_is_torchvisions(photos: Tensor, settings: dict[str, Any]) -> Non
         if "interpolation" in settings:  # a place between two pixels may be read of either
             assert (result != expected).float().mean() < 0.01
         else:
-            assert difference(result[:, whole], expected[:, whole]) <= 1
+            assert difference(result[:, is_inside], expected[:, is_inside]) <= 1
 
 
 def test_affine_crop_and_flip_in_one_are_torchvisions_in_three(photos: Tensor) -> None:
@@ -102,10 +105,10 @@ def test_affine_crop_and_flip_in_one_are_torchvisions_in_three(photos: Tensor) -
         Flip(0.5),
     ]
     draw = uniform(range(COUNT), 9)
-    found, inside = Warp(chain)(photos, draw), seen_whole(chain, draw)
-    assert found.shape == (COUNT, 3, 40, 30)
+    results, inside = Warp(chain)(photos, draw), seen_whole(chain, draw)
+    assert results.shape == (COUNT, 3, 40, 30)
     mirrored = 0
-    for photo, result, whole, u in zip(photos, found, inside, draw.tolist(), strict=True):
+    for photo, result, is_inside, u in zip(photos, results, inside, draw.tolist(), strict=True):
         turned = v2.functional.affine(
             photo, -20 + 40 * u[0], [0, 0], 0.8 + 0.4 * u[1], [-5 + 10 * u[2], 0.0], BILINEAR
         )
@@ -114,7 +117,7 @@ def test_affine_crop_and_flip_in_one_are_torchvisions_in_three(photos: Tensor) -
         if u[8] < 0.5:
             mirrored += 1
             expected = expected.flip(2)
-        assert difference(result[:, whole], expected[:, whole]) <= 1
+        assert difference(result[:, is_inside], expected[:, is_inside]) <= 1
     assert 0 < mirrored < COUNT
 
 
@@ -145,12 +148,12 @@ def test_shift_scale_rotate_is_torchvisions_affine_but_for_the_rim(
         [[(turn + 45) / 90, (zoom - 0.9) / 0.2, (across + 0.1) / 0.2, (down + 0.1) / 0.2, 0]],
         dtype=torch.float64,
     )
-    found = transform(photos[:1], u)[0]
+    result = transform(photos[:1], u)[0]
     expected = v2.functional.affine(
         photos[0].float(), turn, [across * WIDTH, down * HEIGHT], zoom, [0.0, 0.0], BILINEAR
     )
     inside = (slice(None), slice(15, 30), slice(11, 23))
-    assert difference(found[inside], expected[inside].round()) <= 1
+    assert difference(result[inside], expected[inside].round()) <= 1
     white = torch.full_like(photos[:1], 255)
     assert (transform(white, u) > 254).all(), "no black"
 
@@ -158,14 +161,14 @@ def test_shift_scale_rotate_is_torchvisions_affine_but_for_the_rim(
 def test_a_shift_beyond_the_rim_shows_the_photo_mirrored() -> None:
     photo = torch.arange(10, dtype=torch.uint8).repeat(1, 3, 4, 1)
     u = torch.tensor([[0.5, 0.5, 1, 0.5, 0]], dtype=torch.float64)
-    found = Warp([ShiftScaleRotate(shift=0.2, scale=0, rotate=0, p=1)])(photo, u)
-    assert found[0, 0, 0].tolist() == pytest.approx([1, 0, 0, 1, 2, 3, 4, 5, 6, 7], abs=1e-4)
+    result = Warp([ShiftScaleRotate(shift=0.2, scale=0, rotate=0, p=1)])(photo, u)
+    assert result[0, 0, 0].tolist() == pytest.approx([1, 0, 0, 1, 2, 3, 4, 5, 6, 7], abs=1e-4)
 
 
 def test_whole_pixels_are_copied_and_stay_whole(photos: Tensor) -> None:
-    found = Warp([Window(40, 30), Flip(1.0), Window(11, 13)])(photos, uniform(range(COUNT), 5))
-    assert found.dtype == torch.uint8
-    for photo, result in zip(photos, found, strict=True):
+    results = Warp([Window(40, 30), Flip(1.0), Window(11, 13)])(photos, uniform(range(COUNT), 5))
+    assert results.dtype == torch.uint8
+    for photo, result in zip(photos, results, strict=True):
         windows = photo.flip(2).unfold(1, 11, 1).unfold(2, 13, 1)
         assert (windows == result[:, None, None]).all((0, 3, 4)).any()
 

@@ -23,13 +23,13 @@ NAMES = {
 
 def torchvisions(photo: torch.Tensor, name: str, magnitude: int, is_negative: bool) -> Any:
     """The operation as RandAugment of torchvision applies it."""
-    made = v2.RandAugment(1, magnitude)
-    magnitudes, is_signed = made._AUGMENTATION_SPACE[NAMES[name]]
+    rand_augment = v2.RandAugment(1, magnitude)
+    magnitudes, is_signed = rand_augment._AUGMENTATION_SPACE[NAMES[name]]
     strengths = magnitudes(31, HEIGHT, WIDTH)
     strength = 0.0 if strengths is None else float(strengths[magnitude])
     strength *= -1 if is_signed and is_negative else 1
-    return made._apply_image_or_video_transform(
-        photo, NAMES[name], strength, made.interpolation, made._fill
+    return rand_augment._apply_image_or_video_transform(
+        photo, NAMES[name], strength, rand_augment.interpolation, rand_augment._fill
     )
 
 
@@ -43,8 +43,8 @@ def test_an_operation_is_torchvisions(name: str, magnitude: int) -> None:
     assert names == list(NAMES)
     place = (names.index(name) + 0.5) / len(names)
     u = torch.tensor([[place, 0.1], [place, 0.9]] * 2, dtype=torch.float64)
-    found = transform(photos.clone(), u)
-    for photo, result, (_, sign) in zip(photos, found, u.tolist(), strict=True):
+    results = transform(photos.clone(), u)
+    for photo, result, (_, sign) in zip(photos, results, u.tolist(), strict=True):
         assert torch.equal(result, torchvisions(photo, name, magnitude, sign < 0.5))
 
 
@@ -53,9 +53,9 @@ def test_operations_follow_one_another_and_are_equally_frequent() -> None:
     photos = torch.from_numpy(random.integers(0, 256, (500, 3, HEIGHT, WIDTH), dtype=np.uint8))
     transform = RandAugment(2, 9)
     draw = uniform(range(500), transform.random_count)
-    found = transform(photos.clone(), draw)
+    results = transform(photos.clone(), draw)
     frequency: Counter[str] = Counter()
-    for photo, result, u in zip(photos, found, draw.tolist(), strict=True):
+    for photo, result, u in zip(photos, results, draw.tolist(), strict=True):
         expected = photo
         for place, sign in (u[:2], u[2:]):
             name = list(NAMES)[int(place * len(NAMES))]

@@ -71,9 +71,9 @@ def load(run: RunFolder) -> None:
 
 
 def refuses(work: Callable[[RunFolder], object], run: RunFolder, path: Path) -> None:
-    with pytest.raises(MaskgateError) as told:
+    with pytest.raises(MaskgateError) as error:
         work(run)
-    text = str(told.value)
+    text = str(error.value)
     assert text.startswith(str(path))
     assert "missing or damaged (" in text
     assert len(text) < len(str(path)) + 330
@@ -127,12 +127,12 @@ def test_a_folds_result_of_another_kind(content: bytes | None, run: RunFolder) -
 
 
 def _changed(path: Path, keys: tuple[str | int, ...], value: Any) -> None:
-    told = json.loads(path.read_text())
-    place = told
+    record = json.loads(path.read_text())
+    place = record
     for key in keys[:-1]:
         place = place[key]
     place[keys[-1]] = value
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(record))
 
 
 INSIDE: Final[list[tuple[str, tuple[str | int, ...], Any]]] = [
@@ -189,9 +189,9 @@ def test_wrong_types_within(
 def test_a_key_that_a_finished_run_needs(run: RunFolder) -> None:
     content = run.status_file.read_text()
     for key in json.loads(content):
-        told = json.loads(content)
-        del told[key]
-        run.status_file.write_text(json.dumps(told))
+        record = json.loads(content)
+        del record[key]
+        run.status_file.write_text(json.dumps(record))
         try:
             report(run)
             show(run)
@@ -200,9 +200,9 @@ def test_a_key_that_a_finished_run_needs(run: RunFolder) -> None:
     run.status_file.write_text(content)
     content = run.metrics_file.read_text()
     for key in json.loads(content):
-        told = json.loads(content)
-        del told[key]
-        run.metrics_file.write_text(json.dumps(told))
+        record = json.loads(content)
+        del record[key]
+        run.metrics_file.write_text(json.dumps(record))
         try:
             report(run)
             compare(run)

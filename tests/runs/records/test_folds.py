@@ -28,7 +28,7 @@ def test_folds_are_those_that_people_are_validated_in(
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (b"", "column fold is missing"),
         (b"person,cluster\na,0\n", "column fold is missing"),
@@ -43,6 +43,6 @@ def test_folds_are_those_that_people_are_validated_in(
         (b"person,fold\n" + b"a" * 200_000 + b",0\n", "not a table"),
     ],
 )
-def test_what_is_no_such_table_is_refused(content: bytes, why: str) -> None:
-    with pytest.raises(MaskgateError, match=rf"^run/folds\.csv: missing or damaged \({why}"):
+def test_what_is_no_such_table_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(MaskgateError, match=rf"^run/folds\.csv: missing or damaged \({reason}"):
         folds_csv.validated(content, PATH)

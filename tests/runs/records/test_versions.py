@@ -95,7 +95,7 @@ def test_keys_that_are_not_known_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "why"),
+    ("name", "value", "reason"),
     [
         ("photos", -1, "photos: "),
         ("recipe", "\ud800", "not JSON: .*surrogates"),
@@ -104,12 +104,12 @@ def test_keys_that_are_not_known_stay(tmp_path: Path) -> None:
     ],
 )
 def test_what_could_not_be_read_is_not_written(
-    name: str, value: Any, why: str, tmp_path: Path
+    name: str, value: Any, reason: str, tmp_path: Path
 ) -> None:
     files = RunFiles(tmp_path)
     files.update_status(**STATUS)
     before = files.status_file.read_bytes()
-    with pytest.raises(MaskgateError, match=rf"run\.json: not written: .*\({why}") as refused:
+    with pytest.raises(MaskgateError, match=rf"run\.json: not written: .*\({reason}") as refused:
         files.update_status(**{name: value})
     assert "\n" not in str(refused.value)
     assert files.status_file.read_bytes() == before
